@@ -1,0 +1,35 @@
+# Everything starts from python3 and pip alone; each target may be run again at any time.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.PHONY: install demo test check bench slow clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: install  ## a corpus, an index, a trained NeXtVLAD, predictions, scores and a page of plots, in demo/
+	$(BIN)/reeltag demo demo
+
+test: install  ## the whole suite but the slow proofs
+	$(PYTEST)
+
+check: install  ## what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) --cov=reeltag --cov-report=term:skip-covered
+
+slow: install  ## proofs that take minutes
+	$(BIN)/python -m pytest -m slow
+
+bench: install  ## the speed and memory figures, as a table and in results/
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

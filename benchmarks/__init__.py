@@ -1,0 +1,1 @@
+"""The programs behind every speed and memory figure: `make bench`."""

@@ -1,0 +1,1 @@
+"""What others do of the same work, each run in a Python of its own."""

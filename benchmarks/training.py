@@ -1,0 +1,106 @@
+"""Does the loader starve the step? NeXtVLAD trained from files against one batch kept in memory.
+
+The same step, in turns of a few, once on a batch that stays where it is and once on what the loader
+hands out of shards of random bytes (300 frames of 1024 + 128). The page cache is warm, as in the
+second epoch of a data set that fits memory.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.models import has_bfloat16
+from reeltag.core.batch import FrameBatch
+from reeltag.core.memory import keep_freed_memory
+from reeltag.data.dataset import videos
+from reeltag.data.index import open_index
+from reeltag.data.loader import Loader
+from reeltag.data.records.example import Values, encode_sequence_example
+from reeltag.data.records.tfrecord import TFRecordWriter
+from reeltag.models import nextvlad
+from reeltag.models.tagger import Tagger
+from reeltag.training.config import Optimisation
+from reeltag.training.objectives import cross_entropy
+from reeltag.training.optimiser import clip_per_tensor, make_optimiser
+
+BAR = 0.03
+STREAMS = (("rgb", 1024), ("audio", 128))
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """Return the rates of both ways and by how much files are slower."""
+    keep_freed_memory()
+    batch_size, turns, steps = (8, 2, 2) if quick else (80, 6, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Path(folder), batch_size * 6)
+        index = replace(open_index(Path(folder), quiet=True), num_classes=3862)
+        loader = Loader(videos(index, "all"), batch_size=batch_size, shuffle="global")
+        batches = loader.endless()
+        still = next(iter(Loader(videos(index, "all"), batch_size=batch_size)))
+        step = _step(quick)
+        seconds: dict[str, list[float]] = {"memory": [], "files": []}
+        step(still)
+        for _ in range(turns):
+            seconds["memory"].append(_time(step, lambda: still, steps))
+            seconds["files"].append(_time(step, lambda: next(batches), steps))
+    rates = {way: [batch_size / s for s in values] for way, values in seconds.items()}
+    medians = {way: statistics.median(values) for way, values in rates.items()}
+    slower = 1 - medians["files"] / medians["memory"]
+    figures: list[dict[str, Any]] = [
+        {
+            "name": f"nextvlad from {way}",
+            "value": round(medians[way], 1),
+            "unit": "videos/s",
+            "details": {"turns": [round(rate, 1) for rate in rates[way]]},
+        }
+        for way in rates
+    ]
+    bar = {} if quick else {"bar": f"<= {BAR:.0%}", "met": slower <= BAR}
+    return [
+        *figures,
+        {"name": "slower from files by", "value": round(100 * slower, 2), "unit": "%", **bar},
+    ]
+
+
+def _step(quick: bool) -> Callable[[FrameBatch], None]:
+    torch.manual_seed(0)
+    config = nextvlad.Config(num_clusters=8, hidden=64) if quick else nextvlad.Config()
+    names = [str(c) for c in range(config.num_classes)]
+    tagger = Tagger("nextvlad", config, nextvlad.PREPROCESSING, STREAMS, names).train()
+    optimiser = make_optimiser(tagger.parameters(), Optimisation())
+    bf16 = has_bfloat16()
+
+    def step(batch: FrameBatch) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss, _ = cross_entropy(batch, tagger)
+        optimiser.zero_grad()
+        loss.backward()
+        clip_per_tensor(tagger.parameters(), 1.0)
+        optimiser.step()
+
+    return step
+
+
+def _time(step: Callable[[FrameBatch], None], take: Callable[[], FrameBatch], steps: int) -> float:
+    """Return seconds a step, taking the batch included."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        step(take())
+    return (time.perf_counter() - began) / steps
+
+
+def _write(folder: Path, num_videos: int) -> None:
+    rng = np.random.default_rng(0)
+    with TFRecordWriter(folder / "train0000.tfrecord") as writer:
+        for number in range(num_videos):
+            frames = {n: rng.integers(0, 256, (300, w), dtype=np.uint8) for n, w in STREAMS}
+            labels = np.unique(rng.integers(0, 3862, 3))
+            context: dict[str, Values] = {"id": [f"v{number}".encode()], "labels": labels}
+            writer.write(encode_sequence_example(context, frames))

@@ -1,0 +1,5 @@
+"""`python -m reeltag` is `reeltag`."""
+
+from reeltag.cli.main import main
+
+main()

@@ -1,0 +1,153 @@
+"""`reeltag info`: what is in this folder, and what in it is broken?"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.markup import escape
+from rich.table import Table
+
+from reeltag.core.console import STDOUT, print_json
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index, open_index
+from reeltag.data.splits import Splits
+from reeltag.data.summary import Summary, summarise
+from reeltag.data.vocabulary import find_vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Index a folder of TFRecords, then say what is there and what is broken."""
+
+    data: Annotated[Path, tyro.conf.Positional]
+    """Folder with *.tfrecord files in or below it, or one such file."""
+    top: int = 20
+    """How many of the most frequent classes to show."""
+    strict: bool = False
+    """Exit with status 1 if a record has a problem, be it one that is only noted."""
+    jobs: int | None = None
+    """Processes that read shards; None: one a core."""
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    """Which shards train, validate and test."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Print the summary; return 1 if --strict and something is wrong, else 0."""
+        for name, value, least in (("--top", self.top, 0), ("--jobs", self.jobs, 1)):
+            if value is not None and value < least:
+                raise ConfigError(f"must be at least {least}, got {value}", where=name)
+        index = open_index(self.data, jobs=self.jobs, quiet=self.json)
+        summary = summarise(index, self.splits)
+        names = find_vocabulary(self.data, index.num_classes)
+        classes = summary.top_classes(names, self.top)
+        if self.json:
+            print_json(_as_json(index, summary, classes))
+        else:
+            _print(index, summary, classes)
+        return int(self.strict and bool(summary.problems))
+
+
+def _as_json(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "data": str(index.root),
+        "kind": index.kind,
+        "streams": {stream.name: stream.width for stream in index.streams},
+        "num_classes": index.num_classes,
+        "shards": len(index.shards),
+        "records": summary.records,
+        "videos": summary.videos,
+        "skipped": summary.records - summary.videos,
+        "hours": summary.hours,
+        "splits": summary.splits,
+        "labels": summary.labels,
+        "frames": summary.frames,
+        "segments": summary.segments,
+        "top_classes": classes,
+        "problems": summary.problems,
+    }
+
+
+def _print(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> None:
+    STDOUT.print(_overview(index, summary))
+    if summary.splits:
+        rows = [(name, *of.values()) for name, of in summary.splits.items()]
+        STDOUT.print(_table(("split", "shards", "videos", "hours"), rows))
+    if classes:
+        rows = [(str(of["class"]), of["name"], of["videos"]) for of in classes]
+        STDOUT.print(_table(("class", "name", "videos"), rows))
+    if not summary.problems:
+        STDOUT.print("\nno problems found")
+        return
+    columns = ("problem", "records", "", "first in", "at byte")
+    rows = [
+        (
+            of["problem"],
+            of["records"],
+            "skipped" if of["skipped"] else "noted",
+            of["file"],
+            of["offset"],
+        )
+        for of in summary.problems
+    ]
+    STDOUT.print(_table(columns, rows))
+    for of in summary.problems:
+        STDOUT.print(f"{of['problem']}: {of['outcome']}", highlight=False, style="dim")
+
+
+def _overview(index: Index, summary: Summary) -> Table:
+    """Return the facts that are one line each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    streams = ", ".join(f"{stream.name} {stream.width}" for stream in index.streams)
+    table.add_row("data", escape(str(index.root)))
+    table.add_row("records", f"{'video' if index.kind == 'video' else 'frame'}-level: {streams}")
+    skipped = summary.records - summary.videos
+    table.add_row(
+        "videos",
+        f"{summary.videos:,} in {len(index.shards):,} shards"
+        + (f", and {skipped:,} skipped" if skipped else ""),
+    )
+    if summary.hours is not None:
+        table.add_row("hours", _hours(summary.hours))
+    if summary.frames:
+        lengths = summary.frames
+        table.add_row(
+            "frames", f"{lengths['min']} to {lengths['max']}, median {lengths['median']:g}"
+        )
+    labels = summary.labels
+    table.add_row(
+        "labels",
+        f"{labels['mean']:.2f} a video, at most {labels['max']}, "
+        f"{labels['unlabelled']:,} videos without; {index.num_classes:,} classes",
+    )
+    rated = summary.segments
+    if rated["ratings"]:
+        table.add_row(
+            "segments",
+            f"{rated['segments']:,} rated in {rated['videos']:,} videos, "
+            f"{rated['positive']:,} of {rated['ratings']:,} ratings positive",
+        )
+    return table
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    """Return a table with numbers to the right, None as a blank."""
+    table = Table(box=None, pad_edge=False, title=" ", title_justify="left")
+    for column, value in zip(columns, rows[0], strict=True):
+        table.add_column(column, justify="left" if isinstance(value, str) else "right")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return _hours(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else escape(str(value))
+
+
+def _hours(value: float) -> str:
+    return f"{value:,.1f}" if value >= 10 else f"{value:.3g}"

@@ -1,0 +1,123 @@
+"""`reeltag`: what can I type? Each command is a dataclass in a file of its own, found by name."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import tyro
+from rich.table import Table
+
+import reeltag
+from reeltag.core.console import STDERR, STDOUT
+from reeltag.core.errors import ConfigError, ReeltagError
+
+# Loaded only when asked for: `reeltag --help` need not wait for torch. Order: that of the work.
+COMMANDS = {
+    "demo": ("Demo", "a corpus, a trained model, predictions, scores and a page, in minutes"),
+    "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),
+    "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
+    "models": ("Models", "list the architectures, or show one with its fields and variants"),
+    "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
+    "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
+    "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
+    "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
+    "report": ("Report", "draw predictions and scores as one HTML page"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exit status 0 fine, 1 found something wrong, 2 could not do it."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Return the exit status of `reeltag *arguments`; errors are told without traceback."""
+    debug = "--debug" in arguments
+    try:
+        status = _run([argument for argument in arguments if argument != "--debug"])
+        if sys.stdout is not None:  # as after `>&-`
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        STDERR.print("interrupted", highlight=False)
+        return 130
+    except BrokenPipeError:  # `reeltag ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _tell_error(_in_words(error))
+        if isinstance(error, OSError):
+            _drop_unwritten()
+        return 2
+    return status
+
+
+def _in_words(error: Exception) -> str:
+    """Return what a person is told of an error; those that we did not foresee are our mistakes."""
+    if isinstance(error, ReeltagError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = error.filename or "standard output, or a file"
+        return f"{where}: cannot be read or written ({error.strerror or error})"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory\n  Make the batch or the model smaller."
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    return (
+        f"this should not happen ({told})\n"
+        "  Say --debug to see where, and please report it with the command."
+    )
+
+
+def _drop_unwritten() -> None:
+    """Forget what stdout could not take, or the interpreter would fail on it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _print_help()
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(reeltag.__version__)
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise ConfigError(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")
+    return _run_command(name, rest)
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
+    command = getattr(import_module(f"reeltag.cli.{name}"), COMMANDS[name][0])
+    if hasattr(command, "parse"):  # commands whose flags depend on other flags
+        parsed = command.parse(arguments)
+    else:
+        parsed = tyro.cli(command, args=arguments, prog=f"reeltag {name}")
+    status: int = parsed.run()
+    return status
+
+
+def _tell_error(text: str) -> None:
+    STDERR.print("[bold red]error:[/] ", end="")
+    STDERR.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_help() -> None:
+    STDOUT.print(
+        f"[bold]reeltag[/] {reeltag.__version__}: what is in a video and when, "
+        "learned from noisy labels\n\nusage: reeltag COMMAND ...   (reeltag COMMAND --help)\n",
+        highlight=False,
+    )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, (_, words) in COMMANDS.items():
+        table.add_row(f"  [bold]{name}[/]", words)
+    STDOUT.print(table)
+    STDOUT.print(
+        "\nAnywhere: --json one object on stdout and nothing else there; --debug full tracebacks.",
+        highlight=False,
+    )

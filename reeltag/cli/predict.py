@@ -1,0 +1,123 @@
+"""`reeltag predict`: score the videos of a split, or every 5 seconds of them."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import tyro
+
+from reeltag.core.console import STDOUT, print_json
+from reeltag.core.errors import ConfigError
+from reeltag.core.fields import entry, from_json
+from reeltag.data.index import open_index
+from reeltag.data.splits import Splits
+from reeltag.inference.class_list import read_class_list
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import Choices
+from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.models.tagger import Tagger, read_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Score the videos of a split, or every 5-second segment of them, into a Parquet file.
+
+    Columns: id, start_s (null for a whole video), classes and scores (logits), best first. A run
+    that was stopped goes on when the same command is given again.
+    """
+
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run folder that `reeltag train` made."""
+    data: Path
+    """Folder of TFRecords (or one TFRecord)."""
+    out: Path
+    """Parquet file to make."""
+    split: Literal["train", "validate", "test", "all"] = "test"
+    """Which part of the data."""
+    train: str | None = None
+    """Pattern of the training shards, relative to DATA; None: as the checkpoint was trained."""
+    validate: str | None = None
+    """Pattern of the validation shards, likewise."""
+    test: str | None = None
+    """Pattern of the test shards, likewise."""
+    choices: tyro.conf.OmitArgPrefixes[Choices] = field(default_factory=Choices)
+    classes: Path | None = None
+    """CSV file with a column Index: segments are scored for these classes only (the challenge's
+    segment_label_ids.csv)."""
+    overwrite: bool = False
+    """Replace the file if it is there."""
+    restart: bool = False
+    """Begin anew where an interrupted run could be continued."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Predict, and say what was written."""
+        refuse_output(self.out, overwrite=self.overwrite)
+        pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
+        tagger = Tagger.load(self.checkpoint)
+        outcome = predict(
+            tagger,
+            open_index(self.data, quiet=self.json),
+            self.out,
+            self._choices(),
+            split=self.split,
+            splits=self._splits(),
+            run=self.checkpoint,
+            overwrite=self.overwrite,
+            restart=self.restart,
+        )
+        if self.json:
+            print_json(_described(outcome))
+        else:
+            _tell(outcome)
+        return 0
+
+    def _choices(self) -> Choices:
+        if self.classes is None:
+            return self.choices
+        if self.choices.segment_classes:
+            raise ConfigError("--classes and --segment-classes both say what is scored; give one")
+        if not self.choices.segments:
+            raise ConfigError("--classes is about segments, which need --segments")
+        return dataclasses.replace(self.choices, segment_classes=read_class_list(self.classes))
+
+    def _splits(self) -> Splits:
+        """Return the rule of the training, with the patterns given here in its place."""
+        config, where = read_config(self.checkpoint), self.checkpoint / "config.json"
+        trained = Splits()
+        if "data" in config:  # a tagger that was not trained here has none
+            value = entry(config, "data.splits", where=where)
+            trained = from_json(Splits, value, where=where, field="data.splits")
+        return dataclasses.replace(
+            trained,
+            train=trained.train if self.train is None else self.train,
+            validate=trained.validate if self.validate is None else self.validate,
+            test=trained.test if self.test is None else self.test,
+        )
+
+
+def _described(outcome: Outcome) -> dict[str, Any]:
+    described = dataclasses.asdict(outcome)
+    rows = described.pop("rows")
+    return {
+        **described,
+        "path": str(outcome.path),
+        "video_rows": rows.get("videos", 0),
+        "segment_rows": rows.get("segments", 0),
+    }
+
+
+def _tell(outcome: Outcome) -> None:
+    rows = " and ".join(f"{number:,} {kind}" for kind, number in outcome.rows.items())
+    new = outcome.videos - outcome.resumed_at
+    STDOUT.print(
+        f"{outcome.path}: predictions for {rows}, in {outcome.seconds:.1f} s "
+        f"({new / max(outcome.seconds, 1e-9):,.0f} videos/s)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if outcome.skipped:
+        STDOUT.print(f"{outcome.skipped:,} broken records were skipped", highlight=False)

@@ -1,0 +1,218 @@
+"""`reeltag train`: train a model, repeat a run, or go on with one."""
+
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+
+from reeltag.core.console import STDERR, STDOUT, print_json
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.sampling import FrameChoice
+from reeltag.models import FAMILIES, VARIANTS, ModelConfig, family_name, family_named
+from reeltag.models.tagger import read_config, read_model
+from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.fit import Result, resume, train
+from reeltag.training.run_folder import read_data_root, read_recipe
+
+NAMES = ", ".join(dict.fromkeys([*map(family_name, FAMILIES), *VARIANTS]))
+USAGE = f"""usage: reeltag train MODEL --data DATA --out RUN [options]      train a model
+       reeltag train --config RUN/config.json --out RUN2       repeat a run (options may differ)
+       reeltag train --resume RUN [--max-steps N]              go on with a run that was stopped
+
+MODEL is a family or one of its variants (`reeltag models`): 
+{NAMES}.
+`reeltag train MODEL --help` lists every option with its default for that model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train a model on a folder of TFRecords."""
+
+    data: Path
+    """Folder of TFRecords (or one TFRecord)."""
+    out: Path
+    """Run folder to make."""
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")] = field(default_factory=Recipe)
+    eigenvalues: Path | None = None
+    """.npy file with the eigenvalues of the PCA behind the rgb features (YouTube-8M publishes them
+    as yt8m_pca/eigenvals.npy); with it the whitening is reversed, as NeXtVLAD's authors do."""
+    tiny: bool = False
+    """The smallest model and a few steps: to see that everything works."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on with a run that was stopped, exactly as if it had not been."""
+
+    resume: Path
+    """The run folder."""
+    max_steps: int | None = None
+    """Train up to this step instead of the one the run was begun with."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Train on, and say what came of it."""
+        return _tell(resume(self.resume, max_steps=self.max_steps), self.json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """A parsed `reeltag train MODEL ...`."""
+
+    family: str
+    options: Any
+
+    @staticmethod
+    def parse(arguments: Sequence[str]) -> "Train | Resume":
+        """Read the flags: which there are depends on the model, the --config and --tiny."""
+        arguments = _parted(arguments)
+        if "--resume" in arguments:
+            return tyro.cli(Resume, args=arguments, prog="reeltag train")
+        if not arguments or arguments[0] in ("-h", "--help"):
+            (STDOUT if arguments else STDERR).print(
+                USAGE, highlight=False, markup=False, soft_wrap=True
+            )
+            sys.exit(0 if arguments else 2)
+        if "--config" in arguments:
+            return _parse_repeat(arguments)
+        name, arguments = arguments[0], arguments[1:]
+        if name.startswith("-"):
+            raise ConfigError(
+                f"the name of a model must come first, got {name}",
+                hint=f"There are: {NAMES}. Or --config RUN/config.json, or --resume RUN.",
+            )
+        family, model = _named(name)
+        recipe = _recipe_of(family)
+        if "--tiny" in arguments:
+            model, recipe = family.TINY, _tiny(recipe)
+        return Train(
+            family=family_name(family),
+            options=_parse(arguments, f"reeltag train {name}", family, model, recipe, {}),
+        )
+
+    def run(self) -> int:
+        """Train, and say what came of it."""
+        options = self.options
+        eigenvalues = _read_eigenvalues(options.eigenvalues) if options.eigenvalues else None
+        result = train(
+            options.data,
+            options.out,
+            self.family,
+            options.model,
+            options.recipe,
+            eigenvalues=eigenvalues,
+        )
+        return _tell(result, options.json)
+
+
+def _parted(arguments: Sequence[str]) -> list[str]:
+    """Write --config=FILE and --resume=RUN as two words."""
+    parted: list[str] = []
+    for argument in arguments:
+        name, sign, value = argument.partition("=")
+        parted += [name, value] if sign and name in ("--config", "--resume") else [argument]
+    return parted
+
+
+def _parse_repeat(arguments: list[str]) -> Train:
+    at = arguments.index("--config")
+    if at + 1 == len(arguments):
+        raise ConfigError("--config needs the config.json of a run")
+    path = Path(arguments[at + 1])
+    run = path.parent if path.name == "config.json" else path
+    config, where = read_config(run), run / "config.json"
+    name, model = read_model(config, where=where)
+    family = family_named(name)
+    rest = arguments[:at] + arguments[at + 2 :]
+    given = {"data": read_data_root(config, where=where)}
+    options = _parse(
+        rest,
+        "reeltag train --config ...",
+        family,
+        model,
+        read_recipe(config, where=where),
+        given,
+    )
+    return Train(family=name, options=options)
+
+
+def _parse(
+    arguments: list[str],
+    prog: str,
+    family: ModuleType,
+    model: ModelConfig,
+    recipe: Recipe,
+    given: dict[str, Any],
+) -> Any:  # noqa: ANN401  (its fields depend on the family)
+    fields: list[Any] = [
+        ("model", family.Config, field(default=model)),
+        ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
+    ]
+    fields += [(name, type(value), field(default=value)) for name, value in given.items()]
+    kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
+    description = f"{family.__doc__ or ''}\n\nSource: {family.SOURCE}"
+    return tyro.cli(kind, args=arguments, prog=prog, description=description)
+
+
+def _recipe_of(family: ModuleType) -> Recipe:
+    """Return the recipe of the family's authors: their numbers over the common defaults."""
+    values = dict(family.RECIPE)
+    optim = Optimisation(**values.pop("optim", {}))
+    frames = FrameChoice(**values.pop("frames", {}))
+    return Recipe(optim=optim, frames=frames, **values)
+
+
+def _tiny(recipe: Recipe) -> Recipe:
+    optim = dataclasses.replace(recipe.optim, learning_rate=1e-2)
+    return dataclasses.replace(recipe, batch_size=16, max_steps=30, validate_every=15, optim=optim)
+
+
+def _named(name: str) -> tuple[ModuleType, ModelConfig]:
+    """Return the family and the sizes that `name`, a family or a variant, stands for."""
+    for family in FAMILIES:
+        if name in family.VARIANTS:
+            return family, family.VARIANTS[name]
+    family = family_named(name)
+    return family, family.Config()
+
+
+def _read_eigenvalues(path: Path) -> torch.Tensor:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is of another format"
+        raise DataError(
+            f"cannot be read as .npy ({reason})",
+            where=path,
+            hint="YouTube-8M publishes the file as yt8m_pca/eigenvals.npy.",
+        ) from error
+    return torch.from_numpy(np.asarray(values, dtype=np.float32).ravel())
+
+
+def _tell(result: Result, as_json: bool) -> int:
+    if int(os.environ.get("RANK", 0)):  # of several processes, the first one speaks
+        return 0
+    if as_json:
+        print_json({**dataclasses.asdict(result), "run": str(result.run)})
+        return 0
+    lines = [f"{result.run}: {result.steps} steps in {result.seconds:.0f} s"]
+    if result.best is not None:
+        lines.append(
+            f"best {result.metric} on validation {result.best:.4f}, at step {result.best_step}"
+        )
+    run = shlex.quote(str(result.run))
+    lines.append(f"next: reeltag predict {run} --data ... --out P.parquet")
+    STDOUT.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,59 @@
+"""Words and progress go to stderr; stdout carries results only."""
+
+import json
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line what `reeltag ... | head` means; rich would exit with 1."""
+        raise BrokenPipeError
+
+
+STDERR = Console(stderr=True)
+STDOUT = _Stdout()
+
+
+def say(text: str) -> None:
+    """Tell the person in front of the terminal something; never on stdout."""
+    STDERR.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object on stdout, the whole answer of a command run with --json."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def progress_bar() -> Progress:
+    """Return a progress display on stderr: bar, count, elapsed and remaining time."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=STDERR,
+        transient=True,
+        disable=not STDERR.is_terminal,  # a log file wants no bars, nor the blank lines they leave
+    )
+
+
+def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items` while a progress bar on stderr shows how far it is."""
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    with progress_bar() as bar:
+        yield from bar.track(items, total=total, description=what)

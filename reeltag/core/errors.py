@@ -1,0 +1,39 @@
+"""Errors a user can mend: each names where, what was found, what is allowed, and the way out.
+
+ReeltagError
+|- ConfigError     an option that cannot be built or used
+|- DataError       what was read is not what is allowed
+|- OutputError     what should be written cannot be
+`- TrainingError   training cannot go on
+"""
+
+
+class ReeltagError(Exception):
+    """The root of all errors that the command line shows without a traceback (exit status 2).
+
+    Args:
+        what: what was found and what is allowed, in one sentence.
+        where: file, record offset or id it was found at.
+        hint: the way out.
+    """
+
+    def __init__(self, what: str, *, where: object = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, str(where), hint
+        text = f"{self.where}: {what}" if self.where else what
+        super().__init__(f"{text}\n  {hint}" if hint else text)
+
+
+class ConfigError(ReeltagError):
+    """An option that cannot be built or used."""
+
+
+class DataError(ReeltagError):
+    """What was read is not what is allowed."""
+
+
+class OutputError(ReeltagError):
+    """What should be written cannot be written."""
+
+
+class TrainingError(ReeltagError):
+    """Training cannot go on."""

@@ -1,0 +1,108 @@
+"""Values read from JSON, checked against the annotations of the dataclasses that they become.
+
+A config.json may be written by hand, cut short, or come from another version: whoever reads it is
+told which field is wrong, what was found and what is allowed.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from reeltag.core.errors import ConfigError, DataError
+
+_HINT = "Mend the file, or train anew with the options that it names."
+_PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
+
+def from_json(kind: Any, value: object, *, where: object, field: str) -> Any:  # noqa: ANN401
+    """Return a JSON value as `kind`; fields that are absent have their defaults.
+
+    Args:
+        kind: int, float, str, bool, None, a Literal, a tuple or union of these, or a dataclass
+            whose fields are of these kinds.
+        value: as the json module reads it.
+        where: file that it stands in, for the error.
+        field: name of the value in that file, for the error.
+
+    Raises:
+        DataError: the value is of another kind, a field is missing or unknown, or out of range.
+
+    >>> from_json(tuple[int, ...], [3, 4], where="config.json", field="model.dims")
+    (3, 4)
+    """
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind, value, where, field)
+    origin, options = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        kinds = [NoneType if option is None else option for option in options]
+        fits = [option for option in kinds if _is_plain(option, value)]
+        return from_json(fits[0] if fits else kinds[0], value, where=where, field=field)
+    if origin is Literal:
+        if value in options and type(value) in map(type, options):
+            return value
+        _refuse(value, " or ".join(map(repr, options)), where, field)
+    if origin is tuple:
+        return _tuple(options, value, where, field)
+    if not _is_plain(kind, value):
+        _refuse(value, _PLAIN.get(kind, "null"), where, field)
+    return value
+
+
+def entry(config: Mapping[str, Any], key: str, *, where: object) -> Any:  # noqa: ANN401
+    """Return `config[key]`, or `config[a][b]` for the key "a.b"; DataError where it is missing."""
+    value: Any = config
+    for name in key.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise DataError(f"lacks the field {key!r}", where=where, hint=_HINT)
+        value = value[name]
+    return value
+
+
+def _dataclass(kind: Any, value: object, where: object, field: str) -> Any:  # noqa: ANN401
+    if not isinstance(value, Mapping):
+        _refuse(value, "an object of fields", where, field)
+    hints = get_type_hints(kind)
+    fields = {of.name: of for of in dataclasses.fields(kind) if of.init}
+    unknown = sorted(value.keys() - fields.keys())
+    if unknown:
+        what = f"has the unknown field {field}.{unknown[0]}; there are {', '.join(fields)}"
+        raise DataError(what, where=where, hint=_HINT)
+    for name, of in fields.items():
+        optional = (of.default, of.default_factory) != (dataclasses.MISSING,) * 2
+        if name not in value and not optional:
+            raise DataError(f"lacks the field {field}.{name}", where=where, hint=_HINT)
+    values = {
+        name: from_json(hints[name], found, where=where, field=f"{field}.{name}")
+        for name, found in value.items()
+    }
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise DataError(f"{field} cannot be used: {error}", where=where, hint=error.hint) from error
+
+
+def _tuple(options: tuple[Any, ...], value: object, where: object, field: str) -> tuple[Any, ...]:
+    endless = len(options) == 2 and options[1] is Ellipsis
+    if not isinstance(value, list) or not (endless or len(value) == len(options)):
+        _refuse(value, "a list" if endless else f"a list of {len(options)}", where, field)
+    kinds = [options[0]] * len(value) if endless else options
+    return tuple(
+        from_json(kind, item, where=where, field=f"{field}[{place}]")
+        for place, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _is_plain(kind: object, value: object) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind) if kind in _KINDS else False
+
+
+_KINDS = {*_PLAIN, NoneType}
+
+
+def _refuse(value: object, allowed: str, where: object, field: str) -> NoReturn:
+    text = repr(value)
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    raise DataError(f"{field} must be {allowed}, got {text}", where=where, hint=_HINT)

@@ -1,0 +1,81 @@
+"""Files and folders that appear whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from reeltag.core.errors import OutputError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it becomes `path` only if the block succeeds.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written to; `path` is as before.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        with suppress(OSError):  # where the folder itself is no folder, there is nothing to remove
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; it becomes `path` only if the block succeeds.
+
+    Raises:
+        OutputError: `path` exists already, or cannot be written.
+    """
+    refuse_existing(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _not_written(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    blocked = next((folder for folder in path.parents if folder.exists()), None)
+    if blocked is not None and not blocked.is_dir():
+        reason = f"{blocked} is a file, not a folder"
+    return OutputError(
+        f"cannot be written ({reason})",
+        where=path,
+        hint="Free some space or choose another place; nothing was left half-written.",
+    )
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise OutputError if `path` is there already and is more than an empty folder."""
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+    if path.exists():
+        raise OutputError(
+            "exists already, and is not overwritten",
+            where=path,
+            hint="Choose another --out, or remove it first.",
+        )
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,40 @@
+"""Ctrl-C that lets the work at hand be finished and kept; a second one stops at once."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from reeltag.core.console import say
+
+
+class StopRequest:
+    """Whether a person asked to stop.
+
+    Args:
+        work: what is finished before the stop, in a word.
+    """
+
+    def __init__(self, work: str) -> None:
+        self.asked, self._work = False, work
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Take SIGINT: note it the first time, raise KeyboardInterrupt the second."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        say(f"stopping after this {self._work} (Ctrl-C again: at once) ...")
+
+
+@contextmanager
+def listening_for_stop(request: StopRequest) -> Iterator[None]:
+    """Let `request` hear SIGINT within the block; outside the main thread nothing is heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, request.hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,251 @@
+"""What a loader loads: whole videos, rated segments, or every segment of a split.
+
+    items = rated_segments(index, "train", streams=("audio",))
+    for batch in Loader(items, batch_size=80): ...
+
+Shape letters: N items (examples an epoch), V records, C classes.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index, Stream
+from reeltag.data.selection import Records, Which, select
+from reeltag.data.splits import PUBLISHED_SPLITS as PUBLISHED_SPLITS
+from reeltag.data.splits import Split
+
+SEGMENT_SECONDS = 5  # at 1 Hz also its frames
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The labels of N items, as lists: item i has the entries bounds[i] to bounds[i + 1].
+
+    Attributes:
+        bounds: (N + 1,) int64.
+        classes: int32, of each entry; an item has each class at most once.
+        scores: float32 in [0, 1], of each entry, where only the classes listed are known (the
+            others weigh nothing); None: those listed are 1, the others 0, and all count.
+    """
+
+    bounds: NDArray[np.int64]
+    classes: NDArray[np.int32]
+    scores: NDArray[np.float32] | None = None
+
+    def entries(self, items: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return, for each entry of some items, its place in `items` and its place in the lists."""
+        begin = self.bounds[items]
+        count = self.bounds[items + 1] - begin
+        row = np.repeat(np.arange(len(items)), count)
+        skipped = begin - (np.cumsum(count) - count)
+        return row, np.arange(len(row)) + skipped[row]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoSet:
+    """N items to learn from or to predict. What they hold stays on the disk.
+
+    Memory: about 80 bytes a record and 16 a segment, whatever their length.
+
+    Attributes:
+        records: that they are cut from.
+        video: (N,) number of the record of each, ascending.
+        second: (N,) int32, first frame of each.
+        length: (N,) int32, frames of each, at least 1.
+        targets: what is known of each; None where nothing is.
+        segments: whether they are segments, not whole videos.
+    """
+
+    records: Records
+    video: NDArray[np.int64]
+    second: NDArray[np.int32]
+    length: NDArray[np.int32]
+    targets: Targets | None
+    segments: bool
+
+    def __len__(self) -> int:
+        """Return N: the examples of an epoch."""
+        return len(self.video)
+
+    @property
+    def index(self) -> Index:
+        """That of the data folder."""
+        return self.records.index
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.index.num_classes
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """What stands side by side along the D of a batch, in this order."""
+        return self.records.streams
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Kind of problem -> records of the split that are left out for it."""
+        return self.records.skipped
+
+    @cached_property
+    def shard(self) -> NDArray[np.int32]:
+        """(N,) number of the shard of each item, ascending."""
+        shard: NDArray[np.int32] = self.records.column("shard")[self.video]
+        return shard
+
+    @property
+    def offset(self) -> NDArray[np.int64]:
+        """(N,) position in its shard of the payload of each item's record."""
+        offset: NDArray[np.int64] = self.records.column("offset")[self.video]
+        return offset
+
+    def ids(self, items: NDArray[np.int64]) -> list[str]:
+        """Return the video ids of some items."""
+        taken = self.records.table["id"].chunk(0).take(self.video[items])
+        ids: list[str] = taken.to_numpy(zero_copy_only=False).tolist()
+        return ids
+
+    def label_counts(self) -> NDArray[np.int64]:
+        """Return (C,): how many items have each class, by a score of 0.5 or more if rated."""
+        if self.targets is None:
+            return np.zeros(self.num_classes, np.int64)
+        classes, scores = self.targets.classes, self.targets.scores
+        held = classes if scores is None else classes[scores >= 0.5]
+        return np.bincount(held, minlength=self.num_classes)
+
+    def known_counts(self) -> NDArray[np.int64]:
+        """Return (C,): of how many items it is known whether they have each class."""
+        if self.targets is None:
+            return np.zeros(self.num_classes, np.int64)
+        if self.targets.scores is None:
+            return np.full(self.num_classes, len(self))
+        return np.bincount(self.targets.classes, minlength=self.num_classes)
+
+
+def videos(index: Index, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+    """Return the whole videos of a split, with their video-level labels.
+
+    Args:
+        index: of the data folder.
+        split: which split.
+        **which: `splits`, `streams` and `rows`, as `select` has them.
+
+    Raises:
+        ConfigError: as `select`.
+    """
+    records = select(index, split, **which)
+    frames = records.column("frames")
+    return VideoSet(
+        records,
+        video=np.arange(len(records)),
+        second=np.zeros_like(frames),
+        length=frames,
+        targets=Targets(*records.lists("labels")),
+        segments=False,
+    )
+
+
+def rated_segments(index: Index, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+    """Return the 5-second segments of a split that somebody rated, one item a (video, start).
+
+    Where a class of a segment is rated twice the last rating counts, as in YouTube-8M's reader.
+
+    Args:
+        index: of the data folder.
+        split: which split.
+        **which: `splits`, `streams` and `rows`, as `select` has them.
+
+    Raises:
+        ConfigError: as `select`, or nothing is rated, or the records hold one vector a video.
+    """
+    _refuse_video_level(index)
+    records = select(index, split, **which)
+    bounds, start = records.lists("segment_starts")
+    classes, scores = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
+    if not len(start):
+        raise ConfigError(
+            f"none of the {len(records)} videos of the split {split!r} has rated segments",
+            where=index.root,
+            hint="Take whole videos, or a split that was rated (YouTube-8M: validate of 2019).",
+        )
+    video = np.repeat(np.arange(len(records)), np.diff(bounds))
+    order = np.lexsort((classes, start, video))  # stable, so that the last rating stays the last
+    video, start, classes, scores = video[order], start[order], classes[order], scores[order]
+    new_item = _changes(video) | _changes(start)
+    new_entry = new_item | _changes(classes)
+    last = np.append(new_entry[1:], True)  # of the ratings of one class of one segment
+    item_bounds = np.append(np.flatnonzero(new_item[new_entry]), last.sum())
+    video, start = video[new_item], start[new_item]
+    return VideoSet(
+        records,
+        video=video,
+        second=start,
+        length=np.minimum(records.column("frames")[video] - start, SEGMENT_SECONDS),
+        targets=Targets(item_bounds, classes[last], scores[last]),
+        segments=True,
+    )
+
+
+def segment_grid(
+    index: Index,
+    split: Split = "test",
+    *,
+    partial: bool = True,
+    max_frames: int = 300,
+    **which: Unpack[Which],
+) -> VideoSet:
+    """Return every 5-second segment [0, 5), [5, 10), ... of each video, without labels.
+
+    Args:
+        index: of the data folder.
+        split: which split.
+        partial: keep a last segment of 1 to 4 frames.
+        max_frames: what lies behind so many frames of a video is left out.
+        **which: `splits`, `streams` and `rows`, as `select` has them.
+
+    Raises:
+        ConfigError: as `select`, or no segment is left, or the records hold one vector a video.
+    """
+    _refuse_video_level(index)
+    records = select(index, split, **which)
+    frames = np.minimum(records.column("frames"), max_frames)
+    num_segments = (frames + (SEGMENT_SECONDS - 1 if partial else 0)) // SEGMENT_SECONDS
+    if not num_segments.any():
+        raise ConfigError(
+            f"no video of the split {split!r} has {SEGMENT_SECONDS} frames",
+            where=index.root,
+            hint="Keep the partial segments.",
+        )
+    video = np.repeat(np.arange(len(records)), num_segments)
+    first = np.cumsum(num_segments) - num_segments
+    start = ((np.arange(len(video)) - first[video]) * SEGMENT_SECONDS).astype(np.int32)
+    return VideoSet(
+        records,
+        video=video,
+        second=start,
+        length=np.minimum(frames[video] - start, SEGMENT_SECONDS),
+        targets=None,
+        segments=True,
+    )
+
+
+def _refuse_video_level(index: Index) -> None:
+    """Raise ConfigError where no seconds are stored that a segment could be cut from."""
+    if index.kind == "video":
+        raise ConfigError(
+            "holds one vector a video, which has no segments",
+            where=index.root,
+            hint="Segments need frame-level records (features at 1 Hz).",
+        )
+
+
+def _changes(values: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return where a value differs from the one before it; the first always does."""
+    changed = np.ones(len(values), bool)
+    changed[1:] = values[1:] != values[:-1]
+    return changed

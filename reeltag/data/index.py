@@ -1,0 +1,110 @@
+"""The index of a data set: one row a record, and where in its shard each stream lies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from reeltag.data.indexing.build import Build, locked
+from reeltag.data.indexing.header import Header, read_index_file
+from reeltag.data.indexing.locations import find_shards, index_places, writable_place
+from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
+from reeltag.data.vocabulary import find_vocabulary
+
+__all__ = ["TABLE_SCHEMA", "Index", "Kind", "Stream", "open_index"]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is in a data set. The columns of `table` are those of `TABLE_SCHEMA`.
+
+    Attributes:
+        root: the folder that the names of the shards are relative to.
+        kind: "video" (float streams, one frame a record) or "frames" (uint8 at 1 Hz).
+        shards: names, sorted.
+        streams: what every record that is not skipped holds, in the order of a batch.
+        num_classes: that of the vocabulary; without one, the largest label + 1.
+        table: one row a record, by shard and offset.
+    """
+
+    root: Path
+    kind: Kind
+    shards: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    num_classes: int
+    table: pa.Table
+
+    def path(self, shard: int) -> Path:
+        """Return where shard number `shard` lies."""
+        return self.root / self.shards[shard]
+
+
+def open_index(
+    data: Path, *, jobs: int | None = None, verify: bool = True, quiet: bool = False
+) -> Index:
+    """Return the index of a data set, built or brought up to date first where that is needed.
+
+    It is kept in `.reeltag` beside the data or, where that cannot be written to, in the folder
+    that XDG_CACHE_HOME names. Only new and changed shards are read.
+
+    Args:
+        data: folder with *.tfrecord files in or below it, or one such file.
+        jobs: processes that read shards; None = one a core, 1 = none but this one.
+        verify: check the checksums of all payloads while reading them.
+        quiet: show no progress bar.
+
+    Raises:
+        DataError: no shard is there, one cannot be read, or they hold different things.
+        OutputError: the index cannot be written anywhere.
+    """
+    root, shards = find_shards(data)
+    vocabulary = find_vocabulary(data)
+    num_classes = None if vocabulary is None else len(vocabulary)
+
+    def fresh() -> Index | None:
+        return next((_index(root, *found) for found in _found(data) if is_fresh(found[0])), None)
+
+    def is_fresh(header: Header) -> bool:
+        same = header.shards == tuple(shards) and header.vocabulary == num_classes
+        return same and (header.verified or not verify)
+
+    index = fresh()
+    if index is None:
+        folder = writable_place(data)
+        with locked(folder):
+            index = fresh()  # another process may have built it meanwhile
+            if index is None:
+                build = Build(
+                    root=root,
+                    shards=tuple(shards),
+                    folder=folder,
+                    vocabulary=num_classes,
+                    old=next(_found(data), None),
+                    jobs=jobs,
+                    verify=verify,
+                    quiet=quiet,
+                )
+                build.run()
+                index = fresh()
+    assert index is not None  # it was built of what `find_shards` saw
+    return index
+
+
+def _found(data: Path) -> Iterator[tuple[Header, pa.Table]]:
+    """Yield the indexes of a data set that can be opened, fresh or not."""
+    for place in index_places(data):
+        found = read_index_file(place / "index.arrow")
+        if found is not None:
+            yield found
+
+
+def _index(root: Path, header: Header, table: pa.Table) -> Index:
+    return Index(
+        root=root,
+        kind=header.kind,
+        shards=tuple(shard.name for shard in header.shards),
+        streams=header.streams,
+        num_classes=header.num_classes,
+        table=table,
+    )

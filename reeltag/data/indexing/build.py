@@ -1,0 +1,225 @@
+"""Build or refresh an index: scan what is new, in parallel, then put the rows together."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import joblib
+import numpy as np
+import pyarrow as pa
+
+from reeltag.core.console import track
+from reeltag.core.errors import OutputError
+from reeltag.core.files import whole_file
+from reeltag.data.indexing.finish import (
+    finished_rows,
+    hashed_ids,
+    largest_label,
+    raw_rows,
+    repeated_ids,
+)
+from reeltag.data.indexing.header import VERSION, Header
+from reeltag.data.indexing.locations import Shard
+from reeltag.data.indexing.probe import Schema, agreed_schema, probe_shard
+from reeltag.data.indexing.scan import scan_shard
+from reeltag.data.records.problems import Problem
+
+T = TypeVar("T")
+
+_SMALL = 32 << 20  # bytes; below this, starting processes takes longer than they save
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One pass over a data set.
+
+    Attributes:
+        root: data folder.
+        shards: what is there now.
+        folder: where the index is written.
+        vocabulary: number of classes, None where there is no vocabulary.
+        old: an index of an earlier state of the data set, or None.
+        jobs: processes; None = one a core.
+        verify: check the checksums of the payloads.
+        quiet: no progress bar.
+    """
+
+    root: Path
+    shards: tuple[Shard, ...]
+    folder: Path
+    vocabulary: int | None
+    old: tuple[Header, pa.Table] | None
+    jobs: int | None
+    verify: bool
+    quiet: bool
+
+    def run(self) -> Path:
+        """Write `folder`/index.arrow and return its path.
+
+        Only shards that are not in `old`, or have changed since, are read. Their rows are kept
+        in `folder`/building until the end, so that an interrupted pass goes on where it was.
+
+        Raises:
+            DataError: a shard cannot be opened, or the shards hold different things.
+            OutputError: the index cannot be written.
+        """
+        kept = self._unchanged()
+        schema = self._schema(kept)
+        fresh = [shard for shard in self.shards if shard not in kept]
+        pieces = [(self.root, shard, self._pieces, schema, self.verify) for shard in fresh]
+        self._for_each(write_piece, pieces, "indexing")
+
+        def rows(shard: Shard) -> pa.Table:
+            if shard in kept and self.old:
+                return raw_rows(self.old[1].slice(*kept[shard]))
+            return _read_piece(self.root, shard, self._pieces, schema, self.verify)
+
+        path = self._write(schema, rows)
+        shutil.rmtree(self._pieces, ignore_errors=True)
+        return path
+
+    @property
+    def _pieces(self) -> Path:
+        return self.folder / "building"
+
+    def _unchanged(self) -> dict[Shard, tuple[int, int]]:
+        """Return which shards need not be read again: first row and number of rows in `old`."""
+        if self.old is None or (self.verify and not self.old[0].verified):
+            return {}
+        header, table = self.old
+        first = np.searchsorted(table["shard"].to_numpy(), np.arange(len(header.shards) + 1))
+        found = {
+            shard: (int(first[i]), int(first[i + 1] - first[i]))
+            for i, shard in enumerate(header.shards)
+        }
+        if header.vocabulary != self.vocabulary:  # labels that were dropped may count again
+            for shard, (start, size) in list(found.items()):
+                problems = table["problem"].slice(start, size).unique().to_pylist()
+                if any(Problem.LABEL_OUTSIDE.text in text for text in problems if text):
+                    del found[shard]
+        return {shard: found[shard] for shard in self.shards if shard in found}
+
+    def _schema(self, kept: dict[Shard, tuple[int, int]]) -> Schema:
+        """Return kind and streams of the data set; of shards in `old` they are known."""
+        fresh = [shard for shard in self.shards if shard not in kept]
+        paths = [(self.root / shard.name,) for shard in fresh]
+        found = dict(zip(fresh, self._for_each(probe_shard, paths, "looking in"), strict=True))
+        if kept and self.old:
+            known = Schema(self.old[0].kind, self.old[0].streams)
+            found |= dict.fromkeys(kept, known)
+        in_order = [found[shard] for shard in self.shards]
+        return agreed_schema(self.root, [shard.name for shard in self.shards], in_order)
+
+    def _for_each(
+        self, work: Callable[..., T], arguments: Sequence[tuple[object, ...]], what: str
+    ) -> list[T]:
+        """Return `work(*a)` for all arguments, in their order, computed in parallel."""
+        small = sum(shard.size for shard in self.shards) < _SMALL
+        jobs = 1 if small or len(arguments) < 2 else self.jobs or joblib.cpu_count()
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+        results = parallel(joblib.delayed(work)(*argument) for argument in arguments)
+        return list(results if self.quiet else track(results, what, len(arguments)))
+
+    def _write(self, schema: Schema, rows: Callable[[Shard], pa.Table]) -> Path:
+        """Put the rows of all shards together: once to learn what they share, once to write."""
+        largest, hashes = -1, []
+        for shard in self.shards:
+            table = rows(shard)
+            largest = max(largest, largest_label(table))
+            hashes.append(hashed_ids(table))
+        repeats = repeated_ids([shard.name for shard in self.shards], hashes)
+        header = Header(
+            kind=schema.kind,
+            streams=schema.streams,
+            num_classes=largest + 1 if self.vocabulary is None else self.vocabulary,
+            vocabulary=self.vocabulary,
+            verified=self.verify,
+            shards=self.shards,
+        )
+        first = np.cumsum([0, *map(len, hashes)])
+        path = self.folder / "index.arrow"
+        with _whole_table(path, header.schema()) as writer:
+            for number, shard in enumerate(self.shards):
+                marks = repeats[first[number] : first[number + 1]]
+                done = finished_rows(rows(shard), number, header.num_classes, marks)
+                writer.write_table(done.combine_chunks())
+        return path
+
+
+@contextmanager
+def _whole_table(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWriter]:
+    """Yield a writer of an Arrow file that gets its name when it is whole."""
+    own = _own_name(path)
+    with (
+        whole_file(own) as part,
+        pa.OSFile(str(part), "wb") as file,
+        pa.ipc.new_file(file, schema) as writer,
+    ):
+        yield writer
+    os.replace(own, path)
+
+
+def _own_name(path: Path) -> Path:
+    """Return a name beside `path` that no other process uses.
+
+    Two processes that cannot see each other's lock (on some network disks) then do not write to
+    one file: each writes its own, and the last one renamed stays.
+    """
+    return path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}")
+
+
+def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> None:
+    """Scan one shard and keep its rows in `folder`, unless they are there already.
+
+    Raises:
+        DataError: the shard cannot be opened.
+        OutputError: the rows cannot be written.
+    """
+    path = _piece(folder, shard, schema, verify)
+    if path.exists():
+        return
+    table = scan_shard(root / shard.name, schema.kind, schema.streams, verify)
+    own = _own_name(path)
+    try:  # not `whole_file`: to force thousands of small files to the disk would take long
+        folder.mkdir(parents=True, exist_ok=True)
+        with pa.OSFile(str(own), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        os.replace(own, path)
+    except OSError as error:
+        own.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot be written ({error})",
+            where=path,
+            hint="Free some space, or make the folder writable; run it again and it goes on here.",
+        ) from error
+
+
+def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> pa.Table:
+    """Return what `write_piece` kept; scan the shard once more if it is gone or damaged."""
+    try:
+        with pa.memory_map(str(_piece(folder, shard, schema, verify))) as file:
+            return pa.ipc.open_file(file).read_all()
+    except (OSError, pa.ArrowException):
+        return scan_shard(root / shard.name, schema.kind, schema.streams, verify)
+
+
+def _piece(folder: Path, shard: Shard, schema: Schema, verify: bool) -> Path:
+    """Return a path that depends on everything that the rows of the shard depend on."""
+    key = json.dumps([VERSION, shard, str(schema), verify])
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.arrow"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time work in `folder`; where there are no locks, go on without."""
+    with (folder / "lock").open("w") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

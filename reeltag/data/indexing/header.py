@@ -1,0 +1,62 @@
+"""What an index file says of itself, as JSON in the metadata of its Arrow schema."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from reeltag.data.indexing.locations import Shard
+from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
+
+VERSION = 1  # an index of another version is built anew
+_KEY = b"reeltag"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the rows of an index were made of.
+
+    Attributes:
+        kind: of the data set.
+        streams: of the data set.
+        num_classes: of the vocabulary; without one, the largest label + 1.
+        vocabulary: number of classes of the vocabulary, None where there was none.
+        verified: whether the checksums of the payloads were checked.
+        shards: what was read.
+    """
+
+    kind: Kind
+    streams: tuple[Stream, ...]
+    num_classes: int
+    vocabulary: int | None
+    verified: bool
+    shards: tuple[Shard, ...]
+
+    def schema(self) -> pa.Schema:
+        """Return the schema of the table with this header in its metadata."""
+        value = {
+            "version": VERSION,
+            "kind": self.kind,
+            "streams": [[stream.name, stream.width, stream.dtype] for stream in self.streams],
+            "num_classes": self.num_classes,
+            "vocabulary": self.vocabulary,
+            "verified": self.verified,
+            "shards": self.shards,
+        }
+        return TABLE_SCHEMA.with_metadata({_KEY: json.dumps(value).encode()})
+
+
+def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
+    """Return header and memory-mapped table of an index; None if there is none of this version."""
+    try:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+        value = json.loads(table.schema.metadata[_KEY])
+        if value.pop("version") != VERSION or not table.schema.equals(TABLE_SCHEMA):
+            return None
+        value["streams"] = tuple(Stream(*stream) for stream in value["streams"])
+        value["shards"] = tuple(Shard(*shard) for shard in value["shards"])
+        return Header(**value), table
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None  # not there, of another version or damaged: it is built anew

@@ -1,0 +1,131 @@
+"""What kind of data set this is, found by looking into the first records of every shard."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+from reeltag.data.records.example import split_message
+from reeltag.data.records.locate import locate_floats, locate_frames
+from reeltag.data.records.problems import Problem
+from reeltag.data.records.tfrecord import Framed, frame_records, map_file
+from reeltag.data.streams import Kind, Stream, in_order
+
+_NUM_PROBED = 16  # sound records looked at in each shard
+_NO_STREAM = {"segment_scores", "start_time_seconds", "end_time_seconds", "labels", "id"}
+
+
+class Schema(NamedTuple):
+    """Kind and streams of a shard, or of the whole data set."""
+
+    kind: Kind
+    streams: tuple[Stream, ...]
+
+    def __str__(self) -> str:
+        """Return it as a person reads it."""
+        streams = ", ".join(f"{stream.name} {stream.width}" for stream in self.streams)
+        return f"{'video-level' if self.kind == 'video' else 'frame-level'} records with {streams}"
+
+
+def probe_shard(path: Path) -> Schema | Problem:
+    """Return what most of the first sound records of a shard hold; else what is wrong with them.
+
+    A stream is a list of byte strings of one width, or, where a record has none of these, a list
+    of at least two floats. The answer is that of the majority, so one odd record does not matter.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    data = map_file(path)
+    votes: Counter[tuple[Kind, Stream]] = Counter()
+    kinds: Counter[Kind] = Counter()
+    first_problem: Problem | None = None
+    for framed in frame_records(data):
+        problem = framed.problem
+        if problem is None:
+            try:
+                found = streams_of_record(data[framed.offset : framed.offset + framed.size])
+            except DataError:
+                problem = Problem.UNDECODABLE
+            else:
+                problem = None if found else _why_no_stream(data, framed)
+                kinds.update({kind for kind, _ in found})
+                votes.update(found)
+        first_problem = first_problem or problem
+        if kinds.total() == _NUM_PROBED:
+            break
+    if not kinds:
+        return first_problem or Problem.MISSING_STREAM
+    kind = kinds.most_common(1)[0][0]
+    widths = [stream for (of, stream), n in votes.items() if of == kind and 2 * n > kinds[kind]]
+    return Schema(kind, in_order(widths)) if widths else Problem.WRONG_WIDTH
+
+
+def _why_no_stream(data: NDArray[np.uint8], framed: Framed) -> Problem:
+    """Return what is wrong with a record that holds no features."""
+    _, lists = split_message(data[framed.offset : framed.offset + framed.size].data)
+    return Problem.ZERO_FRAMES if lists else Problem.MISSING_STREAM
+
+
+def streams_of_record(payload: NDArray[np.uint8]) -> list[tuple[Kind, Stream]]:
+    """Return every stream of a record, all of one kind; none if it holds no features.
+
+    Raises:
+        DataError: the payload is no tf.Example and no tf.SequenceExample.
+    """
+    context, lists = split_message(payload.data)
+    found: list[tuple[Kind, Stream]] = []
+    for name, spans in lists.items():
+        layout = locate_frames(payload, spans)
+        if layout.width:
+            found.append(("frames", Stream(name, layout.width, "uint8")))
+    if not lists:
+        for name in context.keys() - _NO_STREAM:
+            layout = locate_floats(payload, context[name])
+            if layout.width > 1:
+                found.append(("video", Stream(name, layout.width, "float32")))
+    return found
+
+
+def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Problem]) -> Schema:
+    """Return the schema of the data set, which all shards with sound records must share.
+
+    Args:
+        root: data folder.
+        names: of the shards.
+        found: what `probe_shard` said of each.
+
+    Raises:
+        DataError: two shards disagree, or no shard has a sound record.
+    """
+    first: dict[Schema, str] = {}
+    for name, schema in zip(names, found, strict=True):
+        if isinstance(schema, Schema):
+            first.setdefault(schema, name)
+    if not first:
+        _refuse_unreadable(root / names[0], found[0])
+    if len(first) > 1:
+        (one, one_name), (other, other_name) = list(first.items())[:2]
+        what = "kinds of records" if one.kind != other.kind else "streams"
+        raise DataError(
+            f"the shards hold different {what}: {one_name} has {one}, {other_name} has {other}",
+            where=root,
+            hint="Give a folder whose shards are alike, such as one of the subfolders, "
+            "or move one of the two kinds elsewhere.",
+        )
+    return next(iter(first))
+
+
+def _refuse_unreadable(path: Path, problem: Schema | Problem) -> None:
+    assert isinstance(problem, Problem)
+    raise DataError(
+        f"no shard has a record that can be used; in the first one: {problem.text} "
+        f"({problem.outcome})",
+        where=path,
+        hint="A shard is a TFRecord file of tf.SequenceExamples with lists of byte strings, "
+        "or of tf.Examples with lists of floats.",
+    )

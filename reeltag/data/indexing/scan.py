@@ -1,0 +1,184 @@
+"""One shard, read through once: a row a record, with what is wrong with it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+from reeltag.data.records.example import Feature, Spans, decode_feature, joined, split_message
+from reeltag.data.records.locate import Layout, locate_floats, locate_frames
+from reeltag.data.records.problems import Problem, to_bits
+from reeltag.data.records.ratings import NO_RATINGS, Ratings, read_ratings
+from reeltag.data.records.tfrecord import Framed, frame_records, map_file
+from reeltag.data.streams import MAX_CLASSES, TABLE_SCHEMA, Kind, Stream
+
+ID_KEYS = ("id", "video_id")  # the second in YouTube-8M 2017 and AudioSet
+_RATING_KEYS = ("segment_start_times", "segment_labels", "segment_scores")
+PUBLISHED_FRAMES = 300  # the most that YouTube-8M gives of a video
+_MAX_INT32 = (1 << 31) - 1
+
+ROW_SCHEMA = pa.schema(
+    [field for field in TABLE_SCHEMA if field.name not in ("shard", "problem", "skip")]
+    + [pa.field("bits", pa.int64())]  # the set of problems, see problems.to_bits
+)
+
+
+class Described(NamedTuple):
+    """What one record holds; the columns of `ROW_SCHEMA` that follow `offset` and `size`."""
+
+    id: str
+    frames: int
+    labels: list[int]
+    ratings: Ratings
+    start: list[int]
+    stride: list[int]
+    problems: set[Problem]
+
+
+def scan_shard(path: Path, kind: Kind, streams: tuple[Stream, ...], verify: bool) -> pa.Table:
+    """Return one row of `ROW_SCHEMA` for every record, readable or not, of a shard.
+
+    Args:
+        path: the shard.
+        kind: of the data set.
+        streams: of the data set; a record without one of them has a problem.
+        verify: check the payloads' checksums.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    data = map_file(path)
+    columns: dict[str, list[object]] = {name: [] for name in ROW_SCHEMA.names}
+    for framed in frame_records(data, verify=verify):
+        described = _describe(data, framed, kind, streams)
+        row = (
+            framed.offset,
+            min(framed.size, _MAX_INT32),
+            described.id,
+            described.frames,
+            described.labels,
+            *described.ratings,
+            described.start,
+            described.stride,
+            to_bits(described.problems),
+        )
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+    return pa.table(columns, schema=ROW_SCHEMA)
+
+
+def _describe(
+    data: NDArray[np.uint8], framed: Framed, kind: Kind, streams: tuple[Stream, ...]
+) -> Described:
+    """Return what the record holds, or that it holds nothing that can be read."""
+    problem = framed.problem
+    if problem is None and framed.size > _MAX_INT32:
+        problem = Problem.UNDECODABLE  # protobuf ends there too
+    if problem is None:
+        payload = data[framed.offset : framed.offset + framed.size]
+        try:
+            return describe_record(payload, kind, streams)
+        except DataError:
+            problem = Problem.UNDECODABLE
+    nowhere = [0] * len(streams)
+    return Described("", 0, [], NO_RATINGS, nowhere, nowhere, {problem})
+
+
+def describe_record(
+    payload: NDArray[np.uint8], kind: Kind, streams: tuple[Stream, ...]
+) -> Described:
+    """Return what a tf.Example or tf.SequenceExample holds, without decoding its frames.
+
+    Raises:
+        DataError: the payload is neither.
+    """
+    context, lists = split_message(payload.data)
+    features = _Context(payload.data, context)
+    problems = set[Problem]()
+    video_id = _read_id(features, problems)
+    labels = _read_labels(features.get("labels"), problems)
+    layouts = _locate(payload, context if kind == "video" else lists, kind, streams, problems)
+    num_frames = max((layout.num_frames for layout in layouts), default=0)
+    ratings = NO_RATINGS
+    if kind == "frames" and "segment_start_times" in context:
+        ratings = read_ratings([features.get(name) for name in _RATING_KEYS], num_frames, problems)
+    start, stride = [layout.start for layout in layouts], [layout.stride for layout in layouts]
+    return Described(video_id, num_frames, labels, ratings, start, stride, problems)
+
+
+class _Context:
+    """The features of a record by name, decoded when asked for; None where there is none."""
+
+    def __init__(self, payload: memoryview, spans: dict[str, Spans]) -> None:
+        self._payload, self._spans = payload, spans
+
+    def get(self, name: str) -> Feature:
+        spans = self._spans.get(name)
+        return None if spans is None else decode_feature(joined(self._payload, spans))
+
+
+def _read_id(features: _Context, problems: set[Problem]) -> str:
+    for key in ID_KEYS:
+        values = features.get(key)
+        if isinstance(values, list) and len(values) == 1:
+            return values[0].decode(errors="backslashreplace")
+    problems.add(Problem.NO_ID)
+    return ""
+
+
+def _read_labels(values: Feature, problems: set[Problem]) -> list[int]:
+    """Return the labels sorted, each once."""
+    if values is None or len(values) == 0:
+        return []
+    if isinstance(values, list) or values.dtype != np.int64:
+        problems.add(Problem.BAD_LABELS)
+        return []
+    labels = sorted(set(values.tolist()))
+    if labels[0] < 0 or labels[-1] >= MAX_CLASSES:
+        problems.add(Problem.LABEL_OUTSIDE)
+        labels = [label for label in labels if 0 <= label < MAX_CLASSES]
+    return labels
+
+
+def _locate(
+    payload: NDArray[np.uint8],
+    messages: dict[str, Spans],
+    kind: Kind,
+    streams: Iterable[Stream],
+    problems: set[Problem],
+) -> list[Layout]:
+    """Return where each stream lies; what is not as in the other records is a problem."""
+    layouts = []
+    for stream in streams:
+        spans = messages.get(stream.name)
+        if spans is None:
+            problems.add(Problem.MISSING_STREAM)
+            layouts.append(Layout(0, 0, 0, 0))
+            continue
+        layout = (locate_floats if kind == "video" else locate_frames)(payload, spans)
+        if layout.num_frames == 0:
+            problems.add(Problem.ZERO_FRAMES)
+        elif layout.width != stream.width:
+            problems.add(Problem.WRONG_WIDTH)
+        elif kind == "video" and not _is_finite(payload, layout, spans):
+            problems.add(Problem.NOT_FINITE)
+        layouts.append(layout)
+    lengths = {layout.num_frames for layout in layouts if layout.num_frames}
+    if len(lengths) > 1:
+        problems.add(Problem.UNEQUAL_LENGTHS)
+    if lengths and max(lengths) > PUBLISHED_FRAMES:
+        problems.add(Problem.MANY_FRAMES)
+    return layouts
+
+
+def _is_finite(payload: NDArray[np.uint8], layout: Layout, spans: Spans) -> bool:
+    """Return whether no value of a float stream is NaN or infinite."""
+    if layout.stride:
+        values = payload[layout.start : layout.start + layout.stride].view("<f4")
+    else:
+        values = np.asarray(decode_feature(joined(payload.data, spans)))
+    return bool(np.isfinite(values).all())

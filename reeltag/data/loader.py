@@ -1,0 +1,228 @@
+"""Batches of frames, read from the shards by a background thread, in an order that can be resumed.
+
+Everything about batch i of epoch e is a function of (seed, e, i), whatever was loaded before it.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import ConfigError
+from reeltag.core.seeding import derive_seed
+from reeltag.data.dataset import VideoSet
+from reeltag.data.loading.background import RunAhead
+from reeltag.data.loading.buffers import BatchBuffer
+from reeltag.data.loading.reading import FrameReader
+from reeltag.data.sampling import FrameChoice, Shuffle, epoch_order
+
+ALL_FRAMES = FrameChoice()
+
+
+class Loader:
+    """An epoch of batches each time it is iterated over.
+
+    Batches lie in buffers that are used again: a batch is good until `prefetch` further ones were
+    taken, or the loop was left. Copy what is to be kept; write nothing into labels and weights.
+
+    Each iteration takes the next epoch from its beginning, also where the one before was broken
+    off. Only the first one after `load_state_dict` begins in mid-epoch.
+
+    Args:
+        items: what to load.
+        batch_size: items of a global batch, over all ranks; a multiple of `world_size`.
+        frames: which frames of each.
+        shuffle: "no": in the order of the index. "global": uniformly. "shards": shard after shard
+            in random order, mixed within `buffer`; for disks and object stores.
+        buffer: for "shards": an item is moved by fewer than so many places.
+        seed: of order and frames.
+        rank: this process gets items rank, rank + world_size, ... of every global batch.
+        world_size: processes.
+        drop_last: leave out a last batch that is not full. Else a rank's share of it may be empty.
+        prefetch: batches to read ahead, and to keep for the consumer; at least 1.
+        pin: page-locked buffers, where there is a GPU.
+        labels: give batches labels (B, C) where they are known, and weights for rated segments.
+        mapped: map the shards into memory, which is fastest, instead of reading them, which keeps
+            resident memory flat; see `reeltag.data.loading.reading`.
+
+    Raises:
+        ConfigError: a number is out of range, or there is not one full batch to `drop_last` from,
+            or frames are to be chosen of video-level records.
+    """
+
+    def __init__(
+        self,
+        items: VideoSet,
+        *,
+        batch_size: int,
+        frames: FrameChoice = ALL_FRAMES,
+        shuffle: Shuffle = "no",
+        buffer: int = 10_000,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        drop_last: bool = False,
+        prefetch: int = 2,
+        pin: bool = False,
+        labels: bool = True,
+        mapped: bool = True,
+    ) -> None:
+        self._items, self._frames, self._shuffle = items, frames, shuffle
+        self._batch_size, self._buffer, self._seed = batch_size, buffer, seed
+        self._rank, self._world_size, self._drop_last = rank, world_size, drop_last
+        self._prefetch, self._labels, self._mapped = prefetch, labels, mapped
+        self._pin = pin and torch.cuda.is_available()
+        self._refuse_nonsense()
+        self._epoch, self._batches_done, self._resumed = 0, 0, False
+        self._idle_buffers: list[BatchBuffer] | None = None
+
+    def _refuse_nonsense(self) -> None:
+        """Raise ConfigError for what cannot work."""
+        if self._world_size < 1 or not 0 <= self._rank < self._world_size:
+            raise ConfigError(f"must be in [0, {self._world_size}), got {self._rank}", where="rank")
+        if self._batch_size < 1 or self._batch_size % self._world_size:
+            raise ConfigError(
+                f"must be a positive multiple of the {self._world_size} ranks that share a batch, "
+                f"got {self._batch_size}",
+                where="batch_size",
+            )
+        for name, value in (("prefetch", self._prefetch), ("buffer", self._buffer)):
+            if value < 1:
+                raise ConfigError(f"must be at least 1, got {value}", where=name)
+        if not len(self):
+            raise ConfigError(
+                f"{len(self._items)} items do not fill one batch of {self._batch_size}",
+                where="batch_size",
+                hint="Make the batch smaller, or take more data.",
+            )
+        if self._items.index.kind == "video" and self._frames.how != "all":
+            raise ConfigError(
+                f"video-level records have one vector each: {self._frames.how!r} chooses nothing",
+                where="frames",
+                hint="Leave it at 'all'.",
+            )
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch, the same for all ranks."""
+        full, rest = divmod(len(self._items), self._batch_size)
+        return full + (rest > 0 and not self._drop_last)
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Yield the batches of an epoch.
+
+        Raises:
+            DataError: a shard vanished, shrank or cannot be read.
+        """
+        if not self._resumed:
+            self.set_epoch(self._epoch + (self._batches_done > 0))
+        self._resumed = False
+        buffers = self._idle_buffers or self._new_buffers()
+        self._idle_buffers = None
+        epoch, first = self._epoch, self._batches_done
+        places = ((epoch, number) for number in range(first, len(self)))
+        batches = RunAhead(lambda free: self._produce(places, free), buffers, keep=self._prefetch)
+        try:
+            for done, batch in enumerate(batches, start=first + 1):
+                self._epoch, self._batches_done = epoch, done
+                yield batch
+            self.set_epoch(epoch + 1)
+        finally:
+            if batches.close():
+                self._idle_buffers = buffers
+
+    def endless(self, batches_done: int = 0) -> Iterator[FrameBatch]:
+        """Yield the batches of epoch after epoch, from number `batches_done` of epoch 0 on.
+
+        The thread reads on across the ends of epochs, and batches stay good across them. The place
+        of the loader itself (`state_dict`) is neither used nor moved.
+
+        Raises:
+            DataError: a shard vanished, shrank or cannot be read.
+        """
+        places = (divmod(number, len(self)) for number in itertools.count(batches_done))
+        batches = RunAhead(
+            lambda free: self._produce(places, free), self._new_buffers(), keep=self._prefetch
+        )
+        try:
+            yield from batches
+        finally:
+            batches.close()
+
+    def _new_buffers(self) -> list[BatchBuffer]:
+        """Return enough for what the consumer holds, what is ready, and what is being filled."""
+        max_steps = self._frames.most(int(self._items.length.max()))
+        return [
+            BatchBuffer(
+                self._items,
+                batch_size=self._batch_size // self._world_size,
+                max_steps=max_steps,
+                labels=self._labels,
+                pin=self._pin,
+            )
+            for _ in range(2 * self._prefetch + 1)
+        ]
+
+    def _produce(
+        self, places: Iterator[tuple[int, int]], free: Iterator[BatchBuffer]
+    ) -> Iterator[tuple[BatchBuffer, FrameBatch]]:
+        """Yield the batches of `places`, (epoch, number) each; runs in the background."""
+        mine = slice(self._rank, None, self._world_size)
+        known, order = -1, np.empty(0, np.int64)
+        with FrameReader(self._items, mapped=self._mapped) as reader:
+            for (epoch, number), buffer in zip(places, free, strict=False):
+                if epoch != known:
+                    known, order = epoch, self._order(epoch)
+                items = order[number * self._batch_size : (number + 1) * self._batch_size]
+                length = self._items.length[items].astype(np.int64)
+                rng = np.random.default_rng(derive_seed(self._seed, "frames", epoch, number))
+                chosen = self._frames.choose(length, rng, mine)
+                yield buffer, buffer.fill(reader, items[mine], chosen)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the items in the order of an epoch."""
+        return epoch_order(
+            self._items.shard,
+            self._shuffle,
+            buffer=self._buffer,
+            seed=derive_seed(self._seed, "shuffle", epoch),
+        )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration begin at the beginning of `epoch`.
+
+        Right after `load_state_dict` the same epoch's number changes nothing.
+        """
+        if not (self._resumed and epoch == self._epoch):
+            self._epoch, self._batches_done, self._resumed = epoch, 0, False
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where the loader is: the batches handed out count as done."""
+        epochs, batches = divmod(self._batches_done, len(self))
+        return {"epoch": self._epoch + epochs, "batches": batches, **self._fixed()}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go to where another loader was; only "epoch" and "batches" have to be there.
+
+        Raises:
+            ConfigError: the batches were others: batch size, seed or number of items differ.
+        """
+        for name, here in self._fixed().items():
+            if state.get(name, here) != here:
+                raise ConfigError(
+                    f"was {state[name]} when the state was saved, and is {here} now: the epoch "
+                    "cannot be continued",
+                    where=name,
+                    hint="Continue with the data and settings that it was begun with.",
+                )
+        if not 0 <= state["batches"] <= len(self):
+            raise ConfigError(
+                f"must be in [0, {len(self)}], got {state['batches']}", where="batches"
+            )
+        self._epoch, self._batches_done, self._resumed = state["epoch"], state["batches"], True
+
+    def _fixed(self) -> dict[str, int]:
+        """Return what must be the same for a batch number to mean the same."""
+        return {"batch_size": self._batch_size, "seed": self._seed, "items": len(self._items)}

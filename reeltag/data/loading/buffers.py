@@ -1,0 +1,98 @@
+"""The memory that batches are assembled in, used again and again.
+
+Shape letters: B items of a batch, T frames, D values a frame, C classes.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reeltag.core.batch import FrameBatch
+from reeltag.data.dataset import VideoSet
+from reeltag.data.loading.reading import FrameReader
+from reeltag.data.sampling import ChosenFrames
+
+
+class BatchBuffer:
+    """Room for one batch. What is in it is overwritten, not cleared: only set labels are unset.
+
+    Args:
+        items: the set that batches are taken from.
+        batch_size: largest B.
+        max_steps: largest T.
+        labels: whether batches carry labels (and weights, for rated segments).
+        pin: page-locked memory, so that the copy to the GPU does not block.
+    """
+
+    def __init__(
+        self, items: VideoSet, *, batch_size: int, max_steps: int, labels: bool, pin: bool
+    ) -> None:
+        self._items = items
+        self._pin = pin
+        self._dim = sum(stream.width for stream in items.streams)
+        dtype = torch.float32 if items.index.kind == "video" else torch.uint8
+        self._frames = torch.empty(batch_size * max_steps * self._dim, dtype=dtype, pin_memory=pin)
+        self._mask = torch.empty(batch_size * max_steps, dtype=torch.bool, pin_memory=pin)
+        self._starts = torch.empty(batch_size, dtype=torch.int64, pin_memory=pin)
+        dense = (batch_size, items.num_classes)
+        targets = items.targets if labels else None
+        self._targets = targets
+        self._labels = None if targets is None else torch.zeros(dense, pin_memory=pin)
+        rated = targets is not None and targets.scores is not None
+        self._weights = torch.zeros(dense, pin_memory=pin) if rated else None
+        self._set = np.empty(0, np.int64)  # which of the B * C labels are not 0
+        self._used: torch.cuda.Event | None = None
+
+    def let_go(self) -> None:
+        """Tell that the consumer is done: copies to the GPU that it has begun may still run."""
+        if self._pin:
+            self._used = torch.cuda.Event()
+            self._used.record()
+
+    def fill(
+        self, reader: FrameReader, items: NDArray[np.int64], chosen: ChosenFrames
+    ) -> FrameBatch:
+        """Return a batch of some items, which is good until the next call."""
+        if self._used is not None:
+            self._used.synchronize()
+        shape = len(items), chosen.num_steps
+        frames = self._frames[: shape[0] * shape[1] * self._dim].view(*shape, self._dim)
+        reader.read(items, chosen, frames.numpy())
+        mask = self._mask[: shape[0] * shape[1]].view(shape)
+        np.less(np.arange(shape[1]), chosen.count[:, None], out=mask.numpy())
+        if self._targets is not None:
+            self._set_labels(items)
+        starts = self._starts[: len(items)]
+        if self._items.segments:
+            starts.numpy()[:] = self._items.second[items]
+        return FrameBatch(
+            frames=frames,
+            mask=mask,
+            labels=None if self._labels is None else self._labels[: len(items)],
+            weights=None if self._weights is None else self._weights[: len(items)],
+            ids=tuple(self._items.ids(items)),
+            starts=starts if self._items.segments else None,
+        )
+
+    def _set_labels(self, items: NDArray[np.int64]) -> None:
+        """Put labels and weights in place of those of the batch before."""
+        assert self._targets is not None and self._labels is not None
+        row, entry = self._targets.entries(items)
+        cells = row * self._labels.shape[1] + self._targets.classes[entry]
+        scores = self._targets.scores
+        _replace(self._labels, self._set, cells, 1 if scores is None else scores[entry])
+        if self._weights is not None:
+            _replace(self._weights, self._set, cells, 1)
+        self._set = cells
+
+
+def _replace(
+    dense: torch.Tensor,
+    old: NDArray[np.int64],
+    new: NDArray[np.int64],
+    to: int | NDArray[np.float32],
+) -> None:
+    """Set the cells `old` to 0 and the cells `new` to `to`."""
+    flat = dense.numpy().reshape(-1)
+    flat[old] = 0
+    flat[new] = to

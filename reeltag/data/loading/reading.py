@@ -1,0 +1,246 @@
+"""Frames copied from shards into a batch: of a record only the bytes that are asked for are read.
+
+Mapped shards are copied once, straight from the page cache into the batch: the fastest way, but the
+pages touched count as resident memory until the system wants them back, and a shard that is cut
+short under a running program ends it (SIGBUS). Unmapped ones are read (pread) and copied twice:
+memory stays flat, and a shard that was cut short is an error like any other. (Copying by several
+threads was no faster: the memory is the limit.)
+
+Shape letters: B items of a batch, T frames, D values a frame, S streams.
+"""
+
+import os
+import resource
+import sys
+import weakref
+from collections import OrderedDict
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+from reeltag.data.dataset import VideoSet
+from reeltag.data.index import Index, Stream
+from reeltag.data.records.example import decode_sequence_example
+from reeltag.data.sampling import ChosenFrames
+from reeltag.data.shards import ShardMaps
+
+_VECTORS_AT_ONCE = 128  # of YouTube-8M's 4.6 KB each: they stay in the second-level cache
+
+
+class OpenShards:
+    """File descriptors of shards, opened when asked for; the least recently used are closed.
+
+    For one thread. At most a quarter of the descriptors that the process may have, and 1024.
+    """
+
+    def __init__(self, index: Index) -> None:
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._max_open = 1024 if allowed < 0 else max(1, min(1024, allowed // 4))
+        self._index = index
+        self._files = OrderedDict[int, int]()
+        self._shard, self._file = -1, -1  # read from last
+        self.close = weakref.finalize(self, _close_all, self._files)
+
+    def read(self, shard: int, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` with the bytes of a shard from `offset` on.
+
+        Raises:
+            DataError: the shard cannot be opened or read, or ends before.
+        """
+        try:
+            if shard != self._shard:
+                self._file, self._shard = self._open(shard), shard
+            num_read = os.preadv(self._file, (buffer,), offset)
+        except OSError as error:
+            raise self.changed(shard, f"cannot be read ({error.strerror})") from error
+        if num_read != len(buffer):
+            end = offset + len(buffer)
+            what = f"ends at byte {offset + num_read}, but the index knows a record up to {end}"
+            raise self.changed(shard, what)
+
+    def _open(self, shard: int) -> int:
+        """Return the descriptor of a shard, good until the next call."""
+        if shard in self._files:
+            self._files.move_to_end(shard)
+            return self._files[shard]
+        if len(self._files) >= self._max_open:
+            os.close(self._files.popitem(last=False)[1])
+        file = self._files[shard] = os.open(self._index.path(shard), os.O_RDONLY)
+        return file
+
+    def changed(self, shard: int, what: str) -> DataError:
+        """Return the error for a shard that is not as the index says."""
+        return DataError(
+            what,
+            where=self._index.path(shard),
+            hint="It is not as it was when it was indexed: run `reeltag info` on the data again.",
+        )
+
+
+def _close_all(files: OrderedDict[int, int]) -> None:
+    while files:
+        os.close(files.popitem()[1])
+
+
+class FrameReader:
+    """Copies frames of the items of a set. For one thread; a context manager that closes files.
+
+    Args:
+        items: the set.
+        mapped: map the shards into memory instead of reading them.
+    """
+
+    def __init__(self, items: VideoSet, *, mapped: bool = False) -> None:
+        records = items.records
+        self._items, self._records = items, records
+        self._offset, self._size = records.column("offset"), records.column("size")
+        self._shard = records.column("shard")
+        self._num_bytes = np.array([stream.num_bytes for stream in records.streams])
+        self._columns = _columns(records.streams)
+        self._shards = OpenShards(records.index)
+        self._maps = ShardMaps(records.index) if mapped else None
+        self._scratch = memoryview(bytearray())
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the files."""
+        self._shards.close()
+
+    def read(self, items: NDArray[np.int64], chosen: ChosenFrames, out: NDArray[Any]) -> None:
+        """Copy the chosen frames of some items; what lies behind them in `out` stays as it is.
+
+        Args:
+            items: (B,) of the set.
+            chosen: which frames of each.
+            out: (B, T, D), uint8 or, for video-level records, float32.
+
+        Raises:
+            DataError: a shard vanished, shrank or cannot be read.
+        """
+        video = self._items.video[items]
+        rows = np.lexsort((self._offset[video], self._shard[video]))  # a disk reads forwards
+        if self._records.index.kind == "video" and self._records.stride[video].all():
+            out_bytes = out[:, 0].view(
+                np.uint8
+            )  # floats would be copied one by one, being unaligned
+            for chunk in range(0, len(rows), _VECTORS_AT_ONCE):
+                some = rows[chunk : chunk + _VECTORS_AT_ONCE]
+                self._read_vectors(video[some], some, out_bytes)
+            if sys.byteorder == "big":
+                out.byteswap(inplace=True)
+        else:
+            self._read_frames(video, self._items.second[items], rows.tolist(), chosen, out)
+
+    def _read_frames(
+        self,
+        video: NDArray[np.int64],
+        second: NDArray[np.int32],
+        rows: list[int],
+        chosen: ChosenFrames,
+        out: NDArray[Any],
+    ) -> None:
+        """Copy a video and stream at a time, through memory that stays in the cache."""
+        first = second + chosen.first
+        stride = self._records.stride[video]
+        position = self._offset[video, None] + self._records.start[video] + first[:, None] * stride
+        size = (chosen.span - 1)[:, None] * stride + self._num_bytes
+        scratch = self._scratch_of(int(size.max(initial=0)))
+        shards, positions, sizes = self._shard[video].tolist(), position.tolist(), size.tolist()
+        counts, spans = chosen.count.tolist(), chosen.span.tolist()
+        steps = (stride * chosen.step).tolist()
+        listed = chosen.listed
+        for row in rows:
+            count = counts[row]
+            if 0 in steps[row]:
+                self._walk(int(video[row]), int(first[row]), row, chosen, out)
+                continue
+            for stream, (left, right) in enumerate(self._columns):
+                source, at = self._bytes(
+                    shards[row], positions[row][stream], scratch[: sizes[row][stream]]
+                )
+                shape = count if listed is None else spans[row], right - left
+                frames = np.ndarray(shape, np.uint8, source, at, (steps[row][stream], 1))
+                out[row, :count, left:right] = (
+                    frames if listed is None else frames[listed[row, :count]]
+                )
+
+    def _read_vectors(
+        self, video: NDArray[np.int64], rows: NDArray[np.int64], out_bytes: NDArray[np.uint8]
+    ) -> None:
+        """Copy one vector a record, all streams at one go, then put them into their columns."""
+        start = self._records.start[video]
+        first = start.min(axis=1)
+        size = (start + self._num_bytes).max(axis=1) - first
+        width = int(size.max())
+        scratch = self._scratch_of(width * len(rows))
+        table = np.frombuffer(scratch, np.uint8, width * len(rows)).reshape(len(rows), width)
+        for shard, position, begin, end in zip(
+            self._shard[video].tolist(),
+            (self._offset[video] + first).tolist(),
+            (np.arange(len(rows)) * width).tolist(),
+            (np.arange(len(rows)) * width + size).tolist(),
+            strict=True,
+        ):
+            source, at = self._bytes(shard, position, scratch[begin:end])
+            if isinstance(source, np.ndarray):  # mapped, not yet in the scratch memory
+                scratch[begin:end] = source[at : at + end - begin].data
+        for stream, (left, right) in enumerate(self._columns):
+            place = start[:, stream] - first
+            for column in np.unique(place).tolist():  # mostly one
+                same = np.flatnonzero(place == column)
+                values = table[:, column : column + 4 * (right - left)]
+                out_bytes[rows[same], 4 * left : 4 * right] = (
+                    values if len(same) == len(rows) else values[same]
+                )
+
+    def _bytes(
+        self, shard: int, position: int, scratch: memoryview
+    ) -> tuple[memoryview | NDArray[np.uint8], int]:
+        """Return where the bytes of a shard from `position` on are, and at which place in it."""
+        if self._maps is not None:
+            return self._maps.buffer(shard), position
+        self._shards.read(shard, scratch, position)
+        return scratch, 0
+
+    def _walk(
+        self, video: int, first: int, row: int, chosen: ChosenFrames, out: NDArray[Any]
+    ) -> None:
+        """Copy the frames of a record whose frames lie at no constant stride, by decoding it."""
+        payload = memoryview(bytearray(int(self._size[video])))
+        self._shards.read(int(self._shard[video]), payload, int(self._offset[video]))
+        context, lists = decode_sequence_example(bytes(payload))
+        count = int(chosen.count[row])
+        if chosen.listed is None:
+            wanted = first + chosen.step * np.arange(count)
+        else:
+            wanted = first + chosen.listed[row, :count]
+        for stream, (left, right) in zip(self._records.streams, self._columns, strict=True):
+            if stream.dtype == "float32":
+                out[row, 0, left:right] = context[stream.name]
+            else:
+                frames = [lists[stream.name][frame] for frame in wanted.tolist()]
+                joined = b"".join(frame[0] for frame in frames if isinstance(frame, list))
+                out[row, :count, left:right] = np.frombuffer(joined, np.uint8).reshape(count, -1)
+
+    def _scratch_of(self, num_bytes: int) -> memoryview:
+        """Return memory of at least so many bytes, the same every time if it can be."""
+        if len(self._scratch) < num_bytes:
+            self._scratch = memoryview(bytearray(num_bytes))
+        return self._scratch
+
+
+def _columns(streams: tuple[Stream, ...]) -> list[tuple[int, int]]:
+    """Return the first and last column (not included) of each stream along D."""
+    stops = np.cumsum([stream.width for stream in streams]).tolist()
+    return list(zip([0, *stops], stops, strict=False))

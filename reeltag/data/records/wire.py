@@ -1,0 +1,146 @@
+"""The protobuf wire format: varints, tags and the walk over the fields of one message.
+
+Only what tf.Example needs, but to the letter where it matters: unknown fields of every wire type
+are stepped over, tags and lengths may be written in more bytes than necessary, and no number read
+from a file is trusted before it was compared with the bytes that are there.
+
+Source: protobuf.dev, "Encoding".
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from reeltag.core.errors import DataError
+
+Bytes = bytes | memoryview
+
+VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
+_MAX_GROUP_DEPTH = 100  # as protobuf's own parsers
+_WORD = (1 << 64) - 1
+
+
+class Field(NamedTuple):
+    """One field of a message.
+
+    Attributes:
+        number: field number, at least 1.
+        wire_type: VARINT, FIXED64, BYTES or FIXED32; a whole group counts as GROUP.
+        start: position of the first byte of the value, behind any length.
+        stop: position behind the value.
+    """
+
+    number: int
+    wire_type: int
+    start: int
+    stop: int
+
+
+def encode_varint(value: int) -> bytes:
+    """Return `value` as a varint; a negative one as its 64-bit two's complement, ten bytes."""
+    value &= _WORD
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def encode_bytes_field(number: int, payload: bytes) -> bytes:
+    """Return a length-delimited field: tag, length, `payload`."""
+    return encode_varint(number << 3 | BYTES) + encode_varint(len(payload)) + payload
+
+
+def read_varint(buffer: Bytes, start: int, stop: int) -> tuple[int, int]:
+    """Return the unsigned value of the varint at `start` and the position behind it.
+
+    Raises:
+        DataError: it does not end before `stop`, or within ten bytes.
+    """
+    position, value, shift = start, 0, 0
+    while position < stop and shift < 70:
+        byte = buffer[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & _WORD, position
+        shift += 7
+    raise DataError(f"a varint at byte {start} does not end")
+
+
+def read_varints(buffer: Bytes, start: int, stop: int) -> Iterator[int]:
+    """Yield the signed 64-bit integers that are packed in `buffer[start:stop]`."""
+    while start < stop:
+        value, start = read_varint(buffer, start, stop)
+        yield as_signed(value)
+
+
+def as_signed(value: int) -> int:
+    """Return the 64-bit word `value` as a two's complement number."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+def encode_varints(values: Iterable[int]) -> bytes:
+    """Return the integers as varints, one behind the other (the packed form)."""
+    return b"".join(map(encode_varint, values))
+
+
+def fields(buffer: Bytes, start: int, stop: int) -> Iterator[Field]:
+    """Yield the fields of the message in `buffer[start:stop]`, in their order.
+
+    Raises:
+        DataError: the bytes are not a protobuf message.
+    """
+    while start < stop:
+        tag = buffer[start]
+        if tag < 0x80:
+            start += 1
+        else:
+            tag, start = read_varint(buffer, start, stop)
+        number, wire_type = tag >> 3, tag & 7
+        if number == 0 or tag >> 32:
+            raise DataError(f"field number {number} before byte {start} is not allowed")
+        if wire_type == BYTES:
+            if start < stop and buffer[start] < 0x80:
+                size, start = buffer[start], start + 1
+            else:
+                size, start = read_varint(buffer, start, stop)
+            end = start + size
+        else:
+            end = _end_of_value(buffer, start, stop, number, wire_type, depth=0)
+        if end > stop:
+            raise DataError(f"a field ends at byte {end}, {end - stop} behind its message")
+        yield Field(number, wire_type, start, end)
+        start = end
+
+
+def _end_of_value(
+    buffer: Bytes, start: int, stop: int, number: int, wire_type: int, depth: int
+) -> int:
+    """Return the position behind a value of a wire type other than BYTES."""
+    if wire_type == VARINT:
+        return read_varint(buffer, start, stop)[1]
+    if wire_type == FIXED32:
+        return start + 4
+    if wire_type == FIXED64:
+        return start + 8
+    if wire_type == GROUP and depth < _MAX_GROUP_DEPTH:
+        return _end_of_group(buffer, start, stop, number, depth + 1)
+    raise DataError(f"wire type {wire_type} before byte {start} is not allowed")
+
+
+def _end_of_group(buffer: Bytes, start: int, stop: int, number: int, depth: int) -> int:
+    """Return the position behind the end tag of the group whose content begins at `start`."""
+    while start < stop:
+        tag, start = read_varint(buffer, start, stop)
+        inner, wire_type = tag >> 3, tag & 7
+        if wire_type == GROUP_END:
+            if inner != number:
+                break
+            return start
+        if wire_type == BYTES:
+            size, start = read_varint(buffer, start, stop)
+            start += size
+        else:
+            start = _end_of_value(buffer, start, stop, inner, wire_type, depth)
+    raise DataError(f"group {number} does not end before byte {stop}")

@@ -1,0 +1,113 @@
+"""Shards as arrays of bytes: mapped into memory, opened when asked for, closed when many."""
+
+import resource
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+from reeltag.data.index import Index, Stream
+from reeltag.data.records.example import decode_sequence_example
+from reeltag.data.records.tfrecord import map_file
+
+
+class ShardMaps:
+    """The bytes of each shard of a data set, for any number of threads.
+
+    A mapping holds a file descriptor, and a data set may have thousands of shards: the least
+    recently used mapping is let go when there are too many. Arrays handed out stay good.
+
+    Args:
+        index: of the data set.
+        max_open: mappings kept; by default a quarter of the descriptors allowed, at most 1024.
+    """
+
+    def __init__(self, index: Index, max_open: int | None = None) -> None:
+        if max_open is None:
+            allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            max_open = 1024 if allowed < 0 else max(1, min(1024, allowed // 4))
+        self._index = index
+        self._ends = _ends_of_shards(index)
+        self._max_open = max_open
+        self._open: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def buffer(self, shard: int) -> NDArray[np.uint8]:
+        """Return all bytes of shard number `shard`, read-only.
+
+        Raises:
+            DataError: the file cannot be opened, or is shorter than it was when indexed.
+        """
+        with self._lock:
+            data = self._open.get(shard)
+            if data is None:
+                data = self._open[shard] = self._map(shard)
+                while len(self._open) > self._max_open:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(shard)
+        return data
+
+    def _map(self, shard: int) -> NDArray[np.uint8]:
+        path, end = self._index.path(shard), self._ends[shard]
+        data = map_file(path)
+        if len(data) < end:
+            raise DataError(
+                f"has {len(data)} bytes, but the index knows records up to byte {end}",
+                where=path,
+                hint="It has changed since it was indexed: run `reeltag info` on the data again.",
+            )
+        return data
+
+
+def _ends_of_shards(index: Index) -> NDArray[np.int64]:
+    """Return how many bytes each shard must have."""
+    columns = (index.table[name].to_numpy() for name in ("shard", "offset", "size"))
+    shard, offset, size = columns
+    ends = np.zeros(len(index.shards), np.int64)
+    np.maximum.at(ends, shard, offset + size)
+    return ends
+
+
+def read_record(index: Index, row: int) -> dict[str, NDArray[np.uint8] | NDArray[np.float32]]:
+    """Return the streams of one record: name -> (T, width). The plain way; the loader is faster.
+
+    Raises:
+        DataError: the record is one that is skipped, or the shard has changed.
+    """
+    record = index.table.slice(row, 1).to_pylist()[0]
+    path = index.path(record["shard"])
+    if record["skip"]:
+        raise DataError(record["problem"], where=f"{path}, byte {record['offset']}")
+    shard = ShardMaps(index).buffer(record["shard"])
+    payload = shard[record["offset"] : record["offset"] + record["size"]]
+    return {
+        stream.name: _read_stream(payload, stream, record["frames"], start, stride)
+        for stream, start, stride in zip(
+            index.streams, record["start"], record["stride"], strict=True
+        )
+    }
+
+
+def _read_stream(
+    payload: NDArray[np.uint8], stream: Stream, num_frames: int, start: int, stride: int
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return (T, width), from where the index says or, for stride 0, from the decoded record."""
+    if stride:
+        rows = np.lib.stride_tricks.as_strided(
+            payload[start:], (num_frames, stream.num_bytes), (stride, 1)
+        )
+    else:
+        rows = _walked(payload, stream)
+    return rows.copy().view("<f4" if stream.dtype == "float32" else np.uint8)
+
+
+def _walked(payload: NDArray[np.uint8], stream: Stream) -> NDArray[np.uint8]:
+    """Return the bytes (T, bytes a frame) of a stream that does not lie at a constant stride."""
+    context, lists = decode_sequence_example(payload.tobytes())
+    if stream.dtype == "float32":
+        values = context[stream.name]
+        return np.asarray(values, "<f4").view(np.uint8).reshape(1, -1)
+    frames = [frame[0] if isinstance(frame, list) else b"" for frame in lists[stream.name]]
+    return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), stream.width)

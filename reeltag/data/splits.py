@@ -1,0 +1,141 @@
+"""Which shards train, which validate and which test."""
+
+import math
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Literal, TypeAlias, get_args
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+
+Split: TypeAlias = Literal["train", "validate", "test", "all"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+# As YouTube-8M (train*, validate*, test*) and AudioSet (bal_train*, unbal_train*, eval*) are
+# published. AudioSet's evaluation set is its test set.
+_PUBLISHED: dict[str, Split] = {
+    "train": "train",
+    "bal_train": "train",
+    "unbal_train": "train",
+    "validate": "validate",
+    "test": "test",
+    "eval": "test",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The rule that gives each shard of a data folder its split.
+
+    A pattern is relative to the data folder, with *, ? and [] as in a shell (* also crosses
+    folders); several are joined by commas; `.tfrecord` at the end may be left out; one without a
+    slash is compared with the bare file name. A shard that a pattern names belongs to that split
+    and to no other; the names as published decide about the rest.
+    """
+
+    train: str = ""
+    """Pattern of the training shards; empty: train*, bal_train*, unbal_train*, also as a folder."""
+    validate: str = ""
+    """Pattern of the validation shards; empty: validate*, else some of the training shards."""
+    test: str = ""
+    """Pattern of the test shards; empty: test*, eval*, also as a folder."""
+    holdout: float = 0.1
+    """Share of the training shards, the last by name, that validate where no other shards do."""
+
+    def __post_init__(self) -> None:
+        """Refuse a share outside [0, 1) with ConfigError."""
+        if not 0 <= self.holdout < 1:
+            raise ConfigError(f"must be in [0, 1), got {self.holdout}", where="holdout")
+
+    def shards(self, index: Index, split: Split) -> list[int]:
+        """Return the numbers of the shards of `split`, ascending; never an empty list.
+
+        Without any shard to validate on, the last `holdout` of the training shards (rounded up)
+        are held out and no longer train; a single training shard cannot be shared.
+
+        Raises:
+            ConfigError: the split is empty, or two patterns name the same shard.
+        """
+        every = list(range(len(index.shards)))
+        found = every if split == "all" else self._assigned(index)[split]
+        if not found:
+            raise self._nothing(index, split)
+        return found
+
+    def _assigned(self, index: Index) -> dict[Split, list[int]]:
+        """Return the shards of each split but "all"."""
+        patterns: dict[Split, str] = {
+            "train": self.train,
+            "validate": self.validate,
+            "test": self.test,
+        }
+        shards: dict[Split, list[int]] = {split: [] for split in patterns}
+        for number, name in enumerate(index.shards):
+            named = [split for split, pattern in patterns.items() if _matches(name, pattern)]
+            if len(named) > 1:
+                raise ConfigError(
+                    f"is named by the patterns of both {named[0]} and {named[1]}",
+                    where=index.root / name,
+                    hint="A shard that trains must not judge: make the patterns disjoint.",
+                )
+            split = named[0] if named else published_split(name)
+            if split and (named or not patterns[split]):
+                shards[split].append(number)
+        train, validate = shards["train"], shards["validate"]
+        if not validate and not self.validate and self.holdout and len(train) > 1:
+            num_held = min(math.ceil(self.holdout * len(train)), len(train) - 1)
+            shards["train"], shards["validate"] = train[:-num_held], train[-num_held:]
+        return shards
+
+    def _nothing(self, index: Index, split: Split) -> ConfigError:
+        """Return the error for an empty split: what was looked for, and what is there."""
+        pattern = "" if split == "all" else getattr(self, split)
+        wanted = f"the pattern {pattern!r}" if pattern else "the published names"
+        names = ", ".join(index.shards[:3]) + (", ..." if len(index.shards) > 3 else "")
+        there = f"{len(index.shards)} shards: {names}" if index.shards else "no shards at all"
+        if split == "validate" and not pattern:
+            hint = "Name some shards with --validate, or give two training shards to hold one out."
+        elif split == "all":
+            hint = "Give a folder that holds files whose names end in .tfrecord."
+        else:
+            hint = f"Name the shards with --{split} GLOB, relative to that folder."
+        return ConfigError(
+            f"no shard belongs to the split {split!r} by {wanted}; found {there}",
+            where=index.root,
+            hint=hint,
+        )
+
+
+PUBLISHED_SPLITS = Splits()
+
+
+def published_split(shard: str) -> Split | None:
+    """Return the split that a shard has by its published name, or else by its nearest folder.
+
+    Args:
+        shard: name relative to the data folder, with / between folders.
+
+    Example:
+        >>> published_split("frame/validate0012.tfrecord"), published_split("eval/_a.tfrecord")
+        ('validate', 'test')
+    """
+    path = PurePosixPath(shard)
+    for prefix, split in _PUBLISHED.items():
+        if path.name.startswith(prefix):
+            return split
+    for folder in reversed(path.parent.parts):  # a word of its own: "evaluation" is no "eval"
+        words = re.match(r"(?:(?:un)?bal_)?[a-z]+(?![a-z])", folder)
+        if words and words[0] in _PUBLISHED:
+            return _PUBLISHED[words[0]]
+    return None
+
+
+def _matches(shard: str, patterns: str) -> bool:
+    """Return whether one of the patterns, joined by commas, names the shard."""
+    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
+        name = shard if "/" in pattern else PurePosixPath(shard).name
+        if fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(".tfrecord"), pattern):
+            return True
+    return False

@@ -1,0 +1,147 @@
+"""What a data set holds, in numbers; from its index alone, no frame is touched."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+from reeltag.data.records.problems import Problem, from_text
+from reeltag.data.splits import SPLITS, Splits
+from reeltag.data.vocabulary import Vocabulary
+
+_SEGMENT_KEY = 1 << 16  # more than the seconds of any rated segment's start
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of a data set. Records that are skipped count as problems and nowhere else.
+
+    Attributes:
+        records: rows of the index, also those that are skipped.
+        videos: records that are not skipped.
+        hours: seconds of frames / 3600; None for video-level records.
+        splits: split -> {"shards", "videos", "hours"}; those that have shards.
+        labels: {"mean", "max", "unlabelled"}: labels a video, and videos without any.
+        frames: {"min", "median", "max"} of the lengths; None where there is no video.
+        segments: {"videos", "segments", "ratings", "positive"} of rated 5-second segments.
+        classes: videos with each class, (C,) int64.
+        problems: a dict a kind, see `_problems`, the most frequent first.
+    """
+
+    records: int
+    videos: int
+    hours: float | None
+    splits: dict[str, dict[str, Any]]
+    labels: dict[str, float]
+    frames: dict[str, float] | None
+    segments: dict[str, int]
+    classes: NDArray[np.int64]
+    problems: list[dict[str, Any]]
+
+    def top_classes(self, names: Vocabulary | None, top: int) -> list[dict[str, Any]]:
+        """Return {"class", "name", "videos"} of the most frequent classes that have a video."""
+        names = names or Vocabulary.numbered(len(self.classes))
+        best = np.argsort(-self.classes, kind="stable")[:top].tolist()
+        return [
+            {"class": index, "name": names.names[index], "videos": int(self.classes[index])}
+            for index in best
+            if self.classes[index]
+        ]
+
+
+def summarise(index: Index, splits: Splits) -> Summary:
+    """Return what is in a data set; ConfigError where a pattern of `splits` names no shard."""
+    table = index.table
+    used = table.filter(pc.invert(table["skip"]))
+    frames = used["frames"].to_numpy()
+    counts = pc.list_value_length(used["labels"]).to_numpy()
+    labels = used["labels"].combine_chunks().flatten().to_numpy()
+    is_video = index.kind == "video"
+    return Summary(
+        records=len(table),
+        videos=len(used),
+        hours=None if is_video else int(frames.sum(dtype=np.int64)) / 3600,
+        splits=_splits(index, splits, used["shard"].to_numpy(), frames),
+        labels={
+            "mean": float(counts.mean()) if len(counts) else 0.0,
+            "max": int(counts.max(initial=0)),
+            "unlabelled": int((counts == 0).sum()),
+        },
+        frames=None
+        if is_video or not len(frames)
+        else {
+            "min": int(frames.min()),
+            "median": float(np.median(frames)),
+            "max": int(frames.max()),
+        },
+        segments=_segments(used),
+        classes=np.bincount(labels, minlength=index.num_classes),
+        problems=_problems(index),
+    )
+
+
+def _splits(
+    index: Index, splits: Splits, shard: NDArray[np.int32], frames: NDArray[np.int32]
+) -> dict[str, dict[str, Any]]:
+    """Return shards, videos and hours of every split that has shards."""
+    found: dict[str, dict[str, Any]] = {}
+    videos = np.bincount(shard, minlength=len(index.shards))
+    seconds = np.bincount(shard, weights=frames, minlength=len(index.shards))
+    for split in SPLITS:
+        if split == "all":
+            continue
+        try:
+            numbers = splits.shards(index, split)
+        except ConfigError:
+            if getattr(splits, split):
+                raise  # a pattern was given, and names nothing or too much
+            continue  # there are no such shards: train and test are often kept apart
+        hours = None if index.kind == "video" else float(seconds[numbers].sum()) / 3600
+        found[split] = {
+            "shards": len(numbers),
+            "videos": int(videos[numbers].sum()),
+            "hours": hours,
+        }
+    return found
+
+
+def _segments(used: pa.Table) -> dict[str, int]:
+    """Return how many segments are rated, how often, and how often the class is there."""
+    lengths = pc.list_value_length(used["segment_starts"]).to_numpy()
+    starts = used["segment_starts"].combine_chunks().flatten().to_numpy()
+    scores = used["segment_scores"].combine_chunks().flatten().to_numpy()
+    rows = np.repeat(np.arange(len(used), dtype=np.int64), lengths)
+    return {
+        "videos": int((lengths > 0).sum()),
+        "segments": len(np.unique(rows * _SEGMENT_KEY + starts)),
+        "ratings": len(starts),
+        "positive": int((scores > 0).sum()),
+    }
+
+
+def _problems(index: Index) -> list[dict[str, Any]]:
+    """Return each kind of problem: its name, records, whether they are skipped, and the first."""
+    problems = index.table["problem"].combine_chunks().dictionary_encode()
+    bits = [from_text(text) for text in problems.dictionary.to_pylist()]
+    codes = problems.indices.fill_null(len(bits)).to_numpy()
+    found = []
+    for problem in Problem:
+        mask = np.array([bool(value & problem.bit) for value in bits] + [False])[codes]
+        if mask.any():
+            row = index.table.slice(int(mask.argmax()), 1)
+            found.append(
+                {
+                    "problem": problem.text,
+                    "records": int(mask.sum()),
+                    "skipped": problem.skips,
+                    "outcome": problem.outcome,
+                    "file": index.shards[row["shard"][0].as_py()],
+                    "offset": row["offset"][0].as_py(),
+                }
+            )
+    return sorted(found, key=lambda entry: -entry["records"])

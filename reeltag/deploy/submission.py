@@ -1,0 +1,206 @@
+"""Submission files of the two Kaggle challenges, out of prediction files.
+
+2018, whole videos: at most 20 labels a video, best first, with probabilities.
+
+    VideoId,LabelConfidencePairs
+    Abcd,12 0.97031 3 0.5141 ...
+
+2019, segments: at most 100,000 segments a class, best first, without scores.
+
+    Class,Segments
+    7,Abcd:35 Efgh:0 ...
+
+Where google's writer differs (reference/segment-level.md 2.4): it writes six digits, which makes
+ties; a blank before each line's end, which costs its own scorer the last entry; and leaves out
+classes that were never predicted. Here probabilities are the sigmoid in float64 with all digits
+(logits above 36.7 are 1.0, in the right order still), and every class asked for has a row,
+perhaps an empty one, since the challenge divides by all of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+from reeltag.core.files import whole_file
+from reeltag.inference.predictions import Predictions, Rows
+from reeltag.inference.ranking import BestOfClass
+
+Challenge = Literal[2018, 2019]
+
+HEADERS: dict[Challenge, str] = {2018: "VideoId,LabelConfidencePairs", 2019: "Class,Segments"}
+MAX_LABELS = 20
+MAX_SEGMENTS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What was written.
+
+    Attributes:
+        path: of the file.
+        challenge: whose format it has.
+        rows: videos (2018) or classes (2019).
+        entries: labels (2018) or segments (2019), over all rows.
+        repeated: videos or segments that stood again in the predictions and were left out.
+        empty: rows without an entry.
+    """
+
+    path: Path
+    challenge: Challenge
+    rows: int
+    entries: int
+    repeated: int
+    empty: int
+
+
+def write_videos(predictions: Predictions, out: Path) -> Submission:
+    """Write the submission of 2018: up to 20 labels of every video, in the order of the file.
+
+    Raises:
+        DataError: there are no videos in the predictions, one's scores are not best first, or an
+            id cannot stand in such a file.
+        OutputError: the disk is full.
+    """
+    seen: set[str] = set()
+    repeated = entries = empty = 0
+    with whole_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(HEADERS[2018] + "\n")
+        for rows in predictions.rows("videos"):
+            _refuse_unwritable(rows.ids, predictions.path)
+            _refuse_unranked(rows, predictions.path)
+            for name, pairs in zip(rows.ids.to_pylist(), _label_pairs(rows), strict=True):
+                if name in seen:
+                    repeated += 1
+                    continue
+                seen.add(name)
+                entries += len(pairs)
+                empty += not pairs
+                file.write(f"{name},{' '.join(pairs)}\n")
+        if not seen:
+            raise _lacks(predictions, "videos", "Predict without --no-videos.")
+    return Submission(
+        path=out, challenge=2018, rows=len(seen), entries=entries, repeated=repeated, empty=empty
+    )
+
+
+def write_segments(
+    predictions: Predictions,
+    out: Path,
+    classes: Sequence[int],
+    *,
+    max_segments: int = MAX_SEGMENTS,
+) -> Submission:
+    """Write the submission of 2019: a row for each of `classes`, in that order.
+
+    Segments with equal scores stand in the order of the predictions. Memory: 8 bytes *
+    `max_segments` a class (0.8 GB for the challenge) and the names of the segments.
+
+    Raises:
+        DataError: there are no segments in the predictions, a class is not one of theirs, or an
+            id cannot stand in such a file.
+        OutputError: the disk is full.
+    """
+    wanted = np.zeros(predictions.about.num_classes, bool)
+    if bad := [c for c in classes if not 0 <= c < len(wanted)]:
+        raise DataError(
+            f"class {bad[0]} is asked for; the predictions are of classes 0..{len(wanted) - 1}",
+            where=predictions.path,
+            hint="Give the list of classes that belongs to these data (--classes).",
+        )
+    wanted[list(classes)] = True
+    best, names = _rank_segments(predictions, wanted, max_segments)
+    if not len(names):
+        raise _lacks(predictions, "segments", "Predict with --segments.")
+    repeated = entries = empty = 0
+    with whole_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(HEADERS[2019] + "\n")
+        for c in classes:
+            mine = names.take(pa.array(best.best(c)[1]))
+            listed = mine.unique()
+            repeated += len(mine) - len(listed)
+            entries += len(listed)
+            empty += not len(listed)
+            file.write(f"{c},{_joined(listed)}\n")
+    return Submission(
+        path=out,
+        challenge=2019,
+        rows=len(classes),
+        entries=entries,
+        repeated=repeated,
+        empty=empty,
+    )
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sigmoid in float64, so that logits up to 36 that differ stay different.
+
+    >>> probabilities(np.array([-1000, 0, 20], np.float32)).tolist()  # doctest: +ELLIPSIS
+    [0.0, 0.5, 0.99999999793...]
+    """
+    small = np.exp(-np.abs(logits.astype(np.float64)))
+    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small))
+
+
+def _label_pairs(rows: Rows) -> Iterable[list[str]]:
+    probs = probabilities(rows.scores).tolist()
+    pairs = [f"{c} {p!r}" for c, p in zip(rows.classes.tolist(), probs, strict=True)]
+    bounds = rows.offsets.tolist()
+    for begin, end in pairwise(bounds):
+        yield pairs[begin : min(end, begin + MAX_LABELS)]
+
+
+def _rank_segments(
+    predictions: Predictions, wanted: NDArray[np.bool_], max_segments: int
+) -> tuple[BestOfClass, pa.Array]:
+    """Return the best row numbers of each wanted class, and the name of every row."""
+    best = BestOfClass(len(wanted), max_segments)
+    names = [pa.array([], pa.string())]
+    before = 0
+    for rows in predictions.rows("segments"):
+        _refuse_unwritable(rows.ids, predictions.path)
+        starts = pa.array(rows.starts).cast(pa.string())
+        names.append(pc.binary_join_element_wise(rows.ids, starts, ":"))
+        positions = rows.row_of_pair() + before
+        before += len(rows)
+        use = wanted[rows.classes]
+        use[use] = best.may_enter(rows.classes[use], rows.scores[use], positions[use])
+        best.add(rows.classes[use], rows.scores[use], positions[use])
+    return best, pa.concat_arrays(names)
+
+
+def _joined(names: pa.Array) -> str:
+    if not len(names):
+        return ""
+    as_list = pa.ListArray.from_arrays(pa.array([0, len(names)], pa.int32()), names)
+    text: str = pc.binary_join(as_list, " ")[0].as_py()
+    return text
+
+
+def _refuse_unwritable(ids: pa.Array, path: Path) -> None:
+    bad = ids.filter(pc.match_substring_regex(ids, r'[\s,"]|^$'))
+    if len(bad):
+        raise DataError(
+            f"id {bad[0].as_py()!r} is empty or holds a blank, comma or quote, which the format "
+            "of the challenges has no way to write",
+            where=path,
+        )
+
+
+def _refuse_unranked(rows: Rows, path: Path) -> None:
+    rises = np.append(False, rows.scores[1:] > rows.scores[:-1])
+    rises[rows.offsets[:-1][np.diff(rows.offsets) > 0]] = False  # the first of a row
+    if rises.any():
+        name = rows.ids[int(rows.row_of_pair()[rises.argmax()])].as_py()
+        raise DataError(f"the scores of {name!r} do not stand best first", where=path)
+
+
+def _lacks(predictions: Predictions, kind: str, hint: str) -> DataError:
+    return DataError(f"holds no predictions of {kind}", where=predictions.path, hint=hint)

@@ -1,0 +1,95 @@
+"""Bootstrap intervals: how far could a score have come out otherwise, had other videos been drawn?
+
+Videos are drawn with replacement, as many as there are; all predictions, labels and rated segments
+of a video go with it. A replicate is a number of copies for each video, so nothing is sorted or
+looked up again. Letters in shapes: V videos, R replicates, C classes, N anything that is counted.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from reeltag.core.console import track
+from reeltag.core.seeding import derive_seed
+
+_AT_ONCE = 32  # replicates: 128 bytes a video
+_SHARE = 95.0  # per cent of the replicates that lie within an interval
+
+
+class Bootstrap:
+    """A fixed set of replicates: the same whenever they are gone through.
+
+    Args:
+        judged: (V,) bool, the videos that are drawn from; the others count 0 times.
+        replicates: how many; 0 = no intervals.
+        seed: of the draws. A replicate depends on the seed, its number and `judged` alone.
+        quiet: show no progress.
+    """
+
+    def __init__(
+        self, judged: NDArray[np.bool_], replicates: int, seed: int, *, quiet: bool = True
+    ) -> None:
+        self.replicates = replicates
+        self._quiet = quiet
+        self._drawn_from = np.flatnonzero(judged)
+        self._num_videos = len(judged)
+        self._seed = seed
+
+    def weights(self, what: str = "") -> Iterator[Tensor]:
+        """Yield (V, R) float32: the copies of each video, of some replicates after the other.
+
+        Args:
+            what: is being bootstrapped, to be shown with the progress; "" = none is shown.
+        """
+        firsts = range(0, self.replicates, _AT_ONCE)
+        for first in firsts if self._quiet or not what else track(firsts, f"bootstrap of {what}"):
+            numbers = range(first, min(first + _AT_ONCE, self.replicates))
+            yield torch.from_numpy(np.stack([self._draw(number) for number in numbers], axis=1))
+
+    def _draw(self, number: int) -> NDArray[np.float32]:
+        random = np.random.default_rng(derive_seed(self._seed, "bootstrap", number))
+        chosen = random.integers(len(self._drawn_from), size=len(self._drawn_from))
+        copies = np.bincount(self._drawn_from[chosen], minlength=self._num_videos)
+        return copies.astype(np.float32)
+
+
+def interval(value: float, replicates: NDArray[np.float64]) -> list[float] | None:
+    """Return [low, high]: `value` and the middle 95 % of the replicates about their own mean.
+
+    Drawing videos twice moves a mean of average precisions (a rare class loses its only positive,
+    or gains a copy of it), so the replicates of mAP lie beside the value rather than about it; how
+    far they scatter is what they know. For a score without that bias, as GAP, this is the plain
+    percentile interval. Cut to [0, 1]; None where no replicate has a value.
+    """
+    replicates = replicates[np.isfinite(replicates)]
+    if not len(replicates):
+        return None
+    tail = (100 - _SHARE) / 2
+    edges = value + np.percentile(replicates, [tail, 100 - tail]) - replicates.mean()
+    return [float(edge) for edge in edges.clip(0.0, 1.0)]
+
+
+class ClassCounts:
+    """Counts (C, R) of things that belong to a class and to a video, under many weights.
+
+    Args:
+        classes: (N,) of each thing.
+        owners: (N,) the video of each.
+        num_classes: C.
+    """
+
+    def __init__(
+        self, classes: NDArray[np.int64], owners: NDArray[np.int64], num_classes: int
+    ) -> None:
+        self._owners = torch.from_numpy(owners[np.argsort(classes, kind="stable")])
+        counts = torch.from_numpy(np.bincount(classes, minlength=num_classes))
+        self._bags = counts.cumsum(0) - counts
+        self.counts = counts
+
+    def weighted(self, weights_VR: Tensor) -> Tensor:
+        """Return (C, R) float64."""
+        return embedding_bag(self._owners, weights_VR, self._bags, mode="sum").double()

@@ -1,0 +1,179 @@
+"""What a checkpoint says about a split: whole videos, all their segments, or both, in one pass."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.index import Index
+from reeltag.data.loader import Loader
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.vocabulary import find_vocabulary
+from reeltag.inference.predictions import About
+from reeltag.inference.scoring import Choices, Scorer
+from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.models.tagger import Tagger
+
+DEFAULT_CHOICES = Choices()
+
+
+def predict(
+    tagger: Tagger,
+    index: Index,
+    out: Path,
+    choices: Choices = DEFAULT_CHOICES,
+    *,
+    split: Split = "test",
+    splits: Splits = PUBLISHED_SPLITS,
+    run: Path | None = None,
+    overwrite: bool = False,
+    restart: bool = False,
+) -> Outcome:
+    """Score a split into the prediction file `out`; broken records are skipped and counted.
+
+    Memory does not grow with the number of videos, but for some 100 bytes of each in the index
+    and, with `choices.per_class`, 8 bytes * per_class a class. A run that is killed leaves
+    `<out>.parts`, and the same call goes on from there.
+
+    Args:
+        tagger: put into eval mode and onto the device of `choices`.
+        index: of the data.
+        out: the file to make.
+        choices: what is scored, and how.
+        split: which shards.
+        splits: the rule that gives a shard its split.
+        run: the tagger's run folder, to be named in the file.
+        overwrite: replace `out` if it exists.
+        restart: throw away what an interrupted run has left.
+
+    Raises:
+        ConfigError: tagger and data do not fit each other, the split is empty, or an interrupted
+            run had other settings.
+        DataError: the data cannot be read, or a logit is not a number.
+        OutputError: `out` exists, or the disk is full.
+    """
+    refuse_output(out, overwrite=overwrite)
+    refuse_misfit(tagger, index, choices)
+    streams = tuple(name for name, _ in tagger.streams)
+    items = videos(index, split, splits=splits, streams=streams)
+    rows = _usable_rows(index, split, splits)
+    _tell(items, choices)
+    scorer = Scorer(tagger, tagger.num_classes, choices)
+
+    def read(first: int) -> Iterator[FrameBatch]:
+        left = videos(index, "all", streams=streams, rows=rows[first:]) if first else items
+        return _batches(left, scorer)
+
+    outcome = write_predictions(
+        scorer,
+        read,
+        len(items),
+        out,
+        _about(tagger, index, choices, split, run),
+        _settings(tagger, index, rows, choices),
+        restart=restart,
+    )
+    return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
+
+
+def refuse_misfit(tagger: Tagger, index: Index, choices: Choices) -> None:
+    """Raise ConfigError where a tagger cannot be used on these data, before any batch is read."""
+    there = {stream.name: stream.width for stream in index.streams}
+    if any(there.get(name) != width for name, width in tagger.streams):
+        raise ConfigError(
+            f"the checkpoint was trained on the streams {_listed(dict(tagger.streams))}; the data "
+            f"hold {_listed(there)}",
+            where=index.root,
+            hint="Predict on features of the same kind as those trained on.",
+        )
+    vocabulary = find_vocabulary(index.root)
+    num_classes = index.num_classes if vocabulary is None else len(vocabulary)
+    fits = num_classes <= tagger.num_classes
+    if not (fits if vocabulary is None else num_classes == tagger.num_classes):
+        raise ConfigError(
+            f"the checkpoint knows {tagger.num_classes} classes; the data have {num_classes}",
+            where=index.root,
+            hint="Predict with a checkpoint that was trained on the vocabulary of these data.",
+        )
+    if choices.segments and index.kind == "video":
+        raise ConfigError(
+            "holds one vector a video, which has no segments",
+            where=index.root,
+            hint="Segments need frame-level records (features at 1 Hz); leave out --segments.",
+        )
+
+
+def _batches(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
+    """Yield whole videos in the order of the index."""
+    choices = scorer.choices
+    longest = int(items.length.max(initial=1))
+    limited = 0 < choices.max_frames < longest and not choices.segments
+    yield from Loader(
+        items,
+        batch_size=choices.batch_size,
+        frames=FrameChoice(how="all", max_frames=choices.max_frames if limited else longest),
+        pin=scorer.device.type == "cuda",
+        labels=False,
+        mapped=False,  # so that resident memory does not grow with the data
+    )
+
+
+def _usable_rows(index: Index, split: Split, splits: Splits) -> NDArray[np.int64]:
+    """Return (V,) which rows of the index's table are the videos of a split, ascending."""
+    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
+    return np.flatnonzero(mine & ~index.table["skip"].to_numpy())
+
+
+def _tell(items: VideoSet, choices: Choices) -> None:
+    for kind, found in items.skipped.items():
+        say(f"skipped: {found:,} records with {kind} (`reeltag info` names them)")
+    longer = int((items.length > choices.max_frames).sum()) if choices.max_frames else 0
+    if longer and choices.videos:
+        say(
+            f"{longer:,} videos are judged by their first {choices.max_frames} seconds; "
+            "--max-frames 0 looks at all"
+        )
+
+
+def _about(tagger: Tagger, index: Index, choices: Choices, split: str, run: Path | None) -> About:
+    chosen = len(set(choices.segment_classes)) or tagger.num_classes
+    return About(
+        num_classes=tagger.num_classes,
+        top_k=min(choices.top_k, tagger.num_classes) if choices.videos else 0,
+        segment_top_k=min(choices.segment_top_k, chosen) if choices.segments else 0,
+        per_class=choices.per_class,
+        family=tagger.family,
+        run="" if run is None else str(run.resolve()),
+        data=str(index.root.resolve()),
+        split=split,
+    )
+
+
+def _settings(
+    tagger: Tagger, index: Index, rows: NDArray[np.int64], choices: Choices
+) -> dict[str, Any]:
+    """Return all that predictions depend on; not what only changes how fast they come."""
+    weights, places = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
+    for name, value in tagger.state_dict().items():
+        weights.update(name.encode())
+        weights.update(value.detach().cpu().contiguous().numpy().tobytes())
+    places.update("\n".join(index.shards).encode())
+    for name in ("shard", "offset", "size"):
+        places.update(index.table[name].to_numpy()[rows].tobytes())
+    settings = dataclasses.asdict(choices)
+    for speed_only in ("batch_size", "device"):
+        del settings[speed_only]
+    return {**settings, "weights": weights.hexdigest(), "records": places.hexdigest()}
+
+
+def _listed(streams: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({width})" for name, width in streams.items()) or "none"

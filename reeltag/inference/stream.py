@@ -1,0 +1,213 @@
+"""Batches in, one prediction file out: memory flat, and a killed run goes on where it stopped.
+
+    batches -> Scorer -> (per-class limit) -> P.parts/ -> (per-class limit, exactly) -> P
+
+A part is closed at the first batch after a minute, so a kill costs a minute of work; Ctrl-C closes
+it at the next batch and costs nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress, TaskID
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.console import progress_bar, say
+from reeltag.core.errors import OutputError
+from reeltag.core.interrupt import StopRequest, listening_for_stop
+from reeltag.inference.limit import ClassLimit
+from reeltag.inference.parts import Parts, PartWriter
+from reeltag.inference.predictions import About, Kind, Rows, prediction_writer
+from reeltag.inference.scoring import Choices, Scorer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a prediction came to.
+
+    Attributes:
+        path: the prediction file.
+        videos: number of videos looked at.
+        rows: number of rows written, by kind.
+        resumed_at: videos that an interrupted run had done before.
+        skipped: broken records that were left out.
+        seconds: wall time of this run.
+    """
+
+    path: Path
+    videos: int
+    rows: dict[Kind, int]
+    resumed_at: int
+    skipped: int = 0
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Closing:
+    """When a part is closed."""
+
+    part_seconds: float
+    stop: StopRequest
+
+    def is_due(self, seconds: float) -> bool:
+        """Tell whether a part that was begun `seconds` ago is closed before the next batch."""
+        return self.stop.asked or seconds >= self.part_seconds
+
+
+def refuse_output(out: Path, *, overwrite: bool) -> None:
+    """Raise OutputError where `out` exists already, unless it is a file and may be overwritten."""
+    if out.is_dir():
+        raise OutputError("is a folder", where=out, hint="Name a file, as in --out P.parquet.")
+    if out.exists() and not overwrite:
+        raise OutputError(
+            "exists already, and is not overwritten",
+            where=out,
+            hint="Choose another --out, or say --overwrite.",
+        )
+
+
+def write_predictions(
+    scorer: Scorer,
+    read: Callable[[int], Iterable[FrameBatch]],
+    num_videos: int,
+    out: Path,
+    about: About,
+    settings: Mapping[str, Any],
+    *,
+    restart: bool = False,
+    part_seconds: float = 60.0,
+) -> Outcome:
+    """Score all batches into the prediction file `out`.
+
+    Args:
+        scorer: of a tagger.
+        read: from the number of a video to the batches from this video on.
+        num_videos: in all.
+        out: appears at the end, whole; until then there is a folder `<out>.parts` beside it.
+        about: written into the file.
+        settings: all that the predictions depend on; parts made with others are refused.
+        restart: throw away the parts of an interrupted run.
+        part_seconds: time between two points from which an interrupted run can go on.
+
+    Raises:
+        ConfigError: parts of an interrupted run with other settings are there.
+        DataError: a logit is not a number.
+        KeyboardInterrupt: Ctrl-C; all batches scored until then are kept.
+        OutputError: the disk is full.
+    """
+    begun, stop = time.monotonic(), StopRequest("batch")
+    parts = Parts(
+        out.with_name(out.name + ".parts"),
+        settings,
+        kinds_of(scorer.choices),
+        restart=restart,
+    )
+    resumed_at = parts.videos_done
+    if resumed_at:
+        say(f"going on after {resumed_at:,} of {num_videos:,} videos ({parts.folder})")
+    try:
+        limits = _limits(parts, about.num_classes, scorer.choices.per_class)
+        with progress_bar() as bar, listening_for_stop(stop):
+            task = bar.add_task("predicting", total=num_videos, completed=resumed_at)
+            batches = iter(read(resumed_at)) if resumed_at < num_videos else iter(())
+            closing = _Closing(part_seconds, stop)
+            while not stop.asked and _write_part(
+                scorer, batches, parts, limits, closing, (bar, task)
+            ):
+                pass
+        if stop.asked:
+            raise KeyboardInterrupt
+        rows = _merge(parts, out, about, limits)
+    except BaseException:
+        if parts.videos_done:
+            say(
+                f"{parts.videos_done:,} of {num_videos:,} videos are done and kept in "
+                f"{parts.folder}; the same command goes on from there"
+            )
+        else:
+            parts.remove()
+        raise
+    parts.remove()
+    return Outcome(
+        path=out,
+        videos=parts.videos_done,
+        rows=rows,
+        resumed_at=resumed_at,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def kinds_of(choices: Choices) -> tuple[Kind, ...]:
+    """Return the kinds of rows that are asked for, in the order of the file."""
+    kinds: tuple[tuple[Kind, bool], ...] = (
+        ("videos", choices.videos),
+        ("segments", choices.segments),
+    )
+    return tuple(kind for kind, wanted in kinds if wanted)
+
+
+def _limits(parts: Parts, num_classes: int, per_class: int) -> dict[Kind, ClassLimit]:
+    if not per_class:
+        return {}
+    kind = parts.kinds[-1]  # segments, where there are any
+    limit = ClassLimit(num_classes, per_class)
+    for rows in parts.rows(kind):
+        limit.restore(rows)
+    return {kind: limit}
+
+
+def _write_part(
+    scorer: Scorer,
+    batches: Iterator[FrameBatch],
+    parts: Parts,
+    limits: Mapping[Kind, ClassLimit],
+    closing: _Closing,
+    progress: tuple[Progress, TaskID],
+) -> bool:
+    """Write one part; return False where no batch was left for it."""
+    bar, task = progress
+    batch = next(batches, None)
+    if batch is None:
+        return False
+    begun, done = time.monotonic(), 0
+    with parts.writing() as writers:
+        while batch is not None:
+            _write_batch(scorer, batch, writers, limits)
+            done += len(batch)
+            seconds = time.monotonic() - begun
+            words = f"predicting, {done / max(seconds, 1e-9):,.0f} videos/s"
+            bar.update(task, advance=len(batch), description=words)
+            batch = None if closing.is_due(seconds) else next(batches, None)
+    parts.finish(parts.videos_done + done)
+    return True
+
+
+def _write_batch(
+    scorer: Scorer,
+    batch: FrameBatch,
+    writers: Mapping[Kind, PartWriter],
+    limits: Mapping[Kind, ClassLimit],
+) -> None:
+    videos, segments = scorer.score(batch)
+    scored: dict[Kind, Rows | None] = {"videos": videos, "segments": segments}
+    for kind, writer in writers.items():
+        rows = scored[kind]
+        if rows is not None:
+            writer.write(limits[kind].admit(rows) if kind in limits else rows)
+
+
+def _merge(
+    parts: Parts, out: Path, about: About, limits: Mapping[Kind, ClassLimit]
+) -> dict[Kind, int]:
+    """Write all finished parts as one file, and return the number of rows by kind."""
+    written: dict[Kind, int] = dict.fromkeys(parts.kinds, 0)
+    with prediction_writer(out, about) as writer:
+        for kind in parts.kinds:
+            for rows in parts.rows(kind):
+                kept = limits[kind].keep(rows) if kind in limits else rows
+                writer.write(kept)
+                written[kind] += len(kept)
+    return written

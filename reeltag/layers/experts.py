@@ -1,0 +1,94 @@
+"""Classifier heads: one logistic regression a class, or a mixture of them, as exact logits.
+
+Shape letters: B videos, D input size, C classes, M experts (without the dummy).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reeltag.layers.initialisers import scaled_linear, xavier_linear
+
+
+def half_square(weight: Tensor) -> Tensor:
+    """Return sum(weight^2) / 2, slim's L2 regulariser without its factor; a scalar."""
+    norm: Tensor = torch.linalg.vector_norm(weight)  # ten times as fast as a dot product
+    return 0.5 * norm.square()
+
+
+class LogisticHead(nn.Module):
+    """p(c | x) = sigmoid(w_c x + b_c).
+
+    Args:
+        dim: D.
+        num_classes: C.
+        l2: weight of the penalty.
+        l2_on_bias: NeXtVLAD's authors penalise the biases too.
+        variance_scaling: start as NeXtVLAD's authors do, else Glorot uniform as the starter code.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_classes: int,
+        *,
+        l2: float = 1e-8,
+        l2_on_bias: bool = False,
+        variance_scaling: bool = False,
+    ) -> None:
+        super().__init__()
+        self.l2, self.l2_on_bias = l2, l2_on_bias
+        self.linear = (scaled_linear if variance_scaling else xavier_linear)(dim, num_classes)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Return logits (B, C), float32 (float64 stays)."""
+        logits_BC: Tensor = self.linear(x_BD)
+        return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
+
+    def penalty(self) -> Tensor:
+        """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""
+        total = half_square(self.linear.weight)
+        if self.l2_on_bias:
+            total = total + half_square(self.linear.bias)
+        return self.l2 * total
+
+
+class MixtureOfExperts(nn.Module):
+    """p(c | x) = sum_m gate_m(x) * sigmoid(expert_m(x)), returned as its exact logit.
+
+    The gates are a softmax over M + 1: the last, dummy gate belongs to an expert that always says
+    no. With g the gate scores and e the expert scores, and all sums in log space,
+
+        logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g_dummy, g_m + log sigmoid(-e_m))
+
+    in which the softmax's own denominator cancels. Source: Jordan & Jacobs 1994, as used in
+    arXiv:1609.08675 sec. 4.1 and google/youtube-8m video_level_models.py, `MoeModel`.
+
+    Args:
+        dim: D.
+        num_classes: C.
+        num_experts: M, without the dummy.
+        l2: weight of the penalty on gates and experts.
+    """
+
+    def __init__(
+        self, dim: int, num_classes: int, num_experts: int = 2, *, l2: float = 1e-8
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.l2 = num_classes, l2
+        self.gates = xavier_linear(dim, num_classes * (num_experts + 1), bias=False)
+        self.experts = xavier_linear(dim, num_classes * num_experts)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Return logits (B, C), float32 (float64 stays), exact where the probability saturates."""
+        gate_BCM, expert_BCM = self.gates(x_BD), self.experts(x_BD)
+        dtype = torch.promote_types(gate_BCM.dtype, torch.float32)
+        gate_BCM = gate_BCM.to(dtype).unflatten(-1, (self.num_classes, -1))
+        expert_BCM = expert_BCM.to(dtype).unflatten(-1, (self.num_classes, -1))
+        yes_BCM = gate_BCM[..., :-1] + F.logsigmoid(expert_BCM)
+        no_BCM = torch.cat([yes_BCM - expert_BCM, gate_BCM[..., -1:]], dim=-1)
+        return torch.logsumexp(yes_BCM, dim=-1) - torch.logsumexp(no_BCM, dim=-1)
+
+    def penalty(self) -> Tensor:
+        """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""
+        return self.l2 * (half_square(self.gates.weight) + half_square(self.experts.weight))

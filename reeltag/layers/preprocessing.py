@@ -1,0 +1,153 @@
+"""From stored bytes to the features that a model reads.
+
+    uint8 codes -> dequantise -> reverse whitening (optional) -> L2 norm (optional) -> zero padding
+
+Shape letters: B videos, T frames (padded), D widths of all streams together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from reeltag.core.errors import ConfigError
+
+SCALE, OFFSET = 4 / 255, 4 / 512 - 2  # the step uses 255, the half-step bias 512, as released
+SHIFT, FLOOR = 4 / 512, 1e-4  # of NeXtVLAD's reverse whitening
+SMALLEST_NORM = 1e-6  # TensorFlow floors the squared norm at 1e-12
+CHUNK = 4  # videos at a time on CPU, so that a frame stays in the cache from code to feature
+
+
+def dequantise(codes: Tensor) -> Tensor:
+    """Turn stored bytes into features: value = code * 4 / 255 + (4 / 512 - 2).
+
+    The result spans [-1.9922, 2.0078] rather than [-2, 2]; models trained by others assume this.
+    Source: google/youtube-8m utils.py, `Dequantize`.
+
+    Args:
+        codes: (..., D) uint8.
+
+    Returns:
+        (..., D) float32, same device.
+
+    Raises:
+        TypeError: `codes` is not uint8 (it would silently be dequantised twice).
+
+    Example:
+        >>> dequantise(torch.tensor([0, 255], dtype=torch.uint8))
+        tensor([-1.9922,  2.0078])
+    """
+    if codes.dtype != torch.uint8:
+        raise TypeError(f"codes must be uint8, got {codes.dtype}")
+    return codes.float().mul_(SCALE).add_(OFFSET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessingConfig:
+    """What is done to frames between the file and the model; plain values, fit for JSON."""
+
+    normalise: Literal["joint", "streams", "none"] = "joint"
+    """L2-normalise each frame: all streams as one vector, each stream alone, or not at all."""
+    reverse_whitening: bool = False
+    """Undo the PCA whitening of the first stream: (x - 4/512) * (sqrt(eigenvalue) + 1e-4); without
+    eigenvalues only the shift is undone."""
+
+
+class Preprocessing(nn.Module):
+    """Map frames as stored to float features; what the model sees, in training and in service.
+
+    The eigenvalues are a buffer, so that a saved tagger carries them. Source of the reverse
+    whitening: arXiv:1811.05014 sec. 3.3 and train.py of its authors' code; of the norm: train.py
+    of google/youtube-8m (over the joint vector, so the streams keep their relative energy).
+
+    Args:
+        config: what to do.
+        dims: widths of the streams, in the order in which they stand along D.
+        eigenvalues: (width of the first stream,) of the PCA, or None for no change of
+            scale. Needs `config.reverse_whitening`.
+
+    Raises:
+        ConfigError: the eigenvalues do not fit the first stream, are negative, or are not used.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(
+        self,
+        config: PreprocessingConfig,
+        dims: Sequence[int],
+        eigenvalues: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.dims = config, tuple(dims)
+        scale_D, offset_D = torch.ones(sum(dims)), torch.zeros(sum(dims))
+        if eigenvalues is not None:
+            _check_eigenvalues(config, self.dims, eigenvalues)
+            scale_D[: dims[0]] = eigenvalues.float().sqrt() + FLOOR
+        if config.reverse_whitening:
+            offset_D[: dims[0]] = -SHIFT
+        self.register_buffer("scale", scale_D)
+        self.register_buffer("offset", offset_D)
+
+    def forward(
+        self, frames_BTD: Tensor, mask_BT: Tensor, dtype: torch.dtype | None = None
+    ) -> Tensor:
+        """Return (B, T, D) features of `dtype`, exactly 0 where `mask_BT` is False.
+
+        Args:
+            frames_BTD: uint8 codes, or float features (video level), which are not dequantised.
+            mask_BT: bool, True for a real frame.
+            dtype: of the result; None is float32, under autocast its dtype, which saves the model
+                a cast. Rounding to bfloat16 is finer than the steps of the code.
+        """
+        device = frames_BTD.device.type
+        if dtype is None:
+            autocast = torch.is_autocast_enabled(device)
+            dtype = torch.get_autocast_dtype(device) if autocast else torch.float32
+        whole = device != "cpu" or frames_BTD.dtype != torch.uint8
+        if whole or torch.compiler.is_compiling():
+            return self._features(frames_BTD, mask_BT).to(dtype)
+        out_BTD = torch.empty(frames_BTD.shape, dtype=dtype)
+        for start in range(0, len(out_BTD), CHUNK):
+            part = slice(start, start + CHUNK)
+            out_BTD[part] = self._features(frames_BTD[part], mask_BT[part])
+        return out_BTD
+
+    def _features(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        step, start = (SCALE, OFFSET) if frames_BTD.dtype == torch.uint8 else (1.0, 0.0)
+        x_BTD = frames_BTD.float()
+        if self.config.reverse_whitening:
+            scale_D = self.scale * step
+            x_BTD = torch.addcmul(self.scale * (start + self.offset), x_BTD, scale_D)
+        elif step != 1.0:
+            x_BTD = x_BTD.mul_(step).add_(start)
+        if self.config.normalise == "none":
+            return x_BTD.masked_fill(~mask_BT.unsqueeze(-1), 0.0)
+        widths = self.dims if self.config.normalise == "streams" else (x_BTD.shape[-1],)
+        parts = [_unit(part, mask_BT.unsqueeze(-1)) for part in x_BTD.split(widths, dim=-1)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def _unit(x_BTD: Tensor, mask_BT1: Tensor) -> Tensor:
+    norm_BT1 = torch.linalg.vector_norm(x_BTD, dim=-1, keepdim=True).clamp(min=SMALLEST_NORM)
+    unit_BTD: Tensor = x_BTD / norm_BT1
+    return unit_BTD.masked_fill_(~mask_BT1, 0.0)
+
+
+def _check_eigenvalues(
+    config: PreprocessingConfig, dims: tuple[int, ...], eigenvalues: Tensor
+) -> None:
+    if not config.reverse_whitening:
+        raise ConfigError(
+            "eigenvalues were given, but reverse_whitening is off",
+            hint="Switch reverse_whitening on, or leave the eigenvalues out.",
+        )
+    if eigenvalues.shape != (dims[0],) or bool((eigenvalues < 0).any()):
+        raise ConfigError(
+            f"eigenvalues must be {dims[0]} numbers >= 0, one for each value of the first stream; "
+            f"got shape {tuple(eigenvalues.shape)}, smallest {eigenvalues.min().item():g}",
+            hint="YouTube-8M's are the first 1024 of eigenvals.npy in yt8m_pca.tgz.",
+        )

@@ -1,0 +1,65 @@
+"""Logistic regression on the mean frame; the baseline.
+
+    frames -> mean over real frames -> one logistic regression a class -> logits
+
+With one frame this is the video-level model of the starter code, with more its frame-level one.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from reeltag.layers.experts import LogisticHead
+from reeltag.layers.pooling import masked_mean
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models.checks import require_input, require_penalty
+
+SOURCE = "google/youtube-8m, LogisticModel and FrameLevelLogisticModel; arXiv:1609.08675 sec. 4.1"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 1024,
+    "optim": {"learning_rate": 0.01, "decay": 0.95, "decay_examples": 4_000_000},
+}  # the starter code's train.py
+TENSORFLOW = {"head.linear": "fully_connected"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Logistic regression on the mean of the frames."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    l2: float = 1e-8
+    """Weight of the L2 penalty on the weights."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        require_penalty("l2", self.l2)
+
+    def build(self) -> "Logistic":
+        """Return the model with freshly drawn weights."""
+        return Logistic(self)
+
+
+class Logistic(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.head = LogisticHead(sum(config.dims), config.num_classes, l2=config.l2)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(masked_mean(frames_BTD, mask_BT))
+        return logits_BC
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        return TENSORFLOW
+
+
+TINY = Config(num_classes=5, dims=(6, 2))
+VARIANTS = {"logistic": Config()}

@@ -1,0 +1,153 @@
+"""NeXtVLAD: widened frames, grouped soft assignment, and a gated bottleneck.
+
+    frames -> NeXtVLAD per stream -> dropout -> linear -> norm -> bottleneck gate -> head -> logits
+
+The first stream has all clusters and groups, the others half of them. Departures from the paper
+(with the authors' code, against the text) and from the code: docs/departures.md.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import LogisticHead, MixtureOfExperts
+from reeltag.layers.gating import BottleneckGate
+from reeltag.layers.initialisers import scaled_linear
+from reeltag.layers.nextvlad import NeXtVLAD
+from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models.checks import (
+    require,
+    require_fraction,
+    require_input,
+    require_penalty,
+    require_positive,
+)
+from reeltag.models.tensorflow import stream_names
+
+SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014; linrongc/youtube-8m nextvlad.py"
+PREPROCESSING = PreprocessingConfig(normalise="none", reverse_whitening=True)
+RECIPE = {
+    "batch_size": 160,
+    "optim": {"learning_rate": 2e-4, "decay": 0.8, "decay_examples": 2_000_000},
+}  # paper sec. 4.2; the authors' script
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """NeXtVLAD with the authors' sizes as defaults."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    num_clusters: int = 128
+    """Clusters of the first stream; the others have half as many."""
+    groups: int = 8
+    """Groups that a widened frame is cut into; the other streams have half as many."""
+    expansion: int = 2
+    """How much wider a frame becomes."""
+    hidden: int = 2048
+    """Units between pooling and head."""
+    reduction: int = 8
+    """The gate's bottleneck has `hidden` divided by this many units."""
+    dropout: float = 0.5
+    """Share of the pooled values that are dropped in training."""
+    head: Literal["logistic", "moe"] = "logistic"
+    """Classifier: a logistic regression or a mixture of experts a class."""
+    num_experts: int = 4
+    """Experts a class, with the moe head."""
+    l2: float = 1e-5
+    """Weight of the L2 penalty on the head's weights and biases."""
+    count_padding: bool = False
+    """Let padding into the batch statistics, as the authors' code does; for parity only."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        for field in ("num_clusters", "groups", "expansion", "hidden", "reduction", "num_experts"):
+            require_positive(field, getattr(self, field))
+        require_fraction("dropout", self.dropout)
+        require_penalty("l2", self.l2)
+        require(
+            self.hidden % self.reduction == 0, "reduction", self.reduction, "a divisor of hidden"
+        )
+        for dim, clusters, groups in self.streams():
+            whole = f"a number whose share of a stream (here {groups}) divides {self.expansion}"
+            ok = groups >= 1 and self.expansion * dim % groups == 0
+            require(ok, "groups", self.groups, f"{whole} * {dim}")
+            require(clusters >= 1, "num_clusters", self.num_clusters, ">= 2 with several streams")
+
+    def streams(self) -> list[tuple[int, int, int]]:
+        """Return (width, clusters, groups) of each stream."""
+        first = [(self.dims[0], self.num_clusters, self.groups)]
+        return first + [(dim, self.num_clusters // 2, self.groups // 2) for dim in self.dims[1:]]
+
+    def build(self) -> "NeXtVLADModel":
+        """Return the model with freshly drawn weights."""
+        return NeXtVLADModel(self)
+
+
+class NeXtVLADModel(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.dims = config.dims
+        pools = [
+            NeXtVLAD(*sizes, expansion=config.expansion, count_padding=config.count_padding)
+            for sizes in config.streams()
+        ]
+        size = sum(pool.output_size for pool in pools)
+        self.pools = nn.ModuleList(pools)
+        self.dropout = Dropout(config.dropout)
+        self.hidden = scaled_linear(size, config.hidden, bias=False)
+        self.hidden_norm = MaskedBatchNorm(config.hidden)
+        self.gate = BottleneckGate(config.hidden, config.reduction)
+        self.head: LogisticHead | MixtureOfExperts
+        if config.head == "logistic":
+            self.head = LogisticHead(
+                config.hidden,
+                config.num_classes,
+                l2=config.l2,
+                l2_on_bias=True,
+                variance_scaling=True,
+            )
+        else:
+            self.head = MixtureOfExperts(
+                config.hidden, config.num_classes, config.num_experts, l2=config.l2
+            )
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        streams = frames_BTD.split(self.dims, dim=-1)
+        pooled = [pool(x_BTD, mask_BT) for pool, x_BTD in zip(self.pools, streams, strict=True)]
+        hidden_BH = self.hidden_norm(self.hidden(self.dropout(torch.cat(pooled, dim=-1))))
+        logits_BC: Tensor = self.head(self.gate(hidden_BH))
+        return logits_BC
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        head = {"head.linear": "fully_connected"}
+        if isinstance(self.head, MixtureOfExperts):
+            head = {"head.gates": "gates", "head.experts": "experts"}
+        return stream_names(self.pools) | {
+            "hidden.weight": "hidden1_weights",
+            "hidden_norm": "hidden1_bn",
+            "gate.squeeze.weight": "gating_weights_1",
+            "gate.norm": "gating_bn",
+            "gate.excite.weight": "gating_weights_2",
+            **head,
+        }
+
+
+TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, groups=2, hidden=8, reduction=2)
+VARIANTS = {
+    "nextvlad_8g_k128": Config(),
+    "nextvlad_8g_k112_r16": Config(num_clusters=112, reduction=16),
+    "nextvlad_16g_k128": Config(groups=16),
+    "nextvlad_32g_k128": Config(groups=32),
+}

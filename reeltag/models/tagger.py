@@ -1,0 +1,284 @@
+"""The tagger: preprocessing + model + class names in one module. Raw bytes in, logits out.
+
+What is saved, exported and served is a tagger, so that no caller can feed a model wrongly.
+
+A saved tagger is a folder:
+
+    config.json         family, sizes, preprocessing, streams; read by `Tagger.load`
+    model.safetensors   all tensors (no pickle: loading runs no code)
+    classes.csv         index,name
+"""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.fields import entry, from_json
+from reeltag.core.files import whole_file
+from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
+from reeltag.models import ModelConfig, family_named
+
+Video = NDArray[np.uint8] | NDArray[np.float32] | Tensor | Mapping[str, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """One answer: class `index`, its `name`, and `prob`, the probability in [0, 1]."""
+
+    index: int
+    name: str
+    prob: float
+
+
+class Tagger(nn.Module):
+    """A model with everything between the stored bytes and its logits.
+
+    Args:
+        family: name of the model's family, as `reeltag models` lists it.
+        config: sizes; `config.dims` are the widths of `streams`.
+        preprocessing: what happens to the stored frames before the model.
+        streams: (name, width) of the streams, in the order in which they stand along D.
+        class_names: C names.
+        eigenvalues: of the PCA that whitened the first stream; needed for reverse whitening.
+    """
+
+    def __init__(
+        self,
+        family: str,
+        config: ModelConfig,
+        preprocessing: PreprocessingConfig,
+        streams: Sequence[tuple[str, int]],
+        class_names: Sequence[str],
+        eigenvalues: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.family, self.config, self.preprocessing = family, config, preprocessing
+        self.streams = tuple((name, width) for name, width in streams)
+        self.class_names = tuple(class_names)
+        if len(self.class_names) != config.num_classes:
+            raise ConfigError(
+                f"{len(self.class_names)} class names for a model of {config.num_classes} classes"
+            )
+        self.prepare = Preprocessing(preprocessing, config.dims, eigenvalues)
+        self.model = config.build()
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.config.num_classes
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Map frames (B, T, D), uint8 as stored or float features, to logits (B, C)."""
+        logits_BC: Tensor = self.model(self.prepare(frames_BTD, mask_BT), mask_BT)
+        return logits_BC
+
+    @torch.inference_mode()
+    def predict(self, video: Video, *, top_k: int = 20) -> list[Tag]:
+        """Return the `top_k` likeliest tags of one video, best first.
+
+        Args:
+            video: (T, D) uint8 as stored or float features, streams side by side; or a mapping
+                of stream name to (T, width). One row is one second.
+            top_k: how many tags; at most C.
+
+        Raises:
+            DataError: no frames, or the wrong width or streams.
+
+        Example:
+            >>> import numpy, reeltag  # doctest: +SKIP
+            >>> tagger = reeltag.load("RUN")  # doctest: +SKIP
+            >>> tagger.predict(numpy.zeros((60, 1152), numpy.uint8), top_k=3)  # doctest: +SKIP
+        """
+        frames = self._frames(video)
+        frames = frames.to(self.prepare.scale.device)
+        mask = torch.ones(1, len(frames), dtype=torch.bool, device=frames.device)
+        training = self.training
+        try:
+            logits = self.eval()(frames[None], mask)[0].float()
+        finally:
+            self.train(training)
+        best = logits.topk(min(top_k, self.num_classes))
+        return [
+            Tag(index=int(c), name=self.class_names[int(c)], prob=float(p))
+            for c, p in zip(best.indices, best.values.sigmoid(), strict=True)
+        ]
+
+    def _frames(self, video: Video) -> Tensor:
+        if isinstance(video, Mapping):
+            missing = [name for name, _ in self.streams if name not in video]
+            if missing:
+                raise DataError(f"streams {missing} are missing; this tagger needs {self.streams}")
+            video = np.concatenate([video[name] for name, _ in self.streams], axis=1)
+        frames = torch.as_tensor(video)
+        width = sum(width for _, width in self.streams)
+        if frames.ndim != 2 or frames.shape[1] != width or not len(frames):
+            raise DataError(
+                f"frames must be (T, {width}) with T >= 1, streams {self.streams} side by side, "
+                f"got {tuple(frames.shape)}"
+            )
+        return frames
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `config.json` says of the tagger itself, as plain JSON values."""
+        return {
+            "family": self.family,
+            "model": dataclasses.asdict(self.config),  # type: ignore[call-overload]
+            "preprocessing": dataclasses.asdict(self.preprocessing),
+            "streams": [list(stream) for stream in self.streams],
+        }
+
+    def save_weights(self, folder: Path, name: str = "model.safetensors") -> None:
+        """Write all tensors into `folder`, whole or not at all."""
+        tensors = {name: value.detach().contiguous() for name, value in self.state_dict().items()}
+        with whole_file(folder / name) as part:
+            safetensors.torch.save_file(tensors, part)
+
+    def save_classes(self, folder: Path) -> None:
+        """Write `classes.csv` into `folder`."""
+        with whole_file(folder / "classes.csv") as part, part.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["index", "name"])
+            rows.writerows(enumerate(self.class_names))
+
+    @classmethod
+    def load(cls, run: Path | str, device: torch.device | str = "cpu") -> "Tagger":
+        """Read the tagger of a run folder, in eval mode.
+
+        Raises:
+            DataError: `run` is not a finished run folder, or its parts do not fit each other.
+        """
+        run = Path(run)
+        tagger = cls.from_description(
+            read_config(run), read_class_names(run), where=run / "config.json"
+        )
+        weights = run / "model.safetensors"
+        if not weights.is_file():
+            raise DataError(
+                "has no model.safetensors: its training has not come to a first validation yet",
+                where=run,
+                hint=f"Go on with `reeltag train --resume {run}`.",
+            )
+        try:
+            tensors = safetensors.torch.load_file(weights)
+        except (OSError, SafetensorError) as error:
+            raise DataError(
+                f"cannot be read: damaged, or cut short? ({error})",
+                where=weights,
+                hint=f"`reeltag train --resume {run} --max-steps N`, with N beyond the steps done, "
+                "writes it anew when a validation is the best so far.",
+            ) from error
+        own = tagger.state_dict()
+        wrong = sorted(tensors.keys() ^ own.keys()) + [
+            name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape
+        ]
+        if wrong:
+            raise DataError(
+                f"the weights do not fit config.json, first at {wrong[0]!r}",
+                where=weights,
+                hint="Take both files from the same run.",
+            )
+        tagger.load_state_dict(tensors)
+        return tagger.eval().to(device)
+
+    @classmethod
+    def from_description(
+        cls,
+        config: Mapping[str, Any],
+        class_names: Sequence[str],
+        *,
+        where: object = "config.json",
+    ) -> "Tagger":
+        """Build an untrained tagger from what `describe` returned.
+
+        Args:
+            config: as `read_config` returns it; fields that are not the tagger's are left alone.
+            class_names: C names.
+            where: file that `config` was read from, for the errors.
+
+        Raises:
+            DataError: a field is missing, unknown or of the wrong kind, they do not fit each
+                other, or there is no such family.
+        """
+
+        def field(name: str, kind: Any) -> Any:  # noqa: ANN401  (as the JSON has it)
+            return from_json(kind, entry(config, name, where=where), where=where, field=name)
+
+        family, model = read_model(config, where=where)
+        streams = field("streams", tuple[tuple[str, int], ...])
+        widths = tuple(width for _, width in streams)
+        if widths != model.dims:
+            raise DataError(
+                f"the streams are {widths} wide, but model.dims is {model.dims}",
+                where=where,
+                hint="Put the file back as training wrote it.",
+            )
+        if len(class_names) != model.num_classes:
+            raise DataError(
+                f"model.num_classes is {model.num_classes}, but classes.csv beside it names "
+                f"{len(class_names)}",
+                where=where,
+                hint="Take both files from the same run.",
+            )
+        preprocessing = field("preprocessing", PreprocessingConfig)
+        return cls(family, model, preprocessing, streams, class_names)
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Return a run's `config.json`; DataError where there is none."""
+    path = run / "config.json"
+    try:
+        config = json.loads(path.read_text())
+        if not isinstance(config, dict):
+            raise ValueError(f"it must hold an object, got {type(config).__name__}")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(
+            f"is not a run folder: config.json cannot be read ({reason})",
+            where=run,
+            hint="A run folder is what `reeltag train ... --out RUN` makes.",
+        ) from error
+    return config
+
+
+def read_model(config: Mapping[str, Any], *, where: object) -> tuple[str, ModelConfig]:
+    """Return the family's name and the sizes that a run's config.json tells of.
+
+    Raises:
+        DataError: a field is missing, unknown or of the wrong kind, or there is no such family.
+    """
+    name = from_json(str, entry(config, "family", where=where), where=where, field="family")
+    try:
+        kind = family_named(name).Config
+    except ConfigError as error:
+        raise DataError(error.what, where=where, hint=error.hint) from error
+    sizes: ModelConfig = from_json(
+        kind, entry(config, "model", where=where), where=where, field="model"
+    )
+    return name, sizes
+
+
+def read_class_names(run: Path) -> list[str]:
+    """Return the names in a run's `classes.csv`; DataError where it cannot be read."""
+    path = run / "classes.csv"
+    try:
+        with path.open(newline="") as file:
+            return [row["name"] for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        reason = f"no column {error}" if isinstance(error, KeyError) else error
+        raise DataError(
+            f"cannot be read as index,name ({reason})",
+            where=path,
+            hint="Take it from a run that was trained on the same data.",
+        ) from error

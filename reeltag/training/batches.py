@@ -1,0 +1,107 @@
+"""The batches of a training: an endless stream that can begin anywhere, and a validation pass."""
+
+from collections.abc import Iterator
+
+import torch
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import VideoSet, rated_segments, videos
+from reeltag.data.index import Index
+from reeltag.data.loader import Loader
+from reeltag.data.splits import Split
+from reeltag.training.config import Recipe
+
+
+class Batches:
+    """Training and validation loaders of one run.
+
+    Args:
+        train: one pass over the training items, of this rank.
+        validate: one pass over the validation items, of this rank; None where there are none.
+    """
+
+    def __init__(self, train: Loader, validate: Loader | None, items: VideoSet) -> None:
+        self.train, self.validate = train, validate
+        self.streams = tuple((stream.name, stream.width) for stream in items.streams)
+        self.skipped = items.skipped
+
+    def __deepcopy__(self, memo: object) -> "Batches":
+        """Weight averaging copies the module it averages; the files behind it are shared."""
+        return self
+
+    def training(self, batches_done: int) -> "EndlessBatches":
+        """Return the stream of training batches from batch number `batches_done` on."""
+        return EndlessBatches(self.train, batches_done)
+
+    def validation(self) -> "Loader | list[FrameBatch]":
+        """Return one pass over the validation items."""
+        return [] if self.validate is None else self.validate
+
+
+class EndlessBatches:
+    """Epoch after epoch of a loader, from any batch on; iterable anew from there.
+
+    Without a length, so that the number of steps alone says when training ends.
+    """
+
+    def __init__(self, loader: Loader, batches_done: int) -> None:
+        self.loader, self.batches_done = loader, batches_done
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        return self.loader.endless(self.batches_done)
+
+
+def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 1) -> Batches:
+    """Return the loaders of a recipe on a data set, for one rank of several.
+
+    Raises:
+        ConfigError: a split is empty, holds no usable record, or lacks a stream; or the batch does
+            not divide among the ranks, or is larger than the training set.
+    """
+    if recipe.batch_size % world_size:
+        raise ConfigError(
+            f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
+        )
+    train = _items(index, recipe, "train")
+    if len(train) < recipe.batch_size:
+        raise ConfigError(
+            f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "
+            f"got {recipe.batch_size}"
+        )
+    pin = torch.cuda.is_available() and recipe.accelerator != "cpu"
+
+    def load(items: VideoSet, split: Split) -> Loader:
+        training = split == "train"
+        return Loader(
+            items,
+            batch_size=recipe.batch_size,
+            frames=recipe.frames if training else recipe.validation_frames,
+            shuffle=recipe.shuffle if training else "no",
+            seed=recipe.seed,
+            rank=rank,
+            world_size=world_size,
+            drop_last=training,
+            pin=pin,
+        )
+
+    validate = None
+    if _has_validation(index, recipe):
+        validate = load(_items(index, recipe, "validate"), "validate")
+    return Batches(load(train, "train"), validate, train)
+
+
+def _items(index: Index, recipe: Recipe, split: Split) -> VideoSet:
+    choose = rated_segments if recipe.items == "segments" else videos
+    return choose(index, split, splits=recipe.splits, streams=recipe.streams or None)
+
+
+def _has_validation(index: Index, recipe: Recipe) -> bool:
+    """Return whether there are shards to validate on; a pattern that names none is an error."""
+    if recipe.splits.validate:
+        return True
+    try:
+        recipe.splits.shards(index, "validate")
+    except ConfigError:
+        return False
+    return True

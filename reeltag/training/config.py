@@ -1,0 +1,107 @@
+"""Everything that determines a training run, as one dataclass: the flags of `reeltag train`."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import tyro
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.splits import Splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """How the weights are moved. Defaults are those of the starter code where a family has none."""
+
+    learning_rate: float = 2e-4
+    """Step size of Adam at the start (one-cycle: at its peak)."""
+    schedule: Literal["staircase", "constant", "one-cycle"] = "staircase"
+    """staircase: times `decay` after every `decay_examples` examples seen; one-cycle: up over the
+    first 30 % of the steps, then down by a cosine."""
+    decay: float = 0.8
+    """Factor of the staircase, in (0, 1]."""
+    decay_examples: int = 2_000_000
+    """Examples seen between two stairs."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW) a step; 0 is plain Adam, as in the papers."""
+    clip: Literal["per-tensor", "global", "none"] = "per-tensor"
+    """What the gradient's norm is limited over: every tensor alone (the papers) or all at once."""
+    clip_norm: float = 1.0
+    """Largest norm that clipping lets through."""
+    ema: float = 0.0
+    """Decay of the exponential moving average of the weights, per step; 0 keeps none. With it, the
+    averaged weights are validated and saved."""
+
+    def __post_init__(self) -> None:
+        finite = 0 < self.learning_rate < math.inf
+        _require(finite, "learning_rate", self.learning_rate, "> 0 and finite")
+        _require(0 < self.decay <= 1, "decay", self.decay, "in (0, 1]")
+        _require(self.decay_examples >= 1, "decay_examples", self.decay_examples, ">= 1")
+        _require(self.clip_norm > 0, "clip_norm", self.clip_norm, "> 0")
+        _require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
+        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, ">= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training run but for the model and the data."""
+
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    """Which shards are trained on, validated and tested with."""
+    items: Literal["videos", "segments"] = "videos"
+    """Whole videos with their labels, or rated 5-second segments with their ratings."""
+    streams: tuple[str, ...] = ()
+    """Streams to use, in this order; empty means all."""
+    frames: FrameChoice = field(default_factory=FrameChoice)
+    """Which frames of a training video are shown to the model."""
+    validation_frames: FrameChoice = field(default_factory=FrameChoice)
+    """Which frames of a validation video are shown to the model."""
+    shuffle: Literal["global", "shards"] = "global"
+    """global: any order; shards: a few shards at a time, for disks and object stores."""
+
+    batch_size: int = 80
+    """Videos a step, over all devices together."""
+    epochs: float = 5.0
+    """Passes over the training items; `max_steps` overrides it."""
+    max_steps: int = 0
+    """Optimiser steps in all; 0 means `epochs` decides."""
+    accumulate: int = 1
+    """Batches whose gradients are summed up for one step."""
+    optim: Annotated[Optimisation, tyro.conf.arg(name="")] = field(default_factory=Optimisation)
+    """Optimiser, schedule and clipping."""
+
+    validate_every: int = 0
+    """Steps between validations; 0 means once an epoch."""
+    validate_batches: int = 0
+    """Batches a validation is limited to; 0 means all."""
+    metric: Literal["gap", "map"] = "gap"
+    """What decides which weights are kept: GAP@20 or mean average precision."""
+    patience: int = 0
+    """Stop after so many validations without improvement; 0 never stops early."""
+    save_minutes: float = 5.0
+    """Minutes between checkpoints: what a kill can cost at most."""
+    log_every: int = 10
+    """Steps between two lines of metrics.csv."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the large products; bf16 where the CPU or GPU has it, fp16 on GPUs only."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where it runs; several devices or nodes by starting it with torchrun."""
+    seed: int = 0
+    """Of the initial weights, the order of the videos, the frames and the dropout."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
+        _require(0 < self.epochs < math.inf, "epochs", self.epochs, "> 0 and finite")
+        for name in ("max_steps", "validate_every", "validate_batches", "patience"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
+        _require(self.accumulate >= 1, "accumulate", self.accumulate, ">= 1")
+        _require(self.log_every >= 1, "log_every", self.log_every, ">= 1")
+        _require(self.save_minutes >= 0, "save_minutes", self.save_minutes, ">= 0")
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} must be {allowed}, got {value}")

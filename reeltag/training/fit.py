@@ -1,0 +1,315 @@
+"""Train a tagger on a data set into a run folder, or go on with a run that was stopped."""
+
+import dataclasses
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import refuse_existing, whole_folder, write_json
+from reeltag.core.interrupt import StopRequest, listening_for_stop
+from reeltag.core.memory import keep_freed_memory
+from reeltag.core.seeding import derive_seed
+from reeltag.data.index import Index, open_index
+from reeltag.data.vocabulary import find_vocabulary
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models import ModelConfig, family_named
+from reeltag.models.tagger import Tagger, read_class_names, read_config
+from reeltag.training.batches import Batches, make_batches
+from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, TrainLog, Validation
+from reeltag.training.config import Recipe
+from reeltag.training.interrupt import explained
+from reeltag.training.metrics import validation_metric
+from reeltag.training.module import TaggerTraining
+from reeltag.training.objectives import Objective, cross_entropy
+from reeltag.training.progress import ProgressLine, Speed
+from reeltag.training.run_folder import (
+    describe,
+    read_data_root,
+    read_recipe,
+    steps_done,
+)
+
+PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a training came to. `best` is the validation metric, None where none was measured."""
+
+    run: Path
+    steps: int
+    metric: str
+    best: float | None
+    best_step: int
+    seconds: float
+
+
+def train(
+    data: Path,
+    out: Path,
+    family: str,
+    model: ModelConfig,
+    recipe: Recipe,
+    preprocessing: PreprocessingConfig | None = None,
+    objective: Objective = cross_entropy,
+    eigenvalues: torch.Tensor | None = None,
+) -> Result:
+    """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
+
+    Args:
+        data: folder of TFRecords, or one TFRecord.
+        out: the run folder to make.
+        family: name of the model's family.
+        model: sizes; `dims` and `num_classes` are taken from the data.
+        recipe: everything else.
+        preprocessing: what happens to the stored frames first; None = as the family's authors.
+        objective: what the model is asked for.
+        eigenvalues: (D,) of the PCA behind the first stream, for reverse whitening.
+
+    Raises:
+        OutputError: `out` exists.
+        DataError, ConfigError: the data or the options cannot be used.
+        TrainingError: the loss stopped being finite.
+    """
+    if _rank() == 0:
+        refuse_existing(out)
+    _refuse_device(recipe)
+    index = open_index(data)
+    if not index.num_classes:
+        raise DataError(
+            "no record has a label, and no vocabulary is there: nothing can be learned",
+            where=data,
+            hint="Training needs `labels` in the records (or rated segments).",
+        )
+    batches = make_batches(index, recipe, _rank(), _world())
+    widths = tuple(width for _, width in batches.streams)
+    config = dataclasses.replace(model, dims=widths, num_classes=index.num_classes)  # type: ignore[type-var]
+    vocabulary = find_vocabulary(data, index.num_classes)
+    names = vocabulary.names if vocabulary else [f"class {c}" for c in range(index.num_classes)]
+    torch.manual_seed(derive_seed(recipe.seed, "weights"))
+    tagger = Tagger(
+        family,
+        config,
+        preprocessing or family_named(family).PREPROCESSING,
+        batches.streams,
+        names,
+        eigenvalues,
+    )
+    if _rank() == 0:
+        with whole_folder(out) as part:
+            tagger.save_classes(part)
+            write_json(part / "config.json", describe(tagger, index, recipe))
+    return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
+
+
+def resume(
+    out: Path, *, max_steps: int | None = None, objective: Objective = cross_entropy
+) -> Result:
+    """Go on with the run in `out` from its last checkpoint, as if it had never been stopped.
+
+    Args:
+        out: a run folder.
+        max_steps: train up to this step instead of the recipe's; None keeps the recipe's.
+        objective: as at the start.
+
+    Raises:
+        DataError: `out` is not a run folder, a file in it is damaged, or its data are gone.
+    """
+    config, where = read_config(out), out / "config.json"
+    recipe = read_recipe(config, where=where)
+    _refuse_device(recipe)
+    if max_steps is not None:
+        recipe = dataclasses.replace(recipe, max_steps=max_steps)
+    index = open_index(read_data_root(config, where=where))
+    batches = make_batches(index, recipe, _rank(), _world())
+    torch.manual_seed(derive_seed(recipe.seed, "weights"))
+    names = read_class_names(out)
+    tagger = Tagger.from_description(config, names, where=where)
+    _refuse_other_data(tagger, batches, index, where)
+    checkpoint = out / "resume.ckpt"
+    if not checkpoint.is_file():
+        say(f"{out} has no checkpoint yet: training begins at step 0.")
+        return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
+    return _fit(tagger, objective, recipe, batches, out, checkpoint=checkpoint)
+
+
+def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Path) -> None:
+    """Raise DataError where the data are no longer those that the run was begun with."""
+    if batches.streams != tagger.streams or index.num_classes != tagger.num_classes:
+        raise DataError(
+            f"the run was begun with the streams {tagger.streams} and {tagger.num_classes} "
+            f"classes; {index.root} now has {batches.streams} and {index.num_classes}",
+            where=where,
+            hint="Put the data back as they were, or train anew with --config.",
+        )
+
+
+def _fit(
+    tagger: Tagger,
+    objective: Objective,
+    recipe: Recipe,
+    batches: Batches,
+    out: Path,
+    checkpoint: Path | None,
+) -> Result:
+    keep_freed_memory()
+    steps_an_epoch = max(1, len(batches.train) // recipe.accumulate)
+    num_steps = recipe.max_steps or math.ceil(recipe.epochs * steps_an_epoch)
+    validate_every = (recipe.validate_every or steps_an_epoch) * recipe.accumulate
+    name, metric = validation_metric(recipe, tagger.num_classes)
+    module = TaggerTraining(tagger, objective, recipe, num_steps, batches, metric, out)
+
+    begun_at = steps_done(checkpoint, module) if checkpoint else 0
+    file = MetricsFile(out / "metrics.csv", name, begun_at) if _rank() == 0 else None
+    speed = Speed()
+    line = ProgressLine(speed, num_steps, name)
+    log = TrainLog(file, speed, recipe.log_every)
+    validation = Validation(name, file, lambda: tagger.save_weights(out), line.best_is)
+    stop = StopRequest("step")
+    saving = Checkpoint(out / "resume.ckpt", recipe.save_minutes, stop)
+    callbacks: list[Callback] = [line, log, validation, SaveAtEnd(saving)]
+    if recipe.optim.ema:
+        callbacks.append(EMAWeightAveraging(decay=recipe.optim.ema))
+    if recipe.patience and batches.validate is not None:
+        callbacks.append(
+            EarlyStopping(
+                f"validate_{name}",
+                mode="max",
+                patience=recipe.patience,
+                check_on_train_epoch_end=False,
+            )
+        )
+    callbacks.append(saving)
+    _tell_beginning(tagger, recipe, batches, num_steps, out)
+    if 0 < num_steps <= begun_at:
+        say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
+    with _quiet_lightning(), explained(out), listening_for_stop(stop):
+        trainer = _make_trainer(recipe, num_steps, validate_every, batches, callbacks, out)
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
+    measured = math.isfinite(validation.best)
+    result = Result(
+        run=out,
+        steps=trainer.global_step,
+        metric=name,
+        best=validation.best if measured else None,
+        best_step=validation.best_step if measured else trainer.global_step,
+        seconds=log.seconds,
+    )
+    if trainer.is_global_zero:
+        trained = trainer.global_step > begun_at or not (out / "model.safetensors").exists()
+        if trained and not measured:
+            tagger.save_weights(out)
+        write_json(out / "metrics.json", {**dataclasses.asdict(result), "run": str(out)})
+    return result
+
+
+def _make_trainer(
+    recipe: Recipe,
+    num_steps: int,
+    validate_every: int,
+    batches: Batches,
+    callbacks: list[Callback],
+    out: Path,
+) -> Trainer:
+    logger = TensorBoardLogger(out, name="", version="tensorboard") if _has_tensorboard() else False
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return Trainer(
+        accelerator=recipe.accelerator,
+        devices=local,
+        num_nodes=_world() // local,
+        strategy="ddp" if _world() > 1 else "auto",
+        precision=PRECISION[recipe.precision],
+        max_steps=num_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=recipe.accumulate,
+        val_check_interval=validate_every,
+        check_val_every_n_epoch=None,
+        limit_val_batches=(recipe.validate_batches or 1.0) if batches.validate is not None else 0,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=logger,
+        default_root_dir=out,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        inference_mode=True,
+    )
+
+
+def _refuse_device(recipe: Recipe) -> None:
+    """Raise ConfigError where the machine has not what the recipe asks for."""
+    if recipe.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError(
+            "there is no GPU that torch can use", where="--accelerator gpu", hint="Leave it out."
+        )
+    if recipe.precision == "fp16" and (
+        recipe.accelerator == "cpu" or not torch.cuda.is_available()
+    ):
+        raise ConfigError(
+            "fp16 is for GPUs, and this would run on the CPU",
+            where="--precision fp16",
+            hint="Take --precision bf16 or fp32.",
+        )
+
+
+def _rank() -> int:
+    """Return the rank that torchrun gave this process; 0 where it was started alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+def _world() -> int:
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _tell_beginning(
+    tagger: Tagger, recipe: Recipe, batches: Batches, num_steps: int, out: Path
+) -> None:
+    if _rank() != 0:
+        return
+    parameters = sum(p.numel() for p in tagger.parameters())
+    say(
+        f"{tagger.family}: {parameters / 1e6:.1f} M parameters, {tagger.num_classes} classes, "
+        f"{len(batches.train)} batches of {recipe.batch_size} an epoch, {num_steps} steps -> {out}"
+    )
+    for name, found in batches.skipped.items():
+        say(f"skipped: {found} records with {name} (`reeltag info` names them)")
+    if not _has_tensorboard():
+        say("TensorBoard is not installed (pip install 'reeltag[track]'); metrics.csv is written.")
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Leave out what Lightning says about choices that are made here on purpose."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for text in (".*does not have many workers.*", ".*val_dataloader.*", ".*LeafSpec.*"):
+            warnings.filterwarnings("ignore", text)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _has_tensorboard() -> bool:
+    return find_spec("tensorboard") is not None

@@ -1,0 +1,140 @@
+"""The one LightningModule: a tagger, an objective and a recipe."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import TrainingError
+from reeltag.core.seeding import derive_seed
+from reeltag.training.batches import Batches
+from reeltag.training.config import Recipe
+from reeltag.training.objectives import Objective
+from reeltag.training.optimiser import clip_per_tensor, learning_rate_factor, make_optimiser
+
+
+class TaggerTraining(LightningModule):
+    """Trains `tagger` on `objective`; run by Lightning's Trainer, on any number of devices.
+
+    All randomness of a step is a function of (seed, batch, rank), and the place in the data is a
+    function of the batches done; so a resumed run goes on exactly as if it had not been stopped.
+
+    Args:
+        tagger: maps (frames, mask) to logits.
+        objective: maps (batch, tagger) to the loss and what is to be logged.
+        recipe: everything else.
+        num_steps: optimiser steps of the whole training.
+        batches: where training and validation batches come from.
+        metric: updated with (logits, labels, weights) of every validation batch; higher is better.
+        run: the run folder.
+    """
+
+    def __init__(
+        self,
+        tagger: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        num_steps: int,
+        batches: Batches,
+        metric: Metric,
+        run: Path,
+    ) -> None:
+        super().__init__()
+        self.tagger, self.objective, self.recipe = tagger, objective, recipe
+        self.num_steps, self.batches, self.metric, self.run = num_steps, batches, metric, run
+        self.batches_done = 0  # counted by the Checkpoint callback
+        self.last_loss = float("nan")
+        self.last_logs: dict[str, Tensor] = {}
+
+    def train_dataloader(self) -> Any:  # noqa: ANN401  (Lightning takes any iterable)
+        """Return the training batches from where this run stands, without end."""
+        return self.batches.training(self.batches_done)
+
+    def val_dataloader(self) -> Any:  # noqa: ANN401
+        """Return the validation batches, or nothing where there is no validation split."""
+        return self.batches.validation()
+
+    def transfer_batch_to_device(
+        self, batch: FrameBatch, device: torch.device, dataloader_idx: int
+    ) -> FrameBatch:
+        """Move a batch; pinned buffers do not block."""
+        return batch.to(device)
+
+    def on_train_batch_start(self, batch: FrameBatch, batch_idx: int) -> None:
+        """Seed the step, so that dropout is the same after a resume."""
+        torch.manual_seed(derive_seed(self.recipe.seed, self.batches_done, self.global_rank))
+
+    def training_step(self, batch: FrameBatch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch; a loss that is not finite stops the training.
+
+        Raises:
+            TrainingError: names the batch's ids; the weights are still those before it.
+        """
+        loss, self.last_logs = self.objective(batch, self.tagger)
+        self.last_loss = float(loss.detach())
+        if self.last_loss - self.last_loss != 0:  # nan or inf
+            self.save_last_good_weights()
+            raise TrainingError(
+                f"the loss is {self.last_loss} at step {self.global_step}, batch of "
+                f"{', '.join(batch.ids[:8])}{', ...' if len(batch) > 8 else ''}",
+                where=self.run,
+                hint=f"The weights before this batch are in {self.run / 'last-good.safetensors'}. "
+                "Look at these videos with `reeltag info`, lower --learning-rate, or train "
+                "with --precision fp32.",
+            )
+        return loss
+
+    def save_last_good_weights(self) -> None:
+        """Write the present weights as `last-good.safetensors`, on the first rank."""
+        if self.global_rank == 0:
+            save = cast(Any, self.tagger).save_weights
+            save(self.run, "last-good.safetensors")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the place in the data."""
+        checkpoint["batches_done"] = self.batches_done
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go back to the place in the data."""
+        self.batches_done = checkpoint["batches_done"]
+
+    def validation_step(self, batch: FrameBatch, batch_idx: int) -> None:
+        """Add a batch to the metric."""
+        logits_BC = self.tagger(batch.frames, batch.mask).float()
+        if batch.weights is None:
+            self.metric.update(logits_BC, batch.labels)
+        else:
+            self.metric.update(logits_BC, batch.labels, batch.weights)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return Adam and its schedule, stepped once an optimiser step."""
+        recipe = self.recipe
+        optimiser = make_optimiser(self.tagger.parameters(), recipe.optim)
+        examples = recipe.batch_size * recipe.accumulate
+
+        def factor(step: int) -> float:
+            return learning_rate_factor(recipe.optim, step, examples, self.num_steps)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the recipe says: every tensor alone, or all at once."""
+        optim = self.recipe.optim
+        if optim.clip == "per-tensor":
+            clip_per_tensor(self.tagger.parameters(), optim.clip_norm)
+        elif optim.clip == "global":
+            nn.utils.clip_grad_norm_(self.tagger.parameters(), optim.clip_norm)

@@ -1,0 +1,54 @@
+"""`reeltag evaluate` as it is typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reeltag.cli.main import run
+from tests.inference.scored import example, write_corpus, write_rows
+
+
+def test_one_json_object_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = example(tmp_path)
+    assert run(["evaluate", str(path), "--data", str(data), "--bootstrap", "20", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    for key in ("gap@20", "hit@1", "perr", "map"):
+        low, high = answer[f"{key}_interval"]
+        assert 0 <= low <= high <= 1 and 0 <= answer[key] <= 1
+    assert answer["gap@20"] == pytest.approx(0.6809524)
+
+
+def test_a_table_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_corpus(tmp_path / "data", {"a": (1,)}, {"a": [(0, 3, 1.0)]})
+    rows = [("a", None, {1: 1.0}), ("a", 0, {3: 1.0})]
+    path = write_rows(tmp_path / "p", rows)
+    out = tmp_path / "c.csv"
+    command = ["evaluate", str(path), "--data", str(data), "--bootstrap", "5"]
+    assert run([*command, "--per-class", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for name in ("gap@20", "hit@1", "perr", "map", "map@k", "1.0000", "1.0000 to 1.0000"):
+        assert name in printed
+    assert len(out.read_text().splitlines()) == 6
+    assert run([*command[:-1], "0"]) == 0
+    assert "interval" not in capsys.readouterr().out
+
+
+def test_patterns_need_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, data = example(tmp_path)
+    command = ["evaluate", str(path), "--data", str(data), "--test", "test0"]
+    assert run(command) == 2
+    assert "--test: has no effect without --split" in capsys.readouterr().err
+    assert run([*command, "--split", "test", "--bootstrap", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["videos"] == 3
+
+
+def test_bad_input_has_status_2_and_nothing_on_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = example(tmp_path)[1]
+    assert run(["evaluate", str(tmp_path / "absent"), "--data", str(data), "--json"]) == 2
+    told = capsys.readouterr()
+    assert not told.out and "absent" in told.err

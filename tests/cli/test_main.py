@@ -1,0 +1,97 @@
+"""The command line itself: help, errors without traceback, exit statuses, lists of models."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import reeltag
+from reeltag.cli.main import COMMANDS, main, run
+from reeltag.models import FAMILIES, VARIANTS, family_name
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    assert name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_in_its_docstring_what_it_does(name: str) -> None:
+    assert import_module(f"reeltag.cli.{name}").__doc__
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == reeltag.__version__
+
+
+def test_no_command_and_an_unknown_one_have_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2 and run(["fly"]) == 2
+    assert "there is no command 'fly'" in capsys.readouterr().err
+
+
+def test_an_error_is_told_without_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["info", str(tmp_path / "nowhere")]) == 2
+    captured = capsys.readouterr()
+    assert "error:" in captured.err and "nowhere" in captured.err
+    assert "Traceback" not in captured.err and not captured.out
+    assert run(["info", str(tmp_path / "nowhere"), "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_models_lists_families_variants_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "--json"]) == 0
+    families = json.loads(capsys.readouterr().out)["families"]
+    assert [f["name"] for f in families] == [family_name(family) for family in FAMILIES]
+    variants = {v["name"]: v["parameters"] for f in families for v in f["variants"]}
+    assert set(variants) == set(VARIANTS)
+    assert variants["nextvlad_8g_k128"] == pytest.approx(88.9e6, abs=0.05e6)  # arXiv:1811.05014
+    assert run(["models"]) == 0 and run(["models", "nextvlad"]) == 0
+    assert "num_clusters" in capsys.readouterr().out
+
+
+def test_an_unknown_model_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "alexnet", "--data", "x", "--out", "y"]) == 2
+    assert "nextvlad" in capsys.readouterr().err
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = "import sys; from reeltag.cli.main import run; run(['--help']); "
+    program += "print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_tiny_training_from_the_command_line(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "nextvlad", "--data", str(corpus), "--out", str(tmp_path / "run"), "--tiny"]
+    assert run([*command, "--max-steps", "6", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["steps"] == 6 and result["run"] == str(tmp_path / "run")
+    again = ["train", "--config", str(tmp_path / "run" / "config.json"), "--json"]
+    assert run([*again, "--out", str(tmp_path / "again")]) == 0
+    repeated = json.loads(capsys.readouterr().out)
+    assert repeated["best"] == result["best"]
+
+
+def test_a_flag_that_does_not_exist_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["synth", "x", "--colour", "red"])
+    assert caught.value.code == 2 and "--colour" in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""`reeltag predict`: from the run folder and the data to the file, with words or as JSON."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reeltag.cli.main import run
+from reeltag.core.files import write_json
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference.predictions import open_predictions
+from reeltag.models import family_named
+from reeltag.models.tagger import Tagger
+from tests.inference.test_stream import pairs
+
+CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "corpus"
+    write_corpus(path, CORPUS, quiet=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder as `reeltag train` leaves it, whose test split was validate*."""
+    folder = tmp_path_factory.mktemp("run") / "RUN"
+    folder.mkdir()
+    torch.manual_seed(0)
+    family = family_named("logistic")
+    config = dataclasses.replace(family.TINY, num_classes=12, dims=(16, 8))
+    streams = [("rgb", 16), ("audio", 8)]
+    names = [f"class {c}" for c in range(12)]
+    tagger = Tagger("logistic", config, family.PREPROCESSING, streams, names)
+    tagger.save_weights(folder)
+    tagger.save_classes(folder)
+    splits = {"train": "", "validate": "train0000", "test": "validate*", "holdout": 0.1}
+    write_json(folder / "config.json", {**tagger.describe(), "data": {"splits": splits}})
+    return folder
+
+
+def predicted(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return its answer."""
+    assert run(["predict", *map(str, arguments), "--device", "cpu", "--json"]) == 0
+    out = capfd.readouterr().out
+    assert out.count("\n") == 1
+    answer: dict[str, Any] = json.loads(out)
+    return answer
+
+
+def test_the_split_is_that_of_the_training_unless_told(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    common = (checkpoint, "--data", data)
+    answer = predicted(capfd, *common, "--out", tmp_path / "a")
+    assert answer["videos"] == answer["video_rows"] == 4 and answer["segment_rows"] == 0
+    assert {name.split("-")[0] for name, _, _ in pairs(tmp_path / "a", "videos")} == {"validate"}
+    predicted(capfd, *common, "--out", tmp_path / "b", "--test", "test*")
+    assert {name.split("-")[0] for name, _, _ in pairs(tmp_path / "b", "videos")} == {"test"}
+    predicted(capfd, *common, "--out", tmp_path / "c", "--split", "all")
+    assert len({name for name, _, _ in pairs(tmp_path / "c", "videos")}) == 30
+
+
+def test_segments_of_the_classes_of_a_list(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ids.csv").write_text("Index\n7\n3\n")
+    classes = ("--classes", tmp_path / "ids.csv")
+    answer = predicted(
+        capfd, checkpoint, "--data", data, "--out", tmp_path / "p", "--segments", "--no-videos",
+        *classes, "--batch-size", 3,
+    )  # fmt: skip
+    assert answer["video_rows"] == 0 and answer["segment_rows"] > 0
+    assert {c for _, _, c in pairs(tmp_path / "p", "segments")} == {3, 7}
+    about = open_predictions(tmp_path / "p").about
+    assert (about.run, about.segment_top_k) == (str(checkpoint), 2)
+    wrong = ["predict", str(checkpoint), "--data", str(data), "--out", str(tmp_path / "q")]
+    assert run([*wrong, *map(str, classes)]) == 2
+    assert "need --segments" in capfd.readouterr().err
+    assert run([*wrong, *map(str, classes), "--segments", "--segment-classes", "3"]) == 2
+    assert "give one" in capfd.readouterr().err
+
+
+def test_a_person_is_told_what_was_written(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "p.parquet"
+    command = ["predict", str(checkpoint), "--data", str(data), "--out", str(out), "--segments"]
+    assert run(command) == 0
+    told = capfd.readouterr().out
+    assert "p.parquet: predictions for 4 videos and" in told and "videos/s" in told
+    assert run(command) == 2
+    assert "exists already" in capfd.readouterr().err
+    assert run([*command, "--overwrite", "--top-k", "2"]) == 0
+    assert len(pairs(out, "videos")) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["--top-k", "0"], "top_k must be >= 1, got 0"),
+        (["--test", "nothing*"], "nothing*"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--segments", "--classes", "absent.csv"], "absent.csv"),
+    ],
+)
+def test_wrong_options_have_status_2_and_no_traceback(
+    data: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    rule: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "p"
+    command = ["predict", str(checkpoint), "--data", str(data), "--out", str(out)]
+    assert run([*command, *arguments]) == 2
+    captured = capfd.readouterr()
+    assert rule in captured.err and not captured.out and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_run_is_refused(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict", str(tmp_path), "--data", str(data), "--out", str(tmp_path / "p")]
+    assert run(command) == 2
+    assert "is not a run folder" in capfd.readouterr().err

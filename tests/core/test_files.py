@@ -1,0 +1,83 @@
+"""Files and folders appear whole or not at all."""
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reeltag.core.errors import OutputError
+from reeltag.core.files import refuse_existing, whole_file, whole_folder, write_json
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 1 kB while the test runs: writing more fails as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_file_is_there_only_after_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    with whole_file(path) as part:
+        part.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole" and list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="half"), whole_file(path) as part:
+        part.write_text("new")
+        raise RuntimeError("half")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+    path = tmp_path / "big.json"
+    with pytest.raises(OutputError, match="big.json: cannot be written"):
+        write_json(path, ["x" * 4096])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_there_only_after_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(RuntimeError), whole_folder(path) as part:
+        (part / "a").write_text("a")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with whole_folder(path) as part:
+        (part / "a").write_text("a")
+        assert not path.exists()
+    assert (path / "a").read_text() == "a"
+
+
+def test_an_existing_output_is_refused_but_an_empty_folder_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    refuse_existing(path)
+    path.mkdir()
+    (path / "a").write_text("a")
+    with pytest.raises(OutputError, match="exists already"):
+        refuse_existing(path)
+    with pytest.raises(OutputError, match="exists already"), whole_folder(path):
+        pass
+    assert (path / "a").exists()
+
+
+def test_json_is_readable_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "v.json", {"größe": [1, 2.5, None]})
+    assert json.loads((tmp_path / "v.json").read_text()) == {"größe": [1, 2.5, None]}
+
+
+def test_a_parent_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_json(tmp_path / "file" / "v.json", 1)

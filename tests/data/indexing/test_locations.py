@@ -1,0 +1,73 @@
+"""Where shards are looked for, and what is said when there are none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reeltag.core.errors import DataError
+from reeltag.data.indexing.locations import find_shards, index_places
+
+
+def test_shards_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
+    for name in ("b.tfrecord", "a/z.tfrecord", "a/b/c.tfrecord", "a/notes.txt", "a/x.tfrecord.gz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"123")
+    root, shards = find_shards(tmp_path)
+    assert root == tmp_path
+    assert [shard.name for shard in shards] == ["a/b/c.tfrecord", "a/z.tfrecord", "b.tfrecord"]
+    assert {shard.size for shard in shards} == {3}
+
+
+def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.tfrecord").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "frame").symlink_to(tmp_path / "disk")
+    (tmp_path / "data" / "circle").symlink_to(tmp_path / "data")
+    _, shards = find_shards(tmp_path / "data")
+    assert [shard.name for shard in shards] == ["frame/a.tfrecord"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="gone: is not there"):
+        find_shards(tmp_path / "gone")
+
+
+def test_a_folder_without_shards(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"no file whose name ends in \.tfrecord\n  Give the folder"
+    ):
+        find_shards(tmp_path)
+
+
+def test_packed_shards_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "train1.tfrecord.gz").touch()
+    with pytest.raises(DataError, match=r"but 1 like train1\.tfrecord\.gz\n  Unpack"):
+        find_shards(tmp_path)
+
+
+def test_a_broken_link_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tfrecord").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"a\.tfrecord: cannot be read"):
+        find_shards(tmp_path)
+
+
+def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:  # permissions do not hold root back, so they are played
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=f"{tmp_path}: cannot be read \\(Permission denied\\)"):
+        find_shards(tmp_path)
+
+
+def test_each_data_set_has_its_own_place_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    one, other = index_places(tmp_path / "a")[1], index_places(tmp_path / "b")[1]
+    assert one != other and one.parent == other.parent == tmp_path / "cache" / "reeltag"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert index_places(tmp_path / "a")[1].parent == tmp_path / ".cache" / "reeltag"

@@ -1,0 +1,135 @@
+"""A thread that works ahead: what it makes, how far ahead, how it fails and how it ends."""
+
+import gc
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reeltag.data.loading.background import RunAhead
+from tests.data.batches import loader_threads
+
+
+class Slot:
+    """A buffer that remembers its last number, and how often the consumer let it go."""
+
+    def __init__(self) -> None:
+        self.number, self.times_let_go = -1, 0
+
+    def let_go(self) -> None:
+        self.times_let_go += 1
+
+
+def run(
+    stop: int, num_slots: int = 5, keep: int = 2, made: list[int] | None = None
+) -> RunAhead[Slot, Slot]:
+    """Count in the background; `made` gets each number as soon as it is made."""
+
+    def produce(free: Iterator[Slot]) -> Iterator[tuple[Slot, Slot]]:
+        for number, slot in zip(range(stop), free, strict=False):
+            slot.number = number
+            if made is not None:
+                made.append(number)
+            yield slot, slot
+
+    return RunAhead(produce, [Slot() for _ in range(num_slots)], keep)
+
+
+def wait_until(made: list[int], length: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(made) < length and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(0.02)  # time to do more than it should
+
+
+def test_results_come_in_order_and_the_thread_ends_with_them() -> None:
+    ahead = run(20)
+    assert [slot.number for slot in ahead] == list(range(20))
+    assert not loader_threads()
+    assert list(ahead) == []
+
+
+def test_it_works_as_far_ahead_as_there_are_buffers_and_no_further() -> None:
+    made: list[int] = []
+    ahead = run(20, num_slots=5, keep=2, made=made)
+    wait_until(made, 5)
+    assert made == [0, 1, 2, 3, 4]
+    next(ahead)
+    next(ahead)  # both are kept
+    wait_until(made, 5)
+    assert len(made) == 5
+    next(ahead)  # the first is let go
+    wait_until(made, 6)
+    assert len(made) == 6
+    ahead.close()
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_a_result_is_good_until_so_many_further_ones_were_taken(keep: int) -> None:
+    taken: list[Slot] = []
+    for number, slot in enumerate(run(50, num_slots=2 * keep + 1, keep=keep)):
+        taken.append(slot)
+        good = range(max(0, number + 1 - keep), number + 1)
+        assert [taken[old].number for old in good] == list(good)
+
+
+def test_the_consumer_tells_each_buffer_when_it_is_done_with_it() -> None:
+    ahead = run(6, num_slots=3, keep=1)
+    first = next(ahead)
+    assert first.times_let_go == 0
+    second = next(ahead)
+    assert (first.times_let_go, second.times_let_go) == (1, 0)
+    ahead.close()
+    assert second.times_let_go == 1
+
+
+def test_an_exception_of_the_thread_reaches_the_consumer_after_the_results_before_it() -> None:
+    def produce(free: Iterator[Slot]) -> Iterator[tuple[Slot, int]]:
+        yield next(free), 1
+        raise OSError("the disk is on fire")
+
+    ahead = RunAhead(produce, [Slot(), Slot()], keep=1)
+    assert next(ahead) == 1
+    with pytest.raises(OSError, match="the disk is on fire"):
+        next(ahead)
+    with pytest.raises(StopIteration):
+        next(ahead)
+    assert not loader_threads()
+
+
+def test_closing_early_ends_the_thread() -> None:
+    ahead = run(1000)
+    next(ahead)
+    assert len(loader_threads()) == 1
+    assert ahead.close()
+    assert not loader_threads()
+    with pytest.raises(StopIteration):
+        next(ahead)
+
+
+def test_a_forgotten_iterator_ends_its_thread() -> None:
+    ahead = run(1000)
+    next(ahead)
+    del ahead
+    gc.collect()
+    assert not loader_threads()
+
+
+def test_the_thread_itself_may_collect_its_iterator() -> None:
+    """The garbage collector runs on whatever thread allocates: it must not wait for itself."""
+    box: list[RunAhead[Slot, Slot]] = []
+    closed: list[bool] = []
+    go = threading.Event()
+
+    def produce(free: Iterator[Slot]) -> Iterator[tuple[Slot, Slot]]:
+        go.wait()
+        closed.append(box.pop().close())
+        yield from ()
+
+    box.append(RunAhead(produce, [Slot()], keep=1))
+    (thread,) = loader_threads()
+    go.set()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert closed == [False]  # the buffers were still in use

@@ -1,0 +1,217 @@
+"""What is in a batch: the stored bytes, the chosen frames, the labels; and damaged shards."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+from reeltag.data.dataset import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.loader import Loader
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.splits import Splits
+from tests.data.batches import Kept, assert_same, kept, loader_threads
+from tests.data.corpora import (
+    NUM_CLASSES,
+    Corpus,
+    a_video,
+    frame_corpus,
+    many_videos,
+    vector_corpus,
+)
+
+RANDOM = FrameChoice(how="random", num_frames=4, replace=False)
+STRIDE = FrameChoice(how="stride", stride_range=(2, 4))
+
+
+def test_a_batch_holds_the_stored_bytes_padded_to_the_longest(
+    corpus: Corpus, items: VideoSet
+) -> None:
+    seen = list[str]()
+    for batch in Loader(items, batch_size=16):
+        lengths = [len(corpus.videos[name].frames) for name in batch.ids]
+        assert batch.frames.dtype == torch.uint8
+        assert batch.frames.shape == (len(batch.ids), max(lengths), 9)
+        assert batch.mask.sum(dim=1).tolist() == lengths
+        assert batch.starts is None and batch.weights is None
+        for row, name in enumerate(batch.ids):
+            stored = corpus.videos[name].frames
+            np.testing.assert_array_equal(batch.frames[row, : lengths[row]].numpy(), stored)
+            assert batch.mask[row, : lengths[row]].all()
+        seen += batch.ids
+    assert seen == list(corpus.videos)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_labels_are_those_of_the_batch_and_of_none_before_it(
+    corpus: Corpus, items: VideoSet, epochs: int
+) -> None:
+    loader = Loader(items, batch_size=3, prefetch=1, shuffle="global")
+    for _ in range(epochs):  # each of the 3 buffers is used again several times
+        for batch in loader:
+            expected = torch.zeros(len(batch), NUM_CLASSES)
+            for row, name in enumerate(batch.ids):
+                expected[row, list(corpus.videos[name].labels)] = 1
+            torch.testing.assert_close(batch.labels, expected)
+
+
+def test_without_labels_a_batch_has_none(items: VideoSet) -> None:
+    batch = next(iter(Loader(items, batch_size=3, labels=False)))
+    assert batch.labels is None and batch.weights is None
+
+
+def test_streams_stand_side_by_side_in_the_order_asked_for(corpus: Corpus) -> None:
+    for streams, columns in (
+        (("audio",), [6, 7, 8]),
+        (("audio", "rgb"), [6, 7, 8, 0, 1, 2, 3, 4, 5]),
+    ):
+        chosen = videos(corpus.index, "all", streams=streams)
+        for batch in Loader(chosen, batch_size=8):
+            for row, name in enumerate(batch.ids):
+                stored = corpus.videos[name].frames[:, columns]
+                np.testing.assert_array_equal(batch.frames[row][batch.mask[row]].numpy(), stored)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        FrameChoice(how="first", num_frames=6),
+        FrameChoice(how="regular", num_frames=6),
+        FrameChoice(how="contiguous", num_frames=6),
+        FrameChoice(how="random", num_frames=6, ordered=True),
+        FrameChoice(how="random", num_frames=6, replace=False),
+        FrameChoice(max_frames=9),
+        STRIDE,
+    ],
+    ids=str,
+)
+def test_chosen_frames_are_the_stored_ones(
+    corpus: Corpus, items: VideoSet, choice: FrameChoice
+) -> None:
+    for batch in Loader(items, batch_size=16, frames=choice):
+        for row, name in enumerate(batch.ids):
+            stored = corpus.videos[name].frames.tolist()
+            frames = batch.frames[row][batch.mask[row]].tolist()
+            places = [stored.index(frame) for frame in frames]  # no two frames are alike
+            assert len(frames) <= 9 or choice is STRIDE
+            if choice is STRIDE:
+                assert len(set(np.diff(places))) <= 1 and places[-1] + 4 >= len(stored)
+            elif not (choice.how == "random" and not choice.ordered):
+                assert places == sorted(places)
+
+
+def test_rated_segments_have_frames_scores_weights_and_starts(tmp_path: Path) -> None:
+    ratings = [(10, 3, 1.0), (5, 7, 0.0), (10, 1, 0.0), (15, 3, 1.0)]
+    corpus = frame_corpus(tmp_path, {"train0": [a_video("a", 17, ratings)]})
+    segments = rated_segments(corpus.index, splits=Splits(holdout=0))
+    loader = Loader(segments, batch_size=2, prefetch=1)
+    for _ in range(3):
+        first, second = kept(loader)
+        assert (first.starts, second.starts) == ([5, 10], [15])
+        assert first.labels is not None and first.weights is not None
+        assert second.labels is not None and second.weights is not None
+        assert np.argwhere(first.labels).tolist() == [[1, 3]]
+        assert np.argwhere(first.weights).tolist() == [[0, 7], [1, 1], [1, 3]]
+        assert (
+            np.argwhere(second.labels).tolist() == np.argwhere(second.weights).tolist() == [[0, 3]]
+        )
+        stored = corpus.videos["a"].frames
+        for frames, start in zip((*first.frames, *second.frames), (5, 10, 15), strict=True):
+            np.testing.assert_array_equal(frames, stored[start : start + 5])
+
+
+@pytest.mark.parametrize("choice", [FrameChoice(), FrameChoice(how="regular", num_frames=3)])
+def test_the_grid_gives_back_every_frame_of_every_video(
+    corpus: Corpus, choice: FrameChoice
+) -> None:
+    found: dict[str, list[NDArray[np.uint8]]] = {}
+    for batch in kept(Loader(segment_grid(corpus.index, "all"), batch_size=7, frames=choice)):
+        assert batch.labels is None and batch.starts is not None
+        for name, start, frames in zip(batch.ids, batch.starts, batch.frames, strict=True):
+            stored = corpus.videos[name].frames[start : start + 5]
+            if choice.how == "all":
+                np.testing.assert_array_equal(frames, stored)
+            assert all(frame in stored.tolist() for frame in frames.tolist())
+            found.setdefault(name, []).append(frames)
+    assert len(found) == 40
+    if choice.how == "all":
+        for name, parts in found.items():
+            np.testing.assert_array_equal(np.concatenate(parts), corpus.videos[name].frames)
+
+
+def test_video_level_vectors_are_read_wherever_the_streams_lie(tmp_path: Path) -> None:
+    index, vectors = vector_corpus(tmp_path)
+    for shuffle in ("no", "global"):
+        for batch in Loader(videos(index, "all"), batch_size=8, shuffle=shuffle):
+            numbers = [int(name.lstrip("v")) for name in batch.ids]
+            assert batch.frames.dtype == torch.float32 and batch.mask.all()
+            np.testing.assert_array_equal(batch.frames[:, 0].numpy(), vectors[numbers])
+            assert batch.labels is not None
+            assert batch.labels.sum(dim=1).tolist() == [number % 4 for number in numbers]
+    second = Loader(videos(index, "all", rows=np.arange(5)), batch_size=4, rank=1, world_size=2)
+    assert [len(batch) for batch in second] == [2, 0]
+    audio = next(iter(Loader(videos(index, "all", streams=("mean_audio",)), batch_size=30)))
+    np.testing.assert_array_equal(audio.frames[:, 0].numpy(), vectors[:, 6:])
+
+
+def test_records_at_no_constant_stride_are_decoded(corpus: Corpus, items: VideoSet) -> None:
+    walked = _without_strides(items)
+    for choice in (FrameChoice(), RANDOM, STRIDE):
+        straight = kept(Loader(items, batch_size=8, frames=choice, seed=2))
+        assert_same(kept(Loader(walked, batch_size=8, frames=choice, seed=2)), straight)
+    grid = segment_grid(corpus.index, "all")
+    walked = _without_strides(grid)
+    assert_same(kept(Loader(walked, batch_size=8)), kept(Loader(grid, batch_size=8)))
+
+
+def test_video_level_records_that_are_not_packed_are_decoded(tmp_path: Path) -> None:
+    items = videos(vector_corpus(tmp_path)[0], "all")
+    walked = _without_strides(items)
+    assert_same(kept(Loader(walked, batch_size=8)), kept(Loader(items, batch_size=8)))
+
+
+def _without_strides(items: VideoSet) -> VideoSet:
+    stride = np.zeros_like(items.records.stride)
+    return replace(items, records=replace(items.records, stride=stride))
+
+
+def test_mapped_and_read_shards_give_the_same_batches(items: VideoSet) -> None:
+    choice = FrameChoice(how="random", num_frames=3)
+    mapped, read = (
+        kept(Loader(items, batch_size=8, frames=choice, mapped=way)) for way in (True, False)
+    )
+    assert_same(mapped, read)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) -> None:
+    index = many_videos(tmp_path, num_shards=2).index
+    loader = Loader(videos(index, "all"), batch_size=10, mapped=mapped)
+    assert len(kept(loader)) == 2
+    second = tmp_path / "train01.tfrecord"
+    os.truncate(second, second.stat().st_size - 40)
+    with pytest.raises(
+        DataError, match=r"train01.tfrecord: (ends at|has) .*byte.*up to .*\d+\n.*`reeltag info`"
+    ):
+        kept(loader)
+    second.unlink()
+    with pytest.raises(DataError, match=r"train01.tfrecord: cannot be .*No such file"):
+        kept(loader)
+    assert not loader_threads()
+
+
+def test_more_shards_than_files_may_be_open_are_read(
+    items: VideoSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = kept(Loader(items, batch_size=8, shuffle="global"))
+    monkeypatch.setattr("resource.getrlimit", lambda _: (8, 8))  # so 2 of the 4 shards
+    found = []
+    for batch in Loader(items, batch_size=8, shuffle="global", mapped=False):
+        found.append(Kept(batch))
+        links = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+        assert sum(str(link.resolve()).endswith(".tfrecord") for link in links) <= 2
+    assert_same(found, expected)

@@ -1,0 +1,183 @@
+"""Choice of frames and order of items: bounds, counts, and what chance may and may not do."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.sampling import EVERY, ChosenFrames, FrameChoice, Shuffle, epoch_order
+
+CHOICES = [
+    FrameChoice(),
+    FrameChoice(max_frames=7),
+    FrameChoice(how="first", num_frames=5),
+    FrameChoice(how="regular", num_frames=5),
+    FrameChoice(how="contiguous", num_frames=5),
+    FrameChoice(how="stride", stride_range=(2, 4)),
+    FrameChoice(how="random", num_frames=5),
+    FrameChoice(how="random", num_frames=5, ordered=True),
+    FrameChoice(how="random", num_frames=5, replace=False),
+    FrameChoice(how="random", num_frames=5, replace=False, ordered=True, max_frames=12),
+]
+every_choice = pytest.mark.parametrize("choice", CHOICES, ids=str)
+
+
+def choose(choice: FrameChoice, *lengths: int, seed: int = 0, rows: slice = EVERY) -> ChosenFrames:
+    return choice.choose(np.array(lengths), np.random.default_rng(seed), rows)
+
+
+def numbers(chosen: ChosenFrames, row: int = 0) -> list[int]:
+    count, first = int(chosen.count[row]), int(chosen.first[row])
+    if chosen.listed is not None:
+        return [first + int(number) for number in chosen.listed[row, :count]]
+    return list(range(first, first + count * chosen.step, chosen.step))
+
+
+@every_choice
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6), seed=st.integers(0, 99))
+def test_only_frames_that_exist_are_chosen(
+    choice: FrameChoice, lengths: list[int], seed: int
+) -> None:
+    chosen = choose(choice, *lengths, seed=seed)
+    for row, length in enumerate(lengths):
+        frames = numbers(chosen, row)
+        assert frames
+        assert min(frames) >= 0
+        assert max(frames) < min(length, choice.max_frames)
+        assert max(frames) - int(chosen.first[row]) < chosen.span[row]
+    assert chosen.num_steps == max(chosen.count)
+    assert chosen.num_steps <= choice.most(max(lengths))
+
+
+@every_choice
+def test_a_rank_gets_what_the_whole_batch_would_give_it(choice: FrameChoice) -> None:
+    lengths = [9, 30, 4, 17, 1]
+    whole = choose(choice, *lengths)
+    for rank in range(2):
+        part = choose(choice, *lengths, rows=slice(rank, None, 2))
+        assert part.num_steps == whole.num_steps
+        for row, number in enumerate(range(rank, 5, 2)):
+            assert numbers(part, row) == numbers(whole, number)
+
+
+def test_all_first_and_regular_are_worked_by_hand() -> None:
+    assert numbers(choose(FrameChoice(), 4)) == [0, 1, 2, 3]
+    assert numbers(choose(FrameChoice(max_frames=3), 4)) == [0, 1, 2]
+    assert numbers(choose(FrameChoice(how="first", num_frames=2), 4)) == [0, 1]
+    regular = FrameChoice(how="regular", num_frames=4)
+    assert numbers(choose(regular, 16)) == [2, 6, 10, 14]
+    assert numbers(choose(regular, 6)) == [0, 2, 3, 5]
+    assert numbers(choose(regular, 3)) == [0, 1, 2]
+
+
+def test_a_run_begins_anywhere_it_fits() -> None:
+    choice = FrameChoice(how="contiguous", num_frames=3)
+    runs = {tuple(numbers(choose(choice, 5, seed=seed))) for seed in range(50)}
+    assert runs == {(0, 1, 2), (1, 2, 3), (2, 3, 4)}
+    assert numbers(choose(choice, 2)) == [0, 1]
+
+
+def test_stride_draws_one_factor_a_batch_and_a_phase_an_item() -> None:
+    choice = FrameChoice(how="stride", stride_range=(2, 3))
+    seen: dict[int, set[int]] = {2: set(), 3: set()}
+    for seed in range(60):
+        chosen = choose(choice, 10, 10, seed=seed)
+        for row in range(2):
+            frames = numbers(chosen, row)
+            assert frames == list(range(frames[0], 10, chosen.step))
+            seen[chosen.step].add(frames[0])
+    assert seen == {2: {0, 1}, 3: {0, 1, 2}}
+
+
+def test_stride_leaves_a_short_video_one_frame() -> None:
+    choice = FrameChoice(how="stride", stride_range=(9, 9))
+    assert {tuple(numbers(choose(choice, 2, seed=seed))) for seed in range(20)} == {(0,), (1,)}
+
+
+def test_random_with_replacement_gives_the_number_asked_for_even_of_a_short_video() -> None:
+    frames = numbers(choose(FrameChoice(how="random", num_frames=40), 6))
+    assert len(frames) == 40 and set(frames) == set(range(6))
+    assert frames != sorted(frames)
+    ordered = numbers(choose(FrameChoice(how="random", num_frames=40, ordered=True), 6))
+    assert ordered == sorted(frames)
+
+
+def test_random_without_replacement_gives_distinct_frames_and_all_of_a_short_video() -> None:
+    choice = FrameChoice(how="random", num_frames=8, replace=False)
+    chosen = choose(choice, 20, 5)
+    long, short = numbers(chosen, 0), numbers(chosen, 1)
+    assert len(set(long)) == 8 and long != sorted(long)
+    assert sorted(short) == list(range(5))
+    ordered = FrameChoice(how="random", num_frames=8, replace=False, ordered=True)
+    chosen = choose(ordered, 20, 5)
+    assert numbers(chosen, 0) == sorted(long) and numbers(chosen, 1) == list(range(5))
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_random_frames_are_uniform(replace: bool) -> None:
+    choice = FrameChoice(how="random", num_frames=4, replace=replace)
+    chosen = choose(choice, *[10] * 5000)
+    assert chosen.listed is not None
+    counts = np.bincount(chosen.listed.ravel(), minlength=10)
+    assert len(counts) == 10
+    assert abs(counts - 2000).max() < 200  # 4.7 standard deviations
+
+
+def test_a_batch_is_as_long_as_its_longest_choice() -> None:
+    assert choose(FrameChoice(how="first", num_frames=9), 4, 6).num_steps == 6
+    assert choose(FrameChoice(how="random", num_frames=9), 4, 6).num_steps == 9
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"how": "random"}, "num_frames: must be at least 1 to choose frames by 'random', got 0"),
+        ({"max_frames": 0}, "max_frames: must be at least 1, got 0"),
+        ({"stride_range": (5, 4)}, "stride_range: must be 1 <= low <= high, got 5, 4"),
+        ({"stride_range": (0, 4)}, "stride_range: must be 1 <= low <= high, got 0, 4"),
+    ],
+)
+def test_numbers_that_choose_nothing_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        FrameChoice(**values)  # type: ignore[arg-type]
+
+
+def some_shards() -> NDArray[np.int32]:
+    return np.repeat(np.arange(20, dtype=np.int32), 50)
+
+
+@pytest.mark.parametrize("shuffle", ["no", "global", "shards"])
+def test_every_item_comes_once_an_epoch(shuffle: Shuffle) -> None:
+    order = epoch_order(some_shards(), shuffle, buffer=30, seed=1)
+    assert sorted(order.tolist()) == list(range(1000))
+
+
+@pytest.mark.parametrize("shuffle", ["global", "shards"])
+def test_the_seed_and_nothing_else_decides_the_order(shuffle: Shuffle) -> None:
+    orders = [epoch_order(some_shards(), shuffle, buffer=30, seed=seed) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(orders[0], orders[1])
+    assert (orders[0] != orders[2]).mean() > 0.9
+
+
+def test_without_shuffling_the_order_is_that_of_the_index() -> None:
+    assert epoch_order(some_shards(), "no", buffer=1, seed=1).tolist() == list(range(1000))
+
+
+def test_shuffling_by_shards_touches_few_shards_at_a_time_and_takes_them_in_random_order() -> None:
+    shard = some_shards()
+    order = epoch_order(shard, "shards", buffer=60, seed=1)
+    windows = shard[order].reshape(-1, 25)
+    assert max(len(set(window)) for window in windows.tolist()) <= 5  # (25 + 2 * 60) / 50, + 2
+    globally = shard[epoch_order(shard, "global", buffer=60, seed=1)].reshape(-1, 25)
+    assert min(len(set(window)) for window in globally.tolist()) > 5
+    first_seen = list(dict.fromkeys(shard[order].tolist()))
+    assert first_seen != sorted(first_seen)
+
+
+def test_shuffling_by_shards_mixes_within_the_buffer_and_no_further() -> None:
+    one_shard = np.zeros(2000, np.int32)
+    moved = abs(epoch_order(one_shard, "shards", buffer=100, seed=3) - np.arange(2000))
+    assert moved.max() < 100
+    assert moved.mean() > 20

@@ -1,0 +1,163 @@
+"""Submissions: the two formats to the byte, the best segments of a stream, nothing twice."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reeltag.core.errors import DataError
+from reeltag.deploy.submission import probabilities, write_segments, write_videos
+from reeltag.deploy.submission_check import check_submission
+from reeltag.inference.predictions import (
+    About,
+    Predictions,
+    Rows,
+    open_predictions,
+    prediction_writer,
+)
+
+Row = tuple[str, int | None, list[int], list[float]]
+
+
+def predictions(path: Path, *rows: Row, num_classes: int = 30) -> Predictions:
+    """A prediction file out of (id, start or None, classes, logits) rows, one write a row."""
+    with prediction_writer(path, About(num_classes=num_classes)) as writer:
+        for name, start, classes, scores in rows:
+            writer.write(
+                Rows(
+                    pa.array([name], pa.string()),
+                    None if start is None else np.array([start], np.int32),
+                    np.array([0, len(classes)]),
+                    np.array(classes, np.int32),
+                    np.array(scores, np.float32),
+                )
+            )
+    return open_predictions(path)
+
+
+def test_the_format_of_2018(tmp_path: Path) -> None:
+    found = predictions(
+        tmp_path / "p", ("Abcd", None, [12, 3], [50.0, 0.0]), ("Efgh", None, [29], [-900.0])
+    )
+    written = write_videos(found, tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_bytes() == (
+        b"VideoId,LabelConfidencePairs\nAbcd,12 1.0 3 0.5\nEfgh,29 0.0\n"
+    )
+    assert (written.rows, written.entries, written.repeated) == (2, 3, 0)
+
+
+def test_the_format_of_2019(tmp_path: Path) -> None:
+    found = predictions(
+        tmp_path / "p",
+        ("Abcd", 0, [7, 3], [2.0, 1.0]),
+        ("Abcd", 5, [7, 3], [0.5, 0.25]),
+        ("Efgh", 0, [3, 7], [9.0, 1.0]),
+    )
+    written = write_segments(found, tmp_path / "s.csv", [7, 4, 3])
+    assert (tmp_path / "s.csv").read_bytes() == (
+        b"Class,Segments\n7,Abcd:0 Efgh:0 Abcd:5\n4,\n3,Efgh:0 Abcd:0 Abcd:5\n"
+    )
+    assert (written.rows, written.entries, written.empty) == (3, 6, 1)
+
+
+def test_only_the_twenty_best_labels_are_written(tmp_path: Path) -> None:
+    logits = [float(-n) for n in range(30)]
+    found = predictions(tmp_path / "p", ("a", None, list(range(30)), logits))
+    write_videos(found, tmp_path / "s.csv")
+    fields = (tmp_path / "s.csv").read_text().splitlines()[1].split(",")[1].split(" ")
+    assert fields[::2] == [str(n) for n in range(20)]
+
+
+def test_probabilities_that_differ_as_logits_differ_in_the_file(tmp_path: Path) -> None:
+    logits = np.linspace(25, 15, 20, dtype=np.float32)  # %g of all of them is 1
+    found = predictions(tmp_path / "p", ("a", None, list(range(20)), logits.tolist()))
+    write_videos(found, tmp_path / "s.csv")
+    fields = (tmp_path / "s.csv").read_text().splitlines()[1].split(",")[1].split(" ")
+    scores = [float(text) for text in fields[1::2]]
+    assert all(before > after for before, after in pairwise(scores))
+
+
+def test_probabilities_stay_in_their_range_at_the_extremes() -> None:
+    extremes = np.array([-np.inf, -800, 0, 800, np.inf], np.float32)
+    assert probabilities(extremes).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert probabilities(np.array([1, -20], np.float32)).tolist() == [
+        pytest.approx(0.7310585786300049),
+        pytest.approx(2.0611536181902037e-09),
+    ]
+
+
+def test_the_best_segments_are_kept_among_equals_the_first(tmp_path: Path) -> None:
+    rows: list[Row] = [(f"v{n}", 5 * n, [1], [float(n % 3)]) for n in range(12)]
+    write_segments(predictions(tmp_path / "p", *rows), tmp_path / "s.csv", [1], max_segments=5)
+    text = (tmp_path / "s.csv").read_text()
+    assert text.splitlines()[1] == "1,v2:10 v5:25 v8:40 v11:55 v1:5"
+
+
+def test_nothing_is_written_twice(tmp_path: Path) -> None:
+    videos = predictions(tmp_path / "v", ("a", None, [1], [0.0]), ("a", None, [2], [3.0]))
+    written = write_videos(videos, tmp_path / "v.csv")
+    assert (tmp_path / "v.csv").read_text().splitlines()[1:] == ["a,1 0.5"]
+    assert written.repeated == 1
+    segments = predictions(
+        tmp_path / "s", ("a", 5, [1], [1.0]), ("b", 0, [1], [2.0]), ("a", 5, [1], [3.0])
+    )
+    written = write_segments(segments, tmp_path / "s.csv", [1])
+    assert (tmp_path / "s.csv").read_text().splitlines()[1:] == ["1,a:5 b:0"]
+    assert written.repeated == 1
+
+
+def test_predictions_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
+    videos = predictions(tmp_path / "v", ("a", None, [1], [1.0]))
+    segments = predictions(tmp_path / "s", ("a", 5, [1], [1.0]))
+    with pytest.raises(DataError, match=r"no predictions of segments(.|\n)*--segments"):
+        write_segments(videos, tmp_path / "out", [1])
+    with pytest.raises(DataError, match=r"no predictions of videos(.|\n)*--no-videos"):
+        write_videos(segments, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_scores_that_rise_are_refused_within_a_row_only(tmp_path: Path) -> None:
+    sound = predictions(
+        tmp_path / "p", ("a", None, [], []), ("b", None, [1], [0.0]), ("c", None, [1], [9.0])
+    )
+    assert write_videos(sound, tmp_path / "s.csv").empty == 1
+    rising = predictions(tmp_path / "q", ("a", None, [1], [0.0]), ("b", None, [1, 2], [0.0, 1.0]))
+    with pytest.raises(DataError, match="scores of 'b' do not stand best first"):
+        write_videos(rising, tmp_path / "t.csv")
+
+
+def test_a_class_that_was_never_predicted_is_refused(tmp_path: Path) -> None:
+    segments = predictions(tmp_path / "s", ("a", 5, [1], [1.0]))
+    with pytest.raises(DataError, match=r"class 30 is asked for; .* classes 0\.\.29"):
+        write_segments(segments, tmp_path / "out", [1, 30])
+
+
+@pytest.mark.parametrize("name", ["a b", "a,b", 'a"b', "a\nb", ""])
+def test_ids_that_would_break_the_format_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="no way to write"):
+        write_videos(predictions(tmp_path / "v", (name, None, [1], [1.0])), tmp_path / "out")
+    with pytest.raises(DataError, match="no way to write"):
+        write_segments(predictions(tmp_path / "s", (name, 0, [1], [1.0])), tmp_path / "out", [1])
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_written_passes_the_check(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    videos: list[Row] = []
+    segments: list[Row] = []
+    for n in range(40):
+        classes = generator.permutation(30).tolist()
+        logits = np.sort(generator.normal(0, 30, 30)).tolist()[::-1]
+        videos.append((f"v{n}", None, classes, logits))
+        segments += [(f"v{n}", start, classes, logits) for start in (0, 5, 10)]
+    found = predictions(tmp_path / "p", *videos, *segments)
+    for written in (
+        write_videos(found, tmp_path / "2018.csv"),
+        write_segments(found, tmp_path / "2019.csv", range(30)),
+    ):
+        checked = check_submission(written.path, {2018: range(30), 2019: range(30)})
+        assert (checked.problems, checked.remarks) == ([], [])
+        assert (checked.challenge, checked.rows) == (written.challenge, written.rows)
+        assert checked.entries == written.entries

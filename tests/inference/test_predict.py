@@ -1,0 +1,218 @@
+"""A checkpoint over a data set: from the shards to the file, and what does not fit is refused."""
+
+import dataclasses
+import functools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reeltag.core.errors import ConfigError, OutputError
+from reeltag.data.index import Index, open_index
+from reeltag.data.shards import read_record
+from reeltag.data.splits import Splits
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference import predict as predict_module
+from reeltag.inference.predict import predict
+from reeltag.inference.predictions import open_predictions
+from reeltag.inference.scoring import Choices
+from reeltag.inference.stream import write_predictions
+from reeltag.models import family_named
+from reeltag.models.tagger import Tagger
+from tests.inference.test_stream import pairs, rows_in_order
+
+CORPUS = SynthConfig(videos=60, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33, shards=3)
+CPU = Choices(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "corpus"
+    write_corpus(path, CORPUS, quiet=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def index(corpus: Path) -> Index:
+    return open_index(corpus, jobs=1, quiet=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_tagger(
+    num_classes: int = 12, streams: tuple[tuple[str, int], ...] = (("rgb", 16), ("audio", 8))
+) -> Tagger:
+    """A NeXtVLAD whose batch norms have seen something."""
+    family = family_named("nextvlad")
+    torch.manual_seed(0)
+    config = dataclasses.replace(
+        family.TINY, num_classes=num_classes, dims=tuple(width for _, width in streams)
+    )
+    names = [f"class {c}" for c in range(num_classes)]
+    tagger = Tagger("nextvlad", config, family.PREPROCESSING, streams, names)
+    frames = torch.randint(0, 256, (8, 20, sum(config.dims)), dtype=torch.uint8)
+    for _ in range(3):
+        tagger.train()(frames, torch.ones(8, 20, dtype=torch.bool))
+    return tagger
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_the_batch_size_changes_nothing(index: Index, tmp_path: Path, batch_size: int) -> None:
+    choices = Choices(segments=True, device="cpu")
+    predict(make_tagger(), index, tmp_path / "a", choices, split="all")
+    choices = dataclasses.replace(choices, batch_size=batch_size)
+    predict(make_tagger(), index, tmp_path / "b", choices, split="all")
+    for kind in ("videos", "segments"):
+        expected, found = pairs(tmp_path / "a", kind), pairs(tmp_path / "b", kind)
+        assert found == pytest.approx(expected, abs=1e-5)
+        assert rows_in_order(found) == rows_in_order(expected)
+
+
+def test_a_video_gets_what_the_tagger_says_of_it_alone(index: Index, tmp_path: Path) -> None:
+    tagger = make_tagger()
+    outcome = predict(tagger, index, tmp_path / "p", Choices(segments=True, device="cpu"))
+    videos, segments = pairs(tmp_path / "p", "videos"), pairs(tmp_path / "p", "segments")
+    names = index.table["id"].to_pylist()
+    mine = sorted({name for name, _, _ in videos})
+    assert len(mine) == outcome.videos == 9
+    for name in mine:
+        streams = read_record(index, names.index(name))
+        frames = np.concatenate([streams["rgb"], streams["audio"]], axis=1)
+        cuts = {-1: frames} | {t: frames[t : t + 5] for t in range(0, len(frames), 5)}
+        for start, cut in cuts.items():
+            found = videos if start < 0 else segments
+            expected = {tag.index: tag.prob for tag in tagger.predict(cut, top_k=12)}
+            probs = {c: 1 / (1 + np.exp(-found[name, start, c])) for c in range(12)}
+            assert probs == pytest.approx(expected, abs=1e-5)
+    assert len(segments) == 12 * outcome.rows["segments"]
+
+
+def test_the_file_says_where_it_comes_from(index: Index, tmp_path: Path) -> None:
+    choices = Choices(segments=True, top_k=3, segment_classes=(2, 5), device="cpu")
+    predict(make_tagger(), index, tmp_path / "p", choices, split="validate", run=Path("RUN"))
+    about = open_predictions(tmp_path / "p").about
+    assert (about.num_classes, about.top_k, about.segment_top_k) == (12, 3, 2)
+    assert (about.family, about.split, about.data) == ("nextvlad", "validate", str(index.root))
+    assert about.run == str(Path("RUN").resolve())
+
+
+def test_shards_are_chosen_by_pattern(index: Index, tmp_path: Path) -> None:
+    predict(make_tagger(), index, tmp_path / "p", CPU, splits=Splits(test="train0001"))
+    found = {name for name, _, _ in pairs(tmp_path / "p", "videos")}
+    shard = index.shards.index("train0001.tfrecord")
+    mine = index.table.filter(np.asarray(index.table["shard"]) == shard)
+    assert found == set(mine["id"].to_pylist())
+
+
+def test_a_tagger_of_one_stream_reads_only_that(index: Index, tmp_path: Path) -> None:
+    predict(make_tagger(streams=(("audio", 8),)), index, tmp_path / "p", CPU)
+    assert len(pairs(tmp_path / "p", "videos")) == 9 * 12
+
+
+@pytest.mark.parametrize("per_class", [0, 15])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
+) -> None:
+    choices = Choices(segments=True, batch_size=4, per_class=per_class, device="cpu")
+    predict(make_tagger(), index, tmp_path / "whole", choices, split="all")
+    often = functools.partial(write_predictions, part_seconds=0)
+    monkeypatch.setattr(predict_module, "write_predictions", often)
+    tagger, calls = make_tagger(), []
+
+    def fail_late(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 11:
+            raise KeyboardInterrupt
+
+    hook = tagger.register_forward_hook(fail_late)
+    out = tmp_path / "p"
+    with pytest.raises(KeyboardInterrupt):
+        predict(tagger, index, out, choices, split="all")
+    hook.remove()
+    other = make_tagger()
+    other.model.state_dict()[next(iter(other.model.state_dict()))].add_(1)
+    with pytest.raises(ConfigError, match=r"other settings is kept here: weights"):
+        predict(other, index, out, choices, split="all")
+    with pytest.raises(ConfigError, match="records"):
+        predict(tagger, index, out, choices, split="train")
+    outcome = predict(tagger, index, out, dataclasses.replace(choices, batch_size=9), split="all")
+    assert outcome.resumed_at > 0 and outcome.resumed_at % 4 == 0
+    for kind in ("videos", "segments"):
+        expected = pairs(tmp_path / "whole", kind)
+        assert pairs(out, kind) == pytest.approx(expected, abs=1e-5)
+
+
+def test_broken_records_are_skipped_and_counted(corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(corpus, tmp_path / "corpus", ignore=shutil.ignore_patterns(".reeltag"))
+    shard = tmp_path / "corpus" / "test0000.tfrecord"
+    data = bytearray(shard.read_bytes())
+    data[200] ^= 0xFF
+    shard.write_bytes(data)
+    broken = open_index(tmp_path / "corpus", jobs=1, quiet=True)
+    outcome = predict(make_tagger(), broken, tmp_path / "p", CPU)
+    assert (outcome.videos, outcome.skipped) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"num_classes": 13}, "the checkpoint knows 13 classes; the data have 12"),
+        (
+            {"streams": (("rgb", 16), ("audio", 9))},
+            r"streams rgb \(16\), audio \(9\); the data hold rgb \(16\), audio \(8\)",
+        ),
+        ({"streams": (("depth", 8),)}, r"depth \(8\); the data hold rgb"),
+    ],
+)
+def test_data_that_do_not_fit_the_checkpoint_are_refused_before_reading(
+    index: Index, tmp_path: Path, changes: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        predict(make_tagger(**changes), index, tmp_path / "p", CPU)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_without_a_vocabulary_may_show_fewer_classes(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    shutil.copy(corpus / "test0000.tfrecord", tmp_path / "a" / "b" / "c")
+    bare = open_index(tmp_path / "a" / "b" / "c", jobs=1, quiet=True)
+    predict(make_tagger(num_classes=40), bare, tmp_path / "p", CPU)
+    with pytest.raises(ConfigError, match="the checkpoint knows 1 classes; the data have"):
+        predict(make_tagger(num_classes=1), bare, tmp_path / "q", CPU)
+
+
+def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
+    config = dataclasses.replace(CORPUS, level="video", videos=20)
+    write_corpus(tmp_path / "corpus", config, quiet=True)
+    index = open_index(tmp_path / "corpus", jobs=1, quiet=True)
+    tagger = make_tagger(streams=tuple((s.name, s.width) for s in index.streams))
+    with pytest.raises(ConfigError, match=r"no segments(.|\n)*--segments"):
+        predict(tagger, index, tmp_path / "p", Choices(segments=True, device="cpu"))
+    assert predict(tagger, index, tmp_path / "p", CPU).rows == {"videos": 3}
+
+
+def test_long_videos_are_told_of(
+    index: Index, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    predict(make_tagger(), index, tmp_path / "p", Choices(max_frames=10, device="cpu"))
+    assert "are judged by their first 10 seconds" in capfd.readouterr().err
+
+
+def test_an_existing_file_is_refused_before_anything_else(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "p").write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        predict(make_tagger(), index, tmp_path / "p", CPU)
+    assert (tmp_path / "p").read_text() == "precious"
+    predict(make_tagger(), index, tmp_path / "p", CPU, overwrite=True)
+    assert open_predictions(tmp_path / "p").holds("videos")

@@ -1,0 +1,279 @@
+"""Batches to file: the same for any batch size, resumable anywhere, exact per class."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.inference.predictions import About, Kind, open_predictions
+from reeltag.inference.scoring import Choices, Scorer
+from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from tests.inference.standin import NUM_CLASSES, MeanTagger, make_videos, reader
+
+VIDEOS = make_videos([1 + 7 * n % 31 for n in range(90)])
+Pairs = dict[tuple[str, int, int], float]
+
+
+def predict(
+    out: Path,
+    data: list[Tensor] = VIDEOS,
+    *,
+    stop_at: int | None = None,
+    ctrl_c: tuple[int, int] = (0, 0),
+    part_seconds: float = 60.0,
+    restart: bool = False,
+    **choices: Any,
+) -> Outcome:
+    """Predict with the stand-in; `stop_at`: fail when so many videos were read in this run.
+
+    `ctrl_c`: when so many were read, press it so many times.
+    """
+    wanted = Choices(device="cpu", **{"segments": True, **choices})
+    read = reader(data, wanted.batch_size)
+
+    def failing(first: int) -> Iterator[FrameBatch]:
+        seen = 0
+        for batch in read(first):
+            if stop_at is not None and seen >= stop_at:
+                raise KeyboardInterrupt
+            for _ in range(ctrl_c[1] if seen == ctrl_c[0] else 0):
+                signal.raise_signal(signal.SIGINT)
+            seen += len(batch)
+            yield batch
+
+    return write_predictions(
+        Scorer(MeanTagger(), NUM_CLASSES, wanted),
+        failing,
+        len(data),
+        out,
+        About(num_classes=NUM_CLASSES),
+        {"top_k": wanted.top_k, "per_class": wanted.per_class},
+        restart=restart,
+        part_seconds=part_seconds,
+    )
+
+
+def pairs(path: Path, kind: Kind) -> Pairs:
+    """Return (id, start or -1, class) -> score."""
+    found: Pairs = {}
+    for rows in open_predictions(path).rows(kind):
+        row = rows.row_of_pair()
+        starts = np.full(len(rows), -1) if rows.starts is None else rows.starts
+        keys = zip(rows.ids.take(row).to_pylist(), starts[row].tolist(), rows.classes, strict=True)
+        for (name, start, c), score in zip(keys, rows.scores.tolist(), strict=True):
+            assert (name, start, int(c)) not in found
+            found[name, start, int(c)] = score
+    return found
+
+
+def rows_in_order(found: Pairs) -> list[tuple[str, int]]:
+    return list(dict.fromkeys((name, start) for name, start, _ in found))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_the_batch_size_changes_nothing(tmp_path: Path, batch_size: int) -> None:
+    predict(tmp_path / "all", batch_size=90, top_k=NUM_CLASSES)
+    predict(tmp_path / "some", batch_size=batch_size, top_k=NUM_CLASSES)
+    for kind in ("videos", "segments"):
+        expected, found = pairs(tmp_path / "all", kind), pairs(tmp_path / "some", kind)
+        assert found == pytest.approx(expected, abs=1e-5)
+        assert rows_in_order(found) == rows_in_order(expected)
+
+
+def test_one_pass_gives_videos_and_all_their_segments(tmp_path: Path) -> None:
+    outcome = predict(tmp_path / "p", batch_size=7)
+    num_segments = sum(-(-len(video) // 5) for video in VIDEOS)
+    assert outcome.rows == {"videos": len(VIDEOS), "segments": num_segments}
+    assert len(pairs(tmp_path / "p", "segments")) == num_segments * NUM_CLASSES
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_only_what_is_asked_for_is_written(tmp_path: Path) -> None:
+    predict(tmp_path / "videos", segments=False, top_k=3)
+    assert not open_predictions(tmp_path / "videos").holds("segments")
+    assert len(pairs(tmp_path / "videos", "videos")) == 3 * len(VIDEOS)
+    predict(tmp_path / "segments", videos=False)
+    assert not open_predictions(tmp_path / "segments").holds("videos")
+    predict(tmp_path / "both")
+    assert pairs(tmp_path / "segments", "segments") == pairs(tmp_path / "both", "segments")
+
+
+@pytest.mark.parametrize("per_class", [0, 40])
+@pytest.mark.parametrize("stop_at", [7, 35, 84])
+def test_an_interrupted_run_goes_on_and_ends_the_same(
+    tmp_path: Path, stop_at: int, per_class: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    predict(tmp_path / "whole", batch_size=7, per_class=per_class)
+    out = tmp_path / "p"
+    with pytest.raises(KeyboardInterrupt):
+        predict(out, batch_size=7, per_class=per_class, stop_at=stop_at, part_seconds=0)
+    assert not out.exists()
+    told = " ".join(capfd.readouterr().err.split())
+    assert f"{stop_at} of 90 videos are done" in told and "the same command goes on" in told
+    outcome = predict(out, batch_size=4, per_class=per_class, part_seconds=0)
+    assert outcome.resumed_at == stop_at
+    for kind in ("videos", "segments"):
+        assert pairs(out, kind) == pytest.approx(pairs(tmp_path / "whole", kind), abs=1e-5)
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "p"}
+
+
+@pytest.mark.parametrize("per_class", [0, 40])
+@pytest.mark.parametrize(("read_before", "kept"), [(0, 7), (14, 21), (84, 90)])
+def test_ctrl_c_in_the_first_minute_keeps_every_batch_that_was_scored(
+    tmp_path: Path,
+    read_before: int,
+    kept: int,
+    per_class: int,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    out, before = tmp_path / "p", signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        predict(out, batch_size=7, per_class=per_class, ctrl_c=(read_before, 1))
+    assert not out.exists() and signal.getsignal(signal.SIGINT) is before
+    told = " ".join(capfd.readouterr().err.split())
+    assert "stopping after this batch" in told
+    assert f"{kept} of 90 videos are done" in told and "the same command goes on" in told
+    assert predict(out, batch_size=7, per_class=per_class).resumed_at == kept
+    predict(tmp_path / "whole", batch_size=7, per_class=per_class)
+    for kind in ("videos", "segments"):
+        assert pairs(out, kind) == pytest.approx(pairs(tmp_path / "whole", kind), abs=1e-5)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        predict(tmp_path / "p", batch_size=7, ctrl_c=(14, 2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_goes_on_with_what_was_whole(tmp_path: Path) -> None:
+    program = f"""
+import os, signal
+from pathlib import Path
+import tests.inference.test_stream as here
+class Deadly(here.MeanTagger):
+    def forward(self, frames, mask):
+        if len(self.calls) == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(frames, mask)
+here.MeanTagger = Deadly
+here.predict(Path({str(tmp_path)!r}) / "p", batch_size=8, part_seconds=0)
+"""
+    killed = subprocess.run([sys.executable, "-c", program], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "p").exists()
+    assert predict(tmp_path / "p").resumed_at > 0
+    predict(tmp_path / "whole")
+    for kind in ("videos", "segments"):
+        expected = pairs(tmp_path / "whole", kind)
+        assert pairs(tmp_path / "p", kind) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_full_disk_costs_nothing_that_was_whole(tmp_path: Path) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from reeltag.core.errors import OutputError
+from tests.inference.test_stream import predict
+resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
+try:
+    predict(Path({str(tmp_path)!r}) / "p", batch_size=8, part_seconds=0)
+except OutputError as error:
+    print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert "cannot be written" in told
+    assert not (tmp_path / "p").exists() and not list(tmp_path.rglob("*.part"))
+    assert predict(tmp_path / "p").resumed_at > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_disk_that_is_full_at_once_is_not_in_the_way_of_the_next_run(tmp_path: Path) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from reeltag.core.errors import OutputError
+from tests.inference.test_stream import predict
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+try:
+    predict(Path({str(tmp_path)!r}) / "p")
+except OutputError as error:
+    print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert "state.json: cannot be written" in told
+    assert list(tmp_path.iterdir()) == []
+    assert predict(tmp_path / "p").videos == len(VIDEOS)
+
+
+def test_an_interrupted_run_with_other_settings_is_not_mixed_in(tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    with pytest.raises(KeyboardInterrupt):
+        predict(out, batch_size=7, stop_at=14, part_seconds=0)
+    with pytest.raises(ConfigError, match=r"top_k 20 there, 5 now(.|\n)*--restart"):
+        predict(out, top_k=5)
+    assert predict(out, top_k=5, restart=True).resumed_at == 0
+    assert len(pairs(out, "videos")) == 5 * len(VIDEOS)
+
+
+def test_a_run_that_fails_before_its_first_part_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        predict(tmp_path / "p", batch_size=7, stop_at=14)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "p.parts").mkdir()
+    (tmp_path / "p.parts" / "thesis.txt").touch()
+    with pytest.raises(DataError, match="cannot be read"):
+        predict(tmp_path / "p")
+    assert (tmp_path / "p.parts" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(("segments", "kind"), [(True, "segments"), (False, "videos")])
+def test_per_class_keeps_exactly_the_best_of_each_class(
+    tmp_path: Path, segments: bool, kind: Kind
+) -> None:
+    predict(tmp_path / "all", batch_size=16, segments=segments)
+    outcome = predict(
+        tmp_path / "best", batch_size=16, segments=segments, per_class=25, part_seconds=0
+    )
+    everything = pairs(tmp_path / "all", kind)
+    expected: Pairs = {}
+    for c in range(NUM_CLASSES):
+        mine = [key for key in everything if key[2] == c]
+        best = sorted(mine, key=lambda key: -everything[key])[:25]
+        expected |= {key: everything[key] for key in best}
+    assert pairs(tmp_path / "best", kind) == expected
+    assert outcome.rows["videos"] == len(VIDEOS)
+    if segments:
+        assert outcome.rows["segments"] == len({key[:2] for key in expected})
+        assert pairs(tmp_path / "best", "videos") == pairs(tmp_path / "all", "videos")
+
+
+def test_among_equal_scores_the_first_segments_are_kept(tmp_path: Path) -> None:
+    same = [VIDEOS[5][:5]] * 30
+    predict(tmp_path / "p", same, batch_size=5, per_class=9, part_seconds=0)
+    assert {name for name, _, _ in pairs(tmp_path / "p", "segments")} == {f"v{n}" for n in range(9)}
+
+
+def test_existing_files_are_refused_unless_told(tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    refuse_output(out, overwrite=False)
+    out.write_text("precious")
+    with pytest.raises(OutputError, match=r"exists already(.|\n)*--overwrite"):
+        refuse_output(out, overwrite=False)
+    refuse_output(out, overwrite=True)
+    with pytest.raises(OutputError, match="is a folder"):
+        refuse_output(tmp_path, overwrite=True)
