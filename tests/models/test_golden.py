@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.conftest import golden_files
-from tests.models.golden import BUILDERS, Golden
+from tests.models.golden import Golden, builder_of
 
 ELSEWHERE = {  # prefix -> where it is checked, or why it is not
     "google_losses": "tests/losses",
@@ -37,13 +37,12 @@ ELSEWHERE = {  # prefix -> where it is checked, or why it is not
     "willow_model_netvlagd": "gated VLAD comes with issue 2 of 5",
 }
 BETAS, EPSILON = np.array([0.9, 0.999], np.float32), float(np.float32(1e-8))
-OURS = tuple(prefix for prefix, _ in BUILDERS)
-FILES = [path for path in golden_files("layers/*.npz") if path.stem.startswith(OURS)]
+FILES = [
+    Golden(path, make) for path in golden_files("layers/*.npz") if (make := builder_of(path.stem))
+]
 
 pytestmark = pytest.mark.golden
-every_file = pytest.mark.parametrize(
-    "golden", list(map(Golden, FILES)), ids=lambda g: str(g.path.stem)
-)
+every_file = pytest.mark.parametrize("golden", FILES, ids=lambda g: str(g.path.stem))
 both_precisions = pytest.mark.parametrize(
     ("dtype", "tolerance"),
     [(torch.float32, 1e-5), (torch.float64, 1e-9)],
@@ -53,7 +52,8 @@ both_precisions = pytest.mark.parametrize(
 
 def test_every_golden_layer_file_is_checked_or_has_a_reason() -> None:
     stems = [path.stem for path in golden_files("layers/*.npz")]
-    assert [stem for stem in stems if not stem.startswith((*OURS, *ELSEWHERE))] == []
+    unknown = [stem for stem in stems if not (builder_of(stem) or stem.startswith((*ELSEWHERE,)))]
+    assert unknown == []
     assert len(FILES) >= 20
 
 
@@ -107,7 +107,7 @@ def test_loss_and_gradients_are_the_authors(golden: Golden) -> None:
 
 @pytest.mark.parametrize(
     "golden",
-    [golden for golden in map(Golden, FILES) if "steps_f64.loss" in golden.arrays],
+    [golden for golden in FILES if "steps_f64.loss" in golden.arrays],
     ids=lambda g: str(g.path.stem),
 )
 def test_some_steps_of_adam_end_with_the_authors_weights(golden: Golden) -> None:
