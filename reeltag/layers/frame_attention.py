@@ -1,0 +1,57 @@
+"""Attention over time: one vector for all frames, each frame weighted by what is in it.
+
+Shape letters: B videos, T frames (padded), D feature size, H hidden units.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def masked_softmax(scores: Tensor, mask: Tensor, dim: int) -> Tensor:
+    """Return softmax over `dim` of the real entries, float32 (float64 stays), 0 elsewhere.
+
+    Where nothing is real, all weights are 0, and so are the gradients.
+
+    Args:
+        scores: any shape, finite.
+        mask: bool, broadcastable to the scores, True for real.
+        dim: along which the weights sum to 1.
+    """
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=dim).masked_fill(~mask, 0.0)
+
+
+def pooled(weights_BT: Tensor, x_BTD: Tensor) -> Tensor:
+    """Return sum_t weights[t] * x[t], (B, D), in the dtype of the weights.
+
+    The product is taken in the dtype of `x`, which under autocast is the lower one.
+    """
+    sum_B1D = weights_BT.to(x_BTD.dtype).unsqueeze(1) @ x_BTD
+    return sum_B1D.squeeze(1).to(weights_BT.dtype)
+
+
+class AttentionPool(nn.Module):
+    """y = sum_t a[t] x[t],  a = softmax over real frames of w . x[t].
+
+    Source: reference/video-level.md sec. 4.5 (Samsung's AttentionModel and EarlyConcatLSTM4). Two
+    departures: their softmax covers the padding too; and they add a bias to w . x[t], which the
+    softmax takes out again.
+
+    Args:
+        dim: D.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(dim, 1, bias=False)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return (B, D), float32 (float64 stays); 0 for a video without real frames.
+
+        Args:
+            x_BTD: floating point; finite also in the padding.
+            mask_BT: bool, True for a real frame.
+        """
+        scores_BT: Tensor = self.score(x_BTD).squeeze(-1)
+        return pooled(masked_softmax(scores_BT, mask_BT, dim=-1), x_BTD)

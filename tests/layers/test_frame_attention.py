@@ -1,0 +1,29 @@
+"""Attention over time against its formula written as loops."""
+
+import torch
+
+from reeltag.layers.frame_attention import AttentionPool
+
+MASK = torch.arange(5) < torch.tensor([[5], [3]])
+
+
+def test_attention_pool_is_the_weighted_sum_written_as_loops(rng: torch.Generator) -> None:
+    pool = AttentionPool(4).double()
+    frames = torch.randn(2, 5, 4, generator=rng).double()
+    expected = torch.zeros(2, 4).double()
+    for b in range(2):
+        length = int(MASK[b].sum())
+        weights = [torch.exp(pool.score.weight[0] @ frames[b, t]) for t in range(length)]
+        for t in range(length):
+            expected[b] += weights[t] / sum(weights) * frames[b, t]
+    torch.testing.assert_close(pool(frames, MASK), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_video_without_frames_gives_zero_and_no_gradient(rng: torch.Generator) -> None:
+    pool, frames = AttentionPool(4), torch.randn(2, 5, 4, generator=rng)
+    mask = MASK.clone()
+    mask[1] = False
+    out = pool(frames, mask)
+    out.sum().backward()
+    assert not out[1].any() and out[0].any()
+    assert pool.score.weight.grad is not None and pool.score.weight.grad.isfinite().all()
