@@ -8,7 +8,7 @@ Works on one vector a video (B, D), or on every frame (B, T, D) with a mask: the
 real frames only. Source: twoleggedeye/youtube8m video_level_nn_models/models.py (Samsung, 4th of
 2018), after n01z3/kaggle_yt8m of 2017.
 
-Shape letters: N rows of any leading shape, I fan in, O fan out or outer size, D_i width of stream i.
+Shape letters: N rows of any leading shape, I fan in, O fan out, D_i width of stream i.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class ResidualBlock(nn.Module):
     """y = leaky_relu(x + W2 dropout(leaky_relu(norm(W1 x + b1))) + b2).
 
     Args:
-        outer: O, kept.
+        outer: O, fan in and fan out.
         inner: units in between.
         dropout: share of the inner values that are dropped in training.
     """
