@@ -1,6 +1,7 @@
 """What every measurement carries: commit, hardware, versions, date; and where it is written."""
 
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -37,6 +38,12 @@ def write_result(name: str, command: str, content: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     write_json(path, {"command": command, **environment(), **content})
     return path
+
+
+def read_result(name: str) -> dict[str, Any]:
+    """Return `results/<name>.json`."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return content
 
 
 def _git(*arguments: str) -> str:

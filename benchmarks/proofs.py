@@ -1,0 +1,116 @@
+"""A quality figure on real data: the commands that a person would type, run one after the other.
+
+What is done already under the work folder is not done again, so an interrupted proof goes on.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import PROJECT
+from reeltag.core.console import say
+
+DATA = PROJECT.parent / "shared" / "data"
+WORK = PROJECT / "build" / "real"
+YT8M = "--train video/validate00[0-5]? --validate video/validate006? --test video/validate007?"
+AUDIOSET = "--train bal_train-0[0-6]* --validate bal_train-07* --test eval*"
+COMPOSED = {  # the protocols of ../shared/DESIGN.md; the cuts are artificial
+    "reels": {
+        "train": "{clips}/bal_train-* --videos 4000 --seed 1",
+        "validate": "{clips}/eval-* --strong {strong} --part 0/5,1/5,2/5 --videos 800 --seed 2",
+        "test": "{clips}/eval-* --strong {strong} --part 3/5,4/5 --videos 800 --seed 3",
+    },
+    "mosaics": {
+        "train": "{videos}/validate00[0-5]?.tfrecord --videos 2000 --seed 4",
+        "validate": "{videos}/validate006?.tfrecord --rated --videos 600 --seed 5",
+        "test": "{videos}/validate007?.tfrecord --rated --videos 600 --seed 6",
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """One figure: what is trained on what, how it is predicted, and the bar."""
+
+    data: str
+    train: str
+    predict: str
+    metric: str
+    bar: float | None = None
+    splits: str = ""
+
+
+def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[str, Any]:
+    """Train, predict and evaluate; return the figure with everything that it came from.
+
+    Args:
+        proof: what to do.
+        name: of the run, below `work`.
+        data: folder with the real data.
+        work: folder for composed data and runs.
+        seed: of the training.
+    """
+    root = composed(proof.data, data, work) if proof.data in COMPOSED else data / proof.data
+    run = work / f"{name}-seed{seed}"
+    predictions = run.with_suffix(".parquet")
+    began = time.monotonic()
+    if not (run / "metrics.json").exists():
+        begun = (run / "resume.ckpt").exists()
+        reeltag(
+            f"train --resume {run}"
+            if begun
+            else f"train {proof.train} --data {root} {proof.splits} --seed {seed} --out {run}"
+        )
+    if not predictions.exists():
+        reeltag(f"predict {run} --data {root} --split test {proof.predict} --out {predictions}")
+    found = reeltag(f"evaluate {predictions} --data {root} --split test {proof.splits} --json")
+    value = found[proof.metric]
+    return {
+        "data": proof.data,
+        "train": f"reeltag train {proof.train} {proof.splits} --seed {seed}",
+        "predict": f"reeltag predict RUN --split test {proof.predict}",
+        "seed": seed,
+        "metric": proof.metric,
+        "value": value,
+        "interval": found[f"{proof.metric}_interval"],
+        "bar": proof.bar,
+        "met": proof.bar is None or value >= proof.bar,
+        "training": json.loads((run / "metrics.json").read_text()),
+        "seconds_here": round(time.monotonic() - began, 1),
+        "evaluation": found,
+    }
+
+
+def composed(kind: str, data: Path, work: Path) -> Path:
+    """Return the folder of reels or mosaics, built by ../shared/tools/compose.py if need be."""
+    root = work / kind
+    if root.exists():
+        return root
+    places = {
+        "clips": data / "audioset",
+        "strong": data / "audioset" / "eval_strong.csv",
+        "videos": data / "yt8m" / "video",
+    }
+    for split, arguments in COMPOSED[kind].items():
+        command = [sys.executable, str(data.parent / "tools" / "compose.py"), kind, "--clips"]
+        command += [*arguments.format(**places).split(), "--out", str(root / split)]
+        subprocess.run(command, check=True)
+    return root
+
+
+def reeltag(arguments: str) -> dict[str, Any]:
+    """Type a command; return its JSON, if it printed any."""
+    say(f"$ reeltag {arguments}")
+    done = subprocess.run(
+        [sys.executable, "-m", "reeltag", *arguments.split()],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    last = done.stdout.strip().splitlines()[-1:]
+    answer: dict[str, Any] = json.loads(last[0]) if last and last[0].startswith("{") else {}
+    return answer

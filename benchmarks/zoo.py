@@ -1,0 +1,137 @@
+"""Every family on real data with the same budget: one table, results/zoo.json and docs/models.md.
+
+    python -m benchmarks.zoo [ENTRY ...] [--race yt8m|audioset|mosaics] [--seed 0]
+
+A race is a data set with a budget; an entry is a model, its sizes here and its learning rate, in
+the races that it can run. What is measured already is not measured again (--again does). Sizes are
+small where the authors' would take hours on two cores: docs/models.md says which.
+"""
+
+import argparse
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, Proof, prove
+from benchmarks.record import RESULTS, environment, read_result, write_result
+from benchmarks.zoo_entries import ENTRIES, Entry
+from reeltag.core.console import say
+from reeltag.models.tagger import Tagger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """A data set, its split, and what every entry may spend on it."""
+
+    data: str
+    budget: str
+    predict: str
+    metric: str
+    splits: str = ""
+
+
+RACES = {
+    "yt8m": Race(
+        data="yt8m",
+        splits=YT8M,
+        budget="--epochs 10 --batch-size 256 --schedule one-cycle --precision bf16",
+        predict="--top-k 100",
+        metric="gap@20",
+    ),
+    "audioset": Race(
+        data="audioset",
+        splits=AUDIOSET,
+        budget="--epochs 6 --batch-size 128 --schedule one-cycle --precision bf16 --metric map "
+        "--validate-every 300 --frames.how all --frames.num-frames 0",
+        predict="--top-k 527",
+        metric="map",
+    ),
+    "mosaics": Race(
+        data="mosaics",
+        budget="--epochs 15 --batch-size 64 --schedule one-cycle --precision bf16 "
+        "--validate-every 155 --frames.how random --frames.num-frames 30",
+        predict="--top-k 100",
+        metric="gap@20",
+    ),
+}
+
+
+def main() -> int:
+    """Run the entries asked for in the races asked for, and add them to results/zoo.json."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.zoo")
+    parser.add_argument("entries", nargs="*", metavar="ENTRY", help=", ".join(ENTRIES))
+    parser.add_argument("--race", choices=RACES)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="measure also what is there")
+    options = parser.parse_args()
+    unknown = set(options.entries) - set(ENTRIES)
+    if unknown:
+        parser.error(f"there is no entry {', '.join(sorted(unknown))}")
+    for name in options.entries or ENTRIES:
+        for race in ENTRIES[name].races:
+            if options.race not in (None, race):
+                continue
+            if options.again or not _measured(name, race, options.seed):
+                _add(_run(name, race, options.data, options.work, options.seed))
+    return 0
+
+
+def _run(name: str, race: str, data: Path, work: Path, seed: int) -> dict[str, Any]:
+    entry, course = ENTRIES[name], RACES[race]
+    proof = Proof(
+        data=course.data,
+        splits=course.splits,
+        train=f"{entry.model} {entry.races[race]} {course.budget}",
+        predict=course.predict,
+        metric=course.metric,
+    )
+    label = f"zoo-{race}-{name}"
+    found = prove(proof, label, data, work, seed)
+    run = work / f"{label}-seed{seed}"
+    parameters = sum(p.numel() for p in Tagger.load(run).parameters())
+    shutil.rmtree(run)  # weights and checkpoint; the predictions stay
+    say(f"{name} in {race}, seed {seed}: {found['metric']} {found['value']:.4f}")
+    return {
+        "entry": name,
+        "family": _family(entry),
+        "race": race,
+        "parameters": parameters,
+        **found,
+        "environment": environment(),
+    }
+
+
+def _family(entry: Entry) -> str:
+    return entry.model.split()[0]
+
+
+def _rows() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = read_result("zoo")["rows"] if _exists() else []
+    return rows
+
+
+def _exists() -> bool:
+    return (RESULTS / "zoo.json").exists()
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["race"], row["entry"], row["seed"]
+
+
+def _measured(name: str, race: str, seed: int) -> bool:
+    return any(_key(row) == (race, name, seed) for row in _rows())
+
+
+def _add(row: dict[str, Any]) -> None:
+    rows = [other for other in _rows() if _key(other) != _key(row)]
+    budgets = {name: f"{race.budget} {race.splits}".strip() for name, race in RACES.items()}
+    content = {"budgets": budgets, "rows": sorted([*rows, row], key=_key)}
+    write_result("zoo", "python -m benchmarks.zoo", content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
