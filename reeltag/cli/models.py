@@ -1,16 +1,19 @@
 """`reeltag models`: which architectures are there?"""
 
 import dataclasses
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Annotated, Any
 
+import docstring_parser
 import torch
 import tyro
 from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json
-from reeltag.models import FAMILIES, ModelConfig, family_name, family_named
+from reeltag.models import FAMILIES, ModelConfig, family_name, family_or_variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +21,17 @@ class Models:
     """List the architectures, or show one with its fields and variants."""
 
     family: Annotated[str, tyro.conf.Positional] = ""
-    """A family to show in full; empty lists all."""
+    """A family, or one of its variants, to show in full; empty lists all."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
         """Print the list."""
-        chosen = [family_named(self.family)] if self.family else list(FAMILIES)
+        if self.family:
+            family, _ = family_or_variant(self.family)
+            chosen = [family]
+        else:
+            chosen = list(FAMILIES)
         families = [_describe(family) for family in chosen]
         if self.json:
             print_json({"families": families})
@@ -36,17 +43,32 @@ class Models:
 
 
 def _describe(family: ModuleType) -> dict[str, Any]:
+    text = inspect.cleandoc(family.__doc__ or "")
+    about, _, more = text.partition("\n")
+    helps = _helps(family.Config)
     return {
         "name": family_name(family),
-        "about": (family.__doc__ or "").strip().splitlines()[0],
+        "about": about,
+        "more": more.strip("\n"),
         "source": family.SOURCE,
         "fields": {f.name: f.default for f in dataclasses.fields(family.Config)},
+        "help": {f.name: helps[f.name] for f in dataclasses.fields(family.Config)},
         "recipe": dict(family.RECIPE),
+        "preprocessing": dataclasses.asdict(family.PREPROCESSING),
         "variants": [
             {"name": name, "parameters": _parameters(config), **dataclasses.asdict(config)}
             for name, config in family.VARIANTS.items()
         ],
     }
+
+
+def _helps(config: type) -> dict[str, str]:
+    """Return the sentence that stands under each field, also under inherited ones."""
+    helps = {}
+    for kind in reversed(config.__mro__[:-1]):
+        for field in docstring_parser.parse_from_object(kind).params:
+            helps[field.arg_name] = " ".join((field.description or "").split())
+    return helps
 
 
 def _parameters(config: ModelConfig) -> int:
@@ -55,31 +77,77 @@ def _parameters(config: ModelConfig) -> int:
         return sum(p.numel() for p in config.build().parameters())
 
 
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f} M"
+
+
 def _print_all(families: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("family", "variant", "parameters", "what", "source"):
-        table.add_column(
-            column,
-            justify="right" if column == "parameters" else "left",
-            no_wrap=column in ("family", "variant", "parameters"),
-        )
+    table.add_column("family", no_wrap=True)
+    table.add_column("what; source; variants with their parameters", overflow="fold")
     for family in families:
-        for i, variant in enumerate(family["variants"]):
-            words = (family["about"], family["source"]) if i == 0 else ("", "")
-            name = family["name"] if i == 0 else ""
-            table.add_row(name, variant["name"], f"{variant['parameters'] / 1e6:.1f} M", *words)
+        variants = [f"{v['name']} {_millions(v['parameters'])}" for v in family["variants"]]
+        table.add_row(family["name"], family["about"])
+        table.add_row("", f"[dim]{family['source']}[/]")
+        table.add_row("", "[cyan]" + ", ".join(variants) + "[/]")
     STDOUT.print(table)
-    STDOUT.print("\nParameters at YouTube-8M's sizes (1024 + 128 features, 3862 classes).")
+    STDOUT.print(
+        "\nParameters at YouTube-8M's sizes (1024 + 128 features, 3862 classes).\n"
+        "`reeltag models FAMILY` shows its fields; `reeltag train FAMILY --help` how to train it."
+    )
 
 
 def _print_one(family: dict[str, Any]) -> None:
-    STDOUT.print(f"[bold]{family['name']}[/]: {family['about']}\nSource: {family['source']}\n")
-    table = Table(box=None, pad_edge=False)
-    table.add_column("field")
+    STDOUT.print(f"[bold]{family['name']}[/]: {family['about']}", highlight=False)
+    text = f"{family['more']}\n\nSource: {family['source']}"
+    STDOUT.print(text, highlight=False, markup=False, soft_wrap=True)
+    fields = _table("field", "default", "what")
+    for name, default in family["fields"].items():
+        fields.add_row(name, str(default), family["help"][name])
+    variants = _table("variant", "parameters", "differs from the defaults in")
     for variant in family["variants"]:
-        table.add_column(variant["name"], justify="right")
-    names = ["parameters", *family["fields"]]
-    for name in names:
-        table.add_row(name, *[str(variant[name]) for variant in family["variants"]])
-    STDOUT.print(table)
-    STDOUT.print(f"\nThe authors' recipe: {family['recipe']}", highlight=False)
+        changed = {
+            name: variant[name]
+            for name, default in family["fields"].items()
+            if _plain(variant[name]) != _plain(default)
+        }
+        words = ", ".join(f"{name} {value}" for name, value in changed.items()) or "nothing"
+        variants.add_row(variant["name"], _millions(variant["parameters"]), words)
+    for table in (fields, variants):
+        STDOUT.print()
+        STDOUT.print(table)
+    STDOUT.print(f"\nThe authors' recipe: {_flags(family['recipe'])}", highlight=False)
+    STDOUT.print(f"Frames are prepared with: {_words(family['preprocessing'])}", highlight=False)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("field", "variant"))
+    return table
+
+
+def _plain(value: object) -> object:
+    """Return nested dataclasses as the dicts that `dataclasses.asdict` makes of them."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value
+
+
+def _flags(recipe: Mapping[str, Any], prefix: str = "--") -> str:
+    """Return a recipe as the flags of `reeltag train`."""
+    flags = []
+    for name, value in recipe.items():
+        if name == "optim":
+            flags.append(_flags(value))
+        elif isinstance(value, Mapping):
+            flags.append(_flags(value, f"--{name.replace('_', '-')}."))
+        else:
+            flags.append(f"{prefix}{name.replace('_', '-')} {value}")
+    return " ".join(flags)
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items())

@@ -17,9 +17,16 @@ import tyro
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.sampling import FrameChoice
-from reeltag.models import FAMILIES, VARIANTS, ModelConfig, family_name, family_named
+from reeltag.models import (
+    FAMILIES,
+    VARIANTS,
+    ModelConfig,
+    family_name,
+    family_named,
+    family_or_variant,
+)
 from reeltag.models.tagger import read_config, read_model
-from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import Result, resume, train
 from reeltag.training.run_folder import read_data_root, read_recipe
 
@@ -93,7 +100,7 @@ class Train:
                 f"the name of a model must come first, got {name}",
                 hint=f"There are: {NAMES}. Or --config RUN/config.json, or --resume RUN.",
             )
-        family, model = _named(name)
+        family, model = family_or_variant(name)
         recipe = _recipe_of(family)
         if "--tiny" in arguments:
             model, recipe = family.TINY, _tiny(recipe)
@@ -171,21 +178,13 @@ def _recipe_of(family: ModuleType) -> Recipe:
     values = dict(family.RECIPE)
     optim = Optimisation(**values.pop("optim", {}))
     frames = FrameChoice(**values.pop("frames", {}))
-    return Recipe(optim=optim, frames=frames, **values)
+    members = MemberLoss(**values.pop("members", {}))
+    return Recipe(optim=optim, frames=frames, members=members, **values)
 
 
 def _tiny(recipe: Recipe) -> Recipe:
     optim = dataclasses.replace(recipe.optim, learning_rate=1e-2)
     return dataclasses.replace(recipe, batch_size=16, max_steps=30, validate_every=15, optim=optim)
-
-
-def _named(name: str) -> tuple[ModuleType, ModelConfig]:
-    """Return the family and the sizes that `name`, a family or a variant, stands for."""
-    for family in FAMILIES:
-        if name in family.VARIANTS:
-            return family, family.VARIANTS[name]
-    family = family_named(name)
-    return family, family.Config()
 
 
 def _read_eigenvalues(path: Path) -> torch.Tensor:

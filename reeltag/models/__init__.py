@@ -1,5 +1,6 @@
 """The zoo. To add a family: write its file, add its name to the tuple below. Nothing else."""
 
+import difflib
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.core.errors import ConfigError
-from reeltag.models import logistic, moe, netvlad, nextvlad
+from reeltag.models import logistic, mix_nextvlad, moe, netvlad, nextvlad
 
 
 class ModelConfig(Protocol):
@@ -33,7 +34,15 @@ class Penalised(Protocol):
         """Return a scalar in nats."""
 
 
-FAMILIES = (logistic, moe, nextvlad, netvlad)
+@runtime_checkable
+class Mixture(Protocol):
+    """A model made of several, its members, each of which can be asked."""
+
+    def members(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of the mixture (B, C), and of each member (M, B, C)."""
+
+
+FAMILIES = (logistic, moe, nextvlad, mix_nextvlad, netvlad)
 VARIANTS: dict[str, ModelConfig] = {k: v for family in FAMILIES for k, v in family.VARIANTS.items()}
 
 
@@ -58,3 +67,24 @@ def family_named(name: str) -> ModuleType:
             return family
     names = ", ".join(map(family_name, FAMILIES))
     raise ConfigError(f"there is no model family {name!r}", hint=f"There are: {names}.")
+
+
+def family_or_variant(name: str) -> tuple[ModuleType, ModelConfig]:
+    """Return the family and the sizes that `name`, a family or one of its variants, stands for.
+
+    Raises:
+        ConfigError: there is neither; names those that look like it, and all families.
+    """
+    for family in FAMILIES:
+        if name in family.VARIANTS:
+            return family, family.VARIANTS[name]
+    names = list(map(family_name, FAMILIES))
+    if name in names:
+        family = family_named(name)
+        return family, family.Config()
+    alike = difflib.get_close_matches(name, [*names, *VARIANTS], n=3)
+    raise ConfigError(
+        f"there is no model family or variant {name!r}",
+        hint=(f"Did you mean {' or '.join(alike)}? " if alike else "")
+        + f"Families: {', '.join(names)}. `reeltag models` lists their variants.",
+    )

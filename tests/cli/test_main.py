@@ -10,7 +10,6 @@ import pytest
 
 import reeltag
 from reeltag.cli.main import COMMANDS, main, run
-from reeltag.models import FAMILIES, VARIANTS, family_name
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,22 +50,6 @@ def test_an_error_is_told_without_traceback(
     assert "Traceback" not in captured.err and not captured.out
     assert run(["info", str(tmp_path / "nowhere"), "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err
-
-
-def test_models_lists_families_variants_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "--json"]) == 0
-    families = json.loads(capsys.readouterr().out)["families"]
-    assert [f["name"] for f in families] == [family_name(family) for family in FAMILIES]
-    variants = {v["name"]: v["parameters"] for f in families for v in f["variants"]}
-    assert set(variants) == set(VARIANTS)
-    assert variants["nextvlad_8g_k128"] == pytest.approx(88.9e6, abs=0.05e6)  # arXiv:1811.05014
-    assert run(["models"]) == 0 and run(["models", "nextvlad"]) == 0
-    assert "num_clusters" in capsys.readouterr().out
-
-
-def test_an_unknown_model_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["train", "alexnet", "--data", "x", "--out", "y"]) == 2
-    assert "nextvlad" in capsys.readouterr().err
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -1,0 +1,66 @@
+"""`reeltag models`: the list, one family, and names that do not exist."""
+
+import json
+
+import pytest
+
+from reeltag.cli.main import run
+from reeltag.models import FAMILIES, VARIANTS, family_name
+
+COUNTS = {  # millions of parameters that papers and reference/video-level.md 2.4, 4.7, 5.3 give
+    "nextvlad_8g_k128": 88.9,
+    "nextvlad_8g_k112_r16": 78.6,
+    "netvlad_k256_h1024": 321.5,
+    "netvlad_k256_h800": 254.4,
+}
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(["models", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_all_families_and_variants_are_listed_with_their_parameters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    families = json.loads(shown(capsys, "--json"))["families"]
+    assert [f["name"] for f in families] == [family_name(family) for family in FAMILIES]
+    variants = {v["name"]: v["parameters"] for f in families for v in f["variants"]}
+    assert set(variants) == set(VARIANTS)
+    for name, millions in COUNTS.items():
+        assert variants[name] == pytest.approx(millions * 1e6, abs=0.05e6), name
+
+
+def test_every_field_of_every_family_has_a_word_of_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for family in json.loads(shown(capsys, "--json"))["families"]:
+        assert family["about"].endswith(".") and family["source"]
+        assert all(family["help"].values()), family["name"]
+
+
+def test_the_list_names_every_family_variant_and_source(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = shown(capsys).replace(",", " ").split()
+    assert {*map(family_name, FAMILIES), *VARIANTS} <= set(words)
+
+
+@pytest.mark.parametrize("name", ["nextvlad", "nextvlad_8g_k112_r16"])
+def test_a_family_is_shown_with_fields_variants_and_recipe(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = " ".join(shown(capsys, name).split())
+    assert "num_clusters 128 Clusters of the first stream" in text
+    assert "nextvlad_8g_k112_r16 78.6 M num_clusters 112, reduction 16" in text
+    assert "--batch-size 160 --learning-rate 0.0002" in text
+
+
+@pytest.mark.parametrize("command", [["models"], ["train", "--data", "x", "--out", "y"]])
+def test_an_unknown_name_is_told_with_those_like_it(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command[0], "nextvald", *command[1:]]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "there is no model family or variant 'nextvald'" in error
+    assert "Did you mean nextvlad" in error and "logistic, moe" in error
