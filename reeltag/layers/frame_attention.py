@@ -55,3 +55,33 @@ class AttentionPool(nn.Module):
         """
         scores_BT: Tensor = self.score(x_BTD).squeeze(-1)
         return pooled(masked_softmax(scores_BT, mask_BT, dim=-1), x_BTD)
+
+
+class FeatureAttention(nn.Module):
+    """y[h, d] = sum_t a[t, h, d] x[t, d],  a = softmax over real frames of (W x)[t, h, d].
+
+    Every feature is averaged with weights of its own. A bias in W x would cancel in the softmax,
+    so there is none. Source: Kong et al. 2019, arXiv:1903.00765, with one head.
+
+    Args:
+        dim: D.
+        heads: H, ways of weighing the frames, whose results stand side by side.
+    """
+
+    def __init__(self, dim: int, heads: int = 1) -> None:
+        super().__init__()
+        self.heads = heads
+        self.score = nn.Linear(dim, heads * dim, bias=False)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return (B, H * D), column h * D + d, float32 (float64 stays).
+
+        A video without real frames gives 0.
+
+        Args:
+            x_BTD: floating point; finite also in the padding.
+            mask_BT: bool, True for a real frame.
+        """
+        scores_BTHD = self.score(x_BTD).unflatten(-1, (self.heads, -1))
+        weights_BTHD = masked_softmax(scores_BTHD, mask_BT[..., None, None], dim=1)
+        return (weights_BTHD * x_BTD.unsqueeze(2)).sum(dim=1).flatten(start_dim=1)

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.core.errors import ConfigError
-from reeltag.models import logistic, mix_nextvlad, moe, netvlad, nextvlad
+from reeltag.models import (
+    attention_net,
+    logistic,
+    mix_nextvlad,
+    moe,
+    multi_attention,
+    netvlad,
+    nextvlad,
+)
 
 
 class ModelConfig(Protocol):
@@ -42,7 +50,7 @@ class Mixture(Protocol):
         """Return the logits of the mixture (B, C), and of each member (M, B, C)."""
 
 
-FAMILIES = (logistic, moe, nextvlad, mix_nextvlad, netvlad)
+FAMILIES = (logistic, moe, nextvlad, mix_nextvlad, netvlad, attention_net, multi_attention)
 VARIANTS: dict[str, ModelConfig] = {k: v for family in FAMILIES for k, v in family.VARIANTS.items()}
 
 

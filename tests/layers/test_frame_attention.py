@@ -2,7 +2,7 @@
 
 import torch
 
-from reeltag.layers.frame_attention import AttentionPool
+from reeltag.layers.frame_attention import AttentionPool, FeatureAttention
 
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
@@ -27,3 +27,18 @@ def test_a_video_without_frames_gives_zero_and_no_gradient(rng: torch.Generator)
     out.sum().backward()
     assert not out[1].any() and out[0].any()
     assert pool.score.weight.grad is not None and pool.score.weight.grad.isfinite().all()
+
+
+def test_feature_attention_weighs_each_feature_alone(rng: torch.Generator) -> None:
+    pool = FeatureAttention(3, heads=2).double()
+    frames = torch.randn(2, 5, 3, generator=rng).double()
+    expected = torch.zeros(2, 6).double()
+    for b in range(2):
+        length = int(MASK[b].sum())
+        for h in range(2):
+            for d in range(3):
+                score = pool.score.weight[h * 3 + d]
+                weights = [torch.exp(score @ frames[b, t]) for t in range(length)]
+                for t in range(length):
+                    expected[b, h * 3 + d] += weights[t] / sum(weights) * frames[b, t, d]
+    torch.testing.assert_close(pool(frames, MASK), expected, rtol=1e-10, atol=1e-12)

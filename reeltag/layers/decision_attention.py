@@ -1,0 +1,146 @@
+"""Decision-level attention: every class weighs the frames in its own way, and asks each of them.
+
+Shape letters: B videos, T frames (padded), D feature size, H heads, C classes, N = H * C columns
+h * C + c.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+from reeltag.layers.initialisers import xavier_linear
+
+TOGETHER_CPU, TOGETHER = 2**20, 2**26  # scores (4 bytes each) whose intermediate values are held
+
+
+class DecisionAttention(nn.Module):
+    """p(c) = mean_h sum_t a[t, h, c] sigmoid(e[t, h, c]), returned as its exact logit.
+
+    With e = We x + be and a = softmax_t(Wa x) over real frames. In log space, where 1 / H cancels,
+
+        logit = logsumexp_ht(log a + log sigmoid(e)) - logsumexp_ht(log a + log sigmoid(-e))
+
+    A bias in Wa x would cancel in the softmax, so there is none. Source: Kong et al. 2018,
+    arXiv:1711.00927 (one head); several heads as in Yu et al. 2018, arXiv:1803.02353, but
+    all on the last hidden layer, and averaged.
+
+    The two arrays of scores, of T * H * C values a video each, are the price of a weight for each
+    frame and class: 37 MB a video in float32 for 300 frames, 4 heads and 3862 classes, as much
+    again for their gradients. Nothing else of that size is kept.
+
+    Args:
+        dim: D.
+        num_classes: C.
+        heads: H.
+    """
+
+    def __init__(self, dim: int, num_classes: int, heads: int = 1) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention = xavier_linear(dim, heads * num_classes, bias=False)
+        self.decision = xavier_linear(dim, heads * num_classes)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C), float32 (float64 stays); 0 for a video without real frames.
+
+        Args:
+            x_BTD: floating point; finite also in the padding.
+            mask_BT: bool, True for a real frame.
+        """
+        return decision_pool(self.attention(x_BTD), self.decision(x_BTD), mask_BT, self.heads)
+
+
+def decision_pool(
+    attention_BTN: Tensor, decision_BTN: Tensor, mask_BT: Tensor, heads: int
+) -> Tensor:
+    """Return the logits (B, C) of `DecisionAttention` from its scores, float32 (float64 stays).
+
+    Its gradients are written by hand. They are sums of terms in [0, 1], computed anew from the
+    scores, for a few videos at a time, so that nothing of the size of the scores is kept.
+
+    Args:
+        attention_BTN: what the softmax is taken of; finite.
+        decision_BTN: what the sigmoid is taken of; finite.
+        mask_BT: bool, True for a real frame.
+        heads: H.
+    """
+    if torch.compiler.is_compiling():
+        yes_bC, no_bC = _sums(*_log_terms(attention_BTN, decision_BTN, mask_BT)[1:], heads)
+        return yes_bC - no_bC
+    return _DecisionPool.apply(attention_BTN, decision_BTN, mask_BT, heads)  # type: ignore[no-any-return]
+
+
+def _log_terms(
+    attention_btN: Tensor, decision_btN: Tensor, mask_bt: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log a, log a + log sigmoid(e), log a + log sigmoid(-e); lowest in the padding.
+
+    Without any real frame they are those of scores 0.
+    """
+    dtype = torch.promote_types(attention_btN.dtype, torch.float32)
+    padding_bt1 = ~mask_bt.unsqueeze(-1)
+    scores_btN = attention_btN.to(dtype).masked_fill(padding_bt1, torch.finfo(dtype).min)
+    log_a_btN = scores_btN.log_softmax(dim=1)
+    decision_btN = decision_btN.to(dtype).masked_fill(padding_bt1, 0.0)
+    yes_btN = log_a_btN + F.logsigmoid(decision_btN)
+    return log_a_btN, yes_btN, yes_btN - decision_btN
+
+
+def _sums(yes_btN: Tensor, no_btN: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """Return log(H p) and log(H (1 - p)), (b, C)."""
+    yes_btHC, no_btHC = (x.unflatten(-1, (heads, -1)) for x in (yes_btN, no_btN))
+    return yes_btHC.logsumexp(dim=(1, 2)), no_btHC.logsumexp(dim=(1, 2))
+
+
+def _parts(scores_BTN: Tensor) -> list[slice]:
+    """Return the videos that are worked on together."""
+    together = TOGETHER_CPU if scores_BTN.device.type == "cpu" else TOGETHER
+    step = max(1, together // max(1, scores_BTN[:1].numel()))
+    return [slice(start, start + step) for start in range(0, len(scores_BTN), step)]
+
+
+class _DecisionPool(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, attention_BTN: Tensor, decision_BTN: Tensor, mask_BT: Tensor, heads: int
+    ) -> Tensor:
+        sums = []
+        for part in _parts(attention_BTN):
+            _, yes_btN, no_btN = _log_terms(attention_BTN[part], decision_BTN[part], mask_BT[part])
+            sums.append(torch.stack(_sums(yes_btN, no_btN, heads)))
+        yes_BC, no_BC = torch.cat(sums, dim=1).unbind()
+        ctx.save_for_backward(attention_BTN, decision_BTN, mask_BT, yes_BC, no_BC)
+        ctx.heads = heads  # type: ignore[attr-defined]
+        return yes_BC - no_BC
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of both scores.
+
+        With r1 the share of each (t, h) in p, and r0 that in 1 - p,
+
+            d logit / d e = r1 sigmoid(-e) + r0 sigmoid(e)
+            d logit / d (Wa x) = (r1 - r0) - a sum_t(r1 - r0)
+        """
+        attention_BTN, decision_BTN, mask_BT, yes_BC, no_BC = ctx.saved_tensors  # type: ignore[attr-defined]
+        heads: int = ctx.heads  # type: ignore[attr-defined]
+        attention_grad, decision_grad = map(torch.empty_like, (attention_BTN, decision_BTN))
+        for part in _parts(attention_BTN):
+            real_bt1 = mask_BT[part].unsqueeze(-1)
+            log_a_btN, yes_btN, no_btN = _log_terms(
+                attention_BTN[part], decision_BTN[part], mask_BT[part]
+            )
+            grad_b1N, log_p_b1N, log_q_b1N = (
+                x_BC[part].tile(heads).unsqueeze(1) for x_BC in (gradients[0], yes_BC, no_BC)
+            )
+            yes_btN = yes_btN.sub_(log_p_b1N).exp_().mul_(grad_b1N)
+            no_btN = no_btN.sub_(log_q_b1N).exp_().mul_(grad_b1N)
+            yes_btN, no_btN = (x.masked_fill_(~real_bt1, 0.0) for x in (yes_btN, no_btN))
+            sure_btN = decision_BTN[part].to(yes_btN.dtype).sigmoid()
+            decision_grad[part] = torch.lerp(yes_btN, no_btN, sure_btN)
+            yes_btN -= no_btN
+            sum_b1N = yes_btN.sum(dim=1, keepdim=True)
+            yes_btN.addcmul_(log_a_btN.exp_(), sum_b1N, value=-1.0)
+            attention_grad[part] = yes_btN.masked_fill_(~real_bt1, 0.0)
+        return attention_grad, decision_grad, None, None
