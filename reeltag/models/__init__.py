@@ -10,12 +10,24 @@ from torch import Tensor, nn
 from reeltag.core.errors import ConfigError
 from reeltag.models import (
     attention_net,
+    attentive_fcn,
+    bottleneck,
+    cyclic_fcn,
+    dbof,
+    kmeans_resnet,
+    linear_combinations,
     logistic,
     mix_nextvlad,
     moe,
     multi_attention,
+    netfv,
     netvlad,
     nextvlad,
+    resnet_like,
+    second_level,
+    soft_dbow,
+    sub_nets,
+    vlad_bow,
 )
 
 
@@ -50,7 +62,27 @@ class Mixture(Protocol):
         """Return the logits of the mixture (B, C), and of each member (M, B, C)."""
 
 
-FAMILIES = (logistic, moe, nextvlad, mix_nextvlad, netvlad, attention_net, multi_attention)
+FAMILIES = (
+    logistic,
+    moe,
+    nextvlad,
+    mix_nextvlad,
+    netvlad,
+    netfv,
+    soft_dbow,
+    dbof,
+    attention_net,
+    multi_attention,
+    resnet_like,
+    bottleneck,
+    attentive_fcn,
+    cyclic_fcn,
+    sub_nets,
+    second_level,
+    linear_combinations,
+    vlad_bow,
+    kmeans_resnet,
+)
 VARIANTS: dict[str, ModelConfig] = {k: v for family in FAMILIES for k, v in family.VARIANTS.items()}
 
 

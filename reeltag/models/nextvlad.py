@@ -6,18 +6,16 @@ The first stream has all clusters and groups, the others half of them. Departure
 (with the authors' code, against the text) and from the code: docs/departures.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from reeltag.layers.dropout import Dropout
-from reeltag.layers.experts import LogisticHead, MixtureOfExperts
-from reeltag.layers.gating import BottleneckGate
-from reeltag.layers.initialisers import scaled_linear
+from reeltag.layers.bottleneck_classifier import BottleneckClassifier
+from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.nextvlad import NeXtVLAD
-from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models.checks import (
     require,
@@ -101,47 +99,48 @@ class NeXtVLADModel(nn.Module):
             NeXtVLAD(*sizes, expansion=config.expansion, count_padding=config.count_padding)
             for sizes in config.streams()
         ]
-        size = sum(pool.output_size for pool in pools)
         self.pools = nn.ModuleList(pools)
-        self.dropout = Dropout(config.dropout)
-        self.hidden = scaled_linear(size, config.hidden, bias=False)
-        self.hidden_norm = MaskedBatchNorm(config.hidden)
-        self.gate = BottleneckGate(config.hidden, config.reduction)
-        self.head: LogisticHead | MixtureOfExperts
-        if config.head == "logistic":
-            self.head = LogisticHead(
-                config.hidden,
-                config.num_classes,
-                l2=config.l2,
-                l2_on_bias=True,
-                variance_scaling=True,
-            )
-        else:
-            self.head = MixtureOfExperts(
-                config.hidden, config.num_classes, config.num_experts, l2=config.l2
-            )
+        self.classifier = BottleneckClassifier(
+            sum(pool.output_size for pool in pools),
+            config.num_classes,
+            hidden=config.hidden,
+            reduction=config.reduction,
+            dropout=config.dropout,
+            num_experts=config.num_experts if config.head == "moe" else 0,
+            l2=config.l2,
+        )
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""
-        streams = frames_BTD.split(self.dims, dim=-1)
+        return self.of_streams(part_streams(frames_BTD, self.dims), mask_BT)
+
+    def of_streams(self, streams: Sequence[Tensor], mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C) of streams (B, T, D_s) that were taken apart already."""
         pooled = [pool(x_BTD, mask_BT) for pool, x_BTD in zip(self.pools, streams, strict=True)]
-        hidden_BH = self.hidden_norm(self.hidden(self.dropout(torch.cat(pooled, dim=-1))))
-        logits_BC: Tensor = self.head(self.gate(hidden_BH))
+        logits_BC: Tensor = self.classifier(torch.cat(pooled, dim=-1))
         return logits_BC
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""
-        head = {"head.linear": "fully_connected"}
-        if isinstance(self.head, MixtureOfExperts):
-            head = {"head.gates": "gates", "head.experts": "experts"}
+        head = {"classifier.head.linear": "fully_connected"}
+        if isinstance(self.classifier.head, MixtureOfExperts):
+            head = {"classifier.head.gates": "gates", "classifier.head.experts": "experts"}
         return stream_names(self.pools) | {
-            "hidden.weight": "hidden1_weights",
-            "hidden_norm": "hidden1_bn",
-            "gate.squeeze.weight": "gating_weights_1",
-            "gate.norm": "gating_bn",
-            "gate.excite.weight": "gating_weights_2",
+            "classifier.hidden.weight": "hidden1_weights",
+            "classifier.norm": "hidden1_bn",
+            "classifier.gate.squeeze.weight": "gating_weights_1",
+            "classifier.gate.norm": "gating_bn",
+            "classifier.gate.excite.weight": "gating_weights_2",
             **head,
         }
+
+
+def part_streams(frames_BTD: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:
+    """Return each stream (B, T, D_s); under autocast in its dtype, so that it is cast once."""
+    device = frames_BTD.device.type
+    if torch.is_autocast_enabled(device):
+        frames_BTD = frames_BTD.to(torch.get_autocast_dtype(device))
+    return tuple(frames_BTD.split(list(dims), dim=-1))
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, groups=2, hidden=8, reduction=2)

@@ -28,7 +28,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import whole_file
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
-from reeltag.models import ModelConfig, family_named
+from reeltag.models import Mixture, ModelConfig, family_named
 
 Video = NDArray[np.uint8] | NDArray[np.float32] | Tensor | Mapping[str, NDArray[np.uint8]]
 
@@ -83,6 +83,21 @@ class Tagger(nn.Module):
         """Map frames (B, T, D), uint8 as stored or float features, to logits (B, C)."""
         logits_BC: Tensor = self.model(self.prepare(frames_BTD, mask_BT), mask_BT)
         return logits_BC
+
+    @property
+    def has_members(self) -> bool:
+        """Whether the model is a mixture of others, which `members` asks one by one."""
+        return isinstance(self.model, Mixture)
+
+    def members(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames as `forward` does to the logits (B, C), and those of each member (M, B, C).
+
+        Raises:
+            ConfigError: the model has no members.
+        """
+        if not isinstance(self.model, Mixture):
+            raise ConfigError(f"{self.family} is no mixture of models")
+        return self.model.members(self.prepare(frames_BTD, mask_BT), mask_BT)
 
     @torch.inference_mode()
     def predict(self, video: Video, *, top_k: int = 20) -> list[Tag]:

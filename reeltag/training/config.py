@@ -45,6 +45,25 @@ class Optimisation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemberLoss:
+    """What the members of a mixture learn beside the labels; other models have no members."""
+
+    weight: float = 0.0
+    """Weight of the divergence of each member from the mixture; 0 leaves it out."""
+    temperature: float = 3.0
+    """What the logits are divided by for the divergence; the larger, the more the unlikely classes
+    count."""
+    stop_gradient: bool = False
+    """Let only the members learn from the divergence, not the mixture (the authors' code lets
+    both)."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.weight < math.inf, "members.weight", self.weight, ">= 0 and finite")
+        positive = 0 < self.temperature < math.inf
+        _require(positive, "members.temperature", self.temperature, "> 0 and finite")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A training run but for the model and the data."""
 
@@ -61,6 +80,9 @@ class Recipe:
     shuffle: Literal["global", "shards"] = "global"
     """global: any order; shards: a few shards at a time, for disks and object stores."""
 
+    init: str = ""
+    """Weights to start from: a run folder with the same model, or a .safetensors file whose tensors
+    are loaded by name; empty starts afresh."""
     batch_size: int = 80
     """Videos a step, over all devices together."""
     epochs: float = 5.0
@@ -71,6 +93,8 @@ class Recipe:
     """Batches whose gradients are summed up for one step."""
     optim: Annotated[Optimisation, tyro.conf.arg(name="")] = field(default_factory=Optimisation)
     """Optimiser, schedule and clipping."""
+    members: MemberLoss = field(default_factory=MemberLoss)
+    """On-line distillation, for mixtures of models."""
 
     validate_every: int = 0
     """Steps between validations; 0 means once an epoch."""

@@ -34,7 +34,7 @@ from reeltag.training.config import Recipe
 from reeltag.training.interrupt import explained
 from reeltag.training.metrics import validation_metric
 from reeltag.training.module import TaggerTraining
-from reeltag.training.objectives import Objective, cross_entropy
+from reeltag.training.objectives import Objective, objective_for
 from reeltag.training.progress import ProgressLine, Speed
 from reeltag.training.run_folder import (
     describe,
@@ -42,6 +42,7 @@ from reeltag.training.run_folder import (
     read_recipe,
     steps_done,
 )
+from reeltag.training.starting import start
 
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
@@ -69,7 +70,7 @@ def train(
     model: ModelConfig,
     recipe: Recipe,
     preprocessing: PreprocessingConfig | None = None,
-    objective: Objective = cross_entropy,
+    objective: Objective | None = None,
     eigenvalues: torch.Tensor | None = None,
 ) -> Result:
     """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
@@ -81,7 +82,7 @@ def train(
         model: sizes; `dims` and `num_classes` are taken from the data.
         recipe: everything else.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
-        objective: what the model is asked for.
+        objective: what the model is asked for; None = `objective_for` the model.
         eigenvalues: (D,) of the PCA behind the first stream, for reverse whitening.
 
     Raises:
@@ -113,6 +114,7 @@ def train(
         names,
         eigenvalues,
     )
+    start(tagger, recipe.init)
     if _rank() == 0:
         with whole_folder(out) as part:
             tagger.save_classes(part)
@@ -121,7 +123,7 @@ def train(
 
 
 def resume(
-    out: Path, *, max_steps: int | None = None, objective: Objective = cross_entropy
+    out: Path, *, max_steps: int | None = None, objective: Objective | None = None
 ) -> Result:
     """Go on with the run in `out` from its last checkpoint, as if it had never been stopped.
 
@@ -147,6 +149,7 @@ def resume(
     checkpoint = out / "resume.ckpt"
     if not checkpoint.is_file():
         say(f"{out} has no checkpoint yet: training begins at step 0.")
+        start(tagger, recipe.init)
         return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
     return _fit(tagger, objective, recipe, batches, out, checkpoint=checkpoint)
 
@@ -164,7 +167,7 @@ def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Pa
 
 def _fit(
     tagger: Tagger,
-    objective: Objective,
+    objective: Objective | None,
     recipe: Recipe,
     batches: Batches,
     out: Path,
@@ -175,6 +178,7 @@ def _fit(
     num_steps = recipe.max_steps or math.ceil(recipe.epochs * steps_an_epoch)
     validate_every = (recipe.validate_every or steps_an_epoch) * recipe.accumulate
     name, metric = validation_metric(recipe, tagger.num_classes)
+    objective = objective or objective_for(tagger, recipe)
     module = TaggerTraining(tagger, objective, recipe, num_steps, batches, metric, out)
 
     begun_at = steps_done(checkpoint, module) if checkpoint else 0

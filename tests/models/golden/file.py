@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -65,18 +65,23 @@ class Golden:
         """Return the authors' training loss: label loss and penalties; cotangent for layers."""
         if "in.cotangent" in self.arrays:
             return (logits * torch.from_numpy(self.arrays["in.cotangent"])).sum()
+        loss = self.label_loss(logits) + penalty(model)
+        return loss + model.more_loss(self) if isinstance(model, SaysMore) else loss
+
+    def label_loss(self, logits: Tensor) -> Tensor:
+        """Return the authors' cross-entropy of logits (B, C)."""
         labels = torch.from_numpy(self.arrays["in.labels"])
         epsilon = 1e-8 if self.meta["repo"] == "linrongc/youtube-8m" else 1e-5
-        label_loss = epsilon_cross_entropy(logits, labels, epsilon=epsilon).mean()
-        return label_loss + penalty(model)
+        return epsilon_cross_entropy(logits, labels, epsilon=epsilon).mean()
 
     def build(self, dtype: torch.dtype) -> nn.Module:
         """Return our module with the authors' weights, in training mode, with their dropout."""
         model = self.make(self)
         load_tensorflow(model, self.group("var"))
-        if "in.dropout_mask0" in self.arrays:
-            mask = torch.from_numpy(self.arrays["in.dropout_mask0"])
-            model.dropout = GivenDropout(mask, self.setting("drop_rate"))
+        places = [m for m in model.modules() if isinstance(getattr(m, "dropout", None), nn.Dropout)]
+        for number, place in enumerate(places):
+            mask = torch.from_numpy(self.arrays[f"in.dropout_mask{number}"])
+            place.dropout = GivenDropout(mask, self.setting("drop_rate"))
         return model.to(dtype)
 
     def ours(self, model: nn.Module) -> dict[str, str]:
@@ -93,6 +98,17 @@ class GivenDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.mask / (1 - self.rate) if self.training else x
+
+
+@runtime_checkable
+class SaysMore(Protocol):
+    """A module with outputs and losses besides its logits: those of its last call."""
+
+    def more_outputs(self) -> dict[str, Tensor]:
+        """Return name of theirs -> output."""
+
+    def more_loss(self, golden: Golden) -> Tensor:
+        """Return what is added to label loss and penalty."""
 
 
 Builder = Callable[[Golden], nn.Module]
