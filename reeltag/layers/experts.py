@@ -62,26 +62,37 @@ class MixtureOfExperts(nn.Module):
         logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g_dummy, g_m + log sigmoid(-e_m))
 
     in which the softmax's own denominator cancels. Source: Jordan & Jacobs 1994, as used in
-    arXiv:1609.08675 sec. 4.1 and google/youtube-8m video_level_models.py, `MoeModel`.
+    arXiv:1609.08675 sec. 4.1 and google/youtube-8m video_level_models.py, `MoeModel`; the gates of
+    low rank are an option of WILLOW's.
 
     Args:
         dim: D.
         num_classes: C.
         num_experts: M, without the dummy.
         l2: weight of the penalty on gates and experts.
+        gate_rank: the matrix of the gates is a product of two, with so many units in between; 0:
+            one matrix.
     """
 
     def __init__(
-        self, dim: int, num_classes: int, num_experts: int = 2, *, l2: float = 1e-8
+        self,
+        dim: int,
+        num_classes: int,
+        num_experts: int = 2,
+        *,
+        l2: float = 1e-8,
+        gate_rank: int = 0,
     ) -> None:
         super().__init__()
         self.num_classes, self.l2 = num_classes, l2
-        self.gates = xavier_linear(dim, num_classes * (num_experts + 1), bias=False)
+        self.gate_input = xavier_linear(dim, gate_rank, bias=False) if gate_rank else None
+        self.gates = xavier_linear(gate_rank or dim, num_classes * (num_experts + 1), bias=False)
         self.experts = xavier_linear(dim, num_classes * num_experts)
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return logits (B, C), float32 (float64 stays), exact where the probability saturates."""
-        gate_BCM, expert_BCM = self.gates(x_BD), self.experts(x_BD)
+        gate_input = x_BD if self.gate_input is None else self.gate_input(x_BD)
+        gate_BCM, expert_BCM = self.gates(gate_input), self.experts(x_BD)
         dtype = torch.promote_types(gate_BCM.dtype, torch.float32)
         gate_BCM = gate_BCM.to(dtype).unflatten(-1, (self.num_classes, -1))
         expert_BCM = expert_BCM.to(dtype).unflatten(-1, (self.num_classes, -1))
@@ -91,4 +102,13 @@ class MixtureOfExperts(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""
-        return self.l2 * (half_square(self.gates.weight) + half_square(self.experts.weight))
+        total = half_square(self.gates.weight) + half_square(self.experts.weight)
+        if self.gate_input is not None:
+            total = total + half_square(self.gate_input.weight)
+        return self.l2 * total
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        if self.gate_input is None:
+            return {"gates": "gates", "experts": "experts"}
+        return {"gate_input": "gates1", "gates": "gates2", "experts": "experts"}

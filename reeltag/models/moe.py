@@ -1,6 +1,7 @@
 """Mixture of experts on the mean frame.
 
-    frames -> mean over real frames -> M logistic experts a class, softly gated -> logits
+    frames -> mean over real frames -> M logistic experts a class, softly gated
+           -> gate on the probabilities (optional, WILLOW's) -> logits
 
 Made for video-level features (one frame, the mean); on frames it takes the mean itself.
 """
@@ -9,18 +10,17 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from reeltag.layers.experts import MixtureOfExperts
+from reeltag.layers.gated_head import GatedMixture, GateSource
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require_input, require_penalty, require_positive
+from reeltag.models.checks import require, require_input, require_penalty, require_positive
 
-SOURCE = "google/youtube-8m, MoeModel; arXiv:1609.08675 sec. 4.1; 16 experts: papers/axon2018"
+SOURCE = "google/youtube-8m, MoeModel; arXiv:1609.08675 sec. 4.1; gates: WILLOW; 16: axon2018"
 PREPROCESSING = PreprocessingConfig()
 RECIPE = {
     "batch_size": 1024,
     "optim": {"learning_rate": 0.01, "decay": 0.95, "decay_examples": 4_000_000},
 }  # the starter code's train.py
-TENSORFLOW = {"head.gates": "gates", "head.experts": "experts"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,12 @@ class Config:
     """Width of each stream."""
     num_experts: int = 2
     """Experts a class, without the dummy expert that always says no."""
+    gate_rank: int = 0
+    """Rank of the matrix that gates the experts; 0: full."""
+    probability_gate: GateSource = "none"
+    """Gate on the class probabilities, computed from them or from the experts' input."""
+    remove_diagonal: bool = False
+    """No class takes part in its own gate."""
     l2: float = 1e-8
     """Weight of the L2 penalty on gates and experts."""
 
@@ -40,6 +46,7 @@ class Config:
         """Check every field; raise ConfigError."""
         require_input(self.num_classes, self.dims)
         require_positive("num_experts", self.num_experts)
+        require(self.gate_rank >= 0, "gate_rank", self.gate_rank, "an integer >= 0")
         require_penalty("l2", self.l2)
 
     def build(self) -> "MixtureModel":
@@ -52,8 +59,14 @@ class MixtureModel(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.head = MixtureOfExperts(
-            sum(config.dims), config.num_classes, config.num_experts, l2=config.l2
+        self.head = GatedMixture(
+            sum(config.dims),
+            config.num_classes,
+            config.num_experts,
+            l2=config.l2,
+            gate_rank=config.gate_rank,
+            probability_gate=config.probability_gate,
+            remove_diagonal=config.remove_diagonal,
         )
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -63,7 +76,7 @@ class MixtureModel(nn.Module):
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""
-        return TENSORFLOW
+        return {f"head.{ours}": theirs for ours, theirs in self.head.tensorflow_names().items()}
 
 
 TINY = Config(num_classes=5, dims=(6, 2))

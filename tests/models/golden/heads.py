@@ -2,33 +2,26 @@
 
 from torch import Tensor, nn
 
-from reeltag.layers.experts import LogisticHead, MixtureOfExperts
-from reeltag.layers.gating import ProbabilityGate
+from reeltag.layers.experts import LogisticHead
+from reeltag.layers.gated_head import GatedMixture, GateSource
 from tests.models.golden.file import Builder, Golden, l2, sizes
 
 
 class VideoLevel(nn.Module):
-    """A head, and a gate behind it, on one frame."""
+    """A head on one frame."""
 
-    def __init__(self, head: nn.Module, gate: ProbabilityGate | None = None) -> None:
+    def __init__(self, head: LogisticHead | GatedMixture) -> None:
         super().__init__()
-        self.head, self.gate = head, gate
+        self.head = head
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        x_BD = frames_BTD.squeeze(1)
-        logits_BC: Tensor = self.head(x_BD)
-        return logits_BC if self.gate is None else self.gate(logits_BC, x_BD)
+        logits_BC: Tensor = self.head(frames_BTD.squeeze(1))
+        return logits_BC
 
     def tensorflow_names(self) -> dict[str, str]:
         if isinstance(self.head, LogisticHead):
             return {"head.linear": "fully_connected"}
-        names = {"head.gates": "gates", "head.experts": "experts"}
-        if self.gate is not None:
-            names |= {
-                "gate.linear.weight": "gating_prob_weights",
-                "gate.norm": "gating_prob_bn",
-            }
-        return names
+        return {f"head.{ours}": theirs for ours, theirs in self.head.tensorflow_names().items()}
 
 
 def logistic_head(golden: Golden) -> nn.Module:
@@ -37,16 +30,22 @@ def logistic_head(golden: Golden) -> nn.Module:
 
 
 def mixture(golden: Golden) -> nn.Module:
-    experts = golden.setting("num_mixtures", golden.setting("moe_num_mixtures"))
     dim, num_classes = sizes(golden)
-    gate = None
+    source: GateSource = "none"
     if golden.setting("moe_prob_gating"):
-        gate = ProbabilityGate(
+        given = golden.setting("moe_prob_gating_input") == "input"
+        source = "input" if given else "probabilities"
+    return VideoLevel(
+        GatedMixture(
+            dim,
             num_classes,
-            dim if golden.setting("moe_prob_gating_input") == "input" else None,
+            golden.setting("num_mixtures", golden.setting("moe_num_mixtures")),
+            l2=l2(golden),
+            gate_rank=max(0, golden.setting("moe_low_rank_gating", 0)),
+            probability_gate=source,
             remove_diagonal=golden.setting("gating_remove_diag", False),
         )
-    return VideoLevel(MixtureOfExperts(dim, num_classes, experts, l2=l2(golden)), gate)
+    )
 
 
 BUILDERS: dict[str, Builder] = {

@@ -1,0 +1,109 @@
+"""Batch norm of the frames, split in two: what needs no gradient, and what can be folded.
+
+Nothing that is learned stands before the first batch norm of a model. So the frames are brought to
+mean 0 and variance 1 once, without a gradient; its learned scale and shift are given to the layer
+behind it, which multiplies them into its own, much smaller matrices. No layer then has to compute a
+gradient with respect to the frames, which is a third of its matrix products.
+
+Shape letters: B videos, T frames (padded), D feature size.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from reeltag.layers.norm import MaskedBatchNorm
+
+CACHE = 2**18  # values at a time on a CPU: 1 MiB of float32
+Affine = tuple[Tensor, Tensor]  # scale (D,) and shift (D,): what is meant is scale * frames + shift
+
+
+class InputNorm(MaskedBatchNorm):
+    """`MaskedBatchNorm` of frames whose scale (`weight`) and shift (`bias`) may be left to others.
+
+        forward(x) = weight * standardise(x) + bias
+
+    Args:
+        channels: D.
+        shift: the shift is learned. What is followed by a batch norm at once takes it away again:
+            its gradient is 0, and it may as well stay what it is.
+    """
+
+    def __init__(self, channels: int, *, shift: bool = True) -> None:
+        super().__init__(channels)
+        if not shift:
+            del self.bias
+            self.register_buffer("bias", torch.zeros(channels))
+
+    def standardise(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return frames (B, T, D) of mean 0 and variance 1, in their dtype, under autocast its own.
+
+        As the module itself: in training by the mean and variance of the real rows, which also
+        move the running statistics; in eval mode by the running ones.
+        """
+        device = frames_BTD.device.type
+        dtype = frames_BTD.dtype
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+        mean_D, var_D = self.running_mean, self.running_var
+        if self.training:
+            mean_D, var_D = _statistics(frames_BTD, mask_BT)
+            self.track(mean_D, var_D)
+        rstd_D = torch.rsqrt(var_D + self.eps)
+        shift_D = -mean_D * rstd_D
+        if not self.training or frames_BTD.requires_grad:
+            return torch.addcmul(shift_D, frames_BTD, rstd_D).to(dtype)
+        out_BTD = torch.empty(frames_BTD.shape, dtype=dtype, device=frames_BTD.device)
+        for part in _parts(frames_BTD):
+            out_BTD[part] = torch.addcmul(shift_D, frames_BTD[part], rstd_D)
+        return out_BTD
+
+    def affine(self, dims: Sequence[int]) -> list[Affine]:
+        """Return scale and shift of each stream, given the widths of the streams."""
+        return list(zip(self.weight.split(list(dims)), self.bias.split(list(dims)), strict=True))
+
+
+def folded(weight_KD: Tensor, affine: Affine | None) -> tuple[Tensor, Tensor | None]:
+    """Return what gives `weight (scale * x + shift)` as `weight' x + offset`.
+
+    Args:
+        weight_KD: linear map.
+        affine: scale and shift; None: 1 and 0.
+
+    Returns:
+        weight' (K, D), and offset (K,) or None.
+    """
+    if affine is None:
+        return weight_KD, None
+    scale_D, shift_D = affine
+    with torch.autocast(weight_KD.device.type, enabled=False):
+        return weight_KD * scale_D, weight_KD @ shift_D
+
+
+def _parts(frames_BTD: Tensor) -> list[slice]:
+    """Return the videos that are worked on together."""
+    num_videos, step = len(frames_BTD), len(frames_BTD)
+    if frames_BTD.device.type == "cpu":
+        step = max(1, CACHE // max(1, frames_BTD[:1].numel()))
+    return [slice(start, start + step) for start in range(0, num_videos, step)]
+
+
+def _statistics(frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance (D,) of the real rows, in float32 (float64 stays).
+
+    Sums are taken around the mean of the first video, so that nothing cancels.
+    """
+    dtype = torch.promote_types(frames_BTD.dtype, torch.float32)
+    with torch.autocast(frames_BTD.device.type, enabled=False):
+        counted_BT = mask_BT.to(dtype)
+        total = counted_BT.sum().clamp(min=1)
+        pilot_D = counted_BT[0] @ frames_BTD[0].to(dtype) / counted_BT[0].sum().clamp(min=1)
+        sum_D, square_D = torch.zeros_like(pilot_D), torch.zeros_like(pilot_D)
+        for part in _parts(frames_BTD):
+            x_ND = frames_BTD[part].flatten(end_dim=1) - pilot_D
+            counted_N = counted_BT[part].flatten()
+            sum_D = sum_D + counted_N @ x_ND
+            square_D = square_D + counted_N @ x_ND.square()
+        shift_D = sum_D / total
+        return pilot_D + shift_D, (square_D / total - shift_D.square()).clamp(min=0)

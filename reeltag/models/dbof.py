@@ -1,0 +1,121 @@
+"""Deep bag of frames: each frame lights up words, a video has each word as its strongest frame.
+
+    frames -> norm -> linear -> norm -> activation -> maximum or mean over frames
+           -> linear -> norm -> activation -> mixture of experts -> logits
+
+All streams side by side are one frame. The authors draw 30 frames at random with replacement;
+which frames are seen is the loader's business here, and padding is masked.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from reeltag.layers.bag_of_frames import ACTIVATIONS, BagOfFrames
+from reeltag.layers.gated_head import GatedMixture
+from reeltag.layers.initialisers import normal_linear
+from reeltag.layers.input_norm import InputNorm
+from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models.checks import require_input, require_penalty, require_positive
+
+SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of papers/autohome2019"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 1024,
+    "frames": {"how": "random", "num_frames": 30},
+    "optim": {"learning_rate": 0.01, "decay": 0.95, "decay_examples": 4_000_000},
+}  # the starter code's train.py
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Deep bag of frames with the starter code's sizes as defaults."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    num_clusters: int = 8192
+    """Words that a frame can light up."""
+    hidden: int = 1024
+    """Units between pooling and experts."""
+    activation: Literal["relu6", "sigmoid"] = "relu6"
+    """Of words and hidden units; the starter code had relu6 until 2018, then sigmoid."""
+    pooling: Literal["max", "mean"] = "max"
+    """Over the frames of a video."""
+    batch_norm: bool = True
+    """Batch norm of frames, words and hidden units; without it, a bias on the latter two."""
+    num_experts: int = 2
+    """Experts a class, without the dummy expert that always says no."""
+    l2: float = 1e-8
+    """Weight of the L2 penalty on the experts and their gates."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        for field in ("num_clusters", "hidden", "num_experts"):
+            require_positive(field, getattr(self, field))
+        require_penalty("l2", self.l2)
+
+    def build(self) -> "DBoFModel":
+        """Return the model with freshly drawn weights."""
+        return DBoFModel(self)
+
+
+class DBoFModel(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        dim, normed = sum(config.dims), config.batch_norm
+        self.input_norm = InputNorm(dim, shift=False) if normed else None
+        self.pool = BagOfFrames(
+            dim,
+            config.num_clusters,
+            activation=config.activation,
+            pooling=config.pooling,
+            batch_norm=normed,
+        )
+        self.hidden = normal_linear(
+            config.num_clusters,
+            config.hidden,
+            std=config.num_clusters**-0.5,
+            bias_std=-1.0 if normed else 0.01,
+        )
+        self.hidden_norm = MaskedBatchNorm(config.hidden) if normed else None
+        self.activation = config.activation
+        self.head = GatedMixture(
+            config.hidden, config.num_classes, config.num_experts, l2=config.l2
+        )
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        affine = None
+        if self.input_norm is not None:
+            frames_BTD = self.input_norm.standardise(frames_BTD, mask_BT)
+            affine = self.input_norm.weight, self.input_norm.bias
+        hidden_BH: Tensor = self.hidden(self.pool(frames_BTD, mask_BT, affine))
+        if self.hidden_norm is not None:
+            hidden_BH = self.hidden_norm(hidden_BH)
+        logits_BC: Tensor = self.head(ACTIVATIONS[self.activation](hidden_BH))
+        return logits_BC
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        names = {f"pool.{ours}": theirs for ours, theirs in self.pool.tensorflow_names().items()}
+        names |= {f"head.{ours}": theirs for ours, theirs in self.head.tensorflow_names().items()}
+        names["hidden.weight"] = "hidden1_weights"
+        if self.hidden_norm is None:
+            return names | {"hidden.bias": "hidden1_biases"}
+        return names | {"hidden_norm": "hidden1_bn", "input_norm": "input_bn"}
+
+
+TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8)
+VARIANTS = {
+    "dbof_k8192_h1024": Config(),
+    "dbof_k8192_h1024_sigmoid": Config(activation="sigmoid"),
+    "dbof_k8192_h1024_mean": Config(pooling="mean"),
+    "dbof_k2048_h512": Config(num_clusters=2048, hidden=512),
+}

@@ -1,0 +1,61 @@
+"""Gated NetFV: Fisher vectors whose mixture is learned with the classifier.
+
+    frames -> norm -> NetFV per stream -> linear -> context gate -> experts -> gate -> logits
+
+The first stream has all clusters, the others half of them.
+"""
+
+from dataclasses import dataclass
+
+from reeltag.layers.fisher import NetFV
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models.late_fusion import LateFusion, LateFusionConfig
+
+SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW NetFVModelLF"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 80,
+    "frames": {"how": "random", "num_frames": 300},
+    "optim": {"learning_rate": 2e-4, "decay": 0.8, "decay_examples": 4_000_000},
+}  # README of the authors' code
+SHARE = 2  # the other streams have num_clusters // SHARE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(LateFusionConfig):
+    """Gated NetFV with the authors' sizes as defaults."""
+
+    num_clusters: int = 128
+    """Clusters of the first stream; the others have half as many."""
+    coupled: bool = False
+    """The centres are 0.01 times the assignment weights, not parameters of their own."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        self.check(self.num_clusters, SHARE)
+
+    def build(self) -> "NetFVModel":
+        """Return the model with freshly drawn weights."""
+        return NetFVModel(self)
+
+
+class NetFVModel(LateFusion):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        clusters = [config.num_clusters] + [config.num_clusters // SHARE] * (len(config.dims) - 1)
+        pools = [
+            NetFV(dim, count, coupled=config.coupled)
+            for dim, count in zip(config.dims, clusters, strict=True)
+        ]
+        super().__init__(config, pools, config.num_clusters, "FV")
+
+
+TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8)
+VARIANTS = {
+    "netfv_k128_h1024": Config(),
+    "netfv_k128_h1024_coupled": Config(coupled=True),
+    "netfv_k96_h1540": Config(num_clusters=96, hidden=1540),  # Next top GB's
+    "netfv_k32_h512": Config(num_clusters=32, hidden=512),
+    "netfv_k16_h256": Config(num_clusters=16, hidden=256, probability_gate="none"),
+}

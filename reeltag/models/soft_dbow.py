@@ -1,0 +1,79 @@
+"""Soft-DBoW: a histogram of learned visual and audio words, plain or gated.
+
+    frames -> norm -> soft bag of words per stream -> linear -> experts -> logits
+
+The first stream has all words, the others an eighth of them. Of the gated kind is the first only.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reeltag.layers.bag_of_frames import GatedBagOfWords, SoftBagOfWords
+from reeltag.layers.gated_head import GateSource
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models.checks import require
+from reeltag.models.late_fusion import LateFusion, LateFusionConfig
+
+SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW SoftDbofModelLF, Gated..."
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 80,
+    "frames": {"how": "random", "num_frames": 300},
+    "optim": {"learning_rate": 2e-4, "decay": 0.9, "decay_examples": 4_000_000},
+}  # README of the authors' code
+SHARE = 8  # the other streams have num_clusters // SHARE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(LateFusionConfig):
+    """Soft-DBoW with the authors' sizes as defaults."""
+
+    num_clusters: int = 8000
+    """Words of the first stream; the others have an eighth."""
+    pooling: Literal["soft", "gated"] = "soft"
+    """soft: sums of the frames' words; gated: those of the first stream times a gate."""
+    maximum: bool = False
+    """Also the maximum over frames, beside the sum; only with soft pooling."""
+    gate: bool = False
+    """Context gate on the hidden units."""
+    probability_gate: GateSource = "none"
+    """Gate on the class probabilities, computed from them or from the experts' input."""
+    l2: float = 1e-8
+    """Weight of the L2 penalty on the experts and their gates."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        self.check(self.num_clusters, SHARE)
+        fits = not (self.maximum and self.pooling == "gated")
+        require(fits, "maximum", self.maximum, "False with gated pooling")
+
+    def build(self) -> "SoftDBoWModel":
+        """Return the model with freshly drawn weights."""
+        return SoftDBoWModel(self)
+
+
+class SoftDBoWModel(LateFusion):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        first, *others = config.dims
+        pools = [SoftBagOfWords(first, config.num_clusters, maximum=config.maximum)]
+        if config.pooling == "gated":
+            pools = [GatedBagOfWords(first, config.num_clusters)]
+        for dim in others:
+            words = config.num_clusters // SHARE
+            pools.append(SoftBagOfWords(dim, words, maximum=config.maximum))
+        super().__init__(config, pools, config.num_clusters, "DBOF", shift=False)
+
+
+TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8)
+VARIANTS = {
+    "soft_dbow_k8000_h1024": Config(),
+    "soft_dbow_k8000_h1024_maximum": Config(maximum=True),
+    "soft_dbow_gated_k4096_h1024": Config(num_clusters=4096, pooling="gated", l2=1e-6),
+    "soft_dbow_gated_k6144_h1536": Config(  # the other sizes of the gated one are Next top GB's
+        num_clusters=6144, pooling="gated", hidden=1536, l2=1e-6
+    ),
+    "soft_dbow_gated_k3684_h920": Config(num_clusters=3684, pooling="gated", hidden=920, l2=1e-6),
+    "soft_dbow_k1024_h512": Config(num_clusters=1024, hidden=512),
+}
