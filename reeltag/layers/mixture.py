@@ -1,0 +1,96 @@
+"""The logit of a mixture of experts as one differentiable step.
+
+Written by hand because there are B * C * (2 M + 1) scores, 130 million for sixteen experts and a
+batch of 1024: autograd would keep about ten float32 arrays of that size; this keeps the scores as
+they came and two numbers a class, and takes a few videos at a time, so that on a CPU everything in
+between stays in the cache.
+
+Shape letters: B videos, M experts, N = M + 1 gates (the dummy is the last), C classes.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+CACHE = 2**19  # scores at a time on a CPU
+
+
+def mixture_logits(gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
+    """Return logit(sum_m softmax_n(gates)[m] * sigmoid(experts[m])), (B, C), exact everywhere.
+
+    With g the gates, g0 the dummy's, e the experts and all sums in log space,
+
+        logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g0, g_m + log sigmoid(-e_m))
+
+    in which the softmax's own denominator cancels.
+
+    Args:
+        gates_BNC: floating point.
+        experts_BMC: in the same dtype.
+
+    Returns:
+        float32 (float64 stays).
+    """
+    if torch.compiler.is_compiling():
+        return torch.sub(*_yes_and_no(gates_BNC, experts_BMC))
+    return _Mixture.apply(gates_BNC, experts_BMC)  # type: ignore[no-any-return]
+
+
+def _branches(gates_BNC: Tensor, experts_BMC: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log(gate * sigmoid) and log(gate * (1 - sigmoid)) of the experts but for a constant.
+
+    In float32 (float64 stays), both (B, M, C).
+    """
+    dtype = torch.promote_types(gates_BNC.dtype, torch.float32)
+    experts_BMC = experts_BMC.to(dtype)
+    yes_BMC = F.logsigmoid(experts_BMC).add_(gates_BNC[:, :-1])
+    return yes_BMC, yes_BMC - experts_BMC
+
+
+def _yes_and_no(gates_BNC: Tensor, experts_BMC: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log p and log(1 - p), (B, C), but for the same constant."""
+    yes_BMC, no_BMC = _branches(gates_BNC, experts_BMC)
+    no_BC = torch.logaddexp(torch.logsumexp(no_BMC, dim=1), gates_BNC[:, -1].to(no_BMC.dtype))
+    return torch.logsumexp(yes_BMC, dim=1), no_BC
+
+
+def _parts(gates_BNC: Tensor) -> list[slice]:
+    """Return the videos that are worked on together."""
+    step = num_videos = len(gates_BNC)
+    if gates_BNC.device.type == "cpu":
+        step = max(1, CACHE // max(1, gates_BNC[:1].numel()))
+    return [slice(start, start + step) for start in range(0, num_videos, max(step, 1))]
+
+
+class _Mixture(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
+        dtype = torch.promote_types(gates_BNC.dtype, torch.float32)
+        shape = len(gates_BNC), gates_BNC.shape[-1]
+        yes_BC, no_BC = gates_BNC.new_empty(2, *shape, dtype=dtype)
+        for part in _parts(gates_BNC):
+            yes_BC[part], no_BC[part] = _yes_and_no(gates_BNC[part], experts_BMC[part])
+        ctx.save_for_backward(gates_BNC, experts_BMC, yes_BC, no_BC)
+        return yes_BC - no_BC
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        gates_BNC, experts_BMC, yes_BC, no_BC = ctx.saved_tensors  # type: ignore[attr-defined]
+        gates_grad_BNC, experts_grad_BMC = (
+            torch.empty_like(scores, memory_format=torch.contiguous_format)
+            for scores in (gates_BNC, experts_BMC)
+        )
+        for part in _parts(gates_BNC):
+            gates_bNC, experts_bMC = gates_BNC[part], experts_BMC[part]
+            grad_b1C = gradients[0][part].unsqueeze(1)
+            yes_bMC, no_bMC = _branches(gates_bNC, experts_bMC)
+            yes_bMC = yes_bMC.sub_(yes_BC[part].unsqueeze(1)).exp_().mul_(grad_b1C)
+            no_bMC = no_bMC.sub_(no_BC[part].unsqueeze(1)).exp_().mul_(grad_b1C)
+            no_bMC = yes_bMC - no_bMC
+            gates_grad_BNC[part, :-1] = no_bMC
+            dummy_bC = (gates_bNC[:, -1] - no_BC[part]).exp_().mul_(gradients[0][part])
+            gates_grad_BNC[part, -1] = dummy_bC.neg_()
+            sigmoid_bMC = experts_bMC.to(yes_bMC.dtype).sigmoid()
+            experts_grad_BMC[part] = yes_bMC.addcmul_(no_bMC, sigmoid_bMC, value=-1)
+        return gates_grad_BNC, experts_grad_BMC

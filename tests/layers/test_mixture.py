@@ -1,0 +1,64 @@
+"""The mixture's logit: the definition in loops, saturated scores, and its gradients."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from reeltag.layers import mixture
+from reeltag.layers.mixture import mixture_logits
+
+
+def scores(rng: torch.Generator, *, videos: int = 3, experts: int = 2) -> tuple[Tensor, Tensor]:
+    gates = torch.randn(videos, experts + 1, 4, generator=rng, dtype=torch.float64)
+    return gates, 3 * torch.randn(videos, experts, 4, generator=rng, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("experts", [1, 2, 16])
+def test_it_is_the_logit_of_the_mixed_probability(experts: int, rng: torch.Generator) -> None:
+    gates, votes = scores(rng, experts=experts)
+    logits = mixture_logits(gates, votes)
+    for b in range(3):
+        for c in range(4):
+            shares = [math.exp(g) for g in gates[b, :, c].tolist()]
+            sigmoids = [1 / (1 + math.exp(-e)) for e in votes[b, :, c].tolist()]
+            p = sum(s * v for s, v in zip(shares, sigmoids, strict=False)) / sum(shares)
+            assert logits[b, c].item() == pytest.approx(math.log(p / (1 - p)), abs=1e-12)
+
+
+def test_gradients_are_those_of_the_formula(
+    rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixture, "CACHE", 13)  # so that videos go one by one
+    inputs = tuple(part.requires_grad_() for part in scores(rng))
+    assert torch.autograd.gradcheck(mixture_logits, inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_saturated_scores_keep_value_and_gradient(dtype: torch.dtype) -> None:
+    gates = torch.zeros(1, 3, 2, dtype=dtype)
+    gates[0, 2] = -300.0  # the dummy has no share
+    votes = torch.tensor([[[200.0, -200.0], [200.0, -200.0]]], dtype=dtype)
+    inputs = gates.requires_grad_(), votes.requires_grad_()
+    logits = mixture_logits(*inputs)
+    torch.testing.assert_close(logits, torch.tensor([[200.0, -200.0]]))
+    logits.sum().backward()
+    for part in inputs:
+        assert part.grad is not None and part.grad.isfinite().all()
+    assert votes.grad is not None
+    # a float32 logarithm of about 200 is known to 1.5e-5, and so is what its exponential gives
+    assert votes.grad.sum().item() == pytest.approx(2.0, rel=1e-4)
+
+
+def test_compiled_and_eager_paths_agree(
+    rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates, votes = scores(rng)
+    eager = mixture_logits(gates, votes)
+    monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
+    torch.testing.assert_close(mixture_logits(gates, votes), eager, rtol=0, atol=1e-14)
+
+
+def test_a_batch_of_no_videos_has_no_logits() -> None:
+    assert mixture_logits(torch.zeros(0, 3, 4), torch.zeros(0, 2, 4)).shape == (0, 4)
