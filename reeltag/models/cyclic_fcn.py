@@ -1,0 +1,66 @@
+"""CyclicFCN: one hidden layer applied three times with the same weights.
+
+mean over real frames -> linear -> leaky ReLU -> 3 x (the same linear -> leaky ReLU) -> logits
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reeltag.layers.pooling import masked_mean
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.layers.resnet import SLOPE
+from reeltag.models.checks import require_input, require_positive
+from reeltag.models.resnet_like import RECIPE as RECIPE
+
+SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, CyclicFCN"
+PREPROCESSING = PreprocessingConfig(normalise="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """CyclicFCN; the authors' width is not known, 4096 is the least of their AttentiveFCN."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    hidden: int = 4096
+    """Units of the hidden layer."""
+    cycles: int = 3
+    """How often it is applied."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        for field in ("hidden", "cycles"):
+            require_positive(field, getattr(self, field))
+
+    def build(self) -> "CyclicFCN":
+        """Return the model with freshly drawn weights."""
+        return CyclicFCN(self)
+
+
+class CyclicFCN(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.cycles = config.cycles
+        self.input = nn.Linear(sum(config.dims), config.hidden)
+        self.hidden = nn.Linear(config.hidden, config.hidden)
+        self.output = nn.Linear(config.hidden, config.num_classes)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        hidden_BH = F.leaky_relu(self.input(masked_mean(frames_BTD, mask_BT)), SLOPE)
+        for _ in range(self.cycles):
+            hidden_BH = F.leaky_relu(self.hidden(hidden_BH), SLOPE)
+        logits_BC: Tensor = self.output(hidden_BH)
+        return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
+
+
+TINY = Config(num_classes=5, dims=(6, 2), hidden=16)
+VARIANTS = {"cyclic_fcn": Config()}

@@ -1,0 +1,91 @@
+"""Samsung's final graph: six small nets and a large one on their outputs and the input, 247.0 M.
+
+    mean over real frames -+-> nets A, B, C, D -> linear -> ReLU -> 1024 each -+
+                           +-> nets E, F       -> linear -> ReLU -> 2048 each -+-> 9344
+                           +---------------------------------------------------+
+    9344 -> linear, norm, ReLU 8192 -> linear, norm, ReLU 6000 -> linear -> logits
+
+No layer has a bias. The nets are those of `sub_nets`; the authors trained them first, on soft
+labels, then all of it. The published graph takes the statistics of the test batch (of 8192 videos)
+in its batch norms; here they are the running ones, so that a video is scored alike in any batch.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from reeltag.layers.initialisers import xavier_linear
+from reeltag.layers.pooling import masked_mean
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.layers.sub_nets import DenseLayer
+from reeltag.models import sub_nets
+from reeltag.models.checks import require, require_input
+from reeltag.models.sub_nets import RECIPE as RECIPE
+
+SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m tf_training/video_level_models.py"
+PREPROCESSING = PreprocessingConfig()
+EMBEDDINGS = {"a": 1024, "b": 1024, "c": 1024, "d": 1024, "e": 2048, "f": 2048}
+HIDDEN = (8192, 6000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The final graph with the authors' sizes as defaults."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    divisor: int = 1
+    """Every layer is narrower by this factor; 1 is the published size."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        ok = 1 <= self.divisor <= 256
+        require(ok, "divisor", self.divisor, "an integer from 1 to 256, the narrowest layer")
+
+    def nets(self) -> list[tuple[sub_nets.Config, int]]:
+        """Return nets A to F, and how many outputs each has."""
+        found = []
+        for name, size in EMBEDDINGS.items():
+            net = sub_nets.VARIANTS[f"sub_net_{name}"]
+            narrow = replace(
+                net,
+                dims=self.dims,
+                hidden=tuple(width // self.divisor for width in net.hidden),
+                other_hidden=tuple(width // self.divisor for width in net.other_hidden),
+            )
+            found.append((narrow, size // self.divisor))
+        return found
+
+    def build(self) -> "SecondLevel":
+        """Return the model with freshly drawn weights."""
+        return SecondLevel(self)
+
+
+class SecondLevel(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        nets = config.nets()
+        self.nets = nn.ModuleList(net.net(size) for net, size in nets)
+        size = sum(size for _, size in nets) + sum(config.dims)
+        first, second = (width // config.divisor for width in HIDDEN)
+        self.hidden = nn.Sequential(
+            DenseLayer(size, first, "relu"), DenseLayer(first, second, "relu")
+        )
+        self.output = xavier_linear(second, config.num_classes, bias=False)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        x_BD = masked_mean(frames_BTD, mask_BT)
+        embeddings = [net(x_BD).relu() for net in self.nets]
+        logits_BC: Tensor = self.output(self.hidden(torch.cat([*embeddings, x_BD], dim=-1)))
+        return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
+
+
+TINY = Config(num_classes=5, dims=(6, 2), divisor=64)
+VARIANTS = {"second_level": Config()}
