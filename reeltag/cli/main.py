@@ -19,6 +19,7 @@ COMMANDS = {
     "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),
     "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
     "models": ("Models", "list the architectures, or show one with its fields and variants"),
+    "centroids": ("Centroids", "fit centroids of frames by k-means, for kmeans_resnet"),
     "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
