@@ -1,0 +1,156 @@
+"""The LSTM recurrence over packed frames, forward and backward.
+
+The product with the input is one matrix product over all steps, and so are the gradients of weight
+and input; a step holds the product with the last state and the gates. Products are in the dtype of
+the input, states in float32 (float64 stays).
+
+Shape letters: N real frames in the order of reading (`recurrent_packing`), n of one step, B videos,
+D input size, H hidden units, G = 4 H gates, K = D + H input and state side by side.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from reeltag.layers.recurrent_packing import Packing
+from reeltag.layers.recurrent_product import (
+    Product,
+    chunks,
+    given_or_zero,
+    tanh_,
+    through_sigmoid_,
+    through_tanh_,
+    weight_gradient,
+)
+
+
+def lstm_steps(
+    x_ND: Tensor, weight_GK: Tensor, bias_G: Tensor, packing: Packing
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return outputs (N, H) of one layer, and c and h (B, H) after each video's last frame.
+
+    The states are in the order of the packing, longest video first. Without autograd no
+    activations are kept.
+
+    Args:
+        x_ND: input.
+        weight_GK: kernel, of the dtype of the input; its gates in TensorFlow's order: input,
+            candidate, forget, output.
+        bias_G: of the gates, the forget bias added.
+        packing: of the frames.
+    """
+    out: tuple[Tensor, Tensor, Tensor] = _LSTMSteps.apply(
+        x_ND, weight_GK, bias_G, packing, torch.is_grad_enabled()
+    )
+    return out
+
+
+class _LSTMSteps(torch.autograd.Function):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: FunctionCtx,
+        x_ND: Tensor,
+        weight_GK: Tensor,
+        bias_G: Tensor,
+        packing: Packing,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        videos, size, blocks = packing.shape[0], len(bias_G) // 4, packing.blocks()
+        input_GD, state_GH = weight_GK.split([x_ND.shape[1], size], dim=1)
+        product = Product(state_GH, videos)
+        exact = torch.promote_types(x_ND.dtype, torch.float32)
+        c_BH, h_BH, tanh_BH = x_ND.new_zeros(3, videos, size, dtype=exact).unbind()
+        active_BG = x_ND.new_empty(videos, 4 * size, dtype=exact)
+        h_NH = x_ND.new_empty(len(x_ND), size)
+        c_NH = x_ND.new_empty(len(x_ND) if keep else 0, size, dtype=exact)
+        gates_NG = x_ND.new_empty(0, 4 * size)
+        for steps in chunks(packing, whole=keep):
+            start = blocks[steps[0]].start
+            gates_NG = F.linear(x_ND[start : blocks[steps[-1]].stop], input_GD, bias_G)
+            for t in steps:
+                rows, count = blocks[t], packing.counts[t]
+                gates_nG = gates_NG[rows.start - start : rows.stop - start]
+                if t > 0:
+                    before = blocks[t - 1].start
+                    active = active_BG[:count].copy_(
+                        product(h_NH[before : before + count], gates_nG)
+                    )
+                else:
+                    active = active_BG[:count].copy_(gates_nG)
+                i, j, _, o = active.split(size, dim=1)
+                i.sigmoid_()
+                tanh_(j)
+                active[:, 2 * size :].sigmoid_()
+                c = c_BH[:count].mul_(active[:, 2 * size : 3 * size]).addcmul_(i, j)
+                h_NH[rows] = torch.mul(tanh_(tanh_BH[:count].copy_(c)), o, out=h_BH[:count])
+                if keep:
+                    gates_nG.copy_(active)
+                    c_NH[rows] = c
+        if keep:
+            ctx.packing = packing
+            ctx.save_for_backward(x_ND, weight_GK, gates_NG, c_NH, h_NH)
+        ctx.set_materialize_grads(False)
+        return h_NH, c_BH, h_BH
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        x_ND, weight_GK, gates_NG, c_NH, h_NH = ctx.saved_tensors
+        dgates_NG = gate_gradients(ctx.packing, weight_GK, gates_NG, c_NH, gradients)
+        before_MH = h_NH.index_select(0, ctx.packing.earlier())
+        dx_ND = dweight_GK = None
+        if ctx.needs_input_grad[0]:
+            dx_ND = dgates_NG @ weight_GK[:, : x_ND.shape[1]]
+        if ctx.needs_input_grad[1]:
+            dweight_GK = weight_gradient(dgates_NG, x_ND, before_MH)
+        return dx_ND, dweight_GK, dgates_NG.sum(dim=0), None, None
+
+
+def gate_gradients(
+    packing: Packing,
+    weight_GK: Tensor,
+    gates_NG: Tensor,
+    c_NH: Tensor,
+    gradients: tuple[Tensor | None, ...],
+) -> Tensor:
+    """Return the gradients (N, G) of what goes into the gates: the recurrence run backwards.
+
+    Args:
+        packing: as in the forward pass.
+        weight_GK: kernel.
+        gates_NG: activated gates.
+        c_NH: cell states after each frame.
+        gradients: of the outputs (N, H), of the last c and of the last h (B, H), or None for 0.
+    """
+    videos, size, blocks = packing.shape[0], c_NH.shape[1], packing.blocks()
+    product = Product(weight_GK[:, -size:].T, videos)
+    dc_BH, dh_BH = (given_or_zero(g, c_NH.new_empty(videos, size)) for g in gradients[1:])
+    active_BG, dactive_BG = c_NH.new_empty(2, videos, 4 * size).unbind()
+    tanh_BH, dgates_NG = torch.empty_like(dc_BH), torch.empty_like(gates_NG)
+    for t in reversed(range(len(blocks))):
+        rows, count = blocks[t], packing.counts[t]
+        active, dactive = active_BG[:count].copy_(gates_NG[rows]), dactive_BG[:count]
+        i, j, f, o = active.split(size, dim=1)
+        di, dj, df, do = dactive.split(size, dim=1)
+        dc, dh, tanh_c = dc_BH[:count], dh_BH[:count], tanh_BH[:count]
+        if gradients[0] is not None:
+            dh += gradients[0][rows]
+        tanh_(tanh_c.copy_(c_NH[rows]))
+        torch.mul(dh, tanh_c, out=do)
+        dc += through_tanh_(dh.mul_(o), tanh_c)
+        torch.mul(dc, j, out=di)
+        torch.mul(dc, i, out=dj)
+        if t > 0:
+            before = blocks[t - 1].start
+            torch.mul(dc, c_NH[before : before + count], out=df)
+        else:
+            df.zero_()
+        dc *= f
+        through_sigmoid_(di, i)
+        through_tanh_(dj, j)
+        through_sigmoid_(dactive[:, 2 * size :], active[:, 2 * size :])
+        dgates_NG[rows] = dactive
+        if t > 0:
+            dh.copy_(product(dgates_NG[rows]))
+    return dgates_NG

@@ -1,0 +1,201 @@
+"""LSTM and GRU against their formulas written as loops; packing, directions, dtypes."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from reeltag.layers import recurrent_product
+from reeltag.layers.recurrent import GRU, LSTM, Bidirectional, bidirectional
+from reeltag.layers.recurrent_packing import packing_of
+
+LENGTHS = (3, 5, 1, 0, 5)
+MASK = torch.arange(5) < torch.tensor(LENGTHS).unsqueeze(1)
+Loop = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def lstm_cell(layer: LSTM, index: int, x: Tensor, state: list[Tensor]) -> list[Tensor]:
+    """Return [c, h] after one frame of one video, by TensorFlow's BasicLSTMCell."""
+    kernel = layer.kernels[index]
+    i, j, f, o = (kernel.weight @ torch.cat([x, state[1]]) + kernel.bias).chunk(4)
+    c = torch.sigmoid(f + 1) * state[0] + torch.sigmoid(i) * torch.tanh(j)
+    return [c, torch.sigmoid(o) * torch.tanh(c)]
+
+
+def gru_cell(layer: GRU, index: int, x: Tensor, state: list[Tensor]) -> list[Tensor]:
+    """Return [h] after one frame of one video, by TensorFlow 1's GRUCell."""
+    (h,), gate, candidate = state, layer.gates[index], layer.candidates[index]
+    r, u = torch.sigmoid(gate.weight @ torch.cat([x, h]) + gate.bias).chunk(2)
+    new = torch.tanh(candidate.weight @ torch.cat([x, r * h]) + candidate.bias)
+    return [u * h + (1 - u) * new]
+
+
+def loops(layer: LSTM | GRU, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (outputs, last states): each video alone, frame by frame, layer by layer."""
+    cell, parts = (lstm_cell, 2) if isinstance(layer, LSTM) else (gru_cell, 1)
+    count = len(layer.kernels if isinstance(layer, LSTM) else layer.gates)
+    outputs, states = [], []
+    for x_TD, mask_T in zip(x_BTD, mask_BT, strict=True):
+        state = [[x_TD.new_zeros(layer.hidden)] * parts for _ in range(count)]
+        rows = [x_TD.new_zeros(layer.hidden)] * len(x_TD)
+        for t in sorted(range(len(x_TD)), reverse=layer.reverse):
+            if not mask_T[t]:
+                continue
+            h = x_TD[t]
+            for index in range(count):
+                state[index] = cell(layer, index, h, state[index])  # type: ignore[operator]
+                h = state[index][-1]
+            rows[t] = h
+        outputs.append(torch.stack(rows))
+        states.append(torch.stack([torch.stack(parts) for parts in state]))
+    last = torch.stack(states)
+    return torch.stack(outputs), last if parts == 2 else last.squeeze(2)
+
+
+def made(cell: type[LSTM | GRU], **options: bool) -> LSTM | GRU:
+    """Return two layers in float64, biases not 0."""
+    torch.manual_seed(0)
+    layer = cell(3, 4, 2, **options).double()
+    for parameter in layer.parameters():
+        if parameter.ndim == 1:
+            nn.init.normal_(parameter)
+    return layer
+
+
+both_cells = pytest.mark.parametrize("cell", [LSTM, GRU])
+both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["ahead", "back"])
+
+
+@both_cells
+@both_ways
+def test_matches_the_cells_formula_written_as_loops(
+    cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator
+) -> None:
+    layer = made(cell, reverse=reverse)
+    frames = torch.randn(5, 5, 3, generator=rng).double().requires_grad_()
+    weights = [torch.randn(5, *size, generator=rng).double() for size in ((5, 4), (2, 1, 4))]
+    found = []
+    for way in (layer, lambda *inputs: loops(layer, *inputs)):
+        outputs, state = way(frames, MASK)
+        loss = (outputs * weights[0]).sum() + (state.reshape(5, 2, -1, 4) * weights[1]).sum()
+        gradients = torch.autograd.grad(loss, [frames, *layer.parameters()])
+        found.append((outputs, state, *gradients))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
+
+
+@both_cells
+@both_ways
+def test_gradients_are_the_differences(
+    cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator
+) -> None:
+    layer, mask = made(cell, reverse=reverse), MASK[:3, :3]
+    frames = torch.randn(3, 3, 3, generator=rng).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x, mask), (frames, *layer.parameters()))
+
+
+@both_cells
+def test_the_last_state_alone_has_a_gradient(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+    layer, frames = made(cell), torch.randn(5, 5, 3, generator=rng).double()
+    for way in (layer, lambda *inputs: loops(layer, *inputs)):
+        layer.zero_grad()
+        way(frames, MASK)[1].square().sum().backward()
+        gradients = [p.grad for p in layer.parameters()]
+        if way is layer:
+            expected = gradients
+    torch.testing.assert_close(gradients, expected, rtol=1e-10, atol=1e-12)
+
+
+@both_cells
+@both_ways
+def test_without_a_gradient_chunks_give_the_same(
+    cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, frames = made(cell, reverse=reverse), torch.randn(5, 5, 3, generator=rng).double()
+    expected = layer(frames, MASK)
+    monkeypatch.setattr(recurrent_product, "CHUNK", 4)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(frames, MASK), expected, rtol=1e-12, atol=1e-14)
+
+
+@both_cells
+def test_the_exported_loop_computes_the_same(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+    torch.manual_seed(0)
+    pair = bidirectional(cell, 3, 4, 2).double()
+    free = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1)}
+    with torch.no_grad():
+        example = torch.zeros(5, 7, 3).double(), torch.ones(5, 7, dtype=torch.bool)
+        exported = torch.export.export(pair, example, dynamic_shapes=(free, free)).module()
+        for mask in (MASK, MASK[:1, :1]):
+            frames = torch.randn(*mask.shape, 3, generator=rng).double()
+            expected = pair(frames, mask)
+            torch.testing.assert_close(exported(frames, mask), expected, rtol=1e-10, atol=1e-12)
+
+
+@both_cells
+@pytest.mark.parametrize("frames", [0, 3])
+def test_videos_without_frames_have_state_zero(cell: type[LSTM | GRU], frames: int) -> None:
+    layer, mask = made(cell), torch.zeros(2, frames, dtype=torch.bool)
+    outputs, state = layer(torch.ones(2, frames, 3).double(), mask)
+    assert outputs.shape == (2, frames, 4) and not outputs.any() and not state.any()
+    state.sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
+
+
+@both_cells
+def test_a_gap_between_real_frames_is_skipped(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+    layer, frames = made(cell, reverse=True), torch.randn(1, 5, 3, generator=rng).double()
+    mask = torch.tensor([[True, False, True, True, False]])
+    outputs, state = layer(frames, mask)
+    whole, last = layer(frames[mask].unsqueeze(0), torch.ones(1, 3, dtype=torch.bool))
+    torch.testing.assert_close(outputs[mask], whole[0])
+    torch.testing.assert_close(state, last)
+    assert not outputs[~mask].any()
+
+
+@both_cells
+def test_bfloat16_is_close_and_its_states_are_float32(
+    cell: type[LSTM | GRU], rng: torch.Generator
+) -> None:
+    layer, frames = made(cell).float(), torch.randn(5, 5, 3, generator=rng)
+    expected = layer(frames, MASK)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, state = layer(frames, MASK)
+    assert outputs.dtype == torch.bfloat16 and state.dtype == torch.float32
+    torch.testing.assert_close(outputs.float(), expected[0], rtol=0, atol=2e-2)
+    torch.testing.assert_close(state, expected[1], rtol=0, atol=2e-2)
+    gradients = []
+    for found in ((outputs, state), expected):
+        loss = found[0].float().square().sum() + found[1].square().sum()
+        gradients.append(torch.autograd.grad(loss, list(layer.parameters())))
+    for ours, exact in zip(*gradients, strict=True):
+        assert (ours - exact).norm() < 0.03 * exact.norm()
+
+
+@both_cells
+def test_both_directions_stand_side_by_side(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+    torch.manual_seed(0)
+    pair, frames = bidirectional(cell, 3, 4), torch.randn(5, 5, 3, generator=rng)
+    assert isinstance(pair, Bidirectional) and pair.back.reverse and not pair.ahead.reverse
+    outputs, state = pair(frames, MASK)
+    for half, part in ((pair.ahead, slice(0, 4)), (pair.back, slice(4, 8))):
+        expected = half(frames, MASK)
+        torch.testing.assert_close((outputs[..., part], state[..., part]), expected)
+
+
+def test_frames_are_read_step_by_step_longest_video_first() -> None:
+    mask = torch.arange(3) < torch.tensor([[1], [3], [2]])
+    ahead, back = packing_of(mask), packing_of(mask, reverse=True)
+    assert ahead.counts == back.counts == [3, 2, 1]
+    assert ahead.order.tolist() == [1, 2, 0]
+    assert ahead.places.tolist() == [3, 6, 0, 4, 7, 5]
+    assert back.places.tolist() == [5, 7, 0, 4, 6, 3]
+    assert ahead.earlier().tolist() == [0, 1, 3]
+    assert list(ahead.chunks(3)) == [range(1), range(1, 3)]
+
+
+def test_tensorflow_starts_gates_of_a_gru_open_and_adds_one_to_forget() -> None:
+    gru, lstm = GRU(3, 4), LSTM(3, 4)
+    assert gru.gates[0].bias.eq(1).all() and gru.candidates[0].bias.eq(0).all()
+    assert lstm.kernels[0].bias.eq(0).all()
+    assert lstm.forget.reshape(4, 4).sum(dim=1).tolist() == [0, 0, 4, 0]
