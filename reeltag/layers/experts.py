@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.initialisers import scaled_linear, xavier_linear
+from reeltag.layers.mixture import mixture_logits
 
 
 def half_square(weight: Tensor) -> Tensor:
@@ -92,13 +93,8 @@ class MixtureOfExperts(nn.Module):
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return logits (B, C), float32 (float64 stays), exact where the probability saturates."""
         gate_input = x_BD if self.gate_input is None else self.gate_input(x_BD)
-        gate_BCM, expert_BCM = self.gates(gate_input), self.experts(x_BD)
-        dtype = torch.promote_types(gate_BCM.dtype, torch.float32)
-        gate_BCM = gate_BCM.to(dtype).unflatten(-1, (self.num_classes, -1))
-        expert_BCM = expert_BCM.to(dtype).unflatten(-1, (self.num_classes, -1))
-        yes_BCM = gate_BCM[..., :-1] + F.logsigmoid(expert_BCM)
-        no_BCM = torch.cat([yes_BCM - expert_BCM, gate_BCM[..., -1:]], dim=-1)
-        return torch.logsumexp(yes_BCM, dim=-1) - torch.logsumexp(no_BCM, dim=-1)
+        gates_BNC = _by_expert(self.gates, gate_input, self.num_classes)
+        return mixture_logits(gates_BNC, _by_expert(self.experts, x_BD, self.num_classes))
 
     def penalty(self) -> Tensor:
         """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""
@@ -112,3 +108,21 @@ class MixtureOfExperts(nn.Module):
         if self.gate_input is None:
             return {"gates": "gates", "experts": "experts"}
         return {"gate_input": "gates1", "gates": "gates2", "experts": "experts"}
+
+
+def _by_expert(linear: nn.Linear, x_BD: Tensor, num_classes: int) -> Tensor:
+    """Return the scores (B, M, C) of a linear layer whose rows are c * M + m.
+
+    The rows are put in order in the weights, in the one pass that casts them under autocast, and
+    not in the scores: sums over experts then run along whole rows of classes.
+    """
+    device, dtype = x_BD.device.type, linear.weight.dtype
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    weight_CMD = linear.weight.unflatten(0, (num_classes, -1))
+    weight_MCD = weight_CMD.transpose(0, 1).to(dtype, memory_format=torch.contiguous_format)
+    bias = linear.bias
+    if bias is not None:
+        bias = bias.unflatten(0, (num_classes, -1)).T.flatten()
+    scores: Tensor = F.linear(x_BD, weight_MCD.flatten(0, 1), bias)
+    return scores.unflatten(-1, (-1, num_classes))

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-CACHE = 2**19  # scores at a time on a CPU
+CACHE = 2**17  # scores at a time on a CPU: half a mebibyte of float32
 
 
 def mixture_logits(gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
@@ -51,8 +51,16 @@ def _branches(gates_BNC: Tensor, experts_BMC: Tensor) -> tuple[Tensor, Tensor]:
 def _yes_and_no(gates_BNC: Tensor, experts_BMC: Tensor) -> tuple[Tensor, Tensor]:
     """Return log p and log(1 - p), (B, C), but for the same constant."""
     yes_BMC, no_BMC = _branches(gates_BNC, experts_BMC)
-    no_BC = torch.logaddexp(torch.logsumexp(no_BMC, dim=1), gates_BNC[:, -1].to(no_BMC.dtype))
-    return torch.logsumexp(yes_BMC, dim=1), no_BC
+    dummy_BC = gates_BNC[:, -1].to(no_BMC.dtype)
+    most_BC = torch.maximum(no_BMC.amax(dim=1), dummy_BC)
+    no_BC = _exponentials(no_BMC, most_BC).add_((dummy_BC - most_BC).exp_()).log_().add_(most_BC)
+    most_BC = yes_BMC.amax(dim=1)
+    return _exponentials(yes_BMC, most_BC).log_().add_(most_BC), no_BC
+
+
+def _exponentials(scores_BMC: Tensor, most_BC: Tensor) -> Tensor:
+    """Return sum_m exp(scores[m] - most), (B, C); `torch.logsumexp` takes twice the time."""
+    return (scores_BMC - most_BC.unsqueeze(1)).exp_().sum(dim=1)
 
 
 def _parts(gates_BNC: Tensor) -> list[slice]:
