@@ -27,6 +27,9 @@ from reeltag.models import (
     second_level,
     soft_dbow,
     sub_nets,
+    time_distributed_conv,
+    time_distributed_max,
+    time_distributed_sort,
     vlad_bow,
 )
 
@@ -82,6 +85,9 @@ FAMILIES = (
     linear_combinations,
     vlad_bow,
     kmeans_resnet,
+    time_distributed_conv,
+    time_distributed_sort,
+    time_distributed_max,
 )
 VARIANTS: dict[str, ModelConfig] = {k: v for family in FAMILIES for k, v in family.VARIANTS.items()}
 

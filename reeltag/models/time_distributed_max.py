@@ -1,0 +1,85 @@
+"""Time distributed dense layer with max pooling, then ResNetLike.
+
+frames -> per stream (linear, norm, ReLU) -> maximum over time -> ResNetLike -> logits
+"""
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.layers.resnet import EPS, MOMENTUM, ResNetLike
+from reeltag.models.checks import require, require_fraction, require_input, require_positive
+
+SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatAlternate"
+PREPROCESSING = PreprocessingConfig(normalise="none")
+RECIPE = {
+    "batch_size": 128,
+    "optim": {"learning_rate": 1e-3, "schedule": "constant", "clip": "none"},
+}  # within what their configuration files use; this model's own is not known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Max pooling over time with the authors' sizes as defaults."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    inner: int = 1024
+    """Units of the ResNetLike."""
+    stream_blocks: int = 1
+    """Residual blocks of each stream."""
+    concat_blocks: int = 1
+    """Residual blocks on all streams together."""
+    dropout: float = 0.5
+    """Share of the ResNetLike's values that are dropped in training."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        require_positive("inner", self.inner)
+        for field in ("stream_blocks", "concat_blocks"):
+            require(getattr(self, field) >= 0, field, getattr(self, field), "an integer >= 0")
+        require_fraction("dropout", self.dropout)
+
+    def build(self) -> "TimeDistributedMax":
+        """Return the model with freshly drawn weights."""
+        return TimeDistributedMax(self)
+
+
+class TimeDistributedMax(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.dims = config.dims
+        self.linears = nn.ModuleList(nn.Linear(dim, dim, bias=False) for dim in config.dims)
+        self.norms = nn.ModuleList(
+            MaskedBatchNorm(dim, momentum=MOMENTUM, eps=EPS) for dim in config.dims
+        )
+        self.head = ResNetLike(
+            config.dims,
+            config.num_classes,
+            inner=config.inner,
+            stream_blocks=config.stream_blocks,
+            concat_blocks=config.concat_blocks,
+            dropout=config.dropout,
+        )
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        padding_BT1, found = ~mask_BT.unsqueeze(-1), []
+        streams = frames_BTD.split(self.dims, dim=-1)
+        for x_BTD, linear, norm in zip(streams, self.linears, self.norms, strict=True):
+            x_BTD = F.relu(norm(linear(x_BTD), mask_BT))
+            found.append(x_BTD.masked_fill(padding_BT1, 0.0).amax(dim=1))  # a ReLU is never below
+        logits_BC: Tensor = self.head(found)
+        return logits_BC
+
+
+TINY = Config(num_classes=5, dims=(6, 2), inner=8)
+VARIANTS = {"time_distributed_max_1024": Config()}
