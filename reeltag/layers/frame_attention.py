@@ -4,6 +4,7 @@ Shape letters: B videos, T frames (padded), D feature size, H hidden units.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -29,6 +30,32 @@ def pooled(weights_BT: Tensor, x_BTD: Tensor) -> Tensor:
     """
     sum_B1D = weights_BT.to(x_BTD.dtype).unsqueeze(1) @ x_BTD
     return sum_B1D.squeeze(1).to(weights_BT.dtype)
+
+
+def masked_attention(
+    query_BHTF: Tensor,
+    key_BHTF: Tensor,
+    value_BHTF: Tensor,
+    mask_BT: Tensor,
+    *,
+    scale: float | None = None,
+) -> Tensor:
+    """Return sum_s softmax_s(scale * q[t] . k[s]) v[s] over real frames s, (B, H, T, F).
+
+    In the dtype of its input; the softmax is in float32. Rows t in the padding hold something
+    finite, and so do all rows of a video without real frames.
+
+    Args:
+        query_BHTF: H heads of F features.
+        key_BHTF: the same.
+        value_BHTF: the same; finite also in the padding.
+        mask_BT: bool, True for a real frame.
+        scale: None is F^-0.5.
+    """
+    seen_BT = mask_BT | ~mask_BT.any(dim=-1, keepdim=True)  # a softmax over nothing is not a number
+    return F.scaled_dot_product_attention(
+        query_BHTF, key_BHTF, value_BHTF, attn_mask=seen_BT[:, None, None, :], scale=scale
+    )
 
 
 class AttentionPool(nn.Module):

@@ -24,12 +24,14 @@ from reeltag.models import (
     netvlad,
     nextvlad,
     resnet_like,
+    samsung_transformer,
     second_level,
     soft_dbow,
     sub_nets,
     time_distributed_conv,
     time_distributed_max,
     time_distributed_sort,
+    transformer,
     vlad_bow,
 )
 
@@ -88,6 +90,8 @@ FAMILIES = (
     time_distributed_conv,
     time_distributed_sort,
     time_distributed_max,
+    samsung_transformer,
+    transformer,
 )
 VARIANTS: dict[str, ModelConfig] = {k: v for family in FAMILIES for k, v in family.VARIANTS.items()}
 

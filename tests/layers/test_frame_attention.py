@@ -2,7 +2,7 @@
 
 import torch
 
-from reeltag.layers.frame_attention import AttentionPool, FeatureAttention
+from reeltag.layers.frame_attention import AttentionPool, FeatureAttention, masked_attention
 
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
@@ -42,3 +42,24 @@ def test_feature_attention_weighs_each_feature_alone(rng: torch.Generator) -> No
                 for t in range(length):
                     expected[b, h * 3 + d] += weights[t] / sum(weights) * frames[b, t, d]
     torch.testing.assert_close(pool(frames, MASK), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_masked_attention_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
+    query, key, value = torch.randn(3, 2, 2, 5, 4, generator=rng).double()
+    mixed = masked_attention(query, key, value, MASK, scale=0.3)
+    for b in range(2):
+        length = int(MASK[b].sum())
+        for h in range(2):
+            for t in range(length):
+                weights = [torch.exp(0.3 * query[b, h, t] @ key[b, h, s]) for s in range(length)]
+                expected = torch.zeros(4).double()
+                for s in range(length):
+                    expected += weights[s] / sum(weights) * value[b, h, s]
+                torch.testing.assert_close(mixed[b, h, t], expected, rtol=1e-10, atol=1e-12)
+
+
+def test_attention_over_no_frames_is_finite(rng: torch.Generator) -> None:
+    x = torch.randn(2, 2, 5, 4, generator=rng, requires_grad=True)
+    mixed = masked_attention(x, x, x, torch.zeros(2, 5, dtype=torch.bool))
+    mixed.sum().backward()
+    assert mixed.isfinite().all() and x.grad is not None and x.grad.isfinite().all()
