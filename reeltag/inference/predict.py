@@ -17,7 +17,7 @@ from reeltag.data.index import Index
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.data.vocabulary import find_vocabulary
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.inference.predictions import About
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
@@ -104,12 +104,29 @@ def refuse_misfit(tagger: Tagger, index: Index, choices: Choices) -> None:
             where=index.root,
             hint="Predict with a checkpoint that was trained on the vocabulary of these data.",
         )
+    if vocabulary is not None:
+        _refuse_other_names(tagger, vocabulary, index.root)
     if choices.segments and index.kind == "video":
         raise ConfigError(
             "holds one vector a video, which has no segments",
             where=index.root,
             hint="Segments need frame-level records (features at 1 Hz); leave out --segments.",
         )
+
+
+def _refuse_other_names(tagger: Tagger, vocabulary: Vocabulary, where: Path) -> None:
+    """Raise ConfigError where a class has one name in the checkpoint and another in the data.
+
+    A class without a name has a number for it, and fits any.
+    """
+    numbered = Vocabulary.numbered(len(vocabulary)).names
+    for index, (known, there) in enumerate(zip(tagger.class_names, vocabulary.names, strict=True)):
+        if known != there and numbered[index] not in (known, there):
+            raise ConfigError(
+                f"class {index} is {there!r}; the checkpoint knows it as {known!r}",
+                where=where,
+                hint="Predict with a checkpoint that was trained on the vocabulary of these data.",
+            )
 
 
 def _batches(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:

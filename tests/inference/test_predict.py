@@ -67,6 +67,17 @@ def make_tagger(
     return tagger
 
 
+def test_a_checkpoint_of_another_class_list_is_refused(
+    index: Index, corpus: Path, tmp_path: Path
+) -> None:
+    tagger = make_tagger()  # its classes are numbered: they fit any names
+    predict(tagger, index, tmp_path / "numbered", CPU)
+    tagger.class_names = ("class 0", "Zebra", *tagger.class_names[2:])
+    with pytest.raises(ConfigError, match=r"class 1 is '.*'; the checkpoint knows it as 'Zebra'"):
+        predict(tagger, index, tmp_path / "p", CPU)
+    assert not (tmp_path / "p").exists()
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_the_batch_size_changes_nothing(index: Index, tmp_path: Path, batch_size: int) -> None:
     choices = Choices(segments=True, device="cpu")
