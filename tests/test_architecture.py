@@ -7,7 +7,7 @@ import reeltag
 
 LAYERS = [
     {"core"},
-    {"metrics", "layers", "losses"},
+    {"metrics", "layers", "losses", "labels"},
     {"data", "models"},
     {"training", "inference"},
     {"deploy", "report"},

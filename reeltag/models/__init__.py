@@ -11,9 +11,11 @@ from reeltag.core.errors import ConfigError
 from reeltag.models import (
     attention_net,
     attentive_fcn,
+    autohome_mix,
     bottleneck,
     cyclic_fcn,
     dbof,
+    dbof_gcn,
     kmeans_resnet,
     linear_combinations,
     logistic,
@@ -67,15 +69,25 @@ class Mixture(Protocol):
         """Return the logits of the mixture (B, C), and of each member (M, B, C)."""
 
 
+@runtime_checkable
+class KnowsCooccurrence(Protocol):
+    """A model that begins with which classes appear together in the training split."""
+
+    def set_cooccurrence(self, counts_CC: Tensor) -> None:
+        """Take (C, C): videos with both classes; on the diagonal, videos with the class."""
+
+
 FAMILIES = (
     logistic,
     moe,
     nextvlad,
     mix_nextvlad,
+    autohome_mix,
     netvlad,
     netfv,
     soft_dbow,
     dbof,
+    dbof_gcn,
     attention_net,
     multi_attention,
     resnet_like,

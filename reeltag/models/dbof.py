@@ -64,8 +64,8 @@ class Config:
         return DBoFModel(self)
 
 
-class DBoFModel(nn.Module):
-    """See the module docstring."""
+class DBoFBody(nn.Module):
+    """All but the classifier: what the module docstring draws up to the mixture of experts."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -86,12 +86,9 @@ class DBoFModel(nn.Module):
         )
         self.hidden_norm = MaskedBatchNorm(config.hidden) if normed else None
         self.activation = config.activation
-        self.head = GatedMixture(
-            config.hidden, config.num_classes, config.num_experts, l2=config.l2
-        )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """Return logits (B, C)."""
+    def hidden_units(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what the classifier is given, (B, hidden)."""
         affine = None
         if self.input_norm is not None:
             frames_BTD = self.input_norm.standardise(frames_BTD, mask_BT)
@@ -99,7 +96,21 @@ class DBoFModel(nn.Module):
         hidden_BH: Tensor = self.hidden(self.pool(frames_BTD, mask_BT, affine))
         if self.hidden_norm is not None:
             hidden_BH = self.hidden_norm(hidden_BH)
-        logits_BC: Tensor = self.head(ACTIVATIONS[self.activation](hidden_BH))
+        return ACTIVATIONS[self.activation](hidden_BH)
+
+
+class DBoFModel(DBoFBody):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.head = GatedMixture(
+            config.hidden, config.num_classes, config.num_experts, l2=config.l2
+        )
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
         return logits_BC
 
     def tensorflow_names(self) -> dict[str, str]:

@@ -19,10 +19,11 @@ class Batches:
     Args:
         train: one pass over the training items, of this rank.
         validate: one pass over the validation items, of this rank; None where there are none.
+        items: what is trained on, of all ranks.
     """
 
     def __init__(self, train: Loader, validate: Loader | None, items: VideoSet) -> None:
-        self.train, self.validate = train, validate
+        self.train, self.validate, self.items = train, validate, items
         self.streams = tuple((stream.name, stream.width) for stream in items.streams)
         self.skipped = items.skipped
 

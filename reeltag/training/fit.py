@@ -32,6 +32,7 @@ from reeltag.training.batches import Batches, make_batches
 from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, TrainLog, Validation
 from reeltag.training.config import Recipe
 from reeltag.training.interrupt import explained
+from reeltag.training.label_graph import tell_cooccurrence
 from reeltag.training.metrics import validation_metric
 from reeltag.training.module import TaggerTraining
 from reeltag.training.objectives import Objective, objective_for
@@ -114,6 +115,7 @@ def train(
         names,
         eigenvalues,
     )
+    tell_cooccurrence(tagger, batches.items)
     start(tagger, recipe.init)
     if _rank() == 0:
         with whole_folder(out) as part:
@@ -149,6 +151,7 @@ def resume(
     checkpoint = out / "resume.ckpt"
     if not checkpoint.is_file():
         say(f"{out} has no checkpoint yet: training begins at step 0.")
+        tell_cooccurrence(tagger, batches.items)
         start(tagger, recipe.init)
         return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
     return _fit(tagger, objective, recipe, batches, out, checkpoint=checkpoint)

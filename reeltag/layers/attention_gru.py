@@ -1,0 +1,73 @@
+"""A recurrent network whose steps are summed by attention.
+
+Shape letters: B videos, T frames (padded), D feature size, H size of a step's output.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from reeltag.layers.frame_attention import masked_softmax, pooled
+from reeltag.layers.initialisers import xavier_linear
+from reeltag.layers.recurrent import GRU, bidirectional
+
+
+class StepAttention(nn.Module):
+    """v = sum_t a[t] h[t],  a = softmax over real steps of w . tanh(W h[t] + b).
+
+    Source: Yang et al. 2016, NAACL N16-1174, sec. 2.2 eq. 5 to 7, with as many attention units as
+    a step has outputs.
+
+    Args:
+        size: H.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.hidden = xavier_linear(size, size)
+        self.score = xavier_linear(size, 1, bias=False)
+
+    def forward(self, steps_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return (B, H), float32 (float64 stays); 0 for a video without real frames."""
+        return pooled(self.weights(steps_BTH, mask_BT), steps_BTH)
+
+    def weights(self, steps_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return a (B, T), float32 (float64 stays), 0 in the padding; sum 1, or 0 without frames.
+
+        Args:
+            steps_BTH: floating point; finite also in the padding.
+            mask_BT: bool, True for a real frame.
+        """
+        scores_BT: Tensor = self.score(torch.tanh(self.hidden(steps_BTH))).squeeze(-1)
+        return masked_softmax(scores_BT, mask_BT, dim=-1)
+
+
+class AttentionGRU(nn.Module):
+    """GRU over the frames, in both directions or forwards, and `StepAttention` over its outputs.
+
+    Source: papers/autohome2019 sec. 3.1, whose figure is lost; what stands here is the reading of
+    reference/segment-level.md sec. 5.3.
+
+    Args:
+        dim: D.
+        hidden: units of the GRU each way.
+        num_layers: of the GRU, each way.
+        both_ways: H is 2 * hidden; else H is hidden.
+    """
+
+    def __init__(
+        self, dim: int, hidden: int, num_layers: int = 1, *, both_ways: bool = True
+    ) -> None:
+        super().__init__()
+        self.recurrent: nn.Module
+        if both_ways:
+            self.recurrent = bidirectional(GRU, dim, hidden, num_layers)
+        else:
+            self.recurrent = GRU(dim, hidden, num_layers)
+        self.output_size = 2 * hidden if both_ways else hidden
+        self.attention = StepAttention(self.output_size)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return (B, H), float32 (float64 stays); one frame gives that frame's output."""
+        steps_BTH, _ = self.recurrent(frames_BTD, mask_BT)
+        summed_BH: Tensor = self.attention(steps_BTH, mask_BT)
+        return summed_BH

@@ -1,0 +1,113 @@
+"""Deep bag of frames, classified by weights that two layers over a graph of the labels compute.
+
+    frames -> deep bag of frames -> hidden units -+
+    label vectors -> graph layer -> graph layer --+-> products -> logits
+
+The graph begins as which labels appear together in the training split, and is trained from there.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from reeltag.layers.graph import GraphClassifier
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models import dbof
+from reeltag.models.checks import require, require_input, require_positive
+
+SOURCE = "papers/autohome2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 80,
+    "frames": {"how": "random", "num_frames": 30},
+    "optim": {"learning_rate": 2e-4},
+}  # the paper's pre-training; the frames are the starter code's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Deep bag of frames with a classifier from a graph of the labels."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    num_clusters: int = 8192
+    """Words that a frame can light up."""
+    hidden: int = 1024
+    """Units between pooling and classifier: the size of a class's weights."""
+    activation: Literal["relu6", "sigmoid"] = "relu6"
+    """Of words and hidden units."""
+    pooling: Literal["max", "mean"] = "max"
+    """Over the frames of a video."""
+    label_size: int = 300
+    """Size of a label's vector, which is learned."""
+    graph_hidden: int = 1024
+    """Units a label has between the two graph layers."""
+    train_graph: bool = True
+    """Train the graph too, or leave it as the labels of the training split have it."""
+    threshold: float = 0.4
+    """Least probability P(j | i) that joins two labels."""
+    share: float = 0.25
+    """What the neighbours of a label count together at the start, against 1 for itself."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        for field in ("num_clusters", "hidden", "label_size", "graph_hidden"):
+            require_positive(field, getattr(self, field))
+        require(self.threshold >= 0, "threshold", self.threshold, "a number >= 0")
+        require(0 <= self.share < float("inf"), "share", self.share, "a finite number >= 0")
+
+    def base(self) -> dbof.Config:
+        """Return the sizes of the deep bag of frames."""
+        return dbof.Config(
+            num_classes=self.num_classes,
+            dims=self.dims,
+            num_clusters=self.num_clusters,
+            hidden=self.hidden,
+            activation=self.activation,
+            pooling=self.pooling,
+        )
+
+    def build(self) -> "DBoFGraphModel":
+        """Return the model with freshly drawn weights."""
+        return DBoFGraphModel(self)
+
+
+class DBoFGraphModel(dbof.DBoFBody):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.base())
+        self.head = GraphClassifier(
+            config.hidden,
+            config.num_classes,
+            label_size=config.label_size,
+            hidden=config.graph_hidden,
+            train_graph=config.train_graph,
+            threshold=config.threshold,
+            share=config.share,
+        )
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
+        return logits_BC
+
+    def set_cooccurrence(self, counts_CC: Tensor) -> None:
+        """Let the graph begin as which labels appear together; until then it is the identity.
+
+        Args:
+            counts_CC: videos with both classes; on the diagonal, videos with the class.
+        """
+        self.head.set_cooccurrence(counts_CC)
+
+
+TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8, label_size=4, graph_hidden=8)
+VARIANTS = {
+    "dbof_gcn_k8192_h1024": Config(),
+    "dbof_gcn_1000_classes": Config(num_classes=1000),
+    "dbof_gcn_fixed_graph": Config(train_graph=False),
+}

@@ -1,0 +1,77 @@
+"""Autohome's mixture: the sizes of its paper, its members, its options."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from reeltag.core.errors import ConfigError
+from reeltag.models import autohome_mix
+from reeltag.models.autohome_mix import TINY, VARIANTS
+from tests.models.test_contract import some_batch
+
+
+def test_the_three_nextvlads_have_the_sizes_of_the_papers_table() -> None:
+    with torch.device("meta"):
+        model = VARIANTS["autohome_mix_3_nextvlad"].build()
+    millions = [sum(p.numel() for p in m.parameters()) / 1e6 for m in model.nextvlads]
+    assert millions == [pytest.approx(size, abs=0.05) for size in (78.6, 93.2, 79.2)]
+    total = sum(p.numel() for p in model.parameters()) / 1e6
+    assert total == pytest.approx(251, abs=0.5)
+
+
+def test_later_members_come_after_the_first(rng: torch.Generator) -> None:
+    model, (frames, mask) = TINY.build().eval(), some_batch(rng, 8)
+    logits, members = model.members(frames, mask)
+    assert logits.shape == (3, 5) and members.shape == (3, 3, 5)
+    for branch, member in zip(model.nextvlads, members, strict=False):
+        torch.testing.assert_close(branch(frames, mask), member)
+    assert model.gru is not None
+    torch.testing.assert_close(model.gru_classifier(model.gru(frames, mask)), members[-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "num_members"),
+    [
+        ({"gru": False}, 2),
+        ({"mixture": "scalars"}, 3),
+        ({"gru_both_ways": False, "gru_layers": 2}, 3),
+        ({"num_clusters": (4,), "reduction": (2,)}, 2),
+    ],
+)
+def test_options_build_and_train(
+    change: dict[str, Any], num_members: int, rng: torch.Generator
+) -> None:
+    model = replace(TINY, **change).build()
+    logits, members = model.members(*some_batch(rng, 8))
+    assert len(members) == num_members
+    logits.square().sum().backward()
+    grads = [p.grad for p in model.mixture.parameters()]
+    assert all(grad is not None and grad.any() for grad in grads)
+
+
+def test_scalars_do_not_look_at_the_video(rng: torch.Generator) -> None:
+    model = replace(TINY, mixture="scalars").build().eval()
+    logits, members = model.members(*some_batch(rng, 8))
+    torch.testing.assert_close(logits, members.mean(dim=0))  # they start equal
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_clusters": ()}, r"num_clusters is \(\); allowed: one number or more"),
+        ({"reduction": (2,)}, r"reduction is \(2,\); allowed: 2 numbers"),
+        ({"reduction": (2, 3)}, "reduction is 3; allowed: a divisor of hidden"),
+        ({"gru_reduction": 3}, "gru_reduction is 3; allowed: a divisor of hidden"),
+        ({"gru_hidden": 0}, "gru_hidden is 0"),
+        ({"num_clusters": (4, 1)}, "num_clusters is 1; allowed: >= 2"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(TINY, **change)
+
+
+def test_the_papers_recipe_has_no_distillation() -> None:
+    assert autohome_mix.RECIPE["members"] == {"weight": 0.0}
