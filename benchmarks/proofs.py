@@ -42,6 +42,7 @@ class Proof:
     metric: str
     bar: float | None = None
     splits: str = ""
+    centroids: int = 0  # to fit on the training frames, for the model to start from
 
 
 def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[str, Any]:
@@ -58,12 +59,19 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
     run = work / f"{name}-seed{seed}"
     predictions = run.with_suffix(".parquet")
     began = time.monotonic()
+    train = proof.train
+    if proof.centroids:
+        file = work / f"{name}-centroids.safetensors"
+        if not file.exists():
+            fit = f"--clusters {proof.centroids} --out {file}"
+            reeltag(f"centroids {root} {proof.splits} {fit}")
+        train += f" --init {file}"
     if not (run / "metrics.json").exists():
         begun = (run / "resume.ckpt").exists()
         reeltag(
             f"train --resume {run}"
             if begun
-            else f"train {proof.train} --data {root} {proof.splits} --seed {seed} --out {run}"
+            else f"train {train} --data {root} {proof.splits} --seed {seed} --out {run}"
         )
     if not predictions.exists():
         reeltag(f"predict {run} --data {root} --split test {proof.predict} --out {predictions}")
@@ -71,7 +79,7 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
     value = found[proof.metric]
     return {
         "data": proof.data,
-        "train": f"reeltag train {proof.train} {proof.splits} --seed {seed}",
+        "train": f"reeltag train {train} {proof.splits} --seed {seed}",
         "predict": f"reeltag predict RUN --split test {proof.predict}",
         "seed": seed,
         "metric": proof.metric,

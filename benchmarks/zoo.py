@@ -88,6 +88,7 @@ def _run(name: str, race: str, data: Path, work: Path, seed: int) -> dict[str, A
         train=f"{entry.model} {entry.races[race]} {course.budget}",
         predict=course.predict,
         metric=course.metric,
+        centroids=entry.centroids,
     )
     label = f"zoo-{race}-{name}"
     found = prove(proof, label, data, work, seed)
