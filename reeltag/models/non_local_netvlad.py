@@ -1,0 +1,62 @@
+"""Non-local NetVLAD: gated NetVLAD whose clusters attend to one another.
+
+    frames -> norm -> NetVLAD sums per stream -> attention over clusters -> L2 -> linear
+           -> context gate -> experts -> gate -> logits
+
+The first stream has all clusters, the others half of them. The authors draw 300 frames at random
+with replacement; which frames are seen is the loader's business here, and padding is masked.
+"""
+
+from dataclasses import dataclass
+
+from reeltag.layers.non_local import NonLocalNetVLAD
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models.checks import require
+from reeltag.models.late_fusion import LateFusion, LateFusionConfig
+
+SOURCE = "Tang et al. 2018, arXiv:1810.00207; 17Skye17/2nd-YouTube8M (YT8M-T, 6th in 2018)"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 80,
+    "frames": {"how": "random", "num_frames": 300},
+    "optim": {"learning_rate": 2e-4, "decay": 0.8, "decay_examples": 4_000_000},
+}  # the names of their runs; the decay is WILLOW's, whose code theirs is built on
+SHARE = 2  # the other streams have num_clusters // SHARE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(LateFusionConfig):
+    """Gated NetVLAD with attention over the clusters, with the authors' sizes as defaults."""
+
+    num_clusters: int = 64
+    """Clusters of the first stream; the others have half as many."""
+    num_experts: int = 8
+    """Experts a class, without the dummy expert that always says no."""
+    temperature: float = 64.0
+    """What the scores of the attention over clusters are divided by."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        self.check(self.num_clusters, SHARE)
+        ok = 0 < self.temperature < float("inf")
+        require(ok, "temperature", self.temperature, "a finite number > 0")
+
+    def build(self) -> "NonLocalNetVLADModel":
+        """Return the model with freshly drawn weights."""
+        return NonLocalNetVLADModel(self)
+
+
+class NonLocalNetVLADModel(LateFusion):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        clusters = [config.num_clusters] + [config.num_clusters // SHARE] * (len(config.dims) - 1)
+        pools = [
+            NonLocalNetVLAD(dim, count, config.temperature)
+            for dim, count in zip(config.dims, clusters, strict=True)
+        ]
+        super().__init__(config, pools, config.num_clusters, "VLAD")
+
+
+TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8, num_experts=2)
+VARIANTS = {"non_local_netvlad_k64_h1024": Config()}
