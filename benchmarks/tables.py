@@ -1,4 +1,4 @@
-"""Put what results/ holds into the tables of docs/results.md.
+"""Put what results/ holds into the tables of docs/results.md and docs/models.md.
 
 python -m benchmarks.tables
 """
@@ -11,17 +11,86 @@ from typing import Any
 
 from benchmarks.record import PROJECT, RESULTS
 
-PAGE = PROJECT / "docs" / "results.md"
+DOCS = PROJECT / "docs"
+RACES = ("yt8m", "audioset", "mosaics")
 
 
 def main() -> None:
-    """Rewrite what stands between the markers of the page."""
-    text = PAGE.read_text()
-    for name, table in (("quality", _quality()), ("speed", _speed())):
+    """Rewrite what stands between the markers of the pages."""
+    _fill(DOCS / "results.md", {"quality": _quality(), "speed": _speed()})
+    _fill(DOCS / "models.md", {"zoo": _zoo(), "rates": _rates()})
+
+
+def _fill(page: Path, tables: dict[str, str]) -> None:
+    text = page.read_text()
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, after = text.split(begin)[0], text.split(end)[1]
         text = f"{before}{begin}\n{table}\n{end}{after}"
-    PAGE.write_text(text)
+    page.write_text(text)
+
+
+def _zoo() -> str:
+    """Return a row an entry: its parameters and what it reached in each race, best first."""
+    measured = _read(RESULTS / "zoo.json")["rows"]
+    rows = ["| entry | parameters | YouTube-8M, GAP@20 | AudioSet, mAP | mosaics, GAP@20 |"]
+    rows.append("|---|---|---|---|---|")
+    entries = dict.fromkeys(row["entry"] for row in measured)
+
+    def best(entry: str) -> list[float]:
+        means = [_mean_in(measured, entry, race) for race in RACES]
+        return [mean or 0.0 for mean in means]
+
+    for entry in sorted(entries, key=best, reverse=True):
+        sizes = [row["parameters"] for row in measured if row["entry"] == entry]
+        cells = [_cell([r for r in measured if _is(r, entry, race)]) for race in RACES]
+        rows.append(f"| `{entry}` | {_range(sizes)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _is(row: dict[str, Any], entry: str, race: str) -> bool:
+    return bool(row["entry"] == entry and row["race"] == race)
+
+
+def _mean_in(rows: list[dict[str, Any]], entry: str, race: str) -> float | None:
+    values = [row["value"] for row in rows if _is(row, entry, race)]
+    return mean(values) if values else None
+
+
+def _cell(runs: list[dict[str, Any]]) -> str:
+    """Return the mean over seeds, the bootstrap interval of the first, and how many seeds."""
+    if not runs:
+        return ""
+    low, high = runs[0]["interval"]
+    seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
+    return f"{mean(run['value'] for run in runs):.4f} [{low:.3f}, {high:.3f}]{seeds}"
+
+
+def _range(sizes: list[int]) -> str:
+    ends = [f"{size / 1e6:.1f}" for size in (min(sizes), max(sizes))]
+    return f"{' to '.join(dict.fromkeys(ends))} M"
+
+
+def _rates() -> str:
+    """Return a row a model at its authors' size: how fast it trains, and what limits it."""
+    rows = ["| variant | parameters | batch x frames | videos/s fp32 | bf16 | TensorFlow |"]
+    rows[0] += " GFLOP a video | share of the matmul rate, bf16 | memory, GiB |"
+    rows.append("|---|---|---|---|---|---|---|---|---|")
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for figure in _read(RESULTS / "bench_models.json")["figures"]:
+        _, variant, precision = figure["name"].split()
+        found.setdefault(variant, {})[precision] = figure["details"]
+    for variant, by in found.items():
+        one, best = by["fp32"], by.get("bf16", by["fp32"])
+        peer = best.get("tensorflow")
+        peers = "" if peer is None else "-".join(f"{rate:,.4g}" for rate in dict.fromkeys(peer))
+        rows.append(
+            f"| `{variant}` | {best['parameters'] / 1e6:.1f} M | {best['batch']} x "
+            f"{best['frames']} | {one['videos_per_second']:,.4g} | "
+            f"{best['videos_per_second']:,.4g} | {peers} | {best['gflop_a_video']:.3g} | "
+            f"{best['fraction_of_matmul_rate']:.0%} | {best['peak_rss_gib']:.1f} |"
+        )
+    return "\n".join(rows)
 
 
 def _quality() -> str:
