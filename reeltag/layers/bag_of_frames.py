@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from reeltag.layers.clusters import SoftClusters, in_autocast_dtype
 from reeltag.layers.initialisers import normal_linear
-from reeltag.layers.input_norm import Affine, folded
+from reeltag.layers.input_norm import Affine, behind_offset, folded
 from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.word_maximum import normalised_maximum
 
 Activation = Literal["relu6", "sigmoid", "none"]
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -70,6 +71,9 @@ class BagOfFrames(nn.Module):
         frames_BTD = in_autocast_dtype(frames_BTD)
         weight_KD, offset_K = folded(self.words.weight, affine)
         scores_BTK = F.linear(frames_BTD, weight_KD, self.words.bias)
+        if self.norm is not None and self.pooling == "max" and _by_hand(frames_BTD):
+            max_BK = self._maximum(self.norm, scores_BTK, mask_BT, offset_K)
+            return ACTIVATIONS[self.activation](max_BK).where(mask_BT.any(dim=1, keepdim=True), 0.0)
         scores_BTK = scores_BTK.to(torch.promote_types(scores_BTK.dtype, torch.float32))
         if offset_K is not None:
             scores_BTK = scores_BTK + offset_K
@@ -80,6 +84,19 @@ class BagOfFrames(nn.Module):
             return masked_max(active_BTK, mask_BT)
         mask_BT1 = mask_BT.to(active_BTK.dtype).unsqueeze(-1)
         return (active_BTK * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1).clamp(min=1)
+
+    def _maximum(
+        self, norm: MaskedBatchNorm, scores_BTK: Tensor, mask_BT: Tensor, offset_K: Tensor | None
+    ) -> Tensor:
+        """Return max_t z[t], (B, K): activations grow, so the maximum may be taken before them."""
+        beta_K, statistics = behind_offset(norm, offset_K)
+        counted_BT = mask_BT.to(torch.promote_types(scores_BTK.dtype, torch.float32))
+        max_BK, mean_K, var_K = normalised_maximum(
+            scores_BTK, counted_BT, norm.weight, beta_K, norm.eps, statistics
+        )
+        if self.training:
+            norm.track(mean_K if offset_K is None else mean_K + offset_K, var_K)
+        return max_BK
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""
@@ -112,15 +129,9 @@ class SoftBagOfWords(SoftClusters):
 
         Args: as `BagOfFrames.forward`.
         """
-        sum_BK, max_BK = self.counts(in_autocast_dtype(frames_BTD), mask_BT, affine)
+        frames_BTD = in_autocast_dtype(frames_BTD)
+        sum_BK, max_BK = self.counts(frames_BTD, mask_BT, affine, maximum=self.maximum)
         return torch.cat([unit(sum_BK), unit(max_BK)], dim=-1) if self.maximum else unit(sum_BK)
-
-    def counts(
-        self, frames_BTD: Tensor, mask_BT: Tensor, affine: Affine | None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the sum and the maximum over frames of a, (B, K) each."""
-        weights_BTK, sum_BK = self.weights(frames_BTD, mask_BT, affine)
-        return sum_BK, weights_BTK.amax(dim=1).to(sum_BK.dtype)
 
 
 class GatedBagOfWords(SoftBagOfWords):
@@ -146,7 +157,8 @@ class GatedBagOfWords(SoftBagOfWords):
 
         Args: as `BagOfFrames.forward`.
         """
-        sum_BK, max_BK = self.counts(in_autocast_dtype(frames_BTD), mask_BT, affine)
+        frames_BTD = in_autocast_dtype(frames_BTD)
+        sum_BK, max_BK = self.counts(frames_BTD, mask_BT, affine, maximum=True)
         gate_BK = self.gate_norm(self.excite(self.squeeze(unit(max_BK)))).sigmoid()
         return unit(gate_BK * sum_BK)
 
@@ -157,6 +169,11 @@ class GatedBagOfWords(SoftBagOfWords):
             "excite.weight": "cluster_weights_2",
             "gate_norm": "cluster_bn_2",
         }
+
+
+def _by_hand(frames_BTD: Tensor) -> bool:
+    """Return whether the hand-written steps are of use: on a CPU, and not while tracing."""
+    return frames_BTD.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def masked_max(values_BTK: Tensor, mask_BT: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.gating import ContextGate, ProbabilityGate
-from reeltag.layers.initialisers import normal_linear
 from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.wide_linear import WideLinear
 
 GateSource = Literal["none", "probabilities", "input"]
 
@@ -92,8 +92,10 @@ class GatedHead(nn.Module):
         remove_diagonal: bool = False,
     ) -> None:
         super().__init__()
-        bias_std = -1.0 if relu else 0.01
-        self.hidden = normal_linear(size, hidden, std=weight_std, bias_std=bias_std)
+        self.hidden = WideLinear(size, hidden, bias=not relu)
+        nn.init.normal_(self.hidden.weight, std=weight_std)
+        if self.hidden.bias is not None:
+            nn.init.normal_(self.hidden.bias, std=0.01)
         self.hidden_norm = MaskedBatchNorm(hidden) if relu else None
         self.gate = ContextGate(hidden, remove_diagonal=remove_diagonal) if gate else None
         self.experts = experts

@@ -81,6 +81,22 @@ def folded(weight_KD: Tensor, affine: Affine | None) -> tuple[Tensor, Tensor | N
         return weight_KD * scale_D, weight_KD @ shift_D
 
 
+def behind_offset(
+    norm: MaskedBatchNorm, offset_K: Tensor | None
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """Return the shift and the statistics by which `norm` normalises scores without their offset.
+
+    In training the statistics are None, those of the batch: they take the offset away. In eval mode
+    they are the running ones, of scores with the offset, which the shift must bring in.
+    """
+    if norm.training:
+        return norm.bias, None
+    mean_K, var_K = norm.running_mean.clone(), norm.running_var.clone()
+    if offset_K is None:
+        return norm.bias, (mean_K, var_K)
+    return norm.bias + offset_K * norm.weight * torch.rsqrt(var_K + norm.eps), (mean_K, var_K)
+
+
 def _parts(frames_BTD: Tensor) -> list[slice]:
     """Return the videos that are worked on together."""
     num_videos, step = len(frames_BTD), len(frames_BTD)

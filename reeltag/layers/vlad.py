@@ -6,10 +6,9 @@ Shape letters: B videos, T frames (padded), D feature size, K clusters, V = D * 
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltag.layers.aggregation import weighted_sum
+from reeltag.layers.cluster_sums import normalised_sums
 from reeltag.layers.clusters import SoftClusters, in_autocast_dtype
 from reeltag.layers.input_norm import Affine
 
@@ -44,7 +43,7 @@ class NetVLAD(SoftClusters):
             self.gate_KD = nn.Parameter(torch.randn(num_clusters, dim) * dim**-0.5)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor, affine: Affine | None = None) -> Tensor:
-        """Return (B, V), column d * K + k, of unit norm, float32 (float64 stays).
+        """Return (B, V), column d * K + k, of unit norm, in the dtype of the frames (autocast's).
 
         A video without real frames gives 0.
 
@@ -55,16 +54,16 @@ class NetVLAD(SoftClusters):
         """
         frames_BTD = in_autocast_dtype(frames_BTD)
         weights_BTK, mass_BK = self.weights(frames_BTD, mask_BT, affine)
-        sum_BDK = weighted_sum(weights_BTK, frames_BTD).to(mass_BK.dtype).transpose(1, 2)
-        if affine is not None:
-            scale_D, shift_D = affine
-            sum_BDK = sum_BDK * scale_D.unsqueeze(-1) + mass_BK.unsqueeze(1) * shift_D.unsqueeze(-1)
+        dim, dtype = self.assign.in_features, mass_BK.dtype
+        scale_D, shift_D = affine or (mass_BK.new_ones(dim), mass_BK.new_zeros(dim))
+        factor_DK = scale_D.to(dtype).unsqueeze(-1)
+        offset_DK = shift_D.to(dtype).unsqueeze(-1).expand(-1, self.num_clusters)
         if self.centres_DK is not None:
-            sum_BDK = sum_BDK - mass_BK.unsqueeze(1) * self.centres_DK
+            offset_DK = offset_DK - self.centres_DK
         if self.gate_KD is not None:
-            sum_BDK = sum_BDK * self.gate_KD.sigmoid().T
-        vlad_BV = F.normalize(sum_BDK, dim=1, eps=1e-6).flatten(start_dim=1)
-        return F.normalize(vlad_BV, dim=-1, eps=1e-6)
+            gate_DK = self.gate_KD.sigmoid().T
+            factor_DK, offset_DK = factor_DK * gate_DK, offset_DK * gate_DK
+        return normalised_sums(frames_BTD, weights_BTK, mass_BK, factor_DK, offset_DK)
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""

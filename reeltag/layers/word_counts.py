@@ -1,0 +1,184 @@
+"""How much of a video falls to each of very many words: soft assignment, summed over frames.
+
+As `layers.assignment`, for thousands of words of which only the sums over frames are wanted. At the
+published size of Soft-DBoW the scores are 192 million numbers a batch. A few frames at a time stay
+in the cache; all work is done in two buffers that are allocated once, because fresh memory costs
+more than any operation here.
+
+Shape letters: B videos, T frames (padded), K words, R frames worked on together.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+CACHE = 2**17  # scores at a time: two buffers of 512 KiB of float32, of a core's second-level cache
+Statistics = tuple[Tensor, Tensor]  # mean (K,) and biased variance (K,)
+
+
+def soft_counts(
+    scores_BTK: Tensor,
+    counted_BT: Tensor,
+    gamma_K: Tensor,
+    beta_K: Tensor,
+    eps: float,
+    statistics: Statistics | None = None,
+    *,
+    maximum: bool = False,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return sum and maximum over frames of softmax_K(batch_norm(scores)), and statistics.
+
+    Args:
+        scores_BTK: floating point, finite everywhere.
+        counted_BT: float32 (float64 where the scores are), 1 for a real frame, else 0.
+        gamma_K: scale of the batch norm.
+        beta_K: shift of the batch norm.
+        eps: added to the variance.
+        statistics: of the batch norm; None: those of the real rows of this batch.
+        maximum: compute the maximum; otherwise it is empty, (B, 0).
+
+    Returns:
+        sum (B, K), maximum (B, K) in the precision of the scores, of what lies between 0 and 1;
+        mean (K,) and biased variance (K,), both without gradient.
+    """
+    mean_K, var_K = statistics or (None, None)
+    with torch.autocast(scores_BTK.device.type, enabled=False):
+        return _SoftCounts.apply(  # type: ignore[no-any-return]
+            scores_BTK, counted_BT, gamma_K, beta_K, eps, mean_K, var_K, maximum
+        )
+
+
+def row_parts(scores_BTK: Tensor) -> Iterator[tuple[int, slice]]:
+    """Yield the video and the frames that are worked on together."""
+    num_videos, num_frames, num_words = scores_BTK.shape
+    step = max(1, CACHE // max(1, num_words))
+    for video in range(num_videos):
+        for start in range(0, num_frames, step):
+            yield video, slice(start, min(start + step, num_frames))
+
+
+def buffers(scores_BTK: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return two arrays (R, K) to work in."""
+    step = max(1, CACHE // max(1, scores_BTK.shape[-1]))
+    both = torch.empty(2, min(step, scores_BTK.shape[1]), scores_BTK.shape[2], dtype=dtype)
+    return both[0], both[1]
+
+
+def row_statistics(scores_BTK: Tensor, counted_BT: Tensor) -> Statistics:
+    """Return mean and biased variance (K,) of the counted rows.
+
+    Sums are taken around the mean of the first video, so that nothing cancels.
+    """
+    total = counted_BT.sum().clamp(min=1)
+    first_K = counted_BT[0] @ scores_BTK[0].to(counted_BT.dtype)
+    pilot_K = first_K / counted_BT[0].sum().clamp(min=1)
+    sum_K, square_K = torch.zeros_like(pilot_K), torch.zeros_like(pilot_K)
+    work_RK, _ = buffers(scores_BTK, counted_BT.dtype)
+    for video, rows in row_parts(scores_BTK):
+        x_RK = work_RK[: rows.stop - rows.start].copy_(scores_BTK[video, rows]).sub_(pilot_K)
+        sum_K.addmv_(x_RK.T, counted_BT[video, rows])
+        square_K.addmv_(x_RK.square_().T, counted_BT[video, rows])
+    shift_K = sum_K / total
+    return pilot_K + shift_K, (square_K / total - shift_K.square()).clamp(min=0)
+
+
+def through_batch_norm_(
+    grad_BTK: Tensor,
+    scores_BTK: Tensor,
+    counted_BT: Tensor,
+    scale_K: Tensor,
+    mean_K: Tensor,
+    slope_K: Tensor,
+    level_K: Tensor,
+) -> None:
+    """Turn gradients of normalised scores, in place, into those of the scores.
+
+        grad <- scale * (grad - counted * (level + slope * (scores - mean)))
+
+    Args:
+        grad_BTK: 0 in the padding.
+        scores_BTK: before the norm.
+        counted_BT: 1 for rows of which the statistics were taken.
+        scale_K: gamma / standard deviation.
+        mean_K: of the counted rows.
+        slope_K: sum over rows of grad * (scores - mean), over count and variance.
+        level_K: mean over rows of grad.
+    """
+    level_K, slope_K = scale_K * (level_K - slope_K * mean_K), scale_K * slope_K
+    padded = not bool(counted_BT.all())
+    first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
+    for video, rows in row_parts(scores_BTK):
+        size = rows.stop - rows.start
+        x_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(slope_K).add_(level_K)
+        if padded:
+            x_RK.mul_(counted_BT[video, rows].unsqueeze(-1))
+        d_RK = second_RK[:size].copy_(grad_BTK[video, rows]).mul_(scale_K)
+        grad_BTK[video, rows] = d_RK.sub_(x_RK)
+
+
+class _SoftCounts(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        scores_BTK: Tensor,
+        counted_BT: Tensor,
+        gamma_K: Tensor,
+        beta_K: Tensor,
+        eps: float,
+        mean_K: Tensor | None,
+        var_K: Tensor | None,
+        maximum: bool,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        ctx.own_statistics = mean_K is None  # type: ignore[attr-defined]
+        if mean_K is None or var_K is None:
+            mean_K, var_K = row_statistics(scores_BTK, counted_BT)
+        rstd_K = torch.rsqrt(var_K + eps)
+        scale_K, shift_K = gamma_K * rstd_K, beta_K - mean_K * gamma_K * rstd_K
+        weights_BTK = torch.empty_like(scores_BTK)
+        sum_BK = counted_BT.new_zeros(len(scores_BTK), scores_BTK.shape[-1])
+        first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
+        for video, rows in row_parts(scores_BTK):
+            size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
+            z_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(scale_K).add_(shift_K)
+            p_RK = torch.softmax(z_RK, dim=-1, out=second_RK[:size])
+            weights_BTK[video, rows] = p_RK.mul_(counted_R.unsqueeze(-1))
+            sum_BK[video].addmv_(p_RK.T, counted_R)
+        max_BK = weights_BTK.amax(dim=1).to(sum_BK.dtype) if maximum else sum_BK[:, :0].clone()
+        ctx.save_for_backward(scores_BTK, counted_BT, gamma_K, mean_K, rstd_K, weights_BTK, max_BK)
+        ctx.mark_non_differentiable(mean_K, var_K)
+        return sum_BK, max_BK, mean_K, var_K
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scores_BTK, counted_BT, gamma_K, mean_K, rstd_K, weights_BTK, max_BK = ctx.saved_tensors  # type: ignore[attr-defined]
+        sum_grad_BK, max_grad_BK = gradients[:2]
+        shares_BK = None
+        if max_BK.numel():  # frames that share the maximum share its gradient
+            ties_BK = (weights_BTK == max_BK.to(weights_BTK.dtype).unsqueeze(1)).sum(dim=1)
+            shares_BK = max_grad_BK / ties_BK
+        grad_BTK = torch.empty_like(scores_BTK)
+        beta_grad_K, product_K = torch.zeros_like(mean_K), torch.zeros_like(mean_K)
+        first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
+        for video, rows in row_parts(scores_BTK):  # through softmax; the sums batch norm needs
+            size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
+            p_RK, d_RK = first_RK[:size].copy_(weights_BTK[video, rows]), second_RK[:size]
+            if shares_BK is None:
+                mean_R1 = torch.mv(p_RK, sum_grad_BK[video]).unsqueeze(-1)
+                torch.sub(sum_grad_BK[video], mean_R1, out=d_RK)
+            else:
+                d_RK.copy_(p_RK == max_BK[video]).mul_(shares_BK[video]).add_(sum_grad_BK[video])
+                d_RK.sub_((d_RK * p_RK).sum(dim=-1, keepdim=True))
+            grad_BTK[video, rows] = d_RK.mul_(p_RK)
+            beta_grad_K.addmv_(d_RK.T, counted_R)
+            x_RK = first_RK[:size].copy_(scores_BTK[video, rows]).sub_(mean_K)
+            product_K.addmv_(d_RK.mul_(x_RK).T, counted_R)
+        slope_K, level_K = torch.zeros_like(mean_K), torch.zeros_like(mean_K)
+        if ctx.own_statistics:  # type: ignore[attr-defined]
+            total = counted_BT.sum().clamp(min=1)
+            slope_K, level_K = product_K * rstd_K.square() / total, beta_grad_K / total
+        through_batch_norm_(
+            grad_BTK, scores_BTK, counted_BT, gamma_K * rstd_K, mean_K, slope_K, level_K
+        )
+        return grad_BTK, None, product_K * rstd_K, beta_grad_K, None, None, None, None
