@@ -13,9 +13,7 @@ from reeltag.data.loading.reading import FrameReader
 from reeltag.data.sampling import ChosenFrames
 
 MAX_FRAMES = 300  # of a video, as published
-AT_ONCE = (
-    1024  # frames; bounds the memory at 350 MB of YouTube-8M's even where few are of one video
-)
+AT_ONCE = 1024  # frames; 350 MB of YouTube-8M's, even where few are of one video
 
 
 def count_frames(items: VideoSet) -> int:
@@ -43,10 +41,11 @@ def sample_frames(
     """
     end = np.cumsum(np.minimum(items.length, MAX_FRAMES), dtype=np.int64)
     total = int(end[-1])
-    number_N = np.arange(total)
     if num_frames < total:
         rng = np.random.default_rng(seed)
         number_N = np.sort(rng.choice(total, num_frames, replace=False, shuffle=False))
+    else:
+        number_N = np.arange(total)
     with FrameReader(items) as reader:
         for start in range(0, len(number_N), AT_ONCE):
             number_n = number_N[start : start + AT_ONCE]
