@@ -4,11 +4,12 @@ Shape letters: B videos, T frames (padded), D input size, H hidden units, L laye
 an LSTM state (cell c, then output h), N real frames in the order of reading.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan  # only in torch.export; PyTorch calls it a prototype
+from torch._higher_order_ops.scan import scan_op  # only in torch.export; a prototype, they say
 
 from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.recurrent_gru import gru_steps
@@ -61,9 +62,9 @@ class LSTM(nn.Module):
         if torch.compiler.is_exporting():
             return self._scanned(x_BTD, mask_BT)
         packing, states = packing_of(mask_BT, reverse=self.reverse), []
-        dtype = _dtype(x_BTD, self.forget)
+        dtype = _dtype(x_BTD, next(self.parameters()))
         x_ND = packing.pack(x_BTD.to(dtype))
-        for kernel in self.kernels:
+        for kernel in _linears(self.kernels):
             bias_G = kernel.bias + self.forget
             x_ND, *state = lstm_steps(x_ND, kernel.weight.to(dtype), bias_G.to(dtype), packing)
             states.append(torch.stack([packing.restore(part) for part in state], dim=1))
@@ -71,19 +72,12 @@ class LSTM(nn.Module):
 
     def _scanned(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         states = []
-        for kernel in self.kernels:
+        for kernel in _linears(self.kernels):
             input_GD, state_GH = kernel.weight.split([x_BTD.shape[-1], self.hidden], dim=1)
-            bias_G = kernel.bias + self.forget
-
-            def step(state: State, given_BG: Tensor, weight_GH: Tensor = state_GH) -> State:
-                c_BH, h_BH = state
-                i, j, f, o = (given_BG + h_BH @ weight_GH.T).chunk(4, dim=-1)
-                c_BH = f.sigmoid() * c_BH + i.sigmoid() * j.tanh()
-                return c_BH, o.sigmoid() * c_BH.tanh()
-
-            given_BTG = x_BTD @ input_GD.T + bias_G
-            zeros = tuple(x_BTD.new_zeros(2, len(x_BTD), self.hidden).unbind())
-            state, x_BTD = _scan(step, zeros, given_BTG, mask_BT, reverse=self.reverse)
+            given_BTG = x_BTD @ input_GD.T + kernel.bias + self.forget
+            zeros = x_BTD.new_zeros(2, x_BTD.shape[0], self.hidden).unbind()
+            cell = _Cell(_lstm_cell, [state_GH], reverse=self.reverse)
+            state, x_BTD = cell.scan(zeros, given_BTG, mask_BT)
             states.append(torch.stack(state, dim=1))
         return x_BTD * mask_BT.unsqueeze(-1), torch.stack(states, dim=1)
 
@@ -117,7 +111,7 @@ class GRU(nn.Module):
         sizes = [input_size] + [hidden] * (num_layers - 1)
         self.gates = nn.ModuleList(xavier_linear(size + hidden, 2 * hidden) for size in sizes)
         self.candidates = nn.ModuleList(xavier_linear(size + hidden, hidden) for size in sizes)
-        for gate in self.gates:
+        for gate in _linears(self.gates):
             nn.init.ones_(gate.bias)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,36 +127,36 @@ class GRU(nn.Module):
         if torch.compiler.is_exporting():
             return self._scanned(x_BTD, mask_BT)
         packing, states = packing_of(mask_BT, reverse=self.reverse), []
-        dtype = _dtype(x_BTD, self.gates[0].weight)
+        dtype = _dtype(x_BTD, next(self.parameters()))
         x_ND = packing.pack(x_BTD.to(dtype))
-        for parts in zip(self.gates, self.candidates, strict=True):
-            weights = [part.to(dtype) for cell in parts for part in (cell.weight, cell.bias)]
-            x_ND, h_BH = gru_steps(x_ND, *weights, packing)
+        for gate, candidate in self._cells():
+            x_ND, h_BH = gru_steps(
+                x_ND,
+                (gate.weight.to(dtype), candidate.weight.to(dtype)),
+                (gate.bias.to(dtype), candidate.bias.to(dtype)),
+                packing,
+            )
             states.append(packing.restore(h_BH))
         return packing.unpack(x_ND), torch.stack(states, dim=1)
 
     def _scanned(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         states = []
-        for gate, candidate in zip(self.gates, self.candidates, strict=True):
+        for gate, candidate in self._cells():
             sizes = [x_BTD.shape[-1], self.hidden]
             gate_GD, gate_GH = gate.weight.split(sizes, dim=1)
             new_HD, new_HH = candidate.weight.split(sizes, dim=1)
 
-            def step(
-                state: State, given_B: Tensor, gate_GH: Tensor = gate_GH, new_HH: Tensor = new_HH
-            ) -> State:
-                h_BH, width = state[0], 2 * self.hidden
-                r_BH, u_BH = (given_B[:, :width] + h_BH @ gate_GH.T).sigmoid().chunk(2, dim=-1)
-                new_BH = (given_B[:, width:] + (r_BH * h_BH) @ new_HH.T).tanh()
-                return (u_BH * h_BH + (1 - u_BH) * new_BH,)
-
             given = torch.cat(
                 [x_BTD @ gate_GD.T + gate.bias, x_BTD @ new_HD.T + candidate.bias], dim=-1
             )
-            zeros = (x_BTD.new_zeros(len(x_BTD), self.hidden),)
-            state, x_BTD = _scan(step, zeros, given, mask_BT, reverse=self.reverse)
+            zeros = (x_BTD.new_zeros(x_BTD.shape[0], self.hidden),)
+            cell = _Cell(_gru_cell, [gate_GH, new_HH], reverse=self.reverse)
+            state, x_BTD = cell.scan(zeros, given, mask_BT)
             states.append(state[0])
         return x_BTD * mask_BT.unsqueeze(-1), torch.stack(states, dim=1)
+
+    def _cells(self) -> Iterator[tuple[nn.Linear, nn.Linear]]:
+        return zip(_linears(self.gates), _linears(self.candidates), strict=True)
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where a checkpoint keeps each part, below the scope of the cells."""
@@ -196,6 +190,10 @@ def bidirectional(
     )
 
 
+def _linears(layers: Iterable[nn.Module]) -> list[nn.Linear]:
+    return [layer for layer in layers if isinstance(layer, nn.Linear)]
+
+
 def _dtype(x: Tensor, weight: Tensor) -> torch.dtype:
     """Return the dtype of products: that of autocast where it is on."""
     device = x.device.type
@@ -203,28 +201,55 @@ def _dtype(x: Tensor, weight: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if on else weight.dtype
 
 
-def _scan(
-    step: Callable[[State, Tensor], State],
-    state: State,
-    given_BTG: Tensor,
-    mask_BT: Tensor,
-    *,
-    reverse: bool,
-) -> tuple[State, Tensor]:
-    """Return the last states and the outputs (B, T, H) as one loop of an exported graph.
+def _lstm_cell(state: State, given_BG: Tensor, weight_GH: Tensor) -> State:
+    c_BH, h_BH = state
+    i, j, f, o = (given_BG + h_BH @ weight_GH.T).chunk(4, dim=-1)
+    c_BH = f.sigmoid() * c_BH + i.sigmoid() * j.tanh()
+    return c_BH, o.sigmoid() * c_BH.tanh()
 
-    Where there is no frame the state is copied, before the first as after the last, so reading
-    backwards needs no more than the reversed axis.
+
+def _gru_cell(state: State, given: Tensor, gate_GH: Tensor, candidate_HH: Tensor) -> State:
+    (h_BH,), width = state, len(gate_GH)
+    r_BH, u_BH = (given[:, :width] + h_BH @ gate_GH.T).sigmoid().chunk(2, dim=-1)
+    new_BH = (given[:, width:] + (r_BH * h_BH) @ candidate_HH.T).tanh()
+    return (u_BH * h_BH + (1 - u_BH) * new_BH,)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell as the body of a loop in an exported graph, with its weights on the state side.
+
+    The operator is called without its public face, `scan`, which compiles the body, remembers that
+    for the next layer, and then fixes the batch size.
     """
 
-    def masked(state: State, inputs: State) -> tuple[State, Tensor]:
-        given_BG, real_B1 = inputs
-        new = tuple(map(torch.where, [real_B1] * len(state), step(state, given_BG), state))
-        return new, new[-1].clone()
+    step: Callable[..., State]
+    weights: list[Tensor]
+    reverse: bool
 
-    inputs = given_BTG.transpose(0, 1), mask_BT.T.unsqueeze(-1)
-    last, outputs_TBH = scan(masked, state, inputs, reverse=reverse)
-    return last, outputs_TBH.transpose(0, 1)
+    def scan(self, state: State, given_BTG: Tensor, mask_BT: Tensor) -> tuple[State, Tensor]:
+        """Return the last states and the outputs (B, T, H).
+
+        Where there is no frame the state is copied, before the first as after the last, so reading
+        backwards needs no more than the reversed axis.
+        """
+        inputs = [given_BTG.transpose(0, 1), mask_BT.T.unsqueeze(-1)]
+        inputs = [x.flip(0) for x in inputs] if self.reverse else inputs
+        *last, outputs_TBH = scan_op(self.masked, list(state), inputs, tuple(self.weights))
+        outputs_TBH = outputs_TBH.flip(0) if self.reverse else outputs_TBH
+        return tuple(last), outputs_TBH.transpose(0, 1)
+
+    def masked(self, *inputs: Tensor) -> list[Tensor]:
+        """Return the next state and the output of one step, all inputs in a row."""
+        size = len(inputs) - 2 - len(self.weights)
+        old, (given_BG, real_B1), weights = (
+            inputs[:size],
+            inputs[size : size + 2],
+            inputs[size + 2 :],
+        )
+        pairs = zip(self.step(old, given_BG, *weights), old, strict=True)
+        new = [torch.where(real_B1, *pair) for pair in pairs]
+        return [*new, new[-1].clone()]
 
 
 def _names(layers: nn.Module, scopes: dict[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from reeltag.layers.recurrent_packing import Packing
 from reeltag.layers.recurrent_product import (
     Product,
+    bias_gradient,
     chunks,
     given_or_zero,
     tanh_,
@@ -26,10 +27,8 @@ from reeltag.layers.recurrent_product import (
 
 def gru_steps(
     x_ND: Tensor,
-    gate_GK: Tensor,
-    gate_G: Tensor,
-    candidate_HK: Tensor,
-    candidate_H: Tensor,
+    kernels: tuple[Tensor, Tensor],
+    biases: tuple[Tensor, Tensor],
     packing: Packing,
 ) -> tuple[Tensor, Tensor]:
     """Return outputs (N, H) of one layer, and the state (B, H) after each video's last frame.
@@ -39,21 +38,20 @@ def gru_steps(
 
     Args:
         x_ND: input.
-        gate_GK: kernel of the gates, reset and then update, of the dtype of the input.
-        gate_G: their bias.
-        candidate_HK: kernel of the candidate.
-        candidate_H: its bias.
+        kernels: of the gates, reset and then update, (G, K), and of the candidate (H, K); of the
+            dtype of the input.
+        biases: of the same, (G,) and (H,).
         packing: of the frames.
     """
     out: tuple[Tensor, Tensor] = _GRUSteps.apply(
-        x_ND, gate_GK, gate_G, candidate_HK, candidate_H, packing, torch.is_grad_enabled()
+        x_ND, kernels[0], biases[0], kernels[1], biases[1], packing, torch.is_grad_enabled()
     )
     return out
 
 
 class _GRUSteps(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: FunctionCtx,
         x_ND: Tensor,
         gate_GK: Tensor,
@@ -94,30 +92,31 @@ class _GRUSteps(torch.autograd.Function):
                     gates_nG.copy_(active)
                     new_nH.copy_(new)
         if keep:
-            ctx.packing = packing
+            ctx.packing = packing  # type: ignore[attr-defined]
             ctx.save_for_backward(x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH)
         ctx.set_materialize_grads(False)
         return h_NH, h_BH
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH = ctx.saved_tensors
-        packing, size, dim = ctx.packing, h_NH.shape[1], x_ND.shape[1]
+        x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH = ctx.saved_tensors  # type: ignore[attr-defined]
+        packing: Packing = ctx.packing  # type: ignore[attr-defined]
+        size, dim = h_NH.shape[1], x_ND.shape[1]
         before_MH = h_NH.index_select(0, packing.earlier())
         dgates_NG, dnew_NH = gate_gradients(
             packing, (gate_GK, candidate_HK), (gates_NG, new_NH, before_MH), gradients
         )
         dx_ND = dgate_GK = dcandidate_HK = None
-        if ctx.needs_input_grad[0]:
+        if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
             dx_ND = torch.addmm(dgates_NG @ gate_GK[:, :dim], dnew_NH, candidate_HK[:, :dim])
-        if ctx.needs_input_grad[1]:
+        if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
             dgate_GK = weight_gradient(dgates_NG, x_ND, before_MH)
-        if ctx.needs_input_grad[3]:
+        if ctx.needs_input_grad[3]:  # type: ignore[attr-defined]
             first = len(x_ND) - len(before_MH)
             reset_MH = before_MH.mul_(gates_NG[first:, :size])
             dcandidate_HK = weight_gradient(dnew_NH, x_ND, reset_MH)
-        dbiases = dgates_NG.sum(dim=0), dnew_NH.sum(dim=0)
+        dbiases = bias_gradient(dgates_NG), bias_gradient(dnew_NH)
         return dx_ND, dgate_GK, dbiases[0], dcandidate_HK, dbiases[1], None, None
 
 
@@ -139,7 +138,7 @@ def gate_gradients(
     gates_NG, new_NH, before_MH = kept
     videos, size, blocks = packing.shape[0], new_NH.shape[1], packing.blocks()
     first = len(new_NH) - len(before_MH)
-    gate, candidate = (Product(w[:, -size:].T, videos) for w in weights)
+    gate, candidate = (Product(w[:, -size:].contiguous().T, videos) for w in weights)
     exact = torch.promote_types(new_NH.dtype, torch.float32)
     dh_BH = given_or_zero(gradients[1], new_NH.new_empty(videos, size, dtype=exact))
     active_BG, dactive_BG = dh_BH.new_empty(2, videos, 2 * size).unbind()

@@ -16,6 +16,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from reeltag.layers.recurrent_packing import Packing
 from reeltag.layers.recurrent_product import (
     Product,
+    bias_gradient,
     chunks,
     given_or_zero,
     tanh_,
@@ -48,7 +49,7 @@ def lstm_steps(
 
 class _LSTMSteps(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: FunctionCtx,
         x_ND: Tensor,
         weight_GK: Tensor,
@@ -88,23 +89,24 @@ class _LSTMSteps(torch.autograd.Function):
                     gates_nG.copy_(active)
                     c_NH[rows] = c
         if keep:
-            ctx.packing = packing
+            ctx.packing = packing  # type: ignore[attr-defined]
             ctx.save_for_backward(x_ND, weight_GK, gates_NG, c_NH, h_NH)
         ctx.set_materialize_grads(False)
         return h_NH, c_BH, h_BH
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x_ND, weight_GK, gates_NG, c_NH, h_NH = ctx.saved_tensors
-        dgates_NG = gate_gradients(ctx.packing, weight_GK, gates_NG, c_NH, gradients)
-        before_MH = h_NH.index_select(0, ctx.packing.earlier())
+        x_ND, weight_GK, gates_NG, c_NH, h_NH = ctx.saved_tensors  # type: ignore[attr-defined]
+        packing: Packing = ctx.packing  # type: ignore[attr-defined]
+        dgates_NG = gate_gradients(packing, weight_GK, gates_NG, c_NH, gradients)
+        before_MH = h_NH.index_select(0, packing.earlier())
         dx_ND = dweight_GK = None
-        if ctx.needs_input_grad[0]:
+        if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
             dx_ND = dgates_NG @ weight_GK[:, : x_ND.shape[1]]
-        if ctx.needs_input_grad[1]:
+        if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
             dweight_GK = weight_gradient(dgates_NG, x_ND, before_MH)
-        return dx_ND, dweight_GK, dgates_NG.sum(dim=0), None, None
+        return dx_ND, dweight_GK, bias_gradient(dgates_NG), None, None
 
 
 def gate_gradients(
@@ -124,7 +126,7 @@ def gate_gradients(
         gradients: of the outputs (N, H), of the last c and of the last h (B, H), or None for 0.
     """
     videos, size, blocks = packing.shape[0], c_NH.shape[1], packing.blocks()
-    product = Product(weight_GK[:, -size:].T, videos)
+    product = Product(weight_GK[:, -size:].contiguous().T, videos)
     dc_BH, dh_BH = (given_or_zero(g, c_NH.new_empty(videos, size)) for g in gradients[1:])
     active_BG, dactive_BG = c_NH.new_empty(2, videos, 4 * size).unbind()
     tanh_BH, dgates_NG = torch.empty_like(dc_BH), torch.empty_like(gates_NG)

@@ -63,7 +63,7 @@ class Packing:
     def unpack(self, x_ND: Tensor) -> Tensor:
         """Return (B, T, D) with the rows at their frames, 0 in the padding."""
         out = x_ND.new_zeros(self.shape[0] * self.shape[1], x_ND.shape[1])
-        return out.index_copy(0, self.places, x_ND).unflatten(0, self.shape)
+        return out.index_copy(0, self.places, x_ND).view(*self.shape, x_ND.shape[1])
 
     def restore(self, state_BD: Tensor) -> Tensor:
         """Return the states (B, D), given longest first, in the order of the batch."""

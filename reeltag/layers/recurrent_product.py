@@ -87,6 +87,11 @@ def weight_gradient(dgates_NG: Tensor, x_ND: Tensor, before_MH: Tensor) -> Tenso
     return torch.cat([dgates_NG.T @ x_ND, later_MG.T @ before_MH], dim=1)
 
 
+def bias_gradient(dgates_NG: Tensor) -> Tensor:
+    """Return the sum over rows (G,), as a product: faster than PyTorch's sum in bfloat16."""
+    return (dgates_NG.new_ones(1, len(dgates_NG)) @ dgates_NG).squeeze(0)
+
+
 def chunks(packing: Packing, *, whole: bool) -> list[range]:
     """Return the runs of steps whose gates exist at the same time: all, or about CHUNK rows."""
     return list(packing.chunks(len(packing.places) if whole else CHUNK))

@@ -19,10 +19,7 @@ ELSEWHERE = {  # prefix -> where it is checked, or why it is not
     "google_sampling": "the loader draws frames, from a generator of its own",
     "ceshine_": "a port whose mathematics differ from the authors' (traps 36 to 39)",
     "google_framelogistic": "tests/models/test_families.py",
-    "google_lstm": "recurrent families come with issue 2 of 5",
     "lin_distill": "tests/losses/test_distillation.py",
-    "willow_model_gru": "recurrent families come with issue 2 of 5",
-    "willow_model_lstm": "recurrent families come with issue 2 of 5",
 }
 BETAS, EPSILON = np.array([0.9, 0.999], np.float32), float(np.float32(1e-8))
 FILES = [

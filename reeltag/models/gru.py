@@ -1,0 +1,83 @@
+"""Two layers of GRU over the frames, read by a mixture of experts.
+
+    frames, all streams side by side -> GRU layers -> states of all layers -> experts -> logits
+
+TensorFlow 1's cell: the reset gate is applied before the product. All frames in order; in random
+order with `--frames.how random`.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from reeltag.layers.experts import MixtureOfExperts
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.layers.recurrent import GRU
+from reeltag.models.checks import require_input, require_penalty, require_positive
+
+SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; Youtube-8M-WILLOW GruModel; papers/axon2018"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 128,
+    "optim": {"learning_rate": 2e-4, "decay": 0.9, "decay_examples": 4_000_000},
+}  # README of the authors' code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """GRU with WILLOW's sizes as defaults."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    cells: int = 1200
+    """Units of each layer."""
+    num_layers: int = 2
+    """Layers on top of each other."""
+    backward: bool = False
+    """Read each video from its last frame to its first."""
+    num_experts: int = 2
+    """Experts a class, without the dummy expert that always says no."""
+    l2: float = 1e-6
+    """Weight of the L2 penalty on the experts and their gates."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        for field in ("cells", "num_layers", "num_experts"):
+            require_positive(field, getattr(self, field))
+        require_penalty("l2", self.l2)
+
+    def build(self) -> "GRUModel":
+        """Return the model with freshly drawn weights."""
+        return GRUModel(self)
+
+
+class GRUModel(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.rnn = GRU(sum(config.dims), config.cells, config.num_layers, reverse=config.backward)
+        size = config.cells * config.num_layers
+        self.head = MixtureOfExperts(size, config.num_classes, config.num_experts, l2=config.l2)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        _, state_BLH = self.rnn(frames_BTD, mask_BT)
+        logits_BC: Tensor = self.head(state_BLH.flatten(1))
+        return logits_BC
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        names = {f"rnn.{k}": f"RNN/rnn/{v}" for k, v in self.rnn.tensorflow_names().items()}
+        return names | {f"head.{k}": v for k, v in self.head.tensorflow_names().items()}
+
+
+TINY = Config(num_classes=5, dims=(6, 2), cells=8)
+VARIANTS = {
+    "gru_2x1200": Config(),
+    "gru_2x1200_backward": Config(backward=True),
+    "gru_2x1024": Config(cells=1024),
+}

@@ -1,0 +1,92 @@
+"""Two layers of LSTM over the frames, read by a mixture of experts.
+
+    frames, all streams side by side -> LSTM layers -> states c, h of all layers (WILLOW),
+                                                    or the top layer's h (starter code) -> experts
+
+The starter code reads all frames in order; WILLOW 150 at random, in random order, which the
+loader does (RECIPE).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from reeltag.layers.experts import MixtureOfExperts
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.layers.recurrent import LSTM
+from reeltag.models.checks import require, require_input, require_penalty, require_positive
+
+SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; google/youtube-8m, LstmModel"
+PREPROCESSING = PreprocessingConfig()
+RECIPE = {
+    "batch_size": 128,
+    "frames": {"how": "random", "num_frames": 150},
+    "optim": {"learning_rate": 2e-4, "decay": 0.9, "decay_examples": 4_000_000},
+}  # WILLOW's README; the starter code's, for all frames: 1e-3, decay 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """LSTM with WILLOW's sizes as defaults."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    cells: int = 1024
+    """Units of each layer."""
+    num_layers: int = 2
+    """Layers on top of each other."""
+    read: Literal["states", "output"] = "states"
+    """What the experts see: the last states c and h of all layers, or the top layer's last h."""
+    backward: bool = False
+    """Read each video from its last frame to its first."""
+    num_experts: int = 2
+    """Experts a class, without the dummy expert that always says no."""
+    l2: float = 1e-8
+    """Weight of the L2 penalty on the experts and their gates."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        for field in ("cells", "num_layers", "num_experts"):
+            require_positive(field, getattr(self, field))
+        require(self.read in ("states", "output"), "read", self.read, "'states' or 'output'")
+        require_penalty("l2", self.l2)
+
+    def build(self) -> "LSTMModel":
+        """Return the model with freshly drawn weights."""
+        return LSTMModel(self)
+
+
+class LSTMModel(nn.Module):
+    """See the module docstring."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.read = config.read
+        self.rnn = LSTM(sum(config.dims), config.cells, config.num_layers, reverse=config.backward)
+        size = config.cells * (2 * config.num_layers if config.read == "states" else 1)
+        self.head = MixtureOfExperts(size, config.num_classes, config.num_experts, l2=config.l2)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        _, state_BLSH = self.rnn(frames_BTD, mask_BT)
+        read_BH = state_BLSH.flatten(1) if self.read == "states" else state_BLSH[:, -1, 1]
+        logits_BC: Tensor = self.head(read_BH)
+        return logits_BC
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        scope = "RNN/rnn" if self.read == "states" else "rnn"
+        names = {f"rnn.{k}": f"{scope}/{v}" for k, v in self.rnn.tensorflow_names().items()}
+        return names | {f"head.{k}": v for k, v in self.head.tensorflow_names().items()}
+
+
+TINY = Config(num_classes=5, dims=(6, 2), cells=8)
+VARIANTS = {
+    "lstm_2x1024": Config(read="output"),
+    "lstm_willow_2x1024": Config(),
+    "lstm_willow_2x1024_backward": Config(backward=True),
+}
