@@ -12,6 +12,7 @@ from torch.autograd.function import FunctionCtx
 from reeltag.layers.initialisers import xavier_linear
 
 TOGETHER_CPU, TOGETHER = 2**20, 2**26  # scores (4 bytes each) whose intermediate values are held
+EXACT = 80.0  # beyond it softplus(x) = x to the last digit, and exp(x) still fits into float32
 
 
 class DecisionAttention(nn.Module):
@@ -78,13 +79,17 @@ def _log_terms(
 
     Without any real frame they are those of scores 0.
     """
-    dtype = torch.promote_types(attention_btN.dtype, torch.float32)
-    padding_bt1 = ~mask_bt.unsqueeze(-1)
-    scores_btN = attention_btN.to(dtype).masked_fill(padding_bt1, torch.finfo(dtype).min)
-    log_a_btN = scores_btN.log_softmax(dim=1)
-    decision_btN = decision_btN.to(dtype).masked_fill(padding_bt1, 0.0)
-    yes_btN = log_a_btN + F.logsigmoid(decision_btN)
+    real_bt1 = _real(mask_bt, attention_btN)
+    scores_btN = attention_btN + (1 - real_bt1) * (torch.finfo(real_bt1.dtype).min / 2)
+    log_a_btN = scores_btN - scores_btN.logsumexp(dim=1, keepdim=True)
+    decision_btN = decision_btN * real_bt1
+    yes_btN = log_a_btN - F.softplus(-decision_btN, threshold=EXACT)
     return log_a_btN, yes_btN, yes_btN - decision_btN
+
+
+def _real(mask_bt: Tensor, scores_btN: Tensor) -> Tensor:
+    """Return 1 for a real frame and 0 for padding, (b, t, 1), float32 (float64 stays)."""
+    return mask_bt.to(torch.promote_types(scores_btN.dtype, torch.float32)).unsqueeze(-1)
 
 
 def _sums(yes_btN: Tensor, no_btN: Tensor, heads: int) -> tuple[Tensor, Tensor]:
@@ -127,20 +132,20 @@ class _DecisionPool(torch.autograd.Function):
         heads: int = ctx.heads  # type: ignore[attr-defined]
         attention_grad, decision_grad = map(torch.empty_like, (attention_BTN, decision_BTN))
         for part in _parts(attention_BTN):
-            real_bt1 = mask_BT[part].unsqueeze(-1)
+            real_bt1 = _real(mask_BT[part], attention_BTN)
             log_a_btN, yes_btN, no_btN = _log_terms(
                 attention_BTN[part], decision_BTN[part], mask_BT[part]
             )
             grad_b1N, log_p_b1N, log_q_b1N = (
                 x_BC[part].tile(heads).unsqueeze(1) for x_BC in (gradients[0], yes_BC, no_BC)
             )
-            yes_btN = yes_btN.sub_(log_p_b1N).exp_().mul_(grad_b1N)
-            no_btN = no_btN.sub_(log_q_b1N).exp_().mul_(grad_b1N)
-            yes_btN, no_btN = (x.masked_fill_(~real_bt1, 0.0) for x in (yes_btN, no_btN))
+            grad_btN = grad_b1N * real_bt1
+            yes_btN = yes_btN.sub_(log_p_b1N).exp_().mul_(grad_btN)
+            no_btN = no_btN.sub_(log_q_b1N).exp_().mul_(grad_btN)
             sure_btN = decision_BTN[part].to(yes_btN.dtype).sigmoid()
             decision_grad[part] = torch.lerp(yes_btN, no_btN, sure_btN)
             yes_btN -= no_btN
             sum_b1N = yes_btN.sum(dim=1, keepdim=True)
             yes_btN.addcmul_(log_a_btN.exp_(), sum_b1N, value=-1.0)
-            attention_grad[part] = yes_btN.masked_fill_(~real_bt1, 0.0)
+            attention_grad[part] = yes_btN
         return attention_grad, decision_grad, None, None
