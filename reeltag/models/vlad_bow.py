@@ -9,6 +9,7 @@ p is no integer; sign(s) |s|^p is the same at 3 and at every odd integer, and p 
 Shape letters: B videos, T frames (padded), K words.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +25,7 @@ from reeltag.models.resnet_like import RECIPE as RECIPE
 SOURCE = "twoleggedeye/youtube8m sequence_models/models.py, VLADBoW; slides, row 8"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 LEAST_POWER, MOST_POWER = 1.0, 8.0
-SMALLEST, LARGEST = 1e-6, 1e4  # scores, for the logarithm; LARGEST^MOST_POWER is a float32
+SMALLEST, LARGEST = 1e-6, 1e4  # |s|: its logarithm and LARGEST^MOST_POWER are float32 numbers
 CPU_SCORES, GPU_SCORES = 2**18, 2**26  # at a time: what a core's cache holds; 256 MiB of float32
 
 
@@ -87,7 +88,8 @@ class VladBow(nn.Module):
 def soft_counts(scores_BTK: Tensor, power: Tensor, mask_BT: Tensor) -> Tensor:
     """Return sum_t softmax_k(sign(s) |s|^power) over real frames, (B, K), at least float32.
 
-    Of the arrays of size (B, T, K) only the scores are kept for the gradient.
+    |s| is taken as at least 1e-6 and at most 1e4. Of the arrays of size (B, T, K) only the scores
+    are kept for the gradient; the others are those of a few videos at a time.
 
     Args:
         scores_BTK: s, floating point, finite everywhere.
@@ -97,27 +99,28 @@ def soft_counts(scores_BTK: Tensor, power: Tensor, mask_BT: Tensor) -> Tensor:
     dtype = torch.promote_types(scores_BTK.dtype, torch.float32)
     mask_BT = mask_BT.to(dtype)
     with torch.autocast(scores_BTK.device.type, enabled=False):
-        if torch.compiler.is_compiling():
-            return _count(scores_BTK.to(dtype), power, mask_BT)[0]
-        return _SoftCounts.apply(scores_BTK, power.to(dtype), mask_BT)  # type: ignore[no-any-return]
+        if not torch.compiler.is_compiling():
+            return _SoftCounts.apply(scores_BTK, power.to(dtype), mask_BT)  # type: ignore[no-any-return]
+        scores_BTK = scores_BTK.to(dtype)
+        log_BTK = scores_BTK.abs().clamp(SMALLEST, LARGEST).log()
+        softmax_BTK = (log_BTK * power).exp().copysign(scores_BTK).softmax(dim=-1)
+        return (mask_BT.unsqueeze(1) @ softmax_BTK).squeeze(1)
 
 
-def _count(
-    scores_BTK: Tensor, power: Tensor, mask_BT: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return counts (B, K), and softmax, powers and log |s| (B, T, K)."""
-    log_BTK = scores_BTK.abs().clamp(SMALLEST, LARGEST).log()
-    power_BTK = (log_BTK * power).exp() * scores_BTK.sign()
-    softmax_BTK = power_BTK.softmax(dim=-1)
-    counts_BK = (mask_BT.unsqueeze(1) @ softmax_BTK).squeeze(1)
-    return counts_BK, softmax_BTK, power_BTK, log_BTK
+class _Scratch:
+    """Memory for a few videos at a time: fresh memory would cost more than the arithmetic."""
 
+    def __init__(self, scores_BTK: Tensor, mask_BT: Tensor, count: int) -> None:
+        most = CPU_SCORES if scores_BTK.device.type == "cpu" else GPU_SCORES
+        self.step = max(1, most // max(1, scores_BTK[:1].numel()))
+        shape = min(self.step, len(scores_BTK)), *scores_BTK.shape[1:]
+        self._arrays = [mask_BT.new_empty(shape) for _ in range(count)]
 
-def _parts(scores_BTK: Tensor) -> list[slice]:
-    """Return the videos that are worked on together."""
-    most = CPU_SCORES if scores_BTK.device.type == "cpu" else GPU_SCORES
-    step = max(1, most // max(1, scores_BTK[:1].numel()))
-    return [slice(start, start + step) for start in range(0, len(scores_BTK), step)]
+    def parts(self, num_videos: int) -> Iterator[tuple[slice, list[Tensor]]]:
+        """Yield some videos and arrays (b, T, K) for them, until all were taken."""
+        for start in range(0, num_videos, self.step):
+            some = min(self.step, num_videos - start)
+            yield slice(start, start + some), [array[:some] for array in self._arrays]
 
 
 class _SoftCounts(torch.autograd.Function):
@@ -125,9 +128,12 @@ class _SoftCounts(torch.autograd.Function):
     def forward(ctx: FunctionCtx, scores_BTK: Tensor, power: Tensor, mask_BT: Tensor) -> Tensor:
         ctx.save_for_backward(scores_BTK, power, mask_BT)
         counts_BK = mask_BT.new_empty(len(scores_BTK), scores_BTK.shape[-1])
-        for part in _parts(scores_BTK):
-            scores_btK = scores_BTK[part].to(mask_BT.dtype)
-            counts_BK[part] = _count(scores_btK, power, mask_BT[part])[0]
+        scratch = _Scratch(scores_BTK, mask_BT, 2)
+        for part, (power_btK, softmax_btK) in scratch.parts(len(scores_BTK)):
+            power_btK.copy_(scores_BTK[part]).abs_().clamp_(SMALLEST, LARGEST).log_()
+            power_btK.mul_(power).exp_().copysign_(scores_BTK[part])
+            torch.softmax(power_btK, dim=-1, out=softmax_btK)
+            counts_BK[part] = (mask_BT[part].unsqueeze(1) @ softmax_btK).squeeze(1)
         return counts_BK
 
     @staticmethod
@@ -135,17 +141,20 @@ class _SoftCounts(torch.autograd.Function):
         scores_BTK, power, mask_BT = ctx.saved_tensors  # type: ignore[attr-defined]
         (counts_grad_BK,) = gradients
         grad_BTK, power_grad = torch.empty_like(scores_BTK), torch.zeros_like(power)
-        for part in _parts(scores_BTK):
-            scores_btK = scores_BTK[part].to(mask_BT.dtype)
-            _, softmax_btK, power_btK, log_btK = _count(scores_btK, power, mask_BT[part])
-            grad_bK1 = counts_grad_BK[part].unsqueeze(-1)
-            mean_bt1 = softmax_btK @ grad_bK1
-            d_btK = (grad_bK1.transpose(1, 2) - mean_bt1).mul_(softmax_btK)
-            d_btK.mul_(mask_BT[part].unsqueeze(-1)).mul_(power_btK)
-            power_grad += (d_btK * log_btK).sum()
-            # d power / d s = p |power| / |s|, and power = sign(s) |power|
-            size_btK = scores_btK.abs().clamp(SMALLEST, LARGEST).copysign(scores_btK)
-            grad_BTK[part] = d_btK.div_(size_btK).mul_(power)
+        scratch = _Scratch(scores_BTK, mask_BT, 5)
+        for part, arrays in scratch.parts(len(scores_BTK)):
+            size_btK, log_btK, power_btK, softmax_btK, d_btK = arrays
+            size_btK.copy_(scores_BTK[part]).abs_().clamp_(SMALLEST, LARGEST)
+            torch.log(size_btK, out=log_btK)
+            torch.mul(log_btK, power, out=power_btK).exp_().copysign_(scores_BTK[part])
+            torch.softmax(power_btK, dim=-1, out=softmax_btK)
+            softmax_btK.mul_(mask_BT[part].unsqueeze(-1))
+            torch.mul(softmax_btK, counts_grad_BK[part].unsqueeze(1), out=d_btK)
+            mean_bt1 = d_btK.sum(dim=-1, keepdim=True)
+            d_btK.addcmul_(softmax_btK, mean_bt1, value=-1).mul_(power_btK)
+            power_grad += d_btK.flatten() @ log_btK.flatten()
+            # the powers are sign(s) |s|^power, so that their gradient is power * powers / s
+            grad_BTK[part] = d_btK.div_(size_btK.copysign_(scores_BTK[part])).mul_(power)
         return grad_BTK, power_grad, None
 
 
