@@ -87,8 +87,9 @@ class SortedOverTime(nn.Module):
     The authors' text has two linear layers in a row; the ReLU between them is ours, since without
     it they would be one.
 
-    Shape letters: B videos, T frames (padded), C classes, P positions, H hidden units. In training
-    the 1000 hidden units of 3862 classes are 15 MB a video, and are kept twice.
+    Shape letters: B videos, T frames (padded), C classes, P positions, H hidden units. 1000 hidden
+    units of 3862 classes are 15 MB a video in float32; with all that the ResNetLike keeps of 300
+    frames, training takes about 0.16 GB a video.
 
     Args:
         positions: P.
