@@ -57,6 +57,18 @@ ENTRIES = {
     "soft_dbow_gated": _entry(
         "soft_dbow_gated_k4096_h1024 --model.num-clusters 1024 --model.hidden 512", 0.001, FRAMES
     ),
+    "non_local_netvlad": _entry(
+        "non_local_netvlad --model.num-clusters 64 --model.hidden 512", 0.001, FRAMES
+    ),
+    "lstm": _entry("lstm_2x1024 --model.cells 256", 0.001, FRAMES),
+    "lstm_willow": _entry("lstm_willow_2x1024 --model.cells 256", 0.001, FRAMES),
+    "gru": _entry("gru_2x1200 --model.cells 256", 0.001, FRAMES),
+    "bilstm": _entry("bilstm --model.cells 256", 0.001, FRAMES),
+    "bigru": _entry("bigru --model.cells 256", 0.001, FRAMES),
+    "early_concat_lstm": _entry(
+        "early_concat_lstm --model.cells 256 --model.hidden 1024", 0.001, FRAMES
+    ),
+    "lstm_bi_attention": _entry("lstm_bi_attention --model.hidden 1024 1024", 0.001, "audioset"),
     "nextvlad": _entry("nextvlad --model.num-clusters 64 --model.hidden 1024", 0.001, FRAMES),
     "mix_nextvlad": _entry(
         "mix_nextvlad --model.num-clusters 48 --model.hidden 512 --model.reduction 8", 0.001, FRAMES

@@ -16,7 +16,9 @@ import tyro
 
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.fields import entry, from_json
 from reeltag.data.sampling import FrameChoice
+from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import (
     FAMILIES,
     VARIANTS,
@@ -119,6 +121,7 @@ class Train:
             self.family,
             options.model,
             options.recipe,
+            options.preprocessing,
             eigenvalues=eigenvalues,
         )
         return _tell(result, options.json)
@@ -143,7 +146,13 @@ def _parse_repeat(arguments: list[str]) -> Train:
     name, model = read_model(config, where=where)
     family = family_named(name)
     rest = arguments[:at] + arguments[at + 2 :]
-    given = {"data": read_data_root(config, where=where)}
+    prepared = entry(config, "preprocessing", where=where)
+    given = {
+        "data": read_data_root(config, where=where),
+        "preprocessing": from_json(
+            PreprocessingConfig, prepared, where=where, field="preprocessing"
+        ),
+    }
     options = _parse(
         rest,
         "reeltag train --config ...",
@@ -167,6 +176,7 @@ def _parse(
         ("model", family.Config, field(default=model)),
         ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
     ]
+    given = {"preprocessing": family.PREPROCESSING, **given}
     fields += [(name, type(value), field(default=value)) for name, value in given.items()]
     kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
     description = f"{family.__doc__ or ''}\n\nSource: {family.SOURCE}"

@@ -78,3 +78,16 @@ def test_a_flag_that_does_not_exist_has_status_2(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as caught:
         main(["synth", "x", "--colour", "red"])
     assert caught.value.code == 2 and "--colour" in capsys.readouterr().err
+
+
+def test_frames_can_be_prepared_otherwise_than_the_authors_do(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "moe", "--data", str(corpus), "--out", str(tmp_path / "run"), "--tiny"]
+    assert run([*command, "--max-steps", "1", "--preprocessing.normalise", "streams"]) == 0
+    again = ["train", "--config", str(tmp_path / "run"), "--out", str(tmp_path / "again")]
+    assert run(again) == 0
+    for out in ("run", "again"):
+        config = json.loads((tmp_path / out / "config.json").read_text())
+        assert config["preprocessing"]["normalise"] == "streams"
+    capsys.readouterr()
