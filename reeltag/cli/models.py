@@ -116,7 +116,7 @@ def _print_one(family: dict[str, Any]) -> None:
     for table in (fields, variants):
         STDOUT.print()
         STDOUT.print(table)
-    STDOUT.print(f"\nThe authors' recipe: {_flags(family['recipe'])}", highlight=False)
+    STDOUT.print(f"\nRecipe: {_flags(family['recipe'])}", highlight=False)
     STDOUT.print(f"Frames are prepared with: {_words(family['preprocessing'])}", highlight=False)
 
 

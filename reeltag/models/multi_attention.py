@@ -27,7 +27,7 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 500,
     "optim": {"learning_rate": 1e-3, "schedule": "constant", "clip": "none"},
-}  # of the authors, on AudioSet: 10 frames, 527 classes
+}  # for AudioSet (10 frames, 527 classes); ours, from memory of what its literature uses
 
 
 @dataclass(frozen=True, kw_only=True)
