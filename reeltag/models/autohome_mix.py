@@ -150,6 +150,7 @@ TINY = Config(
     groups=2,
     hidden=8,
     gru_hidden=4,
+    gru_both_ways=False,
     gru_reduction=2,
 )
 VARIANTS = {

@@ -1,5 +1,7 @@
 """What a model is told of the labels before it is trained."""
 
+import os
+
 import torch
 
 from reeltag.core.console import say
@@ -20,6 +22,8 @@ def tell_cooccurrence(tagger: Tagger, items: VideoSet) -> None:
         return
     found = count_cooccurrence(*items.records.lists("labels"), tagger.num_classes)
     tagger.model.set_cooccurrence(torch.from_numpy(found.dense()))
+    if int(os.environ.get("RANK", 0)):  # of several processes, the first one speaks
+        return
     say(
         f"{len(found.first) // 2} pairs of classes appear together "
         f"in {len(items.records)} training videos."

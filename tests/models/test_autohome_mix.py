@@ -36,7 +36,7 @@ def test_later_members_come_after_the_first(rng: torch.Generator) -> None:
     [
         ({"gru": False}, 2),
         ({"mixture": "scalars"}, 3),
-        ({"gru_both_ways": False, "gru_layers": 2}, 3),
+        ({"gru_both_ways": True, "gru_layers": 2}, 3),
         ({"num_clusters": (4,), "reduction": (2,)}, 2),
     ],
 )
