@@ -1,7 +1,7 @@
 """`reeltag centroids`: fit the centroids that kmeans_resnet starts from."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from reeltag.data.dataset import videos
 from reeltag.data.frame_sample import count_frames
 from reeltag.data.index import open_index
 from reeltag.data.splits import Split, Splits
-from reeltag.layers.preprocessing import Preprocessing
+from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models.kmeans_resnet import PREPROCESSING
 from reeltag.training.centroids import fit_centroids, load_faiss, sample_features
 
@@ -47,6 +47,8 @@ class Centroids:
     """Which part of the data."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     """Which shards train, validate and test."""
+    preprocessing: PreprocessingConfig = PREPROCESSING
+    """What is done to the frames first; as in the training."""
     seed: int = 0
     """Of the sample and of the start."""
     json: bool = False
@@ -68,7 +70,7 @@ class Centroids:
         total = count_frames(items)
         wanted = min(total, self.frames or FRAMES_A_CENTROID * self.clusters)
         say(f"Sampling {wanted:,} of {total:,} frames.")
-        prepare = Preprocessing(PREPROCESSING, tuple(widths.values()))
+        prepare = Preprocessing(self.preprocessing, tuple(widths.values()))
         features = sample_features(items, prepare, wanted, self.seed)
         centroids, distance = fit_centroids(
             features, self.clusters, iterations=self.iterations, seed=self.seed
@@ -87,6 +89,7 @@ class Centroids:
                 "path": str(self.out),
                 "clusters": self.clusters,
                 "streams": widths,
+                "preprocessing": asdict(self.preprocessing),
                 "frames": num_frames,
                 "mean_squared_distance": distance,
                 "seconds": seconds,

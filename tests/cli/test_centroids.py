@@ -47,6 +47,15 @@ def test_the_seed_decides(corpus: Path, tmp_path: Path, capfd: pytest.CaptureFix
     assert found[0].shape == (4, 4)
 
 
+def test_the_frames_are_prepared_as_told(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--clusters", 4, "--frames", 4, "--preprocessing.normalise", "joint")
+    answer(capfd, corpus, "--out", tmp_path / "C", *given)
+    centroids = safetensors.torch.load_file(tmp_path / "C")["centroids_KD"]
+    assert centroids.norm(dim=1).tolist() == pytest.approx([1.0] * 4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
