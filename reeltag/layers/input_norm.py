@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from reeltag.layers.blockwise import Statistics, row_statistics, scaled
 from reeltag.layers.norm import MaskedBatchNorm
 
-CACHE = 2**18  # values at a time on a CPU: 1 MiB of float32
 Affine = tuple[Tensor, Tensor]  # scale (D,) and shift (D,): what is meant is scale * frames + shift
 
 
@@ -46,18 +46,20 @@ class InputNorm(MaskedBatchNorm):
         dtype = frames_BTD.dtype
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
+        exact = torch.promote_types(frames_BTD.dtype, torch.float32)
+        plain = device != "cpu" or frames_BTD.requires_grad or torch.compiler.is_compiling()
         mean_D, var_D = self.running_mean, self.running_var
-        if self.training:
-            mean_D, var_D = _statistics(frames_BTD, mask_BT)
+        if self.training and plain:
+            mean_D, var_D = self.statistics(frames_BTD.to(exact), mask_BT)
+        elif self.training:
+            with torch.autocast(device, enabled=False):
+                mean_D, var_D = row_statistics(frames_BTD, mask_BT.to(exact))
             self.track(mean_D, var_D)
         rstd_D = torch.rsqrt(var_D + self.eps)
         shift_D = -mean_D * rstd_D
-        if not self.training or frames_BTD.requires_grad:
+        if plain:
             return torch.addcmul(shift_D, frames_BTD, rstd_D).to(dtype)
-        out_BTD = torch.empty(frames_BTD.shape, dtype=dtype, device=frames_BTD.device)
-        for part in _parts(frames_BTD):
-            out_BTD[part] = torch.addcmul(shift_D, frames_BTD[part], rstd_D)
-        return out_BTD
+        return scaled(frames_BTD, rstd_D, shift_D, dtype)
 
     def affine(self, dims: Sequence[int]) -> list[Affine]:
         """Return scale and shift of each stream, given the widths of the streams."""
@@ -83,7 +85,7 @@ def folded(weight_KD: Tensor, affine: Affine | None) -> tuple[Tensor, Tensor | N
 
 def behind_offset(
     norm: MaskedBatchNorm, offset_K: Tensor | None
-) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+) -> tuple[Tensor, Statistics | None]:
     """Return the shift and the statistics by which `norm` normalises scores without their offset.
 
     In training the statistics are None, those of the batch: they take the offset away. In eval mode
@@ -95,31 +97,3 @@ def behind_offset(
     if offset_K is None:
         return norm.bias, (mean_K, var_K)
     return norm.bias + offset_K * norm.weight * torch.rsqrt(var_K + norm.eps), (mean_K, var_K)
-
-
-def _parts(frames_BTD: Tensor) -> list[slice]:
-    """Return the videos that are worked on together."""
-    num_videos, step = len(frames_BTD), len(frames_BTD)
-    if frames_BTD.device.type == "cpu":
-        step = max(1, CACHE // max(1, frames_BTD[:1].numel()))
-    return [slice(start, start + step) for start in range(0, num_videos, step)]
-
-
-def _statistics(frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance (D,) of the real rows, in float32 (float64 stays).
-
-    Sums are taken around the mean of the first video, so that nothing cancels.
-    """
-    dtype = torch.promote_types(frames_BTD.dtype, torch.float32)
-    with torch.autocast(frames_BTD.device.type, enabled=False):
-        counted_BT = mask_BT.to(dtype)
-        total = counted_BT.sum().clamp(min=1)
-        pilot_D = counted_BT[0] @ frames_BTD[0].to(dtype) / counted_BT[0].sum().clamp(min=1)
-        sum_D, square_D = torch.zeros_like(pilot_D), torch.zeros_like(pilot_D)
-        for part in _parts(frames_BTD):
-            x_ND = frames_BTD[part].flatten(end_dim=1) - pilot_D
-            counted_N = counted_BT[part].flatten()
-            sum_D = sum_D + counted_N @ x_ND
-            square_D = square_D + counted_N @ x_ND.square()
-        shift_D = sum_D / total
-        return pilot_D + shift_D, (square_D / total - shift_D.square()).clamp(min=0)

@@ -28,7 +28,8 @@ class WideLinear(nn.Linear):
         dtype = torch.get_autocast_dtype(device)
         with torch.autocast(device, enabled=False):
             out_BH = _WideProduct.apply(input.to(dtype), self.weight)
-            return (out_BH if self.bias is None else out_BH + self.bias).to(dtype)
+            product: Tensor = out_BH if self.bias is None else out_BH + self.bias
+            return product.to(dtype)
 
 
 class _WideProduct(torch.autograd.Function):

@@ -1,21 +1,23 @@
 """How much of a video falls to each of very many words: soft assignment, summed over frames.
 
 As `layers.assignment`, for thousands of words of which only the sums over frames are wanted. At the
-published size of Soft-DBoW the scores are 192 million numbers a batch. A few frames at a time stay
-in the cache; all work is done in two buffers that are allocated once, because fresh memory costs
-more than any operation here.
+published size of Soft-DBoW the scores are 192 million numbers a batch, so this goes block by block
+(`layers.blockwise`) and keeps scores and weights in the dtype of the scores, nothing else.
 
 Shape letters: B videos, T frames (padded), K words, R frames worked on together.
 """
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-CACHE = 2**17  # scores at a time: two buffers of 512 KiB of float32, of a core's second-level cache
-Statistics = tuple[Tensor, Tensor]  # mean (K,) and biased variance (K,)
+from reeltag.layers.blockwise import (
+    Statistics,
+    blocks_of_videos,
+    buffers,
+    row_statistics,
+    through_batch_norm_,
+)
 
 
 def soft_counts(
@@ -50,74 +52,6 @@ def soft_counts(
         )
 
 
-def row_parts(scores_BTK: Tensor) -> Iterator[tuple[int, slice]]:
-    """Yield the video and the frames that are worked on together."""
-    num_videos, num_frames, num_words = scores_BTK.shape
-    step = max(1, CACHE // max(1, num_words))
-    for video in range(num_videos):
-        for start in range(0, num_frames, step):
-            yield video, slice(start, min(start + step, num_frames))
-
-
-def buffers(scores_BTK: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return two arrays (R, K) to work in."""
-    step = max(1, CACHE // max(1, scores_BTK.shape[-1]))
-    both = torch.empty(2, min(step, scores_BTK.shape[1]), scores_BTK.shape[2], dtype=dtype)
-    return both[0], both[1]
-
-
-def row_statistics(scores_BTK: Tensor, counted_BT: Tensor) -> Statistics:
-    """Return mean and biased variance (K,) of the counted rows.
-
-    Sums are taken around the mean of the first video, so that nothing cancels.
-    """
-    total = counted_BT.sum().clamp(min=1)
-    first_K = counted_BT[0] @ scores_BTK[0].to(counted_BT.dtype)
-    pilot_K = first_K / counted_BT[0].sum().clamp(min=1)
-    sum_K, square_K = torch.zeros_like(pilot_K), torch.zeros_like(pilot_K)
-    work_RK, _ = buffers(scores_BTK, counted_BT.dtype)
-    for video, rows in row_parts(scores_BTK):
-        x_RK = work_RK[: rows.stop - rows.start].copy_(scores_BTK[video, rows]).sub_(pilot_K)
-        sum_K.addmv_(x_RK.T, counted_BT[video, rows])
-        square_K.addmv_(x_RK.square_().T, counted_BT[video, rows])
-    shift_K = sum_K / total
-    return pilot_K + shift_K, (square_K / total - shift_K.square()).clamp(min=0)
-
-
-def through_batch_norm_(
-    grad_BTK: Tensor,
-    scores_BTK: Tensor,
-    counted_BT: Tensor,
-    scale_K: Tensor,
-    mean_K: Tensor,
-    slope_K: Tensor,
-    level_K: Tensor,
-) -> None:
-    """Turn gradients of normalised scores, in place, into those of the scores.
-
-        grad <- scale * (grad - counted * (level + slope * (scores - mean)))
-
-    Args:
-        grad_BTK: 0 in the padding.
-        scores_BTK: before the norm.
-        counted_BT: 1 for rows of which the statistics were taken.
-        scale_K: gamma / standard deviation.
-        mean_K: of the counted rows.
-        slope_K: sum over rows of grad * (scores - mean), over count and variance.
-        level_K: mean over rows of grad.
-    """
-    level_K, slope_K = scale_K * (level_K - slope_K * mean_K), scale_K * slope_K
-    padded = not bool(counted_BT.all())
-    first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
-    for video, rows in row_parts(scores_BTK):
-        size = rows.stop - rows.start
-        x_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(slope_K).add_(level_K)
-        if padded:
-            x_RK.mul_(counted_BT[video, rows].unsqueeze(-1))
-        d_RK = second_RK[:size].copy_(grad_BTK[video, rows]).mul_(scale_K)
-        grad_BTK[video, rows] = d_RK.sub_(x_RK)
-
-
 class _SoftCounts(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -138,8 +72,8 @@ class _SoftCounts(torch.autograd.Function):
         scale_K, shift_K = gamma_K * rstd_K, beta_K - mean_K * gamma_K * rstd_K
         weights_BTK = torch.empty_like(scores_BTK)
         sum_BK = counted_BT.new_zeros(len(scores_BTK), scores_BTK.shape[-1])
-        first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
-        for video, rows in row_parts(scores_BTK):
+        first_RK, second_RK = buffers(*scores_BTK.shape[1:], counted_BT.dtype)
+        for video, rows in blocks_of_videos(scores_BTK):
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             z_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(scale_K).add_(shift_K)
             p_RK = torch.softmax(z_RK, dim=-1, out=second_RK[:size])
@@ -158,10 +92,12 @@ class _SoftCounts(torch.autograd.Function):
         if max_BK.numel():  # frames that share the maximum share its gradient
             ties_BK = (weights_BTK == max_BK.to(weights_BTK.dtype).unsqueeze(1)).sum(dim=1)
             shares_BK = max_grad_BK / ties_BK
-        grad_BTK = torch.empty_like(scores_BTK)
+        grad_BTK = torch.empty_like(scores_BTK, memory_format=torch.contiguous_format)
         beta_grad_K, product_K = torch.zeros_like(mean_K), torch.zeros_like(mean_K)
-        first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
-        for video, rows in row_parts(scores_BTK):  # through softmax; the sums batch norm needs
+        first_RK, second_RK = buffers(*scores_BTK.shape[1:], counted_BT.dtype)
+        for video, rows in blocks_of_videos(
+            scores_BTK
+        ):  # through softmax; the sums batch norm needs
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             p_RK, d_RK = first_RK[:size].copy_(weights_BTK[video, rows]), second_RK[:size]
             if shares_BK is None:

@@ -1,7 +1,7 @@
 """Each word at its strongest frame, behind a batch norm: all that deep bags of frames need.
 
-Written by hand for the same reasons as `layers.word_counts`: of the scores and their gradient one
-array each is kept, in the dtype of the scores, and a few frames at a time stay in the cache.
+Written by hand for the same reasons as `layers.word_counts`: of the scores' size only they and
+their gradient are ever held.
 
 Shape letters: B videos, T frames (padded), K words, R frames worked on together.
 """
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from reeltag.layers.word_counts import (
+from reeltag.layers.blockwise import (
     Statistics,
+    blocks_of_videos,
     buffers,
-    row_parts,
     row_statistics,
     through_batch_norm_,
 )
@@ -56,37 +56,37 @@ class _Maximum(torch.autograd.Function):
         scale_K, shift_K = gamma_K * rstd_K, beta_K - mean_K * gamma_K * rstd_K
         floor_BT = torch.where(counted_BT > 0, 0.0, -torch.inf).to(counted_BT.dtype)
         max_BK = floor_BT.new_full((len(scores_BTK), scores_BTK.shape[-1]), -torch.inf)
-        padded, work_RK = not bool(counted_BT.all()), buffers(scores_BTK, counted_BT.dtype)[0]
-        for video, rows in row_parts(scores_BTK):
+        padded, work_RK = (
+            not bool(counted_BT.all()),
+            buffers(*scores_BTK.shape[1:], counted_BT.dtype)[0],
+        )
+        for video, rows in blocks_of_videos(scores_BTK):
             z_RK = work_RK[: rows.stop - rows.start].copy_(scores_BTK[video, rows])
             z_RK.mul_(scale_K).add_(shift_K)
             if padded:
                 z_RK += floor_BT[video, rows].unsqueeze(-1)
             torch.maximum(max_BK[video], z_RK.amax(dim=0), out=max_BK[video])
-        ctx.save_for_backward(
-            scores_BTK, counted_BT, gamma_K, mean_K, rstd_K, scale_K, shift_K, max_BK
-        )
+        ctx.save_for_backward(scores_BTK, counted_BT, mean_K, rstd_K, scale_K, shift_K, max_BK)
         ctx.mark_non_differentiable(mean_K, var_K)
         return max_BK, mean_K, var_K
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        scores_BTK, counted_BT, gamma_K, mean_K, rstd_K, scale_K, shift_K, max_BK = (
-            ctx.saved_tensors  # type: ignore[attr-defined]
-        )
+        scores_BTK, counted_BT, mean_K, rstd_K, scale_K, shift_K, max_BK = ctx.saved_tensors  # type: ignore[attr-defined]
         real_B1 = (counted_BT > 0).any(dim=1, keepdim=True)
         max_grad_BK = gradients[0] * real_B1
-        grad_BTK, ties_BK = torch.empty_like(scores_BTK), torch.zeros_like(max_BK)
+        grad_BTK = torch.empty_like(scores_BTK, memory_format=torch.contiguous_format)
+        ties_BK = torch.zeros_like(max_BK)
         product_K = torch.zeros_like(mean_K)
-        first_RK, second_RK = buffers(scores_BTK, counted_BT.dtype)
-        for video, rows in row_parts(scores_BTK):  # 1 where the maximum is
+        first_RK, second_RK = buffers(*scores_BTK.shape[1:], counted_BT.dtype)
+        for video, rows in blocks_of_videos(scores_BTK):  # 1 where the maximum is
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             z_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(scale_K).add_(shift_K)
             hit_RK = second_RK[:size].copy_(z_RK == max_BK[video]).mul_(counted_R.unsqueeze(-1))
             grad_BTK[video, rows] = hit_RK
             ties_BK[video].addmv_(hit_RK.T, counted_R)
         share_BK = max_grad_BK / ties_BK.clamp(min=1)
-        for video, rows in row_parts(scores_BTK):
+        for video, rows in blocks_of_videos(scores_BTK):
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             d_RK = second_RK[:size].copy_(grad_BTK[video, rows]).mul_(share_BK[video])
             grad_BTK[video, rows] = d_RK

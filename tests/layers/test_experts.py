@@ -74,3 +74,15 @@ def test_penalty_of_zero_weights_has_a_zero_gradient() -> None:
     torch.nn.init.zeros_(head.linear.weight)
     head.penalty().backward()
     assert head.linear.weight.grad is not None and not head.linear.weight.grad.any()
+
+
+def test_gates_of_low_rank_are_a_product_of_two_matrices(rng: torch.Generator) -> None:
+    low, full = MixtureOfExperts(4, 3, 2, gate_rank=2, l2=0.1), MixtureOfExperts(4, 3, 2)
+    assert low.gate_input is not None
+    with torch.no_grad():
+        full.gates.weight.copy_(low.gates.weight @ low.gate_input.weight)
+    full.experts.load_state_dict(low.experts.state_dict())
+    x = torch.randn(5, 4, generator=rng)
+    torch.testing.assert_close(low(x), full(x))
+    squares = sum(p.square().sum() for name, p in low.named_parameters() if "bias" not in name)
+    torch.testing.assert_close(low.penalty(), 0.1 * squares / 2)

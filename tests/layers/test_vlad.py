@@ -1,18 +1,25 @@
-"""NetVLAD against the paper's formula written as loops."""
+"""NetVLAD and its two kinds against the paper's formula written as loops."""
 
 import pytest
 import torch
 
-from reeltag.layers.vlad import NetVLAD
+from reeltag.layers.cluster_sums import normalised_sums, plain_normalised_sums
+from reeltag.layers.vlad import Kind, NetVLAD
 
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
+KINDS: tuple[Kind, ...] = ("vlad", "rvlad", "vlagd")
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("training", [True, False])
-def test_matches_the_papers_formula_written_as_loops(training: bool, rng: torch.Generator) -> None:
-    pool = NetVLAD(4, 3).double().train(training)
+def test_matches_the_papers_formula_written_as_loops(
+    kind: Kind, training: bool, rng: torch.Generator
+) -> None:
+    pool = NetVLAD(4, 3, kind).double().train(training)
     frames = torch.randn(2, 5, 4, generator=rng).double()
-    scores = frames @ pool.assign.weight.T
+    scale, shift = torch.rand(2, 4, generator=rng).double()
+    x = scale * frames + shift
+    scores = x @ pool.assign.weight.T
     mean, var = pool.assign_norm.running_mean, pool.assign_norm.running_var
     if training:
         mean, var = scores[MASK].mean(dim=0), scores[MASK].var(dim=0, correction=0)
@@ -21,10 +28,31 @@ def test_matches_the_papers_formula_written_as_loops(training: bool, rng: torch.
         for t in range(int(MASK[b].sum())):
             weight = ((scores[b, t] - mean) / (var + 1e-3).sqrt()).softmax(dim=-1)
             for k in range(3):
-                expected[b, :, k] += weight[k] * (frames[b, t] - pool.centres_DK[:, k])
+                centre = pool.centres_DK[:, k] if pool.centres_DK is not None else 0.0
+                expected[b, :, k] += weight[k] * (x[b, t] - centre)
+    if pool.gate_KD is not None:
+        expected *= 1 / (1 + torch.exp(-pool.gate_KD.T))
     expected = expected / expected.norm(dim=1, keepdim=True)
     expected = expected.flatten(1) / expected.flatten(1).norm(dim=-1, keepdim=True)
-    torch.testing.assert_close(pool(frames, MASK), expected, rtol=1e-10, atol=1e-12)
+    ours = pool(frames, MASK, (scale, shift))
+    torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_the_step_written_by_hand_has_the_gradients_of_its_definition(
+    columns: int, rng: torch.Generator
+) -> None:
+    shapes = [(3, 5, 4), (3, 5, 3), (3, 3), (4, columns), (4, 3)]
+    operands = [torch.randn(shape, generator=rng).double() for shape in shapes]
+    operands[1][1, :, 1] = operands[2][1, 1] = 0  # a cluster without frames
+    operands[1][2], operands[2][2] = 0, 0  # a video without frames
+    cotangent = torch.randn(3, 12, generator=rng).double()
+    found = []
+    for function in (normalised_sums, plain_normalised_sums):
+        leaves = [operand.clone().requires_grad_() for operand in operands]
+        out = function(*leaves)
+        found.append([out, *torch.autograd.grad((out * cotangent).sum(), leaves)])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
 
 
 def test_frame_order_does_not_matter(rng: torch.Generator) -> None:
@@ -33,6 +61,7 @@ def test_frame_order_does_not_matter(rng: torch.Generator) -> None:
     torch.testing.assert_close(pool(frames, mask), pool(frames.flip(1), mask))
 
 
-def test_a_video_without_frames_gives_zero() -> None:
-    pool, mask = NetVLAD(4, 3).eval(), torch.zeros(1, 5, dtype=torch.bool)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_video_without_frames_gives_zero(kind: Kind) -> None:
+    pool, mask = NetVLAD(4, 3, kind).eval(), torch.zeros(1, 5, dtype=torch.bool)
     assert not pool(torch.zeros(1, 5, 4), mask).any()

@@ -1,0 +1,102 @@
+"""Elementwise work on scores of frames, a block of rows at a time, in buffers that stay.
+
+A block stays in the cache from one operation to the next, and nothing is allocated on the way:
+fresh memory costs more than any operation here. For CPUs.
+
+Shape letters: B videos, T frames (padded), N = B * T, K channels, R rows of a block.
+"""
+
+import torch
+from torch import Tensor
+
+CACHE = 2**19  # values at a time: two buffers of 2 MiB of float32; less, and Python takes longer
+Statistics = tuple[Tensor, Tensor]  # mean (K,) and biased variance (K,)
+
+
+def blocks(num_rows: int, num_channels: int) -> list[slice]:
+    """Return the rows that are worked on together."""
+    step = max(1, CACHE // max(1, num_channels))
+    return [slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step)]
+
+
+def blocks_of_videos(scores_BTK: Tensor) -> list[tuple[int, slice]]:
+    """Return the video and the frames of it that are worked on together."""
+    num_videos, num_frames, num_channels = scores_BTK.shape
+    parts = blocks(num_frames, num_channels)
+    return [(video, rows) for video in range(num_videos) for rows in parts]
+
+
+def buffers(num_rows: int, num_channels: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return two arrays (R, K) to work in."""
+    size = min(num_rows, max(1, CACHE // max(1, num_channels)))
+    both = torch.empty(2, size, num_channels, dtype=dtype)
+    return both[0], both[1]
+
+
+def row_statistics(scores_BTK: Tensor, counted_BT: Tensor) -> Statistics:
+    """Return mean and biased variance (K,) of the counted rows.
+
+    Sums are taken around the mean of the first video, so that nothing cancels.
+
+    Args:
+        scores_BTK: floating point, finite everywhere.
+        counted_BT: 1 for a row that counts, else 0, in the dtype of the outcome.
+    """
+    total = counted_BT.sum().clamp(min=1)
+    first_K = counted_BT[0] @ scores_BTK[0].to(counted_BT.dtype)
+    pilot_K = first_K / counted_BT[0].sum().clamp(min=1)
+    sum_K, square_K = torch.zeros_like(pilot_K), torch.zeros_like(pilot_K)
+    scores_NK, counted_N = scores_BTK.flatten(end_dim=1), counted_BT.flatten()
+    work_RK, _ = buffers(*scores_NK.shape, counted_BT.dtype)
+    for rows in blocks(*scores_NK.shape):
+        x_RK = work_RK[: rows.stop - rows.start].copy_(scores_NK[rows]).sub_(pilot_K)
+        sum_K.addmv_(x_RK.T, counted_N[rows])
+        square_K.addmv_(x_RK.square_().T, counted_N[rows])
+    shift_K = sum_K / total
+    return pilot_K + shift_K, (square_K / total - shift_K.square()).clamp(min=0)
+
+
+def scaled(frames_BTD: Tensor, scale_D: Tensor, shift_D: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return scale * frames + shift, (B, T, D), in `dtype`; no gradient."""
+    out_BTD = torch.empty(frames_BTD.shape, dtype=dtype)
+    frames_ND, out_ND = frames_BTD.flatten(end_dim=1), out_BTD.flatten(end_dim=1)
+    work_RD, _ = buffers(*frames_ND.shape, scale_D.dtype)
+    for rows in blocks(*frames_ND.shape):
+        x_RD = work_RD[: rows.stop - rows.start].copy_(frames_ND[rows])
+        out_ND[rows] = x_RD.mul_(scale_D).add_(shift_D)
+    return out_BTD
+
+
+def through_batch_norm_(
+    grad_BTK: Tensor,
+    scores_BTK: Tensor,
+    counted_BT: Tensor,
+    scale_K: Tensor,
+    mean_K: Tensor,
+    slope_K: Tensor,
+    level_K: Tensor,
+) -> None:
+    """Turn gradients of normalised scores, in place, into those of the scores.
+
+        grad <- scale * (grad - counted * (level + slope * (scores - mean)))
+
+    Args:
+        grad_BTK: contiguous, 0 in the padding.
+        scores_BTK: before the norm.
+        counted_BT: 1 for rows of which the statistics were taken.
+        scale_K: gamma / standard deviation.
+        mean_K: of the counted rows.
+        slope_K: sum over rows of grad * (scores - mean), over count and variance.
+        level_K: mean over rows of grad.
+    """
+    level_K, slope_K = scale_K * (level_K - slope_K * mean_K), scale_K * slope_K
+    grad_NK, scores_NK = grad_BTK.flatten(end_dim=1), scores_BTK.flatten(end_dim=1)
+    counted_N1, padded = counted_BT.flatten().unsqueeze(-1), not bool(counted_BT.all())
+    first_RK, second_RK = buffers(*scores_NK.shape, counted_BT.dtype)
+    for rows in blocks(*scores_NK.shape):
+        size = rows.stop - rows.start
+        x_RK = first_RK[:size].copy_(scores_NK[rows]).mul_(slope_K).add_(level_K)
+        if padded:
+            x_RK.mul_(counted_N1[rows])
+        d_RK = second_RK[:size].copy_(grad_NK[rows]).mul_(scale_K)
+        grad_NK[rows] = d_RK.sub_(x_RK)
