@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from reeltag.core.errors import ConfigError
 
 SCALE, OFFSET = 4 / 255, 4 / 512 - 2  # the step uses 255, the half-step bias 512, as released
+SAMSUNG_SCALE, SAMSUNG_OFFSET = 1 / 64, -2.0  # of their frame-level networks
 SHIFT, FLOOR = 4 / 512, 1e-4  # of NeXtVLAD's reverse whitening
 SMALLEST_NORM = 1e-6  # TensorFlow floors the squared norm at 1e-12
 CHUNK = 4  # videos at a time on CPU, so that a frame stays in the cache from code to feature
@@ -48,6 +49,9 @@ def dequantise(codes: Tensor) -> Tensor:
 class PreprocessingConfig:
     """What is done to frames between the file and the model; plain values, fit for JSON."""
 
+    dequantise: Literal["published", "samsung"] = "published"
+    """How a stored byte q becomes a number: as the data set's reader does, q * 4/255 + 4/512 - 2, or
+    as Samsung's frame-level networks do, q / 64 - 2. Float features stay as they are."""
     normalise: Literal["joint", "streams", "none"] = "joint"
     """L2-normalise each frame: all streams as one vector, each stream alone, or not at all."""
     reverse_whitening: bool = False
@@ -117,7 +121,10 @@ class Preprocessing(nn.Module):
         return out_BTD
 
     def _features(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        step, start = (SCALE, OFFSET) if frames_BTD.dtype == torch.uint8 else (1.0, 0.0)
+        step, start = 1.0, 0.0
+        if frames_BTD.dtype == torch.uint8:
+            samsung = self.config.dequantise == "samsung"
+            step, start = (SAMSUNG_SCALE, SAMSUNG_OFFSET) if samsung else (SCALE, OFFSET)
         x_BTD = frames_BTD.float()
         if self.config.reverse_whitening:
             scale_D = self.scale * step

@@ -30,6 +30,14 @@ def test_every_byte_dequantises_as_released() -> None:
     torch.testing.assert_close(dequantise(bytes_).double(), expected, atol=3e-7, rtol=0)
 
 
+def test_samsungs_code_is_another() -> None:
+    config = PreprocessingConfig(dequantise="samsung", normalise="none")
+    bytes_ = torch.tensor([[[0, 1, 127, 128, 254, 255]]], dtype=torch.uint8)
+    expected = torch.tensor([[[-2, -1.984375, -0.015625, 0, 1.96875, 1.984375]]])
+    prepared = Preprocessing(config, [6])(bytes_, torch.ones(1, 1, dtype=torch.bool))
+    torch.testing.assert_close(prepared, expected, rtol=0, atol=0)  # reference/video-level.md 11
+
+
 def test_features_are_not_dequantised_twice() -> None:
     with pytest.raises(TypeError, match=r"must be uint8, got torch\.float32"):
         dequantise(torch.zeros(3))
