@@ -26,8 +26,9 @@ def blocks_of_videos(scores_BTK: Tensor) -> list[tuple[int, slice]]:
     return [(video, rows) for video in range(num_videos) for rows in parts]
 
 
-def buffers(num_rows: int, num_channels: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return two arrays (R, K) to work in."""
+def buffers(rows_NK: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return two arrays (R, K) to work in, block by block of `rows_NK`."""
+    num_rows, num_channels = rows_NK.shape
     size = min(num_rows, max(1, CACHE // max(1, num_channels)))
     both = torch.empty(2, size, num_channels, dtype=dtype)
     return both[0], both[1]
@@ -47,7 +48,7 @@ def row_statistics(scores_BTK: Tensor, counted_BT: Tensor) -> Statistics:
     pilot_K = first_K / counted_BT[0].sum().clamp(min=1)
     sum_K, square_K = torch.zeros_like(pilot_K), torch.zeros_like(pilot_K)
     scores_NK, counted_N = scores_BTK.flatten(end_dim=1), counted_BT.flatten()
-    work_RK, _ = buffers(*scores_NK.shape, counted_BT.dtype)
+    work_RK, _ = buffers(scores_NK, counted_BT.dtype)
     for rows in blocks(*scores_NK.shape):
         x_RK = work_RK[: rows.stop - rows.start].copy_(scores_NK[rows]).sub_(pilot_K)
         sum_K.addmv_(x_RK.T, counted_N[rows])
@@ -60,7 +61,7 @@ def scaled(frames_BTD: Tensor, scale_D: Tensor, shift_D: Tensor, dtype: torch.dt
     """Return scale * frames + shift, (B, T, D), in `dtype`; no gradient."""
     out_BTD = torch.empty(frames_BTD.shape, dtype=dtype)
     frames_ND, out_ND = frames_BTD.flatten(end_dim=1), out_BTD.flatten(end_dim=1)
-    work_RD, _ = buffers(*frames_ND.shape, scale_D.dtype)
+    work_RD, _ = buffers(frames_ND, scale_D.dtype)
     for rows in blocks(*frames_ND.shape):
         x_RD = work_RD[: rows.stop - rows.start].copy_(frames_ND[rows])
         out_ND[rows] = x_RD.mul_(scale_D).add_(shift_D)
@@ -92,7 +93,7 @@ def through_batch_norm_(
     level_K, slope_K = scale_K * (level_K - slope_K * mean_K), scale_K * slope_K
     grad_NK, scores_NK = grad_BTK.flatten(end_dim=1), scores_BTK.flatten(end_dim=1)
     counted_N1, padded = counted_BT.flatten().unsqueeze(-1), not bool(counted_BT.all())
-    first_RK, second_RK = buffers(*scores_NK.shape, counted_BT.dtype)
+    first_RK, second_RK = buffers(scores_NK, counted_BT.dtype)
     for rows in blocks(*scores_NK.shape):
         size = rows.stop - rows.start
         x_RK = first_RK[:size].copy_(scores_NK[rows]).mul_(slope_K).add_(level_K)

@@ -72,7 +72,7 @@ class _SoftCounts(torch.autograd.Function):
         scale_K, shift_K = gamma_K * rstd_K, beta_K - mean_K * gamma_K * rstd_K
         weights_BTK = torch.empty_like(scores_BTK)
         sum_BK = counted_BT.new_zeros(len(scores_BTK), scores_BTK.shape[-1])
-        first_RK, second_RK = buffers(*scores_BTK.shape[1:], counted_BT.dtype)
+        first_RK, second_RK = buffers(scores_BTK[0], counted_BT.dtype)
         for video, rows in blocks_of_videos(scores_BTK):
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             z_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(scale_K).add_(shift_K)
@@ -94,10 +94,8 @@ class _SoftCounts(torch.autograd.Function):
             shares_BK = max_grad_BK / ties_BK
         grad_BTK = torch.empty_like(scores_BTK, memory_format=torch.contiguous_format)
         beta_grad_K, product_K = torch.zeros_like(mean_K), torch.zeros_like(mean_K)
-        first_RK, second_RK = buffers(*scores_BTK.shape[1:], counted_BT.dtype)
-        for video, rows in blocks_of_videos(
-            scores_BTK
-        ):  # through softmax; the sums batch norm needs
+        first_RK, second_RK = buffers(scores_BTK[0], counted_BT.dtype)
+        for video, rows in blocks_of_videos(scores_BTK):  # softmax; the sums batch norm needs
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             p_RK, d_RK = first_RK[:size].copy_(weights_BTK[video, rows]), second_RK[:size]
             if shares_BK is None:

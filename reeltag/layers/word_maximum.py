@@ -58,7 +58,7 @@ class _Maximum(torch.autograd.Function):
         max_BK = floor_BT.new_full((len(scores_BTK), scores_BTK.shape[-1]), -torch.inf)
         padded, work_RK = (
             not bool(counted_BT.all()),
-            buffers(*scores_BTK.shape[1:], counted_BT.dtype)[0],
+            buffers(scores_BTK[0], counted_BT.dtype)[0],
         )
         for video, rows in blocks_of_videos(scores_BTK):
             z_RK = work_RK[: rows.stop - rows.start].copy_(scores_BTK[video, rows])
@@ -78,7 +78,7 @@ class _Maximum(torch.autograd.Function):
         grad_BTK = torch.empty_like(scores_BTK, memory_format=torch.contiguous_format)
         ties_BK = torch.zeros_like(max_BK)
         product_K = torch.zeros_like(mean_K)
-        first_RK, second_RK = buffers(*scores_BTK.shape[1:], counted_BT.dtype)
+        first_RK, second_RK = buffers(scores_BTK[0], counted_BT.dtype)
         for video, rows in blocks_of_videos(scores_BTK):  # 1 where the maximum is
             size, counted_R = rows.stop - rows.start, counted_BT[video, rows]
             z_RK = first_RK[:size].copy_(scores_BTK[video, rows]).mul_(scale_K).add_(shift_K)

@@ -26,11 +26,13 @@ def normed(scores: Tensor, training: bool) -> Tensor:
     mean, var = torch.zeros(1).double(), torch.ones(1).double()
     if training:
         mean, var = scores[MASK].mean(dim=0), scores[MASK].var(dim=0, correction=0)
-    return (scores - mean) / (var + 1e-3).sqrt()
+    std: Tensor = (var + 1e-3).sqrt()
+    return (scores - mean) / std
 
 
 def unit(x: Tensor) -> Tensor:
-    return x / x.norm(dim=-1, keepdim=True)
+    norm: Tensor = x.norm(dim=-1, keepdim=True)
+    return x / norm
 
 
 @pytest.mark.parametrize("activation", ["relu6", "sigmoid"])
@@ -97,17 +99,14 @@ def test_a_video_without_frames_gives_zero(layer: Callable[[int, int], torch.nn.
     assert not pool(torch.zeros(1, 5, 4), mask).any()
 
 
-Step = Callable[..., tuple[Tensor, ...]]
-
-
-def counts(scores: Tensor, gamma: Tensor, beta: Tensor, fixed: bool) -> list[Tensor]:
+def counts(fixed: bool, scores: Tensor, gamma: Tensor, beta: Tensor) -> list[Tensor]:
     statistics = (torch.full((6,), 0.5).double(), torch.full((6,), 2.0).double())
     given = statistics if fixed else None
     both = soft_counts(scores, MASK.double(), gamma, beta, 1e-3, given, maximum=True)[:2]
     return [*both, normalised_maximum(scores, MASK.double(), gamma, beta, 1e-3, given)[0]]
 
 
-def counts_as_defined(scores: Tensor, gamma: Tensor, beta: Tensor, fixed: bool) -> list[Tensor]:
+def counts_as_defined(fixed: bool, scores: Tensor, gamma: Tensor, beta: Tensor) -> list[Tensor]:
     mean, var = torch.full((6,), 0.5).double(), torch.full((6,), 2.0).double()
     if not fixed:
         mean, var = scores[MASK].mean(dim=0), scores[MASK].var(dim=0, correction=0)
@@ -130,7 +129,7 @@ def test_the_steps_written_by_hand_have_the_gradients_of_their_definition(
     found = []
     for function in (counts, counts_as_defined):
         leaves = [value.clone().requires_grad_() for value in (scores, gamma, beta)]
-        out = function(*leaves, fixed)
+        out = function(fixed, *leaves)
         loss = torch.stack(out).mul(cotangents).sum()
         found.append([*out, *torch.autograd.grad(loss, leaves)])
     torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)

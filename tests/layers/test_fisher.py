@@ -10,7 +10,8 @@ MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
 
 def unit(x: Tensor, dim: int) -> Tensor:
-    return x / x.norm(dim=dim, keepdim=True)
+    norm: Tensor = x.norm(dim=dim, keepdim=True)
+    return x / norm
 
 
 @pytest.mark.parametrize("coupled", [True, False])

@@ -37,4 +37,4 @@ def test_without_batch_norm_there_are_biases() -> None:
 @pytest.mark.parametrize("field", ["num_clusters", "hidden", "num_experts"])
 def test_nothing_of_something_is_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=f"{field} is 0; allowed: an integer >= 1"):
-        replace(dbof.TINY, **{field: 0})
+        replace(dbof.TINY, **{field: 0})  # type: ignore[arg-type]
