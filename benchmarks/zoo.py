@@ -50,8 +50,8 @@ RACES = {
     ),
     "mosaics": Race(
         data="mosaics",
-        budget="--epochs 15 --batch-size 64 --schedule one-cycle --precision bf16 "
-        "--validate-every 155 --frames.how random --frames.num-frames 30",
+        budget="--epochs 8 --batch-size 64 --schedule one-cycle --precision bf16 "
+        "--validate-every 124 --frames.how random --frames.num-frames 30",
         predict="--top-k 100",
         metric="gap@20",
     ),
