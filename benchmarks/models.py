@@ -48,8 +48,7 @@ TENSORFLOW = {  # videos/s of the originals on two such cores (issue "2 of 5"), 
 }
 FRAMES = {"lstm_2x1024": 300}  # where a variant sees others than its family's recipe says
 FASTER = 2.0  # than TensorFlow, by the middle of its figures
-SMALLER = {  # variant -> videos a step, where the authors' batch does not fit into 24 GiB
-}
+SMALLER: dict[str, int] = {}  # variant -> videos a step, where the authors' batch does not fit
 MORE = ("moe_16", "nextvlad_8g_k112_r16", "netvlad_k256_h800")  # beside the first of each family
 TIMED = 20.0  # seconds of steps, at most, for one figure
 

@@ -30,7 +30,7 @@ ENTRIES = {
     "moe_2": _entry("moe_2", 0.03, "yt8m audioset mosaics"),
     "moe_16": _entry("moe_16", 0.03, VIDEOS),
     "resnet_like_1024": _entry("resnet_like_1024", 0.0015, "yt8m audioset mosaics"),
-        "resnet_like_video": _entry("resnet_like_video --model.inner 1024", 0.0015, VIDEOS),
+    "resnet_like_video": _entry("resnet_like_video --model.inner 1024", 0.0015, VIDEOS),
     "resnet_like_audio": _entry("resnet_like_audio --model.inner 1024", 0.0015, VIDEOS),
     "resnet_like_noise": _entry("resnet_like_noise --model.inner 1024", 0.0015, VIDEOS),
     "resnet_like_gated": _entry("resnet_like_gated --model.inner 1024", 0.0015, VIDEOS),

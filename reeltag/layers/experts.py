@@ -124,5 +124,7 @@ def _by_expert(linear: nn.Linear, x_BD: Tensor, num_classes: int) -> Tensor:
     bias = linear.bias
     if bias is not None:
         bias = bias.unflatten(0, (num_classes, -1)).T.flatten()
-    scores: Tensor = F.linear(x_BD, weight_MCD.flatten(0, 1), bias)
-    return scores.unflatten(-1, (-1, num_classes))
+    scores_BMC: Tensor = F.linear(x_BD, weight_MCD.flatten(0, 1), bias).unflatten(
+        -1, (-1, num_classes)
+    )
+    return scores_BMC

@@ -80,7 +80,8 @@ class _Mixture(torch.autograd.Function):
         for part in _parts(gates_BNC):
             yes_BC[part], no_BC[part] = _yes_and_no(gates_BNC[part], experts_BMC[part])
         ctx.save_for_backward(gates_BNC, experts_BMC, yes_BC, no_BC)
-        return yes_BC - no_BC
+        logits_BC: Tensor = yes_BC - no_BC
+        return logits_BC
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, Tensor]:

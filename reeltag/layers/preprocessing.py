@@ -50,8 +50,8 @@ class PreprocessingConfig:
     """What is done to frames between the file and the model; plain values, fit for JSON."""
 
     dequantise: Literal["published", "samsung"] = "published"
-    """How a stored byte q becomes a number: as the data set's reader does, q * 4/255 + 4/512 - 2, or
-    as Samsung's frame-level networks do, q / 64 - 2. Float features stay as they are."""
+    """How a stored byte q becomes a number: as the data set's reader does, q * 4/255 + 4/512 - 2,
+    or as Samsung's frame-level networks do, q / 64 - 2. Float features stay as they are."""
     normalise: Literal["joint", "streams", "none"] = "joint"
     """L2-normalise each frame: all streams as one vector, each stream alone, or not at all."""
     reverse_whitening: bool = False
