@@ -8,16 +8,16 @@ D input size, H hidden units, G = 2 H gates, K = D + H input and state side by s
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from reeltag.layers.recurrent_packing import Packing
 from reeltag.layers.recurrent_product import (
+    CHUNK,
     Product,
     bias_gradient,
-    chunks,
     given_or_zero,
+    runs,
     tanh_,
     through_sigmoid_,
     through_tanh_,
@@ -64,21 +64,25 @@ class _GRUSteps(torch.autograd.Function):
         videos, size, dim = packing.shape[0], len(candidate_H), x_ND.shape[1]
         blocks = packing.blocks()
         gate, candidate = (Product(w[:, dim:], videos) for w in (gate_GK, candidate_HK))
+        enter_gate, enter_new = (
+            Product(w[:, :dim], min(CHUNK, len(x_ND)), bias)
+            for w, bias in ((gate_GK, gate_G), (candidate_HK, candidate_H))
+        )
         exact = torch.promote_types(x_ND.dtype, torch.float32)
         h_BH = x_ND.new_zeros(videos, size, dtype=exact)
         active_BG = x_ND.new_empty(videos, 2 * size, dtype=exact)
         new_BH, reset_BH = torch.empty_like(h_BH), x_ND.new_empty(videos, size)
         h_NH = x_ND.new_empty(len(x_ND), size)
-        gates_NG, new_NH = x_ND.new_empty(0, 2 * size), h_NH[:0]
-        for steps in chunks(packing, whole=keep):
+        kept = len(x_ND) if keep else 0
+        gates_NG, new_NH = x_ND.new_empty(kept, 2 * size), x_ND.new_empty(kept, size)
+        for steps in runs(packing, x_ND):
             start = blocks[steps[0]].start
             x_nD = x_ND[start : blocks[steps[-1]].stop]
-            gates_NG = F.linear(x_nD, gate_GK[:, :dim], gate_G)
-            new_NH = F.linear(x_nD, candidate_HK[:, :dim], candidate_H)
+            into_gate_nG, into_new_nH = enter_gate(x_nD), enter_new(x_nD)
             for t in steps:
                 rows, count = blocks[t], packing.counts[t]
                 here = slice(rows.start - start, rows.stop - start)
-                gates_nG, new_nH, h = gates_NG[here], new_NH[here], h_BH[:count]
+                gates_nG, new_nH, h = into_gate_nG[here], into_new_nH[here], h_BH[:count]
                 before = slice(blocks[t - 1].start, blocks[t - 1].start + count)
                 gates = gate(h_NH[before], gates_nG) if t > 0 else gates_nG
                 active = active_BG[:count].copy_(gates).sigmoid_()
@@ -89,8 +93,8 @@ class _GRUSteps(torch.autograd.Function):
                 new = tanh_(new_BH[:count].copy_(new))
                 h_NH[rows] = torch.lerp(new, h, update, out=h)
                 if keep:
-                    gates_nG.copy_(active)
-                    new_nH.copy_(new)
+                    gates_NG[rows] = active
+                    new_NH[rows] = new
         if keep:
             ctx.packing = packing  # type: ignore[attr-defined]
             ctx.save_for_backward(x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH)
@@ -109,7 +113,12 @@ class _GRUSteps(torch.autograd.Function):
         )
         dx_ND = dgate_GK = dcandidate_HK = None
         if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
-            dx_ND = torch.addmm(dgates_NG @ gate_GK[:, :dim], dnew_NH, candidate_HK[:, :dim])
+            rows = min(CHUNK, len(x_ND))
+            dx_ND, through_new_ND = (
+                Product(weight[:, :dim].contiguous().T, rows).of_all(gradient)
+                for weight, gradient in ((gate_GK, dgates_NG), (candidate_HK, dnew_NH))
+            )
+            dx_ND += through_new_ND
         if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
             dgate_GK = weight_gradient(dgates_NG, x_ND, before_MH)
         if ctx.needs_input_grad[3]:  # type: ignore[attr-defined]

@@ -1,24 +1,24 @@
 """The LSTM recurrence over packed frames, forward and backward.
 
-The product with the input is one matrix product over all steps, and so are the gradients of weight
-and input; a step holds the product with the last state and the gates. Products are in the dtype of
-the input, states in float32 (float64 stays).
+The products with the input are taken for several steps at once, the gradients of weight and input
+for all of them; a step holds the product with the last state and the gates. Products are in the
+dtype of the input, states in float32 (float64 stays).
 
 Shape letters: N real frames in the order of reading (`recurrent_packing`), n of one step, B videos,
 D input size, H hidden units, G = 4 H gates, K = D + H input and state side by side.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from reeltag.layers.recurrent_packing import Packing
 from reeltag.layers.recurrent_product import (
+    CHUNK,
     Product,
     bias_gradient,
-    chunks,
     given_or_zero,
+    runs,
     tanh_,
     through_sigmoid_,
     through_tanh_,
@@ -59,26 +59,24 @@ class _LSTMSteps(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         videos, size, blocks = packing.shape[0], len(bias_G) // 4, packing.blocks()
         input_GD, state_GH = weight_GK.split([x_ND.shape[1], size], dim=1)
+        enter = Product(input_GD, min(CHUNK, len(x_ND)), bias_G)
         product = Product(state_GH, videos)
         exact = torch.promote_types(x_ND.dtype, torch.float32)
         c_BH, h_BH, tanh_BH = x_ND.new_zeros(3, videos, size, dtype=exact).unbind()
         active_BG = x_ND.new_empty(videos, 4 * size, dtype=exact)
         h_NH = x_ND.new_empty(len(x_ND), size)
         c_NH = x_ND.new_empty(len(x_ND) if keep else 0, size, dtype=exact)
-        gates_NG = x_ND.new_empty(0, 4 * size)
-        for steps in chunks(packing, whole=keep):
+        gates_NG = x_ND.new_empty(len(c_NH), 4 * size)
+        for steps in runs(packing, x_ND):
             start = blocks[steps[0]].start
-            gates_NG = F.linear(x_ND[start : blocks[steps[-1]].stop], input_GD, bias_G)
+            given_nG = enter(x_ND[start : blocks[steps[-1]].stop])
             for t in steps:
                 rows, count = blocks[t], packing.counts[t]
-                gates_nG = gates_NG[rows.start - start : rows.stop - start]
+                gates = given_nG[rows.start - start : rows.stop - start]
                 if t > 0:
                     before = blocks[t - 1].start
-                    active = active_BG[:count].copy_(
-                        product(h_NH[before : before + count], gates_nG)
-                    )
-                else:
-                    active = active_BG[:count].copy_(gates_nG)
+                    gates = product(h_NH[before : before + count], gates)
+                active = active_BG[:count].copy_(gates)
                 i, j, _, o = active.split(size, dim=1)
                 i.sigmoid_()
                 tanh_(j)
@@ -86,7 +84,7 @@ class _LSTMSteps(torch.autograd.Function):
                 c = c_BH[:count].mul_(active[:, 2 * size : 3 * size]).addcmul_(i, j)
                 h_NH[rows] = torch.mul(tanh_(tanh_BH[:count].copy_(c)), o, out=h_BH[:count])
                 if keep:
-                    gates_nG.copy_(active)
+                    gates_NG[rows] = active
                     c_NH[rows] = c
         if keep:
             ctx.packing = packing  # type: ignore[attr-defined]
@@ -103,7 +101,8 @@ class _LSTMSteps(torch.autograd.Function):
         before_MH = h_NH.index_select(0, packing.earlier())
         dx_ND = dweight_GK = None
         if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
-            dx_ND = dgates_NG @ weight_GK[:, : x_ND.shape[1]]
+            input_DG = weight_GK[:, : x_ND.shape[1]].contiguous().T
+            dx_ND = Product(input_DG, min(CHUNK, len(x_ND))).of_all(dgates_NG)
         if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
             dweight_GK = weight_gradient(dgates_NG, x_ND, before_MH)
         return dx_ND, dweight_GK, bias_gradient(dgates_NG), None, None
