@@ -8,6 +8,7 @@ small where the authors' would take hours on two cores: docs/models.md says whic
 """
 
 import argparse
+import hashlib
 import shutil
 import sys
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ def _run(name: str, race: str, data: Path, work: Path, seed: int) -> dict[str, A
         metric=course.metric,
         centroids=entry.centroids,
     )
-    label = f"zoo-{race}-{name}"
+    flags = hashlib.sha256(f"{proof}".encode()).hexdigest()[:8]  # other flags, another run
+    label = f"zoo-{race}-{name}-{flags}"
     found = prove(proof, label, data, work, seed)
     run = work / f"{label}-seed{seed}"
     parameters = sum(p.numel() for p in Tagger.load(run).parameters())
