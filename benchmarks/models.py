@@ -171,9 +171,10 @@ def measure(case: Case, precision: str, quick: bool) -> dict[str, Any]:
         clip_per_tensor([p.grad for p in model.parameters() if p.grad is not None])
         adam.step()
 
-    with FlopCounterMode(display=False) as counter:
-        step()
     times = seconds_of(9, step, at_most=2.0 if quick else TIMED)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with FlopCounterMode(display=False) as counter:  # last: steps after it are slower
+        step()
     rate = matmul_rate(torch.bfloat16 if precision == "bf16" else torch.float32)
     seconds, flops = statistics.median(times), counter.get_total_flops()
     return {
@@ -184,7 +185,7 @@ def measure(case: Case, precision: str, quick: bool) -> dict[str, Any]:
         "batch": case.batch,
         "frames": case.frames,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "peak_rss_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "peak_rss_gib": round(memory / 2**20, 2),
         "gflop_a_video": round(flops / case.batch / 1e9, 3),
         "matmul_gflop_s": round(rate / 1e9, 1),
         "fraction_of_matmul_rate": round(flops / seconds / rate, 3),

@@ -4,7 +4,6 @@ Shape letters: B videos, D input size, C classes, M experts (without the dummy).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.initialisers import scaled_linear, xavier_linear
@@ -62,7 +61,9 @@ class MixtureOfExperts(nn.Module):
 
         logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g_dummy, g_m + log sigmoid(-e_m))
 
-    in which the softmax's own denominator cancels. Source: Jordan & Jacobs 1994, as used in
+    in which the softmax's own denominator cancels. The rows of the weights are m * C + c, so that
+    sums over experts run along whole rows of classes (the authors': c * M + m; `from_tensorflow`
+    turns them round). Source: Jordan & Jacobs 1994, as used in
     arXiv:1609.08675 sec. 4.1 and google/youtube-8m video_level_models.py, `MoeModel`; the gates of
     low rank are an option of WILLOW's.
 
@@ -93,8 +94,8 @@ class MixtureOfExperts(nn.Module):
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return logits (B, C), float32 (float64 stays), exact where the probability saturates."""
         gate_input = x_BD if self.gate_input is None else self.gate_input(x_BD)
-        gates_BNC = _by_expert(self.gates, gate_input, self.num_classes)
-        return mixture_logits(gates_BNC, _by_expert(self.experts, x_BD, self.num_classes))
+        gates_BNC = self.gates(gate_input).unflatten(-1, (-1, self.num_classes))
+        return mixture_logits(gates_BNC, self.experts(x_BD).unflatten(-1, (-1, self.num_classes)))
 
     def penalty(self) -> Tensor:
         """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""
@@ -109,22 +110,14 @@ class MixtureOfExperts(nn.Module):
             return {"gates": "gates", "experts": "experts"}
         return {"gate_input": "gates1", "gates": "gates2", "experts": "experts"}
 
+    def from_tensorflow(self, part: str, tensor: Tensor) -> Tensor:
+        """Return a tensor of theirs, rows c * M + m, with the rows of ours.
 
-def _by_expert(linear: nn.Linear, x_BD: Tensor, num_classes: int) -> Tensor:
-    """Return the scores (B, M, C) of a linear layer whose rows are c * M + m.
-
-    The rows are put in order in the weights, in the one pass that casts them under autocast, and
-    not in the scores: sums over experts then run along whole rows of classes.
-    """
-    device, dtype = x_BD.device.type, linear.weight.dtype
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-    weight_CMD = linear.weight.unflatten(0, (num_classes, -1))
-    weight_MCD = weight_CMD.transpose(0, 1).to(dtype, memory_format=torch.contiguous_format)
-    bias = linear.bias
-    if bias is not None:
-        bias = bias.unflatten(0, (num_classes, -1)).T.flatten()
-    scores_BMC: Tensor = F.linear(x_BD, weight_MCD.flatten(0, 1), bias).unflatten(
-        -1, (-1, num_classes)
-    )
-    return scores_BMC
+        Args:
+            part: ours, for example `gates.weight`.
+            tensor: of the shape of ours.
+        """
+        if part.startswith("gate_input"):
+            return tensor
+        rows_CM: Tensor = tensor.unflatten(0, (self.num_classes, -1))
+        return rows_CM.transpose(0, 1).flatten(0, 1)

@@ -41,6 +41,14 @@ class FromTensorflow(Protocol):
         """Return the mapping from a part of ours to the name of theirs."""
 
 
+@runtime_checkable
+class OtherOrder(Protocol):
+    """A module whose rows stand in another order than in the authors' checkpoint."""
+
+    def from_tensorflow(self, part: str, tensor: Tensor) -> Tensor:
+        """Return `tensor`, of the shape of our `part`, with its rows in our order."""
+
+
 def load_tensorflow(model: nn.Module, variables: Mapping[str, NDArray[Any]]) -> None:
     """Fill `model` in place from the variables of the authors' checkpoint.
 
@@ -69,7 +77,7 @@ def load_tensorflow(model: nn.Module, variables: Mapping[str, NDArray[Any]]) -> 
             f"left over {left_over or 'none'}",
             hint="Build the model with the sizes and options that it was trained with.",
         )
-    loaded = {ours: _converted(model, ours, theirs[name]) for ours, name in names.items()}
+    loaded = {ours: _turned(model, ours, theirs[name]) for ours, name in names.items()}
     for ours, tensor in loaded.items():
         if tensor.shape != own[ours].shape:
             raise DataError(
@@ -77,7 +85,8 @@ def load_tensorflow(model: nn.Module, variables: Mapping[str, NDArray[Any]]) -> 
                 f"{ours} needs {tuple(own[ours].shape)}",
                 hint="Build the model with the sizes that it was trained with.",
             )
-    model.load_state_dict(loaded, strict=False)  # checked above
+    ordered = {ours: _ordered(model, ours, tensor) for ours, tensor in loaded.items()}
+    model.load_state_dict(ordered, strict=False)  # checked above
     for module in model.modules():
         if isinstance(module, MaskedBatchNorm):
             module.settle()
@@ -113,11 +122,27 @@ def _plain(name: str) -> str:
     return name.removesuffix(":0").replace(".", "/").removeprefix("tower/")
 
 
-def _converted(model: nn.Module, ours: str, array: NDArray[Any]) -> Tensor:
+def in_our_layout(model: nn.Module, ours: str, array: NDArray[Any]) -> Tensor:
+    """Return an array of theirs (weight, gradient, ...) in the layout of our tensor `ours`."""
+    return _ordered(model, ours, _turned(model, ours, array))
+
+
+def _turned(model: nn.Module, ours: str, array: NDArray[Any]) -> Tensor:
+    """Turn linear weights from (in, out) to (out, in), and drop a leading 1."""
     owner, _, leaf = ours.rpartition(".")
     tensor = torch.from_numpy(np.array(array))
     if leaf == "weight" and isinstance(model.get_submodule(owner), nn.Linear):
         return tensor.T
     if tensor.ndim == 3 and tensor.shape[0] == 1:  # centres, (1, F, K)
         return tensor[0]
+    return tensor
+
+
+def _ordered(model: nn.Module, ours: str, tensor: Tensor) -> Tensor:
+    """Let the nearest module around `ours` that has another order of rows put them right."""
+    names = ours.split(".")
+    for cut in reversed(range(len(names))):
+        module = model.get_submodule(".".join(names[:cut]))
+        if isinstance(module, OtherOrder):
+            return module.from_tensorflow(".".join(names[cut:]), tensor)
     return tensor

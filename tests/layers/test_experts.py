@@ -11,9 +11,9 @@ def mixture_by_loops(head: MixtureOfExperts, x: torch.Tensor, experts: int) -> t
     out = torch.zeros(len(x), head.num_classes, dtype=x.dtype)
     for b in range(len(x)):
         for c in range(head.num_classes):
-            gate = gates[b, c * (experts + 1) : (c + 1) * (experts + 1)].softmax(dim=0)
+            gate = gates[b, c :: head.num_classes].softmax(dim=0)
             for m in range(experts):
-                out[b, c] += gate[m] * scores[b, c * experts + m].sigmoid()
+                out[b, c] += gate[m] * scores[b, m * head.num_classes + c].sigmoid()
     return out
 
 

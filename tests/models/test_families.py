@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.layers.experts import MixtureOfExperts
 from reeltag.models import (
     VARIANTS,
     ModelConfig,
@@ -109,6 +110,10 @@ def dump(config: ModelConfig) -> tuple[nn.Module, dict[str, np.ndarray[Any, Any]
     for ours, theirs in parameter_names(model).items():  # type: ignore[arg-type]
         value = state[ours]
         owner, _, leaf = ours.rpartition(".")
+        around = model.get_submodule(owner.rpartition(".")[0])
+        if isinstance(around, MixtureOfExperts):
+            rows = (-1, config.num_classes)  # ours m * C + c, theirs c * M + m
+            value = value.unflatten(0, rows).transpose(0, 1).flatten(0, 1)
         if leaf == "weight" and isinstance(model.get_submodule(owner), nn.Linear):
             value = value.T
         value = value.unsqueeze(0) if "centres" in leaf else value

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from reeltag.models.tensorflow import in_our_layout
 from tests.conftest import golden_files
 from tests.models.golden import Golden, builder_of
 from tests.models.golden.file import SaysMore
@@ -94,7 +95,7 @@ def test_loss_and_gradients_are_the_authors(golden: Golden) -> None:
             continue
         ours = parameters[names[name]].grad
         assert ours is not None
-        expected = as_ours(model, names[name], theirs)
+        expected = in_our_layout(model, names[name], theirs).double()
         torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-7)
 
 
@@ -118,7 +119,7 @@ def test_some_steps_of_adam_end_with_the_authors_weights(golden: Golden) -> None
     np.testing.assert_allclose(losses, golden.arrays["steps_f64.loss"], rtol=1e-6)
     names, state = golden.ours(model), model.state_dict()
     for name, theirs in golden.group("steps_f64.var").items():
-        expected = as_ours(model, names[name], theirs)
+        expected = in_our_layout(model, names[name], theirs).double()
         torch.testing.assert_close(state[names[name]], expected, rtol=1e-6, atol=1e-6)
 
 
@@ -141,11 +142,3 @@ class TensorflowAdam(torch.optim.Optimizer):
                     average = state.setdefault(name, torch.zeros_like(p))
                     average.lerp_(value, 1 - float(beta))
                 p.sub_(rate * state["m"] / (state["v"].sqrt() + EPSILON))
-
-
-def as_ours(model: nn.Module, name: str, array: np.ndarray) -> Tensor:
-    """Return an array of theirs in the layout of our parameter `name`."""
-    tensor = torch.from_numpy(array).double()
-    owner = model.get_submodule(name.rpartition(".")[0])
-    tensor = tensor.T if isinstance(owner, nn.Linear) and tensor.ndim == 2 else tensor
-    return tensor.reshape(model.state_dict()[name].shape)
