@@ -33,6 +33,16 @@ PROOFS = {
         metric="gap@20",
         bar=0.645,
     ),
+    "yt8m_early_concat_fcn": Proof(
+        data="yt8m",
+        splits=YT8M,
+        train="early_concat_fcn_norm --preprocessing.normalise streams --precision bf16 "
+        "--schedule one-cycle --learning-rate 0.002 --weight-decay 0.01 --clip per-tensor "
+        "--clip-norm 1 --batch-size 256 --epochs 15",
+        predict="--top-k 100",
+        metric="gap@20",
+        bar=0.690,
+    ),
     "audioset_nextvlad": Proof(
         data="audioset",
         splits=AUDIOSET,

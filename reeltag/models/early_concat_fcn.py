@@ -1,0 +1,111 @@
+"""Fully connected layers on the mean frame, all streams as one vector.
+
+    mean over real frames -> weigh the streams -> concat -> dropout
+                -> (linear [-> norm] -> ReLU -> dropout) for each layer -> linear -> logits
+
+Samsung's EarlyConcatFCN has two plain layers. The variant of ours, one layer with batch norm and
+leaky ReLU, dropout on the input, and audio of half the weight of rgb, is the best single
+video-level model in docs/models.md.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reeltag.layers.dropout import Dropout
+from reeltag.layers.pooling import masked_mean
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.layers.resnet import FullyConnectedBlock
+from reeltag.models.checks import require, require_fraction, require_input
+from reeltag.models.resnet_like import RECIPE as RECIPE
+
+SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, EarlyConcatFCN; ours"
+PREPROCESSING = PreprocessingConfig(normalise="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Samsung's two layers of 1024 units."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    hidden: tuple[int, ...] = (1024, 1024)
+    """Units of each layer."""
+    stream_scales: tuple[float, ...] = ()
+    """What each stream is multiplied with; for streams beyond the last number, the last counts;
+    empty: 1."""
+    input_dropout: float = 0.0
+    """Share of the input values that are dropped in training."""
+    dropout: float = 0.0
+    """Share of the units that each layer drops in training."""
+    norm: bool = False
+    """Batch norm and leaky ReLU in each layer, instead of ReLU alone."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        require_input(self.num_classes, self.dims)
+        wide = len(self.hidden) > 0 and min(self.hidden) >= 1
+        require(wide, "hidden", self.hidden, "one width >= 1 for each layer")
+        positive = all(0 < scale < float("inf") for scale in self.stream_scales)
+        require(positive, "stream_scales", self.stream_scales, "finite numbers > 0, or none")
+        for field in ("input_dropout", "dropout"):
+            require_fraction(field, getattr(self, field))
+
+    def scales(self) -> list[float]:
+        """Return the factor of each stream."""
+        known = self.stream_scales or (1.0,)
+        return [known[min(number, len(known) - 1)] for number in range(len(self.dims))]
+
+    def build(self) -> "EarlyConcatFCN":
+        """Return the model with freshly drawn weights."""
+        return EarlyConcatFCN(self)
+
+
+class EarlyConcatFCN(nn.Module):
+    """See the module docstring."""
+
+    scale_D: Tensor  # noqa: N815  (a shape)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        scale_D = torch.cat(
+            [torch.full((dim,), s) for dim, s in zip(config.dims, config.scales(), strict=True)]
+        )
+        self.register_buffer("scale_D", scale_D, persistent=False)
+        self.input_dropout = Dropout(config.input_dropout)
+        block = FullyConnectedBlock if config.norm else _PlainBlock
+        sizes = pairwise((sum(config.dims), *config.hidden))
+        self.layers = nn.Sequential(*(block(*size, config.dropout) for size in sizes))
+        self.output = nn.Linear(config.hidden[-1], config.num_classes)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        x_BD = self.input_dropout(masked_mean(frames_BTD, mask_BT) * self.scale_D)
+        logits_BC: Tensor = self.output(self.layers(x_BD))
+        return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
+
+
+class _PlainBlock(nn.Module):
+    """y = relu(dropout(W x + b)), the order of Samsung's helper."""
+
+    def __init__(self, fan_in: int, fan_out: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(fan_in, fan_out)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        return F.relu(self.dropout(self.linear(x_BI)))
+
+
+TINY = Config(num_classes=5, dims=(6, 2), hidden=(16, 16), stream_scales=(2.0, 1.0), norm=True)
+VARIANTS = {
+    "early_concat_fcn": Config(),
+    "early_concat_fcn_norm": Config(
+        hidden=(1024,), stream_scales=(14.0, 7.0), input_dropout=0.2, dropout=0.5, norm=True
+    ),
+}
