@@ -1,4 +1,4 @@
-"""Fully connected layers that halve down to a few units and double back: how little is enough?
+"""Fully connected layers that halve down to a few units and double back: Samsung asked how few do.
 
     mean over real frames -> 2048 -> 1024 -> ... -> 4 -> ... -> 1024 -> 2048 -> logits
 
