@@ -3,6 +3,8 @@
 What is done already under the work folder is not done again, so an interrupted proof goes on.
 """
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import PROJECT
+from reeltag.cli.main import run
 from reeltag.core.console import say
 
 DATA = PROJECT.parent / "shared" / "data"
@@ -56,8 +59,8 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
         seed: of the training.
     """
     root = composed(proof.data, data, work) if proof.data in COMPOSED else data / proof.data
-    run = work / f"{name}-seed{seed}"
-    predictions = run.with_suffix(".parquet")
+    folder = work / f"{name}-seed{seed}"
+    predictions = folder.with_suffix(".parquet")
     began = time.monotonic()
     train = proof.train
     if proof.centroids:
@@ -66,15 +69,15 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
             fit = f"--clusters {proof.centroids} --out {file}"
             reeltag(f"centroids {root} {proof.splits} {fit}")
         train += f" --init {file}"
-    if not (run / "metrics.json").exists():
-        begun = (run / "resume.ckpt").exists()
+    if not (folder / "metrics.json").exists():
+        begun = (folder / "resume.ckpt").exists()
         reeltag(
-            f"train --resume {run}"
+            f"train --resume {folder}"
             if begun
-            else f"train {train} --data {root} {proof.splits} --seed {seed} --out {run}"
+            else f"train {train} --data {root} {proof.splits} --seed {seed} --out {folder}"
         )
     if not predictions.exists():
-        reeltag(f"predict {run} --data {root} --split test {proof.predict} --out {predictions}")
+        reeltag(f"predict {folder} --data {root} --split test {proof.predict} --out {predictions}")
     found = reeltag(f"evaluate {predictions} --data {root} --split test {proof.splits} --json")
     value = found[proof.metric]
     return {
@@ -87,7 +90,7 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
         "interval": found[f"{proof.metric}_interval"],
         "bar": proof.bar,
         "met": proof.bar is None or value >= proof.bar,
-        "training": json.loads((run / "metrics.json").read_text()),
+        "training": json.loads((folder / "metrics.json").read_text()),
         "seconds_here": round(time.monotonic() - began, 1),
         "evaluation": found,
     }
@@ -111,14 +114,13 @@ def composed(kind: str, data: Path, work: Path) -> Path:
 
 
 def reeltag(arguments: str) -> dict[str, Any]:
-    """Type a command; return its JSON, if it printed any."""
+    """Do what the command line does, in this process; return its JSON, if it printed any."""
     say(f"$ reeltag {arguments}")
-    done = subprocess.run(
-        [sys.executable, "-m", "reeltag", *arguments.split()],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    last = done.stdout.strip().splitlines()[-1:]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        status = run(arguments.split())
+    if status:
+        raise RuntimeError(f"exit status {status} of: reeltag {arguments}")
+    last = printed.getvalue().strip().splitlines()[-1:]
     answer: dict[str, Any] = json.loads(last[0]) if last and last[0].startswith("{") else {}
     return answer

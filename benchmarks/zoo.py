@@ -37,15 +37,15 @@ RACES = {
     "yt8m": Race(
         data="yt8m",
         splits=YT8M,
-        budget="--epochs 10 --batch-size 256 --schedule one-cycle --precision bf16",
+        budget="--epochs 6 --batch-size 256 --schedule one-cycle --precision bf16",
         predict="--top-k 100",
         metric="gap@20",
     ),
     "audioset": Race(
         data="audioset",
         splits=AUDIOSET,
-        budget="--epochs 6 --batch-size 128 --schedule one-cycle --precision bf16 --metric map "
-        "--validate-every 300 --frames.how all --frames.num-frames 0",
+        budget="--epochs 3 --batch-size 128 --schedule one-cycle --precision bf16 --metric map "
+        "--validate-every 226 --frames.how all --frames.num-frames 0",
         predict="--top-k 527",
         metric="map",
     ),

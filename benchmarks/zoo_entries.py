@@ -34,6 +34,10 @@ ENTRIES = {
     "resnet_like_audio": _entry("resnet_like_audio --model.inner 1024", 0.0015, VIDEOS),
     "resnet_like_noise": _entry("resnet_like_noise --model.inner 1024", 0.0015, VIDEOS),
     "resnet_like_gated": _entry("resnet_like_gated --model.inner 1024", 0.0015, VIDEOS),
+    "early_concat_fcn": _entry("early_concat_fcn", 0.0015, VIDEOS),
+    "early_concat_fcn_norm": _entry(
+        "early_concat_fcn_norm --preprocessing.normalise streams", 0.002, VIDEOS
+    ),
     "bottleneck_256": _entry("bottleneck_256", 0.0005, VIDEOS),
     "bottleneck_16": _entry("bottleneck_16", 0.0005, VIDEOS),
     "bottleneck_4": _entry("bottleneck_4", 0.0005, VIDEOS),
@@ -59,11 +63,11 @@ ENTRIES = {
     "non_local_netvlad": _entry(
         "non_local_netvlad --model.num-clusters 64 --model.hidden 512", 0.001, FRAMES
     ),
-    "lstm": _entry("lstm_2x1024 --model.cells 256", 0.001, FRAMES),
-    "lstm_willow": _entry("lstm_willow_2x1024 --model.cells 256", 0.001, FRAMES),
-    "gru": _entry("gru_2x1200 --model.cells 256", 0.001, FRAMES),
-    "bilstm": _entry("bilstm --model.cells 256", 0.001, FRAMES),
-    "bigru": _entry("bigru --model.cells 256", 0.001, FRAMES),
+    "lstm": _entry("lstm_2x1024 --model.cells 256", 0.005, FRAMES),
+    "lstm_willow": _entry("lstm_willow_2x1024 --model.cells 256", 0.005, FRAMES),
+    "gru": _entry("gru_2x1200 --model.cells 256", 0.005, FRAMES),
+    "bilstm": _entry("bilstm --model.cells 256", 0.005, FRAMES),
+    "bigru": _entry("bigru --model.cells 256", 0.005, FRAMES),
     "early_concat_lstm": _entry(
         "early_concat_lstm --model.cells 256 --model.hidden 1024", 0.001, FRAMES
     ),
