@@ -51,8 +51,9 @@ RACES = {
     ),
     "mosaics": Race(
         data="mosaics",
-        budget="--epochs 8 --batch-size 64 --schedule one-cycle --precision bf16 "
-        "--validate-every 124 --frames.how random --frames.num-frames 30",
+        budget="--epochs 4 --batch-size 64 --schedule one-cycle --precision bf16 "
+        "--validate-every 62 --frames.how random --frames.num-frames 20 "
+        "--validation-frames.how random --validation-frames.num-frames 20",
         predict="--top-k 100",
         metric="gap@20",
     ),

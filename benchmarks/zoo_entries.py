@@ -85,8 +85,10 @@ ENTRIES = {
     "attention_net": _entry(
         "attention_net_3x1024 --model.size 512 --model.hidden 1024 1024", 0.001, FRAMES
     ),
-    "multi_attention": _entry("multi_attention_decision_h4", 0.001, FRAMES),
-    "multi_attention_feature": _entry("multi_attention_feature_h1", 0.001, FRAMES),
+    "multi_attention": _entry("multi_attention_decision_h4 --model.hidden 512", 0.001, FRAMES),
+    "multi_attention_feature": _entry(
+        "multi_attention_feature_h1 --model.hidden 512", 0.001, FRAMES
+    ),
     "linear_combinations": _entry(f"linear_combinations_3 {HALF}", 0.0015, FRAMES),
     "vlad_bow": _entry(f"vlad_bow_1000 {HALF}", 0.0015, FRAMES),
     "kmeans_resnet": _entry(
