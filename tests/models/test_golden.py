@@ -17,8 +17,8 @@ ELSEWHERE = {  # prefix -> where it is checked, or why it is not
     "lin_losses": "tests/losses",
     "willow_loss_": "tests/losses",
     "lin_input_transform": "tests/layers/test_preprocessing.py",
-    "google_sampling": "the loader draws frames, from a generator of its own",
-    "ceshine_": "a port whose mathematics differ from the authors' (traps 36 to 39)",
+    "google_sampling": "tests/data/test_sampling_golden.py",
+    "ceshine_": "tests/models/test_ceshine.py",
     "google_framelogistic": "tests/models/test_families.py",
     "lin_distill": "tests/losses/test_distillation.py",
 }
