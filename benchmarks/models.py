@@ -73,7 +73,7 @@ MORE = (
     "netvlad_k64_h512",
     "resnet_like_1024",
 )  # beside the first of each family
-TIMED = 5.0  # seconds of steps, at most, for one figure
+TIMED = 2.0  # seconds of steps, at most, for one figure
 
 
 @dataclass(frozen=True, kw_only=True)
