@@ -18,32 +18,9 @@ from reeltag.data.index import Index, Stream
 from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS as PUBLISHED_SPLITS
 from reeltag.data.splits import Split
+from reeltag.labels.targets import Targets
 
 SEGMENT_SECONDS = 5  # at 1 Hz also its frames
-
-
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """The labels of N items, as lists: item i has the entries bounds[i] to bounds[i + 1].
-
-    Attributes:
-        bounds: (N + 1,) int64.
-        classes: int32, of each entry; an item has each class at most once.
-        scores: float32 in [0, 1], of each entry, where only the classes listed are known (the
-            others weigh nothing); None: those listed are 1, the others 0, and all count.
-    """
-
-    bounds: NDArray[np.int64]
-    classes: NDArray[np.int32]
-    scores: NDArray[np.float32] | None = None
-
-    def entries(self, items: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return, for each entry of some items, its place in `items` and its place in the lists."""
-        begin = self.bounds[items]
-        count = self.bounds[items + 1] - begin
-        row = np.repeat(np.arange(len(items)), count)
-        skipped = begin - (np.cumsum(count) - count)
-        return row, np.arange(len(row)) + skipped[row]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,20 +88,25 @@ class VideoSet:
         return ids
 
     def label_counts(self) -> NDArray[np.int64]:
-        """Return (C,): how many items have each class, by a score of 0.5 or more if rated."""
+        """Return (C,): how many items have each class, by a target of 0.5 or more."""
         if self.targets is None:
             return np.zeros(self.num_classes, np.int64)
-        classes, scores = self.targets.classes, self.targets.scores
-        held = classes if scores is None else classes[scores >= 0.5]
+        held = self.targets.classes[self.targets.given_values() >= 0.5]
         return np.bincount(held, minlength=self.num_classes)
 
     def known_counts(self) -> NDArray[np.int64]:
         """Return (C,): of how many items it is known whether they have each class."""
         if self.targets is None:
             return np.zeros(self.num_classes, np.int64)
-        if self.targets.scores is None:
-            return np.full(self.num_classes, len(self))
-        return np.bincount(self.targets.classes, minlength=self.num_classes)
+        weighs = self.targets.given_weights() > 0
+        rated = np.bincount(self.targets.classes[weighs], minlength=self.num_classes)
+        if not np.any(self.targets.rest):
+            return rated
+        by_rest = self.targets.given_rest() > 0
+        listed = self.targets.classes[by_rest[self.targets.item()]]
+        unlisted = by_rest.sum() - np.bincount(listed, minlength=self.num_classes)
+        counted = self.targets.counted
+        return rated + (unlisted if counted is None else np.where(counted, unlisted, 0))
 
 
 def videos(index: Index, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
@@ -186,7 +168,7 @@ def rated_segments(index: Index, split: Split = "train", **which: Unpack[Which])
         video=video,
         second=start,
         length=np.minimum(records.column("frames")[video] - start, SEGMENT_SECONDS),
-        targets=Targets(item_bounds, classes[last], scores[last]),
+        targets=Targets(item_bounds, classes[last], scores[last], rest=0.0),
         segments=True,
     )
 

@@ -43,11 +43,8 @@ def ids(items: VideoSet) -> list[str]:
 def labels(items: VideoSet, item: int) -> dict[int, float]:
     assert items.targets is not None
     _, entries = items.targets.entries(np.array([item]))
-    scores = items.targets.scores
-    return {
-        int(items.targets.classes[entry]): 1.0 if scores is None else float(scores[entry])
-        for entry in entries
-    }
+    values, _ = items.targets.at(entries)
+    return dict(zip(items.targets.classes[entries].tolist(), values.tolist(), strict=True))
 
 
 NO_HOLDOUT = Splits(holdout=0)

@@ -20,7 +20,7 @@ class BatchBuffer:
         items: the set that batches are taken from.
         batch_size: largest B.
         max_steps: largest T.
-        labels: whether batches carry labels (and weights, for rated segments).
+        labels: whether batches carry labels (and weights, where not every class counts 1).
         pin: page-locked memory, so that the copy to the GPU does not block.
     """
 
@@ -38,8 +38,8 @@ class BatchBuffer:
         targets = items.targets if labels else None
         self._targets = targets
         self._labels = None if targets is None else torch.zeros(dense, pin_memory=pin)
-        rated = targets is not None and targets.scores is not None
-        self._weights = torch.zeros(dense, pin_memory=pin) if rated else None
+        weighted = targets is not None and targets.weighted
+        self._weights = torch.zeros(dense, pin_memory=pin) if weighted else None
         self._set = np.empty(0, np.int64)  # which of the B * C labels are not 0
         self._used: torch.cuda.Event | None = None
 
@@ -79,20 +79,14 @@ class BatchBuffer:
         assert self._targets is not None and self._labels is not None
         row, entry = self._targets.entries(items)
         cells = row * self._labels.shape[1] + self._targets.classes[entry]
-        scores = self._targets.scores
-        _replace(self._labels, self._set, cells, 1 if scores is None else scores[entry])
-        if self._weights is not None:
-            _replace(self._weights, self._set, cells, 1)
+        values, given = self._targets.at(entry)
+        labels = self._labels.numpy().reshape(-1)
+        labels[self._set] = 0
+        labels[cells] = values
         self._set = cells
-
-
-def _replace(
-    dense: torch.Tensor,
-    old: NDArray[np.int64],
-    new: NDArray[np.int64],
-    to: int | NDArray[np.float32],
-) -> None:
-    """Set the cells `old` to 0 and the cells `new` to `to`."""
-    flat = dense.numpy().reshape(-1)
-    flat[old] = 0
-    flat[new] = to
+        if self._weights is not None:
+            weights = self._weights.numpy()
+            weights[: len(items)] = self._targets.given_rest()[items, None]
+            if self._targets.counted is not None:
+                weights[: len(items), ~self._targets.counted] = 0
+            weights.reshape(-1)[cells] = given
