@@ -9,6 +9,7 @@ LAYERS = [
     {"core"},
     {"metrics", "layers", "losses", "labels"},
     {"data", "models"},
+    {"augment"},
     {"training", "inference"},
     {"deploy", "report"},
     {"cli"},
