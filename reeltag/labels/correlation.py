@@ -1,0 +1,301 @@
+"""Which class implies which, as probabilities from counts: BMW -> Car 0.97, and not the reverse.
+
+Shape letters: C classes, P ordered pairs of classes that appear together, E implications kept.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import whole_file
+from reeltag.labels.cooccurrence import Cooccurrence
+
+__all__ = ["Correlation", "Implication", "Implications"]
+
+Z = 1.96  # normal quantile of a 95 % interval
+_KIND = "label correlation"
+_SCHEMA = pa.schema(
+    {
+        "first": pa.int32(),
+        "second": pa.int32(),
+        "together": pa.int64(),
+        "probability": pa.float64(),
+        "first_name": pa.dictionary(pa.int32(), pa.string()),
+        "second_name": pa.dictionary(pa.int32(), pa.string()),
+    }
+)
+_READ = ("first", "second", "together")  # the other columns follow from these and the metadata
+_HINT = "Such a file is written by `reeltag labels DATA --out P.parquet`."
+
+
+class Implication(NamedTuple):
+    """One class implies another: of the `videos` with `first`, `together` have `second` too."""
+
+    first: int
+    second: int
+    together: int
+    videos: int
+    prob: float
+    """together / videos, in (0, 1]."""
+    low: float
+    """Lower end of the 95 % Wilson interval of `prob`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Implications:
+    """The matrix P' of papers/autohome2019 sec. 3.3 eq. 6, by rows; its diagonal is zero.
+
+    Attributes:
+        bounds: (C + 1,) int64; class i implies the entries bounds[i] to bounds[i + 1].
+        implied: (E,) int32, classes, ascending for each i.
+        probs: (E,) float64 in [tau, 1], P(implied | i).
+    """
+
+    bounds: NDArray[np.int64]
+    implied: NDArray[np.int32]
+    probs: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return E."""
+        return len(self.implied)
+
+    def of(self, first: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return the classes that one class implies, and their probabilities."""
+        row = slice(self.bounds[first], self.bounds[first + 1])
+        return self.implied[row], self.probs[row]
+
+
+@dataclass(frozen=True, eq=False)
+class Correlation:
+    """How classes depend on each other: N_i, M_ij and P_ij = M_ij / N_i = P(j | i).
+
+    Source: papers/autohome2019 sec. 3.3 eq. 4 to 6. Only pairs that occur are kept, and no
+    class is paired with itself. P is not symmetric; P_ij N_i = P_ji N_j is.
+
+    Attributes:
+        counts: N_i and M_ij.
+        names: (C,) the class list that they are of.
+        num_videos: videos that were counted, also those without labels.
+        source: what was counted, or the file that it was read from.
+    """
+
+    counts: Cooccurrence
+    names: tuple[str, ...]
+    num_videos: int
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.counts.videos):
+            raise ValueError(f"{len(self.names)} names of {len(self.counts.videos)} classes")
+
+    @property
+    def num_classes(self) -> int:
+        """Return C."""
+        return len(self.names)
+
+    def implications(self, tau: float, *, min_videos: int = 1) -> Implications:
+        """Return P where it is at least tau; what is below counts as 0.
+
+        Args:
+            tau: > 0. At 1 only what never fails is left, above 1 nothing.
+            min_videos: classes with fewer videos imply nothing.
+
+        Raises:
+            ConfigError: tau is not > 0.
+        """
+        require_tau(tau)
+        probs = self.counts.conditional()
+        kept = (probs >= tau) & (self.counts.videos[self.counts.first] >= min_videos)
+        per_class = np.bincount(self.counts.first[kept], minlength=self.num_classes)
+        bounds = np.append(0, np.cumsum(per_class))
+        return Implications(bounds, self.counts.second[kept], probs[kept])
+
+    def strongest(
+        self,
+        n: int,
+        *,
+        min_videos: int = 1,
+        tau: float = 0.0,
+        first: int | None = None,
+        second: int | None = None,
+    ) -> list[Implication]:
+        """Return the n implications that are most certain, by the low end of their interval.
+
+        A pair seen three times of three has probability 1, yet stands below 1,234 of 1,270. Equal
+        ones stand by number of class.
+
+        Args:
+            n: at most so many.
+            min_videos: classes with fewer videos imply nothing.
+            tau: least probability.
+            first: only what this class implies.
+            second: only what implies this class.
+        """
+        counts = self.counts
+        videos = counts.videos[counts.first]
+        probs = counts.conditional()
+        kept = (videos >= min_videos) & (probs >= tau)
+        for wanted, column in ((first, counts.first), (second, counts.second)):
+            if wanted is not None:
+                kept &= column == wanted
+        place = np.flatnonzero(kept)
+        low = _wilson_low(counts.together[place], videos[place])
+        best = np.argsort(-low, kind="stable")[:n]
+        return [
+            Implication(
+                int(counts.first[at]),
+                int(counts.second[at]),
+                int(counts.together[at]),
+                int(videos[at]),
+                float(probs[at]),
+                float(bound),
+            )
+            for at, bound in zip(place[best], low[best], strict=True)
+        ]
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        """Raise DataError where the class list is another than `names`, or in another order."""
+        if tuple(names) == self.names:
+            return
+        hint = "Count it anew on this data: `reeltag labels DATA --out P.parquet`."
+        if len(names) != self.num_classes:
+            what = (
+                f"is of {self.num_classes:,} classes ({_shown(self.names)}), "
+                f"the data has {len(names):,} ({_shown(names)})"
+            )
+        else:
+            pairs = zip(self.names, names, strict=True)
+            at = next(i for i, (mine, theirs) in enumerate(pairs) if mine != theirs)
+            what = (
+                f"is of another class list: its class {at} is {self.names[at]!r}, "
+                f"that of the data is {names[at]!r}"
+            )
+        raise DataError(what, where=self.source or "label correlation", hint=hint)
+
+    def save(self, path: Path) -> None:
+        """Write a Parquet file, whole or not at all: a row is a pair of classes i, j.
+
+        Columns: `first` i, `second` j, `together` M_ij, `probability` P(j | i), and both names.
+        Its metadata, under `reeltag`, hold C names, N and what was counted, as JSON.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        about = {
+            "kind": _KIND,
+            "names": self.names,
+            "videos": self.counts.videos.tolist(),
+            "num_videos": self.num_videos,
+            "source": self.source,
+        }
+        names, counts = pa.array(self.names, pa.string()), self.counts
+        sides = (pa.array(counts.first), pa.array(counts.second))
+        columns = [
+            counts.first,
+            counts.second,
+            counts.together,
+            counts.conditional(),
+            *(names.take(side).dictionary_encode() for side in sides),
+        ]
+        metadata = {b"reeltag": json.dumps(about, ensure_ascii=False).encode()}
+        table = pa.table(columns, schema=_SCHEMA.with_metadata(metadata))
+        with whole_file(path) as part:
+            pq.write_table(table, part, compression="zstd")
+
+    @classmethod
+    def load(cls, path: Path) -> "Correlation":
+        """Read what `save` wrote; `source` is then the path.
+
+        Raises:
+            DataError: there is no such file, it is not one of correlations, or it is damaged.
+        """
+        if not path.is_file():
+            what = "is a folder, not a file" if path.is_dir() else "is not there"
+            raise DataError(what, where=path, hint=_HINT)
+        try:
+            table = pq.read_table(path, columns=list(_READ))
+        except (OSError, pa.ArrowException) as error:
+            code = error.errno if isinstance(error, OSError) else None
+            reason = os.strerror(code) if code else error
+            raise DataError(
+                f"cannot be read as Parquet ({reason})", where=path, hint=_HINT
+            ) from error
+        found = _parse(table, path)
+        if broken := _inconsistency(found):
+            raise DataError(f"is damaged: {broken}", where=path, hint=_HINT)
+        return replace(found, source=str(path))
+
+
+def require_tau(tau: float) -> None:
+    """Raise ConfigError where a threshold of probabilities is not > 0."""
+    if not tau > 0:
+        raise ConfigError(
+            f"must be > 0, got {tau}",
+            where="tau",
+            hint="It is the least probability that counts: 0.5 in the paper; above 1 nothing does.",
+        )
+
+
+def _wilson_low(hits: NDArray[np.int64], trials: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the lower end of the 95 % Wilson score interval of hits / trials."""
+    share = hits / trials
+    spread = Z * np.sqrt(share * (1 - share) / trials + (Z / (2 * trials)) ** 2)
+    low: NDArray[np.float64] = (share + Z**2 / (2 * trials) - spread) / (1 + Z**2 / trials)
+    return low
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _parse(table: pa.Table, path: Path) -> Correlation:
+    """Return what a table holds, its numbers unchecked; DataError where it is another kind."""
+    try:
+        about: dict[str, Any] = json.loads((table.schema.metadata or {})[b"reeltag"])
+        if about["kind"] != _KIND:
+            raise ValueError(f"it is a file of {about['kind']}")
+        first, second, together = (
+            table[name].cast(_SCHEMA.field(name).type).to_numpy() for name in _READ
+        )
+        videos = np.array(about["videos"], np.int64)
+        counts = Cooccurrence(videos, first, second, together)
+        return Correlation(counts, tuple(map(str, about["names"])), int(about["num_videos"]),
+                           str(about["source"]))  # fmt: skip
+    except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException) as error:
+        raise DataError(
+            "is no file of label correlations: its columns or its metadata 'reeltag' are others",
+            where=path,
+            hint=_HINT,
+        ) from error
+
+
+def _inconsistency(found: Correlation) -> str:
+    """Return what cannot be true of counts, or nothing."""
+    counts, size = found.counts, found.num_classes
+    pairs = np.stack([counts.first, counts.second]).astype(np.int64)
+    if pairs.size and not (pairs.min() >= 0 and pairs.max() < size):
+        return f"a class is outside 0..{size - 1}"
+    keys, mirrored = pairs[0] * size + pairs[1], pairs[1] * size + pairs[0]
+    if (np.diff(keys) <= 0).any() or (pairs[0] == pairs[1]).any():
+        return "its pairs are not distinct classes in ascending order"
+    least = np.minimum(counts.videos[pairs[0]], counts.videos[pairs[1]])
+    if (counts.together < 1).any() or (counts.together > least).any():
+        return "a pair was counted more often than one of its classes, or never"
+    order = np.argsort(mirrored)
+    if not (
+        np.array_equal(mirrored[order], keys)
+        and np.array_equal(counts.together[order], counts.together)
+    ):
+        return "a pair has another count than its mirror image"
+    if size and not (counts.videos.min() >= 0 and counts.videos.max() <= found.num_videos):
+        return "a class has more videos than were counted"
+    return ""
