@@ -27,7 +27,7 @@ from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.models import nextvlad
 from reeltag.models.tagger import Tagger
 from reeltag.training.config import Optimisation
-from reeltag.training.objectives import cross_entropy
+from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser
 
 BAR = 0.03
@@ -79,7 +79,7 @@ def _step(quick: bool) -> Callable[[FrameBatch], None]:
 
     def step(batch: FrameBatch) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss, _ = cross_entropy(batch, tagger)
+            loss, _ = supervised(batch, tagger)
         optimiser.zero_grad()
         loss.backward()
         clip_per_tensor(tagger.parameters(), 1.0)

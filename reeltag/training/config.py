@@ -9,6 +9,7 @@ import tyro
 from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
+from reeltag.training.losses import LossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,8 @@ class Recipe:
     """Batches whose gradients are summed up for one step."""
     optim: Annotated[Optimisation, tyro.conf.arg(name="")] = field(default_factory=Optimisation)
     """Optimiser, schedule and clipping."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """What a wrong answer costs."""
     members: MemberLoss = field(default_factory=MemberLoss)
     """On-line distillation, for mixtures of models."""
 

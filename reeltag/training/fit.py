@@ -33,9 +33,10 @@ from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, Train
 from reeltag.training.config import Recipe
 from reeltag.training.interrupt import explained
 from reeltag.training.label_graph import tell_cooccurrence
+from reeltag.training.losses import Objective
 from reeltag.training.metrics import validation_metric
 from reeltag.training.module import TaggerTraining
-from reeltag.training.objectives import Objective, objective_for
+from reeltag.training.objectives import objective_for
 from reeltag.training.progress import ProgressLine, Speed
 from reeltag.training.run_folder import (
     describe,

@@ -14,7 +14,7 @@ from reeltag.core.errors import TrainingError
 from reeltag.core.seeding import derive_seed
 from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe
-from reeltag.training.objectives import Objective
+from reeltag.training.losses import Objective
 from reeltag.training.optimiser import clip_per_tensor, learning_rate_factor, make_optimiser
 
 

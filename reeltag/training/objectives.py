@@ -3,7 +3,6 @@
 There is one training loop; a way of training differs from another by its objective alone.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,36 +14,52 @@ from reeltag.losses.distillation import mixture_divergence
 from reeltag.models import Mixture, penalty
 from reeltag.models.tagger import Tagger
 from reeltag.training.config import MemberLoss, Recipe
-
-Objective = Callable[[FrameBatch, nn.Module], tuple[Tensor, dict[str, Tensor]]]
+from reeltag.training.losses import Loss, Objective, loss_of
 
 
 def objective_for(tagger: Tagger, recipe: Recipe) -> Objective:
-    """Return what `tagger` is trained with unless something else is asked for."""
+    """Return what `tagger` is trained with unless something else is asked for.
+
+    First what the model owes the labels, by the loss of `recipe.loss`; each further line may wrap
+    the objective before it.
+    """
+    loss = loss_of(recipe.loss)
+    objective: Objective = partial(supervised, loss=loss)
     if tagger.has_members:
-        return partial(mixture_cross_entropy, config=recipe.members)
-    return cross_entropy
+        objective = partial(supervised_mixture, loss=loss, config=recipe.members)
+    return objective
 
 
-def cross_entropy(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return binary cross-entropy in nats per video, plus the model's own penalty.
+def supervised(
+    batch: FrameBatch, model: nn.Module, *, loss: Loss = binary_cross_entropy
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of the labels in nats per video, plus the model's own penalty.
 
-    Summed over classes, averaged over videos, as all four systems do. `batch.weights`, where
-    there are any, say how much each class counts (0: nobody rated it).
+    Averaged over videos. `batch.weights`, where there are any, say how much each class counts (0:
+    nobody rated it).
+
+    Args:
+        batch: with labels.
+        model: (frames, mask) to logits.
+        loss: what a wrong answer costs.
 
     Raises:
         ValueError: the batch has no labels.
     """
-    label_loss = _label_loss(model(batch.frames, batch.mask), batch)
+    label_loss = _label_loss(loss, model(batch.frames, batch.mask), batch)
     return label_loss + penalty(model), {"label_loss": label_loss.detach()}
 
 
-def mixture_cross_entropy(
-    batch: FrameBatch, model: nn.Module, *, config: MemberLoss
+def supervised_mixture(
+    batch: FrameBatch,
+    model: nn.Module,
+    *,
+    config: MemberLoss,
+    loss: Loss = binary_cross_entropy,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of a mixture and of each of its members, in nats per video.
 
-        loss = CE(mixture) + sum_m CE(member m) + weight * sum_m KL(mixture || member m) + penalty
+        L(mixture) + sum_m L(member m) + weight * sum_m KL(mixture || member m) + penalty
 
     with the divergence between softmaxes over the classes, of logits divided by the temperature.
     Source: arXiv:1811.05014 sec. 3.4, and train.py of its authors' code. The paper's own
@@ -54,6 +69,7 @@ def mixture_cross_entropy(
         batch: with labels.
         model: a mixture, or the tagger of one.
         config: how the members learn.
+        loss: L, what a wrong answer costs; the authors' is cross-entropy.
 
     Raises:
         ValueError: the batch has no labels.
@@ -62,9 +78,9 @@ def mixture_cross_entropy(
     if not isinstance(model, Mixture):
         raise TypeError(f"{type(model).__name__} is no mixture of models")
     logits_BC, member_logits_MBC = model.members(batch.frames, batch.mask)
-    label_loss = _label_loss(logits_BC, batch)
-    member_loss = torch.stack([_label_loss(z_BC, batch) for z_BC in member_logits_MBC]).sum()
-    loss = label_loss + member_loss + penalty(model)
+    label_loss = _label_loss(loss, logits_BC, batch)
+    member_loss = torch.stack([_label_loss(loss, z_BC, batch) for z_BC in member_logits_MBC]).sum()
+    total = label_loss + member_loss + penalty(model)
     logs = {"label_loss": label_loss.detach(), "member_loss": member_loss.detach()}
     if config.weight:
         divergence_B = mixture_divergence(
@@ -74,13 +90,13 @@ def mixture_cross_entropy(
             stop_gradient=config.stop_gradient,
         )
         distillation_loss = config.weight * divergence_B.mean()
-        loss = loss + distillation_loss
+        total = total + distillation_loss
         logs["distillation_loss"] = distillation_loss.detach()
-    return loss, logs
+    return total, logs
 
 
-def _label_loss(logits_BC: Tensor, batch: FrameBatch) -> Tensor:
-    """Return the mean cross-entropy of a batch; ValueError where it has no labels."""
+def _label_loss(loss: Loss, logits_BC: Tensor, batch: FrameBatch) -> Tensor:
+    """Return the mean loss of a batch; ValueError where it has no labels."""
     if batch.labels is None:
-        raise ValueError("cross-entropy needs a batch with labels")
-    return binary_cross_entropy(logits_BC, batch.labels, batch.weights).mean()
+        raise ValueError("a loss needs a batch with labels")
+    return loss(logits_BC, batch.labels, batch.weights).mean()

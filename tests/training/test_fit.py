@@ -24,7 +24,7 @@ from reeltag.models import logistic, moe, nextvlad
 from reeltag.models.tagger import Tagger, read_config
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
-from reeltag.training.objectives import cross_entropy
+from reeltag.training.objectives import supervised
 from reeltag.training.run_folder import read_recipe
 
 FAST = Optimisation(learning_rate=0.05)
@@ -208,7 +208,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch(corpus: Path, tmp_p
     seen: list[FrameBatch] = []
 
     def explodes(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, logs = cross_entropy(batch, model)
+        loss, logs = supervised(batch, model)
         seen.append(batch)
         return loss * (math.nan if len(seen) == 5 else 1), logs
 

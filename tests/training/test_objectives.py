@@ -15,7 +15,7 @@ from reeltag.models import mix_nextvlad, moe, penalty
 from reeltag.models.tagger import Tagger, read_config
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import train
-from reeltag.training.objectives import cross_entropy, mixture_cross_entropy, objective_for
+from reeltag.training.objectives import objective_for, supervised, supervised_mixture
 from reeltag.training.run_folder import read_recipe
 
 MIXTURE = dataclasses.replace(mix_nextvlad.TINY, dropout=0.0)
@@ -42,7 +42,7 @@ def test_a_mixture_pays_for_itself_its_members_and_what_parts_them(
 ) -> None:
     tagger, batch = tagger_of("mix_nextvlad", MIXTURE), some_batch(rng, weights)
     config = MemberLoss(weight=4.0, temperature=2.0)
-    loss, logs = mixture_cross_entropy(batch, tagger, config=config)
+    loss, logs = supervised_mixture(batch, tagger, config=config)
     logits, members = tagger.members(batch.frames, batch.mask)
     assert batch.labels is not None
     expected = binary_cross_entropy(logits, batch.labels, batch.weights).mean()
@@ -56,8 +56,8 @@ def test_a_mixture_pays_for_itself_its_members_and_what_parts_them(
 
 def test_a_weight_of_zero_leaves_the_divergence_out(rng: torch.Generator) -> None:
     tagger, batch = tagger_of("mix_nextvlad", MIXTURE), some_batch(rng)
-    full, logs = mixture_cross_entropy(batch, tagger, config=MemberLoss(weight=9.0))
-    loss, less = mixture_cross_entropy(batch, tagger, config=MemberLoss())
+    full, logs = supervised_mixture(batch, tagger, config=MemberLoss(weight=9.0))
+    loss, less = supervised_mixture(batch, tagger, config=MemberLoss())
     torch.testing.assert_close(loss, full - logs["distillation_loss"])
     assert less.keys() == {"label_loss", "member_loss"}
 
@@ -67,7 +67,7 @@ def test_the_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> 
     gradients = []
     for config in (MemberLoss(), MemberLoss(weight=1.0, stop_gradient=True), MemberLoss(weight=1)):
         tagger.zero_grad()
-        mixture_cross_entropy(batch, tagger, config=config)[0].backward()
+        supervised_mixture(batch, tagger, config=config)[0].backward()
         gate = tagger.model.mixture.linear.weight.grad  # type: ignore[union-attr]
         gradients.append(gate.clone())  # type: ignore[operator, union-attr]
     torch.testing.assert_close(gradients[0], gradients[1])  # only the teacher goes through the gate
@@ -76,21 +76,24 @@ def test_the_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> 
 
 def test_a_model_without_members_is_asked_for_labels_alone(rng: torch.Generator) -> None:
     plain, mixture = tagger_of("moe", moe.TINY), tagger_of("mix_nextvlad", MIXTURE)
-    assert objective_for(plain, Recipe()) is cross_entropy
     recipe, batch = Recipe(members=MemberLoss(weight=2.0)), some_batch(rng)
+    loss, logs = objective_for(plain, recipe)(batch, plain)
+    assert batch.labels is not None and logs.keys() == {"label_loss"}
+    expected = binary_cross_entropy(plain(batch.frames, batch.mask), batch.labels).mean()
+    assert loss == expected + penalty(plain)
     loss, _ = objective_for(mixture, recipe)(batch, mixture)
-    expected, _ = mixture_cross_entropy(batch, mixture, config=recipe.members)
+    expected, _ = supervised_mixture(batch, mixture, config=recipe.members)
     torch.testing.assert_close(loss, expected)
     with pytest.raises(ConfigError, match="moe is no mixture of models"):
         plain.members(batch.frames, batch.mask)
     with pytest.raises(TypeError, match="MixtureModel is no mixture of models"):
-        mixture_cross_entropy(batch, plain.model, config=recipe.members)
+        supervised_mixture(batch, plain.model, config=recipe.members)
 
 
 def test_a_batch_without_labels_is_refused(rng: torch.Generator) -> None:
     batch = dataclasses.replace(some_batch(rng), labels=None)
     with pytest.raises(ValueError, match="needs a batch with labels"):
-        cross_entropy(batch, tagger_of("moe", moe.TINY))
+        supervised(batch, tagger_of("moe", moe.TINY))
 
 
 @pytest.mark.parametrize(
