@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
+    "compare": ("Compare", "tell whether one way of training is better than another, with interval"),
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
     "report": ("Report", "draw predictions and scores as one HTML page"),
 }

@@ -22,7 +22,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -57,6 +57,17 @@ class ClassScores:
     precision: Tensor
     replicates: Tensor
     num_positives: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a prediction file came to: scores by name, by class, and the videos (V,) judged."""
+
+    scores: dict[str, Score]
+    classes: dict[str, ClassScores]
+    counts: dict[str, int]
+    truth: Truth
+    judged: NDArray[np.bool_]
 
 
 def evaluate(
@@ -95,6 +106,58 @@ def evaluate(
         ConfigError: the split is empty, or a number is out of range.
         OutputError: `per_class` cannot be written.
     """
+    found = scored(
+        predictions,
+        data,
+        split=split,
+        splits=splits,
+        top_k=top_k,
+        k=k,
+        average_over=average_over,
+        bootstrap=bootstrap,
+        seed=seed,
+        quiet=quiet,
+    )
+    if per_class is not None:
+        _write_classes(per_class, found.truth, found.classes)
+    answer: dict[str, Any] = {}
+    for name, score in found.scores.items():
+        answer[name] = score.value if np.isfinite(score.value) else None
+        if bootstrap:
+            answer[f"{name}_interval"] = interval(score.value, score.replicates)
+    return answer | found.counts | {"bootstrap": bootstrap, "seed": seed}
+
+
+class Settings(TypedDict, total=False):
+    """The options of `scored`, each described at `evaluate`."""
+
+    split: Split | None
+    splits: Splits
+    top_k: int
+    k: int
+    average_over: AverageOver
+    bootstrap: int
+    seed: int
+    quiet: bool
+
+
+def scored(
+    predictions: Path,
+    data: Path,
+    *,
+    split: Split | None = None,
+    splits: Splits = PUBLISHED_SPLITS,
+    top_k: int = 20,
+    k: int = 100_000,
+    average_over: AverageOver = "listed",
+    bootstrap: int = 200,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Scored:
+    """Return all scores of a file with their replicates; arguments and errors as `evaluate`.
+
+    Replicate r draws the same videos for every file that is judged by the same truth.
+    """
     if split is None and splits != PUBLISHED_SPLITS:
         raise ConfigError(
             "patterns of shards have no effect without a split",
@@ -107,7 +170,8 @@ def evaluate(
     counts = _counts(joined, split)
     if not quiet:
         _warn(counts, split, data)
-    draws = Bootstrap(joined.labelled | joined.judged, bootstrap, seed, quiet=quiet)
+    judged = joined.labelled | joined.judged
+    draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
     scores: dict[str, Score] = {}
     classes: dict[str, ClassScores] = {}
     if (joined.videos >= 0).any() and len(joined.truth.label_keys):
@@ -116,14 +180,7 @@ def evaluate(
         counts |= _score_segments(joined, draws, k, average_over, scores, classes, quiet)
     if not scores:
         raise _nothing(joined)
-    if per_class is not None:
-        _write_classes(per_class, truth, classes)
-    answer: dict[str, Any] = {}
-    for name, score in scores.items():
-        answer[name] = score.value if np.isfinite(score.value) else None
-        if bootstrap:
-            answer[f"{name}_interval"] = interval(score.value, score.replicates)
-    return answer | counts | {"bootstrap": bootstrap, "seed": seed}
+    return Scored(scores, classes, counts, truth, judged)
 
 
 def _score_videos(

@@ -1,0 +1,97 @@
+"""`reeltag compare`: is one set of predictions better than another, and how sure is that?"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.table import Table
+
+from reeltag.core.console import STDOUT, print_json
+from reeltag.data.splits import Splits
+from reeltag.inference.compare import Difference, compare
+from reeltag.metrics.segment import AverageOver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Compare predictions of two ways of training on the same videos.
+
+    Several files a side are runs with different seeds: their means are compared. The interval of
+    the difference is a paired bootstrap over videos: both sides are judged on the same draws.
+    """
+
+    predictions: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="P")]
+    """Parquet files that `reeltag predict` made: runs of one way."""
+    against: tuple[Path, ...]
+    """Files of the other way."""
+    data: Path
+    """Folder of TFRecords (or one TFRecord) with the truth."""
+    split: Literal["train", "validate", "test", "all"] = "test"
+    """All videos of this split are the truth: one that was not predicted counts as missed."""
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    """Which shards belong to the split; as in training."""
+    k: int = 100_000
+    """K of MAP@K: places in the list of a class."""
+    average_over: AverageOver = "listed"
+    """Classes that MAP@K is the mean of: those that are in a file, or all with a rated positive."""
+    bootstrap: int = 400
+    """Replicates for the interval; 0 = no interval."""
+    seed: int = 0
+    """Of the bootstrap."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Compare, and print the differences; 0."""
+        found = compare(
+            self.predictions,
+            self.against,
+            self.data,
+            split=self.split,
+            splits=self.splits,
+            k=self.k,
+            average_over=self.average_over,
+            bootstrap=self.bootstrap,
+            seed=self.seed,
+            quiet=self.json,
+        )
+        if self.json:
+            print_json({name: dataclasses.asdict(each) for name, each in found.items()})
+        else:
+            _print(found, len(self.predictions), len(self.against))
+        return 0
+
+
+def _print(found: dict[str, Difference], runs: int, other_runs: int) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("metric", no_wrap=True)
+    for title in (f"P ({runs})", "sd", f"against ({other_runs})", "sd", "difference", "95 %"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for name, each in found.items():
+        edges = "" if each.interval is None else "{:+.4f} {:+.4f}".format(*each.interval)
+        table.add_row(
+            name,
+            f"{each.value:.4f}",
+            _deviation(each.seed_sd),
+            f"{each.against:.4f}",
+            _deviation(each.against_seed_sd),
+            f"{each.difference:+.4f}",
+            edges,
+            _verdict(each),
+        )
+    STDOUT.print(table)
+
+
+def _deviation(seed_sd: float | None) -> str:
+    return "" if seed_sd is None else f"{seed_sd:.4f}"
+
+
+def _verdict(each: Difference) -> str:
+    if each.interval is None:
+        return ""
+    if each.interval[0] > 0:
+        return "better"
+    return "worse" if each.interval[1] < 0 else "as good"

@@ -1,0 +1,21 @@
+"""`reeltag compare` as it is typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reeltag.cli.main import run
+from tests.inference.scored import example
+
+
+def test_a_table_and_a_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, data = example(tmp_path)
+    command = ["compare", str(path), str(path), "--against", str(path), "--data", str(data)]
+    assert run([*command, "--bootstrap", "5"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("gap@20", "P (2)", "against (1)", "+0.0000", "as good"):
+        assert words in printed
+    assert run([*command, "--bootstrap", "0", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["map"]["difference"] == 0 and answer["map"]["interval"] is None
