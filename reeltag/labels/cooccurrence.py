@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PAIRS = 2**22  # pairs at a time: 32 MiB each of the few arrays that hold them
+ENTRIES = 2**20  # labels at a time: 8 MiB each of the few arrays that hold them
+CELLS = 2**25  # of a table of all pairs, 128 MiB: up to 5792 classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,59 +46,113 @@ def count_cooccurrence(
 ) -> Cooccurrence:
     """Return which classes appear together in how many videos.
 
-    Source: papers/autohome2019 sec. 3.3 eq. 4. Memory: C, and the pairs that occur; a class that
-    is listed twice for a video counts once.
+    Source: papers/autohome2019 sec. 3.3 eq. 4. Time: what sorting the lists takes, where they are
+    not ascending, and adding 1 for each pair. Memory beside the result: C^2 int32 up to `CELLS` of
+    them, else the pairs that occur. A class that is listed twice for a video counts once.
 
     Args:
         bounds: (N + 1,) video n has the entries bounds[n] to bounds[n + 1] of `classes`.
         classes: of all videos in a row, each in [0, C).
         num_classes: C.
     """
-    keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
-    for found in _pairs(bounds, classes.astype(np.int64), num_classes):
-        keys, counts = _added(keys, counts, *np.unique(found, return_counts=True))
-    first, second = np.divmod(keys, num_classes)
-    same = first == second
     videos = np.zeros(num_classes, np.int64)
-    videos[first[same]] = counts[same]
-    other = ~same
-    return Cooccurrence(
-        videos,
-        first[other].astype(np.int32),
-        second[other].astype(np.int32),
-        counts[other],
-    )
+    table = _Dense(num_classes) if num_classes**2 <= CELLS else _Sparse(num_classes)
+    for size, held in _ascending_lists(bounds, classes, num_classes):
+        videos += np.bincount(held, minlength=num_classes)
+        for keys in _pairs(size, held, num_classes):
+            table.add(keys)
+    keys, together = table.both_orders()
+    first, second = np.divmod(keys, num_classes)
+    return Cooccurrence(videos, first.astype(np.int32), second.astype(np.int32), together)
 
 
-def _pairs(
-    bounds: NDArray[np.int64], classes: NDArray[np.int64], num_classes: int
-) -> Iterator[NDArray[np.int64]]:
-    """Yield i * C + j of every two entries of a video, both orders and i = j, some at a time."""
-    video = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    entries = np.unique(video * num_classes + classes[bounds[0] : bounds[-1]])
-    video, classes = np.divmod(entries, num_classes)
-    size = np.bincount(video, minlength=len(bounds) - 1)  # entries of each video
-    begin = np.cumsum(size) - size
-    done = np.append(0, np.cumsum(size[video]))  # pairs before each entry
-    start = 0
-    while start < len(entries):
-        stop = max(start + 1, int(np.searchsorted(done, done[start] + PAIRS, side="right")) - 1)
-        part = slice(start, stop)
-        repeats = size[video[part]]
-        partner = np.arange(done[stop] - done[start]) - np.repeat(done[part] - done[start], repeats)
-        partner += np.repeat(begin[video[part]], repeats)
-        yield np.repeat(classes[part], repeats) * num_classes + classes[partner]
+def _ascending_lists(
+    bounds: NDArray[np.int64], classes: NDArray[np.integer], num_classes: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield, some videos at a time, how many classes each has and which: ascending, each once."""
+    start, num_videos = 0, len(bounds) - 1
+    while start < num_videos:
+        stop = int(np.searchsorted(bounds, bounds[start] + ENTRIES, side="right")) - 1
+        stop = min(max(stop, start + 1), num_videos)
+        size = np.diff(bounds[start : stop + 1])
+        held = classes[bounds[start] : bounds[stop]].astype(np.int64)
+        entries = np.repeat(np.arange(len(size)) * num_classes, size) + held
+        if (entries[1:] <= entries[:-1]).any():
+            entries.sort()
+            video, held = np.divmod(entries[_changes(entries)], num_classes)
+            size = np.bincount(video, minlength=len(size))
+        yield size, held
         start = stop
 
 
-def _added(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    more_keys: NDArray[np.int64],
-    more_counts: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the keys of both, ascending, and for each the sum of its counts."""
-    merged, place = np.unique(np.concatenate([keys, more_keys]), return_inverse=True)
-    total = np.zeros(len(merged), np.int64)
-    np.add.at(total, place, np.concatenate([counts, more_counts]))
-    return merged, total
+def _pairs(
+    size: NDArray[np.int64], held: NDArray[np.int64], num_classes: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yield i * C + j of every two classes i < j of a video: neighbours, then next but one, ..."""
+    left = np.repeat(np.cumsum(size), size) - np.arange(len(held))  # of its video, from here on
+    entry = np.flatnonzero(left > 1)
+    step = 1
+    while len(entry):
+        yield held[entry] * num_classes + held[entry + step]
+        step += 1
+        entry = entry[left[entry] > step]
+
+
+class _Dense:
+    """Counts in a table of all pairs i < j."""
+
+    def __init__(self, num_classes: int) -> None:
+        self._counts_CC = np.zeros((num_classes, num_classes), np.int32)
+
+    def add(self, keys: NDArray[np.int64]) -> None:
+        """Count some pairs."""
+        np.add.at(self._counts_CC.reshape(-1), keys, np.int32(1))
+
+    def both_orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pairs that occur, also j * C + i, ascending, and their counts."""
+        self._counts_CC += self._counts_CC.T
+        flat = self._counts_CC.reshape(-1)
+        keys = np.flatnonzero(flat)
+        return keys, flat[keys].astype(np.int64)
+
+
+class _Sparse:
+    """Counts of the pairs i < j that occur, for class lists whose table would be too large."""
+
+    def __init__(self, num_classes: int) -> None:
+        self._num_classes = num_classes
+        self._keys = self._counts = np.empty(0, np.int64)
+        self._new: list[NDArray[np.int64]] = []
+        self._num_new = 0
+
+    def add(self, keys: NDArray[np.int64]) -> None:
+        """Count some pairs."""
+        self._new.append(keys)
+        self._num_new += len(keys)
+        if self._num_new > max(ENTRIES, len(self._keys)):
+            self._merge()
+
+    def both_orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pairs that occur, also j * C + i, ascending, and their counts."""
+        self._merge()
+        first, second = np.divmod(self._keys, self._num_classes)
+        keys = np.concatenate([self._keys, second * self._num_classes + first])
+        order = np.argsort(keys, kind="stable")
+        return keys[order], np.tile(self._counts, 2)[order]
+
+    def _merge(self) -> None:
+        new = np.sort(np.concatenate([np.empty(0, np.int64), *self._new]))
+        begins = _changes(new)
+        keys = np.append(self._keys, new[begins])
+        counts = np.append(self._counts, np.diff(begins, append=len(new)))
+        order = np.argsort(keys, kind="stable")  # merges the two ascending runs
+        keys = keys[order]
+        begins = _changes(keys)
+        self._keys = keys[begins]
+        self._counts = np.add.reduceat(counts[order], begins) if len(keys) else counts
+        self._new, self._num_new = [], 0
+
+
+def _changes(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places where another value begins, the first among them."""
+    return np.flatnonzero(np.diff(ascending, prepend=-1))

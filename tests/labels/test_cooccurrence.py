@@ -31,16 +31,25 @@ def test_without_labels_there_are_no_pairs() -> None:
         assert not found.dense().any() and len(found.first) == 0
 
 
+def test_some_of_the_lists_may_be_given_alone() -> None:
+    bounds, classes = lists_of([[GAME], [CAR, BMW], [LEGO, CAR], [BMW]])
+    found = count_cooccurrence(bounds[1:4], classes, 4)
+    alone = count_cooccurrence(*lists_of([[CAR, BMW], [LEGO, CAR]]), 4)
+    assert found.dense().tolist() == alone.dense().tolist()
+
+
 def test_a_class_listed_twice_counts_once() -> None:
     found = count_cooccurrence(*lists_of([[CAR, CAR, BMW], [CAR]]), 3)
     assert found.dense().tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("pairs", [1, 7, 10**6])
-def test_counts_are_those_of_loops_however_many_are_taken_at_a_time(
-    pairs: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cells", [0, 10**6])  # in a list of pairs, or in a table of all
+@pytest.mark.parametrize("entries", [1, 7, 10**6])
+def test_counts_are_those_of_loops_however_they_are_taken(
+    entries: int, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reeltag.labels.cooccurrence.PAIRS", pairs)
+    monkeypatch.setattr("reeltag.labels.cooccurrence.ENTRIES", entries)
+    monkeypatch.setattr("reeltag.labels.cooccurrence.CELLS", cells)
     rng = np.random.default_rng(0)
     videos: list[list[int]] = [rng.integers(0, 9, rng.integers(0, 6)).tolist() for _ in range(40)]
     expected = np.zeros((9, 9), int)
