@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks.record import write_result
 from reeltag.core.console import STDOUT, say
 
-NAMES = ("indexing", "loading", "metrics", "models", "training", "prediction_memory")
+NAMES = ("indexing", "loading", "labels", "metrics", "models", "training", "prediction_memory")
 
 
 def main() -> int:

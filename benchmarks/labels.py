@@ -1,0 +1,115 @@
+"""How fast label statistics are counted, from a column of labels as an index holds it.
+
+YouTube-8M has 6.1 million videos, 3.0 labels each, 3862 classes. The made lists draw every label
+on its own, so that nearly every pair of classes occurs and the lists are unsorted: the hardest
+case. The real lists are those of the published shards, drawn with replacement.
+"""
+
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.record import PROJECT
+from reeltag.data.index import open_index
+from reeltag.data.selection import lists_of
+from reeltag.labels.cooccurrence import count_cooccurrence
+from reeltag.labels.correlation import Correlation
+
+VIDEOS, CLASSES = 6_100_000, 3862
+REAL = PROJECT.parent / "shared" / "data" / "yt8m" / "video"
+SECONDS, MEGABYTES = 10.0, 1000  # bars: "in seconds"; far below a training's memory
+REPEATS = 3
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """Return the figures; processor time, best of some runs.
+
+    Args:
+        quick: a hundredth of the videos.
+    """
+    videos = VIDEOS // 100 if quick else VIDEOS
+    bounds, classes = _made(videos)
+    figures = _counted(f"{videos:,} made lists", bounds, classes)
+    if REAL.is_dir():
+        bounds, classes = _resampled(videos)
+        figures += _counted(f"{videos:,} real lists, resampled", bounds, classes)
+        figures += _kept(bounds, classes)
+    return figures
+
+
+def _made(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return lists of 3 labels on average, at least 1, the classes falling off by a power."""
+    rng = np.random.default_rng(0)
+    bounds = np.append(0, np.cumsum(1 + rng.poisson(2.0, videos)))
+    share = 1 / (np.arange(CLASSES) + 10) ** 1.1
+    drawn = rng.random(bounds[-1], np.float32)
+    classes = np.searchsorted(np.cumsum(share / share.sum()).astype(np.float32), drawn)
+    return bounds, np.minimum(classes, CLASSES - 1).astype(np.int32)
+
+
+def _resampled(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the label lists of real videos, drawn with replacement."""
+    bounds, classes = lists_of(open_index(REAL, quiet=True).table, "labels")
+    drawn = np.random.default_rng(0).integers(0, len(bounds) - 1, videos)
+    size = np.diff(bounds)[drawn]
+    new = np.append(0, np.cumsum(size))
+    entry = np.arange(new[-1]) + np.repeat(bounds[drawn] - new[:-1], size)
+    return new, classes[entry].astype(np.int32)
+
+
+def _counted(
+    name: str, bounds: NDArray[np.int64], classes: NDArray[np.int32]
+) -> list[dict[str, Any]]:
+    """Return the seconds of counting, and the most memory that it held (with the result)."""
+    seconds = []
+    for _ in range(REPEATS):
+        began = time.process_time()
+        counts = count_cooccurrence(bounds, classes, CLASSES)
+        seconds.append(time.process_time() - began)
+    tracemalloc.start()  # knows the arrays of numpy
+    count_cooccurrence(bounds, classes, CLASSES)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    details = {
+        "labels_a_video": round(len(classes) / (len(bounds) - 1), 2),
+        "classes": CLASSES,
+        "pairs": len(counts.first) // 2,
+        "runs_s": [round(value, 2) for value in seconds],
+        "column_mb": round((bounds.nbytes + classes.nbytes) / 1e6),
+    }
+    return [
+        _figure(f"co-occurrence of {name}", min(seconds), "s, one core", SECONDS, details),
+        _figure(f"memory beside the column, {name}", peak, "MB", MEGABYTES, {}),
+    ]
+
+
+def _kept(bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[dict[str, Any]]:
+    """Return the seconds of saving, reading and thresholding a correlation."""
+    counts = count_cooccurrence(bounds, classes, CLASSES)
+    names = tuple(f"class {i}" for i in range(CLASSES))
+    correlation = Correlation(counts, names, len(bounds) - 1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.parquet"
+        began = time.perf_counter()
+        correlation.save(path)
+        size, saved = path.stat().st_size, time.perf_counter()
+        Correlation.load(path).implications(0.5)
+        read = time.perf_counter()
+    return [
+        _figure("saving them", saved - began, "s", None, {"file_mb": round(size / 1e6, 2)}),
+        _figure("reading them, implications of 0.5", read - saved, "s", None, {}),
+    ]
+
+
+def _figure(
+    name: str, value: float, unit: str, bar: float | None, details: dict[str, Any]
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "value": round(value, 3), "unit": unit}
+    if bar is not None:
+        row |= {"bar": f"<= {bar:g}", "met": value <= bar}
+    return {**row, "details": details} if details else row
