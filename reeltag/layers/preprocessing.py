@@ -1,6 +1,7 @@
 """From stored bytes to the features that a model reads.
 
     uint8 codes -> dequantise -> reverse whitening (optional) -> L2 norm (optional) -> zero padding
+                   '------------- features -------------'        '-------- normalise --------'
 
 Shape letters: B videos, T frames (padded), D widths of all streams together.
 """
@@ -108,19 +109,22 @@ class Preprocessing(nn.Module):
                 a cast. Rounding to bfloat16 is finer than the steps of the code.
         """
         device = frames_BTD.device.type
-        if dtype is None:
-            autocast = torch.is_autocast_enabled(device)
-            dtype = torch.get_autocast_dtype(device) if autocast else torch.float32
+        dtype = dtype or working_dtype(device)
         whole = device != "cpu" or frames_BTD.dtype != torch.uint8
         if whole or torch.compiler.is_compiling():
-            return self._features(frames_BTD, mask_BT).to(dtype)
+            return self.normalise(self.features(frames_BTD), mask_BT).to(dtype)
         out_BTD = torch.empty(frames_BTD.shape, dtype=dtype)
         for start in range(0, len(out_BTD), CHUNK):
             part = slice(start, start + CHUNK)
-            out_BTD[part] = self._features(frames_BTD[part], mask_BT[part])
+            out_BTD[part] = self.normalise(self.features(frames_BTD[part]), mask_BT[part])
         return out_BTD
 
-    def _features(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def features(self, frames_BTD: Tensor) -> Tensor:
+        """Return the first stage: (B, T, D) float32, dequantised and with the whitening reversed.
+
+        Float features of video-level records come back as they are, perhaps the same tensor. What
+        stands at padding is unspecified.
+        """
         step, start = 1.0, 0.0
         if frames_BTD.dtype == torch.uint8:
             samsung = self.config.dequantise == "samsung"
@@ -131,11 +135,25 @@ class Preprocessing(nn.Module):
             x_BTD = torch.addcmul(self.scale * (start + self.offset), x_BTD, scale_D)
         elif step != 1.0:
             x_BTD = x_BTD.mul_(step).add_(start)
+        return x_BTD
+
+    def normalise(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the second stage, a new tensor: each frame of unit L2 norm, as the config says.
+
+        Args:
+            x_BTD: float32, as `features` returns them.
+            mask_BT: bool; the result is exactly 0 where it is False.
+        """
         if self.config.normalise == "none":
             return x_BTD.masked_fill(~mask_BT.unsqueeze(-1), 0.0)
         widths = self.dims if self.config.normalise == "streams" else (x_BTD.shape[-1],)
         parts = [_unit(part, mask_BT.unsqueeze(-1)) for part in x_BTD.split(widths, dim=-1)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def working_dtype(device: str) -> torch.dtype:
+    """Return autocast's dtype where it is on for that type of device, else float32."""
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
 
 
 def _unit(x_BTD: Tensor, mask_BT1: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
@@ -98,6 +99,8 @@ class Recipe:
     """What a wrong answer costs."""
     members: MemberLoss = field(default_factory=MemberLoss)
     """On-line distillation, for mixtures of models."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training batches are varied."""
 
     validate_every: int = 0
     """Steps between validations; 0 means once an epoch."""

@@ -12,6 +12,8 @@ from torchmetrics import Metric
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import TrainingError
 from reeltag.core.seeding import derive_seed
+from reeltag.models.tagger import Tagger
+from reeltag.training.augmenting import Augmented
 from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe
 from reeltag.training.losses import Objective
@@ -53,6 +55,8 @@ class TaggerTraining(LightningModule):
 
     def train_dataloader(self) -> Any:  # noqa: ANN401  (Lightning takes any iterable)
         """Return the training batches from where this run stands, without end."""
+        if isinstance(self.objective, Augmented) and self.objective.remembers:
+            self._remember_batch_before(self.objective)
         return self.batches.training(self.batches_done)
 
     def val_dataloader(self) -> Any:  # noqa: ANN401
@@ -67,7 +71,18 @@ class TaggerTraining(LightningModule):
 
     def on_train_batch_start(self, batch: FrameBatch, batch_idx: int) -> None:
         """Seed the step, so that dropout is the same after a resume."""
-        torch.manual_seed(derive_seed(self.recipe.seed, self.batches_done, self.global_rank))
+        self._seed_step(self.batches_done)
+
+    def _seed_step(self, number: int) -> None:
+        torch.manual_seed(derive_seed(self.recipe.seed, number, self.global_rank))
+
+    def _remember_batch_before(self, objective: Augmented) -> None:
+        """Read the batch before again, as it was; there is none before the first."""
+        number = self.batches_done - 1
+        if number >= 0:
+            batch = next(iter(self.batches.training(number)))
+            self._seed_step(number)
+            objective.remember(batch.to(self.device), cast(Tagger, self.tagger))
 
     def training_step(self, batch: FrameBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch; a loss that is not finite stops the training.

@@ -13,6 +13,7 @@ from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.distillation import mixture_divergence
 from reeltag.models import Mixture, penalty
 from reeltag.models.tagger import Tagger
+from reeltag.training.augmenting import augmented
 from reeltag.training.config import MemberLoss, Recipe
 from reeltag.training.losses import Loss, Objective, loss_of
 
@@ -27,7 +28,7 @@ def objective_for(tagger: Tagger, recipe: Recipe) -> Objective:
     objective: Objective = partial(supervised, loss=loss)
     if tagger.has_members:
         objective = partial(supervised_mixture, loss=loss, config=recipe.members)
-    return objective
+    return augmented(objective, tagger, recipe.augment)
 
 
 def supervised(
