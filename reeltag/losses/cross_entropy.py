@@ -3,9 +3,13 @@
 Shape letters: B videos, C classes.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from reeltag.losses.checks import checked, weighed_sum
 
 
 def binary_cross_entropy(
@@ -24,9 +28,9 @@ def binary_cross_entropy(
     Raises:
         ValueError: shapes differ.
     """
-    logits_BC, labels_BC = _checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
     loss_BC = F.binary_cross_entropy_with_logits(logits_BC, labels_BC, reduction="none")
-    return (loss_BC if weights_BC is None else loss_BC * weights_BC).sum(dim=-1)
+    return weighed_sum(loss_BC, weights_BC)
 
 
 def epsilon_cross_entropy(
@@ -49,25 +53,15 @@ def epsilon_cross_entropy(
         logits_BC: any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1].
         weights_BC: how much each label counts, >= 0; None = all 1.
-        epsilon: > 0.
+        epsilon: > 0 and finite.
 
     Raises:
-        ValueError: shapes differ, or epsilon is not positive.
+        ValueError: shapes differ, or epsilon is out of range.
     """
-    if epsilon <= 0:
-        raise ValueError(f"epsilon must be > 0, got {epsilon}")
-    logits_BC, labels_BC = _checked(logits_BC, labels_BC, weights_BC)
+    if not 0 < epsilon < math.inf:
+        raise ValueError(f"epsilon must be > 0 and finite, got {epsilon}")
+    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
     yes_BC = labels_BC * torch.log(logits_BC.sigmoid() + epsilon)
     no_BC = (1 - labels_BC) * torch.log((-logits_BC).sigmoid() + epsilon)
     loss_BC = -(yes_BC + no_BC)
-    return (loss_BC if weights_BC is None else loss_BC * weights_BC).sum(dim=-1)
-
-
-def _checked(
-    logits_BC: Tensor, labels_BC: Tensor, weights_BC: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    for name, other in (("labels", labels_BC), ("weights", weights_BC)):
-        if other is not None and other.shape != logits_BC.shape:
-            raise ValueError(f"logits {tuple(logits_BC.shape)}, {name} {tuple(other.shape)} differ")
-    dtype = torch.promote_types(logits_BC.dtype, torch.float32)
-    return logits_BC.to(dtype), labels_BC.to(dtype)
+    return weighed_sum(loss_BC, weights_BC)

@@ -1,11 +1,16 @@
-"""On-line distillation: the members of a mixture are drawn towards what the mixture says.
+"""Distillation: learning what another model says, or (on line) what a mixture of the members says.
 
 Shape letters: B videos, C classes, M members.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from reeltag.losses.checks import checked
+from reeltag.losses.cross_entropy import binary_cross_entropy
 
 
 def mixture_divergence(
@@ -49,3 +54,49 @@ def mixture_divergence(
     else:
         ratio_MBC = teacher_BC - student_MBC
     return (teacher_BC.exp() * ratio_MBC).sum(dim=(0, 2))
+
+
+def distillation_loss(
+    logits_BC: Tensor,
+    labels_BC: Tensor,
+    teacher_BC: Tensor,
+    weights_BC: Tensor | None = None,
+    *,
+    share: float = 0.5,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Return (1 - share) CE(labels) + share T^2 CE_T(teacher), (B,) in nats per video.
+
+    CE is binary cross-entropy summed over classes. CE_T takes both at the temperature T: the
+    student's sigmoid(logit / T) against the teacher's sigmoid(logit(p) / T); T^2 keeps the
+    gradient's size. With T = 1 it is the cross-entropy of the labels (1 - share) y + share p, which
+    is how soft labels are trained with. No gradient flows into the teacher.
+
+    Source: Hinton et al. 2015, arXiv:1503.02531, sec. 2. Axon 2018 (sec. 3.4; best share 1, where
+    their code leaves out T^2) and Skalic & Austin 2018 (share .5), both with T = 1.
+
+    Args:
+        logits_BC: of the student, any float dtype; computed in float32 (float64 stays).
+        labels_BC: the truth, in [0, 1].
+        teacher_BC: the teacher's probabilities, in [0, 1].
+        weights_BC: how much each class counts in both terms, >= 0 (0 = nobody rated it); None =
+            all 1.
+        share: lambda, that of the teacher, in [0, 1].
+        temperature: T > 0, finite; the larger, the more the teacher's small probabilities count.
+
+    Raises:
+        ValueError: shapes differ, or a parameter is out of range.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be in [0, 1], got {share}")
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be > 0 and finite, got {temperature}")
+    if teacher_BC.shape != logits_BC.shape:
+        shapes = f"logits {tuple(logits_BC.shape)}, teacher {tuple(teacher_BC.shape)}"
+        raise ValueError(f"{shapes} differ")
+    logits_BC, teacher_BC, weights_BC = checked(logits_BC, teacher_BC.detach(), weights_BC)
+    truth_B = binary_cross_entropy(logits_BC, labels_BC, weights_BC)
+    if temperature != 1:
+        teacher_BC = (teacher_BC.logit() / temperature).sigmoid()
+    taught_B = binary_cross_entropy(logits_BC / temperature, teacher_BC, weights_BC)
+    return (1 - share) * truth_B + share * temperature**2 * taught_B

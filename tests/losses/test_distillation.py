@@ -1,13 +1,15 @@
-"""On-line distillation: the authors' numbers, the formula as loops, saturated logits."""
+"""Distillation, on line and from a teacher: authors' numbers, formulas as loops, limits."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from reeltag.losses.distillation import mixture_divergence
+from reeltag.losses.cross_entropy import binary_cross_entropy
+from reeltag.losses.distillation import distillation_loss, mixture_divergence
 from tests.conftest import golden_files
 
 FILES = golden_files("layers/lin_distill*.npz")
@@ -87,3 +89,67 @@ def test_wrong_input_is_named() -> None:
         mixture_divergence(torch.zeros(2, 3), torch.zeros(2, 3))
     with pytest.raises(ValueError, match="temperature must be > 0, got 0"):
         mixture_divergence(torch.zeros(2, 3), torch.zeros(1, 2, 3), temperature=0)
+
+
+def student_and_teacher(rng: torch.Generator) -> tuple[torch.Tensor, ...]:
+    logits = 3 * torch.randn(4, 6, generator=rng)
+    labels = (torch.rand(4, 6, generator=rng) < 0.3).float()
+    teacher, weights = torch.rand(4, 6, generator=rng), torch.rand(4, 6, generator=rng)
+    teacher[0, :2] = torch.tensor([0.0, 1.0])  # a teacher's file lists few classes: the rest is 0
+    return logits, labels, teacher, weights
+
+
+def test_the_whole_share_is_one_loss_alone_bit_for_bit(rng: torch.Generator) -> None:
+    logits, labels, teacher, weights = student_and_teacher(rng)
+    logits.requires_grad_()
+    for share, target in ((0.0, labels), (1.0, teacher)):
+        ours = distillation_loss(logits, labels, teacher, weights, share=share)
+        alone = binary_cross_entropy(logits, target, weights)
+        gradients = [torch.autograd.grad(loss.sum(), logits)[0] for loss in (ours, alone)]
+        assert torch.equal(ours, alone) and torch.equal(*gradients)
+    hot = distillation_loss(logits, labels, teacher, weights, share=0, temperature=5)
+    assert torch.equal(hot, binary_cross_entropy(logits, labels, weights))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_at_temperature_1_it_is_cross_entropy_with_the_mixed_target(
+    share: float, rng: torch.Generator
+) -> None:
+    logits, labels, teacher, weights = student_and_teacher(rng)
+    ours = distillation_loss(logits, labels, teacher, weights, share=share)
+    mixed = (1 - share) * labels + share * teacher
+    # float32: rounding of a sum over six classes
+    torch.testing.assert_close(
+        ours, binary_cross_entropy(logits, mixed, weights), rtol=1e-6, atol=0
+    )
+
+
+def test_a_temperature_worked_by_hand() -> None:
+    logits, teacher = torch.tensor([[2 * math.log(3)]]), torch.tensor([[0.9]])  # odds 9 = 3^2
+    loss = distillation_loss(logits, torch.ones(1, 1), teacher, share=0.25, temperature=2)
+    truth = math.log(10 / 9)
+    taught = 3 / 4 * math.log(4 / 3) + 1 / 4 * math.log(4)  # both are 3/4 at T = 2
+    torch.testing.assert_close(loss, torch.tensor([0.75 * truth + 0.25 * 4 * taught]))
+
+
+def test_the_gradient_of_the_teachers_share_is_t_times_the_difference_at_t(
+    rng: torch.Generator,
+) -> None:
+    logits, labels, teacher, _ = student_and_teacher(rng)
+    logits, teacher = logits.double().requires_grad_(), teacher.double().requires_grad_()
+    distillation_loss(logits, labels, teacher, share=1, temperature=3).sum().backward()
+    assert logits.grad is not None and teacher.grad is None
+    powers = teacher.detach() ** (1 / 3), (1 - teacher.detach()) ** (1 / 3)
+    at_3 = powers[0] / sum(powers)
+    expected = 3 * ((logits.detach() / 3).sigmoid() - at_3)
+    torch.testing.assert_close(logits.grad, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_numbers_of_distillation_out_of_range_are_named() -> None:
+    zeros = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match=r"share must be in \[0, 1\], got 1.5"):
+        distillation_loss(zeros, zeros, zeros, share=1.5)
+    with pytest.raises(ValueError, match="temperature must be > 0 and finite, got 0"):
+        distillation_loss(zeros, zeros, zeros, temperature=0)
+    with pytest.raises(ValueError, match=r"logits \(2, 3\), teacher \(2, 4\) differ"):
+        distillation_loss(zeros, zeros, torch.zeros(2, 4))
