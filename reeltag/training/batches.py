@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import VideoSet, rated_segments, videos
+from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index
 from reeltag.data.loader import Loader
+from reeltag.data.selection import select
 from reeltag.data.splits import Split
 from reeltag.training.config import Recipe
+from reeltag.training.soft_labels import with_soft_segments, with_soft_videos
 
 
 class Batches:
@@ -64,7 +69,7 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
         raise ConfigError(
             f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
         )
-    train = _items(index, recipe, "train")
+    train = _training_items(index, recipe)
     if len(train) < recipe.batch_size:
         raise ConfigError(
             f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "
@@ -92,9 +97,33 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
     return Batches(load(train, "train"), validate, train)
 
 
-def _items(index: Index, recipe: Recipe, split: Split) -> VideoSet:
+def _items(
+    index: Index, recipe: Recipe, split: Split, rows: NDArray[np.bool_] | None = None
+) -> VideoSet:
     choose = rated_segments if recipe.items == "segments" else videos
-    return choose(index, split, splits=recipe.splits, streams=recipe.streams or None)
+    streams = recipe.streams or None
+    return choose(index, split, splits=recipe.splits, streams=streams, rows=rows)
+
+
+def _training_items(index: Index, recipe: Recipe) -> VideoSet:
+    """Return what is trained on: the training split, without a fold, with soft labels."""
+    held_out = held_out_rows(index, recipe.splits, recipe.fold) if recipe.fold.count else None
+    rows = None if held_out is None else ~held_out
+    if not recipe.soft.used:
+        return _items(index, recipe, "train", rows)
+    if recipe.items == "videos":
+        return with_soft_videos(_items(index, recipe, "train", rows), recipe.soft)
+    streams = recipe.streams or None
+    records = select(index, "train", splits=recipe.splits, streams=streams, rows=rows)
+    rated = len(records.lists("segment_starts")[1]) > 0  # soft segments do without rated ones
+    return with_soft_segments(
+        _items(index, recipe, "train", rows) if rated or index.kind == "video" else None,
+        index,
+        recipe.soft,
+        splits=recipe.splits,
+        streams=streams,
+        held_out=held_out,
+    )
 
 
 def _has_validation(index: Index, recipe: Recipe) -> bool:

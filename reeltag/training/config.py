@@ -10,7 +10,9 @@ from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
+from reeltag.labels.folds import FoldConfig
 from reeltag.training.losses import LossConfig
+from reeltag.training.soft_labels import SoftLabelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,10 @@ class Recipe:
     """Which shards are trained on, validated and tested with."""
     items: Literal["videos", "segments"] = "videos"
     """Whole videos with their labels, or rated 5-second segments with their ratings."""
+    soft: SoftLabelConfig = field(default_factory=SoftLabelConfig)
+    """Labels of a teacher to learn from beside these."""
+    fold: FoldConfig = field(default_factory=FoldConfig)
+    """Folds of the training split, one of which is not trained on."""
     streams: tuple[str, ...] = ()
     """Streams to use, in this order; empty means all."""
     frames: FrameChoice = field(default_factory=FrameChoice)
