@@ -16,7 +16,16 @@ from rich.table import Table
 from benchmarks.record import write_result
 from reeltag.core.console import STDOUT, say
 
-NAMES = ("indexing", "loading", "labels", "metrics", "models", "training", "prediction_memory")
+NAMES = (
+    "indexing",
+    "loading",
+    "labels",
+    "metrics",
+    "models",
+    "training",
+    "augmentation",
+    "prediction_memory",
+)
 
 
 def main() -> int:
