@@ -8,7 +8,7 @@ Shape letters: N items, E entries of all items, C classes, B items of a batch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,9 +91,58 @@ class Targets:
             counted=self.counted,
         )
 
+    def extended(
+        self,
+        item: NDArray[np.int64],
+        classes: NDArray[np.integer],
+        values: NDArray[np.float32] | None = None,
+        weights: NDArray[np.float32] | None = None,
+    ) -> "Targets":
+        """Return the targets with further entries (M,), in each item after those it has.
+
+        Args:
+            item: (M,) of each new entry.
+            classes: (M,) of each; the item must not list it yet.
+            values: (M,) the target of each; None: all 1.
+            weights: (M,) how much each counts; None: all 1.
+        """
+
+        def joined(
+            old: NDArray[np.float32] | None, new: NDArray[np.float32] | None
+        ) -> NDArray[np.float32] | None:
+            if old is None and new is None:
+                return None
+            old = np.ones(len(self.classes), np.float32) if old is None else old
+            new = np.ones(len(classes), np.float32) if new is None else new
+            return np.concatenate([old, new])[order]
+
+        items = np.concatenate([self.item(), item])
+        order = np.argsort(items, kind="stable")
+        added = np.bincount(item, minlength=len(self))
+        return replace(
+            self,
+            bounds=self.bounds + np.append(0, np.cumsum(added)),
+            classes=np.concatenate([self.classes, classes.astype(np.int32)])[order],
+            values=joined(self.values, values),
+            weights=joined(self.weights, weights),
+        )
+
+    def only(self, kept: NDArray[np.bool_]) -> "Targets":
+        """Return the targets without the entries (E,) that are not kept: they are not listed."""
+        remaining = np.append(0, np.cumsum(kept))
+        return replace(
+            self,
+            bounds=remaining[self.bounds],
+            classes=self.classes[kept],
+            values=None if self.values is None else self.values[kept],
+            weights=None if self.weights is None else self.weights[kept],
+        )
+
 
 def concatenated(parts: Sequence[Targets]) -> Targets:
     """Return the targets of the items of all parts, one part after the other.
+
+    What is the same for all of them stays as short as it was: no values, no weights, one `rest`.
 
     Raises:
         ValueError: no parts, or other classes count in one part than in another.
@@ -110,12 +159,18 @@ def concatenated(parts: Sequence[Targets]) -> Targets:
         if not same:
             raise ValueError("the parts do not count the same classes")
     ends = np.cumsum([part.bounds[-1] for part in parts])
-    shifted = [part.bounds[1:] + end - part.bounds[-1] for part, end in zip(parts, ends, strict=True)]
+    shifted = [
+        part.bounds[1:] + end - part.bounds[-1] for part, end in zip(parts, ends, strict=True)
+    ]
+    ones = all(part.values is None for part in parts)
+    alike = all(part.weights is None for part in parts)
+    rests = {part.rest for part in parts if isinstance(part.rest, float | int)}
+    common = len(rests) == 1 and not any(isinstance(part.rest, np.ndarray) for part in parts)
     return Targets(
         bounds=np.concatenate([[0], *shifted]),
         classes=np.concatenate([part.classes for part in parts]),
-        values=np.concatenate([part.given_values() for part in parts]),
-        weights=np.concatenate([part.given_weights() for part in parts]),
-        rest=np.concatenate([part.given_rest() for part in parts]),
+        values=None if ones else np.concatenate([part.given_values() for part in parts]),
+        weights=None if alike else np.concatenate([part.given_weights() for part in parts]),
+        rest=rests.pop() if common else np.concatenate([part.given_rest() for part in parts]),
         counted=counted,
     )

@@ -38,9 +38,17 @@ class BatchBuffer:
         targets = items.targets if labels else None
         self._targets = targets
         self._labels = None if targets is None else torch.zeros(dense, pin_memory=pin)
-        weighted = targets is not None and targets.weighted
-        self._weights = torch.zeros(dense, pin_memory=pin) if weighted else None
-        self._set = np.empty(0, np.int64)  # which of the B * C labels are not 0
+        self._weights: torch.Tensor | None = None
+        self._unlisted = np.empty(0, np.float32)  # (C,), of an item whose rest is 1; or of all
+        if targets is not None and targets.weighted:
+            self._weights = torch.empty(dense, pin_memory=pin)
+            self._unlisted = np.ones(items.num_classes, np.float32)
+            if targets.counted is not None:
+                self._unlisted[~targets.counted] = 0
+            if not isinstance(targets.rest, np.ndarray):  # then only listed classes ever change
+                self._unlisted *= np.float32(targets.rest)
+                self._weights.numpy()[:] = self._unlisted
+        self._set = np.empty(0, np.int64)  # which of the B * C labels are listed
         self._used: torch.cuda.Event | None = None
 
     def let_go(self) -> None:
@@ -83,10 +91,12 @@ class BatchBuffer:
         labels = self._labels.numpy().reshape(-1)
         labels[self._set] = 0
         labels[cells] = values
-        self._set = cells
         if self._weights is not None:
-            weights = self._weights.numpy()
-            weights[: len(items)] = self._targets.given_rest()[items, None]
-            if self._targets.counted is not None:
-                weights[: len(items), ~self._targets.counted] = 0
-            weights.reshape(-1)[cells] = given
+            weights, rest = self._weights.numpy(), self._targets.rest
+            flat = weights.reshape(-1)
+            if isinstance(rest, np.ndarray):
+                np.multiply(rest[items, None], self._unlisted, out=weights[: len(items)])
+            else:
+                flat[self._set] = self._unlisted[self._set % len(self._unlisted)]
+            flat[cells] = given
+        self._set = cells
