@@ -1,0 +1,419 @@
+"""What benchmarks/techniques.py trains and compares: races, runs, and which run answers what.
+
+Learning rates and lengths were chosen on seed 0 by the plain runs alone (stage II of the reels:
+0.0002 of 0.0005, 0.0002, 0.00005 by MAP@K of the test segments, so that absolute values are
+flattered a little, differences are not); no technique was tuned, each has its paper's numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.proofs import YT8M
+from reeltag.data.splits import Splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """A data set, and what all its runs share."""
+
+    data: str
+    model: str
+    budget: str
+    predict: str
+    metric: str
+    splits: Splits = field(default_factory=Splits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One way of training.
+
+    Attributes:
+        flags: of `reeltag train`, after those of the race.
+        start: run whose weights it starts from.
+        needs: other runs that its flags name as {run}.
+        prepare: file -> the command that makes it with `--out FILE`; flags name it {file stem}.
+        model: instead of the race's.
+        data: instead of the race's folder.
+        predict: further flags of `reeltag predict`.
+    """
+
+    flags: str = ""
+    start: str = ""
+    needs: tuple[str, ...] = ()
+    prepare: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    data: str = ""
+    predict: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A row of the table: a technique, the run with and the run without it, the paper's gain."""
+
+    technique: str
+    run: str
+    against: str
+    paper: str
+
+
+YT8M_SPLITS = Splits(
+    train="video/validate00[0-5]?", validate="video/validate006?", test="video/validate007?"
+)
+FCN = "early_concat_fcn_norm --preprocessing.normalise streams --learning-rate 0.002"
+RACES = {
+    "reels": Race(
+        data="reels",
+        model="nextvlad --model.num-clusters 64 --model.hidden 1024",
+        budget="--precision bf16 --batch-size 80",
+        predict="--segments",
+        metric="map@k",
+    ),
+    "mosaics": Race(
+        data="mosaics",
+        model="nextvlad --model.num-clusters 32 --model.hidden 512",
+        budget="--precision bf16 --batch-size 80",
+        predict="--segments",
+        metric="map@k",
+    ),
+    "yt8m": Race(
+        data="yt8m",
+        model=FCN,
+        budget=f"--precision bf16 --batch-size 256 --epochs 10 --schedule one-cycle {YT8M}",
+        predict="--top-k 100",
+        metric="gap@20",
+        splits=YT8M_SPLITS,
+    ),
+    "yt8m_noisy": Race(
+        data="yt8m",
+        model=FCN,
+        budget=f"--precision bf16 --batch-size 256 --epochs 10 --schedule one-cycle {YT8M} "
+        "--labels.noise-precision 0.6 --labels.noise-recall 0.5",
+        predict="--top-k 100",
+        metric="gap@20",
+        splits=YT8M_SPLITS,
+    ),
+}
+STAGE_1 = "--schedule one-cycle --learning-rate {rate} --epochs {epochs} --validate-every {steps}"
+RATED = (
+    "--items segments --train validate/* --holdout 0 --schedule constant --learning-rate 0.0002 "
+    "--epochs 7 --frames.how all --frames.num-frames 0"
+)
+
+
+def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -> dict[str, Run]:
+    """Return the runs of reels or mosaics: stage I on noisy video labels, then the rated segments.
+
+    Args:
+        rate: learning rate of stage I (at its peak).
+        epochs: of stage I.
+        steps: of stage I in all, so that validation happens once, at its end.
+        names: flags of `reeltag labels` for the folder whose labels tell which class implies which.
+        dbof: sizes of the bags of frames for the comparison of their two heads.
+    """
+    stage_1 = STAGE_1.format(rate=rate, epochs=epochs, steps=steps)
+    correlated = {
+        "prepare": {"implications.parquet": f"labels {names}"},
+        "start": "stage-1",
+    }
+    reweighted = f"{RATED} --labels.rated-weight 2.5 --labels.unrated-weight 0.1"
+
+    def tau(value: float) -> Run:
+        flags = f"{reweighted} --labels.correlation {{implications}} --labels.tau {value}"
+        return Run(flags=flags, **correlated)  # type: ignore[arg-type]
+
+    def weighed(rated: float, unrated: float) -> Run:
+        flags = f"--labels.rated-weight {rated} --labels.unrated-weight {unrated}"
+        return Run(flags=f"{RATED} {flags}", start="stage-1")
+
+    def bag(head: str) -> Run:
+        return Run(
+            model=f"{head} {dbof}", flags=f"{stage_1} --frames.how stride --frames.num-frames 0"
+        )
+
+    def rated_bag(head: str, start: str) -> Run:
+        return Run(model=f"{head} {dbof}", flags=RATED, start=start)
+
+    return {
+        "stage-1": Run(flags=f"{stage_1} --frames.how stride"),
+        "stage-1-all-frames": Run(flags=f"{stage_1} --frames.how all"),
+        "mask": Run(flags=RATED, start="stage-1"),
+        "mask-all-frames": Run(flags=RATED, start="stage-1-all-frames"),
+        "no-mask": weighed(1, 1),
+        "reweight-2": weighed(2, 0.1),
+        "reweight-2.5": weighed(2.5, 0.1),
+        "reweight-3": weighed(3, 0.1),
+        "weak-negatives": Run(flags=f"{RATED} --labels.weak-negatives 1", start="stage-1"),
+        "tau-0.4": tau(0.4),
+        "tau-0.5": tau(0.5),
+        "tau-0.6": tau(0.6),
+        "mixup": Run(flags=f"{RATED} --augment.mixup 0.4", start="stage-1"),
+        "noise": Run(flags=f"{RATED} --augment.noise 0.1", start="stage-1"),
+        "soft": Run(
+            flags=f"{RATED} --soft.file {{soft}}",
+            start="stage-1",
+            needs=("mask",),
+            prepare={
+                "soft-{seed}.parquet": "soften {mask} --data {root} --split train --per-label 2"
+            },
+        ),
+        "soft-equal": Run(
+            flags=f"{RATED} --soft.file {{soft}} --soft.equal 100",
+            start="stage-1",
+            needs=("mask",),
+            prepare={
+                "soft-{seed}.parquet": "soften {mask} --data {root} --split train --per-label 2"
+            },
+        ),
+        "dbof-stage-1": bag("dbof"),
+        "dbof": rated_bag("dbof", "dbof-stage-1"),
+        "dbof-gcn-stage-1": bag("dbof_gcn"),
+        "dbof-gcn": rated_bag("dbof_gcn", "dbof-gcn-stage-1"),
+    }
+
+
+SEGMENT_COMPARISONS = (
+    Comparison(
+        technique="rated segments after video labels (stage II-A)",
+        run="mask",
+        against="stage-1",
+        paper="OPPO: MAP .7277 -> .7572",
+    ),
+    Comparison(
+        technique="down-sampling by 5 to 10 in stage I, then II-A",
+        run="mask",
+        against="mask-all-frames",
+        paper="OPPO: about +.004, of stage I",
+    ),
+    Comparison(
+        technique="down-sampling by 5 to 10 in stage I, itself",
+        run="stage-1",
+        against="stage-1-all-frames",
+        paper="OPPO: about +.004",
+    ),
+    Comparison(
+        technique="mask: rated classes only, against all others absent",
+        run="mask",
+        against="no-mask",
+        paper="OPPO: no figure",
+    ),
+    *(
+        Comparison(
+            technique=f"reweighting m = {m}, n = 0.1",
+            run=f"reweight-{m}",
+            against="no-mask",
+            paper=f"Autohome: {gain}",
+        )
+        for m, gain in (("2", ".778 -> .782"), ("2.5", ".778 -> .783"), ("3", ".778 -> .781"))
+    ),
+    Comparison(
+        technique="reweighting m = 2.5, n = 0.1, against the mask",
+        run="reweight-2.5",
+        against="mask",
+        paper="none",
+    ),
+    Comparison(
+        technique="weak negatives, alpha = 1",
+        run="weak-negatives",
+        against="mask",
+        paper="2nd place: no figure",
+    ),
+    *(
+        Comparison(
+            technique=f"correlation targets, tau = {tau}",
+            run=f"tau-{tau}",
+            against="reweight-2.5",
+            paper=f"Autohome: {gain}",
+        )
+        for tau, gain in (("0.4", ".783 -> .788"), ("0.5", ".783 -> .791"), ("0.6", ".783 -> .789"))
+    ),
+    Comparison(technique="mixup 0.4", run="mixup", against="mask", paper="OPPO: no figure"),
+    Comparison(
+        technique="Gaussian noise on half of the dimensions",
+        run="noise",
+        against="mask",
+        paper="Autohome: no figure",
+    ),
+    Comparison(
+        technique="soft labels, all (Original)",
+        run="soft",
+        against="mask",
+        paper="OPPO: without the rated ones .7441 (A: .7572)",
+    ),
+    Comparison(
+        technique="soft labels, as many a class (Equal)",
+        run="soft-equal",
+        against="mask",
+        paper="OPPO: .7572 -> .7690",
+    ),
+    Comparison(
+        technique="graph over the labels gives the classifier (DBoF)",
+        run="dbof-gcn",
+        against="dbof",
+        paper="Autohome: .740 -> .749",
+    ),
+)
+
+
+def _video_runs(extra: Mapping[str, Run]) -> dict[str, Run]:
+    """Return the runs that both races of whole videos have."""
+    folds = {
+        f"fold-{fold}": Run(flags=f"--fold.count 5 --fold.hold-out {fold}") for fold in range(5)
+    }
+    return {
+        "plain": Run(),
+        "mixup": Run(flags="--augment.mixup 0.4"),
+        "mixup-sample": Run(
+            flags="--augment.mixup 0.4 --augment.mixup-per sample --augment.mixup-partner previous"
+        ),
+        "soft-ranking": Run(flags="--loss.name soft-ranking --loss.cross-entropy-weight 1"),
+        "hinge-ranking": Run(flags="--loss.name hinge-ranking --loss.cross-entropy-weight 1"),
+        "pairwise": Run(flags="--loss.name pairwise"),
+        "asymmetric": Run(flags="--loss.name asymmetric"),
+        "focal": Run(flags="--loss.name focal"),
+        **folds,
+        **extra,
+    }
+
+
+OUT_OF_FOLD = {
+    f"oof-{fold}-{{seed}}.parquet": f"predict {{fold_{fold}}} --data {{root}} --split train "
+    f"--fold.count 5 --fold.hold-out {fold} --top-k 50"
+    for fold in range(5)
+}
+SOFT = {
+    **OUT_OF_FOLD,
+    "soft-{seed}.parquet": "soften --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root}",
+}
+FOLDS = tuple(f"fold-{fold}" for fold in range(5))
+LONGER = "--epochs 3 --schedule constant --learning-rate 0.0002"
+MOE = "--learning-rate 0.03 --epochs 3"
+
+
+def _soft(weight: float, model: str = "") -> Run:
+    flags = f"--soft.file {{soft}} --soft.weight {weight}"
+    return Run(flags=flags, needs=FOLDS, prepare=SOFT, model=model)
+
+
+RESNET = "resnet_like_1024 --learning-rate 0.0015"
+RUNS: dict[str, dict[str, Run]] = {
+    "reels": _segment_runs(
+        0.002,
+        20,
+        1000,
+        "{data}/audioset --train bal_train-0[0-6]*",
+        "--model.num-clusters 2048 --model.hidden 512",
+    ),
+    "mosaics": _segment_runs(
+        0.001,
+        12,
+        300,
+        f"{{data}}/yt8m {YT8M}",
+        "--model.num-clusters 1024 --model.hidden 256",
+    ),
+    "yt8m": _video_runs(
+        {
+            "resnet-like": Run(model=RESNET),
+            "resnet-like-mixup": Run(
+                model=RESNET,
+                flags="--augment.mixup 0.4 --augment.mixup-per sample "
+                "--augment.mixup-partner previous",
+            ),
+            "resnet-like-soft": _soft(1.0, RESNET),
+            "soft-1": _soft(1.0),
+            "soft-0.5": _soft(0.5),
+            "longer": Run(flags=LONGER, start="plain"),
+            "relation": Run(flags=f"{LONGER} --relation.weight 0.2", start="plain"),
+            "moe-16": Run(model="moe_16", flags=MOE),
+            "moe-16-neighbours": Run(
+                model="moe_16",
+                flags=MOE,
+                prepare={"neighbours": f"augment {{data}}/yt8m {YT8M}"},
+                data="{neighbours}",
+            ),
+        }
+    ),
+    "yt8m_noisy": _video_runs({"soft-1": _soft(1.0), "soft-0.5": _soft(0.5)}),
+}
+
+
+def _video_comparisons(*more: Comparison) -> tuple[Comparison, ...]:
+    return (
+        Comparison(
+            technique="mixup 0.4, a batch at a time",
+            run="mixup",
+            against="plain",
+            paper="Samsung's ResNetLike: .861 with mixup; without not given",
+        ),
+        Comparison(
+            technique="mixup 0.4, each with one of the batch before",
+            run="mixup-sample",
+            against="plain",
+            paper="Samsung, as above",
+        ),
+        Comparison(
+            technique="cross-entropy + soft ranking",
+            run="soft-ranking",
+            against="plain",
+            paper="Samsung: .852 with the ranking loss alone",
+        ),
+        Comparison(
+            technique="cross-entropy + hinge ranking",
+            run="hinge-ranking",
+            against="plain",
+            paper="Samsung: no figure",
+        ),
+        Comparison(
+            technique="log-sum-exp pairwise", run="pairwise", against="plain", paper="no figure"
+        ),
+        Comparison(
+            technique="asymmetric loss", run="asymmetric", against="plain", paper="not of the four"
+        ),
+        Comparison(technique="focal loss", run="focal", against="plain", paper="not of the four"),
+        Comparison(
+            technique="out-of-fold soft labels alone",
+            run="soft-1",
+            against="plain",
+            paper="Samsung's ResNetLike, of 115 models: .874",
+        ),
+        Comparison(
+            technique="out-of-fold soft labels, half and half with the hard ones",
+            run="soft-0.5",
+            against="plain",
+            paper="Samsung: no figure",
+        ),
+        *more,
+    )
+
+
+COMPARISONS: dict[str, tuple[Comparison, ...]] = {
+    "reels": SEGMENT_COMPARISONS,
+    "mosaics": SEGMENT_COMPARISONS,
+    "yt8m": _video_comparisons(
+        Comparison(
+            technique="mixup, ResNetLike",
+            run="resnet-like-mixup",
+            against="resnet-like",
+            paper="Samsung: .861 with mixup; without not given",
+        ),
+        Comparison(
+            technique="out-of-fold soft labels alone, ResNetLike",
+            run="resnet-like-soft",
+            against="resnet-like",
+            paper="Samsung, of 115 models: .874",
+        ),
+        Comparison(
+            technique="relation regulariser 0.2, against as many steps without",
+            run="relation",
+            against="longer",
+            paper="Axon: 85.75 -> 87.88 (in doubt, reference/video-level.md 3.3)",
+        ),
+        Comparison(
+            technique="neighbours in feature space, MoE-16",
+            run="moe-16-neighbours",
+            against="moe-16",
+            paper="Axon: +.0023 of an average of two models",
+        ),
+    ),
+    "yt8m_noisy": _video_comparisons(),
+}

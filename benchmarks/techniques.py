@@ -1,0 +1,168 @@
+"""Each technique on and off on real data, same budget, several seeds: docs/techniques.md.
+
+    python -m benchmarks.techniques [RACE ...] [--seed 0 1 2]    train what is missing
+    python -m benchmarks.techniques --table      compare what is there: results/techniques.json
+
+A race is a data set with a budget; a run is one way of training in it, told by the commands that a
+person would type (benchmarks/technique_runs.py). Runs that start from another run find it trained.
+What is done already under the work folder is not done again, so an interrupted race goes on.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.proofs import DATA, WORK, composed, reeltag
+from benchmarks.record import write_result
+from benchmarks.technique_runs import COMPARISONS, RACES, RUNS, Comparison, Race, Run
+from reeltag.core.console import say
+from reeltag.inference.compare import compare
+
+NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}
+
+
+def main() -> int:
+    """Train the runs of the races asked for, or compare what is there."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.techniques")
+    parser.add_argument("races", nargs="*", metavar="RACE", help=", ".join(RACES))
+    parser.add_argument("--only", nargs="*", default=[], metavar="RUN")
+    parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--table", action="store_true", help="compare, and write the results")
+    options = parser.parse_args()
+    work = options.work / "techniques"
+    work.mkdir(parents=True, exist_ok=True)
+    if options.table:
+        write_result("techniques", "python -m benchmarks.techniques", table(options.data, work))
+        return 0
+    for seed in options.seed:
+        for race in options.races or RACES:
+            for name, run in RUNS[race].items():
+                if not options.only or name in options.only:
+                    done(race, name, run, seed, options.data, work)
+    return 0
+
+
+def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> Path:
+    """Return the predictions of a run, which is trained first if it is not there."""
+    course = RACES[race]
+    folder = work / f"{race}-{name}-seed{seed}"
+    predictions = folder.with_suffix(".parquet")
+    if predictions.exists():
+        return predictions
+    root = place(course, data, work)
+    words = {"root": root, "data": data, "work": work, "seed": seed}
+    for other in (run.start, *run.needs):
+        if other:
+            done(race, other, RUNS[race][other], seed, data, work)
+            words[other.replace("-", "_")] = work / f"{race}-{other}-seed{seed}"
+    if run.start:
+        words["start"] = work / f"{race}-{run.start}-seed{seed}"
+    for file, command in run.prepare.items():
+        made = work / f"{race}-{file.format(**words)}"
+        words[Path(file).stem.split("{")[0].rstrip("-").replace("-", "_")] = made
+        if not made.exists():
+            reeltag(f"{command.format(**words)} --out {made}")
+    root = Path(str(run.data or "{root}").format(**words))
+    if not (folder / "metrics.json").exists():
+        begun = (folder / "resume.ckpt").exists()
+        flags = f"{run.model or course.model} {course.budget} {run.flags}".format(**words)
+        start = f"--init {words['start']}" if run.start else ""
+        reeltag(
+            f"train --resume {folder}"
+            if begun
+            else f"train {flags} {start} --data {root} --seed {seed} --out {folder}"
+        )
+    root = place(course, data, work)
+    predict = f"--split test {course.predict} {run.predict}"
+    reeltag(f"predict {folder} --data {root} {predict} --out {predictions}")
+    (folder / "resume.ckpt").unlink(missing_ok=True)  # the weights stay
+    return predictions
+
+
+def place(course: Race, data: Path, work: Path) -> Path:
+    """Return the data folder of a race; composed data get the names of their classes."""
+    if course.data not in NAMES:
+        return data / course.data
+    named = work / course.data
+    if not named.exists():
+        source = composed(course.data, data, work.parent)
+        named.mkdir()
+        for part in source.iterdir():
+            (named / part.name).symlink_to(part)
+        names = data / NAMES[course.data]
+        (named / names.name).symlink_to(names)
+    return named
+
+
+def table(data: Path, work: Path) -> dict[str, Any]:
+    """Return every run that is there with its score, and every comparison of two of them."""
+    runs, compared = [], []
+    for race, course in RACES.items():
+        for name, run in RUNS[race].items():
+            seeds = [s for s in range(10) if (work / f"{race}-{name}-seed{s}.parquet").exists()]
+            if seeds:
+                runs.append(about(race, name, run, seeds, work))
+        for each in COMPARISONS[race]:
+            found = difference(race, course, each, data, work)
+            if found:
+                compared.append(found)
+                say(
+                    f"{race}: {each.technique}: {found['against']:.4f} -> {found['value']:.4f} "
+                    f"({found['difference']:+.4f}, {found['interval']})"
+                )
+    return {"runs": runs, "comparisons": compared}
+
+
+def about(race: str, name: str, run: Run, seeds: list[int], work: Path) -> dict[str, Any]:
+    """Return what a run was: its flags, and the seconds that its trainings took."""
+    folders = [work / f"{race}-{name}-seed{seed}" for seed in seeds]
+    trainings = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    return {
+        "race": race,
+        "run": name,
+        "flags": f"{run.model or RACES[race].model} {RACES[race].budget} {run.flags}",
+        "start": run.start,
+        "prepare": run.prepare,
+        "seeds": seeds,
+        "steps": trainings[0]["steps"],
+        "seconds": [round(training["seconds"], 1) for training in trainings],
+    }
+
+
+def difference(
+    race: str, course: Race, each: Comparison, data: Path, work: Path
+) -> dict[str, Any] | None:
+    """Return the difference of two runs over the seeds that both have; None where there is none."""
+    files = [
+        (ours, theirs)
+        for seed in range(10)
+        if (ours := work / f"{race}-{each.run}-seed{seed}.parquet").exists()
+        and (theirs := work / f"{race}-{each.against}-seed{seed}.parquet").exists()
+    ]
+    if not files:
+        return None
+    found = compare(
+        [ours for ours, _ in files],
+        [theirs for _, theirs in files],
+        place(course, data, work),
+        split="test",
+        splits=course.splits,
+        bootstrap=400,
+        quiet=True,
+    )[course.metric]
+    return {
+        "race": race,
+        **dataclasses.asdict(each),
+        "metric": course.metric,
+        "seeds": len(files),
+        **dataclasses.asdict(found),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
