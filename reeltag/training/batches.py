@@ -15,6 +15,7 @@ from reeltag.data.loader import Loader
 from reeltag.data.selection import select
 from reeltag.data.splits import Split
 from reeltag.training.config import Recipe
+from reeltag.training.mending import mended
 from reeltag.training.soft_labels import with_soft_segments, with_soft_videos
 
 
@@ -63,13 +64,14 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
 
     Raises:
         ConfigError: a split is empty, holds no usable record, or lacks a stream; or the batch does
-            not divide among the ranks, or is larger than the training set.
+            not divide among the ranks, or is larger than the training set; or as `mended`.
+        DataError: as `mended`.
     """
     if recipe.batch_size % world_size:
         raise ConfigError(
             f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
         )
-    train = _training_items(index, recipe)
+    train = mended(_training_items(index, recipe), recipe.labels)
     if len(train) < recipe.batch_size:
         raise ConfigError(
             f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "

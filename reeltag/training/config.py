@@ -12,6 +12,7 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.training.losses import LossConfig
+from reeltag.training.mending import MendingConfig
 from reeltag.training.soft_labels import SoftLabelConfig
 
 
@@ -103,6 +104,8 @@ class Recipe:
     """Optimiser, schedule and clipping."""
     loss: LossConfig = field(default_factory=LossConfig)
     """What a wrong answer costs."""
+    labels: MendingConfig = field(default_factory=MendingConfig)
+    """What the labels of the training items are made into first."""
     members: MemberLoss = field(default_factory=MemberLoss)
     """On-line distillation, for mixtures of models."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
