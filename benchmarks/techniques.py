@@ -49,7 +49,7 @@ def main() -> int:
 
 def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> Path:
     """Return the predictions of a run, which is trained first if it is not there."""
-    course = RACES[race]
+    course, seed = RACES[race], 0 if run.shared else seed
     folder = work / f"{race}-{name}-seed{seed}"
     predictions = folder.with_suffix(".parquet")
     if predictions.exists():
@@ -58,8 +58,8 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
     words = {"root": root, "data": data, "work": work, "seed": seed}
     for other in (run.start, *run.needs):
         if other:
-            done(race, other, RUNS[race][other], seed, data, work)
-            words[other.replace("-", "_")] = work / f"{race}-{other}-seed{seed}"
+            made = done(race, other, RUNS[race][other], seed, data, work)
+            words[other.replace("-", "_")] = made.with_suffix("")
     if run.start:
         words["start"] = work / f"{race}-{run.start}-seed{seed}"
     for file, command in run.prepare.items():
