@@ -16,6 +16,14 @@ def half_square(weight: Tensor) -> Tensor:
     return 0.5 * norm.square()
 
 
+class OutputLayer(nn.Linear):
+    """A linear layer with one output a class, the last one of a model."""
+
+    def class_weights(self) -> Tensor:
+        """Return the weights (C, D)."""
+        return self.weight
+
+
 class LogisticHead(nn.Module):
     """p(c | x) = sigmoid(w_c x + b_c).
 
@@ -44,6 +52,10 @@ class LogisticHead(nn.Module):
         """Return logits (B, C), float32 (float64 stays)."""
         logits_BC: Tensor = self.linear(x_BD)
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
+
+    def class_weights(self) -> Tensor:
+        """Return the weights (C, D)."""
+        return self.linear.weight
 
     def penalty(self) -> Tensor:
         """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""
@@ -96,6 +108,11 @@ class MixtureOfExperts(nn.Module):
         gate_input = x_BD if self.gate_input is None else self.gate_input(x_BD)
         gates_BNC = self.gates(gate_input).unflatten(-1, (-1, self.num_classes))
         return mixture_logits(gates_BNC, self.experts(x_BD).unflatten(-1, (-1, self.num_classes)))
+
+    def class_weights(self) -> Tensor:
+        """Return the weights of a class's experts, summed (C, D); without the gates, as Axon's."""
+        weight_MCD: Tensor = self.experts.weight.unflatten(0, (-1, self.num_classes))
+        return weight_MCD.sum(dim=0)
 
     def penalty(self) -> Tensor:
         """Return the authors' L2 penalty, a scalar in nats, to be added to the mean loss."""

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.norm import MaskedBatchNorm
 
 SLOPE = 0.01  # of the leaky ReLU, on the negative side
@@ -108,7 +109,7 @@ class ResNetLike(nn.Module):
             ResidualBlock(outer, inner, dropout) for _ in range(concat_blocks)
         )
         self.last = FullyConnectedBlock(outer, inner, dropout)
-        self.output = nn.Linear(inner, num_outputs)
+        self.output = OutputLayer(inner, num_outputs)
 
     def forward(self, streams: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:
         """Return (..., num_outputs), float32 (float64 stays).

@@ -70,6 +70,14 @@ class Penalised(Protocol):
 
 
 @runtime_checkable
+class KnowsClassWeights(Protocol):
+    """A linear output layer, a mixture of them, or a model that ends in one."""
+
+    def class_weights(self) -> Tensor:
+        """Return the weights of each class (C, H) for the H inputs of the layer."""
+
+
+@runtime_checkable
 class Mixture(Protocol):
     """A model made of several, its members, each of which can be asked."""
 
@@ -131,6 +139,16 @@ def penalty(model: nn.Module) -> Tensor:
     """
     found = [module.penalty() for module in model.modules() if isinstance(module, Penalised)]
     return torch.stack(found).sum() if found else torch.zeros(())
+
+
+def output_layers(model: nn.Module) -> list[KnowsClassWeights]:
+    """Return the output layers of `model`, one a member for a mixture; empty if it has none.
+
+    A module that knows its class weights speaks for all that is inside it.
+    """
+    if isinstance(model, KnowsClassWeights):
+        return [model]
+    return [layer for child in model.children() for layer in output_layers(child)]
 
 
 def family_name(family: ModuleType) -> str:

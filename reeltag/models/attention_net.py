@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.frame_attention import AttentionPool
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.pooling import masked_mean
@@ -118,7 +119,7 @@ class AttentionNet(nn.Module):
             nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)
         )
         self.dropout = Dropout(config.dropout)
-        self.output = nn.Linear(sizes[-1], config.num_classes)
+        self.output = OutputLayer(sizes[-1], config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

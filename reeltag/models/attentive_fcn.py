@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
@@ -101,7 +102,8 @@ class AttentiveFCN(nn.Module):
         self.norm = None
         if config.residual == "norm":
             self.norm = MaskedBatchNorm(size, momentum=MOMENTUM, eps=EPS)
-        self.output = nn.Linear(size, classes * config.heads)
+        kind = OutputLayer if config.heads == 1 else nn.Linear
+        self.output = kind(size, classes * config.heads)
         self.mix: nn.Module = nn.Identity()
         if config.heads > 1:
             self.mix = nn.Sequential(Attention(config.heads, "sigmoid"), nn.Linear(config.heads, 1))

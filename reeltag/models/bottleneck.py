@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models.checks import require, require_fraction, require_input, require_positive
@@ -67,7 +68,7 @@ class Bottleneck(nn.Module):
                 for sizes in pairwise(widths)
             )
         )
-        self.output = nn.Linear(widths[-1], config.num_classes)
+        self.output = OutputLayer(widths[-1], config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

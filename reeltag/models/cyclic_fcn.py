@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import SLOPE
@@ -51,7 +52,7 @@ class CyclicFCN(nn.Module):
         self.cycles = config.cycles
         self.input = nn.Linear(sum(config.dims), config.hidden)
         self.hidden = nn.Linear(config.hidden, config.hidden)
-        self.output = nn.Linear(config.hidden, config.num_classes)
+        self.output = OutputLayer(config.hidden, config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

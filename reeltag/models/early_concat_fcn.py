@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import FullyConnectedBlock
@@ -81,7 +82,7 @@ class EarlyConcatFCN(nn.Module):
         block = FullyConnectedBlock if config.norm else _PlainBlock
         sizes = pairwise((sum(config.dims), *config.hidden))
         self.layers = nn.Sequential(*(block(*size, config.dropout) for size in sizes))
-        self.output = nn.Linear(config.hidden[-1], config.num_classes)
+        self.output = OutputLayer(config.hidden[-1], config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
 from reeltag.models.checks import require_fraction, require_input, require_positive
@@ -60,7 +61,7 @@ class EarlyConcatLSTM(nn.Module):
         self.rnn = LSTM(sum(config.dims), config.cells, config.num_layers)
         self.hidden = nn.Linear(2 * config.num_layers * config.cells, config.hidden)
         self.dropout = Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden, config.num_classes)
+        self.output = OutputLayer(config.hidden, config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from reeltag.layers.decision_attention import DecisionAttention
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.frame_attention import FeatureAttention
 from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
@@ -73,13 +74,15 @@ class MultiAttentionModel(nn.Module):
         self.norms = nn.ModuleList(map(MaskedBatchNorm, sizes[1:]))
         self.dropout = Dropout(config.dropout)
         self.pool: nn.Module
-        self.classify: nn.Module
+        self.classify: nn.Identity | OutputLayer
         if config.level == "decision":
             self.pool = DecisionAttention(config.hidden, config.num_classes, config.heads)
             self.classify = nn.Identity()
         else:
             self.pool = FeatureAttention(config.hidden, config.heads)
-            self.classify = xavier_linear(config.heads * config.hidden, config.num_classes)
+            self.classify = OutputLayer(config.heads * config.hidden, config.num_classes)
+            nn.init.xavier_uniform_(self.classify.weight)
+            nn.init.zeros_(self.classify.bias)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.frame_attention import masked_attention
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
@@ -106,7 +107,7 @@ class SamsungTransformer(nn.Module):
             SineAttention(fan_in, config.heads, size, config.dropout)
             for fan_in, size in pairwise(sizes)
         )
-        self.output = nn.Linear(config.size, config.num_classes)
+        self.output = OutputLayer(config.size, config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

@@ -86,6 +86,10 @@ class SecondLevel(nn.Module):
         logits_BC: Tensor = self.output(self.hidden(torch.cat([*embeddings, x_BD], dim=-1)))
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
 
+    def class_weights(self) -> Tensor:
+        """Return the weights of the output layer (C, H)."""
+        return self.output.weight
+
 
 TINY = Config(num_classes=5, dims=(6, 2), divisor=64)
 VARIANTS = {"second_level": Config()}

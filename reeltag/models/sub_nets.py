@@ -77,6 +77,10 @@ class SubNetModel(nn.Module):
         logits_BC: Tensor = self.net(masked_mean(frames_BTD, mask_BT))
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
 
+    def class_weights(self) -> Tensor:
+        """Return the weights of the output layer (C, H)."""
+        return self.net.output.weight
+
 
 TINY = Config(num_classes=5, dims=(6, 2), hidden=(16, 16), other_hidden=(8, 8))
 VARIANTS = {

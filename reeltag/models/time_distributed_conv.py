@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
@@ -123,7 +124,7 @@ class TimeDistributedConv(nn.Module):
             _tower([dim, *sizes], config.dropout)
             for dim, sizes in zip(config.dims, channels, strict=True)
         )
-        self.output = nn.Linear(sum(sizes[-1] for sizes in channels), config.num_classes)
+        self.output = OutputLayer(sum(sizes[-1] for sizes in channels), config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
+from reeltag.layers.experts import OutputLayer
 from reeltag.layers.frame_attention import AttentionPool, masked_attention
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import rotated
@@ -139,7 +140,7 @@ class Transformer(nn.Module):
         self.last_norm = nn.LayerNorm(config.size)
         self.pool = AttentionPool(config.size)
         self.dropout = Dropout(config.dropout)
-        self.output = nn.Linear(config.size, config.num_classes)
+        self.output = OutputLayer(config.size, config.num_classes)
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""

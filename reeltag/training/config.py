@@ -13,6 +13,7 @@ from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.training.losses import LossConfig
 from reeltag.training.mending import MendingConfig
+from reeltag.training.relation import RelationConfig
 from reeltag.training.soft_labels import SoftLabelConfig
 
 
@@ -108,6 +109,8 @@ class Recipe:
     """What the labels of the training items are made into first."""
     members: MemberLoss = field(default_factory=MemberLoss)
     """On-line distillation, for mixtures of models."""
+    relation: RelationConfig = field(default_factory=RelationConfig)
+    """A penalty on the output layer that draws related classes together."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training batches are varied."""
 

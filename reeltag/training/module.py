@@ -18,6 +18,7 @@ from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe
 from reeltag.training.losses import Objective
 from reeltag.training.optimiser import clip_per_tensor, learning_rate_factor, make_optimiser
+from reeltag.training.relation import relation_of
 
 
 class TaggerTraining(LightningModule):
@@ -111,12 +112,18 @@ class TaggerTraining(LightningModule):
             save(self.run, "last-good.safetensors")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the place in the data."""
+        """Keep the place in the data, and what the relation penalty made of the weights."""
         checkpoint["batches_done"] = self.batches_done
+        relation = relation_of(self.objective)
+        if relation is not None:
+            checkpoint["relation"] = relation.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go back to the place in the data."""
         self.batches_done = checkpoint["batches_done"]
+        relation = relation_of(self.objective)
+        if relation is not None and "relation" in checkpoint:
+            relation.load_state_dict(checkpoint["relation"])
 
     def validation_step(self, batch: FrameBatch, batch_idx: int) -> None:
         """Add a batch to the metric."""

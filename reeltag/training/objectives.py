@@ -16,6 +16,7 @@ from reeltag.models.tagger import Tagger
 from reeltag.training.augmenting import augmented
 from reeltag.training.config import MemberLoss, Recipe
 from reeltag.training.losses import Loss, Objective, loss_of
+from reeltag.training.relation import with_relation
 
 
 def objective_for(tagger: Tagger, recipe: Recipe) -> Objective:
@@ -28,6 +29,7 @@ def objective_for(tagger: Tagger, recipe: Recipe) -> Objective:
     objective: Objective = partial(supervised, loss=loss)
     if tagger.has_members:
         objective = partial(supervised_mixture, loss=loss, config=recipe.members)
+    objective = with_relation(objective, tagger, recipe.relation, accumulate=recipe.accumulate)
     return augmented(objective, tagger, recipe.augment)
 
 

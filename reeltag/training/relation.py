@@ -1,0 +1,133 @@
+"""The label relation regulariser as an objective: any loss, and a penalty on the output layer.
+
+The penalty is Axon's (`losses.relation`). They fine-tuned a trained model with it:
+
+    reeltag train MODEL --data DATA --init RUN --out RUN2 --relation.weight W
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import ConfigError
+from reeltag.losses.relation import (
+    nuclear_direction,
+    nuclear_penalty,
+    omega_factor,
+    omega_penalty,
+)
+from reeltag.models import FAMILIES, KnowsClassWeights, family_name, output_layers
+from reeltag.models.tagger import Tagger
+from reeltag.training.losses import Objective
+
+FORMS = {"omega": (omega_factor, omega_penalty), "nuclear": (nuclear_direction, nuclear_penalty)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationConfig:
+    """A penalty that draws the weights of related classes together, for fine-tuning (`--init`)."""
+
+    weight: float = 0.0
+    """Weight of the penalty; 0 leaves it out. Axon have 0.2. At first the penalty is (sum of the
+    singular values of the output layer's weights)^2: look at `relation_penalty` in the logs."""
+    form: Literal["omega", "nuclear"] = "omega"
+    """omega: tr(W Omega^-1 W^T), as published; nuclear: the square of the nuclear norm, which is
+    its value at the best Omega and costs next to nothing between two updates."""
+    every: int = 10
+    """Steps after which Omega (nuclear: the singular vectors) is computed from the weights."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raise ConfigError."""
+        if not 0 <= self.weight < math.inf:
+            raise ConfigError(f"relation.weight must be >= 0 and finite, got {self.weight}")
+        if self.form not in FORMS:
+            raise ConfigError(f"relation.form must be omega or nuclear, got {self.form!r}")
+        if self.every < 1:
+            raise ConfigError(f"relation.every must be >= 1, got {self.every}")
+
+
+def with_relation(
+    objective: Objective, tagger: Tagger, config: RelationConfig, *, accumulate: int = 1
+) -> Objective:
+    """Return `objective` plus the penalty on the output layer; itself where its weight is 0.
+
+    Args:
+        objective: what the model learns otherwise.
+        tagger: whose model has a linear output layer or a mixture of experts, or several: the
+            members of a mixture have one each, and the penalties are added up.
+        config: of the penalty.
+        accumulate: batches a step.
+
+    Raises:
+        ConfigError: the model has no such layer; names the families that have one.
+    """
+    if not config.weight:
+        return objective
+    layers = output_layers(tagger.model)
+    if not layers:
+        able = [family_name(f) for f in FAMILIES if output_layers(f.TINY.build())]
+        raise ConfigError(
+            f"relation.weight is {config.weight}, but {tagger.family} has no linear output layer "
+            "or mixture of experts, with these options, whose weights the penalty could draw "
+            "together",
+            hint=f"Leave it out, or take one of {', '.join(able)}.",
+        )
+    return Related(objective, layers, config, accumulate)
+
+
+class Related:
+    """An objective with the penalty added; what it made of the weights is kept for some steps.
+
+    Args:
+        objective: gives the loss without the penalty.
+        layers: the output layers.
+        config: of the penalty.
+        accumulate: batches a step.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        layers: Sequence[KnowsClassWeights],
+        config: RelationConfig,
+        accumulate: int = 1,
+    ) -> None:
+        self.objective, self.layers, self.config = objective, layers, config
+        self.every = config.every * accumulate
+        self.batches = 0
+        self.kept: list[Tensor] = []
+
+    def __call__(self, batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss with the penalty, and the logs with `relation_penalty`, in nats."""
+        loss, logs = self.objective(batch, model)
+        make, penalty = FORMS[self.config.form]
+        weights = [layer.class_weights() for layer in self.layers]
+        if self.batches % self.every == 0:
+            device = weights[0].device.type
+            with torch.no_grad(), torch.autocast(device, enabled=False):
+                self.kept = [make(weight_CH) for weight_CH in weights]
+        self.batches += 1
+        self.kept = [kept.to(of.device) for kept, of in zip(self.kept, weights, strict=True)]
+        paid = torch.stack([penalty(*pair) for pair in zip(weights, self.kept, strict=True)]).sum()
+        added = self.config.weight * paid
+        return loss + added, logs | {"relation_penalty": added.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed training needs to go on exactly as this one."""
+        return {"batches": self.batches, "kept": self.kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self.batches, self.kept = state["batches"], list(state["kept"])
+
+
+def relation_of(objective: object) -> Related | None:
+    """Return the `Related` in an objective and what it wraps, if there is one."""
+    while objective is not None and not isinstance(objective, Related):
+        objective = getattr(objective, "objective", None)
+    return objective
