@@ -1,0 +1,236 @@
+"""The folder that an augmentation fills: a data folder with the same shards as the one it is of.
+
+    OUT/augment.json         what it was made of and how; a run with other settings is refused
+        classes.csv          names of the classes
+        train0000.tfrecord   new shards of the split, under the names of the old ones
+        test0000.tfrecord    links to the shards of the other splits
+
+A shard appears whole or not at all, and one that is there is not made again: a run that was stopped
+goes on where it was.
+"""
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from reeltag.augment.plan import Plan
+from reeltag.augment.volume import Chunk
+from reeltag.augment.writing import ChunkWork, Making, settings_of, write_chunk
+from reeltag.core.console import STDERR
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.files import refuse_existing, write_json
+from reeltag.data.dataset import VideoSet
+from reeltag.data.splits import Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+
+SETTINGS = "augment.json"
+LOOK = 0.5  # seconds from one look at what is finished to the next
+TELL = 30.0  # seconds from line to line in a log file
+
+
+def settings(items: VideoSet, plan: Plan, making: Making, seed: int) -> dict[str, Any]:
+    """Return everything that the new shards depend on, as plain JSON values."""
+    return {
+        "split": items.records.split,
+        "videos": len(items),
+        "content": _digest(items),
+        **settings_of(making),
+        "pivot": plan.config.number,
+        "decades": plan.config.decades,
+        "alpha": plan.config.alpha,
+        "rare": plan.config.rare,
+        "seed": seed,
+    }
+
+
+def _digest(items: VideoSet) -> str:
+    """Return a hash of which records take part, where they lie and what their labels are."""
+    names = [items.index.shards[number] for number in np.unique(items.shard).tolist()]
+    digest = hashlib.sha256(json.dumps(names).encode())
+    bounds, classes = items.records.lists("labels")
+    offset, size = items.offset, items.records.column("size")
+    for column in (items.shard, offset, size, bounds, classes):
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()[:16]
+
+
+def prepare_folder(data: Path, out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> None:
+    """Make the folder, or take it up again: settings, classes, links to the other shards.
+
+    Raises:
+        ConfigError: `out` lies in the data, or was made with other settings or of other data.
+        OutputError: `out` holds something else, or cannot be written.
+    """
+    root = items.index.root.resolve()
+    if root in (out.resolve(), *out.resolve().parents) and data.is_dir():
+        raise ConfigError(
+            f"lies in the data, {root}, which would then be augmented with itself",
+            where=out,
+            hint="Choose an --out outside of that folder.",
+        )
+    if (out / SETTINGS).is_file():
+        _refuse_other_settings(out / SETTINGS, wanted)
+    else:
+        refuse_existing(out)
+    index = items.index
+    names = find_vocabulary(data, index.num_classes) or Vocabulary.numbered(index.num_classes)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made ({error.strerror})", where=out) from error
+    write_json(out / SETTINGS, {"data": str(root), **wanted})
+    names.save(out / "classes.csv")
+    written = set(np.unique(items.shard).tolist())
+    for number in sorted(set(range(len(index.shards))) - written):
+        _link(index.path(number).resolve(), out / index.shards[number])
+
+
+def _refuse_other_settings(path: Path, wanted: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a folder that is there was made otherwise than it would be now."""
+    try:
+        found = json.loads(path.read_text())
+        others = [name for name, value in wanted.items() if found[name] != value]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        hint = "Remove the folder, or choose another --out."
+        raise DataError("does not tell how the folder was made", where=path, hint=hint) from error
+    if others:
+        name = others[0]
+        of_data = name in ("videos", "content", "split")
+        raise ConfigError(
+            f"was made of other data ({name} {found[name]}, now {wanted[name]})"
+            if of_data
+            else f"was made with {name} {found[name]}, not {wanted[name]}",
+            where=path.parent,
+            hint="Say the same to go on with it, or choose another --out.",
+        )
+
+
+def _link(target: Path, link: Path) -> None:
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(link):
+            link.symlink_to(target)
+    except OSError as error:
+        raise OutputError(f"cannot be made a link to {target} ({error})", where=link) from error
+
+
+def works_of(
+    data: Path, out: Path, items: VideoSet, splits: Splits, plan: Plan, chunks: list[Chunk],
+    making: Making, seed: int,
+) -> list[ChunkWork]:  # fmt: skip
+    """Return the work for each chunk."""
+    return [
+        ChunkWork(
+            data=data,
+            out=out,
+            split=items.records.split,
+            splits=splits,
+            shards=chunk.shards,
+            decision=plan.decision[chunk.first : chunk.stop],
+            neighbours=plan.neighbours[chunk.first : chunk.stop],
+            kept=plan.kept[chunk.first : chunk.stop],
+            making=making,
+            seed=seed,
+        )
+        for chunk in chunks
+    ]
+
+
+def write_all(items: VideoSet, works: list[ChunkWork], *, jobs: int | None, quiet: bool) -> int:
+    """Write what is not there yet, in `jobs` processes (None: one a core).
+
+    Returns:
+        How many videos of the split were read for it; 0 where all was there.
+
+    Raises:
+        DataError: a shard vanished, shrank or cannot be read.
+        OutputError: a shard cannot be written.
+    """
+    counts = np.bincount(items.shard, minlength=len(items.index.shards)).tolist()
+    pending = {
+        work.out / items.index.shards[shard]: counts[shard]
+        for work in works
+        for shard in work.shards
+        if not (work.out / items.index.shards[shard]).exists()
+    }
+    names = items.index.shards
+    todo = [work for work in works if any(work.out / names[n] in pending for n in work.shards)]
+    if not todo:
+        return 0
+    jobs = max(1, min(jobs or joblib.cpu_count(), len(todo)))
+    with _watched(pending, quiet):
+        if jobs == 1:
+            for work in todo:
+                write_chunk(work)
+        else:
+            parallel = joblib.Parallel(n_jobs=jobs, pre_dispatch="n_jobs", batch_size=1)
+            parallel(joblib.delayed(write_chunk)(work) for work in todo)
+    return sum(pending.values())
+
+
+@contextmanager
+def _watched(pending: Mapping[Path, int], quiet: bool) -> Iterator[None]:
+    """Tell on stderr how far the block is: path of a file -> videos that are done when it is."""
+    if quiet:
+        yield
+        return
+    end = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(dict(pending), end), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        end.set()
+        watcher.join()
+
+
+@dataclass
+class _Progress:
+    """How many videos of how many are done, and since when."""
+
+    total: int
+    began: float
+    done: int = 0
+
+    @property
+    def speed(self) -> float:
+        """Videos a second."""
+        return self.done / max(time.monotonic() - self.began, 1e-9)
+
+
+def _watch(pending: dict[Path, int], end: threading.Event) -> None:
+    state = _Progress(total=sum(pending.values()), began=time.monotonic())
+    columns = (
+        TextColumn("augmenting"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} videos  {task.fields[speed]:,.0f}/s"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    told = time.monotonic()
+    bar = Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal)
+    with bar:
+        task = bar.add_task("", total=state.total, speed=0.0)
+        while not end.wait(LOOK):
+            for path in [path for path in pending if path.exists()]:
+                state.done += pending.pop(path)
+            bar.update(task, completed=state.done, speed=state.speed)
+            if not STDERR.is_terminal and time.monotonic() - told > TELL:
+                told = time.monotonic()
+                left = (state.total - state.done) / state.speed if state.done else float("nan")
+                STDERR.print(
+                    f"{state.done:,} of {state.total:,} videos  {state.speed:,.0f} videos/s  "
+                    f"{left / 60:.1f} min left",
+                    highlight=False,
+                )

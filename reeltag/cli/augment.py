@@ -1,0 +1,230 @@
+"""`reeltag augment`: make samples around the videos of rare labels, thin out frequent ones."""
+
+import csv
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from reeltag.augment.origin import count_kinds, refuse_augmented
+from reeltag.augment.output import prepare_folder, settings, works_of, write_all
+from reeltag.augment.plan import PUBLISHED_PIVOT, YT8M_VIDEOS, Plan, PlanConfig, plan_of
+from reeltag.augment.volume import Chunk, Volume, chunks_of, volume_of
+from reeltag.augment.writing import Making
+from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.errors import ConfigError
+from reeltag.core.files import whole_file
+from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.index import open_index
+from reeltag.data.splits import Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.report.augmentation import label_counts
+from reeltag.report.tsne import cloud_of, fullest_classes, map_of, named_classes, tsne_map
+
+SMALL = YT8M_VIDEOS // 10  # videos; below, the published pivot over-samples nearly everything
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Make samples around the videos of rare labels, and thin out frequent ones (Axon AI 2018).
+
+    For video-level records (one vector a video: mean_rgb, mean_audio). OUT becomes a data folder
+    with shards of the same names, in YouTube-8M's format; those of the other splits are links. So
+    `reeltag train` takes OUT where it took DATA, with the same options. Ids tell the origin:
+    02aa~i~7Xcd lies between 02aa, whose labels it has, and 7Xcd, 02aa~x~7Xcd beyond 02aa, 02aa~n1
+    has noise. A run that was stopped goes on when the same command is given again. Beside the
+    shards lie label_counts.csv and .svg, before and after.
+    """
+
+    data: Annotated[Path, tyro.conf.Positional]
+    """Folder of TFRecords (or one TFRecord) with one vector a video."""
+    out: Path | None = None
+    """The folder to make, outside of DATA; not needed with --plan-only."""
+    split: Split = "train"
+    """Which part of the data; all shards of the others are linked as they are."""
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    """Which shards train, validate and test."""
+    plan: tyro.conf.OmitArgPrefixes[PlanConfig] = field(default_factory=PlanConfig)
+    """How many samples a label should have."""
+    making: tyro.conf.OmitArgPrefixes[Making] = field(default_factory=Making)
+    """How new samples are made."""
+    seed: int = 0
+    """Of the videos that are kept, and of the noise."""
+    jobs: int | None = None
+    """Processes, each with the vectors of a chunk in memory; None: one a core. The bytes do not
+    depend on it."""
+    plan_only: bool = False
+    """Say what would be written, from the index alone, and stop."""
+    tsne: str = ""
+    """Draw OUT/tsne.svg: classes by number or name, joined by commas (8 at most), or auto: the 5
+    over-sampled ones with the most videos."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Write the new shards and say what they hold; 0."""
+        if self.jobs is not None and self.jobs < 1:
+            raise ConfigError(f"must be at least 1, got {self.jobs}", where="jobs")
+        if self.out is None and not self.plan_only:
+            raise ConfigError(
+                "is missing: the folder to make",
+                where="--out",
+                hint="Give --out FOLDER, or --plan-only to see what would be written.",
+            )
+        index = open_index(self.data, jobs=self.jobs, quiet=self.json)
+        if index.kind != "video":
+            raise ConfigError(
+                "holds frames; neighbours are looked for among videos, so one vector a video is "
+                "needed (float features such as mean_rgb and mean_audio)",
+                where=index.root,
+                hint="Take YouTube-8M's video-level files, or `reeltag synth --level video`.",
+            )
+        items = videos(index, self.split, splits=self.splits)
+        refuse_augmented(items)
+        columns = self.making.columns(items)
+        names = find_vocabulary(self.data, index.num_classes)
+        names = names or Vocabulary.numbered(index.num_classes)
+        given = [] if self.tsne in ("", "auto") else self.tsne.split(",")
+        shown = named_classes(given, names) if given else []
+        plan = plan_of(items, self.plan, seed=self.seed)
+        if self.tsne == "auto":
+            shown = fullest_classes(plan)
+        chunks = chunks_of(items, self.making.chunk_shards)
+        volume = volume_of(items, plan, chunks, self.making)
+        if self.plan.pivot == PUBLISHED_PIVOT and len(items) < SMALL:
+            say(
+                f"note: the pivot of 10,000 is made for {YT8M_VIDEOS:,} videos; here are "
+                f"{len(items):,}, and --pivot auto scales it"
+            )
+        if self.out is None or self.plan_only:
+            return self._tell_plan(plan, volume)
+        found = self._write(self.out, items, plan, chunks)
+        return self._tell(self._looked_at(self.out, plan, names, shown, columns), volume, found)
+
+    def _write(
+        self, out: Path, items: VideoSet, plan: Plan, chunks: list[Chunk]
+    ) -> tuple[int, float]:
+        """Write what is not there yet; return how many videos were read, and seconds."""
+        prepare_folder(self.data, out, items, settings(items, plan, self.making, self.seed))
+        works = works_of(self.data, out, items, self.splits, plan, chunks, self.making, self.seed)
+        begin = time.monotonic()
+        done = write_all(items, works, jobs=self.jobs, quiet=self.json)
+        return done, time.monotonic() - begin
+
+    def _looked_at(
+        self, out: Path, plan: Plan, names: Vocabulary, shown: list[int], columns: slice
+    ) -> dict[str, Any]:
+        """Read back what was written, draw it, and return its numbers."""
+        items = videos(
+            open_index(out, jobs=self.jobs, quiet=self.json), self.split, splits=self.splits
+        )
+        after = np.zeros_like(plan.counts)
+        counted = items.label_counts()
+        after[: len(counted)] = counted
+        with whole_file(out / "label_counts.csv") as part, part.open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("index", "name", "before", "after"))
+            rows = zip(names.names, plan.counts.tolist(), after.tolist(), strict=True)
+            writer.writerows((number, *row) for number, row in enumerate(rows))
+        pictures = {"label_counts.svg": label_counts(plan.counts, after, plan.config.number)}
+        if shown:
+            cloud = cloud_of(items, plan.counts, shown, names, columns, self.seed)
+            pictures["tsne.svg"] = tsne_map(cloud, map_of(cloud, self.seed))
+        for name, drawn in pictures.items():
+            with whole_file(out / name) as part:
+                part.write_text(drawn)
+        kinds = count_kinds(items.records.table["id"])
+        return {
+            "samples": len(items),
+            **{str(kind): number for kind, number in kinds.items()},
+            "labels_before": _spread(plan.counts),
+            "labels_after": _spread(after),
+            "files": ["label_counts.csv", *pictures],
+        }
+
+    def _tell_plan(self, plan: Plan, volume: Volume) -> int:
+        """Say what would be written."""
+        kept = volume.videos - volume.dropped
+        if self.json:
+            print_json(
+                {
+                    "data": str(self.data),
+                    "split": self.split,
+                    **asdict(volume),
+                    "kept": kept,
+                    "planned_neighbours": int(plan.neighbours.sum(dtype=np.int64)),
+                    "pivot": plan.config.number,
+                    "labels_before": _spread(plan.counts),
+                }
+            )
+            return 0
+        _say_plan(plan, volume)
+        return 0
+
+    def _tell(self, found: dict[str, Any], volume: Volume, done: tuple[int, float]) -> int:
+        """Say what was written."""
+        number, seconds = done
+        factor = found["samples"] / volume.videos
+        if self.json:
+            told = {"out": str(self.out), "split": self.split, "videos": volume.videos, **found}
+            more = {"factor": factor, "read": number, "seconds": seconds, "shards": volume.shards}
+            print_json({**told, **more, "dropped": volume.dropped, "alone": volume.alone})
+            return 0
+        _print(
+            f"{self.out}: {found['samples']:,} samples of {volume.videos:,} videos "
+            f"(x {factor:.2f}): {found['original']:,} videos, {found['interpolated']:,} "
+            f"interpolated, {found['extrapolated']:,} extrapolated, {found['noisy']:,} noisy; "
+            f"{volume.dropped:,} videos left out"
+        )
+        _print(f"videos a label, before: {_words(found['labels_before'])}")
+        _print(f"                 after: {_words(found['labels_after'])}")
+        if number:
+            speed = number / max(seconds, 1e-9)
+            _print(f"{volume.shards:,} shards, {seconds:.1f} s, {speed:,.0f} videos/s")
+        else:
+            _print("all shards were there already")
+        _print(f"drawn: {', '.join(found['files'][1:])}")
+        _print(f"next: reeltag train moe_16 --data {self.out} --out RUN")
+        return 0
+
+
+def _say_plan(plan: Plan, volume: Volume) -> None:
+    kept = volume.videos - volume.dropped
+    low, high = kept + volume.least, kept + volume.most
+    _print(f"{volume.videos:,} videos, pivot {plan.config.number:,.0f}: {kept:,} stay")
+    _print(
+        f"{volume.over_sampled:,} are over-sampled ({volume.alone:,} stand alone in their chunk), "
+        f"{volume.dropped:,} left out"
+    )
+    _print(
+        f"samples: {low:,} to {high:,} (x {low / volume.videos:.2f} to {high / volume.videos:.2f}),"
+        f" {volume.noisy:,} of them noisy; how many neighbours are mutual is seen on the way"
+    )
+    _print(
+        f"size: {volume.least_bytes / 1e9:,.2f} to {volume.most_bytes / 1e9:,.2f} GB in "
+        f"{volume.shards:,} shards; {volume.chunks:,} chunks, {volume.memory / 1e9:,.2f} GB of "
+        "vectors a process at most"
+    )
+    _print(f"videos a label, before: {_words(_spread(plan.counts))}")
+
+
+def _print(text: str) -> None:
+    STDOUT.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _spread(counts: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, float]:
+    """Return how the videos of the labels that occur are spread."""
+    held = counts[counts > 0]
+    return {
+        "classes": len(held),
+        "min": int(held.min(initial=counts.max(initial=0))),
+        "median": float(np.median(held)) if len(held) else 0.0,
+        "max": int(held.max(initial=0)),
+    }
+
+
+def _words(spread: dict[str, float]) -> str:
+    return "min {min:,}, median {median:,.0f}, max {max:,} ({classes:,} labels)".format(**spread)
