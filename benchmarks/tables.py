@@ -1,4 +1,4 @@
-"""Put what results/ holds into the tables of docs/results.md and docs/models.md.
+"""Put what results/ holds into the tables of the pages in docs/.
 
 python -m benchmarks.tables
 """
@@ -19,6 +19,8 @@ def main() -> None:
     """Rewrite what stands between the markers of the pages."""
     _fill(DOCS / "results.md", {"quality": _quality(), "speed": _speed()})
     _fill(DOCS / "models.md", {"zoo": _zoo(), "rates": _rates()})
+    if (RESULTS / "techniques.json").exists():
+        _fill(DOCS / "techniques.md", _techniques())
 
 
 def _fill(page: Path, tables: dict[str, str]) -> None:
@@ -91,6 +93,26 @@ def _rates() -> str:
             f"{best['fraction_of_matmul_rate']:.0%} | {best['peak_rss_gib']:.1f} |"
         )
     return "\n".join(rows)
+
+
+def _techniques() -> dict[str, str]:
+    """Return a table a race: each technique's difference, with its interval, beside the paper's."""
+    compared = _read(RESULTS / "techniques.json")["comparisons"]
+    tables = {}
+    for race, group in groupby(compared, key=lambda each: each["race"]):
+        rows = ["| technique | without | with | difference [95 %] | sd of seeds | seeds | paper |"]
+        rows.append("|---|---|---|---|---|---|---|")
+        for each in group:
+            low, high = each["interval"]
+            sure = "**" if low > 0 or high < 0 else ""
+            spread = max(each["seed_sd"] or 0.0, each["against_seed_sd"] or 0.0)
+            rows.append(
+                f"| {each['technique']} | {each['against_value']:.4f} | {each['value']:.4f} | "
+                f"{sure}{each['difference']:+.4f}{sure} [{low:+.4f}, {high:+.4f}] | {spread:.4f} | "
+                f"{each['seeds']} | {each['paper']} |"
+            )
+        tables[race] = "\n".join(rows)
+    return tables
 
 
 def _quality() -> str:

@@ -112,7 +112,7 @@ def table(data: Path, work: Path) -> dict[str, Any]:
             if found:
                 compared.append(found)
                 say(
-                    f"{race}: {each.technique}: {found['against']:.4f} -> {found['value']:.4f} "
+                    f"{race}: {each.technique}: {found['against_value']:.4f} -> {found['value']:.4f} "
                     f"({found['difference']:+.4f}, {found['interval']})"
                 )
     return {"runs": runs, "comparisons": compared}
@@ -160,7 +160,12 @@ def difference(
         **dataclasses.asdict(each),
         "metric": course.metric,
         "seeds": len(files),
-        **dataclasses.asdict(found),
+        "value": found.value,
+        "seed_sd": found.seed_sd,
+        "against_value": found.against,
+        "against_seed_sd": found.against_seed_sd,
+        "difference": found.difference,
+        "interval": found.interval,
     }
 
 
