@@ -24,6 +24,7 @@ NAMES = (
     "models",
     "training",
     "augmentation",
+    "relation",
     "prediction_memory",
 )
 
