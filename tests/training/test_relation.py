@@ -49,7 +49,7 @@ def some_batch(rng: torch.Generator) -> FrameBatch:
 
 
 def nuclear_square(weight_CH: Tensor) -> float:
-    return torch.linalg.svdvals(weight_CH.detach().double()).sum().square().item()
+    return float(torch.linalg.svdvals(weight_CH.detach().double()).sum().square())
 
 
 def related(tagger: Tagger, **values: Any) -> Related:
