@@ -127,6 +127,7 @@ class Correlation:
         tau: float = 0.0,
         first: int | None = None,
         second: int | None = None,
+        among: NDArray[np.bool_] | None = None,
     ) -> list[Implication]:
         """Return the n implications that are most certain, by the low end of their interval.
 
@@ -139,6 +140,7 @@ class Correlation:
             tau: least probability.
             first: only what this class implies.
             second: only what implies this class.
+            among: (C,) both classes are among these.
         """
         counts = self.counts
         videos = counts.videos[counts.first]
@@ -147,6 +149,8 @@ class Correlation:
         for wanted, column in ((first, counts.first), (second, counts.second)):
             if wanted is not None:
                 kept &= column == wanted
+        if among is not None:
+            kept &= among[counts.first] & among[counts.second]
         place = np.flatnonzero(kept)
         low = _wilson_low(counts.together[place], videos[place])
         best = np.argsort(-low, kind="stable")[:n]
@@ -263,6 +267,8 @@ def _parse(table: pa.Table, path: Path) -> Correlation:
         about: dict[str, Any] = json.loads((table.schema.metadata or {})[b"reeltag"])
         if about["kind"] != _KIND:
             raise ValueError(f"it is a file of {about['kind']}")
+        if any(table[name].null_count for name in _READ):
+            raise ValueError("a row without a number")
         first, second, together = (
             table[name].cast(_SCHEMA.field(name).type).to_numpy() for name in _READ
         )

@@ -1,0 +1,285 @@
+"""`reeltag labels`: what do the labels of a data set say of each other?"""
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.index import open_index
+from reeltag.data.selection import Records, select
+from reeltag.data.splits import Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.inference.class_list import read_class_list
+from reeltag.labels.cooccurrence import count_cooccurrence
+from reeltag.labels.correlation import Correlation, Implication, require_tau
+from reeltag.report.label_graph import FORMATS, draw_label_graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Count which labels appear together, and say which one implies which.
+
+    A line "BMW -> Car 0.97, 1,234 of 1,270" says: of 1,270 videos with BMW, 1,234 have Car too, so
+    that P(Car | BMW) = 0.97. The most certain stand first, by the lower end of the 95 % Wilson
+    interval of that share, so that 3 of 3 videos do not lead. Counted from the index alone.
+    """
+
+    data: Annotated[Path, tyro.conf.Positional]
+    """Folder with *.tfrecord files in or below it, or one such file."""
+    split: Split = "train"
+    """Which videos count."""
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    """Which shards train, validate and test."""
+    tau: float = 0.5
+    """Least probability of an implication, > 0; at 1 only what never fails is left."""
+    min_videos: int = 1
+    """Classes with fewer videos than this imply nothing here (--out keeps them)."""
+    top: int = 20
+    """How many implications to show."""
+    class_name: Annotated[str, tyro.conf.arg(name="class", metavar="NAME")] = ""
+    """Show what this class implies and what implies it, whatever --tau; by name or number."""
+    classes: Path | None = None
+    """CSV file with a column Index (segment_label_ids.csv, or a vocabulary): only its classes are
+    shown and drawn. All are counted and saved."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="P.parquet")] = None
+    """Save the counts and probabilities of all classes, for `reeltag train
+    --labels.correlation P.parquet`; one that is there is replaced."""
+    picture: Annotated[Path | None, tyro.conf.arg(metavar="FILE.svg")] = None
+    """Draw the implications between the most frequent classes: .svg, .png or .pdf."""
+    picture_classes: int = 60
+    """How many classes the picture shows at most."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Count, save, draw and print; 0."""
+        self._check()
+        index = open_index(self.data, quiet=self.json)
+        vocabulary = find_vocabulary(self.data, index.num_classes)
+        vocabulary = vocabulary or Vocabulary.numbered(index.num_classes)
+        chosen = _class_named(self.class_name, vocabulary.names) if self.class_name else None
+        among = _among(self.classes, index.num_classes)
+        if among is not None and chosen is not None:
+            among[chosen] = True
+        records = select(index, self.split, splits=self.splits)
+        correlation = count_correlation(records, vocabulary.names)
+        if self.out is not None:
+            correlation.save(self.out)
+        if self.picture is not None:
+            draw_label_graph(
+                correlation,
+                self.picture,
+                tau=self.tau,
+                min_videos=self.min_videos,
+                limit=self.picture_classes,
+                among=among,
+            )
+        facts = self._facts(correlation, records, among)
+        found = self._found(correlation, among, chosen)
+        if self.json:
+            about = {} if chosen is None else {"class": _about(chosen, correlation)}
+            rows = {
+                name: [_row(each, correlation) for each in rows] for name, rows in found.items()
+            }
+            files = {"out": self.out, "picture": self.picture}
+            print_json(
+                facts | about | rows | {key: path and str(path) for key, path in files.items()}
+            )
+            return 0
+        STDOUT.print(_overview(facts))
+        for name, implications in found.items():
+            STDOUT.print(_table(name, implications, correlation, chosen, self.tau))
+        for path in filter(None, (self.out, self.picture)):
+            say(f"{path} ({path.stat().st_size / 1e6:.2g} MB)")
+        return 0
+
+    def _check(self) -> None:
+        """Refuse what can be seen to be wrong before anything is counted."""
+        require_tau(self.tau)
+        for name, value, least in (
+            ("min_videos", self.min_videos, 1),
+            ("top", self.top, 0),
+            ("picture_classes", self.picture_classes, 2),
+        ):
+            if value < least:
+                raise ConfigError(f"must be at least {least}, got {value}", where=name)
+        if self.picture is not None and self.picture.suffix.lower() not in FORMATS:
+            raise ConfigError(
+                f"must end in {', '.join(FORMATS)}, got {self.picture.name!r}", where="picture"
+            )
+
+    def _facts(
+        self, correlation: Correlation, records: Records, among: NDArray[np.bool_] | None
+    ) -> dict[str, Any]:
+        """Return the numbers that are one line each."""
+        counts = correlation.counts
+        per_video = np.diff(records.lists("labels")[0])
+        inside = np.ones(correlation.num_classes, bool) if among is None else among
+        pairs = inside[counts.first] & inside[counts.second]
+        sure = (counts.conditional() >= self.tau) & (counts.videos[counts.first] >= self.min_videos)
+        return {
+            "data": str(records.index.root),
+            "split": self.split,
+            "videos": len(records),
+            "labels": {
+                "mean": float(per_video.mean()),
+                "max": int(per_video.max()),
+                "unlabelled": int((per_video == 0).sum()),
+            },
+            "num_classes": correlation.num_classes,
+            "classes": int((counts.videos > 0).sum()),
+            "shown_classes": int(inside.sum()),
+            "pairs": int(pairs.sum()) // 2,
+            "tau": self.tau,
+            "min_videos": self.min_videos,
+            "implications": int((pairs & sure).sum()),
+        }
+
+    def _found(
+        self, correlation: Correlation, among: NDArray[np.bool_] | None, chosen: int | None
+    ) -> dict[str, list[Implication]]:
+        """Return the implications to show: the strongest of all, or those of one class."""
+        if chosen is None:
+            rows = correlation.strongest(
+                self.top, min_videos=self.min_videos, tau=self.tau, among=among
+            )
+            return {"strongest": rows}
+        return {
+            "implies": correlation.strongest(self.top, first=chosen, among=among),
+            "implied_by": correlation.strongest(
+                self.top, second=chosen, min_videos=self.min_videos, among=among
+            ),
+        }
+
+
+def count_correlation(records: Records, names: tuple[str, ...]) -> Correlation:
+    """Return how the video-level labels of a split depend on each other.
+
+    Raises:
+        DataError: none of its videos has a label.
+    """
+    bounds, classes = records.lists("labels")
+    if not len(classes):
+        raise DataError(
+            f"none of the {len(records):,} videos of the split {records.split!r} has a label",
+            where=records.index.root,
+            hint="Choose a split that has labels, with --split or --train GLOB.",
+        )
+    counts = count_cooccurrence(bounds, classes, len(names))
+    source = f"{records.index.root}, split {records.split}"
+    return Correlation(counts, names, len(records), source)
+
+
+def _among(path: Path | None, num_classes: int) -> NDArray[np.bool_] | None:
+    """Return (C,) whether each class is in the list of a file; None: there is no list."""
+    if path is None:
+        return None
+    listed = read_class_list(path)
+    if max(listed) >= num_classes:
+        raise DataError(
+            f"lists class {max(listed)}, the data has {num_classes} (0 to {num_classes - 1})",
+            where=path,
+        )
+    among = np.zeros(num_classes, bool)
+    among[list(listed)] = True
+    return among
+
+
+def _class_named(wanted: str, names: tuple[str, ...]) -> int:
+    """Return the number of a class by its name, in whatever case, or by its number.
+
+    Raises:
+        ConfigError: no class, or more than one, has that name; close ones are told.
+    """
+    if wanted in names and names.count(wanted) == 1:
+        return names.index(wanted)
+    folded = [name.casefold() for name in names]
+    found = [number for number, name in enumerate(folded) if name == wanted.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    if found:
+        raise ConfigError(
+            f"{len(found)} classes are called {wanted!r}: {', '.join(map(str, found))}",
+            where="class",
+            hint="Give one of these numbers.",
+        )
+    holds = sorted((name for name in names if wanted.casefold() in name.casefold()), key=len)
+    close = difflib.get_close_matches(wanted.casefold(), folded, n=5)
+    alike = dict.fromkeys([*(names[folded.index(name)] for name in close), *holds])
+    raise ConfigError(
+        f"no class is called {wanted!r}",
+        where="class",
+        hint=f"Did you mean {', '.join([*alike][:5])}?"
+        if alike
+        else f"There are {len(names):,} classes: {', '.join(names[:3])}, ...",
+    )
+
+
+def _about(chosen: int, correlation: Correlation) -> dict[str, Any]:
+    videos = int(correlation.counts.videos[chosen])
+    return {"class": chosen, "name": correlation.names[chosen], "videos": videos}
+
+
+def _row(each: Implication, correlation: Correlation) -> dict[str, Any]:
+    """Return an implication with the names of its classes."""
+    names = correlation.names
+    return {"name": names[each.first], "implied_name": names[each.second], **each._asdict()}
+
+
+def _overview(facts: dict[str, Any]) -> Table:
+    """Return the facts that are one line each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    labels, shown = facts["labels"], facts["shown_classes"]
+    table.add_row("data", escape(facts["data"]))
+    table.add_row("videos", f"{facts['videos']:,} of the split {facts['split']!r}")
+    table.add_row(
+        "labels",
+        f"{labels['mean']:.2f} a video, at most {labels['max']}, "
+        f"{labels['unlabelled']:,} videos without",
+    )
+    part = "" if shown == facts["num_classes"] else f"; {shown:,} of them shown"
+    table.add_row("classes", f"{facts['classes']:,} of {facts['num_classes']:,} have a video{part}")
+    table.add_row("pairs", f"{facts['pairs']:,} of classes appear together")
+    least = facts["min_videos"]
+    of = f", of classes with {least:,} videos or more" if least > 1 else ""
+    table.add_row("implications", f"{facts['implications']:,} with P >= {facts['tau']:g}{of}")
+    return table
+
+
+def _table(
+    kind: str, rows: list[Implication], correlation: Correlation, chosen: int | None, tau: float
+) -> Table:
+    """Return the implications, a line each; those below tau are dim."""
+    title = "the most certain implications"
+    if chosen is not None:
+        name, videos = correlation.names[chosen], int(correlation.counts.videos[chosen])
+        what = "implies" if kind == "implies" else "is implied by"
+        title = f"{escape(name)} ({videos:,} videos) {what}{'' if rows else ' nothing'}"
+    elif not rows:
+        title = f"no class implies another with P >= {tau:g}"
+    table = Table(
+        box=None, pad_edge=False, title=f"\n{title}", title_justify="left", show_header=bool(rows)
+    )
+    table.add_column("class implies class", overflow="fold")
+    for column in ("P", "at least", "videos"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for each in rows:
+        first, second = correlation.names[each.first], correlation.names[each.second]
+        table.add_row(
+            f"{escape(first)} -> {escape(second)}",
+            f"{each.prob:.2f}",
+            f"{each.low:.2f}",
+            f"{each.together:,} of {each.videos:,}",
+            style="dim" if each.prob < tau else None,
+        )
+    return table
