@@ -111,10 +111,8 @@ def table(data: Path, work: Path) -> dict[str, Any]:
             found = difference(race, course, each, data, work)
             if found:
                 compared.append(found)
-                say(
-                    f"{race}: {each.technique}: {found['against_value']:.4f} -> {found['value']:.4f} "
-                    f"({found['difference']:+.4f}, {found['interval']})"
-                )
+                values = "{against_value:.4f} -> {value:.4f} ({difference:+.4f}, {interval})"
+                say(f"{race}: {each.technique}: {values.format(**found)}")
     return {"runs": runs, "comparisons": compared}
 
 
