@@ -1,0 +1,148 @@
+"""`reeltag augment` from the command line: words, JSON, pictures, training on it, wrong input."""
+
+import csv
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reeltag.cli.main import run
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+
+SCALED = ["--pivot", "30", "--decades", "1", "--chunk-shards", "2"]
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of 120 video-level records, 8 classes, 3 training shards."""
+    out = tmp_path_factory.mktemp("vectors") / "data"
+    config = SynthConfig(
+        videos=120, classes=8, rgb=16, audio=4, level="video", shards=3, held_out=0.2,
+        min_frames=10, max_frames=24,
+    )  # fmt: skip
+    write_corpus(out, config, quiet=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def augmented(vectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That corpus augmented, with the map of classes."""
+    out = tmp_path_factory.mktemp("augmented") / "out"
+    arguments = ["augment", str(vectors), "--out", str(out), *SCALED, "--jobs", "1"]
+    assert run([*arguments, "--tsne", "auto", "--json"]) == 0
+    return out
+
+
+def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return its answer; nothing else is on stdout."""
+    capfd.readouterr()
+    assert run(["augment", *map(str, arguments), "--json"]) == 0
+    told: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return told
+
+
+def test_json_adds_up_and_keeps_to_the_plan(
+    vectors: Path, augmented: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plan = answer(capfd, vectors, "--plan-only", *SCALED)
+    found = answer(capfd, vectors, "--out", augmented, *SCALED)
+    assert found["read"] == 0  # it goes on where it was: all is there
+    made = found["interpolated"] + found["extrapolated"] + found["noisy"]
+    assert found["original"] == plan["kept"] and found["samples"] == plan["kept"] + made
+    assert plan["least"] <= made <= plan["most"] and found["noisy"] == plan["noisy"]
+    assert found["factor"] == found["samples"] / plan["videos"] > 1
+    size = sum(path.stat().st_size for path in augmented.glob("train*"))
+    # of one mean record each, and ids of about 16 letters
+    assert 0.9 * plan["least_bytes"] < size < 1.1 * plan["most_bytes"]
+    with (augmented / "label_counts.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 and rows[0].keys() == {"index", "name", "before", "after"}
+    assert max(int(row["after"]) for row in rows) == found["labels_after"]["max"]
+
+
+def test_a_plan_writes_nothing(
+    vectors: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["augment", str(vectors), "--plan-only", "--out", str(tmp_path / "out")]) == 0
+    told = capfd.readouterr()
+    assert "over-sampled" in told.out and "GB of vectors a process" in told.out
+    assert "--pivot auto scales it" in told.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_both_pictures_are_well_formed_and_stand_alone(augmented: Path) -> None:
+    for name, words in {
+        "label_counts.svg": ("before", "after", "rank of the label", "pivot 30"),
+        "tsne.svg": ("original (", "interpolated (", "extrapolated ("),
+    }.items():
+        text = (augmented / name).read_text()
+        assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        assert all(word in text for word in words) and "var(--" not in text
+
+
+def test_a_model_trains_on_it_as_on_the_data(augmented: Path, tmp_path: Path) -> None:
+    arguments = ["train", "logistic", "--data", str(augmented), "--out", str(tmp_path / "RUN")]
+    assert run([*arguments, "--batch-size", "16", "--max-steps", "3"]) == 0
+    assert (tmp_path / "RUN" / "model.safetensors").is_file()
+
+
+def test_words_say_what_was_made_and_what_is_next(
+    vectors: Path, augmented: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["augment", str(vectors), "--out", str(augmented), *SCALED]) == 0
+    told = capfd.readouterr().out
+    assert (
+        "samples of 72 videos" in told and f"next: reeltag train moe_16 --data {augmented}" in told
+    )
+    assert "videos a label, before: min" in told and "all shards were there already" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--out: is missing: the folder to make"),
+        (["--out", "{out}", "--alpha", "0"], "alpha: must be above 0 and at most 1000, got 0"),
+        (["--out", "{out}", "--lambda", "1"], "lambda: must be above 0 and below 1, got 1.0"),
+        (["--out", "{out}", "--sigma", "-1"], "sigma: must be above 0, got -1"),
+        (["--out", "{out}", "--chunk-shards", "0"], "chunk_shards: must be at least 1, got 0"),
+        (["--out", "{out}", "--jobs", "0"], "jobs: must be at least 1, got 0"),
+        (["--out", "{out}", "--by", "smell"], "the data has no stream 'smell'"),
+        (["--out", "{out}", "--tsne", "Nothing"], "tsne: there is no class 'Nothing' among the 8"),
+        (["--out", "{out}", "--tsne", "8"], "tsne: there is no class '8' among the 8"),
+        (["--out", "{data}/out"], "lies in the data"),
+        (["--out", "{out}", "--train", "none*"], "no shard belongs to the split 'train'"),
+    ],
+)
+def test_wrong_options_have_status_2_and_leave_nothing(
+    vectors: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    words: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    given = [text.format(out=tmp_path / "out", data=vectors) for text in arguments]
+    assert run(["augment", str(vectors), *given]) == 2
+    told = capfd.readouterr()
+    assert words in " ".join(told.err.split()) and not told.out and not list(tmp_path.iterdir())
+    assert not (vectors / "out").exists()
+
+
+def test_frames_are_refused_with_the_way_out(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["augment", str(corpus), "--out", str(tmp_path / "out")]) == 2
+    told = " ".join(capfd.readouterr().err.split())
+    assert "holds frames" in told and "video-level files" in told and not list(tmp_path.iterdir())
+
+
+def test_other_settings_and_augmented_data_are_refused(
+    vectors: Path, augmented: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = ["augment", str(vectors), "--out", str(augmented), *SCALED]
+    assert run([*given, "--alpha", "2"]) == 2
+    assert "was made with alpha 1.0, not 2.0" in " ".join(capfd.readouterr().err.split())
+    assert run(["augment", str(augmented), "--out", str(tmp_path / "twice")]) == 2
+    assert "were made by augmentation" in " ".join(capfd.readouterr().err.split())
