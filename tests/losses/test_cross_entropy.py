@@ -83,3 +83,10 @@ def test_the_softmax_runs_over_what_is_rated_and_shares_out_by_weight() -> None:
     labels, weights = torch.tensor([[1.0, 1.0, 1.0]]), torch.tensor([[3.0, 1.0, 0.0]])
     expected = 3 / 4 * math.log(4) + 1 / 4 * math.log(4 / 3)  # softmax of the first two: 1/4, 3/4
     torch.testing.assert_close(softmax_loss(scores, labels, weights), torch.tensor([expected]))
+
+
+def test_the_softmax_stays_finite_at_the_largest_of_scores() -> None:
+    scores = torch.tensor([[3e38, 1.0, 2.0]], requires_grad=True)
+    loss = softmax_loss(scores, torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[1.0, 1.0, 0.0]]))
+    loss.sum().backward()
+    assert loss.item() == 0 and scores.grad is not None and scores.grad.isfinite().all()

@@ -111,19 +111,36 @@ def test_comparing_in_parts_changes_nothing(
 def test_no_more_pairs_are_held_than_stated(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "PAIRS", 2000)
     logits = torch.randn(16, 500, generator=rng, requires_grad=True)
     labels = (torch.rand(16, 500, generator=rng) < 0.02).float()  # 160 positives, 480 negatives
+    compared: list[int] = []
     kept: list[int] = []
+
+    def softplus(pairs: Tensor) -> Tensor:
+        compared.append(pairs.numel())
+        return pairs.exp().log1p()
 
     def keep(tensor: Tensor) -> Tensor:
         kept.append(tensor.numel())
         return tensor
 
+    monkeypatch.setattr(ranking, "PAIRS", 2000)
+    monkeypatch.setattr(ranking.F, "softplus", softplus)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = soft_ranking_loss(logits, labels).mean()
+    assert max(kept) <= logits.numel()  # the pairs themselves are 76,800
     loss.backward()
-    assert max(kept) <= logits.numel()  # the pairs themselves would be 76,800
+    assert max(compared) <= 2000 and sum(compared) == 2 * int(labels.sum()) * 480
+
+
+@every_ranking
+def test_only_the_proportion_of_the_weights_matters(
+    loss: Callable[..., Tensor], rng: torch.Generator
+) -> None:
+    logits, labels, weights = some_input(rng)
+    torch.testing.assert_close(
+        loss(logits, labels, 1e-4 * weights), loss(logits, labels, weights), rtol=1e-12, atol=0
+    )
 
 
 def test_log_sum_exp_worked_by_hand_and_as_loops(rng: torch.Generator) -> None:

@@ -171,7 +171,7 @@ def test_training_lowers_the_loss_and_learns_the_labels(
     with (tmp_path / "run" / "metrics.csv").open() as file:
         losses = [float(row["train_loss"]) for row in csv.DictReader(file) if row["train_loss"]]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
-    assert result.best is not None and result.best > 0.6  # of guessing: 0.3
+    assert result.best is not None and result.best > 0.6  # untrained: 0.32
 
 
 def test_a_config_from_before_there_was_a_choice_means_cross_entropy() -> None:
