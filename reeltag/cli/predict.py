@@ -5,19 +5,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import tyro
+from numpy.typing import NDArray
 
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import entry, from_json
-from reeltag.data.index import open_index
+from reeltag.data.folding import held_out_rows
+from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
 from reeltag.inference.class_list import read_class_list
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.labels.folds import FoldConfig
 from reeltag.models.tagger import Tagger, read_config
+from reeltag.training.run_folder import read_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ class Predict:
     """Pattern of the validation shards, likewise."""
     test: str | None = None
     """Pattern of the test shards, likewise."""
+    fold: FoldConfig = field(default_factory=FoldConfig)
+    """With --split train: only the fold that was held out of the training."""
     choices: tyro.conf.OmitArgPrefixes[Choices] = field(default_factory=Choices)
     classes: Path | None = None
     """CSV file with a column Index: segments are scored for these classes only (the challenge's
@@ -58,13 +65,16 @@ class Predict:
         refuse_output(self.out, overwrite=self.overwrite)
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         tagger = Tagger.load(self.checkpoint)
+        index = open_index(self.data, quiet=self.json)
+        splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         outcome = predict(
             tagger,
-            open_index(self.data, quiet=self.json),
+            index,
             self.out,
             self._choices(),
             split=self.split,
-            splits=self._splits(),
+            splits=splits,
+            rows=self._rows(index, splits),
             run=self.checkpoint,
             overwrite=self.overwrite,
             restart=self.restart,
@@ -84,19 +94,50 @@ class Predict:
             raise ConfigError("--classes is about segments, which need --segments")
         return dataclasses.replace(self.choices, segment_classes=read_class_list(self.classes))
 
-    def _splits(self) -> Splits:
-        """Return the rule of the training, with the patterns given here in its place."""
+    def _rows(self, index: Index, splits: Splits) -> NDArray[np.bool_] | None:
+        """Return the rows of the index that are scored: those of the fold, None for all.
+
+        Raises:
+            ConfigError: the fold is not one of the checkpoint's training.
+        """
+        if not self.fold.count:
+            return None
+        if self.split != "train":
+            raise ConfigError(f"folds are of the split 'train', not of {self.split!r}")
         config, where = read_config(self.checkpoint), self.checkpoint / "config.json"
-        trained = Splits()
-        if "data" in config:  # a tagger that was not trained here has none
-            value = entry(config, "data.splits", where=where)
-            trained = from_json(Splits, value, where=where, field="data.splits")
-        return dataclasses.replace(
-            trained,
-            train=trained.train if self.train is None else self.train,
-            validate=trained.validate if self.validate is None else self.validate,
-            test=trained.test if self.test is None else self.test,
-        )
+        if "recipe" in config:
+            recipe = read_recipe(config, where=where)
+            if recipe.fold != self.fold or recipe.splits != splits:
+                raise ConfigError(
+                    f"the checkpoint was trained without {_described_fold(recipe.fold)}, and is "
+                    f"asked about {_described_fold(self.fold)}"
+                    + (" of other shards" if recipe.splits != splits else "")
+                    + ": what it says would not be out-of-fold",
+                    where=where,
+                    hint="Give the --fold options and the patterns of the training.",
+                )
+        return held_out_rows(index, splits, self.fold)
+
+
+def _described_fold(fold: FoldConfig) -> str:
+    return f"fold {fold.hold_out} of {fold.count} (seed {fold.seed})" if fold.count else "any fold"
+
+
+def trained_splits(
+    checkpoint: Path, train: str | None, validate: str | None, test: str | None
+) -> Splits:
+    """Return the rule of a checkpoint's training, with the patterns given here in its place."""
+    config, where = read_config(checkpoint), checkpoint / "config.json"
+    trained = Splits()
+    if "data" in config:  # a tagger that was not trained here has none
+        value = entry(config, "data.splits", where=where)
+        trained = from_json(Splits, value, where=where, field="data.splits")
+    return dataclasses.replace(
+        trained,
+        train=trained.train if train is None else train,
+        validate=trained.validate if validate is None else validate,
+        test=trained.test if test is None else test,
+    )
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:

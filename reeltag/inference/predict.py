@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.inference.predictions import About
+from reeltag.inference.parts import Parts
+from reeltag.inference.predictions import About, Kind
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.models.tagger import Tagger
@@ -34,9 +35,11 @@ def predict(
     *,
     split: Split = "test",
     splits: Splits = PUBLISHED_SPLITS,
+    rows: NDArray[np.bool_] | None = None,
     run: Path | None = None,
     overwrite: bool = False,
     restart: bool = False,
+    finish: Callable[[Parts], dict[Kind, int]] | None = None,
 ) -> Outcome:
     """Score a split into the prediction file `out`; broken records are skipped and counted.
 
@@ -51,9 +54,12 @@ def predict(
         choices: what is scored, and how.
         split: which shards.
         splits: the rule that gives a shard its split.
+        rows: (R,) rows of the index that are scored, of those of the split; None = all.
         run: the tagger's run folder, to be named in the file.
         overwrite: replace `out` if it exists.
         restart: throw away what an interrupted run has left.
+        finish: makes something else of what was scored than a prediction file; see
+            `write_predictions`.
 
     Raises:
         ConfigError: tagger and data do not fit each other, the split is empty, or an interrupted
@@ -64,13 +70,14 @@ def predict(
     refuse_output(out, overwrite=overwrite)
     refuse_misfit(tagger, index, choices)
     streams = tuple(name for name, _ in tagger.streams)
-    items = videos(index, split, splits=splits, streams=streams)
-    rows = _usable_rows(index, split, splits)
+    items = videos(index, split, splits=splits, streams=streams, rows=rows)
+    usable = _usable_rows(index, split, splits)
+    usable = usable if rows is None else usable[rows[usable]]
     _tell(items, choices)
     scorer = Scorer(tagger, tagger.num_classes, choices)
 
     def read(first: int) -> Iterator[FrameBatch]:
-        left = videos(index, "all", streams=streams, rows=rows[first:]) if first else items
+        left = videos(index, "all", streams=streams, rows=usable[first:]) if first else items
         return _batches(left, scorer)
 
     outcome = write_predictions(
@@ -79,8 +86,9 @@ def predict(
         len(items),
         out,
         _about(tagger, index, choices, split, run),
-        _settings(tagger, index, rows, choices),
+        _settings(tagger, index, usable, choices),
         restart=restart,
+        finish=finish,
     )
     return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
 
@@ -179,17 +187,22 @@ def _settings(
     tagger: Tagger, index: Index, rows: NDArray[np.int64], choices: Choices
 ) -> dict[str, Any]:
     """Return all that predictions depend on; not what only changes how fast they come."""
-    weights, places = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
-    for name, value in tagger.state_dict().items():
-        weights.update(name.encode())
-        weights.update(value.detach().cpu().contiguous().numpy().tobytes())
-    places.update("\n".join(index.shards).encode())
+    places = hashlib.blake2b("\n".join(index.shards).encode(), digest_size=8)
     for name in ("shard", "offset", "size"):
         places.update(index.table[name].to_numpy()[rows].tobytes())
     settings = dataclasses.asdict(choices)
     for speed_only in ("batch_size", "device"):
         del settings[speed_only]
-    return {**settings, "weights": weights.hexdigest(), "records": places.hexdigest()}
+    return {**settings, "weights": weights_digest(tagger), "records": places.hexdigest()}
+
+
+def weights_digest(tagger: Tagger) -> str:
+    """Return what tells one set of weights from another."""
+    weights = hashlib.blake2b(digest_size=8)
+    for name, value in tagger.state_dict().items():
+        weights.update(name.encode())
+        weights.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return weights.hexdigest()
 
 
 def _listed(streams: dict[str, int]) -> str:

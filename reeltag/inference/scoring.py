@@ -125,12 +125,13 @@ class Scorer:
             DataError: a logit is not a number.
         """
         batch = batch.to(self.device)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self.autocast():
             videos = self._videos(batch) if self.choices.videos else None
             segments = self._segments(batch) if self.choices.segments else None
         return videos, segments
 
-    def _autocast(self) -> AbstractContextManager[None]:
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the context of the arithmetic that is asked for."""
         if self.choices.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
@@ -138,7 +139,7 @@ class Scorer:
     def _videos(self, batch: FrameBatch) -> Rows:
         seen = slice(None, self.choices.max_frames or None)
         logits_BC = self.tagger(batch.frames[:, seen], batch.mask[:, seen]).float()
-        _refuse_nan(logits_BC, batch, batch.ids)
+        refuse_nan(logits_BC, batch, batch.ids)
         return _rows(batch.ids, None, *top_classes(logits_BC, self.choices.top_k))
 
     def _segments(self, batch: FrameBatch) -> Rows:
@@ -153,7 +154,7 @@ class Scorer:
         for frames, mask in self._cut(batch, grid):
             logits_NC = self.tagger(frames, mask).float()
             here = slice(done, done + len(frames))
-            _refuse_nan(logits_NC, batch, ids[here])
+            refuse_nan(logits_NC, batch, ids[here])
             if self._restricted:
                 logits_NC = logits_NC.index_select(1, self._chosen)
             best, column = top_classes(logits_NC, k)
@@ -190,7 +191,8 @@ def _rows(ids: Sequence[str], starts: Tensor | None, *best: Tensor) -> Rows:
     )
 
 
-def _refuse_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None:
+def refuse_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None:
+    """Raise DataError where a logit is not a number; `ids` (N,) are the videos of the rows."""
     bad = logits_NC.isnan().any(dim=1)
     if not bad.any():
         return

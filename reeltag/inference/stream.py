@@ -79,18 +79,23 @@ def write_predictions(
     *,
     restart: bool = False,
     part_seconds: float = 60.0,
+    finish: Callable[[Parts], dict[Kind, int]] | None = None,
+    items: str = "videos",
 ) -> Outcome:
     """Score all batches into the prediction file `out`.
 
     Args:
         scorer: of a tagger.
         read: from the number of a video to the batches from this video on.
-        num_videos: in all.
+        num_videos: in all, or of what else is an item of a batch.
         out: appears at the end, whole; until then there is a folder `<out>.parts` beside it.
         about: written into the file.
         settings: all that the predictions depend on; parts made with others are refused.
         restart: throw away the parts of an interrupted run.
         part_seconds: time between two points from which an interrupted run can go on.
+        finish: makes `out` of the finished parts, whatever it is, and returns the number of rows
+            by kind; None makes the prediction file.
+        items: what an item of a batch is called.
 
     Raises:
         ConfigError: parts of an interrupted run with other settings are there.
@@ -107,7 +112,7 @@ def write_predictions(
     )
     resumed_at = parts.videos_done
     if resumed_at:
-        say(f"going on after {resumed_at:,} of {num_videos:,} videos ({parts.folder})")
+        say(f"going on after {resumed_at:,} of {num_videos:,} {items} ({parts.folder})")
     try:
         limits = _limits(parts, about.num_classes, scorer.choices.per_class)
         with progress_bar() as bar, listening_for_stop(stop):
@@ -115,16 +120,16 @@ def write_predictions(
             batches = iter(read(resumed_at)) if resumed_at < num_videos else iter(())
             closing = _Closing(part_seconds, stop)
             while not stop.asked and _write_part(
-                scorer, batches, parts, limits, closing, (bar, task)
+                scorer, batches, parts, limits, closing, (bar, task, items)
             ):
                 pass
         if stop.asked:
             raise KeyboardInterrupt
-        rows = _merge(parts, out, about, limits)
+        rows = finish(parts) if finish else _merge(parts, out, about, limits)
     except BaseException:
         if parts.videos_done:
             say(
-                f"{parts.videos_done:,} of {num_videos:,} videos are done and kept in "
+                f"{parts.videos_done:,} of {num_videos:,} {items} are done and kept in "
                 f"{parts.folder}; the same command goes on from there"
             )
         else:
@@ -165,10 +170,10 @@ def _write_part(
     parts: Parts,
     limits: Mapping[Kind, ClassLimit],
     closing: _Closing,
-    progress: tuple[Progress, TaskID],
+    progress: tuple[Progress, TaskID, str],
 ) -> bool:
     """Write one part; return False where no batch was left for it."""
-    bar, task = progress
+    bar, task, items = progress
     batch = next(batches, None)
     if batch is None:
         return False
@@ -178,7 +183,7 @@ def _write_part(
             _write_batch(scorer, batch, writers, limits)
             done += len(batch)
             seconds = time.monotonic() - begun
-            words = f"predicting, {done / max(seconds, 1e-9):,.0f} videos/s"
+            words = f"predicting, {done / max(seconds, 1e-9):,.0f} {items}/s"
             bar.update(task, advance=len(batch), description=words)
             batch = None if closing.is_due(seconds) else next(batches, None)
     parts.finish(parts.videos_done + done)

@@ -280,3 +280,12 @@ def open_soft(path: Path) -> SoftFile:
             f"lacks the columns {', '.join(missing)} of soft labels", where=path, hint=_HINT
         )
     return SoftFile(path, about)
+
+
+def holds_soft(path: Path) -> bool:
+    """Tell whether a file is one of soft labels, broken or not, and not of something else."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return bool(json.loads(metadata[b"reeltag"])["format"] == _FORMAT)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return False
