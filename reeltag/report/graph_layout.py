@@ -136,7 +136,10 @@ def _pushed(centres_n2: Floats, room_nn2: Floats) -> tuple[Floats, bool]:
     hit_nn = (overlap_nn2 > 1e-9).all(axis=2)
     along_x = overlap_nn2[..., 0] < overlap_nn2[..., 1]  # the shorter way out
     chosen_nn2 = np.stack([hit_nn & along_x, hit_nn & ~along_x], axis=2)
-    push_nn2 = overlap_nn2 * np.where(offset_nn2 >= 0, 0.4, -0.4)
+    order = np.arange(len(centres_n2))  # decides where two boxes have the same place
+    later_nn1 = (order[:, None] > order)[..., None]
+    ahead_nn2 = (offset_nn2 > 0) | ((offset_nn2 == 0) & later_nn1)
+    push_nn2 = overlap_nn2 * np.where(ahead_nn2, 0.4, -0.4)
     return np.where(chosen_nn2, push_nn2, 0).sum(axis=1), bool(hit_nn.any())
 
 

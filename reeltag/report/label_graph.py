@@ -87,9 +87,10 @@ def draw_label_graph(
         raise ConfigError(f"must end in {', '.join(FORMATS)}, got {path.name!r}", where="picture")
     graph = _chosen(correlation, tau, min_videos, limit, among)
     title = "Which label implies which"
+    total = correlation.num_classes if among is None else int(among.sum())
     words = (
         f"A → B: a share of {tau:g} or more of the videos with A has B too. "
-        f"{len(graph.names)} of {correlation.num_classes:,} classes, the most frequent; "
+        f"{len(graph.names)} of {total:,} classes, the most frequent; "
         f"{correlation.num_videos:,} videos."
     )
     with mpl.rc_context(STYLE):

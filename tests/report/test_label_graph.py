@@ -42,6 +42,12 @@ def test_no_box_lies_on_another(edges: NDArray[np.int64]) -> None:
     np.testing.assert_array_equal(centres, place_boxes(sizes, edges, gap=0.5, margin=0.1))
 
 
+def test_boxes_in_the_same_place_are_parted() -> None:
+    sizes, edges = np.full((3, 2), 0.5), np.array([[0, 1], [1, 2]])
+    centres = graph_layout._apart(np.zeros((3, 2)), sizes, edges, 0.1)
+    assert overlapping(centres, sizes, 0.1) == 0
+
+
 def test_joined_boxes_are_nearer_than_others() -> None:
     edges = np.array([[i, i + 1] for i in range(11)])  # a chain
     centres = place_boxes(np.full((12, 2), 0.3), edges, gap=0.5, margin=0.1)
