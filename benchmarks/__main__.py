@@ -24,6 +24,7 @@ NAMES = (
     "models",
     "training",
     "augmentation",
+    "neighbours",
     "relation",
     "prediction_memory",
 )
