@@ -47,6 +47,8 @@ class MendingConfig:
     it implies (BMW, so Car). Empty is off."""
     tau: float = 0.5
     """Least probability of an implication that is used, in (0, 1]."""
+    min_videos: int = 1
+    """Videos that a class must have been counted in to imply another: of few, chance says much."""
     correlation_mode: Literal["sum", "max"] = "sum"
     """What several classes imply together: the sum of their probabilities (at most 1), or the
     largest."""
@@ -66,6 +68,7 @@ class MendingConfig:
         for name in ("unrated_weight", "weak_negatives", "correlation_weight"):
             weight = getattr(self, name)
             _require(weight is None or 0 <= weight < math.inf, name, weight, ">= 0 and finite")
+        _require(self.min_videos >= 1, "min_videos", self.min_videos, ">= 1")
         for name in ("tau", "noise_precision", "noise_recall"):
             share = getattr(self, name)
             _require(0 < share <= 1, name, share, "in (0, 1]")
@@ -202,7 +205,7 @@ def _correlated(
     correlation.check_classes(vocabulary.names)
     after = correlated(
         targets,
-        correlation.implications(config.tau),
+        correlation.implications(config.tau, min_videos=config.min_videos),
         mode=config.correlation_mode,
         weight=config.correlation_weight,
     )
