@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from reeltag.labels.targets import Targets
+from reeltag.labels.weighting import weak_negatives
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.weak_negative import weak_negative_loss
 
@@ -41,6 +44,30 @@ def test_it_is_cross_entropy_with_faint_weights(
     labels = RATINGS * RATED
     ours = weak_negative_loss(logits, RATINGS, RATED, VIDEO, alpha=alpha, counted_C=counted)
     torch.testing.assert_close(ours, binary_cross_entropy(logits, labels, weights))
+
+
+def listed(entries: torch.Tensor, values: torch.Tensor, rest: float) -> Targets:
+    """The entries above 0 as lists."""
+    item, classes = entries.numpy().nonzero()
+    bounds = np.append(0, np.cumsum(np.bincount(item, minlength=len(entries))))
+    given = values.numpy()[item, classes]
+    return Targets(bounds, classes.astype(np.int32), given, rest=rest)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_training_on_mended_targets_is_this_loss(alpha: float, rng: torch.Generator) -> None:
+    ratings, video = listed(RATED, RATINGS, rest=0.0), listed(VIDEO, VIDEO, rest=1.0)
+    mended = weak_negatives(ratings, video, num_classes=6, alpha=alpha)
+    weights = torch.from_numpy(mended.given_rest()[:, None].repeat(6, axis=1))
+    labels = torch.zeros(3, 6)
+    at = mended.item(), mended.classes
+    weights[at], labels[at] = (
+        torch.from_numpy(mended.given_weights()),
+        torch.from_numpy(mended.given_values()),
+    )
+    logits = torch.randn(3, 6, generator=rng)
+    ours = weak_negative_loss(logits, RATINGS, RATED, VIDEO, alpha=alpha)
+    torch.testing.assert_close(binary_cross_entropy(logits, labels, weights), ours)
 
 
 def test_without_alpha_or_without_absent_classes_only_ratings_count(rng: torch.Generator) -> None:
