@@ -7,11 +7,12 @@ import reeltag
 
 LAYERS = [
     {"core"},
-    {"metrics", "layers", "losses", "labels"},
+    {"metrics", "layers", "losses", "labels", "pipeline"},
     {"data", "models"},
     {"augment"},
     {"training", "inference"},
-    {"deploy", "report"},
+    {"ensembling", "deploy", "report"},
+    {"solutions"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

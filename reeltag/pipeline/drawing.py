@@ -1,0 +1,74 @@
+"""A plan as people look at it: the graph as a tree, goals on top, with states and costs beside."""
+
+from collections.abc import Iterator
+
+from rich.markup import escape
+from rich.table import Table
+
+from reeltag.pipeline.amounts import duration, size
+from reeltag.pipeline.planning import Plan, Row
+from reeltag.pipeline.steps import Node, Step
+
+_STYLES = {"done": "green", "partly": "yellow", "to do": "bold", "not needed": "dim"}
+
+
+def drawn(plan: Plan) -> Table:
+    """Return the graph as a table; a step that several need is drawn once and then referred to."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("step", no_wrap=True)
+    table.add_column("state")
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    rows = {row.step.folder_name: row for row in plan.rows}
+    shown: set[str] = set()
+    for goal in plan.goals:
+        for lead, node in _lines(goal, shown, "", ""):
+            _add(table, lead, node, rows, shown)
+            shown.add(node.readable())
+    return table
+
+
+def summary(plan: Plan) -> str:
+    """Return the totals of a plan as a sentence."""
+    states = [row.state for row in plan.rows]
+    partly, to_do = states.count("partly"), states.count("to do")
+    if not partly + to_do:
+        return "All that is needed is there."
+    text = f"{states.count('done')} of {len(states)} steps are done"
+    text += f", {partly} partly" if partly else ""
+    text += f"; to do: about {duration(plan.seconds)}, {size(plan.bytes)}"
+    if plan.unknown == partly + to_do:
+        text = text.replace(f"about {duration(plan.seconds)}", f"{plan.unknown} of unknown length")
+    elif plan.unknown:
+        text += f", and {plan.unknown} of unknown length"
+    if plan.bytes > plan.free:
+        text += f". The disk has only {size(plan.free)} left"
+    return f"{text}."
+
+
+def _lines(node: Node, shown: set[str], first: str, rest: str) -> Iterator[tuple[str, Node]]:
+    """Yield node and, below it, what it needs, each with the branches of the tree before it."""
+    again = node.readable() in shown
+    yield first, node
+    if again or not isinstance(node, Step):
+        return
+    for at, before in enumerate(node.needs):
+        last = at == len(node.needs) - 1
+        branch, trunk = ("└─ ", "   ") if last else ("├─ ", "│  ")
+        yield from _lines(before, shown, rest + branch, rest + trunk)
+
+
+def _add(table: Table, lead: str, node: Node, rows: dict[str, Row], shown: set[str]) -> None:
+    if not isinstance(node, Step):
+        table.add_row(f"{lead}[cyan]{escape(node.name)}[/]", "given", "", "")
+        return
+    row = rows[node.folder_name]
+    name = f"{lead}{row.number} {escape(node.name)}"
+    if node.readable() in shown:
+        table.add_row(f"[dim]{name} (above)[/]", "", "", "")
+        return
+    style, about = _STYLES[row.state], "" if row.basis == "measured" else "~ "
+    state = f"[{style}]{row.state}[/]" + (f" ({escape(row.holder)})" if row.holder else "")
+    seconds = "?" if row.seconds is None else about + duration(row.seconds)
+    bytes_ = "?" if row.bytes is None else about + size(row.bytes)
+    table.add_row(name, state, seconds, bytes_)

@@ -1,0 +1,136 @@
+"""What a value says about the result of a step: its canonical form, from which keys are hashed."""
+
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any
+
+from reeltag.core.errors import ConfigError
+
+DIGITS = 12  # of a key, hexadecimal: 48 bits
+_PLAIN = bool | int | float | str
+
+
+class Keyed(ABC):
+    """Something that is known by what made it: a step, a data folder, or a file inside of one."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Equal for what is the same, whichever process asks."""
+
+    @property
+    @abstractmethod
+    def node(self) -> "Keyed":
+        """The step or data folder that this is, or lies in."""
+
+    @abstractmethod
+    def located(self, folder_of: Callable[[Any], Path]) -> Path:
+        """Return where it lies, given where steps and data folders lie."""
+
+    @abstractmethod
+    def readable(self) -> str:
+        """Return what people call it."""
+
+
+def digest(value: object) -> str:
+    """Return 12 hex digits of a value in canonical form."""
+    return hashlib.sha256(_text(value).encode()).hexdigest()[:DIGITS]
+
+
+def canonical(value: object, where: str) -> object:
+    """Return `value` as JSON values, equal if and only if the values mean the same.
+
+    The order of a dict does not matter; 1 and 1.0, "a" and Path("a") differ; a tuple equals the
+    list of its items. A dataclass stands for its class name and its fields, without those that are
+    declared `field(compare=False)`: they say by what means (workers, device), not what.
+
+    Args:
+        value: None, bool, number, text, Path, Enum, step, or list, tuple, set, dict or dataclass
+            of these.
+        where: name of the value, for the error.
+
+    Raises:
+        ConfigError: it holds something else, of which nothing can be said for certain.
+    """
+    if value is None or (isinstance(value, _PLAIN) and not isinstance(value, Enum)):
+        return value
+    if isinstance(value, Keyed):
+        return ["step", value.key]
+    if isinstance(value, Enum):
+        return ["enum", type(value).__qualname__, value.name]
+    if isinstance(value, PurePath):
+        return ["path", value.as_posix()]
+    if isinstance(value, list | tuple):
+        return ["list", [canonical(item, f"{where}[{at}]") for at, item in enumerate(value)]]
+    if isinstance(value, set | frozenset):
+        return ["set", sorted((canonical(item, where) for item in value), key=_text)]
+    if isinstance(value, Mapping):
+        pairs = [[canonical(k, where), canonical(v, f"{where}.{k}")] for k, v in value.items()]
+        return ["dict", sorted(pairs, key=_text)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f.name for f in dataclasses.fields(value) if f.compare]
+        named = {name: canonical(getattr(value, name), f"{where}.{name}") for name in fields}
+        return ["dataclass", type(value).__qualname__, named]
+    raise ConfigError(
+        f"a {type(value).__qualname__} cannot be part of a step's config",
+        where=where,
+        hint="Allowed: plain values, Paths, steps, and lists, dicts or dataclasses of these.",
+    )
+
+
+def readable(value: object) -> Any:  # noqa: ANN401  (as the json module takes it)
+    """Return `value` (as `canonical` takes it) as JSON for people, no field left out."""
+    if isinstance(value, Keyed):
+        return value.readable()
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [readable(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((readable(item) for item in value), key=_text)
+    if isinstance(value, Mapping):
+        return {str(key): readable(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: readable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return value
+
+
+def references(value: object) -> Iterator[Keyed]:
+    """Yield the steps and data folders (also files inside of them) that `value` holds."""
+    if isinstance(value, Keyed):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from references(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from references(getattr(value, field.name))
+
+
+def resolved(value: object, folder_of: Callable[[Any], Path]) -> object:
+    """Return `value` with every step and data folder replaced by where it lies."""
+    if isinstance(value, Keyed):
+        return value.located(folder_of)
+    if next(references(value), None) is None:
+        return value
+    if isinstance(value, Mapping):
+        return {key: resolved(item, folder_of) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(resolved(item, folder_of) for item in value)
+    fields = [f.name for f in dataclasses.fields(value) if f.init]  # type: ignore[arg-type]
+    found = {name: resolved(getattr(value, name), folder_of) for name in fields}
+    return dataclasses.replace(value, **found)  # type: ignore[type-var]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True)

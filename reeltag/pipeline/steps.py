@@ -1,0 +1,263 @@
+"""Steps: functions whose result is a folder named by everything that determines it.
+
+    data = source(path, fingerprint)
+    trained = step(train, data, name="II-A", recipe=RECIPE)      # a graph: nothing has run yet
+    scored = step(score, trained, data, split="test")
+    run(scored, Path("work"))                                     # reeltag.pipeline.running
+
+`train` is then called as `train(out, data_folder, recipe=RECIPE)`. What it writes into the folder
+`out` is its result. `out` may hold what an earlier call left that was killed: the function goes on
+from there, or begins anew. It must not write down where `out` is, for it moves when it is finished.
+
+A result is as good as its key. The key sees every number of the config, but not the function's
+code: who changes what a function computes raises the `version` of the steps that it makes.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from reeltag.core.errors import ConfigError
+from reeltag.pipeline.keys import Keyed, canonical, digest, references
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,99}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a step will cost, as far as one can tell beforehand."""
+
+    seconds: float | None = None
+    bytes: int | None = None
+
+
+class Node(Keyed):
+    """What a step can have as an input: another step, or data that we did not make."""
+
+    name: str
+
+    @property
+    def node(self) -> "Node":
+        """Itself."""
+        return self
+
+    def __truediv__(self, path: str) -> "Inside":
+        """Return the file or folder `path` inside of the result."""
+        return Inside(self, path)
+
+
+@dataclass(frozen=True, eq=False)
+class Inside(Keyed):
+    """A file or folder inside the result of a step: `trained / "run"`."""
+
+    of: Node
+    path: str
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ConfigError(f"must lie inside the result of a step, got {self.path!r}")
+
+    @property
+    def key(self) -> str:
+        """That of the step and the path inside."""
+        return f"{self.of.key}/{PurePosixPath(self.path)}"
+
+    @property
+    def node(self) -> Node:
+        """The step that makes it."""
+        return self.of
+
+    def located(self, folder_of: Callable[[Any], Path]) -> Path:
+        """Return where it lies, given where steps lie."""
+        return folder_of(self.of) / self.path
+
+    def readable(self) -> str:
+        """Return the step's folder and the path inside."""
+        return f"{self.of.readable()}/{self.path}"
+
+
+@dataclass(frozen=True, eq=False)
+class Source(Node):
+    """A folder or file that no step makes. It is what its fingerprint says, wherever it lies."""
+
+    path: Path
+    fingerprint: str
+    name: str = "data"
+
+    @cached_property
+    def key(self) -> str:
+        """12 hex digits over the fingerprint; the path does not matter."""
+        return digest(["source", self.fingerprint])
+
+    def located(self, folder_of: Callable[[Any], Path]) -> Path:
+        """Return its path."""
+        return self.path
+
+    def readable(self) -> str:
+        """Return name, key and path."""
+        return f"{self.name}-{self.key} ({self.path})"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step(Node):
+    """`fn(out, *inputs, **config, **means)`; two steps are the same iff name and key are.
+
+    Attributes:
+        name: what people call it; begins the name of its folder. Not part of the key.
+        fn: a function of a module. It is known by module and name, not by its code.
+        inputs: steps, data, or files inside of them; `fn` gets their paths.
+        config: what else `fn` is told. A step in it, however deep, is an input too.
+        version: to be raised where `fn` has changed in what it computes.
+        estimate: what it will cost; asked only when a plan is made.
+        means: what `fn` is told that does not change the result (workers, device); not in the key.
+    """
+
+    name: str
+    fn: Callable[..., object]
+    inputs: tuple[Keyed, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    estimate: Callable[[], Estimate] | None = None
+    means: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "<" in getattr(self.fn, "__qualname__", "<"):
+            raise ConfigError(
+                f"the function of a step must stand in a module under a name, got {self.fn!r}",
+                where=self.name,
+            )
+        if not NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"a step is named by letters, digits and ._+=- (at most 100), got {self.name!r}"
+            )
+        for given in self.inputs:
+            if not isinstance(given, Keyed):
+                raise ConfigError(
+                    f"an input is a step or a source, got {given!r}",
+                    where=self.name,
+                    hint="Data that no step makes come in as source(path, fingerprint).",
+                )
+        try:
+            parts = (self.name, *self.inputs)
+            inspect.signature(self.fn).bind(*parts, **self.config, **self.means)
+        except TypeError as error:
+            raise ConfigError(
+                f"{self.function} cannot be called with what the step gives it: {error}",
+                where=self.name,
+            ) from error
+        object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
+        _ = self.key  # a config that cannot be hashed is refused where it is written
+
+    @property
+    def function(self) -> str:
+        """Module and name of the function."""
+        return f"{self.fn.__module__}.{self.fn.__qualname__}"
+
+    @cached_property
+    def key(self) -> str:
+        """12 hex digits over function, version, config, and the keys of the inputs."""
+        inputs = [canonical(given, self.name) for given in self.inputs]
+        config = canonical(self.config, self.name)
+        return digest([self.function, self.version, config, inputs])
+
+    @cached_property
+    def needs(self) -> tuple[Node, ...]:
+        """The steps and sources it needs, each once, in the order they are given."""
+        found = references([*self.inputs, self.config])
+        return tuple({of.readable(): of for of in map(_node, found)}.values())
+
+    @property
+    def folder_name(self) -> str:
+        """Name and key, as its folder is called."""
+        return f"{self.name}-{self.key}"
+
+    def located(self, folder_of: Callable[[Any], Path]) -> Path:
+        """Return where its result lies."""
+        return folder_of(self)
+
+    def readable(self) -> str:
+        """Return the name of its folder."""
+        return self.folder_name
+
+
+def step(
+    fn: Callable[..., object],
+    *inputs: Keyed,
+    name: str = "",
+    version: int = 1,
+    estimate: Callable[[], Estimate] | None = None,
+    means: Mapping[str, Any] | None = None,
+    **config: object,
+) -> Step:
+    """Write a step as the call it stands for: `step(train, data, name="II-A", recipe=RECIPE)`.
+
+    Args:
+        fn: called as `fn(out, *inputs, **config, **means)`.
+        inputs: steps, sources, or files inside of them.
+        name: what tells this step from others of the function: "train" and "II-A" make
+            "train-II-A". Empty: the function's name alone.
+        version: see `Step`.
+        estimate: see `Step`.
+        means: see `Step`.
+        config: see `Step`.
+
+    Raises:
+        ConfigError: `fn` is a lambda or does not take what it is given, the name cannot be one of
+            a folder, or the config holds what cannot be hashed.
+    """
+    called = fn.__name__ if hasattr(fn, "__name__") else type(fn).__name__
+    return Step(
+        name=f"{called}-{name}" if name else called,
+        fn=fn,
+        inputs=inputs,
+        config=config,
+        version=version,
+        estimate=estimate,
+        means=means or {},
+    )
+
+
+def source(path: Path, fingerprint: str, name: str = "data") -> Source:
+    """Return data that no step makes as an input of steps.
+
+    Args:
+        path: where they lie now; moving them changes no key.
+        fingerprint: what tells these data from others.
+        name: what people call them.
+    """
+    return Source(path, fingerprint, name)
+
+
+def ordered(goals: Step | Iterable[Step]) -> list[Node]:
+    """Return all that the goals need, and themselves: each once, inputs first."""
+    found: dict[str, Node] = {}
+    for goal in as_steps(goals):
+        for node in _walk(goal, found):
+            found[node.readable()] = node
+    return list(found.values())
+
+
+def as_steps(goals: Step | Iterable[Step]) -> list[Step]:
+    """Return one goal or several as a list."""
+    return [goals] if isinstance(goals, Step) else list(goals)
+
+
+def _walk(node: Node, found: Mapping[str, Node]) -> Iterator[Node]:
+    if node.readable() in found:
+        return
+    if isinstance(node, Step):
+        for before in node.needs:
+            yield from _walk(before, found)
+    yield node
+
+
+def _node(of: Keyed) -> Node:
+    node = of.node
+    assert isinstance(node, Node)
+    return node

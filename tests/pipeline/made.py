@@ -1,0 +1,98 @@
+"""Steps of arithmetic: each writes a number, and a line into a log of calls."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reeltag.pipeline.steps import Source, Step, step
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A config as families have them."""
+
+    rate: float = 0.5
+    sizes: tuple[int, ...] = (3, 4)
+    workers: int = field(default=2, compare=False)
+
+
+def value(folder: Path) -> float:
+    """Return the number that a step wrote."""
+    number: float = json.loads((folder / "value.json").read_text())
+    return number
+
+
+def number(out: Path, data: Path, *, numbers: Numbers, log: Path) -> None:
+    """Write a number made of data and config."""
+    _note(log, out)
+    _write(out, float(data.read_text()) * numbers.rate)
+
+
+def total(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
+    """Write the sum of the inputs."""
+    _note(log, out)
+    _write(out, sum(map(value, inputs)) + plus)
+
+
+def nested(out: Path, *, of: dict[str, Any], log: Path) -> None:
+    """Write the sum of the paths in a config."""
+    _note(log, out)
+    _write(out, sum(json.loads(path.read_text()) for path in of["paths"]))
+
+
+def slow(out: Path, *, ticks: int, seconds: float, log: Path) -> None:
+    """Count up to `ticks`, going on from where an earlier call was killed."""
+    _note(log, out)
+    state = out / "ticks"
+    for tick in range(int(state.read_text()) if state.exists() else 0, ticks):
+        time.sleep(seconds)
+        state.write_text(str(tick + 1))
+    _write(out, float(ticks))
+
+
+def failing(out: Path, *inputs: Path, flag: Path) -> None:
+    """Fail as long as there is a flag."""
+    (out / "begun").touch()
+    if flag.exists():
+        raise ZeroDivisionError("by the flag")
+    _write(out, 1.0)
+
+
+def diamond(data: Source, log: Path, *, rate: float = 0.5, plus: float = 0.0) -> Step:
+    """Return a goal over two steps that need the same third."""
+    means = {"log": log}
+    top = step(number, data, name="top", numbers=Numbers(rate=rate), means=means)
+    left = step(total, top, name="left", plus=plus, means=means)
+    right = step(total, top, name="right", plus=7.0, means=means)
+    return step(total, left, right, name="goal", means=means)
+
+
+def calls(log: Path) -> list[str]:
+    """Return the names of the steps that ran, in that order."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [line.rsplit("-", 1)[0] for line in lines]
+
+
+def folders(root: Path) -> Sequence[str]:
+    """Return what lies in a folder."""
+    return sorted(path.name for path in root.iterdir())
+
+
+def until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
+def _note(log: Path, out: Path) -> None:
+    with log.open("a") as file:
+        file.write(f"{out.name.removesuffix('.part')}\n")
+
+
+def _write(out: Path, number: float) -> None:
+    (out / "value.json").write_text(json.dumps(number))

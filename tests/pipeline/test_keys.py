@@ -1,0 +1,136 @@
+"""Keys: equal in every process for what means the same, different for what does not."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltag.core.errors import ConfigError
+from reeltag.pipeline.keys import canonical, digest, readable, references, resolved
+from reeltag.pipeline.steps import Step, source, step
+from tests.pipeline.made import Numbers, nested
+
+
+def key(config: Any) -> str:
+    return step(nested, of={"config": config}, means={"log": Path("log")}).key
+
+
+class Colour(Enum):
+    RED = 1
+
+
+@dataclass(frozen=True)
+class OtherNumbers:
+    rate: float = 0.5
+    sizes: tuple[int, ...] = (3, 4)
+
+
+PROGRAM = """
+from pathlib import Path
+from tests.pipeline.test_keys import rich_step
+print(rich_step().key)
+"""
+
+
+def rich_step() -> Step:
+    config = {"b": {"x", "y", "z"}, "a": [1, 2.5, None, True, Path("p"), Colour.RED, Numbers()]}
+    return step(nested, of=config, means={"log": Path("anywhere")})
+
+
+def test_another_process_with_another_hash_seed_computes_the_same_key() -> None:
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert keys == {rich_step().key}
+
+
+def test_a_key_is_12_hex_digits_and_known_by_heart() -> None:
+    # a change of the canonical form makes everybody's results be computed anew: never by accident
+    assert digest(canonical({"a": [1, 2.0, "x"]}, "")) == "d77b2c216a5e"
+
+
+def test_the_order_of_a_dict_and_tuple_or_list_do_not_matter() -> None:
+    assert key({"a": 1, "b": 2}) == key({"b": 2, "a": 1})
+    assert key((1, 2)) == key([1, 2])
+    assert key({1, 2, 3}) == key({3, 2, 1})
+
+
+DIFFERENT: list[Any] = [
+    1,
+    1.0,
+    True,
+    "1",
+    None,
+    "None",
+    Path("1"),
+    [1],
+    {"1": 1},
+    {1: 1},
+    ["path", "1"],
+    Colour.RED,
+    Numbers(),
+    OtherNumbers(),
+    Numbers(rate=1),
+    Numbers(rate=1.0),
+    {"rate": 0.5, "sizes": (3, 4)},
+    0.1,
+    0.1 + 1e-17 * 2,
+    {1},
+]
+
+
+def test_what_means_something_else_has_another_key() -> None:
+    assert len({key(value) for value in DIFFERENT}) == len(DIFFERENT)
+
+
+def test_a_field_that_does_not_count_in_comparisons_does_not_count_in_keys() -> None:
+    assert key(Numbers(workers=9)) == key(Numbers())
+    assert readable(Numbers(workers=9)) == {"rate": 0.5, "sizes": [3, 4], "workers": 9}
+
+
+@pytest.mark.parametrize("value", [object(), len, Numbers, b"x", 1j])
+def test_what_cannot_be_hashed_is_refused_with_its_place(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"nested.of.config.x\[1\]: .* cannot be part"):
+        key({"x": [0, value]})
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@given(plain, plain)
+def test_keys_are_equal_where_the_values_written_out_are(one: Any, other: Any) -> None:
+    def text(value: Any) -> Any:  # repr with sorted dicts
+        if isinstance(value, dict):
+            return sorted((k, text(v)) for k, v in value.items()), "dict"
+        return [text(item) for item in value] if isinstance(value, list) else repr(value)
+
+    assert (key(one) == key(other)) == (text(one) == text(other))
+
+
+def test_a_step_deep_inside_a_config_is_found_and_replaced_by_its_folder() -> None:
+    data = source(Path("data.txt"), "f")
+    before = step(nested, of={"on": data}, means={"log": Path("log")})
+    config = {"a": [before / "x.npy"], "b": Numbers(rate=before)}  # type: ignore[arg-type]
+    assert [found.node for found in references(config)] == [before, before]
+    found: Any = resolved(config, lambda _: Path("root/folder"))
+    assert found == {
+        "a": [Path("root/folder/x.npy")],
+        "b": replace(Numbers(), rate=Path("root/folder")),  # type: ignore[arg-type]
+    }

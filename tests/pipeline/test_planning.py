@@ -1,0 +1,142 @@
+"""Plans: states and costs of all steps, told without running anything."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from reeltag.core.errors import DataError
+from reeltag.pipeline import planning
+from reeltag.pipeline.amounts import duration, size
+from reeltag.pipeline.drawing import drawn, summary
+from reeltag.pipeline.locks import attempted
+from reeltag.pipeline.planning import Plan, plan
+from reeltag.pipeline.running import run
+from reeltag.pipeline.steps import Estimate, Step, source, step
+from reeltag.pipeline.store import begin, finish, folder_of, lock_of, part_of
+from tests.pipeline.made import diamond, folders, total
+
+
+def text(made: Plan) -> list[str]:
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(drawn(made))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def summed(name: str, *inputs: Step, seconds: float | None, bytes_: int = 0) -> Step:
+    estimate = Estimate(seconds=seconds, bytes=bytes_)
+    return step(
+        total, *inputs, name=name, plus=len(name), estimate=lambda: estimate, means={"log": Path()}
+    )
+
+
+def took(made: Step, root: Path, seconds: float) -> None:
+    finish(made, root, begin(made, root), seconds=seconds)
+
+
+@pytest.fixture
+def goal(tmp_path: Path) -> Step:
+    (tmp_path / "data.txt").write_text("4")
+    return diamond(source(tmp_path / "data.txt", "four"), tmp_path / "log")
+
+
+def test_a_plan_writes_nothing_and_needs_no_folder(goal: Step, tmp_path: Path) -> None:
+    made = plan(goal, tmp_path / "deep" / "work")
+    assert [row.state for row in made.rows] == ["to do"] * 4 and made.unknown == 4
+    assert folders(tmp_path) == ["data.txt"]
+
+
+def test_states_are_those_of_the_folders(goal: Step, tmp_path: Path) -> None:
+    root = tmp_path / "work"
+    top, left, right = (row.step for row in plan(goal, root).rows[:3])
+    run(left, root)
+    begin(right, root)
+    states = [row.state for row in plan(goal, root).rows]
+    assert states == ["done", "done", "partly", "to do"]
+    folder_of(top, root).rename(root / "gone")
+    assert plan(left, root).rows[0].state == "not needed"
+    assert plan(goal, root).rows[0].state == "to do"  # the right one needs it again
+    with attempted(lock_of(right, root)):
+        assert plan(goal, root).rows[2].holder.startswith("process ")
+
+
+def test_an_estimate_is_scaled_by_what_the_function_took_here(tmp_path: Path) -> None:
+    for name, seconds in (("a", 30.0), ("bb", 20.0), ("ccc", 1000.0)):  # x 3, x 2, x 100
+        took(summed(name, seconds=10.0), tmp_path, seconds)
+    row = plan(summed("dddd", seconds=50.0, bytes_=7), tmp_path).rows[0]
+    assert row.seconds == pytest.approx(150.0) and row.bytes == 7 and row.basis == "estimate"
+
+
+def test_without_an_estimate_others_of_the_function_are_asked(tmp_path: Path) -> None:
+    assert plan(summed("x", seconds=None), tmp_path).rows[0].basis == "unknown"
+    for name, seconds in (("a", 30.0), ("bb", 20.0), ("ccc", 1000.0)):
+        took(summed(name, seconds=None), tmp_path, seconds)
+    row = plan(summed("dddd", seconds=None), tmp_path).rows[0]
+    assert row.seconds == 30.0 and row.basis == "like others"
+
+
+def test_what_was_spent_on_a_part_is_taken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = summed("a", seconds=100.0, bytes_=10_000)
+    begin(made, tmp_path)
+    (part_of(made, tmp_path) / "x").write_bytes(bytes(4000))
+    monkeypatch.setattr(planning, "spent", lambda part, record: 30.0)
+    row = plan(made, tmp_path).rows[0]
+    assert row.state == "partly" and row.seconds == 70.0
+    assert row.bytes is not None and 4000 < row.bytes < 6000  # step.json counts too
+
+
+def test_totals_count_what_is_to_do(tmp_path: Path) -> None:
+    one, two = summed("a", seconds=10.0), summed("bb", seconds=20.0, bytes_=5)
+    goal = summed("ccc", one, two, summed("dddd", seconds=None), seconds=40.0, bytes_=6)
+    took(one, tmp_path, 10.0)
+    made = plan(goal, tmp_path)
+    # of "dddd" it is known that "a", of the same function, took 10 s
+    assert made.seconds == pytest.approx(70.0) and made.bytes == 11 and made.unknown == 0
+    found = json.loads(json.dumps(made.to_json()))
+    assert found["to_do"]["seconds"] == pytest.approx(70.0) and len(found["steps"]) == 4
+    assert found["steps"][3]["needs"] == [
+        row["folder"].split("/")[-1] for row in found["steps"][:3]
+    ]
+    assert summary(made) == "1 of 4 steps are done; to do: about 1 min 10 s, 11 B."
+
+
+def test_a_shared_step_is_drawn_once_and_then_referred_to(goal: Step, tmp_path: Path) -> None:
+    lines = text(plan(goal, tmp_path / "work"))
+    assert [line.split("  ")[0].rstrip() for line in lines[1:2]] == ["4 total-goal"]
+    assert "├─ 2 total-left" in lines[2] and "│  └─ 1 number-top" in lines[3]
+    assert "│     └─ data" in lines[4] and "given" in lines[4]
+    assert "└─ 3 total-right" in lines[5] and "   └─ 1 number-top (above)" in lines[6]
+    assert len(lines) == 7 and "?" in lines[1]
+    run(goal, tmp_path / "work")
+    made = plan(goal, tmp_path / "work")
+    assert "done" in text(made)[1] and summary(made) == "All that is needed is there."
+
+
+def test_a_disk_too_small_is_told(tmp_path: Path) -> None:
+    made = plan(summed("a", seconds=1.0, bytes_=10**18), tmp_path)
+    assert "1000 PB. The disk has only" in summary(made)
+
+
+def test_missing_data_are_named(goal: Step, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").unlink()
+    with pytest.raises(DataError, match="is not there, but the step number-top needs it"):
+        plan(goal, tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.96, "10 s"), (61, "1 min 1 s"), (3600, "1 h"), (90000, "1 d 1 h")],
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (999_960, "1.0 MB")]
+)
+def test_sizes_in_words(count: int, words: str) -> None:
+    assert size(count) == words

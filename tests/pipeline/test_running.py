@@ -1,0 +1,229 @@
+"""Running: finished or absent, never half; each step once; what was begun goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.pipeline.running import Event, run
+from reeltag.pipeline.steps import Source, Step, source, step
+from reeltag.pipeline.store import begin, finish, folder_of, part_of, read_record
+from tests.pipeline.made import calls, diamond, failing, folders, nested, slow, total, until, value
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from reeltag.pipeline.running import run
+from tests.pipeline.test_running import pair, slow_step
+run(globals()[sys.argv[2]](Path(sys.argv[1])), Path(sys.argv[1]) / "work")
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Source:
+    (tmp_path / "data.txt").write_text("4")
+    return source(tmp_path / "data.txt", "four")
+
+
+def slow_step(folder: Path) -> Step:
+    return step(slow, ticks=20, seconds=0.05, means={"log": folder / "log"})
+
+
+def pair(folder: Path) -> list[Step]:
+    means = {"log": folder / "log"}
+    return [step(slow, name=name, ticks=5, seconds=0.1, means=means) for name in ("a", "b")]
+
+
+def start(folder: Path, goals: str = "slow_step") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), goals],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_diamond_runs_once_and_again_not_at_all(data: Source, tmp_path: Path) -> None:
+    goal, root, log = diamond(data, tmp_path / "log"), tmp_path / "work", tmp_path / "log"
+    run(goal, root)
+    assert value(folder_of(goal, root)) == 4 * 0.5 * 2 + 7
+    assert calls(log) == ["number-top", "total-left", "total-right", "total-goal"]
+    run(diamond(data, log), root)
+    assert len(calls(log)) == 4
+    assert all(
+        folder_of(goal, root).parent.joinpath(name, "step.json").is_file() for name in folders(root)
+    )
+
+
+def test_a_changed_number_runs_only_what_depends_on_it(data: Source, tmp_path: Path) -> None:
+    root, log = tmp_path / "work", tmp_path / "log"
+    run(diamond(data, log), root)
+    changed = diamond(data, log, plus=1.0)
+    run(changed, root)
+    assert calls(log)[4:] == ["total-left", "total-goal"]
+    assert value(folder_of(changed, root)) == 12
+
+
+def test_data_that_were_moved_are_used_and_nothing_runs_again(data: Source, tmp_path: Path) -> None:
+    root, log = tmp_path / "work", tmp_path / "log"
+    run(diamond(data, log), root)
+    moved = source(data.path.rename(tmp_path / "moved.txt"), "four")
+    run(diamond(moved, log, plus=1.0), root)
+    assert calls(log)[4:] == ["total-left", "total-goal"]
+
+
+def test_what_only_finished_steps_needed_may_be_gone(data: Source, tmp_path: Path) -> None:
+    root, log = tmp_path / "work", tmp_path / "log"
+    goal = diamond(data, log)
+    run(goal, root)
+    for folder in root.iterdir():
+        if not folder.name.startswith("total-goal"):
+            folder.rename(tmp_path / folder.name)
+    data.path.unlink()
+    run(goal, root)
+    assert len(calls(log)) == 4
+
+
+def test_missing_data_are_named_before_anything_runs(data: Source, tmp_path: Path) -> None:
+    data.path.unlink()
+    with pytest.raises(DataError, match=r"data.txt: is not there, but the step number-top"):
+        run(diamond(data, tmp_path / "log"), tmp_path / "work")
+
+
+def test_a_step_gets_the_paths_of_the_steps_in_its_config(data: Source, tmp_path: Path) -> None:
+    means = {"log": tmp_path / "log"}
+    one, two = (step(total, plus=plus, name=str(plus), means=means) for plus in (1.0, 2.0))
+    paths = [one / "value.json", two / "value.json", data]
+    goal = step(nested, of={"paths": paths}, means=means)
+    run(goal, tmp_path / "work")
+    assert value(folder_of(goal, tmp_path / "work")) == 7
+
+
+def test_step_json_says_how_the_folder_was_made(data: Source, tmp_path: Path) -> None:
+    goal = diamond(data, tmp_path / "log", plus=2.5)
+    run(goal, tmp_path / "work")
+    left = goal.needs[0]
+    assert isinstance(left, Step)
+    folder = folder_of(left, tmp_path / "work")
+    found = json.loads((folder / "step.json").read_text())
+    assert found["function"] == "tests.pipeline.made.total" and found["config"] == {"plus": 2.5}
+    assert found["inputs"] == [node.readable() for node in left.needs] and found["version"] == 1
+    assert found["finished"] and found["bytes"] >= len("4.5") and 0 <= found["seconds"] < 10
+    assert found["sessions"] == 1 and found["date"] and found["reeltag"]
+
+
+def test_kill_9_in_mid_step_and_run_again_goes_on_in_the_same_part(tmp_path: Path) -> None:
+    goal, root = slow_step(tmp_path), tmp_path / "work"
+    part = part_of(goal, root)
+    process = start(tmp_path)
+    until(lambda: (part / "ticks").exists() and (part / "ticks").read_text() >= "3")
+    process.kill()
+    process.communicate()
+    assert not folder_of(goal, root).exists()
+    ticks, marker = int((part / "ticks").read_text()), part / "marker"
+    marker.touch()
+    seen: list[Event] = []
+    run(goal, root, seen.append)
+    folder = folder_of(goal, root)
+    assert 3 <= ticks < 20 and (folder / "marker").exists() and value(folder) == 20
+    assert [event.kind for event in seen] == ["there", "resumed", "done"]
+    record = read_record(folder)
+    # at least the ticks before and after the kill, less a tick that was cut short
+    assert record is not None and record.sessions == 2 and 0.9 <= record.seconds < 10
+    assert folders(root) == [folder.name]
+
+
+def test_a_kill_just_before_the_rename_runs_nothing_again(tmp_path: Path) -> None:
+    goal, root = slow_step(tmp_path), tmp_path / "work"
+    finish(goal, root, begin(goal, root), seconds=3.0)
+    folder_of(goal, root).rename(part_of(goal, root))
+    run(goal, root)
+    record = read_record(folder_of(goal, root))
+    assert calls(tmp_path / "log") == [] and record is not None and record.seconds == 3.0
+
+
+def test_two_processes_on_one_step_make_it_once(tmp_path: Path) -> None:
+    processes = [start(tmp_path), start(tmp_path)]
+    words = [process.communicate(timeout=30)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert calls(tmp_path / "log") == ["slow"]
+    waiting = next(text for text in words if "waiting" in text)
+    maker = processes[1 - words.index(waiting)]
+    assert f"waiting for process {maker.pid} on " in waiting
+
+
+def test_two_processes_share_out_what_does_not_depend_on_each_other(tmp_path: Path) -> None:
+    process, seen, log = start(tmp_path, "pair"), list[Event](), tmp_path / "log"
+    until(lambda: calls(log) == ["slow-a"])
+    run(pair(tmp_path), tmp_path / "work", seen.append)
+    process.communicate(timeout=30)
+    assert process.returncode == 0 and calls(log) == ["slow-a", "slow-b"]
+    assert [event.kind for event in seen][:2] == ["there", "begun"]
+    assert seen[1].step is not None and seen[1].step.name == "slow-b"
+
+
+def test_a_failing_step_is_named_keeps_its_part_and_leaves_others(
+    data: Source, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, flag = tmp_path / "work", tmp_path / "flag"
+    flag.touch()
+    before = diamond(data, tmp_path / "log")
+    goal = step(failing, before, name="II-B", means={"flag": flag})
+    with pytest.raises(ZeroDivisionError, match="by the flag") as caught:
+        run(goal, root)
+    note = caught.value.__notes__[0]
+    assert "in step failing-II-B" in note and "goes on" in note and ".part" in note
+    assert "[5/5] failing-II-B stopped after" in capfd.readouterr().err
+    assert folder_of(before, root).is_dir() and (part_of(goal, root) / "begun").exists()
+    assert not folder_of(goal, root).exists() and not list(root.glob("*.lock"))
+    flag.unlink()
+    run(goal, root)
+    assert value(folder_of(goal, root)) == 1.0 and len(calls(tmp_path / "log")) == 4
+
+
+def test_ctrl_c_leaves_the_part_and_a_second_call_goes_on(tmp_path: Path) -> None:
+    goal, root = slow_step(tmp_path), tmp_path / "work"
+    process = start(tmp_path)
+    until(lambda: (part_of(goal, root) / "ticks").exists())
+    process.send_signal(signal.SIGINT)
+    words = process.communicate(timeout=20)[1]
+    assert process.returncode != 0 and "[1/1] slow stopped after" in words
+    assert "the same command goes on from there" in words
+    assert (part_of(goal, root) / "ticks").exists() and not list(root.glob("*.lock"))
+
+
+def test_progress_is_told_on_stderr_only(
+    data: Source, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(diamond(data, tmp_path / "log"), tmp_path / "work")
+    out, err = capfd.readouterr()
+    assert not out and "[2/4] total-left ..." in err and "[2/4] total-left done in 0.0 s" in err
+    run(diamond(data, tmp_path / "log", plus=1.0), tmp_path / "work")
+    assert "2 of 4 steps are there already" in capfd.readouterr().err
+
+
+def test_a_damaged_step_json_is_named_with_the_way_out(tmp_path: Path) -> None:
+    goal = slow_step(tmp_path)
+    begin(goal, tmp_path)
+    for text in ("{", "[]", "{}", '{"function": 3}'):
+        (part_of(goal, tmp_path) / "step.json").write_text(text)
+        with pytest.raises(DataError, match=r"step.json: (is no JSON|was not written)"):
+            run(goal, tmp_path)
+
+
+def test_ranks_of_torchrun_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="once for each GPU"):
+        run(slow_step(tmp_path), tmp_path)
+
+
+def test_the_same_work_under_another_name_is_other_work(data: Source, tmp_path: Path) -> None:
+    goal = diamond(data, tmp_path / "log")
+    run([goal, replace(goal, name="renamed")], tmp_path / "work")
+    assert calls(tmp_path / "log")[3:] == ["total-goal", "renamed"]
