@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.labels.cells import is_among
 from reeltag.labels.correlation import Implications
 from reeltag.labels.targets import Targets
 
@@ -44,7 +45,7 @@ def correlated(
     rated = targets.given_weights() > 0
     listed = targets.item() * num_classes + targets.classes
     cells, shares = _implied(targets, rated, implications)
-    new = ~np.isin(cells, listed[rated])
+    new = ~is_among(cells, np.sort(listed[rated]))
     if targets.counted is not None:
         new &= targets.counted[cells % num_classes]
     cells, place = np.unique(cells[new], return_inverse=True)
@@ -54,7 +55,7 @@ def correlated(
     (np.add if mode == "sum" else np.maximum).at(values, place, shares[new])
     item, classes = np.divmod(cells, num_classes)
     given = targets.given_rest()[item] if weight is None else np.full(len(item), weight, np.float32)
-    unrated = ~np.isin(listed, cells)  # what was listed at weight 0 makes room
+    unrated = ~is_among(listed, cells)  # what was listed at weight 0 makes room
     kept = targets if unrated.all() else targets.only(unrated)
     return kept.extended(item, classes, np.minimum(values, 1).astype(np.float32), given)
 

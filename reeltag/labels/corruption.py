@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.labels.cells import distinct, is_among
 from reeltag.labels.random_keys import id_keys, mixed
 from reeltag.labels.targets import Targets
 
@@ -74,9 +75,9 @@ def _wrong_labels(
     without replacement.
     """
     num_classes = len(class_frequencies)
-    upper = np.cumsum(class_frequencies)
-    upper = upper / upper[-1]  # exactly 1 from the last possible class on
-    taken = np.unique(targets.item() * num_classes + targets.classes)
+    upper = np.cumsum(class_frequencies, dtype=np.float64)
+    upper /= upper[-1]  # exactly 1 from the last possible class on
+    taken = distinct(targets.item() * num_classes + targets.classes)
     possible = class_frequencies > 0
     true = np.bincount(taken[possible[taken % num_classes]] // num_classes, minlength=len(keys))
     number = np.minimum(number, possible.sum() - true)
@@ -88,14 +89,14 @@ def _wrong_labels(
             break
         drawn = _uniform(keys[item], _WRONG + slot * _ROUNDS + again)
         cells = item * num_classes + np.searchsorted(upper, drawn, side="right")
-        good = ~np.isin(cells, taken)
+        good = ~is_among(cells, taken)
         good[good] = _first_of_each(cells[good])
         found.append(cells[good])
         item, slot = item[~good], slot[~good]
         still = np.zeros(len(keys), bool)
         still[item] = True
-        taken = np.concatenate([taken, cells[good]])
         taken = taken[still[taken // num_classes]]
+        taken = np.sort(np.concatenate([taken, cells[good]]))
     wrong_item, wrong = np.divmod(np.sort(np.concatenate(found)), num_classes)
     return wrong_item, wrong
 
@@ -108,5 +109,4 @@ def _first_of_each(values: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _uniform(keys: NDArray[np.uint64], number: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return random number `number` of the stream of each key, in [0, 1)."""
-    uniform: NDArray[np.float64] = (mixed(keys, number) >> np.uint64(11)) * 2.0**-53
-    return uniform
+    return (mixed(keys, number) >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.labels.cells import distinct, is_among
 from reeltag.labels.targets import Targets
 
 
@@ -73,11 +74,11 @@ def weak_negatives(
         raise ValueError(f"alpha must be > 0 and finite, got {alpha}")
     if len(video_labels) != len(targets):
         raise ValueError(f"{len(targets)} items, but the labels of {len(video_labels)} videos")
-    own = np.unique(video_labels.item() * num_classes + video_labels.classes)
+    own = distinct(video_labels.item() * num_classes + video_labels.classes)
     item, label = np.divmod(own, num_classes)
     counted = np.ones(num_classes, bool) if targets.counted is None else targets.counted
     others = counted.sum() - np.bincount(item[counted[label]], minlength=len(targets))
     rest = np.where(others > 0, alpha / np.maximum(others, 1), 0).astype(np.float32)
-    unrated = ~np.isin(own, targets.item() * num_classes + targets.classes)
+    unrated = ~is_among(own, np.sort(targets.item() * num_classes + targets.classes))
     nothing = np.zeros(int(unrated.sum()), np.float32)
     return replace(targets.extended(item[unrated], label[unrated], nothing, nothing), rest=rest)

@@ -20,6 +20,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import VideoSet
 from reeltag.data.selection import lists_of
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.labels.cells import distinct, is_among
 from reeltag.labels.correlated import correlated
 from reeltag.labels.correlation import Correlation
 from reeltag.labels.corruption import corrupted
@@ -176,7 +177,7 @@ def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tup
     )
     true = _cells(targets, items.num_classes)
     there = _cells(noisy, items.num_classes)
-    stayed = int(np.isin(there, true).sum())
+    stayed = int(is_among(there, true).sum())
     return noisy, (
         f"noise leaves {stayed:,} of {len(true):,} labels and adds {len(there) - stayed:,} wrong "
         "ones"
@@ -224,7 +225,7 @@ def _num_taught(targets: Targets) -> NDArray[np.int64]:
 
 
 def _cells(targets: Targets, num_classes: int) -> NDArray[np.int64]:
-    return np.unique(targets.item() * num_classes + targets.classes)
+    return distinct(targets.item() * num_classes + targets.classes)
 
 
 def _read_classes(path: Path, num_classes: int) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
 from reeltag.data.vocabulary import find_vocabulary
 from reeltag.labels.cooccurrence import count_cooccurrence
+from reeltag.labels.correlated import correlated
 from reeltag.labels.correlation import Correlation
 from reeltag.labels.targets import Targets
 from reeltag.models import logistic
@@ -174,7 +175,7 @@ def test_correlations_have_the_threshold_mode_and_weight_asked_for(
     )
     found = targets_of(mended(segments, weak))
     loaded = Correlation.load(correlation).implications(0.2)
-    expected = mending.correlated(targets_of(segments), loaded, mode=mode, weight=0.7)
+    expected = correlated(targets_of(segments), loaded, mode=mode, weight=0.7)
     assert listed(found) == listed(expected)
     assert found.rest == 0.0
     strict = targets_of(mended(segments, replace(weak, tau=0.9)))
