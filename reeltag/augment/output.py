@@ -27,7 +27,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from reeltag.augment.plan import Plan
 from reeltag.augment.volume import Chunk
 from reeltag.augment.writing import ChunkWork, Making, settings_of, write_chunk
-from reeltag.core.console import STDERR
+from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import refuse_existing, write_json
 from reeltag.data.dataset import VideoSet
@@ -169,13 +169,17 @@ def write_all(items: VideoSet, works: list[ChunkWork], *, jobs: int | None, quie
     if not todo:
         return 0
     jobs = max(1, min(jobs or joblib.cpu_count(), len(todo)))
-    with _watched(pending, quiet):
-        if jobs == 1:
-            for work in todo:
-                write_chunk(work)
-        else:
-            parallel = joblib.Parallel(n_jobs=jobs, pre_dispatch="n_jobs", batch_size=1)
-            parallel(joblib.delayed(write_chunk)(work) for work in todo)
+    try:
+        with _watched(pending, quiet):
+            if jobs == 1:
+                for work in todo:
+                    write_chunk(work)
+            else:
+                parallel = joblib.Parallel(n_jobs=jobs, pre_dispatch="n_jobs", batch_size=1)
+                parallel(joblib.delayed(write_chunk)(work) for work in todo)
+    except KeyboardInterrupt:
+        say("the shards that are finished stay; the same command goes on from there")
+        raise
     return sum(pending.values())
 
 

@@ -167,6 +167,9 @@ def test_noise_is_for_those_that_stand_alone_unless_asked_for(data: Path, tmp_pa
     noisy = [sample for sample in read_back(tmp_path / "noise", "train0") if "~n" in sample.id]
     away = np.array([sample.vector - vectors[origin_of(sample.id).source] for sample in noisy])
     assert away.std() == pytest.approx(0.03, rel=0.25) and np.abs(away).max() < 0.2
+    other = [sample for sample in read_back(tmp_path / "noise", "train1") if "~n" in sample.id]
+    again = other[0].vector - vectors[origin_of(other[0].id).source]
+    assert np.abs(again - away[0]).max() > 1e-3  # each shard has noise of its own
 
 
 def test_neighbours_are_near_in_the_stream_asked_for(data: Path, tmp_path: Path) -> None:
