@@ -329,7 +329,12 @@ RUNS: dict[str, dict[str, Run]] = {
             "soft-1": _soft(1.0),
             "soft-0.5": _soft(0.5),
             "longer": Run(flags=LONGER, start="plain"),
-            "relation": Run(flags=f"{LONGER} --relation.weight 0.2", start="plain"),
+            **{
+                f"relation-{weight}": Run(
+                    flags=f"{LONGER} --relation.weight {weight}", start="plain"
+                )
+                for weight in ("1e-8", "1e-7", "1e-6", "0.2")
+            },
             "moe": Run(model="moe_4", flags=MOE),
             "moe-neighbours": Run(
                 model="moe_4",
@@ -417,11 +422,19 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             against="resnet-like",
             paper="Samsung, of 115 models: .874",
         ),
-        Comparison(
-            technique="relation regulariser 0.2, against as many steps without",
-            run="relation",
-            against="longer",
-            paper="Axon: 85.75 -> 87.88 (in doubt, reference/video-level.md 3.3)",
+        *(
+            Comparison(
+                technique=f"relation regulariser {weight}, against as many steps without",
+                run=f"relation-{weight}",
+                against="longer",
+                paper=paper,
+            )
+            for weight, paper in (
+                ("1e-8", "none"),
+                ("1e-7", "none"),
+                ("1e-6", "none"),
+                ("0.2", "Axon: 85.75 -> 87.88 (in doubt, reference/video-level.md 3.3)"),
+            )
         ),
         Comparison(
             technique="neighbours in feature space, mixture of 4 experts",
