@@ -137,17 +137,19 @@ class Preprocessing(nn.Module):
             x_BTD = x_BTD.mul_(step).add_(start)
         return x_BTD
 
-    def normalise(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def normalise(self, x_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the second stage, a new tensor: each frame of unit L2 norm, as the config says.
 
         Args:
             x_BTD: float32, as `features` returns them.
-            mask_BT: bool; the result is exactly 0 where it is False.
+            mask_BT: bool; the result is exactly 0 where it is False. None leaves padding as it is.
         """
         if self.config.normalise == "none":
+            if mask_BT is None:
+                return x_BTD.clone()
             return x_BTD.masked_fill(~mask_BT.unsqueeze(-1), 0.0)
         widths = self.dims if self.config.normalise == "streams" else (x_BTD.shape[-1],)
-        parts = [_unit(part, mask_BT.unsqueeze(-1)) for part in x_BTD.split(widths, dim=-1)]
+        parts = [_unit(part, mask_BT) for part in x_BTD.split(widths, dim=-1)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
@@ -156,10 +158,10 @@ def working_dtype(device: str) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
 
 
-def _unit(x_BTD: Tensor, mask_BT1: Tensor) -> Tensor:
+def _unit(x_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
     norm_BT1 = torch.linalg.vector_norm(x_BTD, dim=-1, keepdim=True).clamp(min=SMALLEST_NORM)
     unit_BTD: Tensor = x_BTD / norm_BT1
-    return unit_BTD.masked_fill_(~mask_BT1, 0.0)
+    return unit_BTD if mask_BT is None else unit_BTD.masked_fill_(~mask_BT.unsqueeze(-1), 0.0)
 
 
 def _check_eigenvalues(

@@ -25,7 +25,9 @@ from reeltag.layers.preprocessing import Preprocessing, working_dtype
 from reeltag.models.tagger import Tagger
 from reeltag.training.losses import Objective
 
-PART = 1200  # frames at a time on a CPU, so that they stay in the cache from step to step
+PART = (
+    300  # frames at a time on a CPU: 1.4 MB of features, which stay in the cache from step to step
+)
 SAMPLE = 1024  # frames that tell the features' standard deviation, to 2 %
 
 
@@ -123,15 +125,14 @@ class Augmented:
                 len(batch), prepare.dims, config.stream_dropout, device=device
             )
         if config.noise:
-            noise = self._drawn_noise(batch, prepare)
+            noise = self._drawn_noise(batch, prepare, alive_BD)
         out_BTD = torch.empty(batch.frames.shape, dtype=dtype, device=batch.frames.device)
         mask_BT = batch.mask if mix is None else mix.mask
         for part in _parts(batch.frames):
             alive_b1D = None if alive_BD is None else alive_BD[part].unsqueeze(1)
-            x_bTD = self._seen(batch, mix, part, prepare, alive_b1D)
-            if noise is not None:
-                noise.add_(x_bTD, mask_BT[part], part)
-            out_BTD[part] = x_bTD if alive_b1D is None else x_bTD.mul_(alive_b1D)
+            real_bT = mask_BT[part] if noise is None else None  # noise clears the padding anew
+            x_bTD = self._seen(batch, mix, part, prepare, alive_b1D, real_bT)
+            out_BTD[part] = x_bTD if noise is None else noise.add_(x_bTD, mask_BT[part], part)
         return replace(batch, frames=out_BTD, mask=mask_BT)
 
     def _seen(
@@ -141,8 +142,12 @@ class Augmented:
         part: slice,
         prepare: Preprocessing,
         alive_b1D: Tensor | None,
+        real_bT: Tensor | None,
     ) -> Tensor:
-        """Return normalised features of some items, mixed and without the streams they lose."""
+        """Return normalised features of some items, mixed and without the streams they lose.
+
+        They are 0 where `real_bT` is False; where it is None, padding is unspecified.
+        """
 
         def features(of: FrameBatch, items: slice | Tensor) -> Tensor:
             x_bTD = prepare.features(of.frames[items])
@@ -150,18 +155,20 @@ class Augmented:
 
         own_bTD = features(batch, part)
         if mix is None:
-            return prepare.normalise(own_bTD, batch.mask[part])
+            return prepare.normalise(own_bTD, real_bT)
         order_b = mix.order[part]
         other_bTD = features(mix.partners, order_b)
         own_bT1, other_bT1 = mix.own[part].unsqueeze(-1), mix.other[part].unsqueeze(-1)
         if self.config.mixup_space == "features":
             mixed_bTD = (own_bTD * own_bT1).addcmul_(other_bTD, other_bT1)
-            return prepare.normalise(mixed_bTD, mix.mask[part])
-        own_bTD = prepare.normalise(own_bTD, batch.mask[part])
-        other_bTD = prepare.normalise(other_bTD, mix.partners.mask[order_b])
+            return prepare.normalise(mixed_bTD, real_bT)
+        own_bTD, other_bTD = prepare.normalise(own_bTD, None), prepare.normalise(other_bTD, None)
+        # padding counts 0 in both
         return own_bTD.mul_(own_bT1).addcmul_(other_bTD, other_bT1)
 
-    def _drawn_noise(self, batch: FrameBatch, prepare: Preprocessing) -> Noise:
+    def _drawn_noise(
+        self, batch: FrameBatch, prepare: Preprocessing, alive_BD: Tensor | None
+    ) -> Noise:
         """Return the noise of a batch, in units of what its frames vary by, or absolute."""
         num_items, num_frames, dim = batch.frames.shape
         if self.config.noise_scale == "relative":
@@ -174,7 +181,8 @@ class Augmented:
             deviation_D = torch.full((dim,), self.config.noise, device=batch.frames.device)
         per_frame = self.config.noise_per == "frame"
         shape = (num_items, num_frames, dim)
-        return draw_noise(shape, deviation_D, self.config.noise_share, per_frame=per_frame)
+        noise = draw_noise(shape, deviation_D, self.config.noise_share, per_frame=per_frame)
+        return noise if alive_BD is None else replace(noise, spread=noise.spread * alive_BD)
 
 
 def _parts(frames_BTD: Tensor) -> Iterator[slice]:
