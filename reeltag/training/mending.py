@@ -204,9 +204,10 @@ def _correlated(
     vocabulary = vocabulary or find_vocabulary(items.index.root, size) or Vocabulary.numbered(size)
     correlation = Correlation.load(Path(config.correlation))
     correlation.check_classes(vocabulary.names)
+    implications = correlation.implications(config.tau, min_videos=config.min_videos)
     after = correlated(
         targets,
-        correlation.implications(config.tau, min_videos=config.min_videos),
+        implications,
         mode=config.correlation_mode,
         weight=config.correlation_weight,
     )
@@ -214,7 +215,7 @@ def _correlated(
     what = "segments" if items.segments else "videos"
     return after, (
         f"{added.sum():,} correlation targets added to {np.count_nonzero(added):,} {what} of "
-        f"{len(items):,}"
+        f"{len(items):,}" + ("" if len(implications) else f" (none has P >= {config.tau:g})")
     )
 
 

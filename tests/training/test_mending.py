@@ -168,7 +168,7 @@ def test_what_was_done_is_said_in_one_line(
 
 @pytest.mark.parametrize("mode", ["sum", "max"])
 def test_correlations_have_the_threshold_mode_and_weight_asked_for(
-    segments: VideoSet, correlation: Path, mode: Any
+    segments: VideoSet, correlation: Path, mode: Any, said: list[str]
 ) -> None:
     weak = MendingConfig(
         correlation=str(correlation), tau=0.2, correlation_mode=mode, correlation_weight=0.7
@@ -182,6 +182,7 @@ def test_correlations_have_the_threshold_mode_and_weight_asked_for(
     assert len(strict.classes) < len(found.classes)
     none = targets_of(mended(segments, replace(weak, min_videos=1000)))
     assert listed(none) == listed(targets_of(segments))
+    assert "(none has P >= " not in said[0] and said[-1].endswith("(none has P >= 0.2)")
 
 
 def test_missing_labels_of_whole_videos_are_filled_in_too(
