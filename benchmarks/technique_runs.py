@@ -122,6 +122,7 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
 
     def tau(value: float) -> Run:
         flags = f"{reweighted} --labels.correlation {{implications}} --labels.tau {value}"
+        flags += " --labels.min-videos 20"  # of rarer classes P says little
         return Run(flags=flags, **correlated)  # type: ignore[arg-type]
 
     def weighed(rated: float, unrated: float) -> Run:

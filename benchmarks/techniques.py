@@ -69,7 +69,7 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
             reeltag(f"{command.format(**words)} --out {made}")
     root = Path(str(run.data or "{root}").format(**words))
     if not (folder / "metrics.json").exists():
-        begun = (folder / "resume.ckpt").exists()
+        begun = (folder / "config.json").exists()
         flags = f"{run.model or course.model} {course.budget} {run.flags}".format(**words)
         start = f"--init {words['start']}" if run.start else ""
         reeltag(
