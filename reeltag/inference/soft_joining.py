@@ -192,9 +192,10 @@ def _class_names(parts: Sequence[Predictions], index: Index) -> tuple[str, ...]:
 def _tell_missing(videos: _SeenVideos, index: Index, split: Split, splits: Splits) -> None:
     mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
     mine &= ~index.table["skip"].to_numpy()
-    wanted = np.unique(videos.number[mine])
+    wanted = np.zeros(len(videos.keys), bool)
+    wanted[videos.number[mine]] = True
     there = int((videos.file[wanted] >= 0).sum())
-    say(f"{there:,} of the {len(wanted):,} videos of the split {split!r} have soft labels")
+    say(f"{there:,} of the {wanted.sum():,} videos of the split {split!r} have soft labels")
 
 
 def _shown(names: Sequence[str], which: NDArray[np.bool_]) -> str:

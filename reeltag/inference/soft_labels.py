@@ -287,7 +287,9 @@ def _tell(
     video: NDArray[np.int64],
 ) -> None:
     """Say what was drawn, and why of some videos nothing."""
-    say(f"{len(video):,} segments of {len(np.unique(video)):,} of {num_videos:,} videos are drawn")
+    say(
+        f"{len(video):,} segments of {(np.diff(video) > 0).sum() + 1:,} of {num_videos:,} videos are drawn"
+    )
     for number, what in (
         ((num_labels == 0).sum(), "have no label"),
         ((num_segments == 0).sum(), "are too short to draw from, or stand twice"),

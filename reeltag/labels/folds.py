@@ -66,8 +66,9 @@ def stratified_folds(
     unique, group = np.unique(keys, return_inverse=True)
     pairs = group[np.repeat(np.arange(len(keys)), np.diff(bounds))] * num_classes
     pairs += classes
-    pairs = np.unique(pairs)  # by video, and within it by class
-    owner, held = np.divmod(pairs, num_classes)
+    pairs.sort()  # by video, and within it by class
+    new = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
+    owner, held = np.divmod(pairs[new], num_classes)
     dealt = _Dealing(len(unique), owner, held.astype(np.int32), num_classes, count, seed)
     return dealt.run()[group]
 

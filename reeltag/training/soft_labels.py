@@ -97,14 +97,14 @@ def with_soft_segments(
     file, rows = _read(soft, index, segments=True)
     rows, row = _known(rows, index, soft, file)
     _refuse_leak(rows, index, splits, file)
-    if held_out is not None and held_out[row].any():
-        _say(
-            f"{file.path}: {held_out[row].sum():,} soft segments of the held-out fold are left out"
-        )
-        rows, row = rows.where(~held_out[row]), row[~held_out[row]]
+    if held_out is not None:
+        fold = index.table["id"].filter(pa.array(held_out)).combine_chunks()
+        kept = ~pc.is_in(rows.ids, value_set=fold).to_numpy(zero_copy_only=False)
+        _say(f"{(~kept).sum():,} soft segments are of the held-out fold and left out")
+        rows, row = rows.where(kept), row[kept]
     if not len(rows):
         raise ConfigError("no soft segment is left to train on", where=file.path)
-    found = np.unique(row)
+    found = np.flatnonzero(np.bincount(row))
     records = select(index, "all", splits=splits, streams=streams, rows=found)
     video = np.searchsorted(found, row)
     order = np.lexsort((rows.starts, video))

@@ -21,7 +21,7 @@ from reeltag.inference.soft_labels import SoftChoices, chosen_segments, soften
 from reeltag.inference.stream import write_predictions
 from reeltag.labels.soft import open_soft
 from reeltag.labels.soft_rows import SoftRows, joined_rows
-from tests.inference.scored import write_rows
+from tests.inference.scored import Row, write_rows
 from tests.inference.test_predict import make_tagger
 
 CORPUS = SynthConfig(videos=40, classes=12, rgb=16, audio=8, min_frames=3, max_frames=99, shards=3)
@@ -197,8 +197,8 @@ def test_files_of_all_folds_are_joined(
     names = [of for of in index.table["id"].to_pylist() if of.startswith("train")]
     files = []
     for part in range(3):
-        rows = [(name, None, {1: 2.0, 5: -1.0}) for name in names[part::3]]
-        files.append(write_rows(tmp_path / f"p{part}", rows, num_classes=12))
+        predicted: list[Row] = [(name, None, {1: 2.0, 5: -1.0}) for name in names[part::3]]
+        files.append(write_rows(tmp_path / f"p{part}", predicted, num_classes=12))
     soften_predictions(files, index, tmp_path / "s")
     rows = rows_of(tmp_path / "s")
     assert sorted(rows.ids.to_pylist()) == sorted(names)
