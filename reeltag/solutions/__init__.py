@@ -1,0 +1,47 @@
+"""How was paper X done? One short program per paper. To add one: its file, its name in the tuple.
+
+A solution is a module `reeltag/solutions/<team><year>.py` of one screen. Its docstring begins with
+a title, and then has a header; what stands there is what `reeltag solve` lists and `--help` shows:
+
+    Paper:     who, when, where
+    Needs:     which data (frames? rated segments?), which machine
+    Cost:      how long it takes, and what it leaves on the disk, at which size
+    Run:       reeltag solve <name> --data DATA --out WORK
+    Try:       reeltag solve <name> --tiny --out WORK
+    Reaches:   what was measured here (results/<name>.json), with the paper's own figure
+    Departs:   from the paper, and why (docs/departures.md)
+
+A line that goes on is indented. The module exports
+
+    Config     a frozen, keyword-only dataclass: sizes, seeds, scale; the paper's are the defaults.
+               Each field has a sentence under it and becomes a flag; the names of the flags of
+               `reeltag solve` itself (data, out, tiny, dry_run, only, clean, yes, json) are taken.
+               What does not change results (workers, device) is a `field(compare=False)`.
+    TINY       a Config with which the whole program takes less than half a minute on a CPU.
+    TINY_DATA  a SynthConfig: the corpus that --tiny makes where no --data is given, and the tests.
+    solve      (data: Path, config: Config) -> Goal. It builds the graph; nothing runs yet. Whatever
+               is wrong with the data (no rated segments, video-level records) is said here, before
+               hours have passed: DataError naming what is needed and which command makes it.
+
+    def solve(data: Path, config: Config) -> Goal:
+        index = open_index(data)
+        given = data_source(data, index)                               # reeltag.solutions.data
+        stage = [step(train, given, name=name, recipe=...) for name in ("I", "II-A")]
+        scored = step(score, stage[-1], given, name="II-A", split="test")
+        return Goal(steps=(scored,), tables=lambda folder: [table_1(folder(scored))])
+
+`tables` is called when all goals are there, with what tells where a step lies; it may read the
+goals and nothing else (what only led to them may have been removed). It returns `Table`s, the
+paper's figures beside ours, for the terminal, for --json, for WORK/<name>.json and for the report.
+
+The functions of steps are called `fn(out, *inputs, **config)`, see `reeltag.pipeline.steps`:
+`out` may hold what a killed call left, and the function goes on from there. They are functions of
+a module, `version=` is raised when they compute something else, and they raise on Ctrl-C rather
+than return. Solutions in the same WORK share steps of equal name, function, inputs and config.
+
+`tests/solutions/test_contract.py` holds every listed solution to all this, and runs it tiny.
+"""
+
+from reeltag.solutions.contract import SolutionModule
+
+SOLUTIONS: tuple[SolutionModule, ...] = ()

@@ -1,0 +1,162 @@
+"""`reeltag solve`: listed, planned, run, gone on with, cleaned; and what people get wrong."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from reeltag import solutions
+from reeltag.cli.main import main, run
+from tests.solutions import made2019
+
+
+@pytest.fixture(autouse=True)
+def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solutions, "SOLUTIONS", (made2019,))
+
+
+def solve(out: Path, *arguments: str) -> int:
+    return run(["solve", "made2019", "--tiny", "--out", str(out), *arguments])
+
+
+def names(root: Path) -> set[str]:
+    return {path.name.rsplit("-", 1)[0] for path in root.iterdir() if path.is_dir()}
+
+
+def test_without_a_name_it_lists_needs_cost_and_what_is_reached(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["solve"]) == 0
+    out = capsys.readouterr().out
+    assert "made2019  Made 2019: sums" in out and "frames, at least four of them" in out
+    assert "seconds, and some bytes" in out and "12 (paper: 42)" in out
+    assert run(["solve", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["solutions"]
+    assert told["name"] == "made2019" and "--tiny" in told["try"]
+
+
+def test_help_shows_the_docstring_and_the_options_with_their_sentences(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["solve", "made2019", "--help"])
+    out = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert caught.value.code == 0 and "Paper: Nobody 2019, nowhere" in lines
+    assert "--rate" in out and "What each is multiplied by." in out and "--dry-run" in out
+
+
+def test_it_prints_the_papers_figures_beside_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert solve(tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert "Table 1: sums" in out and "made data" in out
+    assert "paper: MAP" in out and "here: sum" in out
+    (line,) = (line for line in out.splitlines() if line.strip().startswith("mean"))
+    assert line.split() == ["mean", "42.0", "12.0", "(1.0", "to", "2.0)", "-"]
+    assert "[best]" in out and "not published" in out
+    assert "[3/3] mean done" in err
+    saved = json.loads((tmp_path / "made2019.json").read_text())
+    assert saved["config"]["seeds"] == [0, 1] and saved["tables"][0]["lines"][0]["ours"][0] == 12
+
+
+def test_flags_are_those_of_the_config_and_change_what_depends_on_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert solve(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tables"][0]["lines"][0]["ours"][0] == 12
+    assert solve(tmp_path, "--json", "--seeds", "0", "1", "2") == 0
+    captured = capsys.readouterr()
+    assert "member-2 done" in captured.err and "member-1" not in captured.err
+    assert solve(tmp_path, "--json", "--rate", "2", "--workers", "7") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["tables"][0]["lines"][0]["ours"][0] == 24
+    assert solve(tmp_path, "--rate", "2", "--workers", "8") == 0
+    assert "[1/3]" not in capsys.readouterr().err
+
+
+def test_a_dry_run_draws_the_graph_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert solve(tmp_path, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "3 mean" in out and "├─ 1 member-0" in out and "└─ data" in out
+    assert "0 of 3 steps are done; to do: about 1.0 s, 200 B, and 1 of unknown length." in out
+    assert names(tmp_path) == {"tiny"}
+    assert (
+        solve(tmp_path, "--only", "member-0") == 0 and solve(tmp_path, "--dry-run", "--json") == 0
+    )
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [row["state"] for row in told["steps"]] == ["done", "to do", "to do"]
+    assert told["solution"] == "made2019" and told["steps"][1]["basis"] == "estimate"
+
+
+def test_only_runs_a_step_and_what_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert solve(tmp_path, "--only", "member-1") == 0
+    out = capsys.readouterr().out
+    assert names(tmp_path) == {"tiny", "member-1"} and "Table" not in out and "member-1: " in out
+    folder = next(tmp_path.glob("member-1-*"))
+    assert solve(tmp_path, "--only", folder.name) == 0
+    assert solve(tmp_path, "--only", "membre-1") == 2
+    assert "Did you mean member-1" in capsys.readouterr().err
+
+
+def test_clean_asks_and_removes_what_other_options_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert solve(tmp_path, "--rate", "2") == 0 and solve(tmp_path) == 0
+    before = set(tmp_path.iterdir())
+    capsys.readouterr()
+    assert solve(tmp_path, "--clean", "--dry-run") == 0 and set(tmp_path.iterdir()) == before
+    assert "not needed: 3 folders" in capsys.readouterr().out
+    assert solve(tmp_path, "--clean") == 2 and set(tmp_path.iterdir()) == before
+    assert "Say --yes" in capsys.readouterr().err
+    for answer, gone in (("n\n", 0), ("y\n", 3)):
+        stdin = io.StringIO(answer)
+        monkeypatch.setattr(stdin, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert solve(tmp_path, "--clean") == 0
+        assert len(before) - len(set(tmp_path.iterdir())) == gone
+    capsys.readouterr()
+    assert solve(tmp_path, "--clean", "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"not_needed": [], "bytes": 0, "removed": []}
+    assert solve(tmp_path) == 0 and "[1/3]" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["made2091", "--out", "w"], "Did you mean made2019"),
+        (["--out", "w"], "the name of a solution must come first"),
+        (["made2019", "--out", "w"], "give the data with --data"),
+        (["made2019", "--out", "w", "--data", "nowhere"], "nowhere: is not there"),
+        (["made2019", "--out", "w", "--colour", "red"], "--colour"),
+    ],
+)
+def test_what_people_get_wrong_is_told_with_status_2(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status: object = run(["solve", *arguments])
+    except SystemExit as error:
+        status = error.code
+    captured = capsys.readouterr()
+    assert status == 2 and not captured.out and words in captured.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_version_without_solutions_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solutions, "SOLUTIONS", ())
+    assert run(["solve"]) == 0
+    assert "no solutions" in capsys.readouterr().err
