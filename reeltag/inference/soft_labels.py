@@ -266,6 +266,13 @@ def chosen_segments(
         equal_keys = segment_keys(ids_of, start, choices.seed)
         picked = draw_equal(drawn_for, equal_keys, choices.equal, allowed)
         video, start, drawn_for = video[picked], start[picked], drawn_for[picked]
+        if not len(video):
+            raise ConfigError(
+                f"no segment is drawn for any of the {len(allowed)} classes of the list: none of "
+                f"them is a label of the split {split!r}",
+                where=index.root,
+                hint="Give another list with --classes, or say --keep-outside.",
+            )
         if allowed:
             targets = targets.only(np.isin(labels, list(allowed)))
     _tell(len(records), num_segments, np.diff(bounds), video)
@@ -287,9 +294,8 @@ def _tell(
     video: NDArray[np.int64],
 ) -> None:
     """Say what was drawn, and why of some videos nothing."""
-    say(
-        f"{len(video):,} segments of {(np.diff(video) > 0).sum() + 1:,} of {num_videos:,} videos are drawn"
-    )
+    different = int((np.diff(video) > 0).sum()) + 1
+    say(f"{len(video):,} segments of {different:,} of {num_videos:,} videos are drawn")
     for number, what in (
         ((num_labels == 0).sum(), "have no label"),
         ((num_segments == 0).sum(), "are too short to draw from, or stand twice"),

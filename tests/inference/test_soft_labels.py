@@ -172,6 +172,17 @@ def test_videos_too_short_to_draw_from_are_told_of(index: Index, tmp_path: Path)
         soften(make_tagger(), index, tmp_path / "s", choices)
 
 
+def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "data", dataclasses.replace(CORPUS, videos=3, shards=1), quiet=True)
+    few = open_index(tmp_path / "data", jobs=1, quiet=True)
+    unused = set(range(12)) - {of for _, labels in labels_of(few).values() for of in labels}
+    choices = dataclasses.replace(HERE, equal=3, skip_head=0, skip_tail=0)
+    with pytest.raises(ConfigError, match=r"no segment is drawn for any(.|\n)*--keep-outside"):
+        soften(
+            make_tagger(), few, tmp_path / "s", choices, segment_classes=(min(unused),), split="all"
+        )
+
+
 def test_whole_videos_keep_their_best_classes(index: Index, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, videos=True, top_k=4)
     soften(make_tagger(), index, tmp_path / "s", choices)
