@@ -233,8 +233,8 @@ def chosen_segments(
 ) -> tuple[VideoSet, NDArray[np.int32]]:
     """Return the segments that are drawn, with their videos' labels, and (S,) for which label.
 
-    Only whole segments [0, 5), [5, 10), ... are drawn. Of records with the same id the first
-    counts. What is drawn for a video depends on its id, its labels and the seed.
+    Only whole segments [0, 5), [5, 10), ... are drawn. What is drawn for a video depends on its id,
+    its labels and the seed. (Of records with the same id only the first is usable at all.)
 
     Raises:
         ConfigError: the split is empty, or no segment can be drawn.
@@ -244,9 +244,7 @@ def chosen_segments(
     keys = id_keys(ids.to_pylist(), choices.seed, "soft segments")
     frames = records.column("frames").astype(np.int64)
     end = np.minimum(frames // SEGMENT_SECONDS, -(-frames // SEGMENT_SECONDS) - choices.skip_tail)
-    num_segments = np.zeros_like(frames)
-    first = np.unique(keys, return_index=True)[1]
-    num_segments[first] = np.maximum(end - choices.skip_head, 0)[first]
+    num_segments = np.maximum(end - choices.skip_head, 0)
     bounds, labels = records.lists("labels")
     drawn = draw_segments(keys, num_segments, bounds, labels, choices.per_label)
     if not len(drawn.video):
@@ -298,7 +296,7 @@ def _tell(
     say(f"{len(video):,} segments of {different:,} of {num_videos:,} videos are drawn")
     for number, what in (
         ((num_labels == 0).sum(), "have no label"),
-        ((num_segments == 0).sum(), "are too short to draw from, or stand twice"),
+        ((num_segments == 0).sum(), "are too short to draw from"),
     ):
         if number:
             say(f"{number:,} videos {what}")

@@ -28,9 +28,10 @@ from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.labels.soft import SoftFile, open_soft
 from reeltag.labels.soft_rows import SoftRows, joined_rows
-from reeltag.labels.targets import Targets
+from reeltag.labels.targets import Targets, concatenated
 
 _HINT = "Take the soft labels of these data, or add --soft.ignore-unknown to leave such rows out."
+_AT_ONCE = 1 << 16  # videos whose labels are mixed: so that only the result grows with the data
 _JUDGING: tuple[Split, ...] = ("validate", "test")
 
 
@@ -142,24 +143,29 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
     ids = items.records.table["id"].combine_chunks()
     taught = pc.fill_null(pc.index_in(ids, value_set=rows.ids), -1).to_numpy()[items.video]
     has_soft = taught >= 0
-    mixed = _mixed_targets(items, rows, taught, soft.weight)
+    hard, of_teacher = items.targets, Targets(rows.bounds, rows.classes, rows.probs)
+    assert hard is not None
+    mixed = []
+    for first in range(0, len(items), _AT_ONCE):
+        some = np.arange(first, min(first + _AT_ONCE, len(items)))
+        mixed.append(
+            _mixed_targets(
+                hard.taken(some), of_teacher, taught[some], soft.weight, items.num_classes
+            )
+        )
     _say(
         f"{has_soft.sum():,} of {len(items):,} training videos have soft labels"
         + ("" if has_soft.all() else "; the others keep their own labels")
     )
-    return dataclasses.replace(items, targets=mixed)
+    return dataclasses.replace(items, targets=concatenated(mixed))
 
 
 def _mixed_targets(
-    items: VideoSet, rows: SoftRows, taught: NDArray[np.int64], weight: float
+    hard: Targets, soft: Targets, taught: NDArray[np.int64], weight: float, num_classes: int
 ) -> Targets:
-    """Return the targets of N videos; `taught` (N,) is the row of each, -1 where it has none."""
-    hard = items.targets
-    assert hard is not None
-    soft = Targets(rows.bounds, rows.classes, rows.probs)
-    mine = np.flatnonzero(taught >= 0)
+    """Return the targets of N videos; `taught` (N,) is the place of each in `soft`, -1 for none."""
+    of_hard, mine = hard.item(), np.flatnonzero(taught >= 0)
     place, entry = soft.entries(taught[mine])
-    of_hard, num_classes = hard.item(), items.num_classes
     share = np.where(taught >= 0, 1 - weight, 1.0)[of_hard]
     keys = np.concatenate(
         [of_hard * num_classes + hard.classes, mine[place] * num_classes + soft.classes[entry]]
@@ -170,7 +176,7 @@ def _mixed_targets(
     kept = summed > 0
     item, classes = np.divmod(unique[kept], num_classes)
     return Targets(
-        np.searchsorted(item, np.arange(len(items) + 1)).astype(np.int64),
+        np.searchsorted(item, np.arange(len(hard) + 1)),
         classes.astype(np.int32),
         np.minimum(summed[kept], np.float32(1)),
         rest=hard.rest,

@@ -16,6 +16,7 @@ from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.labels.soft import AboutSoft, soft_writer
 from reeltag.labels.soft_rows import SCHEMA, SoftRows
+from reeltag.training import soft_labels
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
 from reeltag.training.soft_labels import SoftLabelConfig
@@ -207,8 +208,13 @@ def dense(items: VideoSet) -> dict[str, dict[int, float]]:
 
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
-    corpus: Corpus, tmp_path: Path, weight: float, capfd: pytest.CaptureFixture[str]
+    corpus: Corpus,
+    tmp_path: Path,
+    weight: float,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(soft_labels, "_AT_ONCE", 2)  # videos at a time
     soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=weight)
     found = dense(train_items(corpus.index, soft, items="videos", splits=ALL))
     taught = {name: probs for name, _, probs, _ in VIDEOS}
