@@ -37,6 +37,11 @@ def total(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
     _write(out, sum(map(value, inputs)) + plus)
 
 
+def total_of_others(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
+    """Do the same under another name."""
+    total(out, *inputs, plus=plus, log=log)
+
+
 def nested(out: Path, *, of: dict[str, Any], log: Path) -> None:
     """Write the sum of the paths in a config."""
     _note(log, out)

@@ -1,10 +1,14 @@
 """Locks: one owner, told by name; gone with its process, whatever its children do."""
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
+
+import pytest
 
 from reeltag.pipeline.locks import attempted, holder
 
@@ -35,6 +39,23 @@ def test_one_has_it_and_others_are_told_who(tmp_path: Path) -> None:
     assert holder(lock) == "" and not lock.exists()
     with attempted(lock) as again:
         assert again
+
+
+def test_a_lock_file_removed_while_it_is_taken_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, real = tmp_path / "x.lock", fcntl.flock
+    raced: list[Path] = []
+
+    def flock(file: IO[str], how: int) -> None:
+        if not raced:  # its owner ended between our opening and our locking it
+            raced.append(lock)
+            lock.unlink()
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with attempted(lock) as first, attempted(lock) as second:
+        assert first and not second
 
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:

@@ -168,6 +168,17 @@ def test_two_processes_share_out_what_does_not_depend_on_each_other(tmp_path: Pa
     assert seen[1].step is not None and seen[1].step.name == "slow-b"
 
 
+def test_what_another_process_finished_since_we_looked_is_not_made_again(tmp_path: Path) -> None:
+    goal, root, log = step(total, means={"log": tmp_path / "log"}), tmp_path / "w", tmp_path / "log"
+
+    def other(event: Event) -> None:
+        if event.kind == "there":  # what is missing has been found by now
+            run(goal, root, lambda _: None)
+
+    run(goal, root, other)
+    assert calls(log) == ["total"]
+
+
 def test_a_failing_step_is_named_keeps_its_part_and_leaves_others(
     data: Source, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.pipeline.steps import Step, ordered, source, step
-from tests.pipeline.made import Numbers, diamond, nested, number, total
+from tests.pipeline.made import Numbers, diamond, nested, number, total, total_of_others
 
 LOG = {"log": Path("log")}
 DATA = source(Path("here/data.txt"), "sha 1")
@@ -33,7 +33,7 @@ def test_version_function_and_order_of_inputs_count_and_name_and_means_do_not() 
     one = step(total, name="a", means=LOG)
     assert step(total, name="b", means={"log": Path("elsewhere")}).key == one.key
     assert step(total, name="a", version=2, means=LOG).key != one.key
-    assert step(nested, name="a", of={}, means=LOG).key != one.key
+    assert step(total_of_others, name="a", means=LOG).key != one.key
     other = step(total, plus=1.0, means=LOG)
     assert step(total, one, other, means=LOG).key != step(total, other, one, means=LOG).key
 
