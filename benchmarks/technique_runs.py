@@ -294,7 +294,7 @@ SOFT = {
 }
 FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 LONGER = "--epochs 3 --schedule constant --learning-rate 0.0002"
-MOE = "--learning-rate 0.03 --epochs 4"
+MOE = "--learning-rate 0.03 --max-steps 272 --validate-every 68"
 
 
 def _soft(weight: float, model: str = "") -> Run:
@@ -340,7 +340,7 @@ RUNS: dict[str, dict[str, Run]] = {
             "moe-neighbours": Run(
                 model="moe_4",
                 flags=MOE,
-                prepare={"neighbours": f"augment {{data}}/yt8m {YT8M}"},
+                prepare={"neighbours": f"augment {{data}}/yt8m {YT8M} --pivot auto"},
                 data="{neighbours}",
             ),
         }

@@ -18,7 +18,7 @@ from reeltag.data.index import open_index
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models.kmeans_resnet import PREPROCESSING
-from reeltag.training.centroids import fit_centroids, load_faiss, sample_features
+from reeltag.training.centroids import fit_centroids, sample_features
 
 FRAMES_A_CENTROID = 50
 
@@ -62,7 +62,6 @@ class Centroids:
                     f"must be at least {least}, got {getattr(self, name)}", where=name
                 )
         refuse_existing(self.out)
-        load_faiss()
         begin = time.monotonic()
         index = open_index(self.data, quiet=self.json)
         items = videos(index, self.split, splits=self.splits, streams=self.streams or None)

@@ -3,8 +3,7 @@
 Shape letters: N frames, D widths of all streams together, K centroids.
 """
 
-from typing import Any
-
+import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,22 +14,6 @@ from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import VideoSet
 from reeltag.data.frame_sample import count_frames, sample_frames
 from reeltag.layers.preprocessing import Preprocessing
-
-
-def load_faiss() -> Any:  # noqa: ANN401  (it has no types)
-    """Return the library faiss, which only this needs.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    try:
-        import faiss
-    except ImportError as error:
-        raise ConfigError(
-            "k-means needs faiss, which is not installed",
-            hint="pip install 'reeltag[kmeans]', or faiss-cpu.",
-        ) from error
-    return faiss
 
 
 def sample_features(
@@ -75,7 +58,7 @@ def fit_centroids(
         seed: of the start.
 
     Raises:
-        ConfigError: there are fewer frames than centroids, or faiss is not installed.
+        ConfigError: there are fewer frames than centroids.
     """
     num_frames, dim = features_ND.shape
     if num_frames < num_clusters:
@@ -84,7 +67,6 @@ def fit_centroids(
             where="clusters",
             hint="Ask for fewer --clusters, for more --frames, or take more data.",
         )
-    faiss = load_faiss()
     rng = np.random.default_rng(derive_seed(seed, "k-means"))
     start = np.sort(rng.choice(num_frames, num_clusters, replace=False))
     centroids_KD = features_ND[start]
@@ -98,7 +80,7 @@ def fit_centroids(
     )
     for _ in track(range(iterations), "k-means"):
         kmeans.train(features_ND, init_centroids=centroids_KD)
-        centroids_KD = kmeans.centroids
+        centroids_KD = np.asarray(kmeans.centroids)
     kmeans.index.reset()
     kmeans.index.add(centroids_KD)
     distances, _ = kmeans.index.search(features_ND, 1)

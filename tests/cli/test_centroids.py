@@ -1,7 +1,6 @@
 """`reeltag centroids`: a sample of frames, k-means, a file that kmeans_resnet is trained from."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +84,3 @@ def test_an_existing_file_is_not_overwritten(
     out.write_text("mine")
     assert run(["centroids", str(corpus), "--out", str(out)]) == 2
     assert "exists already" in capfd.readouterr().err and out.read_text() == "mine"
-
-
-def test_without_faiss_it_says_what_to_install(
-    corpus: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setitem(sys.modules, "faiss", None)
-    assert run(["centroids", str(corpus), "--out", str(tmp_path / "C")]) == 2
-    assert "pip install 'reeltag[kmeans]'" in capfd.readouterr().err
