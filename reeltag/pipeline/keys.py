@@ -46,8 +46,9 @@ def canonical(value: object, where: str) -> object:
     """Return `value` as JSON values, equal if and only if the values mean the same.
 
     The order of a dict does not matter; 1 and 1.0, "a" and Path("a") differ; a tuple equals the
-    list of its items. A dataclass stands for its class name and its fields, without those that are
-    declared `field(compare=False)`: they say by what means (workers, device), not what.
+    list of its items. A dataclass stands for its class (with its module: each model family has a
+    `Config`) and its fields, without those that are declared `field(compare=False)`: they say by
+    what means (workers, device), not what.
 
     Args:
         value: None, bool, number, text, Path, Enum, step, or list, tuple, set, dict or dataclass
@@ -62,7 +63,7 @@ def canonical(value: object, where: str) -> object:
     if isinstance(value, Keyed):
         return ["step", value.key]
     if isinstance(value, Enum):
-        return ["enum", type(value).__qualname__, value.name]
+        return ["enum", _kind(value), value.name]
     if isinstance(value, PurePath):
         return ["path", value.as_posix()]
     if isinstance(value, list | tuple):
@@ -75,7 +76,7 @@ def canonical(value: object, where: str) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [f.name for f in dataclasses.fields(value) if f.compare]
         named = {name: canonical(getattr(value, name), f"{where}.{name}") for name in fields}
-        return ["dataclass", type(value).__qualname__, named]
+        return ["dataclass", _kind(value), named]
     raise ConfigError(
         f"a {type(value).__qualname__} cannot be part of a step's config",
         where=where,
@@ -130,6 +131,10 @@ def resolved(value: object, folder_of: Callable[[Any], Path]) -> object:
     fields = [f.name for f in dataclasses.fields(value) if f.init]  # type: ignore[arg-type]
     found = {name: resolved(getattr(value, name), folder_of) for name in fields}
     return dataclasses.replace(value, **found)  # type: ignore[type-var]
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _text(value: object) -> str:

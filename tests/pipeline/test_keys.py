@@ -1,5 +1,6 @@
 """Keys: equal in every process for what means the same, different for what does not."""
 
+import dataclasses
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -94,6 +95,12 @@ DIFFERENT: list[Any] = [
 
 def test_what_means_something_else_has_another_key() -> None:
     assert len({key(value) for value in DIFFERENT}) == len(DIFFERENT)
+
+
+def test_classes_of_one_name_in_two_modules_are_two_classes() -> None:
+    other = dataclasses.make_dataclass("Numbers", [("rate", float, 0.5), ("sizes", Any, (3, 4))])
+    other.__module__ = "elsewhere"
+    assert key(other()) != key(Numbers())
 
 
 def test_a_field_that_does_not_count_in_comparisons_does_not_count_in_keys() -> None:
