@@ -130,8 +130,12 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
         return Run(flags=f"{RATED} {flags}", start="stage-1")
 
     def bag(head: str) -> Run:
+        graph = "gcn" in head
+        flags = f"{stage_1} --frames.how stride --frames.num-frames 0"
         return Run(
-            model=f"{head} {dbof}", flags=f"{stage_1} --frames.how stride --frames.num-frames 0"
+            model=f"{head} {dbof}",
+            flags=f"{flags} --labels.graph {{implications}}" if graph else flags,
+            prepare={"implications.parquet": f"labels {names}"} if graph else {},
         )
 
     def rated_bag(head: str, start: str) -> Run:

@@ -115,7 +115,7 @@ def train(
         vocabulary.names,
         eigenvalues,
     )
-    tell_cooccurrence(tagger, batches.items)
+    tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)
     if _rank() == 0:
         with whole_folder(out) as part:
@@ -151,7 +151,7 @@ def resume(
     checkpoint = out / "resume.ckpt"
     if not checkpoint.is_file():
         say(f"{out} has no checkpoint yet: training begins at step 0.")
-        tell_cooccurrence(tagger, batches.items)
+        tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
         start(tagger, recipe.init)
         return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
     return _fit(tagger, objective, recipe, batches, out, checkpoint=checkpoint)

@@ -1,30 +1,49 @@
 """What a model is told of the labels before it is trained."""
 
 import os
+from pathlib import Path
 
 import torch
 
 from reeltag.core.console import say
 from reeltag.data.dataset import VideoSet
-from reeltag.labels.cooccurrence import count_cooccurrence
+from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
+from reeltag.labels.correlation import Correlation
 from reeltag.models import KnowsCooccurrence
 from reeltag.models.tagger import Tagger
 
 
-def tell_cooccurrence(tagger: Tagger, items: VideoSet) -> None:
-    """Give a model that asks for it which classes appear together in the training split.
+def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:
+    """Give a model that asks for it which classes appear together; leave other models alone.
 
-    Counted over the video-level labels of the records that `items` are cut from (also where the
-    items are segments, most of which nobody rated for two classes); they are in the index, so no
-    frame is read. Other models are left alone.
+    Args:
+        tagger: whose model may be a `KnowsCooccurrence`.
+        items: of the training split. Of whole videos their targets of 0.5 or more are counted, of
+            segments (most of which nobody rated for two classes) the labels of the videos that
+            they are cut from; no frame is read.
+        file: that `reeltag labels` wrote, to be taken instead; "" = count.
+
+    Raises:
+        DataError: the file cannot be read, or is of other classes.
     """
     if not isinstance(tagger.model, KnowsCooccurrence):
         return
-    found = count_cooccurrence(*items.records.lists("labels"), tagger.num_classes)
+    if file:
+        known = Correlation.load(Path(file))
+        known.check_classes(tagger.class_names)
+        found, where = known.counts, f"{known.num_videos} videos of {known.source}"
+    else:
+        found = _counted(items, tagger.num_classes)
+        where = f"{len(items.records)} training videos"
     tagger.model.set_cooccurrence(torch.from_numpy(found.dense()))
     if int(os.environ.get("RANK", 0)):  # of several processes, the first one speaks
         return
-    say(
-        f"{len(found.first) // 2} pairs of classes appear together "
-        f"in {len(items.records)} training videos."
-    )
+    say(f"{len(found.first) // 2} pairs of classes appear together in {where}.")
+
+
+def _counted(items: VideoSet, num_classes: int) -> Cooccurrence:
+    if items.segments or items.targets is None:
+        return count_cooccurrence(*items.records.lists("labels"), num_classes)
+    targets = items.targets
+    targets = targets.only(targets.given_values() >= 0.5)
+    return count_cooccurrence(targets.bounds, targets.classes, num_classes)

@@ -55,6 +55,9 @@ class MendingConfig:
     largest."""
     correlation_weight: float | None = None
     """Weight of implied targets; None: that of an unrated class."""
+    graph: str = ""
+    """File of `reeltag labels`: what a model with a graph over the labels (dbof_gcn) is told of
+    them. Empty: counted over the training videos."""
     noise_precision: float = 1.0
     """Videos: wrong labels are added, for experiments, until this share of all is true."""
     noise_recall: float = 1.0

@@ -1,0 +1,76 @@
+"""What a model with a graph over the labels is told: counts of its training data, or of a file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reeltag.core.errors import DataError
+from reeltag.data.dataset import videos
+from reeltag.data.index import Index, open_index
+from reeltag.data.vocabulary import Vocabulary
+from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
+from reeltag.labels.correlation import Correlation
+from reeltag.models import dbof_gcn
+from reeltag.models.tagger import Tagger
+from reeltag.training.label_graph import tell_cooccurrence
+from reeltag.training.mending import MendingConfig, mended
+
+
+@pytest.fixture(scope="module")
+def index(corpus: Path) -> Index:
+    return open_index(corpus, quiet=True)
+
+
+def told(index: Index, counts: Cooccurrence | None = None) -> tuple[Tagger, torch.Tensor]:
+    """Return an untold tagger, and the graph that it has when told of `counts`."""
+    items = videos(index)
+    widths = tuple(stream.width for stream in items.streams)
+    names = Vocabulary.numbered(index.num_classes).names
+    config = replace(dbof_gcn.TINY, dims=widths, num_classes=index.num_classes)
+    streams = [(stream.name, stream.width) for stream in items.streams]
+    torch.manual_seed(0)
+    tagger = Tagger("dbof_gcn", config, dbof_gcn.PREPROCESSING, streams, names)
+    if counts is not None:
+        tagger.model.set_cooccurrence(torch.from_numpy(counts.dense()))  # type: ignore[operator]
+    return tagger, state(tagger)
+
+
+def state(tagger: Tagger) -> torch.Tensor:
+    return torch.cat([value.flatten().double() for value in tagger.state_dict().values()])
+
+
+def test_the_labels_of_the_training_videos_are_counted(index: Index) -> None:
+    counts = count_cooccurrence(*videos(index).records.lists("labels"), index.num_classes)
+    _, expected = told(index, counts)
+    tagger, untold = told(index)
+    tell_cooccurrence(tagger, videos(index))
+    assert torch.equal(state(tagger), expected) and not torch.equal(untold, expected)
+
+
+def test_labels_that_were_made_noisy_are_counted_as_they_are_taught(index: Index) -> None:
+    noisy = mended(videos(index), MendingConfig(noise_recall=0.3))
+    assert noisy.targets is not None
+    counts = count_cooccurrence(noisy.targets.bounds, noisy.targets.classes, index.num_classes)
+    _, expected = told(index, counts)
+    tagger, _ = told(index)
+    tell_cooccurrence(tagger, noisy)
+    assert torch.equal(state(tagger), expected)
+
+
+def test_counts_of_a_file_are_taken_instead(index: Index, tmp_path: Path) -> None:
+    videos_C = np.full(index.num_classes, 10)
+    pair = np.array([0, 1], np.int32)
+    counts = Cooccurrence(videos_C, pair, pair[::-1].copy(), np.array([9, 9]))
+    names = Vocabulary.numbered(index.num_classes).names
+    path = tmp_path / "P.parquet"
+    Correlation(counts, names, 20).save(path)
+    _, expected = told(index, counts)
+    tagger, _ = told(index)
+    tell_cooccurrence(tagger, videos(index), str(path))
+    assert torch.equal(state(tagger), expected)
+    Correlation(counts, ("another", *names[1:]), 20).save(path)
+    with pytest.raises(DataError, match="another"):
+        tell_cooccurrence(tagger, videos(index), str(path))
