@@ -1,6 +1,7 @@
 """A recurrent network whose steps are summed by attention.
 
-Shape letters: B videos, T frames (padded), D feature size, H size of a step's output.
+Shape letters: B videos, T frames (padded), D feature size, H size of a step's output, K chunks of
+a video, F frames of a chunk, N chunks of all videos.
 """
 
 import torch
@@ -44,7 +45,9 @@ class StepAttention(nn.Module):
 class AttentionGRU(nn.Module):
     """GRU over the frames, in both directions or forwards, and `StepAttention` over its outputs.
 
-    Source: papers/autohome2019 sec. 3.1, whose figure is lost; what stands here is the reading of
+    With chunks the same is done twice: within each chunk of a video, where the GRU starts anew, and
+    then over the vectors of the chunks, as Yang et al. read words and then sentences. Source:
+    papers/autohome2019 sec. 3.1, whose figure is lost; what stands here is the reading of
     reference/segment-level.md sec. 5.3.
 
     Args:
@@ -52,10 +55,17 @@ class AttentionGRU(nn.Module):
         hidden: units of the GRU each way.
         num_layers: of the GRU, each way.
         both_ways: H is 2 * hidden; else H is hidden.
+        chunk: F; 0 reads a video as one.
     """
 
     def __init__(
-        self, dim: int, hidden: int, num_layers: int = 1, *, both_ways: bool = True
+        self,
+        dim: int,
+        hidden: int,
+        num_layers: int = 1,
+        *,
+        both_ways: bool = True,
+        chunk: int = 0,
     ) -> None:
         super().__init__()
         self.recurrent: nn.Module
@@ -65,9 +75,31 @@ class AttentionGRU(nn.Module):
             self.recurrent = GRU(dim, hidden, num_layers)
         self.output_size = 2 * hidden if both_ways else hidden
         self.attention = StepAttention(self.output_size)
+        self.chunk, self.over_chunks = chunk, None
+        if chunk:
+            self.over_chunks = AttentionGRU(
+                self.output_size, hidden, num_layers, both_ways=both_ways
+            )
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """Return (B, H), float32 (float64 stays); one frame gives that frame's output."""
+        """Return (B, H), float32 (float64 stays); one frame gives that frame's output.
+
+        A chunk is `chunk` frames of the batch, the last one as many as are left.
+        """
+        if self.over_chunks is None:
+            return self._summed(frames_BTD, mask_BT)
+        (batch, length, dim), size = frames_BTD.shape, self.chunk
+        count = length // size + 2  # one or two without frames: an export wants sizes > 1
+        places = torch.arange(count * size, device=frames_BTD.device)
+        there, places = places < length, places.clamp(max=length - 1)
+        mask_NF = (mask_BT.index_select(1, places) & there).reshape(batch * count, size)
+        frames_NFD = frames_BTD.index_select(1, places).reshape(batch * count, size, dim)
+        chunks_BKH = self._summed(frames_NFD, mask_NF).reshape(batch, count, self.output_size)
+        real_BK = mask_NF.any(dim=-1).reshape(batch, count)
+        summed_BH: Tensor = self.over_chunks(chunks_BKH, real_BK)
+        return summed_BH
+
+    def _summed(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         steps_BTH, _ = self.recurrent(frames_BTD, mask_BT)
         summed_BH: Tensor = self.attention(steps_BTH, mask_BT)
         return summed_BH

@@ -56,6 +56,9 @@ class Config:
     """Layers of the GRU each way."""
     gru_both_ways: bool = True
     """Read the frames forwards and backwards, or forwards only."""
+    gru_chunk: int = 0
+    """Frames of a chunk: a GRU with attention reads each chunk, a second one the chunks. 0 = one
+    reads the whole; 5 is a segment, for whole videos."""
     gru_reduction: int = 16
     """As `reduction`, in the classifier behind the GRU."""
     mixture: Literal["input", "scalars"] = "input"
@@ -74,6 +77,7 @@ class Config:
         require(len(self.reduction) == count, "reduction", self.reduction, allowed)
         for field in ("gru_hidden", "gru_layers", "gru_reduction"):
             require_positive(field, getattr(self, field))
+        require(self.gru_chunk >= 0, "gru_chunk", self.gru_chunk, "an integer >= 0")
         divides = self.hidden % self.gru_reduction == 0
         require(divides, "gru_reduction", self.gru_reduction, "a divisor of hidden")
         self.nextvlads()
@@ -110,7 +114,11 @@ class AutohomeMixModel(nn.Module):
         self.gru, num_members = None, len(self.nextvlads)
         if config.gru:
             pool = AttentionGRU(
-                dim, config.gru_hidden, config.gru_layers, both_ways=config.gru_both_ways
+                dim,
+                config.gru_hidden,
+                config.gru_layers,
+                both_ways=config.gru_both_ways,
+                chunk=config.gru_chunk,
             )
             self.gru = pool
             num_members += 1
@@ -158,5 +166,6 @@ VARIANTS = {
     "autohome_mix_3_nextvlad": Config(gru=False),
     "autohome_mix_3_same": Config(num_clusters=(112, 112, 112), reduction=(16, 16, 16), gru=False),
     "autohome_mix_gru_2x1024": Config(gru_hidden=1024, gru_layers=2, gru_both_ways=False),
+    "autohome_mix_gru_chunks": Config(gru_chunk=5),
     "autohome_mix_scalars": Config(mixture="scalars"),
 }

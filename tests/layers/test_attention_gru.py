@@ -40,6 +40,35 @@ def test_one_frame_gives_its_own_step(both_ways: bool, rng: torch.Generator) -> 
     torch.testing.assert_close(pool(frames, mask), steps[:, 0])
 
 
-def test_a_video_without_frames_gives_zero() -> None:
-    pool = AttentionGRU(6, 3)
+@pytest.mark.parametrize("chunk", [0, 3])
+def test_a_video_without_frames_gives_zero(chunk: int) -> None:
+    pool = AttentionGRU(6, 3, chunk=chunk)
     assert not pool(torch.ones(1, 4, 6), torch.zeros(1, 4, dtype=torch.bool)).any()
+
+
+def test_two_levels_read_each_chunk_by_itself_and_then_the_chunks(rng: torch.Generator) -> None:
+    pool = AttentionGRU(6, 3, chunk=3)
+    frames, lengths = torch.randn(3, 8, 6, generator=rng), (8, 4, 3)
+    mask = torch.arange(8) < torch.tensor(lengths).unsqueeze(-1)
+    ours = pool(frames, mask)
+    for b, length in enumerate(lengths):
+        real = torch.ones(1, length, dtype=torch.bool)
+        parts = []
+        for part in frames[b : b + 1, :length].split(3, dim=1):
+            of_part = real[:, : part.shape[1]]
+            parts.append(pool.attention(pool.recurrent(part, of_part)[0], of_part))
+        chunks = torch.stack(parts, dim=1)
+        assert pool.over_chunks is not None and chunks.shape == (1, -(-length // 3), 6)
+        expected = pool.over_chunks(chunks, real[:, : chunks.shape[1]])
+        torch.testing.assert_close(ours[b : b + 1], expected)
+
+
+def test_a_second_level_leaves_the_first_as_it_was() -> None:
+    one, two = (_drawn(chunk) for chunk in (0, 5))
+    torch.testing.assert_close(dict(one), {name: two[name] for name in one}, rtol=0, atol=0)
+    assert all(name.startswith("over_chunks.") for name in two.keys() - one.keys())
+
+
+def _drawn(chunk: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return AttentionGRU(6, 3, chunk=chunk).state_dict()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from reeltag.core.errors import ConfigError
 from reeltag.models import autohome_mix
@@ -37,6 +38,7 @@ def test_later_members_come_after_the_first(rng: torch.Generator) -> None:
         ({"gru": False}, 2),
         ({"mixture": "scalars"}, 3),
         ({"gru_both_ways": True, "gru_layers": 2}, 3),
+        ({"gru_chunk": 2}, 3),
         ({"num_clusters": (4,), "reduction": (2,)}, 2),
     ],
 )
@@ -65,6 +67,7 @@ def test_scalars_do_not_look_at_the_video(rng: torch.Generator) -> None:
         ({"reduction": (2, 3)}, "reduction is 3; allowed: a divisor of hidden"),
         ({"gru_reduction": 3}, "gru_reduction is 3; allowed: a divisor of hidden"),
         ({"gru_hidden": 0}, "gru_hidden is 0"),
+        ({"gru_chunk": -1}, "gru_chunk is -1; allowed: an integer >= 0"),
         ({"num_clusters": (4, 1)}, "num_clusters is 1; allowed: >= 2"),
     ],
 )
@@ -75,3 +78,16 @@ def test_sizes_that_cannot_be_are_refused(change: dict[str, Any], words: str) ->
 
 def test_the_papers_recipe_has_no_distillation() -> None:
     assert autohome_mix.RECIPE["members"] == {"weight": 0.0}
+
+
+def test_with_chunks_padding_changes_nothing_and_the_model_exports(rng: torch.Generator) -> None:
+    model, (frames, mask) = replace(TINY, gru_chunk=4).build().eval(), some_batch(rng, 8)
+    logits = model(frames, mask)
+    longer = F.pad(frames, (0, 0, 0, 9), value=7.0), F.pad(mask, (0, 9))
+    torch.testing.assert_close(model(*longer), logits)
+    shape = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1)}
+    with torch.no_grad():
+        program = torch.export.export(model, (frames, mask), dynamic_shapes=(shape, shape))
+        for lengths in ((9, 2, 3, 1, 7), (1, 1)):
+            other = some_batch(rng, 8, lengths)
+            torch.testing.assert_close(program.module()(*other), model(*other))
