@@ -51,7 +51,7 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
     """Return the predictions of a run, which is trained first if it is not there."""
     course, seed = RACES[race], 0 if run.shared else seed
     folder = work / f"{race}-{name}-seed{seed}"
-    predictions = folder.with_suffix(".parquet")
+    predictions = folder.parent / f"{folder.name}.parquet"
     if predictions.exists():
         return predictions
     root = place(course, data, work)
@@ -59,7 +59,7 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
     for other in (run.start, *run.needs):
         if other:
             made = done(race, other, RUNS[race][other], seed, data, work)
-            words[other.replace("-", "_")] = made.with_suffix("")
+            words[other.replace("-", "_")] = made.parent / made.stem
     if run.start:
         words["start"] = work / f"{race}-{run.start}-seed{seed}"
     for file, command in run.prepare.items():
