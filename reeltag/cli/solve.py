@@ -55,6 +55,8 @@ class Options:
     """The smallest sizes: to see that everything works."""
     dry_run: bool = False
     """Show the graph, what is done, what is to do, and what that takes; run nothing."""
+    keep_going: bool = False
+    """After a step has failed, run what does not depend on it before giving up."""
     only: str = ""
     """Run only this step and what it needs: its name, or the name of its folder."""
     clean: bool = False
@@ -134,7 +136,7 @@ class Solve:
                 _print_table(drawn(made))
                 STDOUT.print(summary(made), highlight=False, markup=False, soft_wrap=True)
             return 0
-        run(steps, root)
+        run(steps, root, keep_going=options.keep_going)
         tables = [] if options.only else list(goal.tables(lambda step: folder_of(step, root)))
         self._tell(steps, tables)
         return 0

@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+from reeltag.core.errors import DataError
 from reeltag.pipeline.locks import holder
 from reeltag.pipeline.running import missing
 from reeltag.pipeline.steps import Estimate, Source, Step, as_steps, ordered
@@ -168,9 +170,10 @@ def _history(root: Path) -> dict[str, list[Record]]:
     """Return the finished steps under `root`, by function."""
     found: dict[str, list[Record]] = {}
     for path in sorted(root.glob("*/step.json")):
-        record = read_record(path.parent)
-        if record is not None and record.finished:
-            found.setdefault(record.function, []).append(record)
+        with suppress(DataError):  # a file of another program, in a folder of another
+            record = read_record(path.parent)
+            if record is not None and record.finished:
+                found.setdefault(record.function, []).append(record)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, ReeltagError
 from reeltag.pipeline.amounts import duration, size
 from reeltag.pipeline.keys import resolved
 from reeltag.pipeline.locks import attempted, holder
@@ -52,8 +52,16 @@ class Event:
     words: str = ""
 
 
+class FailedStepsError(ReeltagError):
+    """Steps failed, and all that did not depend on them was made."""
+
+
 def run(
-    goals: Step | Iterable[Step], root: Path, on_event: Callable[[Event], None] | None = None
+    goals: Step | Iterable[Step],
+    root: Path,
+    on_event: Callable[[Event], None] | None = None,
+    *,
+    keep_going: bool = False,
 ) -> None:
     """Make the goals, and of all that they need what is missing, under `root`.
 
@@ -64,8 +72,10 @@ def run(
         goals: a step, or several.
         root: folder for all results; made where it is missing.
         on_event: told what happens; None: `tell`, lines on stderr.
+        keep_going: after a step has failed, make what does not depend on it.
 
     Raises:
+        FailedStepsError: with `keep_going`, at the end; it names them all.
         ConfigError: called on several ranks (torchrun).
         DataError: data that the steps need are not there.
         Exception: whatever a step raises, with a note that names the step and how to go on.
@@ -77,17 +87,25 @@ def run(
     work = _Work(root, numbers, on_event or tell)
     todo = missing(goals, root)
     work.tell("there", number=sum(is_done(step, root) for step in steps))
-    told: set[str] = set()
-    while todo:
-        ready = [step for step in todo if all(is_done(before, root) for before in step.needs)]
-        if not any(work.attempt(step) for step in ready):
-            for step in ready:
-                who = holder(lock_of(step, root))
-                if who and step.folder_name not in told:
-                    told.add(step.folder_name)
-                    work.tell("waiting", step, words=who)
-            time.sleep(PATIENCE)
+    failed: dict[str, str] = {}
+    while ready := [s for s in todo if s.folder_name not in failed and _can_begin(s, root)]:
+        for step in ready:
+            try:
+                if work.attempt(step):
+                    break
+            except Exception as error:
+                if not keep_going:
+                    raise
+                failed[step.folder_name] = f"{step.name} ({type(error).__name__}: {error})"
+                break
+        else:
+            work.wait(ready)
         todo = missing(goals, root)
+    if failed:
+        raise FailedStepsError(
+            f"{len(failed)} of {len(steps)} steps failed: {', '.join(failed.values())}",
+            hint="The same command tries them again.",
+        )
 
 
 def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
@@ -138,6 +156,7 @@ class _Work:
     numbers: Mapping[str, int]
     on_event: Callable[[Event], None]
     start: float = field(default_factory=time.monotonic)
+    waited: set[str] = field(default_factory=set)
 
     def tell(
         self,
@@ -168,6 +187,15 @@ class _Work:
                 self._make(step)
             return ours
 
+    def wait(self, steps: Iterable[Step]) -> None:
+        """Wait a moment, and say once for each step who is at it."""
+        for step in steps:
+            who = holder(lock_of(step, self.root))
+            if who and step.folder_name not in self.waited:
+                self.waited.add(step.folder_name)
+                self.tell("waiting", step, words=who)
+        time.sleep(PATIENCE)
+
     def _make(self, step: Step) -> None:
         part, place, record = part_of(step, self.root), folders(self.root), begin(step, self.root)
         self.tell("begun" if record.sessions == 1 else "resumed", step)
@@ -184,6 +212,10 @@ class _Work:
             self.tell("failed", step, seconds=time.monotonic() - begun, words=words)
             raise
         self.tell("done", step, seconds=record.seconds, bytes_=record.bytes)
+
+
+def _can_begin(step: Step, root: Path) -> bool:
+    return all(is_done(before, root) for before in step.needs)
 
 
 def _refuse_ranks() -> None:

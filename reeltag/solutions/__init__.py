@@ -15,7 +15,7 @@ A line that goes on is indented. The module exports
 
     Config     a frozen, keyword-only dataclass: sizes, seeds, scale; the paper's are the defaults.
                Each field has a sentence under it and becomes a flag; the names of the flags of
-               `reeltag solve` itself (data, out, tiny, dry_run, only, clean, yes, json) are taken.
+               `reeltag solve` itself (data, out, tiny, dry_run, only, ...) are taken.
                What does not change results (workers, device) is a `field(compare=False)`.
     TINY       a Config with which the whole program takes less than half a minute on a CPU.
     TINY_DATA  a SynthConfig: the corpus that --tiny makes where no --data is given, and the tests.
@@ -24,20 +24,20 @@ A line that goes on is indented. The module exports
                hours have passed: DataError naming what is needed and which command makes it.
 
     def solve(data: Path, config: Config) -> Goal:
-        index = open_index(data)
-        given = data_source(data, index)                               # reeltag.solutions.data
-        stage = [step(train, given, name=name, recipe=...) for name in ("I", "II-A")]
-        scored = step(score, stage[-1], given, name="II-A", split="test")
-        return Goal(steps=(scored,), tables=lambda folder: [table_1(folder(scored))])
+        given = data_source(data, open_index(data))                    # reeltag.solutions.data
+        model = trained(given, "II-A", family="nextvlad", model=..., recipe=recipe)   # .steps
+        scores = scored(run_of(model), given, "II-A", splits=recipe.splits, choices=...)
+        judged = step(judge, given, predictions_of(scores), name="II-A", version=2)
+        return Goal(steps=(judged,), tables=lambda folder: [table_1(folder(judged))])
 
 `tables` is called when all goals are there, with what tells where a step lies; it may read the
 goals and nothing else (what only led to them may have been removed). It returns `Table`s, the
 paper's figures beside ours, for the terminal, for --json, for WORK/<name>.json and for the report.
 
-The functions of steps are called `fn(out, *inputs, **config)`, see `reeltag.pipeline.steps`:
-`out` may hold what a killed call left, and the function goes on from there. They are functions of
-a module, `version=` is raised when they compute something else, and they raise on Ctrl-C rather
-than return. Solutions in the same WORK share steps of equal name, function, inputs and config.
+The function of a step is called `judge(out, *inputs, **config)`, see `reeltag.pipeline.steps`:
+`out` may hold what a killed call left, and it goes on from there. It is a function of a module,
+known by its name: its `version=` is raised when it computes something else. On Ctrl-C it raises
+rather than returns. Solutions in one WORK share steps of equal name, function, inputs and config.
 
 `tests/solutions/test_contract.py` holds every listed solution to all this, and runs it tiny.
 """

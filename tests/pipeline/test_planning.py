@@ -77,6 +77,12 @@ def test_without_an_estimate_others_of_the_function_are_asked(tmp_path: Path) ->
     assert row.seconds == 30.0 and row.basis == "like others"
 
 
+def test_a_step_json_of_another_program_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "alien").mkdir()
+    (tmp_path / "alien" / "step.json").write_text("{}")
+    assert plan(summed("a", seconds=1.0), tmp_path).seconds == 1.0
+
+
 def test_what_was_spent_on_a_part_is_taken_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.pipeline.running import Event, run
+from reeltag.pipeline.running import Event, FailedStepsError, run
 from reeltag.pipeline.steps import Source, Step, source, step
-from reeltag.pipeline.store import begin, finish, folder_of, part_of, read_record
+from reeltag.pipeline.store import begin, finish, folder_of, is_done, part_of, read_record
 from tests.pipeline.made import calls, diamond, failing, folders, nested, slow, total, until, value
 
 PROGRAM = """
@@ -196,6 +196,23 @@ def test_a_failing_step_is_named_keeps_its_part_and_leaves_others(
     flag.unlink()
     run(goal, root)
     assert value(folder_of(goal, root)) == 1.0 and len(calls(tmp_path / "log")) == 4
+
+
+def test_keep_going_makes_what_does_not_depend_on_a_failed_step(
+    data: Source, tmp_path: Path
+) -> None:
+    root, flag, log = tmp_path / "work", tmp_path / "flag", tmp_path / "log"
+    flag.touch()
+    one, two = (step(failing, name=name, means={"flag": flag}) for name in "ab")
+    after = step(total, one, means={"log": log})
+    with pytest.raises(
+        FailedStepsError, match=r"2 of 7 .*failing-a \(ZeroDivisionError.*failing-b"
+    ):
+        run([after, two, diamond(data, log)], root, keep_going=True)
+    assert calls(log) == ["number-top", "total-left", "total-right", "total-goal"]
+    flag.unlink()
+    run([after, two], root, keep_going=True)
+    assert is_done(after, root) and is_done(two, root)
 
 
 def test_ctrl_c_leaves_the_part_and_a_second_call_goes_on(tmp_path: Path) -> None:
