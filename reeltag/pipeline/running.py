@@ -39,7 +39,7 @@ class Event:
         seconds: that the step took, if "done" with all its sessions.
         elapsed: seconds since the run began.
         bytes: of the result.
-        words: who is waited for, or where an unfinished step lies.
+        words: who is waited for, where an unfinished step lies, or how many sessions it took.
     """
 
     kind: Kind
@@ -141,6 +141,7 @@ def tell(event: Event) -> None:
         say(f"{head} ..." if event.kind == "begun" else f"{head} goes on ...")
     elif event.kind == "done":
         took, size_ = duration(event.seconds), size(event.bytes)
+        took = f"{took} {event.words}" if event.words else took
         say(f"{head} done in {took}, {size_} ({duration(event.elapsed)} since the start)")
     elif event.kind == "waiting":
         say(f"{head}: waiting for {event.words}")
@@ -211,7 +212,8 @@ class _Work:
             error.add_note(f"in step {step.name}; {words}")
             self.tell("failed", step, seconds=time.monotonic() - begun, words=words)
             raise
-        self.tell("done", step, seconds=record.seconds, bytes_=record.bytes)
+        words = f"in {record.sessions} sessions" if record.sessions > 1 else ""
+        self.tell("done", step, seconds=record.seconds, bytes_=record.bytes, words=words)
 
 
 def _can_begin(step: Step, root: Path) -> bool:

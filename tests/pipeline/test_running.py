@@ -133,6 +133,7 @@ def test_kill_9_in_mid_step_and_run_again_goes_on_in_the_same_part(tmp_path: Pat
     folder = folder_of(goal, root)
     assert 3 <= ticks < 20 and (folder / "marker").exists() and value(folder) == 20
     assert [event.kind for event in seen] == ["there", "resumed", "done"]
+    assert seen[-1].words == "in 2 sessions"
     record = read_record(folder)
     # at least the ticks before and after the kill, less a tick that was cut short
     assert record is not None and record.sessions == 2 and 0.9 <= record.seconds < 10
@@ -205,9 +206,7 @@ def test_keep_going_makes_what_does_not_depend_on_a_failed_step(
     flag.touch()
     one, two = (step(failing, name=name, means={"flag": flag}) for name in "ab")
     after = step(total, one, means={"log": log})
-    with pytest.raises(
-        FailedStepsError, match=r"2 of 7 .*failing-a \(ZeroDivisionError.*failing-b"
-    ):
+    with pytest.raises(FailedStepsError, match=r"2 of 7 .*failing-a \(Zero.*failing-b"):
         run([after, two, diamond(data, log)], root, keep_going=True)
     assert calls(log) == ["number-top", "total-left", "total-right", "total-goal"]
     flag.unlink()
