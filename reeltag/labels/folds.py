@@ -7,6 +7,7 @@ Shape letters: V records, G videos (records with the same id are one), E labels,
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ class FoldConfig:
     hold_out: int = 0
     """The fold, 0 to count - 1, that is not trained on: what `reeltag predict --split train` with
     the same options predicts."""
+    by: Literal["labels", "ratings"] = "labels"
+    """What is shared equally: the videos of each label; or, of the videos with rated segments and
+    of no others, those with a positive of each class and those with a negative."""
     seed: int = 0
     """Of the division, not of the training: the same for all predictions that are joined."""
 

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import rated_segments
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import open_index
+from reeltag.data.index import Index, open_index
+from reeltag.data.selection import lists_of
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
@@ -50,3 +53,51 @@ def test_more_folds_than_videos_are_refused(data: Path) -> None:
     index = open_index(data, jobs=1, quiet=True)
     with pytest.raises(ConfigError, match="training videos cannot be divided into 50 folds"):
         held_out_rows(index, Splits(), FoldConfig(count=50))
+
+
+RATED = Splits(train="validate*", holdout=0.0)
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    out = tmp_path_factory.mktemp("rated") / "data"
+    config = SynthConfig(
+        videos=400, classes=4, rgb=2, audio=0, min_frames=40, max_frames=60, rated_fraction=0.6
+    )
+    write_corpus(out, config, quiet=True)
+    return open_index(out, jobs=1, quiet=True)
+
+
+def test_folds_by_ratings_hold_rated_videos_and_share_positives_and_negatives(rated: Index) -> None:
+    fold = FoldConfig(count=5, by="ratings")
+    mine = held_out_rows(rated, RATED, fold)
+    bounds = lists_of(rated.table, "segment_labels")[0]
+    assert (np.diff(bounds)[mine] > 0).all()
+    of_all, of_fold = _strata(rated, None), _strata(rated, mine)
+    assert 25 < len(of_all["videos"]) < 60  # 0.6 of 60
+    for name, videos in of_all.items():
+        assert abs(len(of_fold.get(name, ())) - len(videos) / 5) <= 1.5, name
+
+
+def test_folds_by_ratings_cover_the_rated_videos_and_share_nothing(rated: Index) -> None:
+    folds = [
+        held_out_rows(rated, RATED, FoldConfig(count=3, hold_out=k, by="ratings")) for k in range(3)
+    ]
+    times = np.sum(folds, axis=0)
+    every = rated_segments(rated, "validate").records
+    assert times.max() == 1 and times.sum() == (np.diff(every.lists("segment_starts")[0]) > 0).sum()
+    with pytest.raises(ConfigError, match=r"\d+ rated videos cannot be divided into 90 folds"):
+        held_out_rows(rated, RATED, FoldConfig(count=90, by="ratings"))
+
+
+def _strata(index: Index, rows: NDArray[np.bool_] | None) -> dict[str, set[str]]:
+    """Return the rated videos, and those with a positive and with a negative of each class."""
+    items = rated_segments(index, "train", splits=RATED, rows=rows)
+    assert items.targets is not None
+    ids, found = items.ids(items.targets.item()), dict[str, set[str]]()
+    for id_, label, value in zip(
+        ids, items.targets.classes, items.targets.given_values(), strict=True
+    ):
+        for name in ("videos", f"{label} {value > 0.5}"):
+            found.setdefault(name, set()).add(id_)
+    return found
