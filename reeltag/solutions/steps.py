@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reeltag.data.folding import held_out_rows
 from reeltag.data.index import open_index
 from reeltag.data.splits import Split, Splits
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
+from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig
 from reeltag.models.tagger import Tagger
 from reeltag.pipeline.keys import Keyed
@@ -19,6 +21,7 @@ from reeltag.training.soft_labels import SoftLabelConfig
 
 RUN = "run"  # run folder inside of what a training makes
 PREDICTIONS = "predictions.parquet"  # inside of what a scoring makes
+ALL_VIDEOS = FoldConfig()
 
 
 def trained(
@@ -30,6 +33,7 @@ def trained(
     recipe: Recipe,
     init: Keyed | None = None,
     soft: Mapping[str, Any] | None = None,
+    labels: Mapping[str, Keyed] | None = None,
     estimate: Callable[[], Estimate] | None = None,
 ) -> Step:
     """Return the step "train-<name>": a model trained; its run folder is `run_of` it.
@@ -39,12 +43,14 @@ def trained(
         name: of the model: "II-A".
         family: of the model.
         model: sizes; classes and widths are taken from the data.
-        recipe: everything else, but for `init` and `soft`.
+        recipe: everything else, but for `init`, `soft`, and the files of `labels`.
         init: run folder to start from, `run_of(other)`.
         soft: fields of `SoftLabelConfig`, the `file` as a step's: {"file": made / "soft.parquet"}.
+        labels: files of `MendingConfig`, as a step's: {"correlation": made / "P.parquet"}.
         estimate: what it will cost.
     """
     options = {"family": family, "model": model, "recipe": recipe, "init": init, "soft": soft}
+    options["labels"] = labels
     return Step(
         name=f"train-{name}", fn=train_model, inputs=(data,), config=options, estimate=estimate
     )
@@ -57,6 +63,7 @@ def scored(
     *,
     splits: Splits,
     split: Split = "test",
+    fold: FoldConfig = ALL_VIDEOS,
     choices: Choices,
     estimate: Callable[[], Estimate] | None = None,
 ) -> Step:
@@ -68,10 +75,11 @@ def scored(
         name: of the model, or of what is scored.
         splits: the rule that gives a shard its split; that of the recipe.
         split: which shards.
+        fold: of the training split, that of the recipe: only what was held out is scored.
         choices: what is scored, and how.
         estimate: what it will cost.
     """
-    options = {"splits": splits, "split": split, "choices": choices}
+    options = {"splits": splits, "split": split, "fold": fold, "choices": choices}
     return Step(
         name=f"score-{name}", fn=score_split, inputs=(run, data), config=options, estimate=estimate
     )
@@ -96,6 +104,7 @@ def train_model(
     recipe: Recipe,
     init: Path | None,
     soft: Mapping[str, Any] | None,
+    labels: Mapping[str, Path] | None,
 ) -> None:
     """Train, or go on from the last checkpoint, to the same weights."""
     run = out / RUN
@@ -106,14 +115,26 @@ def train_model(
     if soft is not None:
         soft_labels = SoftLabelConfig(**{**soft, "file": str(soft["file"])})
         recipe = replace(recipe, soft=soft_labels)
+    if labels is not None:
+        files: dict[str, Any] = {name: str(file) for name, file in labels.items()}
+        recipe = replace(recipe, labels=replace(recipe.labels, **files))
     train(data, run, family, model, recipe)
 
 
 def score_split(
-    out: Path, run: Path, data: Path, *, splits: Splits, split: Split, choices: Choices
+    out: Path,
+    run: Path,
+    data: Path,
+    *,
+    splits: Splits,
+    split: Split,
+    fold: FoldConfig,
+    choices: Choices,
 ) -> None:
     """Score, or go on from the last part that was written."""
     file = out / PREDICTIONS
-    if not file.exists():  # a kill between its last byte and the end of the step
-        index = open_index(data)
-        predict(Tagger.load(run), index, file, choices, split=split, splits=splits, run=run)
+    if file.exists():  # a kill between its last byte and the end of the step
+        return
+    index, tagger = open_index(data), Tagger.load(run)
+    rows = held_out_rows(index, splits, fold) if fold.count else None
+    predict(tagger, index, file, choices, split=split, splits=splits, rows=rows, run=run)
