@@ -104,7 +104,7 @@ def train_model(
     recipe: Recipe,
     init: Path | None,
     soft: Mapping[str, Any] | None,
-    labels: Mapping[str, Path] | None,
+    labels: Mapping[str, Path] | None = None,
 ) -> None:
     """Train, or go on from the last checkpoint, to the same weights."""
     run = out / RUN
@@ -128,7 +128,7 @@ def score_split(
     *,
     splits: Splits,
     split: Split,
-    fold: FoldConfig,
+    fold: FoldConfig = ALL_VIDEOS,
     choices: Choices,
 ) -> None:
     """Score, or go on from the last part that was written."""
