@@ -100,7 +100,7 @@ def roles(index: Index, *, folds: int = 5) -> Roles:
         raise _unrated(index, int((usable & np.isin(shard, validate)).sum()))
     teachers = Splits(train=_pattern(index, validate), holdout=0.0)
     test = usable & np.isin(shard, _shards(index, "test", needed=False)) & (rated > 0)
-    fold = FoldConfig() if test.any() else FoldConfig(count=folds)
+    fold = FoldConfig() if test.any() else FoldConfig(count=folds, by="ratings")
     head, tail = _skipped(index, taught)
     length = column_of(index.table, "frames") // SEGMENT_SECONDS
     learned = usable & np.isin(shard, train)

@@ -41,6 +41,7 @@ from reeltag.training.config import Recipe
 
 SOFT = "soft.parquet"  # inside of what a softening makes
 SCORES = "scores.json"  # of what a scoring or comparing makes
+_DEVICES = {"gpu": "cuda"}  # as a training names it, as torch does
 NEVER = 1 << 40  # steps: a recipe that validates so seldom keeps its last weights
 
 
@@ -53,6 +54,7 @@ def train(
     recipe: Recipe,
     start: Path | None = None,
     soft: Path | None = None,
+    equal: int = 0,
     labels: Mapping[str, Path] | None = None,
     accelerator: str = "auto",
 ) -> None:
@@ -63,9 +65,11 @@ def train(
         data: the data folder.
         family: of the model.
         model: sizes; classes and widths are taken from the data.
-        recipe: everything else; what it says of `init`, `soft.file` and `accelerator` is replaced.
+        recipe: everything else; what it says of `init`, `soft.file`, `soft.equal` and
+            `accelerator` is replaced.
         start: folder of a `train` step whose weights are the first ones.
-        soft: folder of a `soften` step; `recipe.soft` says what is taken of it.
+        soft: folder of a `soften` step whose segments are learned from too.
+        equal: of these, so many for each class; 0 takes all.
         labels: files for fields of `recipe.labels`, such as {"correlation": made / "P.parquet"}.
         accelerator: where it runs.
     """
@@ -77,7 +81,8 @@ def train(
         recipe = dataclasses.replace(recipe, accelerator=accelerator)  # type: ignore[arg-type]
         first = None if start is None else str(start)
         _refresh(run / "config.json", data, init=first, soft=file, accelerator=accelerator)
-        options = None if file is None else {**dataclasses.asdict(recipe.soft), "file": file}
+        own = dataclasses.asdict(recipe.soft)
+        options = None if file is None else {**own, "file": file, "equal": equal}
         train_model(
             out,
             data,
@@ -124,7 +129,7 @@ def predict_segments(
         segment_top_k=tagger.num_classes,
         segment_classes=judges.classes,
         precision=precision,  # type: ignore[arg-type]
-        device=device,
+        device=_DEVICES.get(device, device),
     )
     rows = judges.rows(index)
     split, splits = judges.split, judges.splits
@@ -250,7 +255,7 @@ def soften(
     if file.exists():
         return
     tagger, index = Tagger.load(run), open_index(data)
-    choices = dataclasses.replace(choices, device=device)
+    choices = dataclasses.replace(choices, device=_DEVICES.get(device, device))
     soften_file(tagger, index, file, choices, splits=splits, segment_classes=classes, run=run)
 
 

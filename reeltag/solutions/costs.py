@@ -1,0 +1,96 @@
+"""What steps of solutions that find moments will cost, as far as arithmetic tells.
+
+Floating-point operations over a round number for the machine; `reeltag.pipeline` corrects it by
+what the first steps in the same folder really took.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from reeltag.data.dataset import SEGMENT_SECONDS
+from reeltag.data.index import Index
+from reeltag.data.selection import column_of, lists_of
+from reeltag.models import ModelConfig
+from reeltag.pipeline.steps import Estimate
+from reeltag.solutions.judges import Roles, num_rated
+from reeltag.training.config import Recipe
+
+_CPU, _GPU = 1e10, 2e13  # useful operations a second: of a CPU's thread, of a GPU
+_AN_ITEM = 1e-3  # seconds to read and hand over an item, on a CPU
+_PAIR = 6  # bytes of a class and its score in a file of predictions
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs on one data set."""
+
+    index: Index
+    roles: Roles
+
+    def training(self, model: ModelConfig, recipe: Recipe, soft: int = 0) -> Estimate:
+        """Return the cost of a training with so many soft segments beside what is in the data."""
+        if recipe.items == "videos":
+            items, frames = self.roles.num_videos, self._length
+            if recipe.frames.how == "stride":
+                frames /= sum(recipe.frames.stride_range) / 2
+        else:
+            kept = 1 - 1 / recipe.fold.count if recipe.fold.count else 1.0
+            items, frames = round(self._num_rated * kept) + soft, float(SEGMENT_SECONDS)
+        seconds = self._seconds(model, items * recipe.epochs, frames, passes=3)
+        return Estimate(seconds=seconds, bytes=4 * sum(self._parameters(model)))
+
+    def predicting(self, model: ModelConfig) -> Estimate:
+        """Return the cost of scoring all segments of the videos that judge."""
+        seen = self.roles.judges.rows(self.index)
+        segments = int(column_of(self.index.table, "frames")[seen].sum()) // SEGMENT_SECONDS
+        classes = len(self.roles.judges.classes) or self.index.num_classes
+        seconds = self._seconds(model, segments, SEGMENT_SECONDS, passes=1)
+        return Estimate(seconds=seconds, bytes=segments * classes * _PAIR)
+
+    def softening(self, model: ModelConfig, soft: int) -> Estimate:
+        """Return the cost of asking a teacher about so many segments."""
+        seconds = self._seconds(model, soft, SEGMENT_SECONDS, passes=1)
+        return Estimate(seconds=seconds, bytes=soft * 40)
+
+    def num_soft(self, per_label: int, per_class: int = 0) -> int:
+        """Return about how many segments are drawn, n a label, at most m a class (0 = all)."""
+        shards = self.roles.videos.shards(self.index, "train")
+        mine = np.isin(column_of(self.index.table, "shard"), shards)
+        labels = lists_of(self.index.table.filter(mine).combine_chunks(), "labels")[1]
+        pool = per_label * np.bincount(labels, minlength=self.index.num_classes)
+        if not per_class:
+            return int(pool.sum())
+        wanted = list(self.roles.judges.classes) or slice(None)
+        return int(np.minimum(pool[wanted], per_class).sum())
+
+    @cached_property
+    def _length(self) -> float:
+        return float(np.minimum(column_of(self.index.table, "frames"), 300).mean())
+
+    @cached_property
+    def _num_rated(self) -> int:
+        shards = self.roles.rated.shards(self.index, "train")
+        return int(num_rated(self.index)[np.isin(self._shard, shards)].sum())
+
+    @property
+    def _shard(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+        return column_of(self.index.table, "shard")
+
+    def _parameters(self, model: ModelConfig) -> tuple[int, int]:
+        """Return how many parameters see each frame, and how many each item once."""
+        widths = tuple(stream.width for stream in self.index.streams)
+        with torch.device("meta"):
+            built = replace(model, dims=widths, num_classes=self.index.num_classes).build()  # type: ignore[type-var]
+        sizes = [(("pool" in name), value.numel()) for name, value in built.named_parameters()]
+        of_frames = sum(size for pooled, size in sizes if pooled)
+        return of_frames, sum(size for _, size in sizes) - of_frames
+
+    def _seconds(self, model: ModelConfig, items: float, frames: float, passes: int) -> float:
+        of_frames, of_items = self._parameters(model)
+        operations = 2.0 * passes * items * (of_frames * frames + of_items)
+        if torch.cuda.is_available():
+            return operations / _GPU
+        return operations / (_CPU * torch.get_num_threads()) + items * _AN_ITEM
