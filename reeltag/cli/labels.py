@@ -1,6 +1,5 @@
 """`reeltag labels`: what do the labels of a data set say of each other?"""
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
+from reeltag.cli.class_names import class_named
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.index import open_index
@@ -65,7 +65,7 @@ class Labels:
         index = open_index(self.data, quiet=self.json)
         vocabulary = find_vocabulary(self.data, index.num_classes)
         vocabulary = vocabulary or Vocabulary.numbered(index.num_classes)
-        chosen = _class_named(self.class_name, vocabulary.names) if self.class_name else None
+        chosen = class_named(self.class_name, vocabulary.names) if self.class_name else None
         among = _among(self.classes, index.num_classes)
         if among is not None and chosen is not None:
             among[chosen] = True
@@ -191,38 +191,6 @@ def _among(path: Path | None, num_classes: int) -> NDArray[np.bool_] | None:
     among = np.zeros(num_classes, bool)
     among[list(listed)] = True
     return among
-
-
-def _class_named(wanted: str, names: tuple[str, ...]) -> int:
-    """Return the number of a class by its name, in whatever case, or by its number.
-
-    Raises:
-        ConfigError: no class, or more than one, has that name; close ones are told.
-    """
-    if wanted in names and names.count(wanted) == 1:
-        return names.index(wanted)
-    folded = [name.casefold() for name in names]
-    found = [number for number, name in enumerate(folded) if name == wanted.casefold()]
-    if len(found) == 1:
-        return found[0]
-    if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    if found:
-        raise ConfigError(
-            f"{len(found)} classes are called {wanted!r}: {', '.join(map(str, found))}",
-            where="class",
-            hint="Give one of these numbers.",
-        )
-    holds = sorted((name for name in names if wanted.casefold() in name.casefold()), key=len)
-    close = difflib.get_close_matches(wanted.casefold(), folded, n=5)
-    alike = dict.fromkeys([*(names[folded.index(name)] for name in close), *holds])
-    raise ConfigError(
-        f"no class is called {wanted!r}",
-        where="class",
-        hint=f"Did you mean {', '.join([*alike][:5])}?"
-        if alike
-        else f"There are {len(names):,} classes: {', '.join(names[:3])}, ...",
-    )
 
 
 def _about(chosen: int, correlation: Correlation) -> dict[str, Any]:

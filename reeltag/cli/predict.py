@@ -53,6 +53,11 @@ class Predict:
     classes: Path | None = None
     """CSV file with a column Index: segments are scored for these classes only (the challenge's
     segment_label_ids.csv)."""
+    video_run: Path | None = None
+    """Run folder of the video model that --candidates and --video-power go by; None: RUN itself."""
+    video_predictions: Path | None = None
+    """Prediction file of whole videos that they go by instead; what a video's row does not list is
+    no candidate."""
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
@@ -78,6 +83,7 @@ class Predict:
             run=self.checkpoint,
             overwrite=self.overwrite,
             restart=self.restart,
+            video_source=video_source(self.video_run, self.video_predictions),
         )
         if self.json:
             print_json(_described(outcome))
@@ -121,6 +127,13 @@ class Predict:
 
 def _described_fold(fold: FoldConfig) -> str:
     return f"fold {fold.hold_out} of {fold.count} (seed {fold.seed})" if fold.count else "any fold"
+
+
+def video_source(run: Path | None, predictions: Path | None) -> Tagger | Path | None:
+    """Return what is given to candidates and fusion, or None."""
+    if run is not None and predictions is not None:
+        raise ConfigError("--video-run and --video-predictions both score the videos; give one")
+    return predictions if run is None else Tagger.load(run)
 
 
 def trained_splits(

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
+from reeltag.inference.log_space import probabilities
 from reeltag.inference.predictions import Predictions, Rows
 from reeltag.inference.ranking import BestOfClass
 
@@ -137,16 +138,6 @@ def write_segments(
         repeated=repeated,
         empty=empty,
     )
-
-
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the sigmoid in float64, so that logits up to 36 that differ stay different.
-
-    >>> probabilities(np.array([-1000, 0, 20], np.float32)).tolist()  # doctest: +ELLIPSIS
-    [0.0, 0.5, 0.99999999793...]
-    """
-    small = np.exp(-np.abs(logits.astype(np.float64)))
-    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small))
 
 
 def _label_pairs(rows: Rows) -> Iterable[list[str]]:

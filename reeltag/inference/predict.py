@@ -22,6 +22,8 @@ from reeltag.inference.parts import Parts
 from reeltag.inference.predictions import About, Kind
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
+from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.models.tagger import Tagger
 
 DEFAULT_CHOICES = Choices()
@@ -40,6 +42,7 @@ def predict(
     overwrite: bool = False,
     restart: bool = False,
     finish: Callable[[Parts], dict[Kind, int]] | None = None,
+    video_source: Tagger | Path | None = None,
 ) -> Outcome:
     """Score a split into the prediction file `out`; broken records are skipped and counted.
 
@@ -60,10 +63,12 @@ def predict(
         restart: throw away what an interrupted run has left.
         finish: makes something else of what was scored than a prediction file; see
             `write_predictions`.
+        video_source: what candidates and fusion of segments go by: another checkpoint, or a
+            prediction file of whole videos; None = `tagger` itself.
 
     Raises:
-        ConfigError: tagger and data do not fit each other, the split is empty, or an interrupted
-            run had other settings.
+        ConfigError: tagger, video source and data do not fit each other, the split is empty, no
+            segment is left to be scored, or an interrupted run had other settings.
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
@@ -73,12 +78,14 @@ def predict(
     items = videos(index, split, splits=splits, streams=streams, rows=rows)
     usable = _usable_rows(index, split, splits)
     usable = usable if rows is None else usable[rows[usable]]
-    _tell(items, choices)
-    scorer = Scorer(tagger, tagger.num_classes, choices)
+    refuse_too_short(items, choices)
+    tell_items(items, choices)
+    video_scores, source = video_scores_of(video_source, tagger, items, choices)
+    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores)
 
     def read(first: int) -> Iterator[FrameBatch]:
         left = videos(index, "all", streams=streams, rows=usable[first:]) if first else items
-        return _batches(left, scorer)
+        return batches_of(left, scorer)
 
     outcome = write_predictions(
         scorer,
@@ -86,7 +93,7 @@ def predict(
         len(items),
         out,
         _about(tagger, index, choices, split, run),
-        _settings(tagger, index, usable, choices),
+        {**_settings(tagger, index, usable, choices), **source},
         restart=restart,
         finish=finish,
     )
@@ -137,7 +144,57 @@ def _refuse_other_names(tagger: Tagger, vocabulary: Vocabulary, where: Path) -> 
             )
 
 
-def _batches(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
+def refuse_too_short(items: VideoSet, choices: Choices) -> None:
+    """Raise ConfigError where segments are asked for and no video has one to be scored."""
+    head, tail = choices.policy.skip_head, choices.policy.skip_tail
+    longest = int(items.length.max(initial=0))
+    if choices.segments and -(-longest // SEGMENT_SECONDS) <= head + tail:
+        raise ConfigError(
+            f"none of the {len(items):,} videos has a segment but the first {head} and the last "
+            f"{tail}: the longest lasts {longest} s",
+            where=items.index.root,
+            hint="Score the whole of short videos: --skip-head 0 --skip-tail 0.",
+        )
+
+
+def video_scores_of(
+    source: Tagger | Path | None, tagger: Tagger, items: VideoSet, choices: Choices
+) -> tuple[VideoScores | None, dict[str, str]]:
+    """Return what candidates and fusion go by (None = `tagger` itself), and what tells it apart.
+
+    Raises:
+        ConfigError: it does not fit the tagger, or nothing that would need it is asked for.
+        DataError: a prediction file cannot be read, or lacks a video.
+    """
+    if source is None:
+        return None, {}
+    if not (choices.segments and choices.policy.asks_videos):
+        raise ConfigError(
+            "scores of whole videos are given, and nothing is asked of them",
+            hint="Say what for, with --segments: --candidates 20, or --video-power 0.05 "
+            "--segment-power 0.95.",
+        )
+    if isinstance(source, Path):
+        ids = items.ids(np.arange(len(items)))
+        of_file = ScoresOfFile(source, ids, tagger.num_classes, choices.policy.candidates)
+        return of_file, {"video_scores": of_file.digest()}
+    if source.streams != tagger.streams:
+        raise ConfigError(
+            f"the video run reads the streams {_listed(dict(source.streams))}; the run itself "
+            f"{_listed(dict(tagger.streams))}",
+            hint="Let it write a file: `reeltag predict VIDEO_RUN --out V.parquet`, and give that "
+            "with --video-predictions V.parquet.",
+        )
+    if source.class_names != tagger.class_names:
+        raise ConfigError(
+            "the video run was trained on other classes than the run itself",
+            hint="Both must have been trained on the same vocabulary.",
+        )
+    scores = ScoresOfTagger(source, choices.torch_device(), choices.max_frames)
+    return scores, {"video_scores": weights_digest(source)}
+
+
+def batches_of(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
     """Yield whole videos in the order of the index."""
     choices = scorer.choices
     longest = int(items.length.max(initial=1))
@@ -158,15 +215,20 @@ def _usable_rows(index: Index, split: Split, splits: Splits) -> NDArray[np.int64
     return np.flatnonzero(mine & ~index.table["skip"].to_numpy())
 
 
-def _tell(items: VideoSet, choices: Choices) -> None:
+def tell_items(items: VideoSet, choices: Choices) -> None:
+    """Say which videos are left out, whole or in part."""
     for kind, found in items.skipped.items():
         say(f"skipped: {found:,} records with {kind} (`reeltag info` names them)")
     longer = int((items.length > choices.max_frames).sum()) if choices.max_frames else 0
-    if longer and choices.videos:
+    if longer and (choices.videos or choices.policy.asks_videos):
         say(
             f"{longer:,} videos are judged by their first {choices.max_frames} seconds; "
             "--max-frames 0 looks at all"
         )
+    passed_over = choices.policy.skip_head + choices.policy.skip_tail
+    short = int((-(-items.length // SEGMENT_SECONDS) <= passed_over).sum())
+    if short and choices.segments:
+        say(f"{short:,} videos are too short: at head and tail all their segments are left out")
 
 
 def _about(tagger: Tagger, index: Index, choices: Choices, split: str, run: Path | None) -> About:
@@ -193,7 +255,8 @@ def _settings(
     settings = dataclasses.asdict(choices)
     for speed_only in ("batch_size", "device"):
         del settings[speed_only]
-    return {**settings, "weights": weights_digest(tagger), "records": places.hexdigest()}
+    policy = settings.pop("policy")
+    return {**settings, **policy, "weights": weights_digest(tagger), "records": places.hexdigest()}
 
 
 def weights_digest(tagger: Tagger) -> str:

@@ -2,26 +2,29 @@
 
 The frames are moved to the device once; segments are rows of the same tensor.
 
-Letters in shapes: B videos, T frames, D feature size, S segments of a video, N segments of the
-batch, C classes.
+Letters in shapes: B videos, N segments of the batch, C classes, K classes that segments are scored
+for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.inference.log_space import MeanLogits, fused_logits
+from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predictions import Rows
 from reeltag.inference.ranking import top_classes
+from reeltag.inference.video_scores import VideoScores
+from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
 
-SEGMENT_SECONDS = 5
+__all__ = ["SEGMENT_SECONDS", "Choices", "Scorer", "refuse_nan", "segment_starts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +44,8 @@ class Choices:
     options above keep; 0 keeps all. The challenge of 2019 wants 100000."""
     segment_classes: tuple[int, ...] = ()
     """Classes that segments are scored for; empty means all."""
-    drop_head: int = 0
-    """Seconds at the head of a video whose segments are left out (nobody rated the first 30)."""
-    drop_tail: int = 0
-    """Seconds at the tail whose segments are left out, counted from the end of the last, perhaps
-    partial segment (nobody rated the last 10)."""
+    policy: SegmentPolicy = field(default_factory=SegmentPolicy)
+    """How segments are scored."""
     max_frames: int = 300
     """Seconds, from its beginning, that a whole video is judged by (300 as published and as in
     training); 0 means all. Segments are scored to the end of the video."""
@@ -60,10 +60,16 @@ class Choices:
         """Refuse what is out of range with ConfigError."""
         for name in ("top_k", "segment_top_k", "batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
-        for name in ("per_class", "drop_head", "drop_tail", "max_frames"):
+        for name in ("per_class", "max_frames"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
         if not (self.videos or self.segments):
             raise ConfigError("neither videos nor segments are asked for")
+        if not self.segments and self.policy != SegmentPolicy():
+            raise ConfigError(
+                "what is said of segments (head, tail, candidates, powers, window, shifts) has no "
+                "effect on videos",
+                hint="Add --segments.",
+            )
 
     def torch_device(self) -> torch.device:
         """Return the device that is meant.
@@ -86,19 +92,6 @@ def _require(holds: bool, name: str, value: object, allowed: str) -> None:
         raise ConfigError(f"{name} must be {allowed}, got {value}")
 
 
-def segment_starts(num_frames: int, *, drop_head: int = 0, drop_tail: int = 0) -> range:
-    """Return the starts, in seconds, of a video's segments; the last one may be partial.
-
-    >>> list(segment_starts(17))
-    [0, 5, 10, 15]
-    >>> list(segment_starts(17, drop_head=5, drop_tail=10))
-    [5]
-    """
-    step = SEGMENT_SECONDS
-    end = -(-num_frames // step) * step - drop_tail
-    return range(-(-drop_head // step) * step, end - step + 1, step)
-
-
 class Scorer:
     """Scores batches with a tagger.
 
@@ -106,17 +99,29 @@ class Scorer:
         tagger: maps frames (B, T, D) and mask (B, T) to logits (B, C); put into eval mode.
         num_classes: C.
         choices: what is scored, and how.
+        video_scores: what candidates and fusion go by; None = the same tagger's.
+        pool: classes that candidates are taken from; empty = those that segments are scored for.
     """
 
-    def __init__(self, tagger: nn.Module, num_classes: int, choices: Choices) -> None:
+    def __init__(
+        self,
+        tagger: nn.Module,
+        num_classes: int,
+        choices: Choices,
+        *,
+        video_scores: VideoScores | None = None,
+        pool: Sequence[int] = (),
+    ) -> None:
         self.choices, self.device = choices, choices.torch_device()
         self.tagger = tagger.to(self.device).eval()
-        bad = [c for c in choices.segment_classes if not 0 <= c < num_classes]
+        self._video_scores, self._num_classes = video_scores, num_classes
+        bad = [c for c in (*choices.segment_classes, *pool) if not 0 <= c < num_classes]
         if bad:
             raise ConfigError(f"class {bad[0]} is not one of the checkpoint's {num_classes}")
         chosen = sorted(set(choices.segment_classes)) or list(range(num_classes))
         self._restricted = len(chosen) < num_classes
         self._chosen = torch.tensor(chosen, device=self.device)
+        self._pool = torch.tensor(sorted(set(pool)), device=self.device) if pool else self._chosen
 
     def score(self, batch: FrameBatch) -> tuple[Rows | None, Rows | None]:
         """Return the rows of the videos and those of their segments; None where not asked for.
@@ -125,9 +130,19 @@ class Scorer:
             DataError: a logit is not a number.
         """
         batch = batch.to(self.device)
+        asks_videos = self.choices.segments and self.choices.policy.asks_videos
         with torch.inference_mode(), self.autocast():
-            videos = self._videos(batch) if self.choices.videos else None
-            segments = self._segments(batch) if self.choices.segments else None
+            videos_BC = videos = segments = None
+            if self.choices.videos or (asks_videos and self._video_scores is None):
+                videos_BC = self._video_logits(batch)
+            if self.choices.videos and videos_BC is not None:
+                best = top_classes(videos_BC, self.choices.top_k)
+                videos = _rows(batch.ids, None, *best)
+            if asks_videos and self._video_scores is not None:
+                videos_BC = self._video_scores.logits(batch)
+                refuse_nan(videos_BC, batch, batch.ids)
+            if self.choices.segments:
+                segments = self._segments(batch, videos_BC if asks_videos else None)
         return videos, segments
 
     def autocast(self) -> AbstractContextManager[None]:
@@ -136,49 +151,85 @@ class Scorer:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def _videos(self, batch: FrameBatch) -> Rows:
+    def _video_logits(self, batch: FrameBatch) -> Tensor:
+        """Return (B, C)."""
         seen = slice(None, self.choices.max_frames or None)
-        logits_BC = self.tagger(batch.frames[:, seen], batch.mask[:, seen]).float()
+        logits_BC: Tensor = self.tagger(batch.frames[:, seen], batch.mask[:, seen]).float()
         refuse_nan(logits_BC, batch, batch.ids)
-        return _rows(batch.ids, None, *top_classes(logits_BC, self.choices.top_k))
+        return logits_BC
 
-    def _segments(self, batch: FrameBatch) -> Rows:
+    def _segments(self, batch: FrameBatch, videos_BC: Tensor | None) -> Rows:
+        """Return the rows of the segments, under what is known of their videos."""
+        policy = self.choices.policy
         lengths = batch.mask.sum(dim=1).tolist()
-        head, tail = self.choices.drop_head, self.choices.drop_tail
-        grid = [segment_starts(n, drop_head=head, drop_tail=tail) for n in lengths]
-        ids = [name for name, starts in zip(batch.ids, grid, strict=True) for _ in starts]
-        starts = torch.tensor([s for starts in grid for s in starts], dtype=torch.int32)
+        head, tail = policy.skip_head, policy.skip_tail
+        grid = [segment_starts(n, skip_head=head, skip_tail=tail) for n in lengths]
+        videos_BK = None if videos_BC is None else self._candidates(videos_BC)
+        if videos_BK is not None:
+            in_question = (videos_BK > -torch.inf).any(dim=1).tolist()
+            grid = [
+                g if any_class else range(0) for g, any_class in zip(grid, in_question, strict=True)
+            ]
+        segments = Segments.on(grid, lengths)
+        ids = [batch.ids[video] for video in segments.video.tolist()]
         k = min(self.choices.segment_top_k, len(self._chosen))
-        scores, classes = torch.empty(len(ids), k), torch.empty(len(ids), k, dtype=torch.int64)
-        done = 0
-        for frames, mask in self._cut(batch, grid):
-            logits_NC = self.tagger(frames, mask).float()
-            here = slice(done, done + len(frames))
-            refuse_nan(logits_NC, batch, ids[here])
+        if videos_BK is not None:
+            k = min(k, int((videos_BK > -torch.inf).sum(dim=1).max()))
+        scores = torch.empty(len(ids), k)
+        classes = torch.empty(len(ids), k, dtype=torch.int64)
+        listed = torch.ones(len(ids), k, dtype=torch.bool)
+        at_once = 4 * self.choices.batch_size
+        for done in range(0, len(ids), at_once):
+            here = slice(done, done + at_once)
+            part = segments.part(here)
+            logits_NK = self._segment_logits(batch, part, ids[here])
+            if videos_BK is not None:
+                logits_NK = _under(videos_BK[part.video.to(self.device)], logits_NK, policy)
+            best, column = top_classes(logits_NK, k)
+            scores[here], classes[here] = best.cpu(), self._chosen[column].cpu()
+            if videos_BK is not None:
+                listed[here] = (best > -torch.inf).cpu()
+        rows = _rows(ids, segments.start.int(), scores, classes)
+        if videos_BK is None:
+            return rows
+        return rows.where(listed.flatten().numpy()).without_empty()
+
+    def _segment_logits(self, batch: FrameBatch, part: Segments, ids: Sequence[str]) -> Tensor:
+        """Return (n, K), the mean over the shifts of their windows."""
+        policy = self.choices.policy
+        mean = MeanLogits(of_probs=policy.shift_mean == "probs")
+        for shift in policy.shifts:
+            frames, mask, held = cut_windows(
+                batch, part, before=policy.window_before, after=policy.window_after, shift=shift
+            )
+            if not len(held):
+                continue
+            logits_NC: Tensor = self.tagger(frames, mask).float()
+            refuse_nan(logits_NC, batch, [ids[row] for row in held.tolist()])
             if self._restricted:
                 logits_NC = logits_NC.index_select(1, self._chosen)
-            best, column = top_classes(logits_NC, k)
-            scores[here], classes[here] = best.cpu(), self._chosen[column].cpu()
-            done += len(frames)
-        return _rows(ids, starts, scores, classes)
+            if len(policy.shifts) == 1:
+                return logits_NC
+            mean.add(logits_NC, held.to(self.device), len(part))
+        return mean.mean()
 
-    def _cut(self, batch: FrameBatch, grid: list[range]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield frames (n, 5, D) and mask (n, 5), video by video, a bounded number at a time."""
-        missing = -batch.frames.shape[1] % SEGMENT_SECONDS
-        frames = F.pad(batch.frames, (0, 0, 0, missing)) if missing else batch.frames
-        mask = F.pad(batch.mask, (0, missing)) if missing else batch.mask
-        a_video = frames.shape[1] // SEGMENT_SECONDS
-        frames = frames.reshape(-1, SEGMENT_SECONDS, frames.shape[2])
-        mask = mask.reshape(-1, SEGMENT_SECONDS)
-        wanted = [
-            video * a_video + start // SEGMENT_SECONDS
-            for video, starts in enumerate(grid)
-            for start in starts
-        ]
-        if not wanted:
-            return
-        for some in torch.tensor(wanted, device=self.device).split(4 * self.choices.batch_size):
-            yield frames[some], mask[some]
+    def _candidates(self, videos_BC: Tensor) -> Tensor:
+        """Return (B, K), what is said of the videos; -inf of classes that are no candidates."""
+        if self.choices.policy.candidates:
+            best, column = top_classes(
+                videos_BC.index_select(1, self._pool), self.choices.policy.candidates
+            )
+            videos_BC = torch.full_like(videos_BC, -torch.inf).scatter_(1, self._pool[column], best)
+        return videos_BC.index_select(1, self._chosen)
+
+
+def _under(videos_NK: Tensor, logits_NK: Tensor, policy: SegmentPolicy) -> Tensor:
+    """Return the segments' logits, fused with those of their videos; -inf = no candidate."""
+    if policy.video_power == 0:
+        return logits_NK.where(videos_NK > -torch.inf, -torch.inf)
+    return fused_logits(
+        videos_NK, logits_NK, video_power=policy.video_power, segment_power=policy.segment_power
+    )
 
 
 def _rows(ids: Sequence[str], starts: Tensor | None, *best: Tensor) -> Rows:

@@ -33,15 +33,15 @@ def scorer(choices: Choices, tagger: MeanTagger | None = None) -> Scorer:
         (1, 0, 0, [0]),
         (15, 0, 0, [0, 5, 10]),
         (16, 0, 0, [0, 5, 10, 15]),
-        (53, 30, 10, [30, 35, 40]),  # 11 segments; 6 at the head and 2 at the tail left out
-        (40, 30, 10, []),
-        (20, 3, 3, [5, 10]),
+        (53, 6, 2, [30, 35, 40]),  # 11 segments; 6 at the head and 2 at the tail left out
+        (40, 6, 2, []),
+        (20, 1, 1, [5, 10]),
     ],
 )
 def test_segments_are_those_of_the_challenge(
     num_frames: int, head: int, tail: int, expected: list[int]
 ) -> None:
-    assert list(segment_starts(num_frames, drop_head=head, drop_tail=tail)) == expected
+    assert list(segment_starts(num_frames, skip_head=head, skip_tail=tail)) == expected
 
 
 def test_a_segment_is_scored_as_a_video_of_its_frames_alone() -> None:
@@ -140,7 +140,6 @@ def test_training_mode_does_not_leak_into_inference() -> None:
     [
         ({"top_k": 0}, "top_k must be >= 1, got 0"),
         ({"batch_size": 0}, "batch_size must be >= 1"),
-        ({"drop_tail": -5}, "drop_tail must be >= 0"),
         ({"videos": False}, "neither videos nor segments"),
     ],
 )

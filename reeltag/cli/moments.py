@@ -1,0 +1,290 @@
+"""`reeltag moments`: where in which video a class is."""
+
+import csv
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import tyro
+from rich.markup import escape
+from rich.table import Table
+
+from reeltag.cli.class_names import class_named
+from reeltag.cli.predict import trained_splits, video_source
+from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.errors import ConfigError
+from reeltag.core.files import whole_file
+from reeltag.data.index import Index, open_index
+from reeltag.data.selection import select
+from reeltag.data.splits import Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.deploy.webvtt import Span, refuse_folder, write_webvtt
+from reeltag.inference.class_list import find_class_list, read_class_list
+from reeltag.inference.moments import (
+    Moment,
+    Ratings,
+    TopMoments,
+    lengths_of,
+    predicted_segments,
+    ratings_of,
+    require_ratings,
+    scored_segments,
+)
+from reeltag.inference.policy import SegmentPolicy
+from reeltag.inference.predictions import Rows, open_predictions
+from reeltag.inference.scoring import Choices
+from reeltag.inference.stream import refuse_output
+from reeltag.models.tagger import Tagger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """List the 5-second segments that a model is surest of, for one class or several.
+
+        reeltag moments RUN --data DATA --class "Guitar" --class 37 --top 20
+
+    Prints video, start and end in seconds, probability and, where people rated the segment, what
+    they said. Nothing but these lists is kept in memory. Of an archive that was scored before
+    (`reeltag predict --segments`) give the file instead of the run: --predictions P.parquet.
+    """
+
+    checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """Run folder that `reeltag train` made."""
+    data: Path | None = None
+    """Folder of TFRecords (or one TFRecord); None: with --predictions, the data they are of."""
+    class_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="class")] = ()
+    """Name of a class, in whatever case, or its number; may be given several times."""
+    top: int = 20
+    """Moments listed of each class."""
+    min_prob: float = 0.0
+    """Leave out moments that are less probable."""
+    rated: bool = False
+    """List only segments that people rated: to see what the model gets wrong."""
+    predictions: Path | None = None
+    """Prediction file with segments to read, instead of scoring with a run."""
+    csv: Path | None = None
+    """CSV file to make: class, name, id, start_s, end_s, prob, rated (1, 0, or empty)."""
+    vtt: Path | None = None
+    """Folder to make, with a WebVTT track for each video that is listed; listed segments of a class
+    that follow each other are one cue (--min-prob says from which probability on)."""
+    split: Literal["train", "validate", "test", "all"] | None = None
+    """Which part of the data; None: test, or what the predictions are of."""
+    train: str | None = None
+    """Pattern of the training shards, relative to DATA; None: as the checkpoint was trained."""
+    validate: str | None = None
+    """Pattern of the validation shards, likewise."""
+    test: str | None = None
+    """Pattern of the test shards, likewise."""
+    policy: tyro.conf.OmitArgPrefixes[SegmentPolicy] = field(default_factory=SegmentPolicy)
+    video_run: Path | None = None
+    """Run folder of the video model that --candidates and --video-power go by; None: RUN itself."""
+    video_predictions: Path | None = None
+    """Prediction file of whole videos that they go by instead."""
+    batch_size: int = 64
+    """Videos scored at once; results do not depend on it."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the large products."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
+    overwrite: bool = False
+    """Replace the files of --csv and --vtt if they are there."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Find the moments, print them, and write what is asked for."""
+        self._refuse_nonsense()
+        pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
+        names, source, where = self._from_run() if self.checkpoint else self._from_file()
+        lists = source.lists
+        for rows in source.rows:
+            lists.add(rows)
+        found = lists.moments(lengths_of(where, lists.ids()), source.ratings)
+        facts = {"data": str(where.root), "split": source.split, "segments": lists.segments}
+        if self.csv is not None:
+            _write_csv(self.csv, found, names)
+        tracks = self._write_tracks(found, names)
+        if self.json:
+            print_json({**facts, "classes": _described(found, names)})
+        else:
+            _print(found, names, lists.segments)
+        if tracks:
+            say(f"{self.vtt}: {tracks:,} tracks")
+        return 0
+
+    def _refuse_nonsense(self) -> None:
+        """Raise ConfigError for what cannot work, before anything is loaded."""
+        if (self.checkpoint is None) == (self.predictions is None):
+            raise ConfigError("give either a RUN, or a file with --predictions")
+        if not self.class_:
+            raise ConfigError("say of which class, as in --class Guitar; it may be given again")
+        if self.top < 1:
+            raise ConfigError(f"must be at least 1, got {self.top}", where="--top")
+        if not 0 <= self.min_prob <= 1:
+            raise ConfigError(f"must be in [0, 1], got {self.min_prob}", where="--min-prob")
+        if self.csv is not None:
+            refuse_output(self.csv, overwrite=self.overwrite)
+        if self.vtt is not None:
+            refuse_folder(self.vtt, overwrite=self.overwrite)
+        if self.checkpoint is not None and self.data is None:
+            raise ConfigError("a RUN needs data to be scored: add --data DATA")
+        if self.predictions is None:
+            return
+        given = [name for name in ("train", "validate", "test", "split") if getattr(self, name)]
+        given += [name for name in ("video_run", "video_predictions") if getattr(self, name)]
+        if given or self.policy != SegmentPolicy():
+            what = f"--{given[0].replace('_', '-')}" if given else "how segments are scored"
+            raise ConfigError(
+                f"{what} was decided when the predictions were made, and cannot be changed here",
+                where=self.predictions,
+                hint="Say it to `reeltag predict RUN --segments`, or give RUN instead of the file.",
+            )
+
+    def _from_run(self) -> tuple[tuple[str, ...], "_Source", Index]:
+        """Return what a checkpoint says of the split."""
+        assert self.checkpoint is not None and self.data is not None
+        tagger = Tagger.load(self.checkpoint)
+        index = open_index(self.data, quiet=self.json)
+        names = _names(tagger.class_names, find_vocabulary(self.data))
+        classes = self._classes(names)
+        choices = Choices(
+            videos=False,
+            segments=True,
+            segment_top_k=len(classes),
+            segment_classes=classes,
+            policy=self.policy,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            device=self.device,
+        )
+        split: Split = self.split or "test"
+        splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
+        rows = scored_segments(
+            tagger,
+            index,
+            choices,
+            split=split,
+            splits=splits,
+            video_source=video_source(self.video_run, self.video_predictions),
+            pool=_pool(self.data, classes, len(names)),
+        )
+        return names, self._source(rows, index, classes, split, splits), index
+
+    def _from_file(self) -> tuple[tuple[str, ...], "_Source", Index]:
+        """Return what a prediction file says."""
+        assert self.predictions is not None
+        about = open_predictions(self.predictions).about
+        data = self.data or (Path(about.data) if about.data else None)
+        if data is None or not data.exists():
+            told = f"{data}, which is not there" if data else "data that it does not name"
+            raise ConfigError(
+                f"is about {told}", where=self.predictions, hint="Say where they are: --data DATA."
+            )
+        index = open_index(data, quiet=self.json)
+        numbered = Vocabulary.numbered(about.num_classes).names
+        names = _names(numbered, find_vocabulary(data, about.num_classes))
+        classes = self._classes(names)
+        rows = predicted_segments(self.predictions)
+        return names, self._source(rows, index, classes, "all", Splits()), index
+
+    def _source(
+        self,
+        rows: Iterator[Rows],
+        index: Index,
+        classes: tuple[int, ...],
+        split: Split,
+        splits: Splits,
+    ) -> "_Source":
+        if self.rated:
+            ratings = require_ratings(index, split, splits, classes)
+        elif index.kind == "video":
+            ratings = {}
+        else:
+            ratings = ratings_of(select(index, split, splits=splits), classes)
+        only = ratings if self.rated else None
+        lists = TopMoments(classes, self.top, min_prob=self.min_prob, only=only)
+        return _Source(rows, lists, ratings, split)
+
+    def _classes(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(class_named(wanted, names) for wanted in self.class_))
+
+    def _write_tracks(self, found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> int:
+        """Write a track for each video and return how many."""
+        if self.vtt is None:
+            return 0
+        videos: dict[str, list[Span]] = {}
+        for c, moments in found.items():
+            for each in moments:
+                span = Span(each.start_s, each.end_s, names[c], each.prob)
+                videos.setdefault(each.id, []).append(span)
+        return len(write_webvtt(self.vtt, videos, overwrite=self.overwrite))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where segments come from, and the lists that they go into."""
+
+    rows: Iterator[Rows]
+    lists: TopMoments
+    ratings: Ratings
+    split: str
+
+
+def _names(known: tuple[str, ...], vocabulary: Vocabulary | None) -> tuple[str, ...]:
+    """Return the names of the classes; those that are only numbered take the vocabulary's."""
+    if vocabulary is None or len(vocabulary) != len(known):
+        return known
+    numbered = Vocabulary.numbered(len(known)).names
+    return tuple(
+        theirs if ours == number else ours
+        for ours, theirs, number in zip(known, vocabulary.names, numbered, strict=True)
+    )
+
+
+def _pool(data: Path, classes: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
+    """Return the classes that a video's candidates are taken from: those of the data's list."""
+    path = find_class_list(data)
+    listed = range(num_classes) if path is None else read_class_list(path)
+    return tuple(sorted({c for c in listed if c < num_classes} | set(classes)))
+
+
+def _described(found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {"class": c, "name": names[c], "moments": [dataclasses.asdict(each) for each in moments]}
+        for c, moments in found.items()
+    ]
+
+
+def _write_csv(path: Path, found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> None:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("class", "name", "id", "start_s", "end_s", "prob", "rated"))
+        for c, moments in found.items():
+            for each in moments:
+                rated = "" if each.rated is None else int(each.rated)
+                place = (each.id, each.start_s, each.end_s, repr(each.prob), rated)
+                writer.writerow((c, names[c], *place))
+
+
+def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: int) -> None:
+    any_rated = any(each.rated is not None for moments in found.values() for each in moments)
+    for c, moments in found.items():
+        what = f"best {len(moments):,} of {segments:,} segments" if moments else "no segment"
+        title = f"{names[c]} (class {c}): {what}"
+        STDOUT.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+        if not moments:
+            continue
+        table = Table(box=None, pad_edge=False)
+        table.add_column("id", no_wrap=True)
+        for column in ("start", "end", "prob"):
+            table.add_column(column, justify="right", no_wrap=True)
+        if any_rated:
+            table.add_column("rated")
+        for each in moments:
+            said = {True: "yes", False: "no", None: ""}[each.rated]
+            cells = [str(each.start_s), str(each.end_s), f"{each.prob:.4f}"]
+            table.add_row(escape(each.id), *cells, *([said] if any_rated else []))
+        STDOUT.print(table)

@@ -1,0 +1,124 @@
+"""WebVTT: what is where in a video, as text tracks that players and editors open.
+
+    WEBVTT
+
+    00:00:35.000 --> 00:00:45.000
+    Guitar 0.93
+
+Source: W3C, WebVTT: The Web Video Text Tracks Format, secs. 4.1 (file), 4.2 (cue text).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from reeltag.core.errors import OutputError
+from reeltag.core.files import whole_file
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Seconds [start_s, end_s) of a video in which a class is.
+
+    Attributes:
+        start_s: first second.
+        end_s: one past the last.
+        text: what is there.
+        prob: how sure that is, in [0, 1].
+    """
+
+    start_s: int
+    end_s: int
+    text: str
+    prob: float
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans of one video, by start, those with the same text made one where they touch.
+
+    The merged span has the highest probability of its parts.
+
+    >>> merged([Span(5, 10, "a", 0.5), Span(0, 5, "a", 0.9), Span(5, 10, "b", 0.1)])
+    [Span(start_s=0, end_s=10, text='a', prob=0.9), Span(start_s=5, end_s=10, text='b', prob=0.1)]
+    """
+    last: dict[str, Span] = {}
+    done = []
+    for span in sorted(spans):
+        before = last.get(span.text)
+        if before is not None and span.start_s <= before.end_s:
+            end, prob = max(before.end_s, span.end_s), max(before.prob, span.prob)
+            last[span.text] = Span(before.start_s, end, span.text, prob)
+        else:
+            if before is not None:
+                done.append(before)
+            last[span.text] = span
+    return sorted([*done, *last.values()])
+
+
+def write_webvtt(
+    folder: Path, videos: Mapping[str, Iterable[Span]], *, overwrite: bool = False
+) -> list[Path]:
+    """Write a file for each video, `<id>.vtt`, and return their paths.
+
+    Characters of an id that a file name cannot hold everywhere are written as %XX.
+
+    Args:
+        folder: made where it is not there.
+        videos: id -> what is in the video, in any order.
+        overwrite: into a folder that holds something, replacing files of the same names.
+
+    Raises:
+        OutputError: the folder holds something, or cannot be written.
+    """
+    refuse_folder(folder, overwrite=overwrite)
+    paths = []
+    for name, spans in videos.items():
+        path = folder / file_name(name)
+        with whole_file(path) as part:
+            part.write_text(webvtt(merged(spans)), encoding="utf-8", newline="\n")
+        paths.append(path)
+    return paths
+
+
+def refuse_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise OutputError where `folder` is a file, or holds something that is not to be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError("is a file, not a folder", where=folder, hint="Choose another folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise OutputError(
+            "holds files already, and they are not overwritten",
+            where=folder,
+            hint="Choose another folder, or say --overwrite.",
+        )
+
+
+def file_name(video_id: str) -> str:
+    """Return the name of a video's file: nothing in it can lead out of the folder.
+
+    >>> file_name("../a b"), file_name("-x_Y9")
+    ('%2E.%2Fa%20b.vtt', '-x_Y9.vtt')
+    """
+    safe = quote(video_id, safe="")
+    return (f"%2E{safe[1:]}" if safe.startswith(".") else safe) + ".vtt"
+
+
+def webvtt(spans: Iterable[Span]) -> str:
+    """Return the file that shows `spans`, which come by rising start, each with its probability."""
+    cues = [
+        f"{_time(span.start_s)} --> {_time(span.end_s)}\n{_escaped(span.text)} {span.prob:.2f}\n"
+        for span in spans
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+def _time(seconds: int) -> str:
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02}:{minute:02}:{second:02}.000"
+
+
+def _escaped(text: str) -> str:
+    """Return the text of a cue: one line, without what a player would take for markup."""
+    text = " ".join(text.split())
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,87 @@
+"""Probabilities put together without ever leaving the logarithm, so that none becomes 0 or 1.
+
+    logit p = log p - log(1 - p),   log p = logsigmoid(logit),   log(1 - p) = logsigmoid(-logit)
+
+Letters in shapes: N rows, C classes, M answers to the same question.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+
+def fused_logits(
+    video_logits: Tensor, segment_logits: Tensor, *, video_power: float, segment_power: float
+) -> Tensor:
+    """Return the logits of video^a * segment^b, a product of powers of probabilities.
+
+    The order is that of the product. Where a + b = 1 it is a weighted geometric mean and lies
+    between the two; otherwise it is a score in (0, 1) and no longer a calibrated probability.
+
+    >>> half = torch.zeros(1)
+    >>> fused_logits(half, half, video_power=1.0, segment_power=1.0)  # 0.5 * 0.5 = 1 / (1 + 3)
+    tensor([-1.0986])
+
+    Args:
+        video_logits: any shape; -inf is a probability of 0, which makes the product 0 (-inf), with
+            a power of 0 too.
+        segment_logits: of the same shape.
+        video_power: a, >= 0.
+        segment_power: b, >= 0; a + b > 0.
+    """
+    log_p = segment_power * logsigmoid(segment_logits) + (
+        video_power * logsigmoid(video_logits.clamp(min=torch.finfo(torch.float32).min))
+    )
+    log_p = log_p.clamp(max=-torch.finfo(torch.float32).tiny)  # a logit of 87, not of infinity
+    return (log_p - torch.log(-torch.expm1(log_p))).where(video_logits > -torch.inf, -torch.inf)
+
+
+class MeanLogits:
+    """The mean of several answers (N, C), taken of the logits or of the probabilities.
+
+    Args:
+        of_probs: whether it is the mean of the probabilities; what comes out is logits again.
+    """
+
+    def __init__(self, *, of_probs: bool) -> None:
+        self._of_probs = of_probs
+        self._yes: Tensor | None = None  # of logits: their sum; of probabilities: log sum p
+        self._no: Tensor | None = None  # log sum (1 - p)
+        self._count: Tensor | None = None
+
+    def add(self, logits_NC: Tensor, rows: Tensor, num_rows: int) -> None:
+        """Add the answers about some of the rows.
+
+        Args:
+            logits_NC: one row each.
+            rows: (N,) int64, each once.
+            num_rows: rows in all.
+        """
+        if self._yes is None or self._no is None or self._count is None:
+            empty = -torch.inf if self._of_probs else 0.0
+            self._yes = logits_NC.new_full((num_rows, logits_NC.shape[1]), empty)
+            self._no = torch.full_like(self._yes, empty)
+            self._count = logits_NC.new_zeros(num_rows, 1)
+        self._count[rows] += 1
+        if self._of_probs:
+            self._yes[rows] = torch.logaddexp(self._yes[rows], logsigmoid(logits_NC))
+            self._no[rows] = torch.logaddexp(self._no[rows], logsigmoid(-logits_NC))
+        else:
+            self._yes[rows] += logits_NC
+
+    def mean(self) -> Tensor:
+        """Return (rows, C); every row must have been answered at least once."""
+        assert self._yes is not None and self._no is not None and self._count is not None
+        return self._yes - self._no if self._of_probs else self._yes / self._count
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sigmoid in float64, so that logits up to 36 that differ stay different.
+
+    >>> probabilities(np.array([-1000, 0, 20], np.float32)).tolist()  # doctest: +ELLIPSIS
+    [0.0, 0.5, 0.99999999793...]
+    """
+    small = np.exp(-np.abs(logits.astype(np.float64)))
+    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small))

@@ -1,0 +1,281 @@
+"""The best moments of a class: where in which video a model is surest of it.
+
+Segments stream by, out of a model or a prediction file, and only the best are kept: memory is that
+of the lists, whatever the number of videos.
+
+Letters in shapes: P pairs of a segment and a class.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reeltag.core.console import say, track
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import videos
+from reeltag.data.index import Index
+from reeltag.data.selection import Records, lists_of, select
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.inference.log_space import probabilities
+from reeltag.inference.predict import (
+    batches_of,
+    refuse_misfit,
+    refuse_too_short,
+    tell_items,
+    video_scores_of,
+)
+from reeltag.inference.predictions import Rows, open_predictions
+from reeltag.inference.scoring import Choices, Scorer
+from reeltag.inference.windows import SEGMENT_SECONDS
+from reeltag.models.tagger import Tagger
+
+Ratings: TypeAlias = Mapping[tuple[str, int, int], bool]  # id, start, class -> verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A segment in the list of a class.
+
+    Attributes:
+        id: of the video.
+        start_s: first second.
+        end_s: one past the last; a last, partial segment ends with its video.
+        prob: that the class is there, as the model sees it.
+        rated: what a person said of it; None where nobody did.
+    """
+
+    id: str
+    start_s: int
+    end_s: int
+    prob: float
+    rated: bool | None
+
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    """A segment in a list, in the order of the list: best first, the earlier of equals first."""
+
+    falling: float
+    position: int
+    id: str
+    start: int
+
+
+class TopMoments:
+    """The best segments of some classes, of a stream of rows.
+
+    Args:
+        classes: asked for.
+        top: segments kept for each.
+        min_prob: less probable ones are left out.
+        only: these segments and classes alone are listed; None = all.
+
+    Attributes:
+        segments: rows seen so far.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[int],
+        top: int,
+        *,
+        min_prob: float = 0.0,
+        only: Ratings | None = None,
+    ) -> None:
+        self.segments = 0
+        self._top, self._min_prob, self._only = top, min_prob, only
+        self._lists: dict[int, list[_Place]] = {c: [] for c in classes}
+        self._num_pairs = 0
+
+    def add(self, rows: Rows) -> None:
+        """Look at further rows, of segments."""
+        order = rows.classes.argsort(kind="stable")
+        for c, kept in self._lists.items():
+            begin, end = np.searchsorted(rows.classes, [c, c + 1], sorter=order)
+            pairs = order[begin:end]
+            if len(kept) == self._top:
+                pairs = pairs[-rows.scores[pairs] < kept[-1].falling]
+            pairs = pairs[probabilities(rows.scores[pairs]) >= self._min_prob]
+            if self._only is None:
+                pairs = pairs[(-rows.scores[pairs]).argsort(kind="stable")[: self._top]]
+            if len(pairs):
+                new = self._places(rows, pairs, c)
+                self._lists[c] = sorted([*kept, *new])[: self._top]
+        self.segments += len(rows)
+        self._num_pairs += len(rows.classes)
+
+    def _places(self, rows: Rows, pairs: NDArray[np.int64], c: int) -> Iterator[_Place]:
+        assert rows.starts is not None
+        at = np.searchsorted(rows.offsets, pairs, side="right") - 1
+        ids, starts = rows.ids.take(pa.array(at)).to_pylist(), rows.starts[at].tolist()
+        scores, positions = rows.scores[pairs].tolist(), (self._num_pairs + pairs).tolist()
+        for score, position, name, start in zip(scores, positions, ids, starts, strict=True):
+            if self._only is None or (name, start, c) in self._only:
+                yield _Place(-score, position, name, start)
+
+    def ids(self) -> set[str]:
+        """Return the videos that are listed."""
+        return {place.id for kept in self._lists.values() for place in kept}
+
+    def moments(self, lengths: Mapping[str, int], ratings: Ratings) -> dict[int, list[Moment]]:
+        """Return the list of each class, best first.
+
+        Args:
+            lengths: seconds of each video that is listed.
+            ratings: what people said.
+        """
+        return {
+            c: [
+                Moment(
+                    id=place.id,
+                    start_s=place.start,
+                    end_s=min(place.start + SEGMENT_SECONDS, lengths[place.id]),
+                    prob=float(probabilities(np.array([-place.falling], np.float32))[0]),
+                    rated=ratings.get((place.id, place.start, c)),
+                )
+                for place in kept
+            ]
+            for c, kept in self._lists.items()
+        }
+
+
+def scored_segments(
+    tagger: Tagger,
+    index: Index,
+    choices: Choices,
+    *,
+    split: Split = "test",
+    splits: Splits = PUBLISHED_SPLITS,
+    video_source: Tagger | Path | None = None,
+    pool: Sequence[int] = (),
+) -> Iterator[Rows]:
+    """Yield what a tagger says of the segments of a split, in the order of the index.
+
+    Args:
+        tagger: put into eval mode and onto the device of `choices`.
+        index: of the data.
+        choices: what is scored, and how; only segments are.
+        split: which shards.
+        splits: the rule that gives a shard its split.
+        video_source: as `reeltag.inference.predict.predict` has it.
+        pool: as `Scorer` has it.
+
+    Raises:
+        ConfigError: tagger and data do not fit each other, the split is empty, or no video of it
+            is long enough.
+        DataError: the data cannot be read, or a logit is not a number.
+    """
+    if index.kind == "video":
+        raise ConfigError(
+            "holds one vector a video, in which there are no moments",
+            where=index.root,
+            hint="Moments need frame-level records (features at 1 Hz); `reeltag predict` scores "
+            "whole videos.",
+        )
+    refuse_misfit(tagger, index, choices)
+    streams = tuple(name for name, _ in tagger.streams)
+    items = videos(index, split, splits=splits, streams=streams)
+    short = int((items.length < SEGMENT_SECONDS).sum())
+    if short == len(items):
+        raise ConfigError(
+            f"none of the {short:,} videos of the split {split!r} lasts {SEGMENT_SECONDS} s, "
+            f"the longest {int(items.length.max())} s",
+            where=index.root,
+            hint=f"A moment is {SEGMENT_SECONDS} s of features at 1 Hz; `reeltag predict` scores "
+            "whole videos, however short.",
+        )
+    refuse_too_short(items, choices)
+    tell_items(items, choices)
+    if short:
+        say(f"{short:,} videos last less than {SEGMENT_SECONDS} s: each is one moment")
+    video_scores, _ = video_scores_of(video_source, tagger, items, choices)
+    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, pool=pool)
+    total = -(-len(items) // choices.batch_size)
+    for batch in track(batches_of(items, scorer), "scoring", total=total):
+        _, rows = scorer.score(batch)
+        assert rows is not None
+        yield rows
+
+
+def predicted_segments(path: Path) -> Iterator[Rows]:
+    """Yield the rows of segments of a prediction file.
+
+    Raises:
+        DataError: it cannot be read, or holds none.
+    """
+    file, none = open_predictions(path), True
+    for rows in track(file.rows("segments"), "reading"):
+        none = False
+        yield rows
+    if none:
+        raise DataError(
+            "holds no predictions of segments",
+            where=path,
+            hint="Predict with --segments.",
+        )
+
+
+def ratings_of(records: Records, classes: Iterable[int]) -> Ratings:
+    """Return what people said of segments, of some classes; of a pair rated twice the last counts.
+
+    Memory: some 150 bytes for each rating of these classes.
+    """
+    bounds, starts = records.lists("segment_starts")
+    rated, scores = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
+    mine = np.isin(rated, list(classes))
+    video = np.repeat(np.arange(len(records)), np.diff(bounds))[mine]
+    names = records.table["id"].combine_chunks().take(pa.array(video)).to_pylist()
+    keys = zip(names, starts[mine].tolist(), rated[mine].tolist(), strict=True)
+    return dict(zip(keys, (scores[mine] > 0).tolist(), strict=True))
+
+
+def lengths_of(index: Index, ids: Iterable[str]) -> dict[str, int]:
+    """Return the seconds of some videos.
+
+    Raises:
+        DataError: one is not in the data.
+    """
+    wanted = pa.array(sorted(ids), pa.string())
+    usable = pc.invert(index.table["skip"])
+    mine = index.table.filter(pc.and_(usable, pc.is_in(index.table["id"], value_set=wanted)))
+    found = dict(zip(mine["id"].to_pylist(), mine["frames"].to_pylist(), strict=True))
+    missing = [name for name in wanted.to_pylist() if name not in found]
+    if missing:
+        raise DataError(
+            f"does not hold {len(missing):,} of the videos that were scored, the first "
+            f"{missing[0]!r}",
+            where=index.root,
+            hint="Give the data that the predictions were made of.",
+        )
+    return found
+
+
+def has_ratings(records: Records) -> bool:
+    """Tell whether anything was rated."""
+    return len(lists_of(records.table, "segment_starts")[1]) > 0
+
+
+def require_ratings(index: Index, split: Split, splits: Splits, classes: Iterable[int]) -> Ratings:
+    """Return what people said of segments of a split.
+
+    Raises:
+        ConfigError: nothing of these classes was rated.
+    """
+    records = select(index, split, splits=splits)
+    ratings = ratings_of(records, classes)
+    if not ratings:
+        what = " for these classes" if has_ratings(records) else ""
+        raise ConfigError(
+            f"none of the {len(records):,} videos of the split {split!r} has segments that people "
+            f"rated{what}",
+            where=index.root,
+            hint="Leave out --rated, or take a split that was rated (YouTube-8M: validate of "
+            "2019), with --split.",
+        )
+    return ratings

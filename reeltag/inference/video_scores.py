@@ -1,0 +1,140 @@
+"""What somebody else says of whole videos: another checkpoint, or a file it has written.
+
+Letters in shapes: B videos, C classes, V videos of a file, P pairs of a video and a class.
+"""
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.inference.predictions import open_predictions
+from reeltag.inference.rows import Rows
+
+_HINT = "Make one: reeltag predict VIDEO_RUN --data DATA --split S --top-k K --out V.parquet"
+
+
+class VideoScores(Protocol):
+    """Logits of whole videos."""
+
+    def logits(self, batch: FrameBatch) -> Tensor:
+        """Return (B, C) float32 on the batch's device; -inf where a class is out of the question.
+
+        Called in inference mode, under the arithmetic of the segments.
+        """
+
+
+class ScoresOfTagger:
+    """Scores by another checkpoint, of the same frames.
+
+    Args:
+        tagger: maps frames and mask to logits (B, C); put into eval mode.
+        device: where it is put.
+        max_frames: seconds, from its beginning, that a video is judged by; 0 = all.
+    """
+
+    def __init__(self, tagger: nn.Module, device: torch.device, max_frames: int) -> None:
+        self._tagger = tagger.to(device).eval()
+        self._seen = slice(None, max_frames or None)
+
+    def logits(self, batch: FrameBatch) -> Tensor:
+        """Return (B, C)."""
+        seen = self._seen
+        logits_BC: Tensor = self._tagger(batch.frames[:, seen], batch.mask[:, seen])
+        return logits_BC.float()
+
+
+class ScoresOfFile:
+    """Scores out of a prediction file; a class that a video's row does not list is out (-inf).
+
+    Memory: 8 bytes for each class of a row, and some 150 of each video.
+
+    Args:
+        path: file of `reeltag predict`, with rows of whole videos.
+        ids: the videos that will be asked about, each of which needs a row; others are not kept.
+        num_classes: C.
+        candidates: classes that are needed of a video.
+
+    Raises:
+        ConfigError: the file is about other classes, or keeps fewer of a video than are needed.
+        DataError: it cannot be read, or has no row for one of the videos, or two.
+    """
+
+    def __init__(
+        self, path: Path, ids: Collection[str], num_classes: int, candidates: int = 0
+    ) -> None:
+        file = open_predictions(path)
+        about = file.about
+        if about.num_classes != num_classes:
+            raise ConfigError(
+                f"is about {about.num_classes} classes, the checkpoint about {num_classes}",
+                where=path,
+                hint="Both must have been trained on the same vocabulary.",
+            )
+        if 0 < about.top_k < min(candidates, num_classes):
+            raise ConfigError(
+                f"keeps the {about.top_k} best classes of a video, {candidates} are asked for",
+                where=path,
+                hint=f"Ask for fewer --candidates, or predict again with --top-k {candidates}.",
+            )
+        if about.per_class and not about.segment_top_k:
+            raise ConfigError(
+                f"keeps only the {about.per_class:,} best videos of a class, so that the classes "
+                "of a video are not all there",
+                where=path,
+                hint="Predict the videos again without --per-class.",
+            )
+        self._num_classes = num_classes
+        wanted = set(ids)
+        parts = []
+        for rows in file.rows("videos"):
+            mine = np.array([name in wanted for name in rows.ids.to_pylist()], np.bool_)
+            if mine.any():
+                parts.append(_of_rows(rows, mine))
+        self._offsets = np.concatenate([[0], *(np.diff(part.offsets) for part in parts)]).cumsum()
+        self._classes = np.concatenate([np.zeros(0, np.int32), *(part.classes for part in parts)])
+        self._scores = np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)])
+        names = [name for part in parts for name in part.ids.to_pylist()]
+        self._row = {name: row for row, name in enumerate(names)}
+        if len(self._row) < len(names):
+            raise DataError("has more than one row for a video", where=path)
+        missing = [name for name in ids if name not in self._row]
+        if missing:
+            shown = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
+            raise DataError(
+                f"has no row for {len(missing):,} of the {len(ids):,} videos to be scored: {shown}",
+                where=path,
+                hint=_HINT,
+            )
+
+    def digest(self) -> str:
+        """Return what tells these scores from others."""
+        content = hashlib.blake2b("\n".join(self._row).encode(), digest_size=8)
+        for array in (self._offsets, self._classes, self._scores):
+            content.update(array.tobytes())
+        return content.hexdigest()
+
+    def logits(self, batch: FrameBatch) -> Tensor:
+        """Return (B, C)."""
+        logits_BC = np.full((len(batch), self._num_classes), -np.inf, np.float32)
+        for place, name in enumerate(batch.ids):
+            row = self._row[name]
+            pairs = slice(self._offsets[row], self._offsets[row + 1])
+            logits_BC[place, self._classes[pairs]] = self._scores[pairs]
+        return torch.from_numpy(logits_BC).to(batch.frames.device)
+
+
+def _of_rows(rows: Rows, mine: NDArray[np.bool_]) -> Rows:
+    """Return some of the rows, as copies that do not keep the others in memory."""
+    kept = rows.where(mine[rows.row_of_pair()])
+    lengths = np.diff(kept.offsets)[mine]
+    ids = pa.array(rows.ids.filter(pa.array(mine)).to_pylist(), pa.string())
+    return Rows(ids, None, np.append(0, lengths.cumsum()), kept.classes, kept.scores)

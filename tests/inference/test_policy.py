@@ -1,0 +1,40 @@
+"""What can be asked of the scoring of segments, and what cannot."""
+
+from typing import Any
+
+import pytest
+
+from reeltag.core.errors import ConfigError
+from reeltag.inference.policy import SegmentPolicy
+from reeltag.inference.scoring import Choices
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"skip_head": -1}, "skip_head must be >= 0, got -1"),
+        ({"skip_tail": -5}, "skip_tail must be >= 0"),
+        ({"candidates": -1}, "candidates must be >= 0"),
+        ({"window_after": -2}, "window_after must be >= 0"),
+        ({"video_power": float("nan")}, "video_power must be >= 0 and finite"),
+        ({"segment_power": 0.95}, "segment_power must be 1 where video_power is 0"),
+        ({"shifts": ()}, "shifts must hold 0, and none twice, got none"),
+        ({"shifts": (-1, 1)}, "shifts must hold 0"),
+        ({"shifts": (0, 1, 1)}, "none twice, got 0 1 1"),
+        ({"shift_mean": "ranks"}, "shift_mean must be logits or probs"),
+    ],
+)
+def test_policies_out_of_range_are_refused(wrong: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        SegmentPolicy(**wrong)
+
+
+def test_videos_are_asked_only_where_they_have_a_say() -> None:
+    assert not SegmentPolicy(skip_head=6, window_before=3, shifts=(0, 1)).asks_videos
+    assert SegmentPolicy(candidates=20).asks_videos
+    assert SegmentPolicy(video_power=0.05, segment_power=0.95).asks_videos
+
+
+def test_policies_without_segments_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no effect on videos(.|\n)*--segments"):
+        Choices(policy=SegmentPolicy(skip_head=6))
