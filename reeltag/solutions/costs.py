@@ -36,10 +36,13 @@ class Costs:
             items, frames = self.roles.num_videos, self._length
             if recipe.frames.how == "stride":
                 frames /= sum(recipe.frames.stride_range) / 2
+            elif recipe.frames.how != "all":
+                frames = float(recipe.frames.num_frames)
         else:
             kept = 1 - 1 / recipe.fold.count if recipe.fold.count else 1.0
             items, frames = round(self._num_rated * kept) + soft, float(SEGMENT_SECONDS)
-        seconds = self._seconds(model, items * recipe.epochs, frames, passes=3)
+        seen = recipe.max_steps * recipe.batch_size or items * recipe.epochs
+        seconds = self._seconds(model, seen, frames, passes=3)
         return Estimate(seconds=seconds, bytes=4 * sum(self._parameters(model)))
 
     def predicting(self, model: ModelConfig) -> Estimate:

@@ -81,12 +81,13 @@ class Roles:
     num_videos: int
 
 
-def roles(index: Index, *, folds: int = 5) -> Roles:
+def roles(index: Index, *, folds: int = 5, draws: bool = True) -> Roles:
     """Return what each part of a data set is for, by the names of shards as published.
 
     Args:
         index: of the data.
         folds: where no test video is rated: parts of the rated videos, one of which judges.
+        draws: whether segments are drawn from the training videos, which must then have some.
 
     Raises:
         DataError: something that is needed is not there; which command makes it is said.
@@ -104,7 +105,7 @@ def roles(index: Index, *, folds: int = 5) -> Roles:
     head, tail = _skipped(index, taught)
     length = column_of(index.table, "frames") // SEGMENT_SECONDS
     learned = usable & np.isin(shard, train)
-    if not (length[learned] - head > tail).any():
+    if draws and not (length[learned] - head > tail).any():
         raise DataError(
             f"no training video is longer than {(head + tail) * SEGMENT_SECONDS} s, and nobody "
             "rated what lies nearer to the ends: there is no 5-second segment to draw",
