@@ -155,6 +155,8 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
         "tau-0.5": tau(0.5),
         "tau-0.6": tau(0.6),
         "mixup": Run(flags=f"{RATED} --augment.mixup 0.4", start="stage-1"),
+        "mask-long": Run(flags=f"{RATED} --epochs 28", start="stage-1"),
+        "mixup-long": Run(flags=f"{RATED} --epochs 28 --augment.mixup 0.4", start="stage-1"),
         "noise": Run(flags=f"{RATED} --augment.noise 0.1", start="stage-1"),
         "soft": Run(
             flags=f"{RATED} --soft.file {{soft}}",
@@ -236,6 +238,12 @@ SEGMENT_COMPARISONS = (
     ),
     Comparison(technique="mixup 0.4", run="mixup", against="mask", paper="OPPO: no figure"),
     Comparison(
+        technique="mixup 0.4, four times as long",
+        run="mixup-long",
+        against="mask-long",
+        paper="",
+    ),
+    Comparison(
         technique="Gaussian noise on half of the dimensions",
         run="noise",
         against="mask",
@@ -258,6 +266,12 @@ SEGMENT_COMPARISONS = (
         run="dbof-gcn",
         against="dbof",
         paper="Autohome: .740 -> .749",
+    ),
+    Comparison(
+        technique="the same after stage I",
+        run="dbof-gcn-stage-1",
+        against="dbof-stage-1",
+        paper="",
     ),
 )
 
@@ -333,6 +347,8 @@ RUNS: dict[str, dict[str, Run]] = {
             "resnet-like-soft": _soft(1.0, RESNET),
             "soft-1": _soft(1.0),
             "soft-0.5": _soft(0.5),
+            "plain-long": Run(flags="--epochs 24"),
+            "mixup-long": Run(flags="--epochs 24 --augment.mixup 0.4"),
             "longer": Run(flags=LONGER, start="plain"),
             **{
                 f"relation-{weight}": Run(
@@ -415,6 +431,12 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     "reels": SEGMENT_COMPARISONS,
     "mosaics": SEGMENT_COMPARISONS,
     "yt8m": _video_comparisons(
+        Comparison(
+            technique="mixup 0.4, three times as long",
+            run="mixup-long",
+            against="plain-long",
+            paper="",
+        ),
         Comparison(
             technique="mixup, ResNetLike",
             run="resnet-like-mixup",
