@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from reeltag.data.dataset import SEGMENT_SECONDS
 from reeltag.data.index import Index
@@ -20,6 +21,8 @@ from reeltag.training.config import Recipe
 
 _CPU, _GPU = 1e10, 2e13  # useful operations a second: of a CPU's thread, of a GPU
 _AN_ITEM = 1e-3  # seconds to read and hand over an item, on a CPU
+_A_PAIR = 1e-6  # seconds to read, sort and write a class and its score
+_A_DRAW = 2e-7  # seconds to score a rating in one draw of the bootstrap
 _PAIR = 6  # bytes of a class and its score in a file of predictions
 
 
@@ -47,11 +50,19 @@ class Costs:
 
     def predicting(self, model: ModelConfig) -> Estimate:
         """Return the cost of scoring all segments of the videos that judge."""
-        seen = self.roles.judges.rows(self.index)
-        segments = int(column_of(self.index.table, "frames")[seen].sum()) // SEGMENT_SECONDS
-        classes = len(self.roles.judges.classes) or self.index.num_classes
+        segments = self._pairs // self._num_classes
         seconds = self._seconds(model, segments, SEGMENT_SECONDS, passes=1)
-        return Estimate(seconds=seconds, bytes=segments * classes * _PAIR)
+        return Estimate(seconds=seconds, bytes=self._pairs * _PAIR)
+
+    def rewriting(self, files: int = 1) -> Estimate:
+        """Return the cost of making one file of predictions out of several."""
+        return Estimate(seconds=self._pairs * files * _A_PAIR, bytes=self._pairs * _PAIR)
+
+    def scoring(self, files: int = 1, draws: int = 1000) -> Estimate:
+        """Return the cost of scores of so many files, with draws of the bootstrap."""
+        ratings = int(num_rated(self.index)[self._judging].sum())
+        seconds = files * (self._pairs * _A_PAIR + ratings * draws * _A_DRAW)
+        return Estimate(seconds=seconds, bytes=100 * self.index.num_classes)
 
     def softening(self, model: ModelConfig, soft: int) -> Estimate:
         """Return the cost of asking a teacher about so many segments."""
@@ -61,13 +72,29 @@ class Costs:
     def num_soft(self, per_label: int, per_class: int = 0) -> int:
         """Return about how many segments are drawn, n a label, at most m a class (0 = all)."""
         shards = self.roles.videos.shards(self.index, "train")
-        mine = np.isin(column_of(self.index.table, "shard"), shards)
+        mine = np.isin(self._shard, shards)
         labels = lists_of(self.index.table.filter(mine).combine_chunks(), "labels")[1]
         pool = per_label * np.bincount(labels, minlength=self.index.num_classes)
         if not per_class:
             return int(pool.sum())
         wanted = list(self.roles.judges.classes) or slice(None)
         return int(np.minimum(pool[wanted], per_class).sum())
+
+    @cached_property
+    def _judging(self) -> NDArray[np.bool_]:
+        judges = self.roles.judges
+        mine = np.isin(self._shard, judges.splits.shards(self.index, judges.split))
+        return judges.rows(self.index) & mine
+
+    @cached_property
+    def _pairs(self) -> int:
+        """How many classes of how many segments are judged."""
+        frames = column_of(self.index.table, "frames")[self._judging]
+        return int(frames.sum()) // SEGMENT_SECONDS * self._num_classes
+
+    @property
+    def _num_classes(self) -> int:
+        return len(self.roles.judges.classes) or self.index.num_classes
 
     @cached_property
     def _length(self) -> float:
@@ -79,7 +106,7 @@ class Costs:
         return int(num_rated(self.index)[np.isin(self._shard, shards)].sum())
 
     @property
-    def _shard(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    def _shard(self) -> NDArray[np.int32]:
         return column_of(self.index.table, "shard")
 
     def _parameters(self, model: ModelConfig) -> tuple[int, int]:

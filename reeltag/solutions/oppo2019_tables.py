@@ -112,14 +112,23 @@ def judged(
             estimate=partial(costs.predicting, plan.mix if "III" in name else plan.single),
         )
     averaged = [said[model.name.removeprefix("train-")] for model in best]
-    said["ensemble"] = step(mean, *averaged, name="ensemble")
-    said["copied"] = step(copy_video_scores, said["I"], name="I")
+    said["ensemble"] = step(
+        mean, *averaged, name="ensemble", estimate=partial(costs.rewriting, len(averaged))
+    )
+    said["copied"] = step(copy_video_scores, said["I"], name="I", estimate=costs.rewriting)
     scores = {
-        name: step(score, made, data, name=name, judges=judges) for name, made in said.items()
+        name: step(score, made, data, name=name, judges=judges, estimate=costs.scoring)
+        for name, made in said.items()
     }
     gains = {
         (one, other): step(
-            compare, data, said[one], said[other], name=f"{one}-{other}", judges=judges
+            compare,
+            data,
+            said[one],
+            said[other],
+            name=f"{one}-{other}",
+            judges=judges,
+            estimate=partial(costs.scoring, 2),
         )
         for one, other in GAINS
         if one in said and other in said

@@ -1,0 +1,218 @@
+"""Steps of solutions: stopped, moved and gone on with; who judges; what must not be learned."""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from reeltag.core.errors import DataError
+from reeltag.data.index import open_index
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference.predictions import open_predictions
+from reeltag.inference.soft_labels import SoftChoices
+from reeltag.labels.soft import open_soft
+from reeltag.labels.soft_rows import joined_rows
+from reeltag.models import nextvlad
+from reeltag.solutions import work
+from reeltag.solutions.judges import Roles, roles
+from reeltag.training.batches import make_batches
+from reeltag.training.config import Recipe
+from tests.data.made import frame_record, rated_record, video_record, write_shard
+from tests.pipeline.made import until
+
+CONFIG = SynthConfig(
+    videos=48, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=2, held_out=0.25
+)
+VIDEOS = Recipe(batch_size=8, max_steps=2, validate_every=work.NEVER)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus whose validate and test videos are rated."""
+    folder = tmp_path_factory.mktemp("work") / "data"
+    write_corpus(folder, CONFIG, quiet=True)
+    return folder
+
+
+def of(data: Path) -> Roles:
+    return roles(open_index(data, quiet=True))
+
+
+def segments(data: Path, **changes: int) -> Recipe:
+    return replace(VIDEOS, items="segments", splits=of(data).rated, **changes)  # type: ignore[arg-type]
+
+
+def learn(out: Path, data: Path, recipe: Recipe, **how: object) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    work.train(out, data, family="nextvlad", model=nextvlad.TINY, recipe=recipe, **how)  # type: ignore[arg-type]
+    return out
+
+
+def ask(out: Path, teacher: Path, data: Path, equal: int = 0) -> Path:
+    out.mkdir()
+    choices = SoftChoices(skip_head=0, skip_tail=0, equal=equal)
+    work.soften(out, teacher, data, choices=choices, classes=of(data).judges.classes)
+    return out
+
+
+def stopped_when(is_so: Callable[[], bool]) -> threading.Thread:
+    """Press Ctrl-C as soon as something is so."""
+
+    def press() -> None:
+        until(is_so)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights_wherever_it_was_moved(
+    data: Path, tmp_path: Path
+) -> None:
+    root, recipe = tmp_path / "a", segments(data, max_steps=150)
+    first = learn(root / "I", data, VIDEOS)
+    soft = ask(root / "soft", first, data)
+    whole = learn(root / "whole", data, recipe, start=first, soft=soft, equal=3)
+    assert not (whole / "run" / "resume.ckpt").exists()
+
+    part = root / "II.part"
+    finger = stopped_when((part / "run" / "metrics.csv").exists)
+    with pytest.raises(KeyboardInterrupt):
+        learn(part, data, recipe, start=first, soft=soft, equal=3)
+    finger.join()
+    assert (part / "run" / "resume.ckpt").exists()
+    assert not (part / "run" / "metrics.json").exists()
+
+    moved = (root.rename(tmp_path / "b"), shutil.copytree(data, tmp_path / "data"))
+    root, elsewhere = moved
+    part = learn(root / "II.part", elsewhere, recipe, start=root / "I", soft=root / "soft", equal=3)
+    one, other = (load_file(f / "run" / "model.safetensors") for f in (part, root / "whole"))
+    assert all((one[name] == other[name]).all() for name in other)
+    assert str(part) not in (part / "run" / "metrics.json").read_text()
+    before = (part / "run" / "model.safetensors").stat().st_mtime_ns
+    learn(part, elsewhere, recipe, start=root / "I")  # a kill after all was done
+    assert (part / "run" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_what_is_equal_is_the_same_whether_drawn_before_or_after_asking(
+    data: Path, tmp_path: Path
+) -> None:
+    teacher = learn(tmp_path / "I", data, VIDEOS)
+    original = open_soft(ask(tmp_path / "original", teacher, data) / "soft.parquet")
+    equal = open_soft(ask(tmp_path / "equal", teacher, data, equal=3) / "soft.parquet")
+    after, before = joined_rows(original.picked(3)), joined_rows(equal.picked(3))
+    assert len(before) == len(joined_rows(equal.rows())) < len(joined_rows(original.rows()))
+    assert after.ids.equals(before.ids) and after.starts.tolist() == before.starts.tolist()
+    assert after.probs == pytest.approx(before.probs, abs=1e-6)
+
+
+def test_copied_scores_are_those_of_the_video_for_each_segment(data: Path, tmp_path: Path) -> None:
+    teacher, judges = learn(tmp_path / "I", data, VIDEOS), of(data).judges
+    for name in ("said", "copied", "scores"):
+        (tmp_path / name).mkdir()
+    work.predict_segments(tmp_path / "said", teacher, data, judges=judges, videos=True)
+    work.copy_video_scores(tmp_path / "copied", tmp_path / "said")
+    of_video: dict[str, dict[int, float]] = {}
+    said, copied = (
+        open_predictions(tmp_path / name / "predictions.parquet") for name in ("said", "copied")
+    )
+    for rows in said.rows("videos"):
+        for at, name in enumerate(rows.ids.to_pylist()):
+            here = slice(rows.offsets[at], rows.offsets[at + 1])
+            pairs = zip(rows.classes[here].tolist(), rows.scores[here].tolist(), strict=True)
+            of_video[name] = dict(pairs)
+    assert not copied.holds("videos")
+    (rows,), (given,) = copied.rows("segments"), said.rows("segments")
+    assert rows.starts is not None and given.starts is not None
+    assert rows.ids.equals(given.ids) and rows.starts.tolist() == given.starts.tolist()
+    assert len(rows) > len(of_video) > 1
+    for row, category, found in zip(
+        rows.row_of_pair(), rows.classes.tolist(), rows.scores.tolist(), strict=True
+    ):
+        assert found == of_video[rows.ids[int(row)].as_py()][category]
+    work.score(tmp_path / "scores", tmp_path / "copied", data, judges=judges, bootstrap=10)
+    scores = work.read_scores(tmp_path / "scores")
+    assert 0 < scores["map@k"] <= 1 and scores["videos_without_prediction"] == 0
+
+
+def test_where_test_is_not_rated_a_fold_judges_and_does_not_teach(
+    data: Path, tmp_path: Path
+) -> None:
+    unrated = shutil.copytree(data, tmp_path / "data", ignore=shutil.ignore_patterns("test*"))
+    index = open_index(unrated, quiet=True)
+    found = roles(index, folds=3)
+    judge = set(index.table["id"].filter(found.judges.rows(index)).to_pylist())
+    recipe = replace(segments(data), splits=found.rated, fold=found.fold, batch_size=1)
+    items = make_batches(index, recipe).items
+    taught = set(items.ids(np.arange(len(items))))
+    rated = {name for name in index.table["id"].to_pylist() if name in judge | taught}
+    assert not judge & taught and len(judge) == pytest.approx(len(rated) / 3, abs=1)
+    model = learn(tmp_path / "model", unrated, recipe)
+    for name in ("said", "scores"):
+        (tmp_path / name).mkdir()
+    work.predict_segments(tmp_path / "said", model, unrated, judges=found.judges)
+    work.score(tmp_path / "scores", tmp_path / "said", unrated, judges=found.judges, bootstrap=10)
+    assert work.read_scores(tmp_path / "scores")["videos"] == len(judge)
+
+
+def test_where_test_is_rated_all_of_validate_teaches(data: Path) -> None:
+    found = of(data)
+    assert not found.fold.count and found.judges.split == "test"
+    assert found.rated.train == "validate*" and found.judges.classes == (0, 1, 2, 3)
+    assert (found.num_videos, found.skip_head, found.skip_tail) == (24, 0, 0)
+
+
+def test_what_nobody_rated_at_the_ends_of_videos_is_found(tmp_path: Path) -> None:
+    ratings = [(30, 1, 1.0), (50, 2, 0.0)]
+    write_shard(tmp_path / "train0.tfrecord", [frame_record("a", 100)])
+    write_shard(tmp_path / "validate0.tfrecord", [rated_record("b", 63, ratings)])
+    found = of(tmp_path)
+    assert (found.skip_head, found.skip_tail) == (6, 2)
+    assert found.judges.classes == (1, 2) and found.fold.count == 5
+
+
+def test_soft_labels_of_other_data_are_refused(data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    write_corpus(other, replace(CONFIG, seed=1), quiet=True)
+    teacher = learn(tmp_path / "I", other, VIDEOS)
+    soft = ask(tmp_path / "soft", teacher, other)
+    with pytest.raises(DataError, match="Take the soft labels of these data"):
+        learn(tmp_path / "II", data, segments(data), soft=soft)
+
+
+GOOD = {
+    "train0": [frame_record("a", 20)],
+    "validate0": [rated_record("b", 20, [(5, 1, 1.0)])],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"train0": [video_record("a")], "validate0": [video_record("b")]}, "one vector a video"),
+        ({"validate0": [frame_record("b", 20)]}, "none of the 1 videos.* has rated segments"),
+        ({"validate0": None}, "no shard of the split 'validate'.*rated segments are needed"),
+        ({"train0": None}, "no shard of the split 'train'.*video labels are needed"),
+        ({"train0": [frame_record("a", 4)]}, "no training video is longer than"),
+        ({"validate0": [rated_record("b", 20, [(5, 9, 1.0)])]}, "outside the vocabulary of 4"),
+    ],
+)
+def test_data_that_will_not_do_are_refused_with_the_way_out(
+    tmp_path: Path, changes: dict[str, list[bytes] | None], told: str
+) -> None:
+    (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n3,d\n")
+    for name, records in (GOOD | changes).items():
+        if records is not None:
+            write_shard(tmp_path / f"{name}.tfrecord", records)
+    with pytest.raises(DataError, match=told) as caught:
+        of(tmp_path)
+    assert "reeltag" in caught.value.hint and str(tmp_path) in str(caught.value)
