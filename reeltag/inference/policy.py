@@ -1,7 +1,7 @@
 """How segments are scored: which of them, of which classes, by which frames, with whose help."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from reeltag.core.errors import ConfigError
@@ -56,6 +56,16 @@ class SegmentPolicy:
             raise ConfigError(f"shifts must hold 0, and none twice, got {told}")
         if self.shift_mean not in ("logits", "probs"):
             raise ConfigError(f"shift_mean must be logits or probs, got {self.shift_mean!r}")
+
+    def __str__(self) -> str:
+        """Return what is not as by default, as in "candidates 20, shifts -1 0 1"; "" = nothing."""
+        told = []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value != each.default:
+                shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+                told.append(f"{each.name} {shown}")
+        return ", ".join(told)
 
     @property
     def asks_videos(self) -> bool:

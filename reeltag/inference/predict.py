@@ -238,6 +238,7 @@ def _about(tagger: Tagger, index: Index, choices: Choices, split: str, run: Path
         top_k=min(choices.top_k, tagger.num_classes) if choices.videos else 0,
         segment_top_k=min(choices.segment_top_k, chosen) if choices.segments else 0,
         per_class=choices.per_class,
+        policy=str(choices.policy),
         family=tagger.family,
         run="" if run is None else str(run.resolve()),
         data=str(index.root.resolve()),

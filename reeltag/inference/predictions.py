@@ -56,6 +56,8 @@ class About:
         top_k: classes a video's row holds at most; 0 = not known.
         segment_top_k: classes a segment's row holds at most; 0 = not known.
         per_class: rows a class was limited to; 0 = no limit.
+        policy: how segments were scored, where that is not plainly: "candidates 20, ...". Fused
+            scores are logits of video^a * segment^b.
         family: of the model.
         run: folder of the checkpoint.
         data: data folder.
@@ -67,6 +69,7 @@ class About:
     top_k: int = 0
     segment_top_k: int = 0
     per_class: int = 0
+    policy: str = ""
     family: str = ""
     run: str = ""
     data: str = ""

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_PENDING_PAIRS = 1 << 22  # pairs gathered between two selections: 48 MB
+_PENDING_PAIRS = 1 << 22  # pairs gathered between two selections: 12 bytes each, 50 MB
+_SHARE = 16  # at most one such pair to so many that are kept ...
+_FEW_PAIRS = 1 << 16  # ... but not fewer than these
 
 
 def top_classes(logits_NC: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -42,8 +44,9 @@ class BestOfClass:
 
     A pair is packed into 64 bits: the score, so mapped that larger is better, then the position,
     so mapped that earlier is better. Selection is then one `partition` of integers, and ties
-    need no rule of their own. Memory: 8 bytes * C * k, plus 100 MB: 0.9 GB for 1000 classes of
-    100,000.
+    need no rule of their own. Memory: 8 bytes * C * k for what is kept and, while a selection runs,
+    45 bytes for each pair that waits for it, of which there are C * k / 16, but at most 4 million:
+    at most 1.0 GB for 1000 classes of 100,000.
 
     Args:
         num_classes: C.
@@ -57,6 +60,7 @@ class BestOfClass:
         self._worst_score = np.full(num_classes, -np.inf, np.float32)  # of these
         self._pending: list[tuple[NDArray[np.int32], NDArray[np.uint64]]] = []
         self._num_pending = 0
+        self._most_pending = min(_PENDING_PAIRS, max(_FEW_PAIRS, num_classes * k // _SHARE))
 
     def may_enter(
         self,
@@ -85,7 +89,7 @@ class BestOfClass:
         """
         self._pending.append((classes.copy(), _pack(scores, positions)))
         self._num_pending += len(classes)
-        if self._num_pending >= _PENDING_PAIRS:
+        if self._num_pending >= self._most_pending:
             self.select()
 
     def select(self) -> None:

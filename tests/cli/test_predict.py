@@ -101,6 +101,40 @@ def test_a_person_is_told_what_was_written(
     assert len(pairs(out, "videos")) == 8
 
 
+def test_candidates_make_short_lists_of_a_sound_submission(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ids.csv").write_text("Index\n7\n3\n11\n0\n")
+    classes, out = ("--classes", tmp_path / "ids.csv"), tmp_path / "p"
+    predicted(
+        capfd, checkpoint, "--data", data, "--out", out, "--segments", "--no-videos", *classes,
+        "--candidates", 1, "--video-power", 0.05, "--segment-power", 0.95, "--per-class", 5,
+        "--shifts", -1, 0, 1,
+    )  # fmt: skip
+    table = tmp_path / "s.csv"
+    submit = ["submit", out, "--challenge", 2019, "--out", table, *classes]
+    assert run([*map(str, submit)]) == 0
+    assert run(["submit", "--check", str(table), *map(str, classes)]) == 0
+    assert "no problems" in capfd.readouterr().out
+    found = pairs(out, "segments")
+    for line in table.read_text().splitlines()[1:]:
+        c, listed = line.split(",")
+        mine = [key for key in found if key[2] == int(c)]
+        expected = sorted(mine, key=lambda key: -found[key])
+        assert listed.split() == [f"{name}:{start}" for name, start, _ in expected]
+    assert len({c for _, _, c in found}) < 4  # a class that is nobody's best has an empty row
+
+
+def test_one_source_of_video_scores_is_enough(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict", checkpoint, "--data", data, "--out", tmp_path / "p", "--segments"]
+    both = ["--candidates", 3, "--video-run", checkpoint, "--video-predictions", tmp_path / "v"]
+    assert run([*map(str, [*command, *both])]) == 2
+    assert "both score the videos; give one" in capfd.readouterr().err
+    assert run([*map(str, [*command, *both[:4]])]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -108,6 +142,8 @@ def test_a_person_is_told_what_was_written(
         (["--test", "nothing*"], "nothing*"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--segments", "--classes", "absent.csv"], "absent.csv"),
+        (["--candidates", "20"], "Add --segments"),
+        (["--segments", "--shifts", "1"], "shifts must hold 0"),
     ],
 )
 def test_wrong_options_have_status_2_and_no_traceback(

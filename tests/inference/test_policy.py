@@ -38,3 +38,9 @@ def test_videos_are_asked_only_where_they_have_a_say() -> None:
 def test_policies_without_segments_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"no effect on videos(.|\n)*--segments"):
         Choices(policy=SegmentPolicy(skip_head=6))
+
+
+def test_a_policy_says_what_it_changes() -> None:
+    assert str(SegmentPolicy()) == ""
+    policy = SegmentPolicy(skip_head=6, video_power=0.05, segment_power=0.95, shifts=(-1, 0))
+    assert str(policy) == "skip_head 6, video_power 0.05, segment_power 0.95, shifts -1 0"

@@ -18,6 +18,7 @@ from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference import predict as predict_module
+from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predict import predict
 from reeltag.inference.predictions import open_predictions
 from reeltag.inference.scoring import Choices
@@ -227,3 +228,88 @@ def test_an_existing_file_is_refused_before_anything_else(index: Index, tmp_path
     assert (tmp_path / "p").read_text() == "precious"
     predict(make_tagger(), index, tmp_path / "p", CPU, overwrite=True)
     assert open_predictions(tmp_path / "p").holds("videos")
+
+
+FUSED = SegmentPolicy(candidates=4, video_power=0.3, segment_power=0.7, skip_tail=1)
+
+
+def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
+    index: Index, tmp_path: Path
+) -> None:
+    tagger, other = make_tagger(), make_tagger()
+    for weight in other.model.parameters():
+        weight.data.mul_(-1.5)
+    fused = dataclasses.replace(CPU, videos=False, segments=True, policy=FUSED)
+    sources: dict[str, Tagger | Path | None] = {"itself": None, "same": tagger, "other": other}
+    for name, source in (("same", tagger), ("other", other)):
+        videos = tmp_path / f"{name}-videos"
+        predict(source, index, videos, dataclasses.replace(CPU, top_k=12), split="all")
+        sources[f"{name}, file"] = videos
+    found = {}
+    for name, each in sources.items():
+        predict(tagger, index, tmp_path / name, fused, split="all", video_source=each)
+        found[name] = pairs(tmp_path / name, "segments")
+    assert found["itself"] == pytest.approx(found["same"], abs=1e-5)
+    assert found["itself"] == pytest.approx(found["same, file"], abs=1e-5)
+    assert found["other"] == pytest.approx(found["other, file"], abs=1e-5)
+    assert found["other"].keys() != found["itself"].keys()
+    about = open_predictions(tmp_path / "other").about
+    assert about.policy == "skip_tail 1, candidates 4, video_power 0.3, segment_power 0.7"
+
+
+def test_an_interrupted_run_is_not_gone_on_with_by_other_video_scores(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = functools.partial(write_predictions, part_seconds=0)
+    monkeypatch.setattr(predict_module, "write_predictions", often)
+    choices = Choices(videos=False, segments=True, batch_size=4, policy=FUSED, device="cpu")
+    whole, out = tmp_path / "whole", tmp_path / "p"
+    predict(make_tagger(), index, whole, choices, split="all", video_source=make_tagger())
+    tagger, calls = make_tagger(), []
+
+    def fail_late(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+
+    hook = tagger.register_forward_hook(fail_late)
+    with pytest.raises(KeyboardInterrupt):
+        predict(tagger, index, out, choices, split="all", video_source=make_tagger())
+    hook.remove()
+    other = make_tagger()
+    next(iter(other.model.parameters())).data.add_(1)
+    with pytest.raises(ConfigError, match="other settings is kept here: video_scores"):
+        predict(tagger, index, out, choices, split="all", video_source=other)
+    fewer = dataclasses.replace(choices, policy=dataclasses.replace(FUSED, candidates=3))
+    with pytest.raises(ConfigError, match="candidates 4 there, 3 now"):
+        predict(tagger, index, out, fewer, split="all", video_source=make_tagger())
+    outcome = predict(tagger, index, out, choices, split="all", video_source=make_tagger())
+    assert outcome.resumed_at > 0
+    assert pairs(out, "segments") == pytest.approx(pairs(whole, "segments"), abs=1e-5)
+
+
+def test_video_scores_that_do_not_fit_are_refused(index: Index, tmp_path: Path) -> None:
+    fused = Choices(segments=True, policy=FUSED, device="cpu")
+    deaf = make_tagger(streams=(("rgb", 16),))
+    with pytest.raises(ConfigError, match=r"reads the streams rgb \(16\);(.|\n)*--video-pred"):
+        predict(make_tagger(), index, tmp_path / "p", fused, video_source=deaf)
+    stranger = make_tagger()
+    stranger.class_names = ("Zebra", *stranger.class_names[1:])
+    with pytest.raises(ConfigError, match="trained on other classes"):
+        predict(make_tagger(), index, tmp_path / "p", fused, video_source=stranger)
+    with pytest.raises(ConfigError, match=r"nothing is asked of them(.|\n)*--candidates 20"):
+        predict(make_tagger(), index, tmp_path / "p", CPU, video_source=make_tagger())
+
+
+def test_videos_without_a_segment_left_are_told_of_or_refused(
+    index: Index, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for head, rule in ((4, "videos are too short: at head and tail"), (7, "")):
+        policy = SegmentPolicy(skip_head=head)
+        choices = Choices(videos=False, segments=True, policy=policy, device="cpu")
+        if rule:
+            predict(make_tagger(), index, tmp_path / "p", choices)
+            assert rule in capfd.readouterr().err
+            continue
+        with pytest.raises(ConfigError, match=r"but the first 7 and the last 0(.|\n)*--skip-head"):
+            predict(make_tagger(), index, tmp_path / "q", choices)

@@ -1,5 +1,7 @@
 """What is kept: ties have a rule, and a stream is cut as if it had been sorted whole."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -63,3 +65,21 @@ def test_zeros_of_both_signs_are_equal_and_infinities_have_their_place() -> None
     scores = np.array([-0.0, 0.0, -np.inf, np.inf, -1e-38], np.float32)
     best.add(np.zeros(5, np.int32), scores, np.arange(5))
     assert best.best(0)[1].tolist() == [3, 0, 1, 4, 2]
+
+
+def test_a_hundredth_of_the_places_needs_a_hundredth_of_2_gb() -> None:
+    """The challenge has 1000 classes of 100,000 places; here are 100 of 10,000."""
+    random = np.random.default_rng(0)
+    best = BestOfClass(100, 10_000)
+    tracemalloc.start()
+    for start in range(0, 30_000, 300):
+        scores = random.standard_normal(30_000, dtype=np.float32)
+        classes = np.tile(np.arange(100, dtype=np.int32), 300)
+        positions = np.repeat(np.arange(start, start + 300), 100)
+        enters = best.may_enter(classes, scores, positions)
+        best.add(classes[enters], scores[enters], positions[enters])
+    best.select()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert all(len(best.best(c)[0]) == 10_000 for c in (0, 50, 99))
+    assert peak < 20e6  # 8 MB of pairs, one selection, and the segments of a batch
