@@ -1,4 +1,4 @@
-"""`reeltag report P --data DATA --out page.html`: predictions and scores as one page of plots."""
+"""`reeltag report WHAT --data DATA --out page.html`: scores, classes and moments as one page."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,63 +7,154 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from reeltag.core.console import print_json, say
-from reeltag.core.errors import DataError
+from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.splits import Splits
-from reeltag.inference.evaluate import evaluate
-from reeltag.report.page import write_report
+from reeltag.inference.predictions import open_predictions
+from reeltag.report.page import Examples, write_report
+from reeltag.report.results import Result, find_result, read_results
+
+_HINT = (
+    "Give predictions (`reeltag predict`), a run folder (`reeltag train`), or the folder WORK of "
+    "`reeltag solve NAME --out WORK`, which writes WORK/NAME.json at its end."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Draw predictions and their scores as one HTML page, to be opened in any browser.
+    """Draw what was learned as one HTML page, to be opened in any browser.
 
-    The page needs no network and no script: scores with intervals, training curves, classes by
-    frequency, calibration, scores over time of some videos, tags of others.
+    The page needs no network and no script: scores with intervals, a paper's tables beside ours,
+    training curves, classes and why the worst are hard, calibration, scores over time of some
+    videos, tags of others. What is not there is left out, and the page says so.
     """
 
-    predictions: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="P")]
-    """Parquet file that `reeltag predict` made."""
-    data: Path
-    """Folder of TFRecords (or one TFRecord) with the truth."""
+    what: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
+    """Predictions (Parquet), a run folder, or the WORK of `reeltag solve`; several WORK/NAME.json
+    are the same solution with several seeds."""
+    data: Path | None = None
+    """Folder of TFRecords (or one TFRecord) with the truth; predictions need it."""
     out: Path
     """The .html file to write; one that is there is replaced."""
     run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
-    """Run folder of the model, for its training curves and configuration."""
+    """Run folder of the model, for its training curves and configuration. None: that of WHAT; of a
+    WORK the one that made the predictions."""
+    predictions: Annotated[Path | None, tyro.conf.arg(metavar="P")] = None
+    """Predictions to be shown, where WHAT is a run folder or a WORK. None: of a WORK its last."""
+    stage: str = ""
+    """Step of a WORK whose predictions are shown: II-C, score-II-C."""
     split: Literal["train", "validate", "test", "all"] | None = None
-    """All videos of this split count; None: only the videos that P is about."""
+    """All videos of this split count; None: only the videos that the predictions are about."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     bootstrap: int = 200
     """Replicates for the intervals; 0 = no intervals."""
+    examples: int = 2
+    """Videos shown over time: so many of the best, of the worst, and at random."""
+    videos: tuple[str, ...] = ()
+    """Ids of further videos to show over time."""
+    seed: int = 0
+    """Of the random examples."""
     json: bool = False
-    """Print the scores as one JSON object on stdout, and nothing else there."""
+    """One JSON object on stdout (the scores, the page, what is not on it), nothing else there."""
 
     def run(self) -> int:
         """Score, draw, and say where the page is; 0."""
+        if self.examples < 0:
+            raise ConfigError(f"must be at least 0, got {self.examples}", where="--examples")
         if self.run_folder is not None and not self.run_folder.is_dir():
             raise DataError(
                 "is not there, or no folder",
                 where=self.run_folder,
                 hint="Give the folder that `reeltag train` made, or leave out --run.",
             )
-        scores: dict[str, Any] = evaluate(
-            self.predictions,
-            self.data,
+        given = self._given()
+        told = write_report(
+            self.out,
+            predictions=given.predictions,
+            data=self.data,
+            run=given.run,
+            result=given.result,
             split=self.split,
             splits=self.splits,
             bootstrap=self.bootstrap,
+            examples=Examples(count=self.examples, seed=self.seed, videos=self.videos),
             quiet=self.json,
         )
-        write_report(
-            self.run_folder,
-            scores,
-            self.predictions,
-            self.data,
-            self.out,
-            split=self.split,
-            splits=self.splits,
-        )
         if self.json:
-            print_json({"page": str(self.out)} | scores)
-        else:
-            say(f"{self.out} ({self.out.stat().st_size / 1e6:.1f} MB)")
+            of: dict[str, Any] = {"page": str(self.out)}
+            of["predictions"] = given.predictions and str(given.predictions)
+            of["solution"] = given.result and given.result.solution
+            print_json(of | told)
+            return 0
+        for sentence in told["left_out"]:
+            say(f"not on the page: {sentence}")
+        say(f"{self.out} ({self.out.stat().st_size / 1e6:.1f} MB)")
         return 0
+
+    def _given(self) -> "_Given":
+        """Return what WHAT is, and what goes with it."""
+        first = self.what[0]
+        result = None
+        if first.is_dir():
+            found = find_result(first)
+            if found is not None:
+                result = self._result([found, *self.what[1:]])
+            elif (first / "config.json").is_file():
+                self._alone("a run folder")
+                return self._checked(self.predictions, self.run_folder or first, None)
+            else:
+                raise DataError("is neither a run folder nor a WORK", where=first, hint=_HINT)
+        elif first.suffix == ".json":
+            result = self._result(self.what)
+        if result is not None:
+            return self._of_result(result)
+        self._alone("a file of predictions")
+        if self.predictions is not None:
+            raise ConfigError(f"{first} is one already", where="--predictions", hint=_HINT)
+        open_predictions(first)
+        return self._checked(first, self.run_folder, None)
+
+    def _result(self, paths: "list[Path] | tuple[Path, ...]") -> Result:
+        files = [(find_result(path) or path) if path.is_dir() else path for path in paths]
+        return read_results(files)
+
+    def _of_result(self, result: Result) -> "_Given":
+        predictions = self.predictions
+        if predictions is None and (self.data is not None or self.stage):
+            found = result.predictions(self.stage)
+            predictions = found[1] if found else None
+        run = self.run_folder
+        if run is None and predictions is not None:
+            of = open_predictions(predictions).about.run
+            run = Path(of) if of and Path(of).is_dir() else None
+        return self._checked(predictions, run, result)
+
+    def _checked(
+        self, predictions: Path | None, run: Path | None, result: Result | None
+    ) -> "_Given":
+        if self.stage and result is None:
+            raise ConfigError("is of a WORK of `reeltag solve` only", where="--stage", hint=_HINT)
+        if predictions is not None and self.data is None:
+            of = open_predictions(predictions).about.data
+            raise ConfigError(
+                "give the data that were predicted with --data DATA",
+                hint=f"{predictions} was made with --data {of}." if of else "",
+            )
+        if self.videos and predictions is None:
+            raise ConfigError("has no effect without predictions", where="--videos", hint=_HINT)
+        return _Given(predictions=predictions, run=run, result=result)
+
+    def _alone(self, kind: str) -> None:
+        if len(self.what) > 1:
+            raise ConfigError(
+                f"takes one thing, got {len(self.what)}, of which {self.what[0]} is {kind}",
+                where="WHAT",
+                hint="Several files must be results of the same solution (WORK/NAME.json). "
+                "`reeltag compare` compares predictions.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    predictions: Path | None
+    run: Path | None
+    result: Result | None

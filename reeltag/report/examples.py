@@ -1,9 +1,10 @@
 """Single videos to look at: how scores run over time, and which tags come out on top.
 
-Neither is chosen by how well it came out, and the page says how it was.
+The page says how each was chosen.
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reeltag.data.selection import Records
-from reeltag.inference.predictions import Predictions
-from reeltag.report.facts import Pairs, probability, rows_of
+from reeltag.core.errors import ConfigError
+from reeltag.core.seeding import derive_seed
+from reeltag.inference.truth import Truth
+from reeltag.report.facts import probability, rows_of
+from reeltag.report.judged import Judged, SegmentFacts, VideoFacts, labels_of
 
-NUM_TIMELINES = 4
 NUM_CLASSES = 3  # lines in a timeline
-NUM_TAGGED, NUM_TAGS = 8, 5
+NUM_TAGS = 5
+LEAST_RATINGS = 4  # of a video that is shown, where enough have them
+LEAST = 1e-4  # probability that a class counts with where it is not kept
+
+Segment = tuple[int, NDArray[np.int32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +46,24 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A video (its number in the truth), why it is shown, and its mean log loss in nats."""
+
+    video: int
+    why: str
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """The rated classes of one video over its time; `seconds` is its length."""
 
     id: str
     seconds: int
     lines: tuple[Line, ...]
+    labels: tuple[int, ...]
+    why: str
+    loss: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,82 +76,114 @@ class Tagged:
     missed: tuple[int, ...]
 
 
-def timelines(predictions: Predictions, records: Records, data: Path) -> list[Timeline]:
-    """Return the four videos with the most segment ratings among those with both kinds.
+def choose(
+    judged: Judged,
+    facts: SegmentFacts,
+    *,
+    count: int,
+    seed: int,
+    wanted: Sequence[str] = (),
+) -> list[Chosen]:
+    """Return the videos to show: those asked for, then the best, the worst, and random ones.
 
-    Of each video the classes with the most ratings are shown, three at most. Empty where the
-    file holds no segments, or nobody rated any.
+    The best have the lowest mean log loss of their ratings, where a class that a segment does not
+    hold counts with a probability of 0.01 %. Videos with four ratings or more, of both kinds, take
+    part; where these are too few, those with both kinds, else all that have a score for a rating.
+
+    Args:
+        judged: predictions and truth.
+        facts: the scores of the ratings.
+        count: of each of the three kinds.
+        seed: of the random ones.
+        wanted: ids that a person asked for.
+
+    Raises:
+        ConfigError: an id that is wanted has no rating, or is not there.
     """
-    chosen = _most_rated(records)
-    ids = records.table["id"].combine_chunks().take(pa.array(chosen, pa.int64()))
-    found: dict[int, list[tuple[int, NDArray[np.int32], NDArray[np.float32]]]] = {}
-    for rows in predictions.rows("segments") if chosen else ():
+    truth, videos = judged.truth, judged.truth.rating_video()
+    said = np.nan_to_num(probability(facts.scores), nan=0.0).clip(LEAST, 1 - LEAST)
+    nats = -np.log(np.where(truth.is_positive, said, 1 - said))
+    number = np.bincount(videos, minlength=len(truth))
+    loss = np.bincount(videos, nats, minlength=len(truth)) / np.maximum(number, 1)
+    scored = np.bincount(videos[~np.isnan(facts.scores)], minlength=len(truth)) > 0
+    positive = np.bincount(videos[truth.is_positive], minlength=len(truth))
+    both = scored & (positive > 0) & (positive < number)
+    telling = both & (number >= LEAST_RATINGS)
+    enough = [of for of in (telling, both) if of.sum() >= 3 * count]
+    there = np.flatnonzero(enough[0] if enough else scored)
+    rising = there[np.argsort(loss[there], kind="stable")]
+    kinds = [("asked for", _wanted(truth, number, wanted)), ("best", rising[:count])]
+    kinds.append(("worst", rising[count:][::-1][:count]))
+    rest = rising[count : len(rising) - count]
+    drawn = np.random.default_rng(derive_seed(seed, "examples")).permutation(len(rest))[:count]
+    kinds.append(("random", rest[drawn]))
+    return [
+        Chosen(video=int(video), why=why, loss=float(loss[video]))
+        for why, chosen in kinds
+        for video in chosen
+    ]
+
+
+def timelines(judged: Judged, chosen: Sequence[Chosen], data: Path) -> list[Timeline]:
+    """Return the scores over time of these videos: one pass over the file.
+
+    Of each video the classes with the most ratings are shown, three at most.
+    """
+    truth = judged.truth
+    ids = truth.ids.take(pa.array([one.video for one in chosen], pa.int64()))
+    found: dict[int, list[Segment]] = {}
+    for rows in judged.file.rows("segments") if chosen else ():
         assert rows.starts is not None
         place = rows_of(rows.ids, ids)
-        for row in np.flatnonzero(place >= 0):
+        for row in np.flatnonzero(place >= 0).tolist():
             pairs = slice(rows.offsets[row], rows.offsets[row + 1])
-            scored = (int(rows.starts[row]), rows.classes[pairs], rows.scores[pairs])
-            found.setdefault(chosen[place[row]], []).append(scored)
-    truth = _read_truth(data, {ids[place].as_py() for place in range(len(ids))})
-    lines = []
-    for video in chosen:
-        if video in found:
-            scored_segments = sorted(found[video], key=lambda scored: scored[0])
-            lines.append(_timeline(records, video, scored_segments, truth))
-    return lines[:NUM_TIMELINES]
+            segment = int(rows.starts[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()
+            found.setdefault(chosen[place[row]].video, []).append(segment)
+    shown = _read_truth(data, set(ids.to_pylist()))
+    return [
+        _timeline(judged, one, sorted(found.get(one.video, []), key=lambda of: of[0]), shown)
+        for one in chosen
+    ]
 
 
-def tagged(pairs: Pairs, records: Records) -> list[Tagged]:
-    """Return eight predicted videos at equal distances in the split, with their best classes."""
-    predicted = np.flatnonzero(pairs.predicted)
-    places = np.linspace(0, len(predicted) - 1, min(NUM_TAGGED, len(predicted))).astype(int)
-    ids, frames = records.table["id"], records.column("frames")
-    offsets, labels = records.lists("labels")
+def tagged(judged: Judged, facts: VideoFacts) -> list[Tagged]:
+    """Return predicted videos at equal distances in the split, with their best classes."""
     rows = []
-    for video in predicted[places]:
-        mine = np.flatnonzero(pairs.videos == video)
-        best = mine[np.argsort(-pairs.scores[mine], kind="stable")][:NUM_TAGS]
-        chances = probability(pairs.scores[best])
-        listed = pairs.classes[best].tolist()
-        tags = zip(listed, chances.tolist(), pairs.hits[best].tolist(), strict=True)
-        true = labels[offsets[video] : offsets[video + 1]].tolist()
+    for video, classes, scores in facts.tagged:
+        true = labels_of(judged.truth, video).tolist()
+        best = np.argsort(-scores, kind="stable")[:NUM_TAGS]
+        listed, chances = classes[best].tolist(), probability(scores[best]).tolist()
         rows.append(
             Tagged(
-                id=ids[int(video)].as_py(),
-                seconds=int(frames[video]),
-                tags=tuple(tags),
+                id=judged.truth.ids[video].as_py(),
+                seconds=int(judged.seconds[video]),
+                tags=tuple((c, p, c in true) for c, p in zip(listed, chances, strict=True)),
                 missed=tuple(label for label in true if label not in listed),
             )
         )
     return rows
 
 
-def _most_rated(records: Records) -> list[int]:
-    """Return rows of videos with positive and negative ratings, most first; twice as many."""
-    offsets, scores = records.lists("segment_scores")
-    rated = []
-    for video in np.flatnonzero(np.diff(offsets)):
-        mine = scores[offsets[video] : offsets[video + 1]] > 0
-        if mine.any() and not mine.all():
-            rated.append((-len(mine), int(video)))
-    return [video for _, video in sorted(rated)[: 2 * NUM_TIMELINES]]
+def _wanted(truth: Truth, number: NDArray[np.int64], wanted: Sequence[str]) -> NDArray[np.int64]:
+    found = truth.videos_of(pa.array(wanted, pa.string()))
+    for id_, video in zip(wanted, found, strict=True):
+        if video < 0 or not number[video]:
+            raise ConfigError(
+                f"the video {id_!r} {'is not there' if video < 0 else 'has no rated segment'}",
+                where="--videos",
+                hint="Give ids of videos with rated segments that were predicted.",
+            )
+    return found
 
 
 def _timeline(
-    records: Records,
-    video: int,
-    scored: list[tuple[int, NDArray[np.int32], NDArray[np.float32]]],
+    judged: Judged,
+    one: Chosen,
+    scored: list[Segment],
     truth: dict[str, dict[int, list[tuple[int, int]]]],
 ) -> Timeline:
-    name = records.table["id"][video].as_py()
-    offsets, labels = records.lists("segment_labels")
-    mine = slice(offsets[video], offsets[video + 1])
-    labels = labels[mine]
-    starts, scores = (
-        records.lists("segment_starts")[1][mine],
-        records.lists("segment_scores")[1][mine],
-    )
-    classes, counts = np.unique(labels, return_counts=True)
+    name, ratings = judged.truth.ids[one.video].as_py(), _ratings(judged.truth, one.video)
+    classes, counts = np.unique([label for label, _, _ in ratings], return_counts=True)
     lines = []
     for label in classes[np.argsort(-counts, kind="stable")][:NUM_CLASSES].tolist():
         chances = np.full(len(scored), np.nan)
@@ -141,19 +191,33 @@ def _timeline(
             at = np.flatnonzero(listed == label)
             if len(at):
                 chances[place] = probability(logits[at[:1]])[0]
-        rated = zip(
-            starts[labels == label].tolist(), (scores[labels == label] > 0).tolist(), strict=True
-        )
         lines.append(
             Line(
                 label=label,
-                starts=np.array([start for start, _, _ in scored]),
+                starts=np.array([start for start, _, _ in scored], np.int64),
                 chances=chances,
-                rated=tuple(rated),
+                rated=tuple((start, yes) for other, start, yes in ratings if other == label),
                 shown=tuple(truth.get(name, {}).get(label, ())),
             )
         )
-    return Timeline(id=name, seconds=int(records.column("frames")[video]), lines=tuple(lines))
+    return Timeline(
+        id=name,
+        seconds=int(judged.seconds[one.video]),
+        lines=tuple(lines),
+        labels=tuple(labels_of(judged.truth, one.video).tolist()),
+        why=one.why,
+        loss=one.loss,
+    )
+
+
+def _ratings(truth: Truth, video: int) -> list[tuple[int, int, bool]]:
+    """Return class, start and verdict of each rating of a video."""
+    first, last = np.searchsorted(truth.segment_keys, [video << 32, (video + 1) << 32])
+    ends = np.searchsorted(truth.rating_keys, np.array([first, last]) * truth.num_classes)
+    segments, classes = np.divmod(truth.rating_keys[slice(*ends)], truth.num_classes)
+    starts = truth.segment_keys[segments] & 0xFFFFFFFF
+    verdicts = truth.is_positive[slice(*ends)]
+    return list(zip(classes.tolist(), starts.tolist(), verdicts.tolist(), strict=True))
 
 
 def _read_truth(data: Path, ids: set[str]) -> dict[str, dict[int, list[tuple[int, int]]]]:

@@ -1,6 +1,6 @@
-"""What the page of plots shows, gathered from predictions, labels and the log of the training.
+"""What the page shows, gathered from predictions, labels and the log of the training.
 
-Shape letters: V videos, C classes, P pairs of a video and a class that was predicted for it.
+Shape letters: V videos, C classes, N pairs of a thing and a class that was predicted for it.
 """
 
 import csv
@@ -11,60 +11,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from numpy.typing import NDArray
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Splits
-from reeltag.inference.predictions import Predictions
-from reeltag.metrics.ranking import rank_pairs
+from reeltag.labels.cooccurrence import count_cooccurrence
+from reeltag.labels.correlation import Correlation
 
 NUM_BINS = 10
-MIN_PAIRS = 5  # in a bin of the reliability curve
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """Predicted (video, class) pairs, P of them, in the order of the file.
-
-    Attributes:
-        videos: (P,) row of the split's records.
-        classes: (P,).
-        scores: (P,) float32 logits.
-        hits: (P,) bool, the class is among the video's labels.
-        predicted: (V,) bool, the video has a row in the file.
-        positives: (C,) videos that count and have the class as label, listed or not.
-    """
-
-    videos: NDArray[np.int64]
-    classes: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    hits: NDArray[np.bool_]
-    predicted: NDArray[np.bool_]
-    positives: NDArray[np.int64]
-
-    def average_precision(self) -> NDArray[np.float64]:
-        """Return (C,) the average precision of each class over the listed pairs.
-
-        NaN where no video that counts has the class; one that is not listed counts as missed.
-        """
-        scores, hits = torch.from_numpy(self.scores), torch.from_numpy(self.hits)
-        ranking = rank_pairs(scores, hits, torch.from_numpy(self.classes.astype(np.int64)))
-        return ranking.average_precision(torch.from_numpy(self.positives)).numpy()
-
-    def reliability(self) -> list["Bin"]:
-        """Return the bins of equal width that hold at least five pairs, by rising probability."""
-        chances = probability(self.scores)
-        numbers = np.minimum((chances * NUM_BINS).astype(int), NUM_BINS - 1)
-        bins = []
-        for number in range(NUM_BINS):
-            inside = numbers == number
-            pairs, hits = int(inside.sum()), int(self.hits[inside].sum())
-            if pairs >= MIN_PAIRS:
-                bins.append(Bin(said=float(chances[inside].mean()), pairs=pairs, hits=hits))
-        return bins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,59 +40,51 @@ class Bin:
         return middle - reach, middle + reach
 
 
+class Reliability:
+    """How often what was said with a probability was so; counts alone, whatever is added to it."""
+
+    def __init__(self) -> None:
+        self._said = np.zeros(NUM_BINS)
+        self._pairs = np.zeros(NUM_BINS, np.int64)
+        self._hits = np.zeros(NUM_BINS, np.int64)
+
+    def add(self, scores: NDArray[np.float32], hits: NDArray[np.bool_]) -> None:
+        """Count pairs: (N,) logits, and whether each is there."""
+        chances = probability(scores)
+        numbers = np.minimum((chances * NUM_BINS).astype(int), NUM_BINS - 1)
+        self._said += np.bincount(numbers, chances, minlength=NUM_BINS)
+        self._pairs += np.bincount(numbers, minlength=NUM_BINS)
+        self._hits += np.bincount(numbers[hits], minlength=NUM_BINS)
+
+    @property
+    def pairs(self) -> int:
+        """Return how many pairs were counted."""
+        return int(self._pairs.sum())
+
+    @property
+    def bins(self) -> list[Bin]:
+        """Return the bins of equal width that hold any pair, by rising probability."""
+        return [
+            Bin(said=float(self._said[at] / self._pairs[at]), pairs=int(self._pairs[at]),
+                hits=int(self._hits[at]))
+            for at in np.flatnonzero(self._pairs)
+        ]  # fmt: skip
+
+    @property
+    def error(self) -> float:
+        """Return the expected calibration error in [0, 1]; NaN without pairs.
+
+        That is the mean over pairs of |share of hits - mean probability| of the bin of each; see
+        Naeini, Cooper and Hauskrecht, 2015.
+        """
+        if not self.pairs:
+            return math.nan
+        return float(np.abs(self._hits - self._said).sum() / self.pairs)
+
+
 def probability(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the sigmoid of logits, as float64."""
     return np.asarray(0.5 * (1 + np.tanh(scores.astype(np.float64) / 2)))
-
-
-def read_pairs(predictions: Predictions, records: Records, *, only_predicted: bool) -> Pairs | None:
-    """Read the rows of whole videos that belong to the split; the others are left alone.
-
-    Args:
-        predictions: the file.
-        records: of the split.
-        only_predicted: labels of videos without a row do not count, instead of counting as missed.
-
-    Returns:
-        None where the file holds no whole videos.
-
-    Raises:
-        DataError: it does, but none of them is in the split.
-    """
-    if not predictions.holds("videos"):
-        return None
-    ids = records.table["id"].combine_chunks()
-    num_classes = max(records.index.num_classes, predictions.about.num_classes)
-    predicted = np.zeros(len(records), dtype=bool)
-    videos, classes, scores = [], [], []
-    for rows in predictions.rows("videos"):
-        found = rows_of(rows.ids, ids)
-        predicted[found[found >= 0]] = True
-        of_pair = found[rows.row_of_pair()]
-        videos.append(of_pair[of_pair >= 0])
-        classes.append(rows.classes[of_pair >= 0])
-        scores.append(rows.scores[of_pair >= 0])
-    if not predicted.any():
-        raise DataError(
-            f"has no row for any video of the split {records.split!r}",
-            where=predictions.path,
-            hint="Give the --split and --data that the predictions were made with.",
-        )
-    offsets, labels = records.lists("labels")
-    owners = np.repeat(np.arange(len(records)), np.diff(offsets))
-    counted = predicted[owners] | (not only_predicted)
-    keys = np.unique(owners * num_classes + labels)
-    wanted = np.concatenate(videos) * num_classes + np.concatenate(classes)
-    places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    hits = keys[places] == wanted if len(keys) else np.zeros(len(wanted), dtype=bool)
-    return Pairs(
-        videos=np.concatenate(videos),
-        classes=np.concatenate(classes),
-        scores=np.concatenate(scores),
-        hits=hits,
-        predicted=predicted,
-        positives=np.bincount(labels[counted], minlength=num_classes),
-    )
 
 
 def rows_of(wanted: pa.Array, ids: pa.Array) -> NDArray[np.int64]:
@@ -145,13 +93,33 @@ def rows_of(wanted: pa.Array, ids: pa.Array) -> NDArray[np.int64]:
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
-def train_counts(index: Index, splits: Splits) -> NDArray[np.int64] | None:
-    """Return (C,) how many training videos carry each label; None where there are none."""
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What there is to learn from.
+
+    Attributes:
+        of: which videos were counted, in words: "training videos".
+        counts: (C,) of these videos, how many have each label.
+        correlation: which of their labels imply which.
+    """
+
+    of: str
+    counts: NDArray[np.int64]
+    correlation: Correlation
+
+
+def read_training(
+    index: Index, splits: Splits, judged: Records, names: tuple[str, ...]
+) -> Training:
+    """Return the labels of the training videos; of `judged` where there are none to train on."""
     try:
-        _, labels = select(index, "train", splits=splits).lists("labels")
+        records, of = select(index, "train", splits=splits), "training videos"
     except ConfigError:
-        return None
-    return np.bincount(labels, minlength=index.num_classes)
+        records, of = judged, "videos here with that label"
+    bounds, labels = records.lists("labels")
+    counts = count_cooccurrence(bounds, labels, len(names))
+    correlation = Correlation(counts, names, len(records))
+    return Training(of=of, counts=counts.videos, correlation=correlation)
 
 
 def read_log(run: Path | None) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:

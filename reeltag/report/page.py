@@ -1,127 +1,237 @@
 """One HTML page that shows what a tagger learned: self-contained, no script, no network."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
-from reeltag.data.index import open_index
-from reeltag.data.selection import Records, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.synth.about import read_marker
-from reeltag.data.vocabulary import find_vocabulary
-from reeltag.inference.predictions import Predictions, open_predictions
-from reeltag.report.examples import Timeline, tagged, timelines
-from reeltag.report.facts import Pairs, read_log, read_pairs, train_counts
-from reeltag.report.plots import (
-    loss_curve,
-    metric_name,
-    precision_by_frequency,
-    reliability_curve,
-    score_over_time,
-    validation_curves,
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.report.examples import choose, tagged, timelines
+from reeltag.report.facts import Training, read_training
+from reeltag.report.hard_classes import hard_classes, rated_classes
+from reeltag.report.judged import Judged, judge, read_segments, read_videos
+from reeltag.report.results import Result
+from reeltag.report.sections import (
+    moments_section,
+    paper_section,
+    segments_section,
+    training_section,
+    videos_section,
 )
 from reeltag.report.stylesheet import CSS
-from reeltag.report.tables import best_and_worst, cards, tag_table
+from reeltag.report.tables import cards, tag_table
 
-Counts: TypeAlias = NDArray[np.int64]
+FAMILIES = {"nextvlad": "NeXtVLAD", "netvlad": "Gated NetVLAD", "moe": "Mixture of experts"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Which videos are shown over time.
+
+    Attributes:
+        count: how many of the best, of the worst, and at random.
+        seed: of the random ones.
+        videos: ids to be shown besides.
+    """
+
+    count: int = 2
+    seed: int = 0
+    videos: tuple[str, ...] = ()
 
 
 def write_report(
-    run: Path | None,
-    evaluation: Mapping[str, object],
-    predictions: Path,
-    data: Path,
     out: Path,
     *,
+    predictions: Path | None = None,
+    data: Path | None = None,
+    run: Path | None = None,
+    result: Result | None = None,
     split: Split | None = None,
     splits: Splits = PUBLISHED_SPLITS,
-) -> None:
+    bootstrap: int = 200,
+    examples: Examples = Examples(),
+    quiet: bool = False,
+) -> dict[str, Any]:
     """Write the page to `out`, whole or not at all. The same input gives the same bytes.
 
-    What is not there is left out: curves without a run's metrics.csv, moments without segments.
+    What is not there is left out, and the page says so. Memory is what `evaluate` takes: rows of
+    predictions are read in batches, and of single videos only those that are shown are kept.
 
     Args:
-        run: the run folder, for the training curves and the configuration; None = without.
-        evaluation: as `evaluate` returns it: gap@20, gap@20_interval, ...; any key may be absent.
-        predictions: Parquet, with whole videos and perhaps segments.
-        data: the data folder with the labels.
         out: the .html file.
+        predictions: Parquet, with whole videos, segments or both; None = no scores.
+        data: the data folder with the labels; without it there are no scores.
+        run: the run folder, for the training curves and the configuration; None = without.
+        result: what a solution came to, for the paper's tables.
         split: all its videos count, predicted or not. None: those of all of `data` that the file is
             about.
         splits: the rule that gives a shard its split.
+        bootstrap: replicates for the intervals; 0 = no intervals.
+        examples: videos to look at.
+        quiet: no progress.
+
+    Returns:
+        The scores as `evaluate` names them, and "left_out": sentences on what is not there.
 
     Raises:
-        DataError: the predictions cannot be read, or hold no video of the split.
-        ConfigError: the split is empty.
+        DataError: the predictions cannot be read, or fit to nothing in the data.
+        ConfigError: the split is empty, or a wanted video is not there.
         OutputError: `out` cannot be written.
     """
-    index = open_index(data)
-    records = select(index, split or "all", splits=splits)
-    opened = open_predictions(predictions)
-    pairs = read_pairs(opened, records, only_predicted=split is None)
-    num_classes = max(index.num_classes, opened.about.num_classes)
-    vocabulary = find_vocabulary(data, num_classes)
-    names = vocabulary.names if vocabulary else tuple(f"class {c}" for c in range(num_classes))
-    moments = timelines(opened, records, data)
+    left_out: list[str] = []
+    judged = None
+    if predictions is not None and data is not None:
+        judged = judge(
+            predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet
+        )
+    else:
+        lacking = "predictions" if predictions is None else "data"
+        left_out.append(f"Scores, classes and moments: no {lacking} were given.")
     sections = [
-        _head(opened, records, pairs, split),
-        _banner(data),
-        cards(evaluation),
-        _segments_line(evaluation),
-        _training(run),
-        _classes(pairs, names, train_counts(index, splits)) if pairs else "",
-        _moments(moments, names),
-        _tags(pairs, records, names) if pairs else "",
+        _head(judged, result, run, split),
+        _banner(data) if judged else "",
+        cards(judged.scores) if judged else "",
+        _segments_line(judged.scores) if judged else "",
+        paper_section(result) if result else "",
+        _training(run, left_out),
+        *(_judged_sections(judged, data, splits, examples, left_out) if judged and data else ()),
+        _left_out(left_out),
         _configuration(run),
-        _foot(opened),
+        _foot(judged, result),
     ]
-    title = escape(_name(opened, index.root))
+    _write(out, _title(judged, result, run), sections)
+    return dict(judged.scores if judged else {}) | {"left_out": left_out}
+
+
+def _training(run: Path | None, left_out: list[str]) -> str:
+    found = training_section(run)
+    if not found:
+        whose = "no run was given" if run is None else f"{run} has no metrics.csv"
+        left_out.append(f"Training curves: {whose}.")
+    return found
+
+
+def _judged_sections(
+    judged: Judged, data: Path, splits: Splits, examples: Examples, left_out: list[str]
+) -> tuple[str, ...]:
+    """Return what the predictions show; what they do not is told to `left_out`."""
+    file, names = judged.file.path.name, _names(judged, data)
+    training = read_training(judged.index, splits, judged.records, names)
+    segments = moments = ""
+    if examples.videos and "segment" not in judged.precision:
+        raise ConfigError(
+            "has no effect without segments that are rated",
+            where="--videos",
+            hint="`reeltag predict --segments` scores segments.",
+        )
+    if "segment" in judged.precision:
+        segments, moments = _of_segments(judged, data, training, names, examples)
+    elif not judged.file.holds("segments"):
+        left_out.append(f"Moments and classes in segments: {file} holds no segments.")
+    else:
+        left_out.append("Moments and classes in segments: none of these segments is rated.")
+    videos = tags = ""
+    if judged.file.holds("videos"):
+        facts = read_videos(judged)
+        if "video" in judged.precision:
+            videos = videos_section(judged, facts, training, names)
+        else:
+            left_out.append("Classes in whole videos: none of these videos has a label.")
+        tags = (
+            "<h2>Tags</h2>\n<p>"
+            f"{len(facts.tagged)} of {int(facts.predicted.sum()):,} videos, at equal distances "
+            'in the split, with their best classes. <span class="tag hit">✓</span> is a label of '
+            f"the video.</p>\n{tag_table(tagged(judged, facts), names)}"
+        )
+    else:
+        left_out.append(f"Classes and tags of whole videos: {file} holds no whole videos.")
+    return segments, moments, videos, tags
+
+
+def _of_segments(
+    judged: Judged,
+    data: Path,
+    training: Training,
+    names: tuple[str, ...],
+    examples: Examples,
+) -> tuple[str, str]:
+    facts = read_segments(judged)
+    classes = rated_classes(judged, facts)
+    hard = hard_classes(judged, facts, classes, training)
+    chosen = choose(judged, facts, count=examples.count, seed=examples.seed, wanted=examples.videos)
+    shown = timelines(judged, chosen, data)
+    rated = len(np.unique(judged.truth.segment_video()))
+    return (
+        segments_section(facts, classes, hard, training, names),
+        moments_section(shown, names, rated, examples.seed),
+    )
+
+
+def _names(judged: Judged, data: Path) -> tuple[str, ...]:
+    num_classes = judged.truth.num_classes
+    vocabulary = find_vocabulary(data, num_classes) or Vocabulary.numbered(num_classes)
+    return vocabulary.names
+
+
+def _write(out: Path, title: str, sections: Sequence[str]) -> None:
     text = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(filter(None, sections))
-        + "\n</body>\n</html>\n"
+        + "\n</main>\n</body>\n</html>\n"
     )
     with whole_file(out) as part:
         part.write_text(text, encoding="utf-8")
 
 
+def _title(judged: Judged | None, result: Result | None, run: Path | None) -> str:
+    what = result.solution if result else ""
+    if judged is None:
+        return what or (run.resolve().name if run else "reeltag")
+    family = judged.file.about.family
+    what = what or FAMILIES.get(family, family.capitalize()) or "Predictions"
+    return f"{what} on {judged.index.root.resolve().name}"
+
+
 def _head(
-    predictions: Predictions, records: Records, pairs: Pairs | None, split: Split | None
+    judged: Judged | None, result: Result | None, run: Path | None, split: Split | None
 ) -> str:
     """Return the title and where the figures come from."""
-    index = records.index
-    name = escape(_name(predictions, index.root))
-    words = [f"Scored on {f'the {split} split' if split else 'the predicted videos'} of "]
-    words += [f"<code>{escape(str(index.root))}</code>"]
-    if pairs is not None:
-        counted = pairs.predicted | (split is not None)
-        videos, hours = int(counted.sum()), records.column("frames")[counted].sum() / 3600
-        length = f", {hours:.1f} hours" if index.kind == "frames" else ""
-        words += [f": {videos:,} videos{length}, {pairs.positives.sum() / videos:.1f} labels each"]
-        missing = videos - int(pairs.predicted.sum())
-        words += [f", {missing:,} of them without a prediction"] if missing else []
-    streams = " and ".join(f"{stream.name} ({stream.width})" for stream in records.streams)
-    words += [f". {index.num_classes:,} classes; features: {escape(streams)}."]
-    return f'<h1>{name}</h1>\n<p class="lead">{"".join(words)}</p>'
+    title = f"<h1>{escape(_title(judged, result, run))}</h1>"
+    if judged is None:
+        return title
+    index, counted = judged.index, np.ones(len(judged.truth), bool) if split else judged.judged
+    videos, hours = int(counted.sum()), judged.seconds[counted].sum() / 3600
+    length = f", {hours:.1f} hours" if index.kind == "frames" else ""
+    words = f"Scored on {f'the {split} split' if split else 'the predicted videos'} of "
+    words += f"<code>{escape(str(index.root))}</code>: {videos:,} videos{length}"
+    if len(judged.truth.label_keys):
+        words += f", {len(judged.truth.label_keys) / videos:.1f} labels each"
+    missing = int(judged.scores["videos_without_prediction"])
+    if split and missing:
+        words += f", {missing:,} of them without a prediction"
+    streams = " and ".join(f"{stream.name} ({stream.width})" for stream in judged.records.streams)
+    words += f". {index.num_classes:,} classes; features: {escape(streams)}."
+    if result is not None:
+        words += f" Scores, classes and moments are those of <code>{escape(_file(judged))}</code>."
+    return f'{title}\n<p class="lead">{words}</p>'
 
 
-def _name(predictions: Predictions, root: Path) -> str:
-    family = predictions.about.family
-    known = {"nextvlad": "NeXtVLAD", "netvlad": "Gated NetVLAD", "moe": "Mixture of experts"}
-    return f"{known.get(family, family.capitalize()) or 'Predictions'} on {root.resolve().name}"
+def _file(judged: Judged) -> str:
+    return "/".join(judged.file.path.parts[-2:])
 
 
-def _banner(data: Path) -> str:
-    marker = read_marker(data)
+def _banner(data: Path | None) -> str:
+    marker = read_marker(data) if data else None
     if marker is None:
         return ""
     maker = escape(str(marker.get("made_by", "reeltag synth")))
@@ -132,105 +242,22 @@ def _banner(data: Path) -> str:
     )
 
 
-def _segments_line(evaluation: Mapping[str, object]) -> str:
-    segments, classes = evaluation.get("segments"), evaluation.get("classes")
-    if not isinstance(segments, int) or not isinstance(classes, int):
-        return ""
+def _segments_line(scores: Mapping[str, Any]) -> str:
+    intervals = "Intervals are 95 % bootstrap intervals over videos." if scores["bootstrap"] else ""
+    if scores.get("map@k") is None:
+        return f'<p class="note">{intervals}</p>' if intervals else ""
+    segments, classes = int(scores["segments"]), int(scores["classes"])
     return (
         f'<p class="note">MAP@K is over {segments:,} rated segments of {classes:,} classes. '
-        "Intervals are 95 % bootstrap intervals over videos.</p>"
+        f"{intervals}</p>"
     )
 
 
-def _training(run: Path | None) -> str:
-    log = read_log(run)
-    prefix = "validate_"
-    curves = {name.removeprefix(prefix): log[name] for name in log if name.startswith(prefix)}
-    figures = []
-    if "train_loss" in log:
-        figures.append(f"<figure><h3>Training loss</h3>{loss_curve(*log['train_loss'])}</figure>")
-    if curves:
-        figures.append(f"<figure><h3>Validation</h3>{validation_curves(curves)}</figure>")
-    if not figures:
+def _left_out(sentences: Sequence[str]) -> str:
+    if not sentences:
         return ""
-    steps = int(max(at.max() for at, _ in log.values()))
-    told = f"{steps:,} steps"
-    if "seconds" in log:
-        told += f" in {_duration(log['seconds'][1].max())}"
-    for name, (at, values) in curves.items():
-        told += (
-            f"; the best {metric_name(name)} on the validation videos was {values.max():.3f}, "
-            f"at step {int(at[values.argmax()]):,}"
-        )
-    shown = f'<div class="two">{"".join(figures)}</div>'
-    return f"<h2>Training</h2>\n<p>{escape(told)}.</p>\n{shown}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _classes(pairs: Pairs, names: tuple[str, ...], in_training: Counts | None) -> str:
-    precision = pairs.average_precision()
-    counts = pairs.positives if in_training is None else in_training
-    counts = np.pad(counts, (0, len(names) - len(counts)))
-    of = "labels in this split" if in_training is None else "training videos"
-    scored = int((~np.isnan(precision)).sum())
-    best, worst, needed = best_and_worst(precision, pairs.positives, counts, names, of)
-    bins = pairs.reliability()
-    never = int((~np.isnan(precision) & (counts == 0)).sum())
-    unseen = f" {never:,} of them, at the left edge, have no training video." if never else ""
-    curve = ""
-    if bins:
-        curve = (
-            f"<figure><h3>Can the probabilities be believed?</h3>{reliability_curve(bins)}"
-            "<figcaption>Each point is a tenth of the probability scale: what was said, and how "
-            "often it was a label; whiskers are 95 % intervals, bars count the pairs of video and "
-            "class. Below the dashed line the model is too sure.</figcaption></figure>"
-        )
-    dots = precision_by_frequency(counts, precision, pairs.positives, f"{of} (log scale)")
-    return (
-        "<h2>Classes</h2>\n"
-        f"<p>Average precision of the {scored:,} classes that these videos have, over the classes "
-        "kept for each video; what is not kept counts as missed.</p>\n"
-        f'<div class="two"><figure><h3>Are frequent classes learned better?</h3>{dots}'
-        "<figcaption>A dot is a class; the larger, the more videos it is measured on. Few videos "
-        f"make a dot jump up and down by chance.{unseen}</figcaption></figure>{curve}</div>\n"
-        f'<div class="two" style="margin-top:1.8rem"><div><h3>Best classes</h3>{best}</div>'
-        f"<div><h3>Worst classes</h3>{worst}</div></div>\n"
-        f'<p class="note" style="margin-top:.5rem">Of the classes with {needed} or more positives '
-        "here.</p>"
-    )
-
-
-def _moments(shown: list[Timeline], names: tuple[str, ...]) -> str:
-    if not shown:
-        return ""
-    figures = "".join(
-        f"<figure><h3>{escape(timeline.id)}</h3>{score_over_time(timeline, names, number)}</figure>"
-        for number, timeline in enumerate(shown, start=1)
-    )
-    truth = ""
-    if any(line.shown for timeline in shown for line in timeline.lines):
-        truth = (
-            " The bars below, known because the data are synthetic, say when a class truly shows."
-        )
-    return (
-        "<h2>Moments</h2>\n<p>Probability of a class in each 5-second segment. "
-        '<span class="key yes"></span> rated: it is there; <span class="key"></span> rated: it is '
-        f"not. These are the videos with the most ratings of both kinds.{truth}</p>\n"
-        f'<div class="two">{figures}</div>'
-    )
-
-
-def _tags(pairs: Pairs, records: Records, names: tuple[str, ...]) -> str:
-    return (
-        "<h2>Tags</h2>\n<p>Some videos, at equal distances in the split, with their best classes. "
-        f'<span class="tag hit">✓</span> is a label of the video.</p>\n'
-        f"{tag_table(tagged(pairs, records), names)}"
-    )
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<h2>Not on this page</h2>\n<ul class="note">{items}</ul>'
 
 
 def _configuration(run: Path | None) -> str:
@@ -249,8 +276,11 @@ def _configuration(run: Path | None) -> str:
     return f"<details><summary>Configuration of the run</summary><pre>{text}</pre></details>"
 
 
-def _foot(predictions: Predictions) -> str:
-    about = predictions.about
-    where = [f"predictions {predictions.path.name}"]
-    where += [f"checkpoint {about.run}"] if about.run else []
-    return f"<footer>{escape(', '.join(where))}; reeltag {escape(about.version)}</footer>"
+def _foot(judged: Judged | None, result: Result | None) -> str:
+    where = [f"result {', '.join(map(str, result.files))}"] if result else []
+    if judged is not None:
+        about = judged.file.about
+        where += [f"predictions {_file(judged)}"]
+        where += [f"checkpoint {about.run}"] if about.run else []
+        where += [f"reeltag {about.version}"]
+    return f"<footer>{escape('; '.join(where))}</footer>" if where else ""

@@ -39,16 +39,32 @@ p { margin: .2rem 0 .9rem; max-width: 52rem; }
        gap: 1.6rem 2rem; align-items: start; }
 .two > * { min-width: 0; }
 figure { margin: 0; }
+.side { display: grid; gap: 0 2rem; align-items: center;
+        grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
+.side h3 { grid-column: 1 / -1; }
 figcaption { font-size: .86rem; line-height: 1.45; margin-top: .3rem; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
 .scroll { overflow-x: auto; }
+.gap { margin-top: 1.8rem; }
+.paper { margin-top: 1.6rem; }
+.wide table { min-width: 64rem; }
+.wide td:last-child { width: 33%; font-size: .86rem; }
+.wide td:nth-last-child(2) { min-width: 9.5rem; font-size: .86rem; }
+.wide .bar { width: 44px; }
+.paper + .two, .paper + .note + .two { margin-top: 1rem; }
+.paper + .note { margin: .5rem 0 0; }
+caption { text-align: left; font-weight: 650; font-size: .95rem; padding-bottom: .3rem; }
+caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 2.2rem); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th { text-align: left; font-weight: 600; color: var(--muted); font-size: .82rem; }
+thead th { font-weight: 600; color: var(--muted); font-size: .82rem; vertical-align: bottom; }
+th { text-align: left; font-weight: normal; }
+th small, td small { color: var(--muted); font-size: .82rem; }
 th, td { padding: .34rem .8rem .34rem 0; border-bottom: 1px solid var(--grid);
          vertical-align: baseline; }
 th.number, td.number { text-align: right; white-space: nowrap; }
-td.id { white-space: nowrap; font-family: ui-monospace, Menlo, Consolas, monospace;
-        font-size: .84rem; }
+thead th.number { white-space: normal; }
+code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .92em; }
+h3 small { font-weight: normal; color: var(--muted); }
 .bar { display: inline-block; width: 84px; height: .55rem; border-radius: 3px; margin-right: .5rem;
        background: var(--grid); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--line-1); }
@@ -64,5 +80,25 @@ summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--panel); padding: 1rem; border-radius: 8px; overflow-x: auto;
       font-size: .8rem; line-height: 1.45; }
 footer { margin-top: 2.6rem; color: var(--muted); font-size: .85rem; }
-@media print { body { max-width: none; } figure, .card, tr { break-inside: avoid; } }
+@media (max-width: 640px) {
+  body { padding: 1.2rem .9rem 3rem; }
+  h1 { overflow-wrap: anywhere; }
+  .bar { width: 48px; }
+  th[scope="row"] { position: sticky; left: 0; background: var(--paper); max-width: 8rem; }
+}
+@media print {
+  :root { color-scheme: light; --paper: #ffffff; --panel: #f6f7f9; --ink: #1b1f24;
+    --muted: #4a525c; --grid: #cfd4da; --line-1: #2563b8; --line-2: #c2570c; --line-3: #6b7f10;
+    --good: #16703c; --good-paper: #e2f3e8; --warn: #7a4a00; --warn-paper: #fdf1d8; }
+  body { max-width: none; padding: 0; font-size: 12px; print-color-adjust: exact; }
+  .scroll { overflow: visible; }
+  .wide table { min-width: 0; font-size: .7rem; }
+  .wide th, .wide td { padding-right: .45rem; }
+  .wide .bar { display: none; }
+  .wide td:last-child { min-width: 16rem; font-size: inherit; }
+  .wide td:nth-last-child(2) { min-width: 5rem; font-size: inherit; }
+  figure, .card, tr { break-inside: avoid; }
+  h2, h2 + p, h3, caption { break-after: avoid; }
+  .two { grid-template-columns: 1fr 1fr; }
+}
 """

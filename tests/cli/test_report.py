@@ -14,25 +14,63 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predictions import About, Rows, prediction_writer
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli_report") / "corpus"
     config = SynthConfig(videos=30, classes=8, rgb=8, audio=0, min_frames=20, max_frames=30)
-    write_corpus(tmp_path / "corpus", config, quiet=True)
-    ids = select(open_index(tmp_path / "corpus", jobs=1, quiet=True), "test").table["id"]
+    write_corpus(folder, config, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictions(corpus: Path) -> Path:
+    ids = select(open_index(corpus, jobs=1, quiet=True), "test").table["id"]
     order = np.tile(np.arange(8, dtype=np.int32), (len(ids), 1))
-    with prediction_writer(tmp_path / "p.parquet", About(num_classes=8)) as writer:
+    path = corpus.parent / "p.parquet"
+    with prediction_writer(path, About(num_classes=8, data="DATA")) as writer:
         writer.write(Rows.of_matrix(ids.to_pylist(), None, order, -order.astype(np.float32)))
-    return tmp_path / "corpus"
+    return path
+
+
+@pytest.fixture
+def work(tmp_path: Path, predictions: Path) -> Path:
+    """Return the WORK of a solution whose step `score-A` made predictions."""
+    folder = tmp_path / "work"
+    (folder / "score-A-0123").mkdir(parents=True)
+    (folder / "score-A-0123" / "predictions.parquet").symlink_to(predictions)
+    (folder / "made2019.json").write_text(
+        json.dumps(
+            {
+                "solution": "made2019",
+                "config": {},
+                "steps": [{"name": "score-A", "folder": "gone/score-A-0123"}],
+                "tables": [
+                    {
+                        "title": "Table 1",
+                        "paper": ["MAP"],
+                        "ours": ["MAP"],
+                        "lines": [{"name": "A", "paper": [0.8], "ours": [0.123]}],
+                    }
+                ],
+            }
+        )
+    )
+    return folder
+
+
+def arguments(*given: Path | str) -> list[str]:
+    return ["report", *map(str, given), "--bootstrap", "0"]
 
 
 def test_page_holds_the_scores_that_json_tells(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "out" / "page.html"
-    arguments = ["report", str(tmp_path / "p.parquet"), "--data", str(corpus), "--out", str(page)]
-    assert run([*arguments, "--split", "test", "--bootstrap", "20", "--json"]) == 0
+    given = ["report", str(predictions), "--data", str(corpus), "--out", str(page)]
+    assert run([*given, "--split", "test", "--bootstrap", "20", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["page"] == str(page)
+    assert told["page"] == str(page) and told["predictions"] == str(predictions)
+    assert any("holds no segments" in sentence for sentence in told["left_out"])
     text = page.read_text()
     assert f"{told['gap@20']:.3f}" in text
     low, high = told["gap@20_interval"]
@@ -40,10 +78,63 @@ def test_page_holds_the_scores_that_json_tells(
 
 
 def test_words_go_to_stderr_and_an_older_page_is_replaced(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"
     page.write_text("old")
-    arguments = ["report", str(tmp_path / "p.parquet"), "--data", str(corpus), "--out", str(page)]
-    assert run([*arguments, "--bootstrap", "0"]) == 0
+    assert run(arguments(predictions, "--data", corpus, "--out", page)) == 0
     assert capsys.readouterr().out == "" and page.read_text().startswith("<!doctype html>")
+
+
+def test_a_work_shows_its_tables_and_the_predictions_of_its_last_step(
+    corpus: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    for what in (work, work / "made2019.json"):
+        assert run([*arguments(what, "--data", corpus, "--out", page), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["solution"] == "made2019" and told["gap@20"] > 0
+        assert told["predictions"] == str(work / "score-A-0123" / "predictions.parquet")
+        text = page.read_text()
+        assert "0.123" in text and "score-A-0123/predictions.parquet" in text
+    assert run([*arguments(work, "--out", page), "--json"]) == 0  # without data, the tables alone
+    told = json.loads(capsys.readouterr().out)
+    assert told["predictions"] is None and "gap@20" not in told and "0.123" in page.read_text()
+
+
+def test_a_run_folder_shows_its_training_and_takes_predictions(
+    corpus: Path, predictions: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    (tmp_path / "run" / "metrics.csv").write_text("step,train_loss\n1,3\n2,2\n")
+    page = tmp_path / "page.html"
+    assert run(arguments(tmp_path / "run", "--out", page)) == 0
+    assert "Training loss" in page.read_text() and "GAP@20" not in page.read_text()
+    given = arguments(tmp_path / "run", "--predictions", predictions, "--data", corpus)
+    assert run([*given, "--out", str(page)]) == 0
+    assert "Training loss" in page.read_text() and "GAP@20" in page.read_text()
+
+
+def test_what_cannot_be_drawn_is_refused_with_the_way_out(
+    corpus: Path, predictions: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    data = ("--data", corpus)
+    (tmp_path / "empty").mkdir()
+    cases: list[tuple[tuple[Path | str, ...], str]] = [
+        ((tmp_path / "none.parquet", *data), "is not there"),
+        ((tmp_path / "empty", *data), "is neither a run folder nor a WORK"),
+        ((predictions,), "was made with --data DATA"),
+        ((predictions, predictions, *data), "takes one thing, got 2"),
+        ((predictions, *data, "--stage", "A"), "--stage: is of a WORK"),
+        ((predictions, *data, "--run", tmp_path / "none"), "is not there, or no folder"),
+        ((predictions, *data, "--examples", "-1"), "--examples: must be at least 0"),
+        ((predictions, *data, "--videos", "x"), "--videos: has no effect without segments"),
+        ((work, *data, "--stage", "B"), "no step 'B' with predictions; with predictions: score-A"),
+        ((work, "--stage", "A"), "give the data"),
+    ]
+    for given, words in cases:
+        assert run(arguments(*given, "--out", page)) == 2, words
+        assert words in capsys.readouterr().err.replace("\n", " "), words
+    assert not page.exists()

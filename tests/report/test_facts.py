@@ -1,4 +1,4 @@
-"""The numbers behind the plots: hits, average precision, calibration, choice of examples."""
+"""The numbers behind the plots: hits, calibration, labels to learn from, the log."""
 
 from pathlib import Path
 
@@ -6,99 +6,37 @@ import numpy as np
 import pytest
 
 from reeltag.data.index import open_index
-from reeltag.data.selection import Records, select
+from reeltag.data.selection import select
+from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.predictions import (
-    About,
-    Predictions,
-    Rows,
-    open_predictions,
-    prediction_writer,
-)
-from reeltag.report.examples import tagged, timelines
-from reeltag.report.facts import Bin, Pairs, probability, read_log, read_pairs
-
-CORPUS = SynthConfig(videos=40, classes=8, rgb=8, audio=0, min_frames=30, max_frames=40)
+from reeltag.report.facts import Bin, Reliability, probability, read_log, read_training
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("facts") / "corpus"
-    write_corpus(folder, CORPUS, quiet=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def records(corpus: Path) -> Records:
-    return select(open_index(corpus, jobs=1, quiet=True), "test")
-
-
-def labels_of(records: Records, video: int) -> list[int]:
-    offsets, labels = records.lists("labels")
-    return list(labels[offsets[video] : offsets[video + 1]].tolist())
-
-
-def predictions_of(path: Path, *parts: Rows) -> Predictions:
-    with prediction_writer(path, About(num_classes=8)) as writer:
-        for part in parts:
-            writer.write(part)
-    return open_predictions(path)
-
-
-def pairs(classes: list[int], scores: list[float], hits: list[int], positives: list[int]) -> Pairs:
-    return Pairs(
-        videos=np.zeros(len(classes), np.int64),
-        classes=np.array(classes, np.int32),
-        scores=np.array(scores, np.float32),
-        hits=np.array(hits, bool),
-        predicted=np.ones(1, bool),
-        positives=np.array(positives),
-    )
-
-
-def test_hits_are_the_labels_of_the_video_with_that_id(records: Records, tmp_path: Path) -> None:
-    ids = records.table["id"].to_pylist()
-    order = np.tile(np.arange(8, dtype=np.int32), (4, 1))
-    rows = Rows.of_matrix(
-        [ids[3], "elsewhere", ids[0], ids[1]], None, order, -order.astype(np.float32)
-    )
-    found = read_pairs(predictions_of(tmp_path / "p", rows), records, only_predicted=True)
-    assert found is not None and len(found.hits) == 24
-    for video in (3, 0, 1):
-        mine = found.videos == video
-        assert found.classes[mine][found.hits[mine]].tolist() == labels_of(records, video)
-    assert np.flatnonzero(found.predicted).tolist() == [0, 1, 3]
-    true = [label for video in (0, 1, 3) for label in labels_of(records, video)]
-    assert found.positives.tolist() == np.bincount(true, minlength=8).tolist()
-
-
-def test_labels_of_unpredicted_videos_count_as_missed_if_the_split_is_named(
-    records: Records, tmp_path: Path
-) -> None:
-    order = np.arange(8, dtype=np.int32)[None]
-    rows = Rows.of_matrix([records.table["id"][0].as_py()], None, order, -order.astype(np.float32))
-    found = read_pairs(predictions_of(tmp_path / "p", rows), records, only_predicted=False)
-    assert found is not None
-    assert found.positives.sum() == len(records.lists("labels")[1])
-
-
-def test_average_precision_by_hand() -> None:
-    #            class 0: hit, miss, hit of three positives; class 1: one miss; class 2: no positive
-    found = pairs([0, 0, 0, 1, 2], [3, 2, 1, 5, 1], [1, 0, 1, 0, 0], [3, 1, 0])
-    expected = [(1 / 1 + 2 / 3) / 3, 0.0, np.nan]
-    np.testing.assert_allclose(found.average_precision(), expected)
+def reliability(scores: list[float], hits: list[int]) -> Reliability:
+    found = Reliability()
+    half = len(scores) // 2  # counted in parts, as batches come
+    for part in (slice(0, half), slice(half, None)):
+        found.add(np.array(scores[part], np.float32), np.array(hits[part], bool))
+    return found
 
 
 def test_reliability_counts_hits_by_tenths_of_probability() -> None:
     low, less, high = -2.0, -1.6, 3.0  # 0.1192, 0.1680 and 0.9526
     scores = [low] * 4 + [less] * 4 + [high] * 6
-    found = pairs([0] * 14, scores, [1] + [0] * 7 + [1] * 5 + [0], [6])
-    first, last = found.reliability()
+    found = reliability(scores, [1] + [0] * 7 + [1] * 5 + [0])
+    first, last = found.bins
     assert (first.pairs, first.hits, last.pairs, last.hits) == (8, 1, 6, 5)
     assert first.said == pytest.approx((0.1192 + 0.1680) / 2, abs=1e-4)
     assert last.said == pytest.approx(0.9526, abs=1e-4)
-    assert pairs([0] * 4, [low] * 4, [1] * 4, [4]).reliability() == []  # too few to say
+
+
+def test_calibration_error_is_the_gap_of_each_bin_weighed_by_its_pairs() -> None:
+    found = reliability([-2.0] * 8 + [3.0] * 6, [1] + [0] * 7 + [1] * 5 + [0])
+    by_hand = 8 / 14 * abs(1 / 8 - 0.119203) + 6 / 14 * abs(5 / 6 - 0.952574)
+    assert found.error == pytest.approx(by_hand, abs=1e-6)
+    assert found.pairs == 14
+    assert np.isnan(Reliability().error) and Reliability().bins == []
 
 
 def test_interval_is_wilsons() -> None:
@@ -118,62 +56,18 @@ def test_log_keeps_numbers_and_drops_the_rest(tmp_path: Path) -> None:
     assert read_log(None) == {} and read_log(tmp_path / "none") == {}
 
 
-def test_timelines_show_the_scores_and_ratings_of_the_most_rated_videos(
-    corpus: Path, records: Records, tmp_path: Path
-) -> None:
-    ids, lengths = records.table["id"].to_pylist(), records.column("frames")
-    cells = [(v, s) for v in range(len(ids)) for s in range(0, int(lengths[v]), 5)]
-    order = np.tile(np.arange(8, dtype=np.int32), (len(cells), 1))
-    logits = np.tile(-np.arange(8, dtype=np.float32), (len(cells), 1))
-    logits += np.array([start for _, start in cells], np.float32)[:, None] / 100
-    starts = np.array([start for _, start in cells], np.int32)
-    rows = Rows.of_matrix([ids[v] for v, _ in cells], starts, order, logits)
-    shown = timelines(predictions_of(tmp_path / "p", rows), records, corpus)
-    assert len(shown) == 4
-    offsets, scores = records.lists("segment_scores")
-    numbers = np.diff(offsets)
-    both = [v for v in range(len(ids)) if len(set(scores[offsets[v] : offsets[v + 1]])) == 2]
-    most = sorted((numbers[v] for v in both), reverse=True)[:4]
-    assert [numbers[ids.index(line.id)] for line in shown] == most
-    for timeline in shown:
-        video = ids.index(timeline.id)
-        assert timeline.seconds == lengths[video] and len(timeline.lines) <= 3
-        for line in timeline.lines:
-            expected = probability((line.starts / 100 - line.label).astype(np.float32))
-            np.testing.assert_allclose(line.chances, expected, rtol=1e-5)
-            assert line.rated and line.shown  # the corpus is synthetic, so the truth is known
-            for start, positive in line.rated:
-                inside = sum(max(0, min(e, start + 5) - max(b, start)) for b, e in line.shown)
-                assert (inside >= 3) if positive else (inside == 0)
-
-
-def test_a_class_that_is_not_among_a_segments_best_has_no_score(
-    corpus: Path, records: Records, tmp_path: Path
-) -> None:
-    ids = records.table["id"].to_pylist()
-    rows = Rows.of_matrix(
-        ids,
-        np.zeros(len(ids), np.int32),
-        np.zeros((len(ids), 1), np.int32),
-        np.zeros((len(ids), 1), np.float32),
-    )
-    shown = timelines(predictions_of(tmp_path / "p", rows), records, corpus)
-    lines = [line for timeline in shown for line in timeline.lines]
-    assert all(np.isnan(line.chances).all() == (line.label != 0) for line in lines)
-
-
-def test_tags_are_the_best_classes_and_tell_labels_from_others(
-    records: Records, tmp_path: Path
-) -> None:
-    ids = records.table["id"].to_pylist()
-    order = np.tile(np.arange(8, dtype=np.int32), (len(ids), 1))
-    file = predictions_of(
-        tmp_path / "p", Rows.of_matrix(ids, None, order, -order.astype(np.float32))
-    )
-    found = read_pairs(file, records, only_predicted=True)
-    assert found is not None
-    for row in tagged(found, records):
-        true = labels_of(records, ids.index(row.id))
-        assert [label for label, _, _ in row.tags] == [0, 1, 2, 3, 4]
-        assert [hit for _, _, hit in row.tags] == [label in true for label in range(5)]
-        assert list(row.missed) == [label for label in true if label > 4]
+def test_training_counts_the_training_videos_or_else_those_that_are_judged(tmp_path: Path) -> None:
+    config = SynthConfig(videos=40, classes=8, rgb=8, audio=0, min_frames=20, max_frames=30)
+    write_corpus(tmp_path / "corpus", config, quiet=True)
+    index = open_index(tmp_path / "corpus", jobs=1, quiet=True)
+    judged = select(index, "test")
+    names = tuple("abcdefgh")
+    for of, records in (("training videos", select(index, "train")), ("videos here", judged)):
+        # where no shard is one to train on, there is nothing else to count
+        splits = Splits() if of == "training videos" else Splits(test="*")
+        found = read_training(index, splits, judged, names)
+        assert found.of.startswith(of)
+        counts = np.bincount(records.lists("labels")[1], minlength=8)
+        assert found.counts.tolist() == counts.tolist()
+        for one in found.correlation.strongest(3, first=0):
+            assert one.videos == counts[0] >= one.together

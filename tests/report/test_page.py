@@ -5,58 +5,33 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.index import open_index
-from reeltag.data.selection import Records, select
-from reeltag.data.synth.config import SynthConfig
+from reeltag.data.selection import select
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.predictions import About, Rows, prediction_writer
-from reeltag.report.page import write_report
+from reeltag.inference.evaluate import evaluate
+from reeltag.report.page import Examples, write_report
+from reeltag.report.results import read_results
+from tests.report.made import CORPUS, write_predictions
+from tests.report.test_results import write_result
 
-CORPUS = SynthConfig(videos=60, classes=8, rgb=16, audio=4, min_frames=30, max_frames=50)
-EVALUATION = {
-    "gap@20": 0.5124,
-    "gap@20_interval": [0.4712, 0.5503],
-    "hit@1": 0.76,
-    "map": None,
-    "map@k": 0.71,
-    "segments": 41,
-    "classes": 7,
-}
-
-
-def write_predictions(path: Path, records: Records, *, segments: bool, videos: bool = True) -> None:
-    """Write scores that know the labels, somewhat."""
-    rng = np.random.default_rng(0)
-    ids, lengths = records.table["id"].to_pylist(), records.column("frames")
-    offsets, labels = records.lists("labels")
-
-    def ranked(rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        scores = rng.normal(-1, 1, (len(rows), 8)).astype(np.float32)
-        for row, video in zip(scores, rows, strict=True):
-            row[labels[offsets[video] : offsets[video + 1]]] += 2
-        order = np.argsort(-scores, axis=1).astype(np.int32)
-        return order, np.take_along_axis(scores, order, axis=1)
-
-    with prediction_writer(path, About(num_classes=8, family="nextvlad", run="RUN")) as writer:
-        if videos:
-            writer.write(Rows.of_matrix(ids, None, *ranked(list(range(len(ids))))))
-        if segments:
-            cells = [(v, s) for v in range(len(ids)) for s in range(0, int(lengths[v]), 5)]
-            starts = np.array([start for _, start in cells], np.int32)
-            names = [ids[video] for video, _ in cells]
-            writer.write(Rows.of_matrix(names, starts, *ranked([video for video, _ in cells])))
+NAMES = ["<i>Tick & Tock</i>", '"Quoted"', "$x_1$", "d", "e", "f", "g", "h"]
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "corpus"
     write_corpus(folder, CORPUS, quiet=True)
+    lines = [f'{i},"{name.replace(chr(34), chr(34) * 2)}"' for i, name in enumerate(NAMES)]
+    (folder / "classes.csv").write_text("\n".join(["index,name", *lines]) + "\n")
     return folder
 
 
@@ -80,27 +55,55 @@ def run_folder(corpus: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def page(corpus: Path, predictions: Path, run_folder: Path) -> str:
-    out = corpus.parent / "page.html"
-    write_report(run_folder, EVALUATION, predictions, corpus, out, split="test")
+def written(out: Path, **given: Any) -> str:
+    write_report(out, quiet=True, **{"bootstrap": 0, **given})
     return out.read_text()
 
 
-class Ids(HTMLParser):
+@pytest.fixture(scope="module")
+def page(corpus: Path, predictions: Path, run_folder: Path) -> str:
+    first = write_result(corpus.parent / "work", 0.61, 0.64)
+    result = read_results([first, write_result(corpus.parent / "work1", 0.62, 0.66)])
+    return written(
+        corpus.parent / "page.html",
+        predictions=predictions,
+        data=corpus,
+        run=run_folder,
+        result=result,
+        split="test",
+        bootstrap=20,
+        examples=Examples(count=1),
+    )
+
+
+class Parsed(HTMLParser):
     """Collects what a browser would, and refuses tags that are not closed in order."""
 
     VOID = frozenset({"meta", "br"})
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.ids: list[str] = []
         self.open: list[str] = []
+        self.text: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.unlabelled = 0
+        self.feed(page)
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
         self.ids += [value for name, value in attrs if name == "id" and value]
+        self.unlabelled += tag == "svg" and not given.get("aria-label")
+        self.unlabelled += tag == "th" and not given.get("scope")
         if tag not in self.VOID:
             self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.ids += [value for name, value in attrs if name == "id" and value]
@@ -109,12 +112,76 @@ class Ids(HTMLParser):
         if tag not in self.VOID:
             assert self.open.pop() == tag
 
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        if "td" in self.open or "th" in self.open:
+            self.tables[-1][-1][-1] += data
 
-def test_headline_numbers_stand_with_their_intervals(page: str) -> None:
-    assert "0.512" in page and "95 %: 0.471 to 0.550" in page
-    assert "MAP@K is over 41 rated segments of 7 classes" in page
-    cards = re.findall(r'class="card"><div class="name">([^<]+)<', page)
-    assert cards == ["GAP@20", "Hit@1", "MAP@K"]  # what is undefined or absent is left out
+    def table(self, column: str) -> list[list[str]]:
+        """Return the rows of the first table with that column."""
+        return next(rows[1:] for rows in self.tables if column in rows[0])
+
+
+def headings(page: str) -> list[str]:
+    return re.findall(r"<h2>([^<]+)</h2>", page)
+
+
+def test_headline_numbers_are_those_of_evaluate(page: str, corpus: Path, predictions: Path) -> None:
+    told = evaluate(predictions, corpus, split="test", bootstrap=20, quiet=True)
+    cards = re.findall(
+        r'class="card"><div class="name">([^<]+)</div><div class="value">([^<]+)</div>'
+        r'<div class="interval">([^<]*)<',
+        page,
+    )
+    names = {"GAP@20": "gap@20", "Hit@1": "hit@1", "PERR": "perr", "mAP": "map", "MAP@K": "map@k"}
+    assert [name for name, _, _ in cards] == list(names)
+    for name, value, interval in cards:
+        low, high = told[f"{names[name]}_interval"]
+        assert value == f"{told[names[name]]:.3f}"
+        assert interval == f"95 %: {low:.3f} to {high:.3f}"
+    assert f"MAP@K is over {told['segments']} rated segments of {told['classes']} classes" in page
+
+
+def test_worst_classes_stand_with_the_precision_that_evaluate_writes(
+    page: str, corpus: Path, predictions: Path, tmp_path: Path
+) -> None:
+    evaluate(
+        predictions, corpus, split="test", bootstrap=0, per_class=tmp_path / "c.csv", quiet=True
+    )
+    lines = [line.rsplit(",", 4)[1:] for line in (tmp_path / "c.csv").read_text().splitlines()[1:]]
+    expected = sorted(
+        (round(float(precision), 3), int(positives))
+        for _, _, positives, precision in lines
+        if precision
+    )
+    hard = Parsed(page).table("negatives above the positives")
+    assert sorted((float(row[1]), int(row[3])) for row in hard) == expected
+    values = [float(row[1]) for row in hard]
+    assert values == sorted(values)
+
+
+def test_papers_figures_stand_beside_ours_with_their_seeds(page: str) -> None:
+    rows = Parsed(page).table("here: MAP@K")
+    assert rows[0][:3] == ["A <b>", "0.770", "0.780"]
+    assert rows[0][3] == "0.615± 0.007, 2 seeds"
+    assert rows[1][1:4] == ["\u2013", "\u2013", "0.650± 0.014, 2 seeds"]
+    assert rows[1][4] == "a & b"
+    bars = re.search(r'aria-label="(here: MAP@K: [^"]*)"', page)
+    assert bars is not None and bars[1] == "here: MAP@K: A &lt;b&gt; 0.615; B 0.65"
+    assert "Dots are seeds." in page and "Bars begin at 0.5" in page
+
+
+def test_calibration_is_told_with_its_counts(page: str, corpus: Path) -> None:
+    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    ratings, pairs = len(records.lists("segment_labels")[1]), 8 * len(records)
+    found = re.findall(r"\(ECE\) (0\.\d{3}) over ([\d,]+) pairs", page)
+    assert [int(count.replace(",", "")) for _, count in found] == [ratings, pairs]
+
+
+def test_moments_name_the_labels_of_their_video(page: str) -> None:
+    assert [*re.findall(r"<small>(\w+), \d+\.\d\d nats", page)] == ["best", "worst", "random"]
+    assert page.count("Labels of the video: ") == 3
+    assert "rated there at" in re.sub(r"\s+", " ", page) and "(seed 0)" in page
 
 
 def test_synthetic_data_are_flagged_and_others_are_not(
@@ -126,8 +193,7 @@ def test_synthetic_data_are_flagged_and_others_are_not(
     for path in corpus.glob("*.tfrecord"):
         (real / path.name).symlink_to(path)
     (real / "vocabulary.csv").symlink_to(corpus / "vocabulary.csv")
-    write_report(None, EVALUATION, predictions, real, tmp_path / "real.html", split="test")
-    other = (tmp_path / "real.html").read_text()
+    other = written(tmp_path / "real.html", predictions=predictions, data=real, split="test")
     assert "Synthetic" not in other and "data are synthetic" not in other
     assert "NeXtVLAD on real" in other and ">truth<" in page and ">truth<" not in other
 
@@ -138,13 +204,12 @@ def test_page_needs_no_network_and_no_script(page: str) -> None:
     assert [link for link in outside if not link.startswith("#")] == []
 
 
-def test_page_is_well_formed_and_its_ids_are_distinct(page: str) -> None:
-    parser = Ids()
-    parser.feed(page)
-    assert parser.open == []
-    assert len(set(parser.ids)) == len(parser.ids) > 10
+def test_page_is_well_formed_labelled_and_its_ids_are_distinct(page: str) -> None:
+    parsed = Parsed(page)
+    assert parsed.open == [] and parsed.unlabelled == 0
+    assert len(set(parsed.ids)) == len(parsed.ids) > 10
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(drawings) == 4 + 4
+    assert len(drawings) == 1 + 2 + 3 + 3 + 2  # stages, training, segments, moments, videos
     for drawing in drawings:
         ElementTree.fromstring(drawing)
 
@@ -165,6 +230,9 @@ def test_training_is_told_and_drawn(page: str) -> None:
 
 def test_what_comes_from_files_is_escaped(page: str) -> None:
     assert "&lt;script&gt;" in page
+    assert "<i>Tick" not in page and "<b>B" not in page and "A <b>" not in page
+    text = "".join(Parsed(page).text)
+    assert "<i>Tick & Tock</i>" in text and '"Quoted"' in text and "$x_1$" in text
 
 
 def test_without_a_run_and_without_segments_those_parts_are_left_out(
@@ -172,37 +240,84 @@ def test_without_a_run_and_without_segments_those_parts_are_left_out(
 ) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "validate")
     write_predictions(tmp_path / "p.parquet", records, segments=False)
-    write_report(None, {}, tmp_path / "p.parquet", corpus, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
-    write_report(None, {}, tmp_path / "p.parquet", corpus, tmp_path / "again.html")
-    assert (tmp_path / "again.html").read_text() == page, "the same input gives the same page"
-    headings = re.findall(r"<h2>(\w+)</h2>", page)
-    assert headings == ["Classes", "Tags"] and "Configuration" not in page
+    given = {"predictions": tmp_path / "p.parquet", "data": corpus}
+    page = written(tmp_path / "page.html", **given)
+    assert written(tmp_path / "again.html", **given) == page, "the same input gives the same page"
+    assert headings(page) == ["Classes in whole videos", "Tags", "Not on this page"]
+    assert "Configuration" not in page and "p.parquet holds no segments." in page
     assert "the predicted videos" in page and ": 9 videos" in page
 
 
-def test_predictions_of_segments_alone_show_moments_alone(corpus: Path, tmp_path: Path) -> None:
+def test_predictions_of_segments_alone_show_segments_alone(corpus: Path, tmp_path: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "test")
     write_predictions(tmp_path / "p.parquet", records, segments=True, videos=False)
-    write_report(None, {}, tmp_path / "p.parquet", corpus, tmp_path / "page.html", split="test")
-    assert re.findall(r"<h2>(\w+)</h2>", (tmp_path / "page.html").read_text()) == ["Moments"]
+    page = written(
+        tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus, split="test"
+    )
+    assert headings(page) == ["Classes in segments", "Moments", "Not on this page"]
+    assert "holds no whole videos." in page
+
+
+def test_segments_that_nobody_rated_are_left_out(corpus: Path, tmp_path: Path) -> None:
+    records = select(open_index(corpus, jobs=1, quiet=True), "train")
+    assert not len(records.lists("segment_scores")[1])
+    write_predictions(tmp_path / "p.parquet", records, segments=True)
+    page = written(tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus)
+    assert headings(page)[-1] == "Not on this page" and "Moments" not in headings(page)
+    assert "none of these segments is rated." in page
+
+
+def test_a_class_that_no_segment_holds_is_left_out_of_the_mean_and_said(
+    corpus: Path, predictions: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(predictions)
+    classes, scores = table["classes"].to_pylist(), table["scores"].to_pylist()
+    kept = [[place for place, c in enumerate(row) if c != 2] for row in classes]
+    for name, values in (("classes", classes), ("scores", scores)):
+        rows = [[row[place] for place in places] for row, places in zip(values, kept, strict=True)]
+        at = table.schema.get_field_index(name)
+        table = table.set_column(
+            at, table.schema.field(name), pa.array(rows, table.schema.types[at])
+        )
+    pq.write_table(table, tmp_path / "p.parquet")
+    out = tmp_path / "page.html"
+    told = write_report(out, predictions=tmp_path / "p.parquet", data=corpus, split="test",
+                        bootstrap=0, quiet=True)  # fmt: skip
+    parsed = Parsed(out.read_text())
+    hard = parsed.table("negatives above the positives")
+    assert not any(row[0].startswith(NAMES[2]) for row in hard) and len(hard) == told["classes"]
+    assert "1 more that no row holds are left out." in "".join(parsed.text)
+    assert np.mean([float(row[1]) for row in hard]) == pytest.approx(told["map@k"], abs=1e-3)
+
+
+def test_results_alone_make_a_page(tmp_path: Path) -> None:
+    result = read_results([write_result(tmp_path, 0.6, 0.2)])
+    page = written(tmp_path / "page.html", result=result)
+    assert headings(page) == ["The paper and here", "Not on this page"]
+    assert "no predictions were given" in page and "0.500 to 0.700" in page
+    assert "Lines are 95 % intervals." in page and "Bars begin" not in page
+    assert Parsed(page).open == []
 
 
 def test_video_level_data_have_a_page_too(tmp_path: Path) -> None:
     write_corpus(tmp_path / "means", dataclasses.replace(CORPUS, level="video"), quiet=True)
     records = select(open_index(tmp_path / "means", jobs=1, quiet=True), "test")
     write_predictions(tmp_path / "p.parquet", records, segments=False)
-    out = tmp_path / "page.html"
-    write_report(None, EVALUATION, tmp_path / "p.parquet", tmp_path / "means", out, split="test")
-    assert "mean_rgb (16) and mean_audio (4)" in out.read_text()
+    page = written(
+        tmp_path / "page.html",
+        predictions=tmp_path / "p.parquet",
+        data=tmp_path / "means",
+        split="test",
+    )
+    assert "mean_rgb (16) and mean_audio (4)" in page
 
 
 def test_predictions_of_other_videos_are_refused_and_nothing_is_written(
     corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "page.html"
-    with pytest.raises(DataError, match="no row for any video of the split 'validate'"):
-        write_report(None, {}, predictions, corpus, out, split="validate")
+    with pytest.raises(DataError, match="says nothing of any video of the split 'validate'"):
+        written(out, predictions=predictions, data=corpus, split="validate")
     with pytest.raises(ConfigError, match="no shard belongs"):
-        write_report(None, {}, predictions, next(corpus.glob("train*")), out, split="test")
+        written(out, predictions=predictions, data=next(corpus.glob("train*")), split="test")
     assert not out.exists()

@@ -1,0 +1,191 @@
+"""Which classes are found worst in rated segments, and what may be why: counts, company, rivals.
+
+Letters in shapes: C classes, Q ratings of a class in a segment.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.data.selection import select
+from reeltag.labels.correlation import Implication
+from reeltag.report.facts import Training
+from reeltag.report.judged import Judged, SegmentFacts, labels_of
+
+NUM_HARD = 20
+NUM_COMPANIONS = NUM_RIVALS = 3
+LEAST_TOGETHER = 2  # videos: one alone may be chance
+FEW = 10  # positives: with fewer a single segment moves the average precision by percents
+MARGIN = 0.02  # above a random order, below which a class counts as no better than it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """A rated negative that stands above positives of the class.
+
+    Attributes:
+        id: of its video.
+        start: first second of the segment.
+        above: positives with a lower score, or without one.
+    """
+
+    id: str
+    start: int
+    above: int
+
+
+@dataclass(frozen=True, eq=False)
+class RatedClasses:
+    """Counts by class, and average precision as evaluate has it.
+
+    Attributes:
+        shown: classes that MAP@K is the mean over, the worst first.
+        precision: (C,) NaN without positives.
+        chance: (C,) average precision to be expected of a random order of the rated segments.
+        positives: (C,) rated positives here; negatives likewise.
+        negatives: (C,).
+        elsewhere: (C, 2) rated positives and negatives in other parts of the data.
+        unscored: (C,) positives whose segment does not hold the class.
+    """
+
+    shown: NDArray[np.int64]
+    precision: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    positives: NDArray[np.int64]
+    negatives: NDArray[np.int64]
+    elsewhere: NDArray[np.int64]
+    unscored: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardClass:
+    """A class that is found badly.
+
+    Attributes:
+        label: the class.
+        companions: the labels that most surely go with it, in two training videos or more.
+        rivals: the negatives that stand above the positives most often.
+        confused: negatives above at least half of the positives.
+        company: labels that two of their videos have or more, and how many; most frequent first.
+    """
+
+    label: int
+    companions: tuple[Implication, ...]
+    rivals: tuple[Rival, ...]
+    confused: int
+    company: tuple[tuple[int, int], ...]
+
+
+def rated_classes(judged: Judged, facts: SegmentFacts) -> RatedClasses:
+    """Return what the ratings say of each class."""
+    truth, num_classes = judged.truth, judged.truth.num_classes
+    classes, positive = truth.rating_keys % num_classes, truth.is_positive
+
+    def count(where: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(classes[where], minlength=num_classes)
+
+    positives, negatives = count(positive), count(~positive)
+    everywhere = select(judged.index, "all")
+    _, labels = everywhere.lists("segment_labels")
+    _, verdicts = everywhere.lists("segment_scores")
+    both = [np.bincount(labels[(verdicts > 0) == sign], minlength=num_classes)[:num_classes]
+            for sign in (True, False)]  # fmt: skip
+    here = np.stack([positives, negatives], axis=1)
+    precision = judged.precision["segment"]
+    shown = np.flatnonzero(~np.isnan(precision) & facts.listed)
+    return RatedClasses(
+        shown=shown[np.argsort(precision[shown], kind="stable")],
+        precision=precision,
+        chance=precision_by_chance(positives, negatives),
+        positives=positives,
+        negatives=negatives,
+        elsewhere=np.maximum(np.stack(both, axis=1) - here, 0),
+        unscored=count(positive & np.isnan(facts.scores)),
+    )
+
+
+def precision_by_chance(
+    positives: NDArray[np.int64], negatives: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the average precision that random orders have on average, NaN without positives.
+
+    With R positives among n, the k-th place adds (1 + (k - 1)(R - 1) / (n - 1)) / (n k).
+    """
+    n = positives + negatives
+    harmonic = np.append(0, np.cumsum(1 / np.arange(1, n.max(initial=0) + 1)))[n]
+    later = (n - harmonic) * (positives - 1) / np.maximum(n - 1, 1)
+    return np.where(positives > 0, (harmonic + later) / np.maximum(n, 1), np.nan)
+
+
+def hard_classes(
+    judged: Judged, facts: SegmentFacts, classes: RatedClasses, training: Training
+) -> list[HardClass]:
+    """Return the twenty classes of the lowest average precision, the worst first."""
+    truth = judged.truth
+    of_rating = truth.rating_keys % truth.num_classes
+    found = []
+    for label in classes.shown[:NUM_HARD].tolist():
+        ratings = np.flatnonzero(of_rating == label)
+        positive = truth.is_positive[ratings]
+        scores = np.nan_to_num(facts.scores[ratings], nan=-np.inf)
+        negatives, lows = ratings[~positive], scores[~positive]
+        above = np.searchsorted(np.sort(scores[positive]), lows)
+        order = np.lexsort((-lows, -above))
+        order = order[above[order] > 0]
+        confused = negatives[2 * above >= max(int(positive.sum()), 1)]
+        found.append(
+            HardClass(
+                label=label,
+                companions=_companions(training, label),
+                rivals=tuple(
+                    _rival(judged, int(negatives[at]), int(above[at])) for at in order[:NUM_RIVALS]
+                ),
+                confused=len(confused),
+                company=_company(judged, confused, label),
+            )
+        )
+    return found
+
+
+def reasons(label: int, classes: RatedClasses, training: Training) -> list[str]:
+    """Return what is known of a class that may explain a low average precision, in words."""
+    words = []
+    typical = training.counts[classes.shown]
+    if training.counts[label] == 0:
+        words.append(f"no {training.of.removesuffix('s')}")
+    elif training.counts[label] < np.quantile(typical, 0.25):
+        words.append(f"few {training.of}")
+    if classes.elsewhere.any() and not classes.elsewhere[label, 0]:
+        words.append("no rated positive elsewhere")
+    if classes.positives[label] < FEW:
+        words.append("measured on few positives")
+    if classes.unscored[label]:
+        words.append(f"{classes.unscored[label]:,} positives without a score")
+    if classes.precision[label] < classes.chance[label] + MARGIN:
+        words.append("no better than a random order")
+    return words
+
+
+def _companions(training: Training, label: int) -> tuple[Implication, ...]:
+    surest = training.correlation.strongest(NUM_COMPANIONS, first=label)
+    return tuple(one for one in surest if one.together >= LEAST_TOGETHER)
+
+
+def _rival(judged: Judged, rating: int, above: int) -> Rival:
+    truth = judged.truth
+    segment = int(truth.rating_keys[rating]) // truth.num_classes
+    video, start = divmod(int(truth.segment_keys[segment]), 1 << 32)
+    return Rival(id=truth.ids[video].as_py(), start=start, above=above)
+
+
+def _company(judged: Judged, ratings: NDArray[np.int64], label: int) -> tuple[tuple[int, int], ...]:
+    """Return three labels at most that the videos of these ratings have most often."""
+    truth = judged.truth
+    videos = np.unique(truth.rating_video()[ratings])
+    found = [labels_of(truth, video) for video in videos.tolist()]
+    counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *found]),
+                         minlength=truth.num_classes)  # fmt: skip
+    counts[label] = 0
+    best = np.argsort(-counts, kind="stable")[:NUM_COMPANIONS]
+    return tuple((int(c), int(counts[c])) for c in best if counts[c] >= LEAST_TOGETHER)

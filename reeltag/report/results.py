@@ -1,0 +1,238 @@
+"""What `reeltag solve` leaves in WORK/<name>.json: tables with the paper's figures beside ours.
+
+The same solution run with several seeds gives several files; they become one, with means.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.inference.predictions import open_predictions
+
+_HINT = "Such a file is written by `reeltag solve NAME --data DATA --out WORK` when all is done."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One of our figures.
+
+    Attributes:
+        value: the mean over the seeds; None = not measured.
+        interval: 95 %, (low, high), where there is one seed and an interval.
+        seeds: each seed's value, where there are several.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None = None
+    seeds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a table: a model or a stage."""
+
+    name: str
+    paper: tuple[float | None, ...]
+    ours: tuple[Figure, ...]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultTable:
+    """A table of a paper beside ours: metrics of either, rows with a figure for each of them."""
+
+    title: str
+    paper: tuple[str, ...]
+    ours: tuple[str, ...]
+    rows: tuple[Row, ...]
+    digits: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a solution came to.
+
+    Attributes:
+        solution: its name.
+        files: that were read, one a seed.
+        tables: of the paper.
+        steps: (name, folder) in the order in which they were made, of the first file.
+        config: of the first file.
+    """
+
+    solution: str
+    files: tuple[Path, ...]
+    tables: tuple[ResultTable, ...]
+    steps: tuple[tuple[str, Path], ...]
+    config: Mapping[str, Any]
+
+    def predictions(self, stage: str = "") -> tuple[str, Path] | None:
+        """Return the last step that holds a prediction file, and that file; None = there is none.
+
+        Args:
+            stage: only this step, by its name, with or without what stands before the first dash.
+
+        Raises:
+            ConfigError: no step of that name holds predictions.
+        """
+        found = [
+            (name, file)
+            for name, folder in self.steps
+            for file in sorted(folder.glob("*.parquet"))
+            if _is_predictions(file)
+        ]
+        if not stage:
+            return found[-1] if found else None
+        for name, file in reversed(found):
+            if stage in (name, name.partition("-")[2]):
+                return name, file
+        there = ", ".join(dict.fromkeys(name for name, _ in found)) or "none is there"
+        raise ConfigError(
+            f"no step {stage!r} with predictions; with predictions: {there}", where="--stage"
+        )
+
+
+def find_result(folder: Path) -> Path | None:
+    """Return the result of `reeltag solve` in WORK, None where none is there.
+
+    Raises:
+        ConfigError: there is more than one.
+    """
+    found = [path for path in sorted(folder.glob("*.json")) if _is_result(path)]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ConfigError(
+            f"holds the results of {len(found)} solutions: {names}",
+            where=folder,
+            hint=f"Name one: `reeltag report {found[0]} ...`.",
+        )
+    return found[0] if found else None
+
+
+def read_results(paths: Sequence[Path]) -> Result:
+    """Return one result of one or more files, each of a seed, of the same solution.
+
+    Raises:
+        DataError: a file is no result, or they are of different solutions or tables.
+    """
+    read = [_read(path) for path in paths]
+    first = read[0]
+    for path, other in zip(paths, read, strict=True):
+        if (other.solution, *map(_shape, other.tables)) != (
+            first.solution,
+            *map(_shape, first.tables),
+        ):
+            raise DataError(
+                f"has other tables ({other.solution}) than {paths[0]} ({first.solution})",
+                where=path,
+                hint="Several files are the same solution run with several seeds.",
+            )
+    return Result(
+        solution=first.solution,
+        files=tuple(paths),
+        tables=tuple(_merged(group) for group in zip(*(r.tables for r in read), strict=True)),
+        steps=first.steps,
+        config=first.config,
+    )
+
+
+def _read(path: Path) -> Result:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=path, hint=_HINT) from error
+    except ValueError as error:
+        raise DataError(f"is not JSON ({error})", where=path, hint=_HINT) from error
+    try:
+        tables = tuple(_table(table) for table in found["tables"])
+        steps = [(str(step["name"]), Path(step["folder"])) for step in found["steps"]]
+        config = found.get("config", {})
+        solution = str(found["solution"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        cause = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"is no result of a solution ({cause})", where=path, hint=_HINT) from error
+    located = tuple((name, _located(folder, path.parent)) for name, folder in steps)
+    return Result(solution=solution, files=(path,), tables=tables, steps=located, config=config)
+
+
+def _located(folder: Path, work: Path) -> Path:
+    """Return where a step lies, also after WORK was moved: its folder stands in WORK."""
+    return work / folder.name if (work / folder.name).is_dir() else folder
+
+
+def _table(table: Mapping[str, Any]) -> ResultTable:
+    paper, ours = tuple(map(str, table["paper"])), tuple(map(str, table["ours"]))
+    return ResultTable(
+        title=str(table["title"]),
+        paper=paper,
+        ours=ours,
+        rows=tuple(_row(line, len(paper), len(ours)) for line in table["lines"]),
+        digits=int(table.get("digits", 3)),
+        note=str(table.get("note", "")),
+    )
+
+
+def _row(line: Mapping[str, Any], num_paper: int, num_ours: int) -> Row:
+    name = str(line["name"])
+    paper = [_number(value) for value in line.get("paper") or [None] * num_paper]
+    ours = [_number(value) for value in line.get("ours") or [None] * num_ours]
+    ends = line.get("intervals") or [None] * num_ours
+    if (len(paper), len(ours), len(ends)) != (num_paper, num_ours, num_ours):
+        raise ValueError(f"line {name!r} has another number of figures than its table has metrics")
+    figures = [
+        Figure(value=value, interval=(float(pair[0]), float(pair[1])) if pair else None)
+        for value, pair in zip(ours, ends, strict=True)
+    ]
+    return Row(name=name, paper=tuple(paper), ours=tuple(figures), note=str(line.get("note", "")))
+
+
+def _number(value: object) -> float | None:
+    number = None if value is None else float(value)  # type: ignore[arg-type]
+    return number if number is None or math.isfinite(number) else None
+
+
+def _merged(tables: Sequence[ResultTable]) -> ResultTable:
+    if len(tables) == 1:
+        return tables[0]
+    first = tables[0]
+    rows = tuple(
+        Row(
+            name=group[0].name,
+            paper=group[0].paper,
+            ours=tuple(_mean(figures) for figures in zip(*(r.ours for r in group), strict=True)),
+            note=group[0].note,
+        )
+        for group in zip(*(table.rows for table in tables), strict=True)
+    )
+    return ResultTable(title=first.title, paper=first.paper, ours=first.ours, rows=rows,
+                       digits=first.digits, note=first.note)  # fmt: skip
+
+
+def _mean(figures: Sequence[Figure]) -> Figure:
+    values = tuple(figure.value for figure in figures if figure.value is not None)
+    return Figure(value=sum(values) / len(values) if values else None, seeds=values)
+
+
+def _shape(table: ResultTable) -> tuple[object, ...]:
+    return table.title, table.paper, table.ours, tuple(row.name for row in table.rows)
+
+
+def _is_predictions(path: Path) -> bool:
+    try:
+        open_predictions(path)
+    except DataError:
+        return False
+    return True
+
+
+def _is_result(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"solution", "tables", "steps"} <= found.keys()

@@ -1,0 +1,113 @@
+"""What `reeltag solve` left behind, read for the page: one seed or several, and bad files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.inference.predictions import About, prediction_writer
+from reeltag.report.results import find_result, read_results
+from reeltag.solutions.contract import Line, Table
+
+
+def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **other: Any) -> Path:
+    """Write WORK/<solution>.json as `reeltag solve` does: a table of two lines."""
+    lines = (
+        Line(name="A <b>", paper=(0.77, 0.78), ours=(ours[0],), intervals=((0.5, 0.7),)),
+        Line(name="B", ours=(ours[1],), note="a & b"),
+    )
+    table = Table(title="Table 1", paper=("public", "private"), ours=("MAP@K",), lines=lines)
+    steps = [{"name": f"score-{name}", "folder": str(work / f"score-{name}-01")} for name in "AB"]
+    work.mkdir(parents=True, exist_ok=True)
+    told = {"solution": solution, "config": {}, "steps": steps, "tables": [table.to_json()]}
+    path = work / f"{solution}.json"
+    path.write_text(json.dumps(told | other))
+    return path
+
+
+def write_empty_predictions(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    with prediction_writer(folder / "predictions.parquet", About(num_classes=8)):
+        pass
+    return folder / "predictions.parquet"
+
+
+def test_one_result_keeps_figures_and_intervals(tmp_path: Path) -> None:
+    result = read_results([write_result(tmp_path, 0.6, None)])
+    (table,) = result.tables
+    first, second = table.rows
+    assert (table.paper, table.ours, result.solution) == (
+        ("public", "private"),
+        ("MAP@K",),
+        "oppo2019",
+    )
+    assert first.paper == (0.77, 0.78) and second.paper == (None, None)
+    assert first.ours[0].value == 0.6 and first.ours[0].interval == (0.5, 0.7)
+    assert second.ours[0].value is None and second.note == "a & b"
+
+
+def test_several_files_are_seeds_of_one_solution(tmp_path: Path) -> None:
+    paths = [
+        write_result(tmp_path / str(seed), value, None) for seed, value in enumerate((0.6, 0.7))
+    ]
+    result = read_results(paths)
+    figure = result.tables[0].rows[0].ours[0]
+    assert figure.value == pytest.approx(0.65) and figure.seeds == (0.6, 0.7)
+    assert figure.interval is None and result.tables[0].rows[1].ours[0].value is None
+    paths.append(write_result(tmp_path / "other", 1, 2, solution="autohome2019"))
+    with pytest.raises(DataError, match="other tables"):
+        read_results(paths)
+
+
+def test_predictions_are_those_of_the_last_step_that_has_some(tmp_path: Path) -> None:
+    result = read_results([write_result(tmp_path / "work", 0.6, 0.7)])
+    assert result.predictions() is None
+    first = write_empty_predictions(tmp_path / "work" / "score-A-01")
+    assert read_results([*result.files]).predictions() == ("score-A", first)
+    second = write_empty_predictions(tmp_path / "work" / "score-B-01")
+    assert result.predictions() is not None and result.predictions() == ("score-B", second)
+    assert result.predictions("A") == result.predictions("score-A") == ("score-A", first)
+    with pytest.raises(ConfigError, match="no step 'C' with predictions; .*score-A, score-B"):
+        result.predictions("C")
+    moved = (tmp_path / "work").rename(tmp_path / "moved")
+    found = read_results([moved / "oppo2019.json"]).predictions()
+    assert found == ("score-B", moved / "score-B-01" / "predictions.parquet")
+
+
+def test_a_work_has_one_result_or_says_which_there_are(tmp_path: Path) -> None:
+    assert find_result(tmp_path) is None
+    (tmp_path / "notes.json").write_text("[]")
+    (tmp_path / "broken.json").write_text("{")
+    path = write_result(tmp_path, 0.6, 0.7)
+    assert find_result(tmp_path) == path
+    write_result(tmp_path, 0.6, 0.7, solution="autohome2019")
+    with pytest.raises(ConfigError, match=r"2 solutions: autohome2019.json, oppo2019.json"):
+        find_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("other", "match"),
+    [
+        ({"tables": [{"title": "T"}]}, "lacks 'paper'"),
+        ({"tables": [{"title": "T", "paper": [], "ours": ["M"],
+                      "lines": [{"name": "A", "ours": [1, 2]}]}]}, "another number of figures"),
+        ({"tables": [{"title": "T", "paper": [], "ours": ["M"],
+                      "lines": [{"name": "A", "ours": ["x"]}]}]}, "could not convert"),
+        ({"steps": 3}, "no result of a solution"),
+    ],
+)  # fmt: skip
+def test_a_broken_result_says_what_is_wrong(
+    tmp_path: Path, other: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(DataError, match=match):
+        read_results([write_result(tmp_path, 0.6, 0.7, **other)])
+
+
+def test_files_that_are_no_result_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_results([tmp_path / "none.json"])
+    (tmp_path / "cut.json").write_text('{"solution": ')
+    with pytest.raises(DataError, match="is not JSON"):
+        read_results([tmp_path / "cut.json"])
