@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import find_class_list, read_class_list
 from reeltag.data.dataset import SEGMENT_SECONDS
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index
 from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.inference.class_list import find_class_list, read_class_list
 from reeltag.labels.folds import FoldConfig
 
 _PATTERNS = ("validate*", "validate/*", "*/validate/*")  # of the published layouts
@@ -149,13 +149,15 @@ def _refuse_records(index: Index) -> None:
             where=index.root,
             hint="Take YouTube-8M's frame-level files, or `reeltag synth DATA` to try it.",
         )
-    outside = "label outside the vocabulary"
-    found = pc.fill_null(pc.match_substring(index.table["problem"], outside), False)
-    if pc.any(found).as_py():
-        names = index.table["id"].filter(found)[:3].to_pylist()
+    judged = [*_shards(index, "validate"), *_shards(index, "test", needed=False)]
+    outside = pc.match_substring(index.table["problem"], "label outside the vocabulary")
+    bad = pc.fill_null(outside, False).to_numpy() & np.isin(index.table["shard"], judged)
+    if bad.any():
+        names = index.table["id"].filter(bad)[:3].to_pylist()
         raise DataError(
-            f"{pc.sum(found).as_py():,} records have labels or rated segments of classes outside "
-            f"the vocabulary of {index.num_classes} classes: {', '.join(map(repr, names))}, ...",
+            f"{bad.sum():,} records of validate and test have rated segments or labels of classes "
+            f"outside the vocabulary of {index.num_classes} classes: "
+            f"{', '.join(map(repr, names))}, ...",
             where=index.root,
             hint="Lay the vocabulary of these data beside them (vocabulary.csv); `reeltag info "
             "DATA` names the records.",

@@ -67,6 +67,8 @@ class Config:
     """Also train what only the comparisons need: stage I on all frames, and table 2."""
     folds: int = 5
     """Where no test video is rated: parts of the rated videos, one of which judges."""
+    bootstrap: int = 1000
+    """Draws of the videos that judge, for the intervals."""
 
     clusters: int | None = None
     """Clusters of NeXtVLAD (128; small 64)."""
@@ -104,6 +106,8 @@ class Config:
     """m: segments of the Equal set for each class (1000; small 100)."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
+    shuffle: Literal["global", "shards"] = "global"
+    """Order of the videos in stage I; shards for disks and object stores, see `reeltag train`."""
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
@@ -120,6 +124,7 @@ TINY = Config(
     rated_epochs=1.0,
     per_class=2,
     precision="fp32",
+    bootstrap=20,
 )
 
 
@@ -153,6 +158,7 @@ class Plan:
         return Recipe(
             splits=self.roles.videos,
             frames=FrameChoice() if all_frames else frames,
+            shuffle=self.config.shuffle,
             epochs=self.sizes.epochs,
             optim=self._optim(self.sizes.rate, self.sizes.schedule, mix=mix),
             **self._common(mix=mix),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from reeltag.pipeline.steps import Source, Step, step
 from reeltag.solutions.contract import FolderOf, Goal, Line, Table
@@ -97,6 +98,8 @@ def judged(
         data: the data set.
     """
     judges, device = plan.roles.judges, plan.config.device
+    judging: dict[str, Any] = {"judges": judges, "bootstrap": plan.config.bootstrap}
+    scoring = partial(costs.scoring, draws=plan.config.bootstrap)
     said: dict[str, Step] = {}
     for model in models:
         name = model.name.removeprefix("train-")
@@ -117,7 +120,7 @@ def judged(
     )
     said["copied"] = step(copy_video_scores, said["I"], name="I", estimate=costs.rewriting)
     scores = {
-        name: step(score, made, data, name=name, judges=judges, estimate=costs.scoring)
+        name: step(score, made, data, name=name, **judging, estimate=scoring)
         for name, made in said.items()
     }
     gains = {
@@ -127,8 +130,8 @@ def judged(
             said[one],
             said[other],
             name=f"{one}-{other}",
-            judges=judges,
-            estimate=partial(costs.scoring, 2),
+            **judging,
+            estimate=partial(scoring, 2),
         )
         for one, other in GAINS
         if one in said and other in said

@@ -1,5 +1,6 @@
-"""The mean of predictions: against arithmetic, whatever the order of classes and the row groups."""
+"""The mean of predictions: against arithmetic, whatever the order of classes and the portions."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.ensembling import mean as ensembling
 from reeltag.ensembling.mean import averaged, mean
-from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
+from reeltag.inference.predictions import (
+    About,
+    Kind,
+    Predictions,
+    Rows,
+    open_predictions,
+    prediction_writer,
+)
 
 IDS = [f"v{i}" for i in range(7)]
 
@@ -65,20 +73,38 @@ def test_it_is_the_logit_of_the_mean_probability_of_each_class(tmp_path: Path) -
     assert about.num_classes == 4 and about.family == "mean of logistic"
 
 
-def test_row_groups_of_other_sizes_are_read_side_by_side(
+def test_files_that_are_read_in_other_portions_are_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = drawn(0), drawn(1)
-    whole = written(tmp_path / "whole", rows(one, starts=False), rows(one))
-    parts = [rows(other[:3], ids=IDS[:3]), rows(other[3:], ids=IDS[3:])]
-    shifted = Rows(parts[1].ids, parts[1].starts + 15, *list(vars(parts[1]).values())[2:])  # type: ignore[operator, arg-type]
-    cut = written(tmp_path / "cut", rows(other, starts=False), parts[0], shifted)
-    assert mean([whole, cut], tmp_path / "a") == {"videos": 7, "segments": 7}
-    expected = averaged([rows(one), rows(other)])
-    assert read(tmp_path / "a")["v6", 30] == pytest.approx(
-        dict(zip(expected.classes[-4:].tolist(), expected.scores[-4:].tolist(), strict=True))
-    )
-    assert read(tmp_path / "a", "videos")["v2", -1].keys() == {0, 1, 2, 3}
+    parts = [rows(one, starts=False), rows(one)], [rows(other, starts=False), rows(other)]
+    files = [written(tmp_path / name, *part) for name, part in zip("23", parts, strict=True)]
+    whole = Predictions.rows
+
+    def portions(self: Predictions, kind: Kind) -> Iterator[Rows]:
+        """Yield 2 rows of the file "2" at a time, 3 of the file "3"."""
+        size = int(self.path.name) if self.path.name in "23" else 100
+        for part in whole(self, kind):
+            for at in range(0, len(part), size):
+                here, last = slice(at, at + size), min(at + size, len(part))
+                yield Rows(
+                    part.ids[here],
+                    None if part.starts is None else part.starts[here],
+                    part.offsets[at : last + 1] - part.offsets[at],
+                    part.classes[part.offsets[at] : part.offsets[last]],
+                    part.scores[part.offsets[at] : part.offsets[last]],
+                )
+
+    monkeypatch.setattr(Predictions, "rows", portions)
+    assert mean(files, tmp_path / "mean") == {"videos": 7, "segments": 7}
+    for starts, kind in ((True, "segments"), (False, "videos")):
+        expected = averaged([rows(one, starts), rows(other, starts)])
+        got = read(tmp_path / "mean", kind)
+        assert [name for name, _ in got] == IDS
+        scores = np.concatenate([list(found.values()) for found in got.values()])
+        classes = np.concatenate([list(found) for found in got.values()])
+        assert scores == pytest.approx(expected.scores)
+        assert classes.tolist() == expected.classes.tolist()
 
 
 def test_the_mean_of_one_or_of_equals_is_what_they_say_even_at_extremes() -> None:
