@@ -34,6 +34,12 @@ def implications(
     """
     if path is None:
         return step(count_labels, given, splits=splits) / FILE
+    if not path.exists():
+        raise DataError(
+            "is not there; it is to tell which class implies which",
+            where=path,
+            hint="Give a folder of TFRecords, or what `reeltag labels DATA --out P.parquet` makes.",
+        )
     if path.is_file() and not path.name.endswith(".tfrecord"):
         Correlation.load(path).check_classes(names_of(index))
         return source(path, hashlib.sha256(path.read_bytes()).hexdigest(), name="implications")

@@ -171,6 +171,8 @@ def test_implications_of_other_classes_are_refused(data: Path, tmp_path: Path) -
     assert others_index.num_classes == 5
     with pytest.raises(DataError, match="is of 5 classes"):
         solve(data, replace(TINY, implications=tmp_path / FILE))
+    with pytest.raises(DataError, match="is not there; it is to tell which class implies which"):
+        solve(data, replace(TINY, implications=tmp_path / "nothing"))
 
 
 def test_what_is_missing_is_said_before_anything_runs(data: Path, tmp_path: Path) -> None:
