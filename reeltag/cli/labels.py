@@ -13,11 +13,11 @@ from rich.table import Table
 from reeltag.cli.class_names import class_named
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import read_class_mask
 from reeltag.data.index import open_index
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.inference.class_list import read_class_list
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation, Implication, require_tau
 from reeltag.report.label_graph import FORMATS, draw_label_graph
@@ -66,7 +66,7 @@ class Labels:
         vocabulary = find_vocabulary(self.data, index.num_classes)
         vocabulary = vocabulary or Vocabulary.numbered(index.num_classes)
         chosen = class_named(self.class_name, vocabulary.names) if self.class_name else None
-        among = _among(self.classes, index.num_classes)
+        among = read_class_mask(self.classes, index.num_classes) if self.classes else None
         if among is not None and chosen is not None:
             among[chosen] = True
         records = select(index, self.split, splits=self.splits)
@@ -176,21 +176,6 @@ def count_correlation(records: Records, names: tuple[str, ...]) -> Correlation:
     counts = count_cooccurrence(bounds, classes, len(names))
     source = f"{records.index.root}, split {records.split}"
     return Correlation(counts, names, len(records), source)
-
-
-def _among(path: Path | None, num_classes: int) -> NDArray[np.bool_] | None:
-    """Return (C,) whether each class is in the list of a file; None: there is no list."""
-    if path is None:
-        return None
-    listed = read_class_list(path)
-    if max(listed) >= num_classes:
-        raise DataError(
-            f"lists class {max(listed)}, the data has {num_classes} (0 to {num_classes - 1})",
-            where=path,
-        )
-    among = np.zeros(num_classes, bool)
-    among[list(listed)] = True
-    return among
 
 
 def _about(chosen: int, correlation: Correlation) -> dict[str, Any]:

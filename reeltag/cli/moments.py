@@ -17,12 +17,12 @@ from reeltag.cli.predict import trained_splits, video_source
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
+from reeltag.data.class_list import find_class_list, read_class_list
 from reeltag.data.index import Index, open_index
 from reeltag.data.selection import select
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.deploy.webvtt import Span, refuse_folder, write_webvtt
-from reeltag.inference.class_list import find_class_list, read_class_list
 from reeltag.inference.moments import (
     Moment,
     Ratings,

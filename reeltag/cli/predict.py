@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import entry, from_json
+from reeltag.data.class_list import read_class_list
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
-from reeltag.inference.class_list import read_class_list
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import Outcome, refuse_output

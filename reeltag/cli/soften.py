@@ -12,9 +12,9 @@ import tyro
 from reeltag.cli.predict import trained_splits
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
+from reeltag.data.class_list import find_class_list, read_class_list
 from reeltag.data.index import open_index
 from reeltag.data.splits import Splits
-from reeltag.inference.class_list import find_class_list, read_class_list
 from reeltag.inference.soft_joining import draw_from_soft, soften_predictions
 from reeltag.inference.soft_labels import SoftChoices, soften
 from reeltag.inference.stream import Outcome, refuse_output

@@ -10,6 +10,7 @@ import tyro
 
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import find_class_list, read_class_list
 from reeltag.data.vocabulary import find_vocabulary
 from reeltag.deploy.submission import (
     MAX_SEGMENTS,
@@ -19,7 +20,6 @@ from reeltag.deploy.submission import (
     write_videos,
 )
 from reeltag.deploy.submission_check import CheckedSubmission, check_submission
-from reeltag.inference.class_list import find_class_list, read_class_list
 from reeltag.inference.predictions import Predictions, open_predictions
 from reeltag.inference.stream import refuse_output
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltag.core.errors import DataError
+from reeltag.data.class_list import find_class_list
 from reeltag.data.index import Index
 from reeltag.data.vocabulary import find_vocabulary
-from reeltag.inference.class_list import find_class_list
 from reeltag.pipeline.steps import Source, source
 
 _ROWS = 65_536  # hashed at a time

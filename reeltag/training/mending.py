@@ -5,7 +5,6 @@ about it here is done once, on the sparse targets, and never touches a frame; va
 never mended.
 """
 
-import csv
 import math
 import os
 from dataclasses import dataclass, replace
@@ -16,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError
+from reeltag.data.class_list import read_class_mask
 from reeltag.data.dataset import VideoSet
 from reeltag.data.selection import lists_of
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
@@ -121,7 +121,7 @@ def mended(
         targets, word = _with_noise(items, targets, config)
         done.append(word)
     if config.classes:
-        targets = counting(targets, _read_classes(Path(config.classes), items.num_classes))
+        targets = counting(targets, read_class_mask(Path(config.classes), items.num_classes))
     if config.weighs:
         targets, word = _weighed(items, targets, config)
         done.append(word)
@@ -230,37 +230,6 @@ def _num_taught(targets: Targets) -> NDArray[np.int64]:
 
 def _cells(targets: Targets, num_classes: int) -> NDArray[np.int64]:
     return distinct(targets.item() * num_classes + targets.classes)
-
-
-def _read_classes(path: Path, num_classes: int) -> NDArray[np.bool_]:
-    """Return (C,) which classes a CSV file lists in its column Index.
-
-    Raises:
-        DataError: there is no such file or column, or a class is none of the data.
-    """
-    hint = "It is a CSV file with a column Index, such as YouTube-8M's segment_label_ids.csv."
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [
-                {(key or "").strip().lower(): cell for key, cell in row.items()}
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read as a list of classes ({error})", where=path) from error
-    if not rows or "index" not in rows[0]:
-        raise DataError("lists no class in a column named Index", where=path, hint=hint)
-    counted = np.zeros(num_classes, bool)
-    for line, row in enumerate(rows, start=2):
-        text = str(row["index"] or "").strip()
-        index = int(text) if text.isascii() and text.isdecimal() else -1
-        if not 0 <= index < num_classes:
-            raise DataError(
-                f"class {text!r} is none of the data, whose classes are 0 to {num_classes - 1}",
-                where=f"{path}, line {line}",
-                hint=hint,
-            )
-        counted[index] = True
-    return counted
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import DataError
-from reeltag.inference.class_list import find_class_list, read_class_list
+from reeltag.data.class_list import find_class_list, read_class_list, read_class_mask
 from tests.conftest import REAL
 
 
@@ -17,6 +17,13 @@ def test_the_order_of_the_file_is_kept(tmp_path: Path) -> None:
 def test_a_vocabulary_is_a_list_as_well(tmp_path: Path) -> None:
     (tmp_path / "v.csv").write_bytes(b'\xef\xbb\xbfName,Index\r\n"a, b",4\r\nc,0\r\n\r\n')
     assert read_class_list(tmp_path / "v.csv") == (4, 0)
+
+
+def test_classes_of_the_data_are_marked_and_others_refused(tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_text("Index\n3\n0\n")
+    assert read_class_mask(tmp_path / "ids.csv", 4).tolist() == [True, False, False, True]
+    with pytest.raises(DataError, match=r"ids.csv: lists class 3, the data has 3 \(0 to 2\)"):
+        read_class_mask(tmp_path / "ids.csv", 3)
 
 
 @pytest.mark.realdata

@@ -4,6 +4,9 @@ import csv
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reeltag.core.errors import DataError
 
 SEGMENT_CLASSES = "segment_label_ids.csv"
@@ -39,6 +42,23 @@ def read_class_list(path: Path) -> tuple[int, ...]:
     if times > 1:
         raise _broken(f"lists class {category} more than once", path)
     return tuple(found)
+
+
+def read_class_mask(path: Path, num_classes: int) -> NDArray[np.bool_]:
+    """Return (C,) which classes the file lists.
+
+    Raises:
+        DataError: as `read_class_list`, or a class is none of the `num_classes` of the data.
+    """
+    listed = read_class_list(path)
+    if max(listed) >= num_classes:
+        raise DataError(
+            f"lists class {max(listed)}, the data has {num_classes} (0 to {num_classes - 1})",
+            where=path,
+        )
+    mask = np.zeros(num_classes, bool)
+    mask[list(listed)] = True
+    return mask
 
 
 def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
