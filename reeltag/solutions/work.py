@@ -80,7 +80,9 @@ def train(
     if not done.exists():
         recipe = dataclasses.replace(recipe, accelerator=accelerator)  # type: ignore[arg-type]
         first = None if start is None else str(start)
-        _refresh(run / "config.json", data, init=first, soft=file, accelerator=accelerator)
+        labels = {name: path.resolve() for name, path in (labels or {}).items()}
+        said = {"init": first, "soft": file, "accelerator": accelerator}
+        _refresh(run / "config.json", data, labels, **said)
         own = dataclasses.asdict(recipe.soft)
         options = None if file is None else {**own, "file": file, "equal": equal}
         train_model(
@@ -276,7 +278,7 @@ def _dense(rows: Rows, num_classes: int) -> NDArray[np.float32]:
     return dense
 
 
-def _refresh(config: Path, data: Path, **recipe: str | None) -> None:
+def _refresh(config: Path, data: Path, labels: Mapping[str, Path], **recipe: str | None) -> None:
     """Say in the config.json of a run that was begun where data and other steps lie today."""
     if not config.exists():
         return
@@ -284,4 +286,5 @@ def _refresh(config: Path, data: Path, **recipe: str | None) -> None:
     said["data"]["root"] = str(data)
     said["recipe"] |= {"init": recipe["init"] or "", "accelerator": recipe["accelerator"]}
     said["recipe"]["soft"]["file"] = recipe["soft"] or ""
+    said["recipe"]["labels"] |= {name: str(path) for name, path in labels.items()}
     write_json(config, said)

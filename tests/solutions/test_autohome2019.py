@@ -23,7 +23,7 @@ from reeltag.solutions.autohome2019_config import planned
 from reeltag.solutions.contract import Goal
 from reeltag.solutions.implications import FILE, count_labels
 from reeltag.solutions.judges import roles
-from reeltag.solutions.work import NEVER, SCORES
+from reeltag.solutions.work import NEVER, SCORES, train
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
 from reeltag.training.mending import MendingConfig
@@ -173,6 +173,25 @@ def test_implications_of_other_classes_are_refused(data: Path, tmp_path: Path) -
         solve(data, replace(TINY, implications=tmp_path / FILE))
     with pytest.raises(DataError, match="is not there; it is to tell which class implies which"):
         solve(data, replace(TINY, implications=tmp_path / "nothing"))
+
+
+def test_a_begun_training_finds_its_implications_where_they_were_moved_to(
+    data: Path, tmp_path: Path
+) -> None:
+    parts, root = roles(open_index(data), draws=False), tmp_path / "a"
+    plan = planned(TINY, parts)
+    recipe_ = plan.segments(plan.correlated(0.5), 0.0, plan.fifth)
+    for _ in range(2):
+        (root / "train").mkdir(parents=True, exist_ok=True)
+        (root / "train" / "run" / "metrics.json").unlink(missing_ok=True)  # not yet done
+        if not (root / FILE).exists():
+            count_labels(root, data, splits=parts.videos)
+        files = {"correlation": root / FILE}
+        model = plan.different
+        family = "autohome_mix"
+        train(root / "train", data, family=family, model=model, recipe=recipe_, labels=files)
+        root = root.rename(tmp_path / "b")
+    assert (root / "train" / "run" / "metrics.json").exists()
 
 
 def test_what_is_missing_is_said_before_anything_runs(data: Path, tmp_path: Path) -> None:
