@@ -19,8 +19,8 @@ from reeltag.pipeline.steps import Estimate
 from reeltag.solutions.judges import Roles, num_rated
 from reeltag.training.config import Recipe
 
-_CPU, _GPU = 1e10, 2e13  # useful operations a second: of a CPU's thread, of a GPU
-_AN_ITEM = 1e-3  # seconds to read and hand over an item, on a CPU
+_CPU, _GPU = 4e10, 2e13  # useful operations a second: of a CPU's thread, of a GPU
+_VIDEO, _SEGMENT = 2e-3, 2e-4  # seconds to read and hand over a whole video, a segment, on a CPU
 _A_PAIR = 1e-6  # seconds to read, sort and write a class and its score
 _A_DRAW = 2e-7  # seconds to score a rating in one draw of the bootstrap
 _PAIR = 6  # bytes of a class and its score in a file of predictions
@@ -123,4 +123,5 @@ class Costs:
         operations = 2.0 * passes * items * (of_frames * frames + of_items)
         if torch.cuda.is_available():
             return operations / _GPU
-        return operations / (_CPU * torch.get_num_threads()) + items * _AN_ITEM
+        reading = items * (_SEGMENT if frames == SEGMENT_SECONDS else _VIDEO)
+        return operations / (_CPU * torch.get_num_threads()) + reading
