@@ -27,6 +27,7 @@ NAMES = (
     "neighbours",
     "relation",
     "prediction_memory",
+    "segment_scoring",
 )
 
 

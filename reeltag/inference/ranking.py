@@ -28,6 +28,9 @@ def top_classes(logits_NC: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, logits_NC.shape[1])
     if k == 0:
         return logits_NC[:, :0], logits_NC.new_zeros((len(logits_NC), 0), dtype=torch.int64)
+    if k == logits_NC.shape[1]:  # all of them: nothing is cut, one sort is enough
+        classes = logits_NC.argsort(dim=1, descending=True, stable=True)
+        return logits_NC.gather(1, classes), classes
     scores, classes = logits_NC.topk(k, dim=1)
     tied = (logits_NC >= scores[:, -1:]).sum(dim=1) > k  # the cut goes through equal logits
     if tied.any():

@@ -20,9 +20,11 @@ def test_the_best_come_first() -> None:
 
 @given(st.lists(st.lists(st.sampled_from([-1.0, 0.0, 2.0]), min_size=9, max_size=9), min_size=1))
 def test_among_equals_the_lowest_class_is_kept_and_comes_first(values: list[list[float]]) -> None:
-    _, classes = top_classes(torch.tensor(values), 4)
-    for row, found in zip(values, classes.tolist(), strict=True):
-        assert found == sorted(range(9), key=lambda c: (-row[c], c))[:4]
+    for k in (4, 9):
+        scores, classes = top_classes(torch.tensor(values), k)
+        for row, found, its in zip(values, classes.tolist(), scores.tolist(), strict=True):
+            assert found == sorted(range(9), key=lambda c: (-row[c], c))[:k]
+            assert its == [row[c] for c in found]
 
 
 def test_more_classes_than_there_are_gives_all() -> None:
