@@ -62,8 +62,8 @@ def write_report(
 ) -> dict[str, Any]:
     """Write the page to `out`, whole or not at all. The same input gives the same bytes.
 
-    What is not there is left out, and the page says so. Memory is what `evaluate` takes: rows of
-    predictions are read in batches, and of single videos only those that are shown are kept.
+    What is not there is left out, and the page says so. Memory is what `evaluate` takes: of the
+    rows of predictions only those of videos that are shown are kept.
 
     Args:
         out: the .html file.
@@ -71,8 +71,7 @@ def write_report(
         data: the data folder with the labels; without it there are no scores.
         run: the run folder, for the training curves and the configuration; None = without.
         result: what a solution came to, for the paper's tables.
-        split: all its videos count, predicted or not. None: those of all of `data` that the file is
-            about.
+        split: all its videos count, predicted or not. None: those that the file is about.
         splits: the rule that gives a shard its split.
         bootstrap: replicates for the intervals; 0 = no intervals.
         examples: videos to look at.
@@ -86,8 +85,7 @@ def write_report(
         ConfigError: the split is empty, or a wanted video is not there.
         OutputError: `out` cannot be written.
     """
-    left_out: list[str] = []
-    judged = None
+    left_out, judged = list[str](), None
     if predictions is not None and data is not None:
         judged = judge(
             predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet

@@ -58,7 +58,7 @@ caption span { display: inline-block; position: sticky; left: 0; max-width: calc
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 thead th { font-weight: 600; color: var(--muted); font-size: .82rem; vertical-align: bottom; }
 th { text-align: left; font-weight: normal; }
-th small, td small { color: var(--muted); font-size: .82rem; }
+th small, td small { color: var(--muted); font-size: .9em; }
 th, td { padding: .34rem .8rem .34rem 0; border-bottom: 1px solid var(--grid);
          vertical-align: baseline; }
 th.number, td.number { text-align: right; white-space: nowrap; }
@@ -99,6 +99,8 @@ footer { margin-top: 2.6rem; color: var(--muted); font-size: .85rem; }
   .wide td:nth-last-child(2) { min-width: 5rem; font-size: inherit; }
   figure, .card, tr { break-inside: avoid; }
   h2, h2 + p, h3, caption { break-after: avoid; }
-  .two { grid-template-columns: 1fr 1fr; }
+  .two, .side { grid-template-columns: 1fr 1fr; }
+  figcaption, .note { font-size: .72rem; }
+  .wide tbody th { min-width: 6rem; }
 }
 """

@@ -1,6 +1,7 @@
 """What is read of rated segments: scores, hard classes and why, videos that are shown."""
 
 import csv
+import dataclasses
 from itertools import permutations
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from reeltag.inference.predictions import Rows, open_predictions, prediction_wri
 from reeltag.report.examples import choose, tagged, timelines
 from reeltag.report.facts import probability, read_training
 from reeltag.report.hard_classes import (
+    Rival,
     hard_classes,
     precision_by_chance,
     rated_classes,
     reasons,
 )
 from reeltag.report.judged import Judged, SegmentFacts, judge, labels_of, read_segments, read_videos
+from reeltag.report.tables import hard_table
 from tests.report.made import CORPUS, write_predictions
 
 NAMES = tuple(f"class {c}" for c in range(8))
@@ -166,6 +169,18 @@ def test_rivals_are_the_negatives_above_most_positives(corpus: Path, name: str) 
         assert one.label not in [label for label, _ in one.company]
         seen += len(one.rivals)
     assert seen >= 3
+
+
+def test_rivals_and_their_company_are_told_and_escaped(whole: tuple[Judged, SegmentFacts]) -> None:
+    judged, facts = whole
+    classes = rated_classes(judged, facts)
+    training = read_training(judged.index, PUBLISHED_SPLITS, judged.records, NAMES)
+    first = hard_classes(judged, facts, classes, training)[0]
+    rival = Rival(id="<b>", start=5, above=1)
+    one = dataclasses.replace(first, company=((0, 3),), rivals=(rival,))
+    shown = hard_table([one], classes, training, ("<u>x",) * 8)
+    assert "their videos: &lt;u&gt;x (3)" in shown
+    assert "<code>&lt;b&gt;</code> 5 s (1)" in shown and "<u>" not in shown
 
 
 def test_reasons_name_what_is_missing(whole: tuple[Judged, SegmentFacts]) -> None:
