@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from reeltag.augment.origin import count_kinds, refuse_augmented
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import PUBLISHED_PIVOT, YT8M_VIDEOS, Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Chunk, Volume, chunks_of, volume_of
@@ -19,6 +18,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.index import open_index
+from reeltag.data.origin import count_kinds, refuse_augmented
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.report.augmentation import label_counts

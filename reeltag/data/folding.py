@@ -2,10 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index
+from reeltag.data.origin import origin_of
 from reeltag.data.selection import lists_of
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig, stratified_folds
@@ -15,7 +17,8 @@ from reeltag.labels.random_keys import id_keys
 def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.bool_]:
     """Return (R,) which rows of the index's table are in the fold that is held out.
 
-    Only usable records of the training split are in a fold; by ratings, only those with some.
+    Only usable records of the training split are in a fold; by ratings, only those with some. What
+    `reeltag augment` made of a video is in the fold of that video.
 
     Raises:
         ConfigError: the training split is empty, or holds fewer videos than there are folds.
@@ -33,7 +36,8 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
         some = np.diff(bounds) > 0
         rows, table = rows[some], table.filter(pa.array(some))
         bounds = bounds[np.append(True, some)]
-    keys = id_keys(table["id"].to_pylist(), fold.seed, "folds")
+    sources = [origin_of(name).source for name in table["id"].to_pylist()]
+    keys = id_keys(sources, fold.seed, "folds")
     kind = "rated" if fold.by == "ratings" else "training"
     num_videos = min(len(keys), int((np.diff(np.sort(keys)) > 0).sum()) + 1)
     if num_videos < fold.count:
@@ -46,3 +50,17 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
     held_out = np.zeros(len(mine), bool)
     held_out[rows[folds == fold.hold_out]] = True
     return held_out
+
+
+def rows_to_train_on(index: Index, held_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return (R,) which rows of the index's table may be trained on where others are held out.
+
+    A sample that `reeltag augment` made with a neighbour lies near that neighbour and has its
+    rarest label: where the neighbour is held out, the sample is not trained on either.
+    """
+    apart = set(index.table["id"].filter(pa.array(held_out)).to_pylist())
+    made = np.flatnonzero(pc.match_substring(index.table["id"], "~").to_numpy() & ~held_out)
+    names = index.table["id"].take(pa.array(made)).to_pylist()
+    taught: NDArray[np.bool_] = ~held_out
+    taught[made] = [origin_of(name).partner not in apart for name in names]
+    return taught

@@ -15,13 +15,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
-from reeltag.augment.origin import Kind, origin_of
 from reeltag.augment.plan import Plan, decision_labels
 from reeltag.augment.writing import read_vectors
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import VideoSet
 from reeltag.data.loading.reading import FrameReader
+from reeltag.data.origin import Kind, origin_of
 from reeltag.data.vocabulary import Vocabulary
 from reeltag.report.augmentation import standalone
 from reeltag.report.drawing import GRID, INK, PAPER, figure, to_svg

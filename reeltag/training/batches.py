@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import VideoSet, rated_segments, videos
-from reeltag.data.folding import held_out_rows
+from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.index import Index
+from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
 from reeltag.data.selection import select
 from reeltag.data.splits import Split
 from reeltag.training.config import Recipe
 from reeltag.training.mending import mended
-from reeltag.training.soft_labels import with_soft_segments, with_soft_videos
+from reeltag.training.soft_labels import soft_segments, with_soft_videos
 
 
 class Batches:
@@ -71,7 +72,7 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
         raise ConfigError(
             f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
         )
-    train = mended(_training_items(index, recipe), recipe.labels)
+    train = _training_items(index, recipe)
     if len(train) < recipe.batch_size:
         raise ConfigError(
             f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "
@@ -108,24 +109,32 @@ def _items(
 
 
 def _training_items(index: Index, recipe: Recipe) -> VideoSet:
-    """Return what is trained on: the training split, without a fold, with soft labels."""
+    """Return what is trained on: the training split, without a fold, with soft labels, mended."""
     held_out = held_out_rows(index, recipe.splits, recipe.fold) if recipe.fold.count else None
-    rows = None if held_out is None else ~held_out
-    if not recipe.soft.used:
-        return _items(index, recipe, "train", rows)
-    if recipe.items == "videos":
-        return with_soft_videos(_items(index, recipe, "train", rows), recipe.soft)
+    rows = None if held_out is None else rows_to_train_on(index, held_out)
+    if recipe.soft.used and recipe.items == "segments":
+        return joined([*_segments(index, recipe, rows, held_out)])
+    items = _items(index, recipe, "train", rows)
+    if recipe.soft.used:
+        items = with_soft_videos(items, recipe.soft)
+    return mended(items, recipe.labels)
+
+
+def _segments(
+    index: Index,
+    recipe: Recipe,
+    rows: NDArray[np.bool_] | None,
+    held_out: NDArray[np.bool_] | None,
+) -> Iterator[VideoSet]:
+    """Yield the rated segments, if there are any, and the soft ones, mended each in their way."""
     streams = recipe.streams or None
     records = select(index, "train", splits=recipe.splits, streams=streams, rows=rows)
-    rated = len(records.lists("segment_starts")[1]) > 0  # soft segments do without rated ones
-    return with_soft_segments(
-        _items(index, recipe, "train", rows) if rated or index.kind == "video" else None,
-        index,
-        recipe.soft,
-        splits=recipe.splits,
-        streams=streams,
-        held_out=held_out,
+    if len(records.lists("segment_starts")[1]) or index.kind == "video":  # of which none are cut
+        yield mended(_items(index, recipe, "train", rows), recipe.labels)
+    soft = soft_segments(
+        index, recipe.soft, splits=recipe.splits, streams=streams, held_out=held_out
     )
+    yield mended(soft, recipe.labels, soft=True)
 
 
 def _has_validation(index: Index, recipe: Recipe) -> bool:

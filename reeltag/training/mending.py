@@ -33,7 +33,8 @@ class MendingConfig:
     """What the labels of the training items are made into. By default they stay as they are."""
 
     rated_weight: float = 1.0
-    """Segments: weight of the classes that are rated (m; 2.5 in Autohome's paper)."""
+    """Segments: weight of the classes that are rated (m; 2.5 in Autohome's paper). Soft labels keep
+    theirs, --soft.weight."""
     unrated_weight: float = 0.0
     """Segments: weight of the classes that nobody rated, taken as absent (n; 0.1 in Autohome's
     paper). 0 leaves them out, 1 trains as the starter code does."""
@@ -100,7 +101,11 @@ class MendingConfig:
 
 
 def mended(
-    items: VideoSet, config: MendingConfig, vocabulary: Vocabulary | None = None
+    items: VideoSet,
+    config: MendingConfig,
+    vocabulary: Vocabulary | None = None,
+    *,
+    soft: bool = False,
 ) -> VideoSet:
     """Return the training items with their labels mended; says on stderr what was done.
 
@@ -108,6 +113,8 @@ def mended(
         items: of the training split; with the default config they come back as they are.
         config: what is to be done.
         vocabulary: of the data, for the correlations; None: as it lies with them.
+        soft: these are segments that a teacher labelled, and nobody rated: what it said keeps its
+            weight. All else is done to the classes that it was not asked about.
 
     Raises:
         ConfigError: the options do not fit these items.
@@ -116,6 +123,8 @@ def mended(
     if items.targets is None or config == MendingConfig():
         return items
     _refuse_misfit(items, config)
+    if soft:
+        config = replace(config, rated_weight=1.0)
     targets, done = items.targets, list[str]()
     if config.noisy:
         targets, word = _with_noise(items, targets, config)
@@ -123,13 +132,13 @@ def mended(
     if config.classes:
         targets = counting(targets, read_class_mask(Path(config.classes), items.num_classes))
     if config.weighs:
-        targets, word = _weighed(items, targets, config)
+        targets, word = _weighed(items, targets, config, soft=soft)
         done.append(word)
     if config.correlation:
         targets, word = _correlated(items, targets, config, vocabulary)
         done.append(word)
     if done and int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one speaks
-        say(f"labels: {'; '.join(done)}")
+        say(f"{'soft segments' if soft else 'labels'}: {'; '.join(done)}")
     return replace(items, targets=targets)
 
 
@@ -187,10 +196,13 @@ def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tup
     )
 
 
-def _weighed(items: VideoSet, targets: Targets, config: MendingConfig) -> tuple[Targets, str]:
+def _weighed(
+    items: VideoSet, targets: Targets, config: MendingConfig, *, soft: bool
+) -> tuple[Targets, str]:
     targets = reweighted(targets, rated=config.rated_weight, unrated=config.unrated_weight)
     number = items.num_classes if targets.counted is None else int(targets.counted.sum())
-    word = f"rated classes weigh {config.rated_weight:g}, "
+    rated = f"rated classes weigh {config.rated_weight:g}, "
+    word = "soft labels keep their weight, " if soft else rated
     if not config.weak_negatives:
         word += f"unrated ones {config.unrated_weight:g}"
         return targets, word + (f" ({number:,} count)" if targets.counted is not None else "")

@@ -22,7 +22,6 @@ from reeltag.core import console
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import SEGMENT_SECONDS, VideoSet
 from reeltag.data.index import Index
-from reeltag.data.joining import joined
 from reeltag.data.selection import select
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
@@ -69,8 +68,7 @@ class SoftLabelConfig:
         return bool(self.file) and self.weight > 0
 
 
-def with_soft_segments(
-    rated: VideoSet | None,
+def soft_segments(
     index: Index,
     soft: SoftLabelConfig,
     *,
@@ -78,13 +76,12 @@ def with_soft_segments(
     streams: tuple[str, ...] | None = None,
     held_out: NDArray[np.bool_] | None = None,
 ) -> VideoSet:
-    """Return the rated segments and the soft ones: an epoch is as many as both together.
+    """Return the soft segments, to be trained on beside the rated ones.
 
     A soft segment teaches the classes that the teacher was asked about, with weight `soft.weight`
     (1); all others weigh 0. It may lie in any shard of the folder but those that validate or test.
 
     Args:
-        rated: segments of the training split; None where nobody rated any.
         index: of the data folder.
         soft: which soft labels; `soft.used`.
         splits: the rule that gives a shard its split.
@@ -112,7 +109,8 @@ def with_soft_segments(
     weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
     targets = Targets(rows.bounds, rows.classes, rows.probs, weight, rest=0.0)
     frames = records.column("frames")[video]
-    items = VideoSet(
+    _say(f"{len(video):,} soft segments beside the rated ones")
+    return VideoSet(
         records,
         video=video[order],
         second=rows.starts[order],
@@ -120,8 +118,6 @@ def with_soft_segments(
         targets=targets.taken(order),
         segments=True,
     )
-    _say(f"{len(items):,} soft segments beside {0 if rated is None else len(rated):,} rated ones")
-    return items if rated is None else joined([rated, items])
 
 
 def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:

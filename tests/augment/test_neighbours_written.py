@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from reeltag.augment import output, writing
-from reeltag.augment.origin import count_kinds, origin_of, refuse_augmented
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Volume, chunks_of, volume_of
@@ -17,6 +16,7 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.index import open_index
 from reeltag.data.loader import Loader
+from reeltag.data.origin import count_kinds, origin_of, refuse_augmented
 from reeltag.data.records.example import Values, encode_example
 from reeltag.data.splits import PUBLISHED_SPLITS
 from tests.augment.vectors import RGB, Made, Sample, many, read_back, write_data

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import rated_segments
-from reeltag.data.folding import held_out_rows
+from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.index import Index, open_index
 from reeltag.data.selection import lists_of
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
+from tests.data.corpora import a_video, frame_corpus
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,29 @@ def test_more_folds_than_videos_are_refused(data: Path) -> None:
     index = open_index(data, jobs=1, quiet=True)
     with pytest.raises(ConfigError, match="training videos cannot be divided into 50 folds"):
         held_out_rows(index, Splits(), FoldConfig(count=50))
+
+
+def test_what_was_made_of_a_video_shares_its_fold_and_nobody_trains_with_its_neighbour(
+    tmp_path: Path,
+) -> None:
+    names = "abcdefgh"
+    made = [f"{a}~{how}~{b}" for a, b in zip(names, names[1:] + "a", strict=True) for how in "ix"]
+    made += [f"{name}~n{number}" for name in names for number in (1, 2)]
+    shard = [a_video(name, 3) for name in (*names, *made, "a~loose end")]
+    index = frame_corpus(tmp_path, {"train0": shard}).index
+    ids = index.table["id"].to_pylist()
+    for number in range(3):
+        fold = FoldConfig(count=3, hold_out=number)
+        held_out = held_out_rows(index, Splits(holdout=0.0), fold)
+        taught = rows_to_train_on(index, held_out)
+        apart = {name for name, out in zip(ids, held_out, strict=True) if out}
+        assert 0 < len(apart & {*names}) < len(names)
+        for name, out, trains in zip(ids, held_out, taught, strict=True):
+            if "~loose" in name:  # an id as any other
+                continue
+            assert out == (name[0] in apart)
+            neighbour = name[-1] if name[1:2] == "~" and name[2] in "ix" else name[0]
+            assert trains == (not out and neighbour not in apart)
 
 
 RATED = Splits(train="validate*", holdout=0.0)

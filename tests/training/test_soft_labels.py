@@ -19,6 +19,7 @@ from reeltag.labels.soft_rows import SCHEMA, SoftRows
 from reeltag.training import soft_labels
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
+from reeltag.training.mending import MendingConfig
 from reeltag.training.soft_labels import SoftLabelConfig
 from tests.data.corpora import NUM_CLASSES, Corpus, a_video, frame_corpus
 
@@ -117,6 +118,43 @@ def test_segments_weigh_what_is_asked_for(corpus: Corpus, tmp_path: Path, weight
     assert targets is not None
     expected = [1.0] * 3 + ([weight] * 6 if weight else [])  # ratings, and soft classes
     assert sorted(targets.given_weights()) == sorted(expected)
+
+
+def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_unrated(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft = dataclasses.replace(store(tmp_path / "s", SEGMENTS), weight=0.5)
+    labels = MendingConfig(rated_weight=2.5, unrated_weight=0.125)
+    items = train_items(corpus.index, soft, labels=labels)
+    assert items.targets is not None
+    found = {
+        (items.ids(np.array([item]))[0], int(items.second[item]), int(of)): float(weight)
+        for item, of, weight in zip(
+            items.targets.item(), items.targets.classes, items.targets.given_weights(), strict=True
+        )
+    }
+    rated = {("r", 5, 4): 2.5, ("r", 20, 2): 2.5}
+    taught = {(i, s, of): 0.5 for i, s, probs, _ in SEGMENTS for of in probs if i != "r"}
+    assert found.items() >= (rated | taught).items()
+    # the segment that is both rated and soft is two items, and each has its weight
+    twice = (items.targets.item()[items.targets.classes == 3]).tolist()
+    weights = items.targets.given_weights()[items.targets.classes == 3].tolist()
+    assert sorted(weights) == [0.5, 0.5, 2.5] and len(twice) == 3
+    assert (items.targets.given_rest() == 0.125).all()
+    told = capsys.readouterr().err
+    assert "labels: rated classes weigh 2.5, unrated ones 0.125" in told
+    assert "soft segments: soft labels keep their weight, unrated ones 0.125" in told
+
+
+def test_weak_negatives_are_those_of_the_soft_segments_own_video(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    soft = store(tmp_path / "s", SEGMENTS)
+    items = train_items(corpus.index, soft, labels=MendingConfig(weak_negatives=1.0))
+    assert items.targets is not None
+    for item, name in enumerate(items.ids(np.arange(len(items)))):
+        absent = NUM_CLASSES - len(corpus.videos[name].labels)
+        assert items.targets.given_rest()[item] == np.float32(1 / absent)
 
 
 def test_equal_draws_again_from_the_file(corpus: Corpus, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def origin_of(sample_id: str) -> Origin:
     >>> origin_of("02aa~x~7Xcd")
     Origin(source='02aa', kind='extrapolated', partner='7Xcd')
     """
-    found = _MADE.match(sample_id)
+    found = _MADE.match(sample_id) if "~" in sample_id else None
     if found is None:
         return Origin(sample_id, "original", "")
     return Origin(found[1], _KINDS[found[2]], found[3] or "")
