@@ -42,8 +42,6 @@ ENTRIES = {
     "bottleneck_16": _entry("bottleneck_16", 0.0005, VIDEOS),
     "bottleneck_4": _entry("bottleneck_4", 0.0005, VIDEOS),
     "attentive_fcn": _entry("attentive_fcn_4096", 0.0005, VIDEOS),
-    "attentive_fcn_two_layers": _entry("attentive_fcn_3_two_layers", 0.0005, VIDEOS),
-    "attentive_fcn_residual_norm": _entry("attentive_fcn_7_residual_norm", 0.0015, VIDEOS),
     "cyclic_fcn": _entry("cyclic_fcn", 0.0005, VIDEOS),
     **{f"sub_net_{net}": _entry(f"sub_net_{net}", 0.0015, VIDEOS) for net in "abcdf"},
     "dbof": _entry("dbof_k2048_h512", 0.001, FRAMES),
@@ -86,9 +84,6 @@ ENTRIES = {
         "attention_net_3x1024 --model.size 512 --model.hidden 1024 1024", 0.001, FRAMES
     ),
     "multi_attention": _entry("multi_attention_decision_h4 --model.hidden 512", 0.001, FRAMES),
-    "multi_attention_feature": _entry(
-        "multi_attention_feature_h1 --model.hidden 512", 0.001, FRAMES
-    ),
     "linear_combinations": _entry(f"linear_combinations_3 {HALF}", 0.0015, FRAMES),
     "vlad_bow": _entry(f"vlad_bow_1000 {HALF}", 0.0015, FRAMES),
     "kmeans_resnet": _entry(
