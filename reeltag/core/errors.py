@@ -7,6 +7,8 @@ ReeltagError
 `- TrainingError   training cannot go on
 """
 
+import os
+
 
 class ReeltagError(Exception):
     """The root of all errors that the command line shows without a traceback (exit status 2).
@@ -37,3 +39,16 @@ class OutputError(ReeltagError):
 
 class TrainingError(ReeltagError):
     """Training cannot go on."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return why something could not be read, in one printable line without a path or a number.
+
+    >>> reason_of(FileNotFoundError(2, "[Errno 2] No such file or directory: 'x'"))
+    'No such file or directory'
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code:
+        return os.strerror(code)
+    lines = "".join(c if c.isprintable() or c == "\n" else " " for c in str(error)).split("\n")
+    return next((line.strip() for line in lines if line.strip()), type(error).__name__)

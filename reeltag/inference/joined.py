@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.console import track
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, reason_of
 from reeltag.inference.predictions import Kind, Predictions, Rows
 from reeltag.inference.truth import Numbers, Truth, find
 
@@ -275,7 +275,7 @@ def _read_keys(file: Predictions) -> tuple[Numbers, Numbers, pa.Array]:
         with pq.ParquetFile(file.path, read_dictionary=["id"]) as parquet:
             table = parquet.read(columns=["id", "start_s"]).unify_dictionaries().combine_chunks()
     except (OSError, pa.ArrowException) as error:
-        raise file.broken(f"cannot be read ({error})") from error
+        raise file.broken(f"cannot be read ({reason_of(error)})") from error
     column = table["id"].combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # a file without rows
         column = pa.array([], pa.dictionary(pa.int32(), pa.string()))

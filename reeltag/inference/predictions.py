@@ -15,7 +15,6 @@ without the other. Any other tool opens the file too: pandas, polars, DuckDB.
 import dataclasses
 import importlib.metadata
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file
 from reeltag.inference.rows import SCHEMA, Kind, Rows
 
@@ -201,7 +200,7 @@ class Predictions:
         try:
             yield from self._read(kind)
         except (OSError, pa.ArrowException) as error:
-            raise self.broken(f"cannot be read ({error})") from error
+            raise self.broken(f"cannot be read ({reason_of(error)})") from error
 
     def holds(self, kind: Kind) -> bool:
         """Tell whether the file has at least one row of that kind."""
@@ -250,8 +249,8 @@ def open_predictions(path: Path) -> Predictions:
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise DataError(f"cannot be read as Parquet ({reason})", where=path, hint=_HINT) from error
+        what = f"cannot be read as Parquet ({reason_of(error)})"
+        raise DataError(what, where=path, hint=_HINT) from error
     if missing := [name for name in SCHEMA.names if name not in schema.names]:
         raise DataError(
             f"lacks the columns {', '.join(missing)} of a prediction file", where=path, hint=_HINT

@@ -4,7 +4,6 @@ Shape letters: C classes, P ordered pairs of classes that appear together, E imp
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import whole_file
 from reeltag.labels.cooccurrence import Cooccurrence
 
@@ -35,6 +34,7 @@ _SCHEMA = pa.schema(
 )
 _READ = ("first", "second", "together")  # the other columns follow from these and the metadata
 _HINT = "Such a file is written by `reeltag labels DATA --out P.parquet`."
+_OTHER = "is no file of label correlations: its columns or its metadata 'reeltag' are others"
 
 
 class Implication(NamedTuple):
@@ -226,13 +226,12 @@ class Correlation:
             what = "is a folder, not a file" if path.is_dir() else "is not there"
             raise DataError(what, where=path, hint=_HINT)
         try:
+            if not {*_READ} <= {*pq.read_schema(path).names}:
+                raise DataError(_OTHER, where=path, hint=_HINT)
             table = pq.read_table(path, columns=list(_READ))
         except (OSError, pa.ArrowException) as error:
-            code = error.errno if isinstance(error, OSError) else None
-            reason = os.strerror(code) if code else error
-            raise DataError(
-                f"cannot be read as Parquet ({reason})", where=path, hint=_HINT
-            ) from error
+            what = f"cannot be read as Parquet ({reason_of(error)})"
+            raise DataError(what, where=path, hint=_HINT) from error
         found = _parse(table, path)
         if broken := _inconsistency(found):
             raise DataError(f"is damaged: {broken}", where=path, hint=_HINT)
@@ -277,11 +276,7 @@ def _parse(table: pa.Table, path: Path) -> Correlation:
         return Correlation(counts, tuple(map(str, about["names"])), int(about["num_videos"]),
                            str(about["source"]))  # fmt: skip
     except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException) as error:
-        raise DataError(
-            "is no file of label correlations: its columns or its metadata 'reeltag' are others",
-            where=path,
-            hint=_HINT,
-        ) from error
+        raise DataError(_OTHER, where=path, hint=_HINT) from error
 
 
 def _inconsistency(found: Correlation) -> str:

@@ -17,7 +17,6 @@ Letters in shapes: N rows, P pairs of a row and a class, C classes.
 import dataclasses
 import importlib.metadata
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, reason_of
+from reeltag.core.fields import from_json
 from reeltag.core.files import whole_file
 from reeltag.labels.selection import draw_equal
 from reeltag.labels.soft_rows import SCHEMA, SoftRows, segment_keys
@@ -98,13 +98,15 @@ class AboutSoft:
                 raise ValueError(f"the format is {about['format']!r}")
             known = {field.name for field in dataclasses.fields(cls)}
             values = {key: value for key, value in about.items() if key in known}
-            for name in ("class_names", "segment_classes"):
-                values[name] = tuple(values[name])
-            return cls(**values)
+            found: AboutSoft = from_json(cls, values, where=path, field="reeltag")
+            beyond = [of for of in found.segment_classes if not 0 <= of < found.num_classes]
+            if beyond:
+                raise ValueError(f"class {beyond[0]} of segment_classes is none of class_names")
+            return found
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
                 f"does not say that it holds soft labels: the metadata key 'reeltag' is missing or "
-                f"broken ({error})",
+                f"broken ({reason_of(error)})",
                 where=path,
                 hint=_HINT,
             ) from error
@@ -174,7 +176,7 @@ class SoftFile:
                     yield self._checked(batch.cast(SCHEMA), first)
                     first += len(batch)
         except (OSError, pa.ArrowException) as error:
-            raise self._broken(f"cannot be read ({error})") from error
+            raise self._broken(f"cannot be read ({reason_of(error)})") from error
 
     def picked(self, per_class: int, *, keep_outside: bool = False) -> Iterator[SoftRows]:
         """Yield the rows that `draw_equal` picks, m for each class; the file is gone through twice.
@@ -272,8 +274,8 @@ def open_soft(path: Path) -> SoftFile:
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise DataError(f"cannot be read as Parquet ({reason})", where=path, hint=_HINT) from error
+        what = f"cannot be read as Parquet ({reason_of(error)})"
+        raise DataError(what, where=path, hint=_HINT) from error
     about = AboutSoft.from_metadata(schema.metadata, path)
     if missing := [name for name in SCHEMA.names if name not in schema.names]:
         raise DataError(

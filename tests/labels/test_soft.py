@@ -112,6 +112,53 @@ def test_what_is_no_file_of_soft_labels_is_refused(tmp_path: Path) -> None:
     assert not any(holds_soft(tmp_path / name) for name in ("absent", "text", "other", "p"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"class_names": "abcd"},
+        {"class_names": [1, 2, 3, 4]},
+        {"segment_classes": [["a"]]},
+        {"segment_classes": [4]},
+        {"segment_classes": [-1]},
+        {"seed": "x"},
+        {"seed": True},
+        {"per_class": None},
+        {"teacher": 3},
+    ],
+)
+def test_metadata_of_other_kinds_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = raw(tmp_path / "s.parquet", ROWS)
+    table = pq.read_table(path)
+    about = json.loads(table.schema.metadata[b"reeltag"])
+    name = next(iter(change))
+    pq.write_table(
+        table.replace_schema_metadata({"reeltag": json.dumps({**about, **change})}), path
+    )
+    with pytest.raises(DataError, match=rf"s.parquet: .*reeltag.*{name}"):
+        open_soft(path)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_file_is_read_as_it_was_or_refused(tmp_path: Path, seed: int) -> None:
+    path, rng = raw(tmp_path / "s.parquet", many(50)), np.random.default_rng(seed)
+    whole, content = list(open_soft(path).rows()), bytearray(path.read_bytes())
+    if seed % 3:
+        at = rng.integers(len(content), size=seed % 7 + 1)
+        content[at[0] : at[0] + len(at)] = rng.bytes(len(at))
+    else:
+        del content[rng.integers(len(content)) :]
+    path.write_bytes(content)
+    try:
+        found = list(open_soft(path).rows())
+    except DataError as error:
+        told = str(error)  # no line but the error's own and its hint
+        assert told.startswith(f"{path}: ") and told.count("\n") == 1, told
+        return
+    for part in found:  # what was changed cannot be seen; it is still of the right kind
+        assert ((part.probs >= 0) & (part.probs <= 1)).all() and (part.classes < 4).all()
+    assert sum(map(len, found)) == sum(map(len, whole))
+
+
 def many(num_rows: int) -> list[Row]:
     """Segments of many videos, each drawn for one of its two classes."""
     return [
