@@ -308,7 +308,7 @@ OUT_OF_FOLD = {
 }
 SOFT = {
     **OUT_OF_FOLD,
-    "soft.parquet": "soften --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root}",
+    "soft.parquet": "soften --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root} " + YT8M,
 }
 FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 LONGER = "--epochs 3 --schedule constant --learning-rate 0.0002"
