@@ -229,7 +229,7 @@ class Correlation:
             if not {*_READ} <= {*pq.read_schema(path).names}:
                 raise DataError(_OTHER, where=path, hint=_HINT)
             table = pq.read_table(path, columns=list(_READ))
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             what = f"cannot be read as Parquet ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
         found = _parse(table, path)

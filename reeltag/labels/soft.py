@@ -175,7 +175,7 @@ class SoftFile:
                 for batch in file.iter_batches(_READ_ROWS, columns=SCHEMA.names):
                     yield self._checked(batch.cast(SCHEMA), first)
                     first += len(batch)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise self._broken(f"cannot be read ({reason_of(error)})") from error
 
     def picked(self, per_class: int, *, keep_outside: bool = False) -> Iterator[SoftRows]:
@@ -273,7 +273,7 @@ def open_soft(path: Path) -> SoftFile:
         raise DataError(what, where=path, hint=_HINT)
     try:
         schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         what = f"cannot be read as Parquet ({reason_of(error)})"
         raise DataError(what, where=path, hint=_HINT) from error
     about = AboutSoft.from_metadata(schema.metadata, path)

@@ -159,6 +159,13 @@ def test_a_damaged_file_is_read_as_it_was_or_refused(tmp_path: Path, seed: int) 
     assert sum(map(len, found)) == sum(map(len, whole))
 
 
+def test_a_column_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = raw(tmp_path / "s.parquet", ROWS)
+    path.write_bytes(path.read_bytes().replace(b"drawn_for", b"drawn\xfffor"))
+    with pytest.raises(DataError, match=r"s.parquet: cannot be read"):
+        list(open_soft(path).rows())
+
+
 def many(num_rows: int) -> list[Row]:
     """Segments of many videos, each drawn for one of its two classes."""
     return [
