@@ -39,7 +39,7 @@ class Augment:
     shards lie label_counts.csv and .svg, before and after.
     """
 
-    data: Annotated[Path, tyro.conf.Positional]
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder of TFRecords (or one TFRecord) with one vector a video."""
     out: Path | None = None
     """The folder to make, outside of DATA; not needed with --plan-only."""

@@ -32,7 +32,7 @@ class Labels:
     interval of that share, so that 3 of 3 videos do not lead. Counted from the index alone.
     """
 
-    data: Annotated[Path, tyro.conf.Positional]
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder with *.tfrecord files in or below it, or one such file."""
     split: Split = "train"
     """Which videos count."""

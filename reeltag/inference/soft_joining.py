@@ -72,10 +72,13 @@ def soften_predictions(
                 held += len(rows)
             if not held:
                 raise DataError(
-                    "holds no whole videos",
+                    "holds no whole videos; of segments alone no soft labels are made",
                     where=part.path,
-                    hint="Soft labels of segments are made by `reeltag soften RUN --data DATA`.",
+                    hint="A prediction has a segment's best classes, a soft label all those of its "
+                    "video: ask the teacher, `reeltag soften RUN --data DATA --out SOFT.parquet`.",
                 )
+            if part.holds("segments"):
+                say(f"{part.path}: only its whole videos become soft labels, not its segments")
     _tell_missing(videos, index, split, splits)
     return Outcome(
         path=out,

@@ -218,6 +218,11 @@ def test_files_of_all_folds_are_joined(
     soften_predictions(files[:2], index, tmp_path / "t")
     told = f"{len(names) - len(names[2::3])} of the {len(names)} videos"
     assert told in capfd.readouterr().err
+    rated: list[Row] = [(names[0], None, {1: 2.0}), (names[0], 5, {1: 2.0})]
+    both = write_rows(tmp_path / "b", rated, num_classes=12)
+    soften_predictions([both], index, tmp_path / "u")
+    assert rows_of(tmp_path / "u").starts.tolist() == [-1]
+    assert "only its whole videos become soft labels" in capfd.readouterr().err
 
 
 def test_files_that_cannot_be_joined_are_refused(index: Index, tmp_path: Path) -> None:

@@ -14,6 +14,23 @@ def test_staircase_falls_after_so_many_examples_of_all_devices() -> None:
     assert factors == pytest.approx([1, 1, 0.8, 0.8, 0.64])  # 7 * 160 = 1120, 13 * 160 = 2080
 
 
+@pytest.mark.parametrize(
+    ("learning_rate", "decay_examples", "examples", "expected"),
+    [
+        (2e-4, 2_000_000, 19_200_000, 2e-4 * 0.8**9),  # stage I: 5 epochs, 2.68e-5
+        (2e-5, 2_000_000, 7 * 237_788, 2e-5),  # II-A: never decays
+        (2e-5, 2_000_000, 7 * 1_240_000, 2e-5 * 0.8**4),  # II-B and C
+    ],
+)
+def test_the_rates_of_oppos_stages(
+    learning_rate: float, decay_examples: int, examples: int, expected: float
+) -> None:
+    """Checks of reference/segment-level.md 4.4, at the last step of each stage."""
+    config = Optimisation(learning_rate=learning_rate, decay=0.8, decay_examples=decay_examples)
+    factor = learning_rate_factor(config, examples // 160 - 1, 160, examples // 160)
+    assert learning_rate * factor == pytest.approx(expected, rel=1e-9)
+
+
 def test_one_cycle_is_that_of_torch() -> None:
     config = Optimisation(schedule="one-cycle", learning_rate=0.3)
     weight = nn.Parameter(torch.zeros(1))
