@@ -115,9 +115,10 @@ def _training_items(index: Index, recipe: Recipe) -> VideoSet:
     if recipe.soft.used and recipe.items == "segments":
         return joined([*_segments(index, recipe, rows, held_out)])
     items = _items(index, recipe, "train", rows)
-    if recipe.soft.used:
-        items = with_soft_videos(items, recipe.soft)
-    return mended(items, recipe.labels)
+    if not recipe.soft.used:
+        return mended(items, recipe.labels)
+    items = with_soft_videos(mended(items, recipe.labels.noise_alone()), recipe.soft)
+    return mended(items, recipe.labels.without_noise())
 
 
 def _segments(

@@ -99,6 +99,18 @@ class MendingConfig:
         """Whether labels are made worse."""
         return (self.noise_precision, self.noise_recall) != (1, 1)
 
+    def noise_alone(self) -> "MendingConfig":
+        """Return what makes labels worse, and no more; it comes before soft ones are mixed in."""
+        return MendingConfig(
+            noise_precision=self.noise_precision,
+            noise_recall=self.noise_recall,
+            noise_seed=self.noise_seed,
+        )
+
+    def without_noise(self) -> "MendingConfig":
+        """Return all but that."""
+        return replace(self, noise_precision=1.0, noise_recall=1.0, noise_seed=0)
+
 
 def mended(
     items: VideoSet,

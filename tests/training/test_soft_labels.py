@@ -266,6 +266,26 @@ def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
     assert (told in capfd.readouterr().err) == (weight > 0)
 
 
+def test_labels_are_made_noisy_before_soft_ones_are_mixed_in(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    noise = MendingConfig(noise_precision=0.5, noise_recall=0.5)
+    plain = {"items": "videos", "splits": ALL, "labels": noise}
+    noisy = dense(train_items(corpus.index, SoftLabelConfig(), **plain))
+    soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.25)
+    found = dense(train_items(corpus.index, soft, **plain))
+    taught = {name: probs for name, _, probs, _ in VIDEOS}
+    assert noisy != {name: dict.fromkeys(corpus.videos[name].labels, 1.0) for name in noisy}
+    for name, hard in noisy.items():
+        share = 0.25 if name in taught else 0.0
+        classes = hard.keys() | (taught.get(name, {}) if share else {}).keys()
+        expected = {
+            c: share * taught.get(name, {}).get(c, 0.0) + (1 - share) * hard.get(c, 0.0)
+            for c in classes
+        }
+        assert found.get(name, {}) == pytest.approx({c: v for c, v in expected.items() if v})
+
+
 def test_a_weight_of_0_is_plain_training_to_the_bit(corpus: Corpus, tmp_path: Path) -> None:
     soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.0)
     plain = train_items(corpus.index, SoftLabelConfig(), items="videos", splits=ALL).targets
