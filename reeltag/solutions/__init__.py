@@ -24,11 +24,15 @@ A line that goes on is indented. The module exports
                hours have passed: DataError naming what is needed and which command makes it.
 
     def solve(data: Path, config: Config) -> Goal:
-        given = data_source(data, open_index(data))                    # reeltag.solutions.data
-        model = trained(given, "II-A", family="nextvlad", model=..., recipe=recipe)   # .steps
-        scores = scored(run_of(model), given, "II-A", splits=recipe.splits, choices=...)
-        judged = step(judge, given, predictions_of(scores), name="II-A", version=2)
+        index = open_index(data)
+        given, parts = data_source(data, index), roles(index)          # .data, .judges
+        model = step(train, given, name="I", family="nextvlad", model=..., recipe=...)  # .work
+        said = step(predict_segments, model, given, name="I", judges=parts.judges)
+        judged = step(score, said, given, name="I", judges=parts.judges, version=2)
         return Goal(steps=(judged,), tables=lambda folder: [table_1(folder(judged))])
+
+`work` has the functions of steps that all share: training, soft labels, predictions, means of them,
+scores; `judges` tells who teaches and who judges, `costs` what it takes.
 
 `tables` is called when all goals are there, with what tells where a step lies; it may read the
 goals and nothing else (what only led to them may have been removed). It returns `Table`s, the

@@ -1,4 +1,4 @@
-"""What is done in the steps of solutions that find moments. Functions of steps, no graph.
+"""What is done in the steps of solutions: functions of steps, no graph.
 
     model = step(train, given, name="II-A", family="nextvlad", model=..., recipe=..., start=stage_1)
     said  = step(predict_segments, model, given, name="II-A", judges=judges)
@@ -36,9 +36,11 @@ from reeltag.inference.soft_labels import soften as soften_file
 from reeltag.models import ModelConfig
 from reeltag.models.tagger import Tagger
 from reeltag.solutions.judges import Judges
-from reeltag.solutions.steps import PREDICTIONS, RUN, train_model
+from reeltag.training import fit
 from reeltag.training.config import Recipe
 
+RUN = "run"  # run folder inside of what a training makes
+PREDICTIONS = "predictions.parquet"  # inside of what a prediction makes
 SOFT = "soft.parquet"  # inside of what a softening makes
 SCORES = "scores.json"  # of what a scoring or comparing makes
 _DEVICES = {"gpu": "cuda"}  # as a training names it, as torch does
@@ -75,26 +77,25 @@ def train(
     """
     run = out / RUN
     done = run / "metrics.json"  # written last
-    data, start = data.resolve(), None if start is None else start.resolve() / RUN
-    file = None if soft is None else str(soft.resolve() / SOFT)
     if not done.exists():
-        recipe = dataclasses.replace(recipe, accelerator=accelerator)  # type: ignore[arg-type]
-        first = None if start is None else str(start)
-        labels = {name: path.resolve() for name, path in (labels or {}).items()}
-        said = {"init": first, "soft": file, "accelerator": accelerator}
-        _refresh(run / "config.json", data, labels, **said)
-        own = dataclasses.asdict(recipe.soft)
-        options = None if file is None else {**own, "file": file, "equal": equal}
-        train_model(
-            out,
-            data,
-            family=family,
-            model=model,
-            recipe=recipe,
-            init=start,
-            soft=options,
-            labels=labels,
-        )
+        data = data.resolve()
+        first = "" if start is None else str(start.resolve() / RUN)
+        file = "" if soft is None else str(soft.resolve() / SOFT)
+        files = {name: str(path.resolve()) for name, path in (labels or {}).items()}
+        if (run / "config.json").exists():
+            _refresh(run / "config.json", data, first, file, files, accelerator)
+            fit.resume(run)
+        else:
+            recipe = dataclasses.replace(
+                recipe,
+                init=first,
+                soft=dataclasses.replace(recipe.soft, file=file, equal=equal)
+                if file
+                else recipe.soft,
+                labels=dataclasses.replace(recipe.labels, **files),  # type: ignore[arg-type]
+                accelerator=accelerator,  # type: ignore[arg-type]
+            )
+            fit.train(data, run, family, model, recipe)
         write_json(done, {**json.loads(done.read_text()), "run": RUN})  # `out` will be moved
     (run / "resume.ckpt").unlink(missing_ok=True)
 
@@ -278,13 +279,13 @@ def _dense(rows: Rows, num_classes: int) -> NDArray[np.float32]:
     return dense
 
 
-def _refresh(config: Path, data: Path, labels: Mapping[str, Path], **recipe: str | None) -> None:
+def _refresh(
+    config: Path, data: Path, init: str, soft: str, labels: Mapping[str, str], accelerator: str
+) -> None:
     """Say in the config.json of a run that was begun where data and other steps lie today."""
-    if not config.exists():
-        return
     said = json.loads(config.read_text())
     said["data"]["root"] = str(data)
-    said["recipe"] |= {"init": recipe["init"] or "", "accelerator": recipe["accelerator"]}
-    said["recipe"]["soft"]["file"] = recipe["soft"] or ""
-    said["recipe"]["labels"] |= {name: str(path) for name, path in labels.items()}
+    said["recipe"] |= {"init": init, "accelerator": accelerator}
+    said["recipe"]["soft"]["file"] = soft
+    said["recipe"]["labels"] |= labels
     write_json(config, said)

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +22,12 @@ from reeltag.inference.predictions import open_predictions
 from reeltag.inference.soft_labels import SoftChoices
 from reeltag.labels.soft import open_soft
 from reeltag.labels.soft_rows import joined_rows
-from reeltag.models import nextvlad
+from reeltag.models import logistic, nextvlad
+from reeltag.pipeline.running import run
+from reeltag.pipeline.steps import Step, step
+from reeltag.pipeline.store import folder_of, part_of, read_record
 from reeltag.solutions import work
+from reeltag.solutions.data import data_source
 from reeltag.solutions.judges import Roles, roles
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
@@ -32,6 +38,13 @@ CONFIG = SynthConfig(
     videos=48, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=2, held_out=0.25
 )
 VIDEOS = Recipe(batch_size=8, max_steps=2, validate_every=work.NEVER)
+PROGRAM = """
+import sys
+from pathlib import Path
+from reeltag.pipeline.running import run
+from tests.solutions.test_work import training
+run(training(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +61,13 @@ def of(data: Path) -> Roles:
 
 def segments(data: Path, **changes: int) -> Recipe:
     return replace(VIDEOS, items="segments", splits=of(data).rated, **changes)  # type: ignore[arg-type]
+
+
+def training(data: Path) -> Step:
+    recipe = Recipe(batch_size=8, max_steps=120, validate_every=60, save_minutes=0.002)
+    given = data_source(data, open_index(data, quiet=True))
+    how = {"family": "logistic", "model": logistic.Config(), "recipe": recipe}
+    return step(work.train, given, name="I", **how)
 
 
 def learn(out: Path, data: Path, recipe: Recipe, **how: object) -> Path:
@@ -102,6 +122,29 @@ def test_a_stopped_training_goes_on_to_the_same_weights_wherever_it_was_moved(
     before = (part / "run" / "model.safetensors").stat().st_mtime_ns
     learn(part, elsewhere, recipe, start=root / "I")  # a kill after all was done
     assert (part / "run" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_training_killed_in_the_middle_goes_on_to_the_same_weights(
+    data: Path, tmp_path: Path
+) -> None:
+    made = training(data)
+    part = part_of(made, tmp_path / "killed")
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(data), str(tmp_path / "killed")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.DEVNULL,
+    )
+    until((part / "run" / "resume.ckpt").exists, seconds=60)
+    process.kill()
+    process.wait()
+    assert part.is_dir() and not folder_of(made, tmp_path / "killed").exists()
+    for root in ("killed", "whole"):
+        run(made, tmp_path / root)
+    killed, whole = (folder_of(made, tmp_path / root) for root in ("killed", "whole"))
+    record = read_record(killed)
+    assert record is not None and record.sessions == 2
+    one, other = (load_file(folder / "run" / "model.safetensors") for folder in (killed, whole))
+    assert one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
 def test_what_is_equal_is_the_same_whether_drawn_before_or_after_asking(
