@@ -12,13 +12,13 @@ from rich.table import Table
 
 from reeltag.cli.class_names import class_named
 from reeltag.core.console import STDOUT, print_json, say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import read_class_mask
 from reeltag.data.index import open_index
+from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation, Implication, require_tau
 from reeltag.report.label_graph import FORMATS, draw_label_graph
 
@@ -70,7 +70,7 @@ class Labels:
         if among is not None and chosen is not None:
             among[chosen] = True
         records = select(index, self.split, splits=self.splits)
-        correlation = count_correlation(records, vocabulary.names)
+        correlation = count_correlation(records)
         if self.out is not None:
             correlation.save(self.out)
         if self.picture is not None:
@@ -158,24 +158,6 @@ class Labels:
                 self.top, second=chosen, min_videos=self.min_videos, among=among
             ),
         }
-
-
-def count_correlation(records: Records, names: tuple[str, ...]) -> Correlation:
-    """Return how the video-level labels of a split depend on each other.
-
-    Raises:
-        DataError: none of its videos has a label.
-    """
-    bounds, classes = records.lists("labels")
-    if not len(classes):
-        raise DataError(
-            f"none of the {len(records):,} videos of the split {records.split!r} has a label",
-            where=records.index.root,
-            hint="Choose a split that has labels, with --split or --train GLOB.",
-        )
-    counts = count_cooccurrence(bounds, classes, len(names))
-    source = f"{records.index.root}, split {records.split}"
-    return Correlation(counts, names, len(records), source)
 
 
 def _about(chosen: int, correlation: Correlation) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from reeltag.core.errors import DataError
 from reeltag.data.index import Index, open_index
+from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Source, source, step
@@ -63,11 +63,8 @@ def count_labels(out: Path, data: Path, *, splits: Splits) -> None:
         data: the data folder.
         splits: the rule that gives a shard its split.
     """
-    index = open_index(data)
-    records, names = select(index, "train", splits=splits), names_of(index)
-    counts = count_cooccurrence(*records.lists("labels"), len(names))
-    source_ = f"{index.root}, split train"
-    Correlation(counts, names, len(records), source_).save(out / FILE)
+    records = select(open_index(data), "train", splits=splits)
+    count_correlation(records).save(out / FILE)
 
 
 def names_of(index: Index) -> tuple[str, ...]:
