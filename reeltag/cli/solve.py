@@ -137,8 +137,11 @@ class Solve:
                 STDOUT.print(summary(made), highlight=False, markup=False, soft_wrap=True)
             return 0
         run(steps, root, keep_going=options.keep_going)
-        tables = [] if options.only else list(goal.tables(lambda step: folder_of(step, root)))
-        self._tell(steps, tables)
+        tables, closing = list[Table](), ""
+        if not options.only:
+            tables = list(goal.tables(lambda step: folder_of(step, root)))
+            closing = goal.closing(lambda step: folder_of(step, root))
+        self._tell(steps, tables, closing)
         return 0
 
     def _data(self) -> Path:
@@ -156,7 +159,7 @@ class Solve:
             write_corpus(data, self.solution.TINY_DATA, quiet=True)
         return data
 
-    def _tell(self, steps: Sequence[Step], tables: list[Table]) -> None:
+    def _tell(self, steps: Sequence[Step], tables: list[Table], closing: str) -> None:
         options, name = self.options, solution_name(self.solution)
         result = {
             "solution": name,
@@ -164,6 +167,7 @@ class Solve:
             "config": readable(options.config),
             "steps": [_made(step, options.out) for step in _steps(steps)],
             "tables": [table.to_json() for table in tables],
+            "closing": closing,
         }
         if not options.only:
             write_json(options.out / f"{name}.json", result)
@@ -172,6 +176,8 @@ class Solve:
             return
         for table in tables:
             _print_table(drawn_table(table))
+        if closing:
+            STDOUT.print(closing, highlight=False, markup=False, soft_wrap=True)
         for step in steps if options.only else ():
             where = folder_of(step, options.out)
             STDOUT.print(f"{step.name}: {where}", highlight=False, markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """How was paper X done? One short program per paper. To add one: its file, its name in the tuple.
 
-A solution is a module `reeltag/solutions/<team><year>.py` of one screen. Its docstring begins with
+A solution is a module `reeltag/solutions/<team><year>.py` of one screen (or named for what it
+makes, where no paper does: `moments`). Its docstring begins with
 a title, and then has a header; what stands there is what `reeltag solve` lists and `--help` shows:
 
     Paper:     who, when, where
@@ -37,6 +38,7 @@ scores; `judges` tells who teaches and who judges, `costs` what it takes.
 `tables` is called when all goals are there, with what tells where a step lies; it may read the
 goals and nothing else (what only led to them may have been removed). It returns `Table`s, the
 paper's figures beside ours, for the terminal, for --json, for WORK/<name>.json and for the report.
+A goal may have a `closing` too: a plain word below the tables, and which commands to type next.
 
 The function of a step is called `judge(out, *inputs, **config)`, see `reeltag.pipeline.steps`:
 `out` may hold what a killed call left, and it goes on from there. It is a function of a module,
@@ -46,7 +48,7 @@ rather than returns. Solutions in one WORK share steps of equal name, function, 
 `tests/solutions/test_contract.py` holds every listed solution to all this, and runs it tiny.
 """
 
-from reeltag.solutions import autohome2019, oppo2019
+from reeltag.solutions import autohome2019, moments, oppo2019
 from reeltag.solutions.contract import SolutionModule
 
-SOLUTIONS: tuple[SolutionModule, ...] = (oppo2019, autohome2019)
+SOLUTIONS: tuple[SolutionModule, ...] = (oppo2019, autohome2019, moments)

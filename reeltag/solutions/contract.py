@@ -70,10 +70,17 @@ FolderOf = Callable[[Step], Path]
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What a solution is for: its last steps, and what is read from them when they are there."""
+    """What a solution is for: its last steps, and what is read from them when they are there.
+
+    Attributes:
+        steps: the last ones.
+        tables: what is read from them.
+        closing: what is said below the tables: how good it is, what to type next; "" = nothing.
+    """
 
     steps: tuple[Step, ...]
     tables: Callable[[FolderOf], Sequence[Table]]
+    closing: Callable[[FolderOf], str] = lambda folder: ""
 
 
 class SolutionModule(Protocol):

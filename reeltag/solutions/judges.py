@@ -5,6 +5,7 @@ videos is kept back to judge. Where `test` is rated too (reels, mosaics, synthet
 judges and all of `validate` teaches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,15 +93,16 @@ def roles(index: Index, *, folds: int = 5, draws: bool = True) -> Roles:
     Raises:
         DataError: something that is needed is not there; which command makes it is said.
     """
-    _refuse_records(index)
-    train, validate = (_shards(index, split) for split in ("train", "validate"))
+    holdings: tuple[Split, ...] = ("validate", "test")
+    refuse_records(index, [i for of in holdings for i in shards_named(index, of, needed=False)])
+    train, validate = (shards_named(index, split) for split in ("train", "validate"))
     rated, usable = num_rated(index), ~column_of(index.table, "skip")
     shard = column_of(index.table, "shard")
     taught = usable & np.isin(shard, validate) & (rated > 0)
     if not taught.any():
         raise _unrated(index, int((usable & np.isin(shard, validate)).sum()))
-    teachers = Splits(train=_pattern(index, validate), holdout=0.0)
-    test = usable & np.isin(shard, _shards(index, "test", needed=False)) & (rated > 0)
+    teachers = Splits(train=pattern_of(index, validate), holdout=0.0)
+    test = usable & np.isin(shard, shards_named(index, "test", needed=False)) & (rated > 0)
     fold = FoldConfig() if test.any() else FoldConfig(count=folds, by="ratings")
     head, tail = _skipped(index, taught)
     length = column_of(index.table, "frames") // SEGMENT_SECONDS
@@ -117,7 +119,7 @@ def roles(index: Index, *, folds: int = 5, draws: bool = True) -> Roles:
         split="train" if fold.count else "test",
         splits=teachers if fold.count else PUBLISHED_SPLITS,
         fold=fold,
-        classes=_classes(index, taught),
+        classes=judged_classes(index, taught),
     )
     if fold.count:
         say(
@@ -141,7 +143,13 @@ def num_rated(index: Index) -> NDArray[np.int64]:
     return np.asarray(lengths.to_numpy(), dtype=np.int64)
 
 
-def _refuse_records(index: Index) -> None:
+def refuse_records(index: Index, shards: Sequence[int]) -> None:
+    """Raise DataError where no record has segments, or some are of unknown classes.
+
+    Args:
+        index: of the data.
+        shards: numbers of those that unknown classes are looked for in.
+    """
     if index.kind == "video":
         raise DataError(
             "holds one vector a video, which has no segments; frame-level records are needed "
@@ -149,14 +157,13 @@ def _refuse_records(index: Index) -> None:
             where=index.root,
             hint="Take YouTube-8M's frame-level files, or `reeltag synth DATA` to try it.",
         )
-    judged = [*_shards(index, "validate"), *_shards(index, "test", needed=False)]
     outside = pc.match_substring(index.table["problem"], "label outside the vocabulary")
-    bad = pc.fill_null(outside, False).to_numpy() & np.isin(index.table["shard"], judged)
+    bad = pc.fill_null(outside, False).to_numpy() & np.isin(index.table["shard"], shards)
     if bad.any():
         names = index.table["id"].filter(bad)[:3].to_pylist()
         raise DataError(
-            f"{bad.sum():,} records of validate and test have rated segments or labels of classes "
-            f"outside the vocabulary of {index.num_classes} classes: "
+            f"{bad.sum():,} records have labels or rated segments of classes outside the "
+            f"vocabulary of {index.num_classes} classes: "
             f"{', '.join(map(repr, names))}, ...",
             where=index.root,
             hint="Lay the vocabulary of these data beside them (vocabulary.csv); `reeltag info "
@@ -164,7 +171,12 @@ def _refuse_records(index: Index) -> None:
         )
 
 
-def _shards(index: Index, split: Split, *, needed: bool = True) -> list[int]:
+def shards_named(index: Index, split: Split, *, needed: bool = True) -> list[int]:
+    """Return the numbers of the shards that a split has by the names as published.
+
+    Raises:
+        DataError: there are none, and they are needed.
+    """
     try:
         return Splits(holdout=0.0).shards(index, split)
     except ConfigError as error:
@@ -190,7 +202,7 @@ def _unrated(index: Index, count: int) -> DataError:
     )
 
 
-def _pattern(index: Index, shards: list[int]) -> str:
+def pattern_of(index: Index, shards: list[int]) -> str:
     """Return a pattern that names these shards and no others."""
     for pattern in _PATTERNS:
         try:
@@ -201,7 +213,7 @@ def _pattern(index: Index, shards: list[int]) -> str:
     return ",".join(index.shards[shard] for shard in shards)
 
 
-def _classes(index: Index, taught: NDArray[np.bool_]) -> tuple[int, ...]:
+def judged_classes(index: Index, taught: NDArray[np.bool_]) -> tuple[int, ...]:
     """Return the classes that count: those of segment_label_ids.csv, or those that were rated."""
     path = find_class_list(index.root)
     if path is not None:

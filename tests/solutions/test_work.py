@@ -66,8 +66,8 @@ def segments(data: Path, **changes: int) -> Recipe:
 def training(data: Path) -> Step:
     recipe = Recipe(batch_size=8, max_steps=120, validate_every=60, save_minutes=0.002)
     given = data_source(data, open_index(data, quiet=True))
-    how = {"family": "logistic", "model": logistic.Config(), "recipe": recipe}
-    return step(work.train, given, name="I", **how)
+    model = logistic.Config()
+    return step(work.train, given, name="I", family="logistic", model=model, recipe=recipe)
 
 
 def learn(out: Path, data: Path, recipe: Recipe, **how: object) -> Path:
