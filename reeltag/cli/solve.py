@@ -47,9 +47,9 @@ _UNBOUNDED = STDOUT.options.update(width=10_000)
 class Options:
     """Run a solution; what is there already is not done again, what was begun goes on."""
 
-    data: Path | None = None
-    """Folder of TFRecords (or one TFRecord). Only --tiny does without: it makes a corpus in OUT."""
-    out: Path
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DATA")] = None
+    """Folder of TFRecords (or one TFRecord). Only --tiny does without: it makes some in WORK."""
+    out: Annotated[Path, tyro.conf.arg(metavar="WORK")]
     """Folder for the results of all steps; several processes may work in it at once."""
     tiny: bool = False
     """The smallest sizes: to see that everything works."""
@@ -60,7 +60,7 @@ class Options:
     only: str = ""
     """Run only this step and what it needs: its name, or the name of its folder."""
     clean: bool = False
-    """Remove the folders in OUT that this solution with these options does not need."""
+    """Remove the folders in WORK that this solution with these options does not need."""
     yes: bool = False
     """Remove them without asking."""
     json: bool = False
@@ -82,10 +82,14 @@ class List:
             return 0
         if not found:
             say("There are no solutions in this version.")
+            return 0
         for one in found:
             STDOUT.print(f"[bold]{one.name}[/]  {escape(one.title)}", highlight=False)
+            lines = RichTable.grid(padding=(0, 1), pad_edge=True)
             for name, text in (("needs", one.needs), ("cost", one.cost), ("reaches", one.reaches)):
-                STDOUT.print(f"  {name:8}{text}", highlight=False, markup=False, soft_wrap=True)
+                lines.add_row(f" {name}", escape(text))
+            STDOUT.print(lines, highlight=False)
+        say("`reeltag solve NAME --help` tells more; `--tiny --out WORK` tries one in seconds.")
         return 0
 
 

@@ -33,11 +33,14 @@ def paper_section(result: Result) -> str:
     """Return the paper's tables beside ours, and bars of each stage."""
     seeds = len(result.files)
     told = f"Means over {seeds} runs with different seeds, and their standard deviation. "
-    parts = [
-        f"<h2>The paper and here</h2>\n<p>{told if seeds > 1 else ''}What stands under "
-        "<i>here</i> may be measured on other and less data than the paper's: then the order of "
-        "the lines can be compared, not the height of the figures.</p>"
-    ]
+    beside = any(table.paper for table in result.tables)
+    warning = (
+        "What stands under <i>here</i> may be measured on other and less data than the paper's: "
+        "then the order of the lines can be compared, not the height of the figures."
+    )
+    words = f"{told if seeds > 1 else ''}{warning if beside else ''}"
+    heading = "The paper and here" if beside else "What it came to"
+    parts = [f"<h2>{heading}</h2>", f"<p>{words}</p>" if words else ""]
     for number, table in enumerate(result.tables, start=1):
         note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
         parts.append(f'<div class="paper">{result_table(table)}</div>{note}')
@@ -49,7 +52,7 @@ def _bars(table: ResultTable, number: int) -> str:
     """Return bars for our metrics, and beside them for the last of the paper's."""
     names = [row.name for row in table.rows]
     columns = [
-        (f"here: {metric}", [row.ours[at] for row in table.rows], True)
+        (f"{'here: ' if table.paper else ''}{metric}", [row.ours[at] for row in table.rows], True)
         for at, metric in enumerate(table.ours[:MOST_METRICS])
     ]
     if table.paper:

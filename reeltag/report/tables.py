@@ -72,7 +72,8 @@ def result_table(found: ResultTable) -> str:
     """Return a table of a paper beside ours, its intervals or the number of seeds under figures."""
     columns = ["model or stage"]
     columns += [f">paper: {escape(name)}" for name in found.paper]
-    columns += [f">here: {escape(name)}" for name in found.ours]
+    here = "here: " if found.paper else ""
+    columns += [f">{here}{escape(name)}" for name in found.ours]
     noted = any(row.note for row in found.rows)
     rows = [
         (

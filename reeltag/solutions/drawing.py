@@ -18,7 +18,7 @@ def drawn(table: Table) -> rich_table.Table:
     for name in table.paper:
         out.add_column(f"paper: {escape(name)}", justify="right")
     for name in table.ours:
-        out.add_column(f"here: {escape(name)}", justify="right")
+        out.add_column(f"{'here: ' if table.paper else ''}{escape(name)}", justify="right")
     noted = any(line.note for line in table.lines)
     if noted:
         out.add_column("")

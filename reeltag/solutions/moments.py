@@ -1,16 +1,23 @@
-"""Moments: a finder of 5-second moments from your own videos and a few hundred ratings.
+"""Moments: a finder of 5-second moments, from your own videos and a few hundred ratings.
 
 Paper:     none: what was worth its cost here of OPPO 2019 and Autohome 2019 (docs/techniques.md)
 Needs:     your frame-level TFRecords: videos with video labels, and 100 rated segments or more of
            some of them, in the same files or others; files named test never teach
-Cost:      4,000 reels and 5,166 ratings: about 15 minutes on 2 cores, 0.2 GB; see --dry-run
+Cost:      4,000 reels and 5,166 ratings: 5 to 10 minutes on 2 cores, 60 MB (estimated)
 Run:       reeltag solve moments --data DATA --out WORK
 Try:       reeltag solve moments --tiny --out WORK
-Reaches:   its two stages alone: reels, MAP .776 -> .855 (docs/techniques.md; two seeds); the
-           whole program is not measured yet here
-Departs:   one NeXtVLAD, two stages: whole videos, then rated segments (+ .08 MAP on reels) with
-           weak negatives (+ .004). Left out, as they gained less than seeds differ: soft labels,
-           correlation, noise; and mixup, which lost .007
+Reaches:   its two stages alone: reels, MAP .774 -> .855, two seeds (docs/techniques.md); the whole
+           program is not measured yet here
+Departs:   one NeXtVLAD; whole videos, then rated segments (+ .078 MAP on reels) with weak negatives
+           (+ .004). Left out, as they gained nothing sure: soft labels, correlation, noise; and
+           mixup, which lost .007
+
+Part of the rated videos is held out and judges, beside the two things one has without ratings: the
+video's score copied to its segments, and stage I asked about each segment. The finder that you get
+is then fitted on all ratings. Numbers that are not given follow the data; below,
+
+    V  videos to learn from          C  classes with ratings
+    R  ratings                       D  values of a frame
 """
 
 from functools import partial

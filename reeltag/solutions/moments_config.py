@@ -23,9 +23,9 @@ _STEPS = 200  # at least, on rated segments
 class Config:
     """Where a number is None, the data decide.
 
-    V: videos to learn from, R: ratings, D: values of a frame, C: classes. For 4,000 videos and
-    5,000 ratings these are the numbers measured on reels, for 3.9 M videos nearly those that OPPO
-    2019 published; powers join the two. Fewer were not tried.
+    V: videos to learn from, R: ratings, C: classes with ratings, D: values of a frame. For 4,000
+    videos and 5,000 ratings these are the numbers measured on reels, for 3.9 M videos nearly those
+    that OPPO 2019 published; powers join the two. Fewer were not tried.
     """
 
     seed: int = 0

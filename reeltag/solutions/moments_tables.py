@@ -91,7 +91,7 @@ class _Told:
     gains: Step | None
 
     def tables(self, folder: FolderOf) -> list[Table]:
-        """Return the finder beside its baselines, and what it gains over them."""
+        """Return the finder beside its baselines, and what is gained over them."""
         if self.gains is None:
             return []
         found = {name: read_scores(folder(made)) for name, made in self.scores.items()}
@@ -99,7 +99,7 @@ class _Told:
             _line(NAMES[name], of["map@k"], of["map@k_interval"]) for name, of in found.items()
         ]
         gained = [
-            _line(f"gain over {short}", gain["difference"], gain["interval"])
+            _line(f"over {short}", gain["difference"], gain["interval"])
             for short, gain in self._gains(folder)
         ]
         counts, own = found["I"], self.plan.own
@@ -109,9 +109,14 @@ class _Told:
             f"{counts['segments']:,} rated segments of {counts['videos']:,} videos ({who}); "
             f"seed {self.plan.config.seed}; (95 % of draws of the videos)"
         )
-        title = "How good the moment finder is"
-        table = Table(title=title, paper=(), ours=("MAP",), lines=(*lines, *gained), note=note)
-        return [table]
+        made = {
+            "How good the moment finder is": ("MAP", lines),
+            "What it gains": ("difference of MAP", gained),
+        }
+        return [
+            Table(title=title, paper=(), ours=(what,), lines=tuple(rows), note=note)
+            for title, (what, rows) in made.items()
+        ]
 
     def closing(self, folder: FolderOf) -> str:
         """Return a plain word on how good it is, and the commands to type next."""
@@ -125,7 +130,9 @@ class _Told:
             gains = [(name, *_ends(gain["interval"])) for name, gain in self._gains(folder)]
             word = verdict(value, gains, taught="II" in self.scores)
         if self.plan.own.roles.judges.fold.count and not self.plan.config.without_ratings:
-            word += " The final model learned from all ratings and should be no worse."
+            word += (
+                " The final model was then fitted on all ratings, those of these videos included."
+            )
         return f"{word}\n\nNext:\n" + "\n".join(f"  {line}" for line in self._next(folder))
 
     def _gains(self, folder: FolderOf) -> list[tuple[str, Mapping[str, Any]]]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -298,6 +299,17 @@ def test_results_alone_make_a_page(tmp_path: Path) -> None:
     assert "no predictions were given" in page and "0.500 to 0.700" in page
     assert "Lines are 95 % intervals." in page and "Bars begin" not in page
     assert Parsed(page).open == []
+
+
+def test_results_of_no_paper_are_beside_none(tmp_path: Path) -> None:
+    result = read_results([write_result(tmp_path, 0.6, 0.2)])
+    alone = [
+        replace(table, paper=(), rows=tuple(replace(row, paper=()) for row in table.rows))
+        for table in result.tables
+    ]
+    page = written(tmp_path / "page.html", result=replace(result, tables=tuple(alone)))
+    assert headings(page) == ["What it came to", "Not on this page"]
+    assert "here: " not in page and "0.500 to 0.700" in page and "the paper" not in page
 
 
 def test_video_level_data_have_a_page_too(tmp_path: Path) -> None:
