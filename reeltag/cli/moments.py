@@ -71,7 +71,8 @@ class Moments:
     """Folder to make, with a WebVTT track for each video that is listed; listed segments of a class
     that follow each other are one cue (--min-prob says from which probability on)."""
     split: Literal["train", "validate", "test", "all"] | None = None
-    """Which part of the data; None: test, or what the predictions are of."""
+    """Which part of the data; None: test (all, where there is none), or what the predictions are
+    of."""
     train: str | None = None
     """Pattern of the training shards, relative to DATA; None: as the checkpoint was trained."""
     validate: str | None = None
@@ -160,8 +161,8 @@ class Moments:
             precision=self.precision,
             device=self.device,
         )
-        split: Split = self.split or "test"
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
+        split: Split = self.split or _split_to_search(index, splits)
         rows = scored_segments(
             tagger,
             index,
@@ -231,6 +232,18 @@ class _Source:
     lists: TopMoments
     ratings: Ratings
     split: str
+
+
+def _split_to_search(index: Index, splits: Splits) -> Split:
+    """Return test, or all where the data have no such part and no pattern names one."""
+    try:
+        splits.shards(index, "test")
+    except ConfigError:
+        if splits.test:
+            raise
+        say(f"{index.root} has no test part: all its videos are searched")
+        return "all"
+    return "test"
 
 
 def _names(known: tuple[str, ...], vocabulary: Vocabulary | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,18 @@ def test_the_best_segments_of_each_class_are_listed(
         assert [(m["id"], m["start_s"]) for m in each["moments"]] == [key[:2] for key in best]
         probs = [float(probabilities(torch.tensor([mine[key]]).numpy())[0]) for key in best]
         assert [m["prob"] for m in each["moments"]] == pytest.approx(probs, abs=1e-6)
+
+
+def test_data_without_a_test_part_are_searched_as_a_whole(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("vocabulary.csv", "train0000.tfrecord"):
+        shutil.copy(data / name, tmp_path)
+    common = (checkpoint, "--data", tmp_path, "--class", "3")
+    found = asked(capfd, *common)
+    assert found["split"] == "all" and found == asked(capfd, *common, "--split", "all")
+    assert asked(capfd, checkpoint, "--data", data, "--class", "3")["split"] == "test"
+    assert run(["moments", *map(str, common), "--test", "nothing*"]) == 2  # asked for, not there
 
 
 def test_a_prediction_file_gives_the_same_lists(
