@@ -26,7 +26,10 @@ COMMANDS = {
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "soften": ("Soften", "write what a teacher thinks of the training data, as soft labels"),
     "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
-    "compare": ("Compare", "tell whether one way of training is better than another, with interval"),
+    "compare": (
+        "Compare",
+        "tell whether one way of training is better than another, and how surely",
+    ),
     "moments": ("Moments", "list where in which video a class is, as a table, JSON, CSV or WebVTT"),
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
     "solve": ("Solve", "run a whole paper as a program, and set its tables beside the paper's"),

@@ -1,5 +1,7 @@
 """Folds: each video in one, each class in equal shares, whatever the order of the records."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -97,6 +99,6 @@ def test_without_labels_the_folds_are_of_one_size() -> None:
         ({"hold_out": 1}, r"fold.hold_out must be in \[0, fold.count = 0\), got 1"),
     ],
 )
-def test_folds_out_of_range_are_named(options: dict[str, int], rule: str) -> None:
+def test_folds_out_of_range_are_named(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
         FoldConfig(**options)
