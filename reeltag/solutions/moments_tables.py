@@ -137,8 +137,8 @@ class _Told:
 
     def _gains(self, folder: FolderOf) -> list[tuple[str, Mapping[str, Any]]]:
         assert self.gains is not None
-        against = ["stage I", "the copied clip score"][2 - len(self.scores) + 1 :]
         found = read_scores(folder(self.gains))
+        against = ["stage I", "the copied clip score"][-len(found) :]
         return [(name, of["map@k"]) for name, of in zip(against, found, strict=True)]
 
     def _next(self, folder: FolderOf) -> list[str]:

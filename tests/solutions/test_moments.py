@@ -100,6 +100,19 @@ def test_ratings_beside_unrated_videos_of_one_file_are_held_out_of_whole_videos_
     recipe = graph(tmp_path)["train-I"].config["recipe"]
     assert len(judges) == 6 and learned(tmp_path, recipe).isdisjoint(judges)
     assert len(learned(tmp_path, recipe)) == 39 - 6
+    write_shard(tmp_path / "train0.tfrecord", [*records[:9], frame_record("t")])  # some here too
+    write_shard(tmp_path / "all.tfrecord", records[9:])
+    index, found = open_index(tmp_path, quiet=True), graph(tmp_path)
+    judges = set(index.table["id"].filter(own(tmp_path).roles.judges.rows(index)).to_pylist())
+    assert len(judges) == 6
+    assert (
+        learned(tmp_path, found["train-I"].config["recipe"])
+        == {
+            *(f"r{n}" for n in range(30)),
+            "t",
+        }
+        - judges
+    )
     assert (told.ratings, told.classes, told.rated_labelled, told.seconds) == (120, 2, True, 20)
 
 
@@ -198,13 +211,19 @@ def test_it_ends_with_a_plain_word_and_commands_that_work(
     assert shlex.split(last)[:3] == ["reeltag", "report", str(out)]
     saved = json.loads((out / "moments.json").read_text())
     good, gains = saved["tables"]
-    found = {line["name"].split(":")[0]: line["ours"][0] for line in good["lines"]}
-    best = found["moment finder"]
+    figures = {line["name"].split(":")[0]: line["ours"][0] for line in good["lines"]}
+    best = figures["moment finder"]
     gained = {line["name"]: line["ours"][0] for line in gains["lines"]}
-    assert gained["over stage I"] == pytest.approx(best - found["stage I"])
-    copied = found["copied clip score"]
+    assert gained["over stage I"] == pytest.approx(best - figures["stage I"])
+    copied = figures["copied clip score"]
     assert gained["over the copied clip score"] == pytest.approx(best - copied)
     assert "The finder has MAP" in saved["closing"]
+    less = ["--tiny", "--without-ratings", "--data", str(unnamed), "--out", str(out), "--json"]
+    assert run(["solve", "moments", *less]) == 0
+    gains = json.loads(capfd.readouterr().out)["tables"][1]
+    (line,) = gains["lines"]
+    assert line["name"] == "over the copied clip score"
+    assert line["ours"] == pytest.approx([figures["stage I"] - copied])
 
 
 @pytest.mark.parametrize(
