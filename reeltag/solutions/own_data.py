@@ -6,11 +6,12 @@ videos are learned from the shards named train, or, where none is, from all.
 """
 
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.data.index import Index
 from reeltag.data.selection import column_of, lists_of
@@ -77,62 +78,98 @@ def own_data(index: Index, *, folds: int, without_ratings: bool) -> OwnData:
     Raises:
         DataError: what is needed is not there; how it is stored is said.
     """
-    shard, usable = column_of(index.table, "shard"), ~column_of(index.table, "skip")
-    rated = num_rated(index)
-    test = shards_named(index, "test", needed=False)
-    holding = sorted(set(shard[rated > 0].tolist()) - set(test))
     refuse_records(index, range(len(index.shards)))
-    others = [number for number in range(len(index.shards)) if number not in test]
-    learning = shards_named(index, "train", needed=False) or others
-    mixed = bool(set(learning) & set(holding))
-    if mixed:  # folds are then the same, whichever of the two rules they are made for
-        learning = sorted({*learning, *holding})
-    learned = usable & np.isin(shard, learning)
-    taught = usable & np.isin(shard, holding) & (rated > 0)
-    tested = bool((usable & np.isin(shard, test) & (rated > 0)).any())
+    _tell_lost(index)
+    learning, holding, mixed = _shards(index)
+    shard, usable = column_of(index.table, "shard"), ~column_of(index.table, "skip")
+    rated = usable & (num_rated(index) > 0)
+    learned, taught = usable & np.isin(shard, learning), rated & np.isin(shard, holding)
+    test = shards_named(index, "test", needed=False)
+    tested = bool((rated & np.isin(shard, test)).any())
     labels = lists_of(index.table.filter(learned).combine_chunks(), "labels")[1]
     if not len(labels):
-        raise DataError(
-            f"none of the {learned.sum():,} videos to learn from has a video label",
-            where=index.root,
-            hint="Stage I learns from `labels` of whole videos; `reeltag info DATA` tells what is "
-            "there.",
-        )
+        what = f"none of the {learned.sum():,} videos to learn from has a video label"
+        hint = "Stage I learns from `labels` of whole videos; `reeltag info DATA` tells of them."
+        raise DataError(what, where=index.root, hint=hint)
     yes = _checked(index, taught, folds=0 if tested else folds, needed=not without_ratings)
-    fold = FoldConfig(count=folds, by="ratings")
-    enough = taught.sum() >= folds
-    whole = tested or (without_ratings and not (mixed and enough))
-    teachers = Splits(train=pattern_of(index, holding), holdout=0.0) if holding else None
+    kept_back = not tested and (not without_ratings or (mixed and taught.sum() >= folds))
+    rule = Splits(train=pattern_of(index, holding), holdout=0.0) if holding else PUBLISHED_SPLITS
     judges = Judges(
         split="test" if tested else "train",
-        splits=PUBLISHED_SPLITS if tested else teachers or PUBLISHED_SPLITS,
-        fold=FoldConfig() if whole else fold,
+        splits=PUBLISHED_SPLITS if tested else rule,
+        fold=FoldConfig(count=folds, by="ratings") if kept_back else FoldConfig(),
         classes=judged_classes(index, taught) if taught.any() else (),
     )
     roles = Roles(
         videos=Splits(train=pattern_of(index, learning), holdout=0.0),
-        rated=teachers or PUBLISHED_SPLITS,
+        rated=rule,
         fold=judges.fold,
         judges=judges,
         skip_head=0,
         skip_tail=0,
         num_videos=int(learned.sum()),
     )
-    of_rated = lists_of(index.table.filter(taught).combine_chunks(), "labels")[0]
-    lengths = column_of(index.table, "frames")[learned]
-    counted = yes if len(yes) else labels
+    ratings = int(num_rated(index)[taught].sum())
+    known = tested or (0 < len(yes) < ratings and (kept_back or not mixed))
+    if known:
+        _tell_twins(index, learned, judges.rows(index))
     return OwnData(
         roles=roles,
         video_fold=judges.fold if mixed else FoldConfig(),
-        judged=tested or (0 < len(yes) < rated[taught].sum() and not (mixed and whole)),
-        ratings=int(rated[taught].sum()),
-        rated_labelled=bool((np.diff(of_rated) > 0).mean() > 0.5) if taught.any() else False,
+        judged=known,
+        ratings=ratings,
+        rated_labelled=_labelled(index, taught) > 0.5,
         classes=len(judges.classes) or len(np.unique(labels)),
         widths=tuple(stream.width for stream in index.streams),
-        seconds=float(median(lengths.tolist())),
-        frequent=int(np.bincount(counted).argmax()),
+        seconds=float(np.median(column_of(index.table, "frames")[learned])),
+        frequent=int(np.bincount(yes if len(yes) else labels).argmax()),
         has_test=bool(test),
     )
+
+
+def _shards(index: Index) -> tuple[list[int], list[int], bool]:
+    """Return the shards with videos to learn from, those with ratings, and whether some are both.
+
+    If so, the first are all of them: folds by ratings are then the same for either.
+    """
+    shard, rated = column_of(index.table, "shard"), num_rated(index) > 0
+    test = set(shards_named(index, "test", needed=False))
+    holding = sorted(set(shard[rated].tolist()) - test)
+    others = [number for number in range(len(index.shards)) if number not in test]
+    learning = shards_named(index, "train", needed=False) or others
+    mixed = bool(set(learning) & set(holding))
+    return sorted({*learning, *holding}) if mixed else learning, holding, mixed
+
+
+def _labelled(index: Index, rows: NDArray[np.bool_]) -> float:
+    """Return the share of some records that have video labels; 0 of none."""
+    bounds = lists_of(index.table.filter(rows).combine_chunks(), "labels")[0]
+    return float((np.diff(bounds) > 0).mean()) if rows.any() else 0.0
+
+
+def _tell_lost(index: Index) -> None:
+    """Say how many records with ratings cannot be used."""
+    lost = column_of(index.table, "skip") & (num_rated(index) > 0)
+    if lost.any():
+        twins = pc.match_substring(index.table["problem"].filter(lost), "duplicate id")
+        count = pc.sum(twins).as_py() or 0
+        say(
+            f"{lost.sum():,} records with ratings are left out, {count:,} of them because an "
+            "earlier record has the same id: labels and ratings of a video belong into one "
+            "record (`reeltag info DATA` names them)"
+        )
+
+
+def _tell_twins(index: Index, learned: NDArray[np.bool_], judging: NDArray[np.bool_]) -> None:
+    """Say so if a video that judges has another record, of the same id, that is learned from."""
+    ids = index.table["id"]
+    seen = pc.is_in(ids.filter(learned & ~judging), value_set=ids.filter(judging).combine_chunks())
+    count = pc.sum(seen).as_py() or 0
+    if count:
+        say(
+            f"{count:,} of the {judging.sum():,} videos that judge are also among those to learn "
+            "from, in a record of the same id: all scores are flattered by that"
+        )
 
 
 def _checked(

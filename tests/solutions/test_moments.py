@@ -116,6 +116,24 @@ def test_ratings_beside_unrated_videos_of_one_file_are_held_out_of_whole_videos_
     assert (told.ratings, told.classes, told.rated_labelled, told.seconds) == (120, 2, True, 20)
 
 
+def test_videos_that_lie_there_twice_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
+    records = [rated_record(f"r{n}", 20, ratings) for n in range(30)]
+    twins = [frame_record(f"r{n}") for n in range(30)]
+    write_shard(tmp_path / "named" / "validate0.tfrecord", records)
+    write_shard(tmp_path / "named" / "train0.tfrecord", twins)
+    own(tmp_path / "named")
+    assert "6 of the 6 videos that judge are also among those to learn" in capsys.readouterr().err
+    write_shard(tmp_path / "unnamed" / "a.tfrecord", twins[:4])
+    write_shard(tmp_path / "unnamed" / "b.tfrecord", records)
+    own(tmp_path / "unnamed")
+    said = capsys.readouterr().err
+    assert "4 records with ratings are left out, 4 of them because" in said
+    assert "also among" not in said
+
+
 def test_numbers_follow_the_data_and_given_ones_stay(data: Path) -> None:
     def sizes(
         videos: int, ratings: int, config: Config | None = None, **facts: object
