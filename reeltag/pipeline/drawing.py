@@ -7,13 +7,16 @@ from rich.table import Table
 
 from reeltag.pipeline.amounts import duration, size
 from reeltag.pipeline.planning import Plan, Row
-from reeltag.pipeline.steps import Node, Step
+from reeltag.pipeline.steps import Node, Step, ordered
 
 _STYLES = {"done": "green", "partly": "yellow", "to do": "bold", "not needed": "dim"}
 
 
 def drawn(plan: Plan) -> Table:
-    """Return the graph as a table; a step that several need is drawn once and then referred to."""
+    """Return the graph as a table; a step that several need is drawn once and then referred to.
+
+    What needs only steps that stand above is one line, with their numbers; data are drawn once.
+    """
     table = Table(box=None, pad_edge=False)
     table.add_column("step", no_wrap=True)
     table.add_column("state")
@@ -50,12 +53,20 @@ def _lines(node: Node, shown: set[str], first: str, rest: str) -> Iterator[tuple
     """Yield node and, below it, what it needs, each with the branches of the tree before it."""
     again = node.readable() in shown
     yield first, node
-    if again or not isinstance(node, Step):
+    if again or not isinstance(node, Step) or _all_above(node, shown):
         return
-    for at, before in enumerate(node.needs):
-        last = at == len(node.needs) - 1
+    below = {of.readable() for step in node.needs if isinstance(step, Step) for of in ordered(step)}
+    data = shown | below  # drawn above, or deeper down
+    needs = [of for of in node.needs if isinstance(of, Step) or of.readable() not in data]
+    for at, before in enumerate(needs):
+        last = at == len(needs) - 1
         branch, trunk = ("└─ ", "   ") if last else ("├─ ", "│  ")
         yield from _lines(before, shown, rest + branch, rest + trunk)
+
+
+def _all_above(step: Step, shown: set[str]) -> bool:
+    """Return whether all that a step needs is drawn already."""
+    return all(of.readable() in shown for of in step.needs)
 
 
 def _add(table: Table, lead: str, node: Node, rows: dict[str, Row], shown: set[str]) -> None:
@@ -67,6 +78,9 @@ def _add(table: Table, lead: str, node: Node, rows: dict[str, Row], shown: set[s
     if node.readable() in shown:
         table.add_row(f"[dim]{name} (above)[/]", "", "", "")
         return
+    needs = [rows[of.folder_name].number for of in row.step.needs if isinstance(of, Step)]
+    if needs and _all_above(row.step, shown):
+        name += f" [dim]of {', '.join(map(str, sorted(needs)))}[/]"
     style, about = _STYLES[row.state], "" if row.basis == "measured" else "~ "
     state = f"[{style}]{row.state}[/]" + (f" ({escape(row.holder)})" if row.holder else "")
     seconds = "?" if row.seconds is None else about + duration(row.seconds)

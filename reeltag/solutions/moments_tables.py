@@ -75,7 +75,7 @@ def judged(stage_1: Step, tuned: Step, final: Step, plan: Plan, costs: Costs, da
         compare, data, best, *others, name="gains", **judging, estimate=partial(scoring, 3)
     )
     known = told(scores, gains)
-    goals = (*scores.values(), gains, final)
+    goals = (*scores.values(), gains, *([] if final in (stage_1, tuned) else [final]))
     return Goal(steps=goals, tables=known.tables, closing=known.closing)
 
 

@@ -115,8 +115,15 @@ def test_a_shared_step_is_drawn_once_and_then_referred_to(goal: Step, tmp_path: 
     assert [line.split("  ")[0].rstrip() for line in lines[1:2]] == ["4 total-goal"]
     assert "├─ 2 total-left" in lines[2] and "│  └─ 1 number-top" in lines[3]
     assert "│     └─ data" in lines[4] and "given" in lines[4]
-    assert "└─ 3 total-right" in lines[5] and "   └─ 1 number-top (above)" in lines[6]
-    assert len(lines) == 7 and "?" in lines[1]
+    assert "└─ 3 total-right of 1" in lines[5] and "(above)" not in lines[5]
+    assert len(lines) == 6 and "?" in lines[1]
+    left, right = goal.needs
+    assert isinstance(left, Step) and isinstance(right, Step)
+    both = summed("both", right, left, seconds=None)
+    again = text(plan([left, both], tmp_path / "work"))
+    assert [line.split("  ")[0].rstrip() for line in again[-3:]] == [
+        *("4 total-both", "├─ 3 total-right of 1", "└─ 2 total-left (above)"),
+    ]
     run(goal, tmp_path / "work")
     made = plan(goal, tmp_path / "work")
     assert "done" in text(made)[1] and summary(made) == "All that is needed is there."
