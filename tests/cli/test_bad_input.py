@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from reeltag.cli.main import run
+from reeltag.data.index import open_index
 from tests.data.made import frame_record, write_shard
 
 Told = Callable[..., str]
@@ -336,7 +337,9 @@ def test_a_disk_that_fills_in_mid_training_leaves_a_run_to_go_on_with(
     corpus: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    process = shell(*train(corpus, out, "--max-steps", "60", "--log-every", "1"), limit=3000)
+    open_index(corpus, quiet=True)  # else the disk fills while the index is written
+    # config.json fits, metrics.csv does not
+    process = shell(*train(corpus, out, "--max-steps", "200", "--log-every", "1"), limit=6000)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 2 and "Traceback" not in error
     assert "error:" in error and f"train --resume {out}" in error

@@ -17,10 +17,11 @@ from reeltag.pipeline.store import begin, finish, folder_of, is_done, part_of, r
 from tests.pipeline.made import calls, diamond, failing, folders, nested, slow, total, until, value
 
 PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
 from reeltag.pipeline.running import run
 from tests.pipeline.test_running import pair, slow_step
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
 run(globals()[sys.argv[2]](Path(sys.argv[1])), Path(sys.argv[1]) / "work")
 """
 
