@@ -69,7 +69,7 @@ ENTRIES = {
     "early_concat_lstm": _entry(
         "early_concat_lstm --model.cells 256 --model.hidden 1024", 0.001, FRAMES
     ),
-    "lstm_bi_attention": _entry("lstm_bi_attention --model.hidden 1024 1024", 0.001, "audioset"),
+    "lstm_bi_attention": _entry("lstm_bi_attention --model.hidden 1024 1024", 0.001, FRAMES),
     "nextvlad": _entry("nextvlad --model.num-clusters 64 --model.hidden 1024", 0.001, FRAMES),
     "mix_nextvlad": _entry(
         "mix_nextvlad --model.num-clusters 48 --model.hidden 512 --model.reduction 8", 0.001, FRAMES
