@@ -163,7 +163,7 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
             start="stage-1",
             needs=("mask",),
             prepare={
-                "soft-{seed}.parquet": "soften {mask} --data {root} --split train --per-label 2"
+                "soft-{seed}.parquet": "soften {mask} --data {root} --train train/* --per-label 2"
             },
         ),
         "soft-equal": Run(
@@ -171,7 +171,7 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
             start="stage-1",
             needs=("mask",),
             prepare={
-                "soft-{seed}.parquet": "soften {mask} --data {root} --split train --per-label 2"
+                "soft-{seed}.parquet": "soften {mask} --data {root} --train train/* --per-label 2"
             },
         ),
         "dbof-stage-1": bag("dbof"),
