@@ -48,7 +48,8 @@ svg { display: block; width: 100%; height: auto; overflow: visible; }
 .gap { margin-top: 1.8rem; }
 .paper { margin-top: 1.6rem; }
 .wide table { min-width: 64rem; }
-.wide td:last-child { width: 33%; font-size: .86rem; }
+.wide td:last-child { width: 28%; font-size: .86rem; }
+.wide tbody th { min-width: 13rem; }
 .wide td:nth-last-child(2) { min-width: 9.5rem; font-size: .86rem; }
 .wide .bar { width: 44px; }
 .paper + .two, .paper + .note + .two { margin-top: 1rem; }
@@ -84,6 +85,7 @@ footer { margin-top: 2.6rem; color: var(--muted); font-size: .85rem; }
   body { padding: 1.2rem .9rem 3rem; }
   h1 { overflow-wrap: anywhere; }
   .bar { width: 48px; }
+  .wide tbody th { min-width: 8rem; }
   th[scope="row"] { position: sticky; left: 0; background: var(--paper); max-width: 8rem; }
 }
 @media print {
