@@ -273,7 +273,8 @@ def chosen_segments(
             )
         if allowed:
             targets = targets.only(np.isin(labels, list(allowed)))
-    _tell(len(records), num_segments, np.diff(bounds), video)
+    rated = np.diff(records.lists("segment_starts")[0]) > 0
+    _tell(num_segments, np.diff(bounds), rated, video)
     items = VideoSet(
         records,
         video=video,
@@ -286,17 +287,25 @@ def chosen_segments(
 
 
 def _tell(
-    num_videos: int,
     num_segments: NDArray[np.int64],
     num_labels: NDArray[np.int64],
+    rated: NDArray[np.bool_],
     video: NDArray[np.int64],
 ) -> None:
-    """Say what was drawn, and why of some videos nothing."""
-    different = int((np.diff(video) > 0).sum()) + 1
-    say(f"{len(video):,} segments of {different:,} of {num_videos:,} videos are drawn")
+    """Say what was drawn, why of some videos nothing, and whether people have rated them already.
+
+    A teacher of rated segments has been trained on the split that it calls `train`: to ask it about
+    those same videos is rarely what is meant.
+    """
+    drawn = np.unique(video)
+    say(f"{len(video):,} segments of {len(drawn):,} of {len(rated):,} videos are drawn")
     for number, what in (
         ((num_labels == 0).sum(), "have no label"),
         ((num_segments == 0).sum(), "are too short to draw from"),
+        (
+            rated[drawn].sum(),
+            "of those drawn from have rated segments already (--train GLOB names other shards)",
+        ),
     ):
         if number:
             say(f"{number:,} videos {what}")

@@ -172,6 +172,17 @@ def test_videos_too_short_to_draw_from_are_told_of(index: Index, tmp_path: Path)
         soften(make_tagger(), index, tmp_path / "s", choices)
 
 
+def test_it_says_when_the_videos_were_rated_already(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(soft_labels, "say", said.append)
+    chosen_segments(index, HERE, split="train")
+    assert not any("have rated segments already" in line for line in said)
+    chosen_segments(index, HERE, split="validate")
+    assert any("have rated segments already" in line for line in said)
+
+
 def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
     write_corpus(tmp_path / "data", dataclasses.replace(CORPUS, videos=3, shards=1), quiet=True)
     few = open_index(tmp_path / "data", jobs=1, quiet=True)
