@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks.proofs import DATA, WORK, composed, reeltag
 from benchmarks.record import write_result
-from benchmarks.technique_runs import COMPARISONS, RACES, RUNS, Comparison, Race, Run
+from benchmarks.technique_comparisons import COMPARISONS, Comparison
+from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
 from reeltag.inference.compare import compare
 
