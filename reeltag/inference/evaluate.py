@@ -68,6 +68,17 @@ class Scored:
     counts: dict[str, int]
     truth: Truth
     judged: NDArray[np.bool_]
+    bootstrap: int
+    seed: int
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `evaluate` returns: plain values by the names of this module's docstring."""
+        answer: dict[str, Any] = {}
+        for name, score in self.scores.items():
+            answer[name] = score.value if np.isfinite(score.value) else None
+            if self.bootstrap:
+                answer[f"{name}_interval"] = interval(score.value, score.replicates)
+        return answer | self.counts | {"bootstrap": self.bootstrap, "seed": self.seed}
 
 
 def evaluate(
@@ -120,12 +131,7 @@ def evaluate(
     )
     if per_class is not None:
         _write_classes(per_class, found.truth, found.classes)
-    answer: dict[str, Any] = {}
-    for name, score in found.scores.items():
-        answer[name] = score.value if np.isfinite(score.value) else None
-        if bootstrap:
-            answer[f"{name}_interval"] = interval(score.value, score.replicates)
-    return answer | found.counts | {"bootstrap": bootstrap, "seed": seed}
+    return found.summary()
 
 
 class Settings(TypedDict, total=False):
@@ -180,7 +186,7 @@ def scored(
         counts |= _score_segments(joined, draws, k, average_over, scores, classes, quiet)
     if not scores:
         raise _nothing(joined)
-    return Scored(scores, classes, counts, truth, judged)
+    return Scored(scores, classes, counts, truth, judged, bootstrap, seed)
 
 
 def _score_videos(

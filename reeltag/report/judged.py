@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from reeltag.data.index import Index, open_index
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
-from reeltag.inference.bootstrap import interval
-from reeltag.inference.evaluate import Scored, scored
+from reeltag.inference.evaluate import scored
 from reeltag.inference.joined import JoinedPredictions
 from reeltag.inference.predictions import Predictions, open_predictions
 from reeltag.inference.truth import Truth, find
@@ -104,7 +103,7 @@ def judge(
         index=index,
         records=records,
         truth=found.truth,
-        scores=_told(found, bootstrap),
+        scores=found.summary(),
         precision={kind: scores.precision.numpy() for kind, scores in found.classes.items()},
         judged=found.judged,
         seconds=records.column("frames")[of_record].astype(np.int64),
@@ -157,16 +156,6 @@ def labels_of(truth: Truth, video: int) -> NDArray[np.int64]:
     ends = np.array([video, video + 1]) * truth.num_classes
     first, last = np.searchsorted(truth.label_keys, ends)
     return truth.label_keys[first:last] % truth.num_classes
-
-
-def _told(found: Scored, bootstrap: int) -> dict[str, Any]:
-    """Return the scores under the names of `evaluate`, which would compute them once more."""
-    told: dict[str, Any] = {}
-    for name, score in found.scores.items():
-        told[name] = score.value if np.isfinite(score.value) else None
-        if bootstrap:
-            told[f"{name}_interval"] = interval(score.value, score.replicates)
-    return told | found.counts | {"bootstrap": bootstrap, "seed": 0}
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
