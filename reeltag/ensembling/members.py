@@ -1,0 +1,84 @@
+"""The members of an ensemble: prediction files that can be joined, and what made each of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.vocabulary import Vocabulary
+from reeltag.inference.predictions import Predictions, open_predictions
+from reeltag.models.tagger import read_class_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """What made a prediction file.
+
+    Attributes:
+        family: of the model.
+        run: folder of the checkpoint; empty = not known.
+    """
+
+    family: str
+    run: str = ""
+
+    @classmethod
+    def of(cls, file: Predictions) -> "Member":
+        """Return what a file says of itself."""
+        return cls(family=file.about.family, run=file.about.run)
+
+
+def open_members(paths: Sequence[Path]) -> list[Predictions]:
+    """Open prediction files that are to be joined.
+
+    Raises:
+        ConfigError: there is no file, or one stands twice.
+        DataError: a file is none of predictions, or about other classes than the first: another
+            number of them, or other names in the run that it comes from, where that is still there.
+    """
+    if not paths:
+        raise ConfigError("give at least one file of predictions, as `reeltag predict` makes it")
+    places = [path.resolve() for path in paths]
+    for at, place in enumerate(places):
+        if place in places[:at]:
+            raise ConfigError("stands twice among the files", where=paths[at])
+    files = [open_predictions(path) for path in paths]
+    names = [_names(file) for file in files]
+    named = next((at for at, found in enumerate(names) if found), 0)
+    for file, found in zip(files, names, strict=True):
+        _refuse_other_classes(file, found, files[0], files[named], names[named])
+    return files
+
+
+def _names(file: Predictions) -> tuple[str, ...]:
+    """Return the class names of the run that a file comes from; none where the run is gone."""
+    run = Path(file.about.run)
+    if not file.about.run or not (run / "classes.csv").is_file():
+        return ()
+    return tuple(read_class_names(run))
+
+
+def _refuse_other_classes(
+    file: Predictions,
+    names: tuple[str, ...],
+    first: Predictions,
+    named: Predictions,
+    known: tuple[str, ...],
+) -> None:
+    """Raise DataError where a file is about other classes; a class without a name fits any."""
+    hint = "Only predictions of models that were trained on the same vocabulary can be joined."
+    if file.about.num_classes != first.about.num_classes:
+        raise DataError(
+            f"knows {file.about.num_classes} classes; {first.path} knows {first.about.num_classes}",
+            where=file.path,
+            hint=hint,
+        )
+    numbered = Vocabulary.numbered(len(names)).names
+    for number, (its, ours) in enumerate(zip(names, known, strict=False)):
+        if its != ours and numbered[number] not in (its, ours):
+            raise DataError(
+                f"comes from a run in which class {number} is {its!r}; in that of {named.path} it "
+                f"is {ours!r}",
+                where=file.path,
+                hint=hint,
+            )

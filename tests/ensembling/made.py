@@ -1,0 +1,58 @@
+"""Prediction files made by hand, for the tests of ensembles."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
+
+Listed = dict[tuple[str, int], dict[int, float]]
+
+
+def rows_of(listed: Listed) -> Rows:
+    """Return rows out of {(id, start): {class: logit}}; the start -1 is a whole video."""
+    ranked = [sorted(of.items(), key=lambda pair: -pair[1]) for of in listed.values()]
+    starts = np.array([start for _, start in listed], np.int32)
+    return Rows(
+        pa.array([name for name, _ in listed], pa.string()),
+        None if starts[0] < 0 else starts,
+        np.cumsum([0, *map(len, ranked)]),
+        np.array([each for row in ranked for each, _ in row], np.int32),
+        np.array([score for row in ranked for _, score in row], np.float32),
+    )
+
+
+def write(path: Path, *kinds: Listed, num_classes: int = 6, **about: str) -> Path:
+    """Write a file of predictions, each kind in row groups of its own."""
+    about = {"family": "logistic", **about}
+    with prediction_writer(path, About(num_classes=num_classes, **about)) as writer:  # type: ignore[arg-type]
+        for listed in kinds:
+            writer.write(rows_of(listed))
+            writer.flush()
+    return path
+
+
+def read(path: Path, kind: str = "videos") -> Listed:
+    """Return what a file says, and see that scores fall."""
+    found: Listed = {}
+    for part in open_predictions(path).rows(kind):  # type: ignore[arg-type]
+        for at in range(len(part)):
+            here = slice(part.offsets[at], part.offsets[at + 1])
+            assert (np.diff(part.scores[here]) <= 0).all()
+            start = -1 if part.starts is None else int(part.starts[at])
+            pairs = zip(part.classes[here].tolist(), part.scores[here].tolist(), strict=True)
+            found[part.ids[at].as_py(), start] = dict(pairs)
+    return found
+
+
+def drawn(seed: int, count: int = 40, classes: int = 6, listed: int = 3, start: int = -1) -> Listed:
+    """Return `count` things with some classes each; those of two seeds differ in all but ids."""
+    random = np.random.default_rng(seed)
+    return {
+        (f"v{at // 2}" if start >= 0 else f"v{at}", start if start < 0 else 5 * (at % 2)): {
+            int(c): float(np.float32(random.normal(-1, 2)))
+            for c in random.choice(classes, listed, replace=False)
+        }
+        for at in range(count)
+    }
