@@ -1,0 +1,243 @@
+"""The papers' tables on real data, in several seeds: docs/reproductions.md.
+
+    python -m benchmarks.reproductions [PROOF ...] [--seed 0 1 2]    solve what is missing
+    python -m benchmarks.reproductions --table      gather what is there: results/reproductions.json
+
+A proof is a solution with a data set and flags. Each seed has a WORK of its own; an interrupted one
+goes on. An order is what a paper says of two of its models: ours are compared over all seeds, by a
+paired bootstrap over the videos that judge.
+"""
+
+import argparse
+import itertools
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.proofs import DATA, WORK, YT8M, reeltag
+from benchmarks.record import write_result
+from benchmarks.technique_runs import RACES
+from benchmarks.techniques import place
+from reeltag.inference.compare import compare
+from reeltag.inference.evaluate import AverageOver
+from reeltag.report.results import ResultTable, read_results
+
+SEEDS = range(10)  # that may lie under WORK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """A solution on a data set.
+
+    Attributes:
+        solution: its name.
+        data: a race of benchmarks/technique_runs.py, or a folder of ../shared/data.
+        flags: of `reeltag solve`; {implications} is the file that `labels` makes.
+        labels: arguments of `reeltag labels`: of the clips that reels and mosaics are made of.
+        orders: (better, worse): steps that hold predictions, as the paper has them.
+        metric: that tells which is better.
+    """
+
+    solution: str
+    data: str
+    flags: str = ""
+    labels: str = ""
+    orders: tuple[tuple[str, str], ...] = ()
+    metric: str = "map@k"
+
+
+def segments(*orders: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return orders of models as orders of the steps that asked them about segments."""
+    return tuple((f"predict_segments-{one}", f"predict_segments-{other}") for one, other in orders)
+
+
+OPPO = (
+    *segments(("II-A", "I"), ("II-B", "II-A"), ("II-C", "II-B"), ("III-A", "III-I")),
+    *segments(("II-B", "original"), ("equal-fresh", "original-fresh")),
+    *segments(("original", "original-fresh"), ("II-B", "equal-fresh")),
+    *segments(("III-A", "II-A"), ("III-B", "II-B"), ("III-C", "II-C"), ("I", "I-all-frames")),
+    ("mean-ensemble", "predict_segments-III-A"),
+    ("mean-ensemble", "predict_segments-III-B"),
+    ("mean-ensemble", "predict_segments-III-C"),
+    ("mean-ensemble", "predict_segments-I"),
+    ("mean-ensemble", "copy_video_scores-I"),
+)
+AUTOHOME = segments(
+    ("different", "same"),
+    ("gru", "different"),
+    ("m2", "gru"),
+    ("m2.5", "gru"),
+    ("m3", "gru"),
+    ("tau0.4", "m2.5"),
+    ("tau0.5", "m2.5"),
+    ("tau0.6", "m2.5"),
+    ("tau0.5", "same"),
+    ("dbof-gcn", "dbof"),
+)
+MOMENTS = (
+    ("predict_segments-II", "predict_segments-I"),
+    ("predict_segments-II", "copy_video_scores-I"),
+)
+SMALLER = "--clusters 32 --hidden 512 --epochs 12 --rate 0.001"
+PROOFS = {
+    "oppo2019-reels": Proof(solution="oppo2019", data="reels", orders=OPPO),
+    "oppo2019-mosaics": Proof(
+        solution="oppo2019",
+        data="mosaics",
+        flags=f"{SMALLER} --mix-clusters 28 --mix-hidden 512",
+        orders=OPPO,
+    ),
+    "autohome2019-reels": Proof(
+        solution="autohome2019",
+        data="reels",
+        flags="--implications {implications}",
+        labels="{data}/audioset --train bal_train-0[0-6]*",
+        orders=AUTOHOME,
+    ),
+    "autohome2019-mosaics": Proof(
+        solution="autohome2019",
+        data="mosaics",
+        flags="--implications {implications} --epochs 12 --rate 0.001",
+        labels=f"{{data}}/yt8m {YT8M}",
+        orders=AUTOHOME,
+    ),
+    "moments-reels": Proof(solution="moments", data="reels", orders=MOMENTS),
+    "moments-mosaics": Proof(solution="moments", data="mosaics", orders=MOMENTS),
+}
+
+
+def main() -> int:
+    """Solve what was asked for, or gather what is there."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.reproductions")
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=", ".join(PROOFS))
+    parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--table", action="store_true", help="gather, and write the results")
+    options = parser.parse_args()
+    if options.table:
+        write_result("reproductions", "python -m benchmarks.reproductions", gathered(options))
+        return 0
+    for name, seed in itertools.product(options.proofs or PROOFS, options.seed):
+        proof, work = PROOFS[name], work_of(name, seed, options.work)
+        data = data_of(proof, options)
+        file = implications(proof, options)
+        command = command_of(proof, seed).format(implications=file)
+        command += f" --data {data} --out {work}"
+        subprocess.run([sys.executable, "-m", *shlex.split(command)], check=True)
+    return 0
+
+
+def command_of(proof: Proof, seed: int) -> str:
+    """Return what a person types, but for --data and --out."""
+    return f"reeltag solve {proof.solution} {proof.flags} --seed {seed}".replace("  ", " ")
+
+
+def work_of(name: str, seed: int, work: Path) -> Path:
+    """Return the WORK of a seed."""
+    return work / f"solve-{name}-{seed}"
+
+
+def data_of(proof: Proof, options: argparse.Namespace) -> Path:
+    """Return the data folder; reels and mosaics are made if need be."""
+    if proof.data not in RACES:
+        return Path(options.data) / proof.data
+    (options.work / "techniques").mkdir(parents=True, exist_ok=True)
+    return place(RACES[proof.data], options.data, options.work / "techniques")
+
+
+def implications(proof: Proof, options: argparse.Namespace) -> Path | None:
+    """Return the file that tells which class implies which, made if need be; None: no such."""
+    if not proof.labels:
+        return None
+    file: Path = options.work / "techniques" / f"{proof.data}-implications.parquet"
+    if not file.exists():
+        reeltag(f"labels {proof.labels.format(data=options.data)} --out {file}")
+    return file
+
+
+def gathered(options: argparse.Namespace) -> dict[str, Any]:
+    """Return every proof that is there: its tables, what it took, its orders."""
+    proofs = []
+    for name, proof in PROOFS.items():
+        works = [work_of(name, seed, options.work) for seed in SEEDS]
+        files = [file for work in works if (file := work / f"{proof.solution}.json").exists()]
+        if not files:
+            continue
+        found = [json.loads(file.read_text()) for file in files]
+        orders = [order(proof, pair, found, data_of(proof, options)) for pair in proof.orders]
+        proofs.append(
+            {
+                "proof": name,
+                "solution": proof.solution,
+                "data": proof.data,
+                "metric": proof.metric,
+                "seeds": [each["config"]["seed"] for each in found],
+                "commands": [command_of(proof, e["config"]["seed"]) for e in found],
+                "minutes": [minutes(each) for each in found],
+                "tables": [table_json(table) for table in read_results(files).tables],
+                "orders": [each for each in orders if each],
+            }
+        )
+    return {"proofs": proofs}
+
+
+def minutes(found: dict[str, Any]) -> float:
+    """Return what all steps of a result took together."""
+    return round(sum(each["seconds"] or 0 for each in found["steps"]) / 60, 1)
+
+
+def table_json(table: ResultTable) -> dict[str, Any]:
+    """Return a table: means over the seeds, and each seed's figures."""
+    rows = [
+        {
+            "name": row.name,
+            "paper": list(row.paper),
+            "ours": [figure.value for figure in row.ours],
+            "seeds": [list(figure.seeds) for figure in row.ours],
+            "intervals": [figure.interval for figure in row.ours],
+        }
+        for row in table.rows
+    ]
+    heads = {"title": table.title, "paper": table.paper, "ours": table.ours}
+    return {**heads, "digits": table.digits, "note": table.note, "rows": rows}
+
+
+def order(
+    proof: Proof, pair: tuple[str, str], found: list[dict[str, Any]], data: Path
+) -> dict[str, Any] | None:
+    """Return how far the better of a pair is ahead in ours; None where it was not made."""
+    sides = [[predictions(each, name) for each in found] for name in pair]
+    if not all(file is not None for side in sides for file in side):
+        return None
+    ours, theirs = ([file for file in side if file] for side in sides)
+    over: AverageOver = "rated" if proof.metric == "map@k" else "listed"
+    score = compare(ours, theirs, data, average_over=over, bootstrap=400, quiet=True)
+    difference = score[proof.metric]
+    return {
+        "better": pair[0].partition("-")[2] if pair[0].startswith("predict") else pair[0],
+        "worse": pair[1].partition("-")[2] if pair[1].startswith("predict") else pair[1],
+        "value": difference.value,
+        "against": difference.against,
+        "difference": difference.difference,
+        "interval": difference.interval,
+        "seed_sd": difference.seed_sd,
+        "seeds": len(found),
+    }
+
+
+def predictions(found: dict[str, Any], name: str) -> Path | None:
+    """Return the prediction file of a step; None where the solution has no such step."""
+    for step in found["steps"]:
+        if step["name"] == name:
+            file = Path(step["folder"]) / "predictions.parquet"
+            return file if file.exists() else None
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
