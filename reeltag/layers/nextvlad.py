@@ -75,7 +75,8 @@ class NeXtVLAD(nn.Module):
         if torch.is_autocast_enabled(device):  # once, not at each of the three products
             frames_BTD = frames_BTD.to(torch.get_autocast_dtype(device))
         expand, compiling = self.expand.weight, torch.compiler.is_compiling()
-        if not compiling and mask_BT.numel() >= self.expand.out_features:
+        many = not compiling and mask_BT.numel() >= self.expand.out_features
+        if many or torch.compiler.is_exporting():  # then the products are of constants, made once
             weights_BTC, mass_BGK = self._weights(frames_BTD, expand, mask_BT)
             sum_BKF = expand_and_sum(frames_BTD, expand, weights_BTC, self.groups)
         else:

@@ -75,7 +75,8 @@ class LSTM(nn.Module):
         for kernel in _linears(self.kernels):
             input_GD, state_GH = kernel.weight.split([x_BTD.shape[-1], self.hidden], dim=1)
             given_BTG = x_BTD @ input_GD.T + kernel.bias + self.forget
-            zeros = x_BTD.new_zeros(2, x_BTD.shape[0], self.hidden).unbind()
+            shape = x_BTD.shape[0], self.hidden
+            zeros = x_BTD.new_zeros(shape), x_BTD.new_zeros(shape)  # ONNX wants no shared memory
             cell = _Cell(_lstm_cell, [state_GH], reverse=self.reverse)
             state, x_BTD = cell.scan(zeros, given_BTG, mask_BT)
             states.append(torch.stack(state, dim=1))

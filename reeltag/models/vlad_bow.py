@@ -103,7 +103,8 @@ def soft_counts(scores_BTK: Tensor, power: Tensor, mask_BT: Tensor) -> Tensor:
             return _SoftCounts.apply(scores_BTK, power.to(dtype), mask_BT)  # type: ignore[no-any-return]
         scores_BTK = scores_BTK.to(dtype)
         log_BTK = scores_BTK.abs().clamp(SMALLEST, LARGEST).log()
-        softmax_BTK = (log_BTK * power).exp().copysign(scores_BTK).softmax(dim=-1)
+        power_BTK = (log_BTK * power).exp()
+        softmax_BTK = torch.where(scores_BTK < 0, -power_BTK, power_BTK).softmax(dim=-1)
         return (mask_BT.unsqueeze(1) @ softmax_BTK).squeeze(1)
 
 
