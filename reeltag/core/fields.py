@@ -11,6 +11,9 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from reeltag.core.errors import ConfigError, DataError
 
+# metadata of a field that came later: at its default, whatever was made before is still the same
+ADDED = {"reeltag": "added"}
+
 _HINT = "Mend the file, or train anew with the options that it names."
 _PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 

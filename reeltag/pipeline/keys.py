@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.fields import ADDED
 
 DIGITS = 12  # of a key, hexadecimal: 48 bits
 _PLAIN = bool | int | float | str
@@ -48,7 +49,8 @@ def canonical(value: object, where: str) -> object:
     The order of a dict does not matter; 1 and 1.0, "a" and Path("a") differ; a tuple equals the
     list of its items. A dataclass stands for its class (with its module: each model family has a
     `Config`) and its fields, without those that are declared `field(compare=False)`: they say by
-    what means (workers, device), not what.
+    what means (workers, device), not what; and without those declared `field(metadata=ADDED)` that
+    have their default: results from before there was such a field stay good.
 
     Args:
         value: None, bool, number, text, Path, Enum, step, or list, tuple, set, dict or dataclass
@@ -74,8 +76,8 @@ def canonical(value: object, where: str) -> object:
         pairs = [[canonical(k, where), canonical(v, f"{where}.{k}")] for k, v in value.items()]
         return ["dict", sorted(pairs, key=_text)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [f.name for f in dataclasses.fields(value) if f.compare]
-        named = {name: canonical(getattr(value, name), f"{where}.{name}") for name in fields}
+        told = [f for f in dataclasses.fields(value) if f.compare and not _as_before(f, value)]
+        named = {f.name: canonical(getattr(value, f.name), f"{where}.{f.name}") for f in told}
         return ["dataclass", _kind(value), named]
     raise ConfigError(
         f"a {type(value).__qualname__} cannot be part of a step's config",
@@ -131,6 +133,11 @@ def resolved(value: object, folder_of: Callable[[Any], Path]) -> object:
     fields = [f.name for f in dataclasses.fields(value) if f.init]  # type: ignore[arg-type]
     found = {name: resolved(getattr(value, name), folder_of) for name in fields}
     return dataclasses.replace(value, **found)  # type: ignore[type-var]
+
+
+def _as_before(of: dataclasses.Field[Any], value: object) -> bool:
+    """Tell whether a field came later, and has the value that stands for what was before."""
+    return ADDED.items() <= of.metadata.items() and bool(getattr(value, of.name) == of.default)
 
 
 def _kind(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from reeltag.core.console import say
@@ -28,9 +28,11 @@ from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_named
 from reeltag.models.tagger import Tagger, read_class_names, read_config
+from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
 from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, TrainLog, Validation
 from reeltag.training.config import Recipe
+from reeltag.training.freezing import freeze
 from reeltag.training.interrupt import explained
 from reeltag.training.label_graph import tell_cooccurrence
 from reeltag.training.losses import Objective
@@ -182,6 +184,7 @@ def _fit(
     validate_every = (recipe.validate_every or steps_an_epoch) * recipe.accumulate
     name, metric = validation_metric(recipe, tagger.num_classes)
     objective = objective or objective_for(tagger, recipe)
+    freeze(tagger.model, recipe.frozen)
     module = TaggerTraining(tagger, objective, recipe, num_steps, batches, metric, out)
 
     begun_at = steps_done(checkpoint, module) if checkpoint else 0
@@ -193,19 +196,14 @@ def _fit(
     stop = StopRequest("step")
     saving = Checkpoint(out / "resume.ckpt", recipe.save_minutes, stop)
     callbacks: list[Callback] = [line, log, validation, SaveAtEnd(saving)]
-    if recipe.optim.ema:
-        callbacks.append(EMAWeightAveraging(decay=recipe.optim.ema))
-    if recipe.patience and batches.validate is not None:
-        callbacks.append(
-            EarlyStopping(
-                f"validate_{name}",
-                mode="max",
-                patience=recipe.patience,
-                check_on_train_epoch_end=False,
-            )
-        )
+    validates = batches.validate is not None
+    steps = validate_every // recipe.accumulate if validates else 0
+    averaging = averaging_for(recipe.optim, num_steps, steps)
+    callbacks += [averaging] if averaging else []
+    if recipe.patience and validates:
+        callbacks.append(_stopping(f"validate_{name}", recipe.patience))
     callbacks.append(saving)
-    _tell_beginning(tagger, recipe, batches, num_steps, out)
+    _tell_beginning(tagger, recipe, batches, num_steps, out, averaging)
     if 0 < num_steps <= begun_at:
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
     with _quiet_lightning(), explained(out), listening_for_stop(stop):
@@ -226,6 +224,10 @@ def _fit(
             tagger.save_weights(out)
         write_json(out / "metrics.json", {**dataclasses.asdict(result), "run": str(out)})
     return result
+
+
+def _stopping(metric: str, patience: int) -> EarlyStopping:
+    return EarlyStopping(metric, mode="max", patience=patience, check_on_train_epoch_end=False)
 
 
 def _make_trainer(
@@ -288,7 +290,12 @@ def _world() -> int:
 
 
 def _tell_beginning(
-    tagger: Tagger, recipe: Recipe, batches: Batches, num_steps: int, out: Path
+    tagger: Tagger,
+    recipe: Recipe,
+    batches: Batches,
+    num_steps: int,
+    out: Path,
+    averaging: Averaging | None,
 ) -> None:
     if _rank() != 0:
         return
@@ -297,6 +304,8 @@ def _tell_beginning(
         f"{tagger.family}: {parameters / 1e6:.1f} M parameters, {tagger.num_classes} classes, "
         f"{len(batches.train)} batches of {recipe.batch_size} an epoch, {num_steps} steps -> {out}"
     )
+    if averaging:
+        say(averaging.words)
     for name, found in batches.skipped.items():
         say(f"skipped: {found} records with {name} (`reeltag info` names them)")
     if not _has_tensorboard():

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.fields import ADDED
 from reeltag.pipeline.keys import canonical, digest, readable, references, resolved
 from reeltag.pipeline.steps import Step, source, step
 from tests.pipeline.made import Numbers, nested
@@ -61,6 +62,15 @@ def test_another_process_with_another_hash_seed_computes_the_same_key() -> None:
 def test_a_key_is_12_hex_digits_and_known_by_heart() -> None:
     # a change of the canonical form makes everybody's results be computed anew: never by accident
     assert digest(canonical({"a": [1, 2.0, "x"]}, "")) == "d77b2c216a5e"
+
+
+def test_a_field_that_came_later_counts_only_where_it_has_another_value() -> None:
+    before = dataclasses.make_dataclass("Sizes", [("rate", float, 0.5)], frozen=True)
+    added = dataclasses.field(default=(), metadata=ADDED)
+    fields: list[Any] = [("rate", float, 0.5), ("frozen", tuple[str, ...], added)]
+    after = dataclasses.make_dataclass("Sizes", fields, frozen=True)
+    assert key(before()) == key(after()) == key(after(frozen=()))
+    assert key(after(frozen=("head",))) != key(after())
 
 
 def test_the_order_of_a_dict_and_tuple_or_list_do_not_matter() -> None:
