@@ -24,13 +24,13 @@ from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS
-from reeltag.models.tagger import Tagger
+from reeltag.models.tagger import AnyTagger
 
 DEFAULT_CHOICES = Choices()
 
 
 def predict(
-    tagger: Tagger,
+    tagger: AnyTagger,
     index: Index,
     out: Path,
     choices: Choices = DEFAULT_CHOICES,
@@ -42,7 +42,7 @@ def predict(
     overwrite: bool = False,
     restart: bool = False,
     finish: Callable[[Parts], dict[Kind, int]] | None = None,
-    video_source: Tagger | Path | None = None,
+    video_source: AnyTagger | Path | None = None,
 ) -> Outcome:
     """Score a split into the prediction file `out`; broken records are skipped and counted.
 
@@ -100,7 +100,7 @@ def predict(
     return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
 
 
-def refuse_misfit(tagger: Tagger, index: Index, choices: Choices) -> None:
+def refuse_misfit(tagger: AnyTagger, index: Index, choices: Choices) -> None:
     """Raise ConfigError where a tagger cannot be used on these data, before any batch is read."""
     there = {stream.name: stream.width for stream in index.streams}
     if any(there.get(name) != width for name, width in tagger.streams):
@@ -129,7 +129,7 @@ def refuse_misfit(tagger: Tagger, index: Index, choices: Choices) -> None:
         )
 
 
-def _refuse_other_names(tagger: Tagger, vocabulary: Vocabulary, where: Path) -> None:
+def _refuse_other_names(tagger: AnyTagger, vocabulary: Vocabulary, where: Path) -> None:
     """Raise ConfigError where a class has one name in the checkpoint and another in the data.
 
     A class without a name has a number for it, and fits any.
@@ -158,7 +158,7 @@ def refuse_too_short(items: VideoSet, choices: Choices) -> None:
 
 
 def video_scores_of(
-    source: Tagger | Path | None, tagger: Tagger, items: VideoSet, choices: Choices
+    source: AnyTagger | Path | None, tagger: AnyTagger, items: VideoSet, choices: Choices
 ) -> tuple[VideoScores | None, dict[str, str]]:
     """Return what candidates and fusion go by (None = `tagger` itself), and what tells it apart.
 
@@ -231,7 +231,9 @@ def tell_items(items: VideoSet, choices: Choices) -> None:
         say(f"{short:,} videos are too short: at head and tail all their segments are left out")
 
 
-def _about(tagger: Tagger, index: Index, choices: Choices, split: str, run: Path | None) -> About:
+def _about(
+    tagger: AnyTagger, index: Index, choices: Choices, split: str, run: Path | None
+) -> About:
     chosen = len(set(choices.segment_classes)) or tagger.num_classes
     return About(
         num_classes=tagger.num_classes,
@@ -247,7 +249,7 @@ def _about(tagger: Tagger, index: Index, choices: Choices, split: str, run: Path
 
 
 def _settings(
-    tagger: Tagger, index: Index, rows: NDArray[np.int64], choices: Choices
+    tagger: AnyTagger, index: Index, rows: NDArray[np.int64], choices: Choices
 ) -> dict[str, Any]:
     """Return all that predictions depend on; not what only changes how fast they come."""
     places = hashlib.blake2b("\n".join(index.shards).encode(), digest_size=8)
@@ -260,7 +262,7 @@ def _settings(
     return {**settings, **policy, "weights": weights_digest(tagger), "records": places.hexdigest()}
 
 
-def weights_digest(tagger: Tagger) -> str:
+def weights_digest(tagger: AnyTagger) -> str:
     """Return what tells one set of weights from another."""
     weights = hashlib.blake2b(digest_size=8)
     for name, value in tagger.state_dict().items():

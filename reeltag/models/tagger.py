@@ -42,7 +42,26 @@ class Tag:
     prob: float
 
 
-class Tagger(nn.Module):
+class AnyTagger(nn.Module):
+    """Whatever maps frames (B, T, D), as stored, and a mask (B, T) to logits (B, C) of named tags.
+
+    Attributes:
+        family: what kind of model it is, in a word.
+        streams: (name, width) of the streams, in the order in which they stand along D.
+        class_names: C names.
+    """
+
+    family: str
+    streams: tuple[tuple[str, int], ...]
+    class_names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.class_names)
+
+
+class Tagger(AnyTagger):
     """A model with everything between the stored bytes and its logits.
 
     Args:
@@ -73,11 +92,6 @@ class Tagger(nn.Module):
             )
         self.prepare = Preprocessing(preprocessing, config.dims, eigenvalues)
         self.model = config.build()
-
-    @property
-    def num_classes(self) -> int:
-        """C."""
-        return self.config.num_classes
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Map frames (B, T, D), uint8 as stored or float features, to logits (B, C)."""
