@@ -1,0 +1,339 @@
+"""A second level of trees over the predictions of many models (Samsung: one over 115 networks).
+
+Each candidate class of a video is a row of the label id and each model's probability, and the
+trees say how probable it is that the video has the label. Of a video that the trees were fitted on
+the booster is asked that has not seen its fold, so that what comes out can be soft labels:
+
+    train_trees(blocks, truth, BLEND / "trees")
+    predict_trees(blocks, Trees.load(BLEND / "trees"), OOF.parquet, about)
+    reeltag soften --from OOF.parquet --data DATA --out SOFT.parquet
+
+The models must be out of the same folds (`reeltag train --fold.count K`), or a booster learns from
+what its models knew by heart.
+
+Sizes. While trees grow, the rows are on disk, 4 (1 + M) + 1 bytes each; in memory are their bins, a
+byte a column, and some 40 bytes a row besides (targets twice, scores, gradients, the order of the
+leaves): `Sizes`. One booster at a time is in memory.
+
+Source: reference/video-level.md 4.6. There predict() gives the class, 0 or 1, where a score is
+needed; here all is probabilities.
+
+Letters in shapes: V videos, P rows, M models, K folds.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress, TaskID
+
+from reeltag.core.console import progress_bar, say, track
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import whole_folder
+from reeltag.core.seeding import derive_seed
+from reeltag.ensembling.joining import Block
+from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
+from reeltag.ensembling.tree_rows import Cell, RowFiles, Targets, folds_of, keys_of, rows_of
+from reeltag.ensembling.trees import AboutTrees, Grown, Trees
+from reeltag.inference.predictions import About, Kind, Rows, prediction_writer
+from reeltag.inference.truth import Truth
+
+Blocks = Callable[[], Iterator[Block]]
+
+
+class Sizes(NamedTuple):
+    """What so many rows take.
+
+    Attributes:
+        disk: bytes, while trees grow.
+        memory: bytes, while one booster grows; an estimate, some 10 % are LightGBM's own.
+    """
+
+    disk: int
+    memory: int
+
+    @classmethod
+    def of(cls, rows: int, models: int, max_bin: int = 255) -> "Sizes":
+        """Return what rows of that many models take.
+
+        >>> Sizes.of(150_000_000, 95)
+        Sizes(disk=57750000000, memory=20400000000)
+        """
+        columns = 1 + models
+        bins = columns * (1 if max_bin <= 255 else 2)
+        return cls(rows * (4 * columns + 1), rows * (bins + 40))
+
+
+def train_trees(
+    blocks: Blocks,
+    truth: Truth,
+    folder: Path,
+    config: TreeConfig = PUBLISHED,
+    *,
+    models: Sequence[str] = (),
+    folds: NDArray[np.integer] | None = None,
+    quiet: bool = False,
+) -> Trees:
+    """Grow one booster for each fold, and return them; they are in `folder` too.
+
+    Read once, the blocks become rows in files of `folder`, which are removed at the end. The same
+    blocks, truth and config give the same trees, whatever the number of threads.
+
+    Args:
+        blocks: gives the blocks of all models, one after another; of whole videos, or of segments,
+            of which the rated ones are fitted on.
+        truth: of the split that the blocks are about. Videos without a block do not count.
+        folder: to make; `Trees.load` reads it.
+        config: how they are grown.
+        models: names of the M models; () = numbers.
+        folds: (V,) the fold of each video of `truth`, 0 to K - 1; -1 = not fitted on. None: by the
+            labels, as `reeltag train --fold.count K --fold.seed S` divides the training split.
+        quiet: no progress, no words.
+
+    Raises:
+        DataError: there are no blocks, an id is not in the data, or a fold has no rows or only
+            positives or negatives to fit on.
+        ConfigError: `folds` does not fit the videos or the config, or `models` the blocks.
+        OutputError: `folder` exists, or the disk is full.
+    """
+    fold = _checked_folds(truth, config, folds)
+    with whole_folder(folder) as part:
+        rows_folder = part / "rows"
+        rows_folder.mkdir()
+        begun = time.monotonic()
+        files, targets, used = _built(blocks, truth, rows_folder, config, fold, quiet)
+        building = time.monotonic() - begun
+        names = tuple(models) or tuple(f"model {at}" for at in range(files.width - 1))
+        if len(names) != files.width - 1:
+            raise ConfigError(f"{len(names)} names of models, but {files.width - 1} columns")
+        _tell(files, config, building, quiet)
+        grown = [_grown(files, number, config, quiet) for number in range(config.folds)]
+        num_rows, num_videos = sum(files.counts.values()), int(used.sum())
+        about = AboutTrees(
+            num_classes=truth.num_classes,
+            models=names,
+            config=config,
+            videos=num_videos,
+            rows=num_rows,
+            bytes_on_disk=Sizes.of(num_rows, len(names)).disk,
+            seconds_building=round(building, 3),
+            boosters=tuple(history for _, history in grown),
+        )
+        order = np.flatnonzero(used)[np.argsort(targets.keys[used])]
+        boosters = tuple(booster for booster, _ in grown)
+        trees = Trees(about, boosters, targets.keys[order], fold[order])
+        trees.save(part)
+        shutil.rmtree(rows_folder)
+    return trees
+
+
+def _checked_folds(
+    truth: Truth, config: TreeConfig, folds: NDArray[np.integer] | None
+) -> NDArray[np.int16]:
+    """Return (V,) the fold of each video; ConfigError where they do not fit the videos."""
+    if folds is None:
+        return folds_of(truth, config.folds, config.seed)
+    if len(folds) != len(truth):
+        raise ConfigError(f"{len(folds)} folds were given for {len(truth)} videos")
+    if len(folds) and not (folds.min() >= -1 and folds.max() < config.folds):
+        raise ConfigError(
+            f"there is a fold {folds.max()}, but trees.folds = {config.folds}"
+            if folds.max() >= config.folds
+            else f"a fold must be -1 or more, got {folds.min()}"
+        )
+    return folds.astype(np.int16)
+
+
+def predict_trees(
+    blocks: Iterable[Block], trees: Trees, out: Path, about: About, *, quiet: bool = False
+) -> dict[Kind, int]:
+    """Write what the trees say of each candidate as a prediction file; return its rows by kind.
+
+    Scores are logits of the trees' probability. A video that the trees were fitted on is predicted
+    by the booster that has not seen it, any other by the mean of all. Videos before segments.
+
+    Args:
+        blocks: of the same models, in the same order, as the trees were grown over.
+        trees: of `train_trees`.
+        out: the file to make.
+        about: what it says of itself.
+        quiet: no progress, no words.
+
+    Raises:
+        DataError: a block has another number of models than the trees.
+        OutputError: `out` cannot be written.
+    """
+    written: dict[Kind, int] = {}
+    known = 0
+    width = len(trees.about.models)
+    with prediction_writer(out, about) as writer:
+        for block in blocks if quiet else track(blocks, "asking the trees"):
+            if block.logits_PM.shape[1] != width:
+                raise DataError(
+                    f"the trees were grown over {width} models ({', '.join(trees.about.models)}), "
+                    f"the predictions are of {block.logits_PM.shape[1]}",
+                    hint="Give one file of each of these models, in this order.",
+                )
+            folds = trees.folds_of(keys_of(block.ids))
+            known += int((folds >= 0).sum())
+            logits = trees.logits(rows_of(block), folds[block.row_of_pair()])
+            writer.write(_best_first(block, logits))
+            kind: Kind = "videos" if block.starts is None else "segments"
+            written[kind] = written.get(kind, 0) + len(block)
+    if known and len(trees.boosters) == 1 and not quiet:
+        say(f"{known:,} of these the trees were fitted on: do not judge the trees by them")
+    return written
+
+
+def _built(
+    blocks: Blocks,
+    truth: Truth,
+    folder: Path,
+    config: TreeConfig,
+    folds: NDArray[np.int16],
+    quiet: bool,
+) -> tuple[RowFiles, Targets, NDArray[np.bool_]]:
+    """Return the rows of all blocks, in files, and (V,) which videos have some."""
+    targets = Targets(truth)
+    apart = np.zeros(len(truth), bool)
+    if config.stopping == "apart":
+        apart = targets.apart(config.apart, config.seed)
+    used = np.zeros(len(truth), bool)
+    files: RowFiles | None = None
+    for block in blocks() if quiet else track(blocks(), "building rows"):
+        videos = targets.videos_of(block.ids)
+        used[videos[folds[videos] >= 0]] = True
+        wanted, positive = targets.of(block, videos)
+        video = videos[block.row_of_pair()]
+        rows, of_row = rows_of(block), folds[video]
+        files = files or RowFiles(folder, rows.shape[1])
+        wanted &= of_row >= 0
+        if not wanted.all():
+            rows, positive, of_row = rows[wanted], positive[wanted], of_row[wanted]
+            video = video[wanted]
+        files.add(rows, positive, of_row, apart[video])
+    if files is None or not files.counts:
+        raise DataError(
+            "the predictions hold no candidate of a video to fit on",
+            where=truth.data,
+            hint="Trees are fitted on predictions of whole videos, or of rated segments.",
+        )
+    return files, targets, used
+
+
+def _grown(
+    files: RowFiles, fold: int, config: TreeConfig, quiet: bool
+) -> tuple[lgb.Booster, Grown]:
+    """Return the booster of a fold: fitted on the others, or, if it is the only one, on all."""
+    begun = time.monotonic()
+    others = [at for at in range(config.folds) if at != fold] or [fold]
+    fitted = files.cells(others, apart=False)
+    if config.stopping == "held-out":
+        stopping = files.cells([fold], apart=False)
+    else:
+        stopping = files.cells(others, apart=True)
+    num_rows, positives = (
+        sum(of[cell] for cell in fitted) for of in (files.counts, files.positives)
+    )
+    if not stopping or not 0 < positives < num_rows:
+        raise DataError(
+            f"booster {fold} cannot be fitted: {num_rows:,} rows, {positives:,} of them positive, "
+            f"and {sum(files.counts[cell] for cell in stopping):,} rows to stop by",
+            hint="Take fewer folds, more videos, or more candidates.",
+        )
+    parameters = _parameters(config, fold)
+    train, stop = _datasets(files, fitted, stopping, config, parameters)
+    with progress_bar() as bar:
+        task = bar.add_task(f"booster {fold}", total=config.num_trees, visible=not quiet)
+        booster = lgb.train(
+            parameters,
+            train,
+            config.num_trees,
+            valid_sets=[stop],
+            valid_names=["stopping"],
+            callbacks=[lgb.early_stopping(config.patience, verbose=False), _Shown(bar, task)],
+        )
+    grown = Grown(
+        trees=booster.num_trees(),
+        loss=float(booster.best_score["stopping"]["binary_logloss"]),
+        rows=num_rows,
+        positives=positives,
+        stopping_rows=sum(files.counts[cell] for cell in stopping),
+        seconds=round(time.monotonic() - begun, 3),
+    )
+    if not quiet:
+        say(
+            f"booster {fold}: {grown.trees:,} trees on {num_rows:,} rows, loss {grown.loss:.5f} on "
+            f"{grown.stopping_rows:,} others, in {grown.seconds:.1f} s"
+        )
+    return booster, grown
+
+
+def _datasets(
+    files: RowFiles,
+    fitted: Sequence[Cell],
+    stopping: Sequence[Cell],
+    config: TreeConfig,
+    parameters: dict[str, Any],
+) -> tuple[lgb.Dataset, lgb.Dataset]:
+    """Return the rows to fit on and those to stop by, as LightGBM's bins."""
+    with ExitStack() as stack:
+        rows, judged = (
+            [stack.enter_context(closing(rows)) for rows in files.sequences(cells)]
+            for cells in (fitted, stopping)
+        )
+        categories = [0] if config.label_id == "category" else []
+        common: dict[str, Any] = {"params": parameters, "categorical_feature": categories}
+        train = lgb.Dataset(rows, files.targets(fitted), **common).construct()
+        stop = lgb.Dataset(judged, files.targets(stopping), reference=train, **common).construct()
+    return train, stop
+
+
+def _parameters(config: TreeConfig, fold: int) -> dict[str, Any]:
+    return {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.num_leaves,
+        "min_data_in_leaf": config.min_in_leaf,
+        "max_bin": config.max_bin,
+        "num_threads": config.threads,
+        "seed": derive_seed(config.seed, "trees", fold) % 2**31,
+        "deterministic": True,
+        "force_col_wise": True,  # by rows would keep the bins twice
+        "verbosity": -1,
+    }
+
+
+class _Shown:
+    """Moves a progress bar on with each tree."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def __call__(self, env: lgb.callback.CallbackEnv) -> None:
+        """Show that another tree has grown."""
+        self._bar.update(self._task, completed=env.iteration + 1)
+
+
+def _tell(files: RowFiles, config: TreeConfig, seconds: float, quiet: bool) -> None:
+    if quiet:
+        return
+    rows, positives = sum(files.counts.values()), sum(files.positives.values())
+    disk, memory = Sizes.of(rows, files.width - 1, config.max_bin)
+    say(
+        f"{rows:,} rows of {files.width} columns, {positives / rows:.1%} positive, in "
+        f"{seconds:.1f} s ({rows / max(seconds, 1e-9):,.0f} rows/s): {disk / 1e9:.2f} GB on disk, "
+        f"{memory / 1e9:.2f} GB of memory while trees grow"
+    )
+
+
+def _best_first(block: Block, logits: NDArray[np.float32]) -> Rows:
+    best = np.lexsort((block.classes, -logits, block.row_of_pair()))
+    return Rows(block.ids, block.starts, block.offsets, block.classes[best], logits[best])
