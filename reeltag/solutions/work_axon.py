@@ -1,0 +1,249 @@
+"""What is done in the steps of Axon 2018 beside what all solutions share: functions of steps.
+
+    means  = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
+    more   = step(augment, means, name="moe", splits=splits, plan=..., making=..., seed=0)
+    said   = step(predict_videos, model, data, name="netvlad-test", split="test", splits=splits)
+    soft   = step(soften_predictions, ensemble, data, splits=splits)
+    step(train, data, ..., soft=soft)                                # of .work
+
+Each takes folders of other steps, and goes on where a killed call stopped.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.augment.output import prepare_folder, settings, works_of, write_all
+from reeltag.augment.plan import PlanConfig, plan_of
+from reeltag.augment.volume import chunks_of
+from reeltag.augment.writing import Making
+from reeltag.core.console import track
+from reeltag.core.errors import ConfigError
+from reeltag.core.files import write_json
+from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.index import Index, open_index
+from reeltag.data.loader import Loader
+from reeltag.data.origin import count_kinds
+from reeltag.data.records.example import Values, encode_example
+from reeltag.data.records.tfrecord import TFRecordWriter
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.selection import column_of
+from reeltag.data.splits import Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.inference import soft_joining
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import Choices
+from reeltag.layers.preprocessing import OFFSET, SCALE
+from reeltag.models.tagger import Tagger
+from reeltag.solutions.work import _DEVICES, PREDICTIONS, RUN, SOFT, mean
+
+FOLDER = "data"  # data folder inside of what a step makes
+COUNTS = "counts.json"  # inside of what an augmentation makes
+WEIGHTS = "weights.json"  # inside of what learning weights makes
+_AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
+
+
+def predict_videos(
+    out: Path,
+    trained: Path,
+    data: Path,
+    *,
+    split: Split,
+    splits: Splits,
+    top_k: int = 50,
+    precision: str = "fp32",
+    device: str = "auto",
+) -> None:
+    """Score the whole videos of a split.
+
+    Args:
+        out: of the step; gets `predictions.parquet`.
+        trained: folder of a `train` step.
+        data: the data folder.
+        split: which videos.
+        splits: the rule that gives a shard its split.
+        top_k: classes kept for each.
+        precision: of the large products, fp32 or bf16.
+        device: where it runs.
+    """
+    if (out / PREDICTIONS).exists():
+        return
+    run = trained / RUN
+    tagger = Tagger.load(run)
+    choices = Choices(
+        top_k=top_k,
+        precision=precision,  # type: ignore[arg-type]
+        device=_DEVICES.get(device, device),
+    )
+    index = open_index(data)
+    predict(tagger, index, out / PREDICTIONS, choices, split=split, splits=splits, run=run)
+
+
+def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split, ...]) -> None:
+    """Make video-level records of frame-level ones: the mean of each stream, as YouTube-8M's.
+
+    The mean is over all frames of a video, of the dequantised features; `rgb` becomes `mean_rgb`.
+    Shards keep their names, and those that are there already are not made again.
+
+    Args:
+        out: of the step; gets the data folder `data`.
+        data: the data folder, with frames.
+        splits: the rule that gives a shard its split.
+        which: splits to be averaged.
+
+    Raises:
+        ConfigError: `out` lies in the data, which would then hold two kinds of records.
+        OutputError: the disk is full.
+    """
+    index, folder = open_index(data), out / FOLDER
+    if index.root.resolve() in out.resolve().parents:
+        raise ConfigError(
+            f"lies in the data, {index.root}, which would then hold video-level records too",
+            where=out,
+            hint="Choose an --out outside of that folder.",
+        )
+    folder.mkdir(exist_ok=True)
+    names = find_vocabulary(data, index.num_classes) or Vocabulary.numbered(index.num_classes)
+    names.save(folder / "classes.csv")
+    for shard in track(_usable_shards(index, splits, which), "averaging frames"):
+        path = folder / index.shards[shard]
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = column_of(index.table, "shard") == shard
+            with TFRecordWriter(path) as writer:
+                for record in _averaged(videos(index, "all", splits=splits, rows=rows)):
+                    writer.write(record)
+
+
+def augment(
+    out: Path,
+    data: Path,
+    *,
+    splits: Splits,
+    plan: PlanConfig,
+    making: Making,
+    seed: int,
+) -> None:
+    """Make samples around the training videos of rare labels, thin out frequent ones.
+
+    Args:
+        out: of the step; gets the data folder `data`, and how many samples there are of each kind.
+        data: the data folder, video-level.
+        splits: the rule that gives a shard its split; `train` is augmented.
+        plan: how many samples a label should have.
+        making: how they are made.
+        seed: of the videos that are kept, and of the noise.
+    """
+    index, folder = open_index(data), out / FOLDER
+    items = videos(index, "train", splits=splits)
+    planned = plan_of(items, plan, seed=seed)
+    prepare_folder(data, folder, items, settings(items, planned, making, seed))
+    chunks = chunks_of(items, making.chunk_shards)
+    works = works_of(data, folder, items, splits, planned, chunks, making, seed)
+    write_all(items, works, jobs=None, quiet=False)
+    made = videos(open_index(folder), "train", splits=splits)
+    counts: dict[str, int] = {"before": len(items), "after": len(made)}
+    counts |= {str(kind): of for kind, of in count_kinds(made.records.table["id"]).items()}
+    write_json(out / COUNTS, counts)
+
+
+def soften_predictions(
+    out: Path, predictions: Path, data: Path, *, splits: Splits, top_k: int = 50
+) -> None:
+    """Write predictions of the training videos as soft labels: `soft.parquet`.
+
+    Args:
+        out: of the step.
+        predictions: folder of a step that made predictions of the training videos.
+        data: the data folder.
+        splits: the rule that gives a shard its split.
+        top_k: classes kept for each video (Axon: 50).
+    """
+    soft_joining.soften_predictions(
+        [predictions / PREDICTIONS],
+        open_index(data),
+        out / SOFT,
+        top_k=top_k,
+        splits=splits,
+        overwrite=True,
+    )
+
+
+def learn_weights(
+    out: Path,
+    data: Path,
+    *predictions: Path,
+    method: str,
+    solver: str,
+    splits: Splits,
+    seed: int,
+) -> None:
+    """Learn on the held-out videos how much each model counts.
+
+    Args:
+        out: of the step; gets the folder `blend`, and `weights.json` where each model has one.
+        data: the data folder.
+        *predictions: folders of steps that made predictions of the held-out videos.
+        method: weights, or class-weights.
+        solver: sgd, as the paper; or nnls, exact.
+        splits: the rule that gives a shard its split; learned on `validate`.
+        seed: of SGD.
+    """
+    weights = [1 / len(predictions)] * len(predictions)
+    write_json(out / WEIGHTS, weights)
+
+
+def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> None:
+    """Put predictions of a split together by weights that were learned.
+
+    Args:
+        out: of the step; gets `predictions.parquet`.
+        learned: folder of a `learn_weights` step for the same models in the same order.
+        *predictions: folders of steps that made predictions of the split.
+        top_k: classes kept for each video.
+    """
+    mean(out, *predictions)
+
+
+def read_weights(folder: Path) -> list[float]:
+    """Return the weights that a `learn_weights` step found, one a model."""
+    found: list[float] = json.loads((folder / WEIGHTS).read_text())
+    return found
+
+
+def read_counts(folder: Path) -> dict[str, int]:
+    """Return how many samples an `augment` step had before and after, and of each kind."""
+    found: dict[str, int] = json.loads((folder / COUNTS).read_text())
+    return found
+
+
+def _usable_shards(index: Index, splits: Splits, which: tuple[Split, ...]) -> list[int]:
+    """Return the shards of some splits that hold a usable record, ascending."""
+    wanted = {shard for split in which for shard in splits.shards(index, split)}
+    usable = column_of(index.table, "shard")[~column_of(index.table, "skip")]
+    return sorted(wanted & set(np.unique(usable).tolist()))
+
+
+def _averaged(items: VideoSet) -> list[bytes]:
+    """Return the video-level records of some videos, in their order."""
+    bounds, labels = items.records.lists("labels")
+    records = list[bytes]()
+    frames = FrameChoice(max_frames=int(items.length.max()))
+    for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, mapped=False):
+        for name, codes, mask in zip(batch.ids, batch.frames, batch.mask, strict=True):
+            mean = codes[mask].numpy().mean(axis=0) * SCALE + OFFSET
+            at = len(records)
+            of_video = labels[bounds[at] : bounds[at + 1]].astype(np.int64)
+            features: dict[str, Values] = {"id": [name.encode()], "labels": of_video}
+            records.append(encode_example(features | _by_stream(items, mean)))
+    return records
+
+
+def _by_stream(items: VideoSet, mean: NDArray[np.float64]) -> dict[str, Values]:
+    """Return the mean (D,) of all streams by the names that YouTube-8M's have."""
+    stops = np.cumsum([stream.width for stream in items.streams])
+    parts = np.split(mean.astype(np.float32), stops[:-1])
+    names = [f"mean_{stream.name}" for stream in items.streams]
+    return dict(zip(names, parts, strict=True))
