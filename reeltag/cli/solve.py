@@ -24,9 +24,9 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.pipeline.amounts import size
 from reeltag.pipeline.cleaning import leftovers, remove
 from reeltag.pipeline.drawing import drawn, summary
+from reeltag.pipeline.engines import EngineName, make
 from reeltag.pipeline.keys import readable
 from reeltag.pipeline.planning import plan
-from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of, read_record
 from reeltag.solutions.about import About, about, solution_name, solution_named
@@ -57,6 +57,16 @@ class Options:
     """Show the graph, what is done, what is to do, and what that takes; run nothing."""
     keep_going: bool = False
     """After a step has failed, run what does not depend on it before giving up."""
+    engine: EngineName = "local"
+    """local: workers on this machine; ray: on all nodes of the Ray cluster that RAY_ADDRESS names
+    or this machine belongs to (`ray start`; pip install 'reeltag[cluster]'). WORK and DATA must
+    then lie on a folder that all nodes see under the same path, which is checked."""
+    workers: int = 0
+    """Steps that are made at once, each by a process of its own that has one GPU, or its share of
+    the cores. 0: one for each GPU that is visible (on a cluster without any: one a node). Ctrl-C
+    stops them all, and the same command goes on; WORK/logs/ keeps what each said."""
+    retries: int = 1
+    """How often a step that failed is gone on with before it is given up."""
     only: str = ""
     """Run only this step and what it needs: its name, or the name of its folder."""
     clean: bool = False
@@ -140,7 +150,14 @@ class Solve:
                 _print_table(drawn(made))
                 STDOUT.print(summary(made), highlight=False, markup=False, soft_wrap=True)
             return 0
-        run(steps, root, keep_going=options.keep_going)
+        make(
+            steps,
+            root,
+            engine=options.engine,
+            workers=options.workers,
+            retries=options.retries,
+            keep_going=options.keep_going,
+        )
         tables, closing = list[Table](), ""
         if not options.only:
             tables = list(goal.tables(lambda step: folder_of(step, root)))

@@ -5,55 +5,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError, ReeltagError
-from reeltag.pipeline.amounts import duration, size
-from reeltag.pipeline.keys import resolved
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.pipeline.events import Event, Kind, tell
+from reeltag.pipeline.failures import FailedStepsError, Failures, hopeless, reason
 from reeltag.pipeline.locks import attempted, holder
+from reeltag.pipeline.making import kept, make, sessions
 from reeltag.pipeline.steps import Node, Source, Step, as_steps, ordered
-from reeltag.pipeline.store import (
-    begin,
-    finish,
-    folders,
-    is_done,
-    lock_of,
-    part_of,
-)
+from reeltag.pipeline.store import Record, is_done, lock_of
 
-Kind = Literal["there", "begun", "resumed", "done", "failed", "waiting"]
+__all__ = ["PATIENCE", "Event", "FailedStepsError", "missing", "refuse_ranks", "run", "tell"]
+
 PATIENCE = 0.5  # seconds between two looks at what another process is making
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened on the way to the goals.
-
-    Attributes:
-        kind: "begun" and "resumed": a step; "done", "failed": the same; "waiting": all that could
-            be done is being done by others; "there": at the start, what needs no work.
-        step: which; None for "there".
-        number: of the step in the order of work, from 1; for "there", steps that are there.
-        total: steps of the whole graph.
-        seconds: that the step took, if "done" with all its sessions.
-        elapsed: seconds since the run began.
-        bytes: of the result.
-        words: who is waited for, where an unfinished step lies, or how many sessions it took.
-    """
-
-    kind: Kind
-    step: Step | None = None
-    number: int = 0
-    total: int = 0
-    seconds: float = 0.0
-    elapsed: float = 0.0
-    bytes: int = 0
-    words: str = ""
-
-
-class FailedStepsError(ReeltagError):
-    """Steps failed, and all that did not depend on them was made."""
 
 
 def run(
@@ -62,6 +25,7 @@ def run(
     on_event: Callable[[Event], None] | None = None,
     *,
     keep_going: bool = False,
+    retries: int = 0,
 ) -> None:
     """Make the goals, and of all that they need what is missing, under `root`.
 
@@ -73,6 +37,7 @@ def run(
         root: folder for all results; made where it is missing.
         on_event: told what happens; None: `tell`, lines on stderr.
         keep_going: after a step has failed, make what does not depend on it.
+        retries: how often a step that failed is gone on with at once.
 
     Raises:
         FailedStepsError: with `keep_going`, at the end; it names them all.
@@ -80,32 +45,29 @@ def run(
         DataError: data that the steps need are not there.
         Exception: whatever a step raises, with a note that names the step and how to go on.
     """
-    _refuse_ranks()
+    refuse_ranks()
     goals = as_steps(goals)
     steps = [node for node in ordered(goals) if isinstance(node, Step)]
     numbers = {step.folder_name: number for number, step in enumerate(steps, start=1)}
-    work = _Work(root, numbers, on_event or tell)
+    failures = Failures(retries)
+    work = _Work(root, numbers, on_event or tell, failures)
     todo = missing(goals, root)
     work.tell("there", number=sum(is_done(step, root) for step in steps))
-    failed: dict[str, str] = {}
-    while ready := [s for s in todo if s.folder_name not in failed and _can_begin(s, root)]:
+    gone = failures.given_up
+    while ready := [s for s in todo if s.folder_name not in gone and _can_begin(s, root)]:
         for step in ready:
             try:
                 if work.attempt(step):
                     break
-            except Exception as error:
-                if not keep_going:
+            except Exception:
+                if step.folder_name in gone and not keep_going:
                     raise
-                failed[step.folder_name] = f"{step.name} ({type(error).__name__}: {error})"
                 break
         else:
             work.wait(ready)
         todo = missing(goals, root)
-    if failed:
-        raise FailedStepsError(
-            f"{len(failed)} of {len(steps)} steps failed: {', '.join(failed.values())}",
-            hint="The same command tries them again.",
-        )
+    if gone:
+        raise failures.error(steps, todo)
 
 
 def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
@@ -131,24 +93,6 @@ def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
     return list(found.values())
 
 
-def tell(event: Event) -> None:
-    """Say on stderr what happened."""
-    name = event.step.name if event.step else ""
-    head = f"[{event.number}/{event.total}] {name}"
-    if event.kind == "there" and event.number:
-        say(f"{event.number} of {event.total} steps are there already.")
-    elif event.kind in ("begun", "resumed"):
-        say(f"{head} ..." if event.kind == "begun" else f"{head} goes on ...")
-    elif event.kind == "done":
-        took, size_ = duration(event.seconds), size(event.bytes)
-        took = f"{took} {event.words}" if event.words else took
-        say(f"{head} done in {took}, {size_} ({duration(event.elapsed)} since the start)")
-    elif event.kind == "waiting":
-        say(f"{head}: waiting for {event.words}")
-    elif event.kind == "failed":
-        say(f"{head} stopped after {duration(event.seconds)}; {event.words}")
-
-
 @dataclass(frozen=True)
 class _Work:
     """One call of `run`."""
@@ -156,6 +100,7 @@ class _Work:
     root: Path
     numbers: Mapping[str, int]
     on_event: Callable[[Event], None]
+    failures: Failures
     start: float = field(default_factory=time.monotonic)
     waited: set[str] = field(default_factory=set)
 
@@ -198,21 +143,25 @@ class _Work:
         time.sleep(PATIENCE)
 
     def _make(self, step: Step) -> None:
-        part, place, record = part_of(step, self.root), folders(self.root), begin(step, self.root)
-        self.tell("begun" if record.sessions == 1 else "resumed", step)
         begun = time.monotonic()
+
+        def on_begin(record: Record) -> None:
+            self.tell("begun" if record.sessions == 1 else "resumed", step)
+
         try:
-            if not record.finished:
-                inputs = [given.located(place) for given in step.inputs]
-                options = {name: resolved(value, place) for name, value in step.config.items()}
-                step.fn(part, *inputs, **options, **step.means)
-            record = finish(step, self.root, record, time.monotonic() - begun)
+            record = make(step, self.root, on_begin)
         except BaseException as error:
-            words = f"what it has made is kept in {part}: the same command goes on from there."
-            error.add_note(f"in step {step.name}; {words}")
-            self.tell("failed", step, seconds=time.monotonic() - begun, words=words)
+            seconds, words = time.monotonic() - begun, f"{kept(step, self.root)}."
+            if not isinstance(error, Exception):
+                self.tell("failed", step, seconds=seconds, words=words)
+            elif self.failures.add(step, reason(error), hopeless=hopeless(error)):
+                self.tell("again", step, seconds=seconds, words=reason(error))
+            else:
+                tried = self.failures.tried(step)
+                words = words if tried == "tried once" else f"{tried}; {words}"
+                self.tell("failed", step, seconds=seconds, words=words)
             raise
-        words = f"in {record.sessions} sessions" if record.sessions > 1 else ""
+        words = sessions(record)
         self.tell("done", step, seconds=record.seconds, bytes_=record.bytes, words=words)
 
 
@@ -220,10 +169,12 @@ def _can_begin(step: Step, root: Path) -> bool:
     return all(is_done(before, root) for before in step.needs)
 
 
-def _refuse_ranks() -> None:
+def refuse_ranks() -> None:
+    """Raise ConfigError on a rank of torchrun."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise ConfigError(
             "steps are not run on the ranks of torchrun",
-            hint="Start the command once for each GPU, with CUDA_VISIBLE_DEVICES=0, =1 and so on "
-            "and the same folder: the processes share the steps out.",
+            hint="Start the command alone, with --workers N. Or start it once for each GPU, with "
+            "CUDA_VISIBLE_DEVICES=0, =1 and so on and the same folder: the processes share the "
+            "steps out.",
         )

@@ -154,6 +154,15 @@ class Step(Node):
         object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
         _ = self.key  # a config that cannot be hashed is refused where it is written
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to make the step; what it costs is asked here."""
+        state = {**self.__dict__, "config": dict(self.config), "estimate": None}
+        state.pop("needs", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, config=MappingProxyType(state["config"]))
+
     @property
     def function(self) -> str:
         """Module and name of the function."""

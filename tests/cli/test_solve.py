@@ -70,10 +70,10 @@ def test_flags_are_those_of_the_config_and_change_what_depends_on_them(
     assert solve(tmp_path, "--json", "--seeds", "0", "1", "2") == 0
     captured = capsys.readouterr()
     assert "member-2 done" in captured.err and "member-1" not in captured.err
-    assert solve(tmp_path, "--json", "--rate", "2", "--workers", "7") == 0
+    assert solve(tmp_path, "--json", "--rate", "2", "--helpers", "7") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["tables"][0]["lines"][0]["ours"][0] == 24
-    assert solve(tmp_path, "--rate", "2", "--workers", "8") == 0
+    assert solve(tmp_path, "--rate", "2", "--helpers", "8") == 0
     assert "[1/3]" not in capsys.readouterr().err
 
 

@@ -31,7 +31,7 @@ class Config:
     """What each is multiplied by."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One member each."""
-    workers: int = field(default=2, compare=False)
+    helpers: int = field(default=2, compare=False)
     """Processes."""
 
 
