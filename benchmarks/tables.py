@@ -21,6 +21,10 @@ def main() -> None:
     _fill(DOCS / "models.md", {"zoo": _zoo(), "rates": _rates()})
     if (RESULTS / "techniques.json").exists():
         _fill(DOCS / "techniques.md", _techniques())
+    if (RESULTS / "reproductions.json").exists():
+        _fill(DOCS / "reproductions.md", _reproductions())
+    if (RESULTS / "bench_segment_scoring.json").exists():
+        _fill(DOCS / "scale.md", {"segment_scoring": _figures("bench_segment_scoring.json")})
 
 
 def _fill(page: Path, tables: dict[str, str]) -> None:
@@ -141,9 +145,57 @@ def _quality() -> str:
     return "\n".join(rows)
 
 
+def _reproductions() -> dict[str, str]:
+    """Return for each proof the tables of its paper beside ours, and the paper's orders."""
+    found = {}
+    for proof in _read(RESULTS / "reproductions.json")["proofs"]:
+        texts = [_paper_table(table) for table in proof["tables"]]
+        texts += [_orders(proof)] if proof["orders"] else []
+        found[proof["proof"]] = "\n\n".join(texts)
+    return found
+
+
+def _paper_table(table: dict[str, Any]) -> str:
+    digits = table["digits"]
+
+    def told(value: float | None) -> str:
+        return "" if value is None else f"{value:.{digits}f}"
+
+    paper = [f"paper: {metric}" for metric in table["paper"]]
+    seeds = [head for metric in table["ours"] for head in (f"ours: {metric}", "by seed")]
+    rows = [f"**{table['title']}**", ""]
+    rows.append(f"| | {' | '.join([*paper, *seeds])} |")
+    rows.append("|---" * (1 + len(paper) + len(seeds)) + "|")
+    for row in table["rows"]:
+        cells = [told(value) for value in row["paper"] or [None] * len(paper)]
+        for value, by in zip(row["ours"], row["seeds"], strict=True):
+            cells += [told(value), ", ".join(map(told, by))]
+        rows.append(f"| {row['name']} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _orders(proof: dict[str, Any]) -> str:
+    """Return a row for each pair of models of which the paper says which is better."""
+    rows = [f"**The paper's orders, {proof['metric']}, {len(proof['seeds'])} seeds**", ""]
+    rows.append("| better | than | ours | against | difference [95 %] | holds here |")
+    rows.append("|---|---|---|---|---|---|")
+    for each in proof["orders"]:
+        low, high = each["interval"]
+        holds = "yes" if low > 0 else "**no**" if high < 0 else "not told apart"
+        rows.append(
+            f"| {each['better']} | {each['worse']} | {each['value']:.4f} | {each['against']:.4f} | "
+            f"{each['difference']:+.4f} [{low:+.4f}, {high:+.4f}] | {holds} |"
+        )
+    return "\n".join(rows)
+
+
 def _speed() -> str:
+    return _figures("bench_*.json")
+
+
+def _figures(pattern: str) -> str:
     rows = ["| figure | value | bar | met |", "|---|---|---|---|"]
-    for path in sorted(RESULTS.glob("bench_*.json")):
+    for path in sorted(RESULTS.glob(pattern)):
         for figure in _read(path)["figures"]:
             met = {True: "yes", False: "**no**", None: ""}[figure.get("met")]
             value = (
