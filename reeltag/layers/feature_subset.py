@@ -24,10 +24,10 @@ class FeatureSubset(nn.Module):
     def __init__(self, dim: int, share: float, seed: int = 0) -> None:
         super().__init__()
         self.share = share
-        kept = np.random.default_rng(derive_seed(seed, "features")).permutation(dim)
-        mask_D = torch.zeros(dim)
-        mask_D[torch.from_numpy(kept[: max(1, round(share * dim))])] = 1.0
-        self.register_buffer("kept_D", mask_D, persistent=False)
+        chosen = np.random.default_rng(derive_seed(seed, "features")).permutation(dim)
+        kept = np.zeros(dim, np.float32)
+        kept[chosen[: max(1, round(share * dim))]] = 1.0
+        self.register_buffer("kept_D", torch.from_numpy(kept), persistent=False)
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return (..., D)."""

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reeltag.layers.dropout import Dropout
 from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
 
@@ -42,23 +43,28 @@ class ShiftNorm(MaskedBatchNorm):
 
 
 class DenseLayer(nn.Module):
-    """y = activation(norm(W x)).
+    """y = dropout(activation(norm(W x))).
 
     Args:
         fan_in: I.
         fan_out: O.
         activation: name of the bend.
+        dropout: share of the values that are dropped in training (the authors: 0).
     """
 
-    def __init__(self, fan_in: int, fan_out: int, activation: Activation) -> None:
+    def __init__(
+        self, fan_in: int, fan_out: int, activation: Activation, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.linear = xavier_linear(fan_in, fan_out, bias=False)
         self.norm = ShiftNorm(fan_out)
         self.activation = ACTIVATIONS[activation]
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """Return (B, O), float32 (float64 stays)."""
-        return self.activation(self.norm(self.linear(x_BI)))
+        bent_BO: Tensor = self.dropout(self.activation(self.norm(self.linear(x_BI))))
+        return bent_BO
 
 
 class SubNet(nn.Module):
@@ -70,6 +76,8 @@ class SubNet(nn.Module):
         hidden: widths of the layers, of the first stream's if the streams are apart.
         other_hidden: widths of the layers of each other stream; empty: all streams are one vector.
         activation: of every layer; the output has none.
+        input_dropout: share of the input values that are dropped in training (the authors: 0).
+        dropout: share of the values that each layer drops in training (the authors: 0).
     """
 
     def __init__(
@@ -80,12 +88,17 @@ class SubNet(nn.Module):
         hidden: Sequence[int],
         other_hidden: Sequence[int] = (),
         activation: Activation = "relu",
+        input_dropout: float = 0.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.dims = list(dims) if other_hidden else [sum(dims)]
         widths = [tuple(hidden)] + [tuple(other_hidden)] * (len(self.dims) - 1)
+        self.input_dropout = Dropout(input_dropout)
         self.towers = nn.ModuleList(
-            nn.Sequential(*(DenseLayer(*sizes, activation) for sizes in pairwise((dim, *layers))))
+            nn.Sequential(
+                *(DenseLayer(*sizes, activation, dropout) for sizes in pairwise((dim, *layers)))
+            )
             for dim, layers in zip(self.dims, widths, strict=True)
         )
         size = sum(layers[-1] for layers in widths)
@@ -93,6 +106,7 @@ class SubNet(nn.Module):
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return (B, O); `x_BD` has the streams side by side."""
+        x_BD = self.input_dropout(x_BD)
         streams = zip(self.towers, x_BD.split(self.dims, dim=-1), strict=True)
         hidden = [tower(x_BI) for tower, x_BI in streams]
         output_BO: Tensor = self.output(hidden[0] if len(hidden) == 1 else torch.cat(hidden, -1))

@@ -8,15 +8,17 @@ leaky ReLU, dropout on the input, and audio of half the weight of rgb, is the be
 video-level model in docs/models.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reeltag.core.fields import ADDED
 from reeltag.layers.dropout import Dropout
 from reeltag.layers.experts import OutputLayer
+from reeltag.layers.feature_subset import FeatureSubset
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import FullyConnectedBlock
@@ -40,6 +42,10 @@ class Config:
     stream_scales: tuple[float, ...] = ()
     """What each stream is multiplied with; for streams beyond the last number, the last counts;
     empty: 1."""
+    features: float = field(default=1.0, metadata=ADDED)
+    """Share of the input values that the model looks at, drawn once by `features_seed`; 1: all."""
+    features_seed: int = field(default=0, metadata=ADDED)
+    """Of that choice."""
     input_dropout: float = 0.0
     """Share of the input values that are dropped in training."""
     dropout: float = 0.0
@@ -54,8 +60,10 @@ class Config:
         require(wide, "hidden", self.hidden, "one width >= 1 for each layer")
         positive = all(0 < scale < float("inf") for scale in self.stream_scales)
         require(positive, "stream_scales", self.stream_scales, "finite numbers > 0, or none")
-        for field in ("input_dropout", "dropout"):
-            require_fraction(field, getattr(self, field))
+        share = self.features
+        require(0 < share <= 1, "features", share, "a share of the values, in (0, 1]")
+        for name in ("input_dropout", "dropout"):
+            require_fraction(name, getattr(self, name))
 
     def scales(self) -> list[float]:
         """Return the factor of each stream."""
@@ -78,6 +86,7 @@ class EarlyConcatFCN(nn.Module):
             [torch.full((dim,), s) for dim, s in zip(config.dims, config.scales(), strict=True)]
         )
         self.register_buffer("scale_D", scale_D, persistent=False)
+        self.subset = FeatureSubset(sum(config.dims), config.features, config.features_seed)
         self.input_dropout = Dropout(config.input_dropout)
         block = FullyConnectedBlock if config.norm else _PlainBlock
         sizes = pairwise((sum(config.dims), *config.hidden))
@@ -86,7 +95,8 @@ class EarlyConcatFCN(nn.Module):
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""
-        x_BD = self.input_dropout(masked_mean(frames_BTD, mask_BT) * self.scale_D)
+        x_BD = self.subset(masked_mean(frames_BTD, mask_BT)) * self.scale_D
+        x_BD = self.input_dropout(x_BD)
         logits_BC: Tensor = self.output(self.layers(x_BD))
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
 

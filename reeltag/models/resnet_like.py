@@ -7,11 +7,13 @@ Made for video-level features (one frame, the mean); on frames it takes the mean
 one stream has that stream's tower only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from reeltag.core.fields import ADDED
+from reeltag.layers.feature_subset import FeatureSubset
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
@@ -52,6 +54,10 @@ class Config:
     """Share of the values that each block drops in training."""
     noise: float = 0.0
     """Standard deviation of the noise on the input in training, in those of each value."""
+    features: float = field(default=1.0, metadata=ADDED)
+    """Share of the input values that the model looks at, drawn once by `features_seed`; 1: all."""
+    features_seed: int = field(default=0, metadata=ADDED)
+    """Of that choice."""
     gate: bool = False
     """Multiply the logits by a sigmoid of a linear map of all logits."""
 
@@ -60,8 +66,8 @@ class Config:
         require_input(self.num_classes, self.dims)
         require_positive("inner", self.inner)
         require_fraction("dropout", self.dropout)
-        for field in ("stream_blocks", "concat_blocks"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "an integer >= 0")
+        for name in ("stream_blocks", "concat_blocks"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "an integer >= 0")
         known = set(self.streams) <= set(range(len(self.dims)))
         distinct = len(set(self.streams)) == len(self.streams)
         there = f"distinct numbers of streams, 0 to {len(self.dims) - 1}, or none for all"
@@ -70,6 +76,8 @@ class Config:
         fits = not self.parts or (len(self.parts) == count and all(part > 0 for part in self.parts))
         require(fits, "parts", self.parts, f"{count} numbers > 0, or none")
         require(min(self.widths()) >= 1, "parts", self.parts, "parts that leave every stream units")
+        share = self.features
+        require(0 < share <= 1, "features", share, "a share of the values, in (0, 1]")
         require(0 <= self.noise < float("inf"), "noise", self.noise, "a finite number >= 0")
 
     def used(self) -> tuple[int, ...]:
@@ -92,6 +100,7 @@ class ResNetLikeModel(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.dims, self.streams, self.noise = config.dims, config.used(), config.noise
+        self.subset = FeatureSubset(sum(config.dims), config.features, config.features_seed)
         self.net = ResNetLike(
             [config.dims[number] for number in self.streams],
             config.num_classes,
@@ -105,7 +114,7 @@ class ResNetLikeModel(nn.Module):
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return logits (B, C)."""
-        x_BD = masked_mean(frames_BTD, mask_BT)
+        x_BD = self.subset(masked_mean(frames_BTD, mask_BT))
         if self.training and self.noise:
             spread_D = x_BD.std(dim=0, correction=0)
             x_BD = x_BD + self.noise * spread_D * torch.randn_like(x_BD)

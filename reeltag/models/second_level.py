@@ -10,17 +10,18 @@ labels, then all of it. The published graph takes the statistics of the test bat
 in its batch norms; here they are the running ones, so that a video is scored alike in any batch.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
+from reeltag.core.fields import ADDED
 from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import DenseLayer
 from reeltag.models import sub_nets
-from reeltag.models.checks import require, require_input
+from reeltag.models.checks import require, require_fraction, require_input
 from reeltag.models.sub_nets import RECIPE as RECIPE
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m tf_training/video_level_models.py"
@@ -39,11 +40,17 @@ class Config:
     """Width of each stream."""
     divisor: int = 1
     """Every layer is narrower by this factor; 1 is the published size."""
+    input_dropout: float = field(default=0.0, metadata=ADDED)
+    """Share of the input values that each net drops in training (the authors: 0)."""
+    dropout: float = field(default=0.0, metadata=ADDED)
+    """Share of the values that each layer drops in training (the authors: 0)."""
 
     def __post_init__(self) -> None:
         """Check every field; raise ConfigError."""
         require_input(self.num_classes, self.dims)
         ok = 1 <= self.divisor <= 256
+        for name in ("input_dropout", "dropout"):
+            require_fraction(name, getattr(self, name))
         require(ok, "divisor", self.divisor, "an integer from 1 to 256, the narrowest layer")
 
     def nets(self) -> list[tuple[sub_nets.Config, int]]:
@@ -56,6 +63,8 @@ class Config:
                 dims=self.dims,
                 hidden=tuple(width // self.divisor for width in net.hidden),
                 other_hidden=tuple(width // self.divisor for width in net.other_hidden),
+                input_dropout=self.input_dropout,
+                dropout=self.dropout,
             )
             found.append((narrow, size // self.divisor))
         return found
@@ -75,7 +84,8 @@ class SecondLevel(nn.Module):
         size = sum(size for _, size in nets) + sum(config.dims)
         first, second = (width // config.divisor for width in HIDDEN)
         self.hidden = nn.Sequential(
-            DenseLayer(size, first, "relu"), DenseLayer(first, second, "relu")
+            DenseLayer(size, first, "relu", config.dropout),
+            DenseLayer(first, second, "relu", config.dropout),
         )
         self.output = xavier_linear(second, config.num_classes, bias=False)
 

@@ -7,15 +7,16 @@ stream alone. In the authors' graph a net ends in 1024 or 2048 units for the net
 here, it ends in one logit a class.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from reeltag.core.fields import ADDED
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import ACTIVATIONS, Activation, SubNet
-from reeltag.models.checks import require, require_input
+from reeltag.models.checks import require, require_fraction, require_input
 
 SOURCE = "twoleggedeye/youtube8m tf_training/video_level_models.py"
 PREPROCESSING = PreprocessingConfig()
@@ -39,6 +40,10 @@ class Config:
     """Widths of the layers of each other stream; empty: all streams are one vector."""
     activation: Activation = "swish"
     """Bend of every layer: swish, relu or leaky."""
+    input_dropout: float = field(default=0.0, metadata=ADDED)
+    """Share of the input values that the net drops in training (the authors: 0)."""
+    dropout: float = field(default=0.0, metadata=ADDED)
+    """Share of the values that each layer drops in training (the authors: 0)."""
 
     def __post_init__(self) -> None:
         """Check every field; raise ConfigError."""
@@ -47,6 +52,8 @@ class Config:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, "hidden", self.hidden, widths)
         fine = all(width >= 1 for width in self.other_hidden)
         require(fine, "other_hidden", self.other_hidden, f"{widths}, or none")
+        for name in ("input_dropout", "dropout"):
+            require_fraction(name, getattr(self, name))
         known = self.activation in ACTIVATIONS
         require(known, "activation", self.activation, ", ".join(ACTIVATIONS))
 
@@ -58,6 +65,8 @@ class Config:
             hidden=self.hidden,
             other_hidden=self.other_hidden,
             activation=self.activation,
+            input_dropout=self.input_dropout,
+            dropout=self.dropout,
         )
 
     def build(self) -> "SubNetModel":

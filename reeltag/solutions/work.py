@@ -33,6 +33,7 @@ from reeltag.inference.rows import Rows
 from reeltag.inference.scoring import Choices
 from reeltag.inference.soft_labels import SoftChoices
 from reeltag.inference.soft_labels import soften as soften_file
+from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.models.tagger import Tagger
 from reeltag.solutions.judges import Judges
@@ -54,6 +55,7 @@ def train(
     family: str,
     model: ModelConfig,
     recipe: Recipe,
+    preprocessing: PreprocessingConfig | None = None,
     start: Path | None = None,
     soft: Path | None = None,
     equal: int = 0,
@@ -69,7 +71,9 @@ def train(
         model: sizes; classes and widths are taken from the data.
         recipe: everything else; what it says of `init`, `soft.file`, `soft.equal` and
             `accelerator` is replaced.
-        start: folder of a `train` step whose weights are the first ones.
+        preprocessing: what happens to the stored frames first; None = as the family's authors.
+        start: folder of a `train` step whose weights are the first ones, or a .safetensors file
+            whose tensors are taken by name.
         soft: folder of a `soften` step whose segments are learned from too.
         equal: of these, so many for each class; 0 takes all.
         labels: files for fields of `recipe.labels`, such as {"correlation": made / "P.parquet"}.
@@ -79,7 +83,7 @@ def train(
     done = run / "metrics.json"  # written last
     if not done.exists():
         data = data.resolve()
-        first = "" if start is None else str(start.resolve() / RUN)
+        first = "" if start is None else str(_weights_in(start.resolve()))
         file = "" if soft is None else str(soft.resolve() / SOFT)
         files = {name: str(path.resolve()) for name, path in (labels or {}).items()}
         if (run / "config.json").exists():
@@ -95,7 +99,7 @@ def train(
                 labels=dataclasses.replace(recipe.labels, **files),  # type: ignore[arg-type]
                 accelerator=accelerator,  # type: ignore[arg-type]
             )
-            fit.train(data, run, family, model, recipe)
+            fit.train(data, run, family, model, recipe, preprocessing)
         write_json(done, {**json.loads(done.read_text()), "run": RUN})  # `out` will be moved
     (run / "resume.ckpt").unlink(missing_ok=True)
 
@@ -270,6 +274,11 @@ def mean(out: Path, *predictions: Path) -> None:
 def read_scores(folder: Path) -> Any:  # noqa: ANN401  (as the json module returns it)
     """Return what a `score` or `compare` step has written."""
     return json.loads((folder / SCORES).read_text())
+
+
+def _weights_in(start: Path) -> Path:
+    """Return the run folder inside of a `train` step, or the file of tensors itself."""
+    return start if start.suffix == ".safetensors" else start / RUN
 
 
 def _dense(rows: Rows, num_classes: int) -> NDArray[np.float32]:

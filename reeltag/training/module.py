@@ -125,6 +125,10 @@ class TaggerTraining(LightningModule):
         if relation is not None and "relation" in checkpoint:
             relation.load_state_dict(checkpoint["relation"])
 
+    def _learning(self) -> list[nn.Parameter]:
+        """Return the parameters that are not frozen."""
+        return [value for value in self.tagger.parameters() if value.requires_grad]
+
     def validation_step(self, batch: FrameBatch, batch_idx: int) -> None:
         """Add a batch to the metric."""
         logits_BC = self.tagger(batch.frames, batch.mask).float()
@@ -136,7 +140,7 @@ class TaggerTraining(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam and its schedule, stepped once an optimiser step."""
         recipe = self.recipe
-        optimiser = make_optimiser(self.tagger.parameters(), recipe.optim)
+        optimiser = make_optimiser(self._learning(), recipe.optim)
         examples = recipe.batch_size * recipe.accumulate
 
         def factor(step: int) -> float:
