@@ -130,6 +130,17 @@ def test_the_weights_are_validated_until_there_is_a_mean_and_the_mean_from_then_
         assert_close(found, of)
 
 
+def test_averaging_leaves_the_training_itself_as_it_is(corpus: Path, tmp_path: Path) -> None:
+    plain = trained(corpus, tmp_path / "plain", recipe(validate_every=4))
+    for name, wanted in (
+        ("swa", recipe(swa_from=7, validate_every=4)),
+        ("ema", recipe(ema=0.9, validate_every=4)),
+    ):
+        states = trained(corpus, tmp_path / name, wanted)
+        for one, other in zip(plain, states, strict=True):
+            assert all(torch.equal(one[key], other[key]) for key in one)
+
+
 class Always:
     """A best value so far that any new one exceeds."""
 
