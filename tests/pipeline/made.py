@@ -1,12 +1,15 @@
 """Steps of arithmetic: each writes a number, and a line into a log of calls."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reeltag.core.errors import ConfigError
 from reeltag.pipeline.steps import Source, Step, step
 
 
@@ -64,6 +67,27 @@ def failing(out: Path, *inputs: Path, flag: Path) -> None:
     if flag.exists():
         raise ZeroDivisionError("by the flag")
     _write(out, 1.0)
+
+
+def failing_at_first(out: Path, *, how: str, log: Path) -> None:
+    """Fail the first time: by an error, by one that cannot pass, or with the whole process."""
+    _note(log, out)
+    print("a word of mine")
+    if not (out / "begun").exists():
+        (out / "begun").touch()
+        if how == "process":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise ConfigError("never") if how == "config" else ZeroDivisionError("at first")
+    _write(out, 1.0)
+
+
+def meeting(out: Path, *, mine: str, other: str, folder: Path) -> None:
+    """Write down process and environment when another step is at work at the same time."""
+    (folder / mine).touch()
+    until((folder / other).exists, 20.0)
+    names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+    said = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
+    (out / "said.json").write_text(json.dumps(said))
 
 
 def diamond(data: Source, log: Path, *, rate: float = 0.5, plus: float = 0.0) -> Step:

@@ -14,7 +14,18 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.pipeline.running import Event, FailedStepsError, run
 from reeltag.pipeline.steps import Source, Step, source, step
 from reeltag.pipeline.store import begin, finish, folder_of, is_done, part_of, read_record
-from tests.pipeline.made import calls, diamond, failing, folders, nested, slow, total, until, value
+from tests.pipeline.made import (
+    calls,
+    diamond,
+    failing,
+    failing_at_first,
+    folders,
+    nested,
+    slow,
+    total,
+    until,
+    value,
+)
 
 PROGRAM = """
 import signal, sys
@@ -213,6 +224,34 @@ def test_keep_going_makes_what_does_not_depend_on_a_failed_step(
     flag.unlink()
     run([after, two], root, keep_going=True)
     assert is_done(after, root) and is_done(two, root)
+
+
+def test_a_step_that_fails_is_gone_on_with_as_often_as_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log, flag = tmp_path / "log", tmp_path / "flag"
+    once = step(failing_at_first, how="error", means={"log": log})
+    run(once, tmp_path / "work", retries=1)
+    assert calls(log) == ["failing_at_first"] * 2 and "it is tried again" in capfd.readouterr().err
+    flag.touch()
+    never = step(failing, means={"flag": flag})
+    with pytest.raises(FailedStepsError, match="by the flag; tried 3 times"):
+        run(never, tmp_path / "work", keep_going=True, retries=2)
+    with pytest.raises(ZeroDivisionError, match="by the flag"):
+        run(never, tmp_path / "work", retries=1)
+    assert "tried twice" in capfd.readouterr().err
+    with pytest.raises(ConfigError, match="retries: must be >= 0, got -1"):
+        run(never, tmp_path / "work", retries=-1)
+
+
+def test_what_cannot_be_built_is_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="never"):
+        run(
+            step(failing_at_first, how="config", means={"log": tmp_path / "log"}),
+            tmp_path,
+            retries=3,
+        )
+    assert len(calls(tmp_path / "log")) == 1
 
 
 def test_ctrl_c_leaves_the_part_and_a_second_call_goes_on(tmp_path: Path) -> None:
