@@ -11,7 +11,8 @@ LAYERS = [
     {"data", "models"},
     {"augment"},
     {"training", "inference"},
-    {"ensembling", "deploy", "report"},
+    {"ensembling"},
+    {"deploy", "report"},
     {"solutions"},
     {"cli"},
 ]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.ensembling.members import open_members
-from reeltag.ensembling.ordering import in_order_of, row_keys, order_digest
+from reeltag.ensembling.ordering import in_order_of, order_digest, row_keys
 from reeltag.inference.predictions import Kind, Predictions, Rows
 
 _CELLS = 1 << 22  # rows * C of a block: tables of 5 bytes a cell, which stay near the processor
@@ -45,7 +45,7 @@ class Block:
     starts: NDArray[np.int32] | None
     offsets: NDArray[np.int64]
     classes: NDArray[np.int32]
-    logits_PM: NDArray[np.float32]
+    logits_PM: NDArray[np.float32]  # noqa: N815  (shape letters)
 
     def __len__(self) -> int:
         """Return N."""

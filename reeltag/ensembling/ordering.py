@@ -33,10 +33,16 @@ def order_digest(file: Predictions, kind: Kind) -> bytes:
         _, bounds, letters = ids.buffers()
         offsets = np.frombuffer(bounds, np.int32, len(ids) + 1, 4 * ids.offset)
         names.update(memoryview(letters or b"")[offsets[0] : offsets[-1]])
-        lengths.update(np.diff(offsets))
+        lengths.update(np.diff(offsets).tobytes())
         if seconds is not None:
-            starts.update(np.ascontiguousarray(seconds))
+            starts.update(seconds.tobytes())
     return names.digest() + lengths.digest() + starts.digest()
+
+
+def id_hashes(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
+    """Return (N,) `id_keys(..., 0, "blending")` of each row's id."""
+    parts = [_hashed(ids, None) for ids, _ in _keyed(file, kind)]
+    return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
 def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:

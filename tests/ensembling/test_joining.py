@@ -17,9 +17,12 @@ def shuffled(listed: Listed, seed: int = 5) -> Listed:
     return {keys[at]: listed[keys[at]] for at in np.random.default_rng(seed).permutation(len(keys))}
 
 
-def as_dict(files: list[Path], kind: Kind = "videos", top_k: int = 0) -> dict:
+Joined = dict[tuple[str, int], dict[int, list[float]]]
+
+
+def as_dict(files: list[Path], kind: Kind = "videos", top_k: int = 0) -> Joined:
     """Return {(id, start): {class: [logit of each model]}}."""
-    found: dict = {}
+    found: Joined = {}
     for block in joined(files, kind, top_k):
         for at in range(len(block)):
             here = slice(block.offsets[at], block.offsets[at + 1])
@@ -30,7 +33,7 @@ def as_dict(files: list[Path], kind: Kind = "videos", top_k: int = 0) -> dict:
     return found
 
 
-def by_hand(*models: Listed, top_k: int = 6) -> dict:
+def by_hand(*models: Listed, top_k: int = 6) -> Joined:
     found = {}
     for key in models[0]:
         kept = {c for of in models for c in sorted(of[key], key=lambda c: -of[key][c])[:top_k]}

@@ -1,0 +1,274 @@
+"""Weights of the models of an ensemble, by least squares on what is true.
+
+The error is the mean of (w_1 p_1 + ... + w_M p_M - y)^2. Pairs that no model lists have the sum 0
+whatever the weights, and are left out. What the sum of squares depends on is the Gram matrix of the
+models' probabilities, so that videos are read once and the exact solution needs none of them again.
+
+Axon (papers/axon2018.txt sec. 3.3) goes down the gradient: Adam, first weights from N(1/M, 0.05),
+fewer than 10 epochs, any sign. Beside it stands the exact solution with weights >= 0 (Lawson and
+Hanson, Solving Least Squares Problems, 1974, chapter 23).
+
+Letters in shapes: P pairs, M models, C classes, G groups (1, or C).
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from reeltag.core.errors import ConfigError
+from reeltag.core.seeding import derive_seed
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SgdConfig:
+    """How weights go down the gradient; see `descended`."""
+
+    epochs: int = 9
+    """Passes over the videos (Axon: fewer than 10)."""
+    batch_size: int = 128
+    """Videos a step (not published)."""
+    learning_rate: float = 1e-3
+    """Of Adam (not published)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range with ConfigError."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"sgd.{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.learning_rate <= 1:
+            raise ConfigError(f"sgd.learning_rate must be in (0, 1], got {self.learning_rate}")
+
+
+class Gram:
+    """Sums over pairs, by which the error of any weights is known; 8 G M (M + 1) bytes.
+
+    Args:
+        num_models: M.
+        num_groups: 1 for common weights; C where each class has its own.
+
+    Attributes:
+        products: (G, M, M) sums of p p^T.
+        hits: (G, M) sums of p y.
+        positives: (G,) sums of y.
+        pairs: P of all groups.
+    """
+
+    def __init__(self, num_models: int, num_groups: int = 1) -> None:
+        self.products = np.zeros((num_groups, num_models, num_models))
+        self.hits = np.zeros((num_groups, num_models))
+        self.positives = np.zeros(num_groups)
+        self.pairs = 0
+
+    def add(
+        self,
+        probs_PM: NDArray[np.float32],  # noqa: N803  (shape letters)
+        classes: NDArray[np.int32],
+        is_positive: NDArray[np.bool_],
+    ) -> None:
+        """Count pairs in: probabilities (P, M), classes (P,), what is true (P,)."""
+        self.pairs += len(classes)
+        groups = np.zeros_like(classes) if len(self.hits) == 1 else classes
+        order = np.argsort(groups, kind="stable")
+        groups, probs_PM, truth = groups[order], probs_PM[order], is_positive[order]  # noqa: N806
+        first = np.flatnonzero(np.diff(groups, prepend=-1))
+        for begin, end in zip(first, np.append(first[1:], len(groups)), strict=True):
+            mine = probs_PM[begin:end].astype(np.float64)
+            group = groups[begin]
+            self.products[group] += mine.T @ mine
+            self.hits[group] += mine[truth[begin:end]].sum(0)
+            self.positives[group] += truth[begin:end].sum()
+
+    def total(self) -> "Gram":
+        """Return the sums over all groups, as one."""
+        summed = Gram(self.hits.shape[1])
+        summed.products[0], summed.hits[0] = self.products.sum(0), self.hits.sum(0)
+        summed.positives[0], summed.pairs = self.positives.sum(), self.pairs
+        return summed
+
+    def error(self, weights: Floats) -> float:
+        """Return the mean of (w p - y)^2 over the pairs, of weights (M,) or (M, C)."""
+        by_group = np.broadcast_to(weights.T, self.hits.shape)
+        squares = np.einsum("gm,gmn,gn->", by_group, self.products, by_group)
+        left = squares - 2 * (by_group * self.hits).sum() + self.positives.sum()
+        return float(max(left, 0) / max(self.pairs, 1))
+
+
+def solved(gram: Gram) -> Floats:
+    """Return the weights >= 0 with the least error: (M,) of one group, (M, C) of C.
+
+    A class without a positive pair has the weights of all classes together, since its own would
+    all be 0 and the class be gone.
+    """
+    if len(gram.hits) == 1:
+        return _least(gram.products[0], gram.hits[0])
+    common = solved(gram.total())
+    weights = np.repeat(common[:, None], len(gram.hits), axis=1)
+    for group in np.flatnonzero(gram.positives):
+        weights[:, group] = _least(gram.products[group], gram.hits[group])
+    return weights
+
+
+def _least(products: Floats, hits: Floats) -> Floats:
+    """Return argmin over w >= 0 of w^T products w - 2 w^T hits, by way of a square root.
+
+    Directions that the models do not differ in, but for rounding, are left out.
+    """
+    values, vectors = np.linalg.eigh(products)
+    kept = values > values.max() * 1e-12
+    if not kept.any():
+        return np.zeros(len(hits))
+    root = np.sqrt(values[kept])
+    weights: Floats = nnls(root[:, None] * vectors[:, kept].T, vectors[:, kept].T @ hits / root)[0]
+    return weights
+
+
+Loss: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Sums:
+    """The Gram matrices of each step's videos, which is all that common weights need.
+
+    4 M (M + 1) bytes of memory a step.
+
+    Args:
+        batch_size: videos of a step.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._size = batch_size
+        self._steps: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+
+    def add(
+        self,
+        probs_PM: NDArray[np.float32],  # noqa: N803
+        classes: NDArray[np.int32],
+        is_positive: NDArray[np.bool_],
+        row: NDArray[np.int64],
+    ) -> None:
+        """Append the sums over pairs of some videos; `row` (P,) rises from 0."""
+        bounds = _bounds(row, self._size)
+        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+            mine = probs_PM[begin:end]
+            self._steps.append((mine.T @ mine, mine[is_positive[begin:end]].sum(0)))
+
+    def losses(self, random: np.random.Generator) -> Iterator[Loss]:
+        """Yield the loss of each step but for its constant, in random order."""
+        for at in random.permutation(len(self._steps)):
+            products, hits = map(torch.from_numpy, self._steps[at])
+
+            def loss(
+                weights_GM: torch.Tensor,  # noqa: N803
+                products: torch.Tensor = products,
+                hits: torch.Tensor = hits,
+            ) -> torch.Tensor:
+                weights = weights_GM[0]
+                return (weights @ products @ weights - 2 * hits @ weights) / self._size
+
+            yield loss
+
+    def close(self) -> None:
+        """Forget them."""
+        self._steps = []
+
+
+class Kept:
+    """Pairs on disk, read again for each epoch: 4 M + 5 bytes a pair, in $TMPDIR.
+
+    Args:
+        batch_size: videos of a step.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._size = batch_size
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="reeltag-")  # noqa: SIM115
+        self._models = 0
+        self._places: list[tuple[int, int]] = []
+        self._bounds: list[NDArray[np.int64]] = []
+
+    def add(
+        self,
+        probs_PM: NDArray[np.float32],  # noqa: N803
+        classes: NDArray[np.int32],
+        is_positive: NDArray[np.bool_],
+        row: NDArray[np.int64],
+    ) -> None:
+        """Append pairs of some videos; `row` (P,) rises from 0 to the last of these videos."""
+        self._bounds.append(_bounds(row, self._size))
+        self._places.append((self._file.tell(), len(classes)))
+        self._models = probs_PM.shape[1]
+        for column in (probs_PM, classes, is_positive):
+            self._file.write(column.tobytes())
+
+    def losses(self, random: np.random.Generator) -> Iterator[Loss]:
+        """Yield the loss of each step.
+
+        Portions come in random order, and so do the steps within one; a step has the same videos in
+        every epoch.
+        """
+        for at in random.permutation(len(self._places)):
+            (place, count), bounds = self._places[at], self._bounds[at]
+            self._file.seek(place)
+            probs_PM = self._read(np.float32, count * self._models).view(count, -1)  # noqa: N806
+            classes, truth = self._read(np.int32, count), self._read(np.bool_, count).float()
+            for step in random.permutation(len(bounds) - 1):
+                mine = slice(int(bounds[step]), int(bounds[step + 1]))
+
+                def loss(
+                    weights_GM: torch.Tensor,  # noqa: N803
+                    probs_PM: torch.Tensor = probs_PM[mine],  # noqa: N803
+                    classes: torch.Tensor = classes[mine],
+                    truth: torch.Tensor = truth[mine],
+                ) -> torch.Tensor:
+                    found = (probs_PM * weights_GM[classes]).sum(1)
+                    return (found - truth).square().sum() / self._size
+
+                yield loss
+
+    def _read(self, kind: type, count: int) -> torch.Tensor:
+        read = bytearray(self._file.read(count * np.dtype(kind).itemsize))
+        return torch.from_numpy(np.frombuffer(read, kind))
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._file.close()
+
+
+def _bounds(row: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return where the pairs of each `size` videos begin, and where the last ones end."""
+    last = int(row[-1]) + 1 if len(row) else 0
+    return np.searchsorted(row, np.arange(0, last + size, size)).astype(np.int64)
+
+
+def descended(
+    steps: Sums | Kept, config: SgdConfig, num_models: int, groups: int, seed: int
+) -> Floats:
+    """Return the weights that Adam comes to, (M,) of one group, (M, C) of C.
+
+    The loss is the squared error, summed over the classes, mean over the videos of a step.
+
+    Args:
+        steps: what is learned from; `Sums` can only be of one group.
+        config: how.
+        num_models: M.
+        groups: 1, or C.
+        seed: of the first weights and the order.
+    """
+    random = np.random.default_rng(derive_seed(seed, "ensemble"))
+    start = random.normal(1 / num_models, 0.05, (groups, num_models))
+    weights_GM = torch.tensor(start, dtype=torch.float32, requires_grad=True)  # noqa: N806
+    adam = torch.optim.Adam([weights_GM], lr=config.learning_rate)
+    for _ in range(config.epochs):
+        for loss in steps.losses(random):
+            adam.zero_grad()
+            loss(weights_GM).backward()
+            adam.step()
+    found = weights_GM.detach().numpy().astype(np.float64)
+    return found[0] if groups == 1 else found.T
