@@ -48,7 +48,13 @@ rather than returns. Solutions in one WORK share steps of equal name, function, 
 `tests/solutions/test_contract.py` holds every listed solution to all this, and runs it tiny.
 """
 
-from reeltag.solutions import autohome2019, axon2018, moments, oppo2019
+from reeltag.solutions import autohome2019, axon2018, moments, oppo2019, samsung2018
 from reeltag.solutions.contract import SolutionModule
 
-SOLUTIONS: tuple[SolutionModule, ...] = (oppo2019, autohome2019, axon2018, moments)
+SOLUTIONS: tuple[SolutionModule, ...] = (
+    oppo2019,
+    autohome2019,
+    axon2018,
+    samsung2018,
+    moments,
+)

@@ -20,6 +20,7 @@ class Line:
         ours: a figure for each metric that we measured; None = not measured.
         intervals: of our figures, 95 %, (low, high); None, or empty, where there are none.
         note: a word beside it.
+        marks: what stands in the table's columns of words; empty = nothing.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Line:
     ours: tuple[float | None, ...] = ()
     intervals: tuple[tuple[float, float] | None, ...] = ()
     note: str = ""
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Table:
         lines: from top to bottom.
         digits: behind the point.
         note: data, seeds, how it was measured; reels and mosaics are named as such.
+        marks: heads of columns of words, which stand before the figures.
     """
 
     title: str
@@ -48,9 +51,12 @@ class Table:
     lines: tuple[Line, ...]
     digits: int = 3
     note: str = ""
+    marks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for line in self.lines:
+            if len(line.marks) not in (0, len(self.marks)):
+                raise ValueError(f"{self.title}, {line.name}: marks {line.marks}, {self.marks}")
             for what, of in (("paper", line.paper), ("ours", line.ours)):
                 if len(of) not in (0, len(getattr(self, what))):
                     raise ValueError(

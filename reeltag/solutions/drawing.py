@@ -15,6 +15,8 @@ def drawn(table: Table) -> rich_table.Table:
     if table.note:
         out.caption, out.caption_justify = escape(table.note), "left"
     out.add_column("", overflow="fold")
+    for name in table.marks:
+        out.add_column(escape(name), justify="center")
     for name in table.paper:
         out.add_column(f"paper: {escape(name)}", justify="right")
     for name in table.ours:
@@ -24,7 +26,10 @@ def drawn(table: Table) -> rich_table.Table:
         out.add_column("")
     for line in table.lines:
         out.add_row(
-            escape(line.name), *_figures(line, table), *([escape(line.note)] if noted else [])
+            escape(line.name),
+            *map(escape, line.marks or ("",) * len(table.marks)),
+            *_figures(line, table),
+            *([escape(line.note)] if noted else []),
         )
     return out
 

@@ -1,0 +1,269 @@
+"""The first level of Samsung 2018 as data: which networks, how large, how they learn.
+
+At full scale 95 networks on whole videos and 20 on frames (slides, "First level models"): what the
+slides name is there, the rest of the 95 is a grid of ResNetLikes, since the authors give the ranges
+(blocks, inner size, dropout) and not the values. Small: a dozen that one machine trains in minutes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from reeltag.augment.config import AugmentConfig
+from reeltag.core.errors import ConfigError
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models import ModelConfig, family_name, family_or_variant
+from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.losses import LossConfig
+
+STREAMS = PreprocessingConfig(normalise="streams")
+MIXUP = AugmentConfig(mixup=0.4, mixup_per="sample", mixup_partner="previous")
+SOFT_RANKING = LossConfig(name="soft-ranking")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A network of the first level.
+
+    Attributes:
+        name: of its steps.
+        family: of the model.
+        model: sizes.
+        recipe: how it learns; splits, fold, seed and precision are put in later.
+        preprocessing: what happens to the stored frames first; None = as the family's authors.
+        row: of the slides' table of results; 0 = none.
+        stacked: whether the second level learns from it (slides: `Ens.`).
+        centroids: of frames that it needs, fitted first; 0 = none.
+    """
+
+    name: str
+    family: str
+    model: ModelConfig
+    recipe: Recipe
+    preprocessing: PreprocessingConfig | None = None
+    row: int = 0
+    stacked: bool = True
+    centroids: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teaching:
+    """How the networks of a fleet learn, where a network has nothing of its own."""
+
+    batch_size: int = 512
+    rate: float = 5e-3
+    epochs: float = 10.0
+    schedule: str = "constant"
+    clip: str = "global"
+    clip_norm: float = 10.0
+
+    def recipe(self, *, rate: float = 0.0, epochs: float = 0.0, **more: Any) -> Recipe:  # noqa: ANN401
+        """Return a recipe; what is 0 is the fleet's."""
+        optim = Optimisation(
+            learning_rate=rate or self.rate,
+            schedule=self.schedule,  # type: ignore[arg-type]
+            clip=self.clip,  # type: ignore[arg-type]
+            clip_norm=self.clip_norm,
+        )
+        given = {"batch_size": self.batch_size} | more
+        return Recipe(epochs=epochs or self.epochs, optim=optim, **given)
+
+
+PUBLISHED = Teaching()  # 76 of the authors' 113 configs have batch 512; 40 M examples, 10 passes
+SMALL = Teaching(
+    batch_size=256,
+    rate=1.5e-3,
+    epochs=8.0,
+    schedule="one-cycle",
+    clip="per-tensor",
+    clip_norm=1.0,
+)
+
+
+def member(
+    name: str,
+    variant: str,
+    sizes: dict[str, Any] | None = None,
+    *,
+    by: Teaching,
+    row: int = 0,
+    stacked: bool = True,
+    preprocessing: PreprocessingConfig | None = None,
+    centroids: int = 0,
+    **recipe: Any,  # noqa: ANN401
+) -> Member:
+    """Return a member: a family or one of its variants, with some other sizes.
+
+    Args:
+        name: of its steps.
+        variant: of `reeltag models`.
+        sizes: fields of the model that differ from the variant's.
+        by: how the fleet learns.
+        row: see `Member`.
+        stacked: see `Member`.
+        preprocessing: see `Member`.
+        centroids: see `Member`.
+        **recipe: what it has of its own, see `Teaching.recipe`.
+    """
+    family, model = family_or_variant(variant)
+    return Member(
+        name=name,
+        family=family_name(family),
+        model=replace(model, **(sizes or {})),  # type: ignore[type-var]
+        recipe=by.recipe(**recipe),
+        preprocessing=preprocessing,
+        row=row,
+        stacked=stacked,
+        centroids=centroids,
+    )
+
+
+def _grid(by: Teaching) -> Iterator[Member]:
+    """Yield 75 ResNetLikes, every second one with mixup (35 of the authors' 113 configs)."""
+    blocks = ((1, 1), (2, 1), (1, 2), (2, 2), (4, 4))
+    grid = product((512, 1024, 1536, 2048, 3072), blocks, (0.2, 0.4, 0.6))
+    for number, (inner, (of_stream, together), dropout) in enumerate(grid):
+        mixed = number % 2 == 1
+        sizes = {"inner": inner, "stream_blocks": of_stream, "concat_blocks": together}
+        name = f"resnet-{inner}-a{of_stream}-c{together}-d{round(10 * dropout)}"
+        augment = MIXUP if mixed else AugmentConfig()
+        yield member(
+            name + "-mixup" * mixed,
+            "resnet_like",
+            sizes | {"dropout": dropout},
+            by=by,
+            augment=augment,
+        )
+
+
+def _one_stream(by: Teaching, inner: int, row_epochs: float = 0.0) -> Iterator[Member]:
+    """Yield the ResNetLikes that look, or listen, alone: rows 9 and 15."""
+    for name, row in (("video", 9), ("audio", 15)):
+        variant, sizes = f"resnet_like_{name}", {"inner": inner}
+        yield member(f"{name}-only", variant, sizes, by=by, row=row, epochs=row_epochs)
+
+
+def published_videos() -> Iterator[Member]:
+    """Yield the 95 networks on whole videos."""
+    by = PUBLISHED
+    yield from _grid(by)
+    yield from _one_stream(by, 2048)
+    for inner in (512, 1024):
+        for name in ("video", "audio"):
+            variant, sizes = f"resnet_like_{name}", {"inner": inner}
+            yield member(f"{name}-only-{inner}", variant, sizes, by=by)
+    for number, share in enumerate((0.3, 0.5, 0.5, 0.7, 0.9)):
+        sizes = {"features": share, "features_seed": number}
+        yield member(f"features-{round(10 * share)}-{number}", "resnet_like", sizes, by=by)
+    for epochs in (0.25, 0.5, 1.0):
+        yield member(f"under-fitted-{epochs:g}", "resnet_like", by=by, epochs=epochs)
+    yield member("resnet-soft-ranking", "resnet_like", by=by, loss=SOFT_RANKING)
+    for variant in ("resnet_like_noise", "early_concat_fcn", "attentive_fcn", "cyclic_fcn"):
+        yield member(variant.replace("_", "-"), variant, by=by)
+    yield member("bottleneck-4", "bottleneck_4", by=by, row=16)
+
+
+def published_frames() -> Iterator[Member]:
+    """Yield the 20 networks on frames, and the one that was in no ensemble."""
+    by, slow = PUBLISHED, {"batch_size": 128, "rate": 1e-3, "epochs": 5.0}
+    for count in (1, 3, 5):
+        row = 3 if count == 3 else 0
+        yield member(f"linear-{count}", f"linear_combinations_{count}", by=by, row=row)
+    for sizes in ("3x1024", "3x1024_no_dropout", "5x512", "4x768", "4x768_no_norm"):
+        row = 5 if sizes == "3x1024" else 0
+        name = "attention-" + sizes.replace("_", "-")
+        yield member(name, f"attention_net_{sizes}", by=by, row=row, **slow)
+    lstm = slow | {"rate": 1e-4}
+    yield member("lstm-bi-attention", "lstm_bi_attention", by=by, row=6, **lstm)
+    sizes = {"hidden": (2048, 2048), "dropout": 0.3}
+    yield member("lstm-bi-attention-2048", "lstm_bi_attention", sizes, by=by, **lstm)
+    yield member("conv", "time_distributed_conv", by=by, row=7, **slow)
+    sizes = {"channels": (1024, 1024), "other_channels": (256, 256)}
+    yield member("conv-1024", "time_distributed_conv", sizes, by=by, **slow)
+    yield member("bow-4096", "vlad_bow_4096", by=by, row=8)
+    yield member("bow-1000", "vlad_bow_1000", by=by)
+    sort = slow | {"batch_size": 32}
+    yield member("sort", "time_distributed_sort", by=by, row=10, stacked=False, **sort)
+    yield member("lstm", "early_concat_lstm", by=by, row=11, **slow)
+    yield member("lstm-dropout-3", "early_concat_lstm", {"dropout": 0.3}, by=by, **slow)
+    yield member("max", "time_distributed_max", by=by, row=12, **slow)
+    yield member("transformer", "samsung_transformer", by=by, row=13)
+    no_dropout = "samsung_transformer_1x500_no_dropout"
+    yield member("transformer-no-dropout", no_dropout, by=by)
+    yield member("clusters", "kmeans_resnet", by=by, row=14, centroids=10_000)
+
+
+def small_videos() -> Iterator[Member]:
+    """Yield a dozen on whole videos: the paper's kinds, and ours that are strongest here.
+
+    The strong ones are our early_concat_fcn_norm and Samsung's small nets (docs/models.md).
+    """
+    by, small = SMALL, {"inner": 512}
+    fcn, fcn_by = "early_concat_fcn_norm", {"by": by, "rate": 2e-3, "preprocessing": STREAMS}
+    yield member("fcn", fcn, **fcn_by)
+    yield member("fcn-dropout", fcn, {"input_dropout": 0.3, "dropout": 0.6}, **fcn_by)
+    yield member("fcn-joint", fcn, {"stream_scales": (16.0,)}, by=by, rate=2e-3)
+    two = {"hidden": (1024, 1024), "dropout": 0.4}
+    yield member("fcn-2-layers", fcn, two, **fcn_by, epochs=6.0)
+    yield member("fcn-features", fcn, {"features": 0.6}, **fcn_by)
+    yield member("fcn-under-fitted", fcn, **fcn_by, epochs=2.0)
+    yield member("sub-net-b", "sub_net_b", by=by, epochs=6.0)
+    yield member("sub-net-c", "sub_net_c", by=by, epochs=6.0)
+    yield member("resnet", "resnet_like", small, by=by)
+    yield member("resnet-mixup", "resnet_like", small, by=by, augment=MIXUP)
+    yield from _one_stream(by, 512, row_epochs=6.0)
+    four = {"hidden": 256, "halvings": 6}  # 256 / 2^6 = 4 units
+    yield member("bottleneck-4", "bottleneck", four, by=by, row=16, epochs=6.0)
+
+
+def small_frames() -> Iterator[Member]:
+    """Yield one network on frames for each of the slides' rows, a quarter or half as wide."""
+    by, half, slow = SMALL, {"inner": 512}, {"batch_size": 128, "rate": 1e-3, "epochs": 4.0}
+    yield member("linear-3", "linear_combinations_3", half, by=by, row=3, **slow)
+    sizes: dict[str, Any] = {"size": 512, "hidden": (1024, 1024)}
+    yield member("attention", "attention_net_3x1024", sizes, by=by, row=5, **slow)
+    sizes = {"hidden": (1024, 1024)}
+    yield member("lstm-bi-attention", "lstm_bi_attention", sizes, by=by, row=6, **slow)
+    sizes = {"channels": (512, 512), "other_channels": (128, 128)}
+    yield member("conv", "time_distributed_conv", sizes, by=by, row=7, **slow)
+    yield member("bow-1000", "vlad_bow_1000", half, by=by, row=8, **slow)
+    yield member("sort", "time_distributed_sort", half, by=by, row=10, stacked=False, **slow)
+    sizes = {"cells": 256, "hidden": 1024}
+    yield member("lstm", "early_concat_lstm", sizes, by=by, row=11, **slow)
+    yield member("max", "time_distributed_max", half, by=by, row=12, **slow)
+    yield member("transformer", "samsung_transformer", by=by, row=13, **slow)
+    sizes = half | {"num_clusters": 1000}
+    yield member("clusters", "kmeans_resnet", sizes, by=by, row=14, centroids=1000, **slow)
+
+
+def fleet(
+    *, small: bool, frames: bool, num_streams: int, names: Sequence[str] = ()
+) -> tuple[Member, ...]:
+    """Return the members for some data.
+
+    Args:
+        small: a dozen, not 95.
+        frames: whether the data have frames.
+        num_streams: streams of the data; without two there are no video-only and audio-only.
+        names: of the members wanted; () = all.
+
+    Raises:
+        ConfigError: a name is of none, or fewer than two are left to learn from.
+    """
+    found = [*(small_videos() if small else published_videos())]
+    found += [*(small_frames() if small else published_frames())] if frames else []
+    found = [one for one in found if num_streams >= 2 or not getattr(one.model, "streams", ())]
+    known = [one.name for one in found]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"there is no member {unknown[0]!r} for these data",
+            where="members",
+            hint=f"There are: {', '.join(known)}.",
+        )
+    chosen = tuple(one for one in found if not names or one.name in names)
+    if sum(one.stacked for one in chosen) < 2:
+        raise ConfigError(
+            "the second level needs at least two members to learn from", where="members"
+        )
+    return chosen

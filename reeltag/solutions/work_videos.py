@@ -1,0 +1,393 @@
+"""What is done in the steps of solutions that tag whole videos: functions of steps, no graph.
+
+    folds = [step(train, data, name=f"fcn-{k}", recipe=out_of(k)) for k in range(5)]    # of .work
+    said  = step(predict_folds, data, *folds, name="fcn", splits=splits, asking=Asking())
+    step(score_videos, said, data, name="fcn", splits=splits)                    # scores.json
+    trees = step(stack, data, *members, name="fleet", splits=splits, config=TreeConfig())
+    soft  = step(soften_videos, trees / OUT_OF_FOLD, data, splits=splits)
+    step(predict_videos, data, model, name="student", splits=splits, asking=Asking())
+
+Each takes folders of other steps. What predicts begins anew where a killed call stopped, what
+trains goes on.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.console import track
+from reeltag.core.files import whole_file, write_json
+from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.folding import held_out_rows
+from reeltag.data.index import open_index
+from reeltag.data.loader import Loader
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.splits import Split, Splits
+from reeltag.ensembling.joining import joined
+from reeltag.ensembling.stacking import predict_trees, train_trees
+from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.ensembling.trees import Trees
+from reeltag.inference import soft_joining
+from reeltag.inference.bootstrap import Bootstrap, interval
+from reeltag.inference.compare import compare as compare_files
+from reeltag.inference.evaluate import evaluate
+from reeltag.inference.log_space import MeanLogits
+from reeltag.inference.predict import refuse_misfit
+from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
+from reeltag.inference.ranking import top_classes
+from reeltag.inference.scoring import Choices, Scorer, refuse_nan
+from reeltag.inference.truth import read_truth
+from reeltag.labels.folds import FoldConfig
+from reeltag.layers.preprocessing import Preprocessing
+from reeltag.losses.cross_entropy import binary_cross_entropy
+from reeltag.models import family_named
+from reeltag.models.tagger import Tagger
+from reeltag.solutions.judges import Judges
+from reeltag.solutions.work import PREDICTIONS, RUN, SCORES, SOFT
+from reeltag.training.centroids import fit_centroids, sample_features
+
+OUT_OF_FOLD = "out_of_fold.parquet"  # predictions of the training videos, inside of a step
+CROSS_ENTROPY = "cross_entropy.npy"  # (V,) of the videos that judge, inside of a prediction
+TREES = "trees"  # inside of what `stack` makes
+TENSORS = "tensors.safetensors"  # inside of what `gather` and `fit_clusters` make
+_FRAMES_A_CENTROID = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How networks are asked about whole videos."""
+
+    top_k: int = 100
+    """Classes kept for a video; in a join, what is not kept has the probability 0."""
+    batch_size: int = 256
+    """Videos at once; results do not depend on it."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the large products."""
+
+    def choices(self, device: str) -> Choices:
+        """Return the same as predictions take it."""
+        return Choices(
+            top_k=self.top_k,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            device={"gpu": "cuda"}.get(device, device),
+        )
+
+
+def predict_videos(
+    out: Path,
+    data: Path,
+    *trained: Path,
+    splits: Splits,
+    asking: Asking,
+    split: Split = "test",
+    device: str = "auto",
+) -> None:
+    """Score the videos of a split by the mean probability of one or more networks.
+
+    Args:
+        out: of the step; gets `predictions.parquet`, and the cross-entropy of each video.
+        data: the data folder.
+        *trained: folders of `train` steps, of one family.
+        splits: the rule that gives a shard its split.
+        asking: how they are asked.
+        split: which videos.
+        device: where it runs.
+    """
+    taggers = [Tagger.load(folder / RUN) for folder in trained]
+    items = _items(data, taggers[0], split, splits)
+    with prediction_writer(out / PREDICTIONS, _about(taggers, data, asking, split)) as writer:
+        answers = _Answers(taggers, asking.choices(device))
+        for batch in track(_batches(items, answers), f"predicting {split}"):
+            writer.write(answers.rows(batch))
+    with whole_file(out / CROSS_ENTROPY) as part, part.open("wb") as file:
+        np.save(file, answers.cross_entropy())
+
+
+def predict_folds(
+    out: Path,
+    data: Path,
+    *trained: Path,
+    splits: Splits,
+    asking: Asking,
+    device: str = "auto",
+) -> None:
+    """Score each training video by the network that has not seen it, test videos by the mean.
+
+    Args:
+        out: of the step; gets `out_of_fold.parquet` beside what `predict_videos` writes.
+        data: the data folder.
+        *trained: folders of `train` steps; network k was trained without fold k.
+        splits: the rule that gives a shard its split.
+        asking: how they are asked.
+        device: where it runs.
+    """
+    taggers = [Tagger.load(folder / RUN) for folder in trained]
+    about = _about(taggers, data, asking, "train")
+    if not (out / OUT_OF_FOLD).exists():
+        with prediction_writer(out / OUT_OF_FOLD, about) as writer:
+            for number, tagger in enumerate(taggers):
+                fold = FoldConfig(count=len(trained), hold_out=number)
+                answers = _Answers([tagger], asking.choices(device), judge=False)
+                items = _items(data, tagger, "train", splits, fold)
+                for batch in track(_batches(items, answers), f"predicting fold {number}"):
+                    writer.write(answers.rows(batch))
+    predict_videos(out, data, *trained, splits=splits, asking=asking, device=device)
+
+
+class _Answers:
+    """What networks say of batches, and how far it is from the labels.
+
+    Args:
+        taggers: of one vocabulary and the same streams; their mean probability counts.
+        choices: how they are asked.
+        judge: whether the cross-entropy is wanted.
+    """
+
+    def __init__(self, taggers: Sequence[Tagger], choices: Choices, *, judge: bool = True) -> None:
+        self.scorers = [Scorer(of, of.num_classes, choices) for of in taggers]
+        self.choices, self._judge = choices, judge
+        self._losses: list[NDArray[np.float32]] = []
+
+    def rows(self, batch: FrameBatch) -> Rows:
+        """Return the best classes of each video of a batch, and remember its cross-entropy."""
+        batch = batch.to(self.scorers[0].device)
+        with torch.inference_mode():
+            logits = self._logits(batch)
+            if self._judge and batch.labels is not None:
+                losses = binary_cross_entropy(logits, batch.labels) / logits.shape[1]
+                self._losses.append(losses.cpu().numpy())
+            scores, classes = (of.cpu() for of in top_classes(logits, self.choices.top_k))
+        return Rows.of_matrix(batch.ids, None, classes.numpy().astype(np.int32), scores.numpy())
+
+    def cross_entropy(self) -> NDArray[np.float32]:
+        """Return (V,) nats a class, of the videos asked about, in their order."""
+        return np.concatenate([np.zeros(0, np.float32), *self._losses])
+
+    def _logits(self, batch: FrameBatch) -> Tensor:
+        seen = slice(None, self.choices.max_frames or None)
+        mean, every = MeanLogits(of_probs=True), torch.arange(len(batch))
+        for scorer in self.scorers:
+            with scorer.autocast():
+                said: Tensor = scorer.tagger(batch.frames[:, seen], batch.mask[:, seen])
+            logits = said.float()
+            refuse_nan(logits, batch, batch.ids)
+            if len(self.scorers) == 1:
+                return logits
+            mean.add(logits, every.to(logits.device), len(batch))
+        return mean.mean()
+
+
+def score_videos(
+    out: Path,
+    predictions: Path,
+    data: Path,
+    *,
+    splits: Splits,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Score predictions of the test videos into `scores.json`, as `reeltag evaluate --json`.
+
+    Beside these, `bce` with `bce_interval`, the mean over videos and classes, where all classes
+    were scored; and `out_of_fold`, GAP@20 of the training videos, where these were.
+
+    Args:
+        out: of the step.
+        predictions: folder of a step that predicts.
+        data: the data folder.
+        splits: the rule that gives a shard its split.
+        bootstrap: replicates of the intervals.
+        seed: of the bootstrap.
+    """
+    answer = evaluate(
+        predictions / PREDICTIONS,
+        data,
+        split="test",
+        splits=splits,
+        bootstrap=bootstrap,
+        seed=seed,
+        quiet=True,
+    )
+    if (predictions / CROSS_ENTROPY).exists():
+        losses = np.load(predictions / CROSS_ENTROPY)
+        draws = Bootstrap(np.ones(len(losses), bool), bootstrap, seed)
+        of = torch.from_numpy(losses) / len(losses)
+        means = [(of @ weights_VR).numpy() for weights_VR in draws.weights()]
+        value, replicates = float(losses.mean()), np.concatenate([np.zeros(0), *means])
+        answer |= {"bce": value, "bce_interval": interval(value, replicates)}
+    if (predictions / OUT_OF_FOLD).exists():
+        seen = evaluate(
+            predictions / OUT_OF_FOLD, data, split="train", splits=splits, bootstrap=0, quiet=True
+        )
+        answer["out_of_fold"] = seen["gap@20"]
+    write_json(out / SCORES, answer)
+
+
+def compare_with_best(
+    out: Path, data: Path, one: Path, *others: Path, judges: Judges, bootstrap: int, seed: int = 0
+) -> None:
+    """Write the difference of predictions from the best of several others, by GAP@20.
+
+    Args:
+        out: of the step; gets `scores.json`: `best`, the number of the best from 0, and
+            `difference`, what `reeltag compare --json` says of the two.
+        data: the data folder.
+        one: folder of a step that predicts.
+        *others: likewise.
+        judges: who judges.
+        bootstrap: replicates of the intervals.
+        seed: of the bootstrap.
+    """
+    split, splits = judges.split, judges.splits
+    files = [folder / PREDICTIONS for folder in others]
+    gaps = [
+        evaluate(file, data, split=split, splits=splits, bootstrap=0, quiet=True)["gap@20"]
+        for file in files
+    ]
+    best = int(np.argmax(gaps))
+    found = compare_files(
+        [one / PREDICTIONS],
+        [files[best]],
+        data,
+        split=split,
+        splits=splits,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+    named = {name: asdict(of) for name, of in found.items()}
+    write_json(out / SCORES, {"best": best, "difference": named})
+
+
+def stack(
+    out: Path,
+    data: Path,
+    *members: Path,
+    names: tuple[str, ...],
+    splits: Splits,
+    config: TreeConfig,
+    threads: int = 0,
+) -> None:
+    """Grow trees over out-of-fold predictions, and ask them about training and test videos.
+
+    Args:
+        out: of the step; gets `trees`, `out_of_fold.parquet` and `predictions.parquet`.
+        data: the data folder.
+        *members: folders of `predict_folds` steps.
+        names: of the members.
+        splits: the rule that gives a shard its split.
+        config: how the trees grow; the folds are those of the members.
+        threads: of LightGBM; 0 = all cores. The trees do not depend on it.
+    """
+    files = [folder / OUT_OF_FOLD for folder in members]
+    about = open_predictions(files[0]).about
+    truth = read_truth(data, "train", splits, about.num_classes, quiet=True)
+    kept = config.candidates
+    if not (out / TREES).exists():
+        blocks = partial(joined, files, top_k=kept)
+        train_trees(blocks, truth, out / TREES, replace(config, threads=threads), models=names)
+    trees = Trees.load(out / TREES)
+    for name, split in ((OUT_OF_FOLD, "train"), (PREDICTIONS, "test")):
+        of = [folder / name for folder in members]
+        said = About(num_classes=about.num_classes, family="lightgbm", data=about.data, split=split)
+        predict_trees(joined(of, top_k=kept), trees, out / name, said)
+
+
+def soften_videos(
+    out: Path, predictions: Path, data: Path, *, splits: Splits, top_k: int = 50
+) -> None:
+    """Write predictions of the training videos as soft labels: `soft.parquet`.
+
+    Args:
+        out: of the step.
+        predictions: a prediction file, or the folder of a step with one.
+        data: the data folder.
+        splits: the rule that gives a shard its split.
+        top_k: classes kept for each video.
+    """
+    file = predictions / PREDICTIONS if predictions.is_dir() else predictions
+    soft_joining.soften_predictions(
+        [file], open_index(data), out / SOFT, top_k=top_k, splits=splits, overwrite=True
+    )
+
+
+def gather(out: Path, *trained: Path, part: str, into: str) -> None:
+    """Gather tensors of several networks under the names that they have in a larger one.
+
+    Args:
+        out: of the step; gets `tensors.safetensors`.
+        *trained: folders of `train` steps.
+        part: the beginning of the names that are taken: "model.net.towers".
+        into: what it is in the larger one, with {} for the number of the network from 0:
+            "nets.{}.towers".
+    """
+    tensors: dict[str, Tensor] = {}
+    for number, folder in enumerate(trained):
+        own = safetensors.torch.load_file(folder / RUN / "model.safetensors")
+        for name, tensor in own.items():
+            if name.startswith(f"{part}."):
+                tensors[into.format(number) + name.removeprefix(part)] = tensor
+    with whole_file(out / TENSORS) as file:
+        safetensors.torch.save_file(tensors, file)
+
+
+def fit_clusters(out: Path, data: Path, *, family: str, clusters: int, splits: Splits) -> None:
+    """Fit centroids of the training videos' frames by k-means, as `reeltag centroids` does.
+
+    Args:
+        out: of the step; gets `tensors.safetensors`.
+        data: the data folder.
+        family: of the model that needs them.
+        clusters: how many.
+        splits: the rule that gives a shard its split.
+    """
+    items = videos(open_index(data), "train", splits=splits)
+    widths = tuple(stream.width for stream in items.streams)
+    prepare = Preprocessing(family_named(family).PREPROCESSING, widths)
+    features = sample_features(items, prepare, _FRAMES_A_CENTROID * clusters, 0)
+    centroids, _ = fit_centroids(features, clusters)
+    with whole_file(out / TENSORS) as part:
+        safetensors.torch.save_file({"centroids_KD": torch.from_numpy(centroids)}, part)
+
+
+def _items(
+    data: Path, tagger: Tagger, split: Split, splits: Splits, fold: FoldConfig | None = None
+) -> VideoSet:
+    """Return the videos of a split, or of a fold of the training split."""
+    index = open_index(data)
+    refuse_misfit(tagger, index, Choices())
+    rows = None if fold is None else held_out_rows(index, splits, fold)
+    streams = tuple(name for name, _ in tagger.streams)
+    return videos(index, split, splits=splits, streams=streams, rows=rows)
+
+
+def _batches(items: VideoSet, answers: _Answers) -> Iterator[FrameBatch]:
+    """Yield whole videos with their labels, in the order of the index."""
+    longest = int(items.length.max(initial=1))
+    limit = min(answers.choices.max_frames or longest, longest)
+    yield from Loader(
+        items,
+        batch_size=answers.choices.batch_size,
+        frames=FrameChoice(how="all", max_frames=limit),
+        pin=answers.scorers[0].device.type == "cuda",
+        mapped=False,  # so that resident memory does not grow with the data
+    )
+
+
+def _about(taggers: Sequence[Tagger], data: Path, asking: Asking, split: Split) -> About:
+    return About(
+        num_classes=taggers[0].num_classes,
+        top_k=min(asking.top_k, taggers[0].num_classes),
+        family=taggers[0].family if len(taggers) == 1 else f"{len(taggers)} {taggers[0].family}",
+        data=str(data.resolve()),
+        split=split,
+    )
