@@ -116,8 +116,9 @@ class Config:
     """Distillation: shares of the ensemble's labels, the rest is the data's."""
     bootstrap: int = 200
     """Draws of the videos that judge, for the intervals."""
-    max_bytes: int = 1_000_000_000
-    """What the distilled model may weigh."""
+    max_bytes: int = 1 << 30
+    """What the weights of the distilled model may take, in single precision (1 GB, as 2^30: with
+    800 units NetVLAD takes 1.02e9)."""
 
     clusters: int | None = None
     """Clusters of NetVLAD and NetRVLAD (256; small 64)."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.splits import Split
+from reeltag.ensembling.blend import Solver
 from reeltag.models import ModelConfig
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Source, Step, step
@@ -16,8 +17,7 @@ from reeltag.solutions.costs_videos import VideoCosts
 from reeltag.solutions.work import mean, train
 from reeltag.training.config import Recipe
 
-Solver = Literal["sgd", "nnls"]
-SOLVERS: tuple[Solver, ...] = get_args(Solver)
+SOLVERS: tuple[Solver, ...] = ("sgd", "nnls")  # the paper's first
 
 
 class Voter(Protocol):

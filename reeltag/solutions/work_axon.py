@@ -3,7 +3,9 @@
     means  = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
     more   = step(augment, means, name="moe", splits=splits, plan=..., making=..., seed=0)
     said   = step(predict_videos, model, data, name="netvlad-test", split="test", splits=splits)
-    soft   = step(soften_predictions, ensemble, data, splits=splits)
+    how    = step(learn_weights, data, said_a, said_b, name="weights-2", method="weights", ...)
+    both   = step(combine, how, told_a, told_b, name="weights-2-test")
+    soft   = step(soften_predictions, both, data, splits=splits)
     step(train, data, ..., soft=soft)                                # of .work
 
 Each takes folders of other steps, and goes on where a killed call stopped.
@@ -32,16 +34,18 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.ensembling import blend
+from reeltag.ensembling.blend import Method, Solver
 from reeltag.inference import soft_joining
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.layers.preprocessing import OFFSET, SCALE
 from reeltag.models.tagger import Tagger
-from reeltag.solutions.work import _DEVICES, PREDICTIONS, RUN, SOFT, mean
+from reeltag.solutions.work import _DEVICES, PREDICTIONS, RUN, SOFT
 
 FOLDER = "data"  # data folder inside of what a step makes
 COUNTS = "counts.json"  # inside of what an augmentation makes
-WEIGHTS = "weights.json"  # inside of what learning weights makes
+BLEND = "blend"  # folder inside of what learning weights makes
 _AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
 
 
@@ -175,15 +179,15 @@ def learn_weights(
     out: Path,
     data: Path,
     *predictions: Path,
-    method: str,
-    solver: str,
+    method: Method,
+    solver: Solver,
     splits: Splits,
     seed: int,
 ) -> None:
     """Learn on the held-out videos how much each model counts.
 
     Args:
-        out: of the step; gets the folder `blend`, and `weights.json` where each model has one.
+        out: of the step; gets the folder `blend`, as `reeltag blend --save` makes it.
         data: the data folder.
         *predictions: folders of steps that made predictions of the held-out videos.
         method: weights, or class-weights.
@@ -191,8 +195,12 @@ def learn_weights(
         splits: the rule that gives a shard its split; learned on `validate`.
         seed: of SGD.
     """
-    weights = [1 / len(predictions)] * len(predictions)
-    write_json(out / WEIGHTS, weights)
+    if (out / BLEND).exists():
+        return
+    files = [folder / PREDICTIONS for folder in predictions]
+    blend.fit(files, data, method, solver=solver, split="validate", splits=splits, seed=seed).save(
+        out / BLEND
+    )
 
 
 def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> None:
@@ -204,13 +212,15 @@ def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> No
         *predictions: folders of steps that made predictions of the split.
         top_k: classes kept for each video.
     """
-    mean(out, *predictions)
+    files = [folder / PREDICTIONS for folder in predictions]
+    blend.blend(files, blend.Blend.load(learned / BLEND), out / PREDICTIONS, top_k=top_k)
 
 
 def read_weights(folder: Path) -> list[float]:
-    """Return the weights that a `learn_weights` step found, one a model."""
-    found: list[float] = json.loads((folder / WEIGHTS).read_text())
-    return found
+    """Return the weights that a `learn_weights` step of the method `weights` found, one a model."""
+    weights = blend.Blend.load(folder / BLEND).weights
+    assert weights is not None and weights.ndim == 1
+    return [float(weight) for weight in weights]
 
 
 def read_counts(folder: Path) -> dict[str, int]:
