@@ -14,6 +14,7 @@ Letters in shapes: P pairs, M models, C classes, G groups (1, or C).
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO, TypeAlias
 
 import numpy as np
@@ -33,7 +34,7 @@ class SgdConfig:
 
     epochs: int = 9
     """Passes over the videos (Axon: fewer than 10)."""
-    batch_size: int = 128
+    batch_size: int = 256
     """Videos a step (not published)."""
     learning_rate: float = 1e-3
     """Of Adam (not published)."""
@@ -75,16 +76,25 @@ class Gram:
     ) -> None:
         """Count pairs in: probabilities (P, M), classes (P,), what is true (P,)."""
         self.pairs += len(classes)
-        groups = np.zeros_like(classes) if len(self.hits) == 1 else classes
-        order = np.argsort(groups, kind="stable")
-        groups, probs_PM, truth = groups[order], probs_PM[order], is_positive[order]  # noqa: N806
-        first = np.flatnonzero(np.diff(groups, prepend=-1))
-        for begin, end in zip(first, np.append(first[1:], len(groups)), strict=True):
-            mine = probs_PM[begin:end].astype(np.float64)
-            group = groups[begin]
-            self.products[group] += mine.T @ mine
-            self.hits[group] += mine[truth[begin:end]].sum(0)
-            self.positives[group] += truth[begin:end].sum()
+        if len(self.hits) == 1:
+            self._add(0, probs_PM, is_positive)
+            return
+        order = np.argsort(classes, kind="stable")
+        classes, probs_PM, truth = classes[order], probs_PM[order], is_positive[order]  # noqa: N806
+        first = np.flatnonzero(np.diff(classes, prepend=-1, append=-1))
+        for begin, end in pairwise(first):
+            self._add(int(classes[begin]), probs_PM[begin:end], truth[begin:end])
+
+    def _add(
+        self,
+        group: int,
+        probs_PM: NDArray[np.float32],  # noqa: N803
+        is_positive: NDArray[np.bool_],
+    ) -> None:
+        exact = probs_PM.astype(np.float64)
+        self.products[group] += exact.T @ exact
+        self.hits[group] += exact[is_positive].sum(0)
+        self.positives[group] += is_positive.sum()
 
     def total(self) -> "Gram":
         """Return the sums over all groups, as one."""
@@ -155,7 +165,7 @@ class Sums:
     ) -> None:
         """Append the sums over pairs of some videos; `row` (P,) rises from 0."""
         bounds = _bounds(row, self._size)
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             mine = probs_PM[begin:end]
             self._steps.append((mine.T @ mine, mine[is_positive[begin:end]].sum(0)))
 
