@@ -25,6 +25,7 @@ COMMANDS = {
     "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "soften": ("Soften", "write what a teacher thinks of the training data, as soft labels"),
+    "blend": ("Blend", "make the predictions of several models one"),
     "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
     "compare": (
         "Compare",
