@@ -23,6 +23,7 @@ COMMANDS = {
     "augment": ("Augment", "make samples for rare labels, thin out frequent ones"),
     "centroids": ("Centroids", "fit centroids of frames by k-means, for kmeans_resnet"),
     "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
+    "average": ("Average", "write the mean of several runs' weights as a run"),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "soften": ("Soften", "write what a teacher thinks of the training data, as soft labels"),
     "blend": ("Blend", "make the predictions of several models one"),

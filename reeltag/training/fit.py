@@ -36,6 +36,7 @@ from reeltag.training.freezing import freeze
 from reeltag.training.interrupt import explained
 from reeltag.training.label_graph import tell_cooccurrence
 from reeltag.training.losses import Objective
+from reeltag.training.mean_run import AVERAGED
 from reeltag.training.metrics import validation_metric
 from reeltag.training.module import TaggerTraining
 from reeltag.training.objectives import objective_for
@@ -137,9 +138,16 @@ def resume(
         objective: as at the start.
 
     Raises:
+        ConfigError: `out` is a mean of runs.
         DataError: `out` is not a run folder, a file in it is damaged, or its data are gone.
     """
     config, where = read_config(out), out / "config.json"
+    if AVERAGED in config:
+        raise ConfigError(
+            "is the mean of other runs: there is no training to go on with",
+            where=out,
+            hint=f"Train from its weights: reeltag train {config.get('family')} --init {out} ...",
+        )
     recipe = read_recipe(config, where=where)
     _refuse_device(recipe)
     if max_steps is not None:
