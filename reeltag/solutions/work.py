@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reeltag.core.files import write_json
 from reeltag.data.index import open_index
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
-from reeltag.ensembling import mean as ensembling
+from reeltag.ensembling.blend import mean as mean_of
 from reeltag.inference.compare import compare as compare_files
 from reeltag.inference.evaluate import evaluate
 from reeltag.inference.predict import predict
@@ -268,7 +268,7 @@ def soften(
 
 def mean(out: Path, *predictions: Path) -> None:
     """Average the probabilities of several steps' predictions."""
-    ensembling.mean([folder / PREDICTIONS for folder in predictions], out / PREDICTIONS)
+    mean_of([folder / PREDICTIONS for folder in predictions], out / PREDICTIONS)
 
 
 def read_scores(folder: Path) -> Any:  # noqa: ANN401  (as the json module returns it)
