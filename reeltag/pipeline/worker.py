@@ -30,6 +30,7 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     os.set_inheritable(connection.fileno(), False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # as Ray blocks it
     orders = _Orders()
     threading.Thread(target=_listen, args=(connection, orders), daemon=True).start()
     try:
