@@ -1,6 +1,7 @@
 """`reeltag predict`: score the videos of a split, or every 5 seconds of them."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,11 +18,12 @@ from reeltag.data.class_list import read_class_list
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
+from reeltag.deploy.loading import any_tagger, config_of, described_in, is_graph
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import Outcome, refuse_output
 from reeltag.labels.folds import FoldConfig
-from reeltag.models.tagger import Tagger, read_config
+from reeltag.models.tagger import AnyTagger
 from reeltag.training.run_folder import read_recipe
 
 
@@ -33,8 +35,8 @@ class Predict:
     that was stopped goes on when the same command is given again.
     """
 
-    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Run folder that `reeltag train` made."""
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
+    """Run folder that `reeltag train` made, or file that `reeltag export` made."""
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
@@ -69,7 +71,7 @@ class Predict:
         """Predict, and say what was written."""
         refuse_output(self.out, overwrite=self.overwrite)
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
-        tagger = Tagger.load(self.checkpoint)
+        tagger = any_tagger(self.checkpoint)
         index = open_index(self.data, quiet=self.json)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         outcome = predict(
@@ -92,6 +94,8 @@ class Predict:
         return 0
 
     def _choices(self) -> Choices:
+        if is_graph(self.checkpoint) and self.choices.precision != "fp32":
+            raise ConfigError("an exported graph computes in fp32", where="--precision")
         if self.classes is None:
             return self.choices
         if self.choices.segment_classes:
@@ -110,7 +114,7 @@ class Predict:
             return None
         if self.split != "train":
             raise ConfigError(f"folds are of the split 'train', not of {self.split!r}")
-        config, where = read_config(self.checkpoint), self.checkpoint / "config.json"
+        config, where = config_of(self.checkpoint), described_in(self.checkpoint)
         if "recipe" in config:
             recipe = read_recipe(config, where=where)
             if recipe.fold != self.fold or recipe.splits != splits:
@@ -129,18 +133,28 @@ def _described_fold(fold: FoldConfig) -> str:
     return f"fold {fold.hold_out} of {fold.count} (seed {fold.seed})" if fold.count else "any fold"
 
 
-def video_source(run: Path | None, predictions: Path | None) -> Tagger | Path | None:
+def video_source(run: Path | None, predictions: Path | None) -> AnyTagger | Path | None:
     """Return what is given to candidates and fusion, or None."""
     if run is not None and predictions is not None:
         raise ConfigError("--video-run and --video-predictions both score the videos; give one")
-    return predictions if run is None else Tagger.load(run)
+    return predictions if run is None else any_tagger(run)
 
 
 def trained_splits(
     checkpoint: Path, train: str | None, validate: str | None, test: str | None
 ) -> Splits:
     """Return the rule of a checkpoint's training, with the patterns given here in its place."""
-    config, where = read_config(checkpoint), checkpoint / "config.json"
+    return splits_of(config_of(checkpoint), described_in(checkpoint), train, validate, test)
+
+
+def splits_of(
+    config: Mapping[str, Any],
+    where: Path,
+    train: str | None,
+    validate: str | None,
+    test: str | None,
+) -> Splits:
+    """Return the rule that a config.json tells of, with the patterns given here in its place."""
     trained = Splits()
     if "data" in config:  # a tagger that was not trained here has none
         value = entry(config, "data.splits", where=where)
@@ -173,5 +187,10 @@ def _tell(outcome: Outcome) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if outcome.fakes:
+        STDOUT.print(
+            f"{outcome.fakes:,} videos are fake: not scored, their rows hold no class",
+            highlight=False,
+        )
     if outcome.skipped:
         STDOUT.print(f"{outcome.skipped:,} broken records were skipped", highlight=False)

@@ -1,0 +1,106 @@
+"""Whether a graph says what PyTorch says: on made input, and by its score on data."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reeltag.core.errors import OutputError
+from reeltag.data.index import Index
+from reeltag.data.splits import Split, Splits
+from reeltag.deploy.budget import Precision
+from reeltag.deploy.onnx_tagger import OnnxTagger
+from reeltag.inference.evaluate import evaluate
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import Choices
+from reeltag.models.tagger import AnyTagger
+
+TOLERANCE = 1e-4  # of a probability, in fp32: sums in another order differ by some 1e-6
+GAP_TOP_K = 20
+
+
+def difference_on_made_input(tagger: AnyTagger, graph: OnnxTagger, precision: Precision) -> float:
+    """Return the largest difference of a probability between a graph and PyTorch.
+
+    Two batches of random frames of other sizes than the graph was traced with, with padding.
+
+    Raises:
+        OutputError: in fp32 it is above 1e-4; or the graph does not give numbers, or its best
+            classes are not those of its logits. In a lower precision weights are rounded, and what
+            is lost is told, not judged.
+    """
+    worst, width = 0.0, sum(width for _, width in tagger.streams)
+    chance = np.random.default_rng(0)
+    floats = graph.about["input"] == "float32"
+    batches = ((4, 1), (1, 1)) if floats else ((4, 37), (1, 300))
+    for videos, length in batches:
+        mask = torch.arange(length) < torch.tensor([[length], [20], [5], [1]])[:videos]
+        shape = videos, length, width
+        made = (
+            chance.normal(size=shape).astype("f4")
+            if floats
+            else chance.integers(256, size=shape, dtype="u1")
+        )
+        frames = torch.from_numpy(made)
+        with torch.inference_mode():
+            expected, found = tagger.eval()(frames, mask).float(), graph(frames, mask)
+        classes, probs = graph.best(frames, mask)
+        best = found.gather(1, classes).sigmoid()
+        if not found.isfinite().all() or not torch.allclose(best, probs, atol=1e-6):
+            raise OutputError("the graph does not give numbers, or not those of its best classes")
+        worst = max(worst, float((expected.sigmoid() - found.sigmoid()).abs().max()))
+    if precision == "fp32" and worst > TOLERANCE:
+        raise OutputError(
+            f"the graph says other than PyTorch does: a probability differs by {worst:.2g}; "
+            f"allowed: {TOLERANCE:g}. Nothing was written",
+            hint="Please report it with the command and the model's config.json.",
+        )
+    return worst
+
+
+def gap_before_and_after(
+    tagger: AnyTagger,
+    graph: Path,
+    index: Index,
+    data: Path,
+    *,
+    split: Split,
+    splits: Splits,
+    videos: int = 0,
+) -> dict[str, float | None]:
+    """Return GAP@20 of the tagger in PyTorch (`gap_before`) and of its graph (`gap_after`).
+
+    Args:
+        tagger: as it was exported.
+        graph: the file.
+        index: of the data.
+        data: their folder.
+        split: which shards.
+        splits: the rule that gives a shard its split.
+        videos: of the split, drawn at random; 0 = all.
+
+    Raises:
+        ConfigError: the data do not fit, or the split is empty.
+    """
+    rows = _drawn(index, split, splits, videos)
+    choices, found = Choices(top_k=GAP_TOP_K), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, asked in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):
+            out = Path(folder, name + ".parquet")
+            predict(asked, index, out, choices, split=split, splits=splits, rows=rows)
+            found[name] = evaluate(out, data, bootstrap=0)["gap@20"]
+    return found
+
+
+def _drawn(index: Index, split: Split, splits: Splits, videos: int) -> NDArray[np.bool_] | None:
+    """Return which rows of the index are asked about, (R,) bool; None for all."""
+    shards = index.table["shard"].to_numpy()
+    usable = np.isin(shards, splits.shards(index, split)) & ~index.table["skip"].to_numpy()
+    there = np.flatnonzero(usable)
+    if not videos or videos >= len(there):
+        return None
+    rows = np.zeros(len(usable), np.bool_)
+    rows[np.random.default_rng(0).choice(there, videos, replace=False)] = True
+    return rows

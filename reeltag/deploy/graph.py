@@ -1,0 +1,99 @@
+"""A tagger as an ONNX graph: raw frames and a mask in, the best classes and all logits out.
+
+    frames (batch, length, D) uint8 or float32
+    mask   (batch, length) bool
+        --> preprocessing --> model --> logits (batch, C)
+                                            '--> top k --> classes, probs (batch, k)
+
+Batch and length are free. Weights keep the names that they have in the tagger.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import onnx_ir as ir
+import onnx_ir.passes.common as passes
+import torch
+from torch import Tensor, nn
+
+from reeltag.models.tagger import AnyTagger
+
+Input = Literal["uint8", "float32"]
+
+INPUTS, OUTPUTS = ("frames", "mask"), ("classes", "probs", "logits")
+OPSET = 20
+
+
+class _Answer(nn.Module):
+    """What a graph computes."""
+
+    def __init__(self, tagger: AnyTagger, top_k: int) -> None:
+        super().__init__()
+        self.tagger, self.top_k = tagger, top_k
+
+    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the best classes (B, k), their probabilities (B, k), all logits (B, C)."""
+        logits_BC = self.tagger(frames, mask).float()
+        best_BK, classes_BK = logits_BC.topk(self.top_k)
+        return classes_BK, best_BK.sigmoid(), logits_BC
+
+
+def input_of(tagger: AnyTagger) -> Input:
+    """Return what the frames of a tagger are stored as: means of videos as floats, others as bytes.
+
+    The records of whole videos name their streams mean_rgb, mean_audio, ...
+    """
+    means = all(name.startswith("mean_") for name, _ in tagger.streams)
+    return "float32" if means else "uint8"
+
+
+def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:
+    """Return the graph of a tagger, its weights as they are; the tagger is put into eval mode.
+
+    Args:
+        tagger: on the CPU.
+        top_k: classes that the graph lists of a video; at most C are.
+        stored: what its frames come as.
+    """
+    answer = _Answer(tagger, min(top_k, tagger.num_classes)).eval()
+    width = sum(width for _, width in tagger.streams)
+    frames = torch.zeros(2, 5, width, dtype=getattr(torch, stored))
+    mask = torch.arange(5) < torch.tensor([[5], [3]])
+    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=1)
+    free = {0: batch, 1: length}
+    with torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            answer,
+            (frames, mask),
+            dynamo=True,
+            dynamic_shapes=(free, free),
+            input_names=INPUTS,
+            output_names=OUTPUTS,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    model: ir.Model = program.model
+    passes.ClearMetadataAndDocStringPass()(model)  # the exporter writes stack traces there
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what the exporter says of its own insides."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,117 @@
+"""Large tensors of a graph made smaller; the graph unpacks them itself.
+
+    fp16     half ------------------> Cast ---> float32, as before
+    uint8    codes --> Cast --> Gather(codebook) ---> float32, as before
+
+An engine that folds constants (onnxruntime does) unpacks once, when it loads the model. Arithmetic
+stays in float32.
+"""
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from reeltag.core.console import track
+from reeltag.core.errors import DataError
+from reeltag.deploy.budget import LARGE, Budget, Precision, Weight
+from reeltag.deploy.codebooks import Rule, coded
+
+HALF_MOST = float(np.finfo(np.float16).max)
+SMALL = 64  # elements of a tensor that is counted with the graph
+NAMED = 40  # bytes that a tensor takes beside its elements and its name
+
+
+def budget_of(model: ir.Model, members: dict[str, str]) -> Budget:
+    """Return what the graph takes; see `Budget` for `members`."""
+    weights = [_weight(value) for value in model.graph.initializers.values()]
+    return Budget(weights=weights, rest=_bytes_without_large(model, weights), members=members)
+
+
+def pack(model: ir.Model, precision: Precision, rule: Rule) -> None:
+    """Put the large tensors of a graph into a lower precision, in place.
+
+    Half precision ends at 65,504: a tensor that goes beyond stays in float32.
+
+    Raises:
+        DataError: a weight is not a number.
+    """
+    values = list(model.graph.initializers.values())
+    large = [value for value in values if _weight(value).packable]
+    for value in track(large, f"packing into {precision}"):
+        array = tensor_of(value)
+        if not np.isfinite(array).all():
+            raise DataError(f"{value.name} holds NaN or infinity: its training has diverged")
+        if precision == "uint8":
+            _put_codes(model.graph, value, array, rule)
+        elif precision == "fp16" and np.abs(array).max() <= HALF_MOST:
+            _put_half(model.graph, value, array)
+
+
+def tensor_of(value: ir.Value) -> NDArray[np.float32]:
+    """Return the numbers of a constant of a graph."""
+    assert value.const_value is not None
+    array: NDArray[np.float32] = value.const_value.numpy()
+    return array
+
+
+def _weight(value: ir.Value) -> Weight:
+    tensor = value.const_value
+    assert tensor is not None and value.name is not None
+    elements = int(tensor.size)
+    packable = tensor.dtype == ir.DataType.FLOAT and elements > LARGE
+    return Weight(
+        name=value.name.removeprefix("tagger."),
+        elements=elements,
+        stored=int(tensor.nbytes),
+        packable=packable,
+    )
+
+
+def _bytes_without_large(model: ir.Model, weights: list[Weight]) -> int:
+    """Return the bytes of the graph but for the elements of its tensors."""
+    graph = model.graph
+    large = [v for v in graph.initializers.values() if v.const_value is not None and v.const_value.size > SMALL]
+    for value in large:
+        graph.initializers.pop(str(value.name))
+    size: int = ir.to_proto(model).ByteSize()
+    small = sum(weight.stored for weight in weights if weight.elements <= SMALL)
+    for value in large:
+        graph.register_initializer(value)
+    return size - small + sum(NAMED + len(str(value.name)) for value in large)
+
+
+def _put_half(graph: ir.Graph, value: ir.Value, array: NDArray[np.float32]) -> None:
+    half = _constant(graph, f"{value.name}.half", array.astype(np.float16))
+    cast = ir.Node("", "Cast", [half], [ir.AttrInt64("to", ir.DataType.FLOAT)], num_outputs=1)
+    _replace(graph, value, [cast])
+
+
+def _put_codes(graph: ir.Graph, value: ir.Value, array: NDArray[np.float32], rule: Rule) -> None:
+    code = coded(array, rule)
+    codes = _constant(graph, f"{value.name}.codes", code.codes)
+    codebook = _constant(graph, f"{value.name}.codebook", code.codebook)
+    cast = ir.Node("", "Cast", [codes], [ir.AttrInt64("to", ir.DataType.INT32)], num_outputs=1)
+    gather = ir.Node("", "Gather", [codebook, cast.outputs[0]], num_outputs=1)
+    _replace(graph, value, [cast, gather])
+
+
+def _constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.Value:
+    tensor = ir.tensor(array, name=name)
+    kind = ir.TensorType(tensor.dtype)
+    value = ir.Value(name=name, shape=ir.Shape(array.shape), type=kind, const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def _replace(graph: ir.Graph, value: ir.Value, nodes: list[ir.Node]) -> None:
+    """Let the output of the last of `nodes` take the place of a constant, its name included."""
+    output, name = nodes[-1].outputs[0], value.name
+    graph.initializers.pop(str(name))
+    output.shape, output.type = value.shape, value.type
+    value.replace_all_uses_with(output)
+    value.name, output.name = None, name
+    for node, kind in zip(nodes, ("unpack", "look_up"), strict=False):
+        node.name = f"{name}.{kind}"
+        if node.outputs[0] is not output:
+            node.outputs[0].name = f"{name}.{kind}ed"
+    graph.insert_before(graph[0], nodes)

@@ -1,0 +1,108 @@
+"""What can leave the lab: a run, or a blend of runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.deploy.combined import Combined
+from reeltag.deploy.loading import is_graph
+from reeltag.ensembling.blend_folder import Blend
+from reeltag.inference.predict import weights_digest
+from reeltag.models.tagger import AnyTagger, Tagger, read_config
+
+UNFIT = {
+    "rank": "whose ranks are among all videos of a file, while a graph sees one at a time",
+    "lightgbm": "whose trees are no part of an ONNX graph",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """What is to be exported.
+
+    Attributes:
+        tagger: the whole of it, on the CPU.
+        method: "run", or how its members are blended.
+        members: what each run says of itself: family, run, weights (a digest), config.
+        prefixes: what the names of a member's weights begin with, to what the member is called.
+    """
+
+    tagger: AnyTagger
+    method: str
+    members: list[dict[str, Any]]
+    prefixes: dict[str, str]
+
+
+def source_of(path: Path) -> Source:
+    """Read a run folder, or a folder of `reeltag blend --save` and the runs that it names.
+
+    Raises:
+        ConfigError: it is a blend that no graph can be, or its members do not fit each other.
+        DataError: it is neither, or a run is gone.
+    """
+    if is_graph(path):
+        raise ConfigError(
+            "is an exported model already; give the run or blend it came from", where=path
+        )
+    return _of_blend(path) if (path / "blend.json").is_file() else _of_run(path)
+
+
+def _of_blend(folder: Path) -> Source:
+    blend = Blend.load(folder)
+    if blend.method in UNFIT:
+        raise ConfigError(
+            f"is a blend by {blend.method}, {UNFIT[blend.method]}",
+            where=folder,
+            hint="Export a blend by mean, weights, class-weights or geometric; or let a student "
+            "learn what this one says (`reeltag soften`), and export that.",
+        )
+    runs = [Path(member.run) for member in blend.members]
+    for member, run in zip(blend.members, runs, strict=True):
+        if not member.run or not run.is_dir():
+            raise DataError(
+                f"its member {member.family!r} comes from {member.run or 'an unknown run'}, which "
+                "is not there",
+                where=folder,
+                hint="A graph needs the run folder of each member, not only its predictions.",
+            )
+        if (run / "blend.json").is_file() or is_graph(run):
+            raise ConfigError(
+                f"its member {member.run} is no run itself",
+                where=folder,
+                hint="Blend the predictions of runs.",
+            )
+    taggers = [Tagger.load(run) for run in runs]
+    equal = torch.full((len(runs),), 1 / len(runs), dtype=torch.float64)
+    weights = equal if blend.weights is None else torch.from_numpy(blend.weights)
+    tagger = Combined(
+        taggers,
+        weights,
+        "geometric" if blend.method == "geometric" else "arithmetic",
+        candidates=blend.candidates,
+        names=[str(run) for run in runs],
+    )
+    return Source(
+        tagger=tagger.eval(),
+        method=blend.method,
+        members=[_described(*pair) for pair in zip(taggers, runs, strict=True)],
+        prefixes={f"members.{i}.": run.name for i, run in enumerate(runs)},
+    )
+
+
+def _of_run(run: Path) -> Source:
+    tagger = Tagger.load(run)
+    return Source(
+        tagger=tagger, method="run", members=[_described(tagger, run)], prefixes={"": tagger.family}
+    )
+
+
+def _described(tagger: Tagger, run: Path) -> dict[str, Any]:
+    return {
+        "family": tagger.family,
+        "run": str(run.resolve()),
+        "weights": weights_digest(tagger),
+        "config": read_config(run),
+    }
