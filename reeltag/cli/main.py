@@ -23,6 +23,7 @@ COMMANDS = {
     "augment": ("Augment", "make samples for rare labels, thin out frequent ones"),
     "centroids": ("Centroids", "fit centroids of frames by k-means, for kmeans_resnet"),
     "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
+    "tune": ("Tune", "search for good sizes of a model: a study of many trainings"),
     "average": ("Average", "write the mean of several runs' weights as a run"),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "soften": ("Soften", "write what a teacher thinks of the training data, as soft labels"),
@@ -38,7 +39,14 @@ COMMANDS = {
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),
     "report": ("Report", "draw predictions and scores as one HTML page"),
 }
-EXTRAS = {"onnx": "export", "onnx_ir": "export", "onnxruntime": "export", "onnxscript": "export"}
+EXTRAS = {
+    "onnx": "export",
+    "onnx_ir": "export",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+    "optuna": "tune",
+    "ray": "cluster",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

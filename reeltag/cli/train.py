@@ -103,9 +103,9 @@ class Train:
                 hint=f"There are: {NAMES}. Or --config RUN/config.json, or --resume RUN.",
             )
         family, model = family_or_variant(name)
-        recipe = _recipe_of(family)
+        recipe = recipe_of(family)
         if "--tiny" in arguments:
-            model, recipe = family.TINY, _tiny(recipe)
+            model, recipe = family.TINY, tiny_recipe(recipe)
         return Train(
             family=family_name(family),
             options=_parse(arguments, f"reeltag train {name}", family, model, recipe, {}),
@@ -183,7 +183,7 @@ def _parse(
     return tyro.cli(kind, args=arguments, prog=prog, description=description)
 
 
-def _recipe_of(family: ModuleType) -> Recipe:
+def recipe_of(family: ModuleType) -> Recipe:
     """Return the recipe of the family's authors: their numbers over the common defaults."""
     values = dict(family.RECIPE)
     optim = Optimisation(**values.pop("optim", {}))
@@ -192,7 +192,8 @@ def _recipe_of(family: ModuleType) -> Recipe:
     return Recipe(optim=optim, frames=frames, members=members, **values)
 
 
-def _tiny(recipe: Recipe) -> Recipe:
+def tiny_recipe(recipe: Recipe) -> Recipe:
+    """Return a recipe of a few steps."""
     optim = dataclasses.replace(recipe.optim, learning_rate=1e-2)
     return dataclasses.replace(recipe, batch_size=16, max_steps=30, validate_every=15, optim=optim)
 

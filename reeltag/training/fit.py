@@ -5,9 +5,10 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -49,6 +50,7 @@ from reeltag.training.run_folder import (
 )
 from reeltag.training.starting import start
 
+Watch = Callable[[int, float], None]  # step, value of the metric
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
     "bf16": "bf16-mixed",
@@ -77,6 +79,7 @@ def train(
     preprocessing: PreprocessingConfig | None = None,
     objective: Objective | None = None,
     eigenvalues: torch.Tensor | None = None,
+    watch: Watch | None = None,
 ) -> Result:
     """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
 
@@ -89,6 +92,7 @@ def train(
         preprocessing: what happens to the stored frames first; None = as the family's authors.
         objective: what the model is asked for; None = `objective_for` the model.
         eigenvalues: (D,) of the PCA behind the first stream, for reverse whitening.
+        watch: is told step and value of every validation; what it raises ends the training.
 
     Raises:
         OutputError: `out` exists.
@@ -124,11 +128,15 @@ def train(
         with whole_folder(out) as part:
             tagger.save_classes(part)
             write_json(part / "config.json", describe(tagger, index, recipe))
-    return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
+    return _fit(tagger, objective, recipe, batches, out, None, watch)
 
 
 def resume(
-    out: Path, *, max_steps: int | None = None, objective: Objective | None = None
+    out: Path,
+    *,
+    max_steps: int | None = None,
+    objective: Objective | None = None,
+    watch: Watch | None = None,
 ) -> Result:
     """Go on with the run in `out` from its last checkpoint, as if it had never been stopped.
 
@@ -136,6 +144,7 @@ def resume(
         out: a run folder.
         max_steps: train up to this step instead of the recipe's; None keeps the recipe's.
         objective: as at the start.
+        watch: as at the start.
 
     Raises:
         ConfigError: `out` is a mean of runs.
@@ -163,8 +172,8 @@ def resume(
         say(f"{out} has no checkpoint yet: training begins at step 0.")
         tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
         start(tagger, recipe.init)
-        return _fit(tagger, objective, recipe, batches, out, checkpoint=None)
-    return _fit(tagger, objective, recipe, batches, out, checkpoint=checkpoint)
+        return _fit(tagger, objective, recipe, batches, out, None, watch)
+    return _fit(tagger, objective, recipe, batches, out, checkpoint, watch)
 
 
 def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Path) -> None:
@@ -185,6 +194,7 @@ def _fit(
     batches: Batches,
     out: Path,
     checkpoint: Path | None,
+    watch: Watch | None,
 ) -> Result:
     keep_freed_memory()
     steps_an_epoch = max(1, len(batches.train) // recipe.accumulate)
@@ -200,7 +210,8 @@ def _fit(
     speed = Speed()
     line = ProgressLine(speed, num_steps, name)
     log = TrainLog(file, speed, recipe.log_every)
-    validation = Validation(name, file, lambda: tagger.save_weights(out), line.best_is)
+    keep = partial(tagger.save_weights, out)
+    validation = Validation(name, file, keep, line.best_is, watch)
     stop = StopRequest("step")
     saving = Checkpoint(out / "resume.ckpt", recipe.save_minutes, stop)
     callbacks: list[Callback] = [line, log, validation, SaveAtEnd(saving)]

@@ -1,0 +1,326 @@
+"""A study: many trainings of one family, whose sizes Optuna chooses from what came of the others.
+
+STUDY/study.json          what is searched, on which data, from which recipe
+STUDY/journal.log         Optuna's journal: what each trial was given, and what came of it
+STUDY/trial-0007/         a run folder, as of `reeltag train`; trial 0 is the family as it is
+
+Each trial draws from a seed of its own: a study that was stopped and gone on with is the same as
+one that was not. Several processes may work on one study, one on each GPU, say.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.distributions import BaseDistribution
+from optuna.importance import get_param_importances
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError, DataError, ReeltagError, TrainingError
+from reeltag.core.files import write_json
+from reeltag.core.seeding import derive_seed
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models import ModelConfig
+from reeltag.pipeline.failures import reason
+from reeltag.pipeline.keys import canonical
+from reeltag.pipeline.locks import attempted
+from reeltag.training import fit
+from reeltag.training.config import Recipe
+from reeltag.training.search_space import Choice, Range, Space, Value, applied, present
+
+JOURNAL, ABOUT = "journal.log", "study.json"
+HOPELESS = 3  # trials that failed before any came to an end
+RANDOM = 10  # first trials, drawn at random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a study is about.
+
+    Attributes:
+        data: folder of TFRecords.
+        family: name of the model's family.
+        model: its sizes where they are not searched.
+        recipe: the training where it is not searched.
+        preprocessing: what happens to the stored frames first.
+        space: what is searched, by flag.
+        prune: stop a training that after some validation is worse than the median of the others.
+        seed: of the draws.
+    """
+
+    data: Path
+    family: str
+    model: ModelConfig
+    recipe: Recipe
+    preprocessing: PreprocessingConfig
+    space: Space
+    prune: bool = False
+    seed: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what must be the same for a study to be gone on with."""
+        return {
+            "family": self.family,
+            "data": str(self.data.resolve()),
+            "model": canonical(self.model, "model"),
+            "recipe": canonical(self.recipe, "recipe"),
+            "preprocessing": canonical(self.preprocessing, "preprocessing"),
+            "space": {name: str(dimension) for name, dimension in self.space.items()},
+            "prune": self.prune,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What came of one training.
+
+    Attributes:
+        number: from 0.
+        state: "complete", "pruned", "failed", or "running" (by another process, or stopped).
+        value: the validation metric: the best, of a pruned one the last; None where there is none.
+        values: what it was given, by flag.
+        seconds: from its beginning to its end.
+        run: its run folder.
+        words: why it failed.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    values: Mapping[str, Value]
+    seconds: float
+    run: Path
+    words: str = ""
+
+
+class Study:
+    """The trials of a folder.
+
+    Args:
+        search: what they are about.
+        folder: new, or one that the same search was begun in.
+
+    Raises:
+        ConfigError: nothing is searched, or the folder holds another study.
+        DataError: the folder is damaged.
+    """
+
+    def __init__(self, search: Search, folder: Path) -> None:
+        if not search.space:
+            raise ConfigError("nothing is searched", where="--space", hint="Name a range.")
+        self.search, self.folder = search, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        _agree(search, folder / ABOUT)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0)
+        self.study = optuna.create_study(
+            study_name=search.family,
+            storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+            pruner=pruner if search.prune else optuna.pruners.NopPruner(),
+            direction="maximize",
+            load_if_exists=True,
+        )
+        if not self.study.get_trials(deepcopy=False):
+            self._begin_with_what_is()
+
+    def run(self, trials: int, on_trial: Callable[[Trial], None]) -> None:
+        """Train until the study has so many trials; those that were stopped go on first.
+
+        A trial that fails (too large for the memory, a loss that is not finite) counts, and is
+        told; the next ones avoid its neighbourhood no more than any other.
+
+        Args:
+            trials: that came to an end, in all sessions and processes.
+            on_trial: given each that comes to an end here.
+
+        Raises:
+            TrainingError: the first few all failed.
+            KeyboardInterrupt: on Ctrl-C; the same call goes on, with the training at hand too.
+        """
+        for frozen in self.study.get_trials(states=(TrialState.RUNNING,)):
+            with attempted(self._lock(frozen.number)) as ours:
+                again = self.study.get_trials()[frozen.number]
+                if ours and again.state == TrialState.RUNNING:
+                    self._train(optuna.Trial(self.study, frozen._trial_id), on_trial)
+        while self._count_ended() + self._count_elsewhere() < trials:
+            number = len(self.study.get_trials(deepcopy=False))
+            seed = derive_seed(self.search.seed, "trial", number) % 2**32
+            self.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
+            trial = self.study.ask(self._distributions())
+            with attempted(self._lock(trial.number)) as ours:
+                if ours:
+                    self._train(trial, on_trial)
+
+    def trials(self) -> list[Trial]:
+        """Return all trials, by number."""
+        waiting = TrialState.WAITING
+        return [self._told(of) for of in self.study.get_trials() if of.state != waiting]
+
+    def best(self) -> Trial | None:
+        """Return the best trial that was not pruned; None where none came to an end."""
+        done = [of for of in self.trials() if of.state == "complete" and of.value is not None]
+        return max(done, key=lambda of: of.value or 0.0, default=None)
+
+    def importance(self) -> dict[str, float]:
+        """Return how much of the variation each field explains, in shares, the largest first.
+
+        By Optuna's default evaluator (functional ANOVA by Parzen estimators); empty where fewer
+        than two trials, or no two different ones, came to an end.
+        """
+        done = self.study.get_trials(states=(TrialState.COMPLETE,))
+        varied = [
+            name for name in self.search.space if len({str(t.params[name]) for t in done}) > 1
+        ]
+        if len({of.value for of in done}) < 2 or not varied:
+            return {}
+        found = get_param_importances(self.study, params=varied)
+        return dict(sorted(found.items(), key=lambda of: -of[1]))
+
+    def _train(self, trial: optuna.Trial, on_trial: Callable[[Trial], None]) -> None:
+        run = self.folder / f"trial-{trial.number:04d}"
+        told = list(self.study.get_trials()[trial.number].intermediate_values)
+
+        def watch(step: int, value: float) -> None:
+            if step > max(told, default=-1):
+                told.append(step)
+                trial.report(value, step)
+            if self.search.prune and trial.should_prune():
+                raise optuna.TrialPruned
+
+        try:
+            value = self._value(trial.params, run, watch)
+            self.study.tell(trial, value)
+        except optuna.TrialPruned:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        except (ReeltagError, RuntimeError, MemoryError) as error:
+            trial.set_user_attr("words", reason(error))
+            self.study.tell(trial, state=TrialState.FAIL)
+            self._refuse_hopeless(error)
+            torch.cuda.empty_cache()
+        (run / "resume.ckpt").unlink(missing_ok=True)
+        on_trial(self._told(self.study.get_trials()[trial.number]))
+
+    def _value(self, values: Mapping[str, Value], run: Path, watch: fit.Watch) -> float:
+        """Train, or go on, and return what validation says."""
+        done = run / "metrics.json"
+        if done.exists():  # only the journal did not know yet
+            best = json.loads(done.read_text())["best"]
+        elif (run / "config.json").exists():
+            best = fit.resume(run, watch=watch).best
+        else:
+            search = self.search
+            model, recipe = applied(search.model, search.recipe, values)
+            best = fit.train(
+                search.data, run, search.family, model, recipe, search.preprocessing, watch=watch
+            ).best
+        if best is None:
+            raise TrainingError(
+                "nothing was validated, so nothing can be compared",
+                where=run,
+                hint="The data need shards to validate on: see --validate.",
+            )
+        return float(best)
+
+    def _refuse_hopeless(self, error: BaseException) -> None:
+        """Give up where all trials so far failed."""
+        ended = [of.state for of in self.study.get_trials(deepcopy=False) if of.state.is_finished()]
+        if len(ended) >= HOPELESS and set(ended) == {TrialState.FAIL}:
+            raise TrainingError(
+                f"all {len(ended)} trials failed, the last one with {reason(error)}",
+                where=self.folder,
+                hint="Begin another study with what can be trained, under another --out.",
+            ) from error
+
+    def _begin_with_what_is(self) -> None:
+        """Let trial 0 be the family as it is, as far as the space allows."""
+        search, values = self.search, dict[str, Any]()
+        for name, dimension in search.space.items():
+            value = present(search.model, search.recipe, name)
+            if isinstance(dimension, Choice):
+                fits = value in dimension.names()
+            else:
+                fits = isinstance(value, int | float) and dimension.low <= value <= dimension.high
+            if fits:
+                values[name] = value
+        self.study.enqueue_trial(values)
+
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return {name: _distribution(of) for name, of in self.search.space.items()}
+
+    def _count_ended(self) -> int:
+        return sum(of.state.is_finished() for of in self.study.get_trials(deepcopy=False))
+
+    def _count_elsewhere(self) -> int:
+        """Return the trials that other processes are at."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return len(running)
+
+    def _lock(self, number: int) -> Path:
+        return self.folder / f"trial-{number:04d}.lock"
+
+    def _told(self, frozen: FrozenTrial) -> Trial:
+        names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+        names |= {TrialState.FAIL: "failed"}
+        begun = frozen.datetime_start.timestamp() if frozen.datetime_start else time.time()
+        ended = frozen.datetime_complete.timestamp() if frozen.datetime_complete else time.time()
+        last = max(frozen.intermediate_values, default=None)
+        value = frozen.value if frozen.value is not None else None
+        if value is None and last is not None:
+            value = frozen.intermediate_values[last]
+        return Trial(
+            number=frozen.number,
+            state=names.get(frozen.state, "running"),
+            value=value,
+            values=dict(frozen.params),
+            seconds=ended - begun,
+            run=self.folder / f"trial-{frozen.number:04d}",
+            words=frozen.user_attrs.get("words", ""),
+        )
+
+
+def _distribution(of: Range | Choice) -> BaseDistribution:
+    if isinstance(of, Choice):
+        return optuna.distributions.CategoricalDistribution(of.names())
+    if of.whole:
+        return optuna.distributions.IntDistribution(int(of.low), int(of.high), log=of.log)
+    return optuna.distributions.FloatDistribution(of.low, of.high, log=of.log)
+
+
+def _agree(search: Search, file: Path) -> None:
+    """Write down what a study is about, or see that it is still the same."""
+    now = json.loads(json.dumps(search.describe()))
+    if not file.exists():
+        if any(file.parent.iterdir()):
+            raise ConfigError(
+                "holds something else already", where=file.parent, hint="Choose another --out."
+            )
+        write_json(file, now)
+        say(f"{file.parent}: a new study")
+        return
+    try:
+        before = json.loads(file.read_text())
+        differ = [name for name in now if before.get(name) != now[name]]
+    except (ValueError, AttributeError) as error:
+        raise DataError("is no description of a study", where=file) from error
+    if differ:
+        raise ConfigError(
+            f"was begun with another {differ[0]}: {_short(before.get(differ[0]))}, "
+            f"now {_short(now[differ[0]])}",
+            where=file.parent,
+            hint="Repeat the flags that it was begun with (--trials may differ), or choose "
+            "another --out.",
+        )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
