@@ -162,7 +162,7 @@ class Solve:
         if not options.only:
             tables = list(goal.tables(lambda step: folder_of(step, root)))
             closing = goal.closing(lambda step: folder_of(step, root))
-        self._tell(steps, tables, closing)
+        self._tell(steps, tables, closing, goal.best)
         return 0
 
     def _data(self) -> Path:
@@ -180,7 +180,9 @@ class Solve:
             write_corpus(data, self.solution.TINY_DATA, quiet=True)
         return data
 
-    def _tell(self, steps: Sequence[Step], tables: list[Table], closing: str) -> None:
+    def _tell(
+        self, steps: Sequence[Step], tables: list[Table], closing: str, best: Step | None
+    ) -> None:
         options, name = self.options, solution_name(self.solution)
         result = {
             "solution": name,
@@ -189,6 +191,7 @@ class Solve:
             "steps": [_made(step, options.out) for step in _steps(steps)],
             "tables": [table.to_json() for table in tables],
             "closing": closing,
+            "best": None if best is None else best.folder_name,
         }
         if not options.only:
             write_json(options.out / f"{name}.json", result)

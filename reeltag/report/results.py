@@ -63,6 +63,7 @@ class Result:
         tables: of the paper.
         steps: (name, folder) in the order in which they were made, of the first file.
         config: of the first file.
+        best: folder of the step that the solution came to; None where it does not say.
     """
 
     solution: str
@@ -70,9 +71,10 @@ class Result:
     tables: tuple[ResultTable, ...]
     steps: tuple[tuple[str, Path], ...]
     config: Mapping[str, Any]
+    best: Path | None = None
 
     def predictions(self, stage: str = "") -> tuple[str, Path] | None:
-        """Return the last step that holds a prediction file, and that file; None = there is none.
+        """Return the best step, or the last one, with its predictions; None = there are none.
 
         Args:
             stage: only this step, by its name, with or without what stands before the first dash.
@@ -87,7 +89,8 @@ class Result:
             if _is_predictions(file)
         ]
         if not stage:
-            return found[-1] if found else None
+            told = [(name, file) for name, file in found if file.parent == self.best]
+            return (told or found)[-1] if found else None
         for name, file in reversed(found):
             if stage in (name, name.partition("-")[2]):
                 return name, file
@@ -138,6 +141,7 @@ def read_results(paths: Sequence[Path]) -> Result:
         tables=tuple(_merged(group) for group in zip(*(r.tables for r in read), strict=True)),
         steps=first.steps,
         config=first.config,
+        best=first.best,
     )
 
 
@@ -153,11 +157,14 @@ def _read(path: Path) -> Result:
         steps = [(str(step["name"]), Path(step["folder"])) for step in found["steps"]]
         config = found.get("config", {})
         solution = str(found["solution"])
+        best = None if found.get("best") is None else path.parent / str(found["best"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"is no result of a solution ({cause})", where=path, hint=_HINT) from error
     located = tuple((name, _located(folder, path.parent)) for name, folder in steps)
-    return Result(solution=solution, files=(path,), tables=tables, steps=located, config=config)
+    return Result(
+        solution=solution, files=(path,), tables=tables, steps=located, config=config, best=best
+    )
 
 
 def _located(folder: Path, work: Path) -> Path:

@@ -71,13 +71,13 @@ def judged(models: Sequence[Step], final: Step, plan: Plan, costs: Costs, data: 
         )
         for pair in _gains(list(said), plan)
     }
-    tested = None
+    tested, best = None, said.get(f"tau{config.tau:g}")
     if not plan.roles.fold.count:  # the test split is rated
         judges = plan.roles.judges
-        on_test = predicted(final, "final", judges)
-        tested = step(score, on_test, data, name="final", judges=judges, bootstrap=draws)
+        best = predicted(final, "final", judges)
+        tested = step(score, best, data, name="final", judges=judges, bootstrap=draws)
     goals = (*scores.values(), *gains.values(), tested or final)
-    return Goal(steps=goals, tables=_Tables(plan, scores, gains, tested))
+    return Goal(steps=goals, tables=_Tables(plan, scores, gains, tested), best=best)
 
 
 def _named(models: Sequence[Step]) -> dict[str, Step]:

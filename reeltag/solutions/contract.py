@@ -82,11 +82,13 @@ class Goal:
         steps: the last ones.
         tables: what is read from them.
         closing: what is said below the tables: how good it is, what to type next; "" = nothing.
+        best: step with the predictions of what the solution came to, which a report looks into.
     """
 
     steps: tuple[Step, ...]
     tables: Callable[[FolderOf], Sequence[Table]]
     closing: Callable[[FolderOf], str] = lambda folder: ""
+    best: Step | None = None
 
 
 class SolutionModule(Protocol):

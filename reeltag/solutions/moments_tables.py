@@ -76,7 +76,7 @@ def judged(stage_1: Step, tuned: Step, final: Step, plan: Plan, costs: Costs, da
     )
     known = told(scores, gains)
     goals = (*scores.values(), gains, *([] if final in (stage_1, tuned) else [final]))
-    return Goal(steps=goals, tables=known.tables, closing=known.closing)
+    return Goal(steps=goals, tables=known.tables, closing=known.closing, best=said.get("II"))
 
 
 @dataclass(frozen=True)

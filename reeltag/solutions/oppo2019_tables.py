@@ -137,7 +137,8 @@ def judged(
         if one in said and other in said
     }
     tables = _Tables(plan, scores, gains)
-    return Goal(steps=(*scores.values(), *gains.values()), tables=tables)
+    goals = (*scores.values(), *gains.values())
+    return Goal(steps=goals, tables=tables, best=said["ensemble"])
 
 
 @dataclass(frozen=True)

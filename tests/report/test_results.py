@@ -74,6 +74,11 @@ def test_predictions_are_those_of_the_last_step_that_has_some(tmp_path: Path) ->
     moved = (tmp_path / "work").rename(tmp_path / "moved")
     found = read_results([moved / "oppo2019.json"]).predictions()
     assert found == ("score-B", moved / "score-B-01" / "predictions.parquet")
+    best = write_result(moved, 0.6, 0.7, best="score-A-01")
+    assert read_results([best]).predictions() == (
+        "score-A",
+        moved / "score-A-01" / "predictions.parquet",
+    )
 
 
 def test_a_work_has_one_result_or_says_which_there_are(tmp_path: Path) -> None:
