@@ -28,6 +28,7 @@ NAMES = (
     "relation",
     "prediction_memory",
     "segment_scoring",
+    "stacking",
 )
 
 

@@ -23,10 +23,9 @@ Letters in shapes: V videos, P rows, M models, K folds.
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import lightgbm as lgb
 import numpy as np
@@ -36,15 +35,14 @@ from rich.progress import Progress, TaskID
 from reeltag.core.console import progress_bar, say, track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_folder
-from reeltag.core.seeding import derive_seed
 from reeltag.ensembling.joining import Block
+from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
+from reeltag.ensembling.tree_building import Blocks, build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
-from reeltag.ensembling.tree_rows import Cell, RowFiles, Targets, folds_of, keys_of, rows_of
+from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import AboutTrees, Grown, Trees
 from reeltag.inference.predictions import About, Kind, Rows, prediction_writer
 from reeltag.inference.truth import Truth
-
-Blocks = Callable[[], Iterator[Block]]
 
 
 class Sizes(NamedTuple):
@@ -107,13 +105,14 @@ def train_trees(
         rows_folder = part / "rows"
         rows_folder.mkdir()
         begun = time.monotonic()
-        files, targets, used = _built(blocks, truth, rows_folder, config, fold, quiet)
+        files, targets, used = build_rows(blocks, truth, rows_folder, config, fold, quiet)
         building = time.monotonic() - begun
         names = tuple(models) or tuple(f"model {at}" for at in range(files.width - 1))
         if len(names) != files.width - 1:
             raise ConfigError(f"{len(names)} names of models, but {files.width - 1} columns")
         _tell(files, config, building, quiet)
-        grown = [_grown(files, number, config, quiet) for number in range(config.folds)]
+        bins = bins_of(files, config)
+        grown = [_grown(files, bins, number, config, quiet) for number in range(config.folds)]
         num_rows, num_videos = sum(files.counts.values()), int(used.sum())
         about = AboutTrees(
             num_classes=truth.num_classes,
@@ -191,44 +190,8 @@ def predict_trees(
     return written
 
 
-def _built(
-    blocks: Blocks,
-    truth: Truth,
-    folder: Path,
-    config: TreeConfig,
-    folds: NDArray[np.int16],
-    quiet: bool,
-) -> tuple[RowFiles, Targets, NDArray[np.bool_]]:
-    """Return the rows of all blocks, in files, and (V,) which videos have some."""
-    targets = Targets(truth)
-    apart = np.zeros(len(truth), bool)
-    if config.stopping == "apart":
-        apart = targets.apart(config.apart, config.seed)
-    used = np.zeros(len(truth), bool)
-    files: RowFiles | None = None
-    for block in blocks() if quiet else track(blocks(), "building rows"):
-        videos = targets.videos_of(block.ids)
-        used[videos[folds[videos] >= 0]] = True
-        wanted, positive = targets.of(block, videos)
-        video = videos[block.row_of_pair()]
-        rows, of_row = rows_of(block), folds[video]
-        files = files or RowFiles(folder, rows.shape[1])
-        wanted &= of_row >= 0
-        if not wanted.all():
-            rows, positive, of_row = rows[wanted], positive[wanted], of_row[wanted]
-            video = video[wanted]
-        files.add(rows, positive, of_row, apart[video])
-    if files is None or not files.counts:
-        raise DataError(
-            "the predictions hold no candidate of a video to fit on",
-            where=truth.data,
-            hint="Trees are fitted on predictions of whole videos, or of rated segments.",
-        )
-    return files, targets, used
-
-
 def _grown(
-    files: RowFiles, fold: int, config: TreeConfig, quiet: bool
+    files: RowFiles, bins: lgb.Dataset, fold: int, config: TreeConfig, quiet: bool
 ) -> tuple[lgb.Booster, Grown]:
     """Return the booster of a fold: fitted on the others, or, if it is the only one, on all."""
     begun = time.monotonic()
@@ -247,8 +210,9 @@ def _grown(
             f"and {sum(files.counts[cell] for cell in stopping):,} rows to stop by",
             hint="Take fewer folds, more videos, or more candidates.",
         )
-    parameters = _parameters(config, fold)
-    train, stop = _datasets(files, fitted, stopping, config, parameters)
+    parameters = parameters_of(config, fold)
+    train, stop = datasets_of(files, bins, fitted, stopping)
+    binned = time.monotonic() - begun
     with progress_bar() as bar:
         task = bar.add_task(f"booster {fold}", total=config.num_trees, visible=not quiet)
         booster = lgb.train(
@@ -265,6 +229,7 @@ def _grown(
         rows=num_rows,
         positives=positives,
         stopping_rows=sum(files.counts[cell] for cell in stopping),
+        seconds_binning=round(binned, 3),
         seconds=round(time.monotonic() - begun, 3),
     )
     if not quiet:
@@ -273,42 +238,6 @@ def _grown(
             f"{grown.stopping_rows:,} others, in {grown.seconds:.1f} s"
         )
     return booster, grown
-
-
-def _datasets(
-    files: RowFiles,
-    fitted: Sequence[Cell],
-    stopping: Sequence[Cell],
-    config: TreeConfig,
-    parameters: dict[str, Any],
-) -> tuple[lgb.Dataset, lgb.Dataset]:
-    """Return the rows to fit on and those to stop by, as LightGBM's bins."""
-    with ExitStack() as stack:
-        rows, judged = (
-            [stack.enter_context(closing(rows)) for rows in files.sequences(cells)]
-            for cells in (fitted, stopping)
-        )
-        categories = [0] if config.label_id == "category" else []
-        common: dict[str, Any] = {"params": parameters, "categorical_feature": categories}
-        train = lgb.Dataset(rows, files.targets(fitted), **common).construct()
-        stop = lgb.Dataset(judged, files.targets(stopping), reference=train, **common).construct()
-    return train, stop
-
-
-def _parameters(config: TreeConfig, fold: int) -> dict[str, Any]:
-    return {
-        "objective": "binary",
-        "metric": "binary_logloss",
-        "learning_rate": config.learning_rate,
-        "num_leaves": config.num_leaves,
-        "min_data_in_leaf": config.min_in_leaf,
-        "max_bin": config.max_bin,
-        "num_threads": config.threads,
-        "seed": derive_seed(config.seed, "trees", fold) % 2**31,
-        "deterministic": True,
-        "force_col_wise": True,  # by rows would keep the bins twice
-        "verbosity": -1,
-    }
 
 
 class _Shown:

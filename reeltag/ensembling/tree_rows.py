@@ -12,6 +12,7 @@ Letters in shapes: V videos, N rows of a block, P rows of trees, M models, K fol
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,17 +21,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.seeding import derive_seed
-from reeltag.data.origin import origin_of
 from reeltag.ensembling.joining import Block
-from reeltag.inference.truth import Truth, find
-from reeltag.labels.folds import stratified_folds
-from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.labels.random_keys import id_keys
 
 Cell: TypeAlias = tuple[int, bool]  # a fold, and whether its videos were set apart
 
 _BATCH = 1 << 16  # rows, or ids, at a time
+_CACHED = 1 << 13  # rows whose numbers stay in the processor's cache
 _PURPOSE = "trees"  # of the keys that stand for ids
 
 
@@ -42,92 +39,19 @@ def keys_of(ids: pa.Array) -> NDArray[np.uint64]:
 
 
 def rows_of(block: Block) -> NDArray[np.float32]:
-    """Return (P, 1 + M) rows: the label id as a number, then each model's probability."""
-    probs = block.probs_PM
-    rows = np.empty((len(probs), 1 + probs.shape[1]), np.float32)
+    """Return (P, 1 + M) rows: the label id as a number, then each model's probability.
+
+    The probabilities are those of `Block.probs_PM` but for rounding (1e-7), without tables of the
+    block's size between.
+    """
+    rows = np.empty((len(block.classes), 1 + block.logits_PM.shape[1]), np.float32)
     rows[:, 0] = block.classes
-    rows[:, 1:] = probs
+    for part in pieces(rows, _CACHED):
+        with np.errstate(over="ignore"):  # exp of 89 or more is inf: a probability of 0
+            inverse = np.exp(-block.logits_PM[part])
+        inverse += 1
+        np.reciprocal(inverse, out=rows[part, 1:])
     return rows
-
-
-def folds_of(truth: Truth, count: int, seed: int = 0) -> NDArray[np.int16]:
-    """Return (V,) the fold of each video, 0 to K - 1.
-
-    Where `truth` is of the training split, these are the folds of `reeltag train --fold.count K
-    --fold.seed S`: models whose predictions are out of these folds, and trees on them.
-
-    Raises:
-        ConfigError: there are fewer videos than folds.
-    """
-    if len(truth) < count:
-        raise ConfigError(f"{len(truth)} videos cannot be divided into {count} folds")
-    if count == 1:
-        return np.zeros(len(truth), np.int16)
-    owner, labels = np.divmod(truth.label_keys, truth.num_classes)
-    bounds = np.searchsorted(owner, np.arange(len(truth) + 1))
-    sources = [origin_of(name).source for name in truth.ids.to_pylist()]
-    keys = id_keys(sources, seed, "folds")
-    return stratified_folds(keys, bounds, labels, truth.num_classes, count, seed)
-
-
-class Targets:
-    """What is true of the rows of blocks, and which videos are theirs.
-
-    Args:
-        truth: about V videos.
-
-    Attributes:
-        keys: (V,) uint64 of the ids.
-    """
-
-    def __init__(self, truth: Truth) -> None:
-        self._truth, self.keys = truth, keys_of(truth.ids)
-        self._order = np.argsort(self.keys)
-        self._sorted = self.keys[self._order]
-
-    def videos_of(self, ids: pa.Array) -> NDArray[np.int64]:
-        """Return (N,) the video of each id.
-
-        Raises:
-            DataError: an id is not in the data.
-        """
-        if not len(self._sorted):
-            raise DataError("has no videos", where=self._truth.data)
-        keys = keys_of(ids)
-        place = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        unknown = self._sorted[place] != keys
-        if unknown.any():
-            raise DataError(
-                f"holds no video {ids[int(unknown.argmax())].as_py()!r}, which the predictions are "
-                f"about ({unknown.sum():,} of {len(ids):,} videos looked at are unknown)",
-                where=self._truth.data,
-                hint="Fit on the data, and the split, that the predictions are about.",
-            )
-        return self._order[place]
-
-    def of(
-        self, block: Block, videos: NDArray[np.int64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return (P,) which rows can be fitted on, and (P,) whether the class is there.
-
-        All rows of whole videos can; of segments those that somebody rated.
-        """
-        truth, owner = self._truth, block.row_of_pair()
-        if block.starts is None:
-            keys = videos[owner] * truth.num_classes + block.classes
-            return np.ones(len(keys), bool), find(truth.label_keys, keys) >= 0
-        segments = truth.segments_of(videos, block.starts.astype(np.int64))
-        keys = segments[owner] * truth.num_classes + block.classes
-        rating = find(truth.rating_keys, np.where(segments[owner] < 0, -1, keys))
-        rated = rating >= 0
-        positive = np.zeros(len(keys), bool)
-        positive[rated] = truth.is_positive[rating[rated]]
-        return rated, positive
-
-    def apart(self, share: float, seed: int) -> NDArray[np.bool_]:
-        """Return (V,) a share of the videos, drawn by id."""
-        number = np.array([derive_seed(seed, "apart")])
-        return mixed(self.keys, number) < np.uint64(share * 2.0**64)
 
 
 class RowFiles:
@@ -182,6 +106,22 @@ class RowFiles:
             done += len(part)
         return targets
 
+    def sample(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Return (n, 1 + M) rows of all cells, drawn at random; all rows if there are no more."""
+        cells = sorted(self.counts)
+        bounds = np.append(0, np.cumsum([self.counts[cell] for cell in cells]))
+        with ExitStack() as stack:
+            parts = [stack.enter_context(closing(part)) for part in self.sequences(cells)]
+            if bounds[-1] <= count:
+                return np.concatenate([part[:] for part in parts])
+            drawn = np.random.default_rng(seed).integers(0, bounds[-1], count)
+            place = np.unique(drawn)
+            owner = np.searchsorted(bounds, place, side="right") - 1
+            within = place - bounds[owner]
+            return np.concatenate(
+                [part[within[owner == at].tolist()] for at, part in enumerate(parts)]
+            )
+
     def _path(self, cell: Cell, what: str) -> Path:
         return self.folder / f"{what}-{cell[0]}{'-apart' if cell[1] else ''}"
 
@@ -213,7 +153,10 @@ class RowSequence(lgb.Sequence):
             first, last, step = index.indices(self._count)
             return self._read(first, max(last - first, 0))[::step]
         if isinstance(index, list):
-            return np.concatenate([self._read(at, 1) for at in index])
+            rows = np.empty((len(index), self._width), np.float32)
+            for place, at in enumerate(index):
+                rows[place] = self._read(at, 1)
+            return rows
         row: NDArray[np.float64] = self._read(int(index), 1)[0].astype(np.float64)
         return row
 
@@ -227,7 +170,7 @@ class RowSequence(lgb.Sequence):
         self._file.close()
 
 
-def pieces(rows: NDArray[np.float32]) -> Iterator[slice]:
+def pieces(rows: NDArray[np.float32], size: int = _BATCH) -> Iterator[slice]:
     """Yield parts of many rows, so that what is made of them stays small."""
-    for first in range(0, len(rows), _BATCH):
-        yield slice(first, first + _BATCH)
+    for first in range(0, len(rows), size):
+        yield slice(first, first + size)

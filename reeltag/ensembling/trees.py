@@ -39,6 +39,7 @@ class Grown:
         rows: it was fitted on.
         positives: of them.
         stopping_rows: that told when to stop.
+        seconds_binning: of reading the rows and putting them into bins.
         seconds: it took, binning included.
     """
 
@@ -47,6 +48,7 @@ class Grown:
     rows: int
     positives: int
     stopping_rows: int
+    seconds_binning: float
     seconds: float
 
 

@@ -19,8 +19,9 @@ from reeltag.data.index import open_index
 from reeltag.data.splits import Splits
 from reeltag.ensembling.joining import Block
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
+from reeltag.ensembling.tree_building import Targets, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
-from reeltag.ensembling.tree_rows import RowFiles, Targets, folds_of, keys_of, rows_of
+from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import Trees
 from reeltag.inference.predictions import About, open_predictions
 from reeltag.inference.soft_joining import soften_predictions
