@@ -144,9 +144,15 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what is out of range with ConfigError."""
-        FoldConfig(count=self.folds)
-        if self.folds < 2:
-            raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
+        if not 2 <= self.folds <= 100:
+            raise ConfigError(f"folds must be in [2, 100], got {self.folds}")
+        for name in ("candidates", "trees", "inner", "divisor"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.soft_top_k < 1:
+            raise ConfigError(f"soft_top_k must be >= 1, got {self.soft_top_k}")
+        if self.soft_weight is not None and not 0 < self.soft_weight <= 1:
+            raise ConfigError(f"soft_weight must be in (0, 1], got {self.soft_weight}")
 
 
 TINY = Config(

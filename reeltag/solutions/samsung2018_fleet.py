@@ -5,7 +5,7 @@ slides name is there, the rest of the 95 is a grid of ResNetLikes, since the aut
 (blocks, inner size, dropout) and not the values. Small: a dozen that one machine trains in minutes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -84,7 +84,7 @@ SMALL = Teaching(
 def member(
     name: str,
     variant: str,
-    sizes: dict[str, Any] | None = None,
+    sizes: Mapping[str, Any] | None = None,
     *,
     by: Teaching,
     row: int = 0,
@@ -125,7 +125,11 @@ def _grid(by: Teaching) -> Iterator[Member]:
     grid = product((512, 1024, 1536, 2048, 3072), blocks, (0.2, 0.4, 0.6))
     for number, (inner, (of_stream, together), dropout) in enumerate(grid):
         mixed = number % 2 == 1
-        sizes = {"inner": inner, "stream_blocks": of_stream, "concat_blocks": together}
+        sizes: dict[str, Any] = {
+            "inner": inner,
+            "stream_blocks": of_stream,
+            "concat_blocks": together,
+        }
         name = f"resnet-{inner}-a{of_stream}-c{together}-d{round(10 * dropout)}"
         augment = MIXUP if mixed else AugmentConfig()
         yield member(
@@ -154,8 +158,8 @@ def published_videos() -> Iterator[Member]:
             variant, sizes = f"resnet_like_{name}", {"inner": inner}
             yield member(f"{name}-only-{inner}", variant, sizes, by=by)
     for number, share in enumerate((0.3, 0.5, 0.5, 0.7, 0.9)):
-        sizes = {"features": share, "features_seed": number}
-        yield member(f"features-{round(10 * share)}-{number}", "resnet_like", sizes, by=by)
+        few = {"features": share, "features_seed": number}
+        yield member(f"features-{round(10 * share)}-{number}", "resnet_like", few, by=by)
     for epochs in (0.25, 0.5, 1.0):
         yield member(f"under-fitted-{epochs:g}", "resnet_like", by=by, epochs=epochs)
     yield member("resnet-soft-ranking", "resnet_like", by=by, loss=SOFT_RANKING)
@@ -166,17 +170,18 @@ def published_videos() -> Iterator[Member]:
 
 def published_frames() -> Iterator[Member]:
     """Yield the 20 networks on frames, and the one that was in no ensemble."""
-    by, slow = PUBLISHED, {"batch_size": 128, "rate": 1e-3, "epochs": 5.0}
+    by = PUBLISHED
+    slow: dict[str, Any] = {"batch_size": 128, "rate": 1e-3, "epochs": 5.0}
     for count in (1, 3, 5):
         row = 3 if count == 3 else 0
         yield member(f"linear-{count}", f"linear_combinations_{count}", by=by, row=row)
-    for sizes in ("3x1024", "3x1024_no_dropout", "5x512", "4x768", "4x768_no_norm"):
-        row = 5 if sizes == "3x1024" else 0
-        name = "attention-" + sizes.replace("_", "-")
-        yield member(name, f"attention_net_{sizes}", by=by, row=row, **slow)
+    for size in ("3x1024", "3x1024_no_dropout", "5x512", "4x768", "4x768_no_norm"):
+        row = 5 if size == "3x1024" else 0
+        name = "attention-" + size.replace("_", "-")
+        yield member(name, f"attention_net_{size}", by=by, row=row, **slow)
     lstm = slow | {"rate": 1e-4}
     yield member("lstm-bi-attention", "lstm_bi_attention", by=by, row=6, **lstm)
-    sizes = {"hidden": (2048, 2048), "dropout": 0.3}
+    sizes: dict[str, Any] = {"hidden": (2048, 2048), "dropout": 0.3}
     yield member("lstm-bi-attention-2048", "lstm_bi_attention", sizes, by=by, **lstm)
     yield member("conv", "time_distributed_conv", by=by, row=7, **slow)
     sizes = {"channels": (1024, 1024), "other_channels": (256, 256)}
@@ -200,26 +205,30 @@ def small_videos() -> Iterator[Member]:
     The strong ones are our early_concat_fcn_norm and Samsung's small nets (docs/models.md).
     """
     by, small = SMALL, {"inner": 512}
-    fcn, fcn_by = "early_concat_fcn_norm", {"by": by, "rate": 2e-3, "preprocessing": STREAMS}
+    fcn = "early_concat_fcn_norm"
+    fcn_by: dict[str, Any] = {"by": by, "rate": 2e-3, "preprocessing": STREAMS}
     yield member("fcn", fcn, **fcn_by)
-    yield member("fcn-dropout", fcn, {"input_dropout": 0.3, "dropout": 0.6}, **fcn_by)
-    yield member("fcn-joint", fcn, {"stream_scales": (16.0,)}, by=by, rate=2e-3)
+    more = {"input_dropout": 0.3, "dropout": 0.6}
+    yield member("fcn-dropout", fcn, more, **fcn_by)
+    joint, alike = PreprocessingConfig(), {"stream_scales": (16.0,)}
+    yield member("fcn-joint", fcn, alike, by=by, rate=2e-3, epochs=7.0, preprocessing=joint)
     two = {"hidden": (1024, 1024), "dropout": 0.4}
     yield member("fcn-2-layers", fcn, two, **fcn_by, epochs=6.0)
-    yield member("fcn-features", fcn, {"features": 0.6}, **fcn_by)
+    yield member("fcn-features", fcn, {"features": 0.6}, **fcn_by, epochs=7.0)
     yield member("fcn-under-fitted", fcn, **fcn_by, epochs=2.0)
     yield member("sub-net-b", "sub_net_b", by=by, epochs=6.0)
     yield member("sub-net-c", "sub_net_c", by=by, epochs=6.0)
-    yield member("resnet", "resnet_like", small, by=by)
-    yield member("resnet-mixup", "resnet_like", small, by=by, augment=MIXUP)
-    yield from _one_stream(by, 512, row_epochs=6.0)
+    yield member("resnet", "resnet_like", small, by=by, epochs=7.0)
+    yield member("resnet-mixup", "resnet_like", small, by=by, epochs=7.0, augment=MIXUP)
+    yield from _one_stream(by, 512, row_epochs=5.0)
     four = {"hidden": 256, "halvings": 6}  # 256 / 2^6 = 4 units
-    yield member("bottleneck-4", "bottleneck", four, by=by, row=16, epochs=6.0)
+    yield member("bottleneck-4", "bottleneck", four, by=by, row=16, epochs=5.0)
 
 
 def small_frames() -> Iterator[Member]:
     """Yield one network on frames for each of the slides' rows, a quarter or half as wide."""
-    by, half, slow = SMALL, {"inner": 512}, {"batch_size": 128, "rate": 1e-3, "epochs": 4.0}
+    by, half = SMALL, {"inner": 512}
+    slow: dict[str, Any] = {"batch_size": 128, "rate": 1e-3, "epochs": 4.0}
     yield member("linear-3", "linear_combinations_3", half, by=by, row=3, **slow)
     sizes: dict[str, Any] = {"size": 512, "hidden": (1024, 1024)}
     yield member("attention", "attention_net_3x1024", sizes, by=by, row=5, **slow)
