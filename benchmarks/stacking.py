@@ -34,7 +34,7 @@ from reeltag.inference.predictions import About, Rows, prediction_writer
 from reeltag.inference.truth import Truth
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 70, 2000
-SIZES = ((20_000, 10), (40_000, 10), (5000, 95))  # videos, models
+SIZES = ((10_000, 10), (20_000, 10), (4000, 95))  # videos, models
 QUICK_SIZES = ((500, 3), (1000, 3))
 BAR, BARRED_MODELS = 300_000, 10  # rows a second
 TREES, MANY, MANY_ROWS = 20, 500, 50_000
@@ -127,7 +127,7 @@ def _make(folder: Path, videos: int, models: int) -> None:
                 said = logits + rng.normal(0, 1, likely.shape).astype(np.float32)
                 best = np.argsort(-said, axis=1)[:, :LISTED]
                 classes = np.take_along_axis(likely, best, 1).astype(np.int32)
-            scores = np.take_along_axis(said, best, 1).astype(np.float32)
+                scores = np.take_along_axis(said, best, 1).astype(np.float32)
                 named = ids[first : first + count]
                 writer.write(Rows.of_matrix(named, None, classes, scores))
     np.savez(folder / "truth.npz", label_keys=np.concatenate(labels), videos=videos)
@@ -147,14 +147,14 @@ def _truth(folder: Path) -> Truth:
 
 def _streamed(folder: Path) -> dict[str, float]:
     """Fit on files: peak memory."""
-    truth = _truth(folder)
-    folds = folds_of(truth, FEW.folds)
+    truth, config = _truth(folder), dataclasses.replace(FEW, num_trees=3)
+    folds = folds_of(truth, config.folds)
     before = _status("VmRSS")
     about = train_trees(
-        lambda: joined(_files(folder), top_k=FEW.candidates),
+        lambda: joined(_files(folder), top_k=config.candidates),
         truth,
         folder / "streamed",
-        FEW,
+        config,
         folds=folds,
         quiet=True,
     ).about
@@ -190,7 +190,8 @@ def _speed(folder: Path) -> dict[str, float]:
     with clocked(told, "grown"):
         grown = lgb.train(parameters_of(config, 0), train, TREES)
     told["grown_row_trees"] = train.num_data() * grown.num_trees()
-    trees = train_trees(lambda: iter(blocks), truth, folder / "few", config, quiet=True)
+    halves = dataclasses.replace(config, folds=2)
+    trees = train_trees(lambda: iter(blocks), truth, folder / "few", halves, quiet=True)
     with clocked(told, "predicted"):
         about = About(num_classes=CLASSES)
         predict_trees(blocks, trees, folder / "p.parquet", about, quiet=True)
