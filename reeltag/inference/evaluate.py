@@ -32,10 +32,11 @@ from torch import Tensor
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
+from reeltag.data.fakes import refuse_std
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.inference.bootstrap import Bootstrap, ClassCounts, interval
 from reeltag.inference.joined import JoinedPredictions, Pairs
-from reeltag.inference.predictions import open_predictions
+from reeltag.inference.predictions import About, open_predictions
 from reeltag.inference.truth import Truth, read_truth
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.segment import AverageOver, mean_over_classes
@@ -92,6 +93,7 @@ def evaluate(
     average_over: AverageOver = "listed",
     bootstrap: int = 200,
     seed: int = 0,
+    fake_std: float = 0.0,
     per_class: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -108,6 +110,8 @@ def evaluate(
             starter's script does; with "rated" they count as 0, as at Kaggle.
         bootstrap: replicates; 0 = no intervals.
         seed: of the bootstrap.
+        fake_std: videos whose mean rgb frame has at most this standard deviation do not judge;
+            0 = all do.
         per_class: CSV file to write, one line a class.
         quiet: no progress, no words.
 
@@ -127,6 +131,7 @@ def evaluate(
         average_over=average_over,
         bootstrap=bootstrap,
         seed=seed,
+        fake_std=fake_std,
         quiet=quiet,
     )
     if per_class is not None:
@@ -144,6 +149,7 @@ class Settings(TypedDict, total=False):
     average_over: AverageOver
     bootstrap: int
     seed: int
+    fake_std: float
     quiet: bool
 
 
@@ -158,6 +164,7 @@ def scored(
     average_over: AverageOver = "listed",
     bootstrap: int = 200,
     seed: int = 0,
+    fake_std: float = 0.0,
     quiet: bool = False,
 ) -> Scored:
     """Return all scores of a file with their replicates; arguments and errors as `evaluate`.
@@ -170,12 +177,15 @@ def scored(
             hint="Add --split test, for example.",
         )
     _refuse_settings(top_k, k, bootstrap)
+    refuse_std(fake_std)
     file = open_predictions(predictions)
-    truth = read_truth(data, split or "all", splits, file.about.num_classes, quiet=quiet)
+    num_classes, of = file.about.num_classes, split or "all"
+    truth = read_truth(data, of, splits, num_classes, fake_std=fake_std, quiet=quiet)
     joined = JoinedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
         _warn(counts, split, data)
+        _warn_of_fakes(file.about, fake_std)
     judged = joined.labelled | joined.judged
     draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
     scores: dict[str, Score] = {}
@@ -308,6 +318,14 @@ def _warn(counts: dict[str, int], split: Split | None, data: Path) -> None:
     if counts["videos_without_prediction"]:
         fate = "their labels count as missed" if split else "left out (--split counts them)"
         say(f"{counts['videos_without_prediction']:,} videos of {place} have no prediction: {fate}")
+
+
+def _warn_of_fakes(about: About, fake_std: float) -> None:
+    if about.fakes and fake_std < about.fake_std:
+        say(
+            f"{about.fakes:,} videos were not scored as they are fake (std <= {about.fake_std:g}): "
+            f"their labels count as missed; --fake-std {about.fake_std:g} leaves them out"
+        )
 
 
 def _nothing(joined: JoinedPredictions) -> DataError:

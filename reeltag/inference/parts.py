@@ -58,7 +58,7 @@ class Parts:
         restart: bool = False,
     ) -> None:
         self.folder, self.settings, self.kinds = folder, dict(settings), kinds
-        self.videos_done, self.num_parts = 0, 0
+        self.videos_done, self.num_parts, self.num_fakes = 0, 0, 0
         if restart:
             self.remove()
         if folder.exists():
@@ -81,9 +81,13 @@ class Parts:
                 writers[kind] = PartWriter(stack.enter_context(pa.ipc.new_file(file, SCHEMA)))
             yield writers
 
-    def finish(self, videos_done: int) -> None:
-        """Count the part just written; `videos_done` videos are done with it, in all."""
+    def finish(self, videos_done: int, num_fakes: int = 0) -> None:
+        """Count the part just written; `videos_done` videos are done with it, in all.
+
+        So many of the part's own were fake.
+        """
         self.videos_done, self.num_parts = videos_done, self.num_parts + 1
+        self.num_fakes += num_fakes
         self._write_state()
 
     def rows(self, kind: Kind) -> Iterator[Rows]:
@@ -108,6 +112,7 @@ class Parts:
             "settings": self.settings,
             "videos_done": self.videos_done,
             "num_parts": self.num_parts,
+            "num_fakes": self.num_fakes,
         }
         write_json(self.folder / "state.json", state)
 
@@ -116,6 +121,7 @@ class Parts:
         try:
             state = json.loads(path.read_text())
             self.videos_done, self.num_parts = state["videos_done"], state["num_parts"]
+            self.num_fakes = state.get("num_fakes", 0)
             there: dict[str, Any] = state["settings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(

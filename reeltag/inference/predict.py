@@ -13,6 +13,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.fakes import Fakes
 from reeltag.data.index import Index
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
@@ -81,7 +82,8 @@ def predict(
     refuse_too_short(items, choices)
     tell_items(items, choices)
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
-    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores)
+    fakes = Fakes.of(tagger.streams, choices.fake_std, index.root) if choices.fake_std else None
+    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, fakes=fakes)
 
     def read(first: int) -> Iterator[FrameBatch]:
         left = videos(index, "all", streams=streams, rows=usable[first:]) if first else items
@@ -241,6 +243,7 @@ def _about(
         segment_top_k=min(choices.segment_top_k, chosen) if choices.segments else 0,
         per_class=choices.per_class,
         policy=str(choices.policy),
+        fake_std=choices.fake_std,
         family=tagger.family,
         run="" if run is None else str(run.resolve()),
         data=str(index.root.resolve()),
@@ -258,6 +261,8 @@ def _settings(
     settings = dataclasses.asdict(choices)
     for speed_only in ("batch_size", "device"):
         del settings[speed_only]
+    if not choices.fake_std:  # so that what was begun before there was such an option goes on
+        del settings["fake_std"]
     policy = settings.pop("policy")
     return {**settings, **policy, "weights": weights_digest(tagger), "records": places.hexdigest()}
 

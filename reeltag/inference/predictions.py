@@ -57,6 +57,9 @@ class About:
         per_class: rows a class was limited to; 0 = no limit.
         policy: how segments were scored, where that is not plainly: "candidates 20, ...". Fused
             scores are logits of video^a * segment^b.
+        fake_std: largest standard deviation of the mean rgb frame of videos that were not scored;
+            0 = all were.
+        fakes: how many these are; a row of theirs holds no class.
         family: of the model.
         run: folder of the checkpoint.
         data: data folder.
@@ -69,6 +72,8 @@ class About:
     segment_top_k: int = 0
     per_class: int = 0
     policy: str = ""
+    fake_std: float = 0.0
+    fakes: int = 0
     family: str = ""
     run: str = ""
     data: str = ""

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.fakes import Fakes, refuse_std
 from reeltag.inference.log_space import MeanLogits, fused_logits
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predictions import Rows
@@ -49,6 +51,10 @@ class Choices:
     max_frames: int = 300
     """Seconds, from its beginning, that a whole video is judged by (300 as published and as in
     training); 0 means all. Segments are scored to the end of the video."""
+    fake_std: float = 0.0
+    """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
+    row without classes, and no segments. 0 scores all; 0.1 finds the 576,949 of YouTube-8M's test
+    videos that are none."""
     batch_size: int = 64
     """Videos scored at once; results do not depend on it."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -62,6 +68,7 @@ class Choices:
             _require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("per_class", "max_frames"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
+        refuse_std(self.fake_std)
         if not (self.videos or self.segments):
             raise ConfigError("neither videos nor segments are asked for")
         if not self.segments and self.policy != SegmentPolicy():
@@ -101,6 +108,10 @@ class Scorer:
         choices: what is scored, and how.
         video_scores: what candidates and fusion go by; None = the same tagger's.
         pool: classes that candidates are taken from; empty = those that segments are scored for.
+        fakes: the rule by which videos are not scored; None scores all.
+
+    Attributes:
+        num_fakes: videos that were not scored.
     """
 
     def __init__(
@@ -111,7 +122,9 @@ class Scorer:
         *,
         video_scores: VideoScores | None = None,
         pool: Sequence[int] = (),
+        fakes: Fakes | None = None,
     ) -> None:
+        self.fakes, self.num_fakes = fakes, 0
         self.choices, self.device = choices, choices.torch_device()
         self.tagger = tagger.to(self.device).eval()
         self._video_scores, self._num_classes = video_scores, num_classes
@@ -129,6 +142,19 @@ class Scorer:
         Raises:
             DataError: a logit is not a number.
         """
+        if self.fakes is None:
+            return self._score(batch)
+        is_fake = self.fakes.among(batch)
+        self.num_fakes += int(is_fake.sum())
+        if not is_fake.any():
+            return self._score(batch)
+        videos = segments = None
+        if not is_fake.all():
+            videos, segments = self._score(_taken(batch, ~is_fake))
+        return (_with_empty(videos, batch.ids, is_fake) if self.choices.videos else None), segments
+
+    def _score(self, batch: FrameBatch) -> tuple[Rows | None, Rows | None]:
+        """Score all videos of a batch."""
         batch = batch.to(self.device)
         asks_videos = self.choices.segments and self.choices.policy.asks_videos
         with torch.inference_mode(), self.autocast():
@@ -240,6 +266,23 @@ def _rows(ids: Sequence[str], starts: Tensor | None, *best: Tensor) -> Rows:
         classes.numpy().astype(np.int32),
         scores.numpy(),
     )
+
+
+def _taken(batch: FrameBatch, keep: Tensor) -> FrameBatch:
+    """Return the videos where `keep` (B,), without labels."""
+    ids = tuple(name for name, kept in zip(batch.ids, keep.tolist(), strict=True) if kept)
+    return FrameBatch(frames=batch.frames[keep], mask=batch.mask[keep], ids=ids)
+
+
+def _with_empty(rows: Rows | None, ids: Sequence[str], is_empty: Tensor) -> Rows:
+    """Return the rows of videos, and between them one without classes where `is_empty` (B,)."""
+    lengths = np.zeros(len(ids), np.int64)
+    if rows is not None:
+        lengths[~is_empty.numpy()] = np.diff(rows.offsets)
+    classes = np.empty(0, np.int32) if rows is None else rows.classes
+    scores = np.empty(0, np.float32) if rows is None else rows.scores
+    offsets = np.append(0, lengths.cumsum())
+    return Rows(pa.array(ids, pa.string()), None, offsets, classes, scores)
 
 
 def refuse_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ it at the next batch and costs nothing.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Outcome:
         rows: number of rows written, by kind.
         resumed_at: videos that an interrupted run had done before.
         skipped: broken records that were left out.
+        fakes: videos that are none, and were not scored.
         seconds: wall time of this run.
     """
 
@@ -42,6 +43,7 @@ class Outcome:
     rows: dict[Kind, int]
     resumed_at: int
     skipped: int = 0
+    fakes: int = 0
     seconds: float
 
 
@@ -125,6 +127,7 @@ def write_predictions(
                 pass
         if stop.asked:
             raise KeyboardInterrupt
+        about = replace(about, fakes=parts.num_fakes)
         rows = finish(parts) if finish else _merge(parts, out, about, limits)
     except BaseException:
         if parts.videos_done:
@@ -141,6 +144,7 @@ def write_predictions(
         videos=parts.videos_done,
         rows=rows,
         resumed_at=resumed_at,
+        fakes=parts.num_fakes,
         seconds=time.monotonic() - begun,
     )
 
@@ -177,7 +181,7 @@ def _write_part(
     batch = next(batches, None)
     if batch is None:
         return False
-    begun, done = time.monotonic(), 0
+    begun, done, fakes_before = time.monotonic(), 0, scorer.num_fakes
     with parts.writing() as writers:
         while batch is not None:
             _write_batch(scorer, batch, writers, limits)
@@ -186,7 +190,7 @@ def _write_part(
             words = f"predicting, {done / max(seconds, 1e-9):,.0f} {items}/s"
             bar.update(task, advance=len(batch), description=words)
             batch = None if closing.is_due(seconds) else next(batches, None)
-    parts.finish(parts.videos_done + done)
+    parts.finish(parts.videos_done + done, scorer.num_fakes - fakes_before)
     return True
 
 

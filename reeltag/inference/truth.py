@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.data.fakes import fake_rows
 from reeltag.data.index import open_index
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
@@ -98,7 +99,13 @@ def find(keys: Numbers, wanted: Numbers) -> Numbers:
 
 
 def read_truth(
-    data: Path, split: Split, splits: Splits, num_classes: int, *, quiet: bool = False
+    data: Path,
+    split: Split,
+    splits: Splits,
+    num_classes: int,
+    *,
+    fake_std: float = 0.0,
+    quiet: bool = False,
 ) -> Truth:
     """Return what a split of a data folder says; of records with the same id the first counts.
 
@@ -107,6 +114,7 @@ def read_truth(
         split: which part.
         splits: the rule that gives a shard its split.
         num_classes: C, which the data must agree with.
+        fake_std: videos whose mean rgb frame has at most this standard deviation are left out.
         quiet: show no progress while the folder is indexed.
 
     Raises:
@@ -123,7 +131,8 @@ def read_truth(
             hint="Evaluate with the data whose vocabulary the checkpoint was trained on.",
         )
     names = None if vocabulary is None else vocabulary.names
-    return truth_of(select(index, split, splits=splits), data, num_classes, names)
+    rows = ~fake_rows(index, split, fake_std, splits=splits, quiet=quiet) if fake_std else None
+    return truth_of(select(index, split, splits=splits, rows=rows), data, num_classes, names)
 
 
 def truth_of(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import VideoSet, rated_segments, videos
+from reeltag.data.fakes import fake_rows
 from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.index import Index
 from reeltag.data.joining import joined
@@ -96,7 +97,9 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
 
     validate = None
     if _has_validation(index, recipe):
-        validate = load(_items(index, recipe, "validate"), "validate")
+        fakes = _fakes(index, recipe, "validate")
+        rows = None if fakes is None else ~fakes
+        validate = load(_items(index, recipe, "validate", rows), "validate")
     return Batches(load(train, "train"), validate, train)
 
 
@@ -111,6 +114,9 @@ def _items(
 def _training_items(index: Index, recipe: Recipe) -> VideoSet:
     """Return what is trained on: the training split, without a fold, with soft labels, mended."""
     held_out = held_out_rows(index, recipe.splits, recipe.fold) if recipe.fold.count else None
+    fakes = _fakes(index, recipe, "train")
+    if fakes is not None:
+        held_out = fakes if held_out is None else held_out | fakes
     rows = None if held_out is None else rows_to_train_on(index, held_out)
     if recipe.soft.used and recipe.items == "segments":
         return joined([*_segments(index, recipe, rows, held_out)])
@@ -119,6 +125,13 @@ def _training_items(index: Index, recipe: Recipe) -> VideoSet:
         return mended(items, recipe.labels)
     items = with_soft_videos(mended(items, recipe.labels.noise_alone()), recipe.soft)
     return mended(items, recipe.labels.without_noise())
+
+
+def _fakes(index: Index, recipe: Recipe, split: Split) -> NDArray[np.bool_] | None:
+    """Return (R,) which rows of the index's table are fake videos of a split; None: nobody asks."""
+    if not recipe.fake_std:
+        return None
+    return fake_rows(index, split, recipe.fake_std, splits=recipe.splits)
 
 
 def _segments(
