@@ -9,6 +9,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.index import Index
 from reeltag.data.sampling import FrameChoice
+from reeltag.ensembling.blend import SgdConfig
 from reeltag.models import (
     ModelConfig,
     family_named,
@@ -24,6 +25,8 @@ from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.relation import RelationConfig
 from reeltag.training.soft_labels import SoftLabelConfig
 
+YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes
+SGD_STEPS = 867  # a pass over the 111,022 held-out videos of the paper, 128 at a time
 _FEW = 100_000  # training videos below which the small sizes are taken
 TOP_K = 50  # classes that a model says of a video (reference/video-level.md 3.1)
 _RECURRENT = ("gru", "lstm")
@@ -54,7 +57,7 @@ class Sizes:
     student_rate: float = 4e-4
     moe_rate: float = 0.01
     relation: float = 0.2
-    pivot: float | Literal["auto"] = PUBLISHED_PIVOT
+    pivot: float = PUBLISHED_PIVOT
     validate_every: int = 10_000
     patience: int = 3
     schedule: Literal["staircase", "constant", "one-cycle"] = "staircase"
@@ -81,7 +84,7 @@ SMALL = Sizes(  # those of benchmarks/zoo_entries.py, race "audioset"
     student_rate=1e-3,
     moe_rate=0.03,
     relation=1e-6,
-    pivot="auto",
+    pivot=0.0,
     validate_every=0,
     patience=0,
     schedule="one-cycle",
@@ -152,9 +155,9 @@ class Config:
     """Steps of fine-tuning with the penalty (40,000; small: 0, one pass)."""
     student_steps: int | None = None
     """Steps of the distillation (647,000; small: 0, `epochs` decides)."""
-    pivot: float | Literal["auto"] | None = None
+    pivot: float | None = None
     """Videos of a label above which it is thinned out, and up to which samples are made (10,000;
-    small: in proportion to the data)."""
+    small: 0, 2.6 times as many as a label has on average, as it is there)."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
     shuffle: Literal["global", "shards"] = "global"
@@ -231,7 +234,14 @@ class Plan:
     @property
     def augmentation(self) -> tuple[PlanConfig, Making]:
         """How many samples are made, and how."""
-        return PlanConfig(pivot=self.sizes.pivot), Making()
+        there = max(1.0, round(PUBLISHED_PIVOT * self.parts.labels / YT8M_LABELS))
+        return PlanConfig(pivot=self.sizes.pivot or there), Making()
+
+    @property
+    def descent(self) -> SgdConfig:
+        """How weights are learned by SGD: a pass over few videos is as many steps as over many."""
+        batch = round(self.parts.counts["validate"] / SGD_STEPS)
+        return SgdConfig(batch_size=min(max(batch, 1), 128))
 
     def seed(self, number: int) -> int:
         """Return the seed of a set of models: no two sets of any two seeds share one."""

@@ -216,7 +216,8 @@ class Bench:
             method="class-weights" if classes else "weights",
             solver=solver,
             splits=self.plan.parts.splits,
-            seed=self.plan.config.seed,
+            sgd=self.plan.descent if solver == "sgd" else None,
+            seed=self.plan.config.seed if solver == "sgd" else 0,
             estimate=partial(self.costs.fitting, len(members)),
         )
         return Ensemble(self, name, members, learned)

@@ -11,6 +11,7 @@ import numpy as np
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import videos
 from reeltag.data.index import Index
 from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import Split, Splits
@@ -27,12 +28,14 @@ class Parts:
     Attributes:
         splits: the rule under which `train` teaches and `validate` is held out.
         judge: the split that judges.
-        counts: usable videos of `train`, `validate` and, where it judges, `test`.
+        counts: usable videos with labels of `train`, `validate` and, where it judges, `test`.
+        labels: videos that a label has in `train`, on average over those that occur.
     """
 
     splits: Splits
     judge: Split
     counts: dict[Split, int]
+    labels: float = 0.0
 
     @property
     def judges(self) -> Judges:
@@ -69,8 +72,12 @@ def video_parts(index: Index, *, train: str = "", validate: str = "", test: str 
             f"no test video has labels: the {counts['validate']:,} held-out videos judge, on which "
             "weights are learned too"
         )
-        return Parts(splits=splits, judge="validate", counts=counts)
-    return Parts(splits=splits, judge="test", counts=counts | {"test": tested})
+    return Parts(
+        splits=splits,
+        judge="test" if tested else "validate",
+        counts=counts | ({"test": tested} if tested else {}),
+        labels=_videos_a_label(index, splits),
+    )
 
 
 def _splits(index: Index, given: Splits) -> Splits:
@@ -98,6 +105,12 @@ def _tested(index: Index, splits: Splits) -> int:
     if splits.test or _has(index, splits, "test"):
         return _labelled(index, splits, "test")
     return 0
+
+
+def _videos_a_label(index: Index, splits: Splits) -> float:
+    """Return how many training videos a label has, on average over those that occur."""
+    counts = videos(index, "train", splits=splits).label_counts()
+    return float(counts[counts > 0].mean())
 
 
 def _labelled(index: Index, splits: Splits, split: Split) -> int:

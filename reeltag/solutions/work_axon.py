@@ -35,7 +35,7 @@ from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.ensembling import blend
-from reeltag.ensembling.blend import Method, Solver
+from reeltag.ensembling.blend import Method, SgdConfig, Solver
 from reeltag.inference import soft_joining
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
@@ -182,7 +182,8 @@ def learn_weights(
     method: Method,
     solver: Solver,
     splits: Splits,
-    seed: int,
+    sgd: SgdConfig | None = None,
+    seed: int = 0,
 ) -> None:
     """Learn on the held-out videos how much each model counts.
 
@@ -193,6 +194,7 @@ def learn_weights(
         method: weights, or class-weights.
         solver: sgd, as the paper; or nnls, exact.
         splits: the rule that gives a shard its split; learned on `validate`.
+        sgd: steps of SGD; None: as `reeltag blend`.
         seed: of SGD.
     """
     if (out / BLEND).exists():

@@ -168,6 +168,7 @@ def test_recipes_and_sizes_are_the_papers(data: Path) -> None:
     assert (student.batch_size, student.max_steps, student.soft.weight) == (40, 647_000, 0.5)
     assert student.optim.learning_rate == 4e-4 and vars(made.student)["hidden"] == 800
     assert vars(made.experts)["num_experts"] == 16
+    assert made.descent.batch_size == 128
     how, making = made.augmentation
     assert (how.pivot, making.weight, making.sigma, making.chunk_shards) == (1e4, 0.5, 0.03, 256)
 
@@ -197,6 +198,9 @@ def test_the_scale_follows_the_data_and_given_numbers_stay(
     assert (few.batch_size, few.moe_batch_size, few.hidden, few.clusters) == (8, 8, 7, 64)
     assert "training videos: small sizes (--scale" in capsys.readouterr().err
     counts: dict[Split, int] = {"train": 5_000_000, "validate": 111_022}
+    sparse = replace(parts, labels=388.5, counts={**parts.counts, "validate": 8670})
+    small = planned(Config(scale="small", batch_size=8), sparse, index)
+    assert (small.augmentation[0].pivot, small.descent.batch_size) == (1000.0, 10)
     many = planned(Config(hidden=7), replace(parts, counts=counts), index).sizes
     assert (many.batch_size, many.hidden, many.clusters, many.patience) == (64, 7, 256, 3)
 
@@ -236,6 +240,7 @@ def test_audioset_is_split_by_its_names_or_by_patterns(tmp_path: Path) -> None:
     for parts in (by_name, given):
         assert shards(tmp_path, parts, "validate") == ["bal_train-07-of-08.tfrecord"]
         assert parts.judge == "test" and set(parts.counts.values()) == {9}
+        assert parts.labels == 9  # each of 9 training clips has both labels
 
 
 def test_video_level_records_are_learned_from_as_they_are(tmp_path: Path) -> None:
