@@ -14,7 +14,7 @@ Departs:   the fifth that judges is held out by video; ambiguities read as in do
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig
 from reeltag.pipeline.keys import Keyed
-from reeltag.pipeline.steps import Step, step
-from reeltag.solutions.autohome2019_config import TINY, Config, planned
+from reeltag.pipeline.steps import Source, Step, step
+from reeltag.solutions.autohome2019_config import TINY, Config, Plan, planned
 from reeltag.solutions.autohome2019_tables import judged
 from reeltag.solutions.contract import Goal
 from reeltag.solutions.costs import Costs
@@ -50,8 +50,49 @@ def solve(data: Path, config: Config) -> Goal:
     costs = Costs(index, replace(parts, fold=plan.fifth, judges=plan.judges))
     plan.judges.rows(index)  # too few rated videos are refused now, not after hours
     implied = implications(config.implications, index, given, parts.videos)
+    make = _Making(config, plan, costs, given)
+    four = make.pretrained("gru", plan.four)
+    models = architectures(make, four) + mended_labels(make, four, implied)
 
-    def trained(
+    # Not in the paper's tables: noise on half of the features
+    best = partial(make.tuned, start=four, labels=plan.correlated(config.tau), implied=implied)
+    models += [best("noise", noise=config.noise)] if config.noise else []
+    models += label_graph(make, implied)
+    final = best("final", noise=config.noise, fold=FoldConfig())
+    return judged(models, final, plan, costs, given)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """The two kinds of training: on whole videos, then on their rated segments."""
+
+    config: Config
+    plan: Plan
+    costs: Costs
+    given: Source
+
+    def pretrained(self, name: str, model: ModelConfig, graph: Keyed | None = None) -> Step:
+        """Train on whole videos; `graph` is what a GCN begins with."""
+        files = {"graph": graph} if graph else None
+        return self._trained(f"{name}-pretrained", model, self.plan.videos(model), files)
+
+    def tuned(
+        self,
+        name: str,
+        start: Step,
+        labels: MendingConfig,
+        implied: Keyed | None = None,
+        noise: float = 0.0,
+        fold: FoldConfig | None = None,
+    ) -> Step:
+        """Train on rated segments from the weights of `start`; no fold: without the fifth."""
+        fold = self.plan.fifth if fold is None else fold
+        recipe = self.plan.segments(labels, noise, fold)
+        files = {"correlation": implied} if implied else None
+        return self._trained(name, start.config["model"], recipe, files, start)
+
+    def _trained(
+        self,
         name: str,
         model: ModelConfig,
         recipe: Recipe,
@@ -60,53 +101,39 @@ def solve(data: Path, config: Config) -> Goal:
     ) -> Step:
         return step(
             train,
-            given,
+            self.given,
             name=name,
             family=type(model).__module__.rpartition(".")[2],
             model=model,
             recipe=recipe,
             labels=labels,
             start=start,
-            means={"accelerator": config.device},
-            estimate=partial(costs.training, model, recipe),
+            means={"accelerator": self.config.device},
+            estimate=partial(self.costs.training, model, recipe),
         )
 
-    def pretrained(name: str, model: ModelConfig, graph: Keyed | None = None) -> Step:
-        files = {"graph": graph} if graph else None
-        return trained(f"{name}-pretrained", model, plan.videos(model), files)
 
-    def tuned(
-        name: str,
-        start: Step,
-        labels: MendingConfig,
-        implied: Keyed | None = None,
-        noise: float = 0.0,
-        fold: FoldConfig = plan.fifth,
-    ) -> Step:
-        recipe = plan.segments(labels, noise, fold)
-        files = {"correlation": implied} if implied else None
-        return trained(name, start.config["model"], recipe, files, start)
-
-    # Table 2: architectures; what nobody rated counts as absent
-    same, different = pretrained("same", plan.same), pretrained("different", plan.different)
-    four = pretrained("gru", plan.four)
+def architectures(make: _Making, four: Step) -> list[Step]:
+    """Table 2: what nobody rated counts as absent."""
+    plan = make.plan
+    same = make.pretrained("same", plan.same)
+    different = make.pretrained("different", plan.different)
     starts = {"same": same, "different": different, "gru": four}
-    models = [tuned(name, start, plan.absent) for name, start in starts.items()]
+    return [make.tuned(name, start, plan.absent) for name, start in starts.items()]
 
-    # Table 3: what is rated weighs m, all else n
-    models += [tuned(f"m{m:g}", four, plan.reweighted(m)) for m in plan.rated_weights]
 
-    # Table 4: what is rated also teaches what it implies
-    models += [tuned(f"tau{tau:g}", four, plan.correlated(tau), implied) for tau in plan.taus]
+def mended_labels(make: _Making, four: Step, implied: Keyed) -> list[Step]:
+    """Table 3: what is rated weighs m, all else n; table 4: it also teaches what it implies."""
+    plan = make.plan
+    return [
+        *(make.tuned(f"m{m:g}", four, plan.reweighted(m)) for m in plan.rated_weights),
+        *(make.tuned(f"tau{tau:g}", four, plan.correlated(tau), implied) for tau in plan.taus),
+    ]
 
-    # Not in the paper's tables: noise on half of the features
-    best = partial(tuned, start=four, labels=plan.correlated(config.tau), implied=implied)
-    models += [best("noise", noise=config.noise)] if config.noise else []
 
-    # Table 5: two layers over a graph of the labels make the classifier
-    bag = pretrained("dbof", plan.bag)
-    graph = pretrained("dbof-gcn", plan.graph, graph=implied)
-    models += [tuned("dbof", bag, plan.absent), tuned("dbof-gcn", graph, plan.absent)]
-
-    final = best("final", noise=config.noise, fold=FoldConfig())
-    return judged(models, final, plan, costs, given)
+def label_graph(make: _Making, implied: Keyed) -> list[Step]:
+    """Table 5: two layers over a graph of the labels make the classifier."""
+    plan = make.plan
+    bag = make.pretrained("dbof", plan.bag)
+    graph = make.pretrained("dbof-gcn", plan.graph, graph=implied)
+    return [make.tuned("dbof", bag, plan.absent), make.tuned("dbof-gcn", graph, plan.absent)]

@@ -12,17 +12,18 @@ Reaches:   not measured yet here (paper: MAP .7277 -> .7572 -> .7690 -> .7746, e
 Departs:   ambiguities read as in docs/departures.md; the last weights count, nothing is selected
 """
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
-from reeltag.pipeline.steps import Step, step
+from reeltag.pipeline.steps import Source, Step, step
 from reeltag.solutions.contract import Goal
 from reeltag.solutions.costs import Costs
 from reeltag.solutions.data import data_source
-from reeltag.solutions.judges import roles
-from reeltag.solutions.oppo2019_config import TINY, Config, planned
+from reeltag.solutions.judges import Roles, roles
+from reeltag.solutions.oppo2019_config import TINY, Config, Plan, planned
 from reeltag.solutions.oppo2019_tables import judged
 from reeltag.solutions.work import soften, train
 from reeltag.training.config import Recipe
@@ -39,9 +40,28 @@ def solve(data: Path, config: Config) -> Goal:
     index = open_index(data)
     parts = roles(index, folds=config.folds)
     plan, costs, given = planned(config, parts), Costs(index, parts), data_source(data, index)
-    m = plan.sizes.per_class
+    make = _Making(config, parts, plan, costs, given)
+    models = stages_1_and_2(make)
+    stage_1, a, _, c = models
+    mixtures = stage_3(make, first_teacher=c)
+    models += mixtures
+    if config.ablations:
+        models += ablations(make, stage_1, teacher=a)
+    return judged(models, (mixtures[1], mixtures[2], mixtures[3]), plan, costs, given)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """The two kinds of steps that every stage is made of."""
+
+    config: Config
+    parts: Roles
+    plan: Plan
+    costs: Costs
+    given: Source
 
     def trained(
+        self,
         name: str,
         recipe: Recipe,
         *,
@@ -50,11 +70,12 @@ def solve(data: Path, config: Config) -> Goal:
         soft: Step | None = None,
         equal: int = 0,
     ) -> Step:
-        model = plan.mix if mix else plan.single
-        added = 0 if soft is None else costs.num_soft(config.per_label, equal)
+        """Train a NeXtVLAD, or a mixture of them, from the weights and with the labels given."""
+        model = self.plan.mix if mix else self.plan.single
+        added = 0 if soft is None else self.costs.num_soft(self.config.per_label, equal)
         return step(
             train,
-            given,
+            self.given,
             name=name,
             family="mix_nextvlad" if mix else "nextvlad",
             model=model,
@@ -62,48 +83,56 @@ def solve(data: Path, config: Config) -> Goal:
             start=start,
             soft=soft,
             equal=equal,
-            means={"accelerator": config.device},
-            estimate=partial(costs.training, model, recipe, added),
+            means={"accelerator": self.config.device},
+            estimate=partial(self.costs.training, model, recipe, added),
         )
 
-    def softened(teacher: Step, equal: int, mix: bool = False) -> Step:
-        model, count = plan.mix if mix else plan.single, costs.num_soft(config.per_label, equal)
+    def softened(self, teacher: Step, equal: int, mix: bool = False) -> Step:
+        """Write soft labels of segments; `equal` of each class, 0 as many as there are."""
+        model = self.plan.mix if mix else self.plan.single
+        count = self.costs.num_soft(self.config.per_label, equal)
         return step(
             soften,
             teacher,
-            given,
+            self.given,
             name=f"by-{teacher.name.removeprefix('train-')}",
-            choices=plan.draws(equal),
-            classes=parts.judges.classes,
-            splits=parts.videos,
-            means={"device": config.device},
-            estimate=partial(costs.softening, model, count),
+            choices=self.plan.draws(equal),
+            classes=self.parts.judges.classes,
+            splits=self.parts.videos,
+            means={"device": self.config.device},
+            estimate=partial(self.costs.softening, model, count),
         )
 
-    # Stages I and II: NeXtVLAD learns from whole videos, then three times from segments
-    segments = plan.segments()
-    stage_1 = trained("I", plan.videos())
-    a = trained("II-A", segments, start=stage_1)
-    original = softened(a, equal=0)
-    b = trained("II-B", segments, start=stage_1, soft=original, equal=m)
-    c = trained("II-C", segments, start=stage_1, soft=softened(b, m), equal=m)
 
-    # Stage III: MixNeXtVLAD, whose first teacher is the best NeXtVLAD
-    segments = plan.segments(mix=True)
-    mix_1 = trained("III-I", plan.videos(mix=True), mix=True)
-    mix = partial(trained, recipe=segments, mix=True, start=mix_1, equal=m)
-    mix_a = mix("III-A", soft=softened(c, m))
-    mix_b = mix("III-B", soft=softened(mix_a, m, mix=True))
-    mix_c = mix("III-C", soft=softened(mix_b, m, mix=True))
-    models = [stage_1, a, b, c, mix_1, mix_a, mix_b, mix_c]
+def stages_1_and_2(make: _Making) -> list[Step]:
+    """NeXtVLAD learns from whole videos, then three times from segments: I, II-A, II-B, II-C."""
+    m, segments = make.plan.sizes.per_class, make.plan.segments()
+    stage_1 = make.trained("I", make.plan.videos())
+    a = make.trained("II-A", segments, start=stage_1)
+    original = make.softened(a, equal=0)
+    b = make.trained("II-B", segments, start=stage_1, soft=original, equal=m)
+    c = make.trained("II-C", segments, start=stage_1, soft=make.softened(b, m), equal=m)
+    return [stage_1, a, b, c]
 
-    # Stage I without down-sampling, and table 2: Original or Equal, with or without stage I
-    if config.ablations:
-        fresh = partial(trained, recipe=plan.segments(fresh=True), soft=original)
-        models += [
-            trained("I-all-frames", plan.videos(all_frames=True)),
-            fresh("original-fresh"),
-            trained("original", plan.segments(), start=stage_1, soft=original),
-            fresh("equal-fresh", equal=m),
-        ]
-    return judged(models, (mix_a, mix_b, mix_c), plan, costs, given)
+
+def stage_3(make: _Making, first_teacher: Step) -> list[Step]:
+    """MixNeXtVLAD, whose first teacher is the best NeXtVLAD: III-I, III-A, III-B, III-C."""
+    m, segments = make.plan.sizes.per_class, make.plan.segments(mix=True)
+    stage_1 = make.trained("III-I", make.plan.videos(mix=True), mix=True)
+    mix = partial(make.trained, recipe=segments, mix=True, start=stage_1, equal=m)
+    a = mix("III-A", soft=make.softened(first_teacher, m))
+    b = mix("III-B", soft=make.softened(a, m, mix=True))
+    c = mix("III-C", soft=make.softened(b, m, mix=True))
+    return [stage_1, a, b, c]
+
+
+def ablations(make: _Making, stage_1: Step, teacher: Step) -> list[Step]:
+    """Stage I without down-sampling; table 2: Original or Equal, with or without stage I."""
+    plan, original = make.plan, make.softened(teacher, equal=0)
+    fresh = partial(make.trained, recipe=plan.segments(fresh=True), soft=original)
+    return [
+        make.trained("I-all-frames", plan.videos(all_frames=True)),
+        fresh("original-fresh"),
+        make.trained("original", plan.segments(), start=stage_1, soft=original),
+        fresh("equal-fresh", equal=plan.sizes.per_class),
+    ]
