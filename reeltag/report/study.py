@@ -93,7 +93,8 @@ def _draw_history(axes: Axes, dots: Sequence[Dot], metric: str, title: str) -> N
         axes.step([*numbers, dots[-1].number], [*best, best[-1]], where="post", color=INK,
                   linewidth=1.3, label="best so far")  # fmt: skip
     if axes.has_data():
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.98), ncols=5, columnspacing=1.2,
+                    handlelength=1.4)  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(length=0)
     axes.set(xlabel="trial", ylabel=f"{metric} on validation")

@@ -9,6 +9,7 @@ one that was not. Several processes may work on one study, one on each GPU, say.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -115,6 +116,12 @@ class Study:
     """
 
     def __init__(self, search: Search, folder: Path) -> None:
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            raise ConfigError(
+                "a study does not run on the ranks of torchrun",
+                hint="Start the command once for each GPU, with CUDA_VISIBLE_DEVICES=0, =1 and so "
+                "on, and the same --out: the processes share the trials out.",
+            )
         if not search.space:
             raise ConfigError("nothing is searched", where="--space", hint="Name a range.")
         self.search, self.folder = search, folder
@@ -261,8 +268,7 @@ class Study:
 
     def _count_elsewhere(self) -> int:
         """Return the trials that other processes are at."""
-        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return len(running)
+        return len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
 
     def _lock(self, number: int) -> Path:
         return self.folder / f"trial-{number:04d}.lock"
@@ -273,7 +279,7 @@ class Study:
         begun = frozen.datetime_start.timestamp() if frozen.datetime_start else time.time()
         ended = frozen.datetime_complete.timestamp() if frozen.datetime_complete else time.time()
         last = max(frozen.intermediate_values, default=None)
-        value = frozen.value if frozen.value is not None else None
+        value = frozen.value
         if value is None and last is not None:
             value = frozen.intermediate_values[last]
         return Trial(
