@@ -13,6 +13,7 @@ Letters in shapes: M models, C classes, P pairs of a row and a class.
 import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -29,8 +30,8 @@ from reeltag.ensembling.joining import Block, joined
 from reeltag.ensembling.leaks import refuse_leak
 from reeltag.ensembling.members import Member, open_members
 from reeltag.ensembling.stacking import predict_trees, train_trees
+from reeltag.ensembling.tree_building import Targets
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
-from reeltag.ensembling.tree_rows import Targets
 from reeltag.ensembling.trees import Trees
 from reeltag.inference.predictions import (
     About,
@@ -120,13 +121,17 @@ def fit(
             trees=grown,
             fitted=_fitted(data, split, kind, "lightgbm", grown.about.videos, grown.about.rows),
         )
-    groups = truth.num_classes if method == "class-weights" else 1
-    rows, gram, kept = _read(files, kind, truth, candidates, groups, sgd, solver, quiet)
-    if kept is None:
-        weights = solved(gram)
-    else:
-        weights = descended(kept, sgd, len(files), groups, seed)
-        kept.close()
+    weights, gram, rows = learned(
+        files,
+        truth,
+        kind=kind,
+        by_class=method == "class-weights",
+        solver=solver,
+        candidates=candidates,
+        sgd=sgd,
+        seed=seed,
+        quiet=quiet,
+    )
     told = dataclasses.replace(
         _fitted(data, split, kind, solver, rows, gram.pairs),
         error=gram.error(weights),
@@ -135,6 +140,33 @@ def fit(
     return dataclasses.replace(
         plain(files, "mean", candidates), method=method, weights=weights, fitted=told
     )
+
+
+def learned(
+    files: Sequence[Path],
+    truth: Truth,
+    *,
+    kind: Kind = "videos",
+    by_class: bool = False,
+    solver: Solver = "nnls",
+    candidates: int = 0,
+    sgd: SgdConfig = _SGD,
+    seed: int = 0,
+    quiet: bool = True,
+) -> tuple[NDArray[np.float64], Gram, int]:
+    """Return weights (M,) or, by class, (M, C), the sums they come from, and the number of rows.
+
+    Arguments and errors as `fit`, but that the truth is given, and nothing is asked about leaks.
+    """
+    gram = Gram(len(files), truth.num_classes if by_class else 1)
+    with ExitStack() as stack:
+        steps: Sums | Kept | None = None
+        if solver == "sgd":
+            steps = Kept(sgd.batch_size) if by_class else Sums(sgd.batch_size)
+            stack.enter_context(closing(steps))
+        rows = _read(files, kind, truth, candidates, gram, steps, quiet)
+        weights = solved(gram) if steps is None else descended(steps, sgd, *gram.hits.shape, seed)
+    return weights, gram, rows
 
 
 def _fitted(data: Path, split: Split, kind: Kind, solver: str, rows: int, pairs: int) -> Fitted:
@@ -148,16 +180,12 @@ def _read(
     kind: Kind,
     truth: Truth,
     candidates: int,
-    groups: int,
-    sgd: SgdConfig,
-    solver: Solver,
+    gram: Gram,
+    steps: Sums | Kept | None,
     quiet: bool,
-) -> tuple[int, Gram, Sums | Kept | None]:
-    """Return how many rows there are, their sums, and for "sgd" the pairs themselves."""
-    targets, gram = Targets(truth), Gram(len(files), groups)
-    kept: Sums | Kept | None = None
-    if solver == "sgd":
-        kept = Sums(sgd.batch_size) if groups == 1 else Kept(sgd.batch_size)
+) -> int:
+    """Add all pairs to `gram` and `steps`, and return how many rows there are."""
+    targets = Targets(truth)
     rows, positives = 0, 0
     found: Iterator[Block] = joined(files, kind, candidates)
     for block in found if quiet else track(found, f"reading {kind}"):
@@ -165,8 +193,8 @@ def _read(
         owner = block.row_of_pair()[wanted]
         part = block.probs_PM[wanted], block.classes[wanted], positive[wanted]
         gram.add(*part)
-        if kept is not None:
-            kept.add(*part, owner)
+        if steps is not None:
+            steps.add(*part, owner)
         rows += len(block) if kind == "videos" else len(np.unique(owner))
         positives += int(positive[wanted].sum())
     if not positives:
@@ -176,7 +204,7 @@ def _read(
             where=truth.data,
             hint="Weights are learned from labels: give --fit-on data that have some.",
         )
-    return rows, gram, kept
+    return rows
 
 
 def _grown(

@@ -258,7 +258,7 @@ def _bounds(row: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 
 def descended(
-    steps: Sums | Kept, config: SgdConfig, num_models: int, groups: int, seed: int
+    steps: Sums | Kept, config: SgdConfig, groups: int, num_models: int, seed: int
 ) -> Floats:
     """Return the weights that Adam comes to, (M,) of one group, (M, C) of C.
 
@@ -267,8 +267,8 @@ def descended(
     Args:
         steps: what is learned from; `Sums` can only be of one group.
         config: how.
-        num_models: M.
         groups: 1, or C.
+        num_models: M.
         seed: of the first weights and the order.
     """
     random = np.random.default_rng(derive_seed(seed, "ensemble"))

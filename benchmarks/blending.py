@@ -1,0 +1,163 @@
+"""Ensembles of ten models: how fast files are blended and weights learned, and in how much memory.
+
+Made prediction files: each model lists 50 of 80 classes, of 3862, that all know of a video. What a
+video's row says is repeated every 16,384 videos; ids are not. Each measurement is a process of its
+own, told by the clock, with the processor's time beside it, since the machine may have other work;
+peak memory is VmHWM of /proc/self/status, all libraries included. The blend is the command
+`reeltag blend`; weights are learned from labels in memory, since how fast TFRecords are read is
+another figure (`indexing`).
+"""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from reeltag.cli.main import run as run_command
+from reeltag.ensembling.blend import learned
+from reeltag.inference.predictions import About, Rows, prediction_writer
+from reeltag.inference.truth import Truth
+
+CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 80, 1 << 14
+MODELS = 10
+VIDEOS, FITTED_VIDEOS = 1_000_000, 100_000
+QUICK_VIDEOS, QUICK_FITTED_VIDEOS = 2000, 1000
+BLEND_BAR, MEMORY_BAR, FIT_BAR = 120.0, 4.0, 10.0  # seconds, GB, seconds
+FITS = (
+    ("weights", "nnls"),
+    ("weights", "sgd"),
+    ("class-weights", "nnls"),
+    ("class-weights", "sgd"),
+)
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """Return the figures.
+
+    Args:
+        quick: few videos, no bars.
+    """
+    videos, fitted = (QUICK_VIDEOS, QUICK_FITTED_VIDEOS) if quick else (VIDEOS, FITTED_VIDEOS)
+    figures = []
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        _make(folder, fitted)
+        for method, solver in FITS:
+            told = _measured("learn", str(folder), method, solver)
+            name = f"{method} of {MODELS} models by {solver}, {fitted:,} videos x top {LISTED}"
+            figures.append(_figure(name, told, FIT_BAR if not quick else None))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        _make(folder, videos)
+        for how in ("one order", "one file in another order"):
+            told = _measured("blend", str(folder), how)
+            name = f"mean of {MODELS} files of {videos:,} videos x top {LISTED}, {how}"
+            barred = how == "one order" and not quick
+            figures.append(_figure(name, told, BLEND_BAR if barred else None))
+            memory = round(told["peak"] / 1e9, 3)
+            bar = {"bar": f"<= {MEMORY_BAR:g}", "met": memory <= MEMORY_BAR} if not quick else {}
+            figures.append({"name": f"peak memory, {name}", "value": memory, "unit": "GB"} | bar)
+    return figures
+
+
+def _figure(name: str, told: dict[str, float], bar: float | None) -> dict[str, Any]:
+    seconds = round(told["seconds"], 2)
+    figure: dict[str, Any] = {"name": name, "value": seconds, "unit": "s"}
+    if bar is not None:
+        figure |= {"bar": f"<= {bar:g}", "met": seconds <= bar}
+    return figure | {"details": {name: round(value, 2) for name, value in told.items()}}
+
+
+def _measured(*arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.blending", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
+
+
+def _make(folder: Path, videos: int) -> None:
+    """Write a file of each model, one more of the last in another order, and the truth."""
+    rng = np.random.default_rng(0)
+    step = CLASSES // LIKELY
+    count = min(PORTION, videos)
+    likely = rng.integers(0, step, (count, LIKELY)) + step * np.arange(LIKELY)
+    logits = rng.normal(-4, 2, likely.shape).astype(np.float32)
+    is_there = rng.random(likely.shape) < 1 / (1 + np.exp(-logits))
+    known = np.flatnonzero(is_there)
+    keys = known // LIKELY * CLASSES + likely.reshape(-1)[known]
+    firsts = range(0, videos, count)
+    label_keys = np.concatenate([first * CLASSES + keys for first in firsts])
+    label_keys = label_keys[label_keys < videos * CLASSES]
+    np.savez(folder / "truth.npz", label_keys=label_keys, videos=videos)
+    others = rng.permutation(videos)
+    with ExitStack() as stack:
+        names = [f"model-{at}.parquet" for at in range(MODELS)] + ["shuffled.parquet"]
+        writers = []
+        for name in names:
+            about = About(num_classes=CLASSES, top_k=LISTED, family=name)
+            writers.append(stack.enter_context(prediction_writer(folder / name, about)))
+        for number, writer in enumerate(writers):
+            said = logits + rng.normal(0, 1 + number / MODELS, likely.shape).astype(np.float32)
+            best = np.argsort(-said, axis=1)[:, :LISTED]
+            classes, scores = (np.take_along_axis(of, best, 1) for of in (likely, said))
+            for first in firsts:
+                here = np.arange(first, min(first + count, videos))
+                places = others[here] if names[number] == "shuffled.parquet" else here
+                ids, size = [_id(at) for at in places], len(here)
+                rows = Rows.of_matrix(ids, None, classes[:size].astype(np.int32), scores[:size])
+                writer.write(rows)
+
+
+def _id(number: int) -> str:
+    return f"v{number:07d}"
+
+
+def _blend(folder: Path, how: str) -> None:
+    """Run the command on the files."""
+    files = [str(folder / f"model-{at}.parquet") for at in range(MODELS)]
+    if how != "one order":
+        files[-1] = str(folder / "shuffled.parquet")
+    out = folder / "blend.parquet"
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = run_command(["blend", *files, "--out", str(out), "--top-k", "50", "--json"])
+    if status:
+        raise SystemExit(status)
+    out.unlink()
+
+
+def _learn(folder: Path, method: str, solver: str) -> None:
+    """Learn weights on files and labels."""
+    with np.load(folder / "truth.npz") as made:
+        label_keys, videos = made["label_keys"], int(made["videos"])
+    none = np.zeros(0, np.int64)
+    ids = pa.array([_id(at) for at in range(videos)])
+    truth = Truth(folder, ids, CLASSES, None, label_keys, none, none, none.astype(bool))
+    files = [folder / f"model-{at}.parquet" for at in range(MODELS)]
+    learned(files, truth, by_class=method == "class-weights", solver=solver)  # type: ignore[arg-type]
+
+
+def _main(what: str, folder: str, *rest: str) -> None:
+    pa.set_memory_pool(pa.system_memory_pool())
+    began, busy = time.monotonic(), time.process_time()
+    {"blend": _blend, "learn": _learn}[what](Path(folder), *rest)
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    told = {
+        "seconds": time.monotonic() - began,
+        "seconds_of_processor": time.process_time() - busy,
+        "peak": peak,
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,140 @@
+"""`reeltag blend` as it is typed: learn on one split, use on another; what cannot be is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from reeltag.cli.main import run
+from tests.ensembling.made import drawn, read, write
+from tests.ensembling.test_blend import files
+
+
+def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return its answer."""
+    capfd.readouterr()
+    assert run(["blend", *map(str, arguments), "--json"]) == 0
+    out = capfd.readouterr().out
+    assert out.count("\n") == 1
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run the command, which must fail, and return what it says."""
+    capfd.readouterr()
+    assert run(["blend", *map(str, arguments)]) == 2
+    captured = capfd.readouterr()
+    assert not captured.out and "Traceback" not in captured.err
+    return captured.err
+
+
+def test_weights_are_learned_saved_and_used_elsewhere(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known, fresh = (files(tmp_path / "f", corpus, split) for split in ("train", "test"))
+    made = tmp_path / "BLEND"
+    learn = ("--method", "weights", "--fit-on", corpus, "--split", "train", "--allow-leak")
+    found = answer(capfd, *known, *learn, "--save", made)
+    weights = [member["weight"] for member in found["members"]]
+    assert found["method"] == "weights" and found["path"] is None
+    assert weights[0] > weights[2] >= 0
+    assert found["fitted"]["error"] <= found["fitted"]["error_of_mean"]
+    used = answer(capfd, *fresh, "--with", made, "--out", tmp_path / "P", "--top-k", 3)
+    assert [member["weight"] for member in used["members"]] == weights
+    assert [member["file"] for member in used["members"]] == [str(path) for path in fresh]
+    assert used["video_rows"] == len(read(tmp_path / "P")) > 0
+    assert all(len(of) == 3 for of in read(tmp_path / "P").values())
+
+
+def test_the_table_shows_members_in_order_with_their_weights(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = files(tmp_path / "f", corpus, "train")
+    learn = ("--fit-on", corpus, "--split", "train", "--allow-leak", "--out", tmp_path / "P")
+    for method, told in (("weights", "weight"), ("class-weights", "mean weight")):
+        arguments = [*known, "--method", method, *learn, "--overwrite"]
+        assert run(["blend", *map(str, arguments)]) == 0
+        out = capfd.readouterr().out
+        assert told in out and "mean squared error" in out
+        assert out.index("model0") < out.index("model1") < out.index("model2")
+
+
+def test_the_mean_is_what_is_done_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = [write(tmp_path / str(seed), drawn(seed)) for seed in range(2)]
+    found = answer(capfd, *paths, "--out", tmp_path / "P")
+    assert found["method"] == "mean" and found["video_rows"] == 40 and found["fitted"] is None
+    kept = (tmp_path / "P").read_bytes()
+    assert "exists already" in refusal(capfd, *paths, "--out", tmp_path / "P")
+    assert (tmp_path / "P").read_bytes() == kept
+
+
+def test_options_that_contradict_each_other_are_told(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "p", drawn(0))
+    out = ("--out", tmp_path / "P")
+    assert "nothing would be written" in refusal(capfd, path)
+    assert "--fit-on DATA" in refusal(capfd, path, "--method", "weights", *out)
+    assert "leave out --method" in refusal(capfd, path, "--with", "B", "--method", "mean", *out)
+    assert "is no blend" in refusal(capfd, path, "--with", tmp_path, *out)
+    assert "--top-k: must be at least 0" in refusal(capfd, path, *out, "--top-k", "-1")
+    assert "at least one file" in refusal(capfd, *out)
+    made = tmp_path / "B"
+    made.mkdir()
+    (made / "something").touch()
+    assert "exists already" in refusal(capfd, path, "--save", made)
+
+
+def test_bad_files_are_told_and_nothing_is_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    good = write(tmp_path / "good", drawn(0))
+    text = tmp_path / "text"
+    text.write_text("no")
+    probs = tmp_path / "probs"
+    table = pq.read_table(good)
+    about = json.loads(table.schema.metadata[b"reeltag"]) | {"scores": "probability"}
+    pq.write_table(table.replace_schema_metadata({b"reeltag": json.dumps(about)}), probs)
+    nan, infinite = (
+        write(tmp_path / name, drawn(0) | {("v3", -1): {0: value}})
+        for name, value in (("nan", float("nan")), ("infinite", float("inf")))
+    )
+    for bad, told in (
+        (tmp_path / "absent", "is not there"),
+        (text, "cannot be read as Parquet"),
+        (probs, "scores must be 'logit', got 'probability'"),
+        (nan, "a score that is a number"),
+        (infinite, "an infinite score"),
+        (write(tmp_path / "other", drawn(0), num_classes=9), "knows 9 classes"),
+        (write(tmp_path / "few", drawn(0, count=3)), "lacks 37 of the 40 videos"),
+        (write(tmp_path / "segments", drawn(0, start=0)), "segments"),
+    ):
+        told_us = refusal(capfd, good, bad, "--out", tmp_path / "P")
+        assert told in told_us and str(bad) in told_us
+        assert not list(tmp_path.glob("P*"))
+
+
+def test_training_videos_need_allow_leak(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = files(tmp_path / "f", corpus, "train")
+    learn = ("--method", "weights", "--fit-on", corpus, "--split", "train")
+    told = refusal(capfd, *known, *learn, "--out", tmp_path / "P")
+    assert "--allow-leak" in told and "is of the split 'train'" in told
+
+
+def test_a_mean_does_not_depend_on_the_order_of_rows(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    listed = drawn(1)
+    keys = [list(listed)[at] for at in np.random.default_rng(0).permutation(len(listed))]
+    first = write(tmp_path / "1", drawn(0))
+    for name, rows in (("same", listed), ("mixed", {key: listed[key] for key in keys})):
+        answer(capfd, first, write(tmp_path / f"2{name}", rows), "--out", tmp_path / name)
+    assert read(tmp_path / "same") == read(tmp_path / "mixed")

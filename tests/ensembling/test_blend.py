@@ -1,0 +1,242 @@
+"""Blends: what they write, are fitted on and refuse, and that their folders keep them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.data.folding import held_out_rows
+from reeltag.data.index import open_index
+from reeltag.data.selection import select
+from reeltag.data.splits import PUBLISHED_SPLITS, Split
+from reeltag.ensembling.blend import Blend, Method, blend, fit, mean, plain
+from reeltag.ensembling.blend_folder import Fitted
+from reeltag.ensembling.members import Member
+from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.inference.evaluate import evaluate
+from reeltag.inference.predictions import open_predictions
+from reeltag.labels.folds import FoldConfig
+from tests.ensembling.made import Listed, drawn, read, write
+
+CLASSES = 8  # of the corpus
+NOISES = (0.7, 1.5, 3.0)
+
+
+def labels(data: Path, split: Split) -> dict[str, set[int]]:
+    records = select(open_index(data, quiet=True), split, splits=PUBLISHED_SPLITS)
+    offsets, values = records.lists("labels")
+    ids = records.table["id"].to_pylist()
+    return {
+        name: set(values[offsets[at] : offsets[at + 1]].tolist()) for at, name in enumerate(ids)
+    }
+
+
+def say(data: Path, split: Split, noise: float, seed: int = 0) -> Listed:
+    """Return what a model says whose logits are wrong by so much."""
+    random = np.random.default_rng([seed, int(10 * noise)])
+    listed: Listed = {}
+    for name, truth in labels(data, split).items():
+        right = np.where([c in truth for c in range(CLASSES)], 1.5, -1.5)
+        logits = right + noise * random.normal(size=CLASSES)
+        best = np.argsort(-logits)[:6]
+        listed[name, -1] = {int(c): float(np.float32(logits[c])) for c in best}
+    return listed
+
+
+def files(folder: Path, data: Path, split: Split, **about: str) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    return [
+        write(
+            folder / f"{split}{at}",
+            say(data, split, noise),
+            num_classes=CLASSES,
+            **{"family": f"model{at}", "split": split, **about},
+        )
+        for at, noise in enumerate(NOISES)
+    ]
+
+
+def test_the_mean_is_that_of_probabilities_of_videos_and_of_segments(tmp_path: Path) -> None:
+    models = [[drawn(seed), drawn(seed + 9, start=0)] for seed in range(3)]
+    paths = [write(tmp_path / str(at), *each) for at, each in enumerate(models)]
+    assert mean(paths, tmp_path / "mean") == {"videos": 40, "segments": 40}
+    for number, kind in enumerate(("videos", "segments")):
+        found = read(tmp_path / "mean", kind)
+        assert list(found) == list(models[0][number])
+        for key, of in found.items():
+            every = [each[number][key] for each in models]
+            assert set(of) == {c for each in every for c in each}
+            for c, logit in of.items():
+                probs = [1 / (1 + np.exp(-each[c])) if c in each else 0 for each in every]
+                assert 1 / (1 + np.exp(-logit)) == pytest.approx(np.mean(probs), rel=1e-5)
+    about = open_predictions(tmp_path / "mean").about
+    assert about.num_classes == 6 and about.family == "mean of logistic"
+
+
+@pytest.mark.parametrize("method", ["mean", "geometric", "rank"])
+def test_a_blend_of_one_keeps_the_order_and_top_k_cuts(tmp_path: Path, method: Method) -> None:
+    listed = drawn(1)
+    path = write(tmp_path / "p", listed)
+    blend([path], plain([path], method), tmp_path / "out", top_k=2)
+    for key, of in read(tmp_path / "out").items():
+        assert list(of) == sorted(listed[key], key=lambda c: -listed[key][c])[:2]
+    assert open_predictions(tmp_path / "out").about.top_k == 2
+
+
+@pytest.mark.parametrize("method", ["weights", "class-weights"])
+@pytest.mark.parametrize("solver", ["nnls", "sgd"])
+def test_learned_weights_trust_the_better_models(
+    corpus: Path, tmp_path: Path, method: Method, solver: str
+) -> None:
+    paths = files(tmp_path / "f", corpus, "train")
+    found = fit(paths, corpus, method, split="train", solver=solver, allow_leak=True)  # type: ignore[arg-type]
+    assert found.weights is not None and found.fitted is not None
+    assert found.weights.shape == ((3,) if method == "weights" else (3, CLASSES))
+    if solver == "nnls":
+        by_model = found.weights.reshape(3, -1).mean(1)
+        assert (found.weights >= 0).all() and by_model[0] > by_model[1] > by_model[2]
+        assert found.fitted.error < found.fitted.error_of_mean  # type: ignore[operator]
+    assert found.fitted.rows == len(labels(corpus, "train"))
+    assert found.members == tuple(Member(family=f"model{at}") for at in range(3))
+
+
+def test_weights_of_one_split_are_used_on_another(corpus: Path, tmp_path: Path) -> None:
+    made = fit(
+        files(tmp_path / "f", corpus, "train"), corpus, "weights", split="train", allow_leak=True
+    )
+    made.save(tmp_path / "BLEND")
+    again = Blend.load(tmp_path / "BLEND")
+    assert np.array_equal(again.weights, made.weights)  # type: ignore[arg-type]
+    assert (again.method, again.members, again.fitted) == ("weights", made.members, made.fitted)
+    tests = files(tmp_path / "f", corpus, "test")
+    blend(tests, again, tmp_path / "weighted")
+    single = [evaluate(path, corpus, bootstrap=0, quiet=True)["gap@20"] for path in tests]
+    gap = evaluate(tmp_path / "weighted", corpus, bootstrap=0, quiet=True)["gap@20"]
+    assert gap >= max(single) - 1e-9
+
+
+def test_trees_are_grown_saved_and_asked(corpus: Path, tmp_path: Path) -> None:
+    paths = files(tmp_path / "f", corpus, "train")
+    trees = TreeConfig(num_trees=5, folds=2, min_in_leaf=2, threads=1)
+    made = fit(paths, corpus, "lightgbm", split="train", trees=trees, allow_leak=True)
+    made.save(tmp_path / "BLEND")
+    again = Blend.load(tmp_path / "BLEND")
+    for how, name in ((made, "1"), (again, "2")):
+        assert blend(files(tmp_path / "f", corpus, "test"), how, tmp_path / name)
+    assert read(tmp_path / "1") == read(tmp_path / "2")
+
+
+def test_segments_are_fitted_on_their_ratings(corpus: Path, tmp_path: Path) -> None:
+    records = select(open_index(corpus, quiet=True), "validate", splits=PUBLISHED_SPLITS)
+    starts, classes = records.lists("segment_starts")[1], records.lists("segment_labels")[1]
+    offsets, scores = records.lists("segment_scores")
+    owner = np.repeat(np.arange(len(records)), np.diff(offsets))
+    listed: Listed = {}
+    for row, start, c, score in zip(owner, starts, classes, scores, strict=True):
+        key = records.table["id"][int(row)].as_py(), int(start)
+        listed.setdefault(key, {})[int(c)] = 3.0 if score > 0 else -3.0
+    for of in listed.values():
+        of.setdefault(next(c for c in range(CLASSES) if c not in of), 9.0)  # nobody rated that
+    path = write(tmp_path / "p", listed, num_classes=CLASSES)
+    found = fit([path], corpus, "weights")
+    assert found.fitted is not None and found.fitted.pairs == len(scores)
+    yes, no = 1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))
+    positive = (scores > 0).sum()
+    best = positive * yes / (positive * yes**2 + (len(scores) - positive) * no**2)
+    assert found.weights == pytest.approx([best])
+
+
+def run_folder(path: Path, data: Path, **fold: int) -> Path:
+    path.mkdir()
+    told = {
+        "data": {"root": str(data), "splits": {}},
+        "recipe": {"fold": {"count": 0, **fold}},
+    }
+    (path / "config.json").write_text(json.dumps(told))
+    return path
+
+
+def test_videos_that_a_model_was_trained_on_are_refused(corpus: Path, tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", corpus)
+    known = files(tmp_path / "known", corpus, "train", run=str(run))
+    count = len(labels(corpus, "train"))
+    told = f"{count} of the {count} videos are of videos that .*run was trained on"
+    with pytest.raises(ConfigError, match=told):
+        fit(known, corpus, "weights", split="train")
+    with pytest.raises(ConfigError, match="is of the split 'train', and nothing tells"):
+        fit(files(tmp_path / "unknown", corpus, "train"), corpus, "weights", split="train")
+    assert fit(known, corpus, "weights", split="train", allow_leak=True).weights is not None
+    fresh = files(tmp_path / "fresh", corpus, "validate", run=str(run))
+    assert fit(fresh, corpus, "weights").weights is not None
+
+
+def test_a_fold_that_a_model_held_out_is_no_leak_another_is(corpus: Path, tmp_path: Path) -> None:
+    index = open_index(corpus, quiet=True)
+    paths = []
+    for fold in (0, 1):
+        run = run_folder(tmp_path / f"run{fold}", corpus, count=2, hold_out=fold)
+        paths.append((fold, run))
+    held = held_out_rows(index, PUBLISHED_SPLITS, FoldConfig(count=2, hold_out=0))
+    mine = {(name, -1) for name in index.table["id"].filter(held).to_pylist()}
+    listed = {key: of for key, of in say(corpus, "train", 0.7).items() if key in mine}
+    for fold, run in paths:
+        about = {"split": "train", "run": str(run)}
+        path = write(tmp_path / f"p{fold}", listed, num_classes=CLASSES, **about)
+        if fold == 0:
+            assert fit([path], corpus, "weights", split="train").weights is not None
+        else:
+            with pytest.raises(ConfigError, match=f"{len(mine)} of the {len(mine)} videos"):
+                fit([path], corpus, "weights", split="train")
+
+
+def test_data_that_know_nothing_of_the_videos_are_refused(corpus: Path, tmp_path: Path) -> None:
+    strange = write(tmp_path / "p", drawn(0, classes=CLASSES), num_classes=CLASSES)
+    with pytest.raises(DataError, match="holds no video 'v0'"):
+        fit([strange], corpus, "weights")
+
+
+def test_files_of_others_than_the_members_are_refused(tmp_path: Path) -> None:
+    runs = [str(tmp_path / "A"), str(tmp_path / "B")]
+    one, two = (write(tmp_path / str(at), drawn(at), run=run) for at, run in enumerate(runs))
+    how = plain([one, two], "mean")
+    with pytest.raises(DataError, match="is file 1, and of logistic .*B; member 1 .*A"):
+        blend([two, one], how, tmp_path / "out")
+    with pytest.raises(DataError, match="1 files for a blend of 2 models"):
+        blend([one], how, tmp_path / "out")
+    moved = write(tmp_path / "moved", drawn(0), run=str(tmp_path / "elsewhere"))
+    assert blend([moved, two], how, tmp_path / "out")
+    other = write(tmp_path / "other", drawn(0), family="nextvlad", run=runs[0])
+    with pytest.raises(DataError, match="nextvlad"):
+        blend([other, two], how, tmp_path / "out2")
+    assert not (tmp_path / "out2").exists()
+    seven = write(tmp_path / "7", drawn(0), run=runs[0], num_classes=7)
+    with pytest.raises(DataError, match="knows 7 classes; the blend 6"):
+        blend([seven], plain([one], "mean"), tmp_path / "out2")
+
+
+def test_a_damaged_blend_is_refused_by_name(tmp_path: Path) -> None:
+    made = Blend(
+        method="weights",
+        members=(Member(family="a"), Member(family="b")),
+        num_classes=6,
+        weights=np.array([0.5, 0.4]),
+        fitted=Fitted(data="D", split="validate", kind="videos", solver="nnls", rows=1, pairs=2),
+    )
+    made.save(tmp_path / "B")
+    with pytest.raises(OutputError, match="exists already"):
+        made.save(tmp_path / "B")
+    np.save(tmp_path / "B" / "weights.npy", np.ones(3))
+    with pytest.raises(DataError, match=r"of the shape \(2,\), has the shape \(3,\)"):
+        Blend.load(tmp_path / "B")
+    (tmp_path / "B" / "weights.npy").write_bytes(b"no")
+    with pytest.raises(DataError, match="weights.npy: cannot be read"):
+        Blend.load(tmp_path / "B")
+    (tmp_path / "B" / "blend.json").write_text(
+        '{"method": "magic", "members": [], "num_classes": 6}'
+    )
+    with pytest.raises(DataError, match="blend.method must be 'mean' or"):
+        Blend.load(tmp_path / "B")
+    with pytest.raises(DataError, match="is no blend"):
+        Blend.load(tmp_path)

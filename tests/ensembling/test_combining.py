@@ -1,0 +1,110 @@
+"""Scores of several models into one: against arithmetic by hand, also where floats run out."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reeltag.ensembling.combining import FLOOR, Ranks, best_first, mean_logits, weighted
+from reeltag.ensembling.joining import Block, joined
+from reeltag.inference.predictions import open_predictions
+from tests.ensembling.made import Listed, drawn, write
+
+MINUS = -np.inf
+
+
+def block(logits: list[list[float]], lengths: list[int] | None = None) -> Block:
+    """Return one row a pair, or rows of so many classes."""
+    lengths = [1] * len(logits) if lengths is None else lengths
+    return Block(
+        pa.array([f"v{at}" for at in range(len(lengths))], pa.string()),
+        None,
+        np.cumsum([0, *lengths]),
+        np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+        np.array(logits, np.float32),
+    )
+
+
+def prob(logit: np.ndarray) -> np.ndarray:
+    found: np.ndarray = 1 / (1 + np.exp(-logit))
+    return found
+
+
+def test_a_weighted_sum_is_that_of_probabilities_and_a_missing_one_is_0() -> None:
+    logits = np.array([[1.0, -2.0, 0.5], [MINUS, 3.0, -1.0], [MINUS, MINUS, -4.0]], np.float32)
+    common = np.array([0.5, 0.3, 0.1])
+    by_class = np.array([[0.2, 0.9], [0.5, 0.05], [0.3, 0.0]])
+    classes = np.array([1, 0, 0], np.int32)
+    for weights, own in ((common, common), (by_class, by_class.T[classes])):
+        found = weighted(logits, weights, classes)
+        expected = (prob(logits.astype(float)) * own).sum(1)
+        assert prob(found.astype(float)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_mean_of_one_or_of_equals_is_what_they_say_even_at_extremes() -> None:
+    far = np.array([[-200.0], [-30], [30], [200]], np.float32)
+    classes = np.zeros(4, np.int32)
+    for times in (1, 3, 7):
+        equal = np.full(times, 1 / times)
+        found = weighted(np.repeat(far, times, 1), equal, classes)
+        assert found.tolist() == pytest.approx(far[:, 0].tolist())
+
+
+def test_no_order_is_lost_where_weights_sum_to_more_than_1() -> None:
+    logits = np.linspace(-8, 16, 200, dtype=np.float32)
+    found = weighted(np.stack([logits, logits], 1), np.array([0.7, 0.5]), np.zeros(200, np.int32))
+    assert (np.diff(found[logits < 8]) > 0).all() and (np.diff(found) >= 0).all()
+    assert np.isfinite(found).all()
+
+
+def test_a_class_of_no_weight_is_not_listed() -> None:
+    one = block([[2.0, MINUS], [0.0, 1.0], [MINUS, 1.0], [1.0, MINUS]], [2, 0, 2])
+    logits = weighted(one.logits_PM, np.array([0.0, 1.0]), one.classes)
+    rows = best_first(one, logits)
+    assert rows.offsets.tolist() == [0, 1, 1, 2]
+    assert rows.classes.tolist() == [1, 0] and rows.scores.tolist() == pytest.approx([1, 1])
+    negative = weighted(one.logits_PM, np.array([-0.5, 0.1]), one.classes)
+    assert np.isneginf(negative[[0, 3]]).all()
+
+
+def test_rows_are_best_first_cut_and_of_equal_scores_the_lower_class_comes_first() -> None:
+    one = block([[0.0]] * 6, [4, 2])
+    rows = best_first(one, np.array([0.5, -3, 7, 0.5, -1, -0.0], np.float32), top_k=3)
+    assert rows.offsets.tolist() == [0, 3, 5]
+    assert rows.classes.tolist() == [2, 0, 3, 1, 0]
+
+
+def test_a_missing_logit_is_the_lowest_of_its_model_in_the_row() -> None:
+    one = block([[1.0, -2.0], [MINUS, 4.0], [3.0, MINUS], [5.0, MINUS]], [3, 1])
+    floor = (5 + FLOOR) / 2
+    assert mean_logits(one).tolist() == pytest.approx([-0.5, 2.5, 0.5, floor])
+
+
+def test_ranks_are_shares_of_all_scores_of_the_model(tmp_path: Path) -> None:
+    models: list[Listed] = [drawn(seed, count=30) for seed in range(2)]
+    models[1] = {key: {c: 100 * s for c, s in of.items()} for key, of in models[1].items()}
+    files = [write(tmp_path / str(at), each) for at, each in enumerate(models)]
+    ranks = Ranks([open_predictions(path) for path in files], "videos")
+    order = [
+        np.sort(np.array([s for of in each.values() for s in of.values()], np.float32))
+        for each in models
+    ]
+    for one in joined(files):
+        shares = []
+        for number, rising in enumerate(order):
+            column = one.logits_PM[:, number]
+            place = np.searchsorted(rising, column)
+            shares.append(np.where(np.isneginf(column), 0, (place + 0.5) / (len(rising) + 1)))
+        found = prob(ranks.mean(one).astype(float))
+        tolerance = 2 / 90  # two of the 90 scores may share a bin, within which ranks are guessed
+        assert found == pytest.approx(np.mean(shares, 0), abs=tolerance)
+
+
+def test_a_higher_score_has_a_higher_rank_however_close(tmp_path: Path) -> None:
+    close = np.nextafter(np.float32(1), np.float32(2))
+    listed: Listed = {("a", -1): {0: 1.0, 1: float(close)}, ("b", -1): {0: -1.0, 1: -float(close)}}
+    path = write(tmp_path / "p", listed)
+    (one,) = joined([path])
+    first, second, third, fourth = Ranks([open_predictions(path)], "videos").mean(one)
+    assert second > first > third > fourth
