@@ -71,9 +71,9 @@ SMALL_SIZES = Sizes(
     soft_weight=0.5,
     divisor=4,
     net_batch=256,
-    net_rate=1.5e-3,
-    net_epochs=6.0,
-    final_epochs=6.0,
+    net_rate=2e-3,
+    net_epochs=8.0,
+    final_epochs=10.0,
     input_dropout=0.2,
     net_dropout=0.3,
     precision="bf16",
@@ -126,11 +126,11 @@ class Config:
     divisor: int | None = None
     """How much narrower the final graph is than the authors' 247 M (1; small 4)."""
     net_epochs: float | None = None
-    """Passes of each of the six small nets (5; small 6)."""
+    """Passes of each of the six small nets (5; small 8)."""
     final_epochs: float | None = None
-    """Passes of the final graph (5; small 6)."""
+    """Passes of the final graph (5; small 10)."""
     net_rate: float | None = None
-    """Learning rate of the small nets and of the final graph (0.01; small 1.5e-3)."""
+    """Learning rate of the small nets and of the final graph (0.01; small 2e-3)."""
     input_dropout: float | None = None
     """Share of the input that each small net drops in training (0; small 0.2)."""
     net_dropout: float | None = None

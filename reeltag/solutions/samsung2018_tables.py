@@ -99,7 +99,7 @@ def judged(bench: Bench) -> Goal:
     }
     tables = _Tables(bench, scores, gains, best, rivals)
     goals = (*scores.values(), *gains.values(), *best.values(), bench.runs["final"])
-    return Goal(steps=goals, tables=tables, closing=tables.closing)
+    return Goal(steps=goals, tables=tables, closing=tables.closing, best=bench.said["final"])
 
 
 @dataclass(frozen=True)
