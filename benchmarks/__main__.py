@@ -28,6 +28,8 @@ NAMES = (
     "relation",
     "prediction_memory",
     "segment_scoring",
+    "export",
+    "blending",
     "stacking",
 )
 

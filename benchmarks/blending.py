@@ -2,14 +2,15 @@
 
 Made prediction files: each model lists 50 of 80 classes, of 3862, that all know of a video. What a
 video's row says is repeated every 16,384 videos; ids are not. Each measurement is a process of its
-own, told by the clock, with the processor's time beside it, since the machine may have other work;
-peak memory is VmHWM of /proc/self/status, all libraries included. The blend is the command
-`reeltag blend`; weights are learned from labels in memory, since how fast TFRecords are read is
-another figure (`indexing`).
+own, told in processor time of all its threads, since the machine may have other work; the time by
+the clock, which on a quiet machine is the shorter one, stands in the details. Peak memory is VmHWM
+of /proc/self/status, all libraries included. The blend is the command `reeltag blend`; weights are
+learned from labels in memory, since how fast TFRecords are read is another figure (`indexing`).
 """
 
 import contextlib
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -32,12 +33,7 @@ MODELS = 10
 VIDEOS, FITTED_VIDEOS = 1_000_000, 100_000
 QUICK_VIDEOS, QUICK_FITTED_VIDEOS = 2000, 1000
 BLEND_BAR, MEMORY_BAR, FIT_BAR = 120.0, 4.0, 10.0  # seconds, GB, seconds
-FITS = (
-    ("weights", "nnls"),
-    ("weights", "sgd"),
-    ("class-weights", "nnls"),
-    ("class-weights", "sgd"),
-)
+METHODS, SOLVERS = ("weights", "class-weights"), ("nnls", "sgd")
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -51,7 +47,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         _make(folder, fitted)
-        for method, solver in FITS:
+        for method, solver in itertools.product(METHODS, SOLVERS):
             told = _measured("learn", str(folder), method, solver)
             name = f"{method} of {MODELS} models by {solver}, {fitted:,} videos x top {LISTED}"
             figures.append(_figure(name, told, FIT_BAR if not quick else None))
@@ -70,8 +66,8 @@ def run(quick: bool) -> list[dict[str, Any]]:
 
 
 def _figure(name: str, told: dict[str, float], bar: float | None) -> dict[str, Any]:
-    seconds = round(told["seconds"], 2)
-    figure: dict[str, Any] = {"name": name, "value": seconds, "unit": "s"}
+    seconds = round(told["seconds"], 1)
+    figure: dict[str, Any] = {"name": name, "value": seconds, "unit": "s of processor time"}
     if bar is not None:
         figure |= {"bar": f"<= {bar:g}", "met": seconds <= bar}
     return figure | {"details": {name: round(value, 2) for name, value in told.items()}}
@@ -148,12 +144,15 @@ def _learn(folder: Path, method: str, solver: str) -> None:
 def _main(what: str, folder: str, *rest: str) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     began, busy = time.monotonic(), time.process_time()
-    {"blend": _blend, "learn": _learn}[what](Path(folder), *rest)
+    if what == "blend":
+        _blend(Path(folder), *rest)
+    else:
+        _learn(Path(folder), *rest)
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     told = {
-        "seconds": time.monotonic() - began,
-        "seconds_of_processor": time.process_time() - busy,
+        "seconds": time.process_time() - busy,
+        "seconds_by_clock": time.monotonic() - began,
         "peak": peak,
     }
     print(json.dumps(told))
