@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from reeltag.cli.main import run as run_command
 from reeltag.ensembling.blend import learned
@@ -102,14 +103,15 @@ def _make(folder: Path, videos: int) -> None:
             about = About(num_classes=CLASSES, top_k=LISTED, family=name)
             writers.append(stack.enter_context(prediction_writer(folder / name, about)))
         for number, writer in enumerate(writers):
-            said = logits + rng.normal(0, 1 + number / MODELS, likely.shape).astype(np.float32)
+            said = (logits + rng.normal(0, 1 + number / MODELS, likely.shape)).astype(np.float32)
             best = np.argsort(-said, axis=1)[:, :LISTED]
-            classes, scores = (np.take_along_axis(of, best, 1) for of in (likely, said))
+            classes = np.take_along_axis(likely, best, 1).astype(np.int32)
+            scores: NDArray[np.float32] = np.take_along_axis(said, best, 1)
             for first in firsts:
                 here = np.arange(first, min(first + count, videos))
                 places = others[here] if names[number] == "shuffled.parquet" else here
                 ids, size = [_id(at) for at in places], len(here)
-                rows = Rows.of_matrix(ids, None, classes[:size].astype(np.int32), scores[:size])
+                rows = Rows.of_matrix(ids, None, classes[:size], scores[:size])
                 writer.write(rows)
 
 
