@@ -134,24 +134,28 @@ class Budget:
         )
 
     def _fewer_members(self, limit: int) -> str:
-        sizes = {name: self._member_bytes(prefix) for prefix, name in self.members.items()}
+        sizes = self._member_bytes()
         room, kept = limit - self.rest, 0
         for size in sorted(sizes.values()):
             room -= size
             kept += room >= 0
         told = ", ".join(f"{name} {told_bytes(size)}" for name, size in sizes.items())
+        fewer = (
+            f"{kept} of them fit together; blend fewer" if kept else "None fits; take smaller ones"
+        )
         return (
-            f"Its members in uint8: {told}. "
-            + (
-                f"The {kept} smallest fit together; blend fewer"
-                if kept
-                else "None fits; take smaller ones"
-            )
-            + ", distil them into one student, or allow more bytes."
+            f"Its members in uint8: {told}. {fewer}, distil them into one student, or allow more "
+            "bytes."
         )
 
-    def _member_bytes(self, prefix: str) -> int:
-        return sum(w.bytes_at("uint8") for w in self.weights if w.name.startswith(prefix))
+    def _member_bytes(self) -> dict[str, int]:
+        """Return what each member takes in uint8; constants without its name are shared out."""
+        own = {
+            name: sum(w.bytes_at("uint8") for w in self.weights if w.name.startswith(prefix))
+            for prefix, name in self.members.items()
+        }
+        share = (self.bytes_at("uint8") - self.rest) / max(1, sum(own.values()))
+        return {name: round(size * share) for name, size in own.items()}
 
     def table(self, precision: Precision) -> str:
         """Return the largest tensors and what they take, a line each."""

@@ -72,6 +72,8 @@ def gap_before_and_after(
 ) -> dict[str, float | None]:
     """Return GAP@20 of the tagger in PyTorch (`gap_before`) and of its graph (`gap_after`).
 
+    Beside them stands the number of `videos`. The score is None where none of them has a label.
+
     Args:
         tagger: as it was exported.
         graph: the file.
@@ -85,12 +87,14 @@ def gap_before_and_after(
         ConfigError: the data do not fit, or the split is empty.
     """
     rows = _drawn(index, split, splits, videos)
-    choices, found = Choices(top_k=GAP_TOP_K), {}
+    choices = Choices(top_k=GAP_TOP_K)
+    found: dict[str, float | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, asked in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):
             out = Path(folder, name + ".parquet")
-            predict(asked, index, out, choices, split=split, splits=splits, rows=rows)
-            found[name] = evaluate(out, data, bootstrap=0)["gap@20"]
+            done = predict(asked, index, out, choices, split=split, splits=splits, rows=rows)
+            found[name] = evaluate(out, data, bootstrap=0, quiet=True)["gap@20"]
+            found["videos"] = done.videos
     return found
 
 

@@ -21,6 +21,7 @@ from reeltag.models.tagger import AnyTagger
 Rule = Literal["arithmetic", "geometric"]
 
 LEAST = 1e-38  # weight or probability that counts as 0 does, but has a logarithm
+LOG_OF_0 = -1e4
 UNLISTED = -100.0  # logit of p = 0
 EDGE, RISE = 1e-6, 100.0  # beyond p = 1 - EDGE the logit rises by RISE for each 1.0 of the sum
 
@@ -78,7 +79,7 @@ class Combined(AnyTagger):
         rest = torch.where(rest.abs() < EDGE, 0.0, rest).float()  # weights are rounded
         self.register_buffer("rest", rest)
         self._all_positive = bool((weights >= 0).all())  # now, for a graph cannot ask
-        self._may_exceed = bool((rest < 0).any())
+        self._may_exceed = bool((rest < 0).any()) or not self._all_positive
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Map frames (B, T, D), as stored, to logits (B, C)."""
@@ -87,8 +88,8 @@ class Combined(AnyTagger):
         weights = self.weights.view(len(self.members), 1, -1)
         if self.rule == "geometric":
             return (weights * logits_MBC).sum(0)
-        if self._all_positive and not self._may_exceed:
-            log_weights, log_rest = weights.clamp(LEAST).log(), self.rest.clamp(LEAST).log()
+        if not self._may_exceed:
+            log_weights, log_rest = _log(weights), _log(self.rest)
             yes_BC = torch.logsumexp(log_weights + logsigmoid(logits_MBC), 0)
             no_BC = torch.logsumexp(log_weights + logsigmoid(-logits_MBC), 0)
             return yes_BC - torch.logaddexp(no_BC, log_rest.expand_as(no_BC))
@@ -96,8 +97,8 @@ class Combined(AnyTagger):
         no_BC = (weights * (-logits_MBC).sigmoid()).sum(0) + self.rest  # 1 - p would be 0 too soon
         inside_BC = yes_BC.clamp(LEAST).log() - no_BC.clamp(LEAST).log()
         beyond_BC = math.log1p(-EDGE) - math.log(EDGE) + RISE * (yes_BC - (1 - EDGE))
-        is_beyond = (yes_BC > 1 - EDGE) & (self.rest < 0)
-        return torch.where(is_beyond, beyond_BC, inside_BC)
+        may_exceed = (self.rest < 0) | (self.weights < 0).any(0)
+        return torch.where((yes_BC > 1 - EDGE) & may_exceed, beyond_BC, inside_BC)
 
     def _cut(self, logits_BC: Tensor) -> Tensor:
         """Return the logits of one member, those of no candidates replaced."""
@@ -106,6 +107,11 @@ class Combined(AnyTagger):
         lowest_B1 = logits_BC.topk(self.candidates).values[:, -1:]
         unlisted = lowest_B1 if self.rule == "geometric" else UNLISTED
         return torch.where(logits_BC >= lowest_B1, logits_BC, unlisted)
+
+
+def _log(share: Tensor) -> Tensor:
+    """Return the logarithm; that of 0 is finite, for an engine may make NaN of two infinities."""
+    return torch.where(share > 0, share.clamp(LEAST).log(), LOG_OF_0)
 
 
 def _refuse_other(member: AnyTagger, first: AnyTagger, name: str) -> None:

@@ -192,8 +192,11 @@ def told(answer: dict[str, Any]) -> str:
         "on made input",
     ]
     if "gap_before" in answer:
+        before, after = (
+            "undefined" if answer[name] is None else f"{answer[name]:.5f}"
+            for name in ("gap_before", "gap_after")
+        )
         lines.append(
-            f"GAP@20 {answer['gap_before']:.5f} before, {answer['gap_after']:.5f} after, on "
-            f"{answer['videos']}"
+            f"GAP@20 {before} in PyTorch, {after} as exported; {answer['videos']:,} videos"
         )
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from reeltag.deploy.codebooks import Rule, coded
 
 HALF_MOST = float(np.finfo(np.float16).max)
 SMALL = 64  # elements of a tensor that is counted with the graph
-NAMED = 40  # bytes that a tensor takes beside its elements and its name
+LENGTHS = 24  # bytes at most by which the shape and the lengths of a larger one are longer
 
 
 def budget_of(model: ir.Model, members: dict[str, str]) -> Budget:
@@ -69,15 +69,16 @@ def _weight(value: ir.Value) -> Weight:
 
 def _bytes_without_large(model: ir.Model, weights: list[Weight]) -> int:
     """Return the bytes of the graph but for the elements of its tensors."""
-    graph = model.graph
-    large = [v for v in graph.initializers.values() if v.const_value is not None and v.const_value.size > SMALL]
-    for value in large:
-        graph.initializers.pop(str(value.name))
+    values = list(model.graph.initializers.values())
+    held = [value.const_value for value in values]
+    for value, weight in zip(values, weights, strict=True):
+        if weight.elements > SMALL:
+            value.const_value = ir.tensor(np.zeros(1, np.float32), name=value.name)
     size: int = ir.to_proto(model).ByteSize()
+    for value, tensor in zip(values, held, strict=True):
+        value.const_value = tensor
     small = sum(weight.stored for weight in weights if weight.elements <= SMALL)
-    for value in large:
-        graph.register_initializer(value)
-    return size - small + sum(NAMED + len(str(value.name)) for value in large)
+    return size - small + LENGTHS * len(values)
 
 
 def _put_half(graph: ir.Graph, value: ir.Value, array: NDArray[np.float32]) -> None:

@@ -1,0 +1,124 @@
+"""`reeltag export`, and `reeltag predict` with what it makes."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reeltag.cli.main import EXTRAS, run
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference.predictions import open_predictions
+from reeltag.models import family_named
+from reeltag.models.tagger import Tagger
+from tests.deploy.made import run_of
+
+CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
+SPLITS = {"train": "", "validate": "train0000", "test": "validate*", "holdout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "corpus"
+    write_corpus(path, CORPUS, quiet=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder as `reeltag train` leaves it, whose test split was validate*."""
+    torch.manual_seed(0)
+    family = family_named("logistic")
+    config = dataclasses.replace(family.TINY, num_classes=12, dims=(16, 8))
+    names = [f"class {c}" for c in range(12)]
+    streams = [("rgb", 16), ("audio", 8)]
+    tagger = Tagger("logistic", config, family.PREPROCESSING, streams, names)
+    folder = tmp_path_factory.mktemp("run") / "RUN"
+    return run_of(tagger, folder, data={"splits": SPLITS})
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "model.onnx"
+    assert run(["export", str(checkpoint), "--out", str(out), "--top-k", "3"]) == 0
+    return out
+
+
+def answer_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run a command with --json and return its answer."""
+    capfd.readouterr()
+    assert run([*map(str, arguments), "--json"]) == 0
+    out = capfd.readouterr().out
+    assert out.count("\n") == 1
+    answer: dict[str, Any] = json.loads(out)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--segments", "--candidates", "4", "--per-class", "3")], ids=["videos", "all"]
+)
+def test_predict_takes_the_graph_like_a_run(
+    data: Path, checkpoint: Path, model: Path, tmp_path: Path, options: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    common = ("--data", data, "--top-k", "7", *options, "--device", "cpu")
+    answers = []
+    for name, source in (("run", checkpoint), ("onnx", model)):
+        out = tmp_path / f"{name}.parquet"
+        answers.append(answer_of(capfd, "predict", source, "--out", out, *common))
+    assert answers[0]["videos"] == answers[1]["videos"] > 0  # the test split of the training
+    mine, theirs = (open_predictions(tmp_path / f"{name}.parquet") for name in ("onnx", "run"))
+    assert mine.about.family == "logistic" and mine.about.run == str(model.resolve())
+    for kind in ("videos", "segments"):
+        for ours, other in zip(mine.rows(kind), theirs.rows(kind), strict=True):
+            assert ours.ids.equals(other.ids)
+            np.testing.assert_array_equal(ours.classes, other.classes)
+            np.testing.assert_allclose(ours.scores, other.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_with_data_it_tells_gap_before_and_after(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model.onnx"
+    command = ("export", checkpoint, "--out", out, "--data", data, "--split", "test")
+    answer = answer_of(capfd, *command, "--videos", "2")
+    assert answer["path"] == str(out) and answer["bytes"] == out.stat().st_size
+    assert answer["max_difference"] < 1e-5 and answer["videos"] == 2
+    # float sums in another order: two classes may at most change places
+    assert answer["gap_before"] == pytest.approx(answer["gap_after"], abs=1e-3)
+    assert 0 < answer["gap_before"] < 1
+
+
+def told(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+    capfd.readouterr()
+    assert run([*map(str, arguments)]) == 2
+    return capfd.readouterr().err
+
+
+def test_what_cannot_be_is_said_in_words(
+    data: Path, checkpoint: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = ("--out", tmp_path / "m.onnx")
+    assert "the model takes" in told(capfd, "export", checkpoint, *out, "--max-bytes", "1kB")
+    assert "is an exported model already" in told(capfd, "export", model, *out)
+    assert "is not a run folder" in told(capfd, "export", tmp_path, *out)
+    bf16 = ("--out", tmp_path / "p.parquet", "--precision", "bf16")
+    assert "computes in fp32" in told(capfd, "predict", model, "--data", data, *bf16)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_is_named(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name="onnxruntime")
+
+    monkeypatch.setattr("reeltag.cli.main.import_module", missing)
+    words = told(capfd, "export", checkpoint, "--out", tmp_path / "m.onnx")
+    assert "needs onnxruntime" in words and "pip install 'reeltag[export]'" in words
+    assert EXTRAS["onnxruntime"] == "export"

@@ -1,0 +1,183 @@
+"""Blends as one tagger: the same as blending prediction files, and one graph."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.deploy.combined import Combined
+from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
+from reeltag.deploy.sources import source_of
+from reeltag.ensembling.blend_folder import Blend
+from reeltag.ensembling.combining import weighted
+from reeltag.ensembling.members import Member
+from reeltag.models.tagger import AnyTagger
+from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of
+
+
+class Says(AnyTagger):
+    """A tagger that always says the same."""
+
+    def __init__(self, logits_BC: Tensor) -> None:
+        super().__init__()
+        self.family, self.streams = "says", (("rgb", 8),)
+        self.class_names = tuple(map(str, range(logits_BC.shape[1])))
+        self.register_buffer("logits_BC", logits_BC)
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.get_buffer("logits_BC")
+
+
+def blended(logits_MBC: Tensor, weights: Tensor, *rule: Any, **options: Any) -> Tensor:
+    answer: Tensor = Combined([Says(each) for each in logits_MBC], weights, *rule, **options)(
+        *some_frames((1,) * logits_MBC.shape[1])
+    )
+    return answer
+
+
+@pytest.fixture
+def logits_MBC(rng: torch.Generator) -> Tensor:
+    return 6 * torch.randn(3, 4, 7, generator=rng)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [[1 / 3] * 3, [0.7, 0.0, 0.1], [0.9, 0.5, 0.4], [1.2, -0.3, 0.05]],
+    ids=["mean", "sum below 1", "sum above 1", "one below 0"],
+)
+@pytest.mark.parametrize("of_class", [False, True])
+def test_it_is_what_blending_of_files_says(
+    logits_MBC: Tensor, weights: list[float], of_class: bool
+) -> None:
+    given = torch.tensor(weights, dtype=torch.float64)
+    if of_class:
+        given = torch.stack([given.roll(c) for c in range(7)], dim=1)
+    found = blended(logits_MBC, given)
+    classes = np.tile(np.arange(7, dtype=np.int32), 4)
+    theirs = weighted(logits_MBC.flatten(1).T.numpy(), given.numpy(), classes).reshape(4, 7)
+    above = np.isfinite(theirs)  # of a sum that is not above 0 they say -inf, we the least
+    np.testing.assert_allclose(found.numpy()[above], theirs[above], rtol=1e-4, atol=1e-4)
+    assert found.isfinite().all() and (found.numpy()[np.isneginf(theirs)] < -80).all()
+
+
+def test_a_sum_above_1_goes_on_rising_whatever_the_signs() -> None:
+    logits = torch.tensor([[[1.7, 1.9, 9.0]], [[-9.0, -9.0, -9.0]]])  # p 1.02, 1.05, 1.2
+    found = blended(logits, torch.tensor([1.2, -0.3]))[0]
+    assert (found.diff() > 1).all() and found.min() > 13.8  # log((1 - 1e-6) / 1e-6) = 13.8
+
+
+def test_a_mean_of_sure_answers_is_not_cut_off() -> None:
+    logits = torch.tensor([[[200.0, -200.0]], [[200.0, -190.0]]])
+    expected = torch.tensor([[200.0, -190 - math.log(2)]])
+    torch.testing.assert_close(blended(logits, torch.tensor([0.5, 0.5])), expected)
+    unused = torch.cat([logits, torch.zeros(1, 1, 2)])
+    torch.testing.assert_close(blended(unused, torch.tensor([0.5, 0.5, 0.0])), expected)
+
+
+def test_geometric_is_the_mean_of_logits(logits_MBC: Tensor) -> None:
+    found = blended(logits_MBC, torch.full((3,), 1 / 3), "geometric")
+    torch.testing.assert_close(found, logits_MBC.mean(0))
+
+
+def test_what_is_no_candidate_of_a_member_counts_as_0_there() -> None:
+    logits = torch.tensor([[[2.0, 1.0, 0.0]], [[-1.0, 0.5, 3.0]]])
+    found = blended(logits, torch.tensor([0.5, 0.5]), candidates=2)
+    p = torch.tensor([[[2.0, 1.0, -100.0]], [[-100.0, 0.5, 3.0]]]).sigmoid().mean(0)
+    torch.testing.assert_close(found.sigmoid(), p)
+    found = blended(logits, torch.tensor([0.5, 0.5]), "geometric", candidates=2)
+    torch.testing.assert_close(found, torch.tensor([[1.25, 0.75, 2.0]]))
+
+
+def blend_of(folder: Path, method: Any, *members: AnyTagger, **fields: Any) -> Path:
+    """Write runs and the blend of them, and return the blend's folder."""
+    runs = [
+        run_of(member, folder / f"run{i}", data={"splits": {}})  # type: ignore[arg-type]
+        for i, member in enumerate(members)
+    ]
+    Blend(
+        method=method,
+        members=tuple(
+            Member(family=m.family, run=str(r)) for m, r in zip(members, runs, strict=True)
+        ),
+        num_classes=members[0].num_classes,
+        **fields,
+    ).save(folder / "BLEND")
+    return folder / "BLEND"
+
+
+@pytest.mark.parametrize("method", ["class-weights", "geometric"])
+def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
+    members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
+    weights = np.random.default_rng(0).uniform(0, 1, (2, 5)) if method != "geometric" else None
+    out = tmp_path / "model.onnx"
+    source = source_of(blend_of(tmp_path, method, *members, weights=weights))
+    assert export(source, out, ExportConfig())["max_difference"] < 1e-5
+    graph, batch = OnnxTagger(out), some_frames()
+    with torch.inference_mode():
+        first, second = (member(*batch).double() for member in members)
+        found = graph(*batch).double()
+    if weights is None:
+        torch.testing.assert_close(found, (first + second) / 2, rtol=1e-5, atol=1e-5)
+    else:
+        p = (torch.from_numpy(weights)[:, None] * torch.stack([first, second]).sigmoid()).sum(0)
+        torch.testing.assert_close(found.sigmoid()[p < 0.99], p[p < 0.99], rtol=1e-5, atol=1e-5)
+    assert [member["family"] for member in graph.about["members"]] == [
+        "logistic", "early_concat_fcn"
+    ]  # fmt: skip
+    assert graph.about["method"] == method and config_of(out) == {"data": {"splits": {}}}
+
+
+def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> None:
+    large = {"hidden": (4096,), "input_dropout": 0.0}
+    members = tagger_of("early_concat_fcn", **large), tagger_of("early_concat_fcn", seed=1, **large)
+    source = source_of(blend_of(tmp_path, "mean", *members))
+    with pytest.raises(ConfigError) as caught:
+        export(source, tmp_path / "model.onnx", ExportConfig(max_bytes="180kB"))
+    assert "No precision fits" in str(caught.value)
+    assert "run0 105.7 kB, run1 105.7 kB" in str(caught.value)
+    assert "1 of them fit together" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (
+            {"streams": MEANS},
+            r"run1: reads the streams mean_rgb \(6\), mean_audio \(2\); the first",
+        ),
+        ({"streams": FRAMES[:1]}, r"run1: reads the streams rgb \(6\); the first member reads rgb"),
+        ({"names": "abcd"}, "run1: knows 4 classes; the first member knows 5"),
+        ({"names": ("cat", "cow", "c", "car", "sea")}, "run1: knows class 1 as 'cow'; .* 'dog'"),
+    ],
+)
+def test_members_that_do_not_fit_are_named(
+    tmp_path: Path, other: dict[str, Any], words: str
+) -> None:
+    folder = blend_of(tmp_path, "mean", tagger_of("logistic"), tagger_of("logistic", **other))
+    with pytest.raises(ConfigError, match=words):
+        source_of(folder)
+
+
+@pytest.mark.parametrize("method", ["rank", "lightgbm"])
+def test_what_no_graph_can_be_is_refused(
+    tmp_path: Path, method: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blend = Blend.load(blend_of(tmp_path, "mean", tagger_of("logistic")))
+    changed = dataclasses.replace(blend, method=method)
+    monkeypatch.setattr(Blend, "load", lambda folder: changed)
+    with pytest.raises(ConfigError, match=f"BLEND: is a blend by {method}, whose"):
+        source_of(tmp_path / "BLEND")
+
+
+def test_a_member_whose_run_is_gone_is_named(tmp_path: Path) -> None:
+    folder = blend_of(tmp_path, "mean", tagger_of("logistic"))
+    (tmp_path / "run0").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="its member 'logistic' comes from .*run0, which is not th"):
+        source_of(folder)

@@ -1,0 +1,290 @@
+"""Exported graphs: what they say, what they weigh, what is refused, and that nothing is left."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir
+import onnxruntime
+import pytest
+import torch
+
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.deploy import export as module
+from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.graph import graph_of
+from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
+from reeltag.deploy.packing import budget_of, pack
+from reeltag.deploy.sources import Source, source_of
+from reeltag.models import FAMILIES, family_name
+from reeltag.models.tagger import Tagger
+from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of
+
+LARGE = {"hidden": (4096,), "input_dropout": 0.0}  # two tensors of more than 17,000 numbers
+
+
+@pytest.fixture(scope="module")
+def tagger() -> Tagger:
+    return tagger_of("early_concat_fcn", **LARGE)
+
+
+@pytest.fixture(scope="module")
+def source(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return source_of(run_of(tagger, tmp_path_factory.mktemp("run") / "RUN", data={"splits": {}}))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once() -> Iterator[None]:
+    """Tracing takes seconds; the same graph of the same tagger is traced once for all tests."""
+    graphs: dict[tuple[int, int], Any] = {}
+
+    def graph(tagger: Tagger, *, top_k: int, stored: Any) -> Any:
+        key = id(tagger), top_k
+        if key not in graphs:
+            graphs[key] = tagger, graph_of(tagger, top_k=top_k, stored=stored)  # `tagger` keeps id
+        return graphs[key][1].clone()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "graph_of", graph)
+        yield
+
+
+@pytest.fixture(scope="module")
+def exported(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "model.onnx"
+    export(source, out, ExportConfig(top_k=20))
+    return out
+
+
+def spoil(graph: Any, change: Callable[[Any], Any]) -> None:
+    """Change the largest weight of a graph."""
+    value = graph.graph.initializers["tagger.model.layers.0.linear.weight"]
+    value.const_value = onnx_ir.tensor(change(value.const_value.numpy()), name=value.name)
+
+
+def assert_same(tagger: torch.nn.Module, graph: OnnxTagger, **frames: Any) -> None:
+    batch = some_frames(**frames)
+    with torch.inference_mode():
+        torch.testing.assert_close(graph(*batch), tagger(*batch))
+
+
+def test_any_engine_reads_it_and_gets_the_best_classes(tagger: Tagger, exported: Path) -> None:
+    session = onnxruntime.InferenceSession(str(exported))
+    assert [i.type for i in session.get_inputs()] == ["tensor(uint8)", "tensor(bool)"]
+    frames, mask = some_frames()
+    classes, probs, logits = session.run(None, {"frames": frames.numpy(), "mask": mask.numpy()})
+    with torch.inference_mode():
+        best = tagger(frames, mask).topk(5)
+    assert (classes == best.indices.numpy()).all() and classes.dtype == np.int64
+    np.testing.assert_allclose(probs, best.values.sigmoid().numpy(), rtol=1e-5)
+    assert logits.shape == (3, 5)
+
+
+@pytest.mark.parametrize("lengths", [(1,), (9, 2, 4, 1, 1, 3), (300,)])
+def test_batch_and_length_are_free(
+    tagger: Tagger, exported: Path, lengths: tuple[int, ...]
+) -> None:
+    assert_same(tagger, OnnxTagger(exported), lengths=lengths)
+
+
+def test_what_stands_in_the_padding_changes_nothing(exported: Path) -> None:
+    graph, (frames, mask) = OnnxTagger(exported), some_frames()
+    junk = torch.where(mask.unsqueeze(-1), frames, 200)
+    torch.testing.assert_close(graph(junk, mask), graph(frames, mask))
+
+
+def test_the_file_says_what_it_is_and_not_where_it_was_made(
+    tagger: Tagger, source: Source, exported: Path
+) -> None:
+    model = onnx.load(exported)
+    onnx.checker.check_model(model)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    about = json.loads(properties["reeltag"])
+    assert tuple(json.loads(properties["class_names"])) == tagger.class_names
+    assert about["method"] == "run" and about["streams"] == [["rgb", 6], ["audio", 2]]
+    assert about["members"] == source.members
+    assert about["members"][0]["run"].endswith("RUN") and about["members"][0]["weights"]
+    assert config_of(exported)["data"] == {"splits": {}}
+    assert "site-packages" not in exported.read_bytes().decode(errors="ignore")
+    assert "batch, length, 8" in model.doc_string
+
+
+def test_float_features_go_in_where_the_run_has_means_of_videos(tmp_path: Path) -> None:
+    tagger = tagger_of("logistic", MEANS)
+    out = tmp_path / "model.onnx"
+    source = source_of(run_of(tagger, tmp_path / "RUN"))
+    assert export(source, out, ExportConfig())["input"] == "float32"
+    assert_same(tagger, OnnxTagger(out), lengths=(1, 1), floats=True)
+    with pytest.raises(DataError, match="reads float32 frames; the data hold uint8"):
+        OnnxTagger(out)(*some_frames())
+
+
+@pytest.mark.parametrize(
+    ("precision", "rule", "saved"),
+    [("fp16", "uniform", 2), ("uint8", "uniform", 3), ("uint8", "kmeans", 3)],
+)
+def test_lower_precision_is_smaller_and_still_close(
+    tagger: Tagger, source: Source, exported: Path, tmp_path: Path, precision: Any, rule: Any,
+    saved: int,
+) -> None:  # fmt: skip
+    out = tmp_path / "model.onnx"
+    answer = export(source, out, ExportConfig(precision=precision, codebook=rule))
+    assert answer["bytes"] == out.stat().st_size
+    less = exported.stat().st_size - answer["bytes"]
+    # but for two codebooks of 1 kB, the nodes that unpack, and a word in the metadata
+    assert abs(saved * 53_248 - less) < 4_000
+    batch = some_frames((30, 20, 3))
+    with torch.inference_mode():
+        lost = (OnnxTagger(out)(*batch).sigmoid() - tagger(*batch).sigmoid()).abs().max()
+    # half precision keeps 11 bits of a weight, a uniform codebook 8 of the largest
+    assert 0 < lost < {"fp16": 1e-3, "uint8": 0.03}[precision]
+
+
+def test_arithmetic_is_in_float32_whatever_is_stored(source: Source, tmp_path: Path) -> None:
+    out = tmp_path / "model.onnx"
+    export(source, out, ExportConfig(precision="uint8"))
+    graph = onnx.load(out).graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    codes = [name for name, kind in kinds.items() if kind == onnx.TensorProto.UINT8]
+    assert len(codes) == 2
+    gathers = [node for node in graph.node if node.op_type == "Gather"]
+    books = [kinds[node.input[0]] for node in gathers if node.input[0] in kinds]
+    assert books == [onnx.TensorProto.FLOAT] * 2
+    assert onnx.TensorProto.FLOAT16 not in kinds.values()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "uint8"])
+def test_the_count_before_writing_bounds_the_file_closely(
+    source: Source, tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = []
+
+    def noted(*arguments: Any) -> Any:
+        counted.append(budget_of(*arguments))
+        return counted[-1]
+
+    monkeypatch.setattr(module, "budget_of", noted)
+    answer = export(source, tmp_path / "m.onnx", ExportConfig(precision=precision))
+    assert 0 <= counted[0].bytes_at(precision) - answer["bytes"] < 2_000
+
+
+def refusal(source: Source, out: Path, **config: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        export(source, out, ExportConfig(**config))
+    return str(caught.value)
+
+
+def test_above_the_limit_it_says_what_weighs_what_and_what_fits(
+    source: Source, tmp_path: Path
+) -> None:
+    out = tmp_path / "model.onnx"
+    told = refusal(source, out, max_bytes="120kB")
+    assert "takes 26" in told and "allowed: 120.0 kB" in told
+    assert "131.1 kB  32,768 numbers" in told and "81.9 kB  20,480 numbers" in told
+    assert "What fits: --precision uint8 (" in told and "fp16 (" not in told
+    assert "No precision fits" in refusal(source, out, max_bytes="20kB", precision="uint8")
+    assert list(tmp_path.iterdir()) == []  # nothing was written
+
+
+def test_weights_beyond_a_protobuf_lie_beside_it(
+    tagger: Tagger, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST_PROTOBUF", 100_000)
+    out = tmp_path / "model.onnx"
+    answer = export(source, out, ExportConfig())
+    files = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(files) == {"model.onnx", "model.onnx.data"}
+    assert answer["bytes"] == sum(files.values()) and files["model.onnx"] < 100_000
+    assert_same(tagger, OnnxTagger(out))
+    monkeypatch.undo()
+    export(source, out, ExportConfig(precision="uint8"), overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]  # the old data are gone
+
+
+def test_a_graph_that_says_other_than_pytorch_is_not_written(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced = module.graph_of
+
+    def other(tagger: Tagger, **options: Any) -> Any:
+        graph = traced(tagger, **options)
+        spoil(graph, lambda array: array + 0.1)
+        return graph
+
+    monkeypatch.setattr(module, "graph_of", other)
+    with pytest.raises(OutputError, match="other than PyTorch does: a probability differs by"):
+        export(source, tmp_path / "model.onnx", ExportConfig())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("precision", ["fp16", "uint8"])
+def test_weights_that_are_no_numbers_have_no_code(tagger: Tagger, precision: Any) -> None:
+    graph = module.graph_of(tagger, top_k=20, stored="uint8")
+    spoil(graph, lambda array: array + np.nan)
+    with pytest.raises(DataError, match=r"layers\.0\.linear\.weight holds NaN or infinity"):
+        pack(graph, precision, "uniform")
+
+
+def test_a_weight_that_half_precision_cannot_hold_stays(tagger: Tagger) -> None:
+    graph = module.graph_of(tagger, top_k=20, stored="uint8")
+    spoil(graph, lambda array: array + 70_000)
+    pack(graph, "fp16", "uniform")
+    kinds = {name: value.dtype for name, value in graph.graph.initializers.items()}
+    assert kinds["tagger.model.layers.0.linear.weight"] == onnx_ir.DataType.FLOAT
+    assert list(kinds.values()).count(onnx_ir.DataType.FLOAT16) == 1
+
+
+def test_an_output_that_is_there_or_no_onnx_is_refused(source: Source, exported: Path) -> None:
+    with pytest.raises(OutputError, match="exists already"):
+        export(source, exported, ExportConfig())
+    with pytest.raises(OutputError, match=r"must end in \.onnx"):
+        export(source, exported.with_suffix(".pb"), ExportConfig())
+
+
+@pytest.mark.parametrize("text", ["0", "1TB", "-3MB", "much", ""])
+def test_a_limit_that_is_no_size_is_named(text: str) -> None:
+    with pytest.raises(ConfigError, match="--max-bytes: must be a size above 0"):
+        ExportConfig(max_bytes=text)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda p: p.write_bytes(b"no graph"), lambda p: p.write_text(""), Path.unlink]
+)
+def test_what_is_no_exported_graph_is_refused(
+    spoil: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.touch()
+    spoil(path)
+    with pytest.raises(DataError, match=r"model\.onnx: (cannot be read|is not there)"):
+        OnnxTagger(path)
+
+
+def test_a_graph_of_somebody_else_is_refused(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(exported)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(DataError, match="does not say what its classes and streams are"):
+        OnnxTagger(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize("name", ["lstm"])
+def test_a_loop_says_what_pytorch_says(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "model.onnx"
+    tagger = tagger_of(name)
+    export(source_of(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())
+    assert_same(tagger, OnnxTagger(out), lengths=(5, 9, 1, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [family_name(family) for family in FAMILIES])
+@pytest.mark.parametrize("streams", [FRAMES, FRAMES[:1]])
+def test_every_family_exports(name: str, streams: Any, tmp_path: Path) -> None:
+    out = tmp_path / "model.onnx"
+    tagger = tagger_of(name, streams)
+    export(source_of(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())
+    width = sum(width for _, width in streams)
+    assert_same(tagger, OnnxTagger(out), lengths=(5, 9, 1, 2), width=width)
