@@ -113,6 +113,7 @@ class _Job:
 
     step: Step
     since: float
+    begun: bool = False
 
 
 class _Fleet:
@@ -183,6 +184,7 @@ class _Fleet:
         step, name = job.step, report.step
         if report.answer in ("begun", "resumed"):
             kind: Kind = "begun" if report.answer == "begun" else "resumed"
+            job.begun = True
             self.tell(kind, step, place=place)
             return
         del self.jobs[place]
@@ -197,17 +199,20 @@ class _Fleet:
                 self.told.add(name)
                 self.tell("waiting", step, words=report.words)
         elif stopping:
-            self.tell("failed", step, place=place, seconds=seconds, words=kept(step, self.root))
+            words = kept(step, self.root) if job.begun else "it had not begun yet"
+            self.tell("failed", step, place=place, seconds=seconds, words=words)
         else:
-            self._failed(place, step, report, seconds)
+            self._failed(place, job, report, seconds)
 
-    def _failed(self, place: str, step: Step, report: Report, seconds: float) -> None:
+    def _failed(self, place: str, job: _Job, report: Report, seconds: float) -> None:
+        step = job.step
         why = report.words or "it was interrupted"
         self.failed_at.setdefault(step.folder_name, set()).add(place)
         if self.failures.add(step, why, hopeless=report.hopeless):
             self.tell("again", step, place=place, seconds=seconds, words=why)
             return
-        words = f"{why} ({self.failures.tried(step)}); {kept(step, self.root)}"
+        words = f"{why} ({self.failures.tried(step)})"
+        words += f"; {kept(step, self.root)}" if job.begun else ""
         self.tell("failed", step, place=place, seconds=seconds, words=words)
 
     def error(self, left: Sequence[Step]) -> ReeltagError:
