@@ -135,7 +135,7 @@ def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
 
 
 def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> None:
-    large = {"hidden": (4096,), "input_dropout": 0.0}
+    large: dict[str, Any] = {"hidden": (4096,), "input_dropout": 0.0}
     members = tagger_of("early_concat_fcn", **large), tagger_of("early_concat_fcn", seed=1, **large)
     source = source_of(blend_of(tmp_path, "mean", *members))
     with pytest.raises(ConfigError) as caught:

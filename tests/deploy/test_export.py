@@ -23,7 +23,10 @@ from reeltag.models import FAMILIES, family_name
 from reeltag.models.tagger import Tagger
 from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of
 
-LARGE = {"hidden": (4096,), "input_dropout": 0.0}  # two tensors of more than 17,000 numbers
+LARGE: dict[str, Any] = {
+    "hidden": (4096,),
+    "input_dropout": 0.0,
+}  # two tensors of more than 17,000 numbers
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +210,9 @@ def test_weights_beyond_a_protobuf_lie_beside_it(
 def test_a_graph_that_says_other_than_pytorch_is_not_written(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    traced = module.graph_of
 
     def other(tagger: Tagger, **options: Any) -> Any:
-        graph = traced(tagger, **options)
+        graph = graph_of(tagger, **options)
         spoil(graph, lambda array: array + 0.1)
         return graph
 
@@ -222,14 +224,14 @@ def test_a_graph_that_says_other_than_pytorch_is_not_written(
 
 @pytest.mark.parametrize("precision", ["fp16", "uint8"])
 def test_weights_that_are_no_numbers_have_no_code(tagger: Tagger, precision: Any) -> None:
-    graph = module.graph_of(tagger, top_k=20, stored="uint8")
+    graph = graph_of(tagger, top_k=20, stored="uint8")
     spoil(graph, lambda array: array + np.nan)
     with pytest.raises(DataError, match=r"layers\.0\.linear\.weight holds NaN or infinity"):
         pack(graph, precision, "uniform")
 
 
 def test_a_weight_that_half_precision_cannot_hold_stays(tagger: Tagger) -> None:
-    graph = module.graph_of(tagger, top_k=20, stored="uint8")
+    graph = graph_of(tagger, top_k=20, stored="uint8")
     spoil(graph, lambda array: array + 70_000)
     pack(graph, "fp16", "uniform")
     kinds = {name: value.dtype for name, value in graph.graph.initializers.items()}
