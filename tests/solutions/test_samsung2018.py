@@ -56,8 +56,12 @@ def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
     return {step.name: step for step in steps}
 
 
+def inputs(step: Step) -> list[str]:
+    return [node.name for node in step.needs if isinstance(node, Step)]
+
+
 def needs(step: Step) -> set[str]:
-    return {node.name for node in step.needs if isinstance(node, Step)}
+    return {*inputs(step)}
 
 
 def moved(before: dict[str, Step], after: dict[str, Step]) -> set[str]:
@@ -81,9 +85,7 @@ def test_members_predict_what_they_have_not_seen_and_soft_labels_are_of_that(dat
         folds = [found[f"train-{name}-fold-{fold}"] for fold in range(TINY.folds)]
         assert [of.config["recipe"].fold.hold_out for of in folds] == [0, 1]
         assert all(of.config["recipe"].fold.count == TINY.folds for of in folds)
-        assert [of.name for of in found[f"predict_folds-{name}"].inputs[1:]] == [
-            of.name for of in folds
-        ]
+        assert inputs(found[f"predict_folds-{name}"]) == [of.name for of in folds]
     members = {f"predict_folds-{name}" for name in MEMBERS}
     assert needs(found["stack-fleet"]) == needs(found["mean-fleet"]) == members
     assert found["stack-fleet"].config["config"].folds == TINY.folds
@@ -91,7 +93,7 @@ def test_members_predict_what_they_have_not_seen_and_soft_labels_are_of_that(dat
     taught = {name for name, of in found.items() if "soften_videos-by-lightgbm" in needs(of)}
     assert taught == SOFT
     assert needs(found["train-final"]) == {"gather-nets", "soften_videos-by-lightgbm"}
-    assert [of.name for of in found["gather-nets"].inputs] == NETS
+    assert inputs(found["gather-nets"]) == NETS
     singles = {name for name in found if name[:6] == "train-" and "fold" not in name}
     assert all(found[name].config["recipe"].fold.count == 0 for name in singles)
 
@@ -178,7 +180,7 @@ def test_train_and_validate_teach_together_and_patterns_stay_apart(tmp_path: Pat
     def shards(**given: object) -> tuple[list[str], list[str]]:
         config = replace(TINY, **given)  # type: ignore[arg-type]
         splits = fold_parts(index, config).splits
-        train, test = (splits.shards(index, of) for of in ("train", "test"))  # type: ignore[arg-type]
+        train, test = (splits.shards(index, of) for of in ("train", "test"))
         return [index.shards[at][:-9] for at in train], [index.shards[at][:-9] for at in test]
 
     taught = ["train0", "validate0", "validate1"]

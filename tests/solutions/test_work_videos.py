@@ -75,7 +75,7 @@ def logits_of(run: Path, data: Path, split: str, rows: object = None) -> Iterato
             yield batch.ids[0], tagger(batch.frames, batch.mask)[0], batch.labels[0].clone()
 
 
-def dense(file: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def dense(file: Path) -> dict[str, np.ndarray]:
     """Return the logits of all classes of each video of a file."""
     found = {}
     for rows in open_predictions(file).rows("videos"):
