@@ -63,10 +63,11 @@ def solve(data: Path, config: Config) -> Goal:
     ensembles = first | _ensembles(bench, every, classes=True)
 
     # Sec. 3.4: what the ensemble says of the training videos teaches a NetVLAD that is light enough
-    students = bench.students(ensembles[f"weights-{len(every)}-nnls"])
+    teacher = ensembles[f"weights-{len(every)}-nnls"]
+    students = bench.students(teacher)
 
     voters: list[Voter] = [*every, *experts, *pairs, *related, *ensembles.values(), *students]
-    return judged(voters, augmented, first, bench)
+    return judged(voters, augmented, first, teacher, students, bench)
 
 
 def _ensembles(

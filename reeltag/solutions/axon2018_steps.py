@@ -14,7 +14,7 @@ from reeltag.pipeline.steps import Source, Step, step
 from reeltag.solutions import work_axon
 from reeltag.solutions.axon2018_config import TOP_K, Plan, family_of
 from reeltag.solutions.costs_videos import VideoCosts
-from reeltag.solutions.work import mean, train
+from reeltag.solutions.work import compare, mean, score, train
 from reeltag.training.config import Recipe
 
 SOLVERS: tuple[Solver, ...] = ("sgd", "nnls")  # the paper's first
@@ -247,6 +247,32 @@ class Bench:
             )
             for share in self.plan.config.lambdas
         ]
+
+    def scored(self, voter: Voter) -> Step:
+        """Return the step that scores what a model or an ensemble says."""
+        draws = self.plan.config.bootstrap
+        return step(
+            score,
+            voter.says(self.plan.parts.judge),
+            self.given,
+            name=voter.name,
+            judges=self.plan.parts.judges,
+            bootstrap=draws,
+            estimate=partial(self.costs.scoring, 1, draws),
+        )
+
+    def compared(self, name: str, one: Voter, others: Sequence[Voter]) -> Step:
+        """Return the step that compares one with each of the others, by the same draws."""
+        draws = self.plan.config.bootstrap
+        return step(
+            compare,
+            self.given,
+            *[voter.says(self.plan.parts.judge) for voter in (one, *others)],
+            name=name,
+            judges=self.plan.parts.judges,
+            bootstrap=draws,
+            estimate=partial(self.costs.scoring, 2 * len(others), draws),
+        )
 
     def _refuse_heavy(self) -> None:
         weight, allowed = self.costs.weight(self.plan.student), self.plan.config.max_bytes

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from reeltag.ensembling.blend import Solver
-from reeltag.pipeline.steps import Step, step
+from reeltag.pipeline.steps import Step
 from reeltag.solutions import work_axon
-from reeltag.solutions.axon2018_steps import SOLVERS, Bench, Ensemble, Voter
+from reeltag.solutions.axon2018_steps import SOLVERS, Bench, Ensemble, Model, Voter
 from reeltag.solutions.contract import FolderOf, Goal, Line, Table
-from reeltag.solutions.work import compare, read_scores, score
+from reeltag.solutions.work import RUN, read_scores
 
 GAP = "gap@20"
 VALIDATED = {"netvlad-1": 0.8575, "netvlad+moe-augmented": 0.8598, "relation": 0.8788}  # "Val GAP"
@@ -60,56 +59,46 @@ GAINS = (
 
 
 def judged(
-    voters: Sequence[Voter], augmented: Step, first: Mapping[str, Ensemble], bench: Bench
+    voters: Sequence[Voter],
+    augmented: Step,
+    first: Mapping[str, Ensemble],
+    ensemble: Ensemble,
+    students: Sequence[Model],
+    bench: Bench,
 ) -> Goal:
     """Return the goal: scores of all models and ensembles, their differences, learned weights.
 
     Args:
-        voters: models and ensembles.
+        voters: models and ensembles, with all below.
         augmented: the step that made samples.
         first: ensembles of the first seven models.
+        ensemble: of all models, the teacher.
+        students: one for each lambda.
         bench: numbers, costs, data.
     """
-    said = {voter.name: voter.says(bench.plan.parts.judge) for voter in voters}
-    draws = bench.plan.config.bootstrap
-    judging: dict[str, Any] = {"judges": bench.plan.parts.judges, "bootstrap": draws}
-    scores = {
-        name: step(
-            score,
-            made,
-            bench.given,
-            name=name,
-            **judging,
-            estimate=partial(bench.costs.scoring, 1, draws),
-        )
-        for name, made in said.items()
-    }
-
-    def compared(name: str, one: str, others: Sequence[str]) -> Step:
-        files = [said[name] for name in (one, *others)]
-        return step(
-            compare,
-            bench.given,
-            *files,
-            name=name,
-            **judging,
-            estimate=partial(bench.costs.scoring, 2 * len(others), draws),
-        )
-
-    singles = [voter.name for voter in first["mean-7"].members]
-    over_singles = compared("mean-7-singles", "mean-7", singles)
-    count = bench.plan.config.sets * len(singles)
+    by_name = {voter.name: voter for voter in voters}
+    scores = {name: bench.scored(voter) for name, voter in by_name.items()}
+    members = first["mean-7"].members
+    count = bench.plan.config.sets * len(members)
     pairs = [(one.format(n=count), other.format(n=count)) for one, other in GAINS]
     gains = {
-        (one, other): compared(f"{one}-{other}", one, (other,))
+        (one, other): bench.compared(f"{one}-{other}", by_name[one], [by_name[other]])
         for one, other in pairs
-        if one in said and other in said and one != other
+        if one in by_name and other in by_name and one != other
     }
+    over_singles = bench.compared("mean-7-singles", first["mean-7"], members)
     weights = {by: first[f"weights-7-{by}"].learned for by in SOLVERS}
     learned = {by: made for by, made in weights.items() if made is not None}
-    tables = _Tables(bench, scores, gains, over_singles, singles, augmented, learned)
-    last = (*scores.values(), *gains.values(), over_singles, augmented, *learned.values())
-    return Goal(steps=last, tables=tables)
+    singles = [member.name for member in members]
+    closing = _Closing(scores, {model.name: model.trained for model in students}, ensemble)
+    last = [*scores.values(), *gains.values(), over_singles, augmented, *learned.values()]
+    last += [*closing.students.values(), *([ensemble.learned] if ensemble.learned else [])]
+    return Goal(
+        steps=tuple({made.folder_name: made for made in last}.values()),
+        tables=_Tables(bench, scores, gains, over_singles, singles, augmented, learned),
+        closing=closing,
+        best=ensemble.says(bench.plan.parts.judge),
+    )
 
 
 @dataclass(frozen=True)
@@ -267,6 +256,32 @@ class _Tables:
             note=f"{judge}; learned from {parts.counts['train']:,}; seed {config.seed}; "
             "[95 % of draws of the videos]",
         )
+
+
+@dataclass(frozen=True)
+class _Closing:
+    """What came of it, and what to type next."""
+
+    scores: Mapping[str, Step]
+    students: Mapping[str, Step]
+    ensemble: Ensemble
+
+    def __call__(self, folder: FolderOf) -> str:
+        """Return which student is best, and how to take it and the ensemble elsewhere."""
+
+        def gap(name: str) -> float:
+            return float(read_scores(folder(self.scores[name]))[GAP])
+
+        best = max(self.students, key=gap)
+        lines = [
+            f"{best} has a GAP@20 of {gap(best):.4f}, the ensemble that taught it "
+            f"({self.ensemble.name}) {gap(self.ensemble.name):.4f}.",
+            f"next: reeltag export {folder(self.students[best]) / RUN} --out student.onnx",
+        ]
+        if self.ensemble.learned is not None:
+            where = folder(self.ensemble.learned) / work_axon.BLEND
+            lines.append(f"      reeltag export {where} --out ensemble.onnx")
+        return "\n".join(lines)
 
 
 def _gain(name: str, found: Mapping[str, Any], paper: float | None) -> Line:

@@ -377,7 +377,7 @@ def figures(steps: Iterable[Step], root: Path) -> dict[str, float]:
             weights = np.arange(1, 8) / 28
             made = Blend(method="weights", members=members, num_classes=4, weights=weights)
             made.save(folder / "blend")
-        else:
+        elif kind == "augment":
             kinds = dict.fromkeys(("original", "interpolated", "extrapolated", "noisy"), 2)
             (folder / "counts.json").write_text(json.dumps({"before": 3, "after": 9, **kinds}))
         if value is not None:
@@ -417,3 +417,8 @@ def test_the_tables_hold_every_row_of_the_paper_beside_ours(data: Path, tmp_path
     assert gained["mean-7 over its best, lstm-1"].ours == (0.06,)
     assert gained["mean-14 over mean-7"].paper[0] == pytest.approx(0.0035)
     assert gained["student-1 over netvlad-1"].paper == (None,)  # judged on other videos there
+    told = goal.closing(lambda step: tmp_path / step.name)
+    assert f"student-1 has a GAP@20 of {scores['student-1']:.4f}" in told
+    assert f"reeltag export {tmp_path}/train-student-1/run --out" in told
+    assert f"{tmp_path}/learn_weights-weights-14-nnls/blend" in told
+    assert goal.best is not None and goal.best.name == "combine-weights-14-nnls-test"
