@@ -57,7 +57,8 @@ def slow(out: Path, *, ticks: int, seconds: float, log: Path) -> None:
     state = out / "ticks"
     for tick in range(int(state.read_text()) if state.exists() else 0, ticks):
         time.sleep(seconds)
-        state.write_text(str(tick + 1))
+        (out / "ticks.part").write_text(str(tick + 1))
+        (out / "ticks.part").rename(state)  # whole, whenever it is stopped
     _write(out, float(ticks))
 
 
