@@ -8,6 +8,7 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.ensembling import joining, ordering
 from reeltag.ensembling.joining import joined
+from reeltag.inference import predictions
 from reeltag.inference.predictions import Kind
 from tests.ensembling.made import Listed, drawn, write
 
@@ -51,6 +52,7 @@ def test_every_class_of_any_model_has_the_logits_of_all(
         monkeypatch.setattr(joining, "_CELLS", 18)
         monkeypatch.setattr(ordering, "_BUCKET_ROWS", 7)
         monkeypatch.setattr(ordering, "_HELD_PAIRS", 15)
+        monkeypatch.setattr(predictions, "_READ_ROWS", 5)
     start = -1 if kind == "videos" else 0
     models = [drawn(seed, listed=2 + seed, start=start) for seed in range(3)]
     orders = [models[0], shuffled(models[1]), models[2]]
