@@ -118,6 +118,10 @@ class Config:
     512)."""
     blocks: int | None = None
     """Their residual blocks of each stream, and on all streams together (4; small 1)."""
+    single_epochs: float | None = None
+    """Their passes over the videos (10)."""
+    single_dropout: float | None = None
+    """Share of the values that each of their blocks drops in training (0.6; small 0.5)."""
     soft_weight: float | None = None
     """Share of the soft labels in what students and the final graph learn from, the rest is the
     data's (1; small 0.5; the authors also tried 0.1 and 0.5)."""

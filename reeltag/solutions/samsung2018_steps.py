@@ -161,7 +161,7 @@ class Bench:
             name="nets",
             part="model.net.towers",
             into="nets.{}.towers",
-            estimate=partial(Estimate, seconds=1.0),
+            estimate=partial(Estimate, seconds=1.0, bytes=self.costs.weight(self.plan.final) // 2),
         )
 
     def _clusters(self, member: Member) -> Step:
