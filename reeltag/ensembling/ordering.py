@@ -211,7 +211,7 @@ def _hashed(ids: pa.Array, starts: NDArray[np.int32] | None) -> NDArray[np.uint6
 def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.int32] | None]]:
     """Yield the ids and starts of a file's rows, without their classes and scores."""
     try:
-        with pq.ParquetFile(file.path) as parquet:
+        with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(_READ_ROWS, columns=["id", "start_s"]):
                 is_video = pc.is_null(batch.column("start_s"))
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))

@@ -212,7 +212,7 @@ class Predictions:
         return next(self.rows(kind), None) is not None
 
     def _read(self, kind: Kind) -> Iterator[Rows]:
-        with pq.ParquetFile(self.path) as file:
+        with pq.ParquetFile(self.path, pre_buffer=False) as file:  # else memory grows
             groups = [i for i in range(file.num_row_groups) if _may_hold(file, i, kind)]
             if not groups:
                 return
