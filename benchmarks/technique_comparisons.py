@@ -21,18 +21,6 @@ SEGMENT_COMPARISONS = (
         paper="OPPO: MAP .7277 -> .7572",
     ),
     Comparison(
-        technique="down-sampling by 5 to 10 in stage I, then II-A",
-        run="mask",
-        against="mask-all-frames",
-        paper="OPPO: about +.004, of stage I",
-    ),
-    Comparison(
-        technique="down-sampling by 5 to 10 in stage I, itself",
-        run="stage-1",
-        against="stage-1-all-frames",
-        paper="OPPO: about +.004",
-    ),
-    Comparison(
         technique="mask: rated classes only, against all others absent",
         run="mask",
         against="no-mask",
@@ -92,6 +80,12 @@ SEGMENT_COMPARISONS = (
         run="soft-equal",
         against="mask",
         paper="OPPO: .7572 -> .7690",
+    ),
+    Comparison(
+        technique="soft labels, all, on top of reweighting m = 2.5",
+        run="soft-reweight",
+        against="reweight-2.5",
+        paper="none",
     ),
     Comparison(
         technique="graph over the labels gives the classifier (DBoF)",

@@ -133,9 +133,7 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
 
     return {
         "stage-1": Run(flags=f"{stage_1} --frames.how stride"),
-        "stage-1-all-frames": Run(flags=f"{stage_1} --frames.how all"),
         "mask": Run(flags=RATED, start="stage-1"),
-        "mask-all-frames": Run(flags=RATED, start="stage-1-all-frames"),
         "no-mask": weighed(1, 1),
         "reweight-2": weighed(2, 0.1),
         "reweight-2.5": weighed(2.5, 0.1),
@@ -162,6 +160,15 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
             needs=("mask",),
             prepare={
                 "soft-{seed}.parquet": "soften {mask} --data {root} --train train/* --per-label 2"
+            },
+        ),
+        "soft-reweight": Run(
+            flags=f"{reweighted} --soft.file {{soft_reweighted}}",
+            start="stage-1",
+            needs=("reweight-2.5",),
+            prepare={
+                "soft-reweighted-{seed}.parquet": "soften {reweight_2_5} --data {root} "
+                "--train train/* --per-label 2"
             },
         ),
         "dbof-stage-1": bag("dbof"),

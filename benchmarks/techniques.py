@@ -60,7 +60,7 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
     for other in (run.start, *run.needs):
         if other:
             made = done(race, other, RUNS[race][other], seed, data, work)
-            words[other.replace("-", "_")] = made.parent / made.stem
+            words[other.replace("-", "_").replace(".", "_")] = made.parent / made.stem
     if run.start:
         words["start"] = work / f"{race}-{run.start}-seed{seed}"
     for file, command in run.prepare.items():
