@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from benchmarks.proofs import DATA, WORK, YT8M, reeltag
 from benchmarks.record import write_result
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
-from reeltag.inference.compare import compare
-from reeltag.inference.evaluate import AverageOver
+from reeltag.inference.compare import differences
+from reeltag.inference.evaluate import AverageOver, Scored, scored
 from reeltag.report.results import ResultTable, read_results
 
 SEEDS = range(10)  # that may lie under WORK
@@ -216,8 +217,8 @@ def order(
         return None
     ours, theirs = ([file for file in side if file] for side in sides)
     over: AverageOver = "rated" if proof.metric == "map@k" else "listed"
-    score = compare(ours, theirs, data, average_over=over, bootstrap=400, quiet=True)
-    difference = score[proof.metric]
+    scores = [[(file, _scored(file, data, over)) for file in side] for side in (ours, theirs)]
+    difference = differences(*scores)[proof.metric]
     return {
         "better": pair[0].partition("-")[2] if pair[0].startswith("predict") else pair[0],
         "worse": pair[1].partition("-")[2] if pair[1].startswith("predict") else pair[1],
@@ -228,6 +229,12 @@ def order(
         "seed_sd": difference.seed_sd,
         "seeds": len(found),
     }
+
+
+@cache
+def _scored(file: Path, data: Path, over: AverageOver) -> Scored:
+    """Return the scores of a file that several orders need."""
+    return scored(file, data, average_over=over, bootstrap=400, quiet=True)
 
 
 def predictions(found: dict[str, Any], name: str) -> Path | None:

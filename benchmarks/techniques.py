@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from benchmarks.record import write_result
 from benchmarks.technique_comparisons import COMPARISONS, Comparison
 from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
-from reeltag.inference.compare import compare
+from reeltag.data.splits import Splits
+from reeltag.inference.compare import differences
+from reeltag.inference.evaluate import Scored, scored
 
 NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}
 
@@ -145,15 +148,10 @@ def difference(
     ]
     if not files:
         return None
-    found = compare(
-        [ours for ours, _ in files],
-        [theirs for _, theirs in files],
-        place(course, data, work),
-        split="test",
-        splits=course.splits,
-        bootstrap=400,
-        quiet=True,
-    )[course.metric]
+    root = place(course, data, work)
+    ours = [(file, _scored(file, root, course.splits)) for file, _ in files]
+    theirs = [(file, _scored(file, root, course.splits)) for _, file in files]
+    found = differences(ours, theirs)[course.metric]
     return {
         "race": race,
         **dataclasses.asdict(each),
@@ -166,6 +164,12 @@ def difference(
         "difference": found.difference,
         "interval": found.interval,
     }
+
+
+@cache
+def _scored(file: Path, data: Path, splits: Splits) -> Scored:
+    """Return the scores of a file that several comparisons need."""
+    return scored(file, data, split="test", splits=splits, bootstrap=400, quiet=True)
 
 
 if __name__ == "__main__":

@@ -59,22 +59,40 @@ def compare(
     """
     if not predictions or not against:
         raise ConfigError("both sides need at least one file of predictions", where="--against")
-    ours = [scored(path, data, **settings) for path in predictions]
-    theirs = [scored(path, data, **settings) for path in against]
-    for path, found in zip([*predictions, *against], [*ours, *theirs], strict=True):
-        if not np.array_equal(found.judged, ours[0].judged):
+    ours = [(path, scored(path, data, **settings)) for path in predictions]
+    theirs = [(path, scored(path, data, **settings)) for path in against]
+    return differences(ours, theirs)
+
+
+def differences(
+    ours: Sequence[tuple[Path, Scored]], theirs: Sequence[tuple[Path, Scored]]
+) -> dict[str, Difference]:
+    """Return what `compare` does, of files that were scored already with the same settings.
+
+    Args:
+        ours: (file, its scores) for each run, one or more.
+        theirs: likewise.
+
+    Raises:
+        DataError: the files are about different videos, or share no score.
+    """
+    first, reference = ours[0]
+    for path, found in (*ours, *theirs):
+        if not np.array_equal(found.judged, reference.judged):
             raise DataError(
-                f"is about other videos than {predictions[0]}: nothing can be compared",
+                f"is about other videos than {first}: nothing can be compared",
                 where=path,
                 hint="Give --split: all its videos are then the truth for every file.",
             )
-    names = [name for name in ours[0].scores if all(name in s.scores for s in [*ours, *theirs])]
+    every = [found for _, found in (*ours, *theirs)]
+    names = [name for name in reference.scores if all(name in found.scores for found in every)]
     if not names:
         raise DataError(
-            f"shares no score with {predictions[0]} (one of videos, one of segments?)",
-            where=against[0],
+            f"shares no score with {first} (one of videos, one of segments?)",
+            where=theirs[0][0],
         )
-    return {name: _difference(name, ours, theirs) for name in names}
+    sides = [[found for _, found in side] for side in (ours, theirs)]
+    return {name: _difference(name, *sides) for name in names}
 
 
 def _difference(name: str, ours: list[Scored], theirs: list[Scored]) -> Difference:
