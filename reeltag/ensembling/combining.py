@@ -16,7 +16,7 @@ from reeltag.inference.predictions import Kind, Predictions, Rows
 
 FLOOR = float(np.log(1e-6) - np.log1p(-1e-6))
 """Logit, for a mean of logits, of all classes of a row of which a model lists none: p = 1e-6."""
-_NEAR_ONE = 1e-6  # weights that sum to more than 1: from 1 - this on, the logit rises in p itself
+_NEAR_ONE = 1e-6  # a sum that may exceed 1: from 1 - this on, the logit rises in p itself
 _RISE = 100.0  # logits for each 1.0 of p there
 _FARTHEST = 700.0  # logits, beyond which exp() overflows
 _AT_ONCE = 1 << 16  # pairs * M: arrays of 512 kB, which stay near the processor
@@ -30,8 +30,9 @@ def weighted(
 ) -> NDArray[np.float32]:
     """Return (P,) the logit of the weighted sum of probabilities; -inf where that is not above 0.
 
-    A sum that exceeds 1 - 1e-6, as weights that sum to more than 1 allow, has a logit of
-    log((1 - 1e-6) / 1e-6) and more, still rising with the sum, so that no order is lost.
+    A sum that exceeds 1 - 1e-6, as weights allow that sum to more than 1 or some of which are
+    below 0, has a logit of log((1 - 1e-6) / 1e-6) and more, still rising with the sum, so that no
+    order is lost.
 
     Args:
         logits_PM: (P, M), -inf where a model does not list the class.
@@ -63,7 +64,8 @@ def _weighted(
     with np.errstate(divide="ignore", invalid="ignore"):
         logits = np.log(yes) - np.log(no)
     edge = np.log1p(-_NEAR_ONE) - np.log(_NEAR_ONE)
-    beyond = (yes > 1 - _NEAR_ONE) & (rest < -1e-9)
+    may_exceed = (rest < -1e-9) | (weights < 0).any(-1)
+    beyond = (yes > 1 - _NEAR_ONE) & may_exceed
     logits = np.where(beyond, edge + _RISE * (yes - (1 - _NEAR_ONE)), logits)
     logits = np.clip(logits, -_FARTHEST, _FARTHEST)
     found: NDArray[np.float64] = np.where(yes > 0, logits, -np.inf)

@@ -49,8 +49,8 @@ def logits_MBC(rng: torch.Generator) -> Tensor:
 
 @pytest.mark.parametrize(
     "weights",
-    [[1 / 3] * 3, [0.7, 0.0, 0.1], [0.9, 0.5, 0.4], [1.2, -0.3, 0.05]],
-    ids=["mean", "sum below 1", "sum above 1", "one below 0"],
+    [[1 / 3] * 3, [0.7, 0.0, 0.1], [0.9, 0.5, 0.4], [1.2, -0.3, 0.05], [1.4, -0.3, -0.1]],
+    ids=["mean", "sum below 1", "sum above 1", "one below 0", "below 0, sum 1"],
 )
 @pytest.mark.parametrize("of_class", [False, True])
 def test_it_is_what_blending_of_files_says(

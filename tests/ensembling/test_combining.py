@@ -58,6 +58,20 @@ def test_no_order_is_lost_where_weights_sum_to_more_than_1() -> None:
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("of_class", [False, True])
+def test_a_weight_below_0_makes_no_nan_where_the_sum_exceeds_1(of_class: bool) -> None:
+    first = np.linspace(0, 20, 50, dtype=np.float32)  # of all weights only 0.8 is left over
+    logits = np.stack([first, np.full_like(first, -9)], 1)
+    weights = np.array([1.2, -0.4])
+    classes = np.zeros(50, np.int32)
+    found = weighted(logits, np.tile(weights[:, None], 3) if of_class else weights, classes)
+    assert np.isfinite(found).all() and (np.diff(found) >= 0).all()
+    total = (prob(logits.astype(float)) * weights).sum(1)
+    inside = total < 1 - 1e-5
+    assert inside.any() and prob(found[inside].astype(float)) == pytest.approx(total[inside])
+    assert (found[total > 1] > 13.8).all()  # log((1 - 1e-6) / 1e-6)
+
+
 def test_a_class_of_no_weight_is_not_listed() -> None:
     one = block([[2.0, MINUS], [0.0, 1.0], [MINUS, 1.0], [1.0, MINUS]], [2, 0, 2])
     logits = weighted(one.logits_PM, np.array([0.0, 1.0]), one.classes)
