@@ -56,9 +56,10 @@ class Config:
     """Passes over the rated segments. None: 7, or up to 20 until there are 200 steps."""
     rated_rate: float | None = None
     """Learning rate on segments. None: 0.0002 (5000 / R)^0.5, at most 0.0002."""
-    weak_negatives: float | None = None
-    """How much the classes that nobody rated in a segment, and that are no label of its video,
-    count together as absent. None: 1, or 0 where most rated videos have no video label."""
+    rated_weight: float = 2.5
+    """m: weight of what was rated."""
+    unrated_weight: float = 0.1
+    """n: weight of the classes that nobody rated in a segment, which count as absent."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """Arithmetic of the large products."""
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
@@ -68,7 +69,11 @@ class Config:
         """Refuse numbers with which a late step would fail; raise ConfigError."""
         if not 2 <= self.folds <= 1000:
             raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
-        MendingConfig(weak_negatives=self.weak_negatives or 0.0)
+        self.mending()
+
+    def mending(self) -> MendingConfig:
+        """Return what is made of the ratings."""
+        return MendingConfig(rated_weight=self.rated_weight, unrated_weight=self.unrated_weight)
 
 
 TINY = Config(
@@ -95,7 +100,6 @@ class Sizes:
     rated_batch_size: int
     rated_epochs: float
     rated_rate: float
-    weak_negatives: float
 
 
 def sizes_for(own: OwnData, given: Config) -> Sizes:
@@ -114,7 +118,6 @@ def sizes_for(own: OwnData, given: Config) -> Sizes:
         "rated_batch_size": rated_batch,
         "rated_epochs": round(min(20.0, max(7.0, _STEPS * rated_batch / ratings)), 1),
         "rated_rate": min(2e-4, round(2e-4 * (_RATINGS / ratings) ** 0.5, 7)),
-        "weak_negatives": float(own.rated_labelled),
     }
     for of in fields(Sizes):
         value = getattr(given, of.name)
@@ -162,7 +165,7 @@ class Plan:
             batch_size=sizes.rated_batch_size,
             epochs=sizes.rated_epochs,
             optim=Optimisation(learning_rate=sizes.rated_rate, schedule="constant"),
-            labels=MendingConfig(weak_negatives=sizes.weak_negatives),
+            labels=self.config.mending(),
             **self._common(),
         )
 

@@ -47,7 +47,6 @@ class OwnData:
             judges; count 0 = nothing.
         judged: whether there are ratings to judge by.
         ratings: that may teach, those that are held out included.
-        rated_labelled: whether most of the rated videos have video labels.
         classes: with a rating, or (without ratings) with a labelled video.
         widths: of the streams.
         seconds: of the median training video.
@@ -59,7 +58,6 @@ class OwnData:
     video_fold: FoldConfig
     judged: bool
     ratings: int
-    rated_labelled: bool
     classes: int
     widths: tuple[int, ...]
     seconds: float
@@ -118,7 +116,6 @@ def own_data(index: Index, *, folds: int, without_ratings: bool) -> OwnData:
         video_fold=judges.fold if mixed else FoldConfig(),
         judged=known,
         ratings=ratings,
-        rated_labelled=_labelled(index, taught) > 0.5,
         classes=len(judges.classes) or len(np.unique(labels)),
         widths=tuple(stream.width for stream in index.streams),
         seconds=float(np.median(column_of(index.table, "frames")[learned])),
@@ -139,12 +136,6 @@ def _shards(index: Index) -> tuple[list[int], list[int], bool]:
     learning = shards_named(index, "train", needed=False) or others
     mixed = bool(set(learning) & set(holding))
     return sorted({*learning, *holding}) if mixed else learning, holding, mixed
-
-
-def _labelled(index: Index, rows: NDArray[np.bool_]) -> float:
-    """Return the share of some records that have video labels; 0 of none."""
-    bounds = lists_of(index.table.filter(rows).combine_chunks(), "labels")[0]
-    return float((np.diff(bounds) > 0).mean()) if rows.any() else 0.0
 
 
 def _tell_lost(index: Index) -> None:

@@ -113,7 +113,7 @@ def test_ratings_beside_unrated_videos_of_one_file_are_held_out_of_whole_videos_
         }
         - judges
     )
-    assert (told.ratings, told.classes, told.rated_labelled, told.seconds) == (120, 2, True, 20)
+    assert (told.ratings, told.classes, told.seconds) == (120, 2, 20)
 
 
 def test_videos_that_lie_there_twice_are_told(
@@ -143,19 +143,18 @@ def test_numbers_follow_the_data_and_given_ones_stay(data: Path) -> None:
         facts = {"ratings": ratings, "classes": 500, "widths": (1024, 128), **facts}
         return list(vars(sizes_for(replace(some, roles=roles, **facts), config)).values())  # type: ignore[arg-type]
 
-    reels = [64, 1024, 80, 20.0, 2e-3, 80, 7.0, 2e-4, 1.0]
+    reels = [64, 1024, 80, 20.0, 2e-3, 80, 7.0, 2e-4]
     assert sizes(4000, 5000, widths=(128,)) == reels
     youtube = sizes(3_900_000, 237_788)
     assert youtube[:4] == [128, 2048, 159, 5.0] and youtube[4] == pytest.approx(2e-4, rel=0.02)
     assert youtube[5:7] == [159, 7.0] and youtube[7] == pytest.approx(2.9e-5, rel=0.02)
     few = sizes(300, 200)
-    assert few == [48, 768, 16, 33.6, 2e-3, 16, 16.0, 2e-4, 1.0]
+    assert few == [48, 768, 16, 33.6, 2e-3, 16, 16.0, 2e-4]
     assert 16.0 * 200 / 16 == 200  # steps on segments, at least
     assert sizes(4000, 5000, classes=12)[1] == 192  # 16 C, to a multiple of 64
     assert sizes(4000, 5000, widths=(40,))[1] == 320  # 8 D
-    assert sizes(4000, 5000, rated_labelled=False)[-1] == 0
-    given = Config(batch_size=8, rated_rate=0.1, weak_negatives=0.0)
-    assert sizes(4000, 5000, given) == [64, 1024, 8, 20.0, 2e-3, 16, 7.0, 0.1, 0.0]
+    given = Config(batch_size=8, rated_rate=0.1)
+    assert sizes(4000, 5000, given) == [64, 1024, 8, 20.0, 2e-3, 16, 7.0, 0.1]
 
 
 @pytest.mark.parametrize(
