@@ -26,7 +26,7 @@ from reeltag.solutions.axon2018_tables import judged
 from reeltag.solutions.contract import Goal
 from reeltag.solutions.costs_videos import VideoCosts
 from reeltag.solutions.data import data_source
-from reeltag.solutions.video_parts import video_parts
+from reeltag.solutions.video_parts import held_out_parts
 
 __all__ = ["TINY", "TINY_DATA", "Config", "solve"]
 
@@ -38,7 +38,7 @@ TINY_DATA = SynthConfig(
 def solve(data: Path, config: Config) -> Goal:
     """Return tables 2, 3 and 4, every ensemble and student, as a graph of steps."""
     index = open_index(data)
-    parts = video_parts(index, train=config.train, validate=config.validate, test=config.test)
+    parts = held_out_parts(index, train=config.train, validate=config.validate, test=config.test)
     plan = planned(config, parts, index)
     bench = Bench(plan, VideoCosts(index, parts, TOP_K), data_source(data, index))
 

@@ -1,6 +1,6 @@
 """Steps of Axon 2018 by what they are for: models and ensembles that can be asked about a split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -11,10 +11,18 @@ from reeltag.ensembling.blend import Solver
 from reeltag.models import ModelConfig
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Source, Step, step
-from reeltag.solutions import work_axon
 from reeltag.solutions.axon2018_config import TOP_K, Plan, family_of
 from reeltag.solutions.costs_videos import VideoCosts
-from reeltag.solutions.work import compare, mean, score, train
+from reeltag.solutions.work import compare, mean, train
+from reeltag.solutions.work_axon import FOLDER, augment, average_frames
+from reeltag.solutions.work_blends import combine, learn_weights
+from reeltag.solutions.work_videos import (
+    Asking,
+    compare_with_best,
+    predict_videos,
+    score_videos,
+    soften_videos,
+)
 from reeltag.training.config import Recipe
 
 SOLVERS: tuple[Solver, ...] = ("sgd", "nnls")  # the paper's first
@@ -51,14 +59,14 @@ class Model:
         """Return the step that asks it about the videos of a split."""
         bench, config = self.bench, self.bench.plan.config
         return step(
-            work_axon.predict_videos,
-            self.trained,
+            predict_videos,
             self.data,
+            self.trained,
             name=f"{self.name}-{split}",
-            split=split,
             splits=bench.plan.parts.splits,
-            top_k=TOP_K,
-            precision=bench.plan.sizes.precision,
+            asking=Asking(top_k=TOP_K, batch_size=64, precision=bench.plan.sizes.precision),
+            split=split,
+            losses=False,
             means={"device": config.device},
             estimate=partial(
                 bench.costs.predicting,
@@ -93,9 +101,7 @@ class Ensemble:
         )  # fmt: skip
         if self.learned is None:
             return step(mean, *said, name=name, estimate=estimate)
-        return step(
-            work_axon.combine, self.learned, *said, name=name, top_k=TOP_K, estimate=estimate
-        )
+        return step(combine, self.learned, *said, name=name, top_k=TOP_K, estimate=estimate)
 
 
 @dataclass(frozen=True)
@@ -159,19 +165,19 @@ class Bench:
             return self.given
         which = tuple(self.plan.parts.counts)
         made = step(
-            work_axon.average_frames,
+            average_frames,
             self.given,
             splits=self.plan.parts.splits,
             which=which,
             estimate=partial(self.costs.averaging, which),
         )
-        return made / work_axon.FOLDER
+        return made / FOLDER
 
     def augmented(self, means: Keyed) -> Step:
         """Return the step that makes samples around the videos of rare labels."""
         plan, making = self.plan.augmentation
         return step(
-            work_axon.augment,
+            augment,
             means,
             splits=self.plan.parts.splits,
             plan=plan,
@@ -182,7 +188,7 @@ class Bench:
 
     def experts(self, name: str, means: Keyed, augmented: Step | None = None) -> Model:
         """Return the video-level mixture of experts; what it is asked about is never augmented."""
-        data = means if augmented is None else augmented / work_axon.FOLDER
+        data = means if augmented is None else augmented / FOLDER
         model = self.plan.experts
         made = self.trained(name, model, self.plan.video_level(), data=data)
         return Model(self, name, made.trained, means)
@@ -209,7 +215,7 @@ class Bench:
             classes: a weight for each model and class, not one for each model.
         """
         learned = step(
-            work_axon.learn_weights,
+            learn_weights,
             self.given,
             *[member.says("validate") for member in members],
             name=name,
@@ -230,7 +236,7 @@ class Bench:
         """
         self._refuse_heavy()
         soft = step(
-            work_axon.soften_predictions,
+            soften_videos,
             teacher.says("train"),
             self.given,
             name=f"by-{teacher.name}",
@@ -252,7 +258,7 @@ class Bench:
         """Return the step that scores what a model or an ensemble says."""
         draws = self.plan.config.bootstrap
         return step(
-            score,
+            score_videos,
             voter.says(self.plan.parts.judge),
             self.given,
             name=voter.name,
@@ -261,17 +267,24 @@ class Bench:
             estimate=partial(self.costs.scoring, 1, draws),
         )
 
-    def compared(self, name: str, one: Voter, others: Sequence[Voter]) -> Step:
-        """Return the step that compares one with each of the others, by the same draws."""
+    def compared(self, name: str, one: Voter, other: Voter) -> Step:
+        """Return the step that compares one with another, by the same draws."""
+        return self._beside(compare, name, (one, other))
+
+    def compared_with_best(self, name: str, one: Voter, others: Sequence[Voter]) -> Step:
+        """Return the step that compares one with the best of the others, by the same draws."""
+        return self._beside(compare_with_best, name, (one, *others))
+
+    def _beside(self, how: Callable[..., None], name: str, voters: Sequence[Voter]) -> Step:
         draws = self.plan.config.bootstrap
         return step(
-            compare,
+            how,
             self.given,
-            *[voter.says(self.plan.parts.judge) for voter in (one, *others)],
+            *[voter.says(self.plan.parts.judge) for voter in voters],
             name=name,
             judges=self.plan.parts.judges,
             bootstrap=draws,
-            estimate=partial(self.costs.scoring, 2 * len(others), draws),
+            estimate=partial(self.costs.scoring, 2, draws),
         )
 
     def _refuse_heavy(self) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from reeltag.ensembling.blend import Solver
 from reeltag.pipeline.steps import Step
-from reeltag.solutions import work_axon
 from reeltag.solutions.axon2018_steps import SOLVERS, Bench, Ensemble, Model, Voter
 from reeltag.solutions.contract import FolderOf, Goal, Line, Table
 from reeltag.solutions.work import RUN, read_scores
+from reeltag.solutions.work_axon import read_counts
+from reeltag.solutions.work_blends import BLEND, read_weights
 
 GAP = "gap@20"
 VALIDATED = {"netvlad-1": 0.8575, "netvlad+moe-augmented": 0.8598, "relation": 0.8788}  # "Val GAP"
@@ -82,11 +83,11 @@ def judged(
     count = bench.plan.config.sets * len(members)
     pairs = [(one.format(n=count), other.format(n=count)) for one, other in GAINS]
     gains = {
-        (one, other): bench.compared(f"{one}-{other}", by_name[one], [by_name[other]])
+        (one, other): bench.compared(f"{one}-{other}", by_name[one], by_name[other])
         for one, other in pairs
         if one in by_name and other in by_name and one != other
     }
-    over_singles = bench.compared("mean-7-singles", first["mean-7"], members)
+    over_singles = bench.compared_with_best("mean-7", first["mean-7"], members)
     weights = {by: first[f"weights-7-{by}"].learned for by in SOLVERS}
     learned = {by: made for by, made in weights.items() if made is not None}
     singles = [member.name for member in members]
@@ -143,7 +144,7 @@ class _Tables:
         return rows
 
     def _third(self, folder: FolderOf) -> Table:
-        counts = work_axon.read_counts(folder(self.augmented))
+        counts = read_counts(folder(self.augmented))
         made = ", ".join(f"{counts[of]:,} {of}" for of in ("interpolated", "extrapolated", "noisy"))
         ours = {"Before": counts["before"], "After": counts["after"]}
         return Table(
@@ -160,7 +161,7 @@ class _Tables:
         )
 
     def _fourth(self, folder: FolderOf) -> Table:
-        found = {by: work_axon.read_weights(folder(made)) for by, made in self.learned.items()}
+        found = {by: read_weights(folder(made)) for by, made in self.learned.items()}
         lines = [
             Line(name=text, paper=(paper, None), ours=tuple(found[by][at] for by in SOLVERS))
             for at, (text, paper) in enumerate(TABLE_4.values())
@@ -220,9 +221,8 @@ class _Tables:
             for (one, other), made in self.gains.items()
         ]
         found = read_scores(folder(self.over_singles))
-        strongest = max(range(len(found)), key=lambda at: float(found[at][GAP]["against"]))
-        name = f"mean-7 over its best, {self.singles[strongest]}"
-        lines.insert(0, _gain(name, found[strongest][GAP], None))
+        name = f"mean-7 over its best, {self.singles[found['best']]}"
+        lines.insert(0, _gain(name, found["difference"][GAP], None))
         return self._titled("What is gained", lines, folder, what="difference of GAP@20")
 
     def _line(self, name: str, text: str, folder: FolderOf, *, note: str = "") -> Line:
@@ -279,7 +279,7 @@ class _Closing:
             f"next: reeltag export {folder(self.students[best]) / RUN} --out student.onnx",
         ]
         if self.ensemble.learned is not None:
-            where = folder(self.ensemble.learned) / work_axon.BLEND
+            where = folder(self.ensemble.learned) / BLEND
             lines.append(f"      reeltag export {where} --out ensemble.onnx")
         return "\n".join(lines)
 

@@ -20,10 +20,10 @@ from reeltag.solutions.judges import Roles, num_rated
 from reeltag.training.config import Recipe
 
 _CPU, _GPU = 4e10, 2e13  # useful operations a second: of a CPU's thread, of a GPU
+A_PAIR = 1e-6  # seconds to read, sort and write a class and its score
+PAIR = 6  # bytes of a class and its score in a file of predictions
 _VIDEO, _SEGMENT = 2e-3, 2e-4  # seconds to read and hand over a whole video, a segment, on a CPU
-_A_PAIR = 1e-6  # seconds to read, sort and write a class and its score
 _A_DRAW = 2e-7  # seconds to score a rating in one draw of the bootstrap
-_PAIR = 6  # bytes of a class and its score in a file of predictions
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,22 @@ class Costs:
             items, frames = round(self._num_rated * kept) + soft, float(SEGMENT_SECONDS)
         seen = recipe.max_steps * recipe.batch_size or items * recipe.epochs
         seconds = self._seconds(model, seen, frames, passes=3)
-        return Estimate(seconds=seconds, bytes=4 * sum(self._parameters(model)))
+        return Estimate(seconds=seconds, bytes=4 * sum(num_parameters(model, self.index)))
 
     def predicting(self, model: ModelConfig) -> Estimate:
         """Return the cost of scoring all segments of the videos that judge."""
         segments = self._pairs // self._num_classes
         seconds = self._seconds(model, segments, SEGMENT_SECONDS, passes=1)
-        return Estimate(seconds=seconds, bytes=self._pairs * _PAIR)
+        return Estimate(seconds=seconds, bytes=self._pairs * PAIR)
 
     def rewriting(self, files: int = 1) -> Estimate:
         """Return the cost of making one file of predictions out of several."""
-        return Estimate(seconds=self._pairs * files * _A_PAIR, bytes=self._pairs * _PAIR)
+        return Estimate(seconds=self._pairs * files * A_PAIR, bytes=self._pairs * PAIR)
 
     def scoring(self, files: int = 1, draws: int = 1000) -> Estimate:
         """Return the cost of scores of so many files, with draws of the bootstrap."""
         ratings = int(num_rated(self.index)[self._judging].sum())
-        seconds = files * (self._pairs * _A_PAIR + ratings * draws * _A_DRAW)
+        seconds = files * (self._pairs * A_PAIR + ratings * draws * _A_DRAW)
         return Estimate(seconds=seconds, bytes=100 * self.index.num_classes)
 
     def softening(self, model: ModelConfig, soft: int) -> Estimate:
@@ -109,19 +109,39 @@ class Costs:
     def _shard(self) -> NDArray[np.int32]:
         return column_of(self.index.table, "shard")
 
-    def _parameters(self, model: ModelConfig) -> tuple[int, int]:
-        """Return how many parameters see each frame, and how many each item once."""
-        widths = tuple(stream.width for stream in self.index.streams)
-        with torch.device("meta"):
-            built = replace(model, dims=widths, num_classes=self.index.num_classes).build()  # type: ignore[type-var]
-        sizes = [(("pool" in name), value.numel()) for name, value in built.named_parameters()]
-        of_frames = sum(size for pooled, size in sizes if pooled)
-        return of_frames, sum(size for _, size in sizes) - of_frames
-
     def _seconds(self, model: ModelConfig, items: float, frames: float, passes: int) -> float:
-        of_frames, of_items = self._parameters(model)
-        operations = 2.0 * passes * items * (of_frames * frames + of_items)
-        if torch.cuda.is_available():
-            return operations / _GPU
-        reading = items * (_SEGMENT if frames == SEGMENT_SECONDS else _VIDEO)
-        return operations / (_CPU * torch.get_num_threads()) + reading
+        reading = _SEGMENT if frames == SEGMENT_SECONDS else _VIDEO
+        return computing(model, self.index, items, frames, passes=passes, reading=reading)
+
+
+def computing(
+    model: ModelConfig, index: Index, items: float, frames: float, *, passes: int, reading: float
+) -> float:
+    """Return the seconds that a model takes over items of some data.
+
+    Args:
+        model: its sizes.
+        index: of the data.
+        items: how many.
+        frames: of each.
+        passes: 1 to predict, 3 to learn.
+        reading: seconds to read and hand over an item, on a CPU; a GPU does not wait for it.
+    """
+    of_frames, of_items = num_parameters(model, index)
+    operations = 2.0 * passes * items * (of_frames * frames + of_items)
+    if torch.cuda.is_available():
+        return operations / _GPU
+    return operations / (_CPU * torch.get_num_threads()) + items * reading
+
+
+def num_parameters(model: ModelConfig, index: Index) -> tuple[int, int]:
+    """Return how many parameters see each frame, and how many each item once."""
+    dims = tuple(stream.width for stream in index.streams)
+    with torch.device("meta"):
+        built = replace(model, dims=dims, num_classes=index.num_classes).build()  # type: ignore[type-var]
+    sizes = [
+        ("pool" in name or name.startswith("rnn."), value.numel())
+        for name, value in built.named_parameters()
+    ]
+    of_frames = sum(size for sees_frames, size in sizes if sees_frames)
+    return of_frames, sum(size for _, size in sizes) - of_frames

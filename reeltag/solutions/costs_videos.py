@@ -5,7 +5,7 @@ what the first steps in the same folder really took.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,14 +16,13 @@ from reeltag.data.selection import column_of
 from reeltag.data.splits import Split
 from reeltag.models import ModelConfig
 from reeltag.pipeline.steps import Estimate
+from reeltag.solutions.costs import A_PAIR, PAIR, computing, num_parameters
 from reeltag.solutions.video_parts import Parts
 from reeltag.training.config import Recipe
 
-_CPU, _GPU = 4e10, 2e13  # useful operations a second: of a CPU's thread, of a GPU
 _FRAMES, _VECTOR = 3e-4, 2e-5  # seconds to read and hand over a video, its mean, on a CPU
-_A_PAIR = 1e-6  # seconds to read, sort and write a class and its score
 _A_DRAW = 2e-8  # seconds to score a class of a video in one draw of the bootstrap
-_PAIR = 6  # bytes of a class and its score in a file of predictions
+_SOONER = 0.3  # a CPU's time of a training in bf16, for one in fp32
 _PASSES = 100  # over the held-out predictions, until weights are learned
 _GROWTH = 4.7  # samples after augmentation, for one before (paper, table 3)
 
@@ -47,32 +46,37 @@ class VideoCosts:
         frames = 1.0 if means else self._length
         if recipe.frames.how != "all":
             frames = float(recipe.frames.num_frames)
-        count = self.parts.counts["train"]
+        kept = 1 - 1 / recipe.fold.count if recipe.fold.count else 1.0
+        count = self.parts.counts["train"] * kept
         seen = recipe.max_steps * recipe.batch_size or count * recipe.epochs
         seconds = self._seconds(model, seen, frames, passes=3)
+        if recipe.precision == "bf16" and not torch.cuda.is_available():
+            seconds *= _SOONER
         return Estimate(seconds=seconds, bytes=self.weight(model))
 
-    def predicting(self, model: ModelConfig, split: Split, *, means: bool = False) -> Estimate:
-        """Return the cost of scoring the videos of a split."""
+    def predicting(
+        self, model: ModelConfig, split: Split, networks: int = 1, *, means: bool = False
+    ) -> Estimate:
+        """Return the cost of scoring the videos of a split, by the mean of some networks."""
         count = self.parts.counts[split]
-        seconds = self._seconds(model, count, 1.0 if means else self._length, passes=1)
-        return Estimate(seconds=seconds, bytes=count * self.top_k * _PAIR)
+        seconds = self._seconds(model, count, 1.0 if means else self._length, passes=networks)
+        return Estimate(seconds=seconds, bytes=count * self.top_k * PAIR)
 
     def combining(self, files: int, split: Split) -> Estimate:
         """Return the cost of making one file of predictions out of several."""
         pairs = self.parts.counts[split] * self.top_k
-        return Estimate(seconds=pairs * files * _A_PAIR, bytes=pairs * _PAIR)
+        return Estimate(seconds=pairs * files * A_PAIR, bytes=pairs * PAIR)
 
     def fitting(self, files: int) -> Estimate:
         """Return the cost of learning weights on the held-out videos."""
         pairs = self.parts.counts["validate"] * self.top_k * files
-        seconds = pairs * (_A_PAIR + _PASSES * _A_DRAW)
+        seconds = pairs * (A_PAIR + _PASSES * _A_DRAW)
         return Estimate(seconds=seconds, bytes=8 * files * self.index.num_classes)
 
     def scoring(self, files: int, draws: int) -> Estimate:
         """Return the cost of scores of so many files, with draws of the bootstrap."""
         pairs = self.parts.counts[self.parts.judge] * self.top_k * files
-        seconds = pairs * (_A_PAIR + draws * _A_DRAW)
+        seconds = pairs * (A_PAIR + draws * _A_DRAW)
         return Estimate(seconds=seconds, bytes=100 * self.index.num_classes)
 
     def averaging(self, which: Sequence[Split]) -> Estimate:
@@ -88,7 +92,7 @@ class VideoCosts:
 
     def weight(self, model: ModelConfig) -> int:
         """Return the bytes of a model's weights, in single precision."""
-        return 4 * sum(self._parameters(model))
+        return 4 * sum(num_parameters(model, self.index))
 
     @property
     def _widths(self) -> tuple[int, ...]:
@@ -98,21 +102,6 @@ class VideoCosts:
     def _length(self) -> float:
         return float(np.minimum(column_of(self.index.table, "frames"), 300).mean())
 
-    def _parameters(self, model: ModelConfig) -> tuple[int, int]:
-        """Return how many parameters see each frame, and how many each item once."""
-        with torch.device("meta"):
-            built = replace(model, dims=self._widths, num_classes=self.index.num_classes).build()  # type: ignore[type-var]
-        sizes = [
-            (name.startswith(("pools.", "rnn.")), value.numel())
-            for name, value in built.named_parameters()
-        ]
-        of_frames = sum(size for pooled, size in sizes if pooled)
-        return of_frames, sum(size for _, size in sizes) - of_frames
-
-    def _seconds(self, model: ModelConfig, items: float, frames: float, passes: int) -> float:
-        of_frames, of_items = self._parameters(model)
-        operations = 2.0 * passes * items * (of_frames * frames + of_items)
-        if torch.cuda.is_available():
-            return operations / _GPU
-        reading = items * (_FRAMES if frames > 1 else _VECTOR)
-        return operations / (_CPU * torch.get_num_threads()) + reading
+    def _seconds(self, model: ModelConfig, items: float, frames: float, *, passes: int) -> float:
+        reading = _FRAMES if frames > 1 else _VECTOR
+        return computing(model, self.index, items, frames, passes=passes, reading=reading)

@@ -21,9 +21,10 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.solutions.contract import Goal
 from reeltag.solutions.costs_videos import VideoCosts
 from reeltag.solutions.data import data_source
-from reeltag.solutions.samsung2018_config import SINGLES, TINY, Config, fold_parts, planned
+from reeltag.solutions.samsung2018_config import SINGLES, TINY, Config, planned
 from reeltag.solutions.samsung2018_steps import Bench
 from reeltag.solutions.samsung2018_tables import judged
+from reeltag.solutions.video_parts import fold_parts
 from reeltag.solutions.work_videos import TENSORS
 
 __all__ = ["TINY", "TINY_DATA", "Config", "solve"]
@@ -37,7 +38,14 @@ TINY_DATA = SynthConfig(
 def solve(data: Path, config: Config) -> Goal:
     """Return every row of the slides' table, and what each stage gains, as a graph of steps."""
     index = open_index(data)
-    parts = fold_parts(index, config)
+    parts = fold_parts(
+        index,
+        folds=config.folds,
+        train=config.train,
+        validate=config.validate,
+        test=config.test,
+        with_validate=config.with_validate,
+    )
     plan = planned(config, parts, index)
     bench = Bench(plan, VideoCosts(index, parts, SCORED), data_source(data, index))
 

@@ -1,17 +1,12 @@
 """Numbers of Samsung 2018: as published, and smaller ones for some thousand videos."""
 
 from dataclasses import dataclass, field, fields, replace
-from itertools import product
 from typing import Literal
-
-import numpy as np
 
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index
-from reeltag.data.selection import column_of, lists_of
-from reeltag.data.splits import Split, Splits
 from reeltag.ensembling import tree_config
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.labels.folds import FoldConfig
@@ -304,65 +299,3 @@ def planned(config: Config, parts: Parts, index: Index) -> Plan:
         dims=tuple(stream.width for stream in index.streams),
         frames=frames,
     )
-
-
-def fold_parts(index: Index, config: Config) -> Parts:
-    """Return what each part of a data set is for: `train` and `validate` teach, `test` judges.
-
-    Raises:
-        DataError: too few videos have labels to teach or to judge; the way out is said.
-        ConfigError: patterns name no shard, or one shard twice.
-    """
-    given = Splits(train=config.train, validate=config.validate, test=config.test, holdout=0.0)
-    if config.with_validate:
-        given = replace(given, train=_both(index, given), validate="")
-    counts: dict[Split, int] = {of: _labelled(index, given, of) for of in ("train", "test")}
-    if counts["train"] < 2 * config.folds:
-        raise DataError(
-            f"has {counts['train']:,} videos with labels to learn from; {config.folds} folds take "
-            f"{2 * config.folds} at least",
-            where=index.root,
-            hint="Name the shards that teach with --train GLOB and --validate GLOB; `reeltag info "
-            "DATA` tells what is there.",
-        )
-    if not counts["test"]:
-        raise DataError(
-            "no test video has labels, and these judge",
-            where=index.root,
-            hint="Keep some labelled shards back: --validate 'validate[0-2]*' --test "
-            "'validate3*', for example; `reeltag info DATA` tells what is there.",
-        )
-    return Parts(splits=given, judge="test", counts=counts)
-
-
-def _both(index: Index, given: Splits) -> str:
-    """Return a pattern of the shards of `train` and of `validate`, and of no others."""
-    taught = sorted({at for of in ("train", "validate") for at in _shards(index, given, of)})
-    names = [given.train] if given.train else ["train*", "train/*", "*/train/*"]
-    more = [given.validate] if given.validate else ["validate*", "validate/*", "*/validate/*"]
-    for one, other in product(names, more):
-        pattern = f"{one},{other}"
-        try:
-            found = replace(given, train=pattern, validate="").shards(index, "train")
-        except ConfigError:  # one of these shards judges
-            continue
-        if found == taught:
-            return pattern
-    return ",".join(index.shards[at] for at in taught)
-
-
-def _shards(index: Index, splits: Splits, split: Split) -> list[int]:
-    """Return the shards of a split; [] where there are none and no pattern asks for some."""
-    try:
-        return splits.shards(index, split)
-    except ConfigError as error:
-        if "patterns of both" in str(error) or getattr(splits, split):
-            raise
-        return []
-
-
-def _labelled(index: Index, splits: Splits, split: Split) -> int:
-    """Return how many usable videos of a split have labels."""
-    mine = np.isin(column_of(index.table, "shard"), _shards(index, splits, split))
-    labels = np.diff(lists_of(index.table, "labels")[0])
-    return int((mine & ~column_of(index.table, "skip") & (labels > 0)).sum())

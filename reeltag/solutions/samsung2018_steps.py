@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-
 from reeltag.models import ModelConfig
 from reeltag.pipeline.steps import Estimate, Source, Step, step
 from reeltag.solutions.costs_videos import VideoCosts
@@ -25,7 +23,6 @@ from reeltag.solutions.work_videos import (
 from reeltag.training.config import Recipe
 
 _A_ROW = 1e-7  # seconds for a row of the trees, a tree: of a CPU's thread
-_SOONER = 0.3  # a CPU's time of a training in bf16, for one in fp32
 _ROWS = 2.0  # candidates of a video, for each one that a member may name
 
 
@@ -64,7 +61,7 @@ class Bench:
             model=model,
             recipe=recipe,
             means={"accelerator": self.plan.config.device},
-            estimate=partial(self._training, model, recipe),
+            estimate=partial(self.costs.training, model, recipe, means=not self.plan.frames),
             **how,
         )
 
@@ -174,15 +171,9 @@ class Bench:
             splits=self.plan.parts.splits,
         )
 
-    def _training(self, model: ModelConfig, recipe: Recipe) -> Estimate:
-        whole = self.costs.training(model, recipe, means=not self.plan.frames)
-        share = 1 - 1 / recipe.fold.count if recipe.fold.count else 1.0
-        share *= _SOONER if recipe.precision == "bf16" and not torch.cuda.is_available() else 1.0
-        return Estimate(seconds=(whole.seconds or 0.0) * share, bytes=whole.bytes)
-
     def _predicting(self, model: ModelConfig, networks: int, *, folds: bool = False) -> Estimate:
         means = not self.plan.frames
-        parts = [self.costs.predicting(model, "test", means=means)] * networks
+        parts = [self.costs.predicting(model, "test", networks, means=means)]
         parts += [self.costs.predicting(model, "train", means=means)] * folds
         kept = self.plan.parts.counts["test"] + self.plan.parts.counts["train"] * folds
         return Estimate(

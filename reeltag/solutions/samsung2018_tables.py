@@ -7,7 +7,6 @@ from typing import Any
 
 from reeltag.pipeline.steps import Step, step
 from reeltag.solutions.contract import FolderOf, Goal, Line, Table
-from reeltag.solutions.judges import Judges
 from reeltag.solutions.samsung2018_steps import Bench
 from reeltag.solutions.work import RUN, compare, read_scores
 from reeltag.solutions.work_videos import compare_with_best, score_videos
@@ -55,16 +54,15 @@ GAINS = (
 
 def judged(bench: Bench) -> Goal:
     """Return the goal: every score, what each stage gains, and the final graph."""
-    splits, draws = bench.plan.parts.splits, bench.plan.config.bootstrap
-    judging: dict[str, Any] = {"judges": Judges(split="test", splits=splits), "bootstrap": draws}
+    draws = bench.plan.config.bootstrap
+    judging: dict[str, Any] = {"judges": bench.plan.parts.judges, "bootstrap": draws}
     scores = {
         name: step(
             score_videos,
             said,
             bench.data,
             name=name,
-            splits=splits,
-            bootstrap=draws,
+            **judging,
             estimate=partial(bench.costs.scoring, 1, draws),
         )
         for name, said in bench.said.items()

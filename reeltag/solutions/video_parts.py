@@ -1,11 +1,13 @@
 """Which videos train, which are held out and which judge, where whole videos are what is tagged.
 
-As Axon have it, of YouTube-8M's `validate` one shard in ten (`validate???5`) is held out, to watch
-trainings by and to learn weights on; the others train beside `train`. Where shards have other
-names, the names as published or patterns decide. `test` judges where its labels are known.
+`held_out_parts`, as Axon have it: of YouTube-8M's `validate` one shard in ten (`validate???5`) is
+held out, to watch trainings by and to learn weights on; the others train beside `train`. Where
+shards have other names, the names as published or patterns decide. `test` judges where its labels
+are known. `fold_parts`, as Samsung have it: `train` and `validate` teach, in folds; `test` judges.
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -26,10 +28,10 @@ class Parts:
     """What each part of a data set is for.
 
     Attributes:
-        splits: the rule under which `train` teaches and `validate` is held out.
+        splits: the rule under which `train` teaches and, if it is counted, `validate` is held out.
         judge: the split that judges.
-        counts: usable videos with labels of `train`, `validate` and, where it judges, `test`.
-        labels: videos that a label has in `train`, on average over those that occur.
+        counts: usable videos with labels of each split that is looked at.
+        labels: videos that a label has in `train`, on average over those that occur; 0 = not asked.
     """
 
     splits: Splits
@@ -43,7 +45,7 @@ class Parts:
         return Judges(split=self.judge, splits=self.splits)
 
 
-def video_parts(index: Index, *, train: str = "", validate: str = "", test: str = "") -> Parts:
+def held_out_parts(index: Index, *, train: str = "", validate: str = "", test: str = "") -> Parts:
     """Return what each part of a data set is for; what is unusual about it is said.
 
     Args:
@@ -66,7 +68,7 @@ def video_parts(index: Index, *, train: str = "", validate: str = "", test: str 
                 hint=f"Name shards with labels with --{split} GLOB; `reeltag info DATA` tells what "
                 "is there.",
             )
-    tested = _tested(index, splits)
+    tested = _labelled(index, splits, "test")
     if not tested:
         say(
             f"no test video has labels: the {counts['validate']:,} held-out videos judge, on which "
@@ -80,31 +82,60 @@ def video_parts(index: Index, *, train: str = "", validate: str = "", test: str 
     )
 
 
+def fold_parts(
+    index: Index,
+    *,
+    folds: int,
+    train: str = "",
+    validate: str = "",
+    test: str = "",
+    with_validate: bool = True,
+) -> Parts:
+    """Return what each part of a data set is for: `train` and `validate` teach, `test` judges.
+
+    Args:
+        index: of the data.
+        folds: parts of the videos that teach; nothing else is held out.
+        train: pattern of the shards that teach; empty: as published.
+        validate: pattern of the shards that teach beside them; empty: as published.
+        test: pattern of the shards that judge; empty: as published.
+        with_validate: learn from `validate` too; else nobody looks at it.
+
+    Raises:
+        DataError: too few videos have labels to teach or to judge; the way out is said.
+        ConfigError: patterns name no shard, or one shard twice.
+    """
+    given = Splits(train=train, validate=validate, test=test, holdout=0.0)
+    if with_validate:
+        given = replace(given, train=_both(index, given), validate="")
+    counts: dict[Split, int] = {of: _labelled(index, given, of) for of in ("train", "test")}
+    if counts["train"] < 2 * folds:
+        raise DataError(
+            f"has {counts['train']:,} videos with labels to learn from; {folds} folds take "
+            f"{2 * folds} at least",
+            where=index.root,
+            hint="Name the shards that teach with --train GLOB and --validate GLOB; `reeltag info "
+            "DATA` tells what is there.",
+        )
+    if not counts["test"]:
+        raise DataError(
+            "no test video has labels, and these judge",
+            where=index.root,
+            hint="Keep some labelled shards back: --validate 'validate[0-2]*' --test "
+            "'validate3*', for example; `reeltag info DATA` tells what is there.",
+        )
+    return Parts(splits=given, judge="test", counts=counts)
+
+
 def _splits(index: Index, given: Splits) -> Splits:
     """Return the rule; without patterns, a tenth of `validate` is held out if it can be."""
     if not given.train and not given.validate:
         tenth = replace(given, train=TAUGHT, validate=HELD_OUT)
-        if _has(index, tenth, "validate") and _has(index, tenth, "train"):
+        if all(_shards(index, tenth, of, needed=False) for of in _TEACHING):
             return tenth
     for split in _TEACHING:
         given.shards(index, split)  # ConfigError with the way out
     return given
-
-
-def _has(index: Index, splits: Splits, split: Split) -> bool:
-    try:
-        return bool(splits.shards(index, split))
-    except ConfigError as error:
-        if "patterns of both" in str(error):
-            raise
-        return False
-
-
-def _tested(index: Index, splits: Splits) -> int:
-    """Return how many videos of `test` have labels; 0 where there is no such split."""
-    if splits.test or _has(index, splits, "test"):
-        return _labelled(index, splits, "test")
-    return 0
 
 
 def _videos_a_label(index: Index, splits: Splits) -> float:
@@ -113,8 +144,40 @@ def _videos_a_label(index: Index, splits: Splits) -> float:
     return float(counts[counts > 0].mean())
 
 
+def _both(index: Index, given: Splits) -> str:
+    """Return a pattern of the shards of `train` and of `validate`, and of no others."""
+    taught = sorted({at for of in ("train", "validate") for at in _shards(index, given, of)})
+    names = [given.train] if given.train else ["train*", "train/*", "*/train/*"]
+    more = [given.validate] if given.validate else ["validate*", "validate/*", "*/validate/*"]
+    for one, other in product(names, more):
+        pattern = f"{one},{other}"
+        try:
+            found = replace(given, train=pattern, validate="").shards(index, "train")
+        except ConfigError:  # one of these shards judges
+            continue
+        if found == taught:
+            return pattern
+    return ",".join(index.shards[at] for at in taught)
+
+
+def _shards(index: Index, splits: Splits, split: Split, *, needed: bool | None = None) -> list[int]:
+    """Return the shards of a split; [] where there are none and none are needed.
+
+    Raises:
+        ConfigError: none is there and some are `needed` (None: where a pattern of the split asks
+            for them), or one stands in two splits.
+    """
+    needed = bool(getattr(splits, split)) if needed is None else needed
+    try:
+        return splits.shards(index, split)
+    except ConfigError as error:
+        if needed or "patterns of both" in str(error):
+            raise
+        return []
+
+
 def _labelled(index: Index, splits: Splits, split: Split) -> int:
     """Return how many usable videos of a split have labels."""
-    mine = np.isin(column_of(index.table, "shard"), splits.shards(index, split))
+    mine = np.isin(column_of(index.table, "shard"), _shards(index, splits, split))
     labels = np.diff(lists_of(index.table, "labels")[0])
     return int((mine & ~column_of(index.table, "skip") & (labels > 0)).sum())

@@ -44,7 +44,6 @@ RUN = "run"  # run folder inside of what a training makes
 PREDICTIONS = "predictions.parquet"  # inside of what a prediction makes
 SOFT = "soft.parquet"  # inside of what a softening makes
 SCORES = "scores.json"  # of what a scoring or comparing makes
-_DEVICES = {"gpu": "cuda"}  # as a training names it, as torch does
 NEVER = 1 << 40  # steps: a recipe that validates so seldom keeps its last weights
 
 
@@ -136,7 +135,7 @@ def predict_segments(
         segment_top_k=tagger.num_classes,
         segment_classes=judges.classes,
         precision=precision,  # type: ignore[arg-type]
-        device=_DEVICES.get(device, device),
+        device=device_named(device),
     )
     rows = judges.rows(index)
     split, splits = judges.split, judges.splits
@@ -262,7 +261,7 @@ def soften(
     if file.exists():
         return
     tagger, index = Tagger.load(run), open_index(data)
-    choices = dataclasses.replace(choices, device=_DEVICES.get(device, device))
+    choices = dataclasses.replace(choices, device=device_named(device))
     soften_file(tagger, index, file, choices, splits=splits, segment_classes=classes, run=run)
 
 
@@ -274,6 +273,11 @@ def mean(out: Path, *predictions: Path) -> None:
 def read_scores(folder: Path) -> Any:  # noqa: ANN401  (as the json module returns it)
     """Return what a `score` or `compare` step has written."""
     return json.loads((folder / SCORES).read_text())
+
+
+def device_named(accelerator: str) -> str:
+    """Return what torch calls a device that trainings call `accelerator`."""
+    return {"gpu": "cuda"}.get(accelerator, accelerator)
 
 
 def _weights_in(start: Path) -> Path:

@@ -1,14 +1,10 @@
 """What is done in the steps of Axon 2018 beside what all solutions share: functions of steps.
 
-    means  = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
-    more   = step(augment, means, name="moe", splits=splits, plan=..., making=..., seed=0)
-    said   = step(predict_videos, model, data, name="netvlad-test", split="test", splits=splits)
-    how    = step(learn_weights, data, said_a, said_b, name="weights-2", method="weights", ...)
-    both   = step(combine, how, told_a, told_b, name="weights-2-test")
-    soft   = step(soften_predictions, both, data, splits=splits)
-    step(train, data, ..., soft=soft)                                # of .work
+    means = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
+    more  = step(augment, means / FOLDER, splits=splits, plan=..., making=..., seed=0)
+    model = step(train, more / FOLDER, name="moe", ...)                          # of .work
 
-Each takes folders of other steps, and goes on where a killed call stopped.
+Each goes on where a killed call stopped.
 """
 
 import json
@@ -34,55 +30,11 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.ensembling import blend
-from reeltag.ensembling.blend import Method, SgdConfig, Solver
-from reeltag.inference import soft_joining
-from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
 from reeltag.layers.preprocessing import OFFSET, SCALE
-from reeltag.models.tagger import Tagger
-from reeltag.solutions.work import _DEVICES, PREDICTIONS, RUN, SOFT
 
 FOLDER = "data"  # data folder inside of what a step makes
 COUNTS = "counts.json"  # inside of what an augmentation makes
-BLEND = "blend"  # folder inside of what learning weights makes
 _AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
-
-
-def predict_videos(
-    out: Path,
-    trained: Path,
-    data: Path,
-    *,
-    split: Split,
-    splits: Splits,
-    top_k: int = 50,
-    precision: str = "fp32",
-    device: str = "auto",
-) -> None:
-    """Score the whole videos of a split.
-
-    Args:
-        out: of the step; gets `predictions.parquet`.
-        trained: folder of a `train` step.
-        data: the data folder.
-        split: which videos.
-        splits: the rule that gives a shard its split.
-        top_k: classes kept for each.
-        precision: of the large products, fp32 or bf16.
-        device: where it runs.
-    """
-    if (out / PREDICTIONS).exists():
-        return
-    run = trained / RUN
-    tagger = Tagger.load(run)
-    choices = Choices(
-        top_k=top_k,
-        precision=precision,  # type: ignore[arg-type]
-        device=_DEVICES.get(device, device),
-    )
-    index = open_index(data)
-    predict(tagger, index, out / PREDICTIONS, choices, split=split, splits=splits, run=run)
 
 
 def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split, ...]) -> None:
@@ -151,78 +103,6 @@ def augment(
     counts: dict[str, int] = {"before": len(items), "after": len(made)}
     counts |= {str(kind): of for kind, of in count_kinds(made.records.table["id"]).items()}
     write_json(out / COUNTS, counts)
-
-
-def soften_predictions(
-    out: Path, predictions: Path, data: Path, *, splits: Splits, top_k: int = 50
-) -> None:
-    """Write predictions of the training videos as soft labels: `soft.parquet`.
-
-    Args:
-        out: of the step.
-        predictions: folder of a step that made predictions of the training videos.
-        data: the data folder.
-        splits: the rule that gives a shard its split.
-        top_k: classes kept for each video (Axon: 50).
-    """
-    soft_joining.soften_predictions(
-        [predictions / PREDICTIONS],
-        open_index(data),
-        out / SOFT,
-        top_k=top_k,
-        splits=splits,
-        overwrite=True,
-    )
-
-
-def learn_weights(
-    out: Path,
-    data: Path,
-    *predictions: Path,
-    method: Method,
-    solver: Solver,
-    splits: Splits,
-    sgd: SgdConfig | None = None,
-    seed: int = 0,
-) -> None:
-    """Learn on the held-out videos how much each model counts.
-
-    Args:
-        out: of the step; gets the folder `blend`, as `reeltag blend --save` makes it.
-        data: the data folder.
-        *predictions: folders of steps that made predictions of the held-out videos.
-        method: weights, or class-weights.
-        solver: sgd, as the paper; or nnls, exact.
-        splits: the rule that gives a shard its split; learned on `validate`.
-        sgd: steps of SGD; None: as `reeltag blend`.
-        seed: of SGD.
-    """
-    if (out / BLEND).exists():
-        return
-    files = [folder / PREDICTIONS for folder in predictions]
-    blend.fit(files, data, method, solver=solver, split="validate", splits=splits, seed=seed).save(
-        out / BLEND
-    )
-
-
-def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> None:
-    """Put predictions of a split together by weights that were learned.
-
-    Args:
-        out: of the step; gets `predictions.parquet`.
-        learned: folder of a `learn_weights` step for the same models in the same order.
-        *predictions: folders of steps that made predictions of the split.
-        top_k: classes kept for each video.
-    """
-    files = [folder / PREDICTIONS for folder in predictions]
-    blend.blend(files, blend.Blend.load(learned / BLEND), out / PREDICTIONS, top_k=top_k)
-
-
-def read_weights(folder: Path) -> list[float]:
-    """Return the weights that a `learn_weights` step of the method `weights` found, one a model."""
-    weights = blend.Blend.load(folder / BLEND).weights
-    assert weights is not None and weights.ndim == 1
-    return [float(weight) for weight in weights]
 
 
 def read_counts(folder: Path) -> dict[str, int]:

@@ -2,16 +2,16 @@
 
     folds = [step(train, data, name=f"fcn-{k}", recipe=out_of(k)) for k in range(5)]    # of .work
     said  = step(predict_folds, data, *folds, name="fcn", splits=splits, asking=Asking())
-    step(score_videos, said, data, name="fcn", splits=splits)                    # scores.json
+    step(score_videos, said, data, name="fcn", judges=parts.judges)              # scores.json
     trees = step(stack, data, *members, name="fleet", splits=splits, config=TreeConfig())
     soft  = step(soften_videos, trees / OUT_OF_FOLD, data, splits=splits)
     step(predict_videos, data, model, name="student", splits=splits, asking=Asking())
 
-Each takes folders of other steps. What predicts begins anew where a killed call stopped, what
-trains goes on.
+Each takes folders of other steps. What trains goes on where a killed call stopped, and so does one
+network's prediction without `losses`; other predictions begin anew.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,17 +20,13 @@ from typing import Literal
 import numpy as np
 import safetensors.torch
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltag.core.batch import FrameBatch
 from reeltag.core.console import track
 from reeltag.core.files import whole_file, write_json
 from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import open_index
-from reeltag.data.loader import Loader
-from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split, Splits
 from reeltag.ensembling.joining import joined
 from reeltag.ensembling.stacking import predict_trees, train_trees
@@ -40,19 +36,17 @@ from reeltag.inference import soft_joining
 from reeltag.inference.bootstrap import Bootstrap, interval
 from reeltag.inference.compare import compare as compare_files
 from reeltag.inference.evaluate import evaluate
-from reeltag.inference.log_space import MeanLogits
-from reeltag.inference.predict import refuse_misfit
-from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
-from reeltag.inference.ranking import top_classes
-from reeltag.inference.scoring import Choices, Scorer, refuse_nan
+from reeltag.inference.predict import predict, refuse_misfit
+from reeltag.inference.predictions import About, open_predictions, prediction_writer
+from reeltag.inference.scoring import Choices
 from reeltag.inference.truth import read_truth
 from reeltag.labels.folds import FoldConfig
 from reeltag.layers.preprocessing import Preprocessing
-from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import family_named
 from reeltag.models.tagger import Tagger
+from reeltag.solutions.answers import Answers, batches_of
 from reeltag.solutions.judges import Judges
-from reeltag.solutions.work import PREDICTIONS, RUN, SCORES, SOFT
+from reeltag.solutions.work import PREDICTIONS, RUN, SCORES, SOFT, device_named
 from reeltag.training.centroids import fit_centroids, sample_features
 
 OUT_OF_FOLD = "out_of_fold.parquet"  # predictions of the training videos, inside of a step
@@ -79,7 +73,7 @@ class Asking:
             top_k=self.top_k,
             batch_size=self.batch_size,
             precision=self.precision,
-            device={"gpu": "cuda"}.get(device, device),
+            device=device_named(device),
         )
 
 
@@ -90,27 +84,39 @@ def predict_videos(
     splits: Splits,
     asking: Asking,
     split: Split = "test",
+    losses: bool = True,
     device: str = "auto",
 ) -> None:
     """Score the videos of a split by the mean probability of one or more networks.
 
     Args:
-        out: of the step; gets `predictions.parquet`, and the cross-entropy of each video.
+        out: of the step; gets `predictions.parquet`.
         data: the data folder.
         *trained: folders of `train` steps, of one family.
         splits: the rule that gives a shard its split.
         asking: how they are asked.
         split: which videos.
+        losses: write the cross-entropy of each video too; without it, what one network was
+            asked goes on where a killed call stopped.
         device: where it runs.
     """
-    taggers = [Tagger.load(folder / RUN) for folder in trained]
+    runs = [folder / RUN for folder in trained]
+    taggers = [Tagger.load(run) for run in runs]
+    choices, file = asking.choices(device), out / PREDICTIONS
+    if len(runs) == 1 and not losses:
+        if not file.exists():
+            index = open_index(data)
+            predict(taggers[0], index, file, choices, split=split, splits=splits, run=runs[0])
+        return
     items = _items(data, taggers[0], split, splits)
-    with prediction_writer(out / PREDICTIONS, _about(taggers, data, asking, split)) as writer:
-        answers = _Answers(taggers, asking.choices(device))
-        for batch in track(_batches(items, answers), f"predicting {split}"):
+    answers = Answers(taggers, choices, judge=losses)
+    about = replace(_about(taggers, data, asking, split), run=_only(runs))
+    with prediction_writer(file, about) as writer:
+        for batch in track(batches_of(items, answers), f"predicting {split}"):
             writer.write(answers.rows(batch))
-    with whole_file(out / CROSS_ENTROPY) as part, part.open("wb") as file:
-        np.save(file, answers.cross_entropy())
+    if losses:
+        with whole_file(out / CROSS_ENTROPY) as part, part.open("wb") as opened:
+            np.save(opened, answers.cross_entropy())
 
 
 def predict_folds(
@@ -137,54 +143,11 @@ def predict_folds(
         with prediction_writer(out / OUT_OF_FOLD, about) as writer:
             for number, tagger in enumerate(taggers):
                 fold = FoldConfig(count=len(trained), hold_out=number)
-                answers = _Answers([tagger], asking.choices(device), judge=False)
+                answers = Answers([tagger], asking.choices(device), judge=False)
                 items = _items(data, tagger, "train", splits, fold)
-                for batch in track(_batches(items, answers), f"predicting fold {number}"):
+                for batch in track(batches_of(items, answers), f"predicting fold {number}"):
                     writer.write(answers.rows(batch))
     predict_videos(out, data, *trained, splits=splits, asking=asking, device=device)
-
-
-class _Answers:
-    """What networks say of batches, and how far it is from the labels.
-
-    Args:
-        taggers: of one vocabulary and the same streams; their mean probability counts.
-        choices: how they are asked.
-        judge: whether the cross-entropy is wanted.
-    """
-
-    def __init__(self, taggers: Sequence[Tagger], choices: Choices, *, judge: bool = True) -> None:
-        self.scorers = [Scorer(of, of.num_classes, choices) for of in taggers]
-        self.choices, self._judge = choices, judge
-        self._losses: list[NDArray[np.float32]] = []
-
-    def rows(self, batch: FrameBatch) -> Rows:
-        """Return the best classes of each video of a batch, and remember its cross-entropy."""
-        batch = batch.to(self.scorers[0].device)
-        with torch.inference_mode():
-            logits = self._logits(batch)
-            if self._judge and batch.labels is not None:
-                losses = binary_cross_entropy(logits, batch.labels) / logits.shape[1]
-                self._losses.append(losses.cpu().numpy())
-            scores, classes = (of.cpu() for of in top_classes(logits, self.choices.top_k))
-        return Rows.of_matrix(batch.ids, None, classes.numpy().astype(np.int32), scores.numpy())
-
-    def cross_entropy(self) -> NDArray[np.float32]:
-        """Return (V,) nats a class, of the videos asked about, in their order."""
-        return np.concatenate([np.zeros(0, np.float32), *self._losses])
-
-    def _logits(self, batch: FrameBatch) -> Tensor:
-        seen = slice(None, self.choices.max_frames or None)
-        mean, every = MeanLogits(of_probs=True), torch.arange(len(batch))
-        for scorer in self.scorers:
-            with scorer.autocast():
-                said: Tensor = scorer.tagger(batch.frames[:, seen], batch.mask[:, seen])
-            logits = said.float()
-            refuse_nan(logits, batch, batch.ids)
-            if len(self.scorers) == 1:
-                return logits
-            mean.add(logits, every.to(logits.device), len(batch))
-        return mean.mean()
 
 
 def score_videos(
@@ -192,11 +155,11 @@ def score_videos(
     predictions: Path,
     data: Path,
     *,
-    splits: Splits,
+    judges: Judges,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> None:
-    """Score predictions of the test videos into `scores.json`, as `reeltag evaluate --json`.
+    """Score predictions into `scores.json`, as `reeltag evaluate --json`, and `classes.csv`.
 
     Beside these, `bce` with `bce_interval`, the mean over videos and classes, where all classes
     were scored; and `out_of_fold`, GAP@20 of the training videos, where these were.
@@ -205,18 +168,19 @@ def score_videos(
         out: of the step.
         predictions: folder of a step that predicts.
         data: the data folder.
-        splits: the rule that gives a shard its split.
+        judges: which videos judge.
         bootstrap: replicates of the intervals.
         seed: of the bootstrap.
     """
+    splits = judges.splits
     answer = evaluate(
         predictions / PREDICTIONS,
         data,
-        split="test",
+        split=judges.split,
         splits=splits,
         bootstrap=bootstrap,
         seed=seed,
-        quiet=True,
+        per_class=out / "classes.csv",
     )
     if (predictions / CROSS_ENTROPY).exists():
         losses = np.load(predictions / CROSS_ENTROPY)
@@ -370,17 +334,9 @@ def _items(
     return videos(index, split, splits=splits, streams=streams, rows=rows)
 
 
-def _batches(items: VideoSet, answers: _Answers) -> Iterator[FrameBatch]:
-    """Yield whole videos with their labels, in the order of the index."""
-    longest = int(items.length.max(initial=1))
-    limit = min(answers.choices.max_frames or longest, longest)
-    yield from Loader(
-        items,
-        batch_size=answers.choices.batch_size,
-        frames=FrameChoice(how="all", max_frames=limit),
-        pin=answers.scorers[0].device.type == "cuda",
-        mapped=False,  # so that resident memory does not grow with the data
-    )
+def _only(runs: Sequence[Path]) -> str:
+    """Return the one run that made a file of predictions; empty where several did."""
+    return str(runs[0].resolve()) if len(runs) == 1 else ""
 
 
 def _about(taggers: Sequence[Tagger], data: Path, asking: Asking, split: Split) -> About:

@@ -30,7 +30,7 @@ from reeltag.solutions import work_axon
 from reeltag.solutions.axon2018 import TINY, TINY_DATA, Config, solve
 from reeltag.solutions.axon2018_config import planned
 from reeltag.solutions.axon2018_tables import TABLE_4
-from reeltag.solutions.video_parts import Parts, video_parts
+from reeltag.solutions.video_parts import Parts, held_out_parts
 from tests.data.made import frame_record, some_frames, video_record, write_shard
 
 TWO = replace(TINY, sets=2)
@@ -65,7 +65,7 @@ def moved(before: dict[str, Step], after: dict[str, Step]) -> set[str]:
 
 
 def parts_of(folder: Path, **patterns: str) -> Parts:
-    return video_parts(open_index(folder, quiet=True), **patterns)
+    return held_out_parts(open_index(folder, quiet=True), **patterns)
 
 
 def shards(folder: Path, parts: Parts, split: Split) -> list[str]:
@@ -94,7 +94,7 @@ def test_the_teacher_speaks_of_training_videos_and_only_where_it_is_listened_to(
     data: Path,
 ) -> None:
     found = graph(data)
-    soft = found["soften_predictions-by-weights-14-nnls"]
+    soft = found["soften_videos-by-weights-14-nnls"]
     assert needs(soft) == {"combine-weights-14-nnls-train"}
     members = needs(found["combine-weights-14-nnls-train"])
     assert members == said(EVERY, "train") | {"learn_weights-weights-14-nnls"}
@@ -304,7 +304,7 @@ def test_a_plan_knows_the_cost_of_every_step(data: Path, tmp_path: Path) -> None
     assert made.unknown == 0 and 0 < made.seconds < 60
     seconds = {row.step.name: row.seconds or 0.0 for row in made.rows}
     assert seconds["predict_videos-gru-1-validate"] < seconds["predict_videos-gru-1-test"]
-    assert seconds["score-mean-7"] < seconds["compare-mean-7-singles"]
+    assert seconds["score_videos-mean-7"] < seconds["compare_with_best-mean-7"]
 
 
 def test_a_dry_run_shows_the_steps_and_makes_nothing(
@@ -362,16 +362,14 @@ def figures(steps: Iterable[Step], root: Path) -> dict[str, float]:
         folder.mkdir(parents=True)
         kind, _, name = step.name.partition("-")
         value: Any = None
-        if kind == "score":
+        if kind == "score_videos":
             scores[name] = 0.5 + len(scores) / 1000
             gap = scores[name]
             value = {"gap@20": gap, "gap@20_interval": [gap - 0.01, gap + 0.01], "videos": 18}
         elif kind == "compare":
-            others = len(step.inputs) - 2
-            against = [
-                {"difference": k / 100, "interval": None, "against": k} for k in range(others)
-            ]
-            value = [{"gap@20": one} for one in against]
+            value = [{"gap@20": {"difference": 0.05, "interval": None}}]
+        elif kind == "compare_with_best":
+            value = {"best": 6, "difference": {"gap@20": {"difference": 0.06, "interval": None}}}
         elif kind == "learn_weights":
             members = tuple(Member(family=of) for of in SEVEN)
             weights = np.arange(1, 8) / 28

@@ -16,6 +16,7 @@ from reeltag.solutions import SOLUTIONS
 from reeltag.solutions.about import about, solution_name
 from reeltag.solutions.contract import SolutionModule
 from tests.solutions import made2019
+from tests.solutions.conftest import TinyRun
 
 ALL: tuple[SolutionModule, ...] = (*SOLUTIONS, made2019)
 
@@ -43,14 +44,12 @@ def test_each_option_has_a_sentence_and_is_no_flag_of_the_command(
 @every_solution
 def test_tiny_runs_to_its_tables_and_again_runs_nothing(
     solution: SolutionModule,
-    tmp_path: Path,
+    tiny_run: TinyRun,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(solutions, "SOLUTIONS", ALL)
-    command = ["solve", solution_name(solution), "--tiny", "--out", str(tmp_path), "--json"]
-    assert run(command) == 0
-    first = capfd.readouterr().out
+    work, first = tiny_run(solution_name(solution))
     result = json.loads(first)
     assert all((Path(made["folder"]) / "step.json").is_file() for made in result["steps"])
     assert any(
@@ -59,7 +58,8 @@ def test_tiny_runs_to_its_tables_and_again_runs_nothing(
         for line in table["lines"]
         for figure in line["ours"]
     )
-    assert run(command) == 0
+    capfd.readouterr()
+    assert run(["solve", solution_name(solution), "--tiny", "--out", str(work), "--json"]) == 0
     captured = capfd.readouterr()
     assert captured.out == first and "[1/" not in captured.err
 

@@ -18,7 +18,7 @@ from reeltag.inference.predictions import open_predictions
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.solutions.samsung2018 import TINY, TINY_DATA, Config, solve
-from reeltag.solutions.samsung2018_config import Plan, fold_parts, planned
+from reeltag.solutions.samsung2018_config import Plan, planned
 from reeltag.solutions.samsung2018_fleet import (
     fleet,
     published_frames,
@@ -27,7 +27,9 @@ from reeltag.solutions.samsung2018_fleet import (
     small_videos,
 )
 from reeltag.solutions.samsung2018_tables import OF_ROW, RESULTS
+from reeltag.solutions.video_parts import fold_parts
 from tests.data.made import frame_record, video_record, write_shard
+from tests.solutions.conftest import TinyRun
 
 MEMBERS = ("fcn", "sub-net-b", "video-only")
 NETS = [f"train-net-{name}" for name in "abcdef"]
@@ -42,11 +44,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def work(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(tiny_run: TinyRun) -> Path:
     """The folder of a tiny run."""
-    out = tmp_path_factory.mktemp("samsung") / "work"
-    assert run(["solve", "samsung2018", "--tiny", "--data", str(data), "--out", str(out)]) == 0
-    return out
+    return tiny_run("samsung2018")[0]
 
 
 def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
@@ -70,7 +70,7 @@ def moved(before: dict[str, Step], after: dict[str, Step]) -> set[str]:
 
 def made(data: Path, config: Config) -> Plan:
     index = open_index(data, quiet=True)
-    return planned(config, fold_parts(index, config), index)
+    return planned(config, fold_parts(index, folds=config.folds), index)
 
 
 def folder_of(work: Path, name: str) -> Path:
@@ -178,8 +178,7 @@ def test_train_and_validate_teach_together_and_patterns_stay_apart(tmp_path: Pat
     index = open_index(tmp_path, quiet=True)
 
     def shards(**given: object) -> tuple[list[str], list[str]]:
-        config = replace(TINY, **given)  # type: ignore[arg-type]
-        splits = fold_parts(index, config).splits
+        splits = fold_parts(index, folds=2, **given).splits  # type: ignore[arg-type]
         train, test = (splits.shards(index, of) for of in ("train", "test"))
         return [index.shards[at][:-9] for at in train], [index.shards[at][:-9] for at in test]
 
@@ -229,14 +228,9 @@ def test_bad_data_and_options_are_refused_before_anything_runs(
     assert not (tmp_path / "work").exists()
 
 
-def test_the_tables_hold_every_row_of_the_slides(
-    data: Path, work: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    command = ["solve", "samsung2018", "--tiny", "--data", str(data), "--out", str(work), "--json"]
-    assert run(command) == 0
-    captured = capfd.readouterr()
-    assert "[1/" not in captured.err  # everything was there
-    tables = {table["title"]: table for table in json.loads(captured.out)["tables"]}
+def test_the_tables_hold_every_row_of_the_slides(tiny_run: TinyRun) -> None:
+    _, told = tiny_run("samsung2018")
+    tables = {table["title"]: table for table in json.loads(told)["tables"]}
     first = tables["Results"]
     assert first["marks"] == ["Fr.", "Ens."]
     lines = [line for line in first["lines"] if line["paper"]]
@@ -260,8 +254,8 @@ def test_the_tables_hold_every_row_of_the_slides(
     assert best["ours"][0] == pytest.approx(ensembles["Final ensemble (one graph)"] - nets)
 
 
-def test_soft_labels_are_of_each_training_video_once(work: Path, data: Path) -> None:
-    index = open_index(data, quiet=True)
+def test_soft_labels_are_of_each_training_video_once(work: Path) -> None:
+    index = open_index(work / "tiny-data", quiet=True)
     taught = [
         name
         for shard, name in zip(
@@ -275,7 +269,7 @@ def test_soft_labels_are_of_each_training_video_once(work: Path, data: Path) -> 
 
 
 def test_the_final_graph_starts_from_the_nets_and_keeps_them_where_asked(
-    work: Path, data: Path, tmp_path: Path
+    work: Path, tmp_path: Path
 ) -> None:
     nets = load_file(folder_of(work, "gather-nets") / "tensors.safetensors")
     first = load_file(folder_of(work, "train-net-d") / "run" / "model.safetensors")
@@ -285,7 +279,7 @@ def test_the_final_graph_starts_from_the_nets_and_keeps_them_where_asked(
     joint = load_file(folder_of(work, "train-final") / "run" / "model.safetensors")
     assert not torch.equal(joint[f"model.nets.3.{weight}"], nets[f"nets.3.{weight}"])
     other = shutil.copytree(work, tmp_path / "work")
-    options = ["--tiny", "--frozen", "--only", "train-final", "--data", str(data)]
+    options = ["--tiny", "--frozen", "--only", "train-final"]
     assert run(["solve", "samsung2018", *options, "--out", str(other)]) == 0
     (name,) = {path.name for path in other.iterdir()} - {path.name for path in work.iterdir()}
     frozen = load_file(other / name / "run" / "model.safetensors")

@@ -15,6 +15,7 @@ from reeltag.data.loader import Loader
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.ensembling.blend import SgdConfig
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.inference.predictions import open_predictions
 from reeltag.labels.folds import FoldConfig
@@ -22,7 +23,7 @@ from reeltag.labels.soft import open_soft
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import logistic
 from reeltag.models.tagger import Tagger
-from reeltag.solutions import work_videos
+from reeltag.solutions import work_blends, work_videos
 from reeltag.solutions.judges import Judges
 from reeltag.solutions.work import NEVER, train
 from reeltag.training.config import Optimisation, Recipe
@@ -116,7 +117,7 @@ def test_each_training_video_is_scored_by_the_network_that_has_not_seen_it(
 def test_scores_have_the_cross_entropy_and_what_was_out_of_fold(
     data: Path, said: Path, tmp_path: Path
 ) -> None:
-    work_videos.score_videos(tmp_path, said, data, splits=PUBLISHED_SPLITS, bootstrap=50)
+    work_videos.score_videos(tmp_path, said, data, judges=Judges(), bootstrap=50)
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["bce"] == pytest.approx(float(np.load(said / "cross_entropy.npy").mean()))
     low, high = scores["bce_interval"]
@@ -157,6 +158,58 @@ def test_trees_that_are_grown_are_not_grown_again_and_give_soft_labels(
     assert sum(map(len, rows)) == 48 and all((np.diff(of.bounds) == 3).all() for of in rows)
 
 
+def test_one_network_says_the_same_without_losses_and_is_asked_once(
+    data: Path, trained: list[Path], tmp_path: Path
+) -> None:
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        work_videos.predict_videos(
+            tmp_path / name,
+            data,
+            trained[0],
+            splits=PUBLISHED_SPLITS,
+            asking=ASKING,
+            split="validate",
+            losses=name == "with",
+        )
+    files = [tmp_path / name / "predictions.parquet" for name in ("with", "without")]
+    one, other = map(dense, files)
+    assert one.keys() == other.keys() and len(one) == 16
+    assert all(np.array_equal(one[of], other[of]) for of in one)
+    told = [open_predictions(file).about for file in files]
+    assert told[0].run == told[1].run == str(trained[0] / "run")  # what `reeltag export` looks for
+    assert [path.name for path in files[1].parent.iterdir()] == ["predictions.parquet"]
+    stamp = files[1].stat().st_mtime_ns
+    work_videos.predict_videos(
+        files[1].parent, data, trained[0], splits=PUBLISHED_SPLITS, asking=ASKING, losses=False
+    )
+    assert files[1].stat().st_mtime_ns == stamp
+
+
+def test_weights_are_learned_as_they_are_asked_to_be(
+    data: Path, trained: list[Path], tmp_path: Path
+) -> None:
+    held = []
+    for number, run in enumerate(trained):
+        held.append(tmp_path / f"held-{number}")
+        held[-1].mkdir()
+        work_videos.predict_videos(
+            held[-1], data, run, splits=PUBLISHED_SPLITS, asking=ASKING, split="validate"
+        )
+    found = []
+    for number, steps in enumerate((SgdConfig(epochs=1), SgdConfig(epochs=90, batch_size=1))):
+        out = tmp_path / f"learned-{number}"
+        out.mkdir()
+        work_blends.learn_weights(
+            out, data, *held, method="weights", solver="sgd", splits=PUBLISHED_SPLITS, sgd=steps
+        )
+        found.append(work_blends.read_weights(out))
+        work_blends.combine(out, out, *held, top_k=3)
+        said = [*open_predictions(out / "predictions.parquet").rows("videos")]
+        assert all((np.diff(of.offsets) == 3).all() for of in said)
+    assert np.abs(np.subtract(*found)).max() > 0.01  # one step of 1e-3, and 1440 of them
+
+
 def test_the_best_of_several_is_compared(
     data: Path, trained: list[Path], said: Path, tmp_path: Path
 ) -> None:
@@ -168,10 +221,9 @@ def test_the_best_of_several_is_compared(
         singles.append(out)
     gaps = []
     for out in singles:
-        work_videos.score_videos(out, out, data, splits=PUBLISHED_SPLITS, bootstrap=0)
+        work_videos.score_videos(out, out, data, judges=Judges(), bootstrap=0)
         gaps.append(json.loads((out / "scores.json").read_text())["gap@20"])
-    judges = Judges(split="test", splits=PUBLISHED_SPLITS)
-    work_videos.compare_with_best(tmp_path, data, said, *singles, judges=judges, bootstrap=5)
+    work_videos.compare_with_best(tmp_path, data, said, *singles, judges=Judges(), bootstrap=5)
     found = json.loads((tmp_path / "scores.json").read_text())
     assert found["best"] == int(np.argmax(gaps))
     assert found["difference"]["gap@20"]["against"] == pytest.approx(max(gaps))
