@@ -1,7 +1,8 @@
 # Everything starts from python3 and pip alone; each target may be run again at any time.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+# worksteal: the tests of a file stay together, so that their fixtures are made once
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: install demo test check bench slow clean
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import torch
 from reeltag.cli.main import EXTRAS, run
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.deploy import export
 from reeltag.inference.predictions import open_predictions
 from reeltag.models import family_named
 from reeltag.models.tagger import Tagger
-from tests.deploy.made import run_of
+from tests.deploy.made import run_of, traced
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
 SPLITS = {"train": "", "validate": "train0000", "test": "validate*", "holdout": 0.1}
@@ -39,6 +41,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tagger = Tagger("logistic", config, family.PREPROCESSING, streams, names)
     folder = tmp_path_factory.mktemp("run") / "RUN"
     return run_of(tagger, folder, data={"splits": SPLITS})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "graph_of", traced)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +94,7 @@ def test_with_data_it_tells_gap_before_and_after(
 ) -> None:
     out = tmp_path / "model.onnx"
     command = ("export", checkpoint, "--out", out, "--data", data, "--split", "test")
-    answer = answer_of(capfd, *command, "--videos", "2")
+    answer = answer_of(capfd, *command, "--videos", "2", "--top-k", "3")
     assert answer["path"] == str(out) and answer["bytes"] == out.stat().st_size
     assert answer["max_difference"] < 1e-5 and answer["videos"] == 2
     # float sums in another order: two classes may at most change places
@@ -102,7 +111,7 @@ def told(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_what_cannot_be_is_said_in_words(
     data: Path, checkpoint: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    out = ("--out", tmp_path / "m.onnx")
+    out = ("--out", tmp_path / "m.onnx", "--top-k", "3")
     assert "the model takes" in told(capfd, "export", checkpoint, *out, "--max-bytes", "1kB")
     assert "is an exported model already" in told(capfd, "export", model, *out)
     assert "is not a run folder" in told(capfd, "export", tmp_path, *out)

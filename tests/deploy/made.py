@@ -1,5 +1,6 @@
 """Small taggers and run folders to be exported."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,33 @@ import torch
 from torch import Tensor
 
 from reeltag.core.files import write_json
+from reeltag.deploy.combined import Combined
+from reeltag.deploy.graph import graph_of
+from reeltag.inference.predict import weights_digest
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.models.tagger import AnyTagger, Tagger
 
 FRAMES = (("rgb", 6), ("audio", 2))
 MEANS = (("mean_rgb", 6), ("mean_audio", 2))
+
+_TRACED: dict[str, Any] = {}
+
+
+def traced(tagger: AnyTagger, *, top_k: int, stored: Any) -> Any:
+    """Return what `graph_of` does. Tracing takes seconds: it is done once for equal taggers."""
+    key = repr((_described(tagger), weights_digest(tagger), min(top_k, tagger.num_classes), stored))
+    if key not in _TRACED:
+        _TRACED[key] = graph_of(tagger, top_k=top_k, stored=stored)
+    return _TRACED[key].clone()
+
+
+def _described(tagger: AnyTagger) -> list[str]:
+    """Return all that a graph depends on but weights and the number of classes it lists."""
+    if isinstance(tagger, Combined):
+        members = [text for member in tagger.members for text in _described(member)]  # type: ignore[arg-type]
+        return [tagger.rule, str(tagger.candidates), *members]
+    assert isinstance(tagger, Tagger)
+    return [json.dumps(tagger.describe(), sort_keys=True)]
 
 
 def tagger_of(

@@ -15,13 +15,12 @@ import torch
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.deploy import export as module
 from reeltag.deploy.export import ExportConfig, export
-from reeltag.deploy.graph import graph_of
 from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import Source, source_of
 from reeltag.models import FAMILIES, family_name
 from reeltag.models.tagger import Tagger
-from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of
+from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
 
 LARGE: dict[str, Any] = {
     "hidden": (4096,),
@@ -41,17 +40,8 @@ def source(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="module", autouse=True)
 def traced_once() -> Iterator[None]:
-    """Tracing takes seconds; the same graph of the same tagger is traced once for all tests."""
-    graphs: dict[tuple[int, int], Any] = {}
-
-    def graph(tagger: Tagger, *, top_k: int, stored: Any) -> Any:
-        key = id(tagger), top_k
-        if key not in graphs:
-            graphs[key] = tagger, graph_of(tagger, top_k=top_k, stored=stored)  # `tagger` keeps id
-        return graphs[key][1].clone()
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "graph_of", graph)
+        patch.setattr(module, "graph_of", traced)
         yield
 
 
@@ -212,7 +202,7 @@ def test_a_graph_that_says_other_than_pytorch_is_not_written(
 ) -> None:
 
     def other(tagger: Tagger, **options: Any) -> Any:
-        graph = graph_of(tagger, **options)
+        graph = traced(tagger, **options)
         spoil(graph, lambda array: array + 0.1)
         return graph
 
@@ -224,14 +214,14 @@ def test_a_graph_that_says_other_than_pytorch_is_not_written(
 
 @pytest.mark.parametrize("precision", ["fp16", "uint8"])
 def test_weights_that_are_no_numbers_have_no_code(tagger: Tagger, precision: Any) -> None:
-    graph = graph_of(tagger, top_k=20, stored="uint8")
+    graph = traced(tagger, top_k=20, stored="uint8")
     spoil(graph, lambda array: array + np.nan)
     with pytest.raises(DataError, match=r"layers\.0\.linear\.weight holds NaN or infinity"):
         pack(graph, precision, "uniform")
 
 
 def test_a_weight_that_half_precision_cannot_hold_stays(tagger: Tagger) -> None:
-    graph = graph_of(tagger, top_k=20, stored="uint8")
+    graph = traced(tagger, top_k=20, stored="uint8")
     spoil(graph, lambda array: array + 70_000)
     pack(graph, "fp16", "uniform")
     kinds = {name: value.dtype for name, value in graph.graph.initializers.items()}

@@ -65,7 +65,7 @@ def two() -> Iterator[Local]:
 
 def two_slow(folder: Path) -> list[Step]:
     means = {"log": folder / "log"}
-    return [step(slow, name=name, ticks=300, seconds=0.05, means=means) for name in ("a", "b")]
+    return [step(slow, name=name, ticks=9000, seconds=0.05, means=means) for name in ("a", "b")]
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -221,17 +221,17 @@ def test_the_log_keeps_what_a_step_says(tmp_path: Path, two: Local) -> None:
 def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(tmp_path: Path) -> None:
     goals, root = two_slow(tmp_path), tmp_path / "work"
     process = start(tmp_path)
-    until(lambda: min(ticks(goals, root)) >= 2, 30)
+    until(lambda: min(ticks(goals, root)) >= 2, 300)
     workers = workers_of(goals, root)
     process.send_signal(signal.SIGINT)
-    words = process.communicate(timeout=30)[1]
+    words = process.communicate(timeout=300)[1]
     assert process.returncode != 0 and "the same command goes on (2 of 2 steps are to do)" in words
     assert words.count("stopped after") == 2 and not any(map(is_alive, workers))
     before = ticks(goals, root)
-    assert all(2 <= count < 300 for count in before) and not list(root.glob("*.lock"))
+    assert all(2 <= count < 9000 for count in before) and not list(root.glob("*.lock"))
     process = start(tmp_path)
     try:
-        until(lambda: all(n > m for n, m in zip(ticks(goals, root), before, strict=True)), 30)
+        until(lambda: all(n > m for n, m in zip(ticks(goals, root), before, strict=True)), 300)
     finally:
         process.kill()
         process.communicate()
@@ -240,11 +240,11 @@ def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(tmp_path: Path) -> 
 def test_workers_stop_when_the_one_who_gives_orders_is_killed(tmp_path: Path) -> None:
     goals, root = two_slow(tmp_path), tmp_path / "work"
     process = start(tmp_path)
-    until(lambda: min(ticks(goals, root)) >= 1, 30)
+    until(lambda: min(ticks(goals, root)) >= 1, 300)
     workers = workers_of(goals, root)
     process.kill()
     process.communicate()
-    until(lambda: not any(map(is_alive, workers)))
+    until(lambda: not any(map(is_alive, workers)), 300)
     assert all(part_of(of, root).is_dir() for of in goals)
 
 

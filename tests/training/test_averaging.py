@@ -31,6 +31,9 @@ def recipe(**changes: Any) -> Recipe:
     return dataclasses.replace(RECIPE, optim=dataclasses.replace(FAST, **optim), **rest)
 
 
+LONG = recipe(swa_from=6, swa_every=2, validate_every=5, max_steps=13)
+
+
 def weights_of(run: Path) -> dict[str, Tensor]:
     return load_file(run / "model.safetensors")
 
@@ -159,12 +162,18 @@ def saves(seen: list[dict[str, Tensor]], save: Callable[..., None]) -> Callable[
     return noted
 
 
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a mean, not stopped."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(corpus, out, "nextvlad", nextvlad.TINY, LONG)
+    return out
+
+
 @pytest.mark.parametrize("stop", [4, 6, 9])  # before, at and after the first weights of the mean
 def test_a_training_that_was_stopped_goes_on_to_the_same_mean(
-    corpus: Path, tmp_path: Path, stop: int
+    corpus: Path, whole: Path, tmp_path: Path, stop: int
 ) -> None:
-    wanted = recipe(swa_from=6, swa_every=2, validate_every=5, max_steps=13)
-    train(corpus, tmp_path / "whole", "nextvlad", nextvlad.TINY, wanted)
 
     class Stopping(Watched):
         def __call__(self, batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
@@ -172,18 +181,18 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_mean(
                 raise KeyboardInterrupt
             return super().__call__(batch, model)
 
-    wanted = dataclasses.replace(wanted, save_minutes=0.0)
+    wanted = dataclasses.replace(LONG, save_minutes=0.0)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         train(corpus, tmp_path / "cut", "nextvlad", nextvlad.TINY, wanted, objective=Stopping())
     assert torch.load(tmp_path / "cut" / "resume.ckpt", weights_only=False)["global_step"] <= stop
     resume(tmp_path / "cut")
     states = [
-        torch.load(tmp_path / run / "resume.ckpt", weights_only=False) for run in ("whole", "cut")
+        torch.load(run / "resume.ckpt", weights_only=False) for run in (whole, tmp_path / "cut")
     ]
     for key in ("state_dict", "current_model_state", "averaging_state"):
         assert all(torch.equal(states[0][key][n], states[1][key][n]) for n in states[0][key])
-    whole, cut = weights_of(tmp_path / "whole"), weights_of(tmp_path / "cut")
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    one, two = weights_of(whole), weights_of(tmp_path / "cut")
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_training_that_is_made_longer_forgets_a_mean_that_began_too_early(
