@@ -137,9 +137,14 @@ class Blend:
                 flag = f"--{name.replace('_', '-')}"
                 raise ConfigError(f"must be at least 0, got {getattr(self, name)}", where=flag)
         if self.out is not None:
+            if self.out.resolve() in [path.resolve() for path in self.predictions]:
+                raise ConfigError(
+                    "is one of the files that are blended, and would be lost",
+                    where=f"--out {self.out}",
+                )
             refuse_output(self.out, overwrite=self.overwrite)
         if self.save is not None:
-            refuse_existing(self.save)
+            refuse_existing(self.save, "--save")
         if self.with_ is not None:
             given = {
                 "--method": self.method,

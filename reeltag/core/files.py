@@ -63,15 +63,15 @@ def _not_written(path: Path, error: OSError) -> OutputError:
     )
 
 
-def refuse_existing(path: Path) -> None:
-    """Raise OutputError if `path` is there already and is more than an empty folder."""
+def refuse_existing(path: Path, flag: str = "--out") -> None:
+    """Raise OutputError if `path`, given by `flag`, is there and is more than an empty folder."""
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
     if path.exists():
         raise OutputError(
             "exists already, and is not overwritten",
             where=path,
-            hint="Choose another --out, or remove it first.",
+            hint=f"Choose another {flag}, or remove it first.",
         )
 
 

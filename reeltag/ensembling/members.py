@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.vocabulary import Vocabulary
 from reeltag.inference.predictions import Predictions, open_predictions
 from reeltag.models.tagger import read_class_names
+
+_MANY = 100  # scores, of which one at least is a logit outside [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
     Raises:
         ConfigError: there is no file, or one stands twice.
         DataError: a file is none of predictions, or about other classes than the first: another
-            number of them, or other names in the run that it comes from, where that is still there.
+            number of them, or other names in the run that it comes from, where that is still there;
+            or its scores are probabilities, by the look of them.
     """
     if not paths:
         raise ConfigError("give at least one file of predictions, as `reeltag predict` makes it")
@@ -43,11 +48,38 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
         if place in places[:at]:
             raise ConfigError("stands twice among the files", where=paths[at])
     files = [open_predictions(path) for path in paths]
+    for file in files:
+        _refuse_probabilities(file)
     names = [_names(file) for file in files]
     named = next((at for at, found in enumerate(names) if found), 0)
     for file, found in zip(files, names, strict=True):
         _refuse_other_classes(file, found, files[0], files[named], names[named])
     return files
+
+
+def _refuse_probabilities(file: Predictions) -> None:
+    """Raise DataError where all of many scores lie in [0, 1], by the file's own statistics.
+
+    A model is as good as never unsure in this way of all that it lists: as logits these would be
+    probabilities between 0.50 and 0.73.
+    """
+    about = pq.read_metadata(file.path)
+    groups = [about.row_group(at) for at in range(about.num_row_groups)]
+    columns = [group.column(at) for group in groups for at in range(group.num_columns)]
+    scores = [column for column in columns if column.path_in_schema.startswith("scores")]
+    known = [column.statistics for column in scores]
+    if sum(column.num_values for column in scores) < _MANY or not all(
+        one is not None and one.has_min_max for one in known
+    ):
+        return
+    least, most = min(one.min for one in known), max(one.max for one in known)
+    if least >= 0 and most <= 1:
+        raise DataError(
+            f"has scores from {least:.3g} to {most:.3g} alone: probabilities, it seems, where "
+            "logits are needed",
+            where=file.path,
+            hint="Write log(p / (1 - p)), or predict again with `reeltag predict`.",
+        )
 
 
 def _names(file: Predictions) -> tuple[str, ...]:

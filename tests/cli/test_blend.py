@@ -88,7 +88,10 @@ def test_options_that_contradict_each_other_are_told(
     made = tmp_path / "B"
     made.mkdir()
     (made / "something").touch()
-    assert "exists already" in refusal(capfd, path, "--save", made)
+    told = refusal(capfd, path, "--save", made)
+    assert "exists already" in told and "Choose another --save" in told
+    told = refusal(capfd, path, "--out", path, "--overwrite")
+    assert "is one of the files that are blended" in told and read(path) == drawn(0)
 
 
 def test_bad_files_are_told_and_nothing_is_written(
@@ -118,6 +121,17 @@ def test_bad_files_are_told_and_nothing_is_written(
         told_us = refusal(capfd, good, bad, "--out", tmp_path / "P")
         assert told in told_us and str(bad) in told_us
         assert not list(tmp_path.glob("P*"))
+
+
+def test_probabilities_that_are_said_to_be_logits_are_told_by_their_looks(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = {key: {c: 1 / (1 + np.exp(-s)) for c, s in of.items()} for key, of in drawn(1).items()}
+    good, bad = write(tmp_path / "good", drawn(0)), write(tmp_path / "bad", said)
+    told = refusal(capfd, good, bad, "--out", tmp_path / "P")
+    assert str(bad) in told and "probabilities, it seems, where logits are needed" in told
+    few = {key: said[key] for key in list(said)[:20]}  # so few may well be logits
+    answer(capfd, write(tmp_path / "few", few), "--out", tmp_path / "P")
 
 
 def test_training_videos_need_allow_leak(
