@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.deploy import export as module
 from reeltag.deploy.combined import Combined
 from reeltag.deploy.export import ExportConfig, export
 from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
@@ -18,8 +20,22 @@ from reeltag.deploy.sources import source_of
 from reeltag.ensembling.blend_folder import Blend
 from reeltag.ensembling.combining import weighted
 from reeltag.ensembling.members import Member
-from reeltag.models.tagger import AnyTagger
-from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of
+from reeltag.models.tagger import AnyTagger, Tagger
+from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
+
+LARGE: dict[str, Any] = {"hidden": (4096,), "input_dropout": 0.0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "graph_of", traced)
+        yield
+
+
+def pair() -> tuple[Tagger, Tagger]:
+    """Return two taggers of one family, each with two tensors of more than 17,000 numbers."""
+    return tagger_of("early_concat_fcn", **LARGE), tagger_of("early_concat_fcn", seed=1, **LARGE)
 
 
 class Says(AnyTagger):
@@ -114,7 +130,9 @@ def blend_of(folder: Path, method: Any, *members: AnyTagger, **fields: Any) -> P
 
 @pytest.mark.parametrize("method", ["class-weights", "geometric"])
 def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
-    members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
+    members = pair()
+    if method != "geometric":
+        members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
     weights = np.random.default_rng(0).uniform(0, 1, (2, 5)) if method != "geometric" else None
     out = tmp_path / "model.onnx"
     source = source_of(blend_of(tmp_path, method, *members, weights=weights))
@@ -128,16 +146,12 @@ def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
     else:
         p = (torch.from_numpy(weights)[:, None] * torch.stack([first, second]).sigmoid()).sum(0)
         torch.testing.assert_close(found.sigmoid()[p < 0.99], p[p < 0.99], rtol=1e-5, atol=1e-5)
-    assert [member["family"] for member in graph.about["members"]] == [
-        "logistic", "early_concat_fcn"
-    ]  # fmt: skip
+    assert [member["family"] for member in graph.about["members"]] == [m.family for m in members]
     assert graph.about["method"] == method and config_of(out) == {"data": {"splits": {}}}
 
 
 def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> None:
-    large: dict[str, Any] = {"hidden": (4096,), "input_dropout": 0.0}
-    members = tagger_of("early_concat_fcn", **large), tagger_of("early_concat_fcn", seed=1, **large)
-    source = source_of(blend_of(tmp_path, "mean", *members))
+    source = source_of(blend_of(tmp_path, "geometric", *pair()))
     with pytest.raises(ConfigError) as caught:
         export(source, tmp_path / "model.onnx", ExportConfig(max_bytes="180kB"))
     assert "No precision fits" in str(caught.value)
