@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.proofs import DATA, WORK, YT8M, reeltag
+from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, reeltag
 from benchmarks.record import write_result
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
@@ -83,6 +83,18 @@ MOMENTS = (
     ("predict_segments-II", "predict_segments-I"),
     ("predict_segments-II", "copy_video_scores-I"),
 )
+AXON = (  # mean-..., combine-... hold ensembles
+    ("mean-mean-7-test", "predict_videos-lstm-1-test"),
+    ("mean-mean-14-test", "mean-mean-7-test"),
+    ("combine-weights-14-sgd-test", "mean-mean-14-test"),
+    ("combine-weights-14-nnls-test", "mean-mean-14-test"),
+    ("combine-weights-14-nnls-test", "predict_videos-lstm-2-test"),
+    ("combine-weights-14-sgd-test", "combine-class-weights-14-sgd-test"),
+    ("predict_videos-student-1-test", "predict_videos-student-0-test"),
+    ("predict_videos-student-0.5-test", "predict_videos-student-0-test"),
+    ("predict_videos-relation-test", "predict_videos-longer-test"),
+    ("mean-netvlad+moe-augmented-test", "predict_videos-netvlad-1-test"),
+)
 SMALLER = "--clusters 32 --hidden 512 --epochs 12 --rate 0.001"
 PROOFS = {
     "oppo2019-reels": Proof(solution="oppo2019", data="reels", orders=OPPO),
@@ -105,6 +117,16 @@ PROOFS = {
         flags="--implications {implications} --epochs 12 --rate 0.001",
         labels=f"{{data}}/yt8m {YT8M}",
         orders=AUTOHOME,
+    ),
+    "axon2018-audioset": Proof(
+        solution="axon2018", data="audioset", flags=AUDIOSET, orders=AXON, metric="gap@20"
+    ),
+    "samsung2018-yt8m": Proof(
+        solution="samsung2018",
+        data="yt8m",
+        flags=f"{YT8M} --members fcn fcn-dropout fcn-joint fcn-2-layers fcn-under-fitted "
+        "sub-net-b sub-net-c resnet",
+        metric="gap@20",
     ),
     "moments-reels": Proof(solution="moments", data="reels", orders=MOMENTS),
     "moments-mosaics": Proof(solution="moments", data="mosaics", orders=MOMENTS),
