@@ -14,7 +14,7 @@ import torch
 from reeltag.augment.plan import PlanConfig
 from reeltag.augment.writing import Making
 from reeltag.cli.main import run
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import videos
 from reeltag.data.index import open_index
 from reeltag.data.records.example import decode_example
@@ -66,11 +66,6 @@ def moved(before: dict[str, Step], after: dict[str, Step]) -> set[str]:
 
 def parts_of(folder: Path, **patterns: str) -> Parts:
     return held_out_parts(open_index(folder, quiet=True), **patterns)
-
-
-def shards(folder: Path, parts: Parts, split: Split) -> list[str]:
-    index = open_index(folder, quiet=True)
-    return [index.shards[number] for number in parts.splits.shards(index, split)]
 
 
 def test_ensembles_are_of_what_they_are_called_and_learn_on_held_out_videos(data: Path) -> None:
@@ -205,44 +200,6 @@ def test_the_scale_follows_the_data_and_given_numbers_stay(
     assert (many.batch_size, many.hidden, many.clusters, many.patience) == (64, 7, 256, 3)
 
 
-def test_a_tenth_of_validate_is_held_out_and_the_rest_teaches(data: Path) -> None:
-    parts = parts_of(data)
-    assert shards(data, parts, "validate") == ["validate0005.tfrecord"]
-    taught = shards(data, parts, "train")
-    assert "validate0004.tfrecord" in taught and "train0005.tfrecord" in taught
-    assert not set(taught) & set(shards(data, parts, "test")) and parts.judge == "test"
-    labels = open_index(data, quiet=True).table["labels"].to_pylist()
-    assert sum(parts.counts.values()) == sum(map(bool, labels)) < 72  # the others teach nothing
-
-
-def test_where_only_validate_is_there_its_tenth_judges_and_that_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in (14, 15, 16):
-        records = [video_record(f"{number}-{at}") for at in range(number)]
-        write_shard(tmp_path / "video" / f"validate00{number}.tfrecord", records)
-    parts = parts_of(tmp_path)
-    assert parts.judge == "validate" and parts.counts == {"train": 30, "validate": 15}
-    assert "no test video has labels: the 15 held-out" in capsys.readouterr().err
-    parts = parts_of(
-        tmp_path, train="video/*14", validate="video/validate0015", test="*/validate0016"
-    )
-    assert parts.judge == "test" and parts.counts == {"train": 14, "validate": 15, "test": 16}
-    write_shard(tmp_path / "video" / "test00.tfrecord", [video_record("t", labels=())])
-    assert parts_of(tmp_path).judge == "validate"  # as the challenge has it: test has no labels
-
-
-def test_audioset_is_split_by_its_names_or_by_patterns(tmp_path: Path) -> None:
-    for name in ("bal_train-06-of-08", "bal_train-07-of-08", "eval-00-of-04"):
-        write_shard(tmp_path / f"{name}.tfrecord", [frame_record(f"{name}-{k}") for k in range(9)])
-    by_name = parts_of(tmp_path)
-    given = parts_of(tmp_path, train="bal_train-0[0-6]*", validate="bal_train-07*", test="eval*")
-    for parts in (by_name, given):
-        assert shards(tmp_path, parts, "validate") == ["bal_train-07-of-08.tfrecord"]
-        assert parts.judge == "test" and set(parts.counts.values()) == {9}
-        assert parts.labels == 9  # each of 9 training clips has both labels
-
-
 def test_video_level_records_are_learned_from_as_they_are(tmp_path: Path) -> None:
     for name in ("train0", "validate0", "test0"):
         records = [video_record(f"{name}-{k}") for k in range(9)]
@@ -339,19 +296,6 @@ def test_bad_options_are_refused_before_anything_runs(
     said = " ".join(capfd.readouterr().err.split())
     assert told in said and "Traceback" not in said
     assert not out.exists()
-
-
-def test_data_without_labels_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n")
-    write_shard(tmp_path / "train0.tfrecord", [frame_record("a", labels=())])
-    write_shard(tmp_path / "validate0.tfrecord", [frame_record("b")])
-    with pytest.raises(DataError, match="no video with labels teaches") as caught:
-        parts_of(tmp_path)
-    assert "--train GLOB" in caught.value.hint and "reeltag info" in caught.value.hint
-    write_shard(tmp_path / "train0.tfrecord", [frame_record("a")])
-    write_shard(tmp_path / "validate0.tfrecord", [frame_record("b", labels=())])
-    with pytest.raises(DataError, match="is held out"):
-        parts_of(tmp_path)
 
 
 def figures(steps: Iterable[Step], root: Path) -> dict[str, float]:

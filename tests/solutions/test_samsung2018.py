@@ -171,24 +171,6 @@ def test_recipes_are_the_authors(data: Path) -> None:
     assert len(small.fleet) < 20 and small.sizes.soft_weight == 0.7
 
 
-def test_train_and_validate_teach_together_and_patterns_stay_apart(tmp_path: Path) -> None:
-    for name in ("train0", "validate0", "validate1", "validate2"):
-        records = [video_record(f"{name}-{at}", labels=[at % 3]) for at in range(4)]
-        write_shard(tmp_path / f"{name}.tfrecord", records)
-    index = open_index(tmp_path, quiet=True)
-
-    def shards(**given: object) -> tuple[list[str], list[str]]:
-        splits = fold_parts(index, folds=2, **given).splits  # type: ignore[arg-type]
-        train, test = (splits.shards(index, of) for of in ("train", "test"))
-        return [index.shards[at][:-9] for at in train], [index.shards[at][:-9] for at in test]
-
-    taught = ["train0", "validate0", "validate1"]
-    assert shards(test="validate2") == (taught, ["validate2"])
-    assert shards(validate="validate[01]", test="validate2") == (taught, ["validate2"])
-    assert shards(test="validate2", with_validate=False) == (["train0"], ["validate2"])
-    assert shards(train="validate0", validate="validate1", test="validate2")[0] == taught[1:]
-
-
 def test_a_plan_knows_the_cost_of_every_step(data: Path, tmp_path: Path) -> None:
     found = plan(solve(data, TINY).steps, tmp_path)
     assert found.unknown == 0 and 0 < found.seconds < 60
