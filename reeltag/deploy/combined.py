@@ -22,7 +22,7 @@ Rule = Literal["arithmetic", "geometric"]
 
 LEAST = 1e-38  # weight or probability that counts as 0 does, but has a logarithm
 LOG_OF_0 = -1e4
-UNLISTED = -100.0  # logit of p = 0
+UNLISTED = -100.0  # logit of p = 0, of a class that is no candidate
 EDGE, RISE = 1e-6, 100.0  # beyond p = 1 - EDGE the logit rises by RISE for each 1.0 of the sum
 
 
@@ -34,8 +34,8 @@ class Combined(AnyTagger):
 
     It is what `reeltag blend` does, but for the classes that a prediction file leaves out, which
     count as p = 0 there. Weights may be below 0 or sum to other than 1; a sum above 1 - 1e-6 goes
-    on rising, so that no order is lost. With `candidates`, a class that is not among a member's
-    best has p = 0 there (geometric: the lowest logit among them).
+    on rising, so that no order is lost. With `candidates`, a class that is among the best of no
+    member has p = 0; of one that is, all members count, however far down it is for some.
 
     Args:
         members: at least one; of the same classes and streams.
@@ -84,7 +84,15 @@ class Combined(AnyTagger):
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Map frames (B, T, D), as stored, to logits (B, C)."""
         answers = [member(frames_BTD, mask_BT).float() for member in self.members]
-        logits_MBC = torch.stack([self._cut(logits_BC) for logits_BC in answers])
+        logits_MBC = torch.stack(answers)
+        logits_BC = self._mean(logits_MBC)
+        if not self.candidates:
+            return logits_BC
+        lowest_MB1 = logits_MBC.topk(self.candidates).values[:, :, -1:]
+        return torch.where((logits_MBC >= lowest_MB1).any(0), logits_BC, UNLISTED)
+
+    def _mean(self, logits_MBC: Tensor) -> Tensor:
+        """Map the members' logits to (B, C), those of the mean."""
         weights = self.weights.view(len(self.members), 1, -1)
         if self.rule == "geometric":
             return (weights * logits_MBC).sum(0)
@@ -99,14 +107,6 @@ class Combined(AnyTagger):
         beyond_BC = math.log1p(-EDGE) - math.log(EDGE) + RISE * (yes_BC - (1 - EDGE))
         may_exceed = (self.rest < 0) | (self.weights < 0).any(0)
         return torch.where((yes_BC > 1 - EDGE) & may_exceed, beyond_BC, inside_BC)
-
-    def _cut(self, logits_BC: Tensor) -> Tensor:
-        """Return the logits of one member, those of no candidates replaced."""
-        if not self.candidates:
-            return logits_BC
-        lowest_B1 = logits_BC.topk(self.candidates).values[:, -1:]
-        unlisted = lowest_B1 if self.rule == "geometric" else UNLISTED
-        return torch.where(logits_BC >= lowest_B1, logits_BC, unlisted)
 
 
 def _log(share: Tensor) -> Tensor:

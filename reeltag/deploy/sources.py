@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.deploy.combined import Combined
 from reeltag.deploy.loading import is_graph
@@ -38,6 +39,8 @@ class Source:
 
 def source_of(path: Path) -> Source:
     """Read a run folder, or a folder of `reeltag blend --save` and the runs that it names.
+
+    A member without any weight is left out, but for a blend of candidates, which it has a say in.
 
     Raises:
         ConfigError: it is a blend that no graph can be, or its members do not fit each other.
@@ -74,9 +77,15 @@ def _of_blend(folder: Path) -> Source:
                 where=folder,
                 hint="Blend the predictions of runs.",
             )
-    taggers = [Tagger.load(run) for run in runs]
     equal = torch.full((len(runs),), 1 / len(runs), dtype=torch.float64)
     weights = equal if blend.weights is None else torch.from_numpy(blend.weights)
+    counts = (weights != 0).view(len(runs), -1).any(1)
+    if counts.any() and not counts.all() and not blend.candidates:  # least squares leaves some out
+        unused = [str(run) for run, does in zip(runs, counts.tolist(), strict=True) if not does]
+        say(f"left out, as the blend gives them no weight: {', '.join(unused)}")
+        runs = [run for run, does in zip(runs, counts.tolist(), strict=True) if does]
+        weights = weights[counts]
+    taggers = [Tagger.load(run) for run in runs]
     tagger = Combined(
         taggers,
         weights,

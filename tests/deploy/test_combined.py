@@ -17,11 +17,13 @@ from reeltag.deploy.combined import Combined
 from reeltag.deploy.export import ExportConfig, export
 from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
 from reeltag.deploy.sources import source_of
+from reeltag.ensembling.blend import blend, plain
 from reeltag.ensembling.blend_folder import Blend
 from reeltag.ensembling.combining import weighted
 from reeltag.ensembling.members import Member
 from reeltag.models.tagger import AnyTagger, Tagger
 from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
+from tests.ensembling.made import Listed, read, write
 
 LARGE: dict[str, Any] = {"hidden": (4096,), "input_dropout": 0.0}
 
@@ -102,13 +104,23 @@ def test_geometric_is_the_mean_of_logits(logits_MBC: Tensor) -> None:
     torch.testing.assert_close(found, logits_MBC.mean(0))
 
 
-def test_what_is_no_candidate_of_a_member_counts_as_0_there() -> None:
-    logits = torch.tensor([[[2.0, 1.0, 0.0]], [[-1.0, 0.5, 3.0]]])
-    found = blended(logits, torch.tensor([0.5, 0.5]), candidates=2)
-    p = torch.tensor([[[2.0, 1.0, -100.0]], [[-100.0, 0.5, 3.0]]]).sigmoid().mean(0)
-    torch.testing.assert_close(found.sigmoid(), p)
-    found = blended(logits, torch.tensor([0.5, 0.5]), "geometric", candidates=2)
-    torch.testing.assert_close(found, torch.tensor([[1.25, 0.75, 2.0]]))
+@pytest.mark.parametrize("rule", ["arithmetic", "geometric"])
+def test_candidates_are_those_that_blending_of_files_has(
+    logits_MBC: Tensor, rule: Any, tmp_path: Path
+) -> None:
+    listed: list[Listed] = [
+        {(str(b), -1): dict(enumerate(row.tolist())) for b, row in enumerate(logits_BC)}
+        for logits_BC in logits_MBC
+    ]
+    files = [write(tmp_path / str(m), each, num_classes=7) for m, each in enumerate(listed)]
+    found = blended(logits_MBC, torch.full((3,), 1 / 3), rule, candidates=2)
+    blend(files, plain(files, "mean" if rule == "arithmetic" else rule, 2), tmp_path / "P")
+    expected = torch.full((4, 7), -100.0)
+    for (name, _), classes in read(tmp_path / "P").items():
+        for c, logit in classes.items():
+            expected[int(name), c] = logit
+    assert 8 < (expected > -100).sum() < 4 * 7
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def blend_of(folder: Path, method: Any, *members: AnyTagger, **fields: Any) -> Path:
@@ -148,6 +160,22 @@ def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
         torch.testing.assert_close(found.sigmoid()[p < 0.99], p[p < 0.99], rtol=1e-5, atol=1e-5)
     assert [member["family"] for member in graph.about["members"]] == [m.family for m in members]
     assert graph.about["method"] == method and config_of(out) == {"data": {"splits": {}}}
+
+
+@pytest.mark.parametrize(("candidates", "left"), [(0, ["early_concat_fcn"]), (2, None)])
+def test_a_member_without_weight_is_left_out_unless_it_brings_candidates(
+    tmp_path: Path, candidates: int, left: list[str] | None
+) -> None:
+    members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
+    weights = np.array([0.0, 0.8])
+    folder = blend_of(tmp_path, "weights", *members, weights=weights, candidates=candidates)
+    source, batch = source_of(folder), some_frames()
+    assert [of["family"] for of in source.members] == (left or [m.family for m in members])
+    if left:
+        with torch.inference_mode():
+            found, expected = source.tagger(*batch), members[1](*batch)
+        torch.testing.assert_close(found.sigmoid(), 0.8 * expected.sigmoid())
+        assert source.prefixes == {"members.0.": "run1"}
 
 
 def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> None:
