@@ -22,7 +22,7 @@ from typing import Any, Literal
 import onnx_ir as ir
 
 from reeltag.core.errors import ConfigError, OutputError
-from reeltag.deploy.budget import Precision, parse_bytes, told_bytes
+from reeltag.deploy.budget import LARGE, Precision, parse_bytes, told_bytes
 from reeltag.deploy.checking import difference_on_made_input
 from reeltag.deploy.codebooks import Rule
 from reeltag.deploy.graph import graph_of, input_of
@@ -65,7 +65,8 @@ def export(
     """Write the graph of `source`, and return what came of it.
 
     The answer: path, bytes (of all files), precision, codebook, top_k, input, weights (numbers in
-    its tensors), max_difference (the largest of a probability between the graph in onnxruntime and
+    its tensors), packed (how many of them are in that precision, where it is a lower one),
+    max_difference (the largest of a probability between the graph in onnxruntime and
     PyTorch, on made input), seconds.
 
     Args:
@@ -99,7 +100,7 @@ def export(
     _describe(model, tagger, about)
     budget = budget_of(model, source.prefixes)
     budget.refuse_above(limit, config.precision)
-    pack(model, config.precision, config.codebook)
+    packed = pack(model, config.precision, config.codebook)
     with _part(out) as part:
         size = _write(model, part)
         if size > limit:  # the count is a bound, so this is for the case that it is not
@@ -115,6 +116,7 @@ def export(
         "top_k": about["top_k"],
         "input": stored,
         "weights": sum(weight.elements for weight in budget.weights),
+        "packed": packed,
         "max_difference": difference,
         "seconds": round(time.monotonic() - begun, 1),
     }
@@ -185,9 +187,16 @@ def _part(out: Path) -> Iterator[Path]:
 
 def told(answer: dict[str, Any]) -> str:
     """Return what an export came to, for people."""
+    numbers, precision = f"{answer['weights']:,} numbers", answer["precision"]
+    if precision == "fp32":
+        numbers += " in fp32"
+    elif answer["packed"]:
+        rule = f" ({answer['codebook']})" if answer["codebook"] else ""
+        numbers += f", {answer['packed']:,} of them in {precision}{rule}"
+    else:
+        numbers += f", all in fp32: no tensor that {precision} is for has more than {LARGE:,}"
     lines = [
-        f"{answer['path']}: {told_bytes(answer['bytes'])}, {answer['weights']:,} numbers in "
-        f"{answer['precision']}" + (f" ({answer['codebook']})" if answer["codebook"] else ""),
+        f"{answer['path']}: {told_bytes(answer['bytes'])}, {numbers}",
         f"checked against PyTorch: a probability differs by {answer['max_difference']:.2g} at most "
         "on made input",
     ]

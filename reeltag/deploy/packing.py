@@ -27,15 +27,15 @@ def budget_of(model: ir.Model, members: dict[str, str]) -> Budget:
     return Budget(weights=weights, rest=_bytes_without_large(model, weights), members=members)
 
 
-def pack(model: ir.Model, precision: Precision, rule: Rule) -> None:
-    """Put the large tensors of a graph into a lower precision, in place.
+def pack(model: ir.Model, precision: Precision, rule: Rule) -> int:
+    """Put the large tensors of a graph into a lower precision, and return how many numbers are now.
 
     Half precision ends at 65,504: a tensor that goes beyond stays in float32.
 
     Raises:
         DataError: a weight is not a number.
     """
-    values = list(model.graph.initializers.values())
+    values, packed = list(model.graph.initializers.values()), 0
     large = [value for value in values if _weight(value).packable]
     for value in track(large, f"packing into {precision}"):
         array = tensor_of(value)
@@ -45,6 +45,10 @@ def pack(model: ir.Model, precision: Precision, rule: Rule) -> None:
             _put_codes(model.graph, value, array, rule)
         elif precision == "fp16" and np.abs(array).max() <= HALF_MOST:
             _put_half(model.graph, value, array)
+        else:
+            continue
+        packed += array.size
+    return packed
 
 
 def tensor_of(value: ir.Value) -> NDArray[np.float32]:

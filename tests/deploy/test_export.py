@@ -14,7 +14,7 @@ import torch
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.deploy import export as module
-from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.export import ExportConfig, export, told
 from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import Source, source_of
@@ -125,7 +125,8 @@ def test_lower_precision_is_smaller_and_still_close(
 ) -> None:  # fmt: skip
     out = tmp_path / "model.onnx"
     answer = export(source, out, ExportConfig(precision=precision, codebook=rule))
-    assert answer["bytes"] == out.stat().st_size
+    assert answer["bytes"] == out.stat().st_size and answer["packed"] < answer["weights"]
+    assert f"{answer['packed']:,} of them in {precision}" in told(answer)
     less = exported.stat().st_size - answer["bytes"]
     # but for two codebooks of 1 kB, the nodes that unpack, and a word in the metadata
     assert abs(saved * 53_248 - less) < 4_000
@@ -134,6 +135,12 @@ def test_lower_precision_is_smaller_and_still_close(
         lost = (OnnxTagger(out)(*batch).sigmoid() - tagger(*batch).sigmoid()).abs().max()
     # half precision keeps 11 bits of a weight, a uniform codebook 8 of the largest
     assert 0 < lost < {"fp16": 1e-3, "uint8": 0.03}[precision]
+
+
+def test_where_nothing_is_large_it_says_that_all_stays_as_it_is(tmp_path: Path) -> None:
+    run = run_of(tagger_of("logistic"), tmp_path / "RUN", data={"splits": {}})
+    answer = export(source_of(run), tmp_path / "model.onnx", ExportConfig(precision="uint8"))
+    assert answer["packed"] == 0 and "numbers, all in fp32: no tensor" in told(answer)
 
 
 def test_arithmetic_is_in_float32_whatever_is_stored(source: Source, tmp_path: Path) -> None:
