@@ -55,7 +55,7 @@ def test_a_constant_stays_itself(rule: Rule) -> None:
 
 
 def test_up_to_256_different_values_are_kept_by_k_means() -> None:
-    few = np.random.default_rng(0).choice(np.float32([-7, -0.001, 0, 0.5, 100]), 20_000)
+    few = np.random.default_rng(0).choice(np.array([-7, -0.001, 0, 0.5, 100], np.float32), 20_000)
     np.testing.assert_allclose(coded(few, "kmeans").values(), few, rtol=1e-6)
 
 
