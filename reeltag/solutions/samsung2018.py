@@ -6,12 +6,12 @@ Needs:     labels of whole videos, train, validate and test (--train, --validate
            shards). YouTube-8M's video-level files, 18 GB; with frame-level files the networks on
            frames take part; a GPU
 Cost:      published sizes: 95 (with frames 115) networks in five folds each, weeks on a GPU, some
-           300 GB; 20,000 videos: three quarters of an hour of a core, 2 GB
+           300 GB; 20,000 videos: three quarters of an hour on a core, 2 GB
 Run:       reeltag solve samsung2018 --data DATA --out WORK
 Try:       reeltag solve samsung2018 --tiny --out WORK
 Reaches:   YouTube-8M shards, 20,252 videos: LightGBM over 8 networks GAP .7095 (best alone .7016),
-           ResNetLike .660 -> .665 with soft labels, one graph .692 (slides: .861 with mixup -> .874,
-           .88743, .88729); docs/reproductions.md
+           ResNetLike .660 -> .665 with soft labels, one graph .692 (slides: .861 with mixup to
+           .874, .88743, .88729); docs/reproductions.md
 Departs:   running statistics in batch norms; probabilities of the trees, where the code takes
            classes; small sizes have networks of ours among the fleet (docs/departures.md)
 """
