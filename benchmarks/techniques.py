@@ -1,7 +1,7 @@
 """Each technique on and off on real data, same budget, several seeds: docs/techniques.md.
 
     python -m benchmarks.techniques [RACE ...] [--seed 0 1 2]    train what is missing
-    python -m benchmarks.techniques --table      compare what is there: results/techniques.json
+    python -m benchmarks.techniques [RACE ...] --table    compare: results/techniques.json
 
 A race is a data set with a budget; a run is one way of training in it, told by the commands that a
 person would type (benchmarks/technique_runs.py). Runs that start from another run find it trained.
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.proofs import DATA, WORK, composed, reeltag
-from benchmarks.record import write_result
+from benchmarks.record import read_result, write_result
 from benchmarks.technique_comparisons import COMPARISONS, Comparison
 from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
@@ -41,7 +41,14 @@ def main() -> int:
     work = options.work / "techniques"
     work.mkdir(parents=True, exist_ok=True)
     if options.table:
-        write_result("techniques", "python -m benchmarks.techniques", table(options.data, work))
+        found = table(options.races or list(RACES), options.data, work)
+        if options.races:  # what is known of the others stays
+            known = read_result("techniques")
+            for part, rows in found.items():
+                others = {race: [r for r in known[part] if r["race"] == race] for race in RACES}
+                others |= {race: [r for r in rows if r["race"] == race] for race in options.races}
+                found[part] = [row for race in RACES for row in others[race]]
+        write_result("techniques", "python -m benchmarks.techniques", found)
         return 0
     for seed in options.seed:
         for race in options.races or RACES:
@@ -103,10 +110,11 @@ def place(course: Race, data: Path, work: Path) -> Path:
     return named
 
 
-def table(data: Path, work: Path) -> dict[str, Any]:
+def table(races: list[str], data: Path, work: Path) -> dict[str, Any]:
     """Return every run that is there with its score, and every comparison of two of them."""
     runs, compared = [], []
-    for race, course in RACES.items():
+    for race in races:
+        course = RACES[race]
         for name, run in RUNS[race].items():
             seeds = [s for s in range(10) if (work / f"{race}-{name}-seed{s}.parquet").exists()]
             if seeds:
