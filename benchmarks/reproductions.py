@@ -24,7 +24,8 @@ from benchmarks.record import write_result
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
 from reeltag.inference.compare import differences
-from reeltag.inference.evaluate import AverageOver, Scored, scored
+from reeltag.inference.evaluate import Scored, scored
+from reeltag.metrics.segment import AverageOver
 from reeltag.report.results import ResultTable, read_results
 
 SEEDS = range(10)  # that may lie under WORK

@@ -157,9 +157,11 @@ def difference(
     if not files:
         return None
     root = place(course, data, work)
-    ours = [(file, _scored(file, root, course.splits)) for file, _ in files]
-    theirs = [(file, _scored(file, root, course.splits)) for _, file in files]
-    found = differences(ours, theirs)[course.metric]
+    sides = [
+        [(file, _scored(file, root, course.splits)) for file in side]
+        for side in zip(*files, strict=True)
+    ]
+    found = differences(*sides)[course.metric]
     return {
         "race": race,
         **dataclasses.asdict(each),

@@ -33,7 +33,7 @@ from reeltag.inference.predict import (
 from reeltag.inference.predictions import Rows, open_predictions
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.windows import SEGMENT_SECONDS
-from reeltag.models.tagger import Tagger
+from reeltag.models.tagger import AnyTagger, Tagger
 
 Ratings: TypeAlias = Mapping[tuple[str, int, int], bool]  # id, start, class -> verdict
 
@@ -152,7 +152,7 @@ def scored_segments(
     *,
     split: Split = "test",
     splits: Splits = PUBLISHED_SPLITS,
-    video_source: Tagger | Path | None = None,
+    video_source: AnyTagger | Path | None = None,
     pool: Sequence[int] = (),
 ) -> Iterator[Rows]:
     """Yield what a tagger says of the segments of a split, in the order of the index.
