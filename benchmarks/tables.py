@@ -162,21 +162,24 @@ def _paper_table(table: dict[str, Any]) -> str:
         return "" if value is None else f"{value:.{digits}f}"
 
     paper = [f"paper: {metric}" for metric in table["paper"]]
-    seeds = [head for metric in table["ours"] for head in (f"ours: {metric}", "by seed")]
+    seeds = [head for metric in table["ours"] for head in (f"ours: {metric}", "by seed, or 95 %")]
     rows = [f"**{table['title']}**", ""]
     rows.append(f"| | {' | '.join([*paper, *seeds])} |")
     rows.append("|---" * (1 + len(paper) + len(seeds)) + "|")
     for row in table["rows"]:
         cells = [told(value) for value in row["paper"] or [None] * len(paper)]
-        for value, by in zip(row["ours"], row["seeds"], strict=True):
-            cells += [told(value), ", ".join(map(told, by))]
+        for value, by, ends in zip(row["ours"], row["seeds"], row["intervals"], strict=True):
+            interval = f"[{', '.join(map(told, ends))}]" if ends else ""
+            cells += [told(value), ", ".join(map(told, by)) or interval]
         rows.append(f"| {row['name']} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def _orders(proof: dict[str, Any]) -> str:
     """Return a row for each pair of models of which the paper says which is better."""
-    rows = [f"**The paper's orders, {proof['metric']}, {len(proof['seeds'])} seeds**", ""]
+    seeds = len(proof["seeds"])
+    told = f"{seeds} seeds" if seeds > 1 else "one seed"
+    rows = [f"**The orders, {proof['metric']}, {told}**", ""]
     rows.append("| better | than | ours | against | difference [95 %] | holds here |")
     rows.append("|---|---|---|---|---|---|")
     for each in proof["orders"]:
