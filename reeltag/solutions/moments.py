@@ -8,8 +8,8 @@ Run:       reeltag solve moments --data DATA --out WORK
 Try:       reeltag solve moments --tiny --out WORK
 Reaches:   docs/reproductions.md
 Departs:   one NeXtVLAD; whole videos, then rated segments (+ .08 MAP on reels), rated classes
-           weighing 2.5 and unrated ones 0.1 (+ .004 on reels, + .055 on mosaics over the mask). Left
-           out: soft labels, noise and mixup, which gained nothing sure on reels, and correlation
+           weighing 2.5 and unrated ones 0.1 (over the mask + .004 on reels, + .055 on mosaics).
+           Left out: soft labels, noise and mixup, which gained nothing sure on reels, and correlation
            targets, whose gain on mosaics (+ .009) hangs on labels that imply each other
 
 Part of the rated videos is held out and judges, beside the two things one has without ratings: the
