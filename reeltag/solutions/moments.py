@@ -9,8 +9,8 @@ Try:       reeltag solve moments --tiny --out WORK
 Reaches:   docs/reproductions.md
 Departs:   one NeXtVLAD; whole videos, then rated segments (+ .08 MAP on reels), rated classes
            weighing 2.5 and unrated ones 0.1 (over the mask + .004 on reels, + .055 on mosaics).
-           Left out: soft labels, noise and mixup, which gained nothing sure on reels, and correlation
-           targets, whose gain on mosaics (+ .009) hangs on labels that imply each other
+           Left out: soft labels, noise and mixup, which gained nothing sure on reels, and
+           correlation targets, whose gain on mosaics hangs on labels that imply each other
 
 Part of the rated videos is held out and judges, beside the two things one has without ratings: the
 video's score copied to its segments, and stage I asked about each segment. The finder that you get
