@@ -11,6 +11,7 @@ paired bootstrap over the videos that judge.
 import argparse
 import itertools
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -235,16 +236,16 @@ def order(
     proof: Proof, pair: tuple[str, str], found: list[dict[str, Any]], data: Path
 ) -> dict[str, Any] | None:
     """Return how far the better of a pair is ahead in ours; None where it was not made."""
-    sides = [[predictions(each, name) for each in found] for name in pair]
-    if not all(file is not None for side in sides for file in side):
-        return None
-    ours, theirs = ([file for file in side if file] for side in sides)
     over: AverageOver = "rated" if proof.metric == "map@k" else "listed"
-    scores = [[(file, _scored(file, data, over)) for file in side] for side in (ours, theirs)]
-    difference = differences(*scores)[proof.metric]
+    files = [[predictions(each, name) for each in found] for name in pair]
+    sides = [[(file, _scored(file, data, over)) for file in side if file] for side in files]
+    if not all(len(side) == len(found) for side in sides):
+        return None
+    difference = differences(*sides)[proof.metric]
+    better, worse = (re.sub("^predict_[a-z]+-", "", name) for name in pair)
     return {
-        "better": pair[0].partition("-")[2] if pair[0].startswith("predict") else pair[0],
-        "worse": pair[1].partition("-")[2] if pair[1].startswith("predict") else pair[1],
+        "better": better,
+        "worse": worse,
         "value": difference.value,
         "against": difference.against,
         "difference": difference.difference,

@@ -23,6 +23,8 @@ def main() -> None:
         _fill(DOCS / "techniques.md", _techniques())
     if (RESULTS / "reproductions.json").exists():
         _fill(DOCS / "reproductions.md", _reproductions())
+    if (RESULTS / "deployable.json").exists():
+        _fill(DOCS / "reproductions.md", {"deployable": _deployable()})
     if (RESULTS / "bench_segment_scoring.json").exists():
         _fill(DOCS / "scale.md", {"segment_scoring": _figures("bench_segment_scoring.json")})
 
@@ -189,6 +191,25 @@ def _orders(proof: dict[str, Any]) -> str:
             f"| {each['better']} | {each['worse']} | {each['value']:.4f} | {each['against']:.4f} | "
             f"{each['difference']:+.4f} [{low:+.4f}, {high:+.4f}] | {holds} |"
         )
+    return "\n".join(rows)
+
+
+def _deployable() -> str:
+    """Return one graph's score in each form, and one network's by the number of its shards."""
+    found = _read(RESULTS / "deployable.json")
+    graph, rows = found["graph"], ["| what | GAP@20 on test [95 %] | bar |", "|---|---|---|"]
+
+    def row(what: str, of: dict[str, Any], bar: str = "") -> None:
+        low, high = of["gap@20_interval"]
+        rows.append(f"| {what} | {of['gap@20']:.4f} [{low:.3f}, {high:.3f}] | {bar} |")
+
+    row("one graph, PyTorch", graph["pytorch"])
+    for precision, of in graph["onnxruntime"].items():
+        size, off = of["bytes"] / 1e6, of["max_difference"]
+        told = f"{precision}, {size:.0f} MB, probabilities off by {off:.0e}"
+        row(f"one graph, onnxruntime, {told}", of, f">= {graph['bar']:.3f}")
+    for of in found["learning_curve"]:
+        row(f"one network, {of['shards']} training shards", of)
     return "\n".join(rows)
 
 

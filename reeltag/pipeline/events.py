@@ -1,5 +1,7 @@
 """What happens on the way to the goals, and how it is said on stderr."""
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +39,44 @@ class Event:
     bytes: int = 0
     words: str = ""
     place: str = ""
+
+
+class Narrator:
+    """Tells of a run: numbers its steps, and looks at the clock.
+
+    Args:
+        steps: of the whole graph, in the order of work.
+        on_event: told everything.
+    """
+
+    def __init__(self, steps: Sequence[Step], on_event: Callable[[Event], None]) -> None:
+        self._numbers = {step.folder_name: number for number, step in enumerate(steps, start=1)}
+        self._on_event, self._start = on_event, time.monotonic()
+
+    def __call__(
+        self,
+        kind: Kind,
+        step: Step | None = None,
+        *,
+        number: int = 0,
+        seconds: float = 0.0,
+        bytes_: int = 0,
+        words: str = "",
+        place: str = "",
+    ) -> None:
+        """Tell an event; arguments as the attributes of `Event`."""
+        event = Event(
+            kind=kind,
+            step=step,
+            number=self._numbers[step.folder_name] if step else number,
+            total=len(self._numbers),
+            seconds=seconds,
+            elapsed=time.monotonic() - self._start,
+            bytes=bytes_,
+            words=words,
+            place=place,
+        )
+        self._on_event(event)
 
 
 def told(event: Event) -> str:

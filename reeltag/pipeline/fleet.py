@@ -15,7 +15,7 @@ from typing import Protocol
 from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError
 from reeltag.core.interrupt import StopRequest, listening_for_stop
-from reeltag.pipeline.events import Event, Kind
+from reeltag.pipeline.events import Event, Kind, Narrator
 from reeltag.pipeline.failures import FailedStepsError, Failures, listed
 from reeltag.pipeline.making import kept
 from reeltag.pipeline.orders import LOGS, Order, Report, order
@@ -129,14 +129,12 @@ class _Fleet:
         failures: Failures,
     ) -> None:
         self.goals, self.steps, self.root, self.engine = goals, steps, root, engine
-        self.on_event, self.failures = on_event, failures
-        self.numbers = {step.folder_name: number for number, step in enumerate(steps, start=1)}
+        self.tell, self.failures = Narrator(steps, on_event), failures
         self.jobs: dict[str, _Job] = {}  # by place
         self.made: set[str] = set()
         self.others: dict[str, float] = {}  # taken by other processes: when to ask again
         self.told: set[str] = set()  # of these, those that were told of
         self.failed_at: dict[str, set[str]] = {}  # places, by step
-        self.start = time.monotonic()
 
     def work(self, stop: StopRequest, keep_going: bool, display: Display) -> None:
         """Share out what is ready until nothing is at work and nothing can begin."""
@@ -192,7 +190,8 @@ class _Fleet:
         if report.answer in ("done", "there"):
             self.made.add(name)
             if report.answer == "done":
-                self.tell("done", step, report, place=place, seconds=seconds)
+                size, words = report.bytes, report.words
+                self.tell("done", step, place=place, seconds=seconds, bytes_=size, words=words)
         elif report.answer == "taken":
             self.others[name] = time.monotonic() + PATIENCE
             if name not in self.told:
@@ -222,31 +221,6 @@ class _Fleet:
             return self.failures.error(self.steps, left, hint)
         names = listed([step.name for step in left])
         return FailedStepsError(f"no worker is left; not made: {names}", hint=hint)
-
-    def tell(
-        self,
-        kind: Kind,
-        step: Step | None = None,
-        report: Report | None = None,
-        *,
-        number: int = 0,
-        place: str = "",
-        seconds: float = 0.0,
-        words: str = "",
-    ) -> None:
-        """Tell what happened."""
-        event = Event(
-            kind=kind,
-            step=step,
-            number=self.numbers[step.folder_name] if step else number,
-            total=len(self.steps),
-            seconds=seconds,
-            elapsed=time.monotonic() - self.start,
-            bytes=report.bytes if report else 0,
-            words=report.words if report else words,
-            place=place,
-        )
-        self.on_event(event)
 
     def _is_open(self, step: Step, begun: set[str]) -> bool:
         name = step.folder_name

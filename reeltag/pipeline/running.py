@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.pipeline.events import Event, Kind, tell
+from reeltag.pipeline.events import Event, Narrator, tell
 from reeltag.pipeline.failures import FailedStepsError, Failures, hopeless, reason
 from reeltag.pipeline.locks import attempted, holder
 from reeltag.pipeline.making import kept, make, sessions
@@ -48,9 +48,8 @@ def run(
     refuse_ranks()
     goals = as_steps(goals)
     steps = [node for node in ordered(goals) if isinstance(node, Step)]
-    numbers = {step.folder_name: number for number, step in enumerate(steps, start=1)}
     failures = Failures(retries)
-    work = _Work(root, numbers, on_event or tell, failures)
+    work = _Work(root, Narrator(steps, on_event or tell), failures)
     todo = missing(goals, root)
     work.tell("there", number=sum(is_done(step, root) for step in steps))
     gone = failures.given_up
@@ -98,33 +97,9 @@ class _Work:
     """One call of `run`."""
 
     root: Path
-    numbers: Mapping[str, int]
-    on_event: Callable[[Event], None]
+    tell: Narrator
     failures: Failures
-    start: float = field(default_factory=time.monotonic)
     waited: set[str] = field(default_factory=set)
-
-    def tell(
-        self,
-        kind: Kind,
-        step: Step | None = None,
-        *,
-        number: int = 0,
-        seconds: float = 0.0,
-        bytes_: int = 0,
-        words: str = "",
-    ) -> None:
-        event = Event(
-            kind=kind,
-            step=step,
-            number=self.numbers[step.folder_name] if step else number,
-            total=len(self.numbers),
-            seconds=seconds,
-            elapsed=time.monotonic() - self.start,
-            bytes=bytes_,
-            words=words,
-        )
-        self.on_event(event)
 
     def attempt(self, step: Step) -> bool:
         """Make a step, unless another process is at it; return whether it is there now."""
