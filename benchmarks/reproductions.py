@@ -58,6 +58,11 @@ def segments(*orders: tuple[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((f"predict_segments-{one}", f"predict_segments-{other}") for one, other in orders)
 
 
+def of_test(*orders: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return orders of models where a solution asks two juries: as the test split has them."""
+    return segments(*((f"{one}-test", f"{other}-test") for one, other in orders))
+
+
 OPPO = (
     *segments(("II-A", "I"), ("II-B", "II-A"), ("II-C", "II-B"), ("III-A", "III-I")),
     *segments(("II-B", "original"), ("equal-fresh", "original-fresh")),
@@ -69,7 +74,7 @@ OPPO = (
     ("mean-ensemble", "predict_segments-I"),
     ("mean-ensemble", "copy_video_scores-I"),
 )
-AUTOHOME = segments(
+AUTOHOME = of_test(
     ("different", "same"),
     ("gru", "different"),
     ("m2", "gru"),
@@ -242,7 +247,7 @@ def order(
     if not all(len(side) == len(found) for side in sides):
         return None
     difference = differences(*sides)[proof.metric]
-    better, worse = (re.sub("^predict_[a-z]+-", "", name) for name in pair)
+    better, worse = (re.sub("^predict_[a-z]+-|-test$", "", name) for name in pair)
     return {
         "better": better,
         "worse": worse,

@@ -6,7 +6,7 @@ The same solution run with several seeds gives several files; they become one, w
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,21 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of a table: a model or a stage."""
+    """One line of a table: a model or a stage; `marks` are its words in the columns of words."""
 
     name: str
     paper: tuple[float | None, ...]
     ours: tuple[Figure, ...]
     note: str
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultTable:
-    """A table of a paper beside ours: metrics of either, rows with a figure for each of them."""
+    """A table of a paper beside ours: metrics of either, rows with a figure for each of them.
+
+    `marks` are heads of columns of words, which stand before the figures.
+    """
 
     title: str
     paper: tuple[str, ...]
@@ -51,6 +55,7 @@ class ResultTable:
     rows: tuple[Row, ...]
     digits: int
     note: str
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,28 +179,34 @@ def _located(folder: Path, work: Path) -> Path:
 
 def _table(table: Mapping[str, Any]) -> ResultTable:
     paper, ours = tuple(map(str, table["paper"])), tuple(map(str, table["ours"]))
+    marks = tuple(map(str, table.get("marks", ())))
     return ResultTable(
         title=str(table["title"]),
         paper=paper,
         ours=ours,
-        rows=tuple(_row(line, len(paper), len(ours)) for line in table["lines"]),
+        rows=tuple(_row(line, len(paper), len(ours), len(marks)) for line in table["lines"]),
         digits=int(table.get("digits", 3)),
         note=str(table.get("note", "")),
+        marks=marks,
     )
 
 
-def _row(line: Mapping[str, Any], num_paper: int, num_ours: int) -> Row:
+def _row(line: Mapping[str, Any], num_paper: int, num_ours: int, num_marks: int) -> Row:
     name = str(line["name"])
     paper = [_number(value) for value in line.get("paper") or [None] * num_paper]
     ours = [_number(value) for value in line.get("ours") or [None] * num_ours]
     ends = line.get("intervals") or [None] * num_ours
+    marks = tuple(map(str, line.get("marks") or [""] * num_marks))
     if (len(paper), len(ours), len(ends)) != (num_paper, num_ours, num_ours):
         raise ValueError(f"line {name!r} has another number of figures than its table has metrics")
+    if len(marks) != num_marks:
+        raise ValueError(f"line {name!r} has {len(marks)} marks, its table {num_marks}")
     figures = [
         Figure(value=value, interval=(float(pair[0]), float(pair[1])) if pair else None)
         for value, pair in zip(ours, ends, strict=True)
     ]
-    return Row(name=name, paper=tuple(paper), ours=tuple(figures), note=str(line.get("note", "")))
+    note = str(line.get("note", ""))
+    return Row(name=name, paper=tuple(paper), ours=tuple(figures), note=note, marks=marks)
 
 
 def _number(value: object) -> float | None:
@@ -208,16 +219,13 @@ def _merged(tables: Sequence[ResultTable]) -> ResultTable:
         return tables[0]
     first = tables[0]
     rows = tuple(
-        Row(
-            name=group[0].name,
-            paper=group[0].paper,
+        replace(
+            group[0],
             ours=tuple(_mean(figures) for figures in zip(*(r.ours for r in group), strict=True)),
-            note=group[0].note,
         )
         for group in zip(*(table.rows for table in tables), strict=True)
     )
-    return ResultTable(title=first.title, paper=first.paper, ours=first.ours, rows=rows,
-                       digits=first.digits, note=first.note)  # fmt: skip
+    return replace(first, rows=rows)
 
 
 def _mean(figures: Sequence[Figure]) -> Figure:

@@ -70,7 +70,7 @@ def _interval(ends: object) -> str:
 
 def result_table(found: ResultTable) -> str:
     """Return a table of a paper beside ours, its intervals or the number of seeds under figures."""
-    columns = ["model or stage"]
+    columns = ["model or stage", *map(escape, found.marks)]
     columns += [f">paper: {escape(name)}" for name in found.paper]
     here = "here: " if found.paper else ""
     columns += [f">{here}{escape(name)}" for name in found.ours]
@@ -78,6 +78,7 @@ def result_table(found: ResultTable) -> str:
     rows = [
         (
             escape(row.name),
+            *map(escape, row.marks),
             *(_plain(value, found.digits) for value in row.paper),
             *(_figure(figure, found.digits) for figure in row.ours),
             *([escape(row.note)] if noted else []),

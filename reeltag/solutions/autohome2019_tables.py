@@ -1,13 +1,15 @@
 """How the models of Autohome 2019 are judged, and the paper's tables beside ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from reeltag.pipeline.steps import Source, Step, step
 from reeltag.solutions.autohome2019_config import Plan
 from reeltag.solutions.contract import FolderOf, Goal, Line, Table
 from reeltag.solutions.costs import Costs
+from reeltag.solutions.judges import Judges
 from reeltag.solutions.work import compare, predict_segments, read_scores, score
 
 PAPER = {  # MAP on the fifth of the rated segments that was held out, tables 2 to 5
@@ -16,6 +18,7 @@ PAPER = {  # MAP on the fifth of the rated segments that was held out, tables 2 
     **{"tau0.4": 0.788, "tau0.5": 0.791, "tau0.6": 0.789},
     **{"dbof": 0.740, "dbof-gcn": 0.749},
 }
+TEST = "-test"  # at the end of the names of steps in which the test split judges
 LEADERBOARD = 0.782  # private, of the final fit
 NAMES = {
     "same": "3NeXtVLAD_Same",
@@ -30,54 +33,85 @@ SHORT |= {"dbof-gcn": "GCN", "noise": "+ noise"}
 
 
 def judged(models: Sequence[Step], final: Step, plan: Plan, costs: Costs, data: Source) -> Goal:
-    """Return the goal: every model judged by the fifth, what each gains, and the final model.
+    """Return the goal: every model judged, what each gains, and the final model.
+
+    The fifth judges, as in the paper; where the test split is rated, it judges too, by more
+    videos.
 
     Args:
         models: steps that train, in the order of the tables; "train-gru" is called "gru" here.
-        final: the step that fits the best of them on all rated videos; where the test split is
-            rated, it is judged there.
+        final: the step that fits the best of them on all rated videos; judged by test alone.
         plan: sizes, and who judges.
         costs: on the data.
         data: the data set.
     """
-    judges, config = plan.judges, plan.config
-    draws = config.bootstrap
+    juries = [_Jury("", plan.judges, plan, costs, data)]
+    tested, best = None, None
+    if not plan.roles.fold.count:  # the test split is rated
+        juries.append(_Jury(TEST, plan.roles.judges, plan, costs, data))
+        best = juries[1].asked(final, "final")
+        tested = juries[1].scored(best, "final")
+    said = [{n: jury.asked(m, n + jury.mark) for n, m in _named(models).items()} for jury in juries]
+    tables = _Tables(
+        plan,
+        [
+            {name: jury.scored(step, name + jury.mark) for name, step in of.items()}
+            for jury, of in zip(juries, said, strict=True)
+        ],
+        [
+            {
+                pair: jury.compared(*(of[name] for name in pair), pair)
+                for pair in _gains([*of], plan)
+            }
+            for jury, of in zip(juries, said, strict=True)
+        ],
+        tested,
+    )
+    goals = [step for of in (*tables.scores, *tables.gains) for step in of.values()]
+    best = best or said[0].get(f"tau{plan.config.tau:g}")
+    return Goal(steps=(*goals, tested or final), tables=tables, best=best)
 
-    def predicted(model: Step, name: str, judges: object) -> Step:
+
+@dataclass(frozen=True)
+class _Jury:
+    """Videos that judge, and the steps in which they do.
+
+    Attributes:
+        mark: at the end of their names.
+        judges: the videos.
+        plan: sizes.
+        costs: on the data.
+        data: the data set.
+    """
+
+    mark: str
+    judges: Judges
+    plan: Plan
+    costs: Costs
+    data: Source
+
+    def asked(self, model: Step, name: str) -> Step:
+        costs = replace(self.costs, roles=replace(self.costs.roles, judges=self.judges))
         return step(
             predict_segments,
             model,
-            data,
+            self.data,
             name=name,
-            judges=judges,
-            precision=plan.sizes.precision,
-            means={"device": config.device},
+            judges=self.judges,
+            precision=self.plan.sizes.precision,
+            means={"device": self.plan.config.device},
             estimate=partial(costs.predicting, model.config["model"]),
         )
 
-    said = {name: predicted(model, name, judges) for name, model in _named(models).items()}
-    scores = {
-        name: step(score, made, data, name=name, judges=judges, bootstrap=draws)
-        for name, made in said.items()
-    }
-    gains = {
-        pair: step(
-            compare,
-            data,
-            *(said[name] for name in pair),
-            name="-".join(pair),
-            judges=judges,
-            bootstrap=draws,
-        )
-        for pair in _gains(list(said), plan)
-    }
-    tested, best = None, said.get(f"tau{config.tau:g}")
-    if not plan.roles.fold.count:  # the test split is rated
-        judges = plan.roles.judges
-        best = predicted(final, "final", judges)
-        tested = step(score, best, data, name="final", judges=judges, bootstrap=draws)
-    goals = (*scores.values(), *gains.values(), tested or final)
-    return Goal(steps=goals, tables=_Tables(plan, scores, gains, tested), best=best)
+    def scored(self, said: Step, name: str) -> Step:
+        return step(score, said, self.data, name=name, **self._how)
+
+    def compared(self, one: Step, other: Step, pair: tuple[str, str]) -> Step:
+        return step(compare, self.data, one, other, name="-".join(pair) + self.mark, **self._how)
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"judges": self.judges, "bootstrap": self.plan.config.bootstrap}
 
 
 def _named(models: Sequence[Step]) -> dict[str, Step]:
@@ -98,11 +132,11 @@ def _gains(names: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class _Tables:
-    """Tables out of scores and gains, when they are there."""
+    """Tables out of scores and gains, when they are there: of the fifth first, then of test."""
 
     plan: Plan
-    scores: Mapping[str, Step]
-    gains: Mapping[tuple[str, str], Step]
+    scores: Sequence[Mapping[str, Step]]
+    gains: Sequence[Mapping[tuple[str, str], Step]]
     tested: Step | None
 
     def __call__(self, folder: FolderOf) -> list[Table]:
@@ -121,38 +155,44 @@ class _Tables:
         return [*found, self._final(self.tested, folder)] if self.tested else found
 
     def _table(self, title: str, names: Sequence[str], folder: FolderOf) -> Table:
-        lines = tuple(
-            _line(self._name(name), PAPER.get(name), read_scores(folder(self.scores[name])))
+        lines = [
+            _line(self._name(name), PAPER.get(name), self._read(self.scores, name, folder))
             for name in names
-            if name in self.scores
-        )
-        return Table(
-            title=title, paper=("MAP",), ours=("MAP",), lines=lines, note=self._note(folder)
-        )
+            if name in self.scores[0]
+        ]
+        return self._beside("MAP", lines, title=title, folder=folder)
 
     def _gained(self, folder: FolderOf) -> Table:
         lines = []
-        for (one, other), made in self.gains.items():
-            gain = read_scores(folder(made))[0]["map@k"]
+        for one, other in self.gains[0]:
+            gains = [each[0]["map@k"] for each in self._read(self.gains, (one, other), folder)]
             paper = round(PAPER[one] - PAPER[other], 3) if {one, other} <= PAPER.keys() else None
             lines.append(
                 Line(
                     name=f"{SHORT.get(one, one)} over {SHORT.get(other, other)}",
                     paper=(paper,),
-                    ours=(gain["difference"],),
-                    intervals=(_pair(gain["interval"]),),
+                    ours=tuple(gain["difference"] for gain in gains),
+                    intervals=tuple(_pair(gain["interval"]) for gain in gains),
                 )
             )
-        what = ("difference of MAP",)
-        note = self._note(folder)
+        title = "What each row gains"
+        return self._beside("difference of MAP", lines, title=title, folder=folder, digits=4)
+
+    def _beside(
+        self, metric: str, lines: Sequence[Line], *, title: str, folder: FolderOf, digits: int = 3
+    ) -> Table:
+        """Return a table with the paper's figure, that of our fifth and that of our test split."""
         return Table(
-            title="What each row gains",
-            paper=what,
-            ours=what,
+            title=title,
+            paper=(metric,),
+            ours=(metric, f"{metric}, test")[: len(self.scores)],
             lines=tuple(lines),
-            digits=4,
-            note=note,
+            digits=digits,
+            note=self._note(folder),
         )
+
+    def _read(self, of: Sequence[Mapping[Any, Step]], key: object, folder: FolderOf) -> list[Any]:
+        return [read_scores(folder(steps[key])) for steps in of]
 
     def _final(self, tested: Step, folder: FolderOf) -> Table:
         scores = read_scores(folder(tested))
@@ -161,9 +201,8 @@ class _Tables:
             title="Final model",
             paper=("MAP, private leaderboard",),
             ours=("MAP, test",),
-            lines=(_line(name, LEADERBOARD, scores),),
-            note=f"MAP@100,000; {scores['segments']:,} rated segments of test, "
-            f"{scores['classes']:,} classes; seed {self.plan.config.seed}",
+            lines=(_line(name, LEADERBOARD, [scores]),),
+            note=f"MAP@100,000; {_judging(scores)} of test; seed {self.plan.config.seed}",
         )
 
     def _name(self, name: str) -> str:
@@ -177,18 +216,25 @@ class _Tables:
 
     def _note(self, folder: FolderOf) -> str:
         config = self.plan.config
-        counts = read_scores(folder(self.scores["gru"]))
+        judging = [_judging(each) for each in self._read(self.scores, "gru", folder)]
         return (
             f"MAP@100,000, of 1/{config.folds} of the rated videos, held out: ours by "
-            f"{counts['segments']:,} rated segments, {counts['classes']:,} classes; "
-            f"seed {config.seed}; (95 % of {config.bootstrap:,} draws of the videos)"
+            f"{'; test: '.join(judging)}; seed {config.seed}; "
+            f"(95 % of {config.bootstrap:,} draws of the videos)"
         )
 
 
-def _line(name: str, paper: float | None, scores: Mapping[str, object]) -> Line:
-    ours = scores["map@k"]
-    interval = _pair(scores.get("map@k_interval"))  # type: ignore[arg-type]
-    return Line(name=name, paper=(paper,), ours=(ours,), intervals=(interval,))  # type: ignore[arg-type]
+def _judging(scores: Mapping[str, Any]) -> str:
+    return f"{scores['segments']:,} rated segments, {scores['classes']:,} classes"
+
+
+def _line(name: str, paper: float | None, scores: Sequence[Mapping[str, Any]]) -> Line:
+    return Line(
+        name=name,
+        paper=(paper,),
+        ours=tuple(each["map@k"] for each in scores),
+        intervals=tuple(_pair(each.get("map@k_interval")) for each in scores),
+    )
 
 
 def _pair(interval: list[float] | None) -> tuple[float, float] | None:

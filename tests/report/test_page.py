@@ -163,10 +163,10 @@ def test_worst_classes_stand_with_the_precision_that_evaluate_writes(
 
 def test_papers_figures_stand_beside_ours_with_their_seeds(page: str) -> None:
     rows = Parsed(page).table("here: MAP@K")
-    assert rows[0][:3] == ["A <b>", "0.770", "0.780"]
-    assert rows[0][3] == "0.615± 0.007, 2 seeds"
-    assert rows[1][1:4] == ["\u2013", "\u2013", "0.650± 0.014, 2 seeds"]
-    assert rows[1][4] == "a & b"
+    assert rows[0][:4] == ["A <b>", "on frames", "0.770", "0.780"]
+    assert rows[0][4] == "0.615± 0.007, 2 seeds"
+    assert rows[1][1:5] == ["", "\u2013", "\u2013", "0.650± 0.014, 2 seeds"]
+    assert rows[1][5] == "a & b"
     bars = re.search(r'aria-label="(here: MAP@K: [^"]*)"', page)
     assert bars is not None and bars[1] == "here: MAP@K: A &lt;b&gt; 0.615; B 0.65"
     assert "Dots are seeds." in page and "Bars begin at 0.5" in page

@@ -9,16 +9,29 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference.predictions import About, prediction_writer
 from reeltag.report.results import find_result, read_results
+from reeltag.report.tables import result_table
 from reeltag.solutions.contract import Line, Table
 
 
 def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **other: Any) -> Path:
     """Write WORK/<solution>.json as `reeltag solve` does: a table of two lines."""
     lines = (
-        Line(name="A <b>", paper=(0.77, 0.78), ours=(ours[0],), intervals=((0.5, 0.7),)),
+        Line(
+            name="A <b>",
+            paper=(0.77, 0.78),
+            ours=(ours[0],),
+            intervals=((0.5, 0.7),),
+            marks=("on frames",),
+        ),
         Line(name="B", ours=(ours[1],), note="a & b"),
     )
-    table = Table(title="Table 1", paper=("public", "private"), ours=("MAP@K",), lines=lines)
+    table = Table(
+        title="Table 1",
+        paper=("public", "private"),
+        ours=("MAP@K",),
+        lines=lines,
+        marks=("how",),
+    )
     steps = [{"name": f"score-{name}", "folder": str(work / f"score-{name}-01")} for name in "AB"]
     work.mkdir(parents=True, exist_ok=True)
     told = {"solution": solution, "config": {}, "steps": steps, "tables": [table.to_json()]}
@@ -46,6 +59,8 @@ def test_one_result_keeps_figures_and_intervals(tmp_path: Path) -> None:
     assert first.paper == (0.77, 0.78) and second.paper == (None, None)
     assert first.ours[0].value == 0.6 and first.ours[0].interval == (0.5, 0.7)
     assert second.ours[0].value is None and second.note == "a & b"
+    assert table.marks == ("how",) and (first.marks, second.marks) == (("on frames",), ("",))
+    assert "<td>on frames</td>" in result_table(table) and ">how<" in result_table(table)
 
 
 def test_several_files_are_seeds_of_one_solution(tmp_path: Path) -> None:
