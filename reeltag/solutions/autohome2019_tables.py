@@ -52,22 +52,14 @@ def judged(models: Sequence[Step], final: Step, plan: Plan, costs: Costs, data: 
         best = juries[1].asked(final, "final")
         tested = juries[1].scored(best, "final")
     said = [{n: jury.asked(m, n + jury.mark) for n, m in _named(models).items()} for jury in juries]
-    tables = _Tables(
-        plan,
-        [
-            {name: jury.scored(step, name + jury.mark) for name, step in of.items()}
-            for jury, of in zip(juries, said, strict=True)
-        ],
-        [
-            {
-                pair: jury.compared(*(of[name] for name in pair), pair)
-                for pair in _gains([*of], plan)
-            }
-            for jury, of in zip(juries, said, strict=True)
-        ],
-        tested,
-    )
-    goals = [step for of in (*tables.scores, *tables.gains) for step in of.values()]
+    scores, gains = [], []
+    for jury, of in zip(juries, said, strict=True):
+        scores.append({name: jury.scored(step, name + jury.mark) for name, step in of.items()})
+        pairs = _gains(list(of), plan)
+        gains.append({(one, than): jury.compared(of, one, than) for one, than in pairs})
+    tables = _Tables(plan, scores, gains, tested)
+    goals = [made for of in scores for made in of.values()]
+    goals += [made for of in gains for made in of.values()]
     best = best or said[0].get(f"tau{plan.config.tau:g}")
     return Goal(steps=(*goals, tested or final), tables=tables, best=best)
 
@@ -106,8 +98,9 @@ class _Jury:
     def scored(self, said: Step, name: str) -> Step:
         return step(score, said, self.data, name=name, **self._how)
 
-    def compared(self, one: Step, other: Step, pair: tuple[str, str]) -> Step:
-        return step(compare, self.data, one, other, name="-".join(pair) + self.mark, **self._how)
+    def compared(self, said: Mapping[str, Step], one: str, other: str) -> Step:
+        name = f"{one}-{other}{self.mark}"
+        return step(compare, self.data, said[one], said[other], name=name, **self._how)
 
     @property
     def _how(self) -> dict[str, Any]:
