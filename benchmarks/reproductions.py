@@ -105,6 +105,12 @@ AXON = (  # mean-..., combine-... hold ensembles
 SMALLER = "--clusters 32 --hidden 512 --epochs 12 --rate 0.001"
 PROOFS = {
     "oppo2019-reels": Proof(solution="oppo2019", data="reels", orders=OPPO),
+    "oppo2019-reels-more": Proof(  # four times the soft labels: why Equal is behind Original
+        solution="oppo2019",
+        data="reels",
+        flags="--per-label 8 --per-class 400",
+        orders=OPPO,
+    ),
     "oppo2019-mosaics": Proof(
         solution="oppo2019",
         data="mosaics",
@@ -226,6 +232,7 @@ def table_json(table: ResultTable) -> dict[str, Any]:
     rows = [
         {
             "name": row.name,
+            "marks": list(row.marks),
             "paper": list(row.paper),
             "ours": [figure.value for figure in row.ours],
             "seeds": [list(figure.seeds) for figure in row.ours],
@@ -233,7 +240,7 @@ def table_json(table: ResultTable) -> dict[str, Any]:
         }
         for row in table.rows
     ]
-    heads = {"title": table.title, "paper": table.paper, "ours": table.ours}
+    heads = {"title": table.title, "marks": table.marks, "paper": table.paper, "ours": table.ours}
     return {**heads, "digits": table.digits, "note": table.note, "rows": rows}
 
 

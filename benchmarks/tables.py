@@ -166,10 +166,11 @@ def _paper_table(table: dict[str, Any]) -> str:
     paper = [f"paper: {metric}" for metric in table["paper"]]
     seeds = [head for metric in table["ours"] for head in (f"ours: {metric}", "by seed, or 95 %")]
     rows = [f"**{table['title']}**", ""]
-    rows.append(f"| | {' | '.join([*paper, *seeds])} |")
-    rows.append("|---" * (1 + len(paper) + len(seeds)) + "|")
+    rows.append(f"| | {' | '.join([*table['marks'], *paper, *seeds])} |")
+    rows.append("|---" * (1 + len(table["marks"]) + len(paper) + len(seeds)) + "|")
     for row in table["rows"]:
-        cells = [told(value) for value in row["paper"] or [None] * len(paper)]
+        cells = [*row["marks"]]
+        cells += [told(value) for value in row["paper"] or [None] * len(paper)]
         for value, by, ends in zip(row["ours"], row["seeds"], row["intervals"], strict=True):
             interval = f"[{', '.join(map(told, ends))}]" if ends else ""
             cells += [told(value), ", ".join(map(told, by)) or interval]
