@@ -1,5 +1,8 @@
 """At most k rows a class in a prediction file, chosen while the rows stream by."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reeltag.inference.predictions import Rows
 from reeltag.inference.ranking import BestOfClass
 
@@ -20,6 +23,11 @@ class ClassLimit:
         self._best = BestOfClass(num_classes, k)
         self._stored = 0
         self._judged = 0
+
+    @property
+    def floors(self) -> NDArray[np.float32]:
+        """(C,) scores below which `admit` drops a pair of any row."""
+        return self._best.floors
 
     def admit(self, rows: Rows) -> Rows:
         """Return what must be stored of these rows."""

@@ -28,8 +28,8 @@ def top_classes(logits_NC: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, logits_NC.shape[1])
     if k == 0:
         return logits_NC[:, :0], logits_NC.new_zeros((len(logits_NC), 0), dtype=torch.int64)
-    if k == logits_NC.shape[1]:  # all of them: nothing is cut, one sort is enough
-        classes = logits_NC.argsort(dim=1, descending=True, stable=True)
+    if 2 * k > logits_NC.shape[1]:  # most of them: one sort is less than what follows
+        classes = logits_NC.argsort(dim=1, descending=True, stable=True)[:, :k]
         return logits_NC.gather(1, classes), classes
     scores, classes = logits_NC.topk(k, dim=1)
     tied = (logits_NC >= scores[:, -1:]).sum(dim=1) > k  # the cut goes through equal logits
@@ -64,6 +64,11 @@ class BestOfClass:
         self._pending: list[tuple[NDArray[np.int32], NDArray[np.uint64]]] = []
         self._num_pending = 0
         self._most_pending = min(_PENDING_PAIRS, max(_FEW_PAIRS, num_classes * k // _SHARE))
+
+    @property
+    def floors(self) -> NDArray[np.float32]:
+        """(C,) scores below which `may_enter` is False at any position; -inf = there are none."""
+        return self._worst_score
 
     def may_enter(
         self,

@@ -57,6 +57,19 @@ class Rows:
         return cls(array, starts, offsets, classes_Nk.reshape(-1), scores_Nk.reshape(-1))
 
     @classmethod
+    def joined(cls, parts: "Sequence[Rows]") -> "Rows":
+        """Return the rows of one or more parts of the same kind, one after another."""
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        starts = [part.starts for part in parts if part.starts is not None]
+        return cls(
+            pa.concat_arrays([part.ids for part in parts]),
+            np.concatenate(starts) if starts else None,
+            np.append(0, np.cumsum(lengths, dtype=np.int64)),
+            np.concatenate([part.classes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+        )
+
+    @classmethod
     def from_arrow(cls, batch: pa.RecordBatch, kind: Kind) -> "Rows":
         """Return what `to_arrow` made; all rows must be of that kind, without nulls in lists."""
         lengths = pc.list_value_length(batch.column("classes")).to_numpy(zero_copy_only=False)

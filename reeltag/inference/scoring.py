@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
@@ -27,6 +28,8 @@ from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
 
 __all__ = ["SEGMENT_SECONDS", "Choices", "Scorer", "refuse_nan", "segment_starts"]
+
+_NOTHING = (torch.empty(0, 0), torch.empty(0, 0, dtype=torch.int64))  # scores, classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,24 +139,34 @@ class Scorer:
         self._chosen = torch.tensor(chosen, device=self.device)
         self._pool = torch.tensor(sorted(set(pool)), device=self.device) if pool else self._chosen
 
-    def score(self, batch: FrameBatch) -> tuple[Rows | None, Rows | None]:
+    def score(
+        self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
+    ) -> tuple[Rows | None, Rows | None]:
         """Return the rows of the videos and those of their segments; None where not asked for.
+
+        Args:
+            batch: of videos.
+            floors: (C,) what scores less will be dropped from the rows of segments: it need not be
+                ranked. Ranking the 1000 classes of a segment takes 50 us of a CPU, and of a long
+                stream few are among the best of their class.
 
         Raises:
             DataError: a logit is not a number.
         """
         if self.fakes is None:
-            return self._score(batch)
+            return self._score(batch, floors)
         is_fake = self.fakes.among(batch)
         self.num_fakes += int(is_fake.sum())
         if not is_fake.any():
-            return self._score(batch)
+            return self._score(batch, floors)
         videos = segments = None
         if not is_fake.all():
-            videos, segments = self._score(_taken(batch, ~is_fake))
+            videos, segments = self._score(_taken(batch, ~is_fake), floors)
         return (_with_empty(videos, batch.ids, is_fake) if self.choices.videos else None), segments
 
-    def _score(self, batch: FrameBatch) -> tuple[Rows | None, Rows | None]:
+    def _score(
+        self, batch: FrameBatch, floors: NDArray[np.float32] | None
+    ) -> tuple[Rows | None, Rows | None]:
         """Score all videos of a batch."""
         batch = batch.to(self.device)
         asks_videos = self.choices.segments and self.choices.policy.asks_videos
@@ -168,7 +181,7 @@ class Scorer:
                 videos_BC = self._video_scores.logits(batch)
                 refuse_nan(videos_BC, batch, batch.ids)
             if self.choices.segments:
-                segments = self._segments(batch, videos_BC if asks_videos else None)
+                segments = self._segments(batch, videos_BC if asks_videos else None, floors)
         return videos, segments
 
     def autocast(self) -> AbstractContextManager[None]:
@@ -184,26 +197,32 @@ class Scorer:
         refuse_nan(logits_BC, batch, batch.ids)
         return logits_BC
 
-    def _segments(self, batch: FrameBatch, videos_BC: Tensor | None) -> Rows:
+    def _segments(
+        self,
+        batch: FrameBatch,
+        videos_BC: Tensor | None,
+        floors: NDArray[np.float32] | None,
+    ) -> Rows:
         """Return the rows of the segments, under what is known of their videos."""
         policy = self.choices.policy
         lengths = batch.mask.sum(dim=1).tolist()
         head, tail = policy.skip_head, policy.skip_tail
         grid = [segment_starts(n, skip_head=head, skip_tail=tail) for n in lengths]
+        k = min(self.choices.segment_top_k, len(self._chosen))
         videos_BK = None if videos_BC is None else self._candidates(videos_BC)
+        floor_K = None
         if videos_BK is not None:
-            in_question = (videos_BK > -torch.inf).any(dim=1).tolist()
+            asked_BK = videos_BK > -torch.inf
+            in_question = asked_BK.any(dim=1).tolist()
             grid = [
                 g if any_class else range(0) for g, any_class in zip(grid, in_question, strict=True)
             ]
+            k = min(k, int(asked_BK.sum(dim=1).max()))
+        elif floors is not None and k == len(self._chosen):  # else the cut at k comes first
+            floor_K = torch.from_numpy(floors).to(self.device)[self._chosen]
         segments = Segments.on(grid, lengths)
         ids = [batch.ids[video] for video in segments.video.tolist()]
-        k = min(self.choices.segment_top_k, len(self._chosen))
-        if videos_BK is not None:
-            k = min(k, int((videos_BK > -torch.inf).sum(dim=1).max()))
-        scores = torch.empty(len(ids), k)
-        classes = torch.empty(len(ids), k, dtype=torch.int64)
-        listed = torch.ones(len(ids), k, dtype=torch.bool)
+        parts = []
         at_once = 4 * self.choices.batch_size
         for done in range(0, len(ids), at_once):
             here = slice(done, done + at_once)
@@ -211,14 +230,16 @@ class Scorer:
             logits_NK = self._segment_logits(batch, part, ids[here])
             if videos_BK is not None:
                 logits_NK = _under(videos_BK[part.video.to(self.device)], logits_NK, policy)
+            if floor_K is not None:
+                may_stay_NK = logits_NK >= floor_K
+                logits_NK = logits_NK.where(may_stay_NK, -torch.inf)
+                k = int(may_stay_NK.sum(dim=1).max())
             best, column = top_classes(logits_NK, k)
-            scores[here], classes[here] = best.cpu(), self._chosen[column].cpu()
-            if videos_BK is not None:
-                listed[here] = (best > -torch.inf).cpu()
-        rows = _rows(ids, segments.start.int(), scores, classes)
-        if videos_BK is None:
-            return rows
-        return rows.where(listed.flatten().numpy()).without_empty()
+            rows = _rows(ids[here], part.start.int(), best, self._chosen[column])
+            if videos_BK is not None or floor_K is not None:
+                rows = rows.where((best > -torch.inf).cpu().flatten().numpy()).without_empty()
+            parts.append(rows)
+        return Rows.joined(parts) if parts else _rows([], segments.start.int(), *_NOTHING)
 
     def _segment_logits(self, batch: FrameBatch, part: Segments, ids: Sequence[str]) -> Tensor:
         """Return (n, K), the mean over the shifts of their windows."""

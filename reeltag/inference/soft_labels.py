@@ -314,8 +314,10 @@ def _tell(
 class _LabelScorer(Scorer):
     """Scores segments for the labels that stand in their batch."""
 
-    def score(self, batch: FrameBatch) -> tuple[None, Rows]:
-        """Return the logits of each segment's labels.
+    def score(
+        self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
+    ) -> tuple[None, Rows]:
+        """Return the logits of each segment's labels; nothing is limited, so `floors` is None.
 
         Raises:
             DataError: a logit is not a number.

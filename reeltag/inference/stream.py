@@ -200,7 +200,8 @@ def _write_batch(
     writers: Mapping[Kind, PartWriter],
     limits: Mapping[Kind, ClassLimit],
 ) -> None:
-    videos, segments = scorer.score(batch)
+    limit = limits.get("segments")
+    videos, segments = scorer.score(batch, limit.floors if limit else None)
     scored: dict[Kind, Rows | None] = {"videos": videos, "segments": segments}
     for kind, writer in writers.items():
         rows = scored[kind]

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.inference import ranking, scoring
 from reeltag.inference.predictions import About, Kind, open_predictions
+from reeltag.inference.ranking import top_classes
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_videos, reader
@@ -260,6 +262,26 @@ def test_per_class_keeps_exactly_the_best_of_each_class(
     if segments:
         assert outcome.rows["segments"] == len({key[:2] for key in expected})
         assert pairs(tmp_path / "best", "videos") == pairs(tmp_path / "all", "videos")
+
+
+@pytest.mark.parametrize("segment_top_k", [5, NUM_CLASSES])
+def test_what_cannot_be_among_the_best_of_its_class_is_not_ranked(
+    tmp_path: Path, segment_top_k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"batch_size": 4, "segment_top_k": segment_top_k, "videos": False}
+    predict(tmp_path / "once", per_class=3, **how)  # type: ignore[arg-type]
+    ranked = []
+
+    def counted(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        ranked.append(k)
+        return top_classes(logits, k)
+
+    monkeypatch.setattr(scoring, "top_classes", counted)
+    monkeypatch.setattr(ranking, "_FEW_PAIRS", 1)  # the lists are brought up to date at each batch
+    predict(tmp_path / "often", per_class=3, **how)  # type: ignore[arg-type]
+    assert pairs(tmp_path / "often", "segments") == pairs(tmp_path / "once", "segments")
+    assert ranked[0] == segment_top_k
+    assert (min(ranked) < segment_top_k) == (segment_top_k == NUM_CLASSES)  # else the cut is first
 
 
 def test_among_equal_scores_the_first_segments_are_kept(tmp_path: Path) -> None:
