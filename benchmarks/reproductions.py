@@ -141,6 +141,13 @@ PROOFS = {
         "sub-net-b sub-net-c resnet",
         metric="gap@20",
     ),
+    "samsung2018-yt8m-10-folds": Proof(  # networks that learn from nine tenths of the videos
+        solution="samsung2018",
+        data="yt8m",
+        flags=f"{YT8M} --folds 10 --members fcn fcn-dropout fcn-joint fcn-2-layers sub-net-b "
+        "sub-net-c",
+        metric="gap@20",
+    ),
     "moments-reels": Proof(solution="moments", data="reels", orders=MOMENTS),
     "moments-mosaics": Proof(solution="moments", data="mosaics", orders=MOMENTS),
 }
