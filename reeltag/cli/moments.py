@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 import tyro
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from reeltag.cli.class_names import class_named
@@ -38,6 +39,8 @@ from reeltag.inference.predictions import Rows, open_predictions
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import refuse_output
 from reeltag.models.tagger import Tagger
+
+_UNBOUNDED = STDOUT.options.update(width=10_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +115,8 @@ class Moments:
             print_json({**facts, "classes": _described(found, names)})
         else:
             _print(found, names, lists.segments)
-        if tracks:
-            say(f"{self.vtt}: {tracks:,} tracks")
+        if self.vtt is not None:
+            say(f"{self.vtt}: {tracks:,} tracks" if tracks else f"{self.vtt}: no moment, no track")
         return 0
 
     def _refuse_nonsense(self) -> None:
@@ -127,7 +130,7 @@ class Moments:
         if not 0 <= self.min_prob <= 1:
             raise ConfigError(f"must be in [0, 1], got {self.min_prob}", where="--min-prob")
         if self.csv is not None:
-            refuse_output(self.csv, overwrite=self.overwrite)
+            refuse_output(self.csv, overwrite=self.overwrite, flag="--csv m.csv")
         if self.vtt is not None:
             refuse_folder(self.vtt, overwrite=self.overwrite)
         if self.checkpoint is not None and self.data is None:
@@ -147,6 +150,7 @@ class Moments:
     def _from_run(self) -> tuple[tuple[str, ...], "_Source", Index]:
         """Return what a checkpoint says of the split."""
         assert self.checkpoint is not None and self.data is not None
+        _refuse_work(self.checkpoint)
         tagger = Tagger.load(self.checkpoint)
         index = open_index(self.data, quiet=self.json)
         names = _names(tagger.class_names, find_vocabulary(self.data))
@@ -234,6 +238,19 @@ class _Source:
     split: str
 
 
+def _refuse_work(checkpoint: Path) -> None:
+    """Raise ConfigError where the WORK of a solution is given; the runs in it are told."""
+    if (checkpoint / "config.json").exists():
+        return
+    runs = sorted(checkpoint.glob("train-*/run/config.json"), key=lambda run: run.stat().st_mtime)
+    if runs:
+        raise ConfigError(
+            f"is the WORK of `reeltag solve`, which holds {len(runs):,} runs",
+            where=checkpoint,
+            hint=f"Give one of them; the last that was made is {runs[-1].parent}.",
+        )
+
+
 def _split_to_search(index: Index, splits: Splits) -> Split:
     """Return test, or all where the data have no such part and no pattern names one."""
     try:
@@ -291,7 +308,7 @@ def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: 
         if not moments:
             continue
         table = Table(box=None, pad_edge=False)
-        table.add_column("id", no_wrap=True)
+        table.add_column("id", overflow="fold")  # an id that is cut finds nothing
         for column in ("start", "end", "prob"):
             table.add_column(column, justify="right", no_wrap=True)
         if any_rated:
@@ -300,4 +317,13 @@ def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: 
             said = {True: "yes", False: "no", None: ""}[each.rated]
             cells = [str(each.start_s), str(each.end_s), f"{each.prob:.4f}"]
             table.add_row(escape(each.id), *cells, *([said] if any_rated else []))
+        _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    """Print a table; into a pipe or file as wide as it is."""
+    if STDOUT.is_terminal:
         STDOUT.print(table)
+        return
+    natural = Measurement.get(STDOUT, _UNBOUNDED, table).maximum
+    type(STDOUT)(width=max(STDOUT.width, natural)).print(table)

@@ -65,7 +65,7 @@ class Submit:
             return self._tell_checked(check_submission(self.check, self._classes_allowed()))
         if self.predictions is None or self.challenge is None or self.out is None:
             raise ConfigError("predictions, --challenge and --out are needed", hint=USAGE)
-        refuse_output(self.out, overwrite=self.overwrite)
+        refuse_output(self.out, overwrite=self.overwrite, flag="--out s.csv")
         found = open_predictions(self.predictions)
         if self.challenge == 2018:
             self._tell_written(write_videos(found, self.out))

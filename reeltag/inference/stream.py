@@ -59,15 +59,21 @@ class _Closing:
         return self.stop.asked or seconds >= self.part_seconds
 
 
-def refuse_output(out: Path, *, overwrite: bool) -> None:
-    """Raise OutputError where `out` exists already, unless it is a file and may be overwritten."""
+def refuse_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -> None:
+    """Raise OutputError where `out` exists already, unless it is a file and may be overwritten.
+
+    Args:
+        out: the file to make.
+        overwrite: whether it may be replaced.
+        flag: that gives it, with an example, for the hint.
+    """
     if out.is_dir():
-        raise OutputError("is a folder", where=out, hint="Name a file, as in --out P.parquet.")
+        raise OutputError("is a folder", where=out, hint=f"Name a file, as in {flag}.")
     if out.exists() and not overwrite:
         raise OutputError(
             "exists already, and is not overwritten",
             where=out,
-            hint="Choose another --out, or say --overwrite.",
+            hint=f"Choose another {flag.split()[0]}, or say --overwrite.",
         )
 
 

@@ -6,6 +6,7 @@ drawing is right on a light and on a dark page. Text stays text, in the page's f
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -64,7 +65,8 @@ def to_svg(drawn: Figure, name: str, words: str) -> str:
         words: what a person who cannot see it should know.
     """
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's has it
         drawn.savefig(buffer, format="svg", transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

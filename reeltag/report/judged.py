@@ -32,7 +32,7 @@ class Judged:
         file: of predictions.
         index: of the data.
         records: of the split.
-        truth: labels and ratings that count, V videos.
+        truth: labels and ratings that count, V videos; without a split, of those predicted alone.
         scores: as `reeltag evaluate --json` prints them.
         precision: "video" or "segment" -> (C,) average precision, NaN without positives.
         judged: (V,) bool, the videos that the scores are about.
@@ -97,12 +97,13 @@ def judge(
     found = scored(predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet)
     index = open_index(data, quiet=True)
     records = select(index, split or "all", splits=splits)
-    of_record = rows_of(found.truth.ids, _whole(records.table["id"]))
+    truth = found.truth if split else found.truth.only(found.judged, found.judged)
+    of_record = rows_of(truth.ids, _whole(records.table["id"]))
     return Judged(
         file=open_predictions(predictions),
         index=index,
         records=records,
-        truth=found.truth,
+        truth=truth,
         scores=found.summary(),
         precision={kind: scores.precision.numpy() for kind, scores in found.classes.items()},
         judged=found.judged,

@@ -139,7 +139,8 @@ def reliability_curve(reliability: Reliability, true: str, name: str) -> str:
     with figure(HALF, 3.6) as drawn:
         axes, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3.1, 1))
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate("perfect", (0.86, 0.86), (0, 5), textcoords="offset points", ha="right",
+        at, side = ((0, 5), "right") if share.mean() < said.mean() else ((5, -10), "left")
+        axes.annotate("perfect", (0.7, 0.7), at, textcoords="offset points", ha=side,
                       color=MUTED, fontsize=8.5)  # fmt: skip
         reach = np.maximum([share - low, high - share], 0)
         axes.errorbar(said, share, reach, color=LINES[0], fmt="o-", markersize=4.5, elinewidth=1)
@@ -198,7 +199,7 @@ def stage_bars(
             if len(one.seeds) > 1:
                 axes.plot(one.seeds, np.full(len(one.seeds), place), "o", color=INK, markersize=4,
                           markerfacecolor=PAPER)  # fmt: skip
-        lines = [textwrap.wrap(_shortened(text, 2 * NAME), NAME) for text in names]
+        lines = [textwrap.wrap(text, NAME, max_lines=3, placeholder=" …") for text in names]
         axes.set_yticks(places, ["\n".join(parts) for parts in lines])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.invert_yaxis()
@@ -246,7 +247,7 @@ def score_over_time(timeline: Timeline, names: tuple[str, ...], number: int) -> 
         else:
             axes = drawn.add_subplot()
         for line, colour, dashes in zip(timeline.lines, LINES, DASHES, strict=False):
-            _draw_line(axes, line, colour, dashes, _shortened(names[line.label], 24))
+            _draw_line(axes, line, colour, dashes, _shortened(names[line.label], 72 // rows))
         axes.set_ylim(-0.05, 1.05)
         axes.set_xlim(0, max(timeline.seconds, 5))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -18,7 +18,10 @@ HEADLINES = {
     "hit@1": ("Hit@1", "videos whose best class is one of their labels"),
     "perr": ("PERR", "labels among as many best classes as the video has labels"),
     "map": ("mAP", "average precision of a class's ranking of the videos, mean over classes"),
-    "map@k": ("MAP@K", "the same, of the rated 5-second segments: is the moment found?"),
+    "map@k": (
+        "MAP@K",
+        "average precision of a class's ranking of its rated 5-second segments, mean over classes",
+    ),
 }
 
 

@@ -5,9 +5,11 @@ others, those with ratings teach segments, and a part of their videos is held ou
 videos are learned from the shards named train, or, where none is, from all.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from reeltag.core.errors import DataError
 from reeltag.data.index import Index
 from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
+from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.labels.folds import FoldConfig
 from reeltag.solutions.judges import (
     Judges,
@@ -78,10 +81,13 @@ def own_data(index: Index, *, folds: int, without_ratings: bool) -> OwnData:
     """
     refuse_records(index, range(len(index.shards)))
     _tell_lost(index)
+    _tell_beside_scored(index)
     learning, holding, mixed = _shards(index)
     shard, usable = column_of(index.table, "shard"), ~column_of(index.table, "skip")
     rated = usable & (num_rated(index) > 0)
     learned, taught = usable & np.isin(shard, learning), rated & np.isin(shard, holding)
+    if not learned.any():
+        _refuse_unusable(index, np.isin(shard, learning))
     test = shards_named(index, "test", needed=False)
     tested = bool((rated & np.isin(shard, test)).any())
     labels = lists_of(index.table.filter(learned).combine_chunks(), "labels")[1]
@@ -141,14 +147,47 @@ def _shards(index: Index) -> tuple[list[int], list[int], bool]:
 def _tell_lost(index: Index) -> None:
     """Say how many records with ratings cannot be used."""
     lost = column_of(index.table, "skip") & (num_rated(index) > 0)
-    if lost.any():
-        twins = pc.match_substring(index.table["problem"].filter(lost), "duplicate id")
-        count = pc.sum(twins).as_py() or 0
-        say(
-            f"{lost.sum():,} records with ratings are left out, {count:,} of them because an "
-            "earlier record has the same id: labels and ratings of a video belong into one "
-            "record (`reeltag info DATA` names them)"
+    if not lost.any():
+        return
+    twins = pc.match_substring(index.table["problem"].filter(lost), "duplicate id")
+    count = pc.sum(twins).as_py() or 0
+    why = f": {_problems(index, lost)}"
+    if count:
+        why = (
+            f", {count:,} of them because an earlier record has the same id: labels and ratings "
+            "of a video belong into one record"
         )
+    say(f"{lost.sum():,} records with ratings are left out{why} (`reeltag info DATA` names them)")
+
+
+def _tell_beside_scored(index: Index) -> None:
+    """Say how many ratings are of segments that begin where none is scored."""
+    used = index.table.filter(pa.array(~column_of(index.table, "skip"))).combine_chunks()
+    starts = lists_of(used, "segment_starts")[1]
+    beside = int((starts % SEGMENT_SECONDS != 0).sum())
+    if beside:
+        say(
+            f"{beside:,} of {len(starts):,} ratings begin at no multiple of {SEGMENT_SECONDS} s, "
+            "where the segments begin that are scored: they teach, but where they judge they "
+            "count as never found"
+        )
+
+
+def _refuse_unusable(index: Index, learning: NDArray[np.bool_]) -> None:
+    """Raise DataError that says why none of these records can be learned from."""
+    raise DataError(
+        f"none of the {learning.sum():,} records to learn from can be used: "
+        f"{_problems(index, learning)}",
+        where=index.root,
+        hint="`reeltag info DATA` names them; docs/records.md says what a record must hold.",
+    )
+
+
+def _problems(index: Index, rows: NDArray[np.bool_]) -> str:
+    """Return what is wrong with these records, the most frequent first, as in "no id (4)"."""
+    told = index.table["problem"].filter(rows).drop_null().to_pylist()
+    counts = Counter(problem for problems in told for problem in problems.split(";"))
+    return ", ".join(f"{problem} ({count:,})" for problem, count in counts.most_common())
 
 
 def _tell_twins(index: Index, learned: NDArray[np.bool_], judging: NDArray[np.bool_]) -> None:

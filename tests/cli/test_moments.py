@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,9 +17,10 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.log_space import probabilities
-from reeltag.inference.predictions import open_predictions
+from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
 from reeltag.models import family_named
 from reeltag.models.tagger import Tagger
+from tests.data.made import frame_record, write_shard
 from tests.inference.test_stream import pairs
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=48)
@@ -186,6 +188,52 @@ def test_a_person_sees_a_table_and_gets_files(
     assert run([*map(str, command[:6]), *rated]) == 0
     verdicts = {line.split()[-1] for line in capfd.readouterr().out.splitlines() if "-0" in line}
     assert verdicts == {"yes", "no"}
+
+
+def test_ids_of_any_length_are_printed_whole(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"archive/{'a long title ' * 12}/part {n}.mp4" for n in range(2)]
+    write_shard(tmp_path / "a.tfrecord", [frame_record(name) for name in names])
+    path = tmp_path / "p.parquet"
+    with prediction_writer(path, About(num_classes=3, data=str(tmp_path))) as writer:
+        scores = np.ones((2, 1), np.float32)
+        starts, classes = np.zeros(2, np.int32), np.zeros((2, 1), np.int32)
+        writer.write(Rows.of_matrix(names, starts, classes, scores))
+    assert run(["moments", "--predictions", str(path), "--class", "0"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    for name in names:
+        assert any(line.startswith(name) and line.endswith("0.7311") for line in lines)
+
+
+def test_files_that_are_there_are_refused_by_the_option_that_names_them(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.csv").touch()
+    command = ["moments", str(checkpoint), "--data", str(data), "--class", "3", "--csv"]
+    assert run([*command, str(tmp_path / "m.csv")]) == 2
+    assert "Choose another --csv, or say --overwrite." in capfd.readouterr().err
+    assert run([*command, str(tmp_path)]) == 2
+    assert "Name a file, as in --csv m.csv." in capfd.readouterr().err
+
+
+def test_tracks_that_nothing_is_in_are_told(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["moments", checkpoint, "--data", data, "--class", 3, "--min-prob", 1]
+    assert run([*map(str, command), "--vtt", str(tmp_path / "tracks")]) == 0
+    assert "tracks: no moment, no track" in capfd.readouterr().err
+
+
+def test_the_work_of_a_solution_is_told_from_a_run(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    last = tmp_path / "WORK" / "train-final-0" / "run"
+    shutil.copytree(checkpoint, last)
+    command = ["moments", str(tmp_path / "WORK"), "--data", str(data), "--class", "3"]
+    assert run(command) == 2
+    said = capfd.readouterr().err
+    assert "is the WORK of `reeltag solve`" in said and f"the last that was made is {last}." in said
 
 
 @pytest.mark.parametrize(

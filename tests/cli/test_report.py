@@ -138,3 +138,12 @@ def test_what_cannot_be_drawn_is_refused_with_the_way_out(
         assert run(arguments(*given, "--out", page)) == 2, words
         assert words in capsys.readouterr().err.replace("\n", " "), words
     assert not page.exists()
+
+
+def test_a_folder_as_page_is_refused_before_anything_is_scored(
+    corpus: Path, predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["report", str(predictions), "--data", str(corpus), "--out", str(tmp_path)]
+    assert run(command) == 2
+    said = capfd.readouterr().err
+    assert "Name a file, as in --out page.html." in said and "prediction: left out" not in said

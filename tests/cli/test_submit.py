@@ -144,3 +144,10 @@ def test_existing_files_are_refused_unless_told(
     assert out.read_text() == "precious" and "exists already" in capfd.readouterr().err
     assert submit(predictions, "--challenge", 2018, "--out", out, "--overwrite") == 0
     assert out.read_text().startswith("VideoId")
+
+
+def test_a_folder_as_submission_is_refused_with_a_name_that_fits(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["submit", "p.parquet", "--challenge", "2019", "--out", str(tmp_path)]) == 2
+    assert "Name a file, as in --out s.csv." in capfd.readouterr().err

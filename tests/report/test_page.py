@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,8 +20,11 @@ from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.evaluate import evaluate
+from reeltag.report.examples import Line, Timeline
+from reeltag.report.facts import Reliability
 from reeltag.report.page import Examples, write_report
-from reeltag.report.results import read_results
+from reeltag.report.plots import reliability_curve, score_over_time, stage_bars
+from reeltag.report.results import Figure, read_results
 from tests.report.made import CORPUS, write_predictions
 from tests.report.test_results import write_result
 
@@ -258,6 +262,63 @@ def test_predictions_of_segments_alone_show_segments_alone(corpus: Path, tmp_pat
     )
     assert headings(page) == ["Classes in segments", "Moments", "Not on this page"]
     assert "holds no whole videos." in page
+
+
+def test_a_headline_is_understood_without_another(corpus: Path, tmp_path: Path) -> None:
+    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    write_predictions(tmp_path / "p.parquet", records, segments=True, videos=False)
+    page = written(tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus)
+    (card,) = re.findall(r'<div class="about">([^<]+)</div>', page)
+    assert "average precision" in card and "the same" not in card
+
+
+def test_without_a_split_the_page_is_about_what_was_predicted_alone(
+    corpus: Path, predictions: Path, tmp_path: Path
+) -> None:
+    given = {"predictions": predictions, "data": corpus}
+    split, none = (written(tmp_path / f"{of}.html", **given, split=of) for of in ("test", None))
+    begin = "<h2>Classes in segments"
+    assert none[none.index(begin) :] == split[split.index(begin) :]
+    labels = [re.findall(r"[\d.]+ labels each", page) for page in (split, none)]
+    assert labels[0] == labels[1] and len(labels[0]) == 1
+
+
+def test_names_of_any_script_are_drawn_without_a_warning(
+    corpus: Path, predictions: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(corpus, tmp_path / "corpus")
+    lines = [f"{number},太鼓 {number}" for number in range(8)]
+    (tmp_path / "corpus" / "classes.csv").write_text("\n".join(["index,name", *lines]) + "\n")
+    page = written(tmp_path / "page.html", predictions=predictions, data=tmp_path / "corpus")
+    assert any("太鼓" in drawing for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+
+
+def test_a_stage_has_its_whole_name_beside_its_bar() -> None:
+    name = "copied clip score: the video's score, for each of its segments"
+    drawing, _ = stage_bars([name], [Figure(value=0.5)], "MAP", "stages", ours=True)
+    shown = " ".join("".join(ElementTree.fromstring(drawing).itertext()).split())
+    assert "of its segments" in shown and "…" not in shown
+
+
+def test_a_class_alone_in_a_drawing_has_its_whole_name() -> None:
+    name = "Hubbub, speech noise, speech babble"
+    line = Line(label=0, starts=np.array([0, 5]), chances=np.array([0.1, 0.9]), rated=(), shown=())
+    one = Timeline(id="v", seconds=10, lines=(line,), labels=(), why="best", loss=0.0)
+    three = replace(one, lines=(line, line, line))
+    shown = [score_over_time(of, (name,), 1).count(f"{name}</text>") for of in (one, three)]
+    assert shown == [1, 0]
+
+
+def test_the_name_of_the_diagonal_keeps_out_of_the_way_of_the_curve() -> None:
+    heights = []
+    for hits in (1, 99):  # of a hundred that were said to be there by half: too sure, too unsure
+        reliability = Reliability()
+        reliability.add(np.zeros(100, np.float32), np.arange(100) < hits)
+        drawing = reliability_curve(reliability, "were there", "reliability")
+        found = re.search(r'<text[^>]* y="([\d.]+)"[^>]*>perfect', drawing)
+        assert found is not None
+        heights.append(float(found[1]))
+    assert heights[1] > heights[0] + 10  # svg counts downwards
 
 
 def test_segments_that_nobody_rated_are_left_out(corpus: Path, tmp_path: Path) -> None:

@@ -134,6 +134,27 @@ def test_videos_that_lie_there_twice_are_told(
     assert "also among" not in said
 
 
+def test_rated_records_that_are_left_out_are_told_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
+    records = [rated_record(f"r{n}", 20, ratings) for n in range(30)]
+    lost = [rated_record("", 20, ratings, id=[]) for _ in range(2)]
+    write_shard(tmp_path / "a.tfrecord", [*records, *lost])
+    own(tmp_path)
+    said = capsys.readouterr().err
+    assert "2 records with ratings are left out: no id (2)" in said and "same id" not in said
+
+
+def test_ratings_beside_the_segments_that_are_scored_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings = [(5 * at + 3 * (at == 2), at % 2, float(at > 1)) for at in range(4)]
+    write_shard(tmp_path / "a.tfrecord", [rated_record(f"r{n}", 20, ratings) for n in range(30)])
+    own(tmp_path)
+    assert "30 of 120 ratings begin at no multiple of 5 s" in capsys.readouterr().err
+
+
 def test_numbers_follow_the_data_and_given_ones_stay(data: Path) -> None:
     def sizes(
         videos: int, ratings: int, config: Config | None = None, **facts: object
@@ -269,6 +290,10 @@ def rated(count: int, score: float = 1.0, videos: int = 10, category: int = 1) -
     return [rated_record(f"r{n}", 5 * each, ratings) for n in range(videos)]
 
 
+def nameless(count: int) -> list[bytes]:
+    return [frame_record("", id=[]) for _ in range(count)]
+
+
 @pytest.mark.parametrize(
     ("records", "told"),
     [
@@ -279,6 +304,10 @@ def rated(count: int, score: float = 1.0, videos: int = 10, category: int = 1) -
         ({"a": rated(100, 0.0, category=7)}, "outside the vocabulary of 3 classes"),
         ({"a": [video_record("a")]}, "one vector a video"),
         ({"a": [frame_record("a", labels=())], "test": rated(100, 0.0)}, "has a video label"),
+        (
+            {"a": nameless(4)},
+            "none of the 4 records to learn from can be used: no id (4)",
+        ),
     ],
 )
 def test_bad_data_are_refused_with_what_is_needed(
