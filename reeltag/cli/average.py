@@ -53,6 +53,9 @@ class Average:
             )
         if self.norm_batches < 1:
             raise ConfigError(f"norm_batches must be >= 1, got {self.norm_batches}")
+        if self.norms_from is None and (self.norm_batches, self.device) != (100, "auto"):
+            flag = "--norm-batches" if self.device == "auto" else "--device"
+            raise ConfigError("has no effect without --norms-from", where=flag)
         refuse_existing(self.out)
         tagger = average_runs(self.runs, self.out, self._with_norms)
         parameters = sum(p.numel() for p in tagger.parameters())

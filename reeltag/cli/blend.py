@@ -162,6 +162,26 @@ class Blend:
             )
         elif self.fit_on is not None and self.method not in FITTED:
             say(f"{self.method or 'mean'} needs no labels: --fit-on is not read")
+        self._refuse_idle_options()
+
+    def _refuse_idle_options(self) -> None:
+        """Raise ConfigError where an option that is given would change nothing."""
+        weighs, grows = self.method in ("weights", "class-weights"), self.method == "lightgbm"
+        descends = weighs and self.solver == "sgd"
+        learning = ["--split"] * (self.split != "validate") + _changed("", self.splits)
+        learning += ["--allow-leak"] * self.allow_leak
+        writing = ["--top-k"] * (self.top_k > 0) + ["--overwrite"] * self.overwrite
+        for works, needed, given in (
+            (self.fit_on is not None, "--fit-on", learning),
+            (weighs, "--method weights or class-weights", ["--solver"] * (self.solver != "nnls")),
+            (descends, "--solver sgd", _changed("sgd.", self.sgd) + ["--seed"] * (self.seed != 0)),
+            (grows, "--method lightgbm", _changed("trees.", self.trees)),
+            (self.out is not None, "--out", writing),
+        ):
+            if given and not works:
+                raise ConfigError(f"has no effect without {needed}", where=given[0])
+        if self.candidates and "--trees.candidates" in _changed("trees.", self.trees):
+            raise ConfigError("--candidates and --trees.candidates say the same; give one")
 
     def _described(self, made: Made, rows: dict[Kind, int], seconds: float) -> dict[str, Any]:
         members = [
@@ -207,6 +227,8 @@ class Blend:
         if self.out is not None:
             found = " and ".join(f"{number:,} {kind}" for kind, number in rows.items())
             _print(f"{self.out}: {made.method} of {found}, in {seconds:.1f} s")
+            if self.with_ is None and made.weights is not None:
+                say(f"{self.out} is of what the weights fit best: what it scores there is too high")
             _print(f"next: reeltag evaluate {shlex.quote(str(self.out))} --data ...")
         if self.save is not None:
             _print(f"next: reeltag blend T1 T2 ... --with {shlex.quote(str(self.save))} --out P")
@@ -225,6 +247,14 @@ def _weights(made: Made) -> list[dict[str, float]]:
         {"mean_weight": float(np.mean(row)), "sd_over_classes": float(np.std(row))}
         for row in made.weights
     ]
+
+
+def _changed(prefix: str, config: Splits | SgdConfig | TreeConfig) -> list[str]:
+    """Return the flags of the fields that are not as by default."""
+    usual = type(config)()
+    names = [field.name for field in dataclasses.fields(config)]
+    names = [name for name in names if getattr(config, name) != getattr(usual, name)]
+    return [f"--{prefix}{name.replace('_', '-')}" for name in names]
 
 
 def _print(text: str) -> None:

@@ -51,8 +51,7 @@ class Export:
     def run(self) -> int:
         """Export, check, and say what came of it; 0."""
         refuse_out(self.out, overwrite=self.overwrite)
-        if self.videos < 0:
-            raise ConfigError(f"must be at least 0, got {self.videos}", where="--videos")
+        self._refuse_options()
         source = source_of(self.source)
         index = None if self.data is None else open_index(self.data, quiet=self.json)
         splits = self._splits(source)
@@ -75,6 +74,21 @@ class Export:
         else:
             STDOUT.print(told(answer), highlight=False, markup=False, soft_wrap=True)
         return 0
+
+    def _refuse_options(self) -> None:
+        """Raise ConfigError where options are out of range, or would change nothing."""
+        if self.videos < 0:
+            raise ConfigError(f"must be at least 0, got {self.videos}", where="--videos")
+        if self.config.codebook != "uniform" and self.config.precision != "uint8":
+            raise ConfigError("has no effect without --precision uint8", where="--codebook")
+        asked = {"split": self.split != "validate", "videos": self.videos}
+        asked |= {name: getattr(self, name) for name in ("train", "validate", "test")}
+        if self.data is None and any(asked.values()):
+            raise ConfigError(
+                "has no effect without --data",
+                where=f"--{next(name for name, given in asked.items() if given)}",
+                hint="Say on which data GAP@20 is told with --data DATA.",
+            )
 
     def _splits(self, source: Source) -> Splits:
         """Return the rule of the first run's training, with the patterns given in its place."""

@@ -26,6 +26,7 @@ from reeltag.pipeline.cleaning import leftovers, remove
 from reeltag.pipeline.drawing import drawn, summary
 from reeltag.pipeline.engines import EngineName, make
 from reeltag.pipeline.keys import readable
+from reeltag.pipeline.local import places
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of, read_record
@@ -143,12 +144,14 @@ class Solve:
         if options.clean:
             return self._clean(goal)
         if options.dry_run:
-            made = plan(steps, root)
+            made, workers = plan(steps, root), _workers(options.engine, options.workers)
             if options.json:
-                print_json({"solution": solution_name(self.solution), **made.to_json()})
+                told = made.to_json()
+                told["to_do"] |= {"workers": workers, "seconds_on_them": made.seconds_on(workers)}
+                print_json({"solution": solution_name(self.solution), **told})
             else:
                 _print_table(drawn(made))
-                STDOUT.print(summary(made), highlight=False, markup=False, soft_wrap=True)
+                STDOUT.print(summary(made, workers), highlight=False, markup=False, soft_wrap=True)
             return 0
         make(
             steps,
@@ -265,10 +268,18 @@ def _made(step: Step, root: Path) -> dict[str, Any]:
     }
 
 
+def _workers(engine: EngineName, workers: int) -> int:
+    """Return how many steps are made at once, as far as that is known without a cluster."""
+    return len(places(workers)) if engine == "local" else max(workers, 1)
+
+
 def _print_table(table: RichTable) -> None:
     """Print a table; into a pipe or file as wide as it is."""
-    natural = 0 if STDOUT.is_terminal else Measurement.get(STDOUT, _UNBOUNDED, table).maximum
-    STDOUT.print(table, width=max(STDOUT.width, natural), crop=False)
+    if STDOUT.is_terminal:
+        STDOUT.print(table)
+        return
+    natural = Measurement.get(STDOUT, _UNBOUNDED, table).maximum
+    type(STDOUT)(width=max(STDOUT.width, natural)).print(table)  # none prints beyond its own width
 
 
 def _agreed(count: int, bytes_: int, yes: bool) -> bool:

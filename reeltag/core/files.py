@@ -25,7 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
     finally:
         with suppress(OSError):  # where the folder itself is no folder, there is nothing to remove
             part.unlink(missing_ok=True)
@@ -46,12 +46,21 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _not_written(path: Path, error: OSError) -> OutputError:
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none; OutputError if that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> OutputError:
+    """Return what to raise where a file or folder cannot be written."""
     reason = error.strerror or str(error)
     blocked = next((folder for folder in path.parents if folder.exists()), None)
     if blocked is not None and not blocked.is_dir():

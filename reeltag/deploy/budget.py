@@ -22,6 +22,8 @@ BYTES = {"fp32": 4, "fp16": 2, "uint8": 1}  # an element
 CODEBOOK = 1024  # bytes
 AROUND = 400  # bytes at most that a tensor and what unpacks it add to the graph, but for its names
 SHOWN = 8  # tensors named in an error
+NAMED = 64  # elements that such a tensor has more than: fewer are constants of the graph
+LEAST = 0.01  # share of the weights below which none is named
 
 _UNITS = {
     "": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30
@@ -128,18 +130,21 @@ class Budget:
         words = f"No precision fits: even in uint8 it takes {told_bytes(least)}. "
         if len(self.members) > 1:
             return words + self._fewer_members(limit)
+        share = (limit - self.rest) / max(1, least - self.rest)
+        if share < LEAST:
+            return words + f"Allow {told_bytes(least)}, or distil it into a far smaller student."
         return (
-            words + f"Train a model with at most {limit / least:.0%} of its weights (fewer hidden "
-            "units or clusters) as its student, or allow more bytes."
+            words + f"Train a model with at most {share:.0%} of its weights (fewer hidden units or "
+            "clusters) as its student, or allow more bytes."
         )
 
     def _fewer_members(self, limit: int) -> str:
         sizes = self._member_bytes()
         room, kept = limit - self.rest, 0
-        for size in sorted(sizes.values()):
+        for _, size in sorted(sizes, key=lambda pair: pair[1]):
             room -= size
             kept += room >= 0
-        told = ", ".join(f"{name} {told_bytes(size)}" for name, size in sizes.items())
+        told = ", ".join(f"{name} {told_bytes(size)}" for name, size in sizes)
         fewer = (
             f"{kept} of them fit together; blend fewer" if kept else "None fits; take smaller ones"
         )
@@ -148,20 +153,21 @@ class Budget:
             "bytes."
         )
 
-    def _member_bytes(self) -> dict[str, int]:
+    def _member_bytes(self) -> list[tuple[str, int]]:
         """Return what each member takes in uint8; constants without its name are shared out."""
-        own = {
-            name: sum(w.bytes_at("uint8") for w in self.weights if w.name.startswith(prefix))
+        own = [
+            (name, sum(w.bytes_at("uint8") for w in self.weights if w.name.startswith(prefix)))
             for prefix, name in self.members.items()
-        }
-        share = (self.bytes_at("uint8") - self.rest) / max(1, sum(own.values()))
-        return {name: round(size * share) for name, size in own.items()}
+        ]
+        share = (self.bytes_at("uint8") - self.rest) / max(1, sum(size for _, size in own))
+        return [(name, round(size * share)) for name, size in own]
 
     def table(self, precision: Precision) -> str:
         """Return the largest tensors and what they take, a line each."""
         heavy = sorted(self.weights, key=lambda weight: -weight.bytes_at(precision))
-        lines = [(w.name, w.elements, w.bytes_at(precision)) for w in heavy[:SHOWN]]
-        others = heavy[SHOWN:]
+        named = [weight for weight in heavy if weight.elements > NAMED][:SHOWN]
+        lines = [(w.name, w.elements, w.bytes_at(precision)) for w in named]
+        others = [weight for weight in heavy if weight not in named]
         if others:
             elements = sum(weight.elements for weight in others)
             size = sum(weight.bytes_at(precision) for weight in others)

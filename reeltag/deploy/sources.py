@@ -1,5 +1,6 @@
 """What can leave the lab: a run, or a blend of runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,12 @@ def _of_blend(folder: Path) -> Source:
         )
     runs = [Path(member.run) for member in blend.members]
     for member, run in zip(blend.members, runs, strict=True):
+        if is_graph(run) or (run / "blend.json").is_file():
+            raise ConfigError(
+                f"its member {member.run} is no run itself",
+                where=folder,
+                hint="Blend the predictions of runs.",
+            )
         if not member.run or not run.is_dir():
             raise DataError(
                 f"its member {member.family!r} comes from {member.run or 'an unknown run'}, which "
@@ -71,15 +78,12 @@ def _of_blend(folder: Path) -> Source:
                 where=folder,
                 hint="A graph needs the run folder of each member, not only its predictions.",
             )
-        if (run / "blend.json").is_file() or is_graph(run):
-            raise ConfigError(
-                f"its member {member.run} is no run itself",
-                where=folder,
-                hint="Blend the predictions of runs.",
-            )
     equal = torch.full((len(runs),), 1 / len(runs), dtype=torch.float64)
     weights = equal if blend.weights is None else torch.from_numpy(blend.weights)
     counts = (weights != 0).view(len(runs), -1).any(1)
+    candidates = blend.candidates
+    if blend.weights is not None and not candidates:  # learned where what is not listed has p = 0
+        candidates = max(member.listed for member in blend.members)
     if counts.any() and not counts.all() and not blend.candidates:  # least squares leaves some out
         unused = [str(run) for run, does in zip(runs, counts.tolist(), strict=True) if not does]
         say(f"left out, as the blend gives them no weight: {', '.join(unused)}")
@@ -90,15 +94,21 @@ def _of_blend(folder: Path) -> Source:
         taggers,
         weights,
         "geometric" if blend.method == "geometric" else "arithmetic",
-        candidates=blend.candidates,
+        candidates=candidates,
         names=[str(run) for run in runs],
     )
     return Source(
         tagger=tagger.eval(),
         method=blend.method,
         members=[_described(*pair) for pair in zip(taggers, runs, strict=True)],
-        prefixes={f"members.{i}.": run.name for i, run in enumerate(runs)},
+        prefixes={f"members.{i}.": name for i, name in enumerate(_told_apart(runs))},
     )
+
+
+def _told_apart(runs: Sequence[Path]) -> list[str]:
+    """Return the names of run folders, or, where some are the same, their paths."""
+    names = [run.name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 
 def _of_run(run: Path) -> Source:

@@ -21,15 +21,18 @@ class Member:
     Attributes:
         family: of the model.
         run: folder of the checkpoint; empty = not known.
+        listed: best classes of a video that it lists at most; 0 = not known.
     """
 
     family: str
     run: str = ""
+    listed: int = 0
 
     @classmethod
     def of(cls, file: Predictions) -> "Member":
         """Return what a file says of itself."""
-        return cls(family=file.about.family, run=file.about.run)
+        about = file.about
+        return cls(family=about.family, run=about.run, listed=about.top_k)
 
 
 def open_members(paths: Sequence[Path]) -> list[Predictions]:

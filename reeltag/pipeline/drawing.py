@@ -31,18 +31,22 @@ def drawn(plan: Plan) -> Table:
     return table
 
 
-def summary(plan: Plan) -> str:
-    """Return the totals of a plan as a sentence."""
+def summary(plan: Plan, workers: int = 1) -> str:
+    """Return the totals of a plan, made by so many workers, as a sentence."""
     states = [row.state for row in plan.rows]
     partly, to_do = states.count("partly"), states.count("to do")
     if not partly + to_do:
         return "All that is needed is there."
     text = f"{states.count('done')} of {len(states)} steps are done"
     text += f", {partly} partly" if partly else ""
-    text += f"; to do: about {duration(plan.seconds)}, {size(plan.bytes)}"
     if plan.unknown == partly + to_do:
-        text = text.replace(f"about {duration(plan.seconds)}", f"{plan.unknown} of unknown length")
-    elif plan.unknown:
+        text += f"; to do: {plan.unknown} of unknown length"
+    else:
+        text += f"; to do: about {duration(plan.seconds)}"
+        if workers > 1:
+            text += f" of work, {duration(plan.seconds_on(workers))} on {workers} workers"
+    text += f", {size(plan.bytes)}"
+    if 0 < plan.unknown < partly + to_do:
         text += f", and {plan.unknown} of unknown length"
     if plan.bytes > plan.free:
         text += f". The disk has only {size(plan.free)} left"

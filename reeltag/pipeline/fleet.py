@@ -14,6 +14,7 @@ from typing import Protocol
 
 from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError
+from reeltag.core.files import make_folder
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.pipeline.events import Event, Kind, Narrator
 from reeltag.pipeline.failures import FailedStepsError, Failures, listed
@@ -85,13 +86,13 @@ def run_fleet(
     goals = as_steps(goals)
     nodes = ordered(goals)
     todo = missing(goals, root)
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder(root)
     if todo:
         engine.check(root, [node.path for node in nodes if isinstance(node, Source)])
     steps = [node for node in nodes if isinstance(node, Step)]
     with Display(root) as display:
         fleet = _Fleet(goals, steps, root, engine, on_event or display.tell, Failures(retries))
-        stop = StopRequest("step of every worker")
+        stop = StopRequest("training step or batch of every worker")
         try:
             with listening_for_stop(stop):
                 fleet.work(stop, keep_going, display)

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from reeltag.core.files import make_folder, not_written
+
 _HELD: set[IO[str]] = set()
 
 
@@ -19,6 +21,9 @@ def attempted(path: Path) -> Iterator[bool]:
 
     The kernel takes the lock from a process that ends, however it ends; so a lock file that was
     left lying about holds nobody up. A file system without locks gives it to everyone who asks.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     file = _locked(path)
     try:
@@ -46,9 +51,12 @@ def holder(path: Path) -> str:
 
 
 def _locked(path: Path) -> IO[str] | None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     while True:
-        file = path.open("a+")
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise not_written(path, error) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,9 +67,10 @@ def _locked(path: Path) -> IO[str] | None:
         if _is(file, path):
             break
         file.close()  # its last owner removed it between our two calls
-    file.truncate(0)
-    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, file)
-    file.flush()
+    with suppress(OSError):  # a full disk: it is ours all the same
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, file)
+        file.flush()
     _HELD.add(file)
     return file
 

@@ -1,5 +1,6 @@
 """What is done, what is to do, and what it will cost: a plan, made without running anything."""
 
+import heapq
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from reeltag.core.errors import DataError
 from reeltag.pipeline.locks import holder
 from reeltag.pipeline.running import missing
-from reeltag.pipeline.steps import Estimate, Source, Step, as_steps, ordered
+from reeltag.pipeline.steps import Estimate, Node, Source, Step, as_steps, ordered
 from reeltag.pipeline.store import (
     Record,
     folder_of,
@@ -74,6 +75,24 @@ class Plan:
     bytes: int
     unknown: int
     free: int
+
+    def seconds_on(self, workers: int) -> float:
+        """Return how long so many workers take, who begin what is ready in the order of work.
+
+        As `Plan.seconds`, without steps of which nobody knows how long they take.
+        """
+        rows = {row.step.folder_name: row for row in self.rows if row.state in ("partly", "to do")}
+        needs = {name: _names(row.step.needs) & rows.keys() for name, row in rows.items()}
+        at_work, now = list[tuple[float, str]](), 0.0
+        while needs or at_work:
+            ready = [name for name, before in needs.items() if not before]
+            for name in ready[: workers - len(at_work)]:
+                heapq.heappush(at_work, (now + (rows[name].seconds or 0.0), name))
+                del needs[name]
+            now, ended = heapq.heappop(at_work)
+            for before in needs.values():
+                before.discard(ended)
+        return now
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -190,6 +209,10 @@ def _described(row: Row, root: Path) -> dict[str, Any]:
         "basis": row.basis,
         "holder": row.holder,
     }
+
+
+def _names(nodes: Iterable[Node]) -> set[str]:
+    return {node.folder_name for node in nodes if isinstance(node, Step)}
 
 
 def _existing(folder: Path) -> Path:

@@ -55,11 +55,13 @@ def run(
     gone = failures.given_up
     while ready := [s for s in todo if s.folder_name not in gone and _can_begin(s, root)]:
         for step in ready:
+            tries = failures.tries[step.folder_name]
             try:
                 if work.attempt(step):
                     break
             except Exception:
-                if step.folder_name in gone and not keep_going:
+                noted = failures.tries[step.folder_name] > tries  # else it is not the step's fault
+                if not noted or (step.folder_name in gone and not keep_going):
                     raise
                 break
         else:

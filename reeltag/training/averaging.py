@@ -17,6 +17,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.training.config import Optimisation
 
@@ -92,6 +93,8 @@ def averaging_for(optim: Optimisation, num_steps: int, validate_every: int) -> A
         ConfigError: the training ends before the average begins, or the average is never
             validated though weights before it are, so that it would not be kept.
     """
+    if optim.swa_every != Optimisation().swa_every and not optim.swa_from:
+        say("swa_every has no effect without swa_from: there is no such mean")
     if optim.ema:
         words = f"EMA: each step has a share of {1 - optim.ema:.3g} in the averaged weights"
         return Averaging(lambda count: 1 - optim.ema, words)

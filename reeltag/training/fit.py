@@ -124,11 +124,12 @@ def train(
     )
     tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)
+    averaging = _averaging(recipe, batches)  # before there is a folder: it may refuse
     if _rank() == 0:
         with whole_folder(out) as part:
             tagger.save_classes(part)
             write_json(part / "config.json", describe(tagger, index, recipe))
-    return _fit(tagger, objective, recipe, batches, out, None, watch)
+    return _fit(tagger, objective, recipe, batches, averaging, out, None, watch)
 
 
 def resume(
@@ -167,13 +168,14 @@ def resume(
     names = read_class_names(out)
     tagger = Tagger.from_description(config, names, where=where)
     _refuse_other_data(tagger, batches, index, where)
+    averaging = _averaging(recipe, batches)
     checkpoint = out / "resume.ckpt"
     if not checkpoint.is_file():
         say(f"{out} has no checkpoint yet: training begins at step 0.")
         tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
         start(tagger, recipe.init)
-        return _fit(tagger, objective, recipe, batches, out, None, watch)
-    return _fit(tagger, objective, recipe, batches, out, checkpoint, watch)
+        return _fit(tagger, objective, recipe, batches, averaging, out, None, watch)
+    return _fit(tagger, objective, recipe, batches, averaging, out, checkpoint, watch)
 
 
 def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Path) -> None:
@@ -187,19 +189,31 @@ def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Pa
         )
 
 
+def _lengths(recipe: Recipe, batches: Batches) -> tuple[int, int]:
+    """Return how many steps there are in all, and how many from one validation to the next."""
+    steps_an_epoch = max(1, len(batches.train) // recipe.accumulate)
+    num_steps = recipe.max_steps or math.ceil(recipe.epochs * steps_an_epoch)
+    return num_steps, recipe.validate_every or steps_an_epoch
+
+
+def _averaging(recipe: Recipe, batches: Batches) -> Averaging | None:
+    """Return what averages the weights; raise ConfigError where it never would."""
+    num_steps, validate_every = _lengths(recipe, batches)
+    return averaging_for(recipe.optim, num_steps, validate_every * (batches.validate is not None))
+
+
 def _fit(
     tagger: Tagger,
     objective: Objective | None,
     recipe: Recipe,
     batches: Batches,
+    averaging: Averaging | None,
     out: Path,
     checkpoint: Path | None,
     watch: Watch | None,
 ) -> Result:
     keep_freed_memory()
-    steps_an_epoch = max(1, len(batches.train) // recipe.accumulate)
-    num_steps = recipe.max_steps or math.ceil(recipe.epochs * steps_an_epoch)
-    validate_every = (recipe.validate_every or steps_an_epoch) * recipe.accumulate
+    num_steps, validate_every = _lengths(recipe, batches)
     name, metric = validation_metric(recipe, tagger.num_classes)
     objective = objective or objective_for(tagger, recipe)
     freeze(tagger.model, recipe.frozen)
@@ -215,11 +229,8 @@ def _fit(
     stop = StopRequest("step")
     saving = Checkpoint(out / "resume.ckpt", recipe.save_minutes, stop)
     callbacks: list[Callback] = [line, log, validation, SaveAtEnd(saving)]
-    validates = batches.validate is not None
-    steps = validate_every // recipe.accumulate if validates else 0
-    averaging = averaging_for(recipe.optim, num_steps, steps)
     callbacks += [averaging] if averaging else []
-    if recipe.patience and validates:
+    if recipe.patience and batches.validate is not None:
         callbacks.append(_stopping(f"validate_{name}", recipe.patience))
     callbacks.append(saving)
     _tell_beginning(tagger, recipe, batches, num_steps, out, averaging)
@@ -268,7 +279,7 @@ def _make_trainer(
         max_steps=num_steps,
         max_epochs=-1,
         accumulate_grad_batches=recipe.accumulate,
-        val_check_interval=validate_every,
+        val_check_interval=validate_every * recipe.accumulate,
         check_val_every_n_epoch=None,
         limit_val_batches=(recipe.validate_batches or 1.0) if batches.validate is not None else 0,
         num_sanity_val_steps=0,

@@ -71,6 +71,8 @@ def test_what_cannot_be_averaged_is_said_in_words(
     for arguments, match in (
         ([runs[0]], "a mean needs at least two runs"),
         ([*runs, "--norm-batches", "0"], "norm_batches must be >= 1, got 0"),
+        ([*runs, "--norm-batches", "5"], "--norm-batches: has no effect without --norms-from"),
+        ([*runs, "--device", "cpu"], "--device: has no effect without --norms-from"),
         ([runs[0], tmp_path], "is not a run folder"),
     ):
         assert run(["average", *map(str, arguments), *out]) == 2

@@ -12,6 +12,8 @@ from reeltag.cli.main import run
 from tests.ensembling.made import drawn, read, write
 from tests.ensembling.test_blend import files
 
+TREES = ("--method", "lightgbm", "--fit-on", "D")
+
 
 def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     """Run the command with --json and return its answer."""
@@ -92,6 +94,39 @@ def test_options_that_contradict_each_other_are_told(
     assert "exists already" in told and "Choose another --save" in told
     told = refusal(capfd, path, "--out", path, "--overwrite")
     assert "is one of the files that are blended" in told and read(path) == drawn(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--split", "test"), "--split: has no effect without --fit-on"),
+        (("--train", "a*"), "--train: has no effect without --fit-on"),
+        (("--allow-leak",), "--allow-leak: has no effect without --fit-on"),
+        ((*TREES, "--solver", "sgd"), "--solver: has no effect without --method weights or"),
+        (("--method", "weights", "--fit-on", "D", "--seed", 3), "--seed: has no effect without"),
+        (("--method", "weights", "--fit-on", "D", "--sgd.epochs", 3), "without --solver sgd"),
+        (("--method", "rank", "--trees.num-trees", 9), "effect without --method lightgbm"),
+        (("--save", "B", "--top-k", 3), "--top-k: has no effect without --out"),
+        (("--save", "B", "--overwrite"), "--overwrite: has no effect without --out"),
+        ((*TREES, "--candidates", 3, "--trees.candidates", 4), "say the same; give one"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[object, ...], told: str
+) -> None:
+    path, out = write(tmp_path / "p", drawn(0)), ("--out", tmp_path / "P")
+    assert told in refusal(capfd, path, *options, *(() if "--save" in options else out))
+
+
+def test_scores_of_the_videos_that_were_learned_from_are_said_to_be_too_high(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = files(tmp_path / "f", corpus, "train")
+    learn = ("--method", "weights", "--fit-on", corpus, "--split", "train", "--allow-leak")
+    for out in (("--out", tmp_path / "P"), ("--save", tmp_path / "B")):
+        assert run(["blend", *map(str, (*known, *learn, *out))]) == 0
+        told = capfd.readouterr().err
+        assert ("what it scores there is too high" in told) == (out[0] == "--out")
 
 
 def test_bad_files_are_told_and_nothing_is_written(

@@ -120,6 +120,22 @@ def test_what_cannot_be_is_said_in_words(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (("--codebook", "kmeans"), "--codebook: has no effect without --precision uint8"),
+        (("--split", "test"), "--split: has no effect without --data"),
+        (("--videos", "3"), "--videos: has no effect without --data"),
+        (("--test", "a*"), "--test: has no effect without --data"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str],
+    options: tuple[str, ...], what: str,
+) -> None:  # fmt: skip
+    assert what in told(capfd, "export", checkpoint, "--out", tmp_path / "m.onnx", *options)
+
+
 def test_a_missing_extra_is_named(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],

@@ -93,6 +93,26 @@ def test_a_dry_run_draws_the_graph_and_makes_nothing(
     assert told["solution"] == "made2019" and told["steps"][1]["basis"] == "estimate"
 
 
+def test_a_dry_run_tells_how_long_several_workers_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert solve(tmp_path, "--dry-run", "--workers", "2") == 0
+    assert "about 1.0 s of work, 0.5 s on 2 workers, 200 B, and 1" in capsys.readouterr().out
+    assert solve(tmp_path, "--dry-run", "--workers", "2", "--json") == 0
+    to_do = json.loads(capsys.readouterr().out)["to_do"]
+    assert (to_do["workers"], to_do["seconds"], to_do["seconds_on_them"]) == (2, 1.0, 0.5)
+
+
+def test_a_table_in_a_file_is_as_wide_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    assert solve(tmp_path, "--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in lines if "member-0" in line)
+    assert line.split() == ["├─", "1", "member-0", "to", "do", "~", "0.5", "s", "~", "100", "B"]
+
+
 def test_only_runs_a_step_and_what_it_needs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,7 +123,9 @@ def test_candidates_are_those_that_blending_of_files_has(
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def blend_of(folder: Path, method: Any, *members: AnyTagger, **fields: Any) -> Path:
+def blend_of(
+    folder: Path, method: Any, *members: AnyTagger, listed: int = 0, **fields: Any
+) -> Path:
     """Write runs and the blend of them, and return the blend's folder."""
     runs = [
         run_of(member, folder / f"run{i}", data={"splits": {}})  # type: ignore[arg-type]
@@ -132,7 +134,8 @@ def blend_of(folder: Path, method: Any, *members: AnyTagger, **fields: Any) -> P
     Blend(
         method=method,
         members=tuple(
-            Member(family=m.family, run=str(r)) for m, r in zip(members, runs, strict=True)
+            Member(family=m.family, run=str(r), listed=listed)
+            for m, r in zip(members, runs, strict=True)
         ),
         num_classes=members[0].num_classes,
         **fields,
@@ -162,6 +165,18 @@ def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
     assert graph.about["method"] == method and config_of(out) == {"data": {"splits": {}}}
 
 
+def test_learned_weights_count_for_the_classes_that_they_were_learned_on(tmp_path: Path) -> None:
+    members = tagger_of("early_concat_fcn"), tagger_of("early_concat_fcn", seed=1)
+    half = np.full((2, members[0].num_classes), 0.5)
+    learned = blend_of(tmp_path / "a", "class-weights", *members, listed=2, weights=half)
+    plain_mean = blend_of(tmp_path / "b", "mean", *members, listed=2)
+    answers = [source_of(made).tagger(*some_frames((3,))) for made in (learned, plain_mean)]
+    listed = answers[0] > -100  # what no file would list has p = 0, whatever its weight
+    assert 2 <= listed.sum() <= 4 < members[0].num_classes
+    torch.testing.assert_close(answers[0][listed], answers[1][listed])
+    assert (answers[1] > -100).all()
+
+
 @pytest.mark.parametrize(("candidates", "left"), [(0, ["early_concat_fcn"]), (2, None)])
 def test_a_member_without_weight_is_left_out_unless_it_brings_candidates(
     tmp_path: Path, candidates: int, left: list[str] | None
@@ -184,6 +199,16 @@ def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> N
         export(source, tmp_path / "model.onnx", ExportConfig(max_bytes="180kB"))
     assert "No precision fits" in str(caught.value)
     assert "run0 105.7 kB, run1 105.7 kB" in str(caught.value)
+    assert "1 of them fit together" in str(caught.value)
+
+
+def test_over_the_limit_members_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    runs = [run_of(member, tmp_path / str(at) / "run") for at, member in enumerate(pair())]
+    members = tuple(Member(family="early_concat_fcn", run=str(run)) for run in runs)
+    Blend(method="mean", members=members, num_classes=5).save(tmp_path / "BLEND")
+    with pytest.raises(ConfigError) as caught:
+        export(source_of(tmp_path / "BLEND"), tmp_path / "m.onnx", ExportConfig(max_bytes="180kB"))
+    assert all(f"{run} 105.7 kB" in str(caught.value) for run in runs)
     assert "1 of them fit together" in str(caught.value)
 
 
@@ -223,3 +248,13 @@ def test_a_member_whose_run_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "run0").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="its member 'logistic' comes from .*run0, which is not th"):
         source_of(folder)
+
+
+def test_a_member_that_is_a_graph_is_said_to_be_one(tmp_path: Path) -> None:
+    graph = tmp_path / "model.onnx"
+    graph.touch()
+    Blend(method="mean", members=(Member(family="logistic", run=str(graph)),), num_classes=5).save(
+        tmp_path / "BLEND"
+    )
+    with pytest.raises(ConfigError, match=r"its member .*model\.onnx is no run itself"):
+        source_of(tmp_path / "BLEND")

@@ -189,6 +189,14 @@ def test_above_the_limit_it_says_what_weighs_what_and_what_fits(
     assert list(tmp_path.iterdir()) == []  # nothing was written
 
 
+def test_far_above_the_limit_no_share_of_the_weights_is_proposed(
+    source: Source, tmp_path: Path
+) -> None:
+    told = refusal(source, tmp_path / "model.onnx", max_bytes="1kB")
+    assert "0% of its weights" not in told and "a far smaller student" in told
+    assert "val_" not in told and "other tensors" in told  # constants of the graph weigh nothing
+
+
 def test_weights_beyond_a_protobuf_lie_beside_it(
     tagger: Tagger, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

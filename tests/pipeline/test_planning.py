@@ -110,6 +110,17 @@ def test_totals_count_what_is_to_do(tmp_path: Path) -> None:
     assert summary(made) == "1 of 4 steps are done; to do: about 1 min 10 s, 11 B."
 
 
+def test_several_workers_take_as_long_as_the_last_of_them(tmp_path: Path) -> None:
+    three = [summed(name, seconds=30.0) for name in "abc"]
+    goal = summed("goal", *three, seconds=10.0)
+    made = plan([goal, summed("alone", seconds=25.0)], tmp_path)
+    # two workers: a and b, then c and alone, then goal; three: a, b and c, then goal and alone
+    assert [made.seconds_on(workers) for workers in (1, 2, 3, 9)] == [125.0, 70.0, 55.0, 40.0]
+    assert summary(made, 2).endswith("about 2 min 5 s of work, 1 min 10 s on 2 workers, 0 B.")
+    took(three[0], tmp_path, 30.0)
+    assert plan(goal, tmp_path).seconds_on(2) == 40.0
+
+
 def test_a_shared_step_is_drawn_once_and_then_referred_to(goal: Step, tmp_path: Path) -> None:
     lines = text(plan(goal, tmp_path / "work"))
     assert [line.split("  ")[0].rstrip() for line in lines[1:2]] == ["4 total-goal"]

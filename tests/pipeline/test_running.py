@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.pipeline.running import Event, FailedStepsError, run
 from reeltag.pipeline.steps import Source, Step, source, step
-from reeltag.pipeline.store import begin, finish, folder_of, is_done, part_of, read_record
+from reeltag.pipeline.store import begin, finish, folder_of, is_done, lock_of, part_of, read_record
 from tests.pipeline.made import (
     calls,
     diamond,
@@ -41,6 +41,17 @@ run(globals()[sys.argv[2]](Path(sys.argv[1])), Path(sys.argv[1]) / "work")
 def data(tmp_path: Path) -> Source:
     (tmp_path / "data.txt").write_text("4")
     return source(tmp_path / "data.txt", "four")
+
+
+def test_a_place_where_nothing_can_be_written_is_told_at_once(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.write_text("a file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        run(slow_step(tmp_path), work)
+    full = tmp_path / "full"
+    lock_of(slow_step(tmp_path), full).mkdir(parents=True)  # as good as a disk that is full
+    with pytest.raises(OutputError, match=r"cannot be written \(Is a directory\)"):
+        run(slow_step(tmp_path), full, keep_going=True, retries=3)
 
 
 def slow_step(folder: Path) -> Step:

@@ -237,6 +237,19 @@ def test_options_that_would_average_nothing_are_refused() -> None:
     assert averaging_for(FAST, 9, 1) is None
 
 
+def test_a_training_that_is_refused_leaves_no_folder(corpus: Path, tmp_path: Path) -> None:
+    recipe = Recipe(max_steps=9, batch_size=4, optim=swa(10))
+    with pytest.raises(ConfigError, match="step 10, and the training ends at step 9"):
+        train(corpus, tmp_path / "run", "logistic", logistic.TINY, recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pace_of_no_mean_is_said_to_have_no_effect(capfd: pytest.CaptureFixture[str]) -> None:
+    assert averaging_for(FAST, 9, 0) is None and not capfd.readouterr().err
+    assert averaging_for(swa(0, 3), 9, 0) is None
+    assert "swa_every has no effect without swa_from" in capfd.readouterr().err
+
+
 def test_people_are_told_how_many_weights_the_mean_is_of() -> None:
     told = averaging_for(swa(0.75, 10), 1200, 100)
     assert told is not None
