@@ -1,6 +1,6 @@
 """Soft labels and segment scores of an archive, at the speed of the bare forward pass?
 
-    python -m benchmarks.segment_scoring [--videos N] [--model NAME] [--device cuda]
+    python -m benchmarks.segment_scoring [--videos N] [--rgb 1024] [--model NAME] [--device cuda]
 
 A synthetic corpus of videos of 300 seconds (1024 + 128 bytes a second) is written to a temporary
 folder. Then `soften` (8 segments for each label, so that there is something to clock) and
@@ -21,6 +21,7 @@ segments and of the places of the challenge of 2019 within a tenth of 2 GB.
 import argparse
 import dataclasses
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.record import write_result
 from reeltag.core.console import STDOUT
 from reeltag.data.index import Index, open_index
 from reeltag.data.synth.config import SynthConfig
@@ -120,21 +122,27 @@ class Probe:
 
 
 def run(
-    quick: bool, *, videos: int = VIDEOS, model: str = MODEL, device: str = "auto"
+    quick: bool,
+    *,
+    videos: int = VIDEOS,
+    rgb: int = CORPUS.rgb,
+    model: str = MODEL,
+    device: str = "auto",
 ) -> list[dict[str, Any]]:
     """Return the speeds, the memory on the way, and the memory of the best of each class."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        corpus = dataclasses.replace(CORPUS, videos=12 if quick else videos)
+        corpus = dataclasses.replace(CORPUS, videos=12 if quick else videos, rgb=rgb)
         write_corpus(work / "corpus", corpus, jobs=None, quiet=True)
         index = open_index(work / "corpus", quiet=True)
         tagger = make_tagger(index, model, tiny=quick)
+        of = f"of {len(index.table):,} videos"
         figures = _measured(
-            "soft labels", tagger, quick, lambda: _soften(tagger, index, work, device)
+            f"soft labels {of}", tagger, quick, lambda: _soften(tagger, index, work, device)
         )
         figures += _measured(
-            "segments", tagger, quick, lambda: _predict(tagger, index, work, device)
+            f"segments {of}", tagger, quick, lambda: _predict(tagger, index, work, device)
         )
     return [*figures, _best_of_classes(quick)]
 
@@ -269,9 +277,10 @@ def _status(name: str) -> int:
 
 
 def main() -> None:
-    """Print the figures of other sizes than the default as JSON."""
+    """Measure other sizes than the default: printed, and in results/ beside the default's."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.segment_scoring")
     parser.add_argument("--videos", type=int, default=VIDEOS)
+    parser.add_argument("--rgb", type=int, default=CORPUS.rgb, help="values a second; 0 = none")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true")
@@ -282,8 +291,13 @@ def main() -> None:
     if options.places:
         print(json.dumps(_keep_places(*options.places)))
         return
-    sizes = {"videos": options.videos, "model": options.model, "device": options.device}
-    STDOUT.print_json(json.dumps(run(options.quick, **sizes)))
+    sizes = {name: getattr(options, name) for name in ("videos", "rgb", "model", "device")}
+    figures = run(options.quick, **sizes)
+    STDOUT.print_json(json.dumps(figures))
+    if not options.quick:
+        name = f"bench_segment_scoring_{options.videos}"
+        command = shlex.join(["python", "-m", "benchmarks.segment_scoring", *sys.argv[1:]])
+        write_result(name, command, {"figures": figures})
 
 
 if __name__ == "__main__":

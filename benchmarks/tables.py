@@ -26,7 +26,7 @@ def main() -> None:
     if (RESULTS / "deployable.json").exists():
         _fill(DOCS / "reproductions.md", {"deployable": _deployable()})
     if (RESULTS / "bench_segment_scoring.json").exists():
-        _fill(DOCS / "scale.md", {"segment_scoring": _figures("bench_segment_scoring.json")})
+        _fill(DOCS / "scale.md", {"segment_scoring": _figures("bench_segment_scoring*.json")})
 
 
 def _fill(page: Path, tables: dict[str, str]) -> None:
