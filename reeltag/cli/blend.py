@@ -12,7 +12,7 @@ import pyarrow as pa
 import tyro
 from rich.table import Table
 
-from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing
 from reeltag.data.splits import Splits
@@ -214,7 +214,7 @@ class Blend:
             table.add_row(str(at + 1), member.family or "?", *shown, str(path))
         if made.weights is not None and made.weights.ndim == 1:
             table.add_row("", "sum", f"{made.weights.sum():.4f}", "")
-        STDOUT.print(table)
+        print_table(table)
         told = made.fitted
         if told is not None:
             fits = f"fitted on {told.rows:,} {told.kind} ({told.pairs:,} scores) of {told.data}"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.table import Table
 
-from reeltag.core.console import STDOUT, print_json
+from reeltag.core.console import print_json, print_table
 from reeltag.data.splits import Splits
 from reeltag.inference.compare import Difference, compare
 from reeltag.metrics.segment import AverageOver
@@ -82,7 +82,7 @@ def _print(found: dict[str, Difference], runs: int, other_runs: int) -> None:
             edges,
             _verdict(each),
         )
-    STDOUT.print(table)
+    print_table(table)
 
 
 def _deviation(seed_sd: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.table import Table
 
-from reeltag.core.console import STDOUT, print_json
+from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
 from reeltag.data.splits import Splits
 from reeltag.inference.evaluate import evaluate
@@ -105,7 +105,7 @@ def _print(answer: dict[str, Any], title: str) -> None:
             edges = [" to ".join(map(_number, low_high or [None]))] if answer["bootstrap"] else []
             table.add_row(name, _number(answer[name]), *edges, about.format(**answer))
     STDOUT.print(title, highlight=False, markup=False, soft_wrap=True)
-    STDOUT.print(table)
+    print_table(table)
 
 
 def _number(value: float | None) -> str:

@@ -8,7 +8,7 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from reeltag.core.console import STDOUT, print_json
+from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
@@ -73,10 +73,10 @@ def _print(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> Non
     STDOUT.print(_overview(index, summary))
     if summary.splits:
         rows = [(name, *of.values()) for name, of in summary.splits.items()]
-        STDOUT.print(_table(("split", "shards", "videos", "hours"), rows))
+        print_table(_table(("split", "shards", "videos", "hours"), rows))
     if classes:
         rows = [(str(of["class"]), of["name"], of["videos"]) for of in classes]
-        STDOUT.print(_table(("class", "name", "videos"), rows))
+        print_table(_table(("class", "name", "videos"), rows))
     if not summary.problems:
         STDOUT.print("\nno problems found")
         return
@@ -91,7 +91,7 @@ def _print(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> Non
         )
         for of in summary.problems
     ]
-    STDOUT.print(_table(columns, rows))
+    print_table(_table(columns, rows))
     for of in summary.problems:
         STDOUT.print(f"{of['problem']}: {of['outcome']}", highlight=False, style="dim")
 

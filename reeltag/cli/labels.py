@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from reeltag.cli.class_names import class_named
-from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import read_class_mask
 from reeltag.data.index import open_index
@@ -96,7 +96,7 @@ class Labels:
             return 0
         STDOUT.print(_overview(facts))
         for name, implications in found.items():
-            STDOUT.print(_table(name, implications, correlation, chosen, self.tau))
+            print_table(_table(name, implications, correlation, chosen, self.tau))
         for path in filter(None, (self.out, self.picture)):
             say(f"{path} ({path.stat().st_size / 1e6:.2g} MB)")
         return 0

@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 import tyro
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
 from reeltag.cli.class_names import class_named
 from reeltag.cli.predict import trained_splits, video_source
-from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.data.class_list import find_class_list, read_class_list
@@ -39,8 +38,6 @@ from reeltag.inference.predictions import Rows, open_predictions
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import refuse_output
 from reeltag.models.tagger import Tagger
-
-_UNBOUNDED = STDOUT.options.update(width=10_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,13 +314,4 @@ def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: 
             said = {True: "yes", False: "no", None: ""}[each.rated]
             cells = [str(each.start_s), str(each.end_s), f"{each.prob:.4f}"]
             table.add_row(escape(each.id), *cells, *([said] if any_rated else []))
-        _print_table(table)
-
-
-def _print_table(table: Table) -> None:
-    """Print a table; into a pipe or file as wide as it is."""
-    if STDOUT.is_terminal:
-        STDOUT.print(table)
-        return
-    natural = Measurement.get(STDOUT, _UNBOUNDED, table).maximum
-    type(STDOUT)(width=max(STDOUT.width, natural)).print(table)
+        print_table(table)

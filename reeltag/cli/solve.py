@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import tyro
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 import reeltag
 from reeltag import solutions
-from reeltag.core.console import STDERR, STDOUT, print_json, say
+from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
 from reeltag.data.synth.corpus import write_corpus
@@ -40,8 +39,6 @@ USAGE = """usage: reeltag solve                                        list the 
        reeltag solve NAME --data DATA --out WORK --dry-run  what is done, to do, and its cost
 
 `reeltag solve NAME --help` tells what the paper is, what is needed, and every option."""
-
-_UNBOUNDED = STDOUT.options.update(width=10_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +147,7 @@ class Solve:
                 told["to_do"] |= {"workers": workers, "seconds_on_them": made.seconds_on(workers)}
                 print_json({"solution": solution_name(self.solution), **told})
             else:
-                _print_table(drawn(made))
+                print_table(drawn(made))
                 STDOUT.print(summary(made, workers), highlight=False, markup=False, soft_wrap=True)
             return 0
         make(
@@ -202,7 +199,7 @@ class Solve:
             print_json(result)
             return
         for table in tables:
-            _print_table(drawn_table(table))
+            print_table(drawn_table(table))
         if closing:
             STDOUT.print(closing, highlight=False, markup=False, soft_wrap=True)
         for step in steps if options.only else ():
@@ -271,15 +268,6 @@ def _made(step: Step, root: Path) -> dict[str, Any]:
 def _workers(engine: EngineName, workers: int) -> int:
     """Return how many steps are made at once, as far as that is known without a cluster."""
     return len(places(workers)) if engine == "local" else max(workers, 1)
-
-
-def _print_table(table: RichTable) -> None:
-    """Print a table; into a pipe or file as wide as it is."""
-    if STDOUT.is_terminal:
-        STDOUT.print(table)
-        return
-    natural = Measurement.get(STDOUT, _UNBOUNDED, table).maximum
-    type(STDOUT)(width=max(STDOUT.width, natural)).print(table)  # none prints beyond its own width
 
 
 def _agreed(count: int, bytes_: int, yes: bool) -> bool:

@@ -14,7 +14,7 @@ import tyro
 from rich.table import Table
 
 from reeltag.cli.train import NAMES, recipe_of, tiny_recipe
-from reeltag.core.console import STDERR, STDOUT, print_json, say
+from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.layers.preprocessing import PreprocessingConfig
@@ -155,7 +155,7 @@ class Tune:
         for name, of in space.items():
             now = search_space.present(self.options.model, self.options.recipe, name)
             table.add_row(f"--{name.replace('_', '-')}", str(of), str(now))
-        STDOUT.print(table)
+        print_table(table)
 
     def _tell(self, study: Study) -> int:
         """Say what came of it; 1 where no training came to an end."""

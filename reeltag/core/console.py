@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 T = TypeVar("T")
 
@@ -30,6 +32,16 @@ STDOUT = _Stdout()
 def say(text: str) -> None:
     """Tell the person in front of the terminal something; never on stdout."""
     STDERR.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout; into a pipe or file as wide as it is, with nothing cut."""
+    if STDOUT.is_terminal:
+        STDOUT.print(table)
+        return
+    unbounded = STDOUT.options.update(width=10_000)
+    natural = Measurement.get(STDOUT, unbounded, table).maximum
+    _Stdout(width=max(STDOUT.width, natural)).print(table)  # none prints beyond its own width
 
 
 def print_json(value: object) -> None:
