@@ -242,9 +242,8 @@ class Kept:
 
         def slope(weights_GM: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: N803
             shape = len(probs_PM), weights_GM.size
-            models = np.arange(self._models, dtype=np.int32)
-            columns = classes[:, None] * np.int32(self._models) + models
-            bounds = np.arange(len(probs_PM) + 1, dtype=np.int32) * np.int32(self._models)
+            columns = classes[:, None] * np.int32(self._models) + np.arange(self._models)
+            bounds = np.arange(len(probs_PM) + 1) * self._models
             pairs = csr_matrix((probs_PM.ravel(), columns.ravel(), bounds), shape)
             found = pairs.T @ ((pairs @ weights_GM.ravel() - truth) * np.float32(2 / self._size))
             return np.asarray(found).reshape(weights_GM.shape)
