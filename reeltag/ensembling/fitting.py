@@ -15,13 +15,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, Any, TypeAlias
+from typing import IO, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from scipy.sparse import csr_matrix
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
@@ -141,7 +140,7 @@ def _least(products: Floats, hits: Floats) -> Floats:
     return weights
 
 
-Slope: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (G, M) -> (G, M)
+Loss: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Sums:
@@ -170,19 +169,20 @@ class Sums:
             mine = probs_PM[begin:end]
             self._steps.append((mine.T @ mine, mine[is_positive[begin:end]].sum(0)))
 
-    def slopes(self, random: np.random.Generator) -> Iterator[Slope]:
-        """Yield the gradient of each step, in random order."""
+    def losses(self, random: np.random.Generator) -> Iterator[Loss]:
+        """Yield the loss of each step but for its constant, in random order."""
         for at in random.permutation(len(self._steps)):
-            products, hits = self._steps[at]
+            products, hits = map(torch.from_numpy, self._steps[at])
 
-            def slope(
-                weights_GM: NDArray[np.float32],  # noqa: N803
-                products: NDArray[np.float32] = products,
-                hits: NDArray[np.float32] = hits,
-            ) -> NDArray[np.float32]:
-                return (weights_GM @ products - hits) * np.float32(2 / self._size)
+            def loss(
+                weights_GM: torch.Tensor,  # noqa: N803
+                products: torch.Tensor = products,
+                hits: torch.Tensor = hits,
+            ) -> torch.Tensor:
+                weights = weights_GM[0]
+                return (weights @ products @ weights - 2 * hits @ weights) / self._size
 
-            yield slope
+            yield loss
 
     def close(self) -> None:
         """Forget them."""
@@ -217,8 +217,8 @@ class Kept:
         for column in (probs_PM, classes, is_positive):
             self._file.write(column.tobytes())
 
-    def slopes(self, random: np.random.Generator) -> Iterator[Slope]:
-        """Yield the gradient of each step.
+    def losses(self, random: np.random.Generator) -> Iterator[Loss]:
+        """Yield the loss of each step.
 
         Portions come in random order, and so do the steps within one; a step has the same videos in
         every epoch.
@@ -226,32 +226,25 @@ class Kept:
         for at in random.permutation(len(self._places)):
             (place, count), bounds = self._places[at], self._bounds[at]
             self._file.seek(place)
-            probs_PM = self._read(np.float32, count * self._models).reshape(count, -1)  # noqa: N806
-            classes, truth = self._read(np.int32, count), self._read(np.bool_, count)
+            probs_PM = self._read(np.float32, count * self._models).view(count, -1)  # noqa: N806
+            classes, truth = self._read(np.int32, count), self._read(np.bool_, count).float()
             for step in random.permutation(len(bounds) - 1):
                 mine = slice(int(bounds[step]), int(bounds[step + 1]))
-                yield self._slope(probs_PM[mine], classes[mine], truth[mine].astype(np.float32))
 
-    def _slope(
-        self,
-        probs_PM: NDArray[np.float32],  # noqa: N803
-        classes: NDArray[np.int32],
-        truth: NDArray[np.float32],
-    ) -> Slope:
-        """Return 2 A^T (A w - y) of the sparse A, in which a pair's p stand under its class's w."""
+                def loss(
+                    weights_GM: torch.Tensor,  # noqa: N803
+                    probs_PM: torch.Tensor = probs_PM[mine],  # noqa: N803
+                    classes: torch.Tensor = classes[mine],
+                    truth: torch.Tensor = truth[mine],
+                ) -> torch.Tensor:
+                    found = (probs_PM * weights_GM[classes]).sum(1)
+                    return (found - truth).square().sum() / self._size
 
-        def slope(weights_GM: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: N803
-            shape = len(probs_PM), weights_GM.size
-            columns = classes[:, None] * np.int32(self._models) + np.arange(self._models)
-            bounds = np.arange(len(probs_PM) + 1) * self._models
-            pairs = csr_matrix((probs_PM.ravel(), columns.ravel(), bounds), shape)
-            found = pairs.T @ ((pairs @ weights_GM.ravel() - truth) * np.float32(2 / self._size))
-            return np.asarray(found).reshape(weights_GM.shape)
+                yield loss
 
-        return slope
-
-    def _read(self, kind: type, count: int) -> NDArray[Any]:
-        return np.fromfile(self._file, kind, count)
+    def _read(self, kind: type, count: int) -> torch.Tensor:
+        read = bytearray(self._file.read(count * np.dtype(kind).itemsize))
+        return torch.from_numpy(np.frombuffer(read, kind))
 
     def close(self) -> None:
         """Give the disk back."""
@@ -280,11 +273,12 @@ def descended(
     """
     random = np.random.default_rng(derive_seed(seed, "ensemble"))
     start = random.normal(1 / num_models, 0.05, (groups, num_models))
-    weights_GM = torch.from_numpy(start.astype(np.float32))  # noqa: N806
-    adam = torch.optim.Adam([weights_GM], lr=config.learning_rate, fused=True)
+    weights_GM = torch.tensor(start, dtype=torch.float32, requires_grad=True)  # noqa: N806
+    adam = torch.optim.Adam([weights_GM], lr=config.learning_rate)
     for _ in range(config.epochs):
-        for slope in steps.slopes(random):
-            weights_GM.grad = torch.from_numpy(slope(weights_GM.numpy()))
+        for loss in steps.losses(random):
+            adam.zero_grad()
+            loss(weights_GM).backward()
             adam.step()
-    found = weights_GM.numpy().astype(np.float64)
+    found = weights_GM.detach().numpy().astype(np.float64)
     return found[0] if groups == 1 else found.T
