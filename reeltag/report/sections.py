@@ -49,15 +49,17 @@ def paper_section(result: Result) -> str:
 
 
 def _bars(table: ResultTable, number: int) -> str:
-    """Return bars for our metrics, and beside them for the last of the paper's."""
+    """Return bars for our metrics, and for the paper's like our first, or else its last, before."""
     names = [row.name for row in table.rows]
     columns = [
         (f"{'here: ' if table.paper else ''}{metric}", [row.ours[at] for row in table.rows], True)
         for at, metric in enumerate(table.ours[:MOST_METRICS])
     ]
     if table.paper:
-        paper = [Figure(value=row.paper[-1]) for row in table.rows]
-        columns.insert(0, (f"paper: {table.paper[-1]}", paper, False))
+        metric = table.ours[0] if table.ours[0] in table.paper else table.paper[-1]
+        at = table.paper.index(metric)
+        paper = [Figure(value=row.paper[at]) for row in table.rows]
+        columns.insert(0, (f"paper: {metric}", paper, False))
     figures = []
     for at, (metric, values, ours) in enumerate(columns):
         shown = [i for i, one in enumerate(values) if one.value is not None]

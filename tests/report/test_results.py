@@ -9,6 +9,7 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference.predictions import About, prediction_writer
 from reeltag.report.results import find_result, read_results
+from reeltag.report.sections import paper_section
 from reeltag.report.tables import result_table
 from reeltag.solutions.contract import Line, Table
 
@@ -131,3 +132,16 @@ def test_files_that_are_no_result_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.json").write_text('{"solution": ')
     with pytest.raises(DataError, match="is not JSON"):
         read_results([tmp_path / "cut.json"])
+
+
+def test_the_bars_beside_ours_are_of_the_papers_same_metric(tmp_path: Path) -> None:
+    lines = tuple(
+        Line(name=name, paper=(0.8 + at / 10, 2.0 + at), ours=(0.6 + at / 10,))
+        for at, name in enumerate("AB")
+    )
+    table = Table(title="Results", paper=("GAP", "BCE"), ours=("GAP",), lines=lines)
+    told = {"solution": "samsung2018", "config": {}, "steps": [], "tables": [table.to_json()]}
+    path = tmp_path / "samsung2018.json"
+    path.write_text(json.dumps(told))
+    page = paper_section(read_results([path]))
+    assert "paper: GAP: A 0.8; B 0.9" in page and "paper: BCE: A" not in page
