@@ -264,12 +264,16 @@ def test_per_class_keeps_exactly_the_best_of_each_class(
         assert pairs(tmp_path / "best", "videos") == pairs(tmp_path / "all", "videos")
 
 
-@pytest.mark.parametrize("segment_top_k", [5, NUM_CLASSES])
+@pytest.mark.parametrize(
+    ("choices", "most"),
+    [({}, NUM_CLASSES), ({"segment_classes": (1, 4, 6)}, 3), ({"segment_top_k": 5}, 5)],
+    ids=["all", "some classes", "cut"],
+)
 def test_what_cannot_be_among_the_best_of_its_class_is_not_ranked(
-    tmp_path: Path, segment_top_k: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, choices: dict[str, Any], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = {"batch_size": 4, "segment_top_k": segment_top_k, "videos": False}
-    predict(tmp_path / "once", per_class=3, **how)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"batch_size": 4, "videos": False, **choices}
+    predict(tmp_path / "once", per_class=3, **how)
     ranked = []
 
     def counted(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -278,10 +282,10 @@ def test_what_cannot_be_among_the_best_of_its_class_is_not_ranked(
 
     monkeypatch.setattr(scoring, "top_classes", counted)
     monkeypatch.setattr(ranking, "_FEW_PAIRS", 1)  # the lists are brought up to date at each batch
-    predict(tmp_path / "often", per_class=3, **how)  # type: ignore[arg-type]
+    predict(tmp_path / "often", per_class=3, **how)
     assert pairs(tmp_path / "often", "segments") == pairs(tmp_path / "once", "segments")
-    assert ranked[0] == segment_top_k
-    assert (min(ranked) < segment_top_k) == (segment_top_k == NUM_CLASSES)  # else the cut is first
+    assert ranked[0] == most
+    assert (min(ranked) < most) == ("segment_top_k" not in choices)  # else the cut is first
 
 
 def test_among_equal_scores_the_first_segments_are_kept(tmp_path: Path) -> None:
