@@ -31,7 +31,7 @@ from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of, read_record
 from reeltag.solutions.about import About, about, solution_name, solution_named
 from reeltag.solutions.contract import Goal, SolutionModule, Table
-from reeltag.solutions.drawing import drawn as drawn_table
+from reeltag.solutions.tables.drawing import drawn as drawn_table
 
 USAGE = """usage: reeltag solve                                        list the solutions
        reeltag solve NAME --data DATA --out WORK [options]  run one; again: go on

@@ -26,14 +26,20 @@ A line that goes on is indented. The module exports
 
     def solve(data: Path, config: Config) -> Goal:
         index = open_index(data)
-        given, parts = data_source(data, index), roles(index)          # .data, .judges
+        given, parts = data_source(data, index), roles(index)          # .inputs
         model = step(train, given, name="I", family="nextvlad", model=..., recipe=...)  # .work
         said = step(predict_segments, model, given, name="I", judges=parts.judges)
         judged = step(score, said, given, name="I", judges=parts.judges, version=2)
         return Goal(steps=(judged,), tables=lambda folder: [table_1(folder(judged))])
 
-`work` has the functions of steps that all share: training, soft labels, predictions, means of them,
-scores; `judges` tells who teaches and who judges, `costs` what it takes.
+What the programs are made of lies in folders beside them:
+
+    plans      a file for each solution: Config, TINY, sizes small and published, what follows
+    tables     a file for each solution: the steps that judge, the paper's figures beside ours
+    inputs     the data as an input of steps; who learns and who judges
+    work       what steps do: training, predictions, soft labels, means of them, scores
+    steps      for the solutions with many models: their steps by what they are for
+    costs      what it takes
 
 `tables` is called when all goals are there, with what tells where a step lies; it may read the
 goals and nothing else (what only led to them may have been removed). It returns `Table`s, the

@@ -27,14 +27,14 @@ from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Source, Step, step
-from reeltag.solutions.autohome2019_config import TINY, Config, Plan, planned
-from reeltag.solutions.autohome2019_tables import judged
 from reeltag.solutions.contract import Goal
-from reeltag.solutions.costs import Costs
-from reeltag.solutions.data import data_source
-from reeltag.solutions.implications import implications
-from reeltag.solutions.judges import roles
-from reeltag.solutions.work import train
+from reeltag.solutions.costs.segments import Costs
+from reeltag.solutions.inputs.data import data_source
+from reeltag.solutions.inputs.implications import implications
+from reeltag.solutions.inputs.judges import roles
+from reeltag.solutions.plans.autohome2019 import TINY, Config, Plan, planned
+from reeltag.solutions.tables.autohome2019 import judged
+from reeltag.solutions.work.training import train
 from reeltag.training.config import Recipe
 from reeltag.training.mending import MendingConfig
 

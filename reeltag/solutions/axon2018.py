@@ -22,13 +22,13 @@ from pathlib import Path
 
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
-from reeltag.solutions.axon2018_config import TINY, TOP_K, Config, planned
-from reeltag.solutions.axon2018_steps import SOLVERS, Bench, Ensemble, Voter
-from reeltag.solutions.axon2018_tables import judged
 from reeltag.solutions.contract import Goal
-from reeltag.solutions.costs_videos import VideoCosts
-from reeltag.solutions.data import data_source
-from reeltag.solutions.video_parts import held_out_parts
+from reeltag.solutions.costs.videos import VideoCosts
+from reeltag.solutions.inputs.data import data_source
+from reeltag.solutions.inputs.video_parts import held_out_parts
+from reeltag.solutions.plans.axon2018 import TINY, TOP_K, Config, planned
+from reeltag.solutions.steps.axon2018 import SOLVERS, Bench, Ensemble, Voter
+from reeltag.solutions.tables.axon2018 import judged
 
 __all__ = ["TINY", "TINY_DATA", "Config", "solve"]
 

@@ -28,12 +28,12 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.pipeline.steps import Step, step
 from reeltag.solutions.contract import Goal
-from reeltag.solutions.costs import Costs
-from reeltag.solutions.data import data_source
-from reeltag.solutions.moments_config import TINY, Config, planned
-from reeltag.solutions.moments_tables import judged
-from reeltag.solutions.own_data import own_data
-from reeltag.solutions.work import train
+from reeltag.solutions.costs.segments import Costs
+from reeltag.solutions.inputs.data import data_source
+from reeltag.solutions.inputs.own_data import own_data
+from reeltag.solutions.plans.moments import TINY, Config, planned
+from reeltag.solutions.tables.moments import judged
+from reeltag.solutions.work.training import train
 from reeltag.training.config import Recipe
 
 __all__ = ["TINY", "TINY_DATA", "Config", "solve"]

@@ -22,12 +22,13 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.pipeline.steps import Source, Step, step
 from reeltag.solutions.contract import Goal
-from reeltag.solutions.costs import Costs
-from reeltag.solutions.data import data_source
-from reeltag.solutions.judges import Roles, roles
-from reeltag.solutions.oppo2019_config import TINY, Config, Plan, planned
-from reeltag.solutions.oppo2019_tables import judged
-from reeltag.solutions.work import soften, train
+from reeltag.solutions.costs.segments import Costs
+from reeltag.solutions.inputs.data import data_source
+from reeltag.solutions.inputs.judges import Roles, roles
+from reeltag.solutions.plans.oppo2019 import TINY, Config, Plan, planned
+from reeltag.solutions.tables.oppo2019 import judged
+from reeltag.solutions.work.segments import soften
+from reeltag.solutions.work.training import train
 from reeltag.training.config import Recipe
 
 __all__ = ["TINY", "TINY_DATA", "Config", "solve"]

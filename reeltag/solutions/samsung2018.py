@@ -21,13 +21,13 @@ from pathlib import Path
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.solutions.contract import Goal
-from reeltag.solutions.costs_videos import VideoCosts
-from reeltag.solutions.data import data_source
-from reeltag.solutions.samsung2018_config import SINGLES, TINY, Config, planned
-from reeltag.solutions.samsung2018_steps import Bench
-from reeltag.solutions.samsung2018_tables import judged
-from reeltag.solutions.video_parts import fold_parts
-from reeltag.solutions.work_videos import TENSORS
+from reeltag.solutions.costs.videos import VideoCosts
+from reeltag.solutions.inputs.data import data_source
+from reeltag.solutions.inputs.video_parts import fold_parts
+from reeltag.solutions.plans.samsung2018 import SINGLES, TINY, Config, planned
+from reeltag.solutions.steps.samsung2018 import Bench
+from reeltag.solutions.tables.samsung2018 import judged
+from reeltag.solutions.work.videos import TENSORS
 
 __all__ = ["TINY", "TINY_DATA", "Config", "solve"]
 

@@ -20,7 +20,7 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.pipeline.steps import Estimate, step
 from reeltag.solutions.contract import FolderOf, Goal, Line, Table
-from reeltag.solutions.data import data_source
+from reeltag.solutions.inputs.data import data_source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,12 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.correlation import Correlation
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.solutions.autohome2019 import TINY, TINY_DATA, Config, solve
-from reeltag.solutions.autohome2019_config import planned
 from reeltag.solutions.contract import Goal
-from reeltag.solutions.implications import FILE, count_labels
-from reeltag.solutions.judges import roles
-from reeltag.solutions.work import NEVER, SCORES, train
+from reeltag.solutions.inputs.implications import FILE, count_labels
+from reeltag.solutions.inputs.judges import roles
+from reeltag.solutions.plans.autohome2019 import planned
+from reeltag.solutions.work.files import SCORES
+from reeltag.solutions.work.training import NEVER, train
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
 from reeltag.training.mending import MendingConfig

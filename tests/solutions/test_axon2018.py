@@ -26,11 +26,11 @@ from reeltag.ensembling.members import Member
 from reeltag.models import netvlad
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
-from reeltag.solutions import work_axon
 from reeltag.solutions.axon2018 import TINY, TINY_DATA, Config, solve
-from reeltag.solutions.axon2018_config import planned
-from reeltag.solutions.axon2018_tables import TABLE_4
-from reeltag.solutions.video_parts import Parts, held_out_parts
+from reeltag.solutions.inputs.video_parts import Parts, held_out_parts
+from reeltag.solutions.plans.axon2018 import planned
+from reeltag.solutions.tables.axon2018 import TABLE_4
+from reeltag.solutions.work import augmentation
 from tests.data.made import frame_record, some_frames, video_record, write_shard
 
 TWO = replace(TINY, sets=2)
@@ -220,7 +220,7 @@ def test_means_are_those_of_the_frames_and_what_is_there_is_not_made_again(tmp_p
         write_shard(data / f"{name}.tfrecord", records)
     splits = parts_of(data).splits
     out.mkdir()
-    work_axon.average_frames(out, data, splits=splits, which=("train", "validate"))
+    augmentation.average_frames(out, data, splits=splits, which=("train", "validate"))
     index = open_index(out / "data", quiet=True)
     assert index.kind == "video" and [s.name for s in index.streams] == ["mean_rgb", "mean_audio"]
     assert index.table["id"].to_pylist() == [f"{name}-{n}" for name in names for n in (2, 5)]
@@ -233,10 +233,10 @@ def test_means_are_those_of_the_frames_and_what_is_there_is_not_made_again(tmp_p
     np.testing.assert_allclose(np.array(mean), expected.mean(axis=0), rtol=1e-6)  # float32
     before = path.stat().st_mtime_ns
     (out / "data" / "validate0.tfrecord").unlink()  # as after a kill between two shards
-    work_axon.average_frames(out, data, splits=splits, which=("train", "validate"))
+    augmentation.average_frames(out, data, splits=splits, which=("train", "validate"))
     assert path.stat().st_mtime_ns == before and (out / "data" / "validate0.tfrecord").exists()
     with pytest.raises(ConfigError, match="lies in the data"):
-        work_axon.average_frames(data / "work", data, splits=splits, which=("train",))
+        augmentation.average_frames(data / "work", data, splits=splits, which=("train",))
 
 
 def test_only_training_videos_are_augmented(tmp_path: Path) -> None:
@@ -248,8 +248,8 @@ def test_only_training_videos_are_augmented(tmp_path: Path) -> None:
     out.mkdir()
     how = PlanConfig(pivot=20.0)
     for _ in range(2):  # again: as after a kill
-        work_axon.augment(out, data, splits=splits, plan=how, making=Making(), seed=0)
-    counts = work_axon.read_counts(out)
+        augmentation.augment(out, data, splits=splits, plan=how, making=Making(), seed=0)
+    counts = augmentation.read_counts(out)
     made = open_index(out / "data", quiet=True)
     assert counts["before"] == counts["original"] == 8
     assert counts["after"] == len(videos(made, "train", splits=splits)) > 8

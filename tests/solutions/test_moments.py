@@ -16,10 +16,10 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
+from reeltag.solutions.inputs.own_data import OwnData, own_data
 from reeltag.solutions.moments import TINY, TINY_DATA, Config, solve
-from reeltag.solutions.moments_config import Plan, sizes_for
-from reeltag.solutions.moments_tables import verdict
-from reeltag.solutions.own_data import OwnData, own_data
+from reeltag.solutions.plans.moments import Plan, sizes_for
+from reeltag.solutions.tables.moments import verdict
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
 from tests.data.made import frame_record, rated_record, video_record, write_shard

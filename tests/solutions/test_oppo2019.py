@@ -13,9 +13,9 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
-from reeltag.solutions.judges import roles
+from reeltag.solutions.inputs.judges import roles
 from reeltag.solutions.oppo2019 import TINY, TINY_DATA, Config, solve
-from reeltag.solutions.oppo2019_config import planned
+from reeltag.solutions.plans.oppo2019 import planned
 from tests.data.made import frame_record, rated_record, video_record, write_shard
 
 STAGE_1 = {"train-I", "train-III-I", "train-I-all-frames"}

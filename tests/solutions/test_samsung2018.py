@@ -17,17 +17,17 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predictions import open_predictions
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
-from reeltag.solutions.samsung2018 import TINY, TINY_DATA, Config, solve
-from reeltag.solutions.samsung2018_config import Plan, planned
-from reeltag.solutions.samsung2018_fleet import (
+from reeltag.solutions.inputs.video_parts import fold_parts
+from reeltag.solutions.plans.samsung2018 import Plan, planned
+from reeltag.solutions.plans.samsung2018_fleet import (
     fleet,
     published_frames,
     published_videos,
     small_frames,
     small_videos,
 )
-from reeltag.solutions.samsung2018_tables import OF_ROW, RESULTS
-from reeltag.solutions.video_parts import fold_parts
+from reeltag.solutions.samsung2018 import TINY, TINY_DATA, Config, solve
+from reeltag.solutions.tables.samsung2018 import OF_ROW, RESULTS
 from tests.data.made import frame_record, video_record, write_shard
 from tests.solutions.conftest import TinyRun
 

@@ -1,0 +1,1 @@
+"""What steps of solutions will cost: arithmetic, bytes, seconds."""

@@ -1,0 +1,1 @@
+"""What goes into the steps: the data, known by their content; who learns and who judges."""

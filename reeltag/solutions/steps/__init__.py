@@ -1,0 +1,1 @@
+"""Steps of the solutions with many models, by what they are for."""

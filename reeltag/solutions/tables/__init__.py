@@ -1,0 +1,1 @@
+"""The tables of each solution: the paper's figures beside ours."""
