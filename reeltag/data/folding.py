@@ -31,7 +31,7 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
     num_strata = index.num_classes
     if fold.by == "ratings":
         bounds, rated = lists_of(table, "segment_labels")
-        strata = 2 * rated + (lists_of(table, "segment_scores")[1] > 0.5)
+        strata = 2 * rated + (lists_of(table, "segment_scores")[1] > 0)
         num_strata *= 2
         some = np.diff(bounds) > 0
         rows, table = rows[some], table.filter(pa.array(some))

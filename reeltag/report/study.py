@@ -37,6 +37,7 @@ STYLE: dict[Any, Any] = {
 }
 INK, BLUE, GREY, RED = "#1b2733", "#2f7fb5", "#8b97a3", "#b5482f"
 SHOWN = 12  # fields
+ROWS = 6  # fewer fields leave room below rather than fill it with thick bars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ def _draw_importance(axes: Axes, importance: Mapping[str, float]) -> None:
         axes.annotate(f"{share:.0%}", (share, at), (4, 0), textcoords="offset points",
                       va="center", color=INK, fontsize=8.5)  # fmt: skip
     axes.set_xlim(0, 1.15 * max(max(shares), 1e-9))
+    axes.set_ylim(len(names) - 0.5 - max(len(names), ROWS), len(names) - 0.5)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.set_xlabel("share of the variation explained")

@@ -300,6 +300,7 @@ def nameless(count: int) -> list[bytes]:
         ({"a": [frame_record("a")]}, "holds no rating of any segment"),
         ({"a": [frame_record("a")], "b": rated(90, 0.0)}, "holds 90 ratings of segments"),
         ({"a": rated(100)}, "all of the 100 ratings say yes"),
+        ({"a": rated(100, 0.3)}, "all of the 100 ratings say yes"),  # any score above 0 is a yes
         ({"a": rated(100, 0.0, videos=4)}, "are of 4 videos; one of 5 parts"),
         ({"a": rated(100, 0.0, category=7)}, "outside the vocabulary of 3 classes"),
         ({"a": [video_record("a")]}, "one vector a video"),

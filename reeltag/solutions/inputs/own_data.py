@@ -207,7 +207,7 @@ def _checked(
 ) -> NDArray[np.int32]:
     """Return the class of each positive rating; raise DataError where ratings are too few."""
     table = index.table.filter(taught).combine_chunks()
-    positive = lists_of(table, "segment_scores")[1] > 0.5
+    positive = lists_of(table, "segment_scores")[1] > 0  # as whoever judges counts
     count, yes = len(positive), int(positive.sum())
     classes: NDArray[np.int32] = lists_of(table, "segment_labels")[1][positive]
     if not needed:
