@@ -19,10 +19,12 @@ def class_named(wanted: str, names: tuple[str, ...]) -> int:
         return found[0]
     if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
+    if not found and wanted.isascii() and wanted.isdecimal():
+        raise ConfigError(f"must be in 0 to {len(names) - 1}, got {wanted}", where="--class")
     if found:
         raise ConfigError(
             f"{len(found)} classes are called {wanted!r}: {', '.join(map(str, found))}",
-            where="class",
+            where="--class",
             hint="Give one of these numbers.",
         )
     holds = sorted((name for name in names if wanted.casefold() in name.casefold()), key=len)
@@ -30,7 +32,7 @@ def class_named(wanted: str, names: tuple[str, ...]) -> int:
     alike = dict.fromkeys([*(names[folded.index(name)] for name in close), *holds])
     raise ConfigError(
         f"no class is called {wanted!r}",
-        where="class",
+        where="--class",
         hint=f"Did you mean {', '.join([*alike][:5])}?"
         if alike
         else f"There are {len(names):,} classes: {', '.join(names[:3])}, ...",

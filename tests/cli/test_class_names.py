@@ -21,7 +21,8 @@ def test_a_name_in_whatever_case_or_a_number_will_do(wanted: str, number: int) -
     [
         ("CAR", r"2 classes are called 'CAR': 1, 2"),
         ("gitar", r"no class is called 'gitar'\n  Did you mean Guitar"),
-        ("9", r"no class is called '9'\n  There are 6 classes"),
+        ("9", r"--class: must be in 0 to 5, got 9"),
+        ("xyz", r"no class is called .xyz.\n  There are 6 classes"),
         ("bass", r"Did you mean Bass guitar"),
     ],
 )

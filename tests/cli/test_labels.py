@@ -113,7 +113,7 @@ def test_the_file_keeps_all_classes_and_the_picture_is_drawn(
         (["--picture", "a.gif"], "got 'a.gif'"),
         (["--picture-classes", "1"], "picture_classes: must be at least 2"),
         (["--class", "Cart"], "Did you mean Car"),
-        (["--class", "4"], "no class is called '4'"),
+        (["--class", "4"], "--class: must be in 0 to 3, got 4"),
         (["--classes", "gone.csv"], "gone.csv: is not there"),
         (["--split", "validate"], "no shard belongs to the split 'validate'"),
     ],

@@ -240,7 +240,7 @@ def test_the_work_of_a_solution_is_told_from_a_run(
     ("arguments", "rule"),
     [
         (["--class", "Gitar"], "Did you mean Guitar?"),
-        (["--class", "12"], "no class is called '12'"),
+        (["--class", "12"], "--class: must be in 0 to"),
         ([], "say of which class, as in --class Guitar"),
         (["--class", "3", "--top", "0"], "--top: must be at least 1, got 0"),
         (["--class", "3", "--min-prob", "1.5"], "--min-prob: must be in [0, 1]"),
