@@ -25,6 +25,8 @@ def main() -> None:
         _fill(DOCS / "reproductions.md", _reproductions())
     if (RESULTS / "deployable.json").exists():
         _fill(DOCS / "reproductions.md", {"deployable": _deployable()})
+    if (RESULTS / "failed_orders.json").exists():
+        _fill(DOCS / "reproductions.md", _failed_orders())
     if (RESULTS / "bench_segment_scoring.json").exists():
         _fill(DOCS / "scale.md", {"segment_scoring": _figures("bench_segment_scoring*.json")})
 
@@ -180,19 +182,46 @@ def _paper_table(table: dict[str, Any]) -> str:
 
 def _orders(proof: dict[str, Any]) -> str:
     """Return a row for each pair of models of which the paper says which is better."""
-    seeds = len(proof["seeds"])
-    told = f"{seeds} seeds" if seeds > 1 else "one seed"
-    rows = [f"**The orders, {proof['metric']}, {told}**", ""]
-    rows.append("| better | than | ours | against | difference [95 %] | holds here |")
+    head = f"**The orders, {proof['metric']}, {_seeds(proof['seeds'])}**"
+    return "\n".join([head, "", *_order_rows(proof["orders"])])
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+
+
+def _order_rows(orders: list[dict[str, Any]]) -> list[str]:
+    rows = ["| better | than | ours | against | difference [95 %] | holds here |"]
     rows.append("|---|---|---|---|---|---|")
-    for each in proof["orders"]:
+    for each in orders:
         low, high = each["interval"]
         holds = "yes" if low > 0 else "**no**" if high < 0 else "not told apart"
         rows.append(
             f"| {each['better']} | {each['worse']} | {each['value']:.4f} | {each['against']:.4f} | "
             f"{each['difference']:+.4f} [{low:+.4f}, {high:+.4f}] | {holds} |"
         )
-    return "\n".join(rows)
+    return rows
+
+
+def _failed_orders() -> dict[str, str]:
+    """Return how soft labels are spread over the classes, and the orders of the trials."""
+    found = _read(RESULTS / "failed_orders.json")
+    heads = "least, tenth, median, ninetieth, most"
+    rows = [f"| soft labels are drawn from | classes that judge | segments of a class: {heads} |"]
+    rows[0] += " m | classes that m cuts | left of the segments |"
+    rows.append("|---|---|---|---|---|---|")
+    for of in found["uneven"]:
+        spread = ", ".join(f"{of[name]:,.0f}" for name in heads.split(", "))
+        left = f"{of['segments_equal']:,} of {of['segments']:,}"
+        rows.append(
+            f"| {of['drawn']} | {of['classes']:,} | {spread} | {of['per_class']:,} | "
+            f"{of['classes_cut']:,} | {left} |"
+        )
+    trials = []
+    for trial in found["trials"]:
+        about = f"**{trial['about']}**, {_seeds(trial['seeds'])}: `{trial['command']}`"
+        trials += [about, "", *_order_rows(trial["orders"]), ""]
+    return {"uneven": "\n".join(rows), "trials": "\n".join(trials[:-1])}
 
 
 def _deployable() -> str:

@@ -99,6 +99,24 @@ SEGMENT_COMPARISONS = (
         against="dbof-stage-1",
         paper="",
     ),
+    Comparison(
+        technique="of it: two layers over label vectors, without a graph",
+        run="dbof-no-graph-stage-1",
+        against="dbof-stage-1",
+        paper="",
+    ),
+    Comparison(
+        technique="of it: the graph, as counted",
+        run="dbof-gcn-fixed-stage-1",
+        against="dbof-no-graph-stage-1",
+        paper="",
+    ),
+    Comparison(
+        technique="of it: the graph is trained",
+        run="dbof-gcn-stage-1",
+        against="dbof-gcn-fixed-stage-1",
+        paper="",
+    ),
 )
 
 

@@ -119,11 +119,11 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
         flags = f"--labels.rated-weight {rated} --labels.unrated-weight {unrated}"
         return Run(flags=f"{RATED} {flags}", start="stage-1")
 
-    def bag(head: str) -> Run:
+    def bag(head: str, more: str = "") -> Run:
         graph = "gcn" in head
         flags = f"{stage_1} --frames.how stride --frames.num-frames 0"
         return Run(
-            model=f"{head} {dbof}",
+            model=f"{head} {dbof} {more}".strip(),
             flags=f"{flags} --labels.graph {{implications}}" if graph else flags,
             prepare={"implications.parquet": f"labels {names}"} if graph else {},
         )
@@ -175,6 +175,8 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
         "dbof": rated_bag("dbof", "dbof-stage-1"),
         "dbof-gcn-stage-1": bag("dbof_gcn"),
         "dbof-gcn": rated_bag("dbof_gcn", "dbof-gcn-stage-1"),
+        "dbof-gcn-fixed-stage-1": bag("dbof_gcn", "--model.no-train-graph"),
+        "dbof-no-graph-stage-1": bag("dbof_gcn", "--model.no-train-graph --model.share 0"),
     }
 
 

@@ -1,0 +1,155 @@
+"""Why two of OPPO's orders fail on reels and mosaics: results/failed_orders.json.
+
+    python -m benchmarks.reproductions oppo2019-reels oppo2019-reels-more oppo2019-mosaics
+    python -m benchmarks.failed_orders [--work WORK] [--seed 0]
+
+Equal > Original: how unevenly the segments that get soft labels are spread over the classes that
+judge, beside the same of YouTube-8M's training videos, where the paper's were drawn; and the order
+with an m that cuts most classes, as the paper's does. Pre-training > none, on mosaics: the order
+when stage II learns at the rate that fresh weights have. What is there already is not done again.
+"""
+
+import argparse
+import csv
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.proofs import DATA, WORK
+from benchmarks.record import write_result
+from benchmarks.reproductions import PROOFS, command_of, data_of, work_of
+from reeltag.cli.solve import Solve
+from reeltag.inference.compare import compare
+from reeltag.labels.soft import open_soft
+from reeltag.labels.soft_rows import joined_rows
+from reeltag.pipeline.running import run
+from reeltag.pipeline.steps import Step, ordered
+from reeltag.pipeline.store import folder_of
+
+PER_LABEL, PER_CLASS = 2, 1000  # the paper's n and m
+CUT = " --per-class 40"
+DRAWN = (
+    ("oppo2019-reels", ""),
+    ("oppo2019-reels-more", ""),
+    ("oppo2019-reels-more", CUT),
+    ("oppo2019-mosaics", ""),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A proof with other flags, and the orders that they are about."""
+
+    about: str
+    proof: str
+    flags: str
+    orders: tuple[tuple[str, str], ...]
+
+
+TRIALS = (
+    Trial(
+        about="Equal cuts most classes",
+        proof="oppo2019-reels-more",
+        flags=CUT,
+        orders=(("II-B", "II-A"), ("II-B", "original"), ("equal-fresh", "original-fresh")),
+    ),
+    Trial(
+        about="stage II at the rate of stage I",
+        proof="oppo2019-mosaics",
+        flags=" --rated-rate 0.001",
+        orders=(
+            ("II-B", "II-A"),
+            ("II-B", "equal-fresh"),
+            ("original", "original-fresh"),
+            ("II-B", "original"),
+        ),
+    ),
+)
+
+
+def main() -> int:
+    """Count, train and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.failed_orders")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--seed", type=int, nargs="*", default=[0])
+    options = parser.parse_args()
+    uneven = [spread_of_paper(options.data / "yt8m")]
+    uneven += [spread(name, flags, options) for name, flags in DRAWN]
+    found = {"uneven": uneven, "trials": [tried(trial, options) for trial in TRIALS]}
+    write_result("failed_orders", "python -m benchmarks.failed_orders", found)
+    return 0
+
+
+def spread_of_paper(data: Path) -> dict[str, Any]:
+    """Return how the paper's draws are spread: n of each training video with the label."""
+    with (data / "segment_label_ids.csv").open() as file:
+        judged = {row["Index"] for row in csv.DictReader(file)}
+    with (data / "vocabulary.csv").open() as file:
+        of = [int(row["TrainVideoCount"]) for row in csv.DictReader(file) if row["Index"] in judged]
+    return {"drawn": "YouTube-8M", **_told(PER_LABEL * np.array(of), PER_CLASS)}
+
+
+def spread(name: str, flags: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return how the Original set of a proof is spread over the classes that judge, seed 0."""
+    steps, work = _steps(name, flags, 0, options)
+    equal, original = steps["train-II-B"].config["equal"], steps["train-original"].config["soft"]
+    rows = joined_rows(open_soft(folder_of(original, work) / "soft.parquet").rows())
+    judged = [*steps["predict_segments-II-A"].config["judges"].classes]
+    counts = np.bincount(rows.drawn_for, minlength=max(judged) + 1)[judged]
+    return {"drawn": name + flags, **_told(counts, equal)}
+
+
+def tried(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the orders of a trial."""
+    files: dict[str, list[Path]] = {}
+    for seed in options.seed:
+        steps, work = _steps(trial.proof, trial.flags, seed, options)
+        for name in dict.fromkeys(name for pair in trial.orders for name in pair):
+            said = steps[f"predict_segments-{name}"]
+            run(said, work)
+            files.setdefault(name, []).append(folder_of(said, work) / "predictions.parquet")
+    data, orders = data_of(PROOFS[trial.proof], options), []
+    for better, worse in trial.orders:
+        sides = files[better], files[worse]
+        found = compare(*sides, data, average_over="rated", bootstrap=400, quiet=True)
+        orders.append({"better": better, "worse": worse, **asdict(found["map@k"])})
+    command = command_of(PROOFS[trial.proof], options.seed[0]) + trial.flags
+    return {"about": trial.about, "command": command, "seeds": options.seed, "orders": orders}
+
+
+def _steps(
+    name: str, flags: str, seed: int, options: argparse.Namespace
+) -> tuple[dict[str, Step], Path]:
+    """Return the steps of a seed of a proof with more flags, by name, and where they lie."""
+    proof, work = PROOFS[name], work_of(name, seed, options.work)
+    command = command_of(proof, seed).removeprefix("reeltag solve ") + flags
+    made = Solve.parse([*command.split(), "--out", str(work)])
+    assert isinstance(made, Solve)
+    goal = made.solution.solve(data_of(proof, options), made.options.config)
+    return {step.name: step for step in ordered(goal.steps) if isinstance(step, Step)}, work
+
+
+def _told(counts: NDArray[np.int64], per_class: int) -> dict[str, Any]:
+    """Return how many segments the classes have, and how many an equal set would take of them."""
+    low, middle, high = np.quantile(counts, [0.1, 0.5, 0.9])
+    return {
+        "classes": len(counts),
+        "segments": int(counts.sum()),
+        "least": int(counts.min()),
+        "tenth": float(low),
+        "median": float(middle),
+        "ninetieth": float(high),
+        "most": int(counts.max()),
+        "per_class": per_class,
+        "classes_cut": int((counts > per_class).sum()),
+        "segments_equal": int(np.minimum(counts, per_class).sum()),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
