@@ -1,8 +1,9 @@
 # Everything starts from python3 and pip alone; each target may be run again at any time.
 PYTHON ?= python3
 BIN := .venv/bin
-# worksteal: the tests of a file stay together, so that their fixtures are made once
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+# worksteal: the tests of a file stay together, so that their fixtures are made once; three on two
+# cores, for some tests wait for the processes that they kill
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .PHONY: install demo test check bench slow clean
 

@@ -147,6 +147,8 @@ def test_a_changed_number_makes_only_what_depends_on_it_anew(data: Path) -> None
     assert changed(data, noise=0.1) == about("noise", "final") | gained("noise-tau0.5")
     bag = about("dbof", "dbof-gcn") | {"train-dbof-pretrained", "train-dbof-gcn-pretrained"}
     assert changed(data, bag_hidden=9) == bag | gained("dbof-gcn-dbof")
+    graph = about("dbof-gcn") | {"train-dbof-gcn-pretrained"}
+    assert changed(data, train_graph=False) == graph | gained("dbof-gcn-dbof")
     assert changed(data, device="cpu") == set()
     assert {name.split("-")[0] for name in changed(data, bootstrap=9)} == {"score", "compare"}
     others = changed(data, seed=1)
@@ -240,6 +242,7 @@ def test_published_numbers_are_the_papers(data: Path) -> None:
     numbers = [(of.batch_size, of.max_steps, of.optim.learning_rate) for of in (videos, segments)]
     assert numbers == [(80, 200_000, 2e-4), (80, 250_000, 1e-5)]
     assert videos.frames.how == "all" and plan.videos(plan.bag).frames.num_frames == 30
+    assert plan.graph.train_graph
 
 
 def test_epochs_take_the_place_of_steps(data: Path) -> None:

@@ -105,6 +105,8 @@ class Config:
     """Words of DBoF (8192; small 2048)."""
     bag_hidden: int | None = None
     """Units of DBoF between pooling and classifier (1024; small 512)."""
+    train_graph: bool = True
+    """Train the matrix of the GCN from the counts on, as the paper; ML-GCN leaves it as counted."""
     batch_size: int | None = None
     """Videos or segments a step (80; small 80)."""
     steps: int | None = None
@@ -217,7 +219,11 @@ class Plan:
     @property
     def graph(self) -> dbof_gcn.Config:
         """DBoF whose classifier two layers over a graph of the labels make."""
-        return dbof_gcn.Config(num_clusters=self.sizes.bag_clusters, hidden=self.sizes.bag_hidden)
+        return dbof_gcn.Config(
+            num_clusters=self.sizes.bag_clusters,
+            hidden=self.sizes.bag_hidden,
+            train_graph=self.config.train_graph,
+        )
 
     @property
     def bag(self) -> dbof.Config:
