@@ -1,21 +1,20 @@
 """Numbers of Autohome 2019: as published, and smaller ones for some thousand videos."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from reeltag.augment.config import AugmentConfig
-from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig, autohome_mix, dbof, dbof_gcn
 from reeltag.solutions.inputs.judges import Judges, Roles
+from reeltag.solutions.plans.scale import is_small, with_given
 from reeltag.solutions.work.training import NEVER
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.mending import MendingConfig
 
-_FEW = 100_000  # training videos below which the small sizes are taken
 _STRIDE = FrameChoice(how="stride")
 _THIRTY = FrameChoice(how="random", num_frames=30)
 
@@ -288,16 +287,12 @@ def planned(config: Config, roles: Roles) -> Plan:
     Raises:
         ConfigError: the sizes do not fit each other.
     """
-    scale = config.scale
-    if scale == "auto":
-        scale = "small" if roles.num_videos < _FEW else "published"
-        say(f"{roles.num_videos:,} training videos: {scale} sizes (--scale says otherwise)")
-    given = {of.name: getattr(config, of.name) for of in fields(Sizes) if hasattr(config, of.name)}
-    for steps, epochs in (("steps", "epochs"), ("rated_steps", "rated_epochs")):
-        if given[steps] is None and given[epochs] is not None:
-            given[steps] = 0
-    sizes = SMALL if scale == "small" else PUBLISHED
-    sizes = replace(sizes, **{name: value for name, value in given.items() if value is not None})
+    sizes = SMALL if is_small(config.scale, roles.num_videos) else PUBLISHED
+    sizes = with_given(sizes, config)
+    if config.steps is None and config.epochs is not None:
+        sizes = replace(sizes, steps=0)
+    if config.rated_steps is None and config.rated_epochs is not None:
+        sizes = replace(sizes, rated_steps=0)
     plan = Plan(config=config, sizes=sizes, roles=roles)
     _ = plan.same, plan.graph  # what does not fit is refused here, before anything runs
     return plan

@@ -1,11 +1,10 @@
 """Numbers of Axon 2018: as published, and smaller ones for some thousand videos."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from reeltag.augment.plan import PUBLISHED_PIVOT, PlanConfig
 from reeltag.augment.writing import Making
-from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.index import Index
 from reeltag.data.sampling import FrameChoice
@@ -21,13 +20,13 @@ from reeltag.models import (
     soft_dbow,
 )
 from reeltag.solutions.inputs.video_parts import Parts
+from reeltag.solutions.plans.scale import is_small, with_given
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.relation import RelationConfig
 from reeltag.training.soft_labels import SoftLabelConfig
 
 YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes
 SGD_STEPS = 867  # a pass over the 111,022 held-out videos of the paper, 128 at a time
-_FEW = 100_000  # training videos below which the small sizes are taken
 TOP_K = 50  # classes that a model says of a video (reference/video-level.md 3.1)
 _RECURRENT = ("gru", "lstm")
 
@@ -304,21 +303,6 @@ def family_of(model: ModelConfig) -> str:
     return type(model).__module__.rpartition(".")[2]
 
 
-def scaled(config: Config, num_videos: int) -> Sizes:
-    """Return the numbers of the scale with the given ones in their place.
-
-    Args:
-        config: what is given.
-        num_videos: that teach, which an automatic scale goes by.
-    """
-    small = num_videos < _FEW if config.scale == "auto" else config.scale == "small"
-    given = {of.name: getattr(config, of.name, None) for of in fields(Sizes)}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if config.batch_size:
-        chosen |= dict.fromkeys(("student_batch_size", "moe_batch_size"), config.batch_size)
-    return replace(SMALL if small else PUBLISHED, **chosen)
-
-
 def planned(config: Config, parts: Parts, index: Index) -> Plan:
     """Return the config with the numbers of its scale, and say which scale that is.
 
@@ -331,10 +315,10 @@ def planned(config: Config, parts: Parts, index: Index) -> Plan:
         DataError: a batch is larger than the training set.
     """
     count = parts.counts["train"]
-    sizes = scaled(config, count)
-    if config.scale == "auto":
-        name = "small" if count < _FEW else "published"
-        say(f"{count:,} training videos: {name} sizes (--scale says otherwise)")
+    sizes = with_given(SMALL if is_small(config.scale, count) else PUBLISHED, config)
+    if config.batch_size:
+        of = config.batch_size
+        sizes = replace(sizes, student_batch_size=of, moe_batch_size=of)
     batch = max(sizes.batch_size, sizes.student_batch_size, sizes.moe_batch_size)
     if count < batch:
         raise DataError(

@@ -1,19 +1,17 @@
 """Numbers of OPPO 2019: as published, and smaller ones for some thousand videos."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reeltag.augment.config import AugmentConfig
-from reeltag.core.console import say
 from reeltag.data.sampling import FrameChoice
 from reeltag.inference.soft_labels import SoftChoices
 from reeltag.models import ModelConfig, mix_nextvlad, nextvlad
 from reeltag.solutions.inputs.judges import Roles
+from reeltag.solutions.plans.scale import is_small, with_given
 from reeltag.solutions.work.training import NEVER
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
-
-_FEW = 100_000  # training videos below which the small sizes are taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,11 +210,5 @@ class Plan:
 
 def planned(config: Config, roles: Roles) -> Plan:
     """Return the config with the numbers of its scale, and say which scale that is."""
-    scale = config.scale
-    if scale == "auto":
-        scale = "small" if roles.num_videos < _FEW else "published"
-        say(f"{roles.num_videos:,} training videos: {scale} sizes (--scale says otherwise)")
-    given = {of.name: getattr(config, of.name, None) for of in fields(Sizes)}
-    sizes = SMALL if scale == "small" else PUBLISHED
-    sizes = replace(sizes, **{name: value for name, value in given.items() if value is not None})
-    return Plan(config=config, sizes=sizes, roles=roles)
+    sizes = SMALL if is_small(config.scale, roles.num_videos) else PUBLISHED
+    return Plan(config=config, sizes=with_given(sizes, config), roles=roles)

@@ -1,10 +1,9 @@
 """Numbers of Samsung 2018: as published, and smaller ones for some thousand videos."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reeltag.augment.config import AugmentConfig
-from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index
 from reeltag.ensembling import tree_config
@@ -21,13 +20,13 @@ from reeltag.solutions.plans.samsung2018_fleet import (
     Teaching,
     fleet,
 )
+from reeltag.solutions.plans.scale import is_small, with_given
 from reeltag.solutions.work.training import NEVER
 from reeltag.solutions.work.videos import Asking
 from reeltag.training.config import Recipe
 from reeltag.training.losses import LossConfig
 from reeltag.training.soft_labels import SoftLabelConfig
 
-_FEW = 100_000  # training videos below which the small sizes are taken
 SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn from all videos
 
 
@@ -280,20 +279,15 @@ def planned(config: Config, parts: Parts, index: Index) -> Plan:
     Raises:
         ConfigError: a member is none of the scale's.
     """
-    scale, count = config.scale, parts.counts["train"]
-    if scale == "auto":
-        scale = "small" if count < _FEW else "published"
-        say(f"{count:,} training videos: {scale} sizes (--scale says otherwise)")
-    small, frames = scale == "small", index.kind == "frames"
-    given = {of.name: getattr(config, of.name, None) for of in fields(Sizes)}
-    numbers = {name: value for name, value in given.items() if value is not None}
-    numbers.pop("trees", None)  # a number there, a TreeConfig here
+    small, frames = is_small(config.scale, parts.counts["train"]), index.kind == "frames"
+    sizes = SMALL_SIZES if small else PUBLISHED_SIZES
+    trees = sizes.trees  # a TreeConfig here, a number there
     members = fleet(
         small=small, frames=frames, num_streams=len(index.streams), names=config.members
     )
     return Plan(
         config=config,
-        sizes=replace(SMALL_SIZES if small else PUBLISHED_SIZES, **numbers),
+        sizes=replace(with_given(sizes, config), trees=trees),
         parts=parts,
         fleet=members,
         dims=tuple(stream.width for stream in index.streams),
