@@ -13,7 +13,7 @@ done again.
 import argparse
 import csv
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from benchmarks.proofs import DATA, WORK
 from benchmarks.record import write_result
-from benchmarks.reproductions import PROOFS, command_of, data_of, work_of
+from benchmarks.reproductions import PROOFS, ahead, command_of, data_of, work_of
 from reeltag.cli.solve import Solve
-from reeltag.inference.compare import compare
 from reeltag.labels.soft import open_soft
 from reeltag.labels.soft_rows import joined_rows
 from reeltag.pipeline.running import run
@@ -32,7 +31,7 @@ from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of
 
 PER_LABEL, PER_CLASS = 2, 1000  # the paper's n and m
-CUT = " --per-class 40"
+CUT = "--per-class 40"
 DRAWN = (
     ("oppo2019-reels", ""),
     ("oppo2019-reels-more", ""),
@@ -63,14 +62,14 @@ TRIALS = (
     Trial(
         about="stage II at the rate of stage I, reels",
         proof="oppo2019-reels",
-        flags=" --rated-rate 0.002",
+        flags="--rated-rate 0.002",
         seeds=(0, 1, 2),
         orders=(("II-B", "II-A"), ("II-C", "II-B"), ("II-B", "equal-fresh")),
     ),
     Trial(
         about="stage II at the rate of stage I, mosaics",
         proof="oppo2019-mosaics",
-        flags=" --rated-rate 0.001",
+        flags="--rated-rate 0.001",
         seeds=(0, 1, 2),
         orders=(
             ("II-B", "II-A"),
@@ -111,7 +110,7 @@ def spread(name: str, flags: str, options: argparse.Namespace) -> dict[str, Any]
     rows = joined_rows(open_soft(folder_of(original, work) / "soft.parquet").rows())
     judged = [*steps["predict_segments-II-A"].config["judges"].classes]
     counts = np.bincount(rows.drawn_for, minlength=max(judged) + 1)[judged]
-    return {"drawn": name + flags, **_told(counts, equal)}
+    return {"drawn": f"{name} {flags}".strip(), **_told(counts, equal)}
 
 
 def tried(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
@@ -125,10 +124,9 @@ def tried(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
             files.setdefault(name, []).append(folder_of(said, work) / "predictions.parquet")
     data, orders = data_of(PROOFS[trial.proof], options), []
     for better, worse in trial.orders:
-        sides = files[better], files[worse]
-        found = compare(*sides, data, average_over="rated", bootstrap=400, quiet=True)
-        orders.append({"better": better, "worse": worse, **asdict(found["map@k"])})
-    command = command_of(PROOFS[trial.proof], trial.seeds[0]) + trial.flags
+        found = ahead(files[better], files[worse], data, PROOFS[trial.proof].metric)
+        orders.append({"better": better, "worse": worse, **found})
+    command = f"{command_of(PROOFS[trial.proof], trial.seeds[0])} {trial.flags}"
     return {"about": trial.about, "command": command, "seeds": [*trial.seeds], "orders": orders}
 
 
@@ -137,8 +135,8 @@ def _steps(
 ) -> tuple[dict[str, Step], Path]:
     """Return the steps of a seed of a proof with more flags, by name, and where they lie."""
     proof, work = PROOFS[name], work_of(name, seed, options.work)
-    command = command_of(proof, seed).removeprefix("reeltag solve ") + flags
-    made = Solve.parse([*command.split(), "--out", str(work)])
+    command = command_of(proof, seed).removeprefix("reeltag solve ")
+    made = Solve.parse([*command.split(), *flags.split(), "--out", str(work)])
     assert isinstance(made, Solve)
     goal = made.solution.solve(data_of(proof, options), made.options.config)
     return {step.name: step for step in ordered(goal.steps) if isinstance(step, Step)}, work

@@ -255,22 +255,25 @@ def order(
     proof: Proof, pair: tuple[str, str], found: list[dict[str, Any]], data: Path
 ) -> dict[str, Any] | None:
     """Return how far the better of a pair is ahead in ours; None where it was not made."""
-    over: AverageOver = "rated" if proof.metric == "map@k" else "listed"
-    files = [[predictions(each, name) for each in found] for name in pair]
-    sides = [[(file, _scored(file, data, over)) for file in side if file] for side in files]
+    sides = [[file for each in found if (file := predictions(each, name))] for name in pair]
     if not all(len(side) == len(found) for side in sides):
         return None
-    difference = differences(*sides)[proof.metric]
     better, worse = (re.sub("^predict_[a-z]+-|-test$", "", name) for name in pair)
+    return {"better": better, "worse": worse, **ahead(sides[0], sides[1], data, proof.metric)}
+
+
+def ahead(files: list[Path], others: list[Path], data: Path, metric: str) -> dict[str, Any]:
+    """Return how far predictions, one file a seed, are ahead of others."""
+    over: AverageOver = "rated" if metric == "map@k" else "listed"
+    sides = [[(file, _scored(file, data, over)) for file in side] for side in (files, others)]
+    difference = differences(*sides)[metric]
     return {
-        "better": better,
-        "worse": worse,
         "value": difference.value,
         "against": difference.against,
         "difference": difference.difference,
         "interval": difference.interval,
         "seed_sd": difference.seed_sd,
-        "seeds": len(found),
+        "seeds": len(files),
     }
 
 

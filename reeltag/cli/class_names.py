@@ -17,10 +17,11 @@ def class_named(wanted: str, names: tuple[str, ...]) -> int:
     found = [number for number, name in enumerate(folded) if name == wanted.casefold()]
     if len(found) == 1:
         return found[0]
-    if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    if not found and wanted.isascii() and wanted.isdecimal():
-        raise ConfigError(f"must be in 0 to {len(names) - 1}, got {wanted}", where="--class")
+    if wanted.isascii() and wanted.isdecimal():
+        if int(wanted) < len(names):
+            return int(wanted)
+        if not found:
+            raise ConfigError(f"must be in 0 to {len(names) - 1}, got {wanted}", where="--class")
     if found:
         raise ConfigError(
             f"{len(found)} classes are called {wanted!r}: {', '.join(map(str, found))}",
