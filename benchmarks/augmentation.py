@@ -18,7 +18,7 @@ from reeltag.augment.config import AugmentConfig
 from reeltag.core.batch import FrameBatch
 from reeltag.core.memory import keep_freed_memory
 from reeltag.models import nextvlad
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented
 from reeltag.training.config import Optimisation
 from reeltag.training.objectives import supervised

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from reeltag.cli.main import run as run_command
 from reeltag.ensembling.blend import learned
-from reeltag.inference.predictions import About, Rows, prediction_writer
-from reeltag.inference.truth import Truth
+from reeltag.evaluation.truth import Truth
+from reeltag.predictions.file import About, Rows, prediction_writer
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 80, 1 << 14
 MODELS = 10

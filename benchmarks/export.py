@@ -18,10 +18,10 @@ import torch
 
 from reeltag.deploy.export import ExportConfig, export
 from reeltag.deploy.graph import input_of
-from reeltag.deploy.onnx_tagger import OnnxTagger
 from reeltag.deploy.sources import Source
 from reeltag.models import nextvlad
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.onnx import OnnxTagger
+from reeltag.tagger.tagger import Tagger
 
 STREAMS = (("rgb", 1024), ("audio", 128))
 TOP_K, ROUNDS = 20, 7

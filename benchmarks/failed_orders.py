@@ -24,11 +24,11 @@ from benchmarks.proofs import DATA, WORK
 from benchmarks.record import write_result
 from benchmarks.reproductions import PROOFS, ahead, command_of, data_of, work_of
 from reeltag.cli.solve import Solve
-from reeltag.labels.soft import open_soft
-from reeltag.labels.soft_rows import joined_rows
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of
+from reeltag.soft_labels.file import open_soft
+from reeltag.soft_labels.rows import joined_rows
 
 PER_LABEL, PER_CLASS = 2, 1000  # the paper's n and m
 CUT = "--per-class 40"

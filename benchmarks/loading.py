@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
-from reeltag.data.dataset import VideoSet, segment_grid, videos
 from reeltag.data.index import Index, open_index
+from reeltag.data.items import VideoSet, segment_grid, videos
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter

@@ -28,8 +28,8 @@ from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import YT8M_VIDEOS, PlanConfig, plan_of
 from reeltag.augment.volume import chunks_of, volume_of
 from reeltag.augment.writing import Making
-from reeltag.data.dataset import videos
 from reeltag.data.index import open_index
+from reeltag.data.items import videos
 from reeltag.data.splits import Splits
 
 REPEATS = 3

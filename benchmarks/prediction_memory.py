@@ -26,7 +26,7 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 
 BAR = "< 10 %"
 CORPUS = SynthConfig(classes=200, min_frames=10, max_frames=30)

@@ -24,8 +24,8 @@ from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, reeltag
 from benchmarks.record import write_result
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
-from reeltag.inference.compare import differences
-from reeltag.inference.evaluate import Scored, scored
+from reeltag.evaluation.compare import differences
+from reeltag.evaluation.evaluate import Scored, scored
 from reeltag.metrics.segment import AverageOver
 from reeltag.report.results import ResultTable, read_results
 

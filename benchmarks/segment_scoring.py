@@ -41,13 +41,13 @@ from reeltag.core.console import STDOUT
 from reeltag.data.index import Index, open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.limit import ClassLimit
 from reeltag.inference.predict import predict
-from reeltag.inference.rows import Rows
 from reeltag.inference.scoring import Choices
-from reeltag.inference.soft_labels import SoftChoices, soften
 from reeltag.models import family_named, family_or_variant
-from reeltag.models.tagger import Tagger
+from reeltag.predictions.limit import ClassLimit
+from reeltag.predictions.rows import Rows
+from reeltag.soft_labels.making import SoftChoices, soften
+from reeltag.tagger.tagger import Tagger
 
 VIDEOS, MODEL = 300, "nextvlad"
 BAR = 0.95  # of the speed of the bare forward pass

@@ -30,8 +30,8 @@ from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_building import build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED
 from reeltag.ensembling.tree_rows import keys_of, rows_of
-from reeltag.inference.predictions import About, Rows, prediction_writer
-from reeltag.inference.truth import Truth
+from reeltag.evaluation.truth import Truth
+from reeltag.predictions.file import About, Rows, prediction_writer
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 70, 2000
 SIZES = ((10_000, 10), (20_000, 10), (4000, 95))  # videos, models

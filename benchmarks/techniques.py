@@ -22,8 +22,8 @@ from benchmarks.technique_comparisons import COMPARISONS, Comparison
 from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
 from reeltag.data.splits import Splits
-from reeltag.inference.compare import differences
-from reeltag.inference.evaluate import Scored, scored
+from reeltag.evaluation.compare import differences
+from reeltag.evaluation.evaluate import Scored, scored
 
 NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}
 

@@ -19,13 +19,13 @@ import torch
 from benchmarks.models import has_bfloat16
 from reeltag.core.batch import FrameBatch
 from reeltag.core.memory import keep_freed_memory
-from reeltag.data.dataset import videos
 from reeltag.data.index import open_index
+from reeltag.data.items import videos
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.models import nextvlad
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation
 from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser

@@ -19,7 +19,7 @@ from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, Proof, prove
 from benchmarks.record import RESULTS, environment, read_result, write_result
 from benchmarks.zoo_entries import ENTRIES, Entry
 from reeltag.core.console import say
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reeltag.models.tagger import Tagger
+    from reeltag.tagger.tagger import Tagger
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -24,5 +24,5 @@ def load(run: Path | str, device: str = "cpu") -> "Tagger":
     Raises:
         DataError: `run` is not a finished run folder.
     """
-    tagger: Tagger = import_module("reeltag.models.tagger").Tagger.load(run, device)
+    tagger: Tagger = import_module("reeltag.tagger.tagger").Tagger.load(run, device)
     return tagger

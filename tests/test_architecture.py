@@ -7,13 +7,15 @@ import reeltag
 
 LAYERS = [
     {"core"},
-    {"metrics", "layers", "losses", "labels", "pipeline"},
+    {"metrics", "layers", "losses", "labels", "pipeline", "predictions"},
     {"data", "models"},
-    {"augment"},
-    {"training", "inference"},
+    {"tagger", "augment"},
+    {"figures", "inference"},
+    {"evaluation", "soft_labels"},
+    {"training"},
     {"ensembling"},
     {"deploy", "report"},
-    {"solutions"},
+    {"papers"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -30,7 +30,7 @@ from reeltag.augment.writing import ChunkWork, Making, settings_of, write_chunk
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import refuse_existing, write_json
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 

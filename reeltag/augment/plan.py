@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 
 YT8M_VIDEOS = 5_001_275  # that the paper augments, to 23,590,464
 PUBLISHED_PIVOT = 10_000

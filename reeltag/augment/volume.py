@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reeltag.augment.plan import Plan
 from reeltag.augment.writing import Making
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 
 FRAMING = 16  # bytes around a record
 ID_BYTES = 12  # by which the id of a new sample is longer, about

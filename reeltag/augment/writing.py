@@ -30,8 +30,8 @@ from reeltag.augment.neighbours import (
 )
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.index import Index, open_index
+from reeltag.data.items import VideoSet, videos
 from reeltag.data.loading.reading import FrameReader, OpenShards
 from reeltag.data.origin import extrapolated_id, interpolated_id, noisy_id
 from reeltag.data.records.example import Values, encode_example

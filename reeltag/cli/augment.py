@@ -16,13 +16,13 @@ from reeltag.augment.writing import Making
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
-from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.index import open_index
+from reeltag.data.items import VideoSet, videos
 from reeltag.data.origin import count_kinds, refuse_augmented
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.report.augmentation import label_counts
-from reeltag.report.tsne import cloud_of, fullest_classes, map_of, named_classes, tsne_map
+from reeltag.figures.augmentation import label_counts
+from reeltag.figures.tsne import cloud_of, fullest_classes, map_of, named_classes, tsne_map
 
 SMALL = YT8M_VIDEOS // 10  # videos; below, the published pivot over-samples nearly everything
 

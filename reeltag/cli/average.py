@@ -13,12 +13,12 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing
 from reeltag.data.index import open_index
 from reeltag.inference.scoring import Choices
-from reeltag.models.tagger import Tagger, read_config
+from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.batches import make_batches
 from reeltag.training.mean_run import Member, average_runs
 from reeltag.training.norm_statistics import recompute_norms
 from reeltag.training.run_folder import read_recipe
-from reeltag.training.soft_labels import SoftLabelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

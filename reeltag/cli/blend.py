@@ -19,8 +19,8 @@ from reeltag.data.splits import Splits
 from reeltag.ensembling.blend import FITTED, Method, SgdConfig, Solver, blend, fit
 from reeltag.ensembling.blend import Blend as Made
 from reeltag.ensembling.tree_config import TreeConfig
-from reeltag.inference.predictions import Kind
 from reeltag.inference.stream import refuse_output
+from reeltag.predictions.file import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

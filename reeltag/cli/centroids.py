@@ -12,9 +12,9 @@ import tyro
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing, whole_file
-from reeltag.data.dataset import videos
 from reeltag.data.frame_sample import count_frames
 from reeltag.data.index import open_index
+from reeltag.data.items import videos
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models.kmeans_resnet import PREPROCESSING

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reeltag.core.console import print_json, print_table
 from reeltag.data.splits import Splits
-from reeltag.inference.compare import Difference, compare
+from reeltag.evaluation.compare import Difference, compare
 from reeltag.metrics.segment import AverageOver
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
 from reeltag.data.splits import Splits
-from reeltag.inference.evaluate import evaluate
+from reeltag.evaluation.evaluate import evaluate
 from reeltag.metrics.segment import AverageOver
 
 _ABOUT = {

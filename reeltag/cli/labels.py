@@ -19,8 +19,8 @@ from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.figures.label_graph import FORMATS, draw_label_graph
 from reeltag.labels.correlation import Correlation, Implication, require_tau
-from reeltag.report.label_graph import FORMATS, draw_label_graph
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,10 +34,10 @@ from reeltag.inference.moments import (
     scored_segments,
 )
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.predictions import Rows, open_predictions
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import refuse_output
-from reeltag.models.tagger import Tagger
+from reeltag.predictions.file import Rows, open_predictions
+from reeltag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,12 @@ from reeltag.data.class_list import read_class_list
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
-from reeltag.deploy.loading import any_tagger, config_of, described_in, is_graph
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import Outcome, refuse_output
 from reeltag.labels.folds import FoldConfig
-from reeltag.models.tagger import AnyTagger
+from reeltag.tagger.loading import any_tagger, config_of, described_in, is_graph
+from reeltag.tagger.tagger import AnyTagger
 from reeltag.training.run_folder import read_recipe
 
 

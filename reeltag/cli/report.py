@@ -9,8 +9,8 @@ import tyro
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.splits import Splits
-from reeltag.inference.predictions import open_predictions
 from reeltag.inference.stream import refuse_output
+from reeltag.predictions.file import open_predictions
 from reeltag.report.page import Examples, write_report
 from reeltag.report.results import Result, find_result, read_results
 

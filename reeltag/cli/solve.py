@@ -15,11 +15,14 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 import reeltag
-from reeltag import solutions
+from reeltag import papers
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.papers.common.contract import Goal, SolutionModule, Table
+from reeltag.papers.common.header import About, about, solution_name, solution_named
+from reeltag.papers.common.table_text import drawn as drawn_table
 from reeltag.pipeline.amounts import size
 from reeltag.pipeline.cleaning import leftovers, remove
 from reeltag.pipeline.drawing import drawn, summary
@@ -29,9 +32,6 @@ from reeltag.pipeline.local import places
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of, read_record
-from reeltag.solutions.about import About, about, solution_name, solution_named
-from reeltag.solutions.contract import Goal, SolutionModule, Table
-from reeltag.solutions.tables.drawing import drawn as drawn_table
 
 USAGE = """usage: reeltag solve                                        list the solutions
        reeltag solve NAME --data DATA --out WORK [options]  run one; again: go on
@@ -84,7 +84,7 @@ class List:
 
     def run(self) -> int:
         """Print what there is: needs, cost, what it reaches."""
-        found = [about(solution) for solution in solutions.SOLUTIONS]
+        found = [about(solution) for solution in papers.SOLUTIONS]
         if self.json:
             print_json({"solutions": [_described(one) for one in found]})
             return 0
@@ -122,7 +122,7 @@ class Solve:
                 f"the name of a solution must come first, got {name}",
                 hint="`reeltag solve` lists them.",
             )
-        solution = solution_named(name, solutions.SOLUTIONS)
+        solution = solution_named(name, papers.SOLUTIONS)
         config = solution.TINY if "--tiny" in rest else solution.Config()
         fields: list[Any] = [
             ("config", Annotated[solution.Config, tyro.conf.arg(name="")], field(default=config))

@@ -20,8 +20,8 @@ from reeltag.deploy.submission import (
     write_videos,
 )
 from reeltag.deploy.submission_check import CheckedSubmission, check_submission
-from reeltag.inference.predictions import Predictions, open_predictions
 from reeltag.inference.stream import refuse_output
+from reeltag.predictions.file import Predictions, open_predictions
 
 USAGE = (
     "Write one: reeltag submit P.parquet --challenge 2018|2019 --out s.csv. "

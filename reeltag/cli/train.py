@@ -27,7 +27,7 @@ from reeltag.models import (
     family_named,
     family_or_variant,
 )
-from reeltag.models.tagger import read_config, read_model
+from reeltag.tagger.tagger import read_config, read_model
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import Result, resume, train
 from reeltag.training.run_folder import read_data_root, read_recipe

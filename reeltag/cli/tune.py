@@ -17,10 +17,10 @@ from reeltag.cli.train import NAMES, recipe_of, tiny_recipe
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
+from reeltag.figures.study import Dot, draw_study
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_name, family_or_variant
 from reeltag.pipeline.amounts import duration
-from reeltag.report.study import Dot, draw_study
 from reeltag.training import search_space
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import Dimension, derived, flags, parsed, places

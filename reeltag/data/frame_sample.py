@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.sampling import ChosenFrames
 

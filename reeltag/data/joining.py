@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 from reeltag.data.selection import Records
 from reeltag.labels.targets import concatenated
 

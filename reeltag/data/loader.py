@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 from reeltag.data.loading.background import RunAhead
 from reeltag.data.loading.buffers import BatchBuffer
 from reeltag.data.loading.reading import FrameReader

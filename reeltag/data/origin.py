@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 
 Kind: TypeAlias = Literal["original", "interpolated", "extrapolated", "noisy"]
 _PATTERNS: dict[Kind, str] = {"interpolated": "~i~", "extrapolated": "~x~", "noisy": r"~n\d+$"}

@@ -11,11 +11,11 @@ from reeltag.core.errors import OutputError
 from reeltag.data.index import Index
 from reeltag.data.splits import Split, Splits
 from reeltag.deploy.budget import Precision
-from reeltag.deploy.onnx_tagger import OnnxTagger
-from reeltag.inference.evaluate import evaluate
+from reeltag.evaluation.evaluate import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
-from reeltag.models.tagger import AnyTagger
+from reeltag.tagger.onnx import OnnxTagger
+from reeltag.tagger.tagger import AnyTagger
 
 TOLERANCE = 1e-4  # of a probability, in fp32: sums in another order differ by some 1e-6
 GAP_TOP_K = 20

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from reeltag.core.errors import ConfigError
-from reeltag.models.tagger import AnyTagger
+from reeltag.tagger.tagger import AnyTagger
 
 Rule = Literal["arithmetic", "geometric"]
 

@@ -26,11 +26,11 @@ from reeltag.deploy.budget import LARGE, Precision, parse_bytes, told_bytes
 from reeltag.deploy.checking import difference_on_made_input
 from reeltag.deploy.codebooks import Rule
 from reeltag.deploy.graph import graph_of, input_of
-from reeltag.deploy.loading import SUFFIX
-from reeltag.deploy.onnx_tagger import OnnxTagger
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import Source
-from reeltag.models.tagger import AnyTagger
+from reeltag.tagger.loading import SUFFIX
+from reeltag.tagger.onnx import OnnxTagger
+from reeltag.tagger.tagger import AnyTagger
 
 LARGEST_PROTOBUF = 2**31 - 2**24  # bytes of weights: of the 2 GB, the graph needs the rest
 

@@ -19,7 +19,7 @@ import onnx_ir.passes.common as passes
 import torch
 from torch import Tensor, nn
 
-from reeltag.models.tagger import AnyTagger
+from reeltag.tagger.tagger import AnyTagger
 
 Input = Literal["uint8", "float32"]
 

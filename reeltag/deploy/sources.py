@@ -10,10 +10,10 @@ import torch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.deploy.combined import Combined
-from reeltag.deploy.loading import is_graph
 from reeltag.ensembling.blend_folder import Blend
 from reeltag.inference.predict import weights_digest
-from reeltag.models.tagger import AnyTagger, Tagger, read_config
+from reeltag.tagger.loading import is_graph
+from reeltag.tagger.tagger import AnyTagger, Tagger, read_config
 
 UNFIT = {
     "rank": "whose ranks are among all videos of a file, while a graph sees one at a time",

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
-from reeltag.inference.log_space import probabilities
-from reeltag.inference.predictions import Predictions, Rows
-from reeltag.inference.ranking import BestOfClass
+from reeltag.core.log_space import probabilities
+from reeltag.predictions.file import Predictions, Rows
+from reeltag.predictions.ranking import BestOfClass
 
 Challenge = Literal[2018, 2019]
 

@@ -33,14 +33,14 @@ from reeltag.ensembling.stacking import predict_trees, train_trees
 from reeltag.ensembling.tree_building import Targets
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.trees import Trees
-from reeltag.inference.predictions import (
+from reeltag.evaluation.truth import Truth, read_truth
+from reeltag.predictions.file import (
     About,
     Kind,
     Predictions,
     open_predictions,
     prediction_writer,
 )
-from reeltag.inference.truth import Truth, read_truth
 
 __all__ = ["FITTED", "Blend", "Method", "SgdConfig", "Solver", "blend", "fit", "mean", "plain"]
 

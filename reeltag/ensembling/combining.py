@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.ensembling.joining import Block
-from reeltag.inference.predictions import Kind, Predictions, Rows
+from reeltag.predictions.file import Kind, Predictions, Rows
 
 FLOOR = float(np.log(1e-6) - np.log1p(-1e-6))
 """Logit, for a mean of logits, of all classes of a row of which a model lists none: p = 1e-6."""
@@ -24,7 +24,7 @@ _BINS = 1 << 16  # of the ranks: the upper half of a float32
 
 
 def weighted(
-    logits_PM: NDArray[np.float32],  # noqa: N803  (shape letters)
+    logits_PM: NDArray[np.float32],
     weights: NDArray[np.float64],
     classes: NDArray[np.int32],
 ) -> NDArray[np.float32]:
@@ -49,7 +49,7 @@ def weighted(
 
 
 def _weighted(
-    logits_PM: NDArray[np.float64],  # noqa: N803
+    logits_PM: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the logit of sum(w p), by way of sum(w (1 - p)); weights are (M,) or (P, M)."""
@@ -78,7 +78,7 @@ def mean_logits(block: Block) -> NDArray[np.float32]:
     A class that a model does not list has there the lowest score that this model gives in the row,
     which it cannot be above of; where the model lists nothing in the row, `FLOOR`.
     """
-    logits_PM, lengths = block.logits_PM, np.diff(block.offsets)  # noqa: N806
+    logits_PM, lengths = block.logits_PM, np.diff(block.offsets)
     full = lengths > 0
     unlisted = np.isneginf(logits_PM)
     lowest = np.minimum.reduceat(

@@ -70,7 +70,7 @@ class Gram:
 
     def add(
         self,
-        probs_PM: NDArray[np.float32],  # noqa: N803  (shape letters)
+        probs_PM: NDArray[np.float32],
         classes: NDArray[np.int32],
         is_positive: NDArray[np.bool_],
     ) -> None:
@@ -80,7 +80,7 @@ class Gram:
             self._add(0, probs_PM, is_positive)
             return
         order = np.argsort(classes, kind="stable")
-        classes, probs_PM, truth = classes[order], probs_PM[order], is_positive[order]  # noqa: N806
+        classes, probs_PM, truth = classes[order], probs_PM[order], is_positive[order]
         first = np.flatnonzero(np.diff(classes, prepend=-1, append=-1))
         for begin, end in pairwise(first):
             self._add(int(classes[begin]), probs_PM[begin:end], truth[begin:end])
@@ -88,7 +88,7 @@ class Gram:
     def _add(
         self,
         group: int,
-        probs_PM: NDArray[np.float32],  # noqa: N803
+        probs_PM: NDArray[np.float32],
         is_positive: NDArray[np.bool_],
     ) -> None:
         exact = probs_PM.astype(np.float64)
@@ -158,7 +158,7 @@ class Sums:
 
     def add(
         self,
-        probs_PM: NDArray[np.float32],  # noqa: N803
+        probs_PM: NDArray[np.float32],
         classes: NDArray[np.int32],
         is_positive: NDArray[np.bool_],
         row: NDArray[np.int64],
@@ -175,7 +175,7 @@ class Sums:
             products, hits = map(torch.from_numpy, self._steps[at])
 
             def loss(
-                weights_GM: torch.Tensor,  # noqa: N803
+                weights_GM: torch.Tensor,
                 products: torch.Tensor = products,
                 hits: torch.Tensor = hits,
             ) -> torch.Tensor:
@@ -205,7 +205,7 @@ class Kept:
 
     def add(
         self,
-        probs_PM: NDArray[np.float32],  # noqa: N803
+        probs_PM: NDArray[np.float32],
         classes: NDArray[np.int32],
         is_positive: NDArray[np.bool_],
         row: NDArray[np.int64],
@@ -226,14 +226,14 @@ class Kept:
         for at in random.permutation(len(self._places)):
             (place, count), bounds = self._places[at], self._bounds[at]
             self._file.seek(place)
-            probs_PM = self._read(np.float32, count * self._models).view(count, -1)  # noqa: N806
+            probs_PM = self._read(np.float32, count * self._models).view(count, -1)
             classes, truth = self._read(np.int32, count), self._read(np.bool_, count).float()
             for step in random.permutation(len(bounds) - 1):
                 mine = slice(int(bounds[step]), int(bounds[step + 1]))
 
                 def loss(
-                    weights_GM: torch.Tensor,  # noqa: N803
-                    probs_PM: torch.Tensor = probs_PM[mine],  # noqa: N803
+                    weights_GM: torch.Tensor,
+                    probs_PM: torch.Tensor = probs_PM[mine],
                     classes: torch.Tensor = classes[mine],
                     truth: torch.Tensor = truth[mine],
                 ) -> torch.Tensor:
@@ -273,7 +273,7 @@ def descended(
     """
     random = np.random.default_rng(derive_seed(seed, "ensemble"))
     start = random.normal(1 / num_models, 0.05, (groups, num_models))
-    weights_GM = torch.tensor(start, dtype=torch.float32, requires_grad=True)  # noqa: N806
+    weights_GM = torch.tensor(start, dtype=torch.float32, requires_grad=True)
     adam = torch.optim.Adam([weights_GM], lr=config.learning_rate)
     for _ in range(config.epochs):
         for loss in steps.losses(random):

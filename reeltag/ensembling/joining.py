@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.ensembling.members import open_members
 from reeltag.ensembling.ordering import in_order_of, order_digest, row_keys
-from reeltag.inference.predictions import Kind, Predictions, Rows
+from reeltag.predictions.file import Kind, Predictions, Rows
 
 _CELLS = 1 << 22  # rows * C of a block: tables of 5 bytes a cell, which stay near the processor
 _SCORES = 1 << 25  # listed pairs * M of a block: at most 128 MB of scores, mostly a third
@@ -178,7 +178,7 @@ def _block(files: Sequence[Predictions], parts: Sequence[Rows], top_k: int) -> B
         cells.append(cell)
     pairs = np.flatnonzero(is_listed)
     place[pairs] = np.arange(len(pairs), dtype=np.int32)
-    logits_PM = np.full((len(pairs), len(parts)), -np.inf, np.float32)  # noqa: N806
+    logits_PM = np.full((len(pairs), len(parts)), -np.inf, np.float32)
     for number, (cell, rows) in enumerate(zip(cells, parts, strict=True)):
         kept = is_listed[cell] if top_k else slice(None)
         logits_PM[place[cell[kept]], number] = rows.scores[kept]

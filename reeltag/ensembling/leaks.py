@@ -17,10 +17,10 @@ from reeltag.data.index import open_index
 from reeltag.data.origin import origin_of
 from reeltag.data.splits import Splits
 from reeltag.ensembling.ordering import id_hashes
-from reeltag.inference.predictions import Kind, Predictions
 from reeltag.labels.folds import FoldConfig
 from reeltag.labels.random_keys import id_keys
-from reeltag.models.tagger import read_config
+from reeltag.predictions.file import Kind, Predictions
+from reeltag.tagger.tagger import read_config
 
 _HINT = (
     "Fit on videos that no model was trained on: --split validate, or out-of-fold predictions "

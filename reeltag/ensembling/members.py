@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.vocabulary import Vocabulary
-from reeltag.inference.predictions import Predictions, open_predictions
-from reeltag.models.tagger import read_class_names
+from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.tagger.tagger import read_class_names
 
 _MANY = 100  # scores, of which one at least is a logit outside [0, 1]
 

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.inference.predictions import SCHEMA, Kind, Predictions, Rows
 from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.predictions.file import SCHEMA, Kind, Predictions, Rows
 
 _READ_ROWS = 1 << 16
 _BUCKETS = 256  # temporary files at most: so many are open at a time

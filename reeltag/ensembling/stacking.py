@@ -41,8 +41,8 @@ from reeltag.ensembling.tree_building import Blocks, build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import AboutTrees, Grown, Trees
-from reeltag.inference.predictions import About, Kind, Rows, prediction_writer
-from reeltag.inference.truth import Truth
+from reeltag.evaluation.truth import Truth
+from reeltag.predictions.file import About, Kind, Rows, prediction_writer
 
 
 class Sizes(NamedTuple):

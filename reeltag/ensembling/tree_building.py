@@ -18,7 +18,7 @@ from reeltag.data.origin import origin_of
 from reeltag.ensembling.joining import Block
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
-from reeltag.inference.truth import Truth, find
+from reeltag.evaluation.truth import Truth, find
 from reeltag.labels.folds import stratified_folds
 from reeltag.labels.random_keys import id_keys, mixed
 

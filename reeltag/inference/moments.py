@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.dataset import videos
+from reeltag.core.log_space import probabilities
 from reeltag.data.index import Index
+from reeltag.data.items import videos
 from reeltag.data.selection import Records, lists_of, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.inference.log_space import probabilities
 from reeltag.inference.predict import (
     batches_of,
     refuse_misfit,
@@ -30,10 +30,10 @@ from reeltag.inference.predict import (
     tell_items,
     video_scores_of,
 )
-from reeltag.inference.predictions import Rows, open_predictions
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.windows import SEGMENT_SECONDS
-from reeltag.models.tagger import AnyTagger, Tagger
+from reeltag.predictions.file import Rows, open_predictions
+from reeltag.tagger.tagger import AnyTagger, Tagger
 
 Ratings: TypeAlias = Mapping[tuple[str, int, int], bool]  # id, start, class -> verdict
 

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import VideoSet, videos
-from reeltag.data.fakes import Fakes
+from reeltag.data.blank_videos import Fakes
 from reeltag.data.index import Index
+from reeltag.data.items import VideoSet, videos
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
-from reeltag.inference.parts import Parts
-from reeltag.inference.predictions import About, Kind
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS
-from reeltag.models.tagger import AnyTagger
+from reeltag.predictions.file import About, Kind
+from reeltag.predictions.parts import Parts
+from reeltag.tagger.tagger import AnyTagger
 
 DEFAULT_CHOICES = Choices()
 

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.fakes import Fakes, refuse_std
-from reeltag.inference.log_space import MeanLogits, fused_logits
+from reeltag.core.log_space import MeanLogits, fused_logits
+from reeltag.data.blank_videos import Fakes, refuse_std
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.predictions import Rows
-from reeltag.inference.ranking import top_classes
 from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
+from reeltag.predictions.file import Rows
+from reeltag.predictions.ranking import top_classes
 
 __all__ = ["SEGMENT_SECONDS", "Choices", "Scorer", "refuse_nan", "segment_starts"]
 

@@ -18,10 +18,10 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import OutputError
 from reeltag.core.interrupt import StopRequest, listening_for_stop
-from reeltag.inference.limit import ClassLimit
-from reeltag.inference.parts import Parts, PartWriter
-from reeltag.inference.predictions import About, Kind, Rows, prediction_writer
 from reeltag.inference.scoring import Choices, Scorer
+from reeltag.predictions.file import About, Kind, Rows, prediction_writer
+from reeltag.predictions.limit import ClassLimit
+from reeltag.predictions.parts import Parts, PartWriter
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.predictions import open_predictions
-from reeltag.inference.rows import Rows
+from reeltag.predictions.file import open_predictions
+from reeltag.predictions.rows import Rows
 
 _HINT = "Make one: reeltag predict VIDEO_RUN --data DATA --split S --top-k K --out V.parquet"
 

@@ -21,7 +21,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m AttentionModel1-5"
 PREPROCESSING = PreprocessingConfig(normalise="none")

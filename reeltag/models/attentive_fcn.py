@@ -21,7 +21,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, AttentiveFCN 1 to 7"

@@ -19,7 +19,7 @@ from reeltag.layers.attention_gru import AttentionGRU
 from reeltag.layers.bottleneck_classifier import BottleneckClassifier
 from reeltag.layers.mixture_gate import InputMixture, ScalarMixture
 from reeltag.models import nextvlad
-from reeltag.models.checks import require, require_input, require_positive
+from reeltag.models._checks import require, require_input, require_positive
 
 SOURCE = "papers/autohome2019 sec. 3.1 and table 1; reference/segment-level.md sec. 5"
 PREPROCESSING = nextvlad.PREPROCESSING

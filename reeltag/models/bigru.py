@@ -21,7 +21,7 @@ from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import GRU, bidirectional
-from reeltag.models.checks import require, require_input, require_penalty
+from reeltag.models._checks import require, require_input, require_penalty
 
 SOURCE = "Skalic & Austin 2018 (Next top GB model); miha-skalic/youtube8mchallenge GRUbidirect"
 PREPROCESSING = PreprocessingConfig()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reeltag.layers.experts import LogisticHead
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM, bidirectional
-from reeltag.models.checks import require, require_input, require_penalty
+from reeltag.models._checks import require, require_input, require_penalty
 
 SOURCE = "Skalic & Austin 2018 (Next top GB model); miha-skalic/youtube8mchallenge Lstmbidirect"
 PREPROCESSING = PreprocessingConfig()

@@ -15,7 +15,7 @@ from reeltag.layers.dropout import Dropout
 from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, BottleFCN1; slides, row 16"

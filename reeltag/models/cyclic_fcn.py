@@ -13,7 +13,7 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import SLOPE
-from reeltag.models.checks import require_input, require_positive
+from reeltag.models._checks import require_input, require_positive
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, CyclicFCN"

@@ -18,7 +18,7 @@ from reeltag.layers.initialisers import normal_linear
 from reeltag.layers.input_norm import InputNorm
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require_input, require_penalty, require_positive
+from reeltag.models._checks import require_input, require_penalty, require_positive
 
 SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of papers/autohome2019"
 PREPROCESSING = PreprocessingConfig()

@@ -14,7 +14,7 @@ from torch import Tensor
 from reeltag.layers.graph import GraphClassifier
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import dbof
-from reeltag.models.checks import require, require_input, require_positive
+from reeltag.models._checks import require, require_input, require_positive
 
 SOURCE = "papers/autohome2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
 PREPROCESSING = PreprocessingConfig()

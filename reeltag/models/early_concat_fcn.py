@@ -22,7 +22,7 @@ from reeltag.layers.feature_subset import FeatureSubset
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import FullyConnectedBlock
-from reeltag.models.checks import require, require_fraction, require_input
+from reeltag.models._checks import require, require_fraction, require_input
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, EarlyConcatFCN; ours"

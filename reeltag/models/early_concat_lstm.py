@@ -14,7 +14,7 @@ from reeltag.layers.dropout import Dropout
 from reeltag.layers.experts import OutputLayer
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
-from reeltag.models.checks import require_fraction, require_input, require_positive
+from reeltag.models._checks import require_fraction, require_input, require_positive
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM"
 PREPROCESSING = PreprocessingConfig(normalise="none")

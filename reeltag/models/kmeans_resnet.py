@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models.checks import require_fraction, require_input, require_positive
+from reeltag.models._checks import require_fraction, require_input, require_positive
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m frame_preprocessing/clustering.py; slides, row 14"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reeltag.layers.experts import LogisticHead
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require_input, require_penalty
+from reeltag.models._checks import require_input, require_penalty
 
 SOURCE = "google/youtube-8m, LogisticModel and FrameLevelLogisticModel; arXiv:1609.08675 sec. 4.1"
 PREPROCESSING = PreprocessingConfig()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
-from reeltag.models.checks import require, require_input, require_penalty, require_positive
+from reeltag.models._checks import require, require_input, require_penalty, require_positive
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; google/youtube-8m, LstmModel"
 PREPROCESSING = PreprocessingConfig()

@@ -20,7 +20,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM, bidirectional
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models.checks import require, require_fraction, require_input
+from reeltag.models._checks import require, require_fraction, require_input
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM4"
 PREPROCESSING = PreprocessingConfig(normalise="none")

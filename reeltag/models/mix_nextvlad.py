@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from reeltag.layers.mixture_gate import InputMixture
 from reeltag.models import nextvlad
-from reeltag.models.checks import require_input, require_positive
+from reeltag.models._checks import require_input, require_positive
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014 sec. 3.4; linrongc/youtube-8m nextvlad.py"
 PREPROCESSING = nextvlad.PREPROCESSING

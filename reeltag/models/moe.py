@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reeltag.layers.gated_head import GatedMixture, GateSource
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require, require_input, require_penalty, require_positive
+from reeltag.models._checks import require, require_input, require_penalty, require_positive
 
 SOURCE = "google/youtube-8m, MoeModel; arXiv:1609.08675 sec. 4.1; gates: WILLOW; 16: axon2018"
 PREPROCESSING = PreprocessingConfig()

@@ -21,7 +21,7 @@ from reeltag.layers.frame_attention import FeatureAttention
 from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require_fraction, require_input, require_positive
+from reeltag.models._checks import require_fraction, require_input, require_positive
 
 SOURCE = "Kong et al. 2018, arXiv:1711.00927; Kong et al. 2019, arXiv:1903.00765; heads: ours"
 PREPROCESSING = PreprocessingConfig(normalise="none")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reeltag.layers.fisher import NetFV
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.late_fusion import LateFusion, LateFusionConfig
+from reeltag.models._late_fusion import LateFusion, LateFusionConfig
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW NetFVModelLF"
 PREPROCESSING = PreprocessingConfig()

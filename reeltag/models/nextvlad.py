@@ -17,14 +17,14 @@ from reeltag.layers.bottleneck_classifier import BottleneckClassifier
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.nextvlad import NeXtVLAD
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import (
+from reeltag.models._checks import (
     require,
     require_fraction,
     require_input,
     require_penalty,
     require_positive,
 )
-from reeltag.models.tensorflow import stream_names
+from reeltag.models._tensorflow import stream_names
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014; linrongc/youtube-8m nextvlad.py"
 PREPROCESSING = PreprocessingConfig(normalise="none", reverse_whitening=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from reeltag.layers.non_local import NonLocalNetVLAD
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require
-from reeltag.models.late_fusion import LateFusion, LateFusionConfig
+from reeltag.models._checks import require
+from reeltag.models._late_fusion import LateFusion, LateFusionConfig
 
 SOURCE = "Tang et al. 2018, arXiv:1810.00207; 17Skye17/2nd-YouTube8M (YT8M-T, 6th in 2018)"
 PREPROCESSING = PreprocessingConfig()

@@ -17,7 +17,7 @@ from reeltag.layers.feature_subset import FeatureSubset
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m video_level_nn_models/models.py"
 PREPROCESSING = PreprocessingConfig(normalise="none")

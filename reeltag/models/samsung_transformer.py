@@ -19,7 +19,7 @@ from reeltag.layers.frame_attention import masked_attention
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import sine_codes
-from reeltag.models.checks import require_fraction, require_input, require_positive
+from reeltag.models._checks import require_fraction, require_input, require_positive
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m TransformerEncoder"
 PREPROCESSING = PreprocessingConfig(normalise="none")

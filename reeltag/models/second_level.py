@@ -21,7 +21,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import DenseLayer
 from reeltag.models import sub_nets
-from reeltag.models.checks import require, require_fraction, require_input
+from reeltag.models._checks import require, require_fraction, require_input
 from reeltag.models.sub_nets import RECIPE as RECIPE
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m tf_training/video_level_models.py"

@@ -11,8 +11,8 @@ from typing import Literal
 from reeltag.layers.bag_of_frames import GatedBagOfWords, SoftBagOfWords
 from reeltag.layers.gated_head import GateSource
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models.checks import require
-from reeltag.models.late_fusion import LateFusion, LateFusionConfig
+from reeltag.models._checks import require
+from reeltag.models._late_fusion import LateFusion, LateFusionConfig
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW SoftDbofModelLF, Gated..."
 PREPROCESSING = PreprocessingConfig()

@@ -16,7 +16,7 @@ from reeltag.core.fields import ADDED
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import ACTIVATIONS, Activation, SubNet
-from reeltag.models.checks import require, require_fraction, require_input
+from reeltag.models._checks import require, require_fraction, require_input
 
 SOURCE = "twoleggedeye/youtube8m tf_training/video_level_models.py"
 PREPROCESSING = PreprocessingConfig()

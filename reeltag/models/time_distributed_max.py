@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM, ResNetLike
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatAlternate"
 PREPROCESSING = PreprocessingConfig(normalise="none")

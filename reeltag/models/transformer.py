@@ -18,7 +18,7 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.frame_attention import AttentionPool, masked_attention
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import rotated
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 
 SOURCE = (
     "ours, after arXiv:1706.03762; rotary positions arXiv:2104.09864; gated MLP arXiv:2002.05202"

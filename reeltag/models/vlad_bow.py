@@ -19,7 +19,7 @@ from torch.autograd.function import FunctionCtx
 from reeltag.layers.dropout import Dropout
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models.checks import require, require_fraction, require_input, require_positive
+from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m sequence_models/models.py, VLADBoW; slides, row 8"

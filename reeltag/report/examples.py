@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.inference.truth import Truth
+from reeltag.evaluation.truth import Truth
+from reeltag.report.evaluated import Judged, SegmentFacts, VideoFacts, labels_of
 from reeltag.report.facts import probability, rows_of
-from reeltag.report.judged import Judged, SegmentFacts, VideoFacts, labels_of
 
 NUM_CLASSES = 3  # lines in a timeline
 NUM_TAGS = 5

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from reeltag.data.selection import select
 from reeltag.labels.correlation import Implication
+from reeltag.report.evaluated import Judged, SegmentFacts, labels_of
 from reeltag.report.facts import Training
-from reeltag.report.judged import Judged, SegmentFacts, labels_of
 
 NUM_HARD = 20
 NUM_COMPANIONS = NUM_RIVALS = 3

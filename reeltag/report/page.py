@@ -14,10 +14,11 @@ from reeltag.core.files import whole_file
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.synth.about import read_marker
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.figures.stylesheet import CSS
+from reeltag.report.evaluated import Judged, judge, read_segments, read_videos
 from reeltag.report.examples import choose, tagged, timelines
 from reeltag.report.facts import Training, read_training
 from reeltag.report.hard_classes import hard_classes, rated_classes
-from reeltag.report.judged import Judged, judge, read_segments, read_videos
 from reeltag.report.results import Result
 from reeltag.report.sections import (
     moments_section,
@@ -26,7 +27,6 @@ from reeltag.report.sections import (
     training_section,
     videos_section,
 )
-from reeltag.report.stylesheet import CSS
 from reeltag.report.tables import cards, tag_table
 
 FAMILIES = {"nextvlad": "NeXtVLAD", "netvlad": "Gated NetVLAD", "moe": "Mixture of experts"}

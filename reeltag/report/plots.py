@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from reeltag.report.drawing import INK, LINES, MUTED, PAPER, figure, log_axis, plain, to_svg
+from reeltag.figures.drawing import INK, LINES, MUTED, PAPER, figure, log_axis, plain, to_svg
 from reeltag.report.examples import Line, Timeline
 from reeltag.report.facts import Reliability
 from reeltag.report.results import Figure

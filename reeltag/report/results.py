@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.predictions import open_predictions
+from reeltag.predictions.file import open_predictions
 
 _HINT = "Such a file is written by `reeltag solve NAME --data DATA --out WORK` when all is done."
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from reeltag.report.evaluated import Judged, SegmentFacts, VideoFacts
 from reeltag.report.examples import Timeline
 from reeltag.report.facts import Reliability, Training, read_log
 from reeltag.report.hard_classes import HardClass, RatedClasses
-from reeltag.report.judged import Judged, SegmentFacts, VideoFacts
 from reeltag.report.plots import (
     MIN_PAIRS,
     loss_curve,

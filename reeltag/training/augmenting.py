@@ -22,7 +22,7 @@ from reeltag.augment.noise import Noise, draw_noise, standard_deviation
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import Preprocessing, working_dtype
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.losses import Objective
 
 PART = (

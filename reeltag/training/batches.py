@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import VideoSet, rated_segments, videos
-from reeltag.data.fakes import fake_rows
+from reeltag.data.blank_videos import fake_rows
 from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.index import Index
+from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
 from reeltag.data.selection import select
 from reeltag.data.splits import Split
+from reeltag.soft_labels.training import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
-from reeltag.training.mending import mended
-from reeltag.training.soft_labels import soft_segments, with_soft_videos
+from reeltag.training.relabelling import mended
 
 
 class Batches:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.data.dataset import VideoSet
 from reeltag.data.frame_sample import count_frames, sample_frames
+from reeltag.data.items import VideoSet
 from reeltag.layers.preprocessing import Preprocessing
 
 

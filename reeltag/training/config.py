@@ -9,14 +9,14 @@ import tyro
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import ADDED
-from reeltag.data.fakes import refuse_std
+from reeltag.data.blank_videos import refuse_std
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
+from reeltag.soft_labels.training import SoftLabelConfig
 from reeltag.training.losses import LossConfig
-from reeltag.training.mending import MendingConfig
+from reeltag.training.relabelling import MendingConfig
 from reeltag.training.relation import RelationConfig
-from reeltag.training.soft_labels import SoftLabelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

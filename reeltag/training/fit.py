@@ -28,7 +28,7 @@ from reeltag.data.index import Index, open_index
 from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_named
-from reeltag.models.tagger import Tagger, read_class_names, read_config
+from reeltag.tagger.tagger import Tagger, read_class_names, read_config
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
 from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, TrainLog, Validation

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from reeltag.core.console import say
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.models import KnowsCooccurrence
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 
 
 def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:

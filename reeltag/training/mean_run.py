@@ -22,7 +22,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import refuse_existing, whole_folder, write_json
 from reeltag.labels.folds import FoldConfig
-from reeltag.models.tagger import Tagger, read_class_names, read_config, read_model
+from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
 
 AVERAGED = "averaged"  # entry of config.json that says of which runs a run is the mean
 _FIRST = "the first has"

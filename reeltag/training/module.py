@@ -12,7 +12,7 @@ from torchmetrics import Metric
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import TrainingError
 from reeltag.core.seeding import derive_seed
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented
 from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe

@@ -9,7 +9,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.layers.norm import MaskedBatchNorm
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.distillation import mixture_divergence
 from reeltag.models import Mixture, penalty
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import augmented
 from reeltag.training.config import MemberLoss, Recipe
 from reeltag.training.losses import Loss, Objective, loss_of

@@ -22,7 +22,7 @@ from reeltag.losses.relation import (
     omega_penalty,
 )
 from reeltag.models import FAMILIES, KnowsClassWeights, family_name, output_layers
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.losses import Objective
 
 FORMS = {"omega": (omega_factor, omega_penalty), "nuclear": (nuclear_direction, nuclear_penalty)}

@@ -14,7 +14,7 @@ import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.data.index import Index
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
 
 
@@ -37,7 +37,7 @@ def read_recipe(config: Mapping[str, Any], *, where: object = "config.json") -> 
     """Return the recipe that a run's config.json tells of.
 
     Args:
-        config: as `reeltag.models.tagger.read_config` returns it.
+        config: as `reeltag.tagger.tagger.read_config` returns it.
         where: file that it was read from, for the error.
 
     Raises:

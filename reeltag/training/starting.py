@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.models.tagger import Tagger, read_class_names, read_config, read_model
+from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
 
 
 @runtime_checkable

@@ -13,8 +13,8 @@ from reeltag.augment.plan import Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Volume, chunks_of, volume_of
 from reeltag.augment.writing import Making
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.index import open_index
+from reeltag.data.items import VideoSet, videos
 from reeltag.data.loader import Loader
 from reeltag.data.origin import count_kinds, origin_of, refuse_augmented
 from reeltag.data.records.example import Values, encode_example

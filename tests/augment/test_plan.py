@@ -18,7 +18,7 @@ from reeltag.augment.plan import (
 from reeltag.augment.volume import chunks_of, volume_of
 from reeltag.augment.writing import Making
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import videos
+from reeltag.data.items import videos
 from tests.augment.vectors import Made, write_data
 
 PUBLISHED = PlanConfig(rare="published")

@@ -14,9 +14,9 @@ from reeltag.cli.main import EXTRAS, run
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy import export
-from reeltag.inference.predictions import open_predictions
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.predictions.file import open_predictions
+from reeltag.tagger.tagger import Tagger
 from tests.deploy.made import run_of, traced
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)

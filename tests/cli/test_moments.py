@@ -13,13 +13,13 @@ import torch
 
 from reeltag.cli.main import run
 from reeltag.core.files import write_json
+from reeltag.core.log_space import probabilities
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.log_space import probabilities
-from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.predictions.file import About, Rows, open_predictions, prediction_writer
+from reeltag.tagger.tagger import Tagger
 from tests.data.made import frame_record, write_shard
 from tests.inference.test_stream import pairs
 

@@ -12,9 +12,9 @@ from reeltag.cli.main import run
 from reeltag.core.files import write_json
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.predictions import open_predictions
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.predictions.file import open_predictions
+from reeltag.tagger.tagger import Tagger
 from tests.inference.test_stream import pairs
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)

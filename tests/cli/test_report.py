@@ -11,7 +11,7 @@ from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.predictions import About, Rows, prediction_writer
+from reeltag.predictions.file import About, Rows, prediction_writer
 
 
 @pytest.fixture(scope="module")

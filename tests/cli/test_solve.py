@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from reeltag import solutions
+from reeltag import papers
 from reeltag.cli.main import main, run
-from tests.solutions import made2019
+from tests.papers import made2019
 
 
 @pytest.fixture(autouse=True)
 def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solutions, "SOLUTIONS", (made2019,))
+    monkeypatch.setattr(papers, "SOLUTIONS", (made2019,))
 
 
 def solve(out: Path, *arguments: str) -> int:
@@ -177,6 +177,6 @@ def test_what_people_get_wrong_is_told_with_status_2(
 def test_a_version_without_solutions_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solutions, "SOLUTIONS", ())
+    monkeypatch.setattr(papers, "SOLUTIONS", ())
     assert run(["solve"]) == 0
     assert "no solutions" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reeltag.cli.main import run
-from reeltag.inference.predictions import About, Rows, prediction_writer
+from reeltag.predictions.file import About, Rows, prediction_writer
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.items import VideoSet, videos
 from tests.data.corpora import Corpus, many_videos
 
 

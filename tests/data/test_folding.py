@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import rated_segments
 from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.index import Index, open_index
+from reeltag.data.items import rated_segments
 from reeltag.data.selection import lists_of
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reeltag.core.batch import FrameBatch
-from reeltag.data.dataset import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.items import VideoSet, rated_segments, segment_grid, videos
 from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
 from reeltag.labels.targets import Targets

@@ -12,7 +12,7 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import VideoSet, videos
+from reeltag.data.items import VideoSet, videos
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice, Shuffle
 from tests.data.batches import Kept, assert_same, kept, loader_threads

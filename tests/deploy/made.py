@@ -14,7 +14,7 @@ from reeltag.deploy.combined import Combined
 from reeltag.deploy.graph import graph_of
 from reeltag.inference.predict import weights_digest
 from reeltag.models import family_named
-from reeltag.models.tagger import AnyTagger, Tagger
+from reeltag.tagger.tagger import AnyTagger, Tagger
 
 FRAMES = (("rgb", 6), ("audio", 2))
 MEANS = (("mean_rgb", 6), ("mean_audio", 2))

@@ -15,13 +15,13 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.deploy import export as module
 from reeltag.deploy.combined import Combined
 from reeltag.deploy.export import ExportConfig, export
-from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
 from reeltag.deploy.sources import source_of
 from reeltag.ensembling.blend import blend, plain
 from reeltag.ensembling.blend_folder import Blend
 from reeltag.ensembling.combining import weighted
 from reeltag.ensembling.members import Member
-from reeltag.models.tagger import AnyTagger, Tagger
+from reeltag.tagger.onnx import OnnxTagger, config_of
+from reeltag.tagger.tagger import AnyTagger, Tagger
 from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
 from tests.ensembling.made import Listed, read, write
 

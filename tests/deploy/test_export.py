@@ -15,11 +15,11 @@ import torch
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.deploy import export as module
 from reeltag.deploy.export import ExportConfig, export, told
-from reeltag.deploy.onnx_tagger import OnnxTagger, config_of
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import Source, source_of
 from reeltag.models import FAMILIES, family_name
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.onnx import OnnxTagger, config_of
+from reeltag.tagger.tagger import Tagger
 from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
 
 LARGE: dict[str, Any] = {

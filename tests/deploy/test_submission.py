@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from reeltag.core.errors import DataError
+from reeltag.core.log_space import probabilities
 from reeltag.deploy.submission import write_segments, write_videos
 from reeltag.deploy.submission_check import check_submission
-from reeltag.inference.log_space import probabilities
-from reeltag.inference.predictions import (
+from reeltag.predictions.file import (
     About,
     Predictions,
     Rows,

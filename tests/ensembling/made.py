@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from reeltag.inference.predictions import About, Rows, open_predictions, prediction_writer
+from reeltag.predictions.file import About, Rows, open_predictions, prediction_writer
 
 Listed = dict[tuple[str, int], dict[int, float]]
 

@@ -15,9 +15,9 @@ from reeltag.ensembling.blend import Blend, Method, blend, fit, mean, plain
 from reeltag.ensembling.blend_folder import Fitted
 from reeltag.ensembling.members import Member
 from reeltag.ensembling.tree_config import TreeConfig
-from reeltag.inference.evaluate import evaluate
-from reeltag.inference.predictions import open_predictions
+from reeltag.evaluation.evaluate import evaluate
 from reeltag.labels.folds import FoldConfig
+from reeltag.predictions.file import open_predictions
 from tests.ensembling.made import Listed, drawn, read, write
 
 CLASSES = 8  # of the corpus

@@ -8,7 +8,7 @@ import pytest
 
 from reeltag.ensembling.combining import FLOOR, Ranks, best_first, mean_logits, weighted
 from reeltag.ensembling.joining import Block, joined
-from reeltag.inference.predictions import open_predictions
+from reeltag.predictions.file import open_predictions
 from tests.ensembling.made import Listed, drawn, write
 
 MINUS = -np.inf

@@ -8,8 +8,8 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.ensembling import joining, ordering
 from reeltag.ensembling.joining import joined
-from reeltag.inference import predictions
-from reeltag.inference.predictions import Kind
+from reeltag.predictions import file as predictions
+from reeltag.predictions.file import Kind
 from tests.ensembling.made import Listed, drawn, write
 
 

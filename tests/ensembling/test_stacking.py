@@ -23,11 +23,11 @@ from reeltag.ensembling.tree_building import Targets, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import Trees
-from reeltag.inference.predictions import About, open_predictions
-from reeltag.inference.soft_joining import soften_predictions
-from reeltag.inference.truth import Truth, read_truth
+from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.labels.folds import FoldConfig
-from reeltag.labels.soft import open_soft
+from reeltag.predictions.file import About, open_predictions
+from reeltag.soft_labels.file import open_soft
+from reeltag.soft_labels.joining import soften_predictions
 
 CLASSES = 6
 LabelId: TypeAlias = Literal["number", "category"]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reeltag.data.vocabulary import Vocabulary
-from reeltag.inference.predictions import SCHEMA, About
+from reeltag.predictions.file import SCHEMA, About
 from tests.data.made import frame_record, rated_record, write_shard
 
 Row = tuple[str, int | None, Mapping[int, float]]  # id, start in seconds, score by class

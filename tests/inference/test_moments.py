@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.log_space import probabilities
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS
-from reeltag.inference.log_space import probabilities
 from reeltag.inference.moments import (
     Ratings,
     TopMoments,
@@ -21,8 +21,8 @@ from reeltag.inference.moments import (
     scored_segments,
 )
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.predictions import About, Rows, prediction_writer
 from reeltag.inference.scoring import Choices
+from reeltag.predictions.file import About, Rows, prediction_writer
 from tests.data.made import frame_record, indexed, rated_record, video_record, write_shard
 from tests.inference.test_predict import make_tagger
 

@@ -20,11 +20,11 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference import predict as predict_module
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predict import predict
-from reeltag.inference.predictions import open_predictions
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import write_predictions
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.predictions.file import open_predictions
+from reeltag.tagger.tagger import Tagger
 from tests.inference.test_stream import pairs, rows_in_order
 
 CORPUS = SynthConfig(videos=60, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33, shards=3)

@@ -5,8 +5,8 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.predictions import Rows
 from reeltag.inference.scoring import Choices, Scorer, segment_starts
+from reeltag.predictions.file import Rows
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
 BOTH = Choices(segments=True, device="cpu")

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.inference import ranking, scoring
-from reeltag.inference.predictions import About, Kind, open_predictions
-from reeltag.inference.ranking import top_classes
+from reeltag.inference import scoring
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.predictions import ranking
+from reeltag.predictions.file import About, Kind, open_predictions
+from reeltag.predictions.ranking import top_classes
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_videos, reader
 
 VIDEOS = make_videos([1 + 7 * n % 31 for n in range(90)])

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.predictions import About, Rows, prediction_writer
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger
+from reeltag.predictions.file import About, Rows, prediction_writer
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
 

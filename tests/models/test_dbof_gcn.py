@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import videos
 from reeltag.data.index import open_index
+from reeltag.data.items import videos
 from reeltag.layers.graph import label_graph
 from reeltag.models import dbof_gcn
 from reeltag.training.config import Optimisation, Recipe

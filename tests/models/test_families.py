@@ -20,7 +20,7 @@ from reeltag.models import (
     nextvlad,
     penalty,
 )
-from reeltag.models.tensorflow import load_tensorflow, parameter_names
+from reeltag.models._tensorflow import load_tensorflow, parameter_names
 
 
 @pytest.mark.parametrize(

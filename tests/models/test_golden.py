@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from reeltag.models.tensorflow import in_our_layout
+from reeltag.models._tensorflow import in_our_layout
 from tests.conftest import golden_files
 from tests.models.golden import Golden, builder_of
 from tests.models.golden.file import SaysMore

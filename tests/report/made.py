@@ -6,7 +6,7 @@ import numpy as np
 
 from reeltag.data.selection import Records
 from reeltag.data.synth.config import SynthConfig
-from reeltag.inference.predictions import About, Rows, prediction_writer
+from reeltag.predictions.file import About, Rows, prediction_writer
 
 CORPUS = SynthConfig(videos=60, classes=8, rgb=16, audio=4, min_frames=30, max_frames=50)
 

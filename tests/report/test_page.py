@@ -19,7 +19,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.evaluate import evaluate
+from reeltag.evaluation.evaluate import evaluate
 from reeltag.report.examples import Line, Timeline
 from reeltag.report.facts import Reliability
 from reeltag.report.page import Examples, write_report

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.predictions import About, prediction_writer
+from reeltag.papers.common.contract import Line, Table
+from reeltag.predictions.file import About, prediction_writer
 from reeltag.report.results import find_result, read_results
 from reeltag.report.sections import paper_section
 from reeltag.report.tables import result_table
-from reeltag.solutions.contract import Line, Table
 
 
 def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **other: Any) -> Path:

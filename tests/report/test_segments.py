@@ -13,8 +13,16 @@ from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.evaluate import evaluate
-from reeltag.inference.predictions import Rows, open_predictions, prediction_writer
+from reeltag.evaluation.evaluate import evaluate
+from reeltag.predictions.file import Rows, open_predictions, prediction_writer
+from reeltag.report.evaluated import (
+    Judged,
+    SegmentFacts,
+    judge,
+    labels_of,
+    read_segments,
+    read_videos,
+)
 from reeltag.report.examples import choose, tagged, timelines
 from reeltag.report.facts import probability, read_training
 from reeltag.report.hard_classes import (
@@ -24,7 +32,6 @@ from reeltag.report.hard_classes import (
     rated_classes,
     reasons,
 )
-from reeltag.report.judged import Judged, SegmentFacts, judge, labels_of, read_segments, read_videos
 from reeltag.report.tables import hard_table
 from tests.report.made import CORPUS, write_predictions
 

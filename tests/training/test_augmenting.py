@@ -14,7 +14,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import mix_nextvlad, moe, nextvlad
-from reeltag.models.tagger import Tagger, read_config
+from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.augmenting import Augmented, augmented
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import resume, train

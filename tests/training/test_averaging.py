@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.models import logistic, nextvlad
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import VideoSet, videos
 from reeltag.data.frame_sample import count_frames, sample_frames
 from reeltag.data.index import open_index
+from reeltag.data.items import VideoSet, videos
 from reeltag.data.loader import Loader
 from reeltag.layers.preprocessing import Preprocessing
 from reeltag.models.kmeans_resnet import PREPROCESSING

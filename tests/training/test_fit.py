@@ -21,7 +21,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError, TrainingError
 from reeltag.data.sampling import FrameChoice
 from reeltag.models import logistic, moe, nextvlad
-from reeltag.models.tagger import Tagger, read_config
+from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import supervised

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from reeltag.core.errors import DataError
-from reeltag.data.dataset import videos
 from reeltag.data.index import Index, open_index
+from reeltag.data.items import videos
 from reeltag.data.vocabulary import Vocabulary
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.models import dbof_gcn
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.label_graph import tell_cooccurrence
-from reeltag.training.mending import MendingConfig, mended
+from reeltag.training.relabelling import MendingConfig, mended
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from reeltag.losses.cross_entropy import binary_cross_entropy, epsilon_cross_ent
 from reeltag.losses.focal import focal_loss
 from reeltag.losses.ranking import pairwise_loss, soft_ranking_loss
 from reeltag.models import mix_nextvlad, moe, penalty
-from reeltag.models.tagger import Tagger, read_config
+from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
 from reeltag.training.losses import LOSSES, NUMBERS, LossConfig, LossName, loss_of

@@ -13,7 +13,7 @@ from torch import Tensor
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import write_json
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.fit import resume
 from reeltag.training.mean_run import average_runs
 

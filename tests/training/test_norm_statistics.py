@@ -11,7 +11,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.models import family_named
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.norm_statistics import recompute_norms
 
 

@@ -12,7 +12,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.distillation import mixture_divergence
 from reeltag.models import mix_nextvlad, moe, penalty
-from reeltag.models.tagger import Tagger, read_config
+from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import train
 from reeltag.training.objectives import objective_for, supervised, supervised_mixture

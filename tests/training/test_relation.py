@@ -23,7 +23,7 @@ from reeltag.models import (
     moe,
     output_layers,
 )
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import objective_for, supervised

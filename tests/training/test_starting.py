@@ -10,7 +10,7 @@ from torch import nn
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.models import logistic, moe
-from reeltag.models.tagger import Tagger
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
 from reeltag.training.starting import start

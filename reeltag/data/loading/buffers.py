@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
-from reeltag.data.dataset import VideoSet
+from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.sampling import ChosenFrames
 

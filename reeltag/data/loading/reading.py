@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.dataset import VideoSet
 from reeltag.data.index import Index, Stream
+from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
 from reeltag.data.sampling import ChosenFrames
 from reeltag.data.shards import ShardMaps

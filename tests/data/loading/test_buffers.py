@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reeltag.data.dataset import VideoSet, rated_segments, videos
+from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.loader import Loader
 from reeltag.data.splits import Splits
 from reeltag.labels.targets import Targets, concatenated

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.dataset import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.items import VideoSet, rated_segments, segment_grid, videos
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reeltag.losses.cross_entropy import epsilon_cross_entropy
 from reeltag.models import penalty
-from reeltag.models.tensorflow import load_tensorflow, parameter_names
+from reeltag.models._tensorflow import load_tensorflow, parameter_names
 
 
 @dataclass(frozen=True)

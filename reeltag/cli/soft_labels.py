@@ -1,0 +1,168 @@
+"""`reeltag soften`: what a teacher thinks of the training data, as labels for a student."""
+
+import dataclasses
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import tyro
+
+from reeltag.cli.predict import trained_splits
+from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.errors import ConfigError
+from reeltag.data.class_list import find_class_list, read_class_list
+from reeltag.data.index import open_index
+from reeltag.data.splits import Splits
+from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.soft_labels.file import holds_soft
+from reeltag.soft_labels.joining import draw_from_soft, soften_predictions
+from reeltag.soft_labels.making import SoftChoices, soften
+from reeltag.tagger.tagger import Tagger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soften:
+    """Write what a teacher thinks of the training data, as soft labels for a student.
+
+    By default of n segments for each label of a video, and of these the video's own labels (OPPO):
+
+        reeltag soften RUN --data DATA --out SOFT.parquet --equal 1000
+        reeltag train nextvlad --data DATA --items segments --soft.file SOFT.parquet --out RUN2
+
+    With --videos of whole videos. With --from out of prediction files, such as those of all folds
+    (`reeltag train ... --fold.count 5 --fold.hold-out K`, then `reeltag predict --split train` with
+    the same); or, with --equal, out of soft labels. A run that was stopped goes on when the same
+    command is given again.
+    """
+
+    checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """Run folder of the teacher."""
+    data: Path
+    """Folder of TFRecords (or one TFRecord)."""
+    out: Path
+    """Parquet file to make: id, start_s (null for a whole video), classes, probs, drawn_for."""
+    from_: Annotated[tuple[Path, ...], tyro.conf.arg(name="from")] = ()
+    """Prediction files to make soft labels of instead, or one file of soft labels for --equal."""
+    split: Literal["train", "validate", "test", "all"] = "train"
+    """Which part of the data."""
+    train: str | None = None
+    """Pattern of the training shards, relative to DATA; None: as the teacher was trained (with
+    --from: by the published names)."""
+    validate: str | None = None
+    """Pattern of the validation shards, likewise."""
+    test: str | None = None
+    """Pattern of the test shards, likewise."""
+    choices: tyro.conf.OmitArgPrefixes[SoftChoices] = field(default_factory=SoftChoices)
+    classes: Path | None = None
+    """CSV file with a column Index: --equal draws for these classes only, and keeps only these.
+    None: segment_label_ids.csv, where it lies with the data."""
+    overwrite: bool = False
+    """Replace the file if it is there."""
+    restart: bool = False
+    """Begin anew where an interrupted run could be continued."""
+    json: bool = False
+    """One JSON object on stdout, nothing else there."""
+
+    def run(self) -> int:
+        """Make the file, and say what is in it."""
+        refuse_output(self.out, overwrite=self.overwrite)
+        if (self.checkpoint is None) == (not self.from_):
+            raise ConfigError("give either the RUN of a teacher, or files with --from")
+        pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
+        if self.checkpoint is not None:
+            outcome = self._ask(self.checkpoint)
+        elif holds_soft(self.from_[0]):
+            outcome = self._draw()
+        else:
+            outcome = self._join()
+        if self.json:
+            print_json(_described(outcome))
+        else:
+            _tell(outcome)
+        return 0
+
+    def _ask(self, run: Path) -> Outcome:
+        """Ask the teacher in a run folder."""
+        tagger = Tagger.load(run)
+        return soften(
+            tagger,
+            open_index(self.data, quiet=self.json),
+            self.out,
+            self.choices,
+            split=self.split,
+            splits=trained_splits(run, self.train, self.validate, self.test),
+            segment_classes=self._segment_classes(),
+            run=run,
+            overwrite=self.overwrite,
+            restart=self.restart,
+        )
+
+    def _join(self) -> Outcome:
+        """Make soft labels of prediction files."""
+        if self.choices.equal and self.from_[0].is_file():
+            raise ConfigError("--equal draws from soft labels, and --from names predictions")
+        return soften_predictions(
+            self.from_,
+            open_index(self.data, quiet=self.json),
+            self.out,
+            top_k=self.choices.top_k,
+            split=self.split,
+            splits=Splits(
+                train=self.train or "", validate=self.validate or "", test=self.test or ""
+            ),
+            overwrite=self.overwrite,
+        )
+
+    def _draw(self) -> Outcome:
+        """Draw some segments of a file of soft labels."""
+        if len(self.from_) > 1 or not self.choices.equal:
+            raise ConfigError(
+                f"{self.from_[0]} holds soft labels already: give it alone, and with --equal M"
+            )
+        return draw_from_soft(
+            self.from_[0],
+            self.out,
+            self.choices.equal,
+            segment_classes=read_class_list(self.classes) if self.classes else (),
+            keep_outside=self.choices.keep_outside,
+            overwrite=self.overwrite,
+        )
+
+    def _segment_classes(self) -> tuple[int, ...]:
+        """Return the classes that draws are for; empty = all."""
+        path = self.classes or find_class_list(self.data)
+        if path is None or self.choices.videos:
+            return ()
+        if self.classes is None:
+            say(f"equal draws are for the classes of {path}")
+        return read_class_list(path)
+
+
+def _described(outcome: Outcome) -> dict[str, Any]:
+    described = dataclasses.asdict(outcome)
+    rows = described.pop("rows")
+    del described["videos"]
+    return {
+        **described,
+        "path": str(outcome.path),
+        "video_rows": rows.get("videos", 0),
+        "segment_rows": rows.get("segments", 0),
+    }
+
+
+def _tell(outcome: Outcome) -> None:
+    rows = " and ".join(f"{number:,} {kind}" for kind, number in outcome.rows.items())
+    new = outcome.videos - outcome.resumed_at
+    STDOUT.print(
+        f"{outcome.path}: soft labels of {rows}, in {outcome.seconds:.1f} s "
+        f"({new / max(outcome.seconds, 1e-9):,.0f}/s)\n"
+        f"next: reeltag train MODEL --data ... --soft.file {shlex.quote(str(outcome.path))} "
+        f"--items {'segments' if 'segments' in outcome.rows else 'videos'}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    if outcome.skipped:
+        STDOUT.print(f"{outcome.skipped:,} broken records were skipped", highlight=False)

@@ -1,0 +1,110 @@
+"""Videos without a picture: those whose mean rgb frame is nearly the same number everywhere.
+
+Of the 1,133,323 test videos of YouTube-8M (2018) 576,949 have a standard deviation of `mean_rgb`,
+over its 1024 values, of at most 0.1: they are no videos (Skalic & Austin 2018, code, fake_utils;
+chuckcho/youtube-8m-axon looks for them too). Leaving them out halves the time of inference.
+
+Shape letters: B videos, T frames, D features, R rows of an index.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.console import say, track
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+from reeltag.data.items import videos
+from reeltag.data.loader import Loader
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.splits import Split, Splits
+from reeltag.layers.preprocessing import SCALE
+
+FRAMES = 300  # of a video that are looked at, its first: as many as published videos have
+_AT_ONCE = 64  # videos
+
+
+@dataclass(frozen=True)
+class Fakes:
+    """The rule: at most `std`, over the columns of the rgb stream, stored bytes dequantised."""
+
+    std: float
+    columns: slice
+
+    @classmethod
+    def of(cls, streams: Sequence[tuple[str, int]], std: float, where: Path) -> "Fakes":
+        """Return the rule for batches of these streams, (name, width) each, side by side.
+
+        Raises:
+            ConfigError: none of them is called rgb.
+        """
+        first = 0
+        for name, width in streams:
+            if "rgb" in name:
+                return cls(std, slice(first, first + width))
+            first += width
+        raise ConfigError(
+            f"fake_std is about the rgb stream; what is read is {', '.join(n for n, _ in streams)}",
+            where=where,
+            hint="Leave it out.",
+        )
+
+    def among(self, batch: FrameBatch) -> Tensor:
+        """Return (B,) bool on the CPU, which videos are fake, by their first 300 frames."""
+        fakes = []
+        for frames_TD, mask_T in zip(batch.frames, batch.mask, strict=True):
+            real_TD = frames_TD[: min(int(mask_T.sum()), FRAMES), self.columns]
+            stored = real_TD.dtype == torch.uint8  # whose sums are exact, whatever the order
+            total_D = real_TD.sum(dim=0, dtype=torch.int64 if stored else torch.float64)
+            mean_D = total_D.double() / len(real_TD) * (SCALE if stored else 1)
+            fakes.append(bool(mean_D.std(correction=0) <= self.std))
+        return torch.tensor(fakes, dtype=torch.bool)
+
+
+def refuse_std(std: float) -> None:
+    """Raise ConfigError where the limit is none."""
+    if not 0 <= std < math.inf:
+        raise ConfigError(f"fake_std must be >= 0 and finite (published: 0.1), got {std}")
+
+
+def fake_rows(
+    index: Index, split: Split, std: float, *, splits: Splits, quiet: bool = False
+) -> NDArray[np.bool_]:
+    """Return (R,) which rows of the index's table are fake videos of a split; others are False.
+
+    Reads the rgb stream of the split once, and says how many there are.
+
+    Raises:
+        ConfigError: there is no rgb stream, the split is empty, or nothing but fakes is in it.
+        DataError: a shard cannot be read.
+    """
+    streams = tuple((stream.name, stream.width) for stream in index.streams)
+    rgb = tuple(stream for stream in streams if "rgb" in stream[0])[:1]
+    rule = Fakes.of(rgb or streams, std, index.root)
+    items = videos(index, split, splits=splits, streams=(rgb[0][0],))
+    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
+    rows = np.flatnonzero(mine & ~index.table["skip"].to_numpy())
+    found = np.zeros(len(mine), bool)
+    choice = FrameChoice(max_frames=FRAMES)
+    batches = Loader(items, batch_size=_AT_ONCE, frames=choice, labels=False, mapped=False)
+    done = 0
+    for batch in batches if quiet else track(batches, f"looking for fake videos of {split}"):
+        found[rows[done : done + len(batch)]] = rule.among(batch).numpy()
+        done += len(batch)
+    fakes = int(found.sum())
+    if fakes == len(items):
+        raise ConfigError(
+            f"all {fakes:,} videos of the split {split!r} are fake by a std of {std:g}",
+            where=index.root,
+            hint="YouTube-8M's limit is 0.1; features of another scale need another one.",
+        )
+    if not quiet:
+        say(f"{fakes:,} of {len(items):,} videos of the split {split!r} are fake: left out")
+    return found

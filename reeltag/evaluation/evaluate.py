@@ -1,0 +1,364 @@
+"""Score a prediction file against the labels and ratings of a data folder.
+
+For rows of whole videos: `gap@20`, `hit@1`, `perr`, `map` (over the `map_classes` classes with a
+label; from lists of at most `map_truncated_at` classes a video, so that it is the starter's
+truncated mAP where that is below the number of classes). For rows of segments, where data have
+ratings: `map@k` over `classes` classes with a rated positive, from `segments` rated segments. A
+video or segment without a row, and a class that a row does not hold, is never found, but what is
+true of it stays in the divisors. Equal scores keep the order of the file.
+
+`<score>_interval` = [low, high] is the middle 95 % of the score, about its mean, over draws of as
+many videos with replacement; segments go with their video, and lists keep the cut at K that they
+have in the data. A class that no drawn video has keeps the value that it has in the data, so that
+the means are over the same classes. A score that is undefined is None.
+
+Memory holds 13 bytes for each of a video's best 20 classes and for each rated pair, and some 20
+bytes for each row of the file; longer rows are read again, some classes at a time, for the mAP.
+
+Letters in shapes: V videos, C classes, R replicates of the bootstrap.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import whole_file
+from reeltag.data.blank_videos import refuse_std
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts, interval
+from reeltag.evaluation.joined import JoinedPredictions, Pairs
+from reeltag.evaluation.truth import Truth, read_truth
+from reeltag.metrics.ranking import rank_pairs
+from reeltag.metrics.segment import AverageOver, mean_over_classes
+from reeltag.metrics.weighted import WeightedRanking
+from reeltag.predictions.file import About, open_predictions
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """A value, and that of each replicate (R,)."""
+
+    value: float
+    replicates: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """Average precision by class, NaN without positives: (C,) and, under weights, (C, R)."""
+
+    precision: Tensor
+    replicates: Tensor
+    num_positives: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a prediction file came to: scores by name, by class, and the videos (V,) judged."""
+
+    scores: dict[str, Score]
+    classes: dict[str, ClassScores]
+    counts: dict[str, int]
+    truth: Truth
+    judged: NDArray[np.bool_]
+    bootstrap: int
+    seed: int
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `evaluate` returns: plain values by the names of this module's docstring."""
+        answer: dict[str, Any] = {}
+        for name, score in self.scores.items():
+            answer[name] = score.value if np.isfinite(score.value) else None
+            if self.bootstrap:
+                answer[f"{name}_interval"] = interval(score.value, score.replicates)
+        return answer | self.counts | {"bootstrap": self.bootstrap, "seed": self.seed}
+
+
+def evaluate(
+    predictions: Path,
+    data: Path,
+    *,
+    split: Split | None = None,
+    splits: Splits = PUBLISHED_SPLITS,
+    top_k: int = 20,
+    k: int = 100_000,
+    average_over: AverageOver = "listed",
+    bootstrap: int = 200,
+    seed: int = 0,
+    fake_std: float = 0.0,
+    per_class: Path | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Return all scores that the file and the data allow, by the names of this module's docstring.
+
+    Args:
+        predictions: file of `reeltag predict`.
+        data: folder of TFRecords, or one.
+        split: all its videos are the truth. None: those of all `data` that the file is about.
+        splits: the rule that gives a shard its split.
+        top_k: classes of a video that enter GAP.
+        k: K of MAP@K.
+        average_over: classes of MAP@K: "listed" leaves out classes that are in no row, as the
+            starter's script does; with "rated" they count as 0, as at Kaggle.
+        bootstrap: replicates; 0 = no intervals.
+        seed: of the bootstrap.
+        fake_std: videos whose mean rgb frame has at most this standard deviation do not judge;
+            0 = all do.
+        per_class: CSV file to write, one line a class.
+        quiet: no progress, no words.
+
+    Raises:
+        DataError: the file is no prediction file or broken, its vocabulary is another one, it has
+            two rows for one thing, none of its ids is in the data, or nothing there is labelled.
+        ConfigError: the split is empty, or a number is out of range.
+        OutputError: `per_class` cannot be written.
+    """
+    found = scored(
+        predictions,
+        data,
+        split=split,
+        splits=splits,
+        top_k=top_k,
+        k=k,
+        average_over=average_over,
+        bootstrap=bootstrap,
+        seed=seed,
+        fake_std=fake_std,
+        quiet=quiet,
+    )
+    if per_class is not None:
+        _write_classes(per_class, found.truth, found.classes)
+    return found.summary()
+
+
+class Settings(TypedDict, total=False):
+    """The options of `scored`, each described at `evaluate`."""
+
+    split: Split | None
+    splits: Splits
+    top_k: int
+    k: int
+    average_over: AverageOver
+    bootstrap: int
+    seed: int
+    fake_std: float
+    quiet: bool
+
+
+def scored(
+    predictions: Path,
+    data: Path,
+    *,
+    split: Split | None = None,
+    splits: Splits = PUBLISHED_SPLITS,
+    top_k: int = 20,
+    k: int = 100_000,
+    average_over: AverageOver = "listed",
+    bootstrap: int = 200,
+    seed: int = 0,
+    fake_std: float = 0.0,
+    quiet: bool = False,
+) -> Scored:
+    """Return all scores of a file with their replicates; arguments and errors as `evaluate`.
+
+    Replicate r draws the same videos for every file that is judged by the same truth.
+    """
+    if split is None and splits != PUBLISHED_SPLITS:
+        raise ConfigError(
+            "patterns of shards have no effect without a split",
+            hint="Add --split test, for example.",
+        )
+    _refuse_settings(top_k, k, bootstrap)
+    refuse_std(fake_std)
+    file = open_predictions(predictions)
+    num_classes, of = file.about.num_classes, split or "all"
+    truth = read_truth(data, of, splits, num_classes, fake_std=fake_std, quiet=quiet)
+    joined = JoinedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
+    counts = _counts(joined, split)
+    if not quiet:
+        _warn(counts, split, data)
+        _warn_of_fakes(file.about, fake_std)
+    judged = joined.labelled | joined.judged
+    draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
+    scores: dict[str, Score] = {}
+    classes: dict[str, ClassScores] = {}
+    if (joined.videos >= 0).any() and len(joined.truth.label_keys):
+        counts |= _score_videos(joined, draws, top_k, scores, classes)
+    if (joined.segment_videos >= 0).any() and len(joined.truth.segment_keys):
+        counts |= _score_segments(joined, draws, k, average_over, scores, classes, quiet)
+    if not scores:
+        raise _nothing(joined)
+    return Scored(scores, classes, counts, truth, judged, bootstrap, seed)
+
+
+def _score_videos(
+    joined: JoinedPredictions,
+    draws: Bootstrap,
+    top_k: int,
+    scores: dict[str, Score],
+    classes: dict[str, ClassScores],
+) -> dict[str, int]:
+    """Add the scores of whole videos, and return what is to be said of them."""
+    truth = joined.truth
+    found = joined.read_videos(top_k)
+    owners, categories = np.divmod(truth.label_keys, truth.num_classes)
+    pairs, everything = found.pairs, np.zeros_like(categories)
+    one_list = Pairs(pairs.scores, np.zeros_like(pairs.classes), pairs.owners, pairs.hits)
+    gap = _class_scores([one_list], ClassCounts(everything, owners, 1), draws, "GAP")
+    scores[f"gap@{top_k}"] = Score(float(gap.precision[0]), gap.replicates[0].numpy())
+    scores["hit@1"] = _mean(found.hit_at_one, joined.labelled, draws)
+    scores["perr"] = _mean(found.precision, joined.labelled, draws)
+    by_class = [pairs] if found.longest <= top_k else joined.read_classes(found.counts)
+    positives = ClassCounts(categories, owners, truth.num_classes)
+    classes["video"] = _class_scores(by_class, positives, draws, "mAP")
+    everywhere = torch.ones(truth.num_classes, dtype=torch.bool)
+    scores["map"] = _over_classes(classes["video"], everywhere, "rated")
+    return {"map_classes": int((positives.counts > 0).sum()), "map_truncated_at": found.longest}
+
+
+def _score_segments(
+    joined: JoinedPredictions,
+    draws: Bootstrap,
+    k: int,
+    average_over: AverageOver,
+    scores: dict[str, Score],
+    classes: dict[str, ClassScores],
+    quiet: bool,
+) -> dict[str, int]:
+    """Add MAP@K, and return what is to be said of it."""
+    truth = joined.truth
+    pairs, is_listed = joined.read_segments(k)
+    categories = truth.rating_keys % truth.num_classes
+    positive = truth.is_positive
+    positives = ClassCounts(categories[positive], truth.rating_video()[positive], truth.num_classes)
+    classes["segment"] = _class_scores([pairs], positives, draws, "MAP@K")
+    listed = torch.from_numpy(is_listed)
+    scores["map@k"] = _over_classes(classes["segment"], listed, average_over)
+    missing = int(((positives.counts > 0) & ~listed).sum())
+    if missing and not quiet:
+        fate = "left out (--average-over rated counts them as 0)"
+        fate = fate if average_over == "listed" else "counted as 0"
+        say(f"{missing:,} classes with a rated positive are in no row of a segment: {fate}")
+    averaged = (positives.counts > 0) & (listed | (average_over == "rated"))
+    return {"segments": len(truth.segment_keys), "classes": int(averaged.sum()), "k": k}
+
+
+def _class_scores(
+    parts: Iterable[Pairs], positives: ClassCounts, draws: Bootstrap, what: str
+) -> ClassScores:
+    """Rank the pairs of each class; a class has all its pairs in one part."""
+    num_classes = len(positives.counts)
+    precision = torch.zeros(num_classes, dtype=torch.double)
+    replicates = torch.zeros(num_classes, draws.replicates, dtype=torch.double)
+    for pairs in parts:
+        ranking = rank_pairs(
+            torch.from_numpy(pairs.scores),
+            torch.from_numpy(pairs.hits),
+            torch.from_numpy(pairs.classes) if num_classes > 1 else None,
+        )
+        precision += ranking.average_precision(positives.counts)
+        weighted = WeightedRanking(ranking, torch.from_numpy(pairs.owners))
+        done = 0
+        for weights_VR in draws.weights(what):
+            part = slice(done, done + weights_VR.shape[1])
+            counts_CR = positives.weighted(weights_VR)
+            replicates[:, part] += weighted.average_precision(counts_CR, weights_VR)
+            done = part.stop
+    unseen = replicates.isnan()  # else rare classes, often the worse ones, would leave the means
+    replicates = torch.where(unseen, precision.unsqueeze(1), replicates)
+    return ClassScores(precision, replicates, positives.counts)
+
+
+def _over_classes(found: ClassScores, listed: Tensor, average_over: AverageOver) -> Score:
+    value = float(mean_over_classes(found.precision, listed, average_over))
+    columns = [mean_over_classes(c, listed, average_over) for c in found.replicates.unbind(1)]
+    return Score(value, np.array([float(column) for column in columns]))
+
+
+def _mean(values_V: NDArray[np.float64], counted_V: NDArray[np.bool_], draws: Bootstrap) -> Score:
+    """Return the mean over the videos that count; the values of the others are 0."""
+    sums = torch.from_numpy(np.stack([values_V, counted_V]).astype(np.float32))
+    parts = [(sums @ weights_VR).double() for weights_VR in draws.weights()]
+    totals = torch.cat(parts, dim=1) if parts else torch.zeros(2, 0)
+    return Score(float(values_V[counted_V].mean()), (totals[0] / totals[1]).numpy())
+
+
+def _counts(joined: JoinedPredictions, split: Split | None) -> dict[str, int]:
+    """Return how many videos are judged, and what does not fit together."""
+    rows = np.concatenate([joined.videos, joined.segment_videos])
+    unknown = int((rows < 0).sum())
+    if unknown == len(rows):
+        some = "it has no rows" if not len(rows) else f"none of its {len(rows):,} rows"
+        where = f"the split {split!r} of {joined.truth.data}" if split else joined.truth.data
+        raise DataError(
+            f"says nothing of any video of {where}: {some}",
+            where=joined.file.path,
+            hint="Give the data that were predicted, and the --split of them.",
+        )
+    predicted = len(np.unique(rows[rows >= 0]))
+    return {
+        "videos": int((joined.labelled | joined.judged).sum()),
+        "rows_without_truth": unknown,
+        "videos_without_prediction": len(joined.truth) - predicted,
+    }
+
+
+def _warn(counts: dict[str, int], split: Split | None, data: Path) -> None:
+    place = f"the split {split!r}" if split else str(data)
+    if counts["rows_without_truth"]:
+        say(f"{counts['rows_without_truth']:,} rows are about videos outside {place}: left out")
+    if counts["videos_without_prediction"]:
+        fate = "their labels count as missed" if split else "left out (--split counts them)"
+        say(f"{counts['videos_without_prediction']:,} videos of {place} have no prediction: {fate}")
+
+
+def _warn_of_fakes(about: About, fake_std: float) -> None:
+    if about.fakes and fake_std < about.fake_std:
+        say(
+            f"{about.fakes:,} videos were not scored as they are fake (std <= {about.fake_std:g}): "
+            f"their labels count as missed; --fake-std {about.fake_std:g} leaves them out"
+        )
+
+
+def _nothing(joined: JoinedPredictions) -> DataError:
+    kinds = [
+        f"{len(rows):,} {kind}"
+        for rows, kind in ((joined.videos, "videos"), (joined.segment_videos, "segments"))
+        if len(rows)
+    ]
+    return DataError(
+        f"holds no labels or ratings for {' and '.join(kinds)} that {joined.file.path} is about",
+        where=joined.truth.data,
+        hint="Whole videos need `labels`, segments need `segment_scores` in the records.",
+    )
+
+
+def _refuse_settings(top_k: int, k: int, bootstrap: int) -> None:
+    for name, value, least in (("top_k", top_k, 1), ("k", k, 1), ("bootstrap", bootstrap, 0)):
+        if value < least:
+            raise ConfigError(f"must be at least {least}, got {value}", where=f"--{name}")
+
+
+def _write_classes(path: Path, truth: Truth, classes: dict[str, ClassScores]) -> None:
+    """Write a line for each class: its positives and its average precision, empty = undefined."""
+    columns = ["class", "name"]
+    for kind in classes:
+        columns += [f"{kind}_positives", f"{kind}_average_precision"]
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for number in range(truth.num_classes):
+            line: list[object] = [number, truth.names[number] if truth.names else f"class {number}"]
+            for found in classes.values():
+                precision = float(found.precision[number])
+                line.append(int(found.num_positives[number]))
+                line.append(f"{precision:.6f}" if np.isfinite(precision) else "")
+            writer.writerow(line)

@@ -1,0 +1,297 @@
+"""Predictions beside the truth: which video a row is about, and which of its classes are there.
+
+Letters in shapes: N rows or pairs, V videos, C classes, K pairs that are kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from reeltag.core.console import track
+from reeltag.core.errors import DataError, reason_of
+from reeltag.evaluation.truth import Numbers, Truth, find
+from reeltag.predictions.file import Kind, Predictions, Rows
+
+_MAX_PAIRS = 1 << 24  # pairs that are held and sorted at once; more classes take further readings
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """K predictions of a class, in the order of the file; what the rankings are made of.
+
+    Attributes:
+        scores: (K,) float32.
+        classes: (K,) int32.
+        owners: (K,) int32, the video.
+        hits: (K,) bool, whether the class is there.
+    """
+
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+    owners: NDArray[np.int32]
+    hits: NDArray[np.bool_]
+
+    def where(self, keep: NDArray[np.bool_]) -> "Pairs":
+        """Return the pairs where `keep` (K,)."""
+        return Pairs(self.scores[keep], self.classes[keep], self.owners[keep], self.hits[keep])
+
+    @staticmethod
+    def joined(parts: list["Pairs"]) -> "Pairs":
+        """Return all pairs of `parts`, which may be none."""
+        return Pairs(
+            np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
+            np.concatenate([np.zeros(0, np.int32), *(part.classes for part in parts)]),
+            np.concatenate([np.zeros(0, np.int32), *(part.owners for part in parts)]),
+            np.concatenate([np.zeros(0, np.bool_), *(part.hits for part in parts)]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class VideoPairs:
+    """What a file says of whole videos.
+
+    Attributes:
+        pairs: each known video's first `top_k` classes.
+        hit_at_one: (V,) 1.0 where the first class is there.
+        precision: (V,) share of a video's n labels among its first n classes; 0 without labels.
+        longest: classes in the longest row.
+        counts: (C,) rows of known videos that hold the class.
+    """
+
+    pairs: Pairs
+    hit_at_one: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    longest: int
+    counts: Numbers
+
+
+class JoinedPredictions:
+    """A prediction file and the truth, joined by id; read as often as is needed.
+
+    Args:
+        file: of predictions.
+        truth: about V videos.
+        only_predicted: leave labels of videos without a row, and ratings in videos without a row
+            of a segment, out of the truth.
+        quiet: show no progress.
+
+    Attributes:
+        truth: as given, or what is left of it.
+        labelled: (V,) bool, the videos that count for the scores of whole videos.
+        judged: (V,) bool, those that count for the scores of segments.
+        videos: the video of each row of a whole video, -1 = unknown.
+        segment_videos: the video of each row of a segment, likewise.
+        segments: the rated segment of each row of a segment, -1 = nobody rated it.
+
+    Raises:
+        DataError: the file is damaged, or an id is missing or stands twice (with the same start).
+    """
+
+    def __init__(
+        self, file: Predictions, truth: Truth, *, only_predicted: bool = False, quiet: bool = False
+    ) -> None:
+        self.file, self._quiet = file, quiet
+        codes, starts, ids = _read_keys(file)
+        videos = truth.videos_of(ids)[codes]
+        is_segment = starts >= 0
+        self.videos = videos[~is_segment]
+        self.segment_videos = videos[is_segment]
+        everyone = np.full(len(truth), not only_predicted)
+        self.labelled = everyone | _is_among(self.videos, len(truth))
+        self.judged = everyone | _is_among(self.segment_videos, len(truth))
+        self.truth = truth.only(self.labelled, self.judged) if only_predicted else truth
+        self.segments = self.truth.segments_of(self.segment_videos, starts[is_segment])
+
+    def read_videos(self, top_k: int) -> VideoPairs:
+        """Read the rows of whole videos.
+
+        Raises:
+            DataError: the scores of a row rise, or it holds a class twice.
+        """
+        truth, num_classes = self.truth, self.truth.num_classes
+        num_labels = np.bincount(truth.label_keys // num_classes, minlength=len(truth))
+        hit_at_one, found = np.zeros(len(truth)), np.zeros(len(truth))
+        longest, counts = 0, np.zeros(num_classes, dtype=np.int64)
+        parts = []
+        for rows, of_row in self._rows("videos", self.videos):
+            row = rows.row_of_pair()
+            self._check(rows, row)
+            longest = max(longest, int(np.diff(rows.offsets).max()))
+            place = np.arange(len(row)) - rows.offsets[row]
+            known = of_row[row] >= 0
+            counts += np.bincount(rows.classes[known], minlength=num_classes)
+            wanted = known & (place < np.maximum(top_k, num_labels[of_row[row]]))
+            place, pairs = place[wanted], self._pairs(rows, wanted, of_row[row[wanted]])
+            owners = pairs.owners
+            hit_at_one[owners[pairs.hits & (place == 0)]] = 1
+            counted = pairs.hits & (place < num_labels[owners])
+            np.add.at(found, owners[counted], 1)
+            parts.append(pairs.where(place < top_k))
+        precision = found / np.maximum(num_labels, 1)
+        return VideoPairs(Pairs.joined(parts), hit_at_one, precision, longest, counts)
+
+    def read_classes(self, counts: Numbers) -> Iterator[Pairs]:
+        """Yield all pairs of known videos, some classes at a time, so that memory is bounded.
+
+        Args:
+            counts: (C,) pairs of each class, of `read_videos`.
+        """
+        for first, last in class_ranges(counts, _MAX_PAIRS):
+            parts = []
+            for rows, of_row in self._rows("videos", self.videos):
+                wanted = (rows.classes >= first) & (rows.classes < last)
+                row = rows.row_of_pair()[wanted]
+                wanted[wanted] = of_row[row] >= 0
+                parts.append(self._pairs(rows, wanted, of_row[row[of_row[row] >= 0]]))
+            yield Pairs.joined(parts)
+
+    def read_segments(self, k: int) -> tuple[Pairs, NDArray[np.bool_]]:
+        """Return the rated pairs among the k best of each class, and (C,) which classes are listed.
+
+        Equal scores keep the order of the file.
+
+        Raises:
+            DataError: a segment holds a class twice.
+        """
+        num_classes = self.truth.num_classes
+        counts = np.zeros(num_classes, dtype=np.int64)
+        parts, positions, ratings = [], [], []
+        before = 0
+        for rows, of_row in self._rows("segments", self.segments):
+            counts += np.bincount(rows.classes, minlength=num_classes)
+            row = rows.row_of_pair()
+            rated = np.flatnonzero(of_row[row] >= 0)
+            keys = of_row[row[rated]] * num_classes + rows.classes[rated]
+            rating = find(self.truth.rating_keys, keys)
+            rated, rating = rated[rating >= 0], rating[rating >= 0]
+            owners = self.truth.segment_video()[of_row[row[rated]]]
+            hits = self.truth.is_positive[rating]
+            columns = rows.scores[rated], rows.classes[rated], owners.astype(np.int32), hits
+            parts.append(Pairs(*columns))
+            positions.append(before + rated)
+            ratings.append(rating)
+            before += len(row)
+        pairs, position = Pairs.joined(parts), np.concatenate([np.zeros(0, np.int64), *positions])
+        self._refuse_twice(np.concatenate([np.zeros(0, np.int64), *ratings]))
+        full = counts > k  # elsewhere the cut cannot reach a rated pair
+        if full.any():
+            pairs = pairs.where(self._ranks(pairs, position, full) <= k)
+        return pairs, counts > 0
+
+    def _ranks(self, pairs: Pairs, position: Numbers, full: NDArray[np.bool_]) -> Numbers:
+        """Return the rank of each pair among all pairs of its class, 0 where it is not `full`."""
+        order = np.lexsort((position, -pairs.scores, pairs.classes))
+        order = order[full[pairs.classes[order]]]
+        classes = np.append(pairs.classes[order], -1)
+        keys = _falling_keys(pairs.classes[order], pairs.scores[order])
+        run = np.cumsum(np.append(0, keys[1:] != keys[:-1]))[: len(keys)]
+        places = run << 38 | position[order]  # rising: class, falling score, place in the file
+        ahead = np.zeros(len(classes), dtype=np.int64)
+        before = 0
+        for rows, _ in self._rows("segments", self.segments):
+            mine = np.flatnonzero(full[rows.classes])
+            wanted = _falling_keys(rows.classes[mine], rows.scores[mine])
+            at = np.searchsorted(keys, wanted)
+            tied = np.append(keys, -1)[at] == wanted
+            equal = run[at[tied]] << 38 | (before + mine[tied])
+            at[tied] = np.searchsorted(places, equal)
+            at = at[classes[at] == rows.classes[mine]]  # the others come after all rated ones
+            ahead += np.bincount(at, minlength=len(ahead))
+            before += len(rows.classes)
+        upto = np.append(0, np.cumsum(ahead[:-1]))
+        ranks = np.zeros(len(pairs.classes), dtype=np.int64)
+        ranks[order] = upto[1:] - upto[np.searchsorted(classes[:-1], classes[:-1])]
+        return ranks
+
+    def _rows(self, kind: Kind, of_row: Numbers) -> Iterator[tuple[Rows, Numbers]]:
+        """Yield rows and what each of them is about."""
+        batches, done = self.file.rows(kind), 0
+        for rows in batches if self._quiet else track(batches, f"reading {kind}"):
+            yield rows, of_row[done : done + len(rows)]
+            done += len(rows)
+
+    def _pairs(self, rows: Rows, wanted: NDArray[np.bool_], owners: Numbers) -> Pairs:
+        classes = rows.classes[wanted]
+        keys = owners * self.truth.num_classes + classes
+        hits = find(self.truth.label_keys, keys) >= 0
+        return Pairs(rows.scores[wanted], classes, owners.astype(np.int32), hits)
+
+    def _check(self, rows: Rows, row: Numbers) -> None:
+        rises = (np.diff(rows.scores) > 0) & (np.diff(row) == 0)
+        if rises.any():
+            culprit = rows.ids[int(row[rises.argmax()])]
+            raise self.file.broken(f"the scores of {culprit} are not best first")
+        keys = np.sort(row * self.truth.num_classes + rows.classes)
+        twice = keys[1:] == keys[:-1]
+        if twice.any():
+            at, category = divmod(int(keys[twice.argmax()]), self.truth.num_classes)
+            raise self.file.broken(f"the row of {rows.ids[at]} holds class {category} twice")
+
+    def _refuse_twice(self, ratings: Numbers) -> None:
+        ratings = np.sort(ratings)
+        twice = ratings[1:] == ratings[:-1]
+        if twice.any():
+            truth = self.truth
+            segment, category = divmod(
+                int(truth.rating_keys[ratings[twice.argmax()]]), truth.num_classes
+            )
+            video, start = divmod(int(truth.segment_keys[segment]), 1 << 32)
+            raise self.file.broken(f"{truth.ids[video]} at {start} s holds class {category} twice")
+
+
+def class_ranges(counts: Numbers, most: int) -> Iterator[tuple[int, int]]:
+    """Yield [first, last) of classes that have at most `most` pairs together, or are one class."""
+    first, held = 0, 0
+    for category, count in enumerate(counts.tolist()):
+        if category > first and held + count > most:
+            yield first, category
+            first, held = category, 0
+        held += count
+    yield first, len(counts)
+
+
+def _is_among(videos: Numbers, num_videos: int) -> NDArray[np.bool_]:
+    """Return (V,) which videos are named, where -1 names none."""
+    named = np.zeros(num_videos, dtype=np.bool_)
+    named[videos[videos >= 0]] = True
+    return named
+
+
+def _falling_keys(classes: NDArray[np.int32], scores: NDArray[np.float32]) -> Numbers:
+    """Return (N,) numbers that rise with the class and, within it, as the score falls."""
+    bits = scores.view(np.int32).astype(np.int64)
+    rising = np.where(bits >= 0, bits, -(bits & 0x7FFFFFFF))
+    keys: Numbers = classes.astype(np.int64) << 32 | ((1 << 31) - rising)
+    return keys
+
+
+def _read_keys(file: Predictions) -> tuple[Numbers, Numbers, pa.Array]:
+    """Return of each row the number of its id and its start (-1 = whole video), and the ids."""
+    try:
+        with pq.ParquetFile(file.path, read_dictionary=["id"]) as parquet:
+            table = parquet.read(columns=["id", "start_s"]).unify_dictionaries().combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise file.broken(f"cannot be read ({reason_of(error)})") from error
+    column = table["id"].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # a file without rows
+        column = pa.array([], pa.dictionary(pa.int32(), pa.string()))
+    codes = column.indices.fill_null(-1).to_numpy().astype(np.int64)
+    starts = table["start_s"].fill_null(-1).to_numpy().astype(np.int64)
+    if (codes < 0).any() or (starts < 0).sum() > table["start_s"].null_count:
+        raise file.broken("has a row without an id, or with a start before 0 s")
+    ids = column.dictionary.cast(pa.string())
+    keys = np.sort(codes << 32 | (starts + 1))
+    twice = keys[1:] == keys[:-1]
+    if twice.any():
+        code, start = divmod(int(keys[twice.argmax()]), 1 << 32)
+        what = f"segment {start - 1} s of {ids[code]}" if start else f"video {ids[code]}"
+        raise DataError(
+            f"has more than one row for {what}; a video or segment is scored once",
+            where=file.path,
+            hint="Were two prediction files joined? Evaluate them one at a time.",
+        )
+    return codes, starts, ids

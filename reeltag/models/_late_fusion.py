@@ -1,0 +1,137 @@
+"""What WILLOW's pooling families share: each stream is pooled alone, one gated classifier for all.
+
+    frames -> norm -> pooling per stream -> linear -> context gate -> experts -> gate -> logits
+
+The authors draw 300 frames at random with replacement; which frames are seen is the loader's
+business here, and padding is masked. Not a family: netvlad, netfv and soft_dbow are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from reeltag.core.errors import ConfigError
+from reeltag.layers.gated_head import GatedHead, GatedMixture, GateSource
+from reeltag.layers.input_norm import InputNorm
+from reeltag.models._checks import require, require_input, require_penalty, require_positive
+from reeltag.models._tensorflow import FromTensorflow
+
+STREAMS = ("video", "audio")  # the authors' names, in order
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateFusionConfig:
+    """Streams pooled alone, and the gated classifier behind them."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+    hidden: int = 1024
+    """Units between pooling and experts."""
+    relu: bool = False
+    """Batch norm and ReLU6 after the hidden layer, instead of a bias and nothing."""
+    gate: bool = True
+    """Context gate on the hidden units."""
+    num_experts: int = 2
+    """Experts a class, without the dummy expert that always says no."""
+    gate_rank: int = 0
+    """Rank of the matrix that gates the experts; 0: full."""
+    probability_gate: GateSource = "probabilities"
+    """Gate on the class probabilities, computed from them or from the experts' input."""
+    remove_diagonal: bool = False
+    """No unit and no class takes part in its own gate."""
+    l2: float = 1e-6
+    """Weight of the L2 penalty on the experts and their gates."""
+
+    def check(self, num_clusters: int, share: int) -> None:
+        """Check every field that families share; raise ConfigError.
+
+        Args:
+            num_clusters: of the first stream.
+            share: how many of those make one of the other streams.
+        """
+        require_input(self.num_classes, self.dims)
+        require_positive("num_clusters", num_clusters)
+        for field in ("hidden", "num_experts"):
+            require_positive(field, getattr(self, field))
+        require(self.gate_rank >= 0, "gate_rank", self.gate_rank, "an integer >= 0")
+        require_penalty("l2", self.l2)
+        enough = len(self.dims) == 1 or num_clusters >= share
+        require(enough, "num_clusters", num_clusters, f">= {share} with several streams")
+
+
+class LateFusion(nn.Module):
+    """See the module docstring.
+
+    Args:
+        config: of the classifier.
+        pools: one pooling layer a stream: (frames, mask, (scale, shift)) -> (B, output_size).
+        num_clusters: of the first stream. The hidden weights start as N(0, 1 / sqrt(num_clusters)),
+            not the fan-in: what each stream gives has norm 1.
+        scope: how the authors' checkpoint calls the pooling.
+        shift: the shift of the frames' norm makes a difference to the pooling.
+    """
+
+    def __init__(
+        self,
+        config: LateFusionConfig,
+        pools: Sequence[nn.Module],
+        num_clusters: int,
+        scope: str,
+        *,
+        shift: bool = True,
+    ) -> None:
+        super().__init__()
+        self.dims, self.scope = config.dims, scope
+        self.input_norm = InputNorm(sum(config.dims), shift=shift)
+        self.pools = nn.ModuleList(pools)
+        experts = GatedMixture(
+            config.hidden,
+            config.num_classes,
+            config.num_experts,
+            l2=config.l2,
+            gate_rank=config.gate_rank,
+            probability_gate=config.probability_gate,
+            remove_diagonal=config.remove_diagonal,
+        )
+        self.head = GatedHead(
+            sum(pool.output_size for pool in pools),  # type: ignore[misc]
+            config.hidden,
+            experts,
+            weight_std=num_clusters**-0.5,
+            relu=config.relu,
+            gate=config.gate,
+            remove_diagonal=config.remove_diagonal,
+        )
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        streams = self.input_norm.standardise(frames_BTD, mask_BT).split(self.dims, dim=-1)
+        affines = self.input_norm.affine(self.dims)
+        pooled = [
+            pool(x_BTD, mask_BT, affine)
+            for pool, x_BTD, affine in zip(self.pools, streams, affines, strict=True)
+        ]
+        logits_BC: Tensor = self.head(torch.cat(pooled, dim=-1))
+        return logits_BC
+
+    def tensorflow_names(self) -> dict[str, str]:
+        """Return where the authors' checkpoint keeps each part of ours."""
+        if len(self.pools) > len(STREAMS):
+            raise ConfigError(f"the authors' models have two streams, not {len(self.pools)}")
+        names = {"input_norm": "input_bn"}
+        for index, pool in enumerate(self.pools):
+            names |= _prefixed(pool, f"pools.{index}.", f"{STREAMS[index]}_{self.scope}/")
+        return names | _prefixed(self.head, "head.", "")
+
+
+def _prefixed(part: nn.Module, ours: str, theirs: str) -> dict[str, str]:
+    """Return the TensorFlow names of a part, from outside it."""
+    if not isinstance(part, FromTensorflow):
+        raise ConfigError(f"no TensorFlow names are known for {type(part).__name__}")
+    return {
+        ours + name: theirs + name_there for name, name_there in part.tensorflow_names().items()
+    }

@@ -1,0 +1,330 @@
+"""Numbers of Axon 2018: as published, and smaller ones for some thousand videos."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from reeltag.augment.plan import PUBLISHED_PIVOT, PlanConfig
+from reeltag.augment.writing import Making
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.index import Index
+from reeltag.data.sampling import FrameChoice
+from reeltag.ensembling.blend import SgdConfig
+from reeltag.models import (
+    ModelConfig,
+    family_named,
+    gru,
+    lstm,
+    moe,
+    netfv,
+    netvlad,
+    soft_dbow,
+)
+from reeltag.papers.common.scale import is_small, with_given
+from reeltag.papers.common.splits.videos import Parts
+from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.relation import RelationConfig
+
+YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes
+SGD_STEPS = 867  # a pass over the 111,022 held-out videos of the paper, 128 at a time
+TOP_K = 50  # classes that a model says of a video (reference/video-level.md 3.1)
+_RECURRENT = ("gru", "lstm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What depends on the amount of data; the defaults are the paper's (table 1, sec. 3.5)."""
+
+    clusters: int = 256
+    fisher_clusters: int = 128
+    gated_words: int = 4096
+    words: int = 8000
+    hidden: int = 1024
+    cells: int = 1024
+    experts: int = 16
+    student_hidden: int = 800
+    batch_size: int = 64
+    student_batch_size: int = 40
+    moe_batch_size: int = 1024
+    steps: int = 350_000
+    student_steps: int = 647_000
+    relation_steps: int = 40_000
+    epochs: float = 5.0
+    rate: float = 2e-4
+    recurrent_rate: float = 2e-4
+    relation_rate: float = 2e-4
+    student_rate: float = 4e-4
+    moe_rate: float = 0.01
+    relation: float = 0.2
+    pivot: float = PUBLISHED_PIVOT
+    validate_every: int = 10_000
+    patience: int = 3
+    schedule: Literal["staircase", "constant", "one-cycle"] = "staircase"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+PUBLISHED = Sizes()
+SMALL = Sizes(  # those of benchmarks/zoo_entries.py, race "audioset"
+    clusters=64,
+    fisher_clusters=32,
+    gated_words=1024,
+    words=1024,
+    hidden=512,
+    cells=256,
+    batch_size=128,
+    student_batch_size=128,
+    moe_batch_size=128,
+    steps=0,
+    student_steps=0,
+    relation_steps=0,
+    epochs=3.0,
+    rate=1e-3,
+    recurrent_rate=5e-3,
+    student_rate=1e-3,
+    moe_rate=0.03,
+    relation=1e-6,
+    pivot=0.0,
+    validate_every=0,
+    patience=0,
+    schedule="one-cycle",
+    precision="bf16",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where a number is None, the scale decides; the first one given is the paper's."""
+
+    train: str = ""
+    """Pattern of the shards that teach; empty: train* and validate???[!5], or the names as
+    published."""
+    validate: str = ""
+    """Pattern of the shards that are held out, for weights and to watch trainings; empty:
+    validate???5, or the names as published."""
+    test: str = ""
+    """Pattern of the shards that judge; empty: the names as published; without labels there the
+    held-out ones judge."""
+    scale: Literal["auto", "published", "small"] = "auto"
+    """Sizes: as published, or small ones for some thousand videos; auto takes the small ones below
+    100,000 training videos."""
+    seed: int = 0
+    """Of weights, order, dropout and noise. Results of other seeds stay."""
+    sets: int = 2
+    """Sets of the seven models, each of its own seed."""
+    ablations: bool = True
+    """Also train what only the comparisons need: the mixture of experts without augmentation, and
+    fine-tuning without the penalty."""
+    lambdas: tuple[float, ...] = (0.0, 0.5, 1.0)
+    """Distillation: shares of the ensemble's labels, the rest is the data's."""
+    bootstrap: int = 200
+    """Draws of the videos that judge, for the intervals."""
+    max_bytes: int = 1 << 30
+    """What the weights of the distilled model may take, in single precision (1 GB, as 2^30: with
+    800 units NetVLAD takes 1.02e9)."""
+
+    clusters: int | None = None
+    """Clusters of NetVLAD and NetRVLAD (256; small 64)."""
+    fisher_clusters: int | None = None
+    """Clusters of NetFV (128; small 32)."""
+    gated_words: int | None = None
+    """Words of the gated Soft-DBoW (4096; small 1024)."""
+    words: int | None = None
+    """Words of the plain Soft-DBoW (8000; small 1024)."""
+    hidden: int | None = None
+    """Units between pooling and experts (1024; small 512)."""
+    cells: int | None = None
+    """Units of each of the two layers of GRU and LSTM (1024; small 256)."""
+    experts: int | None = None
+    """Experts of the video-level mixture (16)."""
+    student_hidden: int | None = None
+    """Units between pooling and experts of the distilled NetVLAD (800)."""
+    batch_size: int | None = None
+    """Videos a step (64; small 128); of all trainings, where it is given."""
+    steps: int | None = None
+    """Steps of each of the seven models (350,000; small: 0, `epochs` decides)."""
+    epochs: float | None = None
+    """Passes of the small scale, and of the mixture of experts (5; small 3)."""
+    rate: float | None = None
+    """Learning rate of the pooling models (2e-4; small 1e-3)."""
+    recurrent_rate: float | None = None
+    """Learning rate of GRU and LSTM (2e-4; small 5e-3)."""
+    relation: float | None = None
+    """Weight of the penalty on the output layer (0.2; small 1e-6: see docs/techniques.md)."""
+    relation_steps: int | None = None
+    """Steps of fine-tuning with the penalty (40,000; small: 0, one pass)."""
+    student_steps: int | None = None
+    """Steps of the distillation (647,000; small: 0, `epochs` decides)."""
+    pivot: float | None = None
+    """Videos of a label above which it is thinned out, and up to which samples are made (10,000;
+    small: 0, 2.6 times as many as a label has on average, as it is there)."""
+    precision: Literal["fp32", "bf16"] | None = None
+    """Arithmetic of the large products (fp32; small bf16)."""
+    shuffle: Literal["global", "shards"] = "global"
+    """Order of the videos; shards for disks and object stores, see `reeltag train`."""
+    device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
+    """Where it runs."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range with ConfigError."""
+        if self.sets < 1:
+            raise ConfigError(f"must be >= 1, got {self.sets}", where="--sets")
+        if not self.lambdas or not all(0 <= share <= 1 for share in self.lambdas):
+            what = f"must be shares in [0, 1], one at least, got {self.lambdas}"
+            raise ConfigError(what, where="--lambdas")
+        if len(set(self.lambdas)) < len(self.lambdas):
+            raise ConfigError(f"names a share twice: {self.lambdas}", where="--lambdas")
+
+
+TINY = Config(
+    scale="small",
+    sets=1,
+    clusters=4,
+    fisher_clusters=4,
+    gated_words=8,
+    words=8,
+    hidden=8,
+    cells=8,
+    experts=2,
+    student_hidden=6,
+    batch_size=8,
+    epochs=1.0,
+    pivot=20.0,
+    precision="fp32",
+    bootstrap=20,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A Config with all numbers filled in: models, and the recipe of each stage."""
+
+    config: Config
+    sizes: Sizes
+    parts: Parts
+    frames: bool
+
+    @property
+    def seven(self) -> dict[str, ModelConfig]:
+        """Table 1, in its order."""
+        hidden, cells, words = self.sizes.hidden, self.sizes.cells, self.sizes.gated_words
+        clusters, fisher = self.sizes.clusters, self.sizes.fisher_clusters
+        return {
+            "netvlad": netvlad.Config(num_clusters=clusters, hidden=hidden),
+            "netfv": netfv.Config(num_clusters=fisher, hidden=hidden),
+            "gated-dbow": soft_dbow.Config(
+                num_clusters=words, hidden=hidden, pooling="gated", l2=1e-6
+            ),
+            "dbow": soft_dbow.Config(num_clusters=self.sizes.words, hidden=hidden),
+            "netrvlad": netvlad.Config(num_clusters=clusters, hidden=hidden, pooling="rvlad"),
+            "gru": gru.Config(cells=cells),
+            "lstm": lstm.Config(cells=cells),
+        }
+
+    @property
+    def experts(self) -> ModelConfig:
+        """The video-level mixture of experts."""
+        return moe.Config(num_experts=self.sizes.experts)
+
+    @property
+    def student(self) -> ModelConfig:
+        """The gated NetVLAD that the ensemble is distilled into."""
+        return netvlad.Config(num_clusters=self.sizes.clusters, hidden=self.sizes.student_hidden)
+
+    @property
+    def augmentation(self) -> tuple[PlanConfig, Making]:
+        """How many samples are made, and how."""
+        there = max(1.0, round(PUBLISHED_PIVOT * self.parts.labels / YT8M_LABELS))
+        return PlanConfig(pivot=self.sizes.pivot or there), Making()
+
+    @property
+    def descent(self) -> SgdConfig:
+        """How weights are learned by SGD: a pass over few videos is as many steps as over many."""
+        batch = round(self.parts.counts["validate"] / SGD_STEPS)
+        return SgdConfig(batch_size=min(max(batch, 1), 128))
+
+    def seed(self, number: int) -> int:
+        """Return the seed of a set of models: no two sets of any two seeds share one."""
+        return self.config.seed * self.config.sets + number
+
+    def single(self, model: ModelConfig, seed: int) -> Recipe:
+        """One of the seven: frames at random as WILLOW choose them, Adam, stairs (sec. 3.5)."""
+        sizes = self.sizes
+        rate = sizes.recurrent_rate if family_of(model) in _RECURRENT else sizes.rate
+        return self._recipe(model, rate, sizes.steps, seed=seed)
+
+    def video_level(self) -> Recipe:
+        """The mixture of experts: as many steps on the augmented set as on the plain one."""
+        batch = self.sizes.moe_batch_size
+        steps = max(1, round(self.sizes.epochs * self.parts.counts["train"] / batch))
+        recipe = self._recipe(self.experts, self.sizes.moe_rate, steps, seed=self.seed(0))
+        optim = replace(recipe.optim, decay=0.95)  # the starter code's
+        return replace(recipe, batch_size=batch, frames=FrameChoice(), optim=optim)
+
+    def fine_tuned(self, model: ModelConfig, weight: float) -> Recipe:
+        """Fine-tuning of a trained model with the penalty (sec. 3.2); 0: without."""
+        rate, steps = self.sizes.relation_rate, self.sizes.relation_steps
+        recipe = self._recipe(model, rate, steps, seed=self.seed(0))
+        if recipe.optim.schedule == "one-cycle":  # which begins anew, far too fast
+            recipe = replace(recipe, optim=replace(recipe.optim, schedule="constant"))
+        return replace(recipe, epochs=1.0, relation=RelationConfig(weight=weight))
+
+    def distilled(self, share: float) -> Recipe:
+        """The student, that learns so much from the ensemble and the rest from the labels."""
+        sizes = self.sizes
+        recipe = self._recipe(
+            self.student, sizes.student_rate, sizes.student_steps, seed=self.seed(0)
+        )
+        soft = SoftLabelConfig(weight=share)
+        return replace(recipe, batch_size=sizes.student_batch_size, soft=soft)
+
+    def _recipe(self, model: ModelConfig, rate: float, steps: int, *, seed: int) -> Recipe:
+        """Return what all trainings share: the weights best on the held-out videos count."""
+        chosen: Any = family_named(family_of(model)).RECIPE.get("frames", {})
+        as_published = self.frames and self.sizes.schedule == "staircase"
+        return Recipe(
+            splits=self.parts.splits,
+            frames=FrameChoice(**chosen) if as_published else FrameChoice(),
+            shuffle=self.config.shuffle,
+            batch_size=self.sizes.batch_size,
+            epochs=self.sizes.epochs,
+            max_steps=steps,
+            optim=Optimisation(
+                learning_rate=rate, schedule=self.sizes.schedule, decay_examples=4_000_000
+            ),
+            validate_every=self.sizes.validate_every,
+            patience=self.sizes.patience,
+            precision=self.sizes.precision,
+            seed=seed,
+        )
+
+
+def family_of(model: ModelConfig) -> str:
+    """Return the name of the family that a model's sizes are of."""
+    return type(model).__module__.rpartition(".")[2]
+
+
+def planned(config: Config, parts: Parts, index: Index) -> Plan:
+    """Return the config with the numbers of its scale, and say which scale that is.
+
+    Args:
+        config: what is given.
+        parts: of the data.
+        index: of the data.
+
+    Raises:
+        DataError: a batch is larger than the training set.
+    """
+    count = parts.counts["train"]
+    sizes = with_given(SMALL if is_small(config.scale, count) else PUBLISHED, config)
+    if config.batch_size:
+        of = config.batch_size
+        sizes = replace(sizes, student_batch_size=of, moe_batch_size=of)
+    batch = max(sizes.batch_size, sizes.student_batch_size, sizes.moe_batch_size)
+    if count < batch:
+        raise DataError(
+            f"has {count:,} videos with labels to learn from; a batch takes {batch:,}",
+            where=index.root,
+            hint="Name more shards that teach with --train GLOB, or take a smaller --batch-size; "
+            "`reeltag info DATA` tells what is there.",
+        )
+    return Plan(config=config, sizes=sizes, parts=parts, frames=index.kind == "frames")

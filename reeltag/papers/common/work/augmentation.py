@@ -1,0 +1,141 @@
+"""Steps that make data: means of frames, and neighbours of videos with rare labels.
+
+    means = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
+    more  = step(augment, means / FOLDER, splits=splits, plan=..., making=..., seed=0)
+    model = step(train, more / FOLDER, name="moe", ...)
+
+Each goes on where a killed call stopped.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.augment.output import prepare_folder, settings, works_of, write_all
+from reeltag.augment.plan import PlanConfig, plan_of
+from reeltag.augment.volume import chunks_of
+from reeltag.augment.writing import Making
+from reeltag.core.console import track
+from reeltag.core.errors import ConfigError
+from reeltag.core.files import write_json
+from reeltag.data.index import Index, open_index
+from reeltag.data.items import VideoSet, videos
+from reeltag.data.loader import Loader
+from reeltag.data.origin import count_kinds
+from reeltag.data.records.example import Values, encode_example
+from reeltag.data.records.tfrecord import TFRecordWriter
+from reeltag.data.sampling import FrameChoice
+from reeltag.data.selection import column_of
+from reeltag.data.splits import Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.layers.preprocessing import OFFSET, SCALE
+
+FOLDER = "data"  # data folder inside of what a step makes
+COUNTS = "counts.json"  # inside of what an augmentation makes
+_AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
+
+
+def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split, ...]) -> None:
+    """Make video-level records of frame-level ones: the mean of each stream, as YouTube-8M's.
+
+    The mean is over all frames of a video, of the dequantised features; `rgb` becomes `mean_rgb`.
+    Shards keep their names, and those that are there already are not made again.
+
+    Args:
+        out: of the step; gets the data folder `data`.
+        data: the data folder, with frames.
+        splits: the rule that gives a shard its split.
+        which: splits to be averaged.
+
+    Raises:
+        ConfigError: `out` lies in the data, which would then hold two kinds of records.
+        OutputError: the disk is full.
+    """
+    index, folder = open_index(data), out / FOLDER
+    if index.root.resolve() in out.resolve().parents:
+        raise ConfigError(
+            f"lies in the data, {index.root}, which would then hold video-level records too",
+            where=out,
+            hint="Choose an --out outside of that folder.",
+        )
+    folder.mkdir(exist_ok=True)
+    names = find_vocabulary(data, index.num_classes) or Vocabulary.numbered(index.num_classes)
+    names.save(folder / "classes.csv")
+    for shard in track(_usable_shards(index, splits, which), "averaging frames"):
+        path = folder / index.shards[shard]
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = column_of(index.table, "shard") == shard
+            with TFRecordWriter(path) as writer:
+                for record in _averaged(videos(index, "all", splits=splits, rows=rows)):
+                    writer.write(record)
+
+
+def augment(
+    out: Path,
+    data: Path,
+    *,
+    splits: Splits,
+    plan: PlanConfig,
+    making: Making,
+    seed: int,
+) -> None:
+    """Make samples around the training videos of rare labels, thin out frequent ones.
+
+    Args:
+        out: of the step; gets the data folder `data`, and how many samples there are of each kind.
+        data: the data folder, video-level.
+        splits: the rule that gives a shard its split; `train` is augmented.
+        plan: how many samples a label should have.
+        making: how they are made.
+        seed: of the videos that are kept, and of the noise.
+    """
+    index, folder = open_index(data), out / FOLDER
+    items = videos(index, "train", splits=splits)
+    planned = plan_of(items, plan, seed=seed)
+    prepare_folder(data, folder, items, settings(items, planned, making, seed))
+    chunks = chunks_of(items, making.chunk_shards)
+    works = works_of(data, folder, items, splits, planned, chunks, making, seed)
+    write_all(items, works, jobs=None, quiet=False)
+    made = videos(open_index(folder), "train", splits=splits)
+    counts: dict[str, int] = {"before": len(items), "after": len(made)}
+    counts |= {str(kind): of for kind, of in count_kinds(made.records.table["id"]).items()}
+    write_json(out / COUNTS, counts)
+
+
+def read_counts(folder: Path) -> dict[str, int]:
+    """Return how many samples an `augment` step had before and after, and of each kind."""
+    found: dict[str, int] = json.loads((folder / COUNTS).read_text())
+    return found
+
+
+def _usable_shards(index: Index, splits: Splits, which: tuple[Split, ...]) -> list[int]:
+    """Return the shards of some splits that hold a usable record, ascending."""
+    wanted = {shard for split in which for shard in splits.shards(index, split)}
+    usable = column_of(index.table, "shard")[~column_of(index.table, "skip")]
+    return sorted(wanted & set(np.unique(usable).tolist()))
+
+
+def _averaged(items: VideoSet) -> list[bytes]:
+    """Return the video-level records of some videos, in their order."""
+    bounds, labels = items.records.lists("labels")
+    records = list[bytes]()
+    frames = FrameChoice(max_frames=int(items.length.max()))
+    for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, mapped=False):
+        for name, codes, mask in zip(batch.ids, batch.frames, batch.mask, strict=True):
+            mean = codes[mask].numpy().mean(axis=0) * SCALE + OFFSET
+            at = len(records)
+            of_video = labels[bounds[at] : bounds[at + 1]].astype(np.int64)
+            features: dict[str, Values] = {"id": [name.encode()], "labels": of_video}
+            records.append(encode_example(features | _by_stream(items, mean)))
+    return records
+
+
+def _by_stream(items: VideoSet, mean: NDArray[np.float64]) -> dict[str, Values]:
+    """Return the mean (D,) of all streams by the names that YouTube-8M's have."""
+    stops = np.cumsum([stream.width for stream in items.streams])
+    parts = np.split(mean.astype(np.float32), stops[:-1])
+    names = [f"mean_{stream.name}" for stream in items.streams]
+    return dict(zip(names, parts, strict=True))

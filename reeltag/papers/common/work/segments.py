@@ -1,0 +1,121 @@
+"""Steps that ask a network about segments: of the videos that judge, or of those that teach."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reeltag.data.index import open_index
+from reeltag.data.splits import PUBLISHED_SPLITS, Splits
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import Choices
+from reeltag.papers.common.splits.segments import Judges
+from reeltag.papers.common.work.files import PREDICTIONS, RUN, SOFT
+from reeltag.predictions.file import open_predictions, prediction_writer
+from reeltag.predictions.rows import Rows
+from reeltag.soft_labels.making import SoftChoices
+from reeltag.soft_labels.making import soften as soften_file
+from reeltag.tagger.tagger import Tagger
+
+
+def predict_segments(
+    out: Path,
+    trained: Path,
+    data: Path,
+    *,
+    judges: Judges,
+    videos: bool = False,
+    precision: str = "fp32",
+    device: str = "auto",
+) -> None:
+    """Score all segments of the rated videos that judge, for the classes that count.
+
+    Args:
+        out: of the step; gets `predictions.parquet`.
+        trained: folder of a `train` step.
+        data: the data folder.
+        judges: which videos and classes.
+        videos: score the whole videos too.
+        precision: of the large products, fp32 or bf16.
+        device: where it runs.
+    """
+    file, run = out / PREDICTIONS, trained / RUN
+    if file.exists():
+        return
+    tagger, index = Tagger.load(run), open_index(data)
+    choices = Choices(
+        videos=videos,
+        segments=True,
+        top_k=tagger.num_classes,
+        segment_top_k=tagger.num_classes,
+        segment_classes=judges.classes,
+        precision=precision,  # type: ignore[arg-type]
+        device=device_named(device),
+    )
+    rows = judges.rows(index)
+    split, splits = judges.split, judges.splits
+    predict(tagger, index, file, choices, split=split, splits=splits, rows=rows, run=run)
+
+
+def copy_video_scores(out: Path, predictions: Path) -> None:
+    """Give each segment what was said of its whole video: what anyone can do without segments.
+
+    Args:
+        out: of the step; gets `predictions.parquet`, the segments and classes of the given one.
+        predictions: folder of a `predict_segments` step with `videos`.
+    """
+    given = open_predictions(predictions / PREDICTIONS)
+    parts = list(given.rows("videos"))
+    ids = pa.concat_arrays([part.ids for part in parts])
+    whole = np.concatenate([_dense(part, given.about.num_classes) for part in parts])
+    with prediction_writer(out / PREDICTIONS, given.about) as writer:
+        for rows in given.rows("segments"):
+            video = pc.index_in(rows.ids, value_set=ids).to_numpy()
+            owner = rows.row_of_pair()
+            scores = whole[video[owner], rows.classes]
+            best = np.lexsort((-scores, owner))  # `owner` is rising and stays so
+            writer.write(dataclasses.replace(rows, classes=rows.classes[best], scores=scores[best]))
+
+
+def soften(
+    out: Path,
+    teacher: Path,
+    data: Path,
+    *,
+    choices: SoftChoices,
+    classes: tuple[int, ...] = (),
+    splits: Splits = PUBLISHED_SPLITS,
+    device: str = "auto",
+) -> None:
+    """Write what a teacher thinks of drawn segments of the training videos: `soft.parquet`.
+
+    Args:
+        out: of the step.
+        teacher: folder of a `train` step.
+        data: the data folder.
+        choices: what is drawn and asked.
+        classes: that `choices.equal`, now or later, draws for; empty = all.
+        splits: the rule that gives a shard its split.
+        device: where it runs.
+    """
+    file, run = out / SOFT, teacher / RUN
+    if file.exists():
+        return
+    tagger, index = Tagger.load(run), open_index(data)
+    choices = dataclasses.replace(choices, device=device_named(device))
+    soften_file(tagger, index, file, choices, splits=splits, segment_classes=classes, run=run)
+
+
+def device_named(accelerator: str) -> str:
+    """Return what torch calls a device that trainings call `accelerator`."""
+    return {"gpu": "cuda"}.get(accelerator, accelerator)
+
+
+def _dense(rows: Rows, num_classes: int) -> NDArray[np.float32]:
+    """Return rows that hold all classes as (N, C)."""
+    dense = np.full((len(rows), num_classes), -np.inf, np.float32)
+    dense[rows.row_of_pair(), rows.classes] = rows.scores
+    return dense

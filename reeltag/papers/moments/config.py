@@ -1,0 +1,200 @@
+"""Numbers of the moment finder: all follow from the amount of data, where none is given."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError
+from reeltag.data.sampling import FrameChoice
+from reeltag.labels.folds import FoldConfig
+from reeltag.models import nextvlad
+from reeltag.papers.common.splits.own_videos import OwnData
+from reeltag.papers.common.work.training import NEVER
+from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.relabelling import MendingConfig
+
+# where the rules were measured (reels), and how they reach what is published for 3.9 M videos
+_VIDEOS, _RATINGS = 4_000, 5_000
+_LONG = 60  # seconds from which on every 5th to 10th frame will do
+_STEPS = 200  # at least, on rated segments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where a number is None, the data decide.
+
+    V: videos to learn from, R: ratings, C: classes with ratings, D: values of a frame. For 4,000
+    videos and 5,000 ratings these are the numbers measured on reels, for 3.9 M videos nearly those
+    that OPPO 2019 published; powers join the two. Fewer were not tried.
+    """
+
+    seed: int = 0
+    """Of weights, order and dropout; not of the videos that judge."""
+    without_ratings: bool = False
+    """Stop after stage I: the model of whole videos scores segments. For less than 100 ratings; if
+    there are some, they judge."""
+    folds: int = 5
+    """Parts of the rated videos, one of which is held out to judge; the final model learns from it
+    too. Not used where videos of `test` are rated: these judge then."""
+    bootstrap: int = 1000
+    """Draws of the videos that judge, for the intervals."""
+
+    clusters: int | None = None
+    """Clusters of NeXtVLAD. None: 64 (V / 4000)^0.1, a multiple of 8."""
+    hidden: int | None = None
+    """Units between pooling and head, a multiple of 8. None: 1024 (V / 4000)^0.1, at most 8 D and
+    16 C, a multiple of 64."""
+    batch_size: int | None = None
+    """Videos a step. None: 80 (V / 4000)^0.1, at most V / 32, at least 16."""
+    epochs: float | None = None
+    """Passes over the videos. None: 20 (4000 / V)^0.2."""
+    rate: float | None = None
+    """Learning rate on videos at its peak. None: 0.002 (4000 / V)^(1/3), at most 0.002."""
+    rated_batch_size: int | None = None
+    """Segments a step. None: as `batch_size` but at most R / 32, at least 16."""
+    rated_epochs: float | None = None
+    """Passes over the rated segments. None: 7, or up to 20 until there are 200 steps."""
+    rated_rate: float | None = None
+    """Learning rate on segments. None: 0.0002 (5000 / R)^0.5, at most 0.0002."""
+    rated_weight: float = 2.5
+    """m: weight of what was rated."""
+    unrated_weight: float = 0.1
+    """n: weight of the classes that nobody rated in a segment, which count as absent."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """Arithmetic of the large products."""
+    device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
+    """Where it runs."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which a late step would fail; raise ConfigError."""
+        if not 2 <= self.folds <= 1000:
+            raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
+        self.mending()
+
+    def mending(self) -> MendingConfig:
+        """Return what is made of the ratings."""
+        return MendingConfig(rated_weight=self.rated_weight, unrated_weight=self.unrated_weight)
+
+
+TINY = Config(
+    clusters=4,
+    hidden=8,
+    batch_size=8,
+    epochs=2.0,
+    rated_batch_size=16,
+    rated_epochs=1.0,
+    precision="fp32",
+    bootstrap=20,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What depends on the amount of data; fields as those of `Config`."""
+
+    clusters: int
+    hidden: int
+    batch_size: int
+    epochs: float
+    rate: float
+    rated_batch_size: int
+    rated_epochs: float
+    rated_rate: float
+
+
+def sizes_for(own: OwnData, given: Config) -> Sizes:
+    """Return the numbers for an amount of data; those that are given stay."""
+    videos, ratings = max(1, own.roles.num_videos), max(1, own.ratings)
+    growth = videos / _VIDEOS
+    largest = min(1024 * growth**0.1, 8 * sum(own.widths), 16 * own.classes)
+    batch = given.batch_size or round(max(16, min(80 * growth**0.1, videos / 32)))
+    rated_batch = given.rated_batch_size or round(max(16, min(batch, ratings / 32)))
+    said: dict[str, Any] = {
+        "clusters": max(8, 8 * round(64 * growth**0.1 / 8)),
+        "hidden": max(64, 64 * round(largest / 64)),
+        "batch_size": batch,
+        "epochs": round(20 * growth**-0.2, 1),
+        "rate": min(2e-3, round(2e-3 * growth ** (-1 / 3), 6)),
+        "rated_batch_size": rated_batch,
+        "rated_epochs": round(min(20.0, max(7.0, _STEPS * rated_batch / ratings)), 1),
+        "rated_rate": min(2e-4, round(2e-4 * (_RATINGS / ratings) ** 0.5, 7)),
+    }
+    for of in fields(Sizes):
+        value = getattr(given, of.name)
+        said[of.name] = said[of.name] if value is None else value
+    return Sizes(**said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A Config with all numbers filled in: the model, and the recipe of each stage."""
+
+    config: Config
+    sizes: Sizes
+    own: OwnData
+
+    @property
+    def model(self) -> nextvlad.Config:
+        """NeXtVLAD with as many groups, 8 at most, as the widths of the streams can be cut into."""
+        sizes, wide = self.sizes, [2 * width for width in self.own.widths]
+        groups = next(
+            (n for n in (8, 4) if not (wide[0] % n or any(w % (n // 2) for w in wide[1:]))), 2
+        )
+        return nextvlad.Config(num_clusters=sizes.clusters, hidden=sizes.hidden, groups=groups)
+
+    def videos(self) -> Recipe:
+        """Stage I: whole videos with their labels, down-sampled if they are long."""
+        sizes = self.sizes
+        return Recipe(
+            splits=self.own.roles.videos,
+            fold=self.own.video_fold,
+            frames=FrameChoice(how="stride" if self.own.seconds >= _LONG else "all"),
+            batch_size=sizes.batch_size,
+            epochs=sizes.epochs,
+            optim=Optimisation(learning_rate=sizes.rate, schedule="one-cycle"),
+            **self._common(),
+        )
+
+    def segments(self, fold: FoldConfig) -> Recipe:
+        """Stage II: rated segments but those of a fold; classes that nobody rated hardly count."""
+        sizes = self.sizes
+        return Recipe(
+            splits=self.own.roles.rated,
+            fold=fold,
+            items="segments",
+            batch_size=sizes.rated_batch_size,
+            epochs=sizes.rated_epochs,
+            optim=Optimisation(learning_rate=sizes.rated_rate, schedule="constant"),
+            labels=self.config.mending(),
+            **self._common(),
+        )
+
+    def all_segments(self) -> Recipe:
+        """The final fit: all rated segments."""
+        return self.segments(FoldConfig())
+
+    def _common(self) -> dict[str, Any]:
+        """Return what both stages share: no validation, the last weights count."""
+        config = self.config
+        return {"precision": config.precision, "seed": config.seed, "validate_every": NEVER}
+
+
+def planned(config: Config, own: OwnData) -> Plan:
+    """Return the config with the numbers that the data ask for, and say which these are.
+
+    Raises:
+        ConfigError: a number that was given is not possible.
+    """
+    sizes = sizes_for(own, config)
+    plan = Plan(config=config, sizes=sizes, own=own)
+    _ = plan.model, plan.videos(), plan.all_segments()  # what is impossible is refused here
+    say(
+        f"{own.roles.num_videos:,} videos: {sizes.clusters} clusters, {sizes.hidden} units, "
+        f"{sizes.epochs:g} epochs of batch {sizes.batch_size} at {sizes.rate:g}"
+    )
+    if not config.without_ratings:
+        say(
+            f"{own.ratings:,} ratings of {own.classes:,} classes: {sizes.rated_epochs:g} epochs of "
+            f"batch {sizes.rated_batch_size} at {sizes.rated_rate:g}"
+        )
+    return plan

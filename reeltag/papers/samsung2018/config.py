@@ -1,0 +1,295 @@
+"""Numbers of Samsung 2018: as published, and smaller ones for some thousand videos."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from reeltag.augment.config import AugmentConfig
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+from reeltag.ensembling import tree_config
+from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.labels.folds import FoldConfig
+from reeltag.models import ModelConfig, resnet_like, second_level
+from reeltag.papers.common.scale import is_small, with_given
+from reeltag.papers.common.splits.videos import Parts
+from reeltag.papers.common.work.training import NEVER
+from reeltag.papers.common.work.videos import Asking
+from reeltag.papers.samsung2018.fleet import (
+    MIXUP,
+    PUBLISHED,
+    SMALL,
+    SOFT_RANKING,
+    Member,
+    Teaching,
+    fleet,
+)
+from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.training.config import Recipe
+from reeltag.training.losses import LossConfig
+
+SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn from all videos
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What depends on the amount of data; the defaults are the authors' (video-level.md 4)."""
+
+    teaching: Teaching = PUBLISHED
+    top_k: int = 30
+    trees: TreeConfig = tree_config.PUBLISHED
+    inner: int = 2048
+    blocks: int = 4
+    single_dropout: float = 0.6
+    single_batch: int = 256
+    single_epochs: float = 10.0
+    soft_weight: float = 1.0
+    divisor: int = 1
+    net_batch: int = 1024
+    net_rate: float = 0.01
+    net_epochs: float = 5.0
+    final_epochs: float = 5.0
+    input_dropout: float = 0.0
+    net_dropout: float = 0.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+PUBLISHED_SIZES = Sizes()
+SMALL_SIZES = Sizes(
+    teaching=SMALL,
+    top_k=100,
+    trees=tree_config.SMALL,
+    inner=512,
+    blocks=1,
+    single_dropout=0.5,
+    single_epochs=10.0,
+    soft_weight=0.5,
+    divisor=4,
+    net_batch=256,
+    net_rate=2e-3,
+    net_epochs=8.0,
+    final_epochs=10.0,
+    input_dropout=0.2,
+    net_dropout=0.3,
+    precision="bf16",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where a number is None, the scale decides; the first one given is the authors'."""
+
+    train: str = ""
+    """Pattern of the shards that teach; empty: the names as published."""
+    validate: str = ""
+    """Pattern of the shards that teach beside them; empty: the names as published."""
+    test: str = ""
+    """Pattern of the shards that judge, which need labels; empty: the names as published."""
+    with_validate: bool = True
+    """Learn from the validation videos too, as the authors; else nobody looks at them."""
+    scale: Literal["auto", "published", "small"] = "auto"
+    """Fleet and sizes: 95 networks and 20 on frames, or a dozen and 10; auto takes the small ones
+    below 100,000 training videos."""
+    members: tuple[str, ...] = ()
+    """Names of the fleet's members to train, of those of the scale; empty: all."""
+    folds: int = 5
+    """Parts of the training videos; a member is trained once without each."""
+    seed: int = 0
+    """Of weights, order and dropout; the folds stay. Results of other seeds stay too."""
+    frozen: bool = False
+    """Keep the six small nets as they were trained, where the net on top of them learns; else all
+    of the final graph learns."""
+    bootstrap: int = 1000
+    """Draws of the videos that judge, for the intervals."""
+
+    epochs: float | None = None
+    """Passes over the videos of every training; None: each has its own."""
+    candidates: int | None = None
+    """Each member's best classes of a video that become rows of the trees (30)."""
+    trees: int | None = None
+    """Trees of a fold, at most (3000; small 500)."""
+    inner: int | None = None
+    """Units of the ResNetLikes that are compared: soft labels, mixup, plain, ranking (2048; small
+    512)."""
+    blocks: int | None = None
+    """Their residual blocks of each stream, and on all streams together (4; small 1)."""
+    single_epochs: float | None = None
+    """Their passes over the videos (10)."""
+    single_dropout: float | None = None
+    """Share of the values that each of their blocks drops in training (0.6; small 0.5)."""
+    soft_weight: float | None = None
+    """Share of the soft labels in what students and the final graph learn from, the rest is the
+    data's (1; small 0.5; the authors also tried 0.1 and 0.5)."""
+    soft_top_k: int = 50
+    """Classes of a video that have a soft label."""
+    divisor: int | None = None
+    """How much narrower the final graph is than the authors' 247 M (1; small 4)."""
+    net_epochs: float | None = None
+    """Passes of each of the six small nets (5; small 8)."""
+    final_epochs: float | None = None
+    """Passes of the final graph (5; small 10)."""
+    net_rate: float | None = None
+    """Learning rate of the small nets and of the final graph (0.01; small 2e-3)."""
+    input_dropout: float | None = None
+    """Share of the input that each small net drops in training (0; small 0.2)."""
+    net_dropout: float | None = None
+    """Share of the units that each layer of the final graph drops in training (0; small 0.3)."""
+    precision: Literal["fp32", "bf16"] | None = None
+    """Arithmetic of the large products (fp32; small bf16)."""
+    threads: int = field(default=0, compare=False)
+    """Of LightGBM; 0 = as many as there are cores."""
+    device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
+    """Where it runs."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range with ConfigError."""
+        if not 2 <= self.folds <= 100:
+            raise ConfigError(f"folds must be in [2, 100], got {self.folds}")
+        for name in ("candidates", "trees", "inner", "divisor"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.soft_top_k < 1:
+            raise ConfigError(f"soft_top_k must be >= 1, got {self.soft_top_k}")
+        if self.soft_weight is not None and not 0 < self.soft_weight <= 1:
+            raise ConfigError(f"soft_weight must be in (0, 1], got {self.soft_weight}")
+
+
+TINY = Config(
+    scale="small",
+    members=("fcn", "sub-net-b", "video-only"),
+    folds=2,
+    epochs=1.0,
+    trees=5,
+    inner=8,
+    divisor=64,
+    precision="fp32",
+    bootstrap=20,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A Config with all numbers filled in: the fleet, and how everything learns."""
+
+    config: Config
+    sizes: Sizes
+    parts: Parts
+    fleet: tuple[Member, ...]
+    dims: tuple[int, ...]
+    frames: bool
+
+    @property
+    def trees(self) -> TreeConfig:
+        """How the trees of the second level grow; the folds are the fleet's."""
+        trees, config = self.sizes.trees, self.config
+        return replace(
+            trees,
+            folds=config.folds,
+            candidates=config.candidates or trees.candidates,
+            num_trees=config.trees or trees.num_trees,
+        )
+
+    @property
+    def asking(self) -> Asking:
+        """How networks are asked."""
+        return Asking(top_k=self.sizes.top_k, precision=self.sizes.precision)
+
+    @property
+    def single(self) -> ModelConfig:
+        """The ResNetLike that the slides' techniques are compared on."""
+        sizes = self.sizes
+        return resnet_like.Config(
+            inner=sizes.inner,
+            stream_blocks=sizes.blocks,
+            concat_blocks=sizes.blocks,
+            dropout=sizes.single_dropout,
+        )
+
+    @property
+    def final(self) -> second_level.Config:
+        """The final graph."""
+        sizes = self.sizes
+        return second_level.Config(
+            dims=self.dims,
+            divisor=sizes.divisor,
+            input_dropout=sizes.input_dropout,
+            dropout=sizes.net_dropout,
+        )
+
+    @property
+    def nets(self) -> dict[str, ModelConfig]:
+        """The six small nets A to F, each alone, as wide as they are in the final graph."""
+        return dict(zip("abcdef", [net for net, _ in self.final.nets()], strict=True))
+
+    def first_level(self, member: Member, fold: int) -> Recipe:
+        """Return how a member learns without a fold."""
+        return self._all(member.recipe, FoldConfig(count=self.config.folds, hold_out=fold))
+
+    def single_recipe(self, name: str) -> Recipe:
+        """Return how one of `SINGLES` learns, from all training videos."""
+        recipe = self.sizes.teaching.recipe(
+            batch_size=self._batch(self.sizes.single_batch),
+            epochs=self.sizes.single_epochs,
+            augment=MIXUP if name == "mixup" else AugmentConfig(),
+            loss=SOFT_RANKING if name == "soft-ranking" else LossConfig(),
+            soft=self._soft if name == "soft" else SoftLabelConfig(),
+        )
+        return self._all(recipe)
+
+    def net_recipe(self, *, final: bool = False) -> Recipe:
+        """Return how a small net, or the final graph, learns from soft labels."""
+        sizes = self.sizes
+        how = replace(
+            sizes.teaching, rate=sizes.net_rate, batch_size=sizes.net_batch, clip="per-tensor"
+        )
+        epochs = sizes.final_epochs if final else sizes.net_epochs
+        recipe = replace(how, clip_norm=1.0).recipe(epochs=epochs, soft=self._soft)
+        if how.schedule != "one-cycle":  # the starter code's trainer, which the authors kept
+            stairs = replace(
+                recipe.optim, schedule="staircase", decay=0.95, decay_examples=4_000_000
+            )
+            recipe = replace(recipe, optim=stairs)
+        frozen = ("nets.*.towers.*",) if final and self.config.frozen else ()
+        return self._all(replace(recipe, frozen=frozen))
+
+    @property
+    def _soft(self) -> SoftLabelConfig:
+        return SoftLabelConfig(weight=self.sizes.soft_weight)
+
+    def _batch(self, size: int) -> int:
+        """Return a batch that the training videos fill."""
+        return min(size, max(1, self.parts.counts["train"] // 2))
+
+    def _all(self, recipe: Recipe, fold: FoldConfig | None = None) -> Recipe:
+        """Return a recipe with what all share: the last weights count, nothing is watched."""
+        return replace(
+            recipe,
+            splits=self.parts.splits,
+            fold=fold or FoldConfig(),
+            batch_size=self._batch(recipe.batch_size),
+            epochs=self.config.epochs or recipe.epochs,
+            precision=self.sizes.precision,
+            seed=self.config.seed,
+            validate_every=NEVER,
+        )
+
+
+def planned(config: Config, parts: Parts, index: Index) -> Plan:
+    """Return the config with the numbers of its scale, and say which scale that is.
+
+    Raises:
+        ConfigError: a member is none of the scale's.
+    """
+    small, frames = is_small(config.scale, parts.counts["train"]), index.kind == "frames"
+    sizes = SMALL_SIZES if small else PUBLISHED_SIZES
+    trees = sizes.trees  # a TreeConfig here, a number there
+    members = fleet(
+        small=small, frames=frames, num_streams=len(index.streams), names=config.members
+    )
+    return Plan(
+        config=config,
+        sizes=replace(with_given(sizes, config), trees=trees),
+        parts=parts,
+        fleet=members,
+        dims=tuple(stream.width for stream in index.streams),
+        frames=frames,
+    )

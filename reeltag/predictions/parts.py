@@ -1,0 +1,148 @@
+"""Unfinished predictions: a folder of finished parts, from which a killed run goes on.
+
+    P.parts/
+      state.json            settings of the run, videos done, number of finished parts
+      videos-000003.arrow, segments-000003.arrow
+
+A part is counted in state.json only after its files are whole; files that are not counted are
+written anew. Parts are Arrow files, a batch in them is a batch of videos: nothing has to be
+gathered in memory to write one.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import whole_file, write_json
+from reeltag.predictions.rows import SCHEMA, Kind, Rows
+
+
+class PartWriter:
+    """Writes rows of one kind as they come; see `Parts.writing`."""
+
+    def __init__(self, file: pa.RecordBatchFileWriter) -> None:
+        self._file = file
+
+    def write(self, rows: Rows) -> None:
+        """Append rows."""
+        self._file.write_batch(rows.to_arrow())
+
+
+class Parts:
+    """The finished parts of one prediction.
+
+    Args:
+        folder: where they are, or will be.
+        settings: all that the predictions depend on, as JSON values.
+        kinds: what is predicted.
+        restart: throw away what is there.
+
+    Raises:
+        ConfigError: parts of a prediction with other settings are there.
+        DataError: what is there is not a folder of parts.
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        kinds: tuple[Kind, ...],
+        *,
+        restart: bool = False,
+    ) -> None:
+        self.folder, self.settings, self.kinds = folder, dict(settings), kinds
+        self.videos_done, self.num_parts, self.num_fakes = 0, 0, 0
+        if restart:
+            self.remove()
+        if folder.exists():
+            self._read_state()
+            return
+        try:
+            self._write_state()
+        except BaseException:  # a folder without its state would be in the way of the next run
+            self.remove()
+            raise
+
+    @contextmanager
+    def writing(self) -> Iterator[dict[Kind, PartWriter]]:
+        """Yield writers of the next part, a kind each; `finish` counts the part."""
+        with ExitStack() as stack:
+            writers = dict[Kind, PartWriter]()
+            for kind in self.kinds:
+                part = stack.enter_context(whole_file(self._file(kind, self.num_parts)))
+                file = stack.enter_context(pa.OSFile(str(part), "wb"))
+                writers[kind] = PartWriter(stack.enter_context(pa.ipc.new_file(file, SCHEMA)))
+            yield writers
+
+    def finish(self, videos_done: int, num_fakes: int = 0) -> None:
+        """Count the part just written; `videos_done` videos are done with it, in all.
+
+        So many of the part's own were fake.
+        """
+        self.videos_done, self.num_parts = videos_done, self.num_parts + 1
+        self.num_fakes += num_fakes
+        self._write_state()
+
+    def rows(self, kind: Kind) -> Iterator[Rows]:
+        """Yield the rows of all finished parts, in order."""
+        for number in range(self.num_parts):
+            with (
+                pa.OSFile(str(self._file(kind, number))) as file,
+                pa.ipc.open_file(file) as batches,
+            ):
+                for place in range(batches.num_record_batches):
+                    yield Rows.from_arrow(batches.get_batch(place), kind)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, kind: Kind, number: int) -> Path:
+        return self.folder / f"{kind}-{number:06d}.arrow"
+
+    def _write_state(self) -> None:
+        state = {
+            "settings": self.settings,
+            "videos_done": self.videos_done,
+            "num_parts": self.num_parts,
+            "num_fakes": self.num_fakes,
+        }
+        write_json(self.folder / "state.json", state)
+
+    def _read_state(self) -> None:
+        path = self.folder / "state.json"
+        try:
+            state = json.loads(path.read_text())
+            self.videos_done, self.num_parts = state["videos_done"], state["num_parts"]
+            self.num_fakes = state.get("num_fakes", 0)
+            there: dict[str, Any] = state["settings"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"is in the way of the unfinished predictions and cannot be read ({error})",
+                where=path,
+                hint="Say --restart to throw that folder away and begin anew.",
+            ) from error
+        ours = json.loads(json.dumps(self.settings))
+        differing = [key for key in ours.keys() | there.keys() if ours.get(key) != there.get(key)]
+        if differing:
+            told = "; ".join(
+                f"{key} {_short(there.get(key))} there, {_short(ours.get(key))} now"
+                for key in sorted(differing)
+            )
+            raise ConfigError(
+                f"an interrupted prediction with other settings is kept here: {told}",
+                where=self.folder,
+                hint="Repeat its settings to go on with it, or say --restart to begin anew.",
+            )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,164 @@
+"""Predictions that were scored, as the page needs them; read batch by batch, never held whole.
+
+Letters in shapes: V videos, C classes, Q ratings of a class in a segment, R rows of the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from reeltag.data.index import Index, open_index
+from reeltag.data.selection import Records, select
+from reeltag.data.splits import Split, Splits
+from reeltag.evaluation.evaluate import scored
+from reeltag.evaluation.joined import JoinedPredictions
+from reeltag.evaluation.truth import Truth, find
+from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.report.facts import Reliability, rows_of
+
+NUM_TAGGED = 8  # videos whose best classes are shown
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A prediction file beside the truth, and its scores.
+
+    Attributes:
+        file: of predictions.
+        index: of the data.
+        records: of the split.
+        truth: labels and ratings that count, V videos; without a split, of those predicted alone.
+        scores: as `reeltag evaluate --json` prints them.
+        precision: "video" or "segment" -> (C,) average precision, NaN without positives.
+        judged: (V,) bool, the videos that the scores are about.
+        seconds: (V,) length.
+    """
+
+    file: Predictions
+    index: Index
+    records: Records
+    truth: Truth
+    scores: Mapping[str, Any]
+    precision: Mapping[str, NDArray[np.float64]]
+    judged: NDArray[np.bool_]
+    seconds: NDArray[np.int64]
+
+    def joined(self) -> JoinedPredictions:
+        """Return the file joined with the truth, to be read again."""
+        return JoinedPredictions(self.file, self.truth, quiet=True)
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFacts:
+    """What is said of whole videos.
+
+    Attributes:
+        reliability: of all pairs of a video and a class that the file keeps.
+        predicted: (V,) bool, the video has a row.
+        tagged: some videos with their classes, best first: (video, classes, scores).
+    """
+
+    reliability: Reliability
+    predicted: NDArray[np.bool_]
+    tagged: list[tuple[int, NDArray[np.int32], NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentFacts:
+    """What is said of rated segments.
+
+    Attributes:
+        scores: (Q,) float32 logits, in the order of `truth.rating_keys`; NaN where the segment has
+            no row, or the class is not kept in it.
+        listed: (C,) bool, the class is in a row of a segment.
+        reliability: of the ratings with a score.
+    """
+
+    scores: NDArray[np.float32]
+    listed: NDArray[np.bool_]
+    reliability: Reliability
+
+
+def judge(
+    predictions: Path,
+    data: Path,
+    *,
+    split: Split | None,
+    splits: Splits,
+    bootstrap: int,
+    quiet: bool,
+) -> Judged:
+    """Score a file of predictions; arguments and errors as `reeltag.evaluation.evaluate`."""
+    found = scored(predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet)
+    index = open_index(data, quiet=True)
+    records = select(index, split or "all", splits=splits)
+    truth = found.truth if split else found.truth.only(found.judged, found.judged)
+    of_record = rows_of(truth.ids, _whole(records.table["id"]))
+    return Judged(
+        file=open_predictions(predictions),
+        index=index,
+        records=records,
+        truth=truth,
+        scores=found.summary(),
+        precision={kind: scores.precision.numpy() for kind, scores in found.classes.items()},
+        judged=found.judged,
+        seconds=records.column("frames")[of_record].astype(np.int64),
+    )
+
+
+def read_videos(judged: Judged) -> VideoFacts:
+    """Read what the file says of whole videos: one pass."""
+    truth, joined = judged.truth, judged.joined()
+    predicted = np.zeros(len(truth), dtype=bool)
+    predicted[joined.videos[joined.videos >= 0]] = True
+    there = np.flatnonzero(predicted)
+    chosen = there[np.linspace(0, len(there) - 1, min(NUM_TAGGED, len(there))).astype(int)]
+    reliability, tagged, done = Reliability(), list[Any](), 0
+    for rows in judged.file.rows("videos"):
+        of_row = joined.videos[done : done + len(rows)]
+        done += len(rows)
+        owners = of_row[rows.row_of_pair()]
+        known = owners >= 0
+        keys = owners[known] * truth.num_classes + rows.classes[known]
+        reliability.add(rows.scores[known], find(truth.label_keys, keys) >= 0)
+        for row in np.flatnonzero(np.isin(of_row, chosen)).tolist():
+            pairs = slice(rows.offsets[row], rows.offsets[row + 1])
+            tagged.append((int(of_row[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()))
+    return VideoFacts(reliability, predicted, sorted(tagged, key=lambda video: video[0]))
+
+
+def read_segments(judged: Judged) -> SegmentFacts:
+    """Read what the file says of the rated segments: one pass."""
+    truth, joined = judged.truth, judged.joined()
+    scores = np.full(len(truth.rating_keys), np.nan, np.float32)
+    listed = np.zeros(truth.num_classes, dtype=bool)
+    done = 0
+    for rows in judged.file.rows("segments"):
+        of_row = joined.segments[done : done + len(rows)]
+        done += len(rows)
+        listed[rows.classes] = True
+        segments = of_row[rows.row_of_pair()]
+        rated = np.flatnonzero(segments >= 0)
+        keys = segments[rated] * truth.num_classes + rows.classes[rated]
+        rating = find(truth.rating_keys, keys)
+        scores[rating[rating >= 0]] = rows.scores[rated[rating >= 0]]
+    reliability, known = Reliability(), ~np.isnan(scores)
+    reliability.add(scores[known], truth.is_positive[known])
+    return SegmentFacts(scores, listed, reliability)
+
+
+def labels_of(truth: Truth, video: int) -> NDArray[np.int64]:
+    """Return the labels of a video, ascending."""
+    ends = np.array([video, video + 1]) * truth.num_classes
+    first, last = np.searchsorted(truth.label_keys, ends)
+    return truth.label_keys[first:last] % truth.num_classes
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole

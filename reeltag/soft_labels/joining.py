@@ -1,0 +1,206 @@
+"""Soft labels out of what is there already: prediction files, or other soft labels.
+
+The out-of-fold predictions of all folds, joined, are soft labels for every training video of a
+teacher that never saw that video's labels (Samsung: papers/samsung2018-slides).
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.console import say, track
+from reeltag.core.errors import DataError
+from reeltag.data.index import Index
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.labels.random_keys import id_keys
+from reeltag.predictions.file import Predictions, Rows, open_predictions
+from reeltag.soft_labels.file import AboutSoft, open_soft, soft_writer
+from reeltag.soft_labels.making import softened
+
+
+def soften_predictions(
+    files: Sequence[Path],
+    index: Index,
+    out: Path,
+    *,
+    top_k: int = 50,
+    split: Split = "train",
+    splits: Splits = PUBLISHED_SPLITS,
+    overwrite: bool = False,
+) -> Outcome:
+    """Write the predictions of whole videos of several files as one file of soft labels.
+
+    How many videos of the split have none is said. Memory: 11 bytes of each record of the data.
+
+    Args:
+        files: of `reeltag predict`; a video stands in one of them at most.
+        index: of the data that they are about.
+        out: the file of soft labels to make.
+        top_k: classes kept for each video.
+        split: the videos that soft labels are wanted for.
+        splits: the rule that gives a shard its split.
+        overwrite: replace `out` if it exists.
+
+    Raises:
+        DataError: a file is damaged, holds no whole videos or ids that are not in the data, a
+            video stands twice, or the files are about other classes than the data.
+        ConfigError: the split is empty.
+        OutputError: `out` exists, or the disk is full.
+    """
+    refuse_output(out, overwrite=overwrite)
+    begun = time.monotonic()
+    parts = [open_predictions(path) for path in files]
+    about = AboutSoft(
+        class_names=_class_names(parts, index),
+        teacher=", ".join(map(str, files)),
+        data=str(index.root.resolve()),
+        split=split,
+    )
+    videos = _SeenVideos(index, parts)
+    with soft_writer(out, about) as writer:
+        for number, part in enumerate(parts):
+            held = 0
+            for rows in track(part.rows("videos"), f"reading {part.path.name}"):
+                videos.see(rows, number)
+                writer.write(softened(_best(rows, top_k)))
+                held += len(rows)
+            if not held:
+                raise DataError(
+                    "holds no whole videos; of segments alone no soft labels are made",
+                    where=part.path,
+                    hint="A prediction has a segment's best classes, a soft label all those of its "
+                    "video: ask the teacher, `reeltag soften RUN --data DATA --out SOFT.parquet`.",
+                )
+            if part.holds("segments"):
+                say(f"{part.path}: only its whole videos become soft labels, not its segments")
+    _tell_missing(videos, index, split, splits)
+    return Outcome(
+        path=out,
+        videos=videos.count,
+        rows={"videos": videos.count},
+        resumed_at=0,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def draw_from_soft(
+    source: Path,
+    out: Path,
+    per_class: int,
+    *,
+    segment_classes: tuple[int, ...] = (),
+    keep_outside: bool = False,
+    overwrite: bool = False,
+) -> Outcome:
+    """Write the class-equal draw of a file of soft labels as another one.
+
+    Args:
+        source: file of soft labels of segments.
+        out: the file to make.
+        per_class: segments drawn for each class, of those that were drawn for it.
+        segment_classes: that are drawn for; empty = those that `source` names.
+        keep_outside: draw for all classes.
+        overwrite: replace `out` if it exists.
+
+    Raises:
+        DataError: `source` is damaged, or holds nothing to draw from.
+        OutputError: `out` exists, or the disk is full.
+    """
+    refuse_output(out, overwrite=overwrite)
+    begun, file = time.monotonic(), open_soft(source)
+    classes = segment_classes or file.about.segment_classes
+    about = dataclasses.replace(file.about, segment_classes=classes, per_class=per_class)
+    file = dataclasses.replace(file, about=about)
+    written = 0
+    with soft_writer(out, about) as writer:
+        for rows in file.picked(per_class, keep_outside=keep_outside):
+            writer.write(rows)
+            written += len(rows)
+    return Outcome(
+        path=out,
+        videos=written,
+        rows={"segments": written},
+        resumed_at=0,
+        seconds=time.monotonic() - begun,
+    )
+
+
+class _SeenVideos:
+    """Which videos of the data the prediction files are about, each once."""
+
+    def __init__(self, index: Index, parts: Sequence[Predictions]) -> None:
+        self._parts, self._index = parts, index
+        keys = id_keys(index.table["id"].to_pylist(), 0, "joining")
+        self.keys, self.number = np.unique(keys, return_inverse=True)
+        self.file = np.full(len(self.keys), -1, np.int16)  # that each video stands in
+
+    @property
+    def count(self) -> int:
+        """How many videos there are."""
+        return int((self.file >= 0).sum())
+
+    def see(self, rows: Rows, number: int) -> None:
+        """Take note of rows of file `number`; DataError where they are unknown or seen before."""
+        names = rows.ids.to_pylist()
+        keys = id_keys(names, 0, "joining")
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        known = self.keys[place] == keys
+        if not known.all():
+            raise DataError(
+                f"holds ids that are not in {self._index.root}: {_shown(names, ~known)}",
+                where=self._parts[number].path,
+                hint="Give the data that the predictions are about with --data.",
+            )
+        again = self.file[place] >= 0
+        inside = np.ones(len(place), bool)
+        inside[np.unique(place, return_index=True)[1]] = False
+        if (again | inside).any():
+            at = int((again | inside).argmax())
+            other = self.file[place[at]]
+            where = "twice" if other in (-1, number) else f"also in {self._parts[other].path}"
+            raise DataError(
+                f"the video {names[at]!r} stands {where}",
+                where=self._parts[number].path,
+                hint="Each video can have one row: out-of-fold files share none (--fold.hold-out).",
+            )
+        self.file[place] = number
+
+
+def _best(rows: Rows, top_k: int) -> Rows:
+    rank = np.arange(len(rows.classes)) - np.repeat(rows.offsets[:-1], np.diff(rows.offsets))
+    return rows.where(rank < top_k)
+
+
+def _class_names(parts: Sequence[Predictions], index: Index) -> tuple[str, ...]:
+    """Return the names of the classes; DataError where files or data have other classes."""
+    vocabulary = find_vocabulary(index.root)
+    wanted = parts[0].about.num_classes if vocabulary is None else len(vocabulary)
+    there = f"{parts[0].path} about" if vocabulary is None else "the data have"
+    for part in parts:
+        if part.about.num_classes != wanted:
+            raise DataError(
+                f"is about {part.about.num_classes} classes, {there} {wanted}",
+                where=part.path,
+                hint="Join predictions of the same classes.",
+            )
+    return (vocabulary or Vocabulary.numbered(wanted)).names
+
+
+def _tell_missing(videos: _SeenVideos, index: Index, split: Split, splits: Splits) -> None:
+    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
+    mine &= ~index.table["skip"].to_numpy()
+    wanted = np.zeros(len(videos.keys), bool)
+    wanted[videos.number[mine]] = True
+    there = int((videos.file[wanted] >= 0).sum())
+    say(f"{there:,} of the {wanted.sum():,} videos of the split {split!r} have soft labels")
+
+
+def _shown(names: Sequence[str], which: NDArray[np.bool_]) -> str:
+    chosen = [names[at] for at in np.flatnonzero(which)[:4]]
+    return ", ".join(map(repr, chosen[:3])) + (", ..." if len(chosen) > 3 else "")

@@ -1,0 +1,365 @@
+"""What a teacher thinks of the training data, as labels for a student (`reeltag.soft_labels.file`).
+
+Segments (papers/oppo2019 sec. 3.2): of each video some are drawn, the teacher is asked about these
+alone, and what it says of the video's own labels is kept, raw: no temperature, no threshold.
+Whole videos (Axon, Samsung: reference/video-level.md 3.5, 4.3): the best classes of each.
+
+Letters in shapes: V videos, S segments drawn, B items of a batch, C classes.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+from reeltag.data.items import SEGMENT_SECONDS, VideoSet
+from reeltag.data.loader import Loader
+from reeltag.data.selection import select
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.inference.predict import predict, refuse_misfit, weights_digest
+from reeltag.inference.scoring import Choices, Scorer, refuse_nan
+from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.labels.random_keys import id_keys
+from reeltag.labels.selection import draw_equal, draw_segments
+from reeltag.labels.targets import Targets
+from reeltag.predictions.file import About, Kind, Rows
+from reeltag.predictions.parts import Parts
+from reeltag.soft_labels.file import AboutSoft, soft_writer
+from reeltag.soft_labels.rows import SoftRows, segment_keys
+from reeltag.tagger.tagger import Tagger
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftChoices:
+    """What a teacher is asked about, and how."""
+
+    videos: bool = False
+    """Whole videos and their best classes, instead of segments and their video's labels."""
+    top_k: int = 50
+    """Whole videos: classes kept for each (Axon 50)."""
+    per_label: int = 2
+    """Segments drawn for each label of a video (OPPO 2)."""
+    equal: int = 0
+    """Keep only so many segments for each class, of those drawn for it (OPPO 1000); 0 keeps all."""
+    keep_outside: bool = False
+    """With --equal: also keep classes outside the list of --classes."""
+    skip_head: int = 6
+    """Segments at the head of a video that none is drawn from (nobody rated the first 6)."""
+    skip_tail: int = 2
+    """Segments at the tail, likewise (nobody rated the last 2), perhaps a partial one included."""
+    seed: int = 0
+    """Of the draws."""
+    batch_size: int = 0
+    """Items scored at once; 0 = 64 videos or 512 segments. Results do not depend on it."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the large products."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range with ConfigError."""
+        for name, least in (("per_label", 1), ("top_k", 1), ("equal", 0), ("batch_size", 0)):
+            _at_least(least, name, getattr(self, name))
+        _at_least(0, "skip_head", self.skip_head)
+        _at_least(0, "skip_tail", self.skip_tail)
+        if self.videos and self.equal:
+            raise ConfigError("--equal draws segments; leave it or --videos out")
+        if self.keep_outside and not self.equal:
+            raise ConfigError("--keep-outside has no effect without --equal")
+
+    def scoring(self) -> Choices:
+        """Return how batches are scored."""
+        return Choices(
+            videos=self.videos,
+            segments=not self.videos,
+            top_k=self.top_k,
+            batch_size=self.batch_size or (64 if self.videos else 512),
+            precision=self.precision,
+            device=self.device,
+        )
+
+
+def _at_least(least: int, name: str, value: int) -> None:
+    if value < least:
+        raise ConfigError(f"{name} must be >= {least}, got {value}")
+
+
+def soften(
+    tagger: Tagger,
+    index: Index,
+    out: Path,
+    choices: SoftChoices,
+    *,
+    split: Split = "train",
+    splits: Splits = PUBLISHED_SPLITS,
+    segment_classes: tuple[int, ...] = (),
+    run: Path | None = None,
+    overwrite: bool = False,
+    restart: bool = False,
+) -> Outcome:
+    """Write what `tagger` thinks of the videos, or of drawn segments, of a split to `out`.
+
+    A run that is killed leaves `<out>.parts`, and the same call goes on from there. Memory: some
+    100 bytes of each video and 60 of each drawn segment; frames stay on the disk.
+
+    Args:
+        tagger: the teacher; put into eval mode and onto the device of `choices`.
+        index: of the data.
+        out: the file of soft labels to make.
+        choices: what is asked, and how.
+        split: which shards.
+        splits: the rule that gives a shard its split.
+        segment_classes: the classes that draws of `choices.equal` are for; empty = all. They are
+            written into the file, so that they hold for later draws too.
+        run: the tagger's run folder, to be named in the file.
+        overwrite: replace `out` if it exists.
+        restart: throw away what an interrupted run has left.
+
+    Raises:
+        ConfigError: tagger and data do not fit each other, the split is empty, no segment can be
+            drawn, or an interrupted run had other settings.
+        DataError: the data cannot be read, or a logit is not a number.
+        OutputError: `out` exists, or the disk is full.
+    """
+    refuse_output(out, overwrite=overwrite)
+    beyond = [of for of in segment_classes if not 0 <= of < tagger.num_classes]
+    if beyond:
+        raise ConfigError(f"class {beyond[0]} is not one of the checkpoint's {tagger.num_classes}")
+    about = AboutSoft(
+        class_names=tuple(tagger.class_names),
+        segment_classes=segment_classes,
+        teacher="" if run is None else str(run.resolve()),
+        data=str(index.root.resolve()),
+        split=split,
+        per_label=0 if choices.videos else choices.per_label,
+        per_class=choices.equal,
+        skip_head=choices.skip_head,
+        skip_tail=choices.skip_tail,
+        seed=choices.seed,
+    )
+    if choices.videos:
+
+        def finish(parts: Parts) -> dict[Kind, int]:
+            return _write_soft(parts, "videos", out, about, None)
+
+        return predict(
+            tagger,
+            index,
+            out,
+            choices.scoring(),
+            split=split,
+            splits=splits,
+            overwrite=overwrite,
+            restart=restart,
+            finish=finish,
+        )
+    streams = tuple(name for name, _ in tagger.streams)
+    refuse_misfit(tagger, index, choices.scoring())
+    chosen = chosen_segments(
+        index, choices, split=split, splits=splits, streams=streams, classes=segment_classes
+    )
+    return _soften_segments(tagger, chosen, out, choices, about, restart=restart)
+
+
+def _soften_segments(
+    tagger: Tagger,
+    chosen: tuple[VideoSet, NDArray[np.int32]],
+    out: Path,
+    choices: SoftChoices,
+    about: AboutSoft,
+    *,
+    restart: bool,
+) -> Outcome:
+    """Ask about the segments that were chosen."""
+    items, drawn_for = chosen
+    scorer = _LabelScorer(tagger, tagger.num_classes, choices.scoring())
+
+    def read(first: int) -> Iterator[FrameBatch]:
+        left = dataclasses.replace(
+            items,
+            video=items.video[first:],
+            second=items.second[first:],
+            length=items.length[first:],
+            targets=items.targets and items.targets.taken(np.arange(first, len(items))),
+        )
+        yield from Loader(
+            left,
+            batch_size=scorer.choices.batch_size,
+            pin=scorer.device.type == "cuda",
+            mapped=False,
+        )
+
+    places = hashlib.blake2b("\n".join(items.index.shards).encode(), digest_size=8)
+    for array in (items.shard, items.offset, items.second, drawn_for):
+        places.update(array.tobytes())
+    outcome = write_predictions(
+        scorer,
+        read,
+        len(items),
+        out,
+        About(num_classes=tagger.num_classes),
+        {
+            "precision": choices.precision,
+            "segments": places.hexdigest(),
+            "classes": list(about.segment_classes) if choices.equal else [],
+            "weights": weights_digest(tagger),
+        },
+        restart=restart,
+        finish=lambda parts: _write_soft(parts, "segments", out, about, drawn_for),
+        items="segments",
+    )
+    return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
+
+
+def chosen_segments(
+    index: Index,
+    choices: SoftChoices,
+    *,
+    split: Split = "train",
+    splits: Splits = PUBLISHED_SPLITS,
+    streams: tuple[str, ...] | None = None,
+    classes: Collection[int] = (),
+) -> tuple[VideoSet, NDArray[np.int32]]:
+    """Return the segments that are drawn, with their videos' labels, and (S,) for which label.
+
+    Only whole segments [0, 5), [5, 10), ... are drawn. What is drawn for a video depends on its id,
+    its labels and the seed. (Of records with the same id only the first is usable at all.)
+
+    Raises:
+        ConfigError: the split is empty, or no segment can be drawn.
+    """
+    records = select(index, split, splits=splits, streams=streams)
+    ids = records.table["id"].combine_chunks()
+    keys = id_keys(ids.to_pylist(), choices.seed, "soft segments")
+    frames = records.column("frames").astype(np.int64)
+    end = np.minimum(frames // SEGMENT_SECONDS, -(-frames // SEGMENT_SECONDS) - choices.skip_tail)
+    num_segments = np.maximum(end - choices.skip_head, 0)
+    bounds, labels = records.lists("labels")
+    drawn = draw_segments(keys, num_segments, bounds, labels, choices.per_label)
+    if not len(drawn.video):
+        raise ConfigError(
+            f"no segment can be drawn from the {len(records):,} videos of the split {split!r}: "
+            f"{(np.diff(bounds) == 0).sum():,} have no label, {(num_segments == 0).sum():,} no "
+            f"segment but the first {choices.skip_head} and the last {choices.skip_tail}",
+            where=index.root,
+            hint="Draw from the whole of short videos: --skip-head 0 --skip-tail 0.",
+        )
+    start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.int32)
+    video, drawn_for = drawn.video, drawn.drawn_for
+    targets = Targets(bounds, labels)
+    if choices.equal:
+        ids_of = ids.take(pa.array(video))
+        allowed = () if choices.keep_outside else classes
+        equal_keys = segment_keys(ids_of, start, choices.seed)
+        picked = draw_equal(drawn_for, equal_keys, choices.equal, allowed)
+        video, start, drawn_for = video[picked], start[picked], drawn_for[picked]
+        if not len(video):
+            raise ConfigError(
+                f"no segment is drawn for any of the {len(allowed)} classes of the list: none of "
+                f"them is a label of the split {split!r}",
+                where=index.root,
+                hint="Give another list with --classes, or say --keep-outside.",
+            )
+        if allowed:
+            targets = targets.only(np.isin(labels, list(allowed)))
+    rated = np.diff(records.lists("segment_starts")[0]) > 0
+    _tell(num_segments, np.diff(bounds), rated, video)
+    items = VideoSet(
+        records,
+        video=video,
+        second=start,
+        length=np.full(len(video), SEGMENT_SECONDS, np.int32),
+        targets=targets.taken(video),
+        segments=True,
+    )
+    return items, drawn_for
+
+
+def _tell(
+    num_segments: NDArray[np.int64],
+    num_labels: NDArray[np.int64],
+    rated: NDArray[np.bool_],
+    video: NDArray[np.int64],
+) -> None:
+    """Say what was drawn, why of some videos nothing, and whether people have rated them already.
+
+    A teacher of rated segments has been trained on the split that it calls `train`: to ask it about
+    those same videos is rarely what is meant.
+    """
+    drawn = np.unique(video)
+    say(f"{len(video):,} segments of {len(drawn):,} of {len(rated):,} videos are drawn")
+    for number, what in (
+        ((num_labels == 0).sum(), "have no label"),
+        ((num_segments == 0).sum(), "are too short to draw from"),
+        (
+            rated[drawn].sum(),
+            "of those drawn from have rated segments already (--train GLOB names other shards)",
+        ),
+    ):
+        if number:
+            say(f"{number:,} videos {what}")
+
+
+class _LabelScorer(Scorer):
+    """Scores segments for the labels that stand in their batch."""
+
+    def score(
+        self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
+    ) -> tuple[None, Rows]:
+        """Return the logits of each segment's labels; nothing is limited, so `floors` is None.
+
+        Raises:
+            DataError: a logit is not a number.
+        """
+        batch = batch.to(self.device)
+        assert batch.labels is not None and batch.starts is not None
+        with torch.inference_mode(), self.autocast():
+            logits_BC = self.tagger(batch.frames, batch.mask).float()
+        refuse_nan(logits_BC, batch, batch.ids)
+        row, classes = (batch.labels > 0).nonzero(as_tuple=True)
+        counts = torch.bincount(row, minlength=len(batch)).cpu().numpy()
+        return None, Rows(
+            pa.array(batch.ids, pa.string()),
+            batch.starts.cpu().numpy().astype(np.int32),
+            np.append(0, np.cumsum(counts)),
+            classes.cpu().numpy().astype(np.int32),
+            logits_BC[row, classes].cpu().numpy(),
+        )
+
+
+def _write_soft(
+    parts: Parts, kind: Kind, out: Path, about: AboutSoft, drawn_for: NDArray[np.int32] | None
+) -> dict[Kind, int]:
+    """Write the logits of all parts as probabilities, and return the number of rows."""
+    written = 0
+    with soft_writer(out, about) as writer:
+        for rows in parts.rows(kind):
+            here = slice(written, written + len(rows))
+            writer.write(softened(rows, None if drawn_for is None else drawn_for[here]))
+            written += len(rows)
+    return {kind: written}
+
+
+def softened(rows: Rows, drawn_for: NDArray[np.int32] | None = None) -> SoftRows:
+    """Return rows of logits as soft labels: sigmoid, nothing else."""
+    none = np.full(len(rows), -1, np.int32)
+    probs = np.exp(-np.logaddexp(0, -rows.scores.astype(np.float64)))
+    return SoftRows(
+        rows.ids,
+        none if rows.starts is None else rows.starts,
+        rows.offsets,
+        rows.classes,
+        probs.astype(np.float32),
+        none if drawn_for is None else drawn_for,
+    )

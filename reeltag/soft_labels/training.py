@@ -1,0 +1,302 @@
+"""Soft labels of a teacher as something to learn from, beside the labels of the data.
+
+Segments are added to the rated ones (OPPO: papers/oppo2019 sec. 3.2); the labels of whole videos
+are mixed with the teacher's (Samsung and Axon: reference/video-level.md 3.5, 4.3). Both are done
+once, on the index; nothing is looked up in a training step.
+
+Shape letters: N items, S soft segments, C classes.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reeltag.core import console
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.index import Index
+from reeltag.data.items import SEGMENT_SECONDS, VideoSet
+from reeltag.data.selection import select
+from reeltag.data.splits import Split, Splits
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.labels.targets import Targets, concatenated
+from reeltag.soft_labels.file import SoftFile, open_soft
+from reeltag.soft_labels.rows import SoftRows, joined_rows
+
+_HINT = "Take the soft labels of these data, or add --soft.ignore-unknown to leave such rows out."
+_AT_ONCE = 1 << 16  # videos whose labels are mixed: so that only the result grows with the data
+_JUDGING: tuple[Split, ...] = ("validate", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftLabelConfig:
+    """Soft labels to learn from beside the labels of the data."""
+
+    file: str = ""
+    """Soft labels that `reeltag soften` wrote; empty = none. With --items segments its segments
+    are added to the rated ones; with --items videos the labels of the videos are mixed."""
+    weight: float = 1.0
+    """Whole videos: w of the target w * soft + (1 - w) * label, in [0, 1] (Axon 1; Samsung 0.1 to
+    1). Segments: how much a soft label counts beside a rating. 0 leaves the soft labels out."""
+    equal: int = 0
+    """Segments taken for each class, of those drawn for it (OPPO 1000); 0 takes all."""
+    keep_outside: bool = False
+    """With `equal`: also learn from classes outside the list that the file was made with."""
+    ignore_unknown: bool = False
+    """Leave out, and count, what does not belong to the data, instead of refusing the file."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range with ConfigError."""
+        if not 0 <= self.weight <= 1:
+            raise ConfigError(f"soft.weight must be in [0, 1], got {self.weight}")
+        if self.equal < 0:
+            raise ConfigError(f"soft.equal must be >= 0, got {self.equal}")
+        if self.equal and not self.file:
+            raise ConfigError("soft.equal draws from a file: name it with --soft.file")
+        if self.keep_outside and not self.equal:
+            raise ConfigError("soft.keep_outside has no effect without --soft.equal")
+
+    @property
+    def used(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.file) and self.weight > 0
+
+
+def soft_segments(
+    index: Index,
+    soft: SoftLabelConfig,
+    *,
+    splits: Splits,
+    streams: tuple[str, ...] | None = None,
+    held_out: NDArray[np.bool_] | None = None,
+) -> VideoSet:
+    """Return the soft segments, to be trained on beside the rated ones.
+
+    A soft segment teaches the classes that the teacher was asked about, with weight `soft.weight`
+    (1); all others weigh 0. It may lie in any shard of the folder but those that validate or test.
+
+    Args:
+        index: of the data folder.
+        soft: which soft labels; `soft.used`.
+        splits: the rule that gives a shard its split.
+        streams: to read; None takes all.
+        held_out: (R,) rows of the index that are not to be trained on; None = all are.
+
+    Raises:
+        DataError: the file is damaged, or what it holds does not belong to the data.
+        ConfigError: it holds no segments, or segments of videos that validate or test.
+    """
+    file, rows = _read(soft, index, segments=True)
+    rows, row = _known(rows, index, soft, file)
+    _refuse_leak(rows, index, splits, file)
+    if held_out is not None:
+        fold = index.table["id"].filter(pa.array(held_out)).combine_chunks()
+        kept = ~pc.is_in(rows.ids, value_set=fold).to_numpy(zero_copy_only=False)
+        _say(f"{(~kept).sum():,} soft segments are of the held-out fold and left out")
+        rows, row = rows.where(kept), row[kept]
+    if not len(rows):
+        raise ConfigError("no soft segment is left to train on", where=file.path)
+    found = np.flatnonzero(np.bincount(row))
+    records = select(index, "all", splits=splits, streams=streams, rows=found)
+    video = np.searchsorted(found, row)
+    order = np.lexsort((rows.starts, video))
+    weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
+    targets = Targets(rows.bounds, rows.classes, rows.probs, weight, rest=0.0)
+    frames = records.column("frames")[video]
+    _say(f"{len(video):,} soft segments beside the rated ones")
+    return VideoSet(
+        records,
+        video=video[order],
+        second=rows.starts[order],
+        length=np.minimum(frames - rows.starts, SEGMENT_SECONDS)[order],
+        targets=targets.taken(order),
+        segments=True,
+    )
+
+
+def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
+    """Return whole videos whose targets are w * soft + (1 - w) * label where there are soft ones.
+
+    A class that the teacher does not list has the soft label 0. A video without soft labels keeps
+    its own; how many there are is said. w = 0 changes nothing.
+
+    Args:
+        items: whole videos with labels.
+        soft: which soft labels; `soft.used`.
+
+    Raises:
+        DataError: the file is damaged, or what it holds does not belong to the data.
+        ConfigError: it holds no whole videos.
+    """
+    file, rows = _read(soft, items.index, segments=False)
+    _known(rows, items.index, soft, file)
+    ids = items.records.table["id"].combine_chunks()
+    taught = pc.fill_null(pc.index_in(ids, value_set=rows.ids), -1).to_numpy()[items.video]
+    has_soft = taught >= 0
+    hard, of_teacher = items.targets, Targets(rows.bounds, rows.classes, rows.probs)
+    assert hard is not None
+    mixed = []
+    for first in range(0, len(items), _AT_ONCE):
+        some = np.arange(first, min(first + _AT_ONCE, len(items)))
+        mixed.append(
+            _mixed_targets(
+                hard.taken(some), of_teacher, taught[some], soft.weight, items.num_classes
+            )
+        )
+    _say(
+        f"{has_soft.sum():,} of {len(items):,} training videos have soft labels"
+        + ("" if has_soft.all() else "; the others keep their own labels")
+    )
+    return dataclasses.replace(items, targets=concatenated(mixed))
+
+
+def _mixed_targets(
+    hard: Targets, soft: Targets, taught: NDArray[np.int64], weight: float, num_classes: int
+) -> Targets:
+    """Return the targets of N videos; `taught` (N,) is the place of each in `soft`, -1 for none."""
+    of_hard, mine = hard.item(), np.flatnonzero(taught >= 0)
+    place, entry = soft.entries(taught[mine])
+    share = np.where(taught >= 0, 1 - weight, 1.0)[of_hard]
+    keys = np.concatenate(
+        [of_hard * num_classes + hard.classes, mine[place] * num_classes + soft.classes[entry]]
+    )
+    values = np.concatenate([share * hard.given_values(), weight * soft.at(entry)[0]])
+    unique, where = np.unique(keys, return_inverse=True)
+    summed = np.bincount(where, weights=values, minlength=len(unique)).astype(np.float32)
+    kept = summed > 0
+    item, classes = np.divmod(unique[kept], num_classes)
+    return Targets(
+        np.searchsorted(item, np.arange(len(hard) + 1)),
+        classes.astype(np.int32),
+        np.minimum(summed[kept], np.float32(1)),
+        rest=hard.rest,
+        counted=hard.counted,
+    )
+
+
+def _read(soft: SoftLabelConfig, index: Index, *, segments: bool) -> tuple[SoftFile, SoftRows]:
+    """Return the file and its rows of segments, or of whole videos, some drawn by `soft.equal`."""
+    file = open_soft(Path(soft.file))
+    _refuse_other_classes(file, index)
+    every: Iterable[SoftRows] = file.rows()
+    if soft.equal:
+        every = file.picked(soft.equal, keep_outside=soft.keep_outside)
+    rows = joined_rows(part.where((part.starts >= 0) == segments) for part in every)
+    if not len(rows):
+        kinds = ("segment", "videos") if segments else ("whole video", "segments")
+        raise ConfigError(
+            f"holds no row of a {kinds[0]}",
+            where=file.path,
+            hint=f"Its rows are for --items {kinds[1]}.",
+        )
+    beyond = rows.classes >= index.num_classes
+    if beyond.any():
+        raise DataError(
+            f"has the class {rows.classes[beyond.argmax()]}; the data have {index.num_classes}",
+            where=file.path,
+            hint="Take soft labels of a teacher that was trained on the vocabulary of these data.",
+        )
+    return file, rows
+
+
+def _refuse_other_classes(file: SoftFile, index: Index) -> None:
+    """Raise DataError where the file is about other classes than the data.
+
+    A class without a name has a number for it, and fits any.
+    """
+    vocabulary = find_vocabulary(index.root)
+    names = () if vocabulary is None else vocabulary.names
+    hint = "Take soft labels of a teacher that was trained on the vocabulary of these data."
+    if names and len(names) != file.about.num_classes:
+        raise DataError(
+            f"is about {file.about.num_classes} classes; the data have {len(names)}",
+            where=file.path,
+            hint=hint,
+        )
+    numbered = Vocabulary.numbered(len(names)).names
+    for number, (ours, theirs) in enumerate(zip(names, file.about.class_names, strict=False)):
+        if ours != theirs and numbered[number] not in (ours, theirs):
+            raise DataError(
+                f"knows class {number} as {theirs!r}; in the data it is {ours!r}",
+                where=file.path,
+                hint=hint,
+            )
+
+
+def _known(
+    rows: SoftRows, index: Index, soft: SoftLabelConfig, file: SoftFile
+) -> tuple[SoftRows, NDArray[np.int64]]:
+    """Return the rows that belong to the data, and the row of the index of each.
+
+    Of several records with the same id the first usable one counts.
+    """
+    usable = np.flatnonzero(~index.table["skip"].to_numpy())
+    ids = index.table["id"].take(pa.array(usable)).combine_chunks()
+    found = pc.fill_null(pc.index_in(rows.ids, value_set=ids), -1).to_numpy()
+    there = found >= 0
+    row = usable[found]
+    frames = index.table["frames"].to_numpy()[row]
+    beyond = there & (rows.starts >= frames)
+    for bad, what in (
+        (~there, "are of ids that are not in the data"),
+        (beyond, "begin after the end of their video"),
+    ):
+        if not bad.any():
+            continue
+        shown = pc.unique(rows.ids.filter(pa.array(bad))).to_pylist()
+        names = ", ".join(map(repr, shown[:3])) + (", ..." if len(shown) > 3 else "")
+        told = f"{bad.sum():,} of {len(rows):,} soft labels {what}: {names}"
+        if not soft.ignore_unknown:
+            raise DataError(told, where=file.path, hint=_HINT)
+        _say(f"{file.path}: {told}; they are left out")
+    kept = there & ~beyond
+    if not kept.all():
+        rows, row = rows.where(kept), row[kept]
+    _refuse_twice(rows, row, file)
+    return rows, row
+
+
+def _refuse_twice(rows: SoftRows, row: NDArray[np.int64], file: SoftFile) -> None:
+    """Raise DataError where two rows are about the same thing."""
+    keys = row << 32 | (rows.starts.astype(np.int64) + 1)
+    order = np.argsort(keys, kind="stable")
+    same = np.diff(keys[order]) == 0
+    if same.any():
+        at = int(order[same.argmax()])
+        what = f"the segment at {rows.starts[at]} s of " if rows.starts[at] >= 0 else ""
+        raise DataError(
+            f"has more than one row for {what}the video {rows.ids[at].as_py()!r}",
+            where=file.path,
+            hint="Write the file again with `reeltag soften`.",
+        )
+
+
+def _refuse_leak(rows: SoftRows, index: Index, splits: Splits, file: SoftFile) -> None:
+    """Raise ConfigError where a soft segment is of a video that validates or tests."""
+    shard = index.table["shard"].to_numpy()
+    for split in _JUDGING:
+        try:
+            shards = splits.shards(index, split)
+        except ConfigError:  # no shard is of that split
+            continue
+        judges = index.table["id"].filter(pa.array(np.isin(shard, shards)))
+        leaked = pc.is_in(rows.ids, value_set=judges.combine_chunks())
+        if leaked.true_count:
+            raise ConfigError(
+                f"{leaked.true_count:,} soft segments are of videos of the split {split!r}, the "
+                f"first of {rows.ids.filter(leaked)[0].as_py()!r}: they would be trained on",
+                where=file.path,
+                hint="Soften the training videos only: `reeltag soften RUN --split train`.",
+            )
+
+
+def _say(text: str) -> None:
+    """Tell the person in front of the terminal something, once."""
+    if int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one speaks
+        console.say(text)

@@ -1,1 +1,0 @@
-"""What steps of solutions will cost: arithmetic, bytes, seconds."""

@@ -1,1 +1,0 @@
-"""What goes into the steps: the data, known by their content; who learns and who judges."""

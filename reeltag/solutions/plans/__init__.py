@@ -1,1 +1,0 @@
-"""The numbers of each solution: its flags, small and published sizes, and what follows."""

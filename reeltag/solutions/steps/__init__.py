@@ -1,1 +1,0 @@
-"""Steps of the solutions with many models, by what they are for."""

@@ -1,1 +1,0 @@
-"""The tables of each solution: the paper's figures beside ours."""

@@ -1,0 +1,45 @@
+"""What answers about videos: the tagger of a run folder, or a graph that was exported."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from reeltag.tagger.tagger import AnyTagger, Tagger, read_config
+
+SUFFIX = ".onnx"
+
+
+def any_tagger(path: Path) -> AnyTagger:
+    """Return the tagger of a run folder, or of a file of `reeltag export`.
+
+    Raises:
+        DataError: it is neither.
+        ModuleNotFoundError: it is a file, and onnxruntime is not installed.
+    """
+    if not is_graph(path):
+        return Tagger.load(path)
+    # onnxruntime is an extra that runs do without
+    tagger: AnyTagger = import_module("reeltag.tagger.onnx").OnnxTagger(path)
+    return tagger
+
+
+def config_of(path: Path) -> Mapping[str, Any]:
+    """Return the config.json of a run folder, or of the run that a graph was exported from.
+
+    {} for a graph of several runs that were trained on other splits.
+    """
+    if not is_graph(path):
+        return read_config(path)
+    found: Mapping[str, Any] = import_module("reeltag.tagger.onnx").config_of(path)
+    return found
+
+
+def is_graph(path: Path) -> bool:
+    """Tell whether a path is that of a graph, and not of a run folder."""
+    return path.suffix == SUFFIX and not path.is_dir()
+
+
+def described_in(path: Path) -> Path:
+    """Return the file that `config_of` reads."""
+    return path if is_graph(path) else path / "config.json"

@@ -1,0 +1,126 @@
+"""An exported model as a tagger: `reeltag predict model.onnx` works like a run.
+
+What the graph is stands in the metadata of its file, under `reeltag`, as JSON; the names of its
+classes under `class_names`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from reeltag.core.errors import DataError, reason_of
+from reeltag.tagger.tagger import AnyTagger
+
+_HINT = "Make one: reeltag export RUN --out model.onnx"
+_CHUNK = 1 << 24
+
+
+class OnnxTagger(AnyTagger):
+    """A graph of `reeltag export`, run by onnxruntime.
+
+    It computes on the CPU, or on a GPU where onnxruntime is built for one; batches may be anywhere.
+
+    Args:
+        path: of the file; external data lie beside it.
+        threads: that one product may use; 0 = as many as PyTorch's.
+        used: name of the file for errors, where that is not `path`.
+
+    Attributes:
+        about: what the file says of itself.
+
+    Raises:
+        DataError: there is no such file, it is no graph, or not one of `reeltag export`.
+    """
+
+    digest: Tensor
+
+    def __init__(self, path: Path, *, threads: int = 0) -> None:
+        super().__init__()
+        self._path = path
+        self._session = _opened(path, threads or torch.get_num_threads())
+        properties = self._session.get_modelmeta().custom_metadata_map
+        try:
+            self.about: dict[str, Any] = json.loads(properties["reeltag"])
+            self.class_names = tuple(json.loads(properties["class_names"]))
+            self.streams = tuple((name, width) for name, width in self.about["streams"])
+            self.family = str(self.about["family"])
+            self._stored = np.dtype(self.about["input"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                "is an ONNX graph, but does not say what its classes and streams are",
+                where=path,
+                hint=_HINT,
+            ) from error
+        self.register_buffer("digest", _digest(path))  # tells these weights from others
+
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Map frames (B, T, D), uint8 as stored or float features, to logits (B, C)."""
+        frames = frames_BTD.detach().cpu().numpy()
+        if frames.dtype != self._stored:
+            if "uint8" in (str(frames.dtype), str(self._stored)):
+                raise DataError(
+                    f"the model reads {self._stored} frames; the data hold {frames.dtype}",
+                    where=self._path,
+                    hint="Export it again with --input auto|uint8|float32.",
+                )
+            frames = frames.astype(self._stored)
+        given = {"frames": frames, "mask": mask_BT.detach().cpu().numpy()}
+        (logits,) = self._session.run(["logits"], given)
+        return torch.from_numpy(logits).to(frames_BTD.device)
+
+    def best(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the graph lists: classes (B, k) int64, and their probabilities (B, k)."""
+        given = {"frames": frames_BTD.numpy(), "mask": mask_BT.numpy()}
+        classes, probs = self._session.run(["classes", "probs"], given)
+        return torch.from_numpy(classes), torch.from_numpy(probs)
+
+
+def config_of(path: Path) -> dict[str, Any]:
+    """Return the config.json of the run that a graph was made of.
+
+    Of a blend only `data`, and {} where its runs do not agree on their shards.
+
+    Raises:
+        DataError: as `OnnxTagger`.
+    """
+    members = OnnxTagger(path).about["members"]
+    configs = [dict(member["config"]) for member in members]
+    if len(configs) == 1:
+        return configs[0]
+    shards = [config.get("data", {}).get("splits") for config in configs]
+    agree = shards[0] is not None and all(other == shards[0] for other in shards)
+    return {"data": configs[0]["data"]} if agree else {}
+
+
+def _opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise DataError("is not there", where=path, hint=_HINT)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    there = onnxruntime.get_available_providers()
+    wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=[name for name in wanted if name in there]
+        )
+    except Exception as error:  # onnxruntime's errors have no root of their own
+        raise DataError(
+            f"cannot be read as an ONNX graph ({reason_of(error)})", where=path, hint=_HINT
+        ) from error
+
+
+def _digest(path: Path) -> Tensor:
+    """Return 8 bytes that tell a file, and the data beside it, from others."""
+    content = hashlib.blake2b(digest_size=8)
+    for part in (path, path.with_name(path.name + ".data")):
+        if part.is_file():
+            with part.open("rb") as file:
+                while block := file.read(_CHUNK):
+                    content.update(block)
+    return torch.frombuffer(bytearray(content.digest()), dtype=torch.uint8)

@@ -1,0 +1,261 @@
+"""Labels of the training items, mended before training: the flags `--labels.*` of `reeltag train`.
+
+Of segments almost always one class is rated, and video labels are wrong and missing. What is done
+about it here is done once, on the sparse targets, and never touches a frame; validation items are
+never mended.
+"""
+
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError
+from reeltag.data.class_list import read_class_mask
+from reeltag.data.items import VideoSet
+from reeltag.data.selection import lists_of
+from reeltag.data.vocabulary import Vocabulary, find_vocabulary
+from reeltag.labels.cells import distinct, is_among
+from reeltag.labels.correlated import correlated
+from reeltag.labels.correlation import Correlation
+from reeltag.labels.corruption import corrupted
+from reeltag.labels.targets import Targets
+from reeltag.labels.weighting import counting, reweighted, weak_negatives
+
+
+@dataclass(frozen=True, kw_only=True)
+class MendingConfig:
+    """What the labels of the training items are made into. By default they stay as they are."""
+
+    rated_weight: float = 1.0
+    """Segments: weight of the classes that are rated (m; 2.5 in Autohome's paper). Soft labels keep
+    theirs, --soft.weight."""
+    unrated_weight: float = 0.0
+    """Segments: weight of the classes that nobody rated, taken as absent (n; 0.1 in Autohome's
+    paper). 0 leaves them out, 1 trains as the starter code does."""
+    weak_negatives: float = 0.0
+    """Segments: what all classes that the video is not labelled with weigh together, as absent
+    (alpha; 1 in the 2nd place of 2019); its own unrated labels weigh nothing. 0 is off."""
+    classes: str = ""
+    """Segments: CSV file with a column Index, such as segment_label_ids.csv; only these of the
+    unrated classes count. Empty: all."""
+    correlation: str = ""
+    """File that `reeltag labels DATA --out FILE` wrote: what is rated also teaches the classes that
+    it implies (BMW, so Car). Empty is off."""
+    tau: float = 0.5
+    """Least probability of an implication that is used, in (0, 1]."""
+    min_videos: int = 1
+    """Videos that a class must have been counted in to imply another: of few, chance says much."""
+    correlation_mode: Literal["sum", "max"] = "sum"
+    """What several classes imply together: the sum of their probabilities (at most 1), or the
+    largest."""
+    correlation_weight: float | None = None
+    """Weight of implied targets; None: that of an unrated class."""
+    graph: str = ""
+    """File of `reeltag labels`: what a model with a graph over the labels (dbof_gcn) is told of
+    them. Empty: counted over the training videos."""
+    noise_precision: float = 1.0
+    """Videos: wrong labels are added, for experiments, until this share of all is true."""
+    noise_recall: float = 1.0
+    """Videos: share of the true labels that is not forgotten, for experiments."""
+    noise_seed: int = 0
+    """Of that noise, and of nothing else; a video's noise depends on it and on the video's id."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range and options that contradict, with ConfigError."""
+        positive = 0 < self.rated_weight < math.inf
+        _require(positive, "rated_weight", self.rated_weight, "> 0 and finite")
+        for name in ("unrated_weight", "weak_negatives", "correlation_weight"):
+            weight = getattr(self, name)
+            _require(weight is None or 0 <= weight < math.inf, name, weight, ">= 0 and finite")
+        _require(self.min_videos >= 1, "min_videos", self.min_videos, ">= 1")
+        for name in ("tau", "noise_precision", "noise_recall"):
+            share = getattr(self, name)
+            _require(0 < share <= 1, name, share, "in (0, 1]")
+        if self.weak_negatives and self.unrated_weight:
+            raise ConfigError(
+                f"labels.weak_negatives {self.weak_negatives} and labels.unrated_weight "
+                f"{self.unrated_weight} both say what unrated classes weigh",
+                hint="Leave one of them at 0.",
+            )
+        if self.classes and not (self.weak_negatives or self.unrated_weight or self.correlation):
+            raise ConfigError(
+                "labels.classes says which unrated classes count, and none does",
+                hint="Give --labels.unrated-weight or --labels.weak-negatives too.",
+            )
+
+    @property
+    def weighs(self) -> bool:
+        """Whether classes weigh other than the ratings say."""
+        return (self.rated_weight, self.unrated_weight) != (1, 0) or self.weak_negatives > 0
+
+    @property
+    def noisy(self) -> bool:
+        """Whether labels are made worse."""
+        return (self.noise_precision, self.noise_recall) != (1, 1)
+
+    def noise_alone(self) -> "MendingConfig":
+        """Return what makes labels worse, and no more; it comes before soft ones are mixed in."""
+        return MendingConfig(
+            noise_precision=self.noise_precision,
+            noise_recall=self.noise_recall,
+            noise_seed=self.noise_seed,
+        )
+
+    def without_noise(self) -> "MendingConfig":
+        """Return all but that."""
+        return replace(self, noise_precision=1.0, noise_recall=1.0, noise_seed=0)
+
+
+def mended(
+    items: VideoSet,
+    config: MendingConfig,
+    vocabulary: Vocabulary | None = None,
+    *,
+    soft: bool = False,
+) -> VideoSet:
+    """Return the training items with their labels mended; says on stderr what was done.
+
+    Args:
+        items: of the training split; with the default config they come back as they are.
+        config: what is to be done.
+        vocabulary: of the data, for the correlations; None: as it lies with them.
+        soft: these are segments that a teacher labelled, and nobody rated: what it said keeps its
+            weight. All else is done to the classes that it was not asked about.
+
+    Raises:
+        ConfigError: the options do not fit these items.
+        DataError: a file cannot be read, or is of other classes.
+    """
+    if items.targets is None or config == MendingConfig():
+        return items
+    _refuse_misfit(items, config)
+    if soft:
+        config = replace(config, rated_weight=1.0)
+    targets, done = items.targets, list[str]()
+    if config.noisy:
+        targets, word = _with_noise(items, targets, config)
+        done.append(word)
+    if config.classes:
+        targets = counting(targets, read_class_mask(Path(config.classes), items.num_classes))
+    if config.weighs:
+        targets, word = _weighed(items, targets, config, soft=soft)
+        done.append(word)
+    if config.correlation:
+        targets, word = _correlated(items, targets, config, vocabulary)
+        done.append(word)
+    if done and int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one speaks
+        say(f"{'soft segments' if soft else 'labels'}: {'; '.join(done)}")
+    return replace(items, targets=targets)
+
+
+def _refuse_misfit(items: VideoSet, config: MendingConfig) -> None:
+    """Raise ConfigError for what means nothing for these items."""
+    if not items.segments and (config.weighs or config.classes):
+        name = next(
+            name
+            for name in ("weak_negatives", "unrated_weight", "rated_weight", "classes")
+            if getattr(config, name) != getattr(MendingConfig(), name)
+        )
+        raise ConfigError(
+            f"labels.{name} is for rated segments, most of whose classes nobody rated. Of a whole "
+            "video every class counts as known: there is no unrated one to weigh, and to weigh the "
+            "rated ones would be another learning rate",
+            hint="Train with --items segments, or leave it out.",
+        )
+    if items.segments and config.noisy:
+        raise ConfigError(
+            "labels.noise_precision and labels.noise_recall worsen the labels of whole videos, and "
+            "these items are segments, whose ratings are no list of labels",
+            hint="Train with --items videos, or leave them at 1.",
+        )
+    weightless = not (config.unrated_weight or config.weak_negatives)
+    if items.segments and config.correlation and weightless and config.correlation_weight is None:
+        raise ConfigError(
+            "labels.correlation adds targets to unrated classes, and those weigh 0",
+            hint="Give --labels.unrated-weight 0.1 (as the paper) or --labels.correlation-weight.",
+        )
+
+
+def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tuple[Targets, str]:
+    if targets.values is not None:
+        raise ConfigError(
+            "labels.noise_precision and labels.noise_recall worsen hard labels, and some of these "
+            "are soft",
+            hint="Leave the soft labels out, or make them of noisy ones.",
+        )
+    labels = lists_of(items.index.table, "labels")[1]  # of all records, so that those of a video
+    frequencies = np.bincount(labels, minlength=items.num_classes)  # do not change with the split
+    noisy = corrupted(
+        targets,
+        items.ids(np.arange(len(items))),
+        frequencies,
+        precision=config.noise_precision,
+        recall=config.noise_recall,
+        seed=config.noise_seed,
+    )
+    true = _cells(targets, items.num_classes)
+    there = _cells(noisy, items.num_classes)
+    stayed = int(is_among(there, true).sum())
+    return noisy, (
+        f"noise leaves {stayed:,} of {len(true):,} labels and adds {len(there) - stayed:,} wrong "
+        "ones"
+    )
+
+
+def _weighed(
+    items: VideoSet, targets: Targets, config: MendingConfig, *, soft: bool
+) -> tuple[Targets, str]:
+    targets = reweighted(targets, rated=config.rated_weight, unrated=config.unrated_weight)
+    number = items.num_classes if targets.counted is None else int(targets.counted.sum())
+    rated = f"rated classes weigh {config.rated_weight:g}, "
+    word = "soft labels keep their weight, " if soft else rated
+    if not config.weak_negatives:
+        word += f"unrated ones {config.unrated_weight:g}"
+        return targets, word + (f" ({number:,} count)" if targets.counted is not None else "")
+    of_video = Targets(*items.records.lists("labels")).taken(items.video)
+    targets = weak_negatives(targets, of_video, items.num_classes, alpha=config.weak_negatives)
+    word += f"those of {number:,} that are no label of the video {config.weak_negatives:g} together"
+    return targets, word
+
+
+def _correlated(
+    items: VideoSet, targets: Targets, config: MendingConfig, vocabulary: Vocabulary | None
+) -> tuple[Targets, str]:
+    size = items.num_classes
+    vocabulary = vocabulary or find_vocabulary(items.index.root, size) or Vocabulary.numbered(size)
+    correlation = Correlation.load(Path(config.correlation))
+    correlation.check_classes(vocabulary.names)
+    implications = correlation.implications(config.tau, min_videos=config.min_videos)
+    after = correlated(
+        targets,
+        implications,
+        mode=config.correlation_mode,
+        weight=config.correlation_weight,
+    )
+    added = _num_taught(after) - _num_taught(targets)
+    what = "segments" if items.segments else "videos"
+    return after, (
+        f"{added.sum():,} correlation targets added to {np.count_nonzero(added):,} {what} of "
+        f"{len(items):,}" + ("" if len(implications) else f" (none has P >= {config.tau:g})")
+    )
+
+
+def _num_taught(targets: Targets) -> NDArray[np.int64]:
+    """Return (N,) how many classes of each item have a target above 0."""
+    positive = targets.item()[targets.given_values() > 0]
+    return np.bincount(positive, minlength=len(targets))
+
+
+def _cells(targets: Targets, num_classes: int) -> NDArray[np.int64]:
+    return distinct(targets.item() * num_classes + targets.classes)
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ConfigError(f"labels.{name} must be {allowed}, got {value}")

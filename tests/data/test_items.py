@@ -1,0 +1,169 @@
+"""Items of a set: which records, which seconds, which labels, and what is left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import open_index
+from reeltag.data.items import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.splits import Splits
+from tests.data.corpora import (
+    NUM_CLASSES,
+    Corpus,
+    a_video,
+    frame_corpus,
+    many_videos,
+    vector_corpus,
+    write_shard,
+)
+
+RATINGS = {
+    # one segment rated for two classes, one of them twice; another; one cut by the end
+    "a": [(10, 3, 1.0), (5, 7, 0.0), (10, 1, 0.0), (10, 3, 0.0), (15, 3, 1.0)],
+    "b": [],
+    "c": [(0, 11, 1.0)],
+}
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Corpus:
+    """Three videos of 17, 8 and 3 frames, in two shards."""
+    a, b, c = (
+        a_video(name, length, RATINGS[name]) for name, length in zip("abc", (17, 8, 3), strict=True)
+    )
+    return frame_corpus(tmp_path, {"train0": [a, b], "train1": [c], "test0": [a_video("d", 9)]})
+
+
+def ids(items: VideoSet) -> list[str]:
+    return items.ids(np.arange(len(items)))
+
+
+def labels(items: VideoSet, item: int) -> dict[int, float]:
+    assert items.targets is not None
+    _, entries = items.targets.entries(np.array([item]))
+    values, _ = items.targets.at(entries)
+    return dict(zip(items.targets.classes[entries].tolist(), values.tolist(), strict=True))
+
+
+NO_HOLDOUT = Splits(holdout=0)
+
+
+def test_whole_videos_carry_their_own_labels(rated: Corpus) -> None:
+    items = videos(rated.index, splits=NO_HOLDOUT)
+    assert ids(items) == ["a", "b", "c"] and not items.segments
+    assert items.length.tolist() == [17, 8, 3]
+    for item, name in enumerate("abc"):
+        assert set(labels(items, item)) == set(rated.videos[name].labels)
+
+
+def test_rated_segments_are_one_item_a_start_and_the_last_rating_counts(rated: Corpus) -> None:
+    items = rated_segments(rated.index, splits=NO_HOLDOUT)
+    assert ids(items) == ["a", "a", "a", "c"] and items.segments
+    assert items.second.tolist() == [5, 10, 15, 0]
+    assert items.length.tolist() == [5, 5, 2, 3]
+    assert [labels(items, item) for item in range(4)] == [
+        {7: 0.0},
+        {1: 0.0, 3: 0.0},  # 3 was rated 1 first
+        {3: 1.0},
+        {11: 1.0},
+    ]
+
+
+def test_counts_of_labels_come_from_the_index_alone(rated: Corpus) -> None:
+    whole = videos(rated.index, splits=NO_HOLDOUT)
+    expected = np.zeros(NUM_CLASSES, int)
+    for name in "abc":
+        expected[list(rated.videos[name].labels)] += 1
+    assert whole.label_counts().tolist() == expected.tolist()
+    assert whole.known_counts().tolist() == [3] * NUM_CLASSES
+    segments = rated_segments(rated.index, splits=NO_HOLDOUT)
+    counted = {c: n for c, n in enumerate(segments.label_counts().tolist()) if n}
+    known = {c: n for c, n in enumerate(segments.known_counts().tolist()) if n}
+    assert counted == {3: 1, 11: 1} and known == {1: 1, 3: 2, 7: 1, 11: 1}
+
+
+def test_the_grid_cuts_every_five_seconds_and_keeps_a_partial_end(rated: Corpus) -> None:
+    items = segment_grid(rated.index, "train", splits=NO_HOLDOUT)
+    assert list(zip(ids(items), items.second.tolist(), items.length.tolist(), strict=True)) == [
+        ("a", 0, 5),
+        ("a", 5, 5),
+        ("a", 10, 5),
+        ("a", 15, 2),
+        ("b", 0, 5),
+        ("b", 5, 3),
+        ("c", 0, 3),
+    ]
+    assert items.targets is None and not items.label_counts().any()
+    assert not items.known_counts().any()
+
+
+def test_the_grid_can_leave_partial_segments_out_and_stop_at_a_second(rated: Corpus) -> None:
+    full = segment_grid(rated.index, "train", splits=NO_HOLDOUT, partial=False)
+    assert list(zip(ids(full), full.second.tolist(), strict=True)) == [
+        ("a", 0),
+        ("a", 5),
+        ("a", 10),
+        ("b", 0),
+    ]
+    cut = segment_grid(rated.index, "train", splits=NO_HOLDOUT, max_frames=6)
+    assert cut.length.tolist() == [5, 1, 5, 1, 3]
+    with pytest.raises(ConfigError, match="no video of the split 'train' has 5 frames"):
+        segment_grid(rated.index, "train", rows=np.array([3]), splits=NO_HOLDOUT, partial=False)
+
+
+def test_rows_restrict_a_set_by_mask_or_by_number(tmp_path: Path) -> None:
+    index = many_videos(tmp_path).index
+    mask = np.arange(40) % 3 == 0
+    chosen = videos(index, "all", rows=mask)
+    every = ids(videos(index, "all"))
+    assert ids(chosen) == every[::3]
+    assert ids(videos(index, "all", rows=np.flatnonzero(mask))) == every[::3]
+    assert ids(videos(index, "validate", rows=mask)) == ["3-0", "3-3", "3-6", "3-9"]
+
+
+def test_streams_may_be_left_out_and_reordered_and_unknown_ones_are_named(rated: Corpus) -> None:
+    assert [s.name for s in videos(rated.index).streams] == ["rgb", "audio"]
+    chosen = videos(rated.index, streams=("audio", "rgb"))
+    assert [(s.name, s.width) for s in chosen.streams] == [("audio", 3), ("rgb", 6)]
+    for wrong in (("audio", "depth"), (), ("rgb", "rgb")):
+        with pytest.raises(ConfigError, match=r"streams: .* rgb \(6\), audio \(3\)"):
+            videos(rated.index, streams=wrong)
+
+
+def test_broken_records_are_left_out_and_counted_by_kind(tmp_path: Path) -> None:
+    good = [a_video(f"v{number}", 4) for number in range(3)]
+    payloads = [video.payload for video in (*good, good[0], a_video("w", 0))]
+    write_shard(tmp_path / "train0.tfrecord", [*payloads, b"\xff\xff"])
+    write_shard(tmp_path / "test0.tfrecord", [a_video("x", 4).payload, b"\xff", b"\xff"])
+    index = open_index(tmp_path, jobs=1, quiet=True)
+    items = videos(index)
+    assert ids(items) == ["v0", "v1", "v2"]
+    assert items.skipped == {"duplicate id": 1, "undecodable": 1, "zero frames": 1}
+    assert videos(index, "test").skipped == {"undecodable": 2}
+
+
+def test_nothing_usable_says_what_was_found(rated: Corpus) -> None:
+    with pytest.raises(
+        ConfigError, match=r"'train' holds no usable record: 3 records in 2 shards \(train0.* 0 of"
+    ):
+        videos(rated.index, splits=NO_HOLDOUT, rows=np.zeros(4, bool))
+    with pytest.raises(ConfigError, match=r"none of the 1 videos of the split 'test' has rated"):
+        rated_segments(rated.index, "test")
+
+
+def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
+    index, _ = vector_corpus(tmp_path)
+    for make in (rated_segments, segment_grid):
+        with pytest.raises(ConfigError, match="one vector a video, which has no segments"):
+            make(index, "all")
+
+
+def test_places_of_items_are_those_of_the_index(tmp_path: Path) -> None:
+    index = many_videos(tmp_path).index
+    items = segment_grid(index, "all")
+    rows = items.video
+    assert items.shard.tolist() == index.table["shard"].to_numpy()[rows].tolist()
+    assert items.offset.tolist() == index.table["offset"].to_numpy()[rows].tolist()
+    assert len(items) == sum(-(-length // 5) for length in index.table["frames"].to_pylist())

@@ -1,0 +1,85 @@
+"""Differences between files of predictions: paired, over several runs, refused where unfair."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.evaluation.compare import compare
+from reeltag.evaluation.evaluate import evaluate
+from tests.inference.scored import Row, example, write_corpus, write_rows
+
+VIDEOS = [f"v{number}" for number in range(60)]
+
+
+def corpus(folder: Path) -> Path:
+    return write_corpus(folder / "data", {name: (i % 5,) for i, name in enumerate(VIDEOS)})
+
+
+def predictions(path: Path, right: float, seed: int) -> Path:
+    """Write predictions whose best class is right for about the share `right` of the videos."""
+    random = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for number, name in enumerate(VIDEOS):
+        scores = random.normal(size=5)
+        scores[number % 5] += 6.0 if random.random() < right else 0.0
+        rows.append((name, None, dict(enumerate(scores.tolist()))))
+    return write_rows(path, rows)
+
+
+def test_a_file_against_itself_differs_by_nothing_in_any_draw(tmp_path: Path) -> None:
+    path, data = example(tmp_path)
+    for found in compare([path], [path], data, bootstrap=20, quiet=True).values():
+        assert found.difference == 0 and found.interval == [0, 0]
+
+
+def test_the_means_of_the_runs_are_compared(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    ours = [predictions(tmp_path / f"a{seed}", 0.9, seed) for seed in (1, 2, 3)]
+    theirs = [predictions(tmp_path / f"b{seed}", 0.3, seed) for seed in (4, 5)]
+    found = compare(ours, theirs, data, bootstrap=100, quiet=True)["gap@20"]
+    gaps = [evaluate(path, data, bootstrap=0, quiet=True)["gap@20"] for path in [*ours, *theirs]]
+    assert found.value == pytest.approx(np.mean(gaps[:3]))
+    assert found.seed_sd == pytest.approx(np.std(gaps[:3], ddof=1))
+    assert found.against == pytest.approx(np.mean(gaps[3:]))
+    assert found.difference == pytest.approx(found.value - found.against)
+    assert found.interval is not None and 0 < found.interval[0] < found.interval[1]
+
+
+def test_draws_are_paired(tmp_path: Path) -> None:
+    """A file that is better by a little on every video is told apart where the two single
+    intervals overlap by far."""
+    data = corpus(tmp_path)
+    base = predictions(tmp_path / "base", 0.5, 1)
+    random = np.random.default_rng(1)
+    rows: list[Row] = []
+    for number, name in enumerate(VIDEOS):
+        scores = random.normal(size=5)
+        scores[number % 5] += 6.0 if random.random() < 0.5 else 0.5
+        rows.append((name, None, dict(enumerate(scores.tolist()))))
+    better = write_rows(tmp_path / "better", rows)
+    paired = compare([better], [base], data, bootstrap=200, quiet=True)["gap@20"].interval
+    single = evaluate(base, data, bootstrap=200, quiet=True)["gap@20_interval"]
+    assert paired is not None
+    assert paired[1] - paired[0] < 0.6 * (single[1] - single[0])
+
+
+def test_other_videos_cannot_be_compared(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    path = predictions(tmp_path / "a", 0.5, 1)
+    part = write_rows(tmp_path / "part", [(VIDEOS[0], None, {0: 1.0})])
+    with pytest.raises(DataError, match="is about other videos than"):
+        compare([path], [part], data, bootstrap=0, quiet=True)
+    found = compare([path], [part], data, split="test", bootstrap=0, quiet=True)["gap@20"]
+    assert found.interval is None and found.seed_sd is None and found.difference > 0
+
+
+def test_both_sides_are_needed_and_a_common_score(tmp_path: Path) -> None:
+    data = write_corpus(tmp_path / "data", {"a": (1,)}, {"a": [(0, 3, 1.0)]})
+    video = write_rows(tmp_path / "video", [("a", None, {1: 1.0})])
+    segment = write_rows(tmp_path / "segment", [("a", 0, {3: 1.0})])
+    with pytest.raises(ConfigError, match="both sides"):
+        compare([video], [], data)
+    with pytest.raises(DataError, match="shares no score"):
+        compare([video], [segment], data, bootstrap=0, quiet=True)

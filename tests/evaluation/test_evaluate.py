@@ -1,0 +1,368 @@
+"""Scores of prediction files: by hand, against the dense metrics, and under resampling."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.splits import Splits
+from reeltag.evaluation import joined
+from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.joined import class_ranges
+from reeltag.metrics import (
+    GlobalAveragePrecision,
+    HitAtOne,
+    MeanAveragePrecision,
+    PrecisionAtEqualRecallRate,
+    SegmentMeanAveragePrecision,
+)
+from tests.inference.scored import Rating, Row, example, write_corpus, write_rows
+
+
+def scores_of(*paths: Path, **options: Any) -> dict[str, Any]:
+    return evaluate(*paths, quiet=True, **{"bootstrap": 0, **options})
+
+
+def test_the_worked_example(tmp_path: Path) -> None:
+    answer = scores_of(*example(tmp_path))
+    assert answer["gap@20"] == pytest.approx(0.6809524)
+    assert answer["hit@1"] == pytest.approx(2 / 3)
+    assert answer["perr"] == pytest.approx(0.5)
+    assert answer["map"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1 / 3) / 5)
+    assert answer["videos"] == 3 and answer["map_truncated_at"] == 5 and answer["map_classes"] == 5
+    assert answer["rows_without_truth"] == answer["videos_without_prediction"] == 0
+    assert not any(name.startswith("map@k") or "interval" in name for name in answer)
+
+
+def test_what_short_lists_lack_stays_in_the_divisors(tmp_path: Path) -> None:
+    answer = scores_of(*example(tmp_path, best=2))
+    assert answer["gap@20"] == pytest.approx(0.65333333)
+    assert answer["map"] == pytest.approx((1 + 1 + 1 + 0.5 + 0) / 5)
+    assert answer["map_truncated_at"] == 2
+
+
+def test_top_k_names_the_key_and_cuts_the_lists(tmp_path: Path) -> None:
+    answer = scores_of(*example(tmp_path), top_k=3)
+    assert answer["gap@3"] == pytest.approx(0.61428571)
+    assert answer["map"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1 / 3) / 5)  # all that is stored
+
+
+@pytest.mark.parametrize("most", [1, 300, 1 << 24])
+@pytest.mark.parametrize("listed", [4, 30, 40])
+def test_agrees_with_the_dense_metrics(
+    tmp_path: Path, listed: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "_MAX_PAIRS", most)
+    draw = np.random.default_rng(listed)
+    scores = draw.permutation(60 * 40).reshape(60, 40) / 100 - 9  # logits, no two the same
+    labels = draw.random((60, 40)) < 0.1
+    labels[7] = False
+    labels[8] = True  # more labels than classes that enter GAP
+    names = [f"v{video:03}" for video in range(60)]
+    best = np.argsort(-scores, axis=1)[:, :listed]
+    rows: list[Row] = [
+        (name, None, {int(c): float(scores[v, c]) for c in best[v]}) for v, name in enumerate(names)
+    ]
+    truth = {name: np.flatnonzero(labels[v]).tolist() for v, name in enumerate(names)}
+    data = write_corpus(tmp_path / "data", truth, num_classes=40)
+    answer = scores_of(write_rows(tmp_path / "p", rows[::-1], num_classes=40, group=7), data)
+    dense = torch.full((60, 40), -1000.0).scatter_(
+        1, torch.from_numpy(best), torch.from_numpy(np.take_along_axis(scores, best, 1)).float()
+    )
+    for name, metric in (
+        ("gap@20", GlobalAveragePrecision(min(listed, 20))),
+        ("hit@1", HitAtOne()),
+        ("perr", PrecisionAtEqualRecallRate(above=-999)),
+        ("map", MeanAveragePrecision(40, top_k=listed)),
+    ):
+        metric.update(dense, torch.from_numpy(labels))
+        assert answer[name] == pytest.approx(float(metric.compute()), abs=1e-12), name
+
+
+def test_reading_classes_in_parts_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = many(tmp_path / "d", 30)
+    whole = scores_of(*paths, top_k=2, bootstrap=40)
+    monkeypatch.setattr(joined, "_MAX_PAIRS", 70)
+    assert scores_of(*paths, top_k=2, bootstrap=40) == whole
+
+
+def test_classes_are_read_in_ranges_that_fit() -> None:
+    counts = np.array([5, 4, 20, 0, 3, 7])
+    assert [*class_ranges(counts, 10)] == [(0, 2), (2, 3), (3, 6)]
+    assert [*class_ranges(counts, 10**6)] == [(0, 6)]
+
+
+SEGMENT_ROWS: list[Row] = [
+    ("a", 0, {3: 0.9, 1: 0.1}),
+    ("a", 5, {3: 0.8}),
+    ("z", 0, {3: 0.7}),  # a video that is not there
+    ("b", 10, {3: 0.6}),
+    ("b", 15, {3: 0.5, 1: 0.4}),
+]
+RATINGS: dict[str, list[Rating]] = {
+    "a": [(0, 3, 0.0), (0, 3, 1.0), (5, 1, 1.0)],  # rated twice: the last counts
+    "b": [(10, 3, 0.0), (15, 3, 1.0), (20, 3, 1.0), (15, 1, 0.0)],
+}
+
+
+def segment_files(folder: Path) -> tuple[Path, Path]:
+    data = write_corpus(folder / "data", {"a": (1,), "b": (), "c": (2,)}, RATINGS)
+    return write_rows(folder / "p.parquet", SEGMENT_ROWS), data
+
+
+def test_segments_by_hand(tmp_path: Path) -> None:
+    answer = scores_of(*segment_files(tmp_path))
+    # class 3: hit, (unrated), (unknown), miss, hit; 3 positives. class 1: miss; 1 positive.
+    assert answer["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
+    assert answer["classes"] == 2 and answer["segments"] == 5 and answer["k"] == 100_000
+    assert answer["rows_without_truth"] == 1 and answer["videos_without_prediction"] == 1
+    assert "gap@20" not in answer
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, 1 / 3), (4, 1 / 3), (5, (1 + 2 / 3) / 3)])
+def test_lists_of_segments_are_cut_before_unrated_ones_leave(
+    tmp_path: Path, k: int, expected: float
+) -> None:
+    assert scores_of(*segment_files(tmp_path), k=k)["map@k"] == pytest.approx(expected / 2)
+
+
+@pytest.mark.parametrize("k", [1, 10, 55, 210, 10_000])
+def test_segments_agree_with_the_dense_metric(tmp_path: Path, k: int) -> None:
+    draw = np.random.default_rng(k)
+    names = [f"v{video}" for video in range(12)]
+    scores = draw.integers(0, 25, (12 * 20, 6)) / 8 - 2  # ties, and scores below zero
+    ratings: dict[str, list[Rating]] = {name: [] for name in names}
+    labels, weights = torch.zeros(240, 6), torch.zeros(240, 6)
+    for row, category in np.argwhere(draw.random(scores.shape) < 0.3).tolist():
+        video, second = names[row // 20], row % 20 * 5
+        positive = float(draw.random() < 0.5)
+        ratings[video].append((second, category, positive))
+        labels[row, category], weights[row, category] = positive, 1
+    rows: list[Row] = [
+        (names[row // 20], row % 20 * 5, dict(enumerate(scores[row].tolist())))
+        for row in range(240)
+    ]
+    data = write_corpus(tmp_path / "data", dict.fromkeys(names, ()), ratings, num_classes=6)
+    answer = scores_of(write_rows(tmp_path / "p", rows, num_classes=6, group=50), data, k=k)
+    metric = SegmentMeanAveragePrecision(6, k=k)
+    metric.update(torch.from_numpy(scores).float(), labels, weights)
+    assert answer["map@k"] == pytest.approx(float(metric.compute()), abs=1e-12)
+
+
+def test_classes_that_no_row_holds(tmp_path: Path) -> None:
+    ratings = {"a": [(0, 3, 1.0), (0, 4, 1.0)]}
+    data = write_corpus(tmp_path / "data", {"a": ()}, ratings)
+    path = write_rows(tmp_path / "p", [("a", 0, {3: 1.0})])
+    listed, rated = scores_of(path, data), scores_of(path, data, average_over="rated")
+    assert (listed["map@k"], listed["classes"]) == (1, 1)
+    assert (rated["map@k"], rated["classes"]) == (0.5, 2)
+
+
+def test_videos_and_segments_in_one_file(tmp_path: Path) -> None:
+    videos: list[Row] = [("a", None, {1: 2.0}), ("c", None, {2: 1.0})]
+    data = segment_files(tmp_path)[1]
+    answer = scores_of(write_rows(tmp_path / "both", videos + SEGMENT_ROWS), data)
+    assert answer["gap@20"] == 1 and answer["videos"] == 3
+    assert answer["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
+
+
+def test_of_a_split_all_videos_are_the_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = example(tmp_path)
+    write_corpus(data, {"v4": (0, 1, 2, 3, 4)}, shard="test1")
+    write_corpus(data, {"v5": (0,)}, shard="train0")
+    loose = scores_of(path, data)
+    assert loose["gap@20"] == pytest.approx(0.6809524)
+    assert (loose["videos"], loose["videos_without_prediction"]) == (3, 2)
+    strict = evaluate(path, data, split="test", bootstrap=0)
+    assert strict["gap@20"] == pytest.approx(0.6809524 / 2)
+    assert strict["hit@1"] == pytest.approx(2 / 4)
+    assert strict["perr"] == pytest.approx(0.5 * 3 / 4)
+    assert (strict["videos"], strict["videos_without_prediction"]) == (4, 1)
+    assert "1 videos of the split 'test' have no prediction" in capsys.readouterr().err
+    other = scores_of(path, data, split="test", splits=Splits(test="test0"))
+    assert other["gap@20"] == pytest.approx(0.6809524)
+
+
+def test_rows_about_other_videos_are_counted_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = example(tmp_path)
+    table = pq.read_table(path)
+    more = pa.table(dict(zip(table.column_names, (["w"], [None], [[0]], [[9.0]]), strict=True)))
+    pq.write_table(pa.concat_tables([more.cast(table.schema), table]), path)
+    answer = evaluate(path, data, bootstrap=0)
+    assert answer["gap@20"] == pytest.approx(0.6809524) and answer["rows_without_truth"] == 1
+    assert "1 rows are about videos outside" in capsys.readouterr().err
+
+
+def many(folder: Path, videos: int, seed: int = 0) -> tuple[Path, Path]:
+    """Return a corpus of random labels, and predictions that know something about them."""
+    draw = np.random.default_rng(seed)
+    labels = draw.random((videos, 5)) < 0.3
+    scores = labels + draw.standard_normal(labels.shape)
+    names = [f"v{video}" for video in range(videos)]
+    folder.mkdir()
+    rows: list[Row] = [
+        (name, None, dict(enumerate(scores[v].tolist()))) for v, name in enumerate(names)
+    ]
+    truth = {name: np.flatnonzero(labels[v]).tolist() for v, name in enumerate(names)}
+    ratings: dict[str, list[Rating]] = {
+        name: [(0, c, float(labels[v, c])) for c in range(5)] for v, name in enumerate(names)
+    }
+    rows += [(name, 0, scores) for name, _, scores in rows]
+    path = write_rows(folder / "p", rows, group=1000)
+    return path, write_corpus(folder / "data", truth, ratings)
+
+
+KEYS = ("gap@20", "hit@1", "perr", "map", "map@k")
+
+
+def test_intervals_hold_the_value_and_shrink_with_more_videos(tmp_path: Path) -> None:
+    few = scores_of(*many(tmp_path / "few", 40), bootstrap=100)
+    lots = scores_of(*many(tmp_path / "lots", 640), bootstrap=100)
+    for key in KEYS:
+        for answer in (few, lots):
+            low, high = answer[f"{key}_interval"]
+            assert 0 <= low < answer[key] < high <= 1, key
+        widths = [np.diff(answer[f"{key}_interval"]).item() for answer in (few, lots)]
+        assert 2 < widths[0] / widths[1] < 8, key  # 16 times the videos: a quarter as wide
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error(tmp_path: Path) -> None:
+    answer = scores_of(*many(tmp_path / "d", 400), bootstrap=400)
+    low, high = answer["hit@1_interval"]
+    error = (answer["hit@1"] * (1 - answer["hit@1"]) / 400) ** 0.5
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)  # 400 draws: sd 0.05
+
+
+def test_a_seed_gives_the_same_intervals_and_another_one_others(tmp_path: Path) -> None:
+    paths = many(tmp_path / "d", 50)
+    first, again, other = (scores_of(*paths, bootstrap=40, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert all(first[key] == other[key] for key in KEYS)
+    assert all(first[f"{key}_interval"] != other[f"{key}_interval"] for key in KEYS)
+
+
+def test_segments_of_a_video_are_drawn_together(tmp_path: Path) -> None:
+    ratings = {"a": [(0, 3, 0.0), (5, 3, 1.0)]}
+    data = write_corpus(tmp_path / "data", {"a": (), "b": ()}, ratings)
+    rows: list[Row] = [("a", 0, {3: 2.0}), ("a", 5, {3: 1.0}), ("b", 0, {3: 0.0})]
+    answer = scores_of(write_rows(tmp_path / "p", rows), data, bootstrap=100)
+    low, high = answer["map@k_interval"]
+    # miss and hit, once or twice each, or neither (the value is kept then): never a hit alone
+    assert high - low == pytest.approx(1 / 2 - 1 / 3)
+    assert low < answer["map@k"] < high
+
+
+def test_rare_classes_do_not_push_the_interval_away_from_the_value(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    names = [f"v{video}" for video in range(300)]
+    truth = {name: [0, 1 + video // 2] for video, name in enumerate(names)}  # two videos each
+    data = write_corpus(tmp_path / "data", truth, num_classes=151)
+    rows: list[Row] = [
+        (name, None, dict(enumerate(draw.standard_normal(151).tolist()))) for name in names
+    ]
+    answer = scores_of(write_rows(tmp_path / "p", rows, num_classes=151), data, bootstrap=100)
+    low, high = answer["map_interval"]
+    assert low < answer["map"] < high
+    # the mean is that of the data: AP of chance is rare, but copies do not make it better
+    assert (low + high) / 2 == pytest.approx(answer["map"], rel=0.2)
+
+
+def test_a_line_for_each_class(tmp_path: Path) -> None:
+    path, data = segment_files(tmp_path)
+    out = tmp_path / "classes.csv"
+    scores_of(path, data, per_class=out)
+    lines = list(csv.DictReader(out.read_text().splitlines()))
+    assert [line["name"] for line in lines] == [f"class {c}" for c in range(5)]
+    assert [line["segment_positives"] for line in lines] == ["0", "1", "0", "3", "0"]
+    precision = ["", "0.000000", "", "0.555556", ""]
+    assert [line["segment_average_precision"] for line in lines] == precision
+
+
+def test_nothing_positive_is_undefined_not_zero(tmp_path: Path) -> None:
+    data = write_corpus(tmp_path / "data", {"a": ()}, {"a": [(0, 3, 0.0)]})
+    answer = scores_of(write_rows(tmp_path / "p", [("a", 0, {3: 1.0})]), data, bootstrap=5)
+    assert answer["map@k"] is None and answer["map@k_interval"] is None
+
+
+def refused(path: Path, data: Path, words: str, **options: Any) -> None:
+    with pytest.raises(DataError, match=words):
+        scores_of(path, data, **options)
+
+
+def test_files_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
+    path, data = example(tmp_path)
+    other = write_corpus(tmp_path / "other", {"v1": (0,)}, num_classes=6)
+    refused(path, other, "has 6 classes, but the predictions are about 5")
+    refused(path, write_corpus(tmp_path / "far", {"w": (1,)}), "says nothing of any video")
+    unlabelled = write_corpus(tmp_path / "bare", {"v1": (), "v2": ()})
+    refused(path, unlabelled, "holds no labels or ratings for 3 videos")
+    (tmp_path / "text").write_text("not Parquet")
+    refused(tmp_path / "text", data, "cannot be read as Parquet")
+    pq.write_table(pa.table({"id": ["v1"]}), tmp_path / "columns")
+    refused(tmp_path / "columns", data, "lacks the columns")
+    refused(write_rows(tmp_path / "none", []), data, "it has no rows")
+
+
+def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
+    path, data = example(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the first ids
+    refused(path, data, "p.parquet: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("v1", None, {0: 1.0}), ("v1", None, {1: 1.0})], "more than one row for video v1"),
+        ([("v1", 5, {0: 1.0}), ("v1", 5, {1: 1.0})], "more than one row for segment 5 s of v1"),
+        ([("v1", None, {5: 1.0})], r"classes 5\.\.5, outside 0\.\.4"),
+        ([("v1", None, {0: float("nan")})], "a score that is a number"),
+        ([("v1", -5, {0: 1.0})], "start before 0 s"),
+        ([(None, None, {0: 1.0})], "without an id"),
+    ],
+)
+def test_broken_rows_are_named(tmp_path: Path, rows: list[Row], words: str) -> None:
+    refused(write_rows(tmp_path / "broken", rows), example(tmp_path)[1], words)
+
+
+def test_lists_that_are_not_rankings_are_named(tmp_path: Path) -> None:
+    path, data = example(tmp_path)
+    schema = pq.read_schema(path)
+
+    def write(start: int | None, classes: list[int], scores: list[float]) -> None:
+        columns = {"id": ["v1"], "start_s": [start], "classes": [classes], "scores": [scores]}
+        pq.write_table(pa.table(columns, schema), path)
+
+    write(None, [1, 2], [0.1, 0.2])
+    refused(path, data, "scores of v1 are not best first")
+    write(None, [1, 2, 1], [0.3, 0.2, 0.1])
+    refused(path, data, "row of v1 holds class 1 twice")
+    write(0, [3, 3], [0.3, 0.2])
+    data = write_corpus(tmp_path / "rated", {"v1": ()}, {"v1": [(0, 3, 1.0)]})
+    refused(path, data, "v1 at 0 s holds class 3 twice")
+
+
+def test_an_empty_row_is_a_video_of_which_nothing_is_said(tmp_path: Path) -> None:
+    path, data = example(tmp_path)
+    rows: list[Row] = [("v1", None, {}), ("v3", None, {3: 1.0})]
+    answer = scores_of(write_rows(path, rows), data)
+    assert answer["hit@1"] == 0.5 and answer["gap@20"] == pytest.approx(1 / 3)
+
+
+def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
+    paths = example(tmp_path)
+    for options in ({"k": 0}, {"top_k": 0}, {"bootstrap": -1}):
+        with pytest.raises(ConfigError, match="must be at least"):
+            scores_of(*paths, **options)

@@ -1,0 +1,134 @@
+"""Fake videos are not scored: rows without classes, counted, the same after a resume."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+from reeltag.evaluation.evaluate import evaluate
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import Choices
+from reeltag.models import family_named
+from reeltag.predictions.file import open_predictions
+from reeltag.tagger.tagger import Tagger
+from tests.data.blank import write_faked
+
+CHOICES = Choices(device="cpu", batch_size=2, fake_std=0.1, segments=True, top_k=2)
+STREAMS = (("rgb", 16), ("audio", 4))
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    return write_faked(tmp_path_factory.mktemp("faked") / "data")
+
+
+def make_tagger(streams: tuple[tuple[str, int], ...] = STREAMS) -> Tagger:
+    family = family_named("logistic")
+    torch.manual_seed(0)
+    config = dataclasses.replace(
+        family.TINY, num_classes=3, dims=tuple(width for _, width in streams)
+    )
+    return Tagger("logistic", config, family.PREPROCESSING, streams, ("a", "b", "c"))
+
+
+def rows_of(path: Path, kind: Any) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for rows in open_predictions(path).rows(kind):
+        for at, name in enumerate(rows.ids.to_pylist()):
+            mine = slice(rows.offsets[at], rows.offsets[at + 1])
+            pairs = zip(rows.classes[mine].tolist(), rows.scores[mine].tolist(), strict=True)
+            found.setdefault(name, []).extend(pairs)
+    return found
+
+
+def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Rows are the same but for the rounding of float32 in batches of another size."""
+    assert list(found) == list(expected)
+    for name, pairs in expected.items():
+        assert np.allclose(found[name], pairs, rtol=1e-5, atol=1e-6), name
+
+
+def test_fake_videos_have_a_row_without_classes_and_no_segments(
+    index: Index, tmp_path: Path
+) -> None:
+    outcome = predict(make_tagger(), index, tmp_path / "p", CHOICES)
+    every = predict(
+        make_tagger(), index, tmp_path / "all", dataclasses.replace(CHOICES, fake_std=0)
+    )
+    assert (outcome.videos, outcome.fakes, every.fakes) == (5, 2, 0)
+    found, full = rows_of(tmp_path / "p", "videos"), rows_of(tmp_path / "all", "videos")
+    assert list(found) == list(full) == ["fake-m", "n", "fake-o", "p", "q"]
+    assert_same(found, {name: [] if "fake" in name else pairs for name, pairs in full.items()})
+    segments, all_segments = (rows_of(tmp_path / name, "segments") for name in ("p", "all"))
+    assert_same(segments, {n: pairs for n, pairs in all_segments.items() if "fake" not in n})
+    about = open_predictions(tmp_path / "p").about
+    assert about.fake_std == 0.1 and about.fakes == 2
+
+
+def test_they_never_reach_the_model(index: Index, tmp_path: Path) -> None:
+    tagger, seen = make_tagger(), list[int]()
+
+    def note(module: object, inputs: tuple[Tensor, ...]) -> None:
+        seen.append(len(inputs[0]))
+
+    tagger.register_forward_pre_hook(note)
+    predict(tagger, index, tmp_path / "p", dataclasses.replace(CHOICES, segments=False))
+    assert seen == [1, 1, 1]  # of (fake, n), (fake, p), (q)
+
+
+def test_a_batch_of_nothing_but_fakes_is_written_too(index: Index, tmp_path: Path) -> None:
+    choices = dataclasses.replace(CHOICES, batch_size=1)
+    assert predict(make_tagger(), index, tmp_path / "one", choices).fakes == 2
+    predict(make_tagger(), index, tmp_path / "two", CHOICES)
+    assert_same(rows_of(tmp_path / "one", "videos"), rows_of(tmp_path / "two", "videos"))
+
+
+def test_an_interrupted_run_goes_on_with_its_count(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = predict(make_tagger(), index, tmp_path / "whole", CHOICES), [0]
+
+    class Cut(Tagger):
+        def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+            calls[0] += 1
+            if calls[0] == 4:  # whole videos and segments of three batches
+                raise KeyboardInterrupt
+            return super().forward(frames_BTD, mask_BT)
+
+    monkeypatch.setattr("reeltag.inference.stream._Closing.is_due", lambda *_: True)
+    tagger = make_tagger()
+    tagger.__class__ = Cut
+    with pytest.raises(KeyboardInterrupt):
+        predict(tagger, index, tmp_path / "p", CHOICES)
+    outcome = predict(make_tagger(), index, tmp_path / "p", CHOICES)
+    assert outcome.resumed_at == 2 and outcome.fakes == whole.fakes == 2
+    assert rows_of(tmp_path / "p", "videos") == rows_of(tmp_path / "whole", "videos")
+
+
+def test_labels_of_fakes_count_as_missed_unless_they_are_left_out(
+    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = dataclasses.replace(CHOICES, top_k=3, segments=False)
+    predict(make_tagger(), index, tmp_path / "p", choices)
+    capsys.readouterr()
+    every = evaluate(tmp_path / "p", index.root, split="test", bootstrap=0)
+    assert "2 videos were not scored as they are fake (std <= 0.1)" in capsys.readouterr().err
+    real = evaluate(tmp_path / "p", index.root, split="test", bootstrap=0, fake_std=0.1)
+    assert "their labels count" not in capsys.readouterr().err
+    assert (every["videos"], real["videos"]) == (5, 3)
+    assert every["perr"] == pytest.approx(real["perr"] * 3 / 5)
+    assert real["gap@20"] > every["gap@20"]
+
+
+def test_a_checkpoint_that_hears_only_is_refused(index: Index, tmp_path: Path) -> None:
+    tagger = make_tagger((("audio", 4),))
+    with pytest.raises(ConfigError, match="fake_std is about the rgb stream; what is read is aud"):
+        predict(tagger, index, tmp_path / "p", CHOICES)
+    with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
+        Choices(fake_std=-1.0)

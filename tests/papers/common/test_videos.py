@@ -1,0 +1,232 @@
+"""Steps that tag whole videos: means of networks, folds, trees that go on, the best of several."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reeltag.data.folding import held_out_rows
+from reeltag.data.index import open_index
+from reeltag.data.items import videos
+from reeltag.data.loader import Loader
+from reeltag.data.splits import PUBLISHED_SPLITS
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.ensembling.blend import SgdConfig
+from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.labels.folds import FoldConfig
+from reeltag.losses.cross_entropy import binary_cross_entropy
+from reeltag.models import logistic
+from reeltag.papers.common.splits.segments import Judges
+from reeltag.papers.common.work import blends
+from reeltag.papers.common.work import evaluation as judging
+from reeltag.papers.common.work import videos as work
+from reeltag.papers.common.work.training import NEVER, train
+from reeltag.predictions.file import open_predictions
+from reeltag.soft_labels.file import open_soft
+from reeltag.tagger.tagger import Tagger
+from reeltag.training.config import Optimisation, Recipe
+
+CONFIG = SynthConfig(videos=80, classes=5, rgb=8, audio=4, level="video", shards=2, held_out=0.2)
+ASKING = work.Asking(top_k=5, batch_size=7)
+COUNT = 2
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos") / "data"
+    write_corpus(folder, CONFIG, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One network without each of two folds."""
+    root, found = tmp_path_factory.mktemp("trained"), []
+    for fold in range(COUNT):
+        recipe = Recipe(
+            batch_size=8,
+            max_steps=10,
+            validate_every=NEVER,
+            fold=FoldConfig(count=COUNT, hold_out=fold),
+            optim=Optimisation(learning_rate=0.3),
+        )
+        out = root / str(fold)
+        out.mkdir()
+        train(out, data, family="logistic", model=logistic.Config(), recipe=recipe)
+        found.append(out)
+    return found
+
+
+@pytest.fixture(scope="module")
+def said(data: Path, trained: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("said")
+    work.predict_folds(out, data, *trained, splits=PUBLISHED_SPLITS, asking=ASKING)
+    return out
+
+
+def logits_of(run: Path, data: Path, split: str, rows: object = None) -> Iterator[tuple]:  # type: ignore[type-arg]
+    """Yield id, logits (C,) and labels (C,) of each video, asked one by one."""
+    tagger = Tagger.load(run / "run")
+    items = videos(open_index(data, quiet=True), split, rows=rows)  # type: ignore[arg-type]
+    for batch in Loader(items, batch_size=1):
+        assert batch.labels is not None
+        with torch.inference_mode():
+            yield batch.ids[0], tagger(batch.frames, batch.mask)[0], batch.labels[0].clone()
+
+
+def dense(file: Path) -> dict[str, np.ndarray]:
+    """Return the logits of all classes of each video of a file."""
+    found = {}
+    for rows in open_predictions(file).rows("videos"):
+        for at, name in enumerate(rows.ids.to_pylist()):
+            part = slice(rows.offsets[at], rows.offsets[at + 1])
+            found[name] = np.empty(CONFIG.classes, np.float32)
+            found[name][rows.classes[part]] = rows.scores[part]
+    return found
+
+
+def test_test_videos_get_the_mean_probability_and_its_cross_entropy(
+    data: Path, trained: list[Path], said: Path
+) -> None:
+    both = [[*logits_of(run, data, "test")] for run in trained]
+    found, losses = dense(said / "predictions.parquet"), np.load(said / "cross_entropy.npy")
+    assert len(found) == len(losses) == len(both[0]) == 16
+    for (name, one, labels), (_, other, _), loss in zip(*both, losses, strict=True):
+        mean = torch.logit((one.sigmoid() + other.sigmoid()).double() / 2)
+        np.testing.assert_allclose(found[name], mean, atol=1e-4)  # float32 beside float64
+        expected = binary_cross_entropy(mean[None].float(), labels[None]) / CONFIG.classes
+        assert loss == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_each_training_video_is_scored_by_the_network_that_has_not_seen_it(
+    data: Path, trained: list[Path], said: Path
+) -> None:
+    index = open_index(data, quiet=True)
+    found, seen = dense(said / "out_of_fold.parquet"), 0
+    for number, run in enumerate(trained):
+        fold = FoldConfig(count=COUNT, hold_out=number)
+        rows = held_out_rows(index, PUBLISHED_SPLITS, fold)
+        for name, logits, _ in logits_of(run, data, "train", rows):
+            np.testing.assert_allclose(found[name], logits, atol=1e-5)
+            seen += 1
+    assert seen == len(found) == 48
+
+
+def test_scores_have_the_cross_entropy_and_what_was_out_of_fold(
+    data: Path, said: Path, tmp_path: Path
+) -> None:
+    judging.score_videos(tmp_path, said, data, judges=Judges(), bootstrap=50)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["bce"] == pytest.approx(float(np.load(said / "cross_entropy.npy").mean()))
+    low, high = scores["bce_interval"]
+    assert low < scores["bce"] < high
+    assert 0 < scores["out_of_fold"] <= 1 and scores["out_of_fold"] != scores["gap@20"]
+
+
+def test_trees_that_are_grown_are_not_grown_again_and_give_soft_labels(
+    data: Path, said: Path, tmp_path: Path
+) -> None:
+    def stacked() -> None:
+        work.stack(
+            tmp_path,
+            data,
+            said,
+            other,
+            names=("a", "b"),
+            splits=PUBLISHED_SPLITS,
+            config=TreeConfig(num_trees=4, folds=COUNT, min_in_leaf=2),
+            threads=1,
+        )
+
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in ("predictions.parquet", "out_of_fold.parquet"):
+        (other / file).write_bytes((said / file).read_bytes())
+    stacked()
+    first = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
+    stamp = (tmp_path / "trees" / "trees.json").stat().st_mtime_ns
+    (tmp_path / "predictions.parquet").unlink()  # as if it had been stopped here
+    stacked()
+    assert (tmp_path / "trees" / "trees.json").stat().st_mtime_ns == stamp
+    assert all(path.read_bytes() == content for path, content in first.items())
+    work.soften_videos(
+        tmp_path, tmp_path / "out_of_fold.parquet", data, splits=PUBLISHED_SPLITS, top_k=3
+    )
+    rows = [*open_soft(tmp_path / "soft.parquet").rows()]
+    assert sum(map(len, rows)) == 48 and all((np.diff(of.bounds) == 3).all() for of in rows)
+
+
+def test_one_network_says_the_same_without_losses_and_is_asked_once(
+    data: Path, trained: list[Path], tmp_path: Path
+) -> None:
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        work.predict_videos(
+            tmp_path / name,
+            data,
+            trained[0],
+            splits=PUBLISHED_SPLITS,
+            asking=ASKING,
+            split="validate",
+            losses=name == "with",
+        )
+    files = [tmp_path / name / "predictions.parquet" for name in ("with", "without")]
+    one, other = map(dense, files)
+    assert one.keys() == other.keys() and len(one) == 16
+    assert all(np.array_equal(one[of], other[of]) for of in one)
+    told = [open_predictions(file).about for file in files]
+    assert told[0].run == told[1].run == str(trained[0] / "run")  # what `reeltag export` looks for
+    assert [path.name for path in files[1].parent.iterdir()] == ["predictions.parquet"]
+    stamp = files[1].stat().st_mtime_ns
+    work.predict_videos(
+        files[1].parent, data, trained[0], splits=PUBLISHED_SPLITS, asking=ASKING, losses=False
+    )
+    assert files[1].stat().st_mtime_ns == stamp
+
+
+def test_weights_are_learned_as_they_are_asked_to_be(
+    data: Path, trained: list[Path], tmp_path: Path
+) -> None:
+    held = []
+    for number, run in enumerate(trained):
+        held.append(tmp_path / f"held-{number}")
+        held[-1].mkdir()
+        work.predict_videos(
+            held[-1], data, run, splits=PUBLISHED_SPLITS, asking=ASKING, split="validate"
+        )
+    found = []
+    for number, steps in enumerate((SgdConfig(epochs=1), SgdConfig(epochs=90, batch_size=1))):
+        out = tmp_path / f"learned-{number}"
+        out.mkdir()
+        blends.learn_weights(
+            out, data, *held, method="weights", solver="sgd", splits=PUBLISHED_SPLITS, sgd=steps
+        )
+        found.append(blends.read_weights(out))
+        blends.combine(out, out, *held, top_k=3)
+        said = [*open_predictions(out / "predictions.parquet").rows("videos")]
+        assert all((np.diff(of.offsets) == 3).all() for of in said)
+    once, often = map(np.array, found)
+    assert np.abs(once - often).max() > 0.01  # one step of 1e-3, and 1440 of them
+
+
+def test_the_best_of_several_is_compared(
+    data: Path, trained: list[Path], said: Path, tmp_path: Path
+) -> None:
+    singles = []
+    for number, run in enumerate(trained):
+        out = tmp_path / str(number)
+        out.mkdir()
+        work.predict_videos(out, data, run, splits=PUBLISHED_SPLITS, asking=ASKING)
+        singles.append(out)
+    gaps = []
+    for out in singles:
+        judging.score_videos(out, out, data, judges=Judges(), bootstrap=0)
+        gaps.append(json.loads((out / "scores.json").read_text())["gap@20"])
+    judging.compare_with_best(tmp_path, data, said, *singles, judges=Judges(), bootstrap=5)
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert found["best"] == int(np.argmax(gaps))
+    assert found["difference"]["gap@20"]["against"] == pytest.approx(max(gaps))

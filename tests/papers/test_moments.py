@@ -1,0 +1,328 @@
+"""The moment finder: what teaches, what judges, numbers that follow the data, the last word."""
+
+import json
+import shlex
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reeltag.cli.main import run
+from reeltag.data.index import open_index
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.labels.folds import FoldConfig
+from reeltag.papers.common.splits.own_videos import OwnData, own_data
+from reeltag.papers.moments.config import Plan, sizes_for
+from reeltag.papers.moments.program import TINY, TINY_DATA, Config, solve
+from reeltag.papers.moments.tables import verdict
+from reeltag.pipeline.planning import plan
+from reeltag.pipeline.steps import Step, ordered
+from reeltag.training.batches import make_batches
+from reeltag.training.config import Recipe
+from tests.data.made import frame_record, rated_record, video_record, write_shard
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus named as published; test is rated."""
+    folder = tmp_path_factory.mktemp("moments") / "data"
+    write_corpus(folder, TINY_DATA, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unnamed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same videos in files of any name, without a test part."""
+    folder = tmp_path_factory.mktemp("own") / "my videos"
+    folder.mkdir()
+    shutil.copy(data / "vocabulary.csv", folder)
+    for name, other in (("train0000", "monday"), ("validate0000", "tuesday")):
+        shutil.copy(data / f"{name}.tfrecord", folder / f"{other}.tfrecord")
+    return folder
+
+
+def own(data: Path, *, without_ratings: bool = False) -> OwnData:
+    index = open_index(data, quiet=True)
+    return own_data(index, folds=5, without_ratings=without_ratings)
+
+
+def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
+    nodes = ordered(solve(data, config).steps)
+    return {node.name: node for node in nodes if isinstance(node, Step)}
+
+
+def learned(data: Path, recipe: Recipe) -> set[str]:
+    items = make_batches(open_index(data, quiet=True), replace(recipe, batch_size=1)).items
+    return set(items.ids(np.arange(len(items))))
+
+
+def test_no_video_that_judges_teaches_either_stage_and_the_final_fit_has_all(
+    unnamed: Path,
+) -> None:
+    found, index = graph(unnamed), open_index(unnamed, quiet=True)
+    told = own(unnamed)
+    judges = set(index.table["id"].filter(told.roles.judges.rows(index)).to_pylist())
+    recipes = {name: step.config["recipe"] for name, step in found.items() if "train" in name}
+    assert set(recipes) == {"train-I", "train-II", "train-final"} and len(judges) > 3
+    every = set(index.table["id"].to_pylist())
+    assert learned(unnamed, recipes["train-I"]) == every - judges
+    assert not learned(unnamed, recipes["train-II"]) & judges
+    assert (
+        learned(unnamed, recipes["train-final"]) == learned(unnamed, recipes["train-II"]) | judges
+    )
+    starts = [found[name].config["start"] for name in ("train-II", "train-final")]
+    assert starts == [found["train-I"]] * 2
+
+
+def test_where_test_is_rated_it_judges_and_all_other_ratings_teach(data: Path) -> None:
+    found, told = graph(data), own(data)
+    assert "train-final" not in found and not found["train-II"].config["recipe"].fold.count
+    assert told.roles.judges.split == "test" and told.roles.num_videos == TINY_DATA.videos * 0.4
+    assert learned(data, found["train-II"].config["recipe"]) <= {
+        f"validate-{number:06}" for number in range(TINY_DATA.videos)
+    }
+    assert all(
+        name.startswith("train") for name in learned(data, found["train-I"].config["recipe"])
+    )
+
+
+def test_ratings_beside_unrated_videos_of_one_file_are_held_out_of_whole_videos_too(
+    tmp_path: Path,
+) -> None:
+    ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
+    records = [rated_record(f"r{n}", 20, ratings) for n in range(30)]
+    write_shard(tmp_path / "all.tfrecord", [*records, *(frame_record(f"u{n}") for n in range(9))])
+    index, told = open_index(tmp_path, quiet=True), own(tmp_path)
+    judges = set(index.table["id"].filter(told.roles.judges.rows(index)).to_pylist())
+    recipe = graph(tmp_path)["train-I"].config["recipe"]
+    assert len(judges) == 6 and learned(tmp_path, recipe).isdisjoint(judges)
+    assert len(learned(tmp_path, recipe)) == 39 - 6
+    write_shard(tmp_path / "train0.tfrecord", [*records[:9], frame_record("t")])  # some here too
+    write_shard(tmp_path / "all.tfrecord", records[9:])
+    index, found = open_index(tmp_path, quiet=True), graph(tmp_path)
+    judges = set(index.table["id"].filter(own(tmp_path).roles.judges.rows(index)).to_pylist())
+    assert len(judges) == 6
+    assert (
+        learned(tmp_path, found["train-I"].config["recipe"])
+        == {
+            *(f"r{n}" for n in range(30)),
+            "t",
+        }
+        - judges
+    )
+    assert (told.ratings, told.classes, told.seconds) == (120, 2, 20)
+
+
+def test_videos_that_lie_there_twice_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
+    records = [rated_record(f"r{n}", 20, ratings) for n in range(30)]
+    twins = [frame_record(f"r{n}") for n in range(30)]
+    write_shard(tmp_path / "named" / "validate0.tfrecord", records)
+    write_shard(tmp_path / "named" / "train0.tfrecord", twins)
+    own(tmp_path / "named")
+    assert "6 of the 6 videos that judge are also among those to learn" in capsys.readouterr().err
+    write_shard(tmp_path / "unnamed" / "a.tfrecord", twins[:4])
+    write_shard(tmp_path / "unnamed" / "b.tfrecord", records)
+    own(tmp_path / "unnamed")
+    said = capsys.readouterr().err
+    assert "4 records with ratings are left out, 4 of them because" in said
+    assert "also among" not in said
+
+
+def test_rated_records_that_are_left_out_are_told_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
+    records = [rated_record(f"r{n}", 20, ratings) for n in range(30)]
+    lost = [rated_record("", 20, ratings, id=[]) for _ in range(2)]
+    write_shard(tmp_path / "a.tfrecord", [*records, *lost])
+    own(tmp_path)
+    said = capsys.readouterr().err
+    assert "2 records with ratings are left out: no id (2)" in said and "same id" not in said
+
+
+def test_ratings_beside_the_segments_that_are_scored_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings = [(5 * at + 3 * (at == 2), at % 2, float(at > 1)) for at in range(4)]
+    write_shard(tmp_path / "a.tfrecord", [rated_record(f"r{n}", 20, ratings) for n in range(30)])
+    own(tmp_path)
+    assert "30 of 120 ratings begin at no multiple of 5 s" in capsys.readouterr().err
+
+
+def test_numbers_follow_the_data_and_given_ones_stay(data: Path) -> None:
+    def sizes(
+        videos: int, ratings: int, config: Config | None = None, **facts: object
+    ) -> list[float]:
+        some, config = own(data), config or Config()
+        roles = replace(some.roles, num_videos=videos)
+        facts = {"ratings": ratings, "classes": 500, "widths": (1024, 128), **facts}
+        return list(vars(sizes_for(replace(some, roles=roles, **facts), config)).values())  # type: ignore[arg-type]
+
+    reels = [64, 1024, 80, 20.0, 2e-3, 80, 7.0, 2e-4]
+    assert sizes(4000, 5000, widths=(128,)) == reels
+    youtube = sizes(3_900_000, 237_788)
+    assert youtube[:4] == [128, 2048, 159, 5.0] and youtube[4] == pytest.approx(2e-4, rel=0.02)
+    assert youtube[5:7] == [159, 7.0] and youtube[7] == pytest.approx(2.9e-5, rel=0.02)
+    few = sizes(300, 200)
+    assert few == [48, 768, 16, 33.6, 2e-3, 16, 16.0, 2e-4]
+    assert 16.0 * 200 / 16 == 200  # steps on segments, at least
+    assert sizes(4000, 5000, classes=12)[1] == 192  # 16 C, to a multiple of 64
+    assert sizes(4000, 5000, widths=(40,))[1] == 320  # 8 D
+    given = Config(batch_size=8, rated_rate=0.1)
+    assert sizes(4000, 5000, given) == [64, 1024, 8, 20.0, 2e-3, 16, 7.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("widths", "groups"), [((1024, 128), 8), ((6,), 4), ((8, 3), 4), ((7, 3), 2), ((5,), 2)]
+)
+def test_frames_of_any_width_can_be_cut_into_groups(
+    data: Path, widths: tuple[int, ...], groups: int
+) -> None:
+    told = replace(own(data), widths=widths)
+    made = Plan(config=TINY, sizes=sizes_for(told, TINY), own=told)
+    assert made.model.groups == groups
+    replace(made.model, dims=widths)  # its own checks
+
+
+def test_long_videos_are_down_sampled_and_short_ones_are_not(data: Path) -> None:
+    for seconds, how in ((200.0, "stride"), (20.0, "all")):
+        told = replace(own(data), seconds=seconds)
+        assert Plan(config=TINY, sizes=sizes_for(told, TINY), own=told).videos().frames.how == how
+
+
+def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(unnamed: Path) -> None:
+    before = graph(unnamed)
+
+    def moved(**changes: object) -> set[str]:
+        after = graph(unnamed, replace(TINY, **changes))  # type: ignore[arg-type]
+        return {name for name, step in after.items() if step.key != before[name].key}
+
+    assert moved(device="cpu") == set() and moved(seed=1) == set(before)
+    assert moved(rated_rate=0.1) == {
+        *("train-II", "train-final", "predict_segments-II", "score-II", "compare-gains"),
+    }
+    assert moved(bootstrap=9) == {"score-I", "score-II", "score-copied", "compare-gains"}
+
+
+def test_without_ratings_the_video_model_is_judged_by_what_there_is(
+    data: Path, unnamed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(TINY, without_ratings=True)
+    assert set(graph(data, config)) == {
+        *("train-I", "predict_segments-I", "copy_video_scores-I"),
+        *("score-I", "score-copied", "compare-gains"),
+    }
+    assert graph(unnamed, config)["train-I"].config["recipe"].fold.count == 5  # they judge
+    (tmp_path / "data").mkdir()
+    shutil.copy(unnamed / "monday.tfrecord", tmp_path / "data")
+    assert set(graph(tmp_path / "data", config)) == {"train-I"}
+    options = ["--tiny", "--without-ratings", "--data", str(tmp_path / "data")]
+    assert run(["solve", "moments", *options, "--out", str(tmp_path / "out")]) == 0
+    out = capfd.readouterr().out
+    assert "how good it is cannot be told" in out and "reeltag moments" in out
+    ratings = [(0, 1, 1.0), (5, 1, 0.0)]
+    few = tmp_path / "few"
+    write_shard(few / "train0.tfrecord", [frame_record(f"{n}") for n in range(3)])
+    write_shard(few / "validate0.tfrecord", [rated_record(f"r{n}", 10, ratings) for n in range(3)])
+    told = own(few, without_ratings=True)
+    assert told.judged and told.roles.judges.fold == FoldConfig()  # none of them has taught
+
+
+def test_it_ends_with_a_plain_word_and_commands_that_work(
+    unnamed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "my work"
+    assert run(["solve", "moments", "--tiny", "--data", str(unnamed), "--out", str(out)]) == 0
+    said = capfd.readouterr().out
+    assert "copied clip score" in said and "The finder has MAP 0." in said
+    assert "The final model was then fitted on all ratings" in said
+    first, *_, last = [line for line in said.splitlines() if line.startswith("  reeltag")]
+    assert run([*shlex.split(first)[1:], "--json"]) == 0
+    (found,) = json.loads(capfd.readouterr().out)["classes"]
+    assert len(found["moments"]) == 20
+    assert shlex.split(last)[:3] == ["reeltag", "report", str(out)]
+    saved = json.loads((out / "moments.json").read_text())
+    good, gains = saved["tables"]
+    figures = {line["name"].split(":")[0]: line["ours"][0] for line in good["lines"]}
+    best = figures["moment finder"]
+    gained = {line["name"]: line["ours"][0] for line in gains["lines"]}
+    assert gained["over stage I"] == pytest.approx(best - figures["stage I"])
+    copied = figures["copied clip score"]
+    assert gained["over the copied clip score"] == pytest.approx(best - copied)
+    assert "The finder has MAP" in saved["closing"]
+    less = ["--tiny", "--without-ratings", "--data", str(unnamed), "--out", str(out), "--json"]
+    assert run(["solve", "moments", *less]) == 0
+    gains = json.loads(capfd.readouterr().out)["tables"][1]
+    (line,) = gains["lines"]
+    assert line["name"] == "over the copied clip score"
+    assert line["ours"] == pytest.approx([figures["stage I"] - copied])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (0.1, 0.2, "It is better than stage I."),
+        (-0.1, 0.1, "Whether it is better than stage I cannot be told"),
+        (-0.2, -0.1, "It is worse than stage I"),
+        (None, None, "Whether it is better than stage I cannot be told"),
+    ],
+)
+def test_the_word_follows_the_interval(low: float | None, high: float | None, told: str) -> None:
+    assert told in verdict(0.5, [("stage I", low, high)], taught=True)
+    assert "rate more segments" in verdict(float("nan"), [("stage I", low, high)], taught=True)
+
+
+def test_a_plan_knows_the_cost_of_every_step(unnamed: Path, tmp_path: Path) -> None:
+    made = plan(solve(unnamed, TINY).steps, tmp_path)
+    assert made.unknown == 0 and 0 < made.seconds < 60
+
+
+def rated(count: int, score: float = 1.0, videos: int = 10, category: int = 1) -> list[bytes]:
+    """Return videos with so many ratings in all, the second half of each as the score says."""
+    each = count // videos
+    ratings = [(5 * n, category, 1.0 if n < each // 2 else score) for n in range(each)]
+    return [rated_record(f"r{n}", 5 * each, ratings) for n in range(videos)]
+
+
+def nameless(count: int) -> list[bytes]:
+    return [frame_record("", id=[]) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        ({"a": [frame_record("a")]}, "holds no rating of any segment"),
+        ({"a": [frame_record("a")], "b": rated(90, 0.0)}, "holds 90 ratings of segments"),
+        ({"a": rated(100)}, "all of the 100 ratings say yes"),
+        ({"a": rated(100, 0.3)}, "all of the 100 ratings say yes"),  # any score above 0 is a yes
+        ({"a": rated(100, 0.0, videos=4)}, "are of 4 videos; one of 5 parts"),
+        ({"a": rated(100, 0.0, category=7)}, "outside the vocabulary of 3 classes"),
+        ({"a": [video_record("a")]}, "one vector a video"),
+        ({"a": [frame_record("a", labels=())], "test": rated(100, 0.0)}, "has a video label"),
+        (
+            {"a": nameless(4)},
+            "none of the 4 records to learn from can be used: no id (4)",
+        ),
+    ],
+)
+def test_bad_data_are_refused_with_what_is_needed(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    records: dict[str, Iterable[bytes]],
+    told: str,
+) -> None:
+    (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n")
+    for name, some in records.items():
+        write_shard(tmp_path / f"{name}.tfrecord", [*some])
+    out = tmp_path / "work"
+    assert run(["solve", "moments", "--data", str(tmp_path), "--out", str(out)]) == 2
+    said = " ".join(capfd.readouterr().err.split())
+    assert told in said and "Traceback" not in said and not out.exists()
+    if "ratings say" in told or "holds" in told:
+        assert "segment_start_times" in said and "--without-ratings" in said

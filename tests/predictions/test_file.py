@@ -1,0 +1,206 @@
+"""Prediction files: what is written is read back, and what is broken is refused by name."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from reeltag.core.errors import DataError
+from reeltag.predictions.file import (
+    SCHEMA,
+    About,
+    Rows,
+    open_predictions,
+    prediction_writer,
+)
+
+ABOUT = About(num_classes=10, top_k=2, family="moe", run="RUN", data="DATA", split="test")
+
+
+def rows_of(ids: str, starts: list[int] | None, first_class: int = 0) -> Rows:
+    """One row a letter of `ids`, two classes each."""
+    classes = np.arange(2 * len(ids), dtype=np.int32).reshape(-1, 2) % 2 + first_class
+    scores = np.tile(np.array([2.5, -1.0], np.float32), (len(ids), 1))
+    return Rows.of_matrix(
+        list(ids), None if starts is None else np.array(starts, np.int32), classes, scores
+    )
+
+
+def write_table(path: Path, *, metadata: dict[bytes, bytes] | None = None, **columns: Any) -> Path:
+    """A prediction file by hand, so that it may be wrong."""
+    there = {"id": ["a"], "start_s": [None], "classes": [[1, 2]], "scores": [[1.0, 0.5]]}
+    table = pa.table({name: pa.array(columns.get(name, there[name])) for name in there})
+    pq.write_table(table.replace_schema_metadata(metadata or ABOUT.to_metadata()), path)
+    return path
+
+
+def test_videos_and_segments_come_back_as_they_were_written(tmp_path: Path) -> None:
+    with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
+        writer.write(rows_of("ab", None))
+        writer.write(rows_of("c", None, first_class=7))
+        writer.write(rows_of("aab", [0, 5, 0]))
+    found = open_predictions(tmp_path / "p.parquet")
+    assert found.about == ABOUT
+    videos = list(found.rows("videos"))
+    assert [name for rows in videos for name in rows.ids.to_pylist()] == ["a", "b", "c"]
+    assert all(rows.starts is None for rows in videos)
+    assert np.concatenate([rows.classes for rows in videos]).tolist() == [0, 1, 0, 1, 7, 8]
+    (segments,) = found.rows("segments")
+    assert segments.ids.to_pylist() == ["a", "a", "b"]
+    assert segments.starts is not None and segments.starts.tolist() == [0, 5, 0]
+    assert segments.offsets.tolist() == [0, 2, 4, 6]
+    assert segments.scores.tolist() == [2.5, -1.0] * 3
+
+
+def test_any_other_tool_sees_the_documented_columns(tmp_path: Path) -> None:
+    with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
+        writer.write(rows_of("a", None))
+        writer.write(rows_of("a", [5]))
+    table = pq.read_table(tmp_path / "p.parquet")
+    assert table.schema.remove_metadata().equals(SCHEMA)
+    assert table.to_pylist() == [
+        {"id": "a", "start_s": None, "classes": [0, 1], "scores": [2.5, -1.0]},
+        {"id": "a", "start_s": 5, "classes": [0, 1], "scores": [2.5, -1.0]},
+    ]
+    assert b'"scores": "logit"' in table.schema.metadata[b"reeltag"]
+    assert b'"num_classes": 10' in table.schema.metadata[b"reeltag"]
+
+
+def test_videos_after_segments_are_a_mistake_of_the_caller(tmp_path: Path) -> None:
+    with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
+        writer.write(rows_of("a", [0]))
+        with pytest.raises(ValueError, match="before those of segments"):
+            writer.write(rows_of("a", None))
+
+
+def test_pairs_are_filtered_within_their_rows() -> None:
+    rows = rows_of("abc", [0, 5, 10])
+    kept = rows.where(np.array([True, True, False, False, False, True]))
+    assert kept.offsets.tolist() == [0, 2, 2, 3]
+    full = kept.without_empty()
+    assert full.ids.to_pylist() == ["a", "c"]
+    assert full.starts is not None and full.starts.tolist() == [0, 10]
+    assert full.offsets.tolist() == [0, 2, 3]
+    assert full.classes.tolist() == [0, 1, 1]
+    assert full.row_of_pair().tolist() == [0, 0, 1]
+    assert full.to_arrow().to_pylist()[1]["classes"] == [1]
+
+
+def test_columns_of_pandas_types_are_read_as_well(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "p.parquet", start_s=[35])  # int64 and double lists
+    (rows,) = open_predictions(path).rows("segments")
+    assert rows.starts is not None and rows.starts.tolist() == [35]
+    assert rows.scores.dtype == np.float32
+    assert not open_predictions(path).holds("videos")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule"),
+    [
+        ({"scores": [[1.0]]}, "differ in number"),
+        ({"classes": [[1, 10]]}, r"classes 1\.\.10, outside 0\.\.9"),
+        ({"classes": [[-1, 2]]}, r"classes -1\.\.2"),
+        ({"scores": [[1.0, float("nan")]]}, "score that is a number"),
+        ({"id": pa.array([None], pa.string())}, "without an id"),
+    ],
+)
+def test_broken_rows_are_refused(tmp_path: Path, columns: dict[str, Any], rule: str) -> None:
+    path = write_table(tmp_path / "p.parquet", **columns)
+    with pytest.raises(DataError, match=rule):
+        list(open_predictions(path).rows("videos"))
+
+
+def test_rows_may_be_empty(tmp_path: Path) -> None:
+    scores: list[list[float]] = [[], [1.0], [], [3.0, 2.0], []]
+    classes = [list(range(len(row))) for row in scores]
+    rows: dict[str, Any] = {
+        "id": list("abcde"),
+        "start_s": [None] * 5,
+        "classes": classes,
+        "scores": scores,
+    }
+    (found,) = open_predictions(write_table(tmp_path / "p.parquet", **rows)).rows("videos")
+    assert found.offsets.tolist() == [0, 0, 1, 1, 3, 3]
+
+
+def test_what_is_no_prediction_file_is_refused(tmp_path: Path) -> None:
+    for path, words in ((tmp_path / "absent", "is not there"), (tmp_path, "is a folder, not a")):
+        with pytest.raises(DataError) as told:
+            open_predictions(path)
+        assert str(told.value).startswith(f"{path}: {words}") and "rrno" not in str(told.value)
+        assert "reeltag predict RUN" in told.value.hint
+    (tmp_path / "text").write_text("VideoId,LabelConfidencePairs\n")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        open_predictions(tmp_path / "text")
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "other")
+    with pytest.raises(
+        DataError, match=r"lacks the columns start_s, classes(.|\n)*reeltag predict"
+    ):
+        open_predictions(tmp_path / "other")
+
+
+def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    with prediction_writer(path, ABOUT) as writer:
+        writer.write(rows_of("abcdefghij" * 50, None))
+    content = bytearray(path.read_bytes())
+    columns = pq.read_metadata(path).row_group(0)
+    for number in range(columns.num_columns):
+        column = columns.column(number)
+        first = column.dictionary_page_offset or column.data_page_offset
+        content[first : first + column.total_compressed_size] = (
+            b"\xff" * column.total_compressed_size
+        )
+    path.write_bytes(content)
+    found = open_predictions(path)  # its end, where the columns are described, is sound
+    with pytest.raises(DataError, match=r"p\.parquet: cannot be read(.|\n)*reeltag predict"):
+        list(found.rows("videos"))
+
+
+def test_scores_of_unknown_meaning_are_refused(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "p.parquet", metadata={b"pandas": b"{}"})
+    with pytest.raises(DataError, match="does not say what its scores are"):
+        open_predictions(path)
+    metadata = {b"reeltag": b'{"scores": "probability", "num_classes": 3}'}
+    with pytest.raises(DataError, match=r"must be 'logit', got 'probability'\n  Pred"):
+        open_predictions(write_table(tmp_path / "p.parquet", metadata=metadata))
+
+
+def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
+            writer.write(rows_of("a", None))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from reeltag.core.errors import OutputError
+from reeltag.predictions.file import prediction_writer
+from tests.inference.test_predictions import ABOUT, rows_of
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+path = Path({str(tmp_path)!r}) / "p.parquet"
+try:
+    with prediction_writer(path, ABOUT) as writer:
+        for number in range(200):
+            writer.write(rows_of("abcdefghij" * 20, list(range(number, number + 200))))
+            writer.flush()
+except OutputError as error:
+    print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert "cannot be written" in told and "p.parquet" in told
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,336 @@
+"""Soft labels in training: what a batch asks for, and files that do not belong to the data."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.index import Index
+from reeltag.data.items import VideoSet
+from reeltag.data.splits import Splits
+from reeltag.labels.folds import FoldConfig
+from reeltag.soft_labels import training as soft_labels
+from reeltag.soft_labels.file import AboutSoft, soft_writer
+from reeltag.soft_labels.rows import SCHEMA, SoftRows
+from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.training.batches import make_batches
+from reeltag.training.config import Recipe
+from reeltag.training.relabelling import MendingConfig
+from tests.data.corpora import NUM_CLASSES, Corpus, a_video, frame_corpus
+
+NAMES = tuple(f"c{number}" for number in range(NUM_CLASSES))
+Row = tuple[str, int | None, dict[int, float], int | None]
+ALL = Splits(train="rated*,train*", validate="validate*", test="test*")
+RATED = Splits(train="rated*", validate="validate*", test="test*")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return frame_corpus(
+        tmp_path_factory.mktemp("soft"),
+        {
+            "rated0": [a_video("r", 30, [(5, 3, 1.0), (5, 4, 0.0), (20, 2, 1.0)])],
+            "test0": [a_video("t", 30)],
+            "train0": [a_video("a", 30), a_video("b", 28)],
+            "train1": [a_video("c", 12), a_video("d", 30)],
+            "validate0": [a_video("e", 30, [(0, 1, 1.0)])],
+        },
+    )
+
+
+def store(path: Path, rows: list[Row], **about: Any) -> SoftLabelConfig:
+    made = AboutSoft(**{"class_names": NAMES, **about})
+    columns = [
+        {"id": i, "start_s": s, "classes": [*p], "probs": [*p.values()], "drawn_for": d}
+        for i, s, p, d in rows
+    ]
+    with soft_writer(path, made) as writer:
+        writer.write(SoftRows.from_arrow(pa.RecordBatch.from_pylist(columns, schema=SCHEMA)))
+    return SoftLabelConfig(file=str(path))
+
+
+SEGMENTS: list[Row] = [
+    ("d", 10, {1: 0.25, 7: 0.5}, 1),
+    ("a", 25, {2: 1.0}, 2),
+    ("b", 25, {3: 0.125, 4: 0.0}, 3),  # three frames long
+    ("r", 5, {3: 0.75}, 3),  # rated too
+]
+VIDEOS: list[Row] = [("a", None, {0: 0.5, 5: 0.25}, None), ("c", None, {}, None)]
+
+
+def train_items(index: Index, soft: SoftLabelConfig, **recipe: Any) -> VideoSet:
+    chosen: dict[str, Any] = {"items": "segments", "batch_size": 1, "splits": RATED, **recipe}
+    return make_batches(index, Recipe(soft=soft, **chosen)).items
+
+
+def one_epoch(index: Index, recipe: Recipe) -> list[FrameBatch]:
+    batches = make_batches(index, recipe).train
+    return [
+        dataclasses.replace(
+            batch,
+            **{name: getattr(batch, name).clone() for name in ("labels", "weights", "frames")},
+        )
+        for batch in batches
+    ]
+
+
+def test_an_epoch_is_the_rated_and_the_soft_segments_shuffled(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    soft = store(tmp_path / "s", SEGMENTS)
+    recipe = Recipe(items="segments", batch_size=1, splits=RATED, soft=soft)
+    asked = {}
+    for batch in one_epoch(corpus.index, recipe):
+        assert batch.labels is not None and batch.weights is not None and batch.starts is not None
+        classes = batch.weights[0].nonzero().flatten().tolist()
+        assert set(batch.weights.unique().tolist()) <= {0.0, 1.0}
+        key = (batch.ids[0], tuple((c, float(batch.labels[0, c])) for c in classes))
+        asked[key] = batch.frames[0, : int(batch.mask.sum())].numpy()
+    assert set(asked) == {
+        ("r", ((3, 1.0), (4, 0.0))),
+        ("r", ((2, 1.0),)),
+        ("d", ((1, 0.25), (7, 0.5))),
+        ("a", ((2, 1.0),)),
+        ("b", ((3, 0.125), (4, 0.0))),
+        ("r", ((3, 0.75),)),
+    }
+    for (name, wanted), start in ((("a", ((2, 1.0),)), 25), (("b", ((3, 0.125), (4, 0.0))), 25)):
+        frames = corpus.videos[name].frames[start : start + 5]
+        assert np.array_equal(asked[name, wanted], frames)
+
+
+def test_without_rated_segments_the_soft_ones_are_all(corpus: Corpus, tmp_path: Path) -> None:
+    soft = store(tmp_path / "s", SEGMENTS)
+    splits = Splits(train="train*", validate="validate*", test="test*")
+    items = train_items(corpus.index, soft, splits=splits)
+    assert sorted(items.ids(np.arange(len(items)))) == ["a", "b", "d", "r"]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_segments_weigh_what_is_asked_for(corpus: Corpus, tmp_path: Path, weight: float) -> None:
+    soft = dataclasses.replace(store(tmp_path / "s", SEGMENTS), weight=weight)
+    targets = train_items(corpus.index, soft).targets
+    assert targets is not None
+    expected = [1.0] * 3 + ([weight] * 6 if weight else [])  # ratings, and soft classes
+    assert sorted(targets.given_weights()) == sorted(expected)
+
+
+def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_unrated(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft = dataclasses.replace(store(tmp_path / "s", SEGMENTS), weight=0.5)
+    labels = MendingConfig(rated_weight=2.5, unrated_weight=0.125)
+    items = train_items(corpus.index, soft, labels=labels)
+    assert items.targets is not None
+    found = {
+        (items.ids(np.array([item]))[0], int(items.second[item]), int(of)): float(weight)
+        for item, of, weight in zip(
+            items.targets.item(), items.targets.classes, items.targets.given_weights(), strict=True
+        )
+    }
+    rated = {("r", 5, 4): 2.5, ("r", 20, 2): 2.5}
+    taught = {(i, s, of): 0.5 for i, s, probs, _ in SEGMENTS for of in probs if i != "r"}
+    assert found.items() >= (rated | taught).items()
+    # the segment that is both rated and soft is two items, and each has its weight
+    twice = (items.targets.item()[items.targets.classes == 3]).tolist()
+    weights = items.targets.given_weights()[items.targets.classes == 3].tolist()
+    assert sorted(weights) == [0.5, 0.5, 2.5] and len(twice) == 3
+    assert (items.targets.given_rest() == 0.125).all()
+    told = capsys.readouterr().err
+    assert "labels: rated classes weigh 2.5, unrated ones 0.125" in told
+    assert "soft segments: soft labels keep their weight, unrated ones 0.125" in told
+
+
+def test_weak_negatives_are_those_of_the_soft_segments_own_video(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    soft = store(tmp_path / "s", SEGMENTS)
+    items = train_items(corpus.index, soft, labels=MendingConfig(weak_negatives=1.0))
+    assert items.targets is not None
+    for item, name in enumerate(items.ids(np.arange(len(items)))):
+        absent = NUM_CLASSES - len(corpus.videos[name].labels)
+        assert items.targets.given_rest()[item] == np.float32(1 / absent)
+
+
+def test_equal_draws_again_from_the_file(corpus: Corpus, tmp_path: Path) -> None:
+    rows: list[Row] = [("d", 5 * n, {n % 2: 0.5, 9: 0.5}, n % 2) for n in range(6)]
+    soft = store(tmp_path / "s", rows, segment_classes=(0, 1))
+    items = train_items(corpus.index, dataclasses.replace(soft, equal=2))
+    assert len(items) == 2 + 2 * 2 and items.targets is not None
+    assert set(items.targets.classes) == {2, 3, 4, 0, 1}  # 9 is in no list
+    kept = dataclasses.replace(soft, equal=2, keep_outside=True)
+    assert 9 in train_items(corpus.index, kept).targets.classes  # type: ignore[union-attr]
+
+
+def test_segments_of_videos_that_judge_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    for name, split in (("e", "validate"), ("t", "test")):
+        soft = store(tmp_path / name, [*SEGMENTS, (name, 5, {1: 0.5}, 1)])
+        with pytest.raises(
+            ConfigError, match=f"1 soft segments are of videos of .*'{split}'.*'{name}'"
+        ):
+            train_items(corpus.index, soft)
+
+
+def test_a_video_that_stands_in_a_judging_shard_too_is_refused(tmp_path: Path) -> None:
+    copies = frame_corpus(
+        tmp_path / "data",
+        {"train0": [a_video("a", 30, [(5, 3, 1.0)])], "validate0": [a_video("a", 30)]},
+    )
+    soft = store(tmp_path / "s", [("a", 5, {1: 0.5}, 1)])
+    with pytest.raises(ConfigError, match="'validate', the first of 'a'"):
+        train_items(copies.index, soft, splits=Splits())
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule"),
+    [
+        ([(f"x{n}", 5, {1: 0.5}, 1) for n in range(5)],
+         "5 of 9 soft labels are of ids that are not in the data: 'x0', 'x1', 'x2', ..."),
+        ([("c", 15, {1: 0.5}, 1)], "1 of 5 soft labels begin after the end of their video: 'c'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_to_the_data_is_refused_or_left_out(
+    corpus: Corpus,
+    tmp_path: Path,
+    rows: list[Row],
+    rule: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    soft = store(tmp_path / "s", SEGMENTS + rows)
+    with pytest.raises(DataError, match=rf"{rule}(.|\n)*--soft.ignore-unknown"):
+        train_items(corpus.index, soft)
+    items = train_items(corpus.index, dataclasses.replace(soft, ignore_unknown=True))
+    assert len(items) == 3 + len(SEGMENTS) - 1
+    assert rule in capfd.readouterr().err
+
+
+def test_a_segment_or_video_that_stands_twice_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    soft = store(tmp_path / "s", [*SEGMENTS, SEGMENTS[1]])
+    with pytest.raises(DataError, match="more than one row for the segment at 25 s of .*'a'"):
+        train_items(corpus.index, soft)
+    soft = store(tmp_path / "v", [*VIDEOS, VIDEOS[0]])
+    with pytest.raises(DataError, match="more than one row for the video 'a'"):
+        train_items(corpus.index, soft, items="videos", splits=ALL)
+
+
+def test_a_file_of_other_classes_or_kinds_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    fewer = store(tmp_path / "fewer", SEGMENTS, class_names=NAMES[:-1])
+    with pytest.raises(DataError, match="is about 11 classes; the data have 12"):
+        train_items(corpus.index, fewer)
+    other = store(tmp_path / "other", SEGMENTS, class_names=("Zebra", *NAMES[1:]))
+    with pytest.raises(DataError, match="knows class 0 as 'Zebra'; in the data it is 'c0'"):
+        train_items(corpus.index, other)
+    with pytest.raises(ConfigError, match="holds no row of a whole video"):
+        train_items(corpus.index, store(tmp_path / "s", SEGMENTS), items="videos")
+    with pytest.raises(ConfigError, match="holds no row of a segment"):
+        train_items(corpus.index, store(tmp_path / "v", VIDEOS))
+
+
+def dense(items: VideoSet) -> dict[str, dict[int, float]]:
+    """Return the targets that are not 0, by id."""
+    targets, found = items.targets, dict[str, dict[int, float]]()
+    assert targets is not None and not targets.weighted
+    for number, name in enumerate(items.ids(np.arange(len(items)))):
+        entries = slice(targets.bounds[number], targets.bounds[number + 1])
+        values = targets.given_values()[entries].tolist()
+        found[name] = {
+            c: v for c, v in zip(targets.classes[entries].tolist(), values, strict=True) if v
+        }
+    return found
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
+    corpus: Corpus,
+    tmp_path: Path,
+    weight: float,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(soft_labels, "_AT_ONCE", 2)  # videos at a time
+    soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=weight)
+    found = dense(train_items(corpus.index, soft, items="videos", splits=ALL))
+    taught = {name: probs for name, _, probs, _ in VIDEOS}
+    for name in "rabcd":
+        labels, expected = corpus.videos[name].labels, dict[int, float]()
+        for of in range(NUM_CLASSES):  # the rule, class by class
+            hard, share = float(of in labels), weight if name in taught else 0.0
+            expected[of] = share * taught.get(name, {}).get(of, 0.0) + (1 - share) * hard
+        assert found[name] == pytest.approx({c: v for c, v in expected.items() if v})
+    told = "2 of 5 training videos have soft labels; the others keep their own"
+    assert (told in capfd.readouterr().err) == (weight > 0)
+
+
+def test_labels_are_made_noisy_before_soft_ones_are_mixed_in(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    noise = MendingConfig(noise_precision=0.5, noise_recall=0.5)
+    plain = {"items": "videos", "splits": ALL, "labels": noise}
+    noisy = dense(train_items(corpus.index, SoftLabelConfig(), **plain))
+    soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.25)
+    found = dense(train_items(corpus.index, soft, **plain))
+    taught = {name: probs for name, _, probs, _ in VIDEOS}
+    assert noisy != {name: dict.fromkeys(corpus.videos[name].labels, 1.0) for name in noisy}
+    for name, hard in noisy.items():
+        share = 0.25 if name in taught else 0.0
+        classes = hard.keys() | (taught.get(name, {}) if share else {}).keys()
+        expected = {
+            c: share * taught.get(name, {}).get(c, 0.0) + (1 - share) * hard.get(c, 0.0)
+            for c in classes
+        }
+        assert found.get(name, {}) == pytest.approx({c: v for c, v in expected.items() if v})
+
+
+def test_a_weight_of_0_is_plain_training_to_the_bit(corpus: Corpus, tmp_path: Path) -> None:
+    soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.0)
+    plain = train_items(corpus.index, SoftLabelConfig(), items="videos", splits=ALL).targets
+    found = train_items(corpus.index, soft, items="videos", splits=ALL).targets
+    assert plain is not None and found is not None and found.values is None
+    assert np.array_equal(plain.classes, found.classes)
+    assert np.array_equal(plain.bounds, found.bounds) and not found.weighted
+
+
+def test_the_held_out_fold_is_trained_on_in_no_way(corpus: Corpus, tmp_path: Path) -> None:
+    splits = Splits(train="train*", validate="validate*", test="test*")
+    soft = store(tmp_path / "s", SEGMENTS)
+    seen = []
+    for hold_out in range(2):
+        fold = FoldConfig(count=2, hold_out=hold_out)
+        plain = train_items(
+            corpus.index, SoftLabelConfig(), items="videos", splits=splits, fold=fold
+        )
+        ids = set(plain.ids(np.arange(len(plain))))
+        items = train_items(corpus.index, soft, splits=splits, fold=fold)
+        assert set(items.ids(np.arange(len(items)))) <= ids | {"r"}
+        seen.append(ids)
+    assert seen[0] | seen[1] == set("abcd") and not seen[0] & seen[1]
+
+
+def test_validation_is_never_softened(corpus: Corpus, tmp_path: Path) -> None:
+    soft = store(tmp_path / "v", [*VIDEOS, ("e", None, {9: 0.5}, None)])
+    recipe = Recipe(batch_size=1, splits=ALL, soft=soft)
+    validate = make_batches(corpus.index, recipe).validate
+    assert validate is not None
+    labels = next(iter(validate)).labels
+    assert labels is not None
+    assert tuple(labels[0].nonzero().flatten().tolist()) == corpus.videos["e"].labels
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"weight": 1.5}, r"soft.weight must be in \[0, 1\], got 1.5"),
+        ({"weight": float("nan")}, r"soft.weight must be in \[0, 1\], got nan"),
+        ({"equal": -1}, "soft.equal must be >= 0, got -1"),
+        ({"equal": 3}, "soft.equal draws from a file"),
+        ({"file": "s", "keep_outside": True}, "no effect without --soft.equal"),
+    ],
+)
+def test_options_out_of_range_are_named(options: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        SoftLabelConfig(**options)

@@ -1,0 +1,56 @@
+"""Fake videos neither teach nor judge where that is asked for."""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.index import Index
+from reeltag.labels.folds import FoldConfig
+from reeltag.training.batches import make_batches
+from reeltag.training.config import Recipe
+from tests.data.blank import NAMES, write_faked
+
+RECIPE = Recipe(batch_size=2, fake_std=0.1)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    return write_faked(tmp_path_factory.mktemp("faked") / "data")
+
+
+def taught(index: Index, recipe: Recipe) -> set[str]:
+    items = make_batches(index, recipe).items
+    return set(items.ids(np.arange(len(items))))
+
+
+def judging(index: Index, recipe: Recipe) -> set[str]:
+    loader = make_batches(index, recipe).validate
+    assert loader is not None
+    return {name for batch in loader for name in batch.ids}
+
+
+@pytest.mark.parametrize("items", ["videos", "segments"])
+def test_they_are_left_out_of_both_splits(
+    index: Index, items: Literal["videos", "segments"]
+) -> None:
+    recipe = dataclasses.replace(RECIPE, items=items)
+    assert taught(index, recipe) == {n for n in NAMES["train0"] if "fake" not in n}
+    assert judging(index, recipe) == {"i", "j", "l"}
+    without = dataclasses.replace(recipe, fake_std=0.0)
+    assert taught(index, without) == set(NAMES["train0"])
+    assert judging(index, without) == set(NAMES["validate0"])
+
+
+def test_a_fold_is_left_out_beside_them(index: Index) -> None:
+    fold = FoldConfig(count=2, hold_out=0)
+    half = taught(index, dataclasses.replace(RECIPE, fake_std=0.0, fold=fold))
+    found = taught(index, dataclasses.replace(RECIPE, fold=fold))
+    assert found == {name for name in half if "fake" not in name} and len(found) < 6
+
+
+def test_a_limit_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
+        Recipe(fake_std=-0.1)

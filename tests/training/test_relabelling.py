@@ -1,0 +1,371 @@
+"""Mended labels: only of training items, as the flags say, and by default not at all."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from reeltag.cli.train import Train
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.index import Index, open_index
+from reeltag.data.items import VideoSet, rated_segments, videos
+from reeltag.data.splits import Splits
+from reeltag.data.vocabulary import find_vocabulary
+from reeltag.labels.cooccurrence import count_cooccurrence
+from reeltag.labels.correlated import correlated
+from reeltag.labels.correlation import Correlation
+from reeltag.labels.targets import Targets
+from reeltag.models import logistic
+from reeltag.tagger.tagger import read_config
+from reeltag.training import relabelling as mending
+from reeltag.training.batches import make_batches
+from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.fit import train
+from reeltag.training.relabelling import MendingConfig, mended
+from reeltag.training.run_folder import read_recipe
+from tests.labels.test_targets import listed
+
+SPLITS = Splits(train="validate*", validate="test*", test="train*")  # where segments are rated
+RECIPE = Recipe(
+    splits=SPLITS,
+    items="segments",
+    batch_size=8,
+    max_steps=5,
+    optim=Optimisation(learning_rate=0.05),
+)
+
+
+@pytest.fixture(scope="module")
+def index(corpus: Path) -> Index:
+    return open_index(corpus, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def segments(index: Index) -> VideoSet:
+    return rated_segments(index, splits=SPLITS)
+
+
+@pytest.fixture(scope="module")
+def whole(index: Index) -> VideoSet:
+    return videos(index, splits=SPLITS)
+
+
+@pytest.fixture(scope="module")
+def correlation(index: Index, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Correlations of the corpus, as `reeltag labels` writes them."""
+    vocabulary = find_vocabulary(index.root, index.num_classes)
+    assert vocabulary is not None
+    every = videos(index, "all")
+    counts = count_cooccurrence(*every.records.lists("labels"), index.num_classes)
+    path = tmp_path_factory.mktemp("labels") / "correlation.parquet"
+    Correlation(counts, vocabulary.names, len(every)).save(path)
+    return path
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(mending, "say", lines.append)
+    return lines
+
+
+def targets_of(items: VideoSet) -> Targets:
+    assert items.targets is not None
+    return items.targets
+
+
+def trained(out: Path, corpus: Path, recipe: Recipe = RECIPE) -> dict[str, Tensor]:
+    """Return the weights after a few steps."""
+    train(corpus, out, "logistic", logistic.TINY, recipe)
+    return load_file(out / "model.safetensors")
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def test_by_default_the_items_come_back_as_they_are(
+    segments: VideoSet, whole: VideoSet, said: list[str]
+) -> None:
+    assert mended(segments, MendingConfig()) is segments
+    assert mended(whole, MendingConfig()) is whole
+    assert not said
+
+
+def test_training_without_options_is_training_without_mending(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = trained(tmp_path / "with", corpus)
+    monkeypatch.setattr("reeltag.training.batches.mended", lambda items, _: items)
+    assert_same(plain, trained(tmp_path / "without", corpus))
+
+
+def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
+    corpus: Path, index: Index, tmp_path: Path
+) -> None:
+    names = find_vocabulary(index.root, index.num_classes)
+    assert names is not None
+    apart = count_cooccurrence(np.array([0, 1]), np.array([0]), index.num_classes)
+    Correlation(apart, names.names, 1).save(tmp_path / "apart.parquet")
+    config = MendingConfig(correlation=str(tmp_path / "apart.parquet"), correlation_weight=1.0)
+    weights = trained(tmp_path / "run", corpus, replace(RECIPE, labels=config))
+    assert_same(weights, trained(tmp_path / "plain", corpus))
+
+
+def test_equal_weights_train_as_the_starter_code_does(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    equal = replace(RECIPE, labels=MendingConfig(unrated_weight=1.0))
+    weights = trained(tmp_path / "equal", corpus, equal)
+
+    def every_class_counts(items: VideoSet, _: object) -> VideoSet:
+        return replace(items, targets=replace(targets_of(items), rest=1.0))
+
+    monkeypatch.setattr("reeltag.training.batches.mended", every_class_counts)
+    assert_same(weights, trained(tmp_path / "starter", corpus))
+    monkeypatch.undo()
+    masked = trained(tmp_path / "masked", corpus)
+    assert any(not torch.equal(tensor, weights[name]) for name, tensor in masked.items())
+
+
+def test_only_training_items_are_mended(index: Index, correlation: Path) -> None:
+    config = MendingConfig(rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation))
+    batches = make_batches(index, replace(RECIPE, labels=config))
+    assert batches.validate is not None
+    for batch in batches.validate:
+        assert batch.weights is not None and set(batch.weights.unique().tolist()) == {0, 1}
+    (first, *_) = batches.train
+    assert first.weights is not None
+    assert set(first.weights.unique().tolist()) == {2.5, np.float32(0.1).item()}
+
+
+def test_what_was_done_is_said_in_one_line(
+    segments: VideoSet, correlation: Path, said: list[str]
+) -> None:
+    config = MendingConfig(
+        rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation), tau=0.3
+    )
+    before, after = listed(targets_of(segments)), listed(targets_of(mended(segments, config)))
+    added = [len(now) - len(then) for then, now in zip(before, after, strict=True)]
+    assert sum(added) > 0
+    assert said == [
+        "labels: rated classes weigh 2.5, unrated ones 0.1; "
+        f"{sum(added):,} correlation targets added to {np.count_nonzero(added):,} segments of "
+        f"{len(segments):,}"
+    ]
+    for then, now in zip(before, after, strict=True):
+        assert {c: now[c] for c in then} == {c: (value, 2.5) for c, (value, _) in then.items()}
+        for c in now.keys() - then.keys():
+            assert 0.3 <= now[c][0] <= 1 and now[c][1] == np.float32(0.1)
+
+
+@pytest.mark.parametrize("mode", ["sum", "max"])
+def test_correlations_have_the_threshold_mode_and_weight_asked_for(
+    segments: VideoSet, correlation: Path, mode: Any, said: list[str]
+) -> None:
+    weak = MendingConfig(
+        correlation=str(correlation), tau=0.2, correlation_mode=mode, correlation_weight=0.7
+    )
+    found = targets_of(mended(segments, weak))
+    loaded = Correlation.load(correlation).implications(0.2)
+    expected = correlated(targets_of(segments), loaded, mode=mode, weight=0.7)
+    assert listed(found) == listed(expected)
+    assert found.rest == 0.0
+    strict = targets_of(mended(segments, replace(weak, tau=0.9)))
+    assert len(strict.classes) < len(found.classes)
+    none = targets_of(mended(segments, replace(weak, min_videos=1000)))
+    assert listed(none) == listed(targets_of(segments))
+    assert "(none has P >= " not in said[0] and said[-1].endswith("(none has P >= 0.2)")
+
+
+def test_missing_labels_of_whole_videos_are_filled_in_too(
+    whole: VideoSet, correlation: Path, said: list[str]
+) -> None:
+    after = mended(whole, MendingConfig(correlation=str(correlation), tau=0.3))
+    assert targets_of(after).rest == 1.0 and "videos of" in said[0]
+    assert len(targets_of(after).classes) > len(targets_of(whole).classes)
+
+
+def test_weak_negatives_are_no_labels_of_the_segments_own_video(
+    segments: VideoSet, index: Index, said: list[str]
+) -> None:
+    found = targets_of(mended(segments, MendingConfig(weak_negatives=0.5)))
+    bounds, classes = segments.records.lists("labels")
+    for item, now in enumerate(listed(found)):
+        video = segments.video[item]
+        own = set(classes[bounds[video] : bounds[video + 1]].tolist())
+        assert own <= now.keys()
+        left = index.num_classes - len(own)
+        assert found.given_rest()[item] == (np.float32(0.5 / left) if left else 0)
+    assert "those of 8 that are no label of the video 0.5 together" in said[0]
+
+
+def test_classes_of_a_file_alone_count_where_nobody_rated(
+    segments: VideoSet, tmp_path: Path, said: list[str]
+) -> None:
+    path = tmp_path / "segment_label_ids.csv"
+    path.write_text("Index\n1\n5\n")
+    config = MendingConfig(unrated_weight=0.1, classes=str(path))
+    targets = targets_of(mended(segments, config))
+    assert targets.counted is not None and np.flatnonzero(targets.counted).tolist() == [1, 5]
+    assert said == ["labels: rated classes weigh 1, unrated ones 0.1 (2 count)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "is not there"),
+        ("Name\ncar\n", "no column named Index"),
+        ("Index\n1\n8\n", r"lists class 8, the data has 8 \(0 to 7\)"),
+    ],
+)
+def test_a_list_of_classes_that_cannot_be_used_is_named(
+    segments: VideoSet, tmp_path: Path, text: str | None, words: str
+) -> None:
+    path = tmp_path / "classes.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DataError, match=words) as caught:
+        mended(segments, MendingConfig(unrated_weight=0.1, classes=str(path)))
+    assert str(path) in str(caught.value)
+
+
+def test_correlations_of_another_class_list_are_refused_with_both_named(
+    segments: VideoSet, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.parquet"
+    config = MendingConfig(correlation=str(other), correlation_weight=1.0)
+    for names in (("cat", "dog"), tuple("abcdefgh")):
+        counts = count_cooccurrence(np.array([0, 2]), np.array([0, 1]), len(names))
+        Correlation(counts, names, 1).save(other)
+        with pytest.raises(DataError) as caught:
+            mended(segments, config)
+        text = str(caught.value)
+        vocabulary = find_vocabulary(segments.index.root)
+        assert vocabulary is not None
+        assert str(other) in text and names[0] in text and vocabulary.names[0] in text
+    other.write_text("no Parquet")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        mended(segments, config)
+    with pytest.raises(DataError, match="is not there"):
+        mended(segments, replace(config, correlation=str(tmp_path / "missing")))
+
+
+NOISE = MendingConfig(noise_precision=0.6, noise_recall=0.5)
+
+
+def test_noise_changes_hard_labels_into_hard_labels(whole: VideoSet, said: list[str]) -> None:
+    noisy = targets_of(mended(whole, NOISE))
+    assert noisy.values is None and not noisy.weighted
+    true = [item.keys() for item in listed(targets_of(whole))]
+    kept = [now.keys() & then for now, then in zip(listed(noisy), true, strict=True)]
+    assert 0 < sum(map(len, kept)) < sum(map(len, true))
+    wrong = len(noisy.classes) - sum(map(len, kept))
+    assert wrong > 0
+    assert said == [
+        f"labels: noise leaves {sum(map(len, kept))} of {sum(map(len, true))} labels and adds "
+        f"{wrong} wrong ones"
+    ]
+
+
+def test_a_video_has_its_noise_in_whatever_part_of_the_data(index: Index) -> None:
+    def noise_of(**which: Any) -> dict[str, object]:
+        items = videos(index, "all", **which)
+        noisy = listed(targets_of(mended(items, NOISE)))
+        return dict(zip(items.ids(np.arange(len(items))), noisy, strict=True))
+
+    every, part = noise_of(), noise_of(rows=np.arange(3, 20))
+    assert part == {name: every[name] for name in part} and len(part) == 17
+    other = videos(index, "all")
+    assert listed(targets_of(mended(other, replace(NOISE, noise_seed=1)))) != [*every.values()]
+
+
+def test_noise_on_soft_labels_or_ratings_is_refused(whole: VideoSet, segments: VideoSet) -> None:
+    soft = np.full(len(targets_of(whole).classes), 0.5, np.float32)
+    with pytest.raises(ConfigError, match="some of these are soft"):
+        mended(replace(whole, targets=replace(targets_of(whole), values=soft)), NOISE)
+    with pytest.raises(ConfigError, match=r"noise_precision.*these items are segments"):
+        mended(segments, NOISE)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"rated_weight": 2.5}, "rated_weight"),
+        ({"rated_weight": 2.5, "unrated_weight": 0.1}, "unrated_weight"),
+        ({"weak_negatives": 1.0}, "weak_negatives"),
+        ({"classes": "x.csv", "correlation": "y"}, "classes"),
+    ],
+)
+def test_weights_of_whole_videos_mean_nothing_and_are_refused(
+    whole: VideoSet, change: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"labels.{name} .*every class counts as known"):
+        mended(whole, MendingConfig(**change))
+
+
+def test_correlation_targets_that_would_weigh_nothing_are_refused(
+    segments: VideoSet, correlation: Path
+) -> None:
+    with pytest.raises(ConfigError, match="those weigh 0") as caught:
+        mended(segments, MendingConfig(correlation=str(correlation)))
+    assert "--labels.unrated-weight" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rated_weight": 0.0}, "labels.rated_weight must be > 0 and finite, got 0.0"),
+        ({"rated_weight": float("nan")}, "labels.rated_weight"),
+        ({"unrated_weight": -0.1}, "labels.unrated_weight must be >= 0 and finite, got -0.1"),
+        ({"unrated_weight": float("inf")}, "labels.unrated_weight"),
+        ({"weak_negatives": -1.0}, "labels.weak_negatives must be >= 0"),
+        ({"tau": 0.0}, r"labels.tau must be in \(0, 1\], got 0.0"),
+        ({"tau": 1.01}, r"labels.tau must be in \(0, 1\], got 1.01"),
+        ({"tau": float("nan")}, "labels.tau"),
+        ({"min_videos": 0}, "labels.min_videos must be >= 1, got 0"),
+        ({"correlation_weight": -1.0}, "labels.correlation_weight must be >= 0"),
+        ({"noise_precision": 0.0}, r"labels.noise_precision must be in \(0, 1\]"),
+        ({"noise_recall": 1.5}, r"labels.noise_recall must be in \(0, 1\]"),
+        ({"weak_negatives": 1.0, "unrated_weight": 0.1}, "both say what unrated classes weigh"),
+        ({"classes": "x.csv"}, "which unrated classes count, and none does"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_by_name(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        MendingConfig(**change)
+
+
+def test_the_options_are_flags_and_stand_in_the_run_folder(
+    corpus: Path, correlation: Path, tmp_path: Path
+) -> None:
+    flags = ["--labels.rated-weight", "2.5", "--labels.unrated-weight", "0.1"]
+    flags += ["--labels.correlation", str(correlation), "--labels.tau", "0.6"]
+    flags += ["--labels.correlation-mode", "max", "--labels.correlation-weight", "0.5"]
+    parsed = Train.parse(["logistic", "--data", "d", "--out", "o", *flags])
+    config = parsed.options.recipe.labels  # type: ignore[union-attr]
+    assert config == MendingConfig(
+        rated_weight=2.5,
+        unrated_weight=0.1,
+        correlation=str(correlation),
+        tau=0.6,
+        correlation_mode="max",
+        correlation_weight=0.5,
+    )
+    trained(tmp_path / "run", corpus, replace(RECIPE, max_steps=1, labels=config))
+    assert read_recipe(read_config(tmp_path / "run")).labels == config
+
+
+def test_of_several_processes_the_first_one_speaks(
+    segments: VideoSet, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    mended(segments, MendingConfig(unrated_weight=0.1))
+    assert not said
