@@ -188,7 +188,7 @@ import resource
 from pathlib import Path
 from reeltag.core.errors import OutputError
 from reeltag.predictions.file import prediction_writer
-from tests.inference.test_predictions import ABOUT, rows_of
+from tests.predictions.test_file import ABOUT, rows_of
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 path = Path({str(tmp_path)!r}) / "p.parquet"
 try:

@@ -44,7 +44,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from reeltag.pipeline.running import run
-from tests.papers.work.test_segments import begun
+from tests.papers.common.test_segments import begun
 run(begun(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 
