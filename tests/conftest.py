@@ -1,16 +1,18 @@
 """Fixtures shared by every test."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
 
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
+from tests.golden.selection import ELSEWHERE, HERE
 
 PROJECT = Path(__file__).resolve().parent.parent
-GOLDEN = Path(os.environ.get("REELTAG_GOLDEN", PROJECT.parent / "shared" / "golden"))
+OWN_GOLDEN = os.environ.get("REELTAG_GOLDEN")  # replaces both
+GOLDEN = [Path(OWN_GOLDEN)] if OWN_GOLDEN else [HERE, PROJECT.parent / "shared" / "golden"]
 REAL = PROJECT.parent / "shared" / "data"
 
 
@@ -20,16 +22,43 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+def golden_path(name: str) -> Path:
+    """Return where a golden file is, or where it would be."""
+    paths = [folder / name for folder in GOLDEN]
+    return next((path for path in paths if path.exists()), paths[-1])
+
+
 def golden_files(pattern: str) -> list[Path]:
-    """Return the golden files that match, for parametrisation; empty where there are none."""
-    return sorted(GOLDEN.glob(pattern))
+    """Return the golden files that match, for parametrisation: also those that are absent here.
+
+    A test that has an absent one among its parameters is skipped.
+    """
+    names = {path.relative_to(top).as_posix() for top in GOLDEN for path in top.glob(pattern)}
+    if not OWN_GOLDEN:
+        listed = [line.split()[0] for line in (HERE / ELSEWHERE).read_text().splitlines()]
+        names |= {name for name in listed if PurePosixPath(name).match(pattern)}
+    return [golden_path(name) for name in sorted(names)]
+
+
+def golden_file(name: str) -> Path:
+    """Return a golden file; where it is absent, skip the test that runs."""
+    path = golden_path(name)
+    return path if path.exists() else pytest.skip(f"no golden file {path}")
+
+
+def absent_parameters(item: pytest.Item) -> list[Path]:
+    """Return the golden files that a test is parametrised with and that do not exist."""
+    parameters: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    paths = [getattr(value, "path", value) for value in parameters.values()]
+    return [path for path in paths if isinstance(path, Path) and not path.exists()]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with a counted word, what needs files that do not stand beside the project."""
+    """Skip, with a counted word, what needs files or a device that are not here."""
     for item in items:
-        if "golden" in item.keywords and not GOLDEN.is_dir():
-            item.add_marker(pytest.mark.skip(reason=f"no golden numbers at {GOLDEN}"))
+        if "golden" in item.keywords:
+            for path in absent_parameters(item):
+                item.add_marker(pytest.mark.skip(reason=f"no golden file {path}"))
         if "realdata" in item.keywords and not REAL.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no real data at {REAL}"))
         if "gpu" in item.keywords and not torch.cuda.is_available():

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.data.sampling import FrameChoice
-from tests.conftest import golden_files
+from tests.conftest import golden_file
 
 pytestmark = pytest.mark.golden
 
@@ -26,8 +26,7 @@ class GivenUniforms(np.random.Generator):
 
 def arrays_of(name: str) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]:
     """Return lengths (B,), uniforms and the frames (B, 15) that they chose."""
-    (path,) = golden_files("layers/google_sampling.npz")
-    with np.load(path) as file:
+    with np.load(golden_file("layers/google_sampling.npz")) as file:
         length = file["in.num_frames"].ravel().astype(np.int64)
         return length, file[f"in.u.{name}"], file[f"out.{name}"]
 

@@ -8,7 +8,7 @@ import torch
 
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig, dequantise
-from tests.conftest import GOLDEN
+from tests.conftest import golden_file
 
 ALL = [
     PreprocessingConfig(),
@@ -45,7 +45,7 @@ def test_features_are_not_dequantised_twice() -> None:
 
 @pytest.mark.golden
 def test_reverse_whitening_is_the_authors() -> None:
-    with np.load(GOLDEN / "layers" / "lin_input_transform.npz") as file:
+    with np.load(golden_file("layers/lin_input_transform.npz")) as file:
         raw, eigenvalues = torch.from_numpy(file["in.raw"]), torch.from_numpy(file["in.eigenvals"])
         expected = torch.from_numpy(file["out.model_input"])
     layer = Preprocessing(ALL[3], (1024, 128), eigenvalues)

@@ -1,6 +1,7 @@
 """Cross-entropy and the starter code's other losses: the authors' numbers, hand-worked values."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,19 +10,16 @@ from torch import Tensor
 
 from reeltag.losses.cross_entropy import binary_cross_entropy, epsilon_cross_entropy
 from reeltag.losses.starter import hinge_loss, softmax_loss
-from tests.conftest import GOLDEN, golden_files
+from tests.conftest import golden_files
 
-LOSSES = [
-    path.stem
-    for name in ("*_losses", "willow_loss_*")
-    for path in golden_files(f"layers/{name}.npz")
-]
+LOSSES = golden_files("layers/*_losses.npz") + golden_files("layers/willow_loss_*.npz")
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", LOSSES)
-def test_losses_are_the_authors(name: str) -> None:
-    with np.load(GOLDEN / "layers" / f"{name}.npz") as file:
+@pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)
+def test_losses_are_the_authors(path: Path) -> None:
+    name = path.stem
+    with np.load(path) as file:
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}
     probs, labels = arrays["in.p"].double(), arrays["in.labels"].double()
     logits, epsilon = probs.logit(), 1e-8 if name.startswith("lin_") else 1e-5

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests.conftest import golden_file
+
 
 @dataclass(frozen=True)
 class Case:
@@ -84,10 +86,13 @@ class Lists:
         return scores, hits, torch.tensor([c for _, _, c in rows]), rated
 
 
-def read_lists(folder: Path, case: str, expected: dict[str, Any]) -> Lists:
-    with (folder / f"{case}.labels.csv").open() as file:
+def read_lists(path: Path) -> Lists:
+    """Return the case whose ratings are in a file of golden/segmap."""
+    case = path.name.partition(".")[0]
+    with path.open() as file:
         ratings = {(i, int(c)): float(y) for i, c, y in csv.reader(file)}
-    lines = (folder / f"{case}.submission.csv").read_text().splitlines()
+    lines = golden_file(f"segmap/{case}.submission.csv").read_text().splitlines()
     rows = [line.partition(",")[::2] for line in lines if not line.startswith("Class")]
     lists = {int(category): ids.split() for category, ids in rows}
+    expected = json.loads(golden_file("segmap/expected.json").read_text())["cases"][case]
     return Lists(lists, ratings, {int(n): result for n, result in expected["results"].items()})

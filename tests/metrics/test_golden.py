@@ -20,7 +20,7 @@ from reeltag.metrics import (
     PrecisionAtEqualRecallRate,
 )
 from reeltag.metrics.ranking import average_precision
-from tests.conftest import golden_files
+from tests.conftest import golden_file, golden_files
 from tests.metrics import slow
 from tests.metrics.golden import Case, read_case
 
@@ -131,9 +131,8 @@ def test_ties_keep_their_order_of_arrival(path: Path) -> None:
         np.testing.assert_allclose(metric.per_class().numpy(), reference, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("path", golden_files("metrics/m30_average_precision.npz"))
-def test_average_precision_of_one_list(path: Path) -> None:
-    with np.load(path) as stored:
+def test_average_precision_of_one_list() -> None:
+    with np.load(golden_file("metrics/m30_average_precision.npz")) as stored:
         cases = sorted(name.removeprefix("out.") for name in stored.files if "out." in name)
         assert cases
         for name in cases:

@@ -1,6 +1,7 @@
 """MAP@K: the script of the 2019 challenge, by hand, and the laws of lists with unrated segments."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,30 +11,13 @@ from torch import Tensor
 from reeltag.metrics import SegmentMeanAveragePrecision
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.segment import mean_over_classes
-from tests.conftest import GOLDEN, golden_files
+from tests.conftest import golden_file, golden_files
 from tests.metrics import slow
 from tests.metrics.golden import Lists, read_lists
 
-
-def segment_cases() -> list[tuple[str, Lists]]:
-    """Return all cases of golden/segmap that have lists; the errors are those of the script."""
-    answer = []
-    for path in golden_files("segmap/expected.json"):
-        for name, case in json.loads(path.read_text())["cases"].items():
-            if "results" in case:
-                answer.append((name, read_lists(path.parent, name, case)))
-    return answer
-
-
+CASES = golden_files("segmap/*.labels.csv")
 NO_MATRIX = ("s05_duplicates", "s12_1000_classes")  # holds a segment twice; would take gigabytes
-
-
-def parametrised(cases: list[tuple[str, Lists]]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(("name", "lists"), cases, ids=[name for name, _ in cases])
-
-
-every_case = parametrised(segment_cases())
-every_case_as_a_matrix = parametrised([c for c in segment_cases() if c[0] not in NO_MATRIX])
+AS_A_MATRIX = [path for path in CASES if not path.name.startswith(NO_MATRIX)]
 
 
 def class_precision(lists: Lists, k: int | None, num_classes: int) -> Tensor:
@@ -43,15 +27,16 @@ def class_precision(lists: Lists, k: int | None, num_classes: int) -> Tensor:
 
 
 @pytest.mark.golden
-@every_case
-def test_submitted_lists(name: str, lists: Lists) -> None:
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name.partition(".")[0])
+def test_submitted_lists(path: Path) -> None:
+    lists = read_lists(path)
     num_classes = 1 + max(category for _, category in lists.ratings)
     for top_n, expected in lists.expected.items():
         value = class_precision(lists, top_n or None, num_classes)
         listed = torch.tensor([c in lists.lists for c in range(num_classes)])
         mean = float(mean_over_classes(value, listed, "listed"))
         # float64 on both sides; only the order of additions differs
-        assert mean == pytest.approx(expected["independent_map"], abs=1e-12), name
+        assert mean == pytest.approx(expected["independent_map"], abs=1e-12)
         if "error" not in expected:
             np.testing.assert_allclose(value[expected["classes"]], expected["aps"], atol=1e-12)
             positives = lists.positives(num_classes)[expected["classes"]]
@@ -59,8 +44,9 @@ def test_submitted_lists(name: str, lists: Lists) -> None:
 
 
 @pytest.mark.golden
-@every_case_as_a_matrix
-def test_the_metric_gives_the_same_from_dense_scores(name: str, lists: Lists) -> None:
+@pytest.mark.parametrize("path", AS_A_MATRIX, ids=lambda path: path.name.partition(".")[0])
+def test_the_metric_gives_the_same_from_dense_scores(path: Path) -> None:
+    lists = read_lists(path)
     rows = {s: i for i, s in enumerate(sorted({i for i, _ in lists.ratings} | set_of_ids(lists)))}
     shape = len(rows), 1 + max(category for _, category in lists.ratings)
     scores, labels, weights = torch.full(shape, -torch.inf), torch.zeros(shape), torch.zeros(shape)
@@ -81,7 +67,7 @@ def set_of_ids(lists: Lists) -> set[str]:
 
 @pytest.mark.golden
 def test_reference_vectors() -> None:
-    reference = json.loads((GOLDEN / "golden_map.json").read_text())
+    reference = json.loads(golden_file("golden_map.json").read_text())
     truth = {
         (key.split("|")[0], int(key.split("|")[1])): rating
         for key, rating in reference["truth_score_by_(segment,class)"].items()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from tests.conftest import golden_files
+from tests.conftest import golden_file, golden_files
 from tests.models.ceshine import Ceshine
 
 pytestmark = pytest.mark.golden
@@ -91,8 +91,7 @@ def test_gradients_and_moved_statistics_are_the_authors(path: Path) -> None:
 def test_their_loss_is_our_cross_entropy_with_weights_of_labels(
     dtype: torch.dtype, tolerance: float
 ) -> None:
-    (path,) = golden_files("layers/ceshine_sampled_xent.npz")
-    with np.load(path) as file:
+    with np.load(golden_file("layers/ceshine_sampled_xent.npz")) as file:
         arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "meta"}
     logits_BC = arrays["in.x"].to(dtype).requires_grad_()
     rated_B, score_B, mined_BC = arrays["in.y"].tensor_split([1, 2], dim=1)

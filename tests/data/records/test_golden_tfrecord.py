@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reeltag.data.index import Index, open_index
 from reeltag.data.shards import read_record
-from tests.conftest import GOLDEN, PROJECT, golden_files
+from tests.conftest import PROJECT, golden_file, golden_files
 from tests.data.made import frame_record, video_record, write_shard
 
 pytestmark = pytest.mark.golden
@@ -34,15 +34,14 @@ DROPPED_RATINGS = {"segment past the end"}  # TensorFlow makes them zeros
 
 @cache
 def expected(name: str) -> dict[str, Any]:
-    cases: dict[str, dict[str, Any]] = json.loads(
-        (GOLDEN / "tfrecord" / "expected.json").read_text()
-    )["cases"]
+    path = golden_file("tfrecord/expected.json")
+    cases: dict[str, dict[str, Any]] = json.loads(path.read_text())["cases"]
     return cases[name]
 
 
 @cache
 def matrices() -> Any:
-    return np.load(GOLDEN / "tfrecord" / "expected.npz")
+    return np.load(golden_file("tfrecord/expected.npz"))
 
 
 def indexed(folder: Path, path: Path) -> Index:

@@ -24,6 +24,14 @@ class Golden:
     path: Path
     make: "Builder"
 
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the arrays, without reading them; none of an absent file."""
+        if not self.path.exists():
+            return []
+        with np.load(self.path) as file:
+            return list(file.files)
+
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         with np.load(self.path) as file:
