@@ -17,7 +17,7 @@ from reeltag.training.augmenting import Augmented
 from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe
 from reeltag.training.losses import Objective
-from reeltag.training.optimiser import clip_per_tensor, learning_rate_factor, make_optimiser
+from reeltag.training.optimiser import clip_per_tensor, make_optimiser, make_schedule
 from reeltag.training.relation import relation_of
 
 
@@ -142,11 +142,7 @@ class TaggerTraining(LightningModule):
         recipe = self.recipe
         optimiser = make_optimiser(self._learning(), recipe.optim)
         examples = recipe.batch_size * recipe.accumulate
-
-        def factor(step: int) -> float:
-            return learning_rate_factor(recipe.optim, step, examples, self.num_steps)
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        schedule = make_schedule(optimiser, recipe.optim, examples, self.num_steps)
         return {
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

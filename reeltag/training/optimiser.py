@@ -1,10 +1,11 @@
 """Adam, its schedule over examples seen, and gradient clipping as the papers' code does it."""
 
-import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from reeltag.training.config import Optimisation
 
@@ -15,25 +16,43 @@ def make_optimiser(parameters: Iterable[nn.Parameter], config: Optimisation) -> 
     return kind(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
-def learning_rate_factor(
-    config: Optimisation, step: int, examples_per_step: int, num_steps: int
-) -> float:
-    """Return what the learning rate is multiplied with at `step` (0-based).
+class OneCycle(OneCycleLR):
+    """Torch's one-cycle schedule; its state is the position alone, so a longer resumed run fits."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many steps are done, and the learning rates."""
+        kept = ("last_epoch", "_step_count", "_last_lr")
+        return {name: value for name, value in super().state_dict().items() if name in kept}
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, config: Optimisation, examples_per_step: int, num_steps: int
+) -> LRScheduler:
+    """Return the schedule of the learning rate, stepped once an optimiser step.
 
     staircase: decay ^ floor(step * examples_per_step / decay_examples). Source: google/youtube-8m
     train.py (`learning_rate_decay_examples`); the position counts the examples of all devices.
     one-cycle: from 1/25 up to 1 by a half cosine over the first 30 %, then down to 1e-4 / 25
-    (Smith & Topin 2017, arXiv:1708.07120; the numbers of torch.optim.lr_scheduler.OneCycleLR).
+    (Smith & Topin 2017, arXiv:1708.07120). Adam's betas stay as they are.
+
+    Args:
+        optimiser: Adam.
+        config: schedule and peak learning rate.
+        examples_per_step: of all devices.
+        num_steps: optimiser steps of the whole training.
     """
-    if config.schedule == "staircase":
+    if config.schedule == "one-cycle":
+        steps = max(num_steps, 2)
+        rise = min(0.3 + 1 / steps, 1.0)  # torch ends the rise at pct_start * total_steps - 1
+        peak = config.learning_rate
+        return OneCycle(optimiser, peak, total_steps=steps, pct_start=rise, cycle_momentum=False)
+
+    def factor(step: int) -> float:
+        if config.schedule == "constant":
+            return 1.0
         return config.decay ** (step * examples_per_step // config.decay_examples)
-    if config.schedule == "constant":
-        return 1.0
-    low, end, peak = 1 / 25, 1e-4 / 25, 0.3 * num_steps
-    if step < peak:
-        return low + (1 - low) * (1 - math.cos(math.pi * step / peak)) / 2
-    done = min(1.0, (step - peak) / max(1.0, num_steps - 1 - peak))
-    return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2
+
+    return LambdaLR(optimiser, factor)
 
 
 def clip_per_tensor(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:

@@ -1,17 +1,36 @@
 """The schedule over examples seen and per-tensor clipping, by hand and against torch's own."""
 
+import math
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import nn
 
 from reeltag.training.config import Optimisation
-from reeltag.training.optimiser import clip_per_tensor, learning_rate_factor, make_optimiser
+from reeltag.training.optimiser import clip_per_tensor, make_optimiser, make_schedule
 
 
-def test_staircase_falls_after_so_many_examples_of_all_devices() -> None:
-    config = Optimisation(decay=0.8, decay_examples=1000)
-    factors = [learning_rate_factor(config, step, 160, 100) for step in (0, 6, 7, 12, 13)]
-    assert factors == pytest.approx([1, 1, 0.8, 0.8, 0.64])  # 7 * 160 = 1120, 13 * 160 = 2080
+def rates(
+    config: Optimisation, steps: Sequence[int], examples_per_step: int = 1, num_steps: int = 100
+) -> list[float]:
+    """Return the learning rate at each of the (0-based) steps."""
+    optimiser = make_optimiser([nn.Parameter(torch.zeros(1))], config)
+    schedule = make_schedule(optimiser, config, examples_per_step, num_steps)
+    found = {0: optimiser.param_groups[0]["lr"]}
+    optimiser.step()
+    for step in steps:
+        if step:
+            schedule.last_epoch = step - 1
+            schedule.step()
+            found[step] = optimiser.param_groups[0]["lr"]
+    return [found[step] for step in steps]
+
+
+def test_staircase_falls_with_the_examples_of_all_devices() -> None:
+    config = Optimisation(learning_rate=1, decay=0.8, decay_examples=1000)
+    found = rates(config, (0, 6, 7, 12, 13), examples_per_step=160)
+    assert found == pytest.approx([1, 1, 0.8, 0.8, 0.64])  # 7 * 160 = 1120, 13 * 160 = 2080
 
 
 @pytest.mark.parametrize(
@@ -22,33 +41,56 @@ def test_staircase_falls_after_so_many_examples_of_all_devices() -> None:
         (2e-5, 2_000_000, 7 * 1_240_000, 2e-5 * 0.8**4),  # II-B and C
     ],
 )
-def test_the_rates_of_oppos_stages(
+def test_oppo_stages_end_at_the_published_learning_rates(
     learning_rate: float, decay_examples: int, examples: int, expected: float
 ) -> None:
-    """Checks of reference/segment-level.md 4.4, at the last step of each stage."""
     config = Optimisation(learning_rate=learning_rate, decay=0.8, decay_examples=decay_examples)
-    factor = learning_rate_factor(config, examples // 160 - 1, 160, examples // 160)
-    assert learning_rate * factor == pytest.approx(expected, rel=1e-9)
+    (last,) = rates(config, (examples // 160 - 1,), 160, examples // 160)
+    assert last == pytest.approx(expected, rel=1e-9)
 
 
-def test_one_cycle_is_that_of_torch() -> None:
+@pytest.mark.parametrize("num_steps", [3, 7, 100, 1234])
+def test_one_cycle_follows_the_published_curve(num_steps: int) -> None:
+    low, end, peak = 1 / 25, 1e-4 / 25, 0.3 * num_steps
+    steps = range(num_steps)
+    expected = [
+        low + (1 - low) * (1 - math.cos(math.pi * step / peak)) / 2
+        if step < peak
+        else end + (1 - end) * (1 + math.cos(math.pi * (step - peak) / (num_steps - 1 - peak))) / 2
+        for step in steps
+    ]
+    found = rates(Optimisation(schedule="one-cycle", learning_rate=0.3), steps, 160, num_steps)
+    # the same sums in another order, in float64
+    assert found == pytest.approx([0.3 * factor for factor in expected], rel=1e-9)
+
+
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_one_cycle_of_a_step_or_two_begins_low(num_steps: int) -> None:
     config = Optimisation(schedule="one-cycle", learning_rate=0.3)
-    weight = nn.Parameter(torch.zeros(1))
-    theirs = torch.optim.SGD([weight], lr=1.0, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(theirs, max_lr=1.0, total_steps=101)
-    for step in range(101):
-        # torch counts the rise to 0.3 * total - 1, we to 0.3 * total: at most one step apart
-        ours = learning_rate_factor(config, step, 1, 101)
-        assert ours == pytest.approx(theirs.param_groups[0]["lr"], abs=0.06)
-        theirs.step()
-        schedule.step()
+    assert rates(config, range(num_steps), 1, num_steps)[0] == pytest.approx(0.3 / 25)
 
 
-def test_one_cycle_starts_low_peaks_at_one_and_ends_at_nearly_nothing() -> None:
+def test_one_cycle_leaves_adams_betas_alone() -> None:
     config = Optimisation(schedule="one-cycle")
-    factors = [learning_rate_factor(config, step, 1, 100) for step in range(100)]
-    assert factors[0] == pytest.approx(1 / 25) and factors[30] == pytest.approx(1)
-    assert factors[99] == pytest.approx(1e-4 / 25) and max(factors) <= 1
+    optimiser = make_optimiser([nn.Parameter(torch.zeros(1))], config)
+    make_schedule(optimiser, config, 1, 100)
+    assert optimiser.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_one_cycle_resumed_for_more_steps_follows_the_longer_curve() -> None:
+    config = Optimisation(schedule="one-cycle", learning_rate=0.3)
+    short, long = (make_optimiser([nn.Parameter(torch.zeros(1))], config) for _ in range(2))
+    begun, longer = make_schedule(short, config, 1, 10), make_schedule(long, config, 1, 20)
+    short.step()
+    for _ in range(10):
+        begun.step()
+    long.load_state_dict(short.state_dict())
+    longer.load_state_dict(begun.state_dict())
+    long.step()
+    for step in range(11, 21):
+        longer.step()
+        if step < 20:
+            assert long.param_groups[0]["lr"] == pytest.approx(rates(config, (step,), 1, 20)[0])
 
 
 def test_each_tensor_is_clipped_by_its_own_norm() -> None:
