@@ -25,13 +25,14 @@ check: install  ## what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m benchmarks.tables --check
 	$(PYTEST) --cov=reeltag --cov-report=term:skip-covered
 
 slow: install  ## proofs that take minutes
 	$(BIN)/python -m pytest -m slow
 
-bench: install  ## the speed and memory figures, as a table and in results/
-	$(BIN)/python -m benchmarks
+bench: install  ## the speed and memory figures: printed, in results/ and in the tables of the pages
+	$(BIN)/python -m benchmarks; missed=$$?; $(BIN)/python -m benchmarks.tables && exit $$missed
 
 clean:
 	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,73 +1,89 @@
 """`make bench`: every speed and memory figure, as a table and in results/.
 
-    python -m benchmarks [NAME ...] [--quick]
+    python -m benchmarks [NAME [PART ...] ...] [--quick] [--json] [--resume]
+    python -m benchmarks models nextvlad        some rows; the others in results/ stay as they are
 
-A figure is the median of several runs (indexing: the best); its bar stands beside it, and the peer
-it is compared with ran in the same minutes. Run it on a quiet machine.
+A figure is the median of several runs (indexing: the best), with its target; the peer it is
+compared with ran in the same minutes. Run it on a quiet machine. Rows are written as soon as they
+are measured: stopped, it goes on with --resume.
 """
 
 import argparse
+import json
 import sys
 import time
-from importlib import import_module
+from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks.record import write_result
+from benchmarks.environment import environment
+from benchmarks.figure import FIGURE_KEY
+from benchmarks.results import RESULTS, Row, read_rows, write_rows
+from benchmarks.units import NAMES, Unit, UnitError, command_of, units_of
 from reeltag.core.console import STDOUT, say
 
-NAMES = (
-    "indexing",
-    "loading",
-    "labels",
-    "metrics",
-    "models",
-    "training",
-    "augmentation",
-    "neighbours",
-    "relation",
-    "prediction_memory",
-    "segment_scoring",
-    "export",
-    "blending",
-    "stacking",
-)
+SAME = ("commit", "cpu", "cpu_capability", "cores", "gpu", "torch")  # what --resume asks for
 
 
-def main() -> int:
-    """Run the benchmarks asked for; return 1 if a bar was missed."""
+def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
+    """Run the benchmarks that are named; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
-    options = parser.parse_args()
-    unknown = set(options.names) - set(NAMES)
-    if unknown:
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
-    missed = 0
-    for name in options.names or NAMES:
-        say(f"{name} ...")
-        began = time.monotonic()
-        figures = import_module(f"benchmarks.{name}").run(options.quick)
-        seconds = round(time.monotonic() - began, 1)
-        _print(name, figures)
-        missed += sum(figure.get("met") is False for figure in figures)
-        if not options.quick:
-            command = f"python -m benchmarks {name}"
-            write_result(f"bench_{name}", command, {"seconds": seconds, "figures": figures})
-    return int(missed > 0)
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, no table")
+    parser.add_argument(
+        "--resume", action="store_true", help="skip what was measured here at this commit"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        units = units_of(options.names)
+    except UnitError as error:
+        parser.error(str(error))
+    rows = []
+    for unit in units:
+        if not (options.resume and _is_measured(unit, folder)):
+            rows += _measure(unit, options.quick, quiet=options.json, folder=folder)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    return int(any(row.get("met") is False for row in rows))
 
 
-def _print(name: str, figures: list[dict[str, object]]) -> None:
-    table = Table(title=name, title_justify="left", box=None, pad_edge=False)
-    for column in ("figure", "value", "unit", "bar", "met"):
-        table.add_column(column, justify="right" if column in ("value", "bar") else "left")
-    for figure in figures:
-        value, met = figure["value"], figure.get("met")
+def _measure(unit: Unit, quick: bool, *, quiet: bool, folder: Path) -> list[Row]:
+    """Return the rows of a unit, which are printed, and written unless they are quick ones."""
+    say(f"{unit} ...")
+    began = time.monotonic()
+    rows = unit.run(quick)
+    seconds = round(time.monotonic() - began, 1)
+    if not quiet:
+        STDOUT.print(_table(str(unit), rows))
+    if not quick:
+        measured = {**environment(command_of(unit)), "run_seconds": seconds}
+        name = f"bench_{unit.benchmark}"
+        write_rows(name, rows, key=FIGURE_KEY, measured=measured, folder=folder)
+    return rows
+
+
+def _is_measured(unit: Unit, folder: Path) -> bool:
+    """Return whether the results have the rows of a unit, of this commit on such a machine."""
+    here = environment(command_of(unit))
+    rows = read_rows(f"bench_{unit.benchmark}", folder=folder)
+    found = [row["measured"] for row in rows if row.get("part") == unit.part]
+    return bool(found) and all(
+        measured.get(field) == here[field] for measured in found for field in SAME
+    )
+
+
+def _table(title: str, rows: list[Row]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("figure", "value", "unit", "target", "met"):
+        table.add_column(column, justify="right" if column in ("value", "target") else "left")
+    for row in rows:
+        value, met = row["value"], row.get("met")
         shown = f"{value:,.4g}" if isinstance(value, float) else str(value)
-        bar = "" if figure.get("bar") is None else str(figure["bar"])
-        verdict = {True: "yes", False: "NO", None: ""}[met if isinstance(met, bool) else None]
-        table.add_row(str(figure["name"]), shown, str(figure["unit"]), bar, verdict)
-    STDOUT.print(table)
+        verdict = "" if met is None else "yes" if met else "NO"
+        table.add_row(row["name"], shown, row["unit"], row.get("target", ""), verdict)
+    return table
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ difference between the two preparations, so that frames it drops do not count in
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
+from benchmarks.results import Row
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.batch import FrameBatch
 from reeltag.core.memory import keep_freed_memory
@@ -24,7 +25,7 @@ from reeltag.training.config import Optimisation
 from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser
 
-BAR = 0.03
+TARGET = "< 3 %"
 STREAMS = (("rgb", 1024), ("audio", 128))
 CONFIGS = {
     "mixup": AugmentConfig(mixup=0.4),
@@ -41,7 +42,7 @@ CONFIGS = {
 Preparation = Callable[[], Tensor]
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the seconds of a step, and what each augmentation adds, in percent."""
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -54,26 +55,26 @@ def run(quick: bool) -> list[dict[str, Any]]:
     for turn in range(3 if quick else 9):
         steps.append(_time(step))
         for name, prepare in ways.items():
-            # plain and varied side by side, so that both see the same machine
+            # plain and varied next to each other, so that both have the same machine
             without, with_it = _time(plain), _time(prepare)
             if turn:  # the first turn warms up
                 seconds[name].append(with_it)
                 extra[name].append(with_it - without)
     a_step = statistics.median(steps[1:])
-    figures: list[dict[str, Any]] = [
-        {"name": f"nextvlad step, {len(batch)} videos", "value": round(a_step, 4), "unit": "s"}
-    ]
-    for name in ways:
-        share = statistics.median(extra[name]) / a_step
-        bar = {} if quick else {"bar": f"< {BAR:.0%}", "met": share < BAR}
-        details = {
-            "added_ms": [round(1000 * value, 2) for value in extra[name]],
-            "preparation_ms": [round(1000 * value, 2) for value in seconds[name]],
-        }
-        figures.append(
-            {"name": name, "value": round(100 * share, 2), "unit": "%", **bar, "details": details}
+    added = (
+        figure(
+            name,
+            round(100 * statistics.median(extra[name]) / a_step, 2),
+            "%",
+            None if quick else TARGET,
+            {
+                "added_ms": [round(1000 * value, 2) for value in extra[name]],
+                "preparation_ms": [round(1000 * value, 2) for value in seconds[name]],
+            },
         )
-    return figures
+        for name in ways
+    )
+    return [figure(f"nextvlad step, {len(batch)} videos", round(a_step, 4), "s"), *added]
 
 
 def _batch(quick: bool) -> FrameBatch:
@@ -138,7 +139,7 @@ def _preparation(batch: FrameBatch, tagger: Tagger, config: AugmentConfig | None
 
 
 def _time(act: Callable[[], object]) -> float:
-    """Return the seconds that `act` takes, on a GPU until it has done its work."""
+    """Return the seconds that `act` takes, on a GPU until its work is done."""
     _wait()
     began = time.perf_counter()
     act()

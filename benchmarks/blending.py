@@ -1,10 +1,10 @@
 """Ensembles of ten models: how fast files are blended and weights learned, and in how much memory.
 
-Made prediction files: each model lists 50 of 80 classes, of 3862, that all know of a video. What a
-video's row says is repeated every 16,384 videos; ids are not. Each measurement is a process of its
-own, told in processor time of all its threads, since the machine may have other work; the time by
-the clock, which on a quiet machine is the shorter one, stands in the details. Peak memory is VmHWM
-of /proc/self/status, all libraries included. The blend is the command `reeltag blend`; weights are
+Synthetic prediction files: each model lists 50 of 80 classes, of 3862, that all know of a video.
+The rows are repeated every 16,384 videos; ids are not. Each measurement is a process of its own, in
+processor time of all its threads, since the machine may have other work; the time by the clock,
+which on a quiet machine is the shorter one, is in the details. Peak memory is VmHWM of
+/proc/self/status, all libraries included. The blend is the command `reeltag blend`; weights are
 learned from labels in memory, since how fast TFRecords are read is another figure (`indexing`).
 """
 
@@ -18,12 +18,13 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.figure import figure, process_memory
+from benchmarks.results import Row
 from reeltag.cli.main import run as run_command
 from reeltag.ensembling.blend import learned
 from reeltag.evaluation.truth import Truth
@@ -33,52 +34,48 @@ CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 80, 1 << 14
 MODELS = 10
 VIDEOS, FITTED_VIDEOS = 1_000_000, 100_000
 QUICK_VIDEOS, QUICK_FITTED_VIDEOS = 2000, 1000
-BLEND_BAR, MEMORY_BAR, FIT_BAR = 120.0, 4.0, 10.0  # seconds, GB, seconds
+BLENDED, MEMORY, FITTED = "<= 120", "<= 4", "<= 10"  # targets: seconds, GB, seconds
 METHODS, SOLVERS = ("weights", "class-weights"), ("nnls", "sgd")
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the figures.
 
     Args:
-        quick: few videos, no bars.
+        quick: few videos, no targets.
     """
     videos, fitted = (QUICK_VIDEOS, QUICK_FITTED_VIDEOS) if quick else (VIDEOS, FITTED_VIDEOS)
-    figures = []
+    rows = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         _make(folder, fitted)
         for method, solver in itertools.product(METHODS, SOLVERS):
-            told = _measured("learn", str(folder), method, solver)
+            found = _measured("learn", str(folder), method, solver)
             name = f"{method} of {MODELS} models by {solver}, {fitted:,} videos x top {LISTED}"
-            figures.append(_figure(name, told, FIT_BAR if not quick else None))
+            rows.append(_seconds(name, found, None if quick else FITTED))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         _make(folder, videos)
         for how in ("one order", "one file in another order"):
-            told = _measured("blend", str(folder), how)
+            found = _measured("blend", str(folder), how)
             name = f"mean of {MODELS} files of {videos:,} videos x top {LISTED}, {how}"
-            barred = how == "one order" and not quick
-            figures.append(_figure(name, told, BLEND_BAR if barred else None))
-            memory = round(told["peak"] / 1e9, 3)
-            bar = {"bar": f"<= {MEMORY_BAR:g}", "met": memory <= MEMORY_BAR} if not quick else {}
-            figures.append({"name": f"peak memory, {name}", "value": memory, "unit": "GB"} | bar)
-    return figures
+            is_target = how == "one order" and not quick
+            rows.append(_seconds(name, found, BLENDED if is_target else None))
+            memory = round(found["peak"] / 1e9, 3)
+            rows.append(figure(f"peak memory, {name}", memory, "GB", None if quick else MEMORY))
+    return rows
 
 
-def _figure(name: str, told: dict[str, float], bar: float | None) -> dict[str, Any]:
-    seconds = round(told["seconds"], 1)
-    figure: dict[str, Any] = {"name": name, "value": seconds, "unit": "s of processor time"}
-    if bar is not None:
-        figure |= {"bar": f"<= {bar:g}", "met": seconds <= bar}
-    return figure | {"details": {name: round(value, 2) for name, value in told.items()}}
+def _seconds(name: str, found: dict[str, float], target: str | None) -> Row:
+    seconds, details = found["seconds"], {key: round(value, 2) for key, value in found.items()}
+    return figure(name, round(seconds, 1), "s of processor time", target, details)
 
 
 def _measured(*arguments: str) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.blending", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    told: dict[str, float] = json.loads(done.stdout)
-    return told
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def _make(folder: Path, videos: int) -> None:
@@ -103,10 +100,11 @@ def _make(folder: Path, videos: int) -> None:
             about = About(num_classes=CLASSES, top_k=LISTED, family=name)
             writers.append(stack.enter_context(prediction_writer(folder / name, about)))
         for number, writer in enumerate(writers):
-            said = (logits + rng.normal(0, 1 + number / MODELS, likely.shape)).astype(np.float32)
-            best = np.argsort(-said, axis=1)[:, :LISTED]
+            noise = rng.normal(0, 1 + number / MODELS, likely.shape)
+            own = (logits + noise).astype(np.float32)
+            best = np.argsort(-own, axis=1)[:, :LISTED]
             classes = np.take_along_axis(likely, best, 1).astype(np.int32)
-            scores: NDArray[np.float32] = np.take_along_axis(said, best, 1)
+            scores: NDArray[np.float32] = np.take_along_axis(own, best, 1)
             for first in firsts:
                 here = np.arange(first, min(first + count, videos))
                 places = others[here] if names[number] == "shuffled.parquet" else here
@@ -150,14 +148,12 @@ def _main(what: str, folder: str, *rest: str) -> None:
         _blend(Path(folder), *rest)
     else:
         _learn(Path(folder), *rest)
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
-    told = {
+    found = {
         "seconds": time.process_time() - busy,
         "seconds_by_clock": time.monotonic() - began,
-        "peak": peak,
+        "peak": process_memory("VmHWM"),
     }
-    print(json.dumps(told))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

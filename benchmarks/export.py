@@ -1,4 +1,4 @@
-"""How fast an exported NeXtVLAD answers: onnxruntime beside PyTorch, on the CPU.
+"""How fast an exported NeXtVLAD predicts: onnxruntime next to PyTorch, on the CPU.
 
 The published sizes (8 groups, 128 clusters, 3,862 classes), 300 frames of raw bytes a video, the
 same threads; the two take turns, so that whatever else runs hits both. Both give what the graph
@@ -12,10 +12,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.figure import figure
+from benchmarks.results import Row
 from reeltag.deploy.export import ExportConfig, export
 from reeltag.deploy.graph import input_of
 from reeltag.deploy.sources import Source
@@ -27,7 +28,7 @@ STREAMS = (("rgb", 1024), ("audio", 128))
 TOP_K, ROUNDS = 20, 7
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the figures: videos/s of both, batch by batch, and the size by precision."""
     config = nextvlad.TINY if quick else nextvlad.Config()
     streams = (("rgb", 6), ("audio", 2)) if quick else STREAMS
@@ -36,59 +37,51 @@ def run(quick: bool) -> list[dict[str, Any]]:
     tagger = Tagger("nextvlad", config, nextvlad.PREPROCESSING, streams, names).eval()
     source = Source(tagger=tagger, method="run", members=[], prefixes={"": "nextvlad"})
     assert input_of(tagger) == "uint8"
-    figures = []
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         graphs = {}
         for precision in ("fp32", "fp16", "uint8"):
             graphs[precision] = Path(folder, f"{precision}.onnx")
-            answer = export(source, graphs[precision], ExportConfig(precision=precision))
-            figures += [
-                _figure(f"size in {precision}", answer["bytes"] / 1e6, "MB"),
-                _figure(
-                    f"largest difference, {precision}", answer["max_difference"], "probability"
-                ),
+            about = export(source, graphs[precision], ExportConfig(precision=precision))
+            off = about["max_difference"]
+            rows += [
+                figure(f"size in {precision}", about["bytes"] / 1e6, "MB"),
+                figure(f"largest difference, {precision}", off, "probability"),
             ]
         graph = OnnxTagger(graphs["fp32"])
         for videos in (2,) if quick else (1, 16):
-            figures += _compared(tagger, graph, videos, 5 if quick else 300)
-    return figures
+            rows += _compared(tagger, graph, videos, 5 if quick else 300)
+    return rows
 
 
-def _compared(tagger: Tagger, graph: OnnxTagger, videos: int, length: int) -> list[dict[str, Any]]:
+def _compared(tagger: Tagger, graph: OnnxTagger, videos: int, length: int) -> list[Row]:
     """Return videos/s of both on one batch, medians, and how many times as fast the graph is."""
     width = sum(width for _, width in tagger.streams)
     frames = torch.randint(0, 256, (videos, length, width), dtype=torch.uint8)
     mask = torch.ones(videos, length, dtype=torch.bool)
 
-    def torch_answers() -> None:
+    def torch_predicts() -> None:
         best = tagger(frames, mask).float().topk(min(TOP_K, tagger.num_classes))
         best.values.sigmoid()
 
-    def graph_answers() -> None:
+    def graph_predicts() -> None:
         graph.best(frames, mask)
 
-    seconds: dict[Callable[[], None], list[float]] = {torch_answers: [], graph_answers: []}
+    seconds: dict[Callable[[], None], list[float]] = {torch_predicts: [], graph_predicts: []}
     with torch.inference_mode():
         for turn in range(-2, ROUNDS):
-            for answers, times in seconds.items():
+            for predict, times in seconds.items():
                 begun = time.perf_counter()
-                answers()
+                predict()
                 if turn >= 0:
                     times.append(time.perf_counter() - begun)
-    ours, theirs = (statistics.median(seconds[each]) for each in (graph_answers, torch_answers))
+    ours, theirs = (statistics.median(seconds[each]) for each in (graph_predicts, torch_predicts))
     where = f"{videos} x {length} frames, {torch.get_num_threads()} threads"
     load = round(os.getloadavg()[0], 1)
     return [
-        _figure(f"onnxruntime, {where}", videos / ours, "videos/s"),
-        _figure(f"PyTorch, {where}", videos / theirs, "videos/s"),
-        {
-            **_figure(f"onnxruntime over PyTorch, {where}", theirs / ours, "times"),
-            "bar": 1.0,
-            "met": theirs >= ours,
-            "load": load,
-        },
+        figure(f"onnxruntime, {where}", videos / ours, "videos/s"),
+        figure(f"PyTorch, {where}", videos / theirs, "videos/s"),
+        figure(
+            f"onnxruntime over PyTorch, {where}", theirs / ours, "times", ">= 1", {"load": load}
+        ),
     ]
-
-
-def _figure(name: str, value: float, unit: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit}

@@ -3,10 +3,10 @@
     python -m benchmarks.reproductions oppo2019-reels oppo2019-reels-more oppo2019-mosaics
     python -m benchmarks.failed_orders [--work WORK]
 
-Equal > Original: how unevenly the segments that get soft labels are spread over the classes that
-judge, beside the same of YouTube-8M's training videos, where the paper's were drawn; and the order
-with an m that cuts most classes, as the paper's does. B > A, and pre-training > none on mosaics:
-the orders when stage II learns at the rate that fresh weights have. What is there already is not
+Equal > Original: how unevenly the segments that get soft labels are spread over the evaluated
+classes, next to the same of YouTube-8M's training videos, where the paper's were drawn; and the
+order with an m that cuts most classes, as the paper's does. B > A, and pre-training > none on
+mosaics: the orders when stage II learns at the rate that fresh weights have. What is there is not
 done again.
 """
 
@@ -15,14 +15,14 @@ import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.environment import environment
 from benchmarks.proofs import DATA, WORK
-from benchmarks.record import write_result
 from benchmarks.reproductions import PROOFS, ahead, command_of, data_of, work_of
+from benchmarks.results import Row, write_rows
 from reeltag.cli.solve import Solve
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered
@@ -87,41 +87,46 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
     options = parser.parse_args()
-    uneven = [spread_of_paper(options.data / "yt8m")]
-    uneven += [spread(name, flags, options) for name, flags in DRAWN]
-    found = {"uneven": uneven, "trials": [tried(trial, options) for trial in TRIALS]}
-    write_result("failed_orders", "python -m benchmarks.failed_orders", found)
+    measured = environment("python -m benchmarks.failed_orders")
+    spreads = [spread_of_paper(options.data / "yt8m")]
+    spreads += [spread(name, flags, options) for name, flags in DRAWN]
+    write_rows("failed_orders", spreads, key=("drawn",), measured=measured, part="spreads")
+    for trial in TRIALS:
+        rows = [tried(trial, options)]
+        write_rows("failed_orders", rows, key=("about",), measured=measured, part="trials")
     return 0
 
 
-def spread_of_paper(data: Path) -> dict[str, Any]:
+def spread_of_paper(data: Path) -> Row:
     """Return how the paper's draws are spread: n of each training video with the label."""
     with (data / "segment_label_ids.csv").open() as file:
-        judged = {row["Index"] for row in csv.DictReader(file)}
+        evaluated = {row["Index"] for row in csv.DictReader(file)}
     with (data / "vocabulary.csv").open() as file:
-        of = [int(row["TrainVideoCount"]) for row in csv.DictReader(file) if row["Index"] in judged]
-    return {"drawn": "YouTube-8M", **_told(PER_LABEL * np.array(of), PER_CLASS)}
+        of = [
+            int(row["TrainVideoCount"]) for row in csv.DictReader(file) if row["Index"] in evaluated
+        ]
+    return {"drawn": "YouTube-8M", **_spread(PER_LABEL * np.array(of), PER_CLASS)}
 
 
-def spread(name: str, flags: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Return how the Original set of a proof is spread over the classes that judge, seed 0."""
+def spread(name: str, flags: str, options: argparse.Namespace) -> Row:
+    """Return how the Original set of a proof is spread over the evaluated classes, seed 0."""
     steps, work = _steps(name, flags, 0, options)
     equal, original = steps["train-II-B"].config["equal"], steps["train-original"].config["soft"]
     rows = joined_rows(open_soft(folder_of(original, work) / "soft.parquet").rows())
-    judged = [*steps["predict_segments-II-A"].config["judges"].classes]
-    counts = np.bincount(rows.drawn_for, minlength=max(judged) + 1)[judged]
-    return {"drawn": f"{name} {flags}".strip(), **_told(counts, equal)}
+    evaluated = [*steps["predict_segments-II-A"].config["judges"].classes]
+    counts = np.bincount(rows.drawn_for, minlength=max(evaluated) + 1)[evaluated]
+    return {"drawn": f"{name} {flags}".strip(), **_spread(counts, equal)}
 
 
-def tried(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
+def tried(trial: Trial, options: argparse.Namespace) -> Row:
     """Return the orders of a trial."""
     files: dict[str, list[Path]] = {}
     for seed in trial.seeds:
         steps, work = _steps(trial.proof, trial.flags, seed, options)
         for name in dict.fromkeys(name for pair in trial.orders for name in pair):
-            said = steps[f"predict_segments-{name}"]
-            run(said, work)
-            files.setdefault(name, []).append(folder_of(said, work) / "predictions.parquet")
+            step = steps[f"predict_segments-{name}"]
+            run(step, work)
+            files.setdefault(name, []).append(folder_of(step, work) / "predictions.parquet")
     data, orders = data_of(PROOFS[trial.proof], options), []
     for better, worse in trial.orders:
         found = ahead(files[better], files[worse], data, PROOFS[trial.proof].metric)
@@ -133,7 +138,7 @@ def tried(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
 def _steps(
     name: str, flags: str, seed: int, options: argparse.Namespace
 ) -> tuple[dict[str, Step], Path]:
-    """Return the steps of a seed of a proof with more flags, by name, and where they lie."""
+    """Return the steps of a seed of a proof with more flags, by name, and their folder."""
     proof, work = PROOFS[name], work_of(name, seed, options.work)
     command = command_of(proof, seed).removeprefix("reeltag solve ")
     made = Solve.parse([*command.split(), *flags.split(), "--out", str(work)])
@@ -142,7 +147,7 @@ def _steps(
     return {step.name: step for step in ordered(goal.steps) if isinstance(step, Step)}, work
 
 
-def _told(counts: NDArray[np.int64], per_class: int) -> dict[str, Any]:
+def _spread(counts: NDArray[np.int64], per_class: int) -> Row:
     """Return how many segments the classes have, and how many an equal set would take of them."""
     low, middle, high = np.quantile(counts, [0.1, 0.5, 0.9])
     return {

@@ -4,10 +4,11 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.figure import figure
+from benchmarks.results import Row
 from reeltag.data.index import open_index
 from reeltag.data.indexing.scan import scan_shard
 from reeltag.data.records.example import encode_sequence_example
@@ -19,7 +20,7 @@ STREAMS = (Stream("rgb", 1024, "uint8"), Stream("audio", 128, "uint8"))
 REPEATS = 5
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the figures: frame-level records of YouTube-8M's size, the page cache warm.
 
     The processor's time is counted, so another process on the machine weighs little.
@@ -32,6 +33,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     try:
         path = _write_shard(folder / "train0.tfrecord", num_records)
         size = path.stat().st_size
+        unit = "GB/s per core"
         details = {"records": num_records, "frames": NUM_FRAMES, "bytes": size, "best_of": REPEATS}
         rates = {
             verify: size / min(_seconds(path, verify) for _ in range(REPEATS)) / 1e9
@@ -46,16 +48,13 @@ def run(quick: bool) -> list[dict[str, Any]]:
     finally:
         shutil.rmtree(folder)
     return [
-        _row("indexing, checksums verified", rates[True], "GB/s a core", ">= 2", details),
-        _row("indexing, checksums not verified", rates[False], "GB/s a core", "", details),
-        _row("open_index, first time, one process", built, "s", "", details),
-        _row("open_index, nothing new", opened, "s", "", details),
+        figure(
+            "indexing, checksums verified", round(rates[True], 4), unit, ">= 2", details=details
+        ),
+        figure("indexing, checksums not verified", round(rates[False], 4), unit, details=details),
+        figure("open_index, first time, one process", round(built, 4), "s", details=details),
+        figure("open_index, nothing new", round(opened, 4), "s", details=details),
     ]
-
-
-def _row(name: str, value: float, unit: str, bar: str, details: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "value": round(value, 4), "unit": unit, "details": details}
-    return {**row, "bar": bar, "met": value >= float(bar.removeprefix(">= "))} if bar else row
 
 
 def _seconds(path: Path, verify: bool) -> float:

@@ -1,8 +1,8 @@
 """How fast label statistics are counted, from a column of labels as an index holds it.
 
-YouTube-8M has 6.1 million videos, 3.0 labels each, 3862 classes. The made lists draw every label
-on its own, so that nearly every pair of classes occurs and the lists are unsorted: the hardest
-case. The real lists are those of the published shards, drawn with replacement.
+YouTube-8M has 6.1 million videos, 3.0 labels each, 3862 classes. The synthetic lists draw every
+label on its own, so that nearly every pair of classes occurs and the lists are unsorted: the
+hardest case. The real lists are those of the published shards, drawn with replacement.
 """
 
 import tempfile
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.record import PROJECT
+from benchmarks.figure import figure
+from benchmarks.results import PROJECT, Row
 from reeltag.data.index import open_index
 from reeltag.data.selection import lists_of
 from reeltag.labels.cooccurrence import count_cooccurrence
@@ -22,19 +23,19 @@ from reeltag.labels.correlation import Correlation
 
 VIDEOS, CLASSES = 6_100_000, 3862
 REAL = PROJECT.parent / "shared" / "data" / "yt8m" / "video"
-SECONDS, MEGABYTES = 10.0, 1000  # bars: "in seconds"; far below a training's memory
+SECONDS, MEGABYTES = "<= 10", "<= 1000"  # targets; far below a training's memory
 REPEATS = 3
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the figures; processor time, best of some runs.
 
     Args:
         quick: a hundredth of the videos.
     """
     videos = VIDEOS // 100 if quick else VIDEOS
-    bounds, classes = _made(videos)
-    figures = _counted(f"{videos:,} made lists", bounds, classes)
+    bounds, classes = _synthetic(videos)
+    figures = _counted(f"{videos:,} synthetic lists", bounds, classes)
     if REAL.is_dir():
         bounds, classes = _resampled(videos)
         figures += _counted(f"{videos:,} real lists, resampled", bounds, classes)
@@ -42,7 +43,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     return figures
 
 
-def _made(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _synthetic(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return lists of 3 labels on average, at least 1, the classes falling off by a power."""
     rng = np.random.default_rng(0)
     bounds = np.append(0, np.cumsum(1 + rng.poisson(2.0, videos)))
@@ -62,9 +63,7 @@ def _resampled(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     return new, classes[entry].astype(np.int32)
 
 
-def _counted(
-    name: str, bounds: NDArray[np.int64], classes: NDArray[np.int32]
-) -> list[dict[str, Any]]:
+def _counted(name: str, bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[Row]:
     """Return the seconds of counting, and the most memory that it held (with the result)."""
     seconds = []
     for _ in range(REPEATS):
@@ -83,12 +82,12 @@ def _counted(
         "column_mb": round((bounds.nbytes + classes.nbytes) / 1e6),
     }
     return [
-        _figure(f"co-occurrence of {name}", min(seconds), "s, one core", SECONDS, details),
-        _figure(f"memory beside the column, {name}", peak, "MB", MEGABYTES, {}),
+        _rounded(f"co-occurrence of {name}", min(seconds), "s, one core", SECONDS, details),
+        _rounded(f"memory in addition to the column, {name}", peak, "MB", MEGABYTES),
     ]
 
 
-def _kept(bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[dict[str, Any]]:
+def _kept(bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[Row]:
     """Return the seconds of saving, reading and thresholding a correlation."""
     counts = count_cooccurrence(bounds, classes, CLASSES)
     names = tuple(f"class {i}" for i in range(CLASSES))
@@ -101,15 +100,16 @@ def _kept(bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[dict[st
         Correlation.load(path).implications(0.5)
         read = time.perf_counter()
     return [
-        _figure("saving them", saved - began, "s", None, {"file_mb": round(size / 1e6, 2)}),
-        _figure("reading them, implications of 0.5", read - saved, "s", None, {}),
+        _rounded("saving them", saved - began, "s", details={"file_mb": round(size / 1e6, 2)}),
+        _rounded("reading them, implications of 0.5", read - saved, "s"),
     ]
 
 
-def _figure(
-    name: str, value: float, unit: str, bar: float | None, details: dict[str, Any]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "value": round(value, 3), "unit": unit}
-    if bar is not None:
-        row |= {"bar": f"<= {bar:g}", "met": value <= bar}
-    return {**row, "details": details} if details else row
+def _rounded(
+    name: str,
+    value: float,
+    unit: str,
+    target: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> Row:
+    return figure(name, round(value, 3), unit, target, details)

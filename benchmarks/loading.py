@@ -1,7 +1,7 @@
-"""Frame and video-level records -> padded batches, page cache warm, beside TensorFlow's tf.data.
+"""Frame and video-level records -> padded batches, page cache warm, next to TensorFlow's tf.data.
 
 The data are written by the project's own encoder into a temporary folder: random bytes, 218 frames
-of 1024 + 128 (YouTube-8M's mean), three labels. A rate is videos handed out a second of wall time,
+of 1024 + 128 (YouTube-8M's mean), three labels. A rate is videos loaded per second of wall time,
 one process, one background thread; the batch is not looked at. tf.data runs in a Python of its own
 (REELTAG_TF_PYTHON, with TensorFlow), over the same files, before and after ours.
 """
@@ -14,11 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figure import figure
+from benchmarks.results import Row
 from reeltag.core.console import say
 from reeltag.data.index import Index, open_index
 from reeltag.data.items import VideoSet, segment_grid, videos
@@ -27,13 +28,13 @@ from reeltag.data.records.example import Values, encode_example, encode_sequence
 from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.data.sampling import FrameChoice, Shuffle
 
-FRAMES_BAR, VECTORS_BAR, RATIO_BAR = 8_000, 200_000, 4
+FRAMES, VECTORS, RATIO = ">= 8,000", ">= 200,000", ">= 4"  # targets
 NUM_FRAMES, WIDTHS, NUM_CLASSES = 218, (1024, 128), 3862
 FRAME_BATCH, VECTOR_BATCH = 80, 1024
 PEER = Path(__file__).parent / "peers" / "tfdata_loading.py"
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     repeats = 2 if quick else 9
     with tempfile.TemporaryDirectory() as folder:
         frames = _frame_corpus(Path(folder, "frames"), 160 if quick else 2400)
@@ -42,26 +43,26 @@ def run(quick: bool) -> list[dict[str, Any]]:
         whole = videos(frames, "all")
         rates = _rates(lambda: _loader(whole, "global"), repeats)
         peer.append(_tf_data(Path(folder, "frames"), repeats))
-        figures = [
-            _figure("frame records, shuffled", rates, FRAMES_BAR),
+        rows = [
+            _rate("frame records, shuffled", rates, FRAMES),
             *_against(rates, peer),
-            _figure("frame records, in order", _rates(lambda: _loader(whole, "no"), repeats)),
+            _rate("frame records, in order", _rates(lambda: _loader(whole, "no"), repeats)),
         ]
         for name, choice in (
             ("30 random frames", FrameChoice(how="random", num_frames=30)),
             ("every 5th to 10th frame", FrameChoice(how="stride")),
         ):
             make = _maker(whole, choice)
-            figures.append(_figure(f"frame records, {name}", _rates(make, repeats)))
+            rows.append(_rate(f"frame records, {name}", _rates(make, repeats)))
         grid = segment_grid(frames, "all")
         rates = _rates(lambda: Loader(grid, batch_size=512), repeats)
-        figures.append(_figure("5-second segments, in order", rates, unit="segments/s"))
+        rows.append(_rate("5-second segments, in order", rates, unit="segments/s"))
         means = videos(vectors, "all")
         for shuffle in ("global", "no"):
             rates = _rates(_vector_maker(means, shuffle), repeats)
             how = "shuffled" if shuffle == "global" else "in order"
-            figures.append(_figure(f"video-level records, {how}", rates, VECTORS_BAR))
-    return [*figures, _memcpy(repeats)]
+            rows.append(_rate(f"video-level records, {how}", rates, VECTORS))
+    return [*rows, _memcpy(repeats)]
 
 
 def _loader(items: VideoSet, shuffle: Shuffle) -> Loader:
@@ -77,7 +78,7 @@ def _vector_maker(items: VideoSet, shuffle: Shuffle) -> Callable[[], Loader]:
 
 
 def _rates(make: Callable[[], Loader], repeats: int) -> list[float]:
-    """Return items a second of each of several epochs, after one that warms up."""
+    """Return items per second of each of several epochs, after one that warms up."""
     loader = make()
     rates = []
     for _ in range(repeats + 1):
@@ -87,16 +88,12 @@ def _rates(make: Callable[[], Loader], repeats: int) -> list[float]:
     return rates[1:]
 
 
-def _figure(
-    name: str, rates: list[float], bar: float | None = None, unit: str = "videos/s"
-) -> dict[str, Any]:
-    value = round(statistics.median(rates))
-    spread = {"min": round(min(rates)), "max": round(max(rates)), "runs": len(rates)}
-    figure: dict[str, Any] = {"name": name, "value": value, "unit": unit, "details": spread}
-    return figure if bar is None else {**figure, "bar": f">= {bar:,}", "met": value >= bar}
+def _rate(name: str, rates: list[float], target: str | None = None, unit: str = "videos/s") -> Row:
+    details = {"min": round(min(rates)), "max": round(max(rates)), "runs": len(rates)}
+    return figure(name, round(statistics.median(rates)), unit, target, details)
 
 
-def _against(ours: list[float], peer: list[dict[str, Any] | None]) -> list[dict[str, Any]]:
+def _against(ours: list[float], peer: list[Row | None]) -> list[Row]:
     """Return the best tf.data pipeline's rate and how many times faster ours is."""
     measured = [run["rates"] for run in peer if run is not None]
     if not measured:
@@ -104,15 +101,14 @@ def _against(ours: list[float], peer: list[dict[str, Any] | None]) -> list[dict[
     variants = {name: measured[0][name] + measured[1][name] for name in measured[0]}
     medians = {name: round(statistics.median(rates)) for name, rates in variants.items()}
     best = max(medians, key=lambda name: medians[name])
-    theirs = _figure("frame records, tf.data", variants[best])
+    theirs = _rate("frame records, tf.data", variants[best])
     theirs["details"] |= {"best of": medians, "version": peer[0] and peer[0]["version"]}
     ratio = statistics.median(ours) / statistics.median(variants[best])
-    times = {"name": "frame records, times tf.data", "value": round(ratio, 2), "unit": "x"}
-    return [theirs, {**times, "bar": f">= {RATIO_BAR}", "met": ratio >= RATIO_BAR}]
+    return [theirs, figure("frame records, times tf.data", round(ratio, 2), "x", RATIO)]
 
 
-def _tf_data(folder: Path, repeats: int) -> dict[str, Any] | None:
-    """Return the rates of each tf.data pipeline; None, with a word, without TensorFlow."""
+def _tf_data(folder: Path, repeats: int) -> Row | None:
+    """Return the rates of each tf.data pipeline; None, with a log line, without TensorFlow."""
     python = os.environ.get("REELTAG_TF_PYTHON", "")
     if not python:
         say("loading: tf.data is skipped; REELTAG_TF_PYTHON names no Python with TensorFlow")
@@ -124,11 +120,11 @@ def _tf_data(folder: Path, repeats: int) -> dict[str, Any] | None:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         say(f"loading: tf.data is skipped; {python} failed: {last}")
         return None
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: Row = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _memcpy(repeats: int) -> dict[str, Any]:
+def _memcpy(repeats: int) -> Row:
     """Return how fast memory is copied into a batch, as a bound of what can be reached."""
     source = np.ones((8, FRAME_BATCH * NUM_FRAMES * sum(WIDTHS)), np.uint8)
     target = np.zeros_like(source[0])
@@ -138,7 +134,7 @@ def _memcpy(repeats: int) -> dict[str, Any]:
         for batch in source:
             target[:] = batch
         rates.append(len(source) * FRAME_BATCH / (time.perf_counter() - began))
-    return _figure("memcpy of as many bytes", rates)
+    return _rate("memcpy of as many bytes", rates)
 
 
 def _labels(rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,24 +1,24 @@
 """How fast the models train: forward, backward, per-tensor clipping and Adam on one batch.
 
 Each model runs in a process of its own, so that the peak of memory is its own.
-    python -m benchmarks models [--quick]
-    python -m benchmarks.models VARIANT ...     some models, as JSON on stdout
+
+    python -m benchmarks models [FAMILY|VARIANT|PATTERN ...] [--quick] [--json] [--resume]
 """
 
-import json
 import math
 import multiprocessing
 import resource
 import statistics
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.figure import figure
+from benchmarks.results import Row
 from reeltag.core.console import say
 from reeltag.core.memory import keep_freed_memory
 from reeltag.losses.cross_entropy import binary_cross_entropy
@@ -35,7 +35,7 @@ VIDEO_LEVEL = {
     "sub_nets",
     "second_level",
 }
-TENSORFLOW = {  # videos/s of the originals on two such cores (issue "2 of 5"), lowest and highest
+TENSORFLOW = {  # videos/s of the originals on two such cores, lowest and highest
     "nextvlad_8g_k128": (28.9, 32.7),
     "mix_nextvlad_3x_k112_r16": (10.5, 10.5),
     "netvlad_k256_h1024": (38.1, 41.6),
@@ -47,9 +47,9 @@ TENSORFLOW = {  # videos/s of the originals on two such cores (issue "2 of 5"), 
     "lstm_willow_2x1024": (11.2, 11.2),
     "gru_2x1200": (6.5, 6.5),
 }
-FRAMES = {"lstm_2x1024": 300}  # where a variant sees others than its family's recipe says
+FRAMES = {"lstm_2x1024": 300}  # where a variant has others than its family's recipe
 FASTER = 2.0  # than TensorFlow, by the middle of its figures
-SMALLER = {  # variant -> videos a step: the authors' takes minutes, or is for two GPUs
+SMALLER = {  # variant -> videos per step: the authors' takes minutes, or is for two GPUs
     "nextvlad_8g_k128": 80,
     "nextvlad_8g_k112_r16": 80,
     "mix_nextvlad_3x_k112_r16": 80,
@@ -72,7 +72,7 @@ MORE = (
     "nextvlad_8g_k112_r16",
     "netvlad_k64_h512",
     "resnet_like_1024",
-)  # beside the first of each family
+)  # in addition to the first of each family
 TIMED = 2.0  # seconds of steps, at most, for one figure
 
 
@@ -80,19 +80,20 @@ TIMED = 2.0  # seconds of steps, at most, for one figure
 class Case:
     """A model at its authors' size, with their batch and number of frames."""
 
+    family: str
     variant: str
     batch: int
     frames: int
 
     @property
-    def bar(self) -> float | None:
-        """Videos a second that are asked for."""
+    def target(self) -> str | None:
+        """Videos/s to reach, where the original's are known."""
         found = TENSORFLOW.get(self.variant)
-        return None if found is None else FASTER * sum(found) / 2
+        return None if found is None else f">= {FASTER * sum(found) / 2:g}"
 
 
 def cases() -> list[Case]:
-    """Return the first variant of every family, and those that a bar or MORE names."""
+    """Return the first variant of every family, and those that TENSORFLOW or MORE names."""
     chosen = []
     for family in FAMILIES:
         for place, variant in enumerate(family.VARIANTS):
@@ -100,37 +101,34 @@ def cases() -> list[Case]:
                 drawn = family.RECIPE.get("frames", {}).get("num_frames", 300)
                 frames = FRAMES.get(variant, drawn)
                 batch = SMALLER.get(variant, family.RECIPE["batch_size"])
-                level = 1 if family_name(family) in VIDEO_LEVEL else frames or 300
-                chosen.append(Case(variant=variant, batch=batch, frames=level))
+                name = family_name(family)
+                level = 1 if name in VIDEO_LEVEL else frames or 300
+                chosen.append(Case(family=name, variant=variant, batch=batch, frames=level))
     return chosen
 
 
-def run(quick: bool, only: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return one row a model and precision: name, value, unit, bar, details."""
-    rows = []
+def parts() -> dict[str, str]:
+    """Return the variants that can be measured one by one, and the family of each."""
+    return {case.variant: case.family for case in cases()}
+
+
+def run(quick: bool, only: Collection[str] = ()) -> list[Row]:
+    """Return a row for each model (of `only`, if any) and precision."""
     precisions = ["fp32"] + (["bf16"] if has_bfloat16() else [])
-    for case in cases():
-        if only and case.variant not in only:
-            continue
-        for precision in precisions:
-            if quick:
-                case = replace(case, batch=max(2, case.batch // 20))
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                details = pool.apply(measure, (case, precision, quick))
-            bar = case.bar if precision == precisions[-1] and not quick else None
-            value = details["videos_per_second"]
-            rows.append(
-                {
-                    "name": f"train {case.variant} {precision}",
-                    "value": value,
-                    "unit": "videos/s",
-                    "bar": bar and f">= {bar:g}",
-                    "met": bar and value >= bar,
-                    "details": details,
-                }
-            )
-            say(f"{case.variant} {precision}: {value} videos/s")
-    return rows
+    chosen = [case for case in cases() if not only or case.variant in only]
+    return [_row(case, precision, quick) for case in chosen for precision in precisions]
+
+
+def _row(case: Case, precision: str, quick: bool) -> Row:
+    """Return how fast a model trains, measured in a fresh process."""
+    if quick:
+        case = replace(case, batch=max(2, case.batch // 20))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        details = pool.apply(measure, (case, precision, quick))
+    value = details["videos_per_second"]
+    say(f"{case.variant} {precision}: {value} videos/s")
+    target = case.target if precision == "bf16" and not quick else None
+    return figure(f"train {case.variant} {precision}", value, "videos/s", target, details)
 
 
 def has_bfloat16() -> bool:
@@ -143,7 +141,7 @@ def has_bfloat16() -> bool:
 def seconds_of(
     repeats: int, action: Callable[[], object], at_most: float = math.inf
 ) -> list[float]:
-    """Return how long `action` took each time, after one call to warm up.
+    """Return how long `action` takes each time, after one call to warm up.
 
     It is repeated until `at_most` seconds are spent, but at least twice.
     """
@@ -156,7 +154,7 @@ def seconds_of(
     return times
 
 
-def measure(case: Case, precision: str, quick: bool) -> dict[str, Any]:
+def measure(case: Case, precision: str, quick: bool) -> Row:
     """Return step time and memory of one model; called in a fresh process."""
     keep_freed_memory()
     torch.manual_seed(0)
@@ -209,7 +207,7 @@ def _linear_flops(
 
 
 def matmul_rate(dtype: torch.dtype) -> float:
-    """Return the operations a second of a large matrix product."""
+    """Return the operations per second of a large matrix product."""
     left, right = torch.randn(24_000, 1024).to(dtype), torch.randn(1024, 2048).to(dtype)
     return 2 * left.shape[0] * right.numel() / min(seconds_of(3, lambda: left @ right))
 
@@ -220,8 +218,3 @@ def clip_per_tensor(gradients: list[torch.Tensor]) -> None:
     long = [(g, n) for g, n in zip(gradients, norms, strict=True) if n > 1]
     if long:
         torch._foreach_div_([g for g, _ in long], [n for _, n in long])
-
-
-if __name__ == "__main__":
-    names = [name for name in sys.argv[1:] if name != "--quick"]
-    print(json.dumps(run("--quick" in sys.argv, names), indent=2))

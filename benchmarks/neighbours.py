@@ -5,9 +5,9 @@ core, once with the published pivot, which over-samples every video here, and on
 scaled to so few videos. Processor time is counted, so other processes weigh little. Memory is the
 peak of a fresh process (VmHWM), libraries included.
 
-The cost of YouTube-8M is reckoned, not measured: 23,590,464 samples (the paper's count) at the time
-a sample takes here, and a search among 667 videos (a label of 10,000 in one of 15 chunks) for each
-of 5,001,275 videos.
+The cost of YouTube-8M is estimated, not measured: 23,590,464 samples (the paper's count) at the
+time a sample takes here, and a search among 667 videos (a label of 10,000 in one of 15 chunks) for
+each of 5,001,275 videos.
 """
 
 import json
@@ -18,11 +18,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.figure import figure, process_memory
 from benchmarks.proofs import DATA
+from benchmarks.results import Row
 from reeltag.augment.neighbours import nearest, pairs_once
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import YT8M_VIDEOS, PlanConfig, plan_of
@@ -39,39 +40,38 @@ MOST_OF_A_LABEL = 667  # in a chunk: 10,000 in 3844 / 256 chunks
 DIM = 1024
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the figures; `quick`: ten shards, one repeat."""
     repeats = 1 if quick else REPEATS
-    figures = []
-    found = dict[str, dict[str, Any]]()
+    rows = []
+    found = dict[str, Row]()
     for pivot, name in (("auto", "pivot scaled"), ("10000", "published pivot")):
         runs = [_in_a_process(pivot, quick) for _ in range(repeats)]
         best = found[pivot] = min(runs, key=lambda run: float(run["cpu"]))
         best["best_of"] = repeats
-        words = f"augment, {name} (x {best['samples'] / best['videos']:.2f})"
-        figures += [
-            _row(words, best["videos"] / best["cpu"], "videos/s a core", best),
-            _row(words, best["samples"] / best["cpu"], "samples/s a core", best),
-            _row(f"{words}, peak memory", best["peak"] / 2**20, "MiB", {"vectors": best["memory"]}),
+        title = f"augment, {name} (x {best['samples'] / best['videos']:.2f})"
+        rows += [
+            _row(title, best["videos"] / best["cpu"], "videos/s per core", best),
+            _row(title, best["samples"] / best["cpu"], "samples/s per core", best),
+            _row(f"{title}, peak memory", best["peak"] / 2**20, "MiB", {"vectors": best["memory"]}),
         ]
     search = _search(10 if quick else 100)
-    figures.append(_row(f"neighbours of {MOST_OF_A_LABEL}", search, "videos/s a core", {}))
+    rows.append(_row(f"neighbours of {MOST_OF_A_LABEL}", search, "videos/s per core", {}))
     sample = found["10000"]["cpu"] / found["10000"]["samples"]
     hours = (YT8M_SAMPLES * sample + YT8M_VIDEOS / search) / 3600
     details = {"samples": YT8M_SAMPLES, "seconds_a_sample": sample, "searched_a_second": search}
-    figures.append(_row("YouTube-8M, reckoned", hours, "hours of one core", details))
+    rows.append(_row("YouTube-8M, estimated", hours, "core hours", details))
     chunk = YT8M_VIDEOS * 256 / YT8M_SHARDS * 4 * 1152 / 1e9
-    figures.append(_row("YouTube-8M, vectors of a chunk of 256 shards", chunk, "GB at most", {}))
-    return figures
+    rows.append(_row("YouTube-8M, vectors of a chunk of 256 shards", chunk, "GB at most", {}))
+    return rows
 
 
-def _row(name: str, value: float, unit: str, details: dict[str, Any]) -> dict[str, Any]:
-    shown = float(f"{value:.4g}")
-    return {"name": name, "value": shown, "unit": unit, "bar": None, "details": details}
+def _row(name: str, value: float, unit: str, details: Row) -> Row:
+    return figure(name, float(f"{value:.4g}"), unit, details=details)
 
 
 def _search(repeats: int) -> float:
-    """Return how many videos a second find their 8 neighbours, in the processor's time."""
+    """Return how many videos per second of processor time find their 8 neighbours."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((MOST_OF_A_LABEL, DIM), dtype=np.float32)
     return MOST_OF_A_LABEL / _best(lambda: pairs_once(nearest(vectors, 8)), repeats)
@@ -86,21 +86,21 @@ def _best(work: Callable[[], object], repeats: int) -> float:
     return min(seconds)
 
 
-def _in_a_process(pivot: str, quick: bool) -> dict[str, Any]:
-    """Augment in a fresh process of one thread; return what it tells."""
+def _in_a_process(pivot: str, quick: bool) -> Row:
+    """Augment in a fresh process of one thread; return what it measures."""
     command = [sys.executable, "-m", "benchmarks.neighbours", pivot, str(int(quick))]
-    told = subprocess.run(
+    done = subprocess.run(
         command,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         check=True,
         capture_output=True,
         text=True,
     )
-    found: dict[str, Any] = json.loads(told.stdout)
+    found: Row = json.loads(done.stdout)
     return found
 
 
-def _augment(pivot: str, quick: bool) -> dict[str, Any]:
+def _augment(pivot: str, quick: bool) -> Row:
     """Augment the real shards into a folder that is removed again; return times and memory."""
     data = DATA / "yt8m"
     splits = Splits(train=f"video/validate00{'0' if quick else '[0-5]'}?")
@@ -121,7 +121,7 @@ def _augment(pivot: str, quick: bool) -> dict[str, Any]:
         cpu, seconds = time.process_time() - begin, time.perf_counter() - wall
         written = [path for path in out.rglob("*.tfrecord") if not path.is_symlink()]
         size = sum(path.stat().st_size for path in written)
-        peak = _peak()
+        peak = process_memory("VmHWM")
         index = open_index(out, jobs=1, quiet=True)
         samples = len(videos(index, splits=splits))
     return {
@@ -134,12 +134,6 @@ def _augment(pivot: str, quick: bool) -> dict[str, Any]:
         "memory": volume.memory,
         "peak": peak,
     }
-
-
-def _peak() -> int:
-    """Return the most bytes that this process ever held resident."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":

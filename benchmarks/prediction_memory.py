@@ -16,10 +16,11 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.figure import figure, process_memory
+from benchmarks.results import Row
 from reeltag.cli.main import run as run_command
 from reeltag.core.files import write_json
 from reeltag.data.index import open_index
@@ -28,38 +29,31 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import family_named
 from reeltag.tagger.tagger import Tagger
 
-BAR = "< 10 %"
+TARGET = "< 10 %"
 CORPUS = SynthConfig(classes=200, min_frames=10, max_frames=30)
 MIB = 1 << 20
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     few, many = (200, 1000) if quick else (2000, 40_000)
     with tempfile.TemporaryDirectory() as folder:
         peaks = {number: _measure(Path(folder), number) for number in (few, many)}
-    figures: list[dict[str, Any]] = []
+    rows = []
     for kind in ("resident", "anonymous"):
-        growth = peaks[many][kind] / peaks[few][kind] - 1
-        figures += [
-            {
-                "name": f"predict, peak {kind} memory, {number:,} videos",
-                "value": round(peaks[number][kind] / MIB, 1),
-                "unit": "MiB",
-                "bar": None,
-                "details": peaks[number],
-            }
+        growth = 100 * (peaks[many][kind] / peaks[few][kind] - 1)
+        rows += [
+            figure(
+                f"predict, peak {kind} memory, {number:,} videos",
+                round(peaks[number][kind] / MIB, 1),
+                "MiB",
+                details=peaks[number],
+            )
             for number in (few, many)
         ]
-        figures.append(
-            {
-                "name": f"predict, growth of {kind} memory from {few:,} to {many:,} videos",
-                "value": round(100 * growth, 2),
-                "unit": "%",
-                "details": {},
-            }
-            | ({"bar": BAR, "met": growth < 0.10} if kind == "resident" and not quick else {})
-        )
-    return figures
+        name = f"predict, growth of {kind} memory from {few:,} to {many:,} videos"
+        target = TARGET if kind == "resident" and not quick else None
+        rows.append(figure(name, round(growth, 2), "%", target))
+    return rows
 
 
 def _measure(folder: Path, num_videos: int) -> dict[str, float]:
@@ -96,34 +90,26 @@ def _predict(arguments: list[str]) -> dict[str, float]:
 
     def sample() -> None:
         while not stop.wait(0.005):
-            anonymous[0] = max(anonymous[0], _status("RssAnon"))
+            anonymous[0] = max(anonymous[0], process_memory("RssAnon"))
 
     sampling = threading.Thread(target=sample)
     sampling.start()
     options = ["--split", "all", "--segments", "--segment-top-k", "20", "--device", "cpu", "--json"]
-    answer = io.StringIO()
-    with contextlib.redirect_stdout(answer):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
         status = run_command(["predict", *arguments, *options])
     stop.set()
     sampling.join()
     if status:
         raise SystemExit(status)
-    told = json.loads(answer.getvalue())
+    found = json.loads(printed.getvalue())
     return {
-        "resident": _status("VmHWM"),
+        "resident": process_memory("VmHWM"),
         "anonymous": anonymous[0],
-        "videos": told["video_rows"],
-        "segments": told["segment_rows"],
-        "seconds": round(told["seconds"], 1),
+        "videos": found["video_rows"],
+        "segments": found["segment_rows"],
+        "seconds": round(found["seconds"], 1),
     }
-
-
-def _status(name: str) -> int:
-    """Return a figure of /proc/self/status in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A quality figure on real data: the commands that a person would type, run one after the other.
 
-What is done already under the work folder is not done again, so an interrupted proof goes on.
+What is done under the work folder is not done again, so an interrupted proof goes on.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import PROJECT
+from benchmarks.results import PROJECT, Row
 from reeltag.cli.main import run
 from reeltag.core.console import say
 
@@ -37,18 +37,18 @@ COMPOSED = {  # the protocols of ../shared/DESIGN.md; the cuts are artificial
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """One figure: what is trained on what, how it is predicted, and the bar."""
+    """One figure: what is trained on what, how it is predicted, and the target."""
 
     data: str
     train: str
     predict: str
     metric: str
-    bar: float | None = None
+    target: float | None = None
     splits: str = ""
     centroids: int = 0  # to fit on the training frames, for the model to start from
 
 
-def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[str, Any]:
+def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> Row:
     """Train, predict and evaluate; return the figure with everything that it came from.
 
     Args:
@@ -79,7 +79,7 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
     if not predictions.exists():
         reeltag(f"predict {folder} --data {root} --split test {proof.predict} --out {predictions}")
     found = reeltag(f"evaluate {predictions} --data {root} --split test {proof.splits} --json")
-    value = found[proof.metric]
+    value, target = found[proof.metric], proof.target
     return {
         "data": proof.data,
         "train": f"reeltag train {train} {proof.splits} --seed {seed}",
@@ -88,8 +88,7 @@ def prove(proof: Proof, name: str, data: Path, work: Path, seed: int) -> dict[st
         "metric": proof.metric,
         "value": value,
         "interval": found[f"{proof.metric}_interval"],
-        "bar": proof.bar,
-        "met": proof.bar is None or value >= proof.bar,
+        **({} if target is None else {"target": target, "met": value >= target}),
         "training": json.loads((folder / "metrics.json").read_text()),
         "seconds_here": round(time.monotonic() - began, 1),
         "evaluation": found,
@@ -114,7 +113,7 @@ def composed(kind: str, data: Path, work: Path) -> Path:
 
 
 def reeltag(arguments: str) -> dict[str, Any]:
-    """Do what the command line does, in this process; return its JSON, if it printed any."""
+    """Run a command line in this process; return the JSON that it prints, if any."""
     say(f"$ reeltag {arguments}")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -122,5 +121,5 @@ def reeltag(arguments: str) -> dict[str, Any]:
     if status:
         raise RuntimeError(f"exit status {status} of: reeltag {arguments}")
     last = printed.getvalue().strip().splitlines()[-1:]
-    answer: dict[str, Any] = json.loads(last[0]) if last and last[0].startswith("{") else {}
-    return answer
+    result: dict[str, Any] = json.loads(last[0]) if last and last[0].startswith("{") else {}
+    return result

@@ -1,4 +1,4 @@
-"""What the label relation penalty adds to a step, beside a step of NeXtVLAD in the same minutes.
+"""What the label relation penalty adds to a step, next to a NeXtVLAD step in the same minutes.
 
 Omega (nuclear: the singular vectors) is computed from the weights every EVERY steps; between two
 updates a step pays for the penalty and its gradient. Both are timed alone, on the layer's weights,
@@ -13,12 +13,13 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
+from benchmarks.results import Row
 from reeltag.core.batch import FrameBatch
 from reeltag.core.memory import keep_freed_memory
 from reeltag.layers.experts import LogisticHead, MixtureOfExperts
@@ -30,11 +31,11 @@ from reeltag.training.relation import FORMS, RelationConfig
 
 EVERY = RelationConfig().every
 CLASSES = 3862
-CPU_BAR, GPU_BAR = 0.25, 0.10  # of a NeXtVLAD step
+CPU_TARGET, GPU_TARGET = "< 25 %", "< 10 %"  # of a NeXtVLAD step
 TURNS, STEPS = 5, 2
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the NeXtVLAD step, and for each layer and form what the penalty adds to it."""
     keep_freed_memory()
     torch.manual_seed(0)
@@ -48,19 +49,14 @@ def run(quick: bool) -> list[dict[str, Any]]:
             actions |= _actions(f"{layer}, {form}", head, form, bf16)
     seconds = _in_turns(actions, 2 if quick else TURNS, device)
     step = seconds.pop("step")
-    figures: list[dict[str, Any]] = [
-        {
-            "name": f"nextvlad_8g_k128 {'bf16' if bf16 else 'fp32'} step, {device.type}",
-            "value": round(1000 * step, 1),
-            "unit": "ms",
-        }
+    precision = "bf16" if bf16 else "fp32"
+    rows = [
+        figure(f"nextvlad_8g_k128 {precision} step, {device.type}", round(1000 * step, 1), "ms")
     ]
-    limit = GPU_BAR if gpu else CPU_BAR
+    target = None if quick else GPU_TARGET if gpu else CPU_TARGET
     for name in (f"{layer}, {form}" for layer in heads for form in FORMS):
         update, between = seconds[f"{name} update"], seconds[f"{name} penalty"]
         added = update / EVERY + between
-        share = added / step
-        bar = {} if quick else {"bar": f"< {limit:.0%}", "met": share < limit}
         details = {
             "added_ms": round(1000 * added, 1),
             "update_ms": round(1000 * update, 1),
@@ -68,11 +64,9 @@ def run(quick: bool) -> list[dict[str, Any]]:
             "every": EVERY,
             "threads": torch.get_num_threads(),
         }
-        figures.append(
-            {"name": name, "value": round(100 * share, 1), "unit": "% of the step", **bar}
-            | {"details": details}
-        )
-    return figures
+        value = round(100 * added / step, 1)
+        rows.append(figure(name, value, "% of the step", target, details))
+    return rows
 
 
 def _heads(quick: bool, device: torch.device) -> dict[str, LogisticHead | MixtureOfExperts]:
@@ -107,7 +101,7 @@ def _actions(
 
 
 def _nextvlad_step(quick: bool, device: torch.device, bf16: bool) -> Callable[[], None]:
-    """Return one whole step on a batch that stays where it is."""
+    """Return one whole step on a batch that stays in memory."""
     config = nextvlad.Config()
     config = replace(config, num_classes=386, num_clusters=8, hidden=64) if quick else config
     size, length = (8, 30) if quick else (80, 300)

@@ -4,8 +4,8 @@
     python -m benchmarks.reproductions --table      gather what is there: results/reproductions.json
 
 A proof is a solution with a data set and flags. Each seed has a WORK of its own; an interrupted one
-goes on. An order is what a paper says of two of its models: ours are compared over all seeds, by a
-paired bootstrap over the videos that judge.
+goes on. An order is which of two of its models a paper finds better: ours are compared over all
+seeds, by a paired bootstrap over the evaluated videos.
 """
 
 import argparse
@@ -15,13 +15,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from benchmarks.environment import environment
 from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, reeltag
-from benchmarks.record import write_result
+from benchmarks.results import Row, write_rows
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
 from reeltag.evaluation.compare import differences
@@ -29,7 +30,7 @@ from reeltag.evaluation.evaluate import Scored, scored
 from reeltag.metrics.segment import AverageOver
 from reeltag.report.results import ResultTable, read_results
 
-SEEDS = range(10)  # that may lie under WORK
+SEEDS = range(10)  # that may be under WORK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Proof:
         flags: of `reeltag solve`; {implications} is the file that `labels` makes.
         labels: arguments of `reeltag labels`: of the clips that reels and mosaics are made of.
         orders: (better, worse): steps that hold predictions, as the paper has them.
-        metric: that tells which is better.
+        metric: that decides which is better.
     """
 
     solution: str
@@ -54,12 +55,12 @@ class Proof:
 
 
 def segments(*orders: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return orders of models as orders of the steps that asked them about segments."""
+    """Return orders of models as orders of the steps that predict segments with them."""
     return tuple((f"predict_segments-{one}", f"predict_segments-{other}") for one, other in orders)
 
 
 def of_test(*orders: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return orders of models where a solution asks two juries: as the test split has them."""
+    """Return orders of models that are evaluated on two splits: as the test split has them."""
     return segments(*((f"{one}-test", f"{other}-test") for one, other in orders))
 
 
@@ -141,7 +142,7 @@ PROOFS = {
         "sub-net-b sub-net-c resnet",
         metric="gap@20",
     ),
-    "samsung2018-yt8m-10-folds": Proof(  # networks that learn from nine tenths of the videos
+    "samsung2018-yt8m-10-folds": Proof(  # networks trained on nine tenths of the videos
         solution="samsung2018",
         data="yt8m",
         flags=f"{YT8M} --folds 10 --members fcn fcn-dropout fcn-joint fcn-2-layers sub-net-b "
@@ -154,7 +155,7 @@ PROOFS = {
 
 
 def main() -> int:
-    """Solve what was asked for, or gather what is there."""
+    """Solve the proofs that are named, or gather what is there."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.reproductions")
     parser.add_argument("proofs", nargs="*", metavar="PROOF", help=", ".join(PROOFS))
     parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])
@@ -163,7 +164,9 @@ def main() -> int:
     parser.add_argument("--table", action="store_true", help="gather, and write the results")
     options = parser.parse_args()
     if options.table:
-        write_result("reproductions", "python -m benchmarks.reproductions", gathered(options))
+        for row in gathered(options):
+            command = f"python -m benchmarks.reproductions {row['proof']}"
+            write_rows("reproductions", [row], key=("proof",), measured=environment(command))
         return 0
     for name, seed in itertools.product(options.proofs or PROOFS, options.seed):
         proof, work = PROOFS[name], work_of(name, seed, options.work)
@@ -186,7 +189,7 @@ def work_of(name: str, seed: int, work: Path) -> Path:
 
 
 def data_of(proof: Proof, options: argparse.Namespace) -> Path:
-    """Return the data folder; reels and mosaics are made if need be."""
+    """Return the data folder; reels and mosaics are composed if need be."""
     if proof.data not in RACES:
         return Path(options.data) / proof.data
     (options.work / "techniques").mkdir(parents=True, exist_ok=True)
@@ -194,7 +197,7 @@ def data_of(proof: Proof, options: argparse.Namespace) -> Path:
 
 
 def implications(proof: Proof, options: argparse.Namespace) -> Path | None:
-    """Return the file that tells which class implies which, made if need be; None: no such."""
+    """Return the file of which class implies which, written if need be; None: not needed."""
     if not proof.labels:
         return None
     file: Path = options.work / "techniques" / f"{proof.data}-implications.parquet"
@@ -203,38 +206,35 @@ def implications(proof: Proof, options: argparse.Namespace) -> Path | None:
     return file
 
 
-def gathered(options: argparse.Namespace) -> dict[str, Any]:
-    """Return every proof that is there: its tables, what it took, its orders."""
-    proofs = []
-    for name, proof in PROOFS.items():
+def gathered(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield every named proof that is there: its tables, what it took, its orders."""
+    for name in options.proofs or PROOFS:
+        proof = PROOFS[name]
         works = [work_of(name, seed, options.work) for seed in SEEDS]
         files = [file for work in works if (file := work / f"{proof.solution}.json").exists()]
         if not files:
             continue
         found = [json.loads(file.read_text()) for file in files]
         orders = [order(proof, pair, found, data_of(proof, options)) for pair in proof.orders]
-        proofs.append(
-            {
-                "proof": name,
-                "solution": proof.solution,
-                "data": proof.data,
-                "metric": proof.metric,
-                "seeds": [each["config"]["seed"] for each in found],
-                "commands": [command_of(proof, e["config"]["seed"]) for e in found],
-                "minutes": [minutes(each) for each in found],
-                "tables": [table_json(table) for table in read_results(files).tables],
-                "orders": [each for each in orders if each],
-            }
-        )
-    return {"proofs": proofs}
+        yield {
+            "proof": name,
+            "solution": proof.solution,
+            "data": proof.data,
+            "metric": proof.metric,
+            "seeds": [each["config"]["seed"] for each in found],
+            "commands": [command_of(proof, e["config"]["seed"]) for e in found],
+            "minutes": [minutes(each) for each in found],
+            "tables": [table_json(table) for table in read_results(files).tables],
+            "orders": [each for each in orders if each],
+        }
 
 
-def minutes(found: dict[str, Any]) -> float:
+def minutes(found: Row) -> float:
     """Return what all steps of a result took together."""
     return round(sum(each["seconds"] or 0 for each in found["steps"]) / 60, 1)
 
 
-def table_json(table: ResultTable) -> dict[str, Any]:
+def table_json(table: ResultTable) -> Row:
     """Return a table: means over the seeds, and each seed's figures."""
     rows = [
         {
@@ -251,10 +251,8 @@ def table_json(table: ResultTable) -> dict[str, Any]:
     return {**heads, "digits": table.digits, "note": table.note, "rows": rows}
 
 
-def order(
-    proof: Proof, pair: tuple[str, str], found: list[dict[str, Any]], data: Path
-) -> dict[str, Any] | None:
-    """Return how far the better of a pair is ahead in ours; None where it was not made."""
+def order(proof: Proof, pair: tuple[str, str], found: list[Row], data: Path) -> Row | None:
+    """Return how far the better of a pair is ahead in ours; None where it is not there."""
     sides = [[file for each in found if (file := predictions(each, name))] for name in pair]
     if not all(len(side) == len(found) for side in sides):
         return None
@@ -262,7 +260,7 @@ def order(
     return {"better": better, "worse": worse, **ahead(sides[0], sides[1], data, proof.metric)}
 
 
-def ahead(files: list[Path], others: list[Path], data: Path, metric: str) -> dict[str, Any]:
+def ahead(files: list[Path], others: list[Path], data: Path, metric: str) -> Row:
     """Return how far predictions, one file a seed, are ahead of others."""
     over: AverageOver = "rated" if metric == "map@k" else "listed"
     sides = [[(file, _scored(file, data, over)) for file in side] for side in (files, others)]
@@ -283,7 +281,7 @@ def _scored(file: Path, data: Path, over: AverageOver) -> Scored:
     return scored(file, data, average_over=over, bootstrap=400, quiet=True)
 
 
-def predictions(found: dict[str, Any], name: str) -> Path | None:
+def predictions(found: Row, name: str) -> Path | None:
     """Return the prediction file of a step; None where the solution has no such step."""
     for step in found["steps"]:
         if step["name"] == name:

@@ -5,14 +5,14 @@
 A synthetic corpus of videos of 300 seconds (1024 + 128 bytes a second) is written to a temporary
 folder. Then `soften` (8 segments for each label, so that there is something to clock) and
 `predict` (every segment, 1000 classes, the best of each class kept) run over it with a NeXtVLAD of
-the published size and random weights. At every tenth of the way the clock stands still, resident
+the published size and random weights. At every tenth of the way the clock is stopped, resident
 memory is read, and the batches just scored go through the bare model again: both speeds are thus
 of the same batches in the same minutes. On a CPU that others use too, the processor time of both
-(`cpu_share_of_bare`) is the steadier figure.
+(`cpu_fraction_of_bare`) is the steadier figure.
 
 What is clocked begins with the first forward pass and ends with the finished file: reading,
 cutting, the forward pass, ranking, parts, merging. What comes before it (index, digest of the
-weights) does not grow with the segments and is told apart.
+weights) does not grow with the segments and is measured separately.
 
 The last figure is the memory of the best K segments of each class (`ClassLimit`): a tenth of the
 segments and of the places of the challenge of 2019 within a tenth of 2 GB.
@@ -36,7 +36,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.record import write_result
+from benchmarks.environment import environment
+from benchmarks.figure import FIGURE_KEY, figure, process_memory
+from benchmarks.results import Row, write_rows
 from reeltag.core.console import STDOUT
 from reeltag.data.index import Index, open_index
 from reeltag.data.synth.config import SynthConfig
@@ -50,8 +52,9 @@ from reeltag.soft_labels.making import SoftChoices, soften
 from reeltag.tagger.tagger import Tagger
 
 VIDEOS, MODEL = 300, "nextvlad"
-BAR = 0.95  # of the speed of the bare forward pass
-GROWTH = 0.10  # of resident memory, from a tenth of the way to its end
+FRACTION = ">= 0.95"  # of the speed of the bare forward pass
+GROWTH = "< 10 %"  # of resident memory, from a tenth of the way to its end
+PLACES_MEMORY = "< 190.7 MiB"  # 200 MB: a tenth of the segments and places of the challenge
 CORPUS = SynthConfig(classes=1000, min_frames=300, max_frames=300, held_out=0.01)
 PLACES = 100  # of each class, so few that the lists are full before a tenth of the way
 STOCK = 2  # batches that go through the bare model at each tenth
@@ -94,7 +97,7 @@ class Probe:
             self._stopped += _clocks() - began
 
     def _look(self, tenths: int) -> None:
-        self.memory[tenths] = _status("VmRSS") / MIB
+        self.memory[tenths] = process_memory("VmRSS") / MIB
         for frames, mask in self._stock:
             _wait()
             began = _clocks()
@@ -103,8 +106,8 @@ class Probe:
             self._bare += _clocks() - began
             self._bare_segments += len(frames)
 
-    def close(self) -> dict[str, Any]:
-        """Return what was seen, once all is done."""
+    def close(self) -> Row:
+        """Remove the hooks; return the speeds and the memory, once all is done."""
         for handle in self._handles:
             handle.remove()
         assert self._began is not None
@@ -114,8 +117,8 @@ class Probe:
             "segments": self._done,
             "segments_per_second": round(rate, 1),
             "bare_segments_per_second": round(bare, 1),
-            "share_of_bare": round(rate / bare, 4),
-            "cpu_share_of_bare": round(cpu_rate / cpu_bare, 4),
+            "fraction_of_bare": round(rate / bare, 4),
+            "cpu_fraction_of_bare": round(cpu_rate / cpu_bare, 4),
             "seconds_before_the_first": round(float((self._began - self._created)[0]), 2),
             "rss_mib_at_tenths": {tenth: round(rss, 1) for tenth, rss in self.memory.items()},
         }
@@ -128,7 +131,7 @@ def run(
     rgb: int = CORPUS.rgb,
     model: str = MODEL,
     device: str = "auto",
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the speeds, the memory on the way, and the memory of the best of each class."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,13 +141,13 @@ def run(
         index = open_index(work / "corpus", quiet=True)
         tagger = make_tagger(index, model, tiny=quick)
         of = f"of {len(index.table):,} videos"
-        figures = _measured(
+        rows = _measured(
             f"soft labels {of}", tagger, quick, lambda: _soften(tagger, index, work, device)
         )
-        figures += _measured(
+        rows += _measured(
             f"segments {of}", tagger, quick, lambda: _predict(tagger, index, work, device)
         )
-    return [*figures, _best_of_classes(quick)]
+    return [*rows, _best_of_classes(quick)]
 
 
 def make_tagger(index: Index, model: str, *, tiny: bool) -> Tagger:
@@ -162,7 +165,7 @@ def make_tagger(index: Index, model: str, *, tiny: bool) -> Tagger:
     return Tagger(name, config, family.PREPROCESSING, streams, names)
 
 
-def _soften(tagger: Tagger, index: Index, work: Path, device: str) -> dict[str, Any]:
+def _soften(tagger: Tagger, index: Index, work: Path, device: str) -> Row:
     choices = SoftChoices(per_label=8, batch_size=128, device=device)
     labels = index.table["labels"].to_pylist()
     mine = [len(row) for row, shard in zip(labels, _shards(index), strict=True) if "train" in shard]
@@ -171,7 +174,7 @@ def _soften(tagger: Tagger, index: Index, work: Path, device: str) -> dict[str, 
     return probe.close()
 
 
-def _predict(tagger: Tagger, index: Index, work: Path, device: str) -> dict[str, Any]:
+def _predict(tagger: Tagger, index: Index, work: Path, device: str) -> Row:
     choices = Choices(videos=False, segments=True, per_class=PLACES, device=device)
     probe = Probe(tagger, 60 * len(index.table))
     predict(tagger, index, work / "p.parquet", choices, split="all")
@@ -182,42 +185,23 @@ def _shards(index: Index) -> list[str]:
     return [index.shards[number] for number in index.table["shard"].to_pylist()]
 
 
-def _measured(
-    what: str, tagger: Tagger, quick: bool, measure: Callable[[], dict[str, Any]]
-) -> list[dict[str, Any]]:
+def _measured(what: str, tagger: Tagger, quick: bool, measure: Callable[[], Row]) -> list[Row]:
     seen = measure()
     rss = seen["rss_mib_at_tenths"]
     begin, end = rss[min(rss)], rss[max(rss)]
     millions = sum(value.numel() for value in tagger.parameters()) / 1e6
     name = f"{what}, {tagger.family} of {millions:.1f} M"
+    growth = round(100 * (end / begin - 1), 2)
+    fraction, bare = seen["fraction_of_bare"], f"{name}: fraction of the bare forward pass"
+    grown = f"{name}: growth of resident memory from 10 % to 100 %"
     return [
-        {
-            "name": name,
-            "value": seen["segments_per_second"],
-            "unit": "segments/s",
-            "bar": None,
-            "details": seen,
-        },
-        {
-            "name": f"{name}: share of the bare forward pass",
-            "value": seen["share_of_bare"],
-            "unit": "",
-            "bar": f">= {BAR}",
-            "met": None if quick else seen["share_of_bare"] >= BAR,
-            "details": {},
-        },
-        {
-            "name": f"{name}: growth of resident memory from 10 % to 100 %",
-            "value": round(100 * (end / begin - 1), 2),
-            "unit": "%",
-            "bar": f"< {100 * GROWTH:.0f} %",
-            "met": None if quick else end / begin - 1 < GROWTH,
-            "details": {},
-        },
+        figure(name, seen["segments_per_second"], "segments/s", details=seen),
+        figure(bare, fraction, "", None if quick else FRACTION),
+        figure(grown, growth, "%", None if quick else GROWTH),
     ]
 
 
-def _best_of_classes(quick: bool) -> dict[str, Any]:
+def _best_of_classes(quick: bool) -> Row:
     """Return the memory of the best K segments of each class, measured in a process of its own."""
     segments, k = (4000, 200) if quick else (200_000, 10_000)
     command = [
@@ -229,58 +213,49 @@ def _best_of_classes(quick: bool) -> dict[str, Any]:
         f"{k}",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return {
-        "name": f"best {k:,} of {segments:,} segments for each of 1000 classes, memory",
-        "value": round(seen["peak_mib"] - seen["base_mib"], 1),
-        "unit": "MiB",
-        "bar": "< 200 MB",
-        "met": None if quick else (seen["peak_mib"] - seen["base_mib"]) * MIB < 200e6,
-        "details": seen,
-    }
+    seen: Row = json.loads(done.stdout)
+    return figure(
+        f"best {k:,} of {segments:,} segments for each of 1000 classes, memory",
+        round(seen["peak_mib"] - seen["base_mib"], 1),
+        "MiB",
+        None if quick else PLACES_MEMORY,
+        seen,
+    )
 
 
-def _keep_places(segments: int, k: int) -> dict[str, Any]:
+def _keep_places(segments: int, k: int) -> Row:
     """Let so many segments with random scores stream through, and return the peak of memory."""
     random, num_classes, a_batch = np.random.default_rng(0), 1000, 60
     limit = ClassLimit(num_classes, k)
     classes = np.tile(np.arange(num_classes, dtype=np.int32), (a_batch, 1))
     starts = np.arange(a_batch, dtype=np.int32) * 5
-    base, began = _status("VmRSS"), time.monotonic()
+    base, began = process_memory("VmRSS"), time.monotonic()
     for number in range(segments // a_batch):
         scores = random.standard_normal((a_batch, num_classes), dtype=np.float32)
         limit.admit(Rows.of_matrix([f"v{number}"] * a_batch, starts, classes, scores))
     return {
         "base_mib": round(base / MIB, 1),
-        "peak_mib": round(_status("VmHWM") / MIB, 1),
+        "peak_mib": round(process_memory("VmHWM") / MIB, 1),
         "seconds": round(time.monotonic() - began, 1),
     }
 
 
 def _wait() -> None:
-    """Wait until a GPU has done what it was told."""
+    """Wait until a GPU has done its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def _clocks() -> NDArray[np.float64]:
-    """Return seconds of the clock on the wall, and of all processors together in this process."""
+    """Return seconds by the clock, and of all processors together in this process."""
     return np.array([time.monotonic(), time.process_time()])
 
 
-def _status(name: str) -> int:
-    """Return a figure of /proc/self/status in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(name)
-
-
 def main() -> None:
-    """Measure other sizes than the default: printed, and in results/ beside the default's."""
+    """Measure other sizes than the default: printed, and rows of results/ next to the default's."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.segment_scoring")
     parser.add_argument("--videos", type=int, default=VIDEOS)
-    parser.add_argument("--rgb", type=int, default=CORPUS.rgb, help="values a second; 0 = none")
+    parser.add_argument("--rgb", type=int, default=CORPUS.rgb, help="values per second; 0 = none")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true")
@@ -292,12 +267,12 @@ def main() -> None:
         print(json.dumps(_keep_places(*options.places)))
         return
     sizes = {name: getattr(options, name) for name in ("videos", "rgb", "model", "device")}
-    figures = run(options.quick, **sizes)
-    STDOUT.print_json(json.dumps(figures))
+    rows = run(options.quick, **sizes)
+    STDOUT.print_json(json.dumps(rows))
     if not options.quick:
-        name = f"bench_segment_scoring_{options.videos}"
         command = shlex.join(["python", "-m", "benchmarks.segment_scoring", *sys.argv[1:]])
-        write_result(name, command, {"figures": figures})
+        measured = environment(command)
+        write_rows("bench_segment_scoring", rows, key=FIGURE_KEY, measured=measured)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Trees over predictions: how fast rows are built, binned, fitted and predicted, and in how much.
 
-Made prediction files: each model lists its 50 best of 3862 classes of a video, with noise of its
-own around what all know; the union of their 30 best are the candidates. Memory and speed are
-of a process each. Speeds are of processor time, in one thread, since the machine may have other
-work; those by the clock stand in the details. Growing is told as rows * trees a second, since each
-tree passes over all rows; predicting is told for few and for many trees, since it is slower the
-more there are. Peak memory (VmHWM of /proc/self/status) is told beyond what was held before the
-first row. The bar is for 10 models: a row of 95 has ten times the numbers.
+Synthetic prediction files: each model lists its 50 best of 3862 classes of a video, with noise of
+its own around what all know; the union of their 30 best are the candidates. Memory and speed are of
+a process each. Speeds are of processor time, in one thread, since the machine may have other work;
+those by the clock are in the details. Growing is given as rows * trees/s, since each tree passes
+over all rows; predicting is measured for few and for many trees, since it is slower the more there
+are. Peak memory (VmHWM of /proc/self/status) is counted beyond what was held before the first row.
+The target is for 10 models: a row of 95 has ten times the numbers.
 """
 
 import dataclasses
@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.figure import figure, process_memory
+from benchmarks.results import Row
 from reeltag.ensembling.joining import Block, joined
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
 from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
@@ -36,74 +37,61 @@ from reeltag.predictions.file import About, Rows, prediction_writer
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 70, 2000
 SIZES = ((10_000, 10), (20_000, 10), (4000, 95))  # videos, models
 QUICK_SIZES = ((500, 3), (1000, 3))
-BAR, BARRED_MODELS = 300_000, 10  # rows a second
+TARGET, TARGET_MODELS = ">= 300,000", 10  # rows/s
 TREES, MANY, MANY_ROWS = 20, 500, 50_000
 MIB = 1 << 20
 FEW = dataclasses.replace(PUBLISHED, num_trees=TREES, threads=1)
 
 
-def run(quick: bool) -> list[dict[str, Any]]:
+def run(quick: bool) -> list[Row]:
     """Return the figures.
 
     Args:
-        quick: few videos, no bars.
+        quick: few videos, no targets.
     """
-    figures = []
+    rows = []
     for videos, models in QUICK_SIZES if quick else SIZES:
         with tempfile.TemporaryDirectory() as folder:
             _make(Path(folder), videos, models)
-            told: dict[str, Any] = {}
+            found: Row = {}
             for name in MEASUREMENTS:
                 command = [sys.executable, "-m", "benchmarks.stacking", name, folder]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                told |= json.loads(done.stdout)
-        figures += _figures(told, models)
-    return figures
+                found |= json.loads(done.stdout)
+        rows += _figures(found, models)
+    return rows
 
 
-def _figures(told: dict[str, Any], models: int) -> list[dict[str, Any]]:
-    """Return what a size came to, as rows of the table."""
-    rows = told["rows"]
+def _figures(found: Row, models: int) -> list[Row]:
+    """Return what a size comes to, as rows of the table."""
+    rows = found["rows"]
     what = f"{rows / 1e6:.2f} M rows of {models} models"
-    barred = models == BARRED_MODELS
-    figures: list[dict[str, Any]] = []
-    for name, key, work, unit in (
-        ("rows built of blocks", "built", rows, "rows/s"),
-        ("rows built of files, joined", "joined_and_built", rows, "rows/s"),
-        ("rows put into bins", "binned", rows, "rows/s"),
-        (
-            f"growing {TREES} trees of {FEW.num_leaves} leaves",
-            "grown",
-            told["grown_row_trees"],
-            "rows * trees/s",
-        ),
-        (f"predicting out of fold, {TREES} trees, written", "predicted", rows, "rows/s"),
-        (f"predicting, {told['many']:.0f} trees", "predicted_many", told["many_rows"], "rows/s"),
-    ):
-        value, by_clock = (round(work / told[at]) for at in (key, f"{key}_clock"))
-        row = {"name": f"{name}, {what}", "value": value, "unit": f"{unit}, one core"}
-        if barred and unit == "rows/s" and key in ("built", "joined_and_built", "binned"):
-            row |= {"bar": f">= {BAR:,}", "met": value >= BAR}
-        figures.append(row | {"details": {"by_the_clock": by_clock}})
-    foretold = Sizes.of(rows, models)
-    figures += [
-        {
-            "name": f"peak memory while trees grow, {what}",
-            "value": round(told["peak"] / MIB, 1),
-            "unit": "MiB",
-            "details": {
-                "bytes_a_row": round(told["peak"] / rows, 1),
-                "foretold_mib": round(foretold.memory / MIB, 1),
-            },
-        },
-        {
-            "name": f"files of rows, {what}",
-            "value": round(told["disk"] / MIB, 1),
-            "unit": "MiB",
-            "details": {"bytes_a_row": round(told["disk"] / rows, 1)},
-        },
+    target = TARGET if models == TARGET_MODELS else None
+
+    def rate(
+        name: str, key: str, work: float, unit: str = "rows/s", goal: str | None = None
+    ) -> Row:
+        value, by_clock = (round(work / found[at]) for at in (key, f"{key}_clock"))
+        return figure(
+            f"{name}, {what}", value, f"{unit}, one core", goal, {"by_the_clock": by_clock}
+        )
+
+    def memory(name: str, key: str, **details: float) -> Row:
+        details = {"bytes_per_row": round(found[key] / rows, 1), **details}
+        return figure(f"{name}, {what}", round(found[key] / MIB, 1), "MiB", details=details)
+
+    growing = f"growing {TREES} trees of {FEW.num_leaves} leaves"
+    estimate = round(Sizes.of(rows, models).memory / MIB, 1)
+    return [
+        rate("rows built of blocks", "built", rows, goal=target),
+        rate("rows built of files, joined", "joined_and_built", rows, goal=target),
+        rate("rows put into bins", "binned", rows, goal=target),
+        rate(growing, "grown", found["grown_row_trees"], "rows * trees/s"),
+        rate(f"predicting out of fold, {TREES} trees, written", "predicted", rows),
+        rate(f"predicting, {found['many']:.0f} trees", "predicted_many", found["many_rows"]),
+        memory("peak memory while trees grow", "peak", estimated_mib=estimate),
+        memory("files of rows", "disk"),
     ]
-    return figures
 
 
 def _make(folder: Path, videos: int, models: int) -> None:
@@ -124,10 +112,10 @@ def _make(folder: Path, videos: int, models: int) -> None:
             there = rng.random(likely.shape) < 1 / (1 + np.exp(-logits))
             labels.append(((first + np.arange(count)[:, None]) * CLASSES + likely)[there])
             for writer in writers:
-                said = logits + rng.normal(0, 1, likely.shape).astype(np.float32)
-                best = np.argsort(-said, axis=1)[:, :LISTED]
+                own = logits + rng.normal(0, 1, likely.shape).astype(np.float32)
+                best = np.argsort(-own, axis=1)[:, :LISTED]
                 classes = np.take_along_axis(likely, best, 1).astype(np.int32)
-                scores = np.take_along_axis(said, best, 1).astype(np.float32)
+                scores = np.take_along_axis(own, best, 1).astype(np.float32)
                 named = ids[first : first + count]
                 writer.write(Rows.of_matrix(named, None, classes, scores))
     np.savez(folder / "truth.npz", label_keys=np.concatenate(labels), videos=videos)
@@ -149,7 +137,7 @@ def _streamed(folder: Path) -> dict[str, float]:
     """Fit on files: peak memory."""
     truth, config = _truth(folder), dataclasses.replace(FEW, num_trees=3)
     folds = folds_of(truth, config.folds)
-    before = _status("VmRSS")
+    before = process_memory("VmRSS")
     about = train_trees(
         lambda: joined(_files(folder), top_k=config.candidates),
         truth,
@@ -158,7 +146,7 @@ def _streamed(folder: Path) -> dict[str, float]:
         folds=folds,
         quiet=True,
     ).about
-    peak = _status("VmHWM") - before
+    peak = process_memory("VmHWM") - before
     return {"peak": peak, "rows": about.rows, "disk": about.bytes_on_disk}
 
 
@@ -166,10 +154,10 @@ def _speed(folder: Path) -> dict[str, float]:
     """Build rows of files and of blocks, put them into bins, grow one booster, predict."""
     truth, files, config = _truth(folder), _files(folder), FEW
     folds = folds_of(truth, config.folds)
-    told: dict[str, float] = {}
+    found: dict[str, float] = {}
     for name in ("joined", "held"):
         (folder / name).mkdir()
-    with clocked(told, "joined_and_built"):
+    with clocked(found, "joined_and_built"):
         build_rows(
             lambda: joined(files, top_k=config.candidates),
             truth,
@@ -179,23 +167,23 @@ def _speed(folder: Path) -> dict[str, float]:
             quiet=True,
         )
     blocks = list(joined(files, top_k=config.candidates))
-    with clocked(told, "built"):
+    with clocked(found, "built"):
         rows, _, _ = build_rows(
             lambda: iter(blocks), truth, folder / "held", config, folds, quiet=True
         )
-    with clocked(told, "binned"):
+    with clocked(found, "binned"):
         bins = bins_of(rows, config)
         cells = [rows.cells(mine, apart=False) for mine in (range(1, config.folds), [0])]
         train, _ = datasets_of(rows, bins, *cells)
-    with clocked(told, "grown"):
+    with clocked(found, "grown"):
         grown = lgb.train(parameters_of(config, 0), train, TREES)
-    told["grown_row_trees"] = train.num_data() * grown.num_trees()
+    found["grown_row_trees"] = train.num_data() * grown.num_trees()
     halves = dataclasses.replace(config, folds=2)
     trees = train_trees(lambda: iter(blocks), truth, folder / "few", halves, quiet=True)
-    with clocked(told, "predicted"):
+    with clocked(found, "predicted"):
         about = About(num_classes=CLASSES)
         predict_trees(blocks, trees, folder / "p.parquet", about, quiet=True)
-    return told | _many(truth, blocks[0], folder)
+    return found | _many(truth, blocks[0], folder)
 
 
 def _many(truth: Truth, block: Block, folder: Path) -> dict[str, float]:
@@ -203,12 +191,12 @@ def _many(truth: Truth, block: Block, folder: Path) -> dict[str, float]:
     config = dataclasses.replace(FEW, num_trees=MANY, patience=MANY, folds=2)
     trees = train_trees(lambda: iter([block]), truth, folder / "many", config, quiet=True)
     rows, folds = rows_of(block), trees.folds_of(keys_of(block.ids))[block.row_of_pair()]
-    told: dict[str, float] = {}
-    with clocked(told, "predicted_many"):
+    found: dict[str, float] = {}
+    with clocked(found, "predicted_many"):
         trees.logits(rows[:MANY_ROWS], folds[:MANY_ROWS])
-    told["many_rows"] = len(rows[:MANY_ROWS])
-    told["many"] = float(np.mean([booster.trees for booster in trees.about.boosters]))
-    return told
+    found["many_rows"] = len(rows[:MANY_ROWS])
+    found["many"] = float(np.mean([booster.trees for booster in trees.about.boosters]))
+    return found
 
 
 MEASUREMENTS: dict[str, Callable[[Path], dict[str, float]]] = {
@@ -218,22 +206,14 @@ MEASUREMENTS: dict[str, Callable[[Path], dict[str, float]]] = {
 
 
 @contextmanager
-def clocked(told: dict[str, float], name: str) -> Iterator[None]:
-    """Write down the seconds of a block, of the processor and by the clock."""
+def clocked(found: dict[str, float], name: str) -> Iterator[None]:
+    """Add the seconds of a block to `found`, of the processor and by the clock."""
     begun = time.process_time(), time.monotonic()
     yield
-    told[name], told[f"{name}_clock"] = (
+    found[name], found[f"{name}_clock"] = (
         time.process_time() - begun[0],
         time.monotonic() - begun[1],
     )
-
-
-def _status(name: str) -> int:
-    """Return a figure of /proc/self/status in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which two runs of benchmarks/technique_runs.py tell what a technique is worth."""
+"""Which two runs of benchmarks/technique_runs.py show what a technique is worth."""
 
 from dataclasses import dataclass
 

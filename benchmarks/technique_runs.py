@@ -91,6 +91,8 @@ RATED = (
     "--items segments --train validate/* --holdout 0 --schedule constant --learning-rate 0.0002 "
     "--epochs 7 --frames.how all --frames.num-frames 0"
 )
+REWEIGHTED = f"{RATED} --labels.rated-weight 2.5 --labels.unrated-weight 0.1"
+IMPLICATIONS = "implications.parquet"
 
 
 def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -> dict[str, Run]:
@@ -99,82 +101,73 @@ def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -
     Args:
         rate: learning rate of stage I (at its peak).
         epochs: of stage I.
-        steps: of stage I in all, so that validation happens once, at its end.
-        names: flags of `reeltag labels` for the folder whose labels tell which class implies which.
+        steps: of stage I in all, so that it is validated once, at its end.
+        names: flags of `reeltag labels` for the folder whose labels give which class implies which.
         dbof: sizes of the bags of frames for the comparison of their two heads.
     """
     stage_1 = STAGE_1.format(rate=rate, epochs=epochs, steps=steps)
-    correlated = {
-        "prepare": {"implications.parquet": f"labels {names}"},
-        "start": "stage-1",
-    }
-    reweighted = f"{RATED} --labels.rated-weight 2.5 --labels.unrated-weight 0.1"
-
-    def tau(value: float) -> Run:
-        flags = f"{reweighted} --labels.correlation {{implications}} --labels.tau {value}"
-        flags += " --labels.min-videos 20"  # of rarer classes P says little
-        return Run(flags=flags, **correlated)  # type: ignore[arg-type]
-
-    def weighed(rated: float, unrated: float) -> Run:
-        flags = f"--labels.rated-weight {rated} --labels.unrated-weight {unrated}"
-        return Run(flags=f"{RATED} {flags}", start="stage-1")
-
-    def bag(head: str, more: str = "") -> Run:
-        graph = "gcn" in head
-        flags = f"{stage_1} --frames.how stride --frames.num-frames 0"
-        return Run(
-            model=f"{head} {dbof} {more}".strip(),
-            flags=f"{flags} --labels.graph {{implications}}" if graph else flags,
-            prepare={"implications.parquet": f"labels {names}"} if graph else {},
-        )
-
-    def rated_bag(head: str, start: str) -> Run:
-        return Run(model=f"{head} {dbof}", flags=RATED, start=start)
-
     return {
         "stage-1": Run(flags=f"{stage_1} --frames.how stride"),
         "mask": Run(flags=RATED, start="stage-1"),
-        "no-mask": weighed(1, 1),
-        "reweight-2": weighed(2, 0.1),
-        "reweight-2.5": weighed(2.5, 0.1),
-        "reweight-3": weighed(3, 0.1),
+        "no-mask": _weighed(1, 1),
+        "reweight-2": _weighed(2, 0.1),
+        "reweight-2.5": _weighed(2.5, 0.1),
+        "reweight-3": _weighed(3, 0.1),
         "weak-negatives": Run(flags=f"{RATED} --labels.weak-negatives 1", start="stage-1"),
-        "tau-0.4": tau(0.4),
-        "tau-0.5": tau(0.5),
-        "tau-0.6": tau(0.6),
+        **{f"tau-{value}": _correlated(value, names) for value in (0.4, 0.5, 0.6)},
         "mixup": Run(flags=f"{RATED} --augment.mixup 0.4", start="stage-1"),
         "mask-long": Run(flags=f"{RATED} --epochs 28", start="stage-1"),
         "mixup-long": Run(flags=f"{RATED} --epochs 28 --augment.mixup 0.4", start="stage-1"),
         "noise": Run(flags=f"{RATED} --augment.noise 0.1", start="stage-1"),
-        "soft": Run(
-            flags=f"{RATED} --soft.file {{soft}}",
-            start="stage-1",
-            needs=("mask",),
-            prepare={
-                "soft-{seed}.parquet": "soften {mask} --data {root} --train train/* --per-label 2"
-            },
-        ),
-        "soft-equal": Run(
-            flags=f"{RATED} --soft.file {{soft}} --soft.equal 100",
-            start="stage-1",
-            needs=("mask",),
-            prepare={
-                "soft-{seed}.parquet": "soften {mask} --data {root} --train train/* --per-label 2"
-            },
-        ),
-        "soft-reweight": Run(
-            flags=f"{reweighted} --soft.file {{soft_reweighted}}",
-            start="stage-1",
-            needs=("reweight-2.5",),
-            prepare={
-                "soft-reweighted-{seed}.parquet": "soften {reweight_2_5} --data {root} "
-                "--train train/* --per-label 2"
-            },
-        ),
+        "soft": _soft_segments("mask", RATED, "soft"),
+        "soft-equal": _soft_segments("mask", RATED, "soft", "--soft.equal 100"),
+        "soft-reweight": _soft_segments("reweight-2.5", REWEIGHTED, "soft-reweighted"),
+        **_bags(f"{stage_1} --frames.how stride --frames.num-frames 0", names, dbof),
+    }
+
+
+def _weighed(rated: float, unrated: float) -> Run:
+    flags = f"--labels.rated-weight {rated} --labels.unrated-weight {unrated}"
+    return Run(flags=f"{RATED} {flags}", start="stage-1")
+
+
+def _correlated(tau: float, names: str) -> Run:
+    flags = f"{REWEIGHTED} --labels.correlation {{implications}} --labels.tau {tau}"
+    flags += " --labels.min-videos 20"  # P of rarer classes is unreliable
+    return Run(flags=flags, start="stage-1", prepare={IMPLICATIONS: f"labels {names}"})
+
+
+def _soft_segments(teacher: str, flags: str, file: str, more: str = "") -> Run:
+    """Return a run on the soft labels that a teacher gives the training videos."""
+    stem, run = file.replace("-", "_"), teacher.replace("-", "_").replace(".", "_")
+    command = f"soften {{{run}}} --data {{root}} --train train/* --per-label 2"
+    return Run(
+        flags=f"{flags} --soft.file {{{stem}}} {more}".strip(),
+        start="stage-1",
+        needs=(teacher,),
+        prepare={f"{file}-{{seed}}.parquet": command},
+    )
+
+
+def _bags(stage_1: str, names: str, dbof: str) -> dict[str, Run]:
+    """Return the runs of bags of frames, with a plain head and with one computed over a graph."""
+
+    def bag(head: str, more: str = "") -> Run:
+        graph = "gcn" in head
+        return Run(
+            model=f"{head} {dbof} {more}".strip(),
+            flags=f"{stage_1} --labels.graph {{implications}}" if graph else stage_1,
+            prepare={IMPLICATIONS: f"labels {names}"} if graph else {},
+        )
+
+    def rated(head: str, start: str) -> Run:
+        return Run(model=f"{head} {dbof}", flags=RATED, start=start)
+
+    return {
         "dbof-stage-1": bag("dbof"),
-        "dbof": rated_bag("dbof", "dbof-stage-1"),
+        "dbof": rated("dbof", "dbof-stage-1"),
         "dbof-gcn-stage-1": bag("dbof_gcn"),
-        "dbof-gcn": rated_bag("dbof_gcn", "dbof-gcn-stage-1"),
+        "dbof-gcn": rated("dbof_gcn", "dbof-gcn-stage-1"),
         "dbof-gcn-fixed-stage-1": bag("dbof_gcn", "--model.no-train-graph"),
         "dbof-no-graph-stage-1": bag("dbof_gcn", "--model.no-train-graph --model.share 0"),
     }

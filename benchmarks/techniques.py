@@ -3,9 +3,9 @@
     python -m benchmarks.techniques [RACE ...] [--seed 0 1 2]    train what is missing
     python -m benchmarks.techniques [RACE ...] --table    compare: results/techniques.json
 
-A race is a data set with a budget; a run is one way of training in it, told by the commands that a
+A race is a data set with a budget; a run is one way of training in it, given by the commands that a
 person would type (benchmarks/technique_runs.py). Runs that start from another run find it trained.
-What is done already under the work folder is not done again, so an interrupted race goes on.
+What is done under the work folder is not done again, so an interrupted race goes on.
 """
 
 import argparse
@@ -14,10 +14,10 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from benchmarks.environment import environment
 from benchmarks.proofs import DATA, WORK, composed, reeltag
-from benchmarks.record import read_result, write_result
+from benchmarks.results import Row, write_rows
 from benchmarks.technique_comparisons import COMPARISONS, Comparison
 from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
@@ -25,11 +25,12 @@ from reeltag.data.splits import Splits
 from reeltag.evaluation.compare import differences
 from reeltag.evaluation.evaluate import Scored, scored
 
+KEYS = {"runs": ("race", "run"), "comparisons": ("race", "technique")}
 NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}
 
 
 def main() -> int:
-    """Train the runs of the races asked for, or compare what is there."""
+    """Train the runs of the races that are named, or compare what is there."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.techniques")
     parser.add_argument("races", nargs="*", metavar="RACE", help=", ".join(RACES))
     parser.add_argument("--only", nargs="*", default=[], metavar="RUN")
@@ -41,14 +42,10 @@ def main() -> int:
     work = options.work / "techniques"
     work.mkdir(parents=True, exist_ok=True)
     if options.table:
-        found = table(options.races or list(RACES), options.data, work)
-        if options.races:  # what is known of the others stays
-            known = read_result("techniques")
-            for part, rows in found.items():
-                others = {race: [r for r in known[part] if r["race"] == race] for race in RACES}
-                others |= {race: [r for r in rows if r["race"] == race] for race in options.races}
-                found[part] = [row for race in RACES for row in others[race]]
-        write_result("techniques", "python -m benchmarks.techniques", found)
+        for race in options.races or RACES:
+            measured = environment(f"python -m benchmarks.techniques {race}")
+            for part, rows in table(race, options.data, work).items():
+                write_rows("techniques", rows, key=KEYS[part], measured=measured, part=part)
         return 0
     for seed in options.seed:
         for race in options.races or RACES:
@@ -110,25 +107,23 @@ def place(course: Race, data: Path, work: Path) -> Path:
     return named
 
 
-def table(races: list[str], data: Path, work: Path) -> dict[str, Any]:
-    """Return every run that is there with its score, and every comparison of two of them."""
+def table(race: str, data: Path, work: Path) -> dict[str, list[Row]]:
+    """Return every run of a race that is there, and every comparison of two of them."""
     runs, compared = [], []
-    for race in races:
-        course = RACES[race]
-        for name, run in RUNS[race].items():
-            seeds = [s for s in range(10) if (work / f"{race}-{name}-seed{s}.parquet").exists()]
-            if seeds:
-                runs.append(about(race, name, run, seeds, work))
-        for each in COMPARISONS[race]:
-            found = difference(race, course, each, data, work)
-            if found:
-                compared.append(found)
-                values = "{against_value:.4f} -> {value:.4f} ({difference:+.4f}, {interval})"
-                say(f"{race}: {each.technique}: {values.format(**found)}")
+    for name, run in RUNS[race].items():
+        seeds = [s for s in range(10) if (work / f"{race}-{name}-seed{s}.parquet").exists()]
+        if seeds:
+            runs.append(about(race, name, run, seeds, work))
+    for each in COMPARISONS[race]:
+        found = difference(race, RACES[race], each, data, work)
+        if found:
+            compared.append(found)
+            values = "{against_value:.4f} -> {value:.4f} ({difference:+.4f}, {interval})"
+            say(f"{race}: {each.technique}: {values.format(**found)}")
     return {"runs": runs, "comparisons": compared}
 
 
-def about(race: str, name: str, run: Run, seeds: list[int], work: Path) -> dict[str, Any]:
+def about(race: str, name: str, run: Run, seeds: list[int], work: Path) -> Row:
     """Return what a run was: its flags, and the seconds that its trainings took."""
     folders = [work / f"{race}-{name}-seed{seed}" for seed in seeds]
     trainings = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
@@ -144,9 +139,7 @@ def about(race: str, name: str, run: Run, seeds: list[int], work: Path) -> dict[
     }
 
 
-def difference(
-    race: str, course: Race, each: Comparison, data: Path, work: Path
-) -> dict[str, Any] | None:
+def difference(race: str, course: Race, each: Comparison, data: Path, work: Path) -> Row | None:
     """Return the difference of two runs over the seeds that both have; None where there is none."""
     files = [
         (ours, theirs)

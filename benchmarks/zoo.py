@@ -3,7 +3,7 @@
     python -m benchmarks.zoo [ENTRY ...] [--race yt8m|audioset|mosaics] [--seed 0]
 
 A race is a data set with a budget; an entry is a model, its sizes here and its learning rate, in
-the races that it can run. What is measured already is not measured again (--again does). Sizes are
+the races that it can run. What is measured is not measured again (--again does). Sizes are
 small where the authors' would take hours on two cores: docs/models.md says which.
 """
 
@@ -13,11 +13,11 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks.environment import environment
 from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, Proof, prove
-from benchmarks.record import RESULTS, environment, read_result, write_result
-from benchmarks.zoo_entries import ENTRIES, Entry
+from benchmarks.results import Row, read_rows, write_rows
+from benchmarks.zoo_entries import ENTRIES
 from reeltag.core.console import say
 from reeltag.tagger.tagger import Tagger
 
@@ -33,6 +33,7 @@ class Race:
     splits: str = ""
 
 
+KEY = ("entry", "race", "seed")
 RACES = {
     "yt8m": Race(
         data="yt8m",
@@ -61,7 +62,7 @@ RACES = {
 
 
 def main() -> int:
-    """Run the entries asked for in the races asked for, and add them to results/zoo.json."""
+    """Run the entries in the races that are named; each becomes a row of results/zoo.json."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.zoo")
     parser.add_argument("entries", nargs="*", metavar="ENTRY", help=", ".join(ENTRIES))
     parser.add_argument("--race", choices=RACES)
@@ -77,12 +78,18 @@ def main() -> int:
         for race in ENTRIES[name].races:
             if options.race not in (None, race):
                 continue
-            if options.again or not _measured(name, race, options.seed):
-                _add(_run(name, race, options.data, options.work, options.seed))
+            if options.again or not _is_measured(name, race, options.seed):
+                row = _run(name, race, options.data, options.work, options.seed)
+                command = f"python -m benchmarks.zoo {name} --race {race} --seed {options.seed}"
+                write_rows("zoo", [row], key=KEY, measured=environment(command))
     return 0
 
 
-def _run(name: str, race: str, data: Path, work: Path, seed: int) -> dict[str, Any]:
+def _is_measured(*named: str | int) -> bool:
+    return any(tuple(row[field] for field in KEY) == named for row in read_rows("zoo"))
+
+
+def _run(name: str, race: str, data: Path, work: Path, seed: int) -> Row:
     entry, course = ENTRIES[name], RACES[race]
     proof = Proof(
         data=course.data,
@@ -101,40 +108,11 @@ def _run(name: str, race: str, data: Path, work: Path, seed: int) -> dict[str, A
     say(f"{name} in {race}, seed {seed}: {found['metric']} {found['value']:.4f}")
     return {
         "entry": name,
-        "family": _family(entry),
+        "family": entry.model.split()[0],
         "race": race,
         "parameters": parameters,
         **found,
-        "environment": environment(),
     }
-
-
-def _family(entry: Entry) -> str:
-    return entry.model.split()[0]
-
-
-def _rows() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = read_result("zoo")["rows"] if _exists() else []
-    return rows
-
-
-def _exists() -> bool:
-    return (RESULTS / "zoo.json").exists()
-
-
-def _key(row: dict[str, Any]) -> tuple[str, str, int]:
-    return row["race"], row["entry"], row["seed"]
-
-
-def _measured(name: str, race: str, seed: int) -> bool:
-    return any(_key(row) == (race, name, seed) for row in _rows())
-
-
-def _add(row: dict[str, Any]) -> None:
-    rows = [other for other in _rows() if _key(other) != _key(row)]
-    budgets = {name: f"{race.budget} {race.splits}".strip() for name, race in RACES.items()}
-    content = {"budgets": budgets, "rows": sorted([*rows, row], key=_key)}
-    write_result("zoo", "python -m benchmarks.zoo", content)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def decode_joined(serialized: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
 
 
 def decode_fixed(serialized: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
-    """Decode frames whose width is told beforehand."""
+    """Decode frames whose width is given beforehand."""
     context, lists = tf.io.parse_single_sequence_example(serialized, CONTEXT, LISTS)
     streams = [
         tf.io.decode_raw(lists[name], tf.uint8, fixed_length=width)

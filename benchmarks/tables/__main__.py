@@ -1,0 +1,62 @@
+"""Put what results/ holds into the tables of README.md and docs/.
+
+python -m benchmarks.tables            rewrite what is between the markers
+python -m benchmarks.tables --check    change nothing; name what differs, exit 1
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.results import PROJECT
+from benchmarks.tables import quality, readme, reproductions, scale, speed, techniques
+from benchmarks.tables.pages import PageError, Tables, differences, filled
+
+
+def pages() -> dict[str, Tables]:
+    """Return for each page its tables, by name."""
+    return {
+        "README.md": {"measured": readme.measured, "speed": readme.speed},
+        "docs/results.md": {"quality": quality.quality, "speed": speed.speed},
+        "docs/models.md": {"zoo": quality.zoo, "rates": speed.rates},
+        "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
+        "docs/reproductions.md": {
+            **reproductions.reproductions(),
+            "spreads": reproductions.spreads,
+            "trials": reproductions.trials,
+            "deployable": quality.deployable,
+        },
+        "docs/scale.md": {
+            "segment_scoring": speed.segment_scoring,
+            "around": scale.around,
+            "jobs": scale.jobs,
+        },
+    }
+
+
+def main(arguments: list[str] | None = None, root: Path = PROJECT) -> int:
+    """Rewrite the pages, or check them; return 1 where one differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
+    wrong = []
+    for page, tables in pages().items():
+        path = root / page
+        text = path.read_text()
+        try:
+            if options.check:
+                wrong += [f"{page}: {difference}" for difference in differences(text, tables)]
+            else:
+                path.write_text(filled(text, tables))
+        except PageError as error:
+            wrong.append(f"{page}: {error}")
+    for line in wrong:
+        print(line, file=sys.stderr)
+    if wrong and options.check:
+        print("`python -m benchmarks.tables` writes them as results/ has them", file=sys.stderr)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

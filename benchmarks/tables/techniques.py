@@ -1,0 +1,103 @@
+"""What each technique is worth, and what it costs."""
+
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.results import Row, read_rows
+from benchmarks.tables.cells import interval, row_of, table
+
+
+def techniques() -> dict[str, Callable[[], str]]:
+    """Return for each race what makes its table of differences."""
+    races = dict.fromkeys(row["race"] for row in read_rows("techniques", "comparisons"))
+    return {race: partial(_race, race) for race in races}
+
+
+def _race(race: str) -> str:
+    """Return each technique's difference with its interval, and the paper's."""
+    rows = [row for row in read_rows("techniques", "comparisons") if row["race"] == race]
+    head = ["technique", "without", "with", "difference [95 %]", "sd of seeds", "seeds", "paper"]
+    return table(head, map(_difference, rows))
+
+
+def _difference(row: Row) -> list[str]:
+    low, high = row["interval"]
+    bold = "**" if low > 0 or high < 0 else ""
+    spread = max(row["seed_sd"] or 0.0, row["against_seed_sd"] or 0.0)
+    return [
+        row["technique"],
+        f"{row['against_value']:.4f}",
+        f"{row['value']:.4f}",
+        f"{bold}{row['difference']:+.4f}{bold} {interval(row['interval'], 4, '+')}",
+        f"{spread:.4f}",
+        str(row["seeds"]),
+        row["paper"],
+    ]
+
+
+def costs() -> str:
+    """Return what the techniques cost, with their targets."""
+    layer, mixture = "NeXtVLAD's layer (2048 x 3862)", "moe_16 (1152 x 3862)"
+    step = next(row for row in read_rows("bench_relation") if row["unit"] == "ms")
+    rows = [
+        _cost(
+            "bench_relation",
+            f"relation penalty, Omega every 10 steps, {layer}: of its step of "
+            f"{step['value'] / 1000:.2f} s",
+            f"{layer}, omega",
+        ),
+        _cost("bench_relation", "the same, nuclear norm", f"{layer}, nuclear"),
+        _cost(
+            "bench_relation",
+            "mixture of 16 experts (1152 x 3862): Omega, nuclear norm, of that step",
+            f"{mixture}, omega",
+            f"{mixture}, nuclear",
+        ),
+        _cost(
+            "bench_augmentation",
+            "mixup: per batch, per sample, with the batch before, after the norm; of a NeXtVLAD "
+            "step of 80 x 300 frames",
+            *("mixup", "mixup, per sample", "mixup, batch before", "mixup, after the norm"),
+        ),
+        _cost(
+            "bench_augmentation",
+            "masked noise: per video, per frame, absolute",
+            *("noise", "noise, per frame", "noise, absolute"),
+        ),
+        _cost(
+            "bench_augmentation",
+            "frame drop, similar frames, stream dropout",
+            *("frame drop", "similar frames", "stream dropout"),
+        ),
+        _cost(
+            "bench_labels",
+            "co-occurrence of 6.1 M videos, 3.0 labels each, 3862 classes: real lists, resampled; "
+            "synthetic ones, far more pairs",
+            "co-occurrence of 6,100,000 real lists, resampled",
+            "co-occurrence of 6,100,000 synthetic lists",
+        ),
+        _neighbours(),
+    ]
+    return table(["what", "measured", "target"], rows)
+
+
+def _cost(file: str, what: str, *names: str) -> list[str]:
+    """Return the cells of figures with one unit."""
+    found = [row_of(file, name) for name in names]
+    unit = "%" if found[0]["unit"].startswith("%") else found[0]["unit"].split(",")[0]
+    digits = 1 if unit == "%" else 2
+    values = ", ".join(f"{row['value']:.{digits}f}" for row in found)
+    return [what, f"{values} {unit}", found[0].get("target", "")]
+
+
+def _neighbours() -> list[str]:
+    rows = [r for r in read_rows("bench_neighbours") if r["name"].startswith("augment, published")]
+    videos, samples = (
+        next(row for row in rows if row["unit"] == unit)
+        for unit in ("videos/s per core", "samples/s per core")
+    )
+    hours = row_of("bench_neighbours", "YouTube-8M, estimated")["value"]
+    size = videos["name"].split("(x ")[1].rstrip(")")
+    what = f"neighbours at the published plan ({size} samples per video)"
+    rates = f"{videos['value']:,.0f} videos/s ({samples['value']:,.0f} samples/s) per core"
+    return [what, f"{rates}; YouTube-8M estimated at {hours:.2f} core hours", ""]

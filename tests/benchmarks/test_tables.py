@@ -1,0 +1,77 @@
+"""Tables of README.md and docs/: what results/ has, checked without heavy imports."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import PROJECT
+from benchmarks.tables.__main__ import main, pages
+from benchmarks.tables.cells import provenance, table, value
+from benchmarks.tables.pages import PageError, differences, filled
+
+PAGE = "before\n<!-- table: a -->\n| x |\n|---|\n| 1 |\n<!-- end -->\nafter\n"
+TABLES: dict[str, Callable[[], str]] = {"a": lambda: "| x |\n|---|\n| 2 |\n| 3 |"}
+
+
+def test_tables_of_all_pages_are_those_of_results(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["--check"])
+    assert status == 0, capsys.readouterr().err
+
+
+def test_check_names_page_table_and_first_differing_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for page in pages():
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text((PROJECT / page).read_text())
+    readme = tmp_path / "README.md"
+    text = readme.read_text()
+    line = next(line for line in text.splitlines() if "training step in bf16" in line)
+    readme.write_text(text.replace(line, line.replace("videos/s", "videos/h")))
+    assert main(["--check"], tmp_path) == 1
+    message = capsys.readouterr().err
+    assert message.count("README.md") == 1 and "docs/" not in message
+    assert "table speed" in message and "videos/h" in message
+    assert main([], tmp_path) == 0 and readme.read_text() == text
+
+
+def test_filled_page_keeps_what_is_outside_the_markers() -> None:
+    page = filled(PAGE, TABLES)
+    assert page == PAGE.replace("| 1 |", "| 2 |\n| 3 |")
+    assert filled(page, TABLES) == page and not differences(page, TABLES)
+
+
+def test_difference_is_the_first_line_that_differs() -> None:
+    assert differences(PAGE, TABLES) == ["table a: '| 1 |' should be '| 2 |'"]
+    assert differences(PAGE.replace("1", "2"), TABLES) == ["table a: '' should be '| 3 |'"]
+
+
+@pytest.mark.parametrize("text", ["no table", PAGE + PAGE, PAGE.replace("table: a", "table: b")])
+def test_page_without_its_tables_is_refused(text: str) -> None:
+    with pytest.raises(PageError, match="there have to be a, each once"):
+        filled(text, TABLES)
+
+
+def test_tables_import_nothing_heavy() -> None:
+    code = "import sys, benchmarks.tables.__main__; print({'torch', 'numpy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_values_have_four_digits_or_all_before_the_point() -> None:
+    assert value({"value": 0.123456, "unit": "s"}) == "0.1235 s"
+    assert value({"value": 253812.4, "unit": "videos/s"}) == "253,812 videos/s"
+    assert table(["a", "b"], [["1", ""]]) == "| a | b |\n|---|---|\n| 1 |  |"
+
+
+def test_provenance_counts_rows_by_commit_and_machine() -> None:
+    old = {"date": "2026-01-01 04:00 UTC", "commit": "aaa", "cores": 2, "cpu": "X", "gpu": None}
+    new = {**old, "commit": "bbb", "cpu_capability": "AVX2", "gpu": "H200"}
+    line = provenance([{"measured": old}, {"measured": old}, {"measured": new}])
+    assert line == (
+        "Measured 2 of 3 rows at aaa on 2026-01-01, 2 cores of X, no GPU; "
+        "1 of 3 rows at bbb on 2026-01-01, 2 cores of X (AVX2), H200."
+    )
