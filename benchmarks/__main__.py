@@ -16,13 +16,11 @@ from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks.environment import environment
-from benchmarks.figure import FIGURE_KEY
-from benchmarks.results import RESULTS, Row, read_rows, write_rows
+from benchmarks.environment import code_commit, machine
+from benchmarks.results import RESULTS, Row, read_rows
 from benchmarks.units import NAMES, Unit, UnitError, command_of, units_of
+from benchmarks.writing import write_figures
 from reeltag.core.console import STDOUT, say
-
-SAME = ("commit", "cpu", "cpu_capability", "cores", "gpu", "torch")  # what --resume asks for
 
 
 def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
@@ -33,7 +31,9 @@ def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, no table")
     parser.add_argument(
-        "--resume", action="store_true", help="skip what was measured here at this commit"
+        "--resume",
+        action="store_true",
+        help="skip what was measured on such a machine at this commit",
     )
     options = parser.parse_args(arguments)
     try:
@@ -58,20 +58,19 @@ def _measure(unit: Unit, quick: bool, *, quiet: bool, folder: Path) -> list[Row]
     if not quiet:
         STDOUT.print(_table(str(unit), rows))
     if not quick:
-        measured = {**environment(command_of(unit)), "run_seconds": seconds}
-        name = f"bench_{unit.benchmark}"
-        write_rows(name, rows, key=FIGURE_KEY, measured=measured, folder=folder)
+        write_figures(unit.benchmark, rows, command_of(unit), seconds=seconds, folder=folder)
     return rows
 
 
 def _is_measured(unit: Unit, folder: Path) -> bool:
-    """Return whether the results have the rows of a unit, of this commit on such a machine."""
-    here = environment(command_of(unit))
-    rows = read_rows(f"bench_{unit.benchmark}", folder=folder)
-    found = [row["measured"] for row in rows if row.get("part") == unit.part]
-    return bool(found) and all(
-        measured.get(field) == here[field] for measured in found for field in SAME
-    )
+    """Return whether the results have the rows of a unit, of this commit and machine."""
+    rows = [
+        row
+        for row in read_rows(f"bench_{unit.benchmark}", folder=folder)
+        if row.get("part") == unit.part and row["machine"] == machine()
+    ]
+    commit = code_commit()
+    return bool(rows) and all(row["measured"]["commit"] == commit for row in rows)
 
 
 def _table(title: str, rows: list[Row]) -> Table:

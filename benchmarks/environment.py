@@ -22,13 +22,18 @@ def environment(command: str) -> dict[str, Any]:
         "commit": code_commit(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": _cpu(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": _gpu(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "reeltag": reeltag.__version__,
     }
+
+
+def machine() -> str:
+    """Return the hardware in words, as far as it decides a speed; part of the key of a figure."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{os.cpu_count()} cores of {_cpu()} ({capability}), {_gpu() or 'no GPU'}"
 
 
 def code_commit() -> str:
@@ -42,6 +47,10 @@ def _git(*arguments: str) -> str:
         ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     return done.stdout.strip()
+
+
+def _gpu() -> str | None:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _cpu() -> str:

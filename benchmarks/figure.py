@@ -6,7 +6,6 @@ from pathlib import Path
 
 from benchmarks.results import Row
 
-FIGURE_KEY = ("name", "unit")
 SIGNS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 

@@ -36,9 +36,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.environment import environment
-from benchmarks.figure import FIGURE_KEY, figure, process_memory
-from benchmarks.results import Row, write_rows
+from benchmarks.figure import figure, process_memory
+from benchmarks.results import Row
+from benchmarks.writing import write_figures
 from reeltag.core.console import STDOUT
 from reeltag.data.index import Index, open_index
 from reeltag.data.synth.config import SynthConfig
@@ -271,8 +271,7 @@ def main() -> None:
     STDOUT.print_json(json.dumps(rows))
     if not options.quick:
         command = shlex.join(["python", "-m", "benchmarks.segment_scoring", *sys.argv[1:]])
-        measured = environment(command)
-        write_rows("bench_segment_scoring", rows, key=FIGURE_KEY, measured=measured)
+        write_figures("segment_scoring", rows, command)
 
 
 if __name__ == "__main__":

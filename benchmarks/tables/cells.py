@@ -1,7 +1,7 @@
 """How tables write values: numbers, intervals, targets, and where rows were measured."""
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.results import Row, read_rows
 
@@ -35,27 +35,29 @@ def interval(ends: Sequence[float], digits: int = 3, sign: str = "") -> str:
 
 
 def row_of(file: str, name: str, part: str = "rows", key: str = "name") -> Row:
-    """Return the row of a results file that has this name; KeyError without one."""
+    """Return the first row of a results file that has this name; KeyError without one."""
     for row in read_rows(file, part):
         if row[key] == name:
             return row
     raise KeyError(f"results/{file}.json has no row {name!r} in {part!r}")
 
 
-def provenance(rows: Sequence[Row]) -> str:
-    """Return a line: at which commits, when and on what the rows were measured."""
-    marks = sorted(
-        (m["date"][:10], m["commit"], _machine(m)) for m in (row["measured"] for row in rows)
+def by_machine(rows: Sequence[Row], tabled: Callable[[Sequence[Row]], str]) -> str:
+    """Return for each machine where and when the rows were measured, and their table."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["machine"], []).append(row)
+    return "\n\n".join(
+        f"{machine}; {_provenance(group)}:\n\n{tabled(group)}" for machine, group in groups.items()
     )
-    found = []
-    for (date, commit, machine), group in groupby(marks):
-        count = len([*group])
-        some = f"{count} of {len(rows)} rows " if count < len(rows) else ""
-        found.append(f"{some}at {commit} on {date}, {machine}")
-    return f"Measured {'; '.join(found)}."
 
 
-def _machine(measured: Row) -> str:
-    capability = f" ({measured['cpu_capability']})" if "cpu_capability" in measured else ""
-    cores = f"{measured['cores']} cores of {measured['cpu']}{capability}"
-    return f"{cores}, {measured['gpu'] or 'no GPU'}"
+def _provenance(rows: Sequence[Row]) -> str:
+    """Return at which commits, and when, rows were measured."""
+    marks = Counter((row["measured"]["date"][:10], row["measured"]["commit"]) for row in rows)
+    return ", ".join(
+        f"{count} of {len(rows)} rows at {commit} on {date}"
+        if count < len(rows)
+        else f"measured at {commit} on {date}"
+        for (date, commit), count in sorted(marks.items())
+    )

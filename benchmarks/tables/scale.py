@@ -42,7 +42,7 @@ def jobs() -> str:
     flops = {
         precision: median(
             row["details"]["matmul_gflop_s"]
-            for row in read_rows("bench_models")
+            for row in _of_first_machine(read_rows("bench_models"))
             if row["name"].endswith(precision)
         )
         * 1e9
@@ -69,6 +69,10 @@ def jobs() -> str:
     ]
     head = ["job", "1 GPU, 1 process", "8 GPUs, a process, a core and a disk each"]
     return table([*head, "where the bound is"], rows)
+
+
+def _of_first_machine(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["machine"] == rows[0]["machine"]]
 
 
 def _time(seconds: float) -> str:

@@ -4,21 +4,18 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.results import RESULTS, Row, read_rows
-from benchmarks.tables.cells import number, provenance, table, value, verdict
+from benchmarks.tables.cells import by_machine, number, table, value, verdict
 
 
 def speed() -> str:
-    """Return for each benchmark its command, where it was measured, and its figures."""
+    """Return for each benchmark its command, and its figures by machine."""
     names = sorted(path.stem for path in RESULTS.glob("bench_*.json"))
     return "\n\n".join(_benchmark(name) for name in names)
 
 
 def _benchmark(name: str) -> str:
-    rows = read_rows(name)
-    head = (
-        f"**{name.removeprefix('bench_')}**: `python -m benchmarks {name.removeprefix('bench_')}`"
-    )
-    return f"{head}. {provenance(rows)}\n\n{figures(rows)}"
+    head = f"**`python -m benchmarks {name.removeprefix('bench_')}`**"
+    return f"{head}\n\n{by_machine(read_rows(name), figures)}"
 
 
 def figures(rows: Sequence[Row]) -> str:
@@ -29,13 +26,15 @@ def figures(rows: Sequence[Row]) -> str:
 
 def segment_scoring() -> str:
     """Return what soft labels and segment scores of an archive cost."""
-    rows = read_rows("bench_segment_scoring")
-    return f"{figures(rows)}\n\n{provenance(rows)}"
+    return by_machine(read_rows("bench_segment_scoring"), figures)
 
 
 def rates() -> str:
     """Return a row for each model at its authors' size: how fast it trains, and what limits it."""
-    rows = read_rows("bench_models")
+    return by_machine(read_rows("bench_models"), _rates)
+
+
+def _rates(rows: Sequence[Row]) -> str:
     by_variant: dict[str, dict[str, Row]] = {}
     products: dict[str, list[float]] = {}  # rates of plain products, measured with each model
     for row in rows:
@@ -46,7 +45,7 @@ def rates() -> str:
     cells = [_rate(variant, by, plain) for variant, by in by_variant.items()]
     head = ["variant", "parameters", "batch x frames", "videos/s fp32", "bf16", "TensorFlow"]
     head += ["GFLOP per video", "fraction of the matmul rate, bf16", "memory, GiB"]
-    return f"{table(head, cells)}\n\n{provenance(rows)}"
+    return table(head, cells)
 
 
 def _rate(variant: str, by: dict[str, Row], plain: dict[str, float]) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import units
+from benchmarks import __main__ as cli
+from benchmarks import units, writing
 from benchmarks.__main__ import main
 from benchmarks.figure import figure, meets
 from benchmarks.results import read_rows
@@ -90,6 +91,18 @@ def test_resumed_run_measures_what_is_missing(trivial: Trivial, tmp_path: Path) 
     path.write_text(json.dumps(content))
     main(["trivial_zoo", "--resume"], tmp_path)
     assert trivial.calls[3:] == [["gru_2"]]
+
+
+def test_run_on_another_machine_replaces_nothing(
+    trivial: Trivial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["trivial_zoo", "lstm"], tmp_path)
+    for module in (writing, cli):
+        monkeypatch.setattr(module, "machine", lambda: "another machine")
+    main(["trivial_zoo", "lstm", "--resume"], tmp_path)
+    assert trivial.calls == [["lstm_2"], ["lstm_2"]]
+    here, there = read_rows("bench_trivial_zoo", folder=tmp_path)
+    assert here["name"] == there["name"] and there["machine"] == "another machine"
 
 
 def test_quick_run_prints_and_writes_nothing(

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.results import PROJECT
 from benchmarks.tables.__main__ import main, pages
-from benchmarks.tables.cells import provenance, table, value
+from benchmarks.tables.cells import by_machine, table, value
 from benchmarks.tables.pages import PageError, differences, filled
 
 PAGE = "before\n<!-- table: a -->\n| x |\n|---|\n| 1 |\n<!-- end -->\nafter\n"
@@ -67,11 +67,18 @@ def test_values_have_four_digits_or_all_before_the_point() -> None:
     assert table(["a", "b"], [["1", ""]]) == "| a | b |\n|---|---|\n| 1 |  |"
 
 
-def test_provenance_counts_rows_by_commit_and_machine() -> None:
-    old = {"date": "2026-01-01 04:00 UTC", "commit": "aaa", "cores": 2, "cpu": "X", "gpu": None}
-    new = {**old, "commit": "bbb", "cpu_capability": "AVX2", "gpu": "H200"}
-    line = provenance([{"measured": old}, {"measured": old}, {"measured": new}])
-    assert line == (
-        "Measured 2 of 3 rows at aaa on 2026-01-01, 2 cores of X, no GPU; "
-        "1 of 3 rows at bbb on 2026-01-01, 2 cores of X (AVX2), H200."
+def test_rows_are_tabled_by_machine_with_their_commits() -> None:
+    marks = {"a": ("X", "aaa"), "b": ("X", "bbb"), "c": ("X", "bbb"), "d": ("Y", "bbb")}
+    rows = [
+        {
+            "name": name,
+            "machine": machine,
+            "measured": {"commit": commit, "date": "2026-01-01 04:00"},
+        }
+        for name, (machine, commit) in marks.items()
+    ]
+    text = by_machine(rows, lambda group: " ".join(row["name"] for row in group))
+    assert text == (
+        "X; 1 of 3 rows at aaa on 2026-01-01, 2 of 3 rows at bbb on 2026-01-01:\n\na b c\n\n"
+        "Y; measured at bbb on 2026-01-01:\n\nd"
     )
