@@ -103,12 +103,10 @@ class Train:
                 hint=f"There are: {NAMES}. Or --config RUN/config.json, or --resume RUN.",
             )
         family, model = family_or_variant(name)
-        recipe = recipe_of(family)
-        if "--tiny" in arguments:
-            model, recipe = family.TINY, tiny_recipe(recipe)
+        prog, recipe = f"reeltag train {name}", recipe_of(family)
         return Train(
             family=family_name(family),
-            options=_parse(arguments, f"reeltag train {name}", family, model, recipe, {}),
+            options=_parse(arguments, prog, family, model, recipe, {}),
         )
 
     def run(self) -> int:
@@ -172,6 +170,20 @@ def _parse(
     recipe: Recipe,
     given: dict[str, Any],
 ) -> Any:  # noqa: ANN401  (its fields depend on the family)
+    """Return the options; --tiny changes their defaults.
+
+    Raises:
+        ConfigError: a size is given that the data decide.
+    """
+    names = {argument.partition("=")[0].replace("_", "-") for argument in arguments}
+    for flag in sorted(names & {"--model.num-classes", "--model.dims"}):
+        raise ConfigError(
+            "has no effect: classes and widths of streams are those of the data",
+            where=flag,
+            hint="Leave it out. --streams takes some of the streams.",
+        )
+    if "--tiny" in names:
+        model, recipe = family.TINY, tiny_recipe(recipe)
     fields: list[Any] = [
         ("model", family.Config, field(default=model)),
         ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),

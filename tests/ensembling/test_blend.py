@@ -9,6 +9,7 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import open_index
+from reeltag.data.origin import interpolated_id, noisy_id
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.ensembling.blend import Blend, Method, blend, fit, mean, plain
@@ -18,6 +19,7 @@ from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.labels.folds import FoldConfig
 from reeltag.predictions.file import open_predictions
+from tests.data.made import frame_record, write_shard
 from tests.ensembling.made import Listed, drawn, read, write
 
 CLASSES = 8  # of the corpus
@@ -170,6 +172,20 @@ def test_videos_that_a_model_was_trained_on_are_refused(corpus: Path, tmp_path: 
     assert fit(known, corpus, "weights", split="train", allow_leak=True).weights is not None
     fresh = files(tmp_path / "fresh", corpus, "validate", run=str(run))
     assert fit(fresh, corpus, "weights").weights is not None
+
+
+def test_blend_refuses_videos_whose_augmented_samples_a_model_was_trained_on(
+    corpus: Path, tmp_path: Path
+) -> None:
+    listed = say(corpus, "validate", 0.7)
+    first, second, *_, partner = (name for name, _ in listed)
+    (tmp_path / "augmented").mkdir()
+    samples = [noisy_id(first, 1), interpolated_id(second, partner)]
+    write_shard(tmp_path / "augmented" / "train0.tfrecord", map(frame_record, samples))
+    about = {"split": "validate", "run": str(run_folder(tmp_path / "run", tmp_path / "augmented"))}
+    path = write(tmp_path / "p", listed, num_classes=CLASSES, **about)
+    with pytest.raises(ConfigError, match=f"2 of the {len(listed)} videos are of videos that"):
+        fit([path], corpus, "weights")
 
 
 def test_a_fold_that_a_model_held_out_is_no_leak_another_is(corpus: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import torch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.splits import Splits
 from reeltag.evaluation import joined
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.bootstrap import Bootstrap
+from reeltag.evaluation.evaluate import evaluate, scored
 from reeltag.evaluation.joined import class_ranges
 from reeltag.metrics import (
     GlobalAveragePrecision,
@@ -277,6 +278,23 @@ def test_rare_classes_do_not_push_the_interval_away_from_the_value(tmp_path: Pat
     assert low < answer["map"] < high
     # the mean is that of the data: AP of chance is rare, but copies do not make it better
     assert (low + high) / 2 == pytest.approx(answer["map"], rel=0.2)
+
+
+def test_bootstrap_keeps_the_value_of_a_class_whose_positives_are_not_drawn(tmp_path: Path) -> None:
+    truth = {"a": [0, 1], "b": [0], "c": [0], "d": []}  # class 1 has one positive, ranked last
+    data = write_corpus(tmp_path / "data", truth)
+    rows: list[Row] = [
+        (n, None, {0: 1.0 - v, 1: v}) for v, n in zip((-1.0, 1, 2, 3), truth, strict=True)
+    ]
+    found = scored(write_rows(tmp_path / "p", rows), data, bootstrap=64, quiet=True)
+    of_class = found.classes["video"]
+    draws = torch.cat([*Bootstrap(found.judged, 64, 0).weights()], dim=1)
+    drawn = draws[found.truth.ids.index("a")] > 0
+    assert drawn.any() and not drawn.all()
+    assert (of_class.replicates[1, ~drawn] == of_class.precision[1]).all()
+    assert of_class.precision[1] == 1 / 4
+    means = of_class.replicates[:2].mean(0)  # of both classes in every draw
+    np.testing.assert_allclose(found.scores["map"].replicates, means.numpy(), atol=1e-12)
 
 
 def test_a_line_for_each_class(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError, OutputError
+from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index, open_index
 from reeltag.data.shards import read_record
 from reeltag.data.splits import Splits
@@ -22,6 +23,7 @@ from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import write_predictions
+from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_named
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
@@ -132,6 +134,34 @@ def test_a_tagger_of_one_stream_reads_only_that(index: Index, tmp_path: Path) ->
     assert len(pairs(tmp_path / "p", "videos")) == 9 * 12
 
 
+def interrupt(tagger: Tagger, batches: int) -> None:
+    """Make the tagger stop the run, once, at the batch after so many."""
+    calls: list[int] = []
+
+    def fail_late(*_: object) -> None:
+        calls.append(1)
+        if len(calls) > batches:
+            hook.remove()
+            raise KeyboardInterrupt
+
+    hook = tagger.register_forward_hook(fail_late)
+
+
+def test_a_resumed_run_scores_the_rows_of_its_fold_alone(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = functools.partial(write_predictions, part_seconds=0)
+    monkeypatch.setattr(predict_module, "write_predictions", often)
+    rows = held_out_rows(index, Splits(), FoldConfig(count=2, hold_out=1))
+    choices, tagger, out = dataclasses.replace(CPU, batch_size=4), make_tagger(), tmp_path / "p"
+    interrupt(tagger, 3)
+    with pytest.raises(KeyboardInterrupt):
+        predict(tagger, index, out, choices, split="train", rows=rows)
+    assert predict(tagger, index, out, choices, split="train", rows=rows).resumed_at == 12
+    found = rows_in_order(pairs(out, "videos"))
+    assert sorted(name for name, _ in found) == sorted(index.table["id"].filter(rows).to_pylist())
+
+
 @pytest.mark.parametrize("per_class", [0, 15])
 def test_an_interrupted_run_goes_on_where_it_stopped(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
@@ -140,18 +170,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     predict(make_tagger(), index, tmp_path / "whole", choices, split="all")
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(predict_module, "write_predictions", often)
-    tagger, calls = make_tagger(), []
-
-    def fail_late(*_: object) -> None:
-        calls.append(1)
-        if len(calls) == 11:
-            raise KeyboardInterrupt
-
-    hook = tagger.register_forward_hook(fail_late)
-    out = tmp_path / "p"
+    tagger, out = make_tagger(), tmp_path / "p"
+    interrupt(tagger, 10)
     with pytest.raises(KeyboardInterrupt):
         predict(tagger, index, out, choices, split="all")
-    hook.remove()
     other = make_tagger()
     other.model.state_dict()[next(iter(other.model.state_dict()))].add_(1)
     with pytest.raises(ConfigError, match=r"other settings is kept here: weights"):
@@ -265,17 +287,10 @@ def test_an_interrupted_run_is_not_gone_on_with_by_other_video_scores(
     choices = Choices(videos=False, segments=True, batch_size=4, policy=FUSED, device="cpu")
     whole, out = tmp_path / "whole", tmp_path / "p"
     predict(make_tagger(), index, whole, choices, split="all", video_source=make_tagger())
-    tagger, calls = make_tagger(), []
-
-    def fail_late(*_: object) -> None:
-        calls.append(1)
-        if len(calls) == 9:
-            raise KeyboardInterrupt
-
-    hook = tagger.register_forward_hook(fail_late)
+    tagger = make_tagger()
+    interrupt(tagger, 8)
     with pytest.raises(KeyboardInterrupt):
         predict(tagger, index, out, choices, split="all", video_source=make_tagger())
-    hook.remove()
     other = make_tagger()
     next(iter(other.model.parameters())).data.add_(1)
     with pytest.raises(ConfigError, match="other settings is kept here: video_scores"):

@@ -127,6 +127,13 @@ class Parsed(HTMLParser):
         return next(rows[1:] for rows in self.tables if column in rows[0])
 
 
+def test_page_title_is_escaped(tmp_path: Path, run_folder: Path) -> None:
+    run = shutil.copytree(run_folder, tmp_path / "a & <b>bold<")
+    page = written(tmp_path / "page.html", run=run)
+    assert re.findall("<title>(.*)</title>", page) == ["a &amp; &lt;b&gt;bold&lt;"]
+    assert "<b>bold" not in page and Parsed(page).open == []
+
+
 def headings(page: str) -> list[str]:
     return re.findall(r"<h2>([^<]+)</h2>", page)
 

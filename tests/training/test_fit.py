@@ -89,6 +89,26 @@ def test_a_saved_tagger_says_what_the_trained_one_said(corpus: Path, tmp_path: P
         tagger.predict(frames[:, :19])
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_tagger_predict_leaves_the_mode_as_it_was(
+    corpus: Path, tmp_path: Path, training: bool
+) -> None:
+    train(
+        corpus,
+        tmp_path / "run",
+        "nextvlad",
+        nextvlad.TINY,
+        dataclasses.replace(RECIPE, max_steps=1),
+    )
+    frames = torch.randint(0, 256, (20, 20), dtype=torch.uint8)
+    expected = reeltag.load(tmp_path / "run").predict(frames)
+    tagger = reeltag.load(tmp_path / "run").train(training)
+    assert tagger.predict(frames) == expected
+    with pytest.raises(DataError):
+        tagger.predict(frames[:, :19])
+    assert {module.training for module in tagger.modules()} == {training}
+
+
 def test_the_same_config_and_seed_give_the_same_weights(corpus: Path, tmp_path: Path) -> None:
     train(corpus, tmp_path / "one", "nextvlad", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "one")
