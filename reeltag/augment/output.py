@@ -30,9 +30,9 @@ from reeltag.augment.writing import ChunkWork, Making, settings_of, write_chunk
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import refuse_existing, write_json
+from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 
 SETTINGS = "augment.json"
 LOOK = 0.5  # seconds from one look at what is finished to the next
@@ -84,7 +84,7 @@ def prepare_folder(data: Path, out: Path, items: VideoSet, wanted: Mapping[str, 
     else:
         refuse_existing(out)
     index = items.index
-    names = find_vocabulary(data, index.num_classes) or Vocabulary.numbered(index.num_classes)
+    names = ClassList.find(data) or ClassList.numbered(index.num_classes)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

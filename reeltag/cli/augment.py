@@ -16,11 +16,11 @@ from reeltag.augment.writing import Making
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import open_index
 from reeltag.data.items import VideoSet, videos
 from reeltag.data.origin import count_kinds, refuse_augmented
 from reeltag.data.splits import Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.figures.augmentation import label_counts
 from reeltag.figures.tsne import cloud_of, fullest_classes, map_of, named_classes, tsne_map
 
@@ -85,8 +85,8 @@ class Augment:
         items = videos(index, self.split, splits=self.splits)
         refuse_augmented(items)
         columns = self.making.columns(items)
-        names = find_vocabulary(self.data, index.num_classes)
-        names = names or Vocabulary.numbered(index.num_classes)
+        names = ClassList.find(self.data)
+        names = names or ClassList.numbered(index.num_classes)
         given = [] if self.tsne in ("", "auto") else self.tsne.split(",")
         shown = named_classes(given, names) if given else []
         plan = plan_of(items, self.plan, seed=self.seed)
@@ -115,7 +115,7 @@ class Augment:
         return done, time.monotonic() - begin
 
     def _looked_at(
-        self, out: Path, plan: Plan, names: Vocabulary, shown: list[int], columns: slice
+        self, out: Path, plan: Plan, names: ClassList, shown: list[int], columns: slice
     ) -> dict[str, Any]:
         """Read back what was written, draw it, and return its numbers."""
         items = videos(

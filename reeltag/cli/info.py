@@ -10,10 +10,10 @@ from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
 from reeltag.data.summary import Summary, summarise
-from reeltag.data.vocabulary import find_vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Info:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
         index = open_index(self.data, jobs=self.jobs, quiet=self.json)
         summary = summarise(index, self.splits)
-        names = find_vocabulary(self.data, index.num_classes)
+        names = ClassList.find(self.data)
         classes = summary.top_classes(names, self.top)
         if self.json:
             print_json(_as_json(index, summary, classes))

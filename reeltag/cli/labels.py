@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from reeltag.cli.class_names import class_named
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
-from reeltag.data.class_list import read_class_mask
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import open_index
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.figures.label_graph import FORMATS, draw_label_graph
 from reeltag.labels.correlation import Correlation, Implication, require_tau
 
@@ -63,10 +61,11 @@ class Labels:
         """Count, save, draw and print; 0."""
         self._check()
         index = open_index(self.data, quiet=self.json)
-        vocabulary = find_vocabulary(self.data, index.num_classes)
-        vocabulary = vocabulary or Vocabulary.numbered(index.num_classes)
-        chosen = class_named(self.class_name, vocabulary.names) if self.class_name else None
-        among = read_class_mask(self.classes, index.num_classes) if self.classes else None
+        vocabulary = ClassList.find(self.data)
+        vocabulary = vocabulary or ClassList.numbered(index.num_classes)
+        where = "--class"
+        chosen = vocabulary.index_of(self.class_name, where=where) if self.class_name else None
+        among = ClassList.open(self.classes).mask(index.num_classes) if self.classes else None
         if among is not None and chosen is not None:
             among[chosen] = True
         records = select(index, self.split, splits=self.splits)

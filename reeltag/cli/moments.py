@@ -12,16 +12,14 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from reeltag.cli.class_names import class_named
 from reeltag.cli.predict import trained_splits, video_source
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
-from reeltag.data.class_list import find_class_list, read_class_list
+from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.index import Index, open_index
 from reeltag.data.selection import select
 from reeltag.data.splits import Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.deploy.webvtt import Span, refuse_folder, write_webvtt
 from reeltag.inference.moments import (
     Moment,
@@ -150,7 +148,7 @@ class Moments:
         _refuse_work(self.checkpoint)
         tagger = Tagger.load(self.checkpoint)
         index = open_index(self.data, quiet=self.json)
-        names = _names(tagger.class_names, find_vocabulary(self.data))
+        names = _names(tagger.class_names, ClassList.find(self.data))
         classes = self._classes(names)
         choices = Choices(
             videos=False,
@@ -186,8 +184,8 @@ class Moments:
                 f"is about {told}", where=self.predictions, hint="Say where they are: --data DATA."
             )
         index = open_index(data, quiet=self.json)
-        numbered = Vocabulary.numbered(about.num_classes).names
-        names = _names(numbered, find_vocabulary(data, about.num_classes))
+        numbered = ClassList.numbered(about.num_classes).names
+        names = _names(numbered, ClassList.find(data))
         classes = self._classes(names)
         rows = predicted_segments(self.predictions)
         return names, self._source(rows, index, classes, "all", Splits()), index
@@ -211,7 +209,8 @@ class Moments:
         return _Source(rows, lists, ratings, split)
 
     def _classes(self, names: tuple[str, ...]) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(class_named(wanted, names) for wanted in self.class_))
+        known = ClassList(names)
+        return tuple(dict.fromkeys(known.index_of(name, where="--class") for name in self.class_))
 
     def _write_tracks(self, found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> int:
         """Write a track for each video and return how many."""
@@ -260,11 +259,11 @@ def _split_to_search(index: Index, splits: Splits) -> Split:
     return "test"
 
 
-def _names(known: tuple[str, ...], vocabulary: Vocabulary | None) -> tuple[str, ...]:
+def _names(known: tuple[str, ...], vocabulary: ClassList | None) -> tuple[str, ...]:
     """Return the names of the classes; those that are only numbered take the vocabulary's."""
     if vocabulary is None or len(vocabulary) != len(known):
         return known
-    numbered = Vocabulary.numbered(len(known)).names
+    numbered = ClassList.numbered(len(known)).names
     return tuple(
         theirs if ours == number else ours
         for ours, theirs, number in zip(known, vocabulary.names, numbered, strict=True)
@@ -273,8 +272,8 @@ def _names(known: tuple[str, ...], vocabulary: Vocabulary | None) -> tuple[str, 
 
 def _pool(data: Path, classes: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
     """Return the classes that a video's candidates are taken from: those of the data's list."""
-    path = find_class_list(data)
-    listed = range(num_classes) if path is None else read_class_list(path)
+    path = find_segment_classes(data)
+    listed = range(num_classes) if path is None else ClassList.open(path).listed
     return tuple(sorted({c for c in listed if c < num_classes} | set(classes)))
 
 

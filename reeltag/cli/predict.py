@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import entry, from_json
-from reeltag.data.class_list import read_class_list
+from reeltag.data.class_list import ClassList
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
@@ -102,7 +102,9 @@ class Predict:
             raise ConfigError("--classes and --segment-classes both say what is scored; give one")
         if not self.choices.segments:
             raise ConfigError("--classes is about segments, which need --segments")
-        return dataclasses.replace(self.choices, segment_classes=read_class_list(self.classes))
+        return dataclasses.replace(
+            self.choices, segment_classes=ClassList.open(self.classes).listed
+        )
 
     def _rows(self, index: Index, splits: Splits) -> NDArray[np.bool_] | None:
         """Return the rows of the index that are scored: those of the fold, None for all.

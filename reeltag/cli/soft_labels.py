@@ -12,7 +12,7 @@ import tyro
 from reeltag.cli.predict import trained_splits
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
-from reeltag.data.class_list import find_class_list, read_class_list
+from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.index import open_index
 from reeltag.data.splits import Splits
 from reeltag.inference.stream import Outcome, refuse_output
@@ -125,19 +125,19 @@ class Soften:
             self.from_[0],
             self.out,
             self.choices.equal,
-            segment_classes=read_class_list(self.classes) if self.classes else (),
+            segment_classes=ClassList.open(self.classes).listed if self.classes else (),
             keep_outside=self.choices.keep_outside,
             overwrite=self.overwrite,
         )
 
     def _segment_classes(self) -> tuple[int, ...]:
         """Return the classes that draws are for; empty = all."""
-        path = self.classes or find_class_list(self.data)
+        path = self.classes or find_segment_classes(self.data)
         if path is None or self.choices.videos:
             return ()
         if self.classes is None:
             say(f"equal draws are for the classes of {path}")
-        return read_class_list(path)
+        return ClassList.open(path).listed
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:

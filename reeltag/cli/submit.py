@@ -10,8 +10,7 @@ import tyro
 
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.class_list import find_class_list, read_class_list
-from reeltag.data.vocabulary import find_vocabulary
+from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.deploy.submission import (
     MAX_SEGMENTS,
     Challenge,
@@ -75,12 +74,12 @@ class Submit:
 
     def _segment_classes(self, found: Predictions) -> Sequence[int]:
         data = self.data or (Path(found.about.data) if found.about.data else None)
-        path = self.classes or (find_class_list(data) if data else None)
+        path = self.classes or (find_segment_classes(data) if data else None)
         if path is None:
             classes: Sequence[int] = range(found.about.num_classes)
             say(f"no segment_label_ids.csv beside the data: all {len(classes):,} classes get a row")
         else:
-            classes = read_class_list(path)
+            classes = ClassList.open(path).listed
             say(f"{len(classes):,} classes from {path}")
         kept = found.about.segment_top_k
         if 0 < kept < len(classes) and not found.about.per_class:
@@ -93,15 +92,15 @@ class Submit:
 
     def _classes_allowed(self) -> dict[Challenge, Collection[int]]:
         if self.classes is not None:
-            listed = read_class_list(self.classes)
+            listed = ClassList.open(self.classes).listed
             return {2018: listed, 2019: listed}
         allowed: dict[Challenge, Collection[int]] = {}
         if self.data is not None:
-            vocabulary, path = find_vocabulary(self.data), find_class_list(self.data)
+            vocabulary, path = ClassList.find(self.data), find_segment_classes(self.data)
             if vocabulary is not None:
                 allowed = {2018: range(len(vocabulary)), 2019: range(len(vocabulary))}
             if path is not None:
-                allowed[2019] = read_class_list(path)
+                allowed[2019] = ClassList.open(path).listed
             if not allowed:
                 raise ConfigError("neither a vocabulary nor a list of classes", where=self.data)
         return allowed

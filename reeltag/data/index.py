@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from reeltag.data.class_list import ClassList
 from reeltag.data.indexing.build import Build, locked
 from reeltag.data.indexing.header import Header, read_index_file
 from reeltag.data.indexing.locations import find_shards, index_places, writable_place
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
-from reeltag.data.vocabulary import find_vocabulary
 
 __all__ = ["TABLE_SCHEMA", "Index", "Kind", "Stream", "open_index"]
 
@@ -24,7 +24,7 @@ class Index:
         kind: "video" (float streams, one frame a record) or "frames" (uint8 at 1 Hz).
         shards: names, sorted.
         streams: what every record that is not skipped holds, in the order of a batch.
-        num_classes: that of the vocabulary; without one, the largest label + 1.
+        num_classes: that of the class list; without one, the largest label + 1.
         table: one row a record, by shard and offset.
     """
 
@@ -41,7 +41,12 @@ class Index:
 
 
 def open_index(
-    data: Path, *, jobs: int | None = None, verify: bool = True, quiet: bool = False
+    data: Path,
+    *,
+    num_classes: int | None = None,
+    jobs: int | None = None,
+    verify: bool = True,
+    quiet: bool = False,
 ) -> Index:
     """Return the index of a data set, built or brought up to date first where that is needed.
 
@@ -50,6 +55,8 @@ def open_index(
 
     Args:
         data: folder with *.tfrecord files in or below it, or one such file.
+        num_classes: labels from here on are dropped; None: as many as the class list has that is
+            found with the data, or, without one, as the labels need.
         jobs: processes that read shards; None = one a core, 1 = none but this one.
         verify: check the checksums of all payloads while reading them.
         quiet: show no progress bar.
@@ -59,8 +66,9 @@ def open_index(
         OutputError: the index cannot be written anywhere.
     """
     root, shards = find_shards(data)
-    vocabulary = find_vocabulary(data)
-    num_classes = None if vocabulary is None else len(vocabulary)
+    if num_classes is None:
+        classes = ClassList.find(data)
+        num_classes = None if classes is None else len(classes)
 
     def fresh() -> Index | None:
         return next((_index(root, *found) for found in _found(data) if is_fresh(found[0])), None)

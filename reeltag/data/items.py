@@ -1,6 +1,6 @@
 """What a loader loads: whole videos, rated segments, or every segment of a split.
 
-    items = rated_segments(index, "train", streams=("audio",))
+    items = data.rated_segments("train", streams=("audio",))
     for batch in Loader(items, batch_size=80): ...
 
 Shape letters: N items (examples an epoch), V records, C classes.
@@ -8,17 +8,20 @@ Shape letters: N items (examples an epoch), V records, C classes.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index, Stream
-from reeltag.data.selection import Records, Which, select
+from reeltag.data.selection import Records, Which, as_dataset, select
 from reeltag.data.splits import PUBLISHED_SPLITS as PUBLISHED_SPLITS
 from reeltag.data.splits import Split
 from reeltag.labels.targets import Targets
+
+if TYPE_CHECKING:
+    from reeltag.data.dataset import Dataset
 
 SEGMENT_SECONDS = 5  # at 1 Hz also its frames
 
@@ -50,6 +53,11 @@ class VideoSet:
         return len(self.video)
 
     @property
+    def dataset(self) -> "Dataset":
+        """That they are items of."""
+        return self.records.dataset
+
+    @property
     def index(self) -> Index:
         """That of the data folder."""
         return self.records.index
@@ -57,7 +65,7 @@ class VideoSet:
     @property
     def num_classes(self) -> int:
         """C."""
-        return self.index.num_classes
+        return self.dataset.num_classes
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -109,18 +117,18 @@ class VideoSet:
         return rated + (unlisted if counted is None else np.where(counted, unlisted, 0))
 
 
-def videos(index: Index, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+def videos(dataset: "Dataset | Index", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
     """Return the whole videos of a split, with their video-level labels.
 
     Args:
-        index: of the data folder.
+        dataset: to select from.
         split: which split.
-        **which: `splits`, `streams` and `rows`, as `select` has them.
+        **which: `streams` and `rows`, as `select` has them.
 
     Raises:
         ConfigError: as `select`.
     """
-    records = select(index, split, **which)
+    records = select(dataset, split, **which)
     frames = records.column("frames")
     return VideoSet(
         records,
@@ -132,27 +140,29 @@ def videos(index: Index, split: Split = "train", **which: Unpack[Which]) -> Vide
     )
 
 
-def rated_segments(index: Index, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+def rated_segments(
+    dataset: "Dataset | Index", split: Split = "train", **which: Unpack[Which]
+) -> VideoSet:
     """Return the 5-second segments of a split that somebody rated, one item a (video, start).
 
     Where a class of a segment is rated twice the last rating counts, as in YouTube-8M's reader.
 
     Args:
-        index: of the data folder.
+        dataset: to select from.
         split: which split.
-        **which: `splits`, `streams` and `rows`, as `select` has them.
+        **which: `streams` and `rows`, as `select` has them.
 
     Raises:
         ConfigError: as `select`, or nothing is rated, or the records hold one vector a video.
     """
-    _refuse_video_level(index)
-    records = select(index, split, **which)
+    _refuse_video_level(as_dataset(dataset, None).index)
+    records = select(dataset, split, **which)
     bounds, start = records.lists("segment_starts")
     classes, scores = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
     if not len(start):
         raise ConfigError(
             f"none of the {len(records)} videos of the split {split!r} has rated segments",
-            where=index.root,
+            where=records.dataset.path,
             hint="Take whole videos, or a split that was rated (YouTube-8M: validate of 2019).",
         )
     video = np.repeat(np.arange(len(records)), np.diff(bounds))
@@ -174,7 +184,7 @@ def rated_segments(index: Index, split: Split = "train", **which: Unpack[Which])
 
 
 def segment_grid(
-    index: Index,
+    dataset: "Dataset | Index",
     split: Split = "test",
     *,
     partial: bool = True,
@@ -184,7 +194,7 @@ def segment_grid(
     """Return every 5-second segment [0, 5), [5, 10), ... of each video, without labels.
 
     Args:
-        index: of the data folder.
+        dataset: to select from.
         split: which split.
         partial: keep a last segment of 1 to 4 frames.
         max_frames: what lies behind so many frames of a video is left out.
@@ -193,14 +203,14 @@ def segment_grid(
     Raises:
         ConfigError: as `select`, or no segment is left, or the records hold one vector a video.
     """
-    _refuse_video_level(index)
-    records = select(index, split, **which)
+    _refuse_video_level(as_dataset(dataset, None).index)
+    records = select(dataset, split, **which)
     frames = np.minimum(records.column("frames"), max_frames)
     num_segments = (frames + (SEGMENT_SECONDS - 1 if partial else 0)) // SEGMENT_SECONDS
     if not num_segments.any():
         raise ConfigError(
             f"no video of the split {split!r} has {SEGMENT_SECONDS} frames",
-            where=index.root,
+            where=records.dataset.path,
             hint="Keep the partial segments.",
         )
     video = np.repeat(np.arange(len(records)), num_segments)

@@ -73,7 +73,7 @@ def _joined_records(parts: Sequence[Records]) -> tuple[Records, list[NDArray[np.
         for kind, count in part.skipped.items():
             skipped[kind] = skipped.get(kind, 0) + count
     records = Records(
-        index=parts[0].index,
+        dataset=parts[0].dataset,
         split=parts[0].split,
         streams=parts[0].streams,
         table=table.take(pa.array(kept)).combine_chunks(),

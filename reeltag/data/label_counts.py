@@ -1,8 +1,8 @@
 """How the video-level labels of a data set depend on each other, counted from its index."""
 
 from reeltag.core.errors import DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.selection import Records
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation
 
@@ -23,7 +23,7 @@ def count_correlation(records: Records) -> Correlation:
             where=index.root,
             hint="Choose a split that has labels, with --split or --train GLOB.",
         )
-    found = find_vocabulary(index.root, index.num_classes)
-    names = (found or Vocabulary.numbered(index.num_classes)).names
+    found = ClassList.find(index.root)
+    names = (found or ClassList.numbered(index.num_classes)).names
     counts = count_cooccurrence(bounds, classes, len(names))
     return Correlation(counts, names, len(records), f"{index.root}, split {records.split}")

@@ -4,7 +4,7 @@ Shape letters: V records (videos), S streams.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index, Stream
 from reeltag.data.records.problems import BY_TEXT
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.splits import Split, Splits
+
+if TYPE_CHECKING:
+    from reeltag.data.dataset import Dataset
 
 Rows: TypeAlias = NDArray[np.bool_] | NDArray[np.int64]
 _KEPT = ["shard", "offset", "size", "id", "frames"]
@@ -24,7 +27,7 @@ _KEPT += ["labels", "segment_starts", "segment_labels", "segment_scores"]
 class Which(TypedDict, total=False):
     """The options of `select`, each described there."""
 
-    splits: Splits
+    splits: Splits | None
     streams: tuple[str, ...] | None
     rows: Rows | None
 
@@ -34,8 +37,8 @@ class Records:
     """The usable records of a split, V of them, in the order of the index. See `select`.
 
     Attributes:
-        index: they are rows of.
-        split: as asked for.
+        dataset: that they are rows of.
+        split: as given.
         streams: S streams to read, in the order in which they stand side by side in a batch.
         table: V rows: shard, offset, size, id, frames, labels and segments, as in the index.
         start: (V, S) int32, first byte of a stream, relative to the payload.
@@ -43,7 +46,7 @@ class Records:
         skipped: kind of problem -> records of the split that are left out for it.
     """
 
-    index: Index
+    dataset: "Dataset"
     split: Split
     streams: tuple[Stream, ...]
     table: pa.Table
@@ -55,6 +58,11 @@ class Records:
         """Return V."""
         return len(self.table)
 
+    @property
+    def index(self) -> Index:
+        """Of the data set."""
+        return self.dataset.index
+
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of numbers: (V,)."""
         return column_of(self.table, name)
@@ -65,27 +73,29 @@ class Records:
 
 
 def select(
-    index: Index,
+    dataset: "Dataset | Index",
     split: Split,
     *,
-    splits: Splits = PUBLISHED_SPLITS,
+    splits: Splits | None = None,
     streams: tuple[str, ...] | None = None,
     rows: Rows | None = None,
 ) -> Records:
     """Return the records of a split that can be used; what is broken is left out and counted.
 
     Args:
-        index: of the data folder.
+        dataset: to select from.
         split: which split.
-        splits: the rule that gives a shard its split.
+        splits: the rule that gives a shard its split; None: that of the data set.
         streams: names of the streams to read, in this order; None takes all of the index.
         rows: of the index's table, a mask or numbers: only these take part; None takes all.
 
     Raises:
         ConfigError: the split is empty or holds no usable record, or a stream is not in the data.
     """
+    dataset = as_dataset(dataset, splits)
+    index = dataset.index
     numbers = _stream_numbers(index, streams)
-    shards = splits.shards(index, split)
+    shards = dataset.shards_of(split)
     wanted = np.isin(column_of(index.table, "shard"), shards)
     chosen = np.full(len(wanted), rows is None)
     chosen[slice(0) if rows is None else rows] = True
@@ -106,7 +116,15 @@ def select(
         lists_of(table, name)[1].reshape(len(table), -1)[:, numbers] for name in ("start", "stride")
     )
     kept_streams = tuple(index.streams[number] for number in numbers)
-    return Records(index, split, kept_streams, table.select(_KEPT), start, stride, skipped)
+    return Records(dataset, split, kept_streams, table.select(_KEPT), start, stride, skipped)
+
+
+def as_dataset(dataset: "Dataset | Index", splits: Splits | None) -> "Dataset":
+    """Return the data set with these splits."""
+    from reeltag.data.dataset import Dataset, dataset_of
+
+    whole = dataset if isinstance(dataset, Dataset) else dataset_of(dataset)
+    return whole if splits is None else whole.with_splits(splits)
 
 
 def _stream_numbers(index: Index, names: tuple[str, ...] | None) -> list[int]:

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index
 from reeltag.data.records.problems import Problem, from_text
 from reeltag.data.splits import SPLITS, Splits
-from reeltag.data.vocabulary import Vocabulary
 
 _SEGMENT_KEY = 1 << 16  # more than the seconds of any rated segment's start
 
@@ -43,9 +43,9 @@ class Summary:
     classes: NDArray[np.int64]
     problems: list[dict[str, Any]]
 
-    def top_classes(self, names: Vocabulary | None, top: int) -> list[dict[str, Any]]:
+    def top_classes(self, names: ClassList | None, top: int) -> list[dict[str, Any]]:
         """Return {"class", "name", "videos"} of the most frequent classes that have a video."""
-        names = names or Vocabulary.numbered(len(self.classes))
+        names = names or ClassList.numbered(len(self.classes))
         best = np.argsort(-self.classes, kind="stable")[:top].tolist()
         return [
             {"class": index, "name": names.names[index], "videos": int(self.classes[index])}

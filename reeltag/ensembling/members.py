@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.vocabulary import Vocabulary
+from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.tagger.tagger import read_class_names
 
@@ -108,7 +108,7 @@ def _refuse_other_classes(
             where=file.path,
             hint=hint,
         )
-    numbered = Vocabulary.numbered(len(names)).names
+    numbered = ClassList.numbered(len(names)).names
     for number, (its, ours) in enumerate(zip(names, known, strict=False)):
         if its != ours and numbered[number] not in (its, ours):
             raise DataError(

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.data.blank_videos import fake_rows
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import open_index
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
-from reeltag.data.vocabulary import find_vocabulary
 
 Numbers = NDArray[np.int64]
 
@@ -122,7 +122,7 @@ def read_truth(
         DataError: there are no shards, they cannot be read, or have another vocabulary.
     """
     index = open_index(data, quiet=quiet)
-    vocabulary = find_vocabulary(data)
+    vocabulary = ClassList.find(data)
     there = index.num_classes if vocabulary is None else len(vocabulary)
     if there > num_classes or (vocabulary is not None and there != num_classes):
         raise DataError(

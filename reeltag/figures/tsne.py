@@ -19,10 +19,10 @@ from reeltag.augment.plan import Plan, decision_labels
 from reeltag.augment.writing import read_vectors
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
+from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.origin import Kind, origin_of
-from reeltag.data.vocabulary import Vocabulary
 from reeltag.figures.augmentation import standalone
 from reeltag.figures.drawing import GRID, INK, PAPER, figure, to_svg
 
@@ -50,7 +50,7 @@ class Cloud:
     names: tuple[str, ...]
 
 
-def named_classes(words: Sequence[str], names: Vocabulary) -> list[int]:
+def named_classes(words: Sequence[str], names: ClassList) -> list[int]:
     """Return the classes that are given by number or by name, without regard to case.
 
     Raises:
@@ -86,7 +86,7 @@ def cloud_of(
     items: VideoSet,
     counts: NDArray[np.int64],
     classes: Sequence[int],
-    names: Vocabulary,
+    names: ClassList,
     columns: slice,
     seed: int = 0,
 ) -> Cloud:

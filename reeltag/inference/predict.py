@@ -13,12 +13,12 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.blank_videos import Fakes
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index
 from reeltag.data.items import VideoSet, videos
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
@@ -112,7 +112,7 @@ def refuse_misfit(tagger: AnyTagger, index: Index, choices: Choices) -> None:
             where=index.root,
             hint="Predict on features of the same kind as those trained on.",
         )
-    vocabulary = find_vocabulary(index.root)
+    vocabulary = ClassList.find(index.root)
     num_classes = index.num_classes if vocabulary is None else len(vocabulary)
     fits = num_classes <= tagger.num_classes
     if not (fits if vocabulary is None else num_classes == tagger.num_classes):
@@ -131,12 +131,12 @@ def refuse_misfit(tagger: AnyTagger, index: Index, choices: Choices) -> None:
         )
 
 
-def _refuse_other_names(tagger: AnyTagger, vocabulary: Vocabulary, where: Path) -> None:
+def _refuse_other_names(tagger: AnyTagger, vocabulary: ClassList, where: Path) -> None:
     """Raise ConfigError where a class has one name in the checkpoint and another in the data.
 
     A class without a name has a number for it, and fits any.
     """
-    numbered = Vocabulary.numbered(len(vocabulary)).names
+    numbered = ClassList.numbered(len(vocabulary)).names
     for index, (known, there) in enumerate(zip(tagger.class_names, vocabulary.names, strict=True)):
         if known != there and numbered[index] not in (known, there):
             raise ConfigError(

@@ -11,9 +11,9 @@ import numpy as np
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
+from reeltag.data.class_list import ClassList
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.synth.about import read_marker
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.figures.stylesheet import CSS
 from reeltag.report.evaluated import Judged, judge, read_segments, read_videos
 from reeltag.report.examples import choose, tagged, timelines
@@ -175,7 +175,7 @@ def _of_segments(
 
 def _names(judged: Judged, data: Path) -> tuple[str, ...]:
     num_classes = judged.truth.num_classes
-    vocabulary = find_vocabulary(data, num_classes) or Vocabulary.numbered(num_classes)
+    vocabulary = ClassList.find(data) or ClassList.numbered(num_classes)
     return vocabulary.names
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
 from reeltag.core.errors import DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.inference.stream import Outcome, refuse_output
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions, Rows, open_predictions
@@ -179,7 +179,7 @@ def _best(rows: Rows, top_k: int) -> Rows:
 
 def _class_names(parts: Sequence[Predictions], index: Index) -> tuple[str, ...]:
     """Return the names of the classes; DataError where files or data have other classes."""
-    vocabulary = find_vocabulary(index.root)
+    vocabulary = ClassList.find(index.root)
     wanted = parts[0].about.num_classes if vocabulary is None else len(vocabulary)
     there = f"{parts[0].path} about" if vocabulary is None else "the data have"
     for part in parts:
@@ -189,7 +189,7 @@ def _class_names(parts: Sequence[Predictions], index: Index) -> tuple[str, ...]:
                 where=part.path,
                 hint="Join predictions of the same classes.",
             )
-    return (vocabulary or Vocabulary.numbered(wanted)).names
+    return (vocabulary or ClassList.numbered(wanted)).names
 
 
 def _tell_missing(videos: _SeenVideos, index: Index, split: Split, splits: Splits) -> None:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from reeltag.core import console
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.selection import select
 from reeltag.data.splits import Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.labels.targets import Targets, concatenated
 from reeltag.soft_labels.file import SoftFile, open_soft
 from reeltag.soft_labels.rows import SoftRows, joined_rows
@@ -210,7 +210,7 @@ def _refuse_other_classes(file: SoftFile, index: Index) -> None:
 
     A class without a name has a number for it, and fits any.
     """
-    vocabulary = find_vocabulary(index.root)
+    vocabulary = ClassList.find(index.root)
     names = () if vocabulary is None else vocabulary.names
     hint = "Take soft labels of a teacher that was trained on the vocabulary of these data."
     if names and len(names) != file.about.num_classes:
@@ -219,7 +219,7 @@ def _refuse_other_classes(file: SoftFile, index: Index) -> None:
             where=file.path,
             hint=hint,
         )
-    numbered = Vocabulary.numbered(len(names)).names
+    numbered = ClassList.numbered(len(names)).names
     for number, (ours, theirs) in enumerate(zip(names, file.about.class_names, strict=False)):
         if ours != theirs and numbered[number] not in (ours, theirs):
             raise DataError(

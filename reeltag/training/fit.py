@@ -24,8 +24,8 @@ from reeltag.core.files import refuse_existing, whole_folder, write_json
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_named
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config
@@ -112,7 +112,7 @@ def train(
     batches = make_batches(index, recipe, _rank(), _world())
     widths = tuple(width for _, width in batches.streams)
     config = dataclasses.replace(model, dims=widths, num_classes=index.num_classes)  # type: ignore[type-var]
-    vocabulary = find_vocabulary(data, index.num_classes) or Vocabulary.numbered(index.num_classes)
+    vocabulary = ClassList.find(data) or ClassList.numbered(index.num_classes)
     torch.manual_seed(derive_seed(recipe.seed, "weights"))
     tagger = Tagger(
         family,

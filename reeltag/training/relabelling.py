@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
-from reeltag.data.class_list import read_class_mask
+from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.data.selection import lists_of
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.labels.cells import distinct, is_among
 from reeltag.labels.correlated import correlated
 from reeltag.labels.correlation import Correlation
@@ -115,7 +114,7 @@ class MendingConfig:
 def mended(
     items: VideoSet,
     config: MendingConfig,
-    vocabulary: Vocabulary | None = None,
+    vocabulary: ClassList | None = None,
     *,
     soft: bool = False,
 ) -> VideoSet:
@@ -142,7 +141,7 @@ def mended(
         targets, word = _with_noise(items, targets, config)
         done.append(word)
     if config.classes:
-        targets = counting(targets, read_class_mask(Path(config.classes), items.num_classes))
+        targets = counting(targets, ClassList.open(Path(config.classes)).mask(items.num_classes))
     if config.weighs:
         targets, word = _weighed(items, targets, config, soft=soft)
         done.append(word)
@@ -225,10 +224,10 @@ def _weighed(
 
 
 def _correlated(
-    items: VideoSet, targets: Targets, config: MendingConfig, vocabulary: Vocabulary | None
+    items: VideoSet, targets: Targets, config: MendingConfig, vocabulary: ClassList | None
 ) -> tuple[Targets, str]:
     size = items.num_classes
-    vocabulary = vocabulary or find_vocabulary(items.index.root, size) or Vocabulary.numbered(size)
+    vocabulary = vocabulary or ClassList.find(items.index.root) or ClassList.numbered(size)
     correlation = Correlation.load(Path(config.correlation))
     correlation.check_classes(vocabulary.names)
     implications = correlation.implications(config.tau, min_videos=config.min_videos)

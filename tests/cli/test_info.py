@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reeltag.cli.main import run
-from reeltag.data.vocabulary import Vocabulary
+from reeltag.data.class_list import ClassList
 from tests.conftest import REAL
 from tests.data.made import frame_record, rated_record, write_shard
 
@@ -18,7 +18,7 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     write_shard(folder / "train1.tfrecord", [frame_record("a", labels=[0]), frame_record("b")])
     write_shard(folder / "test1.tfrecord", [frame_record("c", 11)])
-    Vocabulary(("Cat [tabby]", "Dog", "Bird")).save(folder / "classes.csv")
+    ClassList(("Cat [tabby]", "Dog", "Bird")).save(folder / "classes.csv")
     return folder
 
 

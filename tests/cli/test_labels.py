@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reeltag.cli.main import run
-from reeltag.data.vocabulary import Vocabulary
+from reeltag.data.class_list import ClassList
 from reeltag.labels.correlation import Correlation
 from tests.conftest import REAL
 from tests.data.made import frame_record, write_shard
@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
     records = [frame_record(f"v{n}", labels=labels) for n, labels in enumerate(TRAIN)]
     write_shard(folder / "train1.tfrecord", records)
     write_shard(folder / "test1.tfrecord", [frame_record("t", labels=[BMW, GAME])])
-    Vocabulary(NAMES).save(folder / "classes.csv")
+    ClassList(NAMES).save(folder / "classes.csv")
     return folder
 
 
@@ -131,13 +131,13 @@ def test_a_class_list_of_other_data_is_refused(
 ) -> None:
     (data / "some.csv").write_text("Index\n3861\n")
     assert run(["labels", str(data), "--classes", str(data / "some.csv")]) == 2
-    assert "lists class 3861, the data has 4" in capsys.readouterr().err
+    assert "lists class 3861; the data has 4" in capsys.readouterr().err
 
 
 def test_names_that_stand_twice_are_told_by_number(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Vocabulary(("Car", "Same", "same", "Same")).save(data / "classes.csv")
+    ClassList(("Car", "Same", "same", "Same")).save(data / "classes.csv")
     assert run(["labels", str(data), "--class", "Same"]) == 2
     assert "3 classes are called 'Same': 1, 2, 3" in capsys.readouterr().err
     assert labels(capsys, data, "--class", "same")["class"]["class"] == 2
@@ -145,7 +145,7 @@ def test_names_that_stand_twice_are_told_by_number(
 
 def test_data_without_labels_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_shard(tmp_path / "train1.tfrecord", [frame_record("a", labels=[])])
-    Vocabulary(NAMES).save(tmp_path / "classes.csv")
+    ClassList(NAMES).save(tmp_path / "classes.csv")
     assert run(["labels", str(tmp_path), "--out", str(tmp_path / "p.parquet")]) == 2
     assert "none of the 1 videos of the split 'train' has a label" in capsys.readouterr().err
     assert not (tmp_path / "p.parquet").exists()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
 from reeltag.data.summary import summarise
-from reeltag.data.vocabulary import Vocabulary
 from tests.data.made import frame_record, rated_record, video_record, write_shard
 
 
@@ -63,7 +63,7 @@ def test_problems_name_file_and_offset_of_the_first(index: Index) -> None:
 
 def test_the_most_frequent_classes_have_names_and_ties_keep_their_order(index: Index) -> None:
     summary = summarise(index, Splits())
-    names = Vocabulary(tuple("ABCDEFGHIJ"))
+    names = ClassList(tuple("ABCDEFGHIJ"))
     assert summary.top_classes(names, 2) == [
         {"class": 1, "name": "B", "videos": 2},
         {"class": 3, "name": "D", "videos": 2},

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reeltag.data.vocabulary import Vocabulary
+from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import SCHEMA, About
 from tests.data.made import frame_record, rated_record, write_shard
 
@@ -32,7 +32,7 @@ def write_corpus(
 ) -> Path:
     """Write one shard, and a vocabulary beside it; videos with ratings have 100 seconds."""
     folder.mkdir(exist_ok=True)
-    Vocabulary.numbered(num_classes).save(folder / "classes.csv")
+    ClassList.numbered(num_classes).save(folder / "classes.csv")
     records = []
     for name, truth in labels.items():
         rated = (ratings or {}).get(name)

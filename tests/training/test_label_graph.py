@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from reeltag.core.errors import DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.items import videos
-from reeltag.data.vocabulary import Vocabulary
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.models import dbof_gcn
@@ -28,7 +28,7 @@ def told(index: Index, counts: Cooccurrence | None = None) -> tuple[Tagger, torc
     """Return an untold tagger, and the graph that it has when told of `counts`."""
     items = videos(index)
     widths = tuple(stream.width for stream in items.streams)
-    names = Vocabulary.numbered(index.num_classes).names
+    names = ClassList.numbered(index.num_classes).names
     config = replace(dbof_gcn.TINY, dims=widths, num_classes=index.num_classes)
     streams = [(stream.name, stream.width) for stream in items.streams]
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def test_counts_of_a_file_are_taken_instead(index: Index, tmp_path: Path) -> Non
     videos_C = np.full(index.num_classes, 10)
     pair = np.array([0, 1], np.int32)
     counts = Cooccurrence(videos_C, pair, pair[::-1].copy(), np.array([9, 9]))
-    names = Vocabulary.numbered(index.num_classes).names
+    names = ClassList.numbered(index.num_classes).names
     path = tmp_path / "P.parquet"
     Correlation(counts, names, 20).save(path)
     _, expected = told(index, counts)

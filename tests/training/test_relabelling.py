@@ -12,10 +12,10 @@ from torch import Tensor
 
 from reeltag.cli.train import Train
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.splits import Splits
-from reeltag.data.vocabulary import find_vocabulary
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlated import correlated
 from reeltag.labels.correlation import Correlation
@@ -58,7 +58,7 @@ def whole(index: Index) -> VideoSet:
 @pytest.fixture(scope="module")
 def correlation(index: Index, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Correlations of the corpus, as `reeltag labels` writes them."""
-    vocabulary = find_vocabulary(index.root, index.num_classes)
+    vocabulary = ClassList.find(index.root)
     assert vocabulary is not None
     every = videos(index, "all")
     counts = count_cooccurrence(*every.records.lists("labels"), index.num_classes)
@@ -110,7 +110,7 @@ def test_training_without_options_is_training_without_mending(
 def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
     corpus: Path, index: Index, tmp_path: Path
 ) -> None:
-    names = find_vocabulary(index.root, index.num_classes)
+    names = ClassList.find(index.root)
     assert names is not None
     apart = count_cooccurrence(np.array([0, 1]), np.array([0]), index.num_classes)
     Correlation(apart, names.names, 1).save(tmp_path / "apart.parquet")
@@ -222,8 +222,8 @@ def test_classes_of_a_file_alone_count_where_nobody_rated(
     ("text", "words"),
     [
         (None, "is not there"),
-        ("Name\ncar\n", "no column named Index"),
-        ("Index\n1\n8\n", r"lists class 8, the data has 8 \(0 to 7\)"),
+        ("Name\ncar\n", "no column named index"),
+        ("Index\n1\n8\n", r"lists class 8; the data has 8 \(0 to 7\)"),
     ],
 )
 def test_a_list_of_classes_that_cannot_be_used_is_named(
@@ -248,7 +248,7 @@ def test_correlations_of_another_class_list_are_refused_with_both_named(
         with pytest.raises(DataError) as caught:
             mended(segments, config)
         text = str(caught.value)
-        vocabulary = find_vocabulary(segments.index.root)
+        vocabulary = ClassList.find(segments.index.root)
         assert vocabulary is not None
         assert str(other) in text and names[0] in text and vocabulary.names[0] in text
     other.write_text("no Parquet")

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltag.core.errors import DataError
-from reeltag.data.class_list import find_class_list
+from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.index import Index
-from reeltag.data.vocabulary import find_vocabulary
 from reeltag.pipeline.steps import Source, source
 
 _ROWS = 65_536  # hashed at a time
@@ -51,10 +50,10 @@ def data_source(data: Path, index: Index) -> Source:
 
 
 def _parts(index: Index) -> Iterator[bytes]:
-    vocabulary = find_vocabulary(index.root, index.num_classes)
+    vocabulary = ClassList.find(index.root)
     yield repr((index.kind, index.shards, index.streams, index.num_classes)).encode()
     yield repr(None if vocabulary is None else vocabulary.names).encode()
-    classes = find_class_list(index.root)
+    classes = find_segment_classes(index.root)
     yield b"" if classes is None else classes.read_bytes()
     for start in range(0, len(index.table), _ROWS):
         rows = index.table.slice(start, _ROWS)

@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 
 from reeltag.core.errors import DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.labels.correlation import Correlation
 from reeltag.papers.common.data_source import data_source
 from reeltag.pipeline.keys import Keyed
@@ -69,5 +69,5 @@ def count_labels(out: Path, data: Path, *, splits: Splits) -> None:
 
 def names_of(index: Index) -> tuple[str, ...]:
     """Return the name of each class; numbers where the data come without."""
-    found = find_vocabulary(index.root, index.num_classes)
-    return (found or Vocabulary.numbered(index.num_classes)).names
+    found = ClassList.find(index.root)
+    return (found or ClassList.numbered(index.num_classes)).names

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reeltag.core.errors import DataError, OutputError
+from reeltag.data.class_list import ClassList
 from reeltag.data.indexing import build, scan
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.records.problems import Problem
 from reeltag.data.shards import read_record
-from reeltag.data.vocabulary import Vocabulary
 from tests.data.made import frame_record, indexed, problems, rated_record, rows, write_shard
 
 DUPLICATE = Problem.DUPLICATE_ID.text
@@ -43,18 +43,18 @@ def test_labels_outside_the_vocabulary_are_dropped_and_come_back_with_a_larger_o
 ) -> None:
     write_shard(tmp_path / "a.tfrecord", [rated_record("r", 20, [(5, 8, 1.0), (10, 1, 0.0)])])
     write_shard(tmp_path / "b.tfrecord", [frame_record("a", labels=[1, 2])])
-    Vocabulary.numbered(8).save(tmp_path / "classes.csv")
+    ClassList.numbered(8).save(tmp_path / "classes.csv")
     index = indexed(tmp_path)
     assert index.num_classes == 8
     assert problems(index) == ["label outside the vocabulary", None]
     assert rows(index)[0]["segment_labels"] == [1] and rows(index)[0]["segment_starts"] == [10]
     scanned.clear()
-    Vocabulary.numbered(9).save(tmp_path / "classes.csv")
+    ClassList.numbered(9).save(tmp_path / "classes.csv")
     index = indexed(tmp_path)
     assert problems(index) == [None, None] and index.num_classes == 9
     assert rows(index)[0]["segment_labels"] == [8, 1]
     assert scanned == ["a.tfrecord"]
-    Vocabulary.numbered(2).save(tmp_path / "classes.csv")
+    ClassList.numbered(2).save(tmp_path / "classes.csv")
     index = indexed(tmp_path)
     assert [row["labels"] for row in rows(index)] == [[1], [1]]
     assert scanned == ["a.tfrecord"]  # nothing had been dropped, so nothing is read again

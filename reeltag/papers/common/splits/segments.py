@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.class_list import find_class_list, read_class_list
+from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index
 from reeltag.data.items import SEGMENT_SECONDS
@@ -215,9 +215,9 @@ def pattern_of(index: Index, shards: list[int]) -> str:
 
 def judged_classes(index: Index, taught: NDArray[np.bool_]) -> tuple[int, ...]:
     """Return the classes that count: those of segment_label_ids.csv, or those that were rated."""
-    path = find_class_list(index.root)
+    path = find_segment_classes(index.root)
     if path is not None:
-        return tuple(sorted(read_class_list(path)))
+        return tuple(np.flatnonzero(ClassList.open(path).mask(index.num_classes)).tolist())
     rated = lists_of(index.table.filter(taught).combine_chunks(), "segment_labels")[1]
     return tuple(np.unique(rated).tolist())
 

@@ -20,6 +20,7 @@ from reeltag.augment.writing import Making
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.items import VideoSet, videos
 from reeltag.data.loader import Loader
@@ -29,7 +30,6 @@ from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
-from reeltag.data.vocabulary import Vocabulary, find_vocabulary
 from reeltag.layers.preprocessing import OFFSET, SCALE
 
 FOLDER = "data"  # data folder inside of what a step makes
@@ -61,7 +61,7 @@ def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split,
             hint="Choose an --out outside of that folder.",
         )
     folder.mkdir(exist_ok=True)
-    names = find_vocabulary(data, index.num_classes) or Vocabulary.numbered(index.num_classes)
+    names = ClassList.find(data) or ClassList.numbered(index.num_classes)
     names.save(folder / "classes.csv")
     for shard in track(_usable_shards(index, splits, which), "averaging frames"):
         path = folder / index.shards[shard]

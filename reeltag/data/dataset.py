@@ -1,0 +1,189 @@
+"""A data set in one object: records, classes, labels, ratings and splits.
+
+data = Dataset.open("DATA", labels="labels.csv")
+items = data.videos("train", streams=("audio",))
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Unpack
+
+import pyarrow as pa
+
+from reeltag.core.errors import DataError
+from reeltag.data.annotations import LABEL_COLUMNS, RATING_COLUMNS, Annotations
+from reeltag.data.class_list import ClassList, find_segment_classes
+from reeltag.data.index import Index, open_index
+from reeltag.data.indexing.locations import SUFFIX
+from reeltag.data.items import VideoSet, rated_segments, videos
+from reeltag.data.selection import Records, Which, select
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.streams import Kind, Stream
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What every entry point reads: train, predict, evaluate, soft labels, papers, reports.
+
+    Attributes:
+        path: folder or shard, as given.
+        index: a row per record; labels and ratings in it are those that count.
+        classes: C classes.
+        splits: the rule that gives a shard its split.
+        sources: files that were given instead of what is in the folder: "classes", "labels",
+            "ratings" -> absolute path. `Dataset.open(path, **sources)` opens the same again.
+    """
+
+    path: Path
+    index: Index
+    classes: ClassList
+    splits: Splits = PUBLISHED_SPLITS
+    sources: dict[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        classes: str | Path | ClassList | None = None,
+        labels: str | Path | None = None,
+        ratings: str | Path | None = None,
+        splits: Splits = PUBLISHED_SPLITS,
+        jobs: int | None = None,
+        verify: bool = True,
+        quiet: bool = False,
+    ) -> "Dataset":
+        """Open a data set; its index is built or brought up to date first where that is needed.
+
+        Args:
+            path: folder with *.tfrecord files in or below it, or one such file.
+            classes: class list or its file; None: the nearest classes.csv, vocabulary.csv or
+                class_labels_indices.csv of the folder and its two parents, or else numbers.
+            labels: CSV or Parquet with columns id, class that replaces the records' labels.
+            ratings: CSV or Parquet with columns id, start_s, end_s, class, value in [0, 1] that
+                replaces the records' ratings; 5-second segments.
+            splits: the rule that gives a shard its split.
+            jobs: processes that read new shards; None: one per core, 1: this one only.
+            verify: check the checksums of payloads when they are indexed.
+            quiet: show no progress.
+
+        Raises:
+            DataError: nothing is there, a file cannot be read, or they do not fit each other.
+            OutputError: the index cannot be written anywhere.
+        """
+        path = Path(path)
+        if path.is_file() and path.suffix != SUFFIX:
+            raise DataError(
+                f"is neither a folder nor a file whose name ends in {SUFFIX}",
+                where=path,
+                hint=f"Give the folder that holds the *{SUFFIX} files, or one of them.",
+            )
+        given = {"classes": classes, "labels": labels, "ratings": ratings}
+        if isinstance(classes, ClassList):
+            given["classes"] = classes.source
+        elif classes is not None:
+            classes = ClassList.open(classes, full=True)
+        else:
+            classes = ClassList.find(path)
+        size = None if classes is None else len(classes)
+        index = open_index(path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
+        label_table = None if labels is None else Annotations.read(labels, LABEL_COLUMNS)
+        rating_table = None if ratings is None else Annotations.read(ratings, RATING_COLUMNS)
+        tables = [table for table in (label_table, rating_table) if table]
+        if classes is None:
+            found = max([index.num_classes, *(table.largest_index() + 1 for table in tables)])
+            classes = ClassList.numbered(found, inferred=True)
+        index = label_table.with_labels(index, classes) if label_table else index
+        index = rating_table.with_ratings(index, classes) if rating_table else index
+        return cls(
+            path,
+            replace(index, num_classes=len(classes)),
+            classes,
+            splits,
+            {name: Path(str(file)).resolve() for name, file in given.items() if file},
+        )
+
+    def __len__(self) -> int:
+        """Return the number of records, those that are skipped included."""
+        return len(self.index.table)
+
+    def __repr__(self) -> str:
+        """Return kind, size, streams and classes, as in "Dataset('DATA', 120 videos, ...)"."""
+        streams = ", ".join(f"{stream.name} {stream.width}" for stream in self.streams)
+        what = f"{len(self):,} {self.kind}-level records in {len(self.shards)} shards"
+        return f"Dataset({str(self.path)!r}: {what}, {streams}, {self.num_classes:,} classes)"
+
+    @property
+    def root(self) -> Path:
+        """The folder that the names of the shards are relative to."""
+        return self.index.root
+
+    @property
+    def kind(self) -> Kind:
+        """Whether a record is one vector ("video") or frames ("frames")."""
+        return self.index.kind
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Names of the shards, sorted."""
+        return self.index.shards
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """What every usable record holds, in the order of a batch."""
+        return self.index.streams
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.classes)
+
+    @property
+    def table(self) -> pa.Table:
+        """A row per record, with the columns of `reeltag.data.streams.TABLE_SCHEMA`."""
+        return self.index.table
+
+    def with_splits(self, splits: Splits) -> "Dataset":
+        """Return the same data divided by another rule."""
+        return replace(self, splits=splits)
+
+    def shards_of(self, split: Split) -> list[int]:
+        """Return the numbers of the shards of a split, ascending; ConfigError where it is empty."""
+        return self.splits.shards(self.index, split)
+
+    def select(self, split: Split = "all", **which: Unpack[Which]) -> Records:
+        """Return the usable records of a split; see `reeltag.data.selection.select`."""
+        return select(self, split, **which)
+
+    def videos(self, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+        """Return the whole videos of a split; see `reeltag.data.items.videos`."""
+        return videos(self, split, **which)
+
+    def rated_segments(self, split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+        """Return the rated segments of a split; see `reeltag.data.items.rated_segments`."""
+        return rated_segments(self, split, **which)
+
+    def segment_classes(self) -> ClassList | None:
+        """Return the classes that segments are scored for, by segment_label_ids.csv in the folder.
+
+        Raises:
+            DataError: it lists a class that the data do not have.
+        """
+        path = find_segment_classes(self.path)
+        listed = None if path is None else ClassList.open(path)
+        if listed is not None:
+            listed.mask(self.num_classes)
+        return listed
+
+    def class_indices(self, wanted: Sequence[str]) -> tuple[int, ...]:
+        """Return the indices of classes by name, MID or index, each once; see `ClassList`."""
+        return tuple(dict.fromkeys(self.classes.index_of(name) for name in wanted))
+
+
+def dataset_of(index: Index) -> Dataset:
+    """Return the data set of an index, with the class list that is found with it."""
+    classes = ClassList.find(index.root)
+    numbered = ClassList.numbered(index.num_classes, inferred=True)
+    fits = classes is not None and len(classes) == index.num_classes
+    return Dataset(index.root, index, classes if classes is not None and fits else numbered)
