@@ -46,15 +46,15 @@ def run(quick: bool) -> list[Row]:
     """
     videos, fitted = (QUICK_VIDEOS, QUICK_FITTED_VIDEOS) if quick else (VIDEOS, FITTED_VIDEOS)
     rows = []
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         _make(folder, fitted)
         for method, solver in itertools.product(METHODS, SOLVERS):
             found = _measured("learn", str(folder), method, solver)
             name = f"{method} of {MODELS} models by {solver}, {fitted:,} videos x top {LISTED}"
             rows.append(_seconds(name, found, None if quick else FITTED))
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         _make(folder, videos)
         for how in ("one order", "one file in another order"):
             found = _measured("blend", str(folder), how)
@@ -132,8 +132,8 @@ def _blend(folder: Path, how: str) -> None:
 
 def _learn(folder: Path, method: str, solver: str) -> None:
     """Learn weights on files and labels."""
-    with np.load(folder / "truth.npz") as made:
-        label_keys, videos = made["label_keys"], int(made["videos"])
+    with np.load(folder / "truth.npz") as stored:
+        label_keys, videos = stored["label_keys"], int(stored["videos"])
     none = np.zeros(0, np.int64)
     ids = pa.array([_id(at) for at in range(videos)])
     truth = Truth(folder, ids, CLASSES, None, label_keys, none, none, none.astype(bool))

@@ -57,9 +57,9 @@ def graphs(networks: Path, data: Path, work: Path) -> list[Row]:
         model = work / f"{precision}.onnx"
         model.unlink(missing_ok=True)
         flags = f"--max-bytes 1GB --precision {precision} --json"
-        made = reeltag(f"export {blend} --out {model} {flags}")
+        graph = reeltag(f"export {blend} --out {model} {flags}")
         file = predicted(model, data, work / f"{precision}.parquet")
-        about = {name: made[name] for name in ("bytes", "max_difference")}
+        about = {name: graph[name] for name in ("bytes", "max_difference")}
         row = {"form": f"onnxruntime, {precision}", "networks": len(runs), **about}
         row |= score(file, data)
         rows.append({**row, "target": f">= {TARGET:.3f}", "met": row["gap@20"] >= TARGET})

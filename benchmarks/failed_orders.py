@@ -141,9 +141,9 @@ def _steps(
     """Return the steps of a seed of a proof with more flags, by name, and their folder."""
     proof, work = PROOFS[name], work_of(name, seed, options.work)
     command = command_of(proof, seed).removeprefix("reeltag solve ")
-    made = Solve.parse([*command.split(), *flags.split(), "--out", str(work)])
-    assert isinstance(made, Solve)
-    goal = made.solution.solve(data_of(proof, options), made.options.config)
+    solve = Solve.parse([*command.split(), *flags.split(), "--out", str(work)])
+    assert isinstance(solve, Solve)
+    goal = solve.solution.solve(data_of(proof, options), solve.options.config)
     return {step.name: step for step in ordered(goal.steps) if isinstance(step, Step)}, work
 
 

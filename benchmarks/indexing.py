@@ -1,4 +1,4 @@
-"""How fast shards are indexed: gigabytes a second on one core, checksums verified."""
+"""How fast shards are indexed: gigabytes per second on one core, checksums verified."""
 
 import shutil
 import tempfile

@@ -126,8 +126,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _truth(folder: Path) -> Truth:
-    with np.load(folder / "truth.npz") as made:
-        label_keys, videos = made["label_keys"], int(made["videos"])
+    with np.load(folder / "truth.npz") as stored:
+        label_keys, videos = stored["label_keys"], int(stored["videos"])
     none = np.zeros(0, np.int64)
     ids = pa.array([f"v{at:07d}" for at in range(videos)])
     return Truth(folder, ids, CLASSES, None, label_keys, none, none, none.astype(bool))

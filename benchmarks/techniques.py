@@ -66,15 +66,15 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
     words = {"root": root, "data": data, "work": work, "seed": seed}
     for other in (run.start, *run.needs):
         if other:
-            made = done(race, other, RUNS[race][other], seed, data, work)
-            words[other.replace("-", "_").replace(".", "_")] = made.parent / made.stem
+            trained = done(race, other, RUNS[race][other], seed, data, work)
+            words[other.replace("-", "_").replace(".", "_")] = trained.parent / trained.stem
     if run.start:
         words["start"] = work / f"{race}-{run.start}-seed{seed}"
     for file, command in run.prepare.items():
-        made = work / f"{race}-{file.format(**words)}"
-        words[Path(file).stem.split("{")[0].rstrip("-").replace("-", "_")] = made
-        if not made.exists():
-            reeltag(f"{command.format(**words)} --out {made}")
+        prepared = work / f"{race}-{file.format(**words)}"
+        words[Path(file).stem.split("{")[0].rstrip("-").replace("-", "_")] = prepared
+        if not prepared.exists():
+            reeltag(f"{command.format(**words)} --out {prepared}")
     root = Path(str(run.data or "{root}").format(**words))
     if not (folder / "metrics.json").exists():
         begun = (folder / "config.json").exists()

@@ -4,7 +4,7 @@
 
 A race is a data set with a budget; an entry is a model, its sizes here and its learning rate, in
 the races that it can run. What is measured is not measured again (--again does). Sizes are
-small where the authors' would take hours on two cores: docs/models.md says which.
+small where the authors' would take hours on two cores: docs/models.md has the sizes.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Who runs in which race of the zoo: the model, its sizes here, its learning rate.
 
 The learning rate is one for each kind of model and was not tuned for an entry; where it is another
-than its kind's, a word says why.
+than its kind's, a comment gives the reason.
 """
 
 from collections.abc import Mapping

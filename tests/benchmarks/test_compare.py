@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.compare import in_turns, main, paired, ratios
+from benchmarks.results import PROJECT
 from benchmarks.units import Unit
 
 BENCHMARK = """
@@ -67,3 +68,12 @@ def test_folder_that_is_no_checkout_is_named(
     with pytest.raises(SystemExit):
         main(["--against", str(tmp_path), "indexing"])
     assert f"{tmp_path}: no checkout" in capsys.readouterr().err
+
+
+def test_smallest_median_and_largest_ratio_are_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [(row("a", 2.0), row("a", value)) for value in (6.0, 1.0, 3.0)]
+    monkeypatch.setattr("benchmarks.compare.in_turns", lambda *_, **__: {"a": runs})
+    assert main(["--against", str(PROJECT), "indexing"]) == 0
+    assert capsys.readouterr().out.split()[-7:] == ["a", "2", "3", "s", "0.500", "1.500", "3.000"]
