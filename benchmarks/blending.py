@@ -42,7 +42,7 @@ def run(quick: bool) -> list[Row]:
     """Return the figures.
 
     Args:
-        quick: few videos, no targets.
+        quick: few videos.
     """
     videos, fitted = (QUICK_VIDEOS, QUICK_FITTED_VIDEOS) if quick else (VIDEOS, FITTED_VIDEOS)
     rows = []
@@ -52,17 +52,16 @@ def run(quick: bool) -> list[Row]:
         for method, solver in itertools.product(METHODS, SOLVERS):
             found = _measured("learn", str(folder), method, solver)
             name = f"{method} of {MODELS} models by {solver}, {fitted:,} videos x top {LISTED}"
-            rows.append(_seconds(name, found, None if quick else FITTED))
+            rows.append(_seconds(name, found, FITTED))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _make(folder, videos)
         for how in ("one order", "one file in another order"):
             found = _measured("blend", str(folder), how)
             name = f"mean of {MODELS} files of {videos:,} videos x top {LISTED}, {how}"
-            is_target = how == "one order" and not quick
-            rows.append(_seconds(name, found, BLENDED if is_target else None))
+            rows.append(_seconds(name, found, BLENDED if how == "one order" else None))
             memory = round(found["peak"] / 1e9, 3)
-            rows.append(figure(f"peak memory, {name}", memory, "GB", None if quick else MEMORY))
+            rows.append(figure(f"peak memory, {name}", memory, "GB", MEMORY))
     return rows
 
 

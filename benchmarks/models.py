@@ -127,7 +127,7 @@ def _row(case: Case, precision: str, quick: bool) -> Row:
         details = pool.apply(measure, (case, precision, quick))
     value = details["videos_per_second"]
     say(f"{case.variant} {precision}: {value} videos/s")
-    target = case.target if precision == "bf16" and not quick else None
+    target = case.target if precision == "bf16" else None
     return figure(f"train {case.variant} {precision}", value, "videos/s", target, details)
 
 

@@ -51,7 +51,7 @@ def run(quick: bool) -> list[Row]:
             for number in (few, many)
         ]
         name = f"predict, growth of {kind} memory from {few:,} to {many:,} videos"
-        target = TARGET if kind == "resident" and not quick else None
+        target = TARGET if kind == "resident" else None
         rows.append(figure(name, round(growth, 2), "%", target))
     return rows
 

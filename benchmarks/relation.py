@@ -53,7 +53,7 @@ def run(quick: bool) -> list[Row]:
     rows = [
         figure(f"nextvlad_8g_k128 {precision} step, {device.type}", round(1000 * step, 1), "ms")
     ]
-    target = None if quick else GPU_TARGET if gpu else CPU_TARGET
+    target = GPU_TARGET if gpu else CPU_TARGET
     for name in (f"{layer}, {form}" for layer in heads for form in FORMS):
         update, between = seconds[f"{name} update"], seconds[f"{name} penalty"]
         added = update / EVERY + between

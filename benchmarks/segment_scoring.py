@@ -141,12 +141,8 @@ def run(
         index = open_index(work / "corpus", quiet=True)
         tagger = make_tagger(index, model, tiny=quick)
         of = f"of {len(index.table):,} videos"
-        rows = _measured(
-            f"soft labels {of}", tagger, quick, lambda: _soften(tagger, index, work, device)
-        )
-        rows += _measured(
-            f"segments {of}", tagger, quick, lambda: _predict(tagger, index, work, device)
-        )
+        rows = _measured(f"soft labels {of}", tagger, lambda: _soften(tagger, index, work, device))
+        rows += _measured(f"segments {of}", tagger, lambda: _predict(tagger, index, work, device))
     return [*rows, _best_of_classes(quick)]
 
 
@@ -185,7 +181,7 @@ def _shards(index: Index) -> list[str]:
     return [index.shards[number] for number in index.table["shard"].to_pylist()]
 
 
-def _measured(what: str, tagger: Tagger, quick: bool, measure: Callable[[], Row]) -> list[Row]:
+def _measured(what: str, tagger: Tagger, measure: Callable[[], Row]) -> list[Row]:
     seen = measure()
     rss = seen["rss_mib_at_tenths"]
     begin, end = rss[min(rss)], rss[max(rss)]
@@ -196,8 +192,8 @@ def _measured(what: str, tagger: Tagger, quick: bool, measure: Callable[[], Row]
     grown = f"{name}: growth of resident memory from 10 % to 100 %"
     return [
         figure(name, seen["segments_per_second"], "segments/s", details=seen),
-        figure(bare, fraction, "", None if quick else FRACTION),
-        figure(grown, growth, "%", None if quick else GROWTH),
+        figure(bare, fraction, "", FRACTION),
+        figure(grown, growth, "%", GROWTH),
     ]
 
 
@@ -218,7 +214,7 @@ def _best_of_classes(quick: bool) -> Row:
         f"best {k:,} of {segments:,} segments for each of 1000 classes, memory",
         round(seen["peak_mib"] - seen["base_mib"], 1),
         "MiB",
-        None if quick else PLACES_MEMORY,
+        PLACES_MEMORY,
         seen,
     )
 

@@ -47,7 +47,7 @@ def run(quick: bool) -> list[Row]:
     """Return the figures.
 
     Args:
-        quick: few videos, no targets.
+        quick: few videos.
     """
     rows = []
     for videos, models in QUICK_SIZES if quick else SIZES:

@@ -43,7 +43,9 @@ class Unit:
         """Return its rows; `quick`: small sizes, no targets."""
         module = import_module(f"benchmarks.{self.benchmark}")
         rows = module.run(quick, [self.part]) if self.part else module.run(quick)
-        return [{**row, "part": self.part} if self.part else row for row in rows]
+        left_out = {"target", "met"} if quick else set()
+        more = {"part": self.part} if self.part else {}
+        return [{key: row[key] for key in row if key not in left_out} | more for row in rows]
 
 
 def units_of(words: Iterable[str]) -> list[Unit]:

@@ -110,8 +110,8 @@ def test_quick_run_prints_and_writes_nothing(
 ) -> None:
     main(["trivial_zoo", "gru_3", "--quick", "--json"], tmp_path)
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["name"] == "train gru_3" and trivial.calls == [["gru_3"]]
-    assert not [*tmp_path.iterdir()]
+    assert row == {"name": "train gru_3", "value": 1.0, "unit": "s", "part": "gru_3"}  # no target
+    assert trivial.calls == [["gru_3"]] and not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(
