@@ -29,7 +29,7 @@ A line that goes on is indented. The module exports
         given, parts = data_source(data, index), roles(index)          # .inputs
         model = step(train, given, name="I", family="nextvlad", model=..., recipe=...)  # .work
         said = step(predict_segments, model, given, name="I", judges=parts.judges)
-        judged = step(score, said, given, name="I", judges=parts.judges, version=2)
+        judged = step(score, said, given, name="I", judges=parts.judges)
         return Goal(steps=(judged,), tables=lambda folder: [table_1(folder(judged))])
 
 What the programs are made of lies in folders beside them:
@@ -46,10 +46,10 @@ goals and nothing else (what only led to them may have been removed). It returns
 paper's figures beside ours, for the terminal, for --json, for WORK/<name>.json and for the report.
 A goal may have a `closing` too: a plain word below the tables, and which commands to type next.
 
-The function of a step is called `judge(out, *inputs, **config)`, see `reeltag.pipeline.steps`:
-`out` may hold what a killed call left, and it goes on from there. It is a function of a module,
-known by its name: its `version=` is raised when it computes something else. On Ctrl-C it raises
-rather than returns. Solutions in one WORK share steps of equal name, function, inputs and config.
+The function of a step is called as `train(out, *inputs, **config)`, see `reeltag.pipeline.steps`:
+`out` may hold what a killed call left, and it goes on from there. Keys know it by the id and
+version of its `@step_function`; the version is raised when it computes something else. On Ctrl-C it
+raises rather than returns. Solutions in one WORK share steps of equal name and key.
 
 `tests/papers/test_contract.py` holds every listed solution to all this, and runs it tiny.
 """

@@ -47,10 +47,10 @@ def canonical(value: object, where: str) -> object:
     """Return `value` as JSON values, equal if and only if the values mean the same.
 
     The order of a dict does not matter; 1 and 1.0, "a" and Path("a") differ; a tuple equals the
-    list of its items. A dataclass stands for its class (with its module: each model family has a
-    `Config`) and its fields, without those that are declared `field(compare=False)`: they say by
-    what means (workers, device), not what; and without those declared `field(metadata=ADDED)` that
-    have their default: results from before there was such a field stay good.
+    list of its items. A dataclass stands for the name of its class, or the `KEY_NAME` that it
+    declares (never its module: it may move), and its fields, without those that are declared
+    `field(compare=False)` (workers, device: they do not change the result) and those declared
+    `field(metadata=ADDED)` that have their default (results from before the field stay valid).
 
     Args:
         value: None, bool, number, text, Path, Enum, step, or list, tuple, set, dict or dataclass
@@ -141,7 +141,7 @@ def _as_before(of: dataclasses.Field[Any], value: object) -> bool:
 
 
 def _kind(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return str(getattr(type(value), "KEY_NAME", type(value).__qualname__))
 
 
 def _text(value: object) -> str:

@@ -26,7 +26,7 @@ def make(step: Step, root: Path, on_begin: Callable[[Record], None]) -> Record:
         if not record.finished:
             inputs = [given.located(place) for given in step.inputs]
             options = {name: resolved(value, place) for name, value in step.config.items()}
-            step.fn(part, *inputs, **options, **step.means)
+            step.fn(part, *inputs, **options, **step.runtime)
         return finish(step, root, record, time.monotonic() - begun)
     except BaseException as error:
         error.add_note(f"in step {step.name}; {kept(step, root)}")

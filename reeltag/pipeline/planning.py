@@ -151,7 +151,7 @@ def _row(
             bytes=record.bytes if record else size_of(folder),
             basis="measured",
         )
-    expected, basis = _expected(step, history.get(step.function, []))
+    expected, basis = _expected(step, history.get(step.id, []))
     seconds, bytes_ = expected.seconds, expected.bytes
     partly = part.exists()
     if partly:
@@ -186,13 +186,13 @@ def _expected(step: Step, alike: list[Record]) -> tuple[Estimate, Basis]:
 
 
 def _history(root: Path) -> dict[str, list[Record]]:
-    """Return the finished steps under `root`, by function."""
+    """Return the finished steps under `root`, by the id of their function."""
     found: dict[str, list[Record]] = {}
     for path in sorted(root.glob("*/step.json")):
         with suppress(DataError):  # a file of another program, in a folder of another
             record = read_record(path.parent)
             if record is not None and record.finished:
-                found.setdefault(record.function, []).append(record)
+                found.setdefault(record.id, []).append(record)
     return found
 
 

@@ -1,5 +1,8 @@
 """Steps: functions whose result is a folder named by everything that determines it.
 
+    @step_function("train", version=1)
+    def train(out: Path, data: Path, *, recipe: Recipe) -> None: ...
+
     data = source(path, fingerprint)
     trained = step(train, data, name="II-A", recipe=RECIPE)      # a graph: nothing has run yet
     scored = step(score, trained, data, split="test")
@@ -7,10 +10,11 @@
 
 `train` is then called as `train(out, data_folder, recipe=RECIPE)`. What it writes into the folder
 `out` is its result. `out` may hold what an earlier call left that was killed: the function goes on
-from there, or begins anew. It must not write down where `out` is, for it moves when it is finished.
+from there, or starts over. It must not write down the path of `out`, which is renamed at the end.
 
-A result is as good as its key. The key sees every number of the config, but not the function's
-code: who changes what a function computes raises the `version` of the steps that it makes.
+A key is a hash of the function's id and version, the config and the keys of the inputs. It does not
+see the function's code or module: moving a function keeps all folders, and a change of what it
+computes needs a raised `version`.
 """
 
 import inspect
@@ -20,12 +24,43 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from reeltag.core.errors import ConfigError
 from reeltag.pipeline.keys import Keyed, canonical, digest, references
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,99}")
+_OWNERS: dict[str, str] = {}  # the function of each id, as module.name
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def step_function(step_id: str, *, version: int) -> Callable[[_Function], _Function]:
+    """Give a function of a module the id and version under which keys know it.
+
+    Args:
+        step_id: begins the names of the folders; stays when the function is renamed or moved.
+        version: raised when the function computes something else.
+
+    Raises:
+        ConfigError: another function has the id.
+    """
+
+    def identified(function: _Function) -> _Function:
+        path = path_of(function)
+        if (owner := _OWNERS.setdefault(step_id, path)) != path:
+            raise ConfigError(
+                f"two functions have the step id {step_id!r}: {owner} and {path}",
+                hint="Give one of them another id: equal ids share folders.",
+            )
+        vars(function).update(step_id=step_id, step_version=version)
+        return function
+
+    return identified
+
+
+def path_of(function: Callable[..., object]) -> str:
+    """Return module and name of a function."""
+    return f"{function.__module__}.{getattr(function, '__qualname__', '<no name>')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,31 +141,31 @@ class Source(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step(Node):
-    """`fn(out, *inputs, **config, **means)`; two steps are the same iff name and key are.
+    """`fn(out, *inputs, **config, **runtime)`; two steps are the same iff name and key are.
 
     Attributes:
-        name: what people call it; begins the name of its folder. Not part of the key.
-        fn: a function of a module. It is known by module and name, not by its code.
+        name: begins the name of its folder. Not part of the key.
+        fn: a `step_function` of a module.
         inputs: steps, data, or files inside of them; `fn` gets their paths.
-        config: what else `fn` is told. A step in it, however deep, is an input too.
-        version: to be raised where `fn` has changed in what it computes.
-        estimate: what it will cost; asked only when a plan is made.
-        means: what `fn` is told that does not change the result (workers, device); not in the key.
+        config: keyword arguments that determine the result. A step in it, however deep, is an
+            input too.
+        estimate: returns what the step will cost; called only when a plan is made.
+        runtime: keyword arguments that do not change the result (workers, device); not in the key.
     """
 
     name: str
     fn: Callable[..., object]
     inputs: tuple[Keyed, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    version: int = 1
     estimate: Callable[[], Estimate] | None = None
-    means: Mapping[str, Any] = field(default_factory=dict)
+    runtime: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if "<" in getattr(self.fn, "__qualname__", "<"):
+        if "<" in path_of(self.fn) or not hasattr(self.fn, "step_id"):
             raise ConfigError(
-                f"the function of a step must stand in a module under a name, got {self.fn!r}",
+                f"the function of a step needs a name in a module and an id, got {self.fn!r}",
                 where=self.name,
+                hint="Write @step_function(ID, version=1) above it.",
             )
         if not NAME.fullmatch(self.name):
             raise ConfigError(
@@ -145,10 +180,10 @@ class Step(Node):
                 )
         try:
             parts = (self.name, *self.inputs)
-            inspect.signature(self.fn).bind(*parts, **self.config, **self.means)
+            inspect.signature(self.fn).bind(*parts, **self.config, **self.runtime)
         except TypeError as error:
             raise ConfigError(
-                f"{self.function} cannot be called with what the step gives it: {error}",
+                f"{path_of(self.fn)} cannot be called with what the step gives it: {error}",
                 where=self.name,
             ) from error
         object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
@@ -164,16 +199,21 @@ class Step(Node):
         self.__dict__.update(state, config=MappingProxyType(state["config"]))
 
     @property
-    def function(self) -> str:
-        """Module and name of the function."""
-        return f"{self.fn.__module__}.{self.fn.__qualname__}"
+    def id(self) -> str:
+        """Id of the function."""
+        return str(vars(self.fn)["step_id"])
+
+    @property
+    def version(self) -> int:
+        """Version of the function."""
+        return int(vars(self.fn)["step_version"])
 
     @cached_property
     def key(self) -> str:
-        """12 hex digits over function, version, config, and the keys of the inputs."""
+        """12 hex digits over the function's id and version, the config and the inputs' keys."""
         inputs = [canonical(given, self.name) for given in self.inputs]
         config = canonical(self.config, self.name)
-        return digest([self.function, self.version, config, inputs])
+        return digest([self.id, self.version, config, inputs])
 
     @cached_property
     def needs(self) -> tuple[Node, ...]:
@@ -199,36 +239,32 @@ def step(
     fn: Callable[..., object],
     *inputs: Keyed,
     name: str = "",
-    version: int = 1,
     estimate: Callable[[], Estimate] | None = None,
-    means: Mapping[str, Any] | None = None,
+    runtime: Mapping[str, Any] | None = None,
     **config: object,
 ) -> Step:
     """Write a step as the call it stands for: `step(train, data, name="II-A", recipe=RECIPE)`.
 
     Args:
-        fn: called as `fn(out, *inputs, **config, **means)`.
+        fn: called as `fn(out, *inputs, **config, **runtime)`.
         inputs: steps, sources, or files inside of them.
-        name: what tells this step from others of the function: "train" and "II-A" make
-            "train-II-A". Empty: the function's name alone.
-        version: see `Step`.
+        name: added to the function's id: "train" and "II-A" make "train-II-A".
         estimate: see `Step`.
-        means: see `Step`.
+        runtime: see `Step`.
         config: see `Step`.
 
     Raises:
-        ConfigError: `fn` is a lambda or does not take what it is given, the name cannot be one of
-            a folder, or the config holds what cannot be hashed.
+        ConfigError: `fn` has no id or does not take these arguments, the name cannot be one of a
+            folder, or the config holds what cannot be hashed.
     """
-    called = fn.__name__ if hasattr(fn, "__name__") else type(fn).__name__
+    parts = [getattr(fn, "step_id", "step"), name]
     return Step(
-        name=f"{called}-{name}" if name else called,
+        name="-".join(filter(None, parts)),
         fn=fn,
         inputs=inputs,
         config=config,
-        version=version,
         estimate=estimate,
-        means=means or {},
+        runtime=runtime or {},
     )
 
 

@@ -18,7 +18,7 @@ from reeltag.core.errors import DataError
 from reeltag.core.fields import from_json
 from reeltag.core.files import write_json
 from reeltag.pipeline.keys import readable
-from reeltag.pipeline.steps import Node, Step
+from reeltag.pipeline.steps import Node, Step, path_of
 
 RECORD = "step.json"
 
@@ -28,7 +28,7 @@ class Record:
     """What step.json says that is read again; the file says more, for people.
 
     Attributes:
-        function: module and name.
+        id: of the function.
         seconds: worked on it, in all sessions; of a step that has begun, in the earlier ones.
         began: when the last session began, seconds since 1970.
         sessions: how often it was begun or gone on with.
@@ -37,7 +37,7 @@ class Record:
         estimate: seconds that it was thought to take before; None = nobody knew.
     """
 
-    function: str
+    id: str
     seconds: float
     began: float
     sessions: int
@@ -97,7 +97,7 @@ def begin(step: Step, root: Path) -> Record:
         return before  # only the rename was missing
     expected = step.estimate().seconds if step.estimate else None
     record = Record(
-        function=step.function,
+        id=step.id,
         seconds=spent(part, before),
         began=time.time(),
         sessions=before.sessions + 1 if before else 1,
@@ -146,9 +146,10 @@ def _write(part: Path, step: Step, root: Path, record: Record) -> None:
         "name": step.name,
         "key": step.key,
         **asdict(record),
+        "function": path_of(step.fn),
         "version": step.version,
         "config": readable(step.config),
-        "means": readable(step.means),
+        "runtime": readable(step.runtime),
         "inputs": [given.readable() for given in step.inputs],
         "date": date,
         "reeltag": reeltag.__version__,

@@ -57,7 +57,7 @@ def test_it_prints_the_papers_figures_beside_ours(
     (line,) = (line for line in out.splitlines() if line.strip().startswith("mean"))
     assert line.split() == ["mean", "42.0", "12.0", "(1.0", "to", "2.0)", "-"]
     assert "[best]" in out and "not published" in out
-    assert "[3/3] mean done" in err
+    assert "[3/3] mean_of_members done" in err
     saved = json.loads((tmp_path / "made2019.json").read_text())
     assert saved["config"]["seeds"] == [0, 1] and saved["tables"][0]["lines"][0]["ours"][0] == 12
 
@@ -82,7 +82,7 @@ def test_a_dry_run_draws_the_graph_and_makes_nothing(
 ) -> None:
     assert solve(tmp_path, "--dry-run") == 0
     out = capsys.readouterr().out
-    assert "3 mean" in out and "├─ 1 member-0" in out and "└─ data" in out
+    assert "3 mean_of_members" in out and "├─ 1 member-0" in out and "└─ data" in out
     assert "0 of 3 steps are done; to do: about 1.0 s, 200 B, and 1 of unknown length." in out
     assert names(tmp_path) == {"tiny"}
     assert (

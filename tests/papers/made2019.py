@@ -20,7 +20,7 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.papers.common.contract import FolderOf, Goal, Line, Table
 from reeltag.papers.common.data_source import data_source
-from reeltag.pipeline.steps import Estimate, step
+from reeltag.pipeline.steps import Estimate, step, step_function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,13 @@ TINY = Config(seeds=(0, 1))
 TINY_DATA = SynthConfig(videos=12, classes=3, rgb=4, audio=2, min_frames=4, max_frames=6, shards=1)
 
 
+@step_function("member", version=1)
 def member(out: Path, data: Path, *, rate: float, seed: int) -> None:
     """Write a number."""
     (out / "value.json").write_text(json.dumps(rate * len(open_index(data, quiet=True).table)))
 
 
+@step_function("mean_of_members", version=1)
 def mean(out: Path, *members: Path) -> None:
     """Write the mean."""
     values = [json.loads((folder / "value.json").read_text()) for folder in members]

@@ -89,7 +89,7 @@ def test_the_teacher_speaks_of_training_videos_and_only_where_it_is_listened_to(
     data: Path,
 ) -> None:
     found = graph(data)
-    soft = found["soften_videos-by-weights-14-nnls"]
+    soft = found["soft_label_videos-by-weights-14-nnls"]
     assert needs(soft) == {"combine-weights-14-nnls-train"}
     members = needs(found["combine-weights-14-nnls-train"])
     assert members == said(EVERY, "train") | {"learn_weights-weights-14-nnls"}

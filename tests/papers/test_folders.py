@@ -1,7 +1,7 @@
 """Folders of steps, known by heart: who has begun a paper goes on with what is there.
 
-A change of a name or key makes everybody's results be computed anew: never by accident. Where it
-is meant (a `version` raised, a size of TINY changed), folders.json is written anew.
+A change of a name or key computes everybody's results again: never by accident. Where it is meant
+(a `version` raised, a size of TINY changed), folders.json is written again.
 """
 
 import json

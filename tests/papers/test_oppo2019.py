@@ -57,20 +57,20 @@ def test_each_stage_starts_from_stage_1_and_learns_from_the_teacher_before(data:
     expected = {
         "train-I": set(),
         "train-II-A": {"train-I"},
-        "train-II-B": {"train-I", "soften-by-II-A"},
-        "train-II-C": {"train-I", "soften-by-II-B"},
+        "train-II-B": {"train-I", "soft_label_segments-by-II-A"},
+        "train-II-C": {"train-I", "soft_label_segments-by-II-B"},
         "train-III-I": set(),
-        "train-III-A": {"train-III-I", "soften-by-II-C"},
-        "train-III-B": {"train-III-I", "soften-by-III-A"},
-        "train-III-C": {"train-III-I", "soften-by-III-B"},
+        "train-III-A": {"train-III-I", "soft_label_segments-by-II-C"},
+        "train-III-B": {"train-III-I", "soft_label_segments-by-III-A"},
+        "train-III-C": {"train-III-I", "soft_label_segments-by-III-B"},
         "train-I-all-frames": set(),
-        "train-original": {"train-I", "soften-by-II-A"},
-        "train-original-fresh": {"soften-by-II-A"},
-        "train-equal-fresh": {"soften-by-II-A"},
+        "train-original": {"train-I", "soft_label_segments-by-II-A"},
+        "train-original-fresh": {"soft_label_segments-by-II-A"},
+        "train-equal-fresh": {"soft_label_segments-by-II-A"},
     }
     assert {name: needs(of) for name, of in found.items() if name[:6] == "train-"} == expected
     assert needs(found["mean-ensemble"]) == {f"predict_segments-III-{x}" for x in "ABC"}
-    assert needs(found["soften-by-III-A"]) == {"train-III-A"}
+    assert needs(found["soft_label_segments-by-III-A"]) == {"train-III-A"}
     equal = {name: of.config["equal"] for name, of in found.items() if "equal" in of.config}
     assert {name for name, m in equal.items() if m} == {
         *("train-II-B", "train-II-C", "train-III-A", "train-III-B", "train-III-C"),
@@ -86,8 +86,13 @@ def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(data: Path
     mixup = moved(before, graph(data, replace(TINY, mixup=0.2)))
     assert every - mixup == WHOLE_VIDEOS & every | {"compare-I-I-all-frames", "score-copied"}
     per_class = moved(before, graph(data, replace(TINY, per_class=3)))
-    assert {"train-II-A", "soften-by-II-A", "train-original"} <= every - per_class
-    assert {"train-II-B", "soften-by-II-B", "train-equal-fresh", "mean-ensemble"} <= per_class
+    assert {"train-II-A", "soft_label_segments-by-II-A", "train-original"} <= every - per_class
+    assert {
+        "train-II-B",
+        "soft_label_segments-by-II-B",
+        "train-equal-fresh",
+        "mean-ensemble",
+    } <= per_class
     members = moved(before, graph(data, replace(TINY, mix_members=3)))
     assert all("III" in name or "ensemble" in name for name in members)
     assert moved(before, graph(data, replace(TINY, seed=1))) == every
@@ -154,7 +159,9 @@ def test_a_plan_knows_the_cost_of_every_step(data: Path, tmp_path: Path) -> None
     assert made.unknown == 0 and 0 < made.seconds < 60
     seconds = {row.step.name: row.seconds or 0.0 for row in made.rows}
     assert seconds["train-I"] < seconds["train-I-all-frames"]
-    assert seconds["soften-by-II-B"] < seconds["soften-by-II-A"]  # the Equal set, the Original one
+    assert (
+        seconds["soft_label_segments-by-II-B"] < seconds["soft_label_segments-by-II-A"]
+    )  # the Equal set, the Original one
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,13 @@ def test_members_predict_what_they_have_not_seen_and_soft_labels_are_of_that(dat
     members = {f"predict_folds-{name}" for name in MEMBERS}
     assert needs(found["stack-fleet"]) == needs(found["mean-fleet"]) == members
     assert found["stack-fleet"].config["config"].folds == TINY.folds
-    assert found["soften_videos-by-lightgbm"].inputs[0].readable().endswith("/out_of_fold.parquet")
-    taught = {name for name, of in found.items() if "soften_videos-by-lightgbm" in needs(of)}
+    assert (
+        found["soft_label_videos-by-lightgbm"].inputs[0].readable().endswith("/out_of_fold.parquet")
+    )
+    taught = {name for name, of in found.items() if "soft_label_videos-by-lightgbm" in needs(of)}
     assert taught == SOFT
-    assert needs(found["train-final"]) == {"gather-nets", "soften_videos-by-lightgbm"}
-    assert inputs(found["gather-nets"]) == NETS
+    assert needs(found["train-final"]) == {"gather_tensors-nets", "soft_label_videos-by-lightgbm"}
+    assert inputs(found["gather_tensors-nets"]) == NETS
     singles = {name for name in found if name[:6] == "train-" and "fold" not in name}
     assert all(found[name].config["recipe"].fold.count == 0 for name in singles)
 
@@ -253,7 +255,7 @@ def test_soft_labels_are_of_each_training_video_once(work: Path) -> None:
 def test_the_final_graph_starts_from_the_nets_and_keeps_them_where_asked(
     work: Path, tmp_path: Path
 ) -> None:
-    nets = load_file(folder_of(work, "gather-nets") / "tensors.safetensors")
+    nets = load_file(folder_of(work, "gather_tensors-nets") / "tensors.safetensors")
     first = load_file(folder_of(work, "train-net-d") / "run" / "model.safetensors")
     weight = "towers.1.0.linear.weight"
     assert torch.equal(nets[f"nets.3.{weight}"], first[f"model.net.{weight}"])

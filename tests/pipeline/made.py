@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltag.core.errors import ConfigError
-from reeltag.pipeline.steps import Source, Step, step
+from reeltag.pipeline.steps import Source, Step, step, step_function
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,34 @@ def value(folder: Path) -> float:
     return number
 
 
+@step_function("number", version=1)
 def number(out: Path, data: Path, *, numbers: Numbers, log: Path) -> None:
     """Write a number made of data and config."""
     _note(log, out)
     _write(out, float(data.read_text()) * numbers.rate)
 
 
+@step_function("total", version=1)
 def total(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
     """Write the sum of the inputs."""
     _note(log, out)
     _write(out, sum(map(value, inputs)) + plus)
 
 
+@step_function("total_of_others", version=1)
 def total_of_others(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
-    """Do the same under another name."""
+    """Do the same under another id."""
     total(out, *inputs, plus=plus, log=log)
 
 
+@step_function("nested", version=1)
 def nested(out: Path, *, of: dict[str, Any], log: Path) -> None:
     """Write the sum of the paths in a config."""
     _note(log, out)
     _write(out, sum(json.loads(path.read_text()) for path in of["paths"]))
 
 
+@step_function("slow", version=1)
 def slow(out: Path, *, ticks: int, seconds: float, log: Path) -> None:
     """Count up to `ticks`, going on from where an earlier call was killed."""
     _note(log, out)
@@ -62,6 +67,7 @@ def slow(out: Path, *, ticks: int, seconds: float, log: Path) -> None:
     _write(out, float(ticks))
 
 
+@step_function("failing", version=1)
 def failing(out: Path, *inputs: Path, flag: Path) -> None:
     """Fail as long as there is a flag."""
     (out / "begun").touch()
@@ -70,6 +76,7 @@ def failing(out: Path, *inputs: Path, flag: Path) -> None:
     _write(out, 1.0)
 
 
+@step_function("failing_at_first", version=1)
 def failing_at_first(out: Path, *, how: str, log: Path) -> None:
     """Fail the first time: by an error, by one that cannot pass, or with the whole process."""
     _note(log, out)
@@ -82,10 +89,11 @@ def failing_at_first(out: Path, *, how: str, log: Path) -> None:
     _write(out, 1.0)
 
 
+@step_function("meeting", version=1)
 def meeting(out: Path, *, mine: str, other: str, folder: Path) -> None:
     """Write down process and environment when another step is at work at the same time."""
     (folder / mine).touch()
-    until((folder / other).exists, 20.0)
+    until((folder / other).exists)
     names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
     (out / "said.json").write_text(json.dumps(said))
@@ -93,11 +101,11 @@ def meeting(out: Path, *, mine: str, other: str, folder: Path) -> None:
 
 def diamond(data: Source, log: Path, *, rate: float = 0.5, plus: float = 0.0) -> Step:
     """Return a goal over two steps that need the same third."""
-    means = {"log": log}
-    top = step(number, data, name="top", numbers=Numbers(rate=rate), means=means)
-    left = step(total, top, name="left", plus=plus, means=means)
-    right = step(total, top, name="right", plus=7.0, means=means)
-    return step(total, left, right, name="goal", means=means)
+    runtime = {"log": log}
+    top = step(number, data, name="top", numbers=Numbers(rate=rate), runtime=runtime)
+    left = step(total, top, name="left", plus=plus, runtime=runtime)
+    right = step(total, top, name="right", plus=7.0, runtime=runtime)
+    return step(total, left, right, name="goal", runtime=runtime)
 
 
 def calls(log: Path) -> list[str]:
@@ -111,7 +119,7 @@ def folders(root: Path) -> Sequence[str]:
     return sorted(path.name for path in root.iterdir())
 
 
-def until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(is_so: Callable[[], bool], seconds: float = 300.0) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not is_so():

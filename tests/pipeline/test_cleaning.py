@@ -25,8 +25,8 @@ def test_what_the_graph_does_not_need_goes_and_all_else_stays(
     old, new = graphs
     root = tmp_path / "work"
     run([old, new], root)
-    unfinished = step(total, name="old", means={"log": tmp_path / "log"})
-    wanted = step(total, new, name="new", means={"log": tmp_path / "log"})
+    unfinished = step(total, name="old", runtime={"log": tmp_path / "log"})
+    wanted = step(total, new, name="new", runtime={"log": tmp_path / "log"})
     begin(unfinished, root)
     begin(wanted, root)
     for name in ("notes", "mine-0123456789ab"):  # no step.json: not ours

@@ -89,7 +89,7 @@ def test_the_engine_shares_out_retries_and_names_what_failed(tmp_path: Path) -> 
     root, flag, seen = tmp_path / "work", tmp_path / "flag", list[Event]()
     flag.touch()
     with closing(cluster.Cluster(0)) as engine, pytest.raises(FailedStepsError, match="tried twi"):
-        goal = step(failing, means={"flag": flag})
+        goal = step(failing, runtime={"flag": flag})
         run_fleet(goal, root, engine, seen.append, retries=1)
     assert [(event.kind, event.place) for event in seen][1:] == [
         ("begun", "a worker 1"),
@@ -100,8 +100,8 @@ def test_the_engine_shares_out_retries_and_names_what_failed(tmp_path: Path) -> 
 
 
 def shared_out(tmp_path: Path) -> None:
-    means = {"folder": tmp_path}
-    goals = [step(meeting, mine=a, other=b, means=means) for a, b in (("x", "y"), ("y", "x"))]
+    runtime = {"folder": tmp_path}
+    goals = [step(meeting, mine=a, other=b, runtime=runtime) for a, b in (("x", "y"), ("y", "x"))]
     engines.make(goals, tmp_path / "work", engine="ray")
     said = [json.loads((folder_of(g, tmp_path / "work") / "said.json").read_text()) for g in goals]
     assert len({one["pid"] for one in said} | {os.getpid()}) == 3
@@ -119,9 +119,9 @@ def test_failures_are_retried_on_the_other_node_then_named(
 ) -> None:
     root, flag, log, seen = tmp_path / "work", tmp_path / "flag", tmp_path / "log", list[Event]()
     flag.touch()
-    bad = step(failing, name="bad", means={"flag": flag})
-    after = step(total, bad, name="after", means={"log": log})
-    dying = step(failing_at_first, how="process", means={"log": log})
+    bad = step(failing, name="bad", runtime={"flag": flag})
+    after = step(total, bad, name="after", runtime={"log": log})
+    dying = step(failing_at_first, how="process", runtime={"log": log})
     with pytest.raises(FailedStepsError, match=r"1 of 3 .*bad \(Zero.*tried twice.*total-after"):
         run_fleet([after, dying], root, two, seen.append, keep_going=True, retries=1)
     assert is_done(dying, root)
@@ -147,8 +147,8 @@ def test_results_and_data_must_be_seen_from_every_node(
 
 @pytest.mark.slow
 def test_ctrl_c_stops_the_workers_of_all_nodes(two: cluster.Cluster, tmp_path: Path) -> None:
-    root, means = tmp_path / "work", {"log": tmp_path / "log"}
-    goals = [step(slow, name=name, ticks=200, seconds=0.05, means=means) for name in "ab"]
+    root, runtime = tmp_path / "work", {"log": tmp_path / "log"}
+    goals = [step(slow, name=name, ticks=200, seconds=0.05, runtime=runtime) for name in "ab"]
     begun = set()
 
     def interrupt(event: Event) -> None:
@@ -170,8 +170,8 @@ def test_what_a_lost_node_was_at_is_made_by_the_other(nodes: Nodes, tmp_path: Pa
         "object_store_memory": 100_000_000,
         "include_dashboard": False,
     }
-    third, root, means = nodes.add_node(**args), tmp_path / "work", {"log": tmp_path / "log"}
-    goals = [step(slow, name=name, ticks=20, seconds=0.1, means=means) for name in "abc"]
+    third, root, runtime = nodes.add_node(**args), tmp_path / "work", {"log": tmp_path / "log"}
+    goals = [step(slow, name=name, ticks=20, seconds=0.1, runtime=runtime) for name in "abc"]
     begun = list[str]()
 
     def lose(event: Event) -> None:

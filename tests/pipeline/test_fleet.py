@@ -21,7 +21,7 @@ from reeltag.pipeline.fleet import run_fleet
 from reeltag.pipeline.local import Local, places, threads_each
 from reeltag.pipeline.locks import attempted
 from reeltag.pipeline.orders import log_of, order
-from reeltag.pipeline.steps import Estimate, Source, Step, source, step
+from reeltag.pipeline.steps import Estimate, Source, Step, source, step, step_function
 from reeltag.pipeline.store import folder_of, is_done, lock_of, part_of, read_record
 from tests.pipeline.made import (
     calls,
@@ -64,8 +64,8 @@ def two() -> Iterator[Local]:
 
 
 def two_slow(folder: Path) -> list[Step]:
-    means = {"log": folder / "log"}
-    return [step(slow, name=name, ticks=9000, seconds=0.05, means=means) for name in ("a", "b")]
+    runtime = {"log": folder / "log"}
+    return [step(slow, name=name, ticks=9000, seconds=0.05, runtime=runtime) for name in ("a", "b")]
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -117,8 +117,8 @@ def test_steps_are_made_at_the_same_time_each_with_its_share_of_the_cores(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
     monkeypatch.setattr(local, "visible_gpus", lambda: ["3", "5"])
-    means = {"folder": tmp_path}
-    goals = [step(meeting, mine=a, other=b, means=means) for a, b in (("x", "y"), ("y", "x"))]
+    runtime = {"folder": tmp_path}
+    goals = [step(meeting, mine=a, other=b, runtime=runtime) for a, b in (("x", "y"), ("y", "x"))]
     engines.make(goals, tmp_path / "work")
     said = [json.loads((folder_of(g, tmp_path / "work") / "said.json").read_text()) for g in goals]
     assert {one["OMP_NUM_THREADS"] for one in said} == {"3"}
@@ -149,7 +149,7 @@ def test_what_fails_is_gone_on_with_by_another_worker(
     how: str, why: str, tmp_path: Path, two: Local
 ) -> None:
     seen, root = list[Event](), tmp_path / "work"
-    goal = step(failing_at_first, how=how, means={"log": tmp_path / "log"})
+    goal = step(failing_at_first, how=how, runtime={"log": tmp_path / "log"})
     run_fleet(goal, root, two, seen.append, retries=1)
     assert [event.kind for event in seen] == ["there", "begun", "again", "resumed", "done"]
     assert why in seen[2].words and seen[2].place != seen[3].place
@@ -162,8 +162,8 @@ def test_what_fails_for_good_is_named_with_its_tries_and_the_rest_is_made(
 ) -> None:
     root, flag, log = tmp_path / "work", tmp_path / "flag", tmp_path / "log"
     flag.touch()
-    bad = step(failing, name="bad", means={"flag": flag})
-    after = step(total, bad, name="after", means={"log": log})
+    bad = step(failing, name="bad", runtime={"flag": flag})
+    after = step(total, bad, name="after", runtime={"log": log})
     good = diamond(data, log)
     with pytest.raises(FailedStepsError) as caught:
         run_fleet([after, good], root, two, keep_going=True, retries=1)
@@ -182,22 +182,23 @@ def test_after_a_failure_nothing_begins_but_what_is_at_work_is_finished(
 ) -> None:
     root, flag, log = tmp_path / "work", tmp_path / "flag", tmp_path / "log"
     flag.touch()
-    bad = step(failing, name="bad", means={"flag": flag})
-    long = step(slow, name="long", ticks=10, seconds=0.1, means={"log": log})
-    later = [step(total, plus=float(n), name=f"later-{n}", means={"log": log}) for n in range(3)]
+    bad = step(failing, name="bad", runtime={"flag": flag})
+    long = step(slow, name="long", ticks=10, seconds=0.1, runtime={"log": log})
+    later = [step(total, plus=float(n), name=f"later-{n}", runtime={"log": log}) for n in range(3)]
     with pytest.raises(FailedStepsError, match="bad.*tried once.*not made for that: total-later-0"):
         run_fleet([bad, long, *later], root, two, lambda _: None)
     assert calls(log) == ["slow-long"] and is_done(long, root)
 
 
 def test_what_cannot_be_built_is_not_tried_again(tmp_path: Path, two: Local) -> None:
-    goal = step(failing_at_first, how="config", means={"log": tmp_path / "log"})
+    goal = step(failing_at_first, how="config", runtime={"log": tmp_path / "log"})
     with pytest.raises(FailedStepsError, match=r"ConfigError: never; tried once"):
         run_fleet(goal, tmp_path / "work", two, lambda _: None, retries=5)
 
 
 def test_what_another_process_makes_is_waited_for(tmp_path: Path, two: Local) -> None:
-    goal, root, seen = step(total, means={"log": tmp_path / "log"}), tmp_path / "work", list[Any]()
+    goal = step(total, runtime={"log": tmp_path / "log"})
+    root, seen = tmp_path / "work", list[Any]()
     with attempted(lock_of(goal, root)) as ours:
         assert ours
 
@@ -212,7 +213,7 @@ def test_what_another_process_makes_is_waited_for(tmp_path: Path, two: Local) ->
 
 
 def test_the_log_keeps_what_a_step_says(tmp_path: Path, two: Local) -> None:
-    goal = step(failing_at_first, how="error", means={"log": tmp_path / "log"})
+    goal = step(failing_at_first, how="error", runtime={"log": tmp_path / "log"})
     run_fleet(goal, tmp_path / "work", two, lambda _: None, retries=1)
     text = log_of(goal, tmp_path / "work").read_text()
     assert text.count("a word of mine") == 2 and "ZeroDivisionError: at first" in text
@@ -249,7 +250,7 @@ def test_workers_stop_when_the_one_who_gives_orders_is_killed(tmp_path: Path) ->
 
 
 def test_a_step_can_be_sent_and_keeps_its_key(data: Source, tmp_path: Path) -> None:
-    first = step(total, means={"log": tmp_path}, estimate=lambda: Estimate(seconds=3.0))
+    first = step(total, runtime={"log": tmp_path}, estimate=lambda: Estimate(seconds=3.0))
     sent = pickle.loads(pickle.dumps(first))
     assert sent.folder_name == first.folder_name and sent.config == first.config
     opened, root = order(first, tmp_path).opened()
@@ -261,6 +262,7 @@ def test_a_function_that_no_worker_finds_is_refused(tmp_path: Path) -> None:
         """Stand in no module under a name that leads there."""
 
     local_function.__qualname__ = "gone"
+    step_function("local_function", version=1)(local_function)
     with pytest.raises(ConfigError, match="cannot be sent to another process"):
         order(step(local_function), tmp_path)
     local_function.__module__ = "__main__"

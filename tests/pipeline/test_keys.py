@@ -20,7 +20,7 @@ from tests.pipeline.made import Numbers, nested
 
 
 def key(config: Any) -> str:
-    return step(nested, of={"config": config}, means={"log": Path("log")}).key
+    return step(nested, of={"config": config}, runtime={"log": Path("log")}).key
 
 
 class Colour(Enum):
@@ -42,7 +42,7 @@ print(rich_step().key)
 
 def rich_step() -> Step:
     config = {"b": {"x", "y", "z"}, "a": [1, 2.5, None, True, Path("p"), Colour.RED, Numbers()]}
-    return step(nested, of=config, means={"log": Path("anywhere")})
+    return step(nested, of=config, runtime={"log": Path("anywhere")})
 
 
 def test_another_process_with_another_hash_seed_computes_the_same_key() -> None:
@@ -107,10 +107,17 @@ def test_what_means_something_else_has_another_key() -> None:
     assert len({key(value) for value in DIFFERENT}) == len(DIFFERENT)
 
 
-def test_classes_of_one_name_in_two_modules_are_two_classes() -> None:
-    other = dataclasses.make_dataclass("Numbers", [("rate", float, 0.5), ("sizes", Any, (3, 4))])
-    other.__module__ = "elsewhere"
-    assert key(other()) != key(Numbers())
+def test_config_class_keeps_its_key_in_another_module() -> None:
+    fields: list[Any] = [("rate", float, 0.5), ("sizes", Any, (3, 4))]
+    moved = dataclasses.make_dataclass("Numbers", fields)
+    moved.__module__ = "elsewhere"
+    assert key(moved()) == key(Numbers())
+
+
+def test_config_class_keeps_its_key_under_another_name_with_key_name() -> None:
+    fields: list[Any] = [("rate", float, 0.5), ("sizes", Any, (3, 4))]
+    renamed = dataclasses.make_dataclass("Sizes", fields, namespace={"KEY_NAME": "Numbers"})
+    assert key(renamed()) == key(Numbers())
 
 
 def test_a_field_that_does_not_count_in_comparisons_does_not_count_in_keys() -> None:
@@ -143,7 +150,7 @@ def test_keys_are_equal_where_the_values_written_out_are(one: Any, other: Any) -
 
 def test_a_step_deep_inside_a_config_is_found_and_replaced_by_its_folder() -> None:
     data = source(Path("data.txt"), "f")
-    before = step(nested, of={"on": data}, means={"log": Path("log")})
+    before = step(nested, of={"on": data}, runtime={"log": Path("log")})
     config = {"a": [before / "x.npy"], "b": Numbers(rate=before)}  # type: ignore[arg-type]
     assert [found.node for found in references(config)] == [before, before]
     found: Any = resolved(config, lambda _: Path("root/folder"))

@@ -28,7 +28,12 @@ def text(made: Plan) -> list[str]:
 def summed(name: str, *inputs: Step, seconds: float | None, bytes_: int = 0) -> Step:
     estimate = Estimate(seconds=seconds, bytes=bytes_)
     return step(
-        total, *inputs, name=name, plus=len(name), estimate=lambda: estimate, means={"log": Path()}
+        total,
+        *inputs,
+        name=name,
+        plus=len(name),
+        estimate=lambda: estimate,
+        runtime={"log": Path()},
     )
 
 

@@ -55,12 +55,12 @@ def test_a_place_where_nothing_can_be_written_is_told_at_once(tmp_path: Path) ->
 
 
 def slow_step(folder: Path) -> Step:
-    return step(slow, ticks=20, seconds=0.05, means={"log": folder / "log"})
+    return step(slow, ticks=20, seconds=0.05, runtime={"log": folder / "log"})
 
 
 def pair(folder: Path) -> list[Step]:
-    means = {"log": folder / "log"}
-    return [step(slow, name=name, ticks=5, seconds=0.1, means=means) for name in ("a", "b")]
+    runtime = {"log": folder / "log"}
+    return [step(slow, name=name, ticks=5, seconds=0.1, runtime=runtime) for name in ("a", "b")]
 
 
 def start(folder: Path, goals: str = "slow_step") -> subprocess.Popen[str]:
@@ -120,10 +120,10 @@ def test_missing_data_are_named_before_anything_runs(data: Source, tmp_path: Pat
 
 
 def test_a_step_gets_the_paths_of_the_steps_in_its_config(data: Source, tmp_path: Path) -> None:
-    means = {"log": tmp_path / "log"}
-    one, two = (step(total, plus=plus, name=str(plus), means=means) for plus in (1.0, 2.0))
+    runtime = {"log": tmp_path / "log"}
+    one, two = (step(total, plus=plus, name=str(plus), runtime=runtime) for plus in (1.0, 2.0))
     paths = [one / "value.json", two / "value.json", data]
-    goal = step(nested, of={"paths": paths}, means=means)
+    goal = step(nested, of={"paths": paths}, runtime=runtime)
     run(goal, tmp_path / "work")
     assert value(folder_of(goal, tmp_path / "work")) == 7
 
@@ -135,7 +135,8 @@ def test_step_json_says_how_the_folder_was_made(data: Source, tmp_path: Path) ->
     assert isinstance(left, Step)
     folder = folder_of(left, tmp_path / "work")
     found = json.loads((folder / "step.json").read_text())
-    assert found["function"] == "tests.pipeline.made.total" and found["config"] == {"plus": 2.5}
+    assert (found["id"], found["function"]) == ("total", "tests.pipeline.made.total")
+    assert found["config"] == {"plus": 2.5}
     assert found["inputs"] == [node.readable() for node in left.needs] and found["version"] == 1
     assert found["finished"] and found["bytes"] >= len("4.5") and 0 <= found["seconds"] < 10
     assert found["sessions"] == 1 and found["date"] and found["reeltag"]
@@ -193,7 +194,8 @@ def test_two_processes_share_out_what_does_not_depend_on_each_other(tmp_path: Pa
 
 
 def test_what_another_process_finished_since_we_looked_is_not_made_again(tmp_path: Path) -> None:
-    goal, root, log = step(total, means={"log": tmp_path / "log"}), tmp_path / "w", tmp_path / "log"
+    root, log = tmp_path / "w", tmp_path / "log"
+    goal = step(total, runtime={"log": log})
 
     def other(event: Event) -> None:
         if event.kind == "there":  # what is missing has been found by now
@@ -209,7 +211,7 @@ def test_a_failing_step_is_named_keeps_its_part_and_leaves_others(
     root, flag = tmp_path / "work", tmp_path / "flag"
     flag.touch()
     before = diamond(data, tmp_path / "log")
-    goal = step(failing, before, name="II-B", means={"flag": flag})
+    goal = step(failing, before, name="II-B", runtime={"flag": flag})
     with pytest.raises(ZeroDivisionError, match="by the flag") as caught:
         run(goal, root)
     note = caught.value.__notes__[0]
@@ -227,8 +229,8 @@ def test_keep_going_makes_what_does_not_depend_on_a_failed_step(
 ) -> None:
     root, flag, log = tmp_path / "work", tmp_path / "flag", tmp_path / "log"
     flag.touch()
-    one, two = (step(failing, name=name, means={"flag": flag}) for name in "ab")
-    after = step(total, one, means={"log": log})
+    one, two = (step(failing, name=name, runtime={"flag": flag}) for name in "ab")
+    after = step(total, one, runtime={"log": log})
     with pytest.raises(FailedStepsError, match=r"2 of 7 .*failing-a \(Zero.*failing-b"):
         run([after, two, diamond(data, log)], root, keep_going=True)
     assert calls(log) == ["number-top", "total-left", "total-right", "total-goal"]
@@ -241,11 +243,11 @@ def test_a_step_that_fails_is_gone_on_with_as_often_as_said(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log, flag = tmp_path / "log", tmp_path / "flag"
-    once = step(failing_at_first, how="error", means={"log": log})
+    once = step(failing_at_first, how="error", runtime={"log": log})
     run(once, tmp_path / "work", retries=1)
     assert calls(log) == ["failing_at_first"] * 2 and "it is tried again" in capfd.readouterr().err
     flag.touch()
-    never = step(failing, means={"flag": flag})
+    never = step(failing, runtime={"flag": flag})
     with pytest.raises(FailedStepsError, match="by the flag; tried 3 times"):
         run(never, tmp_path / "work", keep_going=True, retries=2)
     with pytest.raises(ZeroDivisionError, match="by the flag"):
@@ -258,7 +260,7 @@ def test_a_step_that_fails_is_gone_on_with_as_often_as_said(
 def test_what_cannot_be_built_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="never"):
         run(
-            step(failing_at_first, how="config", means={"log": tmp_path / "log"}),
+            step(failing_at_first, how="config", runtime={"log": tmp_path / "log"}),
             tmp_path,
             retries=3,
         )
@@ -289,7 +291,7 @@ def test_progress_is_told_on_stderr_only(
 def test_a_damaged_step_json_is_named_with_the_way_out(tmp_path: Path) -> None:
     goal = slow_step(tmp_path)
     begin(goal, tmp_path)
-    for text in ("{", "[]", "{}", '{"function": 3}'):
+    for text in ("{", "[]", "{}", '{"id": 3}'):
         (part_of(goal, tmp_path) / "step.json").write_text(text)
         with pytest.raises(DataError, match=r"step.json: (is no JSON|was not written)"):
             run(goal, tmp_path)

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from reeltag.core.errors import ConfigError
-from reeltag.pipeline.steps import Step, ordered, source, step
+from reeltag.pipeline import steps
+from reeltag.pipeline.events import Event
+from reeltag.pipeline.running import run
+from reeltag.pipeline.steps import Step, ordered, source, step, step_function
+from reeltag.pipeline.store import folder_of
 from tests.pipeline.made import Numbers, diamond, nested, number, total, total_of_others
 
 LOG = {"log": Path("log")}
@@ -29,18 +33,17 @@ def test_moved_data_change_no_key_and_other_data_all() -> None:
     assert all(other[name] != here[name] for name in here)
 
 
-def test_version_function_and_order_of_inputs_count_and_name_and_means_do_not() -> None:
-    one = step(total, name="a", means=LOG)
-    assert step(total, name="b", means={"log": Path("elsewhere")}).key == one.key
-    assert step(total, name="a", version=2, means=LOG).key != one.key
-    assert step(total_of_others, name="a", means=LOG).key != one.key
-    other = step(total, plus=1.0, means=LOG)
-    assert step(total, one, other, means=LOG).key != step(total, other, one, means=LOG).key
+def test_key_depends_on_id_and_order_of_inputs_but_not_on_name_and_runtime() -> None:
+    one = step(total, name="a", runtime=LOG)
+    assert step(total, name="b", runtime={"log": Path("elsewhere")}).key == one.key
+    assert step(total_of_others, name="a", runtime=LOG).key != one.key
+    other = step(total, plus=1.0, runtime=LOG)
+    assert step(total, one, other, runtime=LOG).key != step(total, other, one, runtime=LOG).key
 
 
 def test_a_step_in_the_config_is_an_input_and_a_file_of_it_another_one() -> None:
-    one, two = step(total, means=LOG), step(total, plus=1.0, means=LOG)
-    goals = [step(nested, of={"paths": [of]}, means=LOG) for of in (one, two, one / "value.json")]
+    one, two = step(total, runtime=LOG), step(total, plus=1.0, runtime=LOG)
+    goals = [step(nested, of={"paths": [of]}, runtime=LOG) for of in (one, two, one / "value.json")]
     assert len({goal.key for goal in goals}) == 3
     assert [goal.needs for goal in goals] == [(one,), (two,), (one,)]
 
@@ -55,28 +58,61 @@ def test_each_step_stands_once_and_after_all_that_it_needs() -> None:
 @pytest.mark.parametrize("name", ["a/b", "../x", "a b", "é", "x" * 101])
 def test_a_name_that_is_none_of_a_folder_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="a step is named by letters"):
-        step(total, name=name, means=LOG)
+        step(total, name=name, runtime=LOG)
 
 
-def test_a_function_without_a_name_of_its_own_is_refused() -> None:
-    with pytest.raises(ConfigError, match="must stand in a module under a name"):
-        step(lambda out: None, name="x")
+def function_of(module: str, *, version: int = 1, step_id: str = "moved") -> Any:
+    """Return a function as a module of this name would define it."""
+
+    def write_one(out: Path) -> None:
+        (out / "value.json").write_text("1.0")
+
+    write_one.__module__, write_one.__qualname__ = module, "write_one"
+    return step_function(step_id, version=version)(write_one)
+
+
+def test_step_reuses_its_folder_after_its_function_moved_to_another_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(step(function_of("old.module"), name="x"), tmp_path)
+    monkeypatch.setattr(steps, "_OWNERS", {})  # another process, in which the old module is gone
+    moved, seen = step(function_of("new.module"), name="x"), list[Event]()
+    run(moved, tmp_path, seen.append)
+    assert folder_of(moved, tmp_path).is_dir() and [event.kind for event in seen] == ["there"]
+
+
+def test_step_function_refuses_an_id_that_another_function_has() -> None:
+    function_of("first.module", step_id="twice")
+    function_of("first.module", step_id="twice")  # the same one, its module loaded again
+    with pytest.raises(ConfigError, match="'twice': first.module.write_one and second.module"):
+        function_of("second.module", step_id="twice")
+
+
+def test_step_version_changes_its_key() -> None:
+    one, two = (function_of("a.module", version=of, step_id="versioned") for of in (1, 2))
+    assert step(one).key != step(two).key
+
+
+@pytest.mark.parametrize("function", [lambda out: None, by_name], ids=["lambda", "no id"])
+def test_step_refuses_a_function_without_name_or_id(function: Any) -> None:
+    with pytest.raises(ConfigError, match="needs a name in a module and an id"):
+        step(function, name="x")
 
 
 def test_a_call_that_cannot_work_is_refused_before_anything_runs() -> None:
     with pytest.raises(ConfigError, match=r"number: .*number cannot be called .*'numbers'"):
-        step(number, DATA, means=LOG)
+        step(number, DATA, runtime=LOG)
     with pytest.raises(ConfigError, match="unexpected keyword argument 'rates'"):
-        step(number, DATA, numbers=Numbers(), rates=1, means=LOG)
+        step(number, DATA, numbers=Numbers(), rates=1, runtime=LOG)
 
 
 def test_a_path_is_no_input() -> None:
     path: Any = Path("data")
     with pytest.raises(ConfigError, match="an input is a step or a source"):
-        step(total, path, means=LOG)
+        step(total, path, runtime=LOG)
 
 
 @pytest.mark.parametrize("path", ["../x", "/x", ""])
 def test_what_is_taken_of_a_result_lies_inside_it(path: str) -> None:
     with pytest.raises(ConfigError, match="must lie inside"):
-        step(total, means=LOG) / path
+        step(total, runtime=LOG) / path

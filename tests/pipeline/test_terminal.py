@@ -17,7 +17,7 @@ from tests.pipeline.made import total
 
 @pytest.fixture
 def steps(tmp_path: Path) -> list[Step]:
-    found = [step(total, name=name, means={"log": tmp_path}) for name in ("a", "b")]
+    found = [step(total, name=name, runtime={"log": tmp_path}) for name in ("a", "b")]
     for number, of in enumerate(found):
         log_of(of, tmp_path).parent.mkdir(exist_ok=True)
         log_of(of, tmp_path).write_text(f"-- a session\nstep 3\nstep {number + 4} [fast]\n\n")

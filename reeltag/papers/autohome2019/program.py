@@ -112,7 +112,7 @@ class _Making:
             recipe=recipe,
             labels=labels,
             start=start,
-            means={"accelerator": self.config.device},
+            runtime={"accelerator": self.config.device},
             estimate=partial(self.costs.training, model, recipe),
         )
 

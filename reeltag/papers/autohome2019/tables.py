@@ -93,7 +93,7 @@ class _Jury:
             name=name,
             judges=self.judges,
             precision=self.plan.sizes.precision,
-            means={"device": self.plan.config.device},
+            runtime={"device": self.plan.config.device},
             estimate=partial(costs.predicting, model.config["model"]),
         )
 

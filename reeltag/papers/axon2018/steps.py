@@ -62,7 +62,7 @@ class Model:
             asking=Asking(top_k=TOP_K, batch_size=64, precision=bench.plan.sizes.precision),
             split=split,
             losses=False,
-            means={"device": config.device},
+            runtime={"device": config.device},
             estimate=partial(
                 bench.costs.predicting,
                 self.trained.config["model"],
@@ -143,7 +143,7 @@ class Bench:
             recipe=recipe,
             start=start,
             soft=soft,
-            means={"accelerator": self.plan.config.device},
+            runtime={"accelerator": self.plan.config.device},
             estimate=partial(self.costs.training, model, recipe, means=data is not self.given),
         )
         return Model(self, name, made, data)

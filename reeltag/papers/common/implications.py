@@ -12,7 +12,7 @@ from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.labels.correlation import Correlation
 from reeltag.papers.common.data_source import data_source
 from reeltag.pipeline.keys import Keyed
-from reeltag.pipeline.steps import Source, source, step
+from reeltag.pipeline.steps import Source, source, step, step_function
 
 FILE = "implications.parquet"
 
@@ -55,6 +55,7 @@ def implications(
     return step(count_labels, data_source(path, other), splits=PUBLISHED_SPLITS) / FILE
 
 
+@step_function("count_labels", version=1)
 def count_labels(out: Path, data: Path, *, splits: Splits) -> None:
     """Count which labels appear together in the training videos: `implications.parquet`.
 

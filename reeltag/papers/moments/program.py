@@ -58,7 +58,7 @@ def solve(data: Path, config: Config) -> Goal:
             model=plan.model,
             recipe=recipe,
             start=start,
-            means={"accelerator": config.device},
+            runtime={"accelerator": config.device},
             estimate=partial(costs.training, plan.model, recipe),
         )
 

@@ -52,7 +52,7 @@ def judged(stage_1: Step, tuned: Step, final: Step, plan: Plan, costs: Costs, da
             judges=judges,
             videos=name == "I",
             precision=config.precision,
-            means={"device": config.device},
+            runtime={"device": config.device},
             estimate=partial(costs.predicting, plan.model),
         )
 

@@ -86,7 +86,7 @@ class _Making:
             start=start,
             soft=soft,
             equal=equal,
-            means={"accelerator": self.config.device},
+            runtime={"accelerator": self.config.device},
             estimate=partial(self.costs.training, model, recipe, added),
         )
 
@@ -102,7 +102,7 @@ class _Making:
             choices=self.plan.draws(equal),
             classes=self.parts.judges.classes,
             splits=self.parts.videos,
-            means={"device": self.config.device},
+            runtime={"device": self.config.device},
             estimate=partial(self.costs.softening, model, count),
         )
 

@@ -107,7 +107,7 @@ def judged(
             judges=judges,
             videos=name == "I",
             precision=plan.sizes.precision,
-            means={"device": device},
+            runtime={"device": device},
             estimate=partial(costs.predicting, plan.mix if "III" in name else plan.single),
         )
     averaged = [said[model.name.removeprefix("train-")] for model in best]

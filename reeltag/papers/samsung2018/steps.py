@@ -61,7 +61,7 @@ class Bench:
             family=family,
             model=model,
             recipe=recipe,
-            means={"accelerator": self.plan.config.device},
+            runtime={"accelerator": self.plan.config.device},
             estimate=partial(self.costs.training, model, recipe, means=not self.plan.frames),
             **how,
         )
@@ -90,7 +90,7 @@ class Bench:
             name=member.name,
             splits=self.plan.parts.splits,
             asking=self.plan.asking,
-            means={"device": self.plan.config.device},
+            runtime={"device": self.plan.config.device},
             estimate=partial(self._predicting, member.model, len(folds), folds=True),
         )
         return self.said[member.name]
@@ -112,7 +112,7 @@ class Bench:
             names=tuple(members),
             splits=self.plan.parts.splits,
             config=trees,
-            means={"threads": self.plan.config.threads},
+            runtime={"threads": self.plan.config.threads},
             estimate=partial(self._growing, len(steps)),
         )
         return self.said["lightgbm"]
@@ -146,7 +146,7 @@ class Bench:
             name=name,
             splits=self.plan.parts.splits,
             asking=self.plan.asking,
-            means={"device": self.plan.config.device},
+            runtime={"device": self.plan.config.device},
             estimate=partial(self._predicting, model, 1),
         )
         return run

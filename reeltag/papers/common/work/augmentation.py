@@ -31,12 +31,14 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import OFFSET, SCALE
+from reeltag.pipeline.steps import step_function
 
 FOLDER = "data"  # data folder inside of what a step makes
 COUNTS = "counts.json"  # inside of what an augmentation makes
 _AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
 
 
+@step_function("average_frames", version=1)
 def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split, ...]) -> None:
     """Make video-level records of frame-level ones: the mean of each stream, as YouTube-8M's.
 
@@ -73,6 +75,7 @@ def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split,
                     writer.write(record)
 
 
+@step_function("augment", version=1)
 def augment(
     out: Path,
     data: Path,

@@ -13,15 +13,18 @@ from reeltag.data.splits import Splits
 from reeltag.ensembling import blend
 from reeltag.ensembling.blend import Method, SgdConfig, Solver
 from reeltag.papers.common.work.files import PREDICTIONS
+from reeltag.pipeline.steps import step_function
 
 BLEND = "blend"  # folder inside of what `learn_weights` makes
 
 
+@step_function("mean", version=1)
 def mean(out: Path, *predictions: Path) -> None:
     """Average the probabilities of several steps' predictions."""
     blend.mean([folder / PREDICTIONS for folder in predictions], out / PREDICTIONS)
 
 
+@step_function("learn_weights", version=1)
 def learn_weights(
     out: Path,
     data: Path,
@@ -59,6 +62,7 @@ def learn_weights(
     found.save(out / BLEND)
 
 
+@step_function("combine", version=1)
 def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> None:
     """Put predictions of a split together by weights that were learned.
 

@@ -12,8 +12,10 @@ from reeltag.evaluation.compare import compare as compare_files
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.papers.common.splits.segments import Judges
 from reeltag.papers.common.work.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, SCORES
+from reeltag.pipeline.steps import step_function
 
 
+@step_function("score", version=1)
 def score(
     out: Path,
     predictions: Path,
@@ -49,6 +51,7 @@ def score(
     write_json(out / SCORES, answer)
 
 
+@step_function("compare", version=1)
 def compare(
     out: Path,
     data: Path,
@@ -88,6 +91,7 @@ def compare(
     write_json(out / SCORES, named)
 
 
+@step_function("score_videos", version=1)
 def score_videos(
     out: Path,
     predictions: Path,
@@ -135,6 +139,7 @@ def score_videos(
     write_json(out / SCORES, answer)
 
 
+@step_function("compare_with_best", version=1)
 def compare_with_best(
     out: Path, data: Path, one: Path, *others: Path, judges: Judges, bootstrap: int, seed: int = 0
 ) -> None:

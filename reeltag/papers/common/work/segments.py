@@ -14,6 +14,7 @@ from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.papers.common.splits.segments import Judges
 from reeltag.papers.common.work.files import PREDICTIONS, RUN, SOFT
+from reeltag.pipeline.steps import step_function
 from reeltag.predictions.file import open_predictions, prediction_writer
 from reeltag.predictions.rows import Rows
 from reeltag.soft_labels.making import SoftChoices
@@ -21,6 +22,7 @@ from reeltag.soft_labels.making import soften as soften_file
 from reeltag.tagger.tagger import Tagger
 
 
+@step_function("predict_segments", version=1)
 def predict_segments(
     out: Path,
     trained: Path,
@@ -60,6 +62,7 @@ def predict_segments(
     predict(tagger, index, file, choices, split=split, splits=splits, rows=rows, run=run)
 
 
+@step_function("copy_video_scores", version=1)
 def copy_video_scores(out: Path, predictions: Path) -> None:
     """Give each segment what was said of its whole video: what anyone can do without segments.
 
@@ -80,6 +83,7 @@ def copy_video_scores(out: Path, predictions: Path) -> None:
             writer.write(dataclasses.replace(rows, classes=rows.classes[best], scores=scores[best]))
 
 
+@step_function("soft_label_segments", version=1)
 def soften(
     out: Path,
     teacher: Path,

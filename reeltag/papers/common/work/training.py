@@ -9,12 +9,14 @@ from reeltag.core.files import write_json
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.common.work.files import RUN, SOFT
+from reeltag.pipeline.steps import step_function
 from reeltag.training import fit
 from reeltag.training.config import Recipe
 
 NEVER = 1 << 40  # steps: a recipe that validates so seldom keeps its last weights
 
 
+@step_function("train", version=1)
 def train(
     out: Path,
     data: Path,

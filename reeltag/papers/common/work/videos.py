@@ -41,6 +41,7 @@ from reeltag.models import family_named
 from reeltag.papers.common.work.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, RUN, SOFT
 from reeltag.papers.common.work.scored import Answers, batches_of
 from reeltag.papers.common.work.segments import device_named
+from reeltag.pipeline.steps import step_function
 from reeltag.predictions.file import About, open_predictions, prediction_writer
 from reeltag.soft_labels import joining as soft_joining
 from reeltag.tagger.tagger import Tagger
@@ -72,6 +73,7 @@ class Asking:
         )
 
 
+@step_function("predict_videos", version=1)
 def predict_videos(
     out: Path,
     data: Path,
@@ -114,6 +116,7 @@ def predict_videos(
             np.save(opened, answers.cross_entropy())
 
 
+@step_function("predict_folds", version=1)
 def predict_folds(
     out: Path,
     data: Path,
@@ -145,6 +148,7 @@ def predict_folds(
     predict_videos(out, data, *trained, splits=splits, asking=asking, device=device)
 
 
+@step_function("stack", version=1)
 def stack(
     out: Path,
     data: Path,
@@ -179,6 +183,7 @@ def stack(
         predict_trees(joined(of, top_k=kept), trees, out / name, said)
 
 
+@step_function("soft_label_videos", version=1)
 def soften_videos(
     out: Path, predictions: Path, data: Path, *, splits: Splits, top_k: int = 50
 ) -> None:
@@ -197,6 +202,7 @@ def soften_videos(
     )
 
 
+@step_function("gather_tensors", version=1)
 def gather(out: Path, *trained: Path, part: str, into: str) -> None:
     """Gather tensors of several networks under the names that they have in a larger one.
 
@@ -217,6 +223,7 @@ def gather(out: Path, *trained: Path, part: str, into: str) -> None:
         safetensors.torch.save_file(tensors, file)
 
 
+@step_function("fit_centroids", version=1)
 def fit_clusters(out: Path, data: Path, *, family: str, clusters: int, splits: Splits) -> None:
     """Fit centroids of the training videos' frames by k-means, as `reeltag centroids` does.
 
