@@ -19,6 +19,7 @@ def pages() -> dict[str, Tables]:
         "README.md": {"measured": readme.measured, "speed": readme.speed},
         "docs/results.md": {"quality": quality.quality, "speed": speed.speed},
         "docs/models.md": {"zoo": quality.zoo, "rates": speed.rates},
+        "docs/departures.md": {"moments": techniques.moments},
         "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
         "docs/reproductions.md": {
             **reproductions.reproductions(),

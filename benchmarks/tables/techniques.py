@@ -6,6 +6,15 @@ from functools import partial
 from benchmarks.results import Row, read_rows
 from benchmarks.tables.cells import interval, row_of, table
 
+MOMENTS = {  # what it is in `solve moments` -> its comparison
+    "kept: rated segments after video labels": "rated segments after video labels (stage II-A)",
+    "kept: reweighting, against the mask": "reweighting m = 2.5, n = 0.1, against the mask",
+    "left out: correlation targets": "correlation targets, tau = 0.5",
+    "left out: noise": "Gaussian noise on half of the dimensions",
+    "left out: mixup": "mixup 0.4",
+    "left out: soft labels": "soft labels, all (Original)",
+}
+
 
 def techniques() -> dict[str, Callable[[], str]]:
     """Return for each race what makes its table of differences."""
@@ -101,3 +110,22 @@ def _neighbours() -> list[str]:
     what = f"neighbours at the published plan ({size} samples per video)"
     rates = f"{videos['value']:,.0f} videos/s ({samples['value']:,.0f} samples/s) per core"
     return [what, f"{rates}; YouTube-8M estimated at {hours:.2f} core hours", ""]
+
+
+def moments() -> str:
+    """Return what `solve moments` keeps of the papers, and leaves out, by what it is worth."""
+    races = {race: _by_technique(race) for race in ("reels", "mosaics")}
+    rows = [
+        [what, *(_gain(found[technique]) for found in races.values())]
+        for what, technique in MOMENTS.items()
+    ]
+    return table(["difference of MAP@K [95 %]", *races], rows)
+
+
+def _by_technique(race: str) -> dict[str, Row]:
+    rows = read_rows("techniques", "comparisons")
+    return {row["technique"]: row for row in rows if row["race"] == race}
+
+
+def _gain(row: Row) -> str:
+    return f"{row['difference']:+.4f} {interval(row['interval'], 4, '+')}"
