@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.figure import figure
 from benchmarks.results import PROJECT, Row
+from reeltag.core.sparse import SparseRows, indptr_of
 from reeltag.data.index import open_index
 from reeltag.data.selection import lists_of
 from reeltag.labels.cooccurrence import count_cooccurrence
@@ -34,52 +34,47 @@ def run(quick: bool) -> list[Row]:
         quick: a hundredth of the videos.
     """
     videos = VIDEOS // 100 if quick else VIDEOS
-    bounds, classes = _synthetic(videos)
-    figures = _counted(f"{videos:,} synthetic lists", bounds, classes)
+    figures = _counted(f"{videos:,} synthetic lists", _synthetic(videos))
     if REAL.is_dir():
-        bounds, classes = _resampled(videos)
-        figures += _counted(f"{videos:,} real lists, resampled", bounds, classes)
-        figures += _kept(bounds, classes)
+        labels = _resampled(videos)
+        figures += _counted(f"{videos:,} real lists, resampled", labels)
+        figures += _kept(labels)
     return figures
 
 
-def _synthetic(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _synthetic(videos: int) -> SparseRows:
     """Return lists of 3 labels on average, at least 1, the classes falling off by a power."""
     rng = np.random.default_rng(0)
-    bounds = np.append(0, np.cumsum(1 + rng.poisson(2.0, videos)))
+    indptr = indptr_of(1 + rng.poisson(2.0, videos))
     share = 1 / (np.arange(CLASSES) + 10) ** 1.1
-    drawn = rng.random(bounds[-1], np.float32)
+    drawn = rng.random(indptr[-1], np.float32)
     classes = np.searchsorted(np.cumsum(share / share.sum()).astype(np.float32), drawn)
-    return bounds, np.minimum(classes, CLASSES - 1).astype(np.int32)
+    return SparseRows(indptr, np.minimum(classes, CLASSES - 1).astype(np.int32))
 
 
-def _resampled(videos: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _resampled(videos: int) -> SparseRows:
     """Return the label lists of real videos, drawn with replacement."""
-    bounds, classes = lists_of(open_index(REAL, quiet=True).table, "labels")
-    drawn = np.random.default_rng(0).integers(0, len(bounds) - 1, videos)
-    size = np.diff(bounds)[drawn]
-    new = np.append(0, np.cumsum(size))
-    entry = np.arange(new[-1]) + np.repeat(bounds[drawn] - new[:-1], size)
-    return new, classes[entry].astype(np.int32)
+    labels = SparseRows(*lists_of(open_index(REAL, quiet=True).table, "labels"))
+    return labels.take(np.random.default_rng(0).integers(0, len(labels), videos))
 
 
-def _counted(name: str, bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[Row]:
+def _counted(name: str, labels: SparseRows) -> list[Row]:
     """Return the seconds of counting, and the most memory that it held (with the result)."""
     seconds = []
     for _ in range(REPEATS):
         began = time.process_time()
-        counts = count_cooccurrence(bounds, classes, CLASSES)
+        counts = count_cooccurrence(labels, CLASSES)
         seconds.append(time.process_time() - began)
     tracemalloc.start()  # knows the arrays of numpy
-    count_cooccurrence(bounds, classes, CLASSES)
+    count_cooccurrence(labels, CLASSES)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     details = {
-        "labels_a_video": round(len(classes) / (len(bounds) - 1), 2),
+        "labels_a_video": round(len(labels.classes) / len(labels), 2),
         "classes": CLASSES,
         "pairs": len(counts.first) // 2,
         "runs_s": [round(value, 2) for value in seconds],
-        "column_mb": round((bounds.nbytes + classes.nbytes) / 1e6),
+        "column_mb": round((labels.indptr.nbytes + labels.classes.nbytes) / 1e6),
     }
     return [
         _rounded(f"co-occurrence of {name}", min(seconds), "s, one core", SECONDS, details),
@@ -87,11 +82,11 @@ def _counted(name: str, bounds: NDArray[np.int64], classes: NDArray[np.int32]) -
     ]
 
 
-def _kept(bounds: NDArray[np.int64], classes: NDArray[np.int32]) -> list[Row]:
+def _kept(labels: SparseRows) -> list[Row]:
     """Return the seconds of saving, reading and thresholding a correlation."""
-    counts = count_cooccurrence(bounds, classes, CLASSES)
+    counts = count_cooccurrence(labels, CLASSES)
     names = tuple(f"class {i}" for i in range(CLASSES))
-    correlation = Correlation(counts, names, len(bounds) - 1)
+    correlation = Correlation(counts, names, len(labels))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "p.parquet"
         began = time.perf_counter()

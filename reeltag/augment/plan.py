@@ -181,8 +181,8 @@ def plan_of(items: VideoSet, config: PlanConfig, *, seed: int = 0) -> Plan:
             hint="Take a split with labels: --split train.",
         )
     counts = items.label_counts()
-    config = config.for_videos(int((np.diff(targets.bounds) > 0).sum()))
-    decision = decision_labels(targets.bounds, targets.classes, counts)
+    config = config.for_videos(int((targets.counts() > 0).sum()))
+    decision = decision_labels(targets.indptr, targets.classes, counts)
     labelled = decision >= 0
     neighbours = np.where(labelled, neighbours_for(counts, config)[decision], 0).astype(np.int32)
     divisor = np.where(labelled, divisors_for(counts, config)[decision], 1)

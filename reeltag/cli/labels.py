@@ -18,7 +18,7 @@ from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
 from reeltag.figures.label_graph import FORMATS, draw_label_graph
-from reeltag.labels.correlation import Correlation, Implication, require_tau
+from reeltag.labels.correlation import Correlation, Implication, check_tau
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class Labels:
 
     def _check(self) -> None:
         """Refuse what can be seen to be wrong before anything is counted."""
-        require_tau(self.tau)
+        check_tau(self.tau)
         for name, value, least in (
             ("min_videos", self.min_videos, 1),
             ("top", self.top, 0),

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.sparse import SparseRows
 from reeltag.data.index import Index
 from reeltag.data.origin import origin_of
 from reeltag.data.selection import lists_of
@@ -27,15 +28,14 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
     rows = np.flatnonzero(mine & ~index.table["skip"].to_numpy())
     table = index.table.select(["id", "labels", "segment_labels", "segment_scores"])
     table = table.take(pa.array(rows))
-    bounds, strata = lists_of(table, "labels")
+    strata = SparseRows(*lists_of(table, "labels"))
     num_strata = index.num_classes
     if fold.by == "ratings":
-        bounds, rated = lists_of(table, "segment_labels")
-        strata = 2 * rated + (lists_of(table, "segment_scores")[1] > 0)
+        indptr, rated = lists_of(table, "segment_labels")
+        strata = SparseRows(indptr, 2 * rated + (lists_of(table, "segment_scores")[1] > 0))
         num_strata *= 2
-        some = np.diff(bounds) > 0
-        rows, table = rows[some], table.filter(pa.array(some))
-        bounds = bounds[np.append(True, some)]
+        some = strata.counts() > 0
+        rows, table, strata = rows[some], table.filter(pa.array(some)), strata.where(some)
     sources = [origin_of(name).source for name in table["id"].to_pylist()]
     keys = id_keys(sources, fold.seed, "folds")
     kind = "rated" if fold.by == "ratings" else "training"
@@ -46,7 +46,7 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
             where=index.root,
             hint="Take fewer folds with --fold.count.",
         )
-    folds = stratified_folds(keys, bounds, strata, num_strata, fold.count, fold.seed)
+    folds = stratified_folds(keys, strata, num_strata, fold.count, fold.seed)
     held_out = np.zeros(len(mine), bool)
     held_out[rows[folds == fold.hold_out]] = True
     return held_out

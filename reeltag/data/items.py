@@ -99,22 +99,22 @@ class VideoSet:
         """Return (C,): how many items have each class, by a target of 0.5 or more."""
         if self.targets is None:
             return np.zeros(self.num_classes, np.int64)
-        held = self.targets.classes[self.targets.given_values() >= 0.5]
+        held = self.targets.classes[self.targets.entry_values() >= 0.5]
         return np.bincount(held, minlength=self.num_classes)
 
     def known_counts(self) -> NDArray[np.int64]:
         """Return (C,): of how many items it is known whether they have each class."""
         if self.targets is None:
             return np.zeros(self.num_classes, np.int64)
-        weighs = self.targets.given_weights() > 0
+        weighs = self.targets.entry_weights() > 0
         rated = np.bincount(self.targets.classes[weighs], minlength=self.num_classes)
-        if not np.any(self.targets.rest):
+        if not np.any(self.targets.unlisted_weight):
             return rated
-        by_rest = self.targets.given_rest() > 0
-        listed = self.targets.classes[by_rest[self.targets.item()]]
-        unlisted = by_rest.sum() - np.bincount(listed, minlength=self.num_classes)
-        counted = self.targets.counted
-        return rated + (unlisted if counted is None else np.where(counted, unlisted, 0))
+        known = self.targets.unlisted_weights() > 0
+        listed = self.targets.classes[known[self.targets.row_of_entry()]]
+        unlisted = known.sum() - np.bincount(listed, minlength=self.num_classes)
+        mask = self.targets.class_mask
+        return rated + (unlisted if mask is None else np.where(mask, unlisted, 0))
 
 
 def videos(dataset: "Dataset | Index", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
@@ -178,7 +178,7 @@ def rated_segments(
         video=video,
         second=start,
         length=np.minimum(records.column("frames")[video] - start, SEGMENT_SECONDS),
-        targets=Targets(item_bounds, classes[last], scores[last], rest=0.0),
+        targets=Targets(item_bounds, classes[last], scores[last], unlisted_weight=0.0),
         segments=True,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reeltag.data.items import VideoSet
 from reeltag.data.selection import Records
-from reeltag.labels.targets import concatenated
+from reeltag.labels.targets import Targets
 
 
 def joined(parts: Sequence[VideoSet]) -> VideoSet:
@@ -52,7 +52,7 @@ def joined(parts: Sequence[VideoSet]) -> VideoSet:
         video=video[order],
         second=second[order],
         length=np.concatenate([part.length for part in parts])[order],
-        targets=concatenated(targets).taken(order),
+        targets=Targets.concatenate(targets).take(order),
         segments=first.segments,
     )
 

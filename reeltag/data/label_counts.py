@@ -1,6 +1,7 @@
 """How the video-level labels of a data set depend on each other, counted from its index."""
 
 from reeltag.core.errors import DataError
+from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
 from reeltag.data.selection import Records
 from reeltag.labels.cooccurrence import count_cooccurrence
@@ -16,8 +17,8 @@ def count_correlation(records: Records) -> Correlation:
         DataError: none of the videos has a label.
     """
     index = records.index
-    bounds, classes = records.lists("labels")
-    if not len(classes):
+    labels = SparseRows(*records.lists("labels"))
+    if not len(labels.classes):
         raise DataError(
             f"none of the {len(records):,} videos of the split {records.split!r} has a label",
             where=index.root,
@@ -25,5 +26,5 @@ def count_correlation(records: Records) -> Correlation:
         )
     found = ClassList.find(index.root)
     names = (found or ClassList.numbered(index.num_classes)).names
-    counts = count_cooccurrence(bounds, classes, len(names))
+    counts = count_cooccurrence(labels, len(names))
     return Correlation(counts, names, len(records), f"{index.root}, split {records.split}")

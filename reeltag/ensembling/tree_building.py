@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.seeding import derive_seed
+from reeltag.core.sparse import SparseRows
 from reeltag.data.origin import origin_of
 from reeltag.ensembling.joining import Block
 from reeltag.ensembling.tree_config import TreeConfig
@@ -39,10 +40,12 @@ def folds_of(truth: Truth, count: int, seed: int = 0) -> NDArray[np.int16]:
     if count == 1:
         return np.zeros(len(truth), np.int16)
     owner, labels = np.divmod(truth.label_keys, truth.num_classes)
-    bounds = np.searchsorted(owner, np.arange(len(truth) + 1))
+    indptr = np.searchsorted(owner, np.arange(len(truth) + 1))
     sources = [origin_of(name).source for name in truth.ids.to_pylist()]
     keys = id_keys(sources, seed, "folds")
-    return stratified_folds(keys, bounds, labels, truth.num_classes, count, seed)
+    return stratified_folds(
+        keys, SparseRows(indptr, labels.astype(np.int32)), truth.num_classes, count, seed
+    )
 
 
 class Targets:

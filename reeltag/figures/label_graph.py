@@ -112,12 +112,11 @@ def _chosen(
     """Return the graph of the most frequent classes, as many as leave at most `limit` joined."""
     videos = correlation.counts.videos
     found = correlation.implications(tau)
-    first = np.repeat(np.arange(len(videos)), np.diff(found.bounds))
-    edges_m2 = np.stack([first, found.implied.astype(np.int64)], axis=1)
+    edges_m2 = np.stack([found.row_of_entry(), found.classes.astype(np.int64)], axis=1)
     allowed = videos >= max(min_videos, 1)
     allowed = allowed if among is None else allowed & among
     inside = allowed[edges_m2].all(axis=1)
-    edges_m2, probs_m = edges_m2[inside], found.probs[inside]
+    edges_m2, probs_m = edges_m2[inside], found.values[inside]
     if not len(edges_m2):
         raise DataError(
             f"no class implies another with a probability of {tau:g} or more",

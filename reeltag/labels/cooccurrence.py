@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.sparse import SparseRows
+
 ENTRIES = 2**20  # labels at a time: 8 MiB each of the few arrays that hold them
 CELLS = 2**25  # of a table of all pairs, 128 MiB: up to 5792 classes
 
@@ -19,7 +21,7 @@ class Cooccurrence:
 
     Attributes:
         videos: (C,) int64, N_i: videos with class i.
-        first: (P,) int32, class i of a pair, ascending; each pair stands here in both orders.
+        first: (P,) int32, class i of a pair, ascending; each pair is kept in both orders.
         second: (P,) int32, class j != i, ascending for each i.
         together: (P,) int64, M_ij: videos with both.
     """
@@ -30,9 +32,9 @@ class Cooccurrence:
     together: NDArray[np.int64]
 
     def conditional(self) -> NDArray[np.float64]:
-        """Return (P,) P(j | i) = M_ij / N_i in (0, 1]: how often j is there where i is."""
-        share: NDArray[np.float64] = self.together / self.videos[self.first]
-        return share
+        """Return (P,) P(j | i) = M_ij / N_i in (0, 1]."""
+        probs: NDArray[np.float64] = self.together / self.videos[self.first]
+        return probs
 
     def dense(self) -> NDArray[np.int32]:
         """Return (C, C) M_ij, with N_i on the diagonal."""
@@ -41,23 +43,20 @@ class Cooccurrence:
         return counts
 
 
-def count_cooccurrence(
-    bounds: NDArray[np.int64], classes: NDArray[np.integer], num_classes: int
-) -> Cooccurrence:
+def count_cooccurrence(labels: SparseRows, num_classes: int) -> Cooccurrence:
     """Return which classes appear together in how many videos.
 
-    Source: papers/autohome2019 sec. 3.3 eq. 4. Time: what sorting the lists takes, where they are
+    Source: Autohome 2019, sec. 3.3 eq. 4. Time: what sorting the lists takes, where they are
     not ascending, and adding 1 for each pair. Memory beside the result: C^2 int32 up to `CELLS` of
     them, else the pairs that occur. A class that is listed twice for a video counts once.
 
     Args:
-        bounds: (N + 1,) video n has the entries bounds[n] to bounds[n + 1] of `classes`.
-        classes: of all videos in a row, each in [0, C).
+        labels: the classes of N videos, each in [0, C).
         num_classes: C.
     """
     videos = np.zeros(num_classes, np.int64)
     table = _Dense(num_classes) if num_classes**2 <= CELLS else _Sparse(num_classes)
-    for size, held in _ascending_lists(bounds, classes, num_classes):
+    for size, held in _ascending_lists(labels, num_classes):
         videos += np.bincount(held, minlength=num_classes)
         for keys in _pairs(size, held, num_classes):
             table.add(keys)
@@ -67,15 +66,15 @@ def count_cooccurrence(
 
 
 def _ascending_lists(
-    bounds: NDArray[np.int64], classes: NDArray[np.integer], num_classes: int
+    labels: SparseRows, num_classes: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield, some videos at a time, how many classes each has and which: ascending, each once."""
-    start, num_videos = 0, len(bounds) - 1
-    while start < num_videos:
-        stop = int(np.searchsorted(bounds, bounds[start] + ENTRIES, side="right")) - 1
-        stop = min(max(stop, start + 1), num_videos)
-        size = np.diff(bounds[start : stop + 1])
-        held = classes[bounds[start] : bounds[stop]].astype(np.int64)
+    indptr, start = labels.indptr, 0
+    while start < len(labels):
+        stop = int(np.searchsorted(indptr, indptr[start] + ENTRIES, side="right")) - 1
+        stop = min(max(stop, start + 1), len(labels))
+        size = np.diff(indptr[start : stop + 1])
+        held = labels.classes[indptr[start] : indptr[stop]].astype(np.int64)
         entries = np.repeat(np.arange(len(size)) * num_classes, size) + held
         if (entries[1:] <= entries[:-1]).any():
             entries.sort()

@@ -5,7 +5,7 @@ Shape letters: C classes, P ordered pairs of classes that appear together, E imp
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import whole_file
+from reeltag.core.sparse import SparseRows, indptr_of
 from reeltag.labels.cooccurrence import Cooccurrence
 
 __all__ = ["Correlation", "Implication", "Implications"]
@@ -51,34 +52,22 @@ class Implication(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Implications:
-    """The matrix P' of papers/autohome2019 sec. 3.3 eq. 6, by rows; its diagonal is zero.
+class Implications(SparseRows):
+    """The matrix P' of Autohome 2019, sec. 3.3 eq. 6: row i lists the classes that class i implies.
 
     Attributes:
-        bounds: (C + 1,) int64; class i implies the entries bounds[i] to bounds[i + 1].
-        implied: (E,) int32, classes, ascending for each i.
-        probs: (E,) float64 in [tau, 1], P(implied | i).
+        classes: (E,) int32, ascending in each of the C rows, and never i itself.
+        values: (E,) float64 in [tau, 1], P(class | i).
     """
 
-    bounds: NDArray[np.int64]
-    implied: NDArray[np.int32]
-    probs: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        """Return E."""
-        return len(self.implied)
-
-    def of(self, first: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Return the classes that one class implies, and their probabilities."""
-        row = slice(self.bounds[first], self.bounds[first + 1])
-        return self.implied[row], self.probs[row]
+    values: NDArray[np.float64] = field()
 
 
 @dataclass(frozen=True, eq=False)
 class Correlation:
     """How classes depend on each other: N_i, M_ij and P_ij = M_ij / N_i = P(j | i).
 
-    Source: papers/autohome2019 sec. 3.3 eq. 4 to 6. Only pairs that occur are kept, and no
+    Source: Autohome 2019, sec. 3.3 eq. 4 to 6. Only pairs that occur are kept, and no
     class is paired with itself. P is not symmetric; P_ij N_i = P_ji N_j is.
 
     Attributes:
@@ -103,21 +92,20 @@ class Correlation:
         return len(self.names)
 
     def implications(self, tau: float, *, min_videos: int = 1) -> Implications:
-        """Return P where it is at least tau; what is below counts as 0.
+        """Return P where it is at least tau; smaller probabilities count as 0.
 
         Args:
-            tau: > 0. At 1 only what never fails is left, above 1 nothing.
+            tau: > 0. At 1 only implications without an exception are left, above 1 none.
             min_videos: classes with fewer videos imply nothing.
 
         Raises:
             ConfigError: tau is not > 0.
         """
-        require_tau(tau)
+        check_tau(tau)
         probs = self.counts.conditional()
         kept = (probs >= tau) & (self.counts.videos[self.counts.first] >= min_videos)
         per_class = np.bincount(self.counts.first[kept], minlength=self.num_classes)
-        bounds = np.append(0, np.cumsum(per_class))
-        return Implications(bounds, self.counts.second[kept], probs[kept])
+        return Implications(indptr_of(per_class), self.counts.second[kept], probs[kept])
 
     def strongest(
         self,
@@ -131,16 +119,16 @@ class Correlation:
     ) -> list[Implication]:
         """Return the n implications that are most certain, by the low end of their interval.
 
-        A pair seen three times of three has probability 1, yet stands below 1,234 of 1,270. Equal
-        ones stand by number of class.
+        A pair seen in 3 of 3 videos has probability 1, yet ranks below 1,234 of 1,270. Equal ones
+        are ordered by class number.
 
         Args:
-            n: at most so many.
+            n: largest number returned.
             min_videos: classes with fewer videos imply nothing.
             tau: least probability.
-            first: only what this class implies.
-            second: only what implies this class.
-            among: (C,) both classes are among these.
+            first: only implications of this class.
+            second: only implications that this class follows from.
+            among: (C,) only implications between these classes.
         """
         counts = self.counts
         videos = counts.videos[counts.first]
@@ -167,10 +155,10 @@ class Correlation:
         ]
 
     def check_classes(self, names: Sequence[str]) -> None:
-        """Raise DataError where the class list is another than `names`, or in another order."""
+        """Raise DataError where the class list is not `names`, in this order."""
         if tuple(names) == self.names:
             return
-        hint = "Count it anew on this data: `reeltag labels DATA --out P.parquet`."
+        hint = "Count it again on this data: `reeltag labels DATA --out P.parquet`."
         if len(names) != self.num_classes:
             what = (
                 f"is of {self.num_classes:,} classes ({_shown(self.names)}), "
@@ -238,21 +226,21 @@ class Correlation:
         return replace(found, source=str(path))
 
 
-def require_tau(tau: float) -> None:
+def check_tau(tau: float) -> None:
     """Raise ConfigError where a threshold of probabilities is not > 0."""
     if not tau > 0:
         raise ConfigError(
             f"must be > 0, got {tau}",
             where="tau",
-            hint="It is the least probability that counts: 0.5 in the paper; above 1 nothing does.",
+            hint="It is the least probability of an implication: 0.5 in the paper; above 1: none.",
         )
 
 
 def _wilson_low(hits: NDArray[np.int64], trials: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the lower end of the 95 % Wilson score interval of hits / trials."""
-    share = hits / trials
-    spread = Z * np.sqrt(share * (1 - share) / trials + (Z / (2 * trials)) ** 2)
-    low: NDArray[np.float64] = (share + Z**2 / (2 * trials) - spread) / (1 + Z**2 / trials)
+    rate = hits / trials
+    spread = Z * np.sqrt(rate * (1 - rate) / trials + (Z / (2 * trials)) ** 2)
+    low: NDArray[np.float64] = (rate + Z**2 / (2 * trials) - spread) / (1 + Z**2 / trials)
     return low
 
 
@@ -261,7 +249,7 @@ def _shown(names: Sequence[str]) -> str:
 
 
 def _parse(table: pa.Table, path: Path) -> Correlation:
-    """Return what a table holds, its numbers unchecked; DataError where it is another kind."""
+    """Return the correlation in a table, its numbers unchecked; DataError: another kind."""
     try:
         about: dict[str, Any] = json.loads((table.schema.metadata or {})[b"reeltag"])
         if about["kind"] != _KIND:
@@ -280,7 +268,7 @@ def _parse(table: pa.Table, path: Path) -> Correlation:
 
 
 def _inconsistency(found: Correlation) -> str:
-    """Return what cannot be true of counts, or nothing."""
+    """Return what is impossible about the counts, or nothing."""
     counts, size = found.counts, found.num_classes
     pairs = np.stack([counts.first, counts.second]).astype(np.int64)
     if pairs.size and not (pairs.min() >= 0 and pairs.max() < size):

@@ -1,7 +1,7 @@
-"""Folds of the training videos, each with the same share of every class.
+"""Folds of the training videos, each with the same fraction of every class.
 
-A teacher that is trained on all folds but one knows nothing of that one's labels, wrong ones
-included; what it says of it are out-of-fold soft labels (Samsung: papers/samsung2018-slides).
+A teacher that is trained on all folds but one has not seen that one's labels, wrong ones included;
+its predictions there are out-of-fold soft labels (Samsung 2018).
 
 Shape letters: V records, G videos (records with the same id are one), E labels, C classes, K folds.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
+from reeltag.core.sparse import SparseRows, distinct
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,19 +22,20 @@ class FoldConfig:
     """Folds of the training split, and which of them is left out."""
 
     count: int = 0
-    """Folds that the training videos are divided into, with equal shares of every class; 0 = none.
-    Validation stays as the splits say."""
+    """Folds that the training videos are divided into, with as much of every class in each; 0 =
+    none. The validation split is not divided."""
     hold_out: int = 0
-    """The fold, 0 to count - 1, that is not trained on: what `reeltag predict --split train` with
-    the same options predicts."""
+    """The fold, 0 to count - 1, that is not trained on: `reeltag predict --split train` with the
+    same options predicts it."""
     by: Literal["labels", "ratings"] = "labels"
-    """What is shared equally: the videos of each label; or, of the videos with rated segments and
+    """What is divided equally: the videos of each label; or, of the videos with rated segments and
     of no others, those with a positive of each class and those with a negative."""
     seed: int = 0
-    """Of the division, not of the training: the same for all predictions that are joined."""
+    """Random seed of the division, not of the training: the same for all predictions that are
+    joined."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Raise ConfigError where a field is out of range."""
         if self.count != 0 and not 2 <= self.count <= 1000:
             raise ConfigError(f"fold.count must be 0 or in [2, 1000], got {self.count}")
         if not 0 <= self.hold_out < max(self.count, 1):
@@ -44,8 +46,7 @@ class FoldConfig:
 
 def stratified_folds(
     keys: NDArray[np.uint64],
-    bounds: NDArray[np.int64],
-    classes: NDArray[np.integer],
+    labels: SparseRows,
     num_classes: int,
     count: int,
     seed: int,
@@ -61,51 +62,39 @@ def stratified_folds(
 
     Args:
         keys: (V,) random numbers of the ids.
-        bounds: (V + 1,) record v has the labels bounds[v] to bounds[v + 1].
-        classes: (E,) of all records in a row.
+        labels: the classes of the V records.
         num_classes: C.
         count: K >= 2.
-        seed: of what chance decides.
+        seed: random seed.
     """
     unique, group = np.unique(keys, return_inverse=True)
-    pairs = group[np.repeat(np.arange(len(keys)), np.diff(bounds))] * num_classes
-    pairs += classes
-    pairs.sort()  # by video, and within it by class
-    new = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
-    owner, held = np.divmod(pairs[new], num_classes)
-    dealt = _Dealing(len(unique), owner, held.astype(np.int32), num_classes, count, seed)
-    return dealt.run()[group]
+    owner, held = np.divmod(
+        distinct(group[labels.row_of_entry()] * num_classes + labels.classes), num_classes
+    )
+    indptr = np.searchsorted(owner, np.arange(len(unique) + 1))
+    videos = SparseRows(indptr, held.astype(np.int32))
+    return _Dealing(videos, num_classes, count, seed).run()[group]
 
 
 class _Dealing:
     """G videos being dealt out to K folds.
 
     Args:
-        num_videos: G.
-        owner: (E,) the video of each label, ascending.
-        classes: (E,) the labels.
+        videos: the labels of the G videos, each once.
         num_classes: C.
         count: K.
-        seed: of what chance decides.
+        seed: random seed.
     """
 
-    def __init__(
-        self,
-        num_videos: int,
-        owner: NDArray[np.int64],
-        classes: NDArray[np.int32],
-        num_classes: int,
-        count: int,
-        seed: int,
-    ) -> None:
-        self._classes, self._count = classes, count
-        self._bounds = np.searchsorted(owner, np.arange(num_videos + 1))
-        self._fold = np.full(num_videos, -1, np.int16)
-        self._left = np.bincount(classes, minlength=num_classes)
-        self._by_class = owner[np.argsort(classes, kind="stable")].astype(np.int32)
+    def __init__(self, videos: SparseRows, num_classes: int, count: int, seed: int) -> None:
+        self._videos, self._count = videos, count
+        self._fold = np.full(len(videos), -1, np.int16)
+        self._left = np.bincount(videos.classes, minlength=num_classes)
+        order = np.argsort(videos.classes, kind="stable")
+        self._by_class = videos.row_of_entry()[order].astype(np.int32)
         self._ends = np.cumsum(self._left)
         self._lacking = np.repeat(self._left[:, None] / count, count, axis=1)  # (C, K)
-        self._room = np.full(count, num_videos / count)  # (K,) videos
+        self._room = np.full(count, len(videos) / count)  # (K,) videos
         self._random = np.random.default_rng(derive_seed(seed, "folds"))
 
     def run(self) -> NDArray[np.int16]:
@@ -120,15 +109,13 @@ class _Dealing:
         return self._fold
 
     def _deal(self, videos: NDArray[np.integer], lacking: NDArray[np.float64]) -> None:
-        """Deal out some videos by what each fold lacks (K,)."""
+        """Deal out some videos by how much each fold lacks (K,)."""
         dealt = _dealt(lacking, self._room, len(videos), self._random)
         fold = self._random.permutation(np.repeat(np.arange(self._count), dealt))
         self._fold[videos] = fold
-        begin = self._bounds[videos]
-        size = self._bounds[videos + 1] - begin
-        before = np.cumsum(size) - size
-        held = self._classes[np.arange(size.sum()) + np.repeat(begin - before, size)]
-        cell = held.astype(np.int64) * self._count + np.repeat(fold, size)
+        place, entries = self._videos.entries_of(videos)
+        held = self._videos.classes[entries]
+        cell = held.astype(np.int64) * self._count + fold[place]
         np.subtract.at(self._lacking.reshape(-1), cell, 1.0)
         np.subtract.at(self._left, held, 1)
         self._room -= dealt
@@ -142,8 +129,8 @@ def _dealt(
 ) -> NDArray[np.int64]:
     """Return (K,) how many videos each fold gets, one by one to the fold that lacks most.
 
-    All folds sink to the same level but for what is not whole: so much is dealt at once, and the
-    fewer than K videos that are left one by one.
+    All folds sink to the same level, rounded down: so many videos are dealt at once, and the fewer
+    than K that are left one by one.
     """
     falling = np.sort(lacking)[::-1]
     levels = (np.cumsum(falling) - num_videos) / np.arange(1, len(falling) + 1)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to an id: the same wherever in the data, and in what order, it stands.
+"""Random numbers that belong to an id: the same wherever in the data, and in whatever order, it is.
 
 Shape letters: N ids.
 """
@@ -16,7 +16,7 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def id_keys(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.uint64]:
-    """Return (N,) a hash of each id, uniform over 64 bits; another seed or purpose gives others."""
+    """Return (N,) a hash of each id, uniform over 64 bits; by seed and purpose."""
     salt = derive_seed(seed, purpose).to_bytes(8, "big")
     digests = (hashlib.blake2b(name.encode(), digest_size=8, key=salt).digest() for name in ids)
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
@@ -28,7 +28,7 @@ def mixed(keys: NDArray[np.uint64], numbers: NDArray[np.integer]) -> NDArray[np.
     Source: the finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014, fig. 17), which makes
     neighbouring states independent for all that is done here.
     """
-    state = keys + (numbers.astype(np.uint64) + np.uint64(1)) * _STEP  # wraps round, as it should
+    state = keys + (numbers.astype(np.uint64) + np.uint64(1)) * _STEP  # wraps around, as intended
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
     random: NDArray[np.uint64] = state ^ (state >> np.uint64(31))

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.sparse import SparseRows
 from reeltag.data.index import Index
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Splits
@@ -116,8 +117,7 @@ def read_training(
         records, of = select(index, "train", splits=splits), "training videos"
     except ConfigError:
         records, of = judged, "videos here with that label"
-    bounds, labels = records.lists("labels")
-    counts = count_cooccurrence(bounds, labels, len(names))
+    counts = count_cooccurrence(SparseRows(*records.lists("labels")), len(names))
     correlation = Correlation(counts, names, len(records))
     return Training(of=of, counts=counts.videos, correlation=correlation)
 

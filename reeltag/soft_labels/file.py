@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
 from reeltag.core.files import whole_file
-from reeltag.labels.selection import draw_equal
+from reeltag.labels.segment_sampling import draw_equal
 from reeltag.soft_labels.rows import SCHEMA, SoftRows, segment_keys
 
 _FORMAT = "soft labels 1"

@@ -31,7 +31,7 @@ from reeltag.inference.predict import predict, refuse_misfit, weights_digest
 from reeltag.inference.scoring import Choices, Scorer, refuse_nan
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.labels.random_keys import id_keys
-from reeltag.labels.selection import draw_equal, draw_segments
+from reeltag.labels.segment_sampling import draw_equal, draw_segments
 from reeltag.labels.targets import Targets
 from reeltag.predictions.file import About, Kind, Rows
 from reeltag.predictions.parts import Parts
@@ -191,7 +191,7 @@ def _soften_segments(
             video=items.video[first:],
             second=items.second[first:],
             length=items.length[first:],
-            targets=items.targets and items.targets.taken(np.arange(first, len(items))),
+            targets=items.targets and items.targets.take(np.arange(first, len(items))),
         )
         yield from Loader(
             left,
@@ -245,19 +245,18 @@ def chosen_segments(
     frames = records.column("frames").astype(np.int64)
     end = np.minimum(frames // SEGMENT_SECONDS, -(-frames // SEGMENT_SECONDS) - choices.skip_tail)
     num_segments = np.maximum(end - choices.skip_head, 0)
-    bounds, labels = records.lists("labels")
-    drawn = draw_segments(keys, num_segments, bounds, labels, choices.per_label)
+    targets = Targets(*records.lists("labels"))
+    drawn = draw_segments(keys, num_segments, targets, choices.per_label)
     if not len(drawn.video):
         raise ConfigError(
             f"no segment can be drawn from the {len(records):,} videos of the split {split!r}: "
-            f"{(np.diff(bounds) == 0).sum():,} have no label, {(num_segments == 0).sum():,} no "
+            f"{(targets.counts() == 0).sum():,} have no label, {(num_segments == 0).sum():,} no "
             f"segment but the first {choices.skip_head} and the last {choices.skip_tail}",
             where=index.root,
             hint="Draw from the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
     start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.int32)
     video, drawn_for = drawn.video, drawn.drawn_for
-    targets = Targets(bounds, labels)
     if choices.equal:
         ids_of = ids.take(pa.array(video))
         allowed = () if choices.keep_outside else classes
@@ -272,15 +271,15 @@ def chosen_segments(
                 hint="Give another list with --classes, or say --keep-outside.",
             )
         if allowed:
-            targets = targets.only(np.isin(labels, list(allowed)))
+            targets = targets.keep(np.isin(targets.classes, list(allowed)))
     rated = np.diff(records.lists("segment_starts")[0]) > 0
-    _tell(num_segments, np.diff(bounds), rated, video)
+    _tell(num_segments, targets.counts(), rated, video)
     items = VideoSet(
         records,
         video=video,
         second=start,
         length=np.full(len(video), SEGMENT_SECONDS, np.int32),
-        targets=targets.taken(video),
+        targets=targets.take(video),
         segments=True,
     )
     return items, drawn_for

@@ -25,7 +25,7 @@ from reeltag.data.index import Index
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.selection import select
 from reeltag.data.splits import Split, Splits
-from reeltag.labels.targets import Targets, concatenated
+from reeltag.labels.targets import Targets
 from reeltag.soft_labels.file import SoftFile, open_soft
 from reeltag.soft_labels.rows import SoftRows, joined_rows
 
@@ -107,7 +107,7 @@ def soft_segments(
     video = np.searchsorted(found, row)
     order = np.lexsort((rows.starts, video))
     weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
-    targets = Targets(rows.bounds, rows.classes, rows.probs, weight, rest=0.0)
+    targets = Targets(rows.bounds, rows.classes, rows.probs, weight, unlisted_weight=0.0)
     frames = records.column("frames")[video]
     _say(f"{len(video):,} soft segments beside the rated ones")
     return VideoSet(
@@ -115,7 +115,7 @@ def soft_segments(
         video=video[order],
         second=rows.starts[order],
         length=np.minimum(frames - rows.starts, SEGMENT_SECONDS)[order],
-        targets=targets.taken(order),
+        targets=targets.take(order),
         segments=True,
     )
 
@@ -146,27 +146,27 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
         some = np.arange(first, min(first + _AT_ONCE, len(items)))
         mixed.append(
             _mixed_targets(
-                hard.taken(some), of_teacher, taught[some], soft.weight, items.num_classes
+                hard.take(some), of_teacher, taught[some], soft.weight, items.num_classes
             )
         )
     _say(
         f"{has_soft.sum():,} of {len(items):,} training videos have soft labels"
         + ("" if has_soft.all() else "; the others keep their own labels")
     )
-    return dataclasses.replace(items, targets=concatenated(mixed))
+    return dataclasses.replace(items, targets=Targets.concatenate(mixed))
 
 
 def _mixed_targets(
     hard: Targets, soft: Targets, taught: NDArray[np.int64], weight: float, num_classes: int
 ) -> Targets:
     """Return the targets of N videos; `taught` (N,) is the place of each in `soft`, -1 for none."""
-    of_hard, mine = hard.item(), np.flatnonzero(taught >= 0)
-    place, entry = soft.entries(taught[mine])
+    of_hard, mine = hard.row_of_entry(), np.flatnonzero(taught >= 0)
+    place, entry = soft.entries_of(taught[mine])
     share = np.where(taught >= 0, 1 - weight, 1.0)[of_hard]
     keys = np.concatenate(
         [of_hard * num_classes + hard.classes, mine[place] * num_classes + soft.classes[entry]]
     )
-    values = np.concatenate([share * hard.given_values(), weight * soft.at(entry)[0]])
+    values = np.concatenate([share * hard.entry_values(), weight * soft.at(entry)[0]])
     unique, where = np.unique(keys, return_inverse=True)
     summed = np.bincount(where, weights=values, minlength=len(unique)).astype(np.float32)
     kept = summed > 0
@@ -175,8 +175,8 @@ def _mixed_targets(
         np.searchsorted(item, np.arange(len(hard) + 1)),
         classes.astype(np.int32),
         np.minimum(summed[kept], np.float32(1)),
-        rest=hard.rest,
-        counted=hard.counted,
+        unlisted_weight=hard.unlisted_weight,
+        class_mask=hard.class_mask,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from reeltag.core.console import say
+from reeltag.core.sparse import SparseRows
 from reeltag.data.items import VideoSet
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
@@ -43,7 +44,6 @@ def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:
 
 def _counted(items: VideoSet, num_classes: int) -> Cooccurrence:
     if items.segments or items.targets is None:
-        return count_cooccurrence(*items.records.lists("labels"), num_classes)
+        return count_cooccurrence(SparseRows(*items.records.lists("labels")), num_classes)
     targets = items.targets
-    targets = targets.only(targets.given_values() >= 0.5)
-    return count_cooccurrence(targets.bounds, targets.classes, num_classes)
+    return count_cooccurrence(targets.keep(targets.entry_values() >= 0.5), num_classes)

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
+from reeltag.core.sparse import distinct, is_among
 from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.data.selection import lists_of
-from reeltag.labels.cells import distinct, is_among
 from reeltag.labels.correlated import correlated
 from reeltag.labels.correlation import Correlation
 from reeltag.labels.corruption import corrupted
 from reeltag.labels.targets import Targets
-from reeltag.labels.weighting import counting, reweighted, weak_negatives
+from reeltag.labels.weighting import mask_classes, reweighted, weak_negatives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,9 @@ def mended(
         targets, word = _with_noise(items, targets, config)
         done.append(word)
     if config.classes:
-        targets = counting(targets, ClassList.open(Path(config.classes)).mask(items.num_classes))
+        targets = mask_classes(
+            targets, ClassList.open(Path(config.classes)).mask(items.num_classes)
+        )
     if config.weighs:
         targets, word = _weighed(items, targets, config, soft=soft)
         done.append(word)
@@ -198,8 +200,8 @@ def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tup
         recall=config.noise_recall,
         seed=config.noise_seed,
     )
-    true = _cells(targets, items.num_classes)
-    there = _cells(noisy, items.num_classes)
+    true = distinct(targets.cells(items.num_classes))
+    there = distinct(noisy.cells(items.num_classes))
     stayed = int(is_among(there, true).sum())
     return noisy, (
         f"noise leaves {stayed:,} of {len(true):,} labels and adds {len(there) - stayed:,} wrong "
@@ -211,13 +213,13 @@ def _weighed(
     items: VideoSet, targets: Targets, config: MendingConfig, *, soft: bool
 ) -> tuple[Targets, str]:
     targets = reweighted(targets, rated=config.rated_weight, unrated=config.unrated_weight)
-    number = items.num_classes if targets.counted is None else int(targets.counted.sum())
+    number = items.num_classes if targets.class_mask is None else int(targets.class_mask.sum())
     rated = f"rated classes weigh {config.rated_weight:g}, "
     word = "soft labels keep their weight, " if soft else rated
     if not config.weak_negatives:
         word += f"unrated ones {config.unrated_weight:g}"
-        return targets, word + (f" ({number:,} count)" if targets.counted is not None else "")
-    of_video = Targets(*items.records.lists("labels")).taken(items.video)
+        return targets, word + (f" ({number:,} count)" if targets.class_mask is not None else "")
+    of_video = Targets(*items.records.lists("labels")).take(items.video)
     targets = weak_negatives(targets, of_video, items.num_classes, alpha=config.weak_negatives)
     word += f"those of {number:,} that are no label of the video {config.weak_negatives:g} together"
     return targets, word
@@ -241,18 +243,15 @@ def _correlated(
     what = "segments" if items.segments else "videos"
     return after, (
         f"{added.sum():,} correlation targets added to {np.count_nonzero(added):,} {what} of "
-        f"{len(items):,}" + ("" if len(implications) else f" (none has P >= {config.tau:g})")
+        f"{len(items):,}"
+        + ("" if len(implications.classes) else f" (none has P >= {config.tau:g})")
     )
 
 
 def _num_taught(targets: Targets) -> NDArray[np.int64]:
     """Return (N,) how many classes of each item have a target above 0."""
-    positive = targets.item()[targets.given_values() > 0]
+    positive = targets.row_of_entry()[targets.entry_values() > 0]
     return np.bincount(positive, minlength=len(targets))
-
-
-def _cells(targets: Targets, num_classes: int) -> NDArray[np.int64]:
-    return distinct(targets.item() * num_classes + targets.classes)
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:

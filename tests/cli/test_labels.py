@@ -98,7 +98,7 @@ def test_the_file_keeps_all_classes_and_the_picture_is_drawn(
     assert str(out) in told.err and str(picture) in told.err
     kept = Correlation.load(out)
     assert kept.names == NAMES and kept.num_videos == 10
-    assert kept.implications(1.0).implied.tolist() == [CAR, CAR, GAME]
+    assert kept.implications(1.0).classes.tolist() == [CAR, CAR, GAME]
     assert "<svg" in picture.read_text()
     found = labels(capsys, data, *arguments)
     assert (found["out"], found["picture"]) == (str(out), str(picture))

@@ -126,9 +126,9 @@ def _strata(index: Index, rows: NDArray[np.bool_] | None) -> dict[str, set[str]]
     """Return the rated videos, and those with a positive and with a negative of each class."""
     items = rated_segments(index, "train", splits=RATED, rows=rows)
     assert items.targets is not None
-    ids, found = items.ids(items.targets.item()), dict[str, set[str]]()
+    ids, found = items.ids(items.targets.row_of_entry()), dict[str, set[str]]()
     for id_, label, value in zip(
-        ids, items.targets.classes, items.targets.given_values(), strict=True
+        ids, items.targets.classes, items.targets.entry_values(), strict=True
     ):
         for name in ("videos", f"{label} {value > 0.5}"):
             found.setdefault(name, set()).add(id_)

@@ -42,7 +42,7 @@ def ids(items: VideoSet) -> list[str]:
 
 def labels(items: VideoSet, item: int) -> dict[int, float]:
     assert items.targets is not None
-    _, entries = items.targets.entries(np.array([item]))
+    _, entries = items.targets.entries_of(np.array([item]))
     values, _ = items.targets.at(entries)
     return dict(zip(items.targets.classes[entries].tolist(), values.tolist(), strict=True))
 

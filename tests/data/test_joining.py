@@ -28,7 +28,7 @@ def soft_grid(corpus: Corpus) -> VideoSet:
     grid = segment_grid(corpus.index, "train")
     classes = (grid.second // 5).astype(np.int32)
     values = np.full(len(grid), 0.5, np.float32)
-    targets = Targets(np.arange(len(grid) + 1), classes, values, rest=0.0)
+    targets = Targets(np.arange(len(grid) + 1), classes, values, unlisted_weight=0.0)
     return VideoSet(grid.records, grid.video, grid.second, grid.length, targets, segments=True)
 
 
@@ -66,7 +66,7 @@ def test_the_order_is_that_of_the_shards(corpus: Corpus) -> None:
     assert place == sorted(place) and (np.diff(union.video) >= 0).all()
     twice = np.flatnonzero((union.second == 5) & (union.video == 1))
     assert union.targets is not None
-    assert union.targets.taken(twice).given_values().tolist() == [1.0, 0.5]  # rated, then soft
+    assert union.targets.take(twice).entry_values().tolist() == [1.0, 0.5]  # rated, then soft
 
 
 def test_parts_that_do_not_fit_are_refused(corpus: Corpus) -> None:

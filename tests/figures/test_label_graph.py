@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.sparse import SparseRows
 from reeltag.figures import graph_layout, label_graph
 from reeltag.figures.graph_layout import place_boxes
 from reeltag.figures.label_graph import Drawn, draw_label_graph
@@ -67,9 +68,9 @@ def test_no_box_hides_an_edge_that_can_pass_by() -> None:
 
 
 def correlated(videos: list[list[int]], names: tuple[str, ...]) -> Correlation:
-    bounds = np.append(0, np.cumsum([len(labels) for labels in videos]))
-    classes = np.array([c for labels in videos for c in labels], np.int32)
-    return Correlation(count_cooccurrence(bounds, classes, len(names)), names, len(videos))
+    indptr = np.append(0, np.cumsum([len(labels) for labels in videos]))
+    labels = SparseRows(indptr, np.array([c for labels in videos for c in labels], np.int32))
+    return Correlation(count_cooccurrence(labels, len(names)), names, len(videos))
 
 
 NAMES = (

@@ -1,21 +1,21 @@
-"""Which classes appear together: counted by hand, by loops, and in small pieces."""
+"""Co-occurrence counts: by hand, by loops, and in small portions."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from reeltag.core.sparse import SparseRows, indptr_of
 from reeltag.labels.cooccurrence import count_cooccurrence
 
 CAR, BMW, GAME, LEGO = range(4)
 
 
-def lists_of(videos: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    bounds = np.append(0, np.cumsum([len(labels) for labels in videos]))
-    return bounds.astype(np.int64), np.array([c for labels in videos for c in labels], np.int32)
+def labels_of(videos: list[list[int]]) -> SparseRows:
+    indptr = indptr_of(np.array([len(labels) for labels in videos], np.int64))
+    return SparseRows(indptr, np.array([c for labels in videos for c in labels], np.int32))
 
 
-def test_a_car_need_not_be_a_bmw() -> None:
-    found = count_cooccurrence(*lists_of([[CAR], [CAR, BMW], [CAR], [BMW, CAR], [GAME]]), 4)
+def test_cooccurrence_counts_by_hand() -> None:
+    found = count_cooccurrence(labels_of([[CAR], [CAR, BMW], [CAR], [BMW, CAR], [GAME]]), 4)
     assert found.videos.tolist() == [4, 2, 1, 0]
     assert [*zip(found.first, found.second, strict=True)] == [(CAR, BMW), (BMW, CAR)]
     assert found.together.tolist() == [2, 2]
@@ -24,28 +24,28 @@ def test_a_car_need_not_be_a_bmw() -> None:
     assert found.dense().tolist() == dense
 
 
-def test_without_labels_there_are_no_pairs() -> None:
+def test_cooccurrence_of_no_labels_is_empty() -> None:
     empty: list[list[list[int]]] = [[], [[], []]]
     for videos in empty:
-        found = count_cooccurrence(*lists_of(videos), 3)
+        found = count_cooccurrence(labels_of(videos), 3)
         assert not found.dense().any() and len(found.first) == 0
 
 
-def test_some_of_the_lists_may_be_given_alone() -> None:
-    bounds, classes = lists_of([[GAME], [CAR, BMW], [LEGO, CAR], [BMW]])
-    found = count_cooccurrence(bounds[1:4], classes, 4)
-    alone = count_cooccurrence(*lists_of([[CAR, BMW], [LEGO, CAR]]), 4)
+def test_cooccurrence_of_a_slice_counts_its_rows_alone() -> None:
+    labels = labels_of([[GAME], [CAR, BMW], [LEGO, CAR], [BMW]])
+    found = count_cooccurrence(labels.slice(1, 3), 4)
+    alone = count_cooccurrence(labels_of([[CAR, BMW], [LEGO, CAR]]), 4)
     assert found.dense().tolist() == alone.dense().tolist()
 
 
-def test_a_class_listed_twice_counts_once() -> None:
-    found = count_cooccurrence(*lists_of([[CAR, CAR, BMW], [CAR]]), 3)
+def test_cooccurrence_counts_a_repeated_class_once() -> None:
+    found = count_cooccurrence(labels_of([[CAR, CAR, BMW], [CAR]]), 3)
     assert found.dense().tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("cells", [0, 10**6])  # in a list of pairs, or in a table of all
 @pytest.mark.parametrize("entries", [1, 7, 10**6])
-def test_counts_are_those_of_loops_however_they_are_taken(
+def test_cooccurrence_equals_loops_in_portions_of_any_size(
     entries: int, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reeltag.labels.cooccurrence.ENTRIES", entries)
@@ -57,7 +57,7 @@ def test_counts_are_those_of_loops_however_they_are_taken(
         for i in set(labels):
             for j in set(labels):
                 expected[i, j] += 1
-    found = count_cooccurrence(*lists_of(videos), 9)
+    found = count_cooccurrence(labels_of(videos), 9)
     assert (found.dense() == expected).all()
     share, back = found.conditional(), dict[tuple[int, int], float]()
     assert ((share > 0) & (share <= 1)).all()

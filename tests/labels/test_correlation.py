@@ -1,4 +1,4 @@
-"""Which class implies which: by hand, at the limits of tau, and through a file."""
+"""Label correlation: by hand, at the limits of tau, and through a file."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.sparse import SparseRows, indptr_of
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.layers.graph import label_graph
@@ -22,18 +23,16 @@ VIDEOS += [[GAME, RARE]]
 
 
 def correlated(videos: list[list[int]], names: tuple[str, ...] = NAMES) -> Correlation:
-    bounds = np.append(0, np.cumsum([len(labels) for labels in videos]))
-    classes = np.array([c for labels in videos for c in labels], np.int32)
-    return Correlation(count_cooccurrence(bounds, classes, len(names)), names, len(videos), "made")
+    indptr = indptr_of(np.array([len(labels) for labels in videos], np.int64))
+    labels = SparseRows(indptr, np.array([c for labels in videos for c in labels], np.int32))
+    return Correlation(count_cooccurrence(labels, len(names)), names, len(videos), "test")
 
 
 def matrix(correlation: Correlation, tau: float, min_videos: int = 1) -> np.ndarray:
     found = correlation.implications(tau, min_videos=min_videos)
+    assert (np.diff(found.cells(correlation.num_classes)) > 0).all()  # ascending in each row
     dense = np.zeros((correlation.num_classes,) * 2)
-    for i in range(correlation.num_classes):
-        implied, probs = found.of(i)
-        assert (np.diff(implied) > 0).all()
-        dense[i, implied] = probs
+    dense[found.row_of_entry(), found.classes] = found.values
     return dense
 
 
@@ -43,7 +42,7 @@ def random_correlation() -> Correlation:
     return correlated(videos, tuple(f"class {i}" for i in range(30)))
 
 
-def test_bmw_implies_car_and_car_does_not_imply_bmw() -> None:
+def test_implications_are_not_symmetric() -> None:
     expected = np.zeros((5, 5))
     expected[BMW, CAR], expected[LEGO, GAME], expected[RARE, GAME] = 0.95, 1, 1
     np.testing.assert_array_equal(matrix(correlated(VIDEOS), 0.5), expected)
@@ -52,22 +51,22 @@ def test_bmw_implies_car_and_car_does_not_imply_bmw() -> None:
     np.testing.assert_array_equal(matrix(correlated(VIDEOS), 0.3), expected)
 
 
-def test_only_what_never_fails_is_left_at_1_and_nothing_above() -> None:
+def test_tau_of_one_leaves_implications_without_exception() -> None:
     correlation = correlated(VIDEOS)
     sure = correlation.implications(1.0)
-    assert sure.implied.tolist() == [GAME, GAME] and sure.bounds.tolist() == [0, 0, 0, 0, 1, 2]
-    assert len(correlation.implications(1.0 + 1e-9)) == 0
-    kinds = [str(array.dtype) for array in (sure.bounds, sure.implied, sure.probs)]
+    assert sure.classes.tolist() == [GAME, GAME] and sure.indptr.tolist() == [0, 0, 0, 0, 1, 2]
+    assert len(correlation.implications(1.0 + 1e-9).classes) == 0
+    kinds = [str(array.dtype) for array in (sure.indptr, sure.classes, sure.values)]
     assert kinds == ["int64", "int32", "float64"]
 
 
-def test_what_is_just_tau_counts() -> None:
+def test_implications_include_tau_itself() -> None:
     videos = [[CAR, BMW]] * 3 + [[BMW]] * 2  # P(car | BMW) = 0.6
     found = correlated(videos).implications(0.6)
-    assert found.implied.tolist() == [BMW, CAR] and found.probs.tolist() == [1.0, 0.6]
+    assert found.classes.tolist() == [BMW, CAR] and found.values.tolist() == [1.0, 0.6]
 
 
-def test_probabilities_are_those_of_loops_and_agree_both_ways() -> None:
+def test_probabilities_equal_loops_and_agree_both_ways() -> None:
     correlation = random_correlation()
     p, n = matrix(correlation, 1e-9), correlation.counts.videos
     together = correlation.counts.dense()
@@ -78,27 +77,27 @@ def test_probabilities_are_those_of_loops_and_agree_both_ways() -> None:
     np.testing.assert_allclose(p * n[:, None], (p * n[:, None]).T, rtol=1e-12)  # P_ij N_i
 
 
-def test_classes_with_few_videos_may_be_silenced() -> None:
+def test_min_videos_drops_implications_of_rare_classes() -> None:
     found = matrix(correlated(VIDEOS), 0.5, min_videos=2)
     assert found[RARE].sum() == 0 and found[LEGO, GAME] == 1
 
 
 @pytest.mark.parametrize("tau", [0.0, -1.0, float("nan")])
-def test_a_tau_that_is_no_threshold_is_refused(tau: float) -> None:
+def test_tau_that_is_not_positive_is_refused(tau: float) -> None:
     with pytest.raises(ConfigError, match="tau: must be > 0"):
         correlated(VIDEOS).implications(tau)
 
 
-def test_rare_pairs_do_not_lead() -> None:
+def test_strongest_implications_rank_rare_pairs_last() -> None:
     rows = correlated(VIDEOS).strongest(9)
     pairs = [(BMW, CAR), (LEGO, GAME), (GAME, LEGO), (CAR, BMW), (RARE, GAME), (GAME, RARE)]
-    assert [(row.first, row.second) for row in rows] == pairs  # 1 of 1 stands below 19 of 49
+    assert [(row.first, row.second) for row in rows] == pairs  # 1 of 1 ranks below 19 of 49
     assert rows[0][2:5] == (19, 20, 0.95)
     # the interval of 19 of 20 is 0.764 to 0.991
     assert rows[0].low == pytest.approx(0.7639, abs=1e-4)
 
 
-def test_the_strongest_can_be_asked_of_one_class_and_among_some() -> None:
+def test_strongest_implications_of_one_class_and_among_some() -> None:
     correlation = correlated(VIDEOS)
     assert [row.second for row in correlation.strongest(9, first=BMW)] == [CAR]
     implying = correlation.strongest(9, second=GAME)
@@ -110,7 +109,7 @@ def test_the_strongest_can_be_asked_of_one_class_and_among_some() -> None:
     assert correlation.strongest(0) == []
 
 
-def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
+def test_correlation_file_round_trip(tmp_path: Path) -> None:
     for number, saved in enumerate([random_correlation(), correlated([[]]), correlated(VIDEOS)]):
         path = tmp_path / f"{number}.parquet"
         saved.save(path)
@@ -127,7 +126,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
             "first_name": "BMW", "second_name": "Car"} in rows  # fmt: skip
 
 
-def test_another_class_list_is_refused_with_both_named(tmp_path: Path) -> None:
+def test_correlation_of_other_classes_is_refused_naming_both(tmp_path: Path) -> None:
     correlated(VIDEOS).save(tmp_path / "p.parquet")
     found = Correlation.load(tmp_path / "p.parquet")
     found.check_classes(NAMES)
@@ -140,7 +139,7 @@ def test_another_class_list_is_refused_with_both_named(tmp_path: Path) -> None:
         found.check_classes(NAMES[::-1])
 
 
-def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
+def test_correlation_load_refuses_other_files(tmp_path: Path) -> None:
     text = tmp_path / "text.parquet"
     text.write_text("first,second\n")
     other = tmp_path / "other.parquet"
@@ -186,7 +185,7 @@ def damaged(path: Path, *, about: dict[str, Any] | None = None, **columns: list[
         ({"first": [0, None]}, "others"),
     ],
 )
-def test_counts_that_cannot_be_are_refused(
+def test_correlation_load_refuses_impossible_counts(
     change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "p.parquet"
@@ -197,7 +196,7 @@ def test_counts_that_cannot_be_are_refused(
         Correlation.load(path)
 
 
-def test_names_and_counts_go_together() -> None:
+def test_correlation_needs_a_name_per_class() -> None:
     empty = Cooccurrence(
         np.zeros(3, np.int64), *(np.empty(0, np.int32),) * 2, np.empty(0, np.int64)
     )
@@ -205,7 +204,7 @@ def test_names_and_counts_go_together() -> None:
         Correlation(empty, ("a", "b"), 0)
 
 
-def test_the_graph_of_a_gcn_has_an_edge_where_there_is_an_implication() -> None:
+def test_label_graph_has_an_edge_per_implication() -> None:
     correlation = random_correlation()
     graph = label_graph(torch.from_numpy(correlation.counts.dense()), threshold=0.25).numpy()
     expected = matrix(correlation, 0.25) > 0

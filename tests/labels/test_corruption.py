@@ -1,4 +1,4 @@
-"""Labels made worse: as precise and complete as asked for, and the same for the same video."""
+"""Label noise: as precise and complete as its options, and the same for the same video."""
 
 import itertools
 from dataclasses import replace
@@ -15,7 +15,7 @@ FREQUENCIES = (1e6 / np.arange(1, NUM_CLASSES + 1)).astype(np.int64)
 FREQUENCIES[7] = 0  # a class that no video has
 
 
-def made(num_items: int) -> tuple[Targets, list[str]]:
+def random_targets(num_items: int) -> tuple[Targets, list[str]]:
     """Return videos of 1 to 5 labels, frequent classes more often, and their ids."""
     rng = np.random.default_rng(0)
     share = FREQUENCIES / FREQUENCIES.sum()
@@ -29,20 +29,19 @@ def made(num_items: int) -> tuple[Targets, list[str]]:
 
 @pytest.fixture(scope="module")
 def clean() -> tuple[Targets, list[str]]:
-    return made(20_000)
+    return random_targets(20_000)
 
 
 def sets(targets: Targets) -> list[set[int]]:
-    bounds = targets.bounds
-    return [set(targets.classes[a:b].tolist()) for a, b in itertools.pairwise(bounds)]
+    return [set(targets.classes[a:b].tolist()) for a, b in itertools.pairwise(targets.indptr)]
 
 
 def cells(targets: Targets) -> NDArray[np.int64]:
-    return targets.item() * NUM_CLASSES + targets.classes
+    return targets.cells(NUM_CLASSES)
 
 
 @pytest.mark.parametrize(("precision", "recall"), [(0.6, 0.5), (0.9, 1.0), (1.0, 0.3), (0.2, 0.8)])
-def test_precision_and_recall_are_as_asked_for(
+def test_noise_has_the_given_precision_and_recall(
     clean: tuple[Targets, list[str]], precision: float, recall: float
 ) -> None:
     targets, ids = clean
@@ -57,7 +56,7 @@ def test_precision_and_recall_are_as_asked_for(
     assert noisy.values is None and not noisy.weighted  # hard labels, as clean ones are
 
 
-def test_no_label_comes_twice_and_none_of_a_class_that_no_video_has(
+def test_noise_adds_no_label_twice_and_no_class_without_videos(
     clean: tuple[Targets, list[str]],
 ) -> None:
     noisy = corrupted(*clean, FREQUENCIES, precision=0.3)
@@ -65,7 +64,7 @@ def test_no_label_comes_twice_and_none_of_a_class_that_no_video_has(
     assert not (noisy.classes == 7).any()
 
 
-def test_wrong_labels_are_as_frequent_as_their_classes(clean: tuple[Targets, list[str]]) -> None:
+def test_noise_follows_class_frequencies(clean: tuple[Targets, list[str]]) -> None:
     alone = Targets(np.arange(20_001), np.full(20_000, 7, np.int32))
     noisy = corrupted(alone, clean[1], FREQUENCIES, precision=0.5, recall=1.0)
     wrong = noisy.classes[noisy.classes != 7]
@@ -76,25 +75,25 @@ def test_wrong_labels_are_as_frequent_as_their_classes(clean: tuple[Targets, lis
     assert (np.abs(found - expected) <= 5 * sd).all()  # 200 classes: 5 sd, once in 10^4 runs
 
 
-def test_the_number_of_wrong_labels_follows_the_number_of_true_ones(
+def test_noise_is_proportional_to_the_labels_of_a_video(
     clean: tuple[Targets, list[str]],
 ) -> None:
     targets, ids = clean
     noisy = corrupted(targets, ids, FREQUENCIES, precision=0.5, recall=1.0)
-    np.testing.assert_array_equal(np.diff(noisy.bounds), 2 * np.diff(targets.bounds))
+    np.testing.assert_array_equal(noisy.counts(), 2 * targets.counts())
 
 
-def test_a_video_has_the_same_noise_in_any_order_and_company(
+def test_noise_of_a_video_does_not_depend_on_other_videos(
     clean: tuple[Targets, list[str]],
 ) -> None:
     targets, ids = clean
     noisy = sets(corrupted(targets, ids, FREQUENCIES))
     some = np.random.default_rng(1).permutation(20_000)[:500]
-    again = corrupted(targets.taken(some), [ids[n] for n in some], FREQUENCIES)
+    again = corrupted(targets.take(some), [ids[n] for n in some], FREQUENCIES)
     assert sets(again) == [noisy[n] for n in some]
 
 
-def test_another_seed_or_id_has_other_noise(clean: tuple[Targets, list[str]]) -> None:
+def test_noise_depends_on_seed_and_id(clean: tuple[Targets, list[str]]) -> None:
     targets, ids = clean
     noisy = sets(corrupted(targets, ids, FREQUENCIES))
     for other in (
@@ -104,22 +103,24 @@ def test_another_seed_or_id_has_other_noise(clean: tuple[Targets, list[str]]) ->
         assert np.mean([a == b for a, b in zip(noisy, sets(other), strict=True)]) < 0.3
 
 
-def test_perfect_labels_are_the_labels_themselves(clean: tuple[Targets, list[str]]) -> None:
+def test_noise_of_precision_and_recall_one_changes_nothing(
+    clean: tuple[Targets, list[str]],
+) -> None:
     assert corrupted(*clean, FREQUENCIES, precision=1.0, recall=1.0) is clean[0]
 
 
-def test_a_video_with_nearly_all_classes_gets_the_wrong_ones_there_are() -> None:
+def test_noise_of_a_video_with_nearly_all_classes_adds_the_remaining() -> None:
     targets = Targets(np.array([0, 3, 3]), np.array([0, 1, 2], np.int32))
     noisy = corrupted(targets, ["a", "b"], np.array([5, 5, 5, 1, 0]), precision=0.2, recall=1.0)
     assert sets(noisy) == [{0, 1, 2, 3}, set()]
 
 
-def test_shares_out_of_range_and_ratings_are_refused(clean: tuple[Targets, list[str]]) -> None:
+def test_noise_out_of_range_and_on_ratings_is_refused(clean: tuple[Targets, list[str]]) -> None:
     for wrong in (0.0, 1.1, float("nan")):
         with pytest.raises(ValueError, match="precision must be in"):
             corrupted(*clean, FREQUENCIES, precision=wrong)
         with pytest.raises(ValueError, match="recall must be in"):
             corrupted(*clean, FREQUENCIES, recall=wrong)
     rated = replace(clean[0], values=np.zeros(len(clean[0].classes), np.float32))
-    with pytest.raises(ValueError, match="not ratings"):
+    with pytest.raises(ValueError, match="not for ratings"):
         corrupted(rated, clean[1], FREQUENCIES)

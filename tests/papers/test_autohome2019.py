@@ -135,8 +135,8 @@ def test_the_fifth_is_held_out_by_video_and_holds_a_fifth_of_every_class(tmp_pat
 def _videos(items: Any, value: float) -> np.ndarray[Any, Any]:
     """Return (C,) how many videos have a segment that is rated so."""
     targets = items.targets
-    rated = targets.given_values() == value
-    cells = items.video[targets.item()[rated]] * items.num_classes + targets.classes[rated]
+    rated = targets.entry_values() == value
+    cells = items.video[targets.row_of_entry()[rated]] * items.num_classes + targets.classes[rated]
     return np.bincount(np.unique(cells) % items.num_classes, minlength=items.num_classes)
 
 

@@ -117,7 +117,7 @@ def test_segments_weigh_what_is_asked_for(corpus: Corpus, tmp_path: Path, weight
     targets = train_items(corpus.index, soft).targets
     assert targets is not None
     expected = [1.0] * 3 + ([weight] * 6 if weight else [])  # ratings, and soft classes
-    assert sorted(targets.given_weights()) == sorted(expected)
+    assert sorted(targets.entry_weights()) == sorted(expected)
 
 
 def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_unrated(
@@ -130,17 +130,20 @@ def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_un
     found = {
         (items.ids(np.array([item]))[0], int(items.second[item]), int(of)): float(weight)
         for item, of, weight in zip(
-            items.targets.item(), items.targets.classes, items.targets.given_weights(), strict=True
+            items.targets.row_of_entry(),
+            items.targets.classes,
+            items.targets.entry_weights(),
+            strict=True,
         )
     }
     rated = {("r", 5, 4): 2.5, ("r", 20, 2): 2.5}
     taught = {(i, s, of): 0.5 for i, s, probs, _ in SEGMENTS for of in probs if i != "r"}
     assert found.items() >= (rated | taught).items()
     # the segment that is both rated and soft is two items, and each has its weight
-    twice = (items.targets.item()[items.targets.classes == 3]).tolist()
-    weights = items.targets.given_weights()[items.targets.classes == 3].tolist()
+    twice = (items.targets.row_of_entry()[items.targets.classes == 3]).tolist()
+    weights = items.targets.entry_weights()[items.targets.classes == 3].tolist()
     assert sorted(weights) == [0.5, 0.5, 2.5] and len(twice) == 3
-    assert (items.targets.given_rest() == 0.125).all()
+    assert (items.targets.unlisted_weights() == 0.125).all()
     told = capsys.readouterr().err
     assert "labels: rated classes weigh 2.5, unrated ones 0.125" in told
     assert "soft segments: soft labels keep their weight, unrated ones 0.125" in told
@@ -154,7 +157,7 @@ def test_weak_negatives_are_those_of_the_soft_segments_own_video(
     assert items.targets is not None
     for item, name in enumerate(items.ids(np.arange(len(items)))):
         absent = NUM_CLASSES - len(corpus.videos[name].labels)
-        assert items.targets.given_rest()[item] == np.float32(1 / absent)
+        assert items.targets.unlisted_weights()[item] == np.float32(1 / absent)
 
 
 def test_equal_draws_again_from_the_file(corpus: Corpus, tmp_path: Path) -> None:
@@ -236,8 +239,8 @@ def dense(items: VideoSet) -> dict[str, dict[int, float]]:
     targets, found = items.targets, dict[str, dict[int, float]]()
     assert targets is not None and not targets.weighted
     for number, name in enumerate(items.ids(np.arange(len(items)))):
-        entries = slice(targets.bounds[number], targets.bounds[number + 1])
-        values = targets.given_values()[entries].tolist()
+        entries = slice(targets.indptr[number], targets.indptr[number + 1])
+        values = targets.entry_values()[entries].tolist()
         found[name] = {
             c: v for c, v in zip(targets.classes[entries].tolist(), values, strict=True) if v
         }
@@ -292,7 +295,7 @@ def test_a_weight_of_0_is_plain_training_to_the_bit(corpus: Corpus, tmp_path: Pa
     found = train_items(corpus.index, soft, items="videos", splits=ALL).targets
     assert plain is not None and found is not None and found.values is None
     assert np.array_equal(plain.classes, found.classes)
-    assert np.array_equal(plain.bounds, found.bounds) and not found.weighted
+    assert np.array_equal(plain.indptr, found.indptr) and not found.weighted
 
 
 def test_the_held_out_fold_is_trained_on_in_no_way(corpus: Corpus, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from reeltag.core.errors import DataError
+from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.items import videos
@@ -43,7 +44,9 @@ def state(tagger: Tagger) -> torch.Tensor:
 
 
 def test_the_labels_of_the_training_videos_are_counted(index: Index) -> None:
-    counts = count_cooccurrence(*videos(index).records.lists("labels"), index.num_classes)
+    counts = count_cooccurrence(
+        SparseRows(*videos(index).records.lists("labels")), index.num_classes
+    )
     _, expected = told(index, counts)
     tagger, untold = told(index)
     tell_cooccurrence(tagger, videos(index))
@@ -53,7 +56,7 @@ def test_the_labels_of_the_training_videos_are_counted(index: Index) -> None:
 def test_labels_that_were_made_noisy_are_counted_as_they_are_taught(index: Index) -> None:
     noisy = mended(videos(index), MendingConfig(noise_recall=0.3))
     assert noisy.targets is not None
-    counts = count_cooccurrence(noisy.targets.bounds, noisy.targets.classes, index.num_classes)
+    counts = count_cooccurrence(noisy.targets, index.num_classes)
     _, expected = told(index, counts)
     tagger, _ = told(index)
     tell_cooccurrence(tagger, noisy)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reeltag.cli.train import Train
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.data.items import VideoSet, rated_segments, videos
@@ -61,7 +62,7 @@ def correlation(index: Index, tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary = ClassList.find(index.root)
     assert vocabulary is not None
     every = videos(index, "all")
-    counts = count_cooccurrence(*every.records.lists("labels"), index.num_classes)
+    counts = count_cooccurrence(SparseRows(*every.records.lists("labels")), index.num_classes)
     path = tmp_path_factory.mktemp("labels") / "correlation.parquet"
     Correlation(counts, vocabulary.names, len(every)).save(path)
     return path
@@ -112,7 +113,9 @@ def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
 ) -> None:
     names = ClassList.find(index.root)
     assert names is not None
-    apart = count_cooccurrence(np.array([0, 1]), np.array([0]), index.num_classes)
+    apart = count_cooccurrence(
+        SparseRows(np.array([0, 1]), np.array([0], np.int32)), index.num_classes
+    )
     Correlation(apart, names.names, 1).save(tmp_path / "apart.parquet")
     config = MendingConfig(correlation=str(tmp_path / "apart.parquet"), correlation_weight=1.0)
     weights = trained(tmp_path / "run", corpus, replace(RECIPE, labels=config))
@@ -126,7 +129,7 @@ def test_equal_weights_train_as_the_starter_code_does(
     weights = trained(tmp_path / "equal", corpus, equal)
 
     def every_class_counts(items: VideoSet, _: object) -> VideoSet:
-        return replace(items, targets=replace(targets_of(items), rest=1.0))
+        return replace(items, targets=replace(targets_of(items), unlisted_weight=1.0))
 
     monkeypatch.setattr("reeltag.training.batches.mended", every_class_counts)
     assert_same(weights, trained(tmp_path / "starter", corpus))
@@ -177,7 +180,7 @@ def test_correlations_have_the_threshold_mode_and_weight_asked_for(
     loaded = Correlation.load(correlation).implications(0.2)
     expected = correlated(targets_of(segments), loaded, mode=mode, weight=0.7)
     assert listed(found) == listed(expected)
-    assert found.rest == 0.0
+    assert found.unlisted_weight == 0.0
     strict = targets_of(mended(segments, replace(weak, tau=0.9)))
     assert len(strict.classes) < len(found.classes)
     none = targets_of(mended(segments, replace(weak, min_videos=1000)))
@@ -189,7 +192,7 @@ def test_missing_labels_of_whole_videos_are_filled_in_too(
     whole: VideoSet, correlation: Path, said: list[str]
 ) -> None:
     after = mended(whole, MendingConfig(correlation=str(correlation), tau=0.3))
-    assert targets_of(after).rest == 1.0 and "videos of" in said[0]
+    assert targets_of(after).unlisted_weight == 1.0 and "videos of" in said[0]
     assert len(targets_of(after).classes) > len(targets_of(whole).classes)
 
 
@@ -203,7 +206,7 @@ def test_weak_negatives_are_no_labels_of_the_segments_own_video(
         own = set(classes[bounds[video] : bounds[video + 1]].tolist())
         assert own <= now.keys()
         left = index.num_classes - len(own)
-        assert found.given_rest()[item] == (np.float32(0.5 / left) if left else 0)
+        assert found.unlisted_weights()[item] == (np.float32(0.5 / left) if left else 0)
     assert "those of 8 that are no label of the video 0.5 together" in said[0]
 
 
@@ -214,7 +217,7 @@ def test_classes_of_a_file_alone_count_where_nobody_rated(
     path.write_text("Index\n1\n5\n")
     config = MendingConfig(unrated_weight=0.1, classes=str(path))
     targets = targets_of(mended(segments, config))
-    assert targets.counted is not None and np.flatnonzero(targets.counted).tolist() == [1, 5]
+    assert targets.class_mask is not None and np.flatnonzero(targets.class_mask).tolist() == [1, 5]
     assert said == ["labels: rated classes weigh 1, unrated ones 0.1 (2 count)"]
 
 
@@ -243,7 +246,9 @@ def test_correlations_of_another_class_list_are_refused_with_both_named(
     other = tmp_path / "other.parquet"
     config = MendingConfig(correlation=str(other), correlation_weight=1.0)
     for names in (("cat", "dog"), tuple("abcdefgh")):
-        counts = count_cooccurrence(np.array([0, 2]), np.array([0, 1]), len(names))
+        counts = count_cooccurrence(
+            SparseRows(np.array([0, 2]), np.array([0, 1], np.int32)), len(names)
+        )
         Correlation(counts, names, 1).save(other)
         with pytest.raises(DataError) as caught:
             mended(segments, config)

@@ -39,14 +39,14 @@ class BatchBuffer:
         self._targets = targets
         self._labels = None if targets is None else torch.zeros(dense, pin_memory=pin)
         self._weights: torch.Tensor | None = None
-        self._unlisted = np.empty(0, np.float32)  # (C,), of an item whose rest is 1; or of all
+        self._unlisted = np.empty(0, np.float32)  # (C,) of unlisted_weight 1; or of all items
         if targets is not None and targets.weighted:
             self._weights = torch.empty(dense, pin_memory=pin)
             self._unlisted = np.ones(items.num_classes, np.float32)
-            if targets.counted is not None:
-                self._unlisted[~targets.counted] = 0
-            if not isinstance(targets.rest, np.ndarray):  # then only listed classes ever change
-                self._unlisted *= np.float32(targets.rest)
+            if targets.class_mask is not None:
+                self._unlisted[~targets.class_mask] = 0
+            if not isinstance(targets.unlisted_weight, np.ndarray):  # only listed classes change
+                self._unlisted *= np.float32(targets.unlisted_weight)
                 self._weights.numpy()[:] = self._unlisted
         self._set = np.empty(0, np.int64)  # which of the B * C labels are listed
         self._used: torch.cuda.Event | None = None
@@ -85,17 +85,17 @@ class BatchBuffer:
     def _set_labels(self, items: NDArray[np.int64]) -> None:
         """Put labels and weights in place of those of the batch before."""
         assert self._targets is not None and self._labels is not None
-        row, entry = self._targets.entries(items)
+        row, entry = self._targets.entries_of(items)
         cells = row * self._labels.shape[1] + self._targets.classes[entry]
         values, given = self._targets.at(entry)
         labels = self._labels.numpy().reshape(-1)
         labels[self._set] = 0
         labels[cells] = values
         if self._weights is not None:
-            weights, rest = self._weights.numpy(), self._targets.rest
+            weights, unlisted = self._weights.numpy(), self._targets.unlisted_weight
             flat = weights.reshape(-1)
-            if isinstance(rest, np.ndarray):
-                np.multiply(rest[items, None], self._unlisted, out=weights[: len(items)])
+            if isinstance(unlisted, np.ndarray):
+                np.multiply(unlisted[items, None], self._unlisted, out=weights[: len(items)])
             else:
                 flat[self._set] = self._unlisted[self._set % len(self._unlisted)]
             flat[cells] = given

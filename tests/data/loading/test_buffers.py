@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.loader import Loader
 from reeltag.data.splits import Splits
-from reeltag.labels.targets import Targets, concatenated
+from reeltag.labels.targets import Targets
 from tests.data.batches import kept
 from tests.data.corpora import NUM_CLASSES, Corpus, a_video, frame_corpus
 
@@ -38,11 +38,11 @@ def dense(targets: Targets) -> tuple[Dense, Dense]:
     weights = np.zeros_like(labels)
     for item in range(len(targets)):
         for c in range(NUM_CLASSES):
-            counts = targets.counted is None or targets.counted[c]
-            weights[item, c] = targets.given_rest()[item] if counts else 0
-        for at in range(targets.bounds[item], targets.bounds[item + 1]):
-            labels[item, targets.classes[at]] = targets.given_values()[at]
-            weights[item, targets.classes[at]] = targets.given_weights()[at]
+            counts = targets.class_mask is None or targets.class_mask[c]
+            weights[item, c] = targets.unlisted_weights()[item] if counts else 0
+        for at in range(targets.indptr[item], targets.indptr[item + 1]):
+            labels[item, targets.classes[at]] = targets.entry_values()[at]
+            weights[item, targets.classes[at]] = targets.entry_weights()[at]
     return labels, weights
 
 
@@ -67,7 +67,7 @@ def assert_loaded(items: VideoSet) -> None:
 def test_rated_segments_weigh_one_where_they_were_rated_and_zero_elsewhere(
     segments: VideoSet,
 ) -> None:
-    assert segments.targets is not None and segments.targets.rest == 0.0
+    assert segments.targets is not None and segments.targets.unlisted_weight == 0.0
     assert_loaded(segments)
     (batch,) = kept(Loader(segments, batch_size=len(segments)))
     assert batch.weights is not None and batch.weights.sum() == len(segments.targets.classes)
@@ -84,7 +84,7 @@ def test_what_is_not_listed_weighs_what_its_item_says_if_the_class_counts(
     assert segments.targets is not None
     own = np.random.default_rng(3).random(len(segments)).astype(np.float32)
     rest = own if each else 0.1
-    targets = replace(segments.targets, rest=rest, counted=counted)
+    targets = replace(segments.targets, unlisted_weight=rest, class_mask=counted)
     assert_loaded(replace(segments, targets=targets))
 
 
@@ -96,7 +96,7 @@ def test_every_entry_has_its_own_target_and_weight(segments: VideoSet, each: boo
     values, weights = rng.random((2, size), np.float32)
     weights[::3] = 0  # listed, and nobody rated them
     rest = rng.random(len(segments), np.float32) if each else 0.25
-    targets = replace(segments.targets, values=values, weights=weights, rest=rest)
+    targets = replace(segments.targets, values=values, weights=weights, unlisted_weight=rest)
     assert_loaded(replace(segments, targets=targets))
 
 
@@ -104,15 +104,17 @@ def test_items_of_two_sources_keep_their_own_weights(segments: VideoSet) -> None
     assert segments.targets is not None
     half = len(segments) // 2
     left, right = np.arange(half), np.arange(half, len(segments))
-    soft = replace(segments.targets.taken(right), rest=0.5)
-    assert_loaded(replace(segments, targets=concatenated([segments.targets.taken(left), soft])))
+    soft = replace(segments.targets.take(right), unlisted_weight=0.5)
+    assert_loaded(
+        replace(segments, targets=Targets.concatenate([segments.targets.take(left), soft]))
+    )
 
 
 def test_whole_videos_have_no_weights_unless_something_counts_less(rated: Corpus) -> None:
     items = videos(rated.index, splits=Splits(holdout=0))
     assert items.targets is not None
     assert all(batch.weights is None for batch in kept(Loader(items, batch_size=5)))
-    assert_loaded(replace(items, targets=replace(items.targets, counted=COUNTED)))
+    assert_loaded(replace(items, targets=replace(items.targets, class_mask=COUNTED)))
 
 
 def test_a_loader_without_labels_has_neither(segments: VideoSet) -> None:

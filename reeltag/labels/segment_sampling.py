@@ -1,10 +1,9 @@
-"""Which segments of which videos are worth a soft label.
+"""The random segments that soft labels are made for.
 
-OPPO's selection (papers/oppo2019 sec. 3.2; reference/segment-level.md 4.3-7 for what it leaves
-open): n segments for each label of a video, drawn without replacement and remembered with the label
-they were drawn for; out of these m for each class, so that rare and frequent classes count alike.
-Random numbers belong to the ids (`random_keys`), so neither the order nor the company of a video
-changes what is drawn for it.
+OPPO's selection (OPPO 2019, sec. 3.2; docs/departures.md): n segments for each label of a video,
+drawn without replacement and kept with the label they were drawn for; out of these m for each
+class, so that rare and frequent classes count alike. Random numbers belong to the ids
+(`random_keys`), so neither the order nor the other videos change the draw of a video.
 
 Shape letters: V videos, E labels of all videos, S segments drawn, C classes.
 """
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.sparse import SparseRows
 from reeltag.labels.random_keys import mixed
 
 _AT_ONCE = 1 << 21  # random numbers: 16 MiB of keys, and as much for their order
@@ -22,7 +22,7 @@ _TURN = np.array([1 << 40])  # no segment has this number
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnSegments:
     """S segments, by video and by number within it, ascending; each at most once.
 
     Attributes:
@@ -39,11 +39,10 @@ class Drawn:
 def draw_segments(
     keys: NDArray[np.uint64],
     num_segments: NDArray[np.int64],
-    bounds: NDArray[np.int64],
-    labels: NDArray[np.int32],
+    labels: SparseRows,
     per_label: int,
-) -> Drawn:
-    """Return min(n * j, segments) distinct segments of each video with j labels, n a label.
+) -> DrawnSegments:
+    """Return min(n * j, segments) distinct segments of each video with j labels: n per label.
 
     Where a video has fewer than n * j segments, all are taken, and its labels get equally many,
     but for one.
@@ -51,24 +50,24 @@ def draw_segments(
     Args:
         keys: (V,) random numbers of the videos.
         num_segments: (V,) how many each has to draw from.
-        bounds: (V + 1,) video v has the labels bounds[v] to bounds[v + 1].
-        labels: (E,) of all videos in a row, each once a video.
+        labels: the classes of the V videos, each once per video.
         per_label: n >= 1.
     """
     parts = [(np.empty(0, np.int64),) * 3]
     widest = max(1, int(num_segments.max(initial=1)))
     step = max(1, _AT_ONCE // widest)
-    num_labels = np.diff(bounds)
+    num_labels = labels.counts()
     for first in range(0, len(keys), step):
         some = slice(first, first + step)
         count = np.minimum(per_label * num_labels[some], num_segments[some])
         row, rank, segment = _first_of_shuffled(keys[some], num_segments[some], count)
         turn = mixed(keys[some], _TURN) % np.maximum(num_labels[some], 1).astype(np.uint64)
         place = (rank + turn.astype(np.int64)[row]) % num_labels[some][row]
-        parts.append((row + first, segment, labels[bounds[some][row] + place].astype(np.int64)))
+        drawn_for = labels.classes[labels.indptr[some][row] + place]
+        parts.append((row + first, segment, drawn_for.astype(np.int64)))
     video, segment, drawn_for = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((segment, video))
-    return Drawn(video[order], segment[order], drawn_for[order].astype(np.int32))
+    return DrawnSegments(video[order], segment[order], drawn_for[order].astype(np.int32))
 
 
 def _first_of_shuffled(
@@ -77,7 +76,7 @@ def _first_of_shuffled(
     """Return video, place and segment of the first `count` of each video's shuffled segments."""
     number = np.arange(int(num_segments.max(initial=0)))
     random = mixed(keys[:, None], number) >> np.uint64(1)
-    random[number >= num_segments[:, None]] = np.iinfo(np.uint64).max  # behind all that are there
+    random[number >= num_segments[:, None]] = np.iinfo(np.uint64).max  # after all of the video
     shuffled = np.argsort(random, axis=1)[:, : int(count.max(initial=0))]
     row, rank = np.nonzero(np.arange(shuffled.shape[1]) < count[:, None])
     return row, rank, shuffled[row, rank]
@@ -97,7 +96,7 @@ def draw_equal(
         drawn_for: (S,) class that each segment was drawn for; -1: for none, it is in no pool.
         keys: (S,) random numbers of the segments; the smallest of a pool are drawn.
         per_class: m >= 1.
-        classes: that may be drawn for; empty = all.
+        classes: those drawn for; empty = all.
     """
     allowed = np.isin(drawn_for, list(classes)) if classes else drawn_for >= 0
     pooled = np.flatnonzero(allowed)

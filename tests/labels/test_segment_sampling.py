@@ -1,4 +1,4 @@
-"""Which segments get a soft label: the invariants of reference/segment-level.md 4.4."""
+"""Random segments for soft labels: their number, their chances and what they do not depend on."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reeltag.labels import selection
+from reeltag.core.sparse import SparseRows, indptr_of
+from reeltag.labels import segment_sampling
 from reeltag.labels.random_keys import id_keys, mixed
-from reeltag.labels.selection import Drawn, draw_equal, draw_segments
+from reeltag.labels.segment_sampling import DrawnSegments, draw_equal, draw_segments
 
 Videos = list[tuple[int, list[int]]]  # segments, labels
 some_videos = st.lists(
@@ -16,17 +17,17 @@ some_videos = st.lists(
 )
 
 
-def drawn_from(videos: Videos, per_label: int = 2, seed: int = 0) -> Drawn:
-    bounds = np.append(0, np.cumsum([len(labels) for _, labels in videos], dtype=np.int64))
+def drawn_from(videos: Videos, per_label: int = 2, seed: int = 0) -> DrawnSegments:
+    indptr = indptr_of(np.array([len(labels) for _, labels in videos], np.int64))
     labels = np.array([label for _, held in videos for label in held], np.int32)
     segments = np.array([count for count, _ in videos], np.int64)
     keys = id_keys([f"video {number}" for number in range(len(videos))], seed, "test")
-    return draw_segments(keys, segments, bounds, labels, per_label)
+    return draw_segments(keys, segments, SparseRows(indptr, labels), per_label)
 
 
 @given(videos=some_videos, per_label=st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
-def test_a_video_gives_min_of_n_j_and_its_segments_all_distinct(
+def test_draws_are_min_of_n_labels_and_segments_and_distinct(
     videos: Videos, per_label: int
 ) -> None:
     drawn = drawn_from(videos, per_label)
@@ -40,7 +41,7 @@ def test_a_video_gives_min_of_n_j_and_its_segments_all_distinct(
     assert (np.diff(drawn.video) >= 0).all()
 
 
-def test_the_same_seed_draws_the_same_and_another_one_others() -> None:
+def test_draws_depend_on_the_seed() -> None:
     videos: Videos = [(40, [1, 2, 3])] * 5
     one, again, other = (drawn_from(videos, seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(one.segment, again.segment)
@@ -48,18 +49,18 @@ def test_the_same_seed_draws_the_same_and_another_one_others() -> None:
     assert not np.array_equal(one.segment, other.segment)
 
 
-def test_what_a_video_gives_does_not_depend_on_its_company(
+def test_draws_of_a_video_do_not_depend_on_other_videos(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     videos: Videos = [(7 + 9 * number % 23, [number, number + 1]) for number in range(30)]
     together = drawn_from(videos)
-    monkeypatch.setattr(selection, "_AT_ONCE", 70)  # a few videos at a time
+    monkeypatch.setattr(segment_sampling, "_AT_ONCE", 70)  # a few videos at a time
     apart = drawn_from(videos)
     for of in ("video", "segment", "drawn_for"):
         assert np.array_equal(getattr(together, of), getattr(apart, of))
 
 
-def test_every_segment_and_every_label_has_the_same_chance() -> None:
+def test_draws_are_uniform_over_segments_and_labels() -> None:
     drawn = drawn_from([(10, [3, 4, 5])] * 20_000, per_label=1)  # 3 of 10 segments
     share = np.bincount(drawn.segment, minlength=10) / 20_000
     assert share == pytest.approx(np.full(10, 0.3), abs=0.015)  # 4.6 standard deviations
@@ -77,7 +78,7 @@ def pool_of(drawn_for: NDArray[np.int32], seed: int = 0) -> NDArray[np.uint64]:
     classes=st.sets(st.integers(0, 4)),
 )
 @settings(max_examples=60, deadline=None)
-def test_each_class_gets_min_of_m_and_its_pool(
+def test_equal_draws_are_min_of_m_and_the_pool(
     drawn_for: list[int], per_class: int, classes: set[int]
 ) -> None:
     of = np.array(drawn_for, np.int32)
@@ -88,7 +89,7 @@ def test_each_class_gets_min_of_m_and_its_pool(
         assert (picked & (of == label)).sum() == (min(per_class, pool) if allowed else 0)
 
 
-def test_equal_draws_are_of_random_members_of_the_pool_and_repeatable() -> None:
+def test_equal_draws_are_random_and_repeatable() -> None:
     of = np.zeros(1000, np.int32)
     one, again, other = (draw_equal(of, pool_of(of, seed), 100) for seed in (0, 0, 1))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
