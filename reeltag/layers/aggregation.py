@@ -1,109 +1,44 @@
-"""Sums of frames weighted by their assignment, with gradients in the cheapest order.
+"""Sums of frames weighted by their assignment to clusters.
 
-Shape letters: B videos, T frames (padded), D feature size, G groups, F group size, E = G * F,
-K clusters, C = G * K weight columns g * K + k, N any rows.
+Shape letters: B videos, T frames (padded), D feature size, K clusters, V = D * K, N any rows,
+F feature size of a row.
 """
 
-import torch
-import torch.nn.functional as nnf
+import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
-TOGETHER = 16  # videos whose sums are held at a time in the backward pass
+from reeltag.layers.kernels import normalised_sums as kernel
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.kernels.frame_sums import WeightedSum
+from reeltag.layers.kernels.normalised_sums import SMALLEST
 
 
+@faster(cpu=WeightedSum.apply, cuda=WeightedSum.apply)
 def weighted_sum(weights_BNK: Tensor, values_BNF: Tensor) -> Tensor:
-    """Return sum_n weights[n, k] * values[n, f], (B, K, F), in the dtype of the two.
-
-    A plain matrix product, but for its gradients, which come out contiguous in memory: autograd's
-    own would be transposed, and copied before use.
-    """
-    return _WeightedSum.apply(weights_BNK, values_BNF)  # type: ignore[no-any-return]
+    """Return sum_n weights[n, k] * values[n, f], (B, K, F), in the dtype of the two."""
+    return weights_BNK.transpose(1, 2) @ values_BNF
 
 
-def expand_and_sum(
-    frames_BTD: Tensor, expand_ED: Tensor, weights_BTC: Tensor, groups: int
+@faster(cpu=kernel.normalised_sums)
+def normalised_sums(
+    frames_BTD: Tensor,
+    weights_BTK: Tensor,
+    mass_BK: Tensor,
+    factor_DK: Tensor,
+    offset_DK: Tensor,
 ) -> Tensor:
-    """Return sum_tg weights[t, g, k] * (expand x[t])[g, f], (B, K, F), in the dtype of the weights.
+    """Return factor * sum_t a[t, k] x[t, d] + mass[k] * offset[d, k], normalised twice, (B, V).
 
-    The gradient of `expand` is sum_t dwide[t] x[t] with dwide = weights dsum, or, the same terms
-    added in another order, dsum times the sums of x[t] weighted. In multiply-adds a video and
-    group that is T F (K + D) or K D (T + F); the smaller is taken, the second from about 200 frames
-    on at the published size.
+    L2 over d for each cluster, then over everything; column d * K + k, in the dtype of the frames.
 
     Args:
-        frames_BTD: floating point; under autocast in its dtype already.
-        expand_ED: linear map, (E, D).
-        weights_BTC: in the dtype of the frames.
-        groups: G.
+        frames_BTD: x, floating point; under autocast in its dtype already.
+        weights_BTK: a, in the same dtype.
+        mass_BK: float32 (float64 where the frames are).
+        factor_DK: (D, K) or (D, 1), in the dtype of the mass.
+        offset_DK: in the dtype of the mass.
     """
-    return _ExpandAndSum.apply(frames_BTD, expand_ED, weights_BTC, groups)  # type: ignore[no-any-return]
-
-
-class _WeightedSum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: FunctionCtx, weights_BNK: Tensor, values_BNF: Tensor) -> Tensor:
-        ctx.save_for_backward(weights_BNK, values_BNF)
-        return weights_BNK.transpose(1, 2) @ values_BNF
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        weights_BNK, values_BNF = ctx.saved_tensors  # type: ignore[attr-defined]
-        (sum_grad_BKF,) = gradients
-        return values_BNF @ sum_grad_BKF.transpose(1, 2), weights_BNK @ sum_grad_BKF
-
-
-class _ExpandAndSum(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, frames_BTD: Tensor, expand_ED: Tensor, weights_BTC: Tensor, groups: int
-    ) -> Tensor:
-        wide_BTE = nnf.linear(frames_BTD, expand_ED.to(frames_BTD.dtype))
-        ctx.save_for_backward(frames_BTD, expand_ED, weights_BTC, wide_BTE)
-        ctx.groups = groups  # type: ignore[attr-defined]
-        sum_BKF: Tensor = _rows(weights_BTC, groups).transpose(1, 2) @ _rows(wide_BTE, groups)
-        return sum_BKF
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        frames_BTD, expand_ED, weights_BTC, wide_BTE = ctx.saved_tensors  # type: ignore[attr-defined]
-        groups: int = ctx.groups  # type: ignore[attr-defined]
-        (sum_grad_BKF,) = gradients
-        weights_grad = _rows(wide_BTE, groups) @ sum_grad_BKF.transpose(1, 2)
-        num_frames, dim = frames_BTD.shape[1:]
-        num_clusters, size = sum_grad_BKF.shape[1:]
-        through_wide = num_frames * size * (num_clusters + dim)
-        through_sums = num_clusters * dim * (num_frames + size)
-        frames_grad_BTD = None
-        if through_wide <= through_sums or ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
-            wide_grad_BTE = (_rows(weights_BTC, groups) @ sum_grad_BKF).view_as(wide_BTE)
-            rows_NE = wide_grad_BTE.flatten(end_dim=1)
-            expand_grad_ED = rows_NE.T @ frames_BTD.flatten(end_dim=1)
-            if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
-                frames_grad_BTD = wide_grad_BTE @ expand_ED.to(wide_grad_BTE.dtype)
-        else:
-            expand_grad_ED = _expand_gradient(frames_BTD, weights_BTC, sum_grad_BKF, groups)
-        expand_grad_ED = expand_grad_ED.to(expand_ED.dtype)
-        return frames_grad_BTD, expand_grad_ED, weights_grad.view_as(weights_BTC), None
-
-
-def _rows(values_BTC: Tensor, groups: int) -> Tensor:
-    """Return (B, T * G, C / G)."""
-    return torch.flatten(values_BTC.unflatten(-1, (groups, -1)), 1, 2)
-
-
-def _expand_gradient(
-    frames_BTD: Tensor, weights_BTC: Tensor, sum_grad_BKF: Tensor, groups: int
-) -> Tensor:
-    """Return the gradient of the linear map (E, D) in float32, from weighted sums of frames."""
-    dtype = torch.promote_types(frames_BTD.dtype, torch.float32)
-    num_clusters, size = sum_grad_BKF.shape[1:]
-    dim = frames_BTD.shape[-1]
-    gradient_GFD = frames_BTD.new_zeros(groups, size, dim, dtype=dtype)
-    for start in range(0, len(frames_BTD), TOGETHER):
-        part = slice(start, start + TOGETHER)
-        sums_bCD = weights_BTC[part].transpose(1, 2) @ frames_BTD[part]
-        sums_GnD = sums_bCD.unflatten(1, (groups, num_clusters)).transpose(0, 1).flatten(1, 2)
-        grad_Fn = sum_grad_BKF[part].flatten(end_dim=1).T
-        gradient_GFD += grad_Fn @ sums_GnD
-    return gradient_GFD.flatten(end_dim=1)
+    sums_BDK = (frames_BTD.transpose(1, 2) @ weights_BTK).to(mass_BK.dtype)
+    vlad_BDK = sums_BDK * factor_DK + mass_BK.unsqueeze(1) * offset_DK
+    unit_BV = F.normalize(vlad_BDK, dim=1, eps=SMALLEST).flatten(start_dim=1)
+    return F.normalize(unit_BV, dim=-1, eps=SMALLEST).to(frames_BTD.dtype)

@@ -1,19 +1,21 @@
-"""Soft assignment of frames to clusters with batch norm, as one differentiable step.
-
-Written by hand because it is the largest elementwise part of NeXtVLAD: autograd would keep five
-arrays of the size of the scores and walk through memory about forty times; this keeps one, and
-takes a few videos at a time, so that on a CPU everything else stays in the cache.
+"""Soft assignment of frames to clusters, behind a batch norm.
 
 Shape letters: B videos, T frames (padded), G groups, K clusters, C = G * K score columns g * K + k.
 """
 
-import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
-CACHE = 2**18  # scores at a time on a CPU: 1 MiB of float32, about the second-level cache of a core
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.kernels.soft_assign import SoftAssign
+from reeltag.layers.kernels.soft_counts import SoftCounts
+from reeltag.layers.norm import Statistics, row_statistics, standardised
 
 
+def _of_batch(*arguments: object) -> bool:
+    return arguments[-1] is None
+
+
+@faster(cpu=SoftAssign.apply, cuda=SoftAssign.apply, when=_of_batch)
 def soft_assign(
     scores_BTC: Tensor,
     attention_BTG: Tensor,
@@ -21,114 +23,55 @@ def soft_assign(
     gamma_C: Tensor,
     beta_C: Tensor,
     eps: float,
+    statistics: Statistics | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return softmax_K(batch_norm(scores)) * attention, and what else was found on the way.
-
-    The batch norm uses the statistics of this very batch (training mode).
+    """Return softmax_K(batch_norm(scores)) * attention, its sums, and the statistics.
 
     Args:
         scores_BTC: floating point, finite everywhere; what comes out has its dtype.
-        attention_BTG: float32, 0 in the padding.
-        counted_BT: float32, 1 for rows that enter the statistics, else 0.
-        gamma_C: float32 scale of the batch norm.
-        beta_C: float32 shift of the batch norm.
+        attention_BTG: float32 (float64 where the scores are), 0 in the padding.
+        counted_BT: of that dtype, 1 for rows that enter the statistics, else 0.
+        gamma_C: scale of the batch norm.
+        beta_C: shift of the batch norm.
         eps: added to the variance.
+        statistics: of the batch norm; None: those of the counted rows of this batch.
 
     Returns:
         weights (B, T, C) in the dtype of the scores; mass (B, G, K), their sum over frames;
-        mean (C,) and biased variance (C,) of the counted rows, both without gradient.
+        mean (C,) and biased variance (C,), both without gradient.
     """
-    with torch.autocast(scores_BTC.device.type, enabled=False):
-        return _SoftAssign.apply(scores_BTC, attention_BTG, counted_BT, gamma_C, beta_C, eps)  # type: ignore[no-any-return]
+    x_BTC = scores_BTC.to(counted_BT.dtype)
+    if statistics is None:
+        statistics = row_statistics(x_BTC.flatten(end_dim=1), counted_BT.flatten())
+    z_BTC = standardised(x_BTC, statistics, gamma_C, beta_C, eps)
+    a_BTGK = z_BTC.unflatten(-1, (attention_BTG.shape[-1], -1)).softmax(dim=-1)
+    a_BTGK = a_BTGK * attention_BTG.unsqueeze(-1)
+    mean_C, var_C = statistics
+    weights_BTC = a_BTGK.flatten(start_dim=2).to(scores_BTC.dtype)
+    return weights_BTC, a_BTGK.sum(dim=1), mean_C.detach(), var_C.detach()
 
 
-def _parts(scores_BTC: Tensor) -> list[slice]:
-    """Return the videos that are worked on together."""
-    num_videos = len(scores_BTC)
-    step = num_videos
-    if scores_BTC.device.type == "cpu":
-        step = max(1, CACHE // max(1, scores_BTC[:1].numel()))
-    return [slice(start, start + step) for start in range(0, num_videos, step)]
+@faster(cpu=SoftCounts.apply)
+def soft_counts(
+    scores_BTK: Tensor,
+    counted_BT: Tensor,
+    gamma_K: Tensor,
+    beta_K: Tensor,
+    eps: float,
+    statistics: Statistics | None,
+    maximum: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return sum and maximum over frames of softmax_K(batch_norm(scores)), and the statistics.
 
+    Args: as `soft_assign`, and `maximum`: compute the maximum; otherwise it is empty, (B, 0).
 
-def _statistics(
-    scores_BTC: Tensor, counted_BT: Tensor, parts: list[slice]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the count, mean and biased variance of the counted rows.
-
-    Sums are taken around the mean of the first video, so that nothing cancels.
+    Returns:
+        sum (B, K), maximum (B, K) in the precision of the scores, of what lies between 0 and 1;
+        mean (K,) and biased variance (K,), both without gradient.
     """
-    dtype = counted_BT.dtype
-    total = counted_BT.sum().clamp(min=1)
-    pilot_C = counted_BT[0] @ scores_BTC[0].to(dtype) / counted_BT[0].sum().clamp(min=1)
-    sum_C, square_C = torch.zeros_like(pilot_C), torch.zeros_like(pilot_C)
-    for part in parts:
-        x_NC = scores_BTC[part].flatten(end_dim=1) - pilot_C
-        counted_N = counted_BT[part].flatten()
-        sum_C += counted_N @ x_NC
-        square_C += counted_N @ x_NC.square_()
-    shift_C = sum_C / total
-    return total, pilot_C + shift_C, (square_C / total - shift_C.square()).clamp(min=0)
-
-
-class _SoftAssign(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx,
-        scores_BTC: Tensor,
-        attention_BTG: Tensor,
-        counted_BT: Tensor,
-        gamma_C: Tensor,
-        beta_C: Tensor,
-        eps: float,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        parts, groups = _parts(scores_BTC), attention_BTG.shape[-1]
-        total, mean_C, var_C = _statistics(scores_BTC, counted_BT, parts)
-        rstd_C = torch.rsqrt(var_C + eps)
-        weights_BTC = torch.empty_like(scores_BTC)
-        mass_BGK = mean_C.new_empty(len(scores_BTC), groups, scores_BTC.shape[-1] // groups)
-        scale_C, shift_C = gamma_C * rstd_C, beta_C - mean_C * gamma_C * rstd_C
-        for part in parts:
-            z_btC = torch.mul(scores_BTC[part], scale_C).add_(shift_C)
-            p_btGK = z_btC.unflatten(-1, (groups, -1)).softmax(dim=-1)
-            p_btGK *= attention_BTG[part].unsqueeze(-1)
-            torch.sum(p_btGK, dim=1, out=mass_BGK[part])
-            weights_BTC[part] = p_btGK.flatten(start_dim=2)
-        ctx.save_for_backward(
-            scores_BTC, attention_BTG, counted_BT, gamma_C, beta_C, mean_C, rstd_C, total
-        )
-        ctx.mark_non_differentiable(mean_C, var_C)
-        return weights_BTC, mass_BGK, mean_C, var_C
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        scores_BTC, attention_BTG, counted_BT, gamma_C, beta_C, mean_C, rstd_C, total = (
-            ctx.saved_tensors  # type: ignore[attr-defined]
-        )
-        weights_grad_BTC, mass_grad_BGK = gradients[:2]
-        parts, groups = _parts(scores_BTC), attention_BTG.shape[-1]
-        scale_C = gamma_C * rstd_C
-        grad_BTC = torch.empty_like(scores_BTC)
-        attention_grad_BTG = torch.empty_like(attention_BTG)
-        ones_BT = torch.ones_like(counted_BT)
-        sum_C, product_C = torch.zeros_like(mean_C), torch.zeros_like(mean_C)
-        for part in parts:  # through attention, softmax; the sums that batch norm needs
-            x_btC = scores_BTC[part] - mean_C
-            z_btC = torch.addcmul(beta_C, x_btC, scale_C)
-            p_btGK = z_btC.unflatten(-1, (groups, -1)).softmax(dim=-1)
-            d_btGK = weights_grad_BTC[part].unflatten(-1, (groups, -1))
-            d_btGK = torch.add(d_btGK, mass_grad_BGK[part].unsqueeze(1)).mul_(p_btGK)
-            attention_grad_btG = d_btGK.sum(dim=-1)
-            attention_grad_BTG[part] = attention_grad_btG
-            d_btGK.addcmul_(p_btGK, attention_grad_btG.unsqueeze(-1), value=-1)
-            d_NC = d_btGK.mul_(attention_BTG[part].unsqueeze(-1)).flatten(2).flatten(end_dim=1)
-            grad_BTC[part] = d_NC.view_as(x_btC)
-            ones_N = ones_BT[part].flatten()
-            sum_C += ones_N @ d_NC
-            product_C += ones_N @ d_NC.mul_(x_btC.flatten(end_dim=1))
-        slope_C, level_C = product_C * rstd_C.square() / total, sum_C / total
-        for part in parts:  # through batch norm
-            x_btC = (scores_BTC[part] - mean_C).mul_(slope_C).add_(level_C)
-            x_btC *= counted_BT[part].unsqueeze(-1)
-            grad_BTC[part] = torch.sub(grad_BTC[part], x_btC).mul_(scale_C)
-        return grad_BTC, attention_grad_BTG, None, product_C * rstd_C, sum_C, None
+    weights_BTK, mass_B1K, *statistics_K = soft_assign(
+        scores_BTK, counted_BT.unsqueeze(-1), counted_BT, gamma_K, beta_K, eps, statistics
+    )
+    sum_BK = mass_B1K.squeeze(1)
+    max_BK = weights_BTK.amax(dim=1).to(sum_BK.dtype) if maximum else sum_BK[:, :0]
+    return sum_BK, max_BK, statistics_K[0], statistics_K[1]

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from reeltag.layers.clusters import SoftClusters, in_autocast_dtype
 from reeltag.layers.initialisers import normal_linear
 from reeltag.layers.input_norm import Affine, behind_offset, folded
-from reeltag.layers.norm import MaskedBatchNorm
-from reeltag.layers.word_maximum import normalised_maximum
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.kernels.normalised_maximum import NormalisedMaximum
+from reeltag.layers.norm import MaskedBatchNorm, Statistics, row_statistics, standardised
 
 Activation = Literal["relu6", "sigmoid", "none"]
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -71,7 +72,7 @@ class BagOfFrames(nn.Module):
         frames_BTD = in_autocast_dtype(frames_BTD)
         weight_KD, offset_K = folded(self.words.weight, affine)
         scores_BTK = F.linear(frames_BTD, weight_KD, self.words.bias)
-        if self.norm is not None and self.pooling == "max" and _by_hand(frames_BTD):
+        if self.norm is not None and self.pooling == "max":
             max_BK = self._maximum(self.norm, scores_BTK, mask_BT, offset_K)
             return ACTIVATIONS[self.activation](max_BK).where(mask_BT.any(dim=1, keepdim=True), 0.0)
         scores_BTK = scores_BTK.to(torch.promote_types(scores_BTK.dtype, torch.float32))
@@ -171,9 +172,27 @@ class GatedBagOfWords(SoftBagOfWords):
         }
 
 
-def _by_hand(frames_BTD: Tensor) -> bool:
-    """Return whether the hand-written steps are of use: on a CPU, and not while tracing."""
-    return frames_BTD.device.type == "cpu" and not torch.compiler.is_compiling()
+@faster(cpu=NormalisedMaximum.apply)
+def normalised_maximum(
+    scores_BTK: Tensor,
+    counted_BT: Tensor,
+    gamma_K: Tensor,
+    beta_K: Tensor,
+    eps: float,
+    statistics: Statistics | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return max_t batch_norm(scores), (B, K), and the mean and biased variance (K,).
+
+    Frames that share a maximum share its gradient. A video without real frames gives -infinity.
+    The arguments are those of `soft_assign`.
+    """
+    x_BTK = scores_BTK.to(counted_BT.dtype)
+    if statistics is None:
+        statistics = row_statistics(x_BTK.flatten(end_dim=1), counted_BT.flatten())
+    z_BTK = standardised(x_BTK, statistics, gamma_K, beta_K, eps)
+    z_BTK = z_BTK.masked_fill(counted_BT.unsqueeze(-1) == 0, -torch.inf)
+    mean_K, var_K = statistics
+    return z_BTK.amax(dim=1), mean_K.detach(), var_K.detach()
 
 
 def masked_max(values_BTK: Tensor, mask_BT: Tensor) -> Tensor:

@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltag.layers.assignment import soft_assign
+from reeltag.layers.assignment import soft_assign, soft_counts
 from reeltag.layers.initialisers import normal_linear
 from reeltag.layers.input_norm import Affine, behind_offset, folded
 from reeltag.layers.norm import MaskedBatchNorm
-from reeltag.layers.word_counts import soft_counts
 
 
 class SoftClusters(nn.Module):
@@ -59,7 +58,7 @@ class SoftClusters(nn.Module):
             return exact_BTK.to(frames_BTD.dtype), exact_BTK.sum(dim=1)
         scores_BTK, offset_K = self.scores(frames_BTD, affine)
         weights_BTK, mass_B1K, mean_K, var_K = soft_assign(
-            scores_BTK, mask_BT1, mask_BT.to(dtype), norm.weight, norm.bias, norm.eps
+            scores_BTK, mask_BT1, mask_BT.to(dtype), norm.weight, norm.bias, norm.eps, None
         )
         norm.track(mean_K if offset_K is None else mean_K + offset_K, var_K)
         return weights_BTK, mass_B1K.squeeze(1)
@@ -68,15 +67,12 @@ class SoftClusters(nn.Module):
         self, frames_BTD: Tensor, mask_BT: Tensor, affine: Affine | None, *, maximum: bool
     ) -> tuple[Tensor, Tensor]:
         """Return the sum (B, K) and, if wanted, the maximum (B, K) of the weights over frames."""
-        if frames_BTD.device.type != "cpu" or torch.compiler.is_compiling():
-            weights_BTK, sum_BK = self.weights(frames_BTD, mask_BT, affine)
-            return sum_BK, weights_BTK.amax(dim=1).to(sum_BK.dtype) if maximum else sum_BK[:, :0]
         scores_BTK, offset_K = self.scores(frames_BTD, affine)
         counted_BT = mask_BT.to(torch.promote_types(scores_BTK.dtype, torch.float32))
         norm = self.assign_norm
         beta_K, statistics = behind_offset(norm, offset_K)
         sum_BK, max_BK, mean_K, var_K = soft_counts(
-            scores_BTK, counted_BT, norm.weight, beta_K, norm.eps, statistics, maximum=maximum
+            scores_BTK, counted_BT, norm.weight, beta_K, norm.eps, statistics, maximum
         )
         if self.training:
             norm.track(mean_K if offset_K is None else mean_K + offset_K, var_K)

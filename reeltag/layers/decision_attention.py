@@ -7,12 +7,10 @@ h * C + c.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from reeltag.layers.initialisers import xavier_linear
-
-TOGETHER_CPU, TOGETHER = 2**20, 2**26  # scores (4 bytes each) whose intermediate values are held
-EXACT = 80.0  # beyond it softplus(x) = x to the last digit, and exp(x) still fits into float32
+from reeltag.layers.kernels.decision_pool import EXACT, DecisionPool
+from reeltag.layers.kernels.dispatch import faster
 
 
 class DecisionAttention(nn.Module):
@@ -28,7 +26,7 @@ class DecisionAttention(nn.Module):
 
     The two arrays of scores, of T * H * C values a video each, are the price of a weight for each
     frame and class: 37 MB a video in float32 for 300 frames, 4 heads and 3862 classes, as much
-    again for their gradients. Nothing else of that size is kept.
+    again for their gradients. The kernel keeps nothing else of that size.
 
     Args:
         dim: D.
@@ -52,13 +50,11 @@ class DecisionAttention(nn.Module):
         return decision_pool(self.attention(x_BTD), self.decision(x_BTD), mask_BT, self.heads)
 
 
+@faster(cpu=DecisionPool.apply, cuda=DecisionPool.apply)
 def decision_pool(
     attention_BTN: Tensor, decision_BTN: Tensor, mask_BT: Tensor, heads: int
 ) -> Tensor:
     """Return the logits (B, C) of `DecisionAttention` from its scores, float32 (float64 stays).
-
-    Its gradients are written by hand. They are sums of terms in [0, 1], computed anew from the
-    scores, for a few videos at a time, so that nothing of the size of the scores is kept.
 
     Args:
         attention_BTN: what the softmax is taken of; finite.
@@ -66,86 +62,13 @@ def decision_pool(
         mask_BT: bool, True for a real frame.
         heads: H.
     """
-    if torch.compiler.is_compiling():
-        yes_bC, no_bC = _sums(*_log_terms(attention_BTN, decision_BTN, mask_BT)[1:], heads)
-        return yes_bC - no_bC
-    return _DecisionPool.apply(attention_BTN, decision_BTN, mask_BT, heads)  # type: ignore[no-any-return]
-
-
-def _log_terms(
-    attention_btN: Tensor, decision_btN: Tensor, mask_bt: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return log a, log a + log sigmoid(e), log a + log sigmoid(-e); lowest in the padding.
-
-    Without any real frame they are those of scores 0.
-    """
-    real_bt1 = _real(mask_bt, attention_btN)
-    scores_btN = attention_btN + (1 - real_bt1) * (torch.finfo(real_bt1.dtype).min / 2)
-    log_a_btN = scores_btN - scores_btN.logsumexp(dim=1, keepdim=True)
-    decision_btN = decision_btN * real_bt1
-    yes_btN = log_a_btN - F.softplus(-decision_btN, threshold=EXACT)
-    return log_a_btN, yes_btN, yes_btN - decision_btN
-
-
-def _real(mask_bt: Tensor, scores_btN: Tensor) -> Tensor:
-    """Return 1 for a real frame and 0 for padding, (b, t, 1), float32 (float64 stays)."""
-    return mask_bt.to(torch.promote_types(scores_btN.dtype, torch.float32)).unsqueeze(-1)
-
-
-def _sums(yes_btN: Tensor, no_btN: Tensor, heads: int) -> tuple[Tensor, Tensor]:
-    """Return log(H p) and log(H (1 - p)), (b, C)."""
-    yes_btHC, no_btHC = (x.unflatten(-1, (heads, -1)) for x in (yes_btN, no_btN))
-    return yes_btHC.logsumexp(dim=(1, 2)), no_btHC.logsumexp(dim=(1, 2))
-
-
-def _parts(scores_BTN: Tensor) -> list[slice]:
-    """Return the videos that are worked on together."""
-    together = TOGETHER_CPU if scores_BTN.device.type == "cpu" else TOGETHER
-    step = max(1, together // max(1, scores_BTN[:1].numel()))
-    return [slice(start, start + step) for start in range(0, len(scores_BTN), step)]
-
-
-class _DecisionPool(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, attention_BTN: Tensor, decision_BTN: Tensor, mask_BT: Tensor, heads: int
-    ) -> Tensor:
-        sums = []
-        for part in _parts(attention_BTN):
-            _, yes_btN, no_btN = _log_terms(attention_BTN[part], decision_BTN[part], mask_BT[part])
-            sums.append(torch.stack(_sums(yes_btN, no_btN, heads)))
-        yes_BC, no_BC = torch.cat(sums, dim=1).unbind()
-        ctx.save_for_backward(attention_BTN, decision_BTN, mask_BT, yes_BC, no_BC)
-        ctx.heads = heads  # type: ignore[attr-defined]
-        return yes_BC - no_BC
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of both scores.
-
-        With r1 the share of each (t, h) in p, and r0 that in 1 - p,
-
-            d logit / d e = r1 sigmoid(-e) + r0 sigmoid(e)
-            d logit / d (Wa x) = (r1 - r0) - a sum_t(r1 - r0)
-        """
-        attention_BTN, decision_BTN, mask_BT, yes_BC, no_BC = ctx.saved_tensors  # type: ignore[attr-defined]
-        heads: int = ctx.heads  # type: ignore[attr-defined]
-        attention_grad, decision_grad = map(torch.empty_like, (attention_BTN, decision_BTN))
-        for part in _parts(attention_BTN):
-            real_bt1 = _real(mask_BT[part], attention_BTN)
-            log_a_btN, yes_btN, no_btN = _log_terms(
-                attention_BTN[part], decision_BTN[part], mask_BT[part]
-            )
-            grad_b1N, log_p_b1N, log_q_b1N = (
-                x_BC[part].tile(heads).unsqueeze(1) for x_BC in (gradients[0], yes_BC, no_BC)
-            )
-            grad_btN = grad_b1N * real_bt1
-            yes_btN = yes_btN.sub_(log_p_b1N).exp_().mul_(grad_btN)
-            no_btN = no_btN.sub_(log_q_b1N).exp_().mul_(grad_btN)
-            sure_btN = decision_BTN[part].to(yes_btN.dtype).sigmoid()
-            decision_grad[part] = torch.lerp(yes_btN, no_btN, sure_btN)
-            yes_btN -= no_btN
-            sum_b1N = yes_btN.sum(dim=1, keepdim=True)
-            yes_btN.addcmul_(log_a_btN.exp_(), sum_b1N, value=-1.0)
-            attention_grad[part] = yes_btN
-        return attention_grad, decision_grad, None, None
+    real_BT1 = mask_BT.unsqueeze(-1)
+    dtype = torch.promote_types(attention_BTN.dtype, torch.float32)
+    attention_BTN = attention_BTN.to(dtype).masked_fill(~real_BT1, torch.finfo(dtype).min / 2)
+    decision_BTN = decision_BTN.to(dtype).masked_fill(~real_BT1, 0.0)
+    yes_BTN = attention_BTN.log_softmax(dim=1) - F.softplus(-decision_BTN, threshold=EXACT)
+    yes_BTHC, no_BTHC = (
+        x_BTN.unflatten(-1, (heads, -1)) for x_BTN in (yes_BTN, yes_BTN - decision_BTN)
+    )
+    logits_BC: Tensor = yes_BTHC.logsumexp(dim=(1, 2)) - no_BTHC.logsumexp(dim=(1, 2))
+    return logits_BC

@@ -4,10 +4,12 @@ Shape letters: B videos, D input size, C classes, M experts (without the dummy).
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.initialisers import scaled_linear, xavier_linear
-from reeltag.layers.mixture import mixture_logits
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.kernels.mixture_logits import MixtureLogits
 
 
 def half_square(weight: Tensor) -> Tensor:
@@ -69,11 +71,7 @@ class MixtureOfExperts(nn.Module):
     """p(c | x) = sum_m gate_m(x) * sigmoid(expert_m(x)), returned as its exact logit.
 
     The gates are a softmax over M + 1: the last, dummy gate belongs to an expert that always says
-    no. With g the gate scores and e the expert scores, and all sums in log space,
-
-        logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g_dummy, g_m + log sigmoid(-e_m))
-
-    in which the softmax's own denominator cancels. The rows of the weights are m * C + c, so that
+    no. The rows of the weights are m * C + c, so that
     sums over experts run along whole rows of classes (the authors': c * M + m; `from_tensorflow`
     turns them round). Source: Jordan & Jacobs 1994, as used in
     arXiv:1609.08675 sec. 4.1 and google/youtube-8m video_level_models.py, `MoeModel`; the gates of
@@ -138,3 +136,27 @@ class MixtureOfExperts(nn.Module):
             return tensor
         rows_CM: Tensor = tensor.unflatten(0, (self.num_classes, -1))
         return rows_CM.transpose(0, 1).flatten(0, 1)
+
+
+@faster(cpu=MixtureLogits.apply, cuda=MixtureLogits.apply)
+def mixture_logits(gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
+    """Return logit(sum_m softmax_n(gates)[m] * sigmoid(experts[m])), (B, C), exact everywhere.
+
+    With g the gates, g0 the dummy's, e the experts and all sums in log space,
+
+        logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g0, g_m + log sigmoid(-e_m))
+
+    in which the softmax's own denominator cancels.
+
+    Args:
+        gates_BNC: floating point, N = M + 1, the dummy's last.
+        experts_BMC: in the same dtype.
+
+    Returns:
+        float32 (float64 stays).
+    """
+    dtype = torch.promote_types(gates_BNC.dtype, torch.float32)
+    gates_BNC, experts_BMC = gates_BNC.to(dtype), experts_BMC.to(dtype)
+    yes_BMC = gates_BNC[:, :-1] + F.logsigmoid(experts_BMC)
+    no_BNC = torch.cat([yes_BMC - experts_BMC, gates_BNC[:, -1:]], dim=1)
+    return yes_BMC.logsumexp(dim=1) - no_BNC.logsumexp(dim=1)

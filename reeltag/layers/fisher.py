@@ -51,7 +51,7 @@ class NetFV(SoftClusters):
         """
         frames_BTD = in_autocast_dtype(frames_BTD)
         weights_BTK, mass_BK = self.weights(frames_BTD, mask_BT, affine)
-        both_BTE = torch.cat([frames_BTD, frames_BTD.square()], dim=-1)
+        both_BTE = torch.cat([frames_BTD, frames_BTD * frames_BTD], dim=-1)
         sums_BEK = weighted_sum(weights_BTK, both_BTE).to(mass_BK.dtype).transpose(1, 2)
         sum_BDK, square_BDK = sums_BEK.chunk(2, dim=1)
         mass_B1K, centres_DK = mass_BK.unsqueeze(1), self.centres()

@@ -13,10 +13,41 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from reeltag.layers.blockwise import Statistics, row_statistics, scaled
-from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.kernels import blockwise
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.norm import MaskedBatchNorm, Statistics, row_statistics
 
 Affine = tuple[Tensor, Tensor]  # scale (D,) and shift (D,): what is meant is scale * frames + shift
+
+
+def _without_gradient(frames_BTD: Tensor, *_: object) -> bool:
+    return not frames_BTD.requires_grad
+
+
+@faster(cpu=blockwise.unit_variance, when=_without_gradient)
+def unit_variance(
+    frames_BTD: Tensor,
+    mask_BT: Tensor,
+    eps: float,
+    statistics: Statistics | None,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (x - mean) / sqrt(variance + eps), (B, T, D) in `dtype`, and both statistics (D,).
+
+    Args:
+        frames_BTD: x, floating point; finite also in the padding.
+        mask_BT: bool, True for a real frame.
+        eps: added to the variance.
+        statistics: mean and variance; None: those of the real frames of this batch.
+        dtype: of the outcome.
+    """
+    exact = torch.promote_types(frames_BTD.dtype, torch.float32)
+    if statistics is None:
+        x_ND = frames_BTD.to(exact).flatten(end_dim=1)
+        statistics = row_statistics(x_ND, mask_BT.flatten().to(exact))
+    mean_D, var_D = statistics
+    rstd_D = torch.rsqrt(var_D + eps)
+    return torch.addcmul(-mean_D * rstd_D, frames_BTD, rstd_D).to(dtype), mean_D, var_D
 
 
 class InputNorm(MaskedBatchNorm):
@@ -42,24 +73,14 @@ class InputNorm(MaskedBatchNorm):
         As the module itself: in training by the mean and variance of the real rows, which also
         move the running statistics; in eval mode by the running ones.
         """
-        device = frames_BTD.device.type
-        dtype = frames_BTD.dtype
+        device, dtype = frames_BTD.device.type, frames_BTD.dtype
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
-        exact = torch.promote_types(frames_BTD.dtype, torch.float32)
-        plain = device != "cpu" or frames_BTD.requires_grad or torch.compiler.is_compiling()
-        mean_D, var_D = self.running_mean, self.running_var
-        if self.training and plain:
-            mean_D, var_D = self.statistics(frames_BTD.to(exact), mask_BT)
-        elif self.training:
-            with torch.autocast(device, enabled=False):
-                mean_D, var_D = row_statistics(frames_BTD, mask_BT.to(exact))
-            self.track(mean_D, var_D)
-        rstd_D = torch.rsqrt(var_D + self.eps)
-        shift_D = -mean_D * rstd_D
-        if plain:
-            return torch.addcmul(shift_D, frames_BTD, rstd_D).to(dtype)
-        return scaled(frames_BTD, rstd_D, shift_D, dtype)
+        statistics = None if self.training else (self.running_mean, self.running_var)
+        out_BTD, *own = unit_variance(frames_BTD, mask_BT, self.eps, statistics, dtype)
+        if self.training:
+            self.track(*own)
+        return out_BTD
 
     def affine(self, dims: Sequence[int]) -> list[Affine]:
         """Return scale and shift of each stream, given the widths of the streams."""

@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltag.layers.aggregation import expand_and_sum, weighted_sum
-from reeltag.layers.assignment import soft_assign
+from reeltag.layers.aggregation import weighted_sum
+from reeltag.layers.clusters import in_autocast_dtype
 from reeltag.layers.initialisers import scaled_linear, variance_scaling_
+from reeltag.layers.kernels import folded_nextvlad as kernel
+from reeltag.layers.kernels.dispatch import faster
 from reeltag.layers.norm import MaskedBatchNorm
 
 
@@ -23,12 +25,6 @@ class NeXtVLAD(nn.Module):
 
     Source: Lin, Xiao, Fan 2018, arXiv:1811.05014, sec. 3.1 eq. 2 to 8. As in the authors' code a
     batch norm, not a second L2 norm, ends it.
-
-    How it is computed: x1 is linear in x, so scores and attention are taken straight from x with
-    the products We Wc and We Wa; the gradient of We is summed in the cheaper of two orders
-    (`expand_and_sum`). At the published size (D 1024, E 2048, C 1024) and 24,000 frames a training
-    step then takes 166 thousand million multiply-adds in place of 271; docs/speed.md counts them.
-    Few frames (fewer than E) are computed as written above.
 
     Args:
         dim: D.
@@ -71,57 +67,10 @@ class NeXtVLAD(nn.Module):
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return (B, F * K), column f * K + k, in float32 (float64 stays)."""
-        device = frames_BTD.device.type
-        if torch.is_autocast_enabled(device):  # once, not at each of the three products
-            frames_BTD = frames_BTD.to(torch.get_autocast_dtype(device))
-        expand, compiling = self.expand.weight, torch.compiler.is_compiling()
-        many = not compiling and mask_BT.numel() >= self.expand.out_features
-        if many or torch.compiler.is_exporting():  # then the products are of constants, made once
-            weights_BTC, mass_BGK = self._weights(frames_BTD, expand, mask_BT)
-            sum_BKF = expand_and_sum(frames_BTD, expand, weights_BTC, self.groups)
-        else:
-            wide_BTE = F.linear(frames_BTD, expand)  # the bias comes in with the mass
-            weights_BTC, mass_BGK = self._weights(wide_BTE, None, mask_BT)
-            rows_BNF = wide_BTE.unflatten(-1, (self.groups, -1)).flatten(1, 2)
-            rows_BNK = weights_BTC.unflatten(-1, (self.groups, -1)).flatten(1, 2)
-            sum_BKF = weighted_sum(rows_BNK, rows_BNF)
-        sum_BKF = sum_BKF.to(mass_BGK.dtype)
-        with torch.autocast(device, enabled=False):
-            bias_GF = self.expand.bias.unflatten(0, (self.groups, -1))
-            sum_BKF = sum_BKF + mass_BGK.transpose(1, 2) @ bias_GF
-        vlad_BFK = sum_BKF.transpose(1, 2) - mass_BGK.sum(dim=1).unsqueeze(1) * self.centres_FK
+        sum_BKF, mass_BK = assigned_sums(in_autocast_dtype(frames_BTD), mask_BT, self)
+        vlad_BFK = sum_BKF.transpose(1, 2) - mass_BK.unsqueeze(1) * self.centres_FK
         vlad_BV: Tensor = self.norm(F.normalize(vlad_BFK, dim=1, eps=1e-6).flatten(start_dim=1))
         return vlad_BV
-
-    def _weights(
-        self, source_BTS: Tensor, expand_ED: Tensor | None, mask_BT: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the assignment weights (B, T, C), and their sum over frames (B, G, K).
-
-        Args:
-            source_BTS: frames (S = D) that `expand_ED` widens, or widened frames (S = E).
-            expand_ED: the widening to fold in, or None.
-            mask_BT: bool, True for a real frame.
-        """
-        norm, dtype = self.assign_norm, torch.promote_types(source_BTS.dtype, torch.float32)
-        assign, attend = self.assign.weight, self.attend.weight
-        if expand_ED is not None:
-            assign, attend = assign @ expand_ED, attend @ expand_ED
-        scores_BTC = F.linear(source_BTS, assign)
-        offset_C = F.linear(self.expand.bias, self.assign.weight).to(dtype)
-        attention_G = F.linear(self.expand.bias, self.attend.weight, self.attend.bias)
-        attention_BTG = F.linear(source_BTS, attend, attention_G).to(dtype).sigmoid()
-        attention_BTG = attention_BTG * mask_BT.unsqueeze(-1)
-        if self.training:
-            counted_BT = torch.ones_like(mask_BT) if self.count_padding else mask_BT
-            weights_BTC, mass_BGK, mean_C, var_C = soft_assign(
-                scores_BTC, attention_BTG, counted_BT.to(dtype), norm.weight, norm.bias, norm.eps
-            )
-            norm.track(mean_C + offset_C, var_C)  # batch norm takes any offset away again
-            return weights_BTC, mass_BGK
-        scores_BTGK = norm(scores_BTC.to(dtype) + offset_C).unflatten(-1, (self.groups, -1))
-        weights_BTGK = scores_BTGK.softmax(dim=-1) * attention_BTG.unsqueeze(-1)
-        return weights_BTGK.flatten(start_dim=2).to(scores_BTC.dtype), weights_BTGK.sum(dim=1)
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""
@@ -133,3 +82,27 @@ class NeXtVLAD(nn.Module):
             "centres_FK": "cluster_weights2",
             "norm": "vlad_bn",
         }
+
+
+@faster(
+    cpu=kernel.assigned_sums, cuda=kernel.assigned_sums, export=kernel.assigned_sums, autocast=True
+)
+def assigned_sums(frames_BTD: Tensor, mask_BT: Tensor, layer: NeXtVLAD) -> tuple[Tensor, Tensor]:
+    """Return sum_tg a[t, g, k] x1[t, g, f], (B, K, F), and sum_tg a[t, g, k], (B, K).
+
+    In training mode the running statistics of the layer's `assign_norm` move.
+
+    Args:
+        frames_BTD: floating point; under autocast in its dtype already.
+        mask_BT: bool, True for a real frame.
+        layer: gives the linear maps and the norm.
+    """
+    wide_BTE = layer.expand(frames_BTD)
+    counted_BT = torch.ones_like(mask_BT) if layer.count_padding else mask_BT
+    scores_BTC = layer.assign_norm(layer.assign(wide_BTE), counted_BT)
+    attention_BTG = layer.attend(wide_BTE).to(scores_BTC.dtype).sigmoid() * mask_BT.unsqueeze(-1)
+    a_BTGK = scores_BTC.unflatten(-1, (layer.groups, -1)).softmax(dim=-1)
+    a_BNK = (a_BTGK * attention_BTG.unsqueeze(-1)).flatten(1, 2)
+    wide_BNF = wide_BTE.unflatten(-1, (layer.groups, -1)).flatten(1, 2)
+    sum_BKF = weighted_sum(a_BNK.to(wide_BNF.dtype), wide_BNF)
+    return sum_BKF.to(a_BNK.dtype), a_BNK.sum(dim=1)

@@ -5,9 +5,61 @@ Shape letters: N rows of any leading shape, C channels.
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+
+from reeltag.layers.kernels import batch_norm as kernel
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.ranks import over_ranks, several_ranks
 
 ETA = 9  # of the averaging; the larger, the more the last batches count
+
+Statistics = tuple[Tensor, Tensor]  # mean (C,) and biased variance (C,)
+
+
+def row_statistics(x_NC: Tensor, mask_N: Tensor) -> Statistics:
+    """Return mean and biased variance (C,) of the rows that count, on all ranks together.
+
+    Args:
+        x_NC: float32 or float64, finite everywhere.
+        mask_N: 1 for a row that counts, else 0, in the dtype of `x_NC`.
+    """
+    count, sum_C = over_ranks(mask_N.sum(), mask_N @ x_NC)
+    mean_C = sum_C / count.clamp(min=1)
+    (square_C,) = over_ranks(mask_N @ (x_NC - mean_C).square())
+    return mean_C, square_C / count.clamp(min=1)
+
+
+def standardised(
+    x: Tensor, statistics: Statistics, weight_C: Tensor, bias_C: Tensor, eps: float
+) -> Tensor:
+    """Return weight * (x - mean) / sqrt(variance + eps) + bias, of the shape of `x` (..., C)."""
+    mean_C, var_C = statistics
+    scale_C = weight_C * torch.rsqrt(var_C + eps)
+    return torch.addcmul(bias_C - mean_C * scale_C, x, scale_C)
+
+
+def _whole_batch(x: Tensor, mask: Tensor | None, *_: object) -> bool:
+    return mask is None and not several_ranks()
+
+
+@faster(cpu=kernel.batch_norm, cuda=kernel.batch_norm, when=_whole_batch)
+def batch_norm(
+    x: Tensor, mask: Tensor | None, weight_C: Tensor, bias_C: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rows normalised by their own statistics, and these: mean and biased variance (C,).
+
+    The statistics that are returned have no gradient.
+
+    Args:
+        x: (..., C), float32 or float64, finite everywhere.
+        mask: (...) bool, the rows of which the statistics are; None for all. All are normalised.
+        weight_C: scale.
+        bias_C: shift.
+        eps: added to the variance.
+    """
+    counted = torch.ones_like(x[..., 0]) if mask is None else mask.to(x.dtype)
+    statistics = row_statistics(x.flatten(end_dim=-2), counted.flatten())
+    mean_C, var_C = statistics
+    return standardised(x, statistics, weight_C, bias_C, eps), mean_C.detach(), var_C.detach()
 
 
 class MaskedBatchNorm(nn.Module):
@@ -20,7 +72,7 @@ class MaskedBatchNorm(nn.Module):
     polynomial averaging of Shamir & Zhang 2013, arXiv:1212.1824, with eta = 9). The running
     variance is the biased one, as slim keeps it without its fused kernel (PyTorch and slim's fused
     kernel keep N / (N - 1) of it). In eval mode the running statistics are used. Statistics are
-    computed in float32 under autocast.
+    those of the batch on all ranks together, in float32 under autocast.
 
     A training batch of one single row has variance 0 and gives `bias`.
 
@@ -51,33 +103,12 @@ class MaskedBatchNorm(nn.Module):
             mask: (...) bool, the rows that count, or None for all.
         """
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        if self.training and mask is None:
-            return self._whole_batch(x)
-        mean, var = self.running_mean, self.running_var
-        if self.training and mask is not None:
-            mean, var = self.statistics(x, mask)
-        scale = self.weight * torch.rsqrt(var + self.eps)
-        return torch.addcmul(self.bias - mean * scale, x, scale)
-
-    def _whole_batch(self, x: Tensor) -> Tensor:
-        """Normalise by the statistics of all rows; PyTorch's own kernel is the fastest."""
-        normed, mean, rstd = torch.native_batch_norm(
-            x.flatten(end_dim=-2), self.weight, self.bias, None, None, True, 0.0, self.eps
-        )
-        self.track(mean, (rstd**-2 - self.eps).clamp(min=0))
-        contiguous: Tensor = _ContiguousGradient.apply(normed)
-        return contiguous.view_as(x)
-
-    def statistics(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and biased variance (C,) of the real rows; move the running ones."""
-        rows_NC = x.flatten(end_dim=-2)
-        mask_N = mask.flatten().to(x.dtype)
-        count = mask_N.sum().clamp(min=1)
-        with torch.autocast(x.device.type, enabled=False):
-            mean = mask_N @ rows_NC / count
-            var = mask_N @ (rows_NC - mean).square() / count
-        self.track(mean, var)
-        return mean, var
+        if not self.training:
+            statistics = self.running_mean, self.running_var
+            return standardised(x, statistics, self.weight, self.bias, self.eps)
+        normed, mean_C, var_C = batch_norm(x, mask, self.weight, self.bias, self.eps)
+        self.track(mean_C, var_C)
+        return normed
 
     @torch.no_grad()
     def track(self, mean: Tensor, var: Tensor) -> None:
@@ -91,15 +122,3 @@ class MaskedBatchNorm(nn.Module):
     def settle(self) -> None:
         """Let the running statistics be those of a long training: each batch has `momentum`."""
         self.num_batches.fill_((ETA + 1) / self.momentum)
-
-
-class _ContiguousGradient(torch.autograd.Function):
-    """The identity; PyTorch's kernel is eight times as slow for a gradient that is a slice."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
-        return gradients[0].contiguous()

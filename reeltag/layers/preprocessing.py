@@ -6,7 +6,7 @@
 Shape letters: B videos, T frames (padded), D widths of all streams together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.core.errors import ConfigError
+from reeltag.layers.kernels import blockwise
+from reeltag.layers.kernels.dispatch import faster
 
 SCALE, OFFSET = 4 / 255, 4 / 512 - 2  # the step uses 255, the half-step bias 512, as released
 SAMSUNG_SCALE, SAMSUNG_OFFSET = 1 / 64, -2.0  # of their frame-level networks
 SHIFT, FLOOR = 4 / 512, 1e-4  # of NeXtVLAD's reverse whitening
 SMALLEST_NORM = 1e-6  # TensorFlow floors the squared norm at 1e-12
-CHUNK = 4  # videos at a time on CPU, so that a frame stays in the cache from code to feature
 
 
 def dequantise(codes: Tensor) -> Tensor:
@@ -108,16 +109,8 @@ class Preprocessing(nn.Module):
             dtype: of the result; None is float32, under autocast its dtype, which saves the model
                 a cast. Rounding to bfloat16 is finer than the steps of the code.
         """
-        device = frames_BTD.device.type
-        dtype = dtype or working_dtype(device)
-        whole = device != "cpu" or frames_BTD.dtype != torch.uint8
-        if whole or torch.compiler.is_compiling():
-            return self.normalise(self.features(frames_BTD), mask_BT).to(dtype)
-        out_BTD = torch.empty(frames_BTD.shape, dtype=dtype)
-        for start in range(0, len(out_BTD), CHUNK):
-            part = slice(start, start + CHUNK)
-            out_BTD[part] = self.normalise(self.features(frames_BTD[part]), mask_BT[part])
-        return out_BTD
+        dtype = dtype or working_dtype(frames_BTD.device.type)
+        return prepared(frames_BTD, mask_BT, dtype, self.features, self.normalise)
 
     def features(self, frames_BTD: Tensor) -> Tensor:
         """Return the first stage: (B, T, D) float32, dequantised and with the whitening reversed.
@@ -151,6 +144,22 @@ class Preprocessing(nn.Module):
         widths = self.dims if self.config.normalise == "streams" else (x_BTD.shape[-1],)
         parts = [_unit(part, mask_BT) for part in x_BTD.split(widths, dim=-1)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def _of_codes(frames_BTD: Tensor, *_: object) -> bool:
+    return frames_BTD.dtype == torch.uint8
+
+
+@faster(cpu=blockwise.prepared, when=_of_codes, autocast=True)
+def prepared(
+    frames_BTD: Tensor,
+    mask_BT: Tensor,
+    dtype: torch.dtype,
+    features: Callable[[Tensor], Tensor],
+    normalise: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Return both stages of `Preprocessing` after one another, (B, T, D) in `dtype`."""
+    return normalise(features(frames_BTD), mask_BT).to(dtype)
 
 
 def working_dtype(device: str) -> torch.dtype:

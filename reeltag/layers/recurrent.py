@@ -1,22 +1,19 @@
 """LSTM and GRU over real frames: TensorFlow's cells, in either direction, one or several layers.
 
 Shape letters: B videos, T frames (padded), D input size, H hidden units, L layers, S = 2 parts of
-an LSTM state (cell c, then output h), N real frames in the order of reading.
+an LSTM state (cell c, then output h), G = 4 H gates of an LSTM or 2 H of a GRU, K = D + H.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch._higher_order_ops.scan import scan_op  # only in torch.export; a prototype, they say
 
 from reeltag.layers.initialisers import xavier_linear
-from reeltag.layers.recurrent_gru import gru_steps
-from reeltag.layers.recurrent_lstm import lstm_steps
-from reeltag.layers.recurrent_packing import packing_of
-
-State = tuple[Tensor, ...]
+from reeltag.layers.kernels import packed, scanned
+from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.kernels.packed import State, Weights
+from reeltag.layers.kernels.scanned import Step
 
 
 class LSTM(nn.Module):
@@ -56,31 +53,15 @@ class LSTM(nn.Module):
         where a video has no frame.
 
         Args:
-            x_BTD: floating point; what stands in the padding does not matter.
+            x_BTD: floating point; what is in the padding does not matter.
             mask_BT: bool, True for a real frame.
         """
-        if torch.compiler.is_exporting():
-            return self._scanned(x_BTD, mask_BT)
-        packing, states = packing_of(mask_BT, reverse=self.reverse), []
-        dtype = _dtype(x_BTD, next(self.parameters()))
-        x_ND = packing.pack(x_BTD.to(dtype))
-        for kernel in _linears(self.kernels):
-            bias_G = kernel.bias + self.forget
-            x_ND, *state = lstm_steps(x_ND, kernel.weight.to(dtype), bias_G.to(dtype), packing)
-            states.append(torch.stack([packing.restore(part) for part in state], dim=1))
-        return packing.unpack(x_ND), torch.stack(states, dim=1)
-
-    def _scanned(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        states = []
-        for kernel in _linears(self.kernels):
-            input_GD, state_GH = kernel.weight.split([x_BTD.shape[-1], self.hidden], dim=1)
-            given_BTG = x_BTD @ input_GD.T + kernel.bias + self.forget
-            shape = x_BTD.shape[0], self.hidden
-            zeros = x_BTD.new_zeros(shape), x_BTD.new_zeros(shape)  # ONNX wants no shared memory
-            cell = _Cell(_lstm_cell, [state_GH], reverse=self.reverse)
-            state, x_BTD = cell.scan(zeros, given_BTG, mask_BT)
-            states.append(torch.stack(state, dim=1))
-        return x_BTD * mask_BT.unsqueeze(-1), torch.stack(states, dim=1)
+        dtype = _dtype(x_BTD, self.kernels)
+        layers = [
+            (kernel.weight.to(dtype), (kernel.bias + self.forget).to(dtype))
+            for kernel in _linears(self.kernels)
+        ]
+        return read_by_lstm(x_BTD.to(dtype), mask_BT, layers, self.reverse)
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where a checkpoint keeps each part, below the scope of the cells."""
@@ -95,7 +76,7 @@ class GRU(nn.Module):
 
     States begin with 0; a video's state stays what it was after its last real frame. Source: Cho et
     al. 2014, as TensorFlow 1's GRUCell under dynamic_rnn: the reset gate is applied before the
-    product (PyTorch's after it), the gates start with bias 1.
+    product (PyTorch's and cuDNN's after it), the gates start with bias 1.
 
     Args:
         input_size: D.
@@ -116,52 +97,122 @@ class GRU(nn.Module):
             nn.init.ones_(gate.bias)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outputs (B, T, H) of the top layer and the last states (B, L, H).
-
-        Outputs are in the autocast dtype, 0 in the padding; states in float32 (float64 stays), 0
-        where a video has no frame.
-
-        Args:
-            x_BTD: floating point; what stands in the padding does not matter.
-            mask_BT: bool, True for a real frame.
-        """
-        if torch.compiler.is_exporting():
-            return self._scanned(x_BTD, mask_BT)
-        packing, states = packing_of(mask_BT, reverse=self.reverse), []
-        dtype = _dtype(x_BTD, next(self.parameters()))
-        x_ND = packing.pack(x_BTD.to(dtype))
-        for gate, candidate in self._cells():
-            x_ND, h_BH = gru_steps(
-                x_ND,
-                (gate.weight.to(dtype), candidate.weight.to(dtype)),
-                (gate.bias.to(dtype), candidate.bias.to(dtype)),
-                packing,
-            )
-            states.append(packing.restore(h_BH))
-        return packing.unpack(x_ND), torch.stack(states, dim=1)
-
-    def _scanned(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        states = []
-        for gate, candidate in self._cells():
-            sizes = [x_BTD.shape[-1], self.hidden]
-            gate_GD, gate_GH = gate.weight.split(sizes, dim=1)
-            new_HD, new_HH = candidate.weight.split(sizes, dim=1)
-
-            given = torch.cat(
-                [x_BTD @ gate_GD.T + gate.bias, x_BTD @ new_HD.T + candidate.bias], dim=-1
-            )
-            zeros = (x_BTD.new_zeros(x_BTD.shape[0], self.hidden),)
-            cell = _Cell(_gru_cell, [gate_GH, new_HH], reverse=self.reverse)
-            state, x_BTD = cell.scan(zeros, given, mask_BT)
-            states.append(state[0])
-        return x_BTD * mask_BT.unsqueeze(-1), torch.stack(states, dim=1)
-
-    def _cells(self) -> Iterator[tuple[nn.Linear, nn.Linear]]:
-        return zip(_linears(self.gates), _linears(self.candidates), strict=True)
+        """Return outputs (B, T, H) of the top layer and the last states (B, L, H); as `LSTM`'s."""
+        dtype = _dtype(x_BTD, self.gates)
+        layers = [
+            tuple(x.to(dtype) for x in (gate.weight, gate.bias, candidate.weight, candidate.bias))
+            for gate, candidate in zip(_linears(self.gates), _linears(self.candidates), strict=True)
+        ]
+        outputs_BTH, states_BL1H = read_by_gru(x_BTD.to(dtype), mask_BT, layers, self.reverse)
+        return outputs_BTH, states_BL1H.squeeze(2)
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where a checkpoint keeps each part, below the scope of the cells."""
         return _names(self, {"gates": "gru_cell/gates", "candidates": "gru_cell/candidate"})
+
+
+@faster(cpu=packed.lstm, cuda=packed.cudnn_lstm, compile=packed.lstm)
+def read_by_lstm(
+    x_BTD: Tensor, mask_BT: Tensor, layers: Sequence[Weights], reverse: bool
+) -> tuple[Tensor, Tensor]:
+    """Return what `LSTM.forward` returns.
+
+    Args:
+        x_BTD: in the dtype of products.
+        mask_BT: bool, True for a real frame.
+        layers: weight (G, K) and bias (G,), the forget bias added, of each layer, in that dtype.
+        reverse: read from the last frame to the first.
+    """
+    return _read(lstm_cell, 2, x_BTD, mask_BT, layers, reverse)
+
+
+@faster(cpu=packed.gru, cuda=packed.gru, compile=packed.gru)
+def read_by_gru(
+    x_BTD: Tensor, mask_BT: Tensor, layers: Sequence[Weights], reverse: bool
+) -> tuple[Tensor, Tensor]:
+    """Return what `GRU.forward` returns, states (B, L, 1, H).
+
+    Args: as `read_by_lstm`, but `layers`: weight and bias of the gates, (G, K) and (G,), and of the
+        candidate, (H, K) and (H,).
+    """
+    return _read(gru_cell, 1, x_BTD, mask_BT, layers, reverse)
+
+
+def lstm_cell(state: State, given_BG: Tensor, weight_GH: Tensor) -> State:
+    """Return the next c and h (B, H), given what the input adds to the gates."""
+    c_BH, h_BH = state
+    gates_BG = given_BG + h_BH.to(given_BG.dtype) @ weight_GH.T
+    i, j, f, o = gates_BG.to(c_BH.dtype).chunk(4, dim=-1)
+    c_BH = f.sigmoid() * c_BH + i.sigmoid() * j.tanh()
+    return c_BH, o.sigmoid() * c_BH.tanh()
+
+
+def gru_cell(state: State, given: Tensor, gate_GH: Tensor, candidate_HH: Tensor) -> State:
+    """Return the next h (B, H), given what the input adds to gates and candidate."""
+    (h_BH,), width = state, len(gate_GH)
+    gates_BG = given[:, :width] + h_BH.to(given.dtype) @ gate_GH.T
+    r_BH, u_BH = gates_BG.to(h_BH.dtype).sigmoid().chunk(2, dim=-1)
+    new_BH = given[:, width:] + (r_BH * h_BH).to(given.dtype) @ candidate_HH.T
+    return (u_BH * h_BH + (1 - u_BH) * new_BH.to(h_BH.dtype).tanh(),)
+
+
+def _read(
+    cell: Callable[..., State],
+    parts: int,
+    x_BTD: Tensor,
+    mask_BT: Tensor,
+    layers: Sequence[Weights],
+    reverse: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return outputs (B, T, H) of the top layer and the last states (B, L, parts, H).
+
+    Where there is no frame the state is copied, before the first as after the last, so reading
+    backwards needs no more than the reversed axis.
+    """
+    batch, states = x_BTD.shape[0], []
+    exact = torch.promote_types(x_BTD.dtype, torch.float32)
+
+    def step(*inputs: Tensor) -> list[Tensor]:
+        """Return the next state and the output of one step, all inputs in a row."""
+        old, (given_BG, real_B1) = inputs[:parts], inputs[parts : parts + 2]
+        pairs = zip(cell(old, given_BG, *inputs[parts + 2 :]), old, strict=True)
+        new = [torch.where(real_B1, *pair) for pair in pairs]
+        return [*new, new[-1].clone()]
+
+    for weights in layers:
+        dim = x_BTD.shape[-1]
+        products = list(zip(weights[::2], weights[1::2], strict=True))
+        given_BTG = torch.cat([x_BTD @ w_GK[:, :dim].T + b_G for w_GK, b_G in products], dim=-1)
+        inputs = [given_BTG.transpose(0, 1), mask_BT.T.unsqueeze(-1)]
+        inputs = [x.flip(0) for x in inputs] if reverse else inputs
+        size = batch, weights[0].shape[1] - dim
+        zeros = [x_BTD.new_zeros(size, dtype=exact) for _ in range(parts)]  # not shared, for ONNX
+        of_state = [w_GK[:, dim:] for w_GK, _ in products]
+        *last, outputs_TBH = loop(inputs[0], inputs[1], zeros, of_state, step)
+        outputs_TBH = outputs_TBH.flip(0) if reverse else outputs_TBH
+        states.append(torch.stack(last, dim=1))
+        x_BTD = outputs_TBH.transpose(0, 1).to(x_BTD.dtype)
+    return x_BTD * mask_BT.unsqueeze(-1), torch.stack(states, dim=1)
+
+
+@faster(export=scanned.scan, when=scanned.has_scan)
+def loop(
+    given_TBG: Tensor, real_TB1: Tensor, state: list[Tensor], weights: list[Tensor], step: Step
+) -> list[Tensor]:
+    """Return the last state and the outputs (T, B, H) of `step`, taken once a frame.
+
+    Args:
+        given_TBG: what each frame adds.
+        real_TB1: bool, whether a video has that frame.
+        state: before the first step, (B, H) each.
+        weights: of the state.
+        step: (*state, given, real, *weights) -> the next state, and an output.
+    """
+    outputs = []
+    for given_BG, real_B1 in zip(given_TBG, real_TB1, strict=True):
+        *state, output_BH = step(*state, given_BG, real_B1, *weights)
+        outputs.append(output_BH)
+    return [*state, torch.stack(outputs) if outputs else given_TBG.new_zeros(0, *state[0].shape)]
 
 
 class Bidirectional(nn.Module):
@@ -195,62 +246,11 @@ def _linears(layers: Iterable[nn.Module]) -> list[nn.Linear]:
     return [layer for layer in layers if isinstance(layer, nn.Linear)]
 
 
-def _dtype(x: Tensor, weight: Tensor) -> torch.dtype:
-    """Return the dtype of products: that of autocast where it is on."""
+def _dtype(x: Tensor, layers: nn.Module) -> torch.dtype:
+    """Return the dtype of products: that of autocast where it is on, else that of the weights."""
     device = x.device.type
     on = torch.is_autocast_enabled(device)
-    return torch.get_autocast_dtype(device) if on else weight.dtype
-
-
-def _lstm_cell(state: State, given_BG: Tensor, weight_GH: Tensor) -> State:
-    c_BH, h_BH = state
-    i, j, f, o = (given_BG + h_BH @ weight_GH.T).chunk(4, dim=-1)
-    c_BH = f.sigmoid() * c_BH + i.sigmoid() * j.tanh()
-    return c_BH, o.sigmoid() * c_BH.tanh()
-
-
-def _gru_cell(state: State, given: Tensor, gate_GH: Tensor, candidate_HH: Tensor) -> State:
-    (h_BH,), width = state, len(gate_GH)
-    r_BH, u_BH = (given[:, :width] + h_BH @ gate_GH.T).sigmoid().chunk(2, dim=-1)
-    new_BH = (given[:, width:] + (r_BH * h_BH) @ candidate_HH.T).tanh()
-    return (u_BH * h_BH + (1 - u_BH) * new_BH,)
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """A cell as the body of a loop in an exported graph, with its weights on the state side.
-
-    The operator is called without its public face, `scan`, which compiles the body, remembers that
-    for the next layer, and then fixes the batch size.
-    """
-
-    step: Callable[..., State]
-    weights: list[Tensor]
-    reverse: bool
-
-    def scan(self, state: State, given_BTG: Tensor, mask_BT: Tensor) -> tuple[State, Tensor]:
-        """Return the last states and the outputs (B, T, H).
-
-        Where there is no frame the state is copied, before the first as after the last, so reading
-        backwards needs no more than the reversed axis.
-        """
-        inputs = [given_BTG.transpose(0, 1), mask_BT.T.unsqueeze(-1)]
-        inputs = [x.flip(0) for x in inputs] if self.reverse else inputs
-        *last, outputs_TBH = scan_op(self.masked, list(state), inputs, tuple(self.weights))
-        outputs_TBH = outputs_TBH.flip(0) if self.reverse else outputs_TBH
-        return tuple(last), outputs_TBH.transpose(0, 1)
-
-    def masked(self, *inputs: Tensor) -> list[Tensor]:
-        """Return the next state and the output of one step, all inputs in a row."""
-        size = len(inputs) - 2 - len(self.weights)
-        old, (given_BG, real_B1), weights = (
-            inputs[:size],
-            inputs[size : size + 2],
-            inputs[size + 2 :],
-        )
-        pairs = zip(self.step(old, given_BG, *weights), old, strict=True)
-        new = [torch.where(real_B1, *pair) for pair in pairs]
-        return [*new, new[-1].clone()]
+    return torch.get_autocast_dtype(device) if on else next(layers.parameters()).dtype
 
 
 def _names(layers: nn.Module, scopes: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from reeltag.layers.cluster_sums import normalised_sums
+from reeltag.layers.aggregation import normalised_sums
 from reeltag.layers.clusters import SoftClusters, in_autocast_dtype
 from reeltag.layers.input_norm import Affine
 

@@ -6,10 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from reeltag.layers import blockwise
-from reeltag.layers.bag_of_frames import BagOfFrames, GatedBagOfWords, SoftBagOfWords
-from reeltag.layers.word_counts import soft_counts
-from reeltag.layers.word_maximum import normalised_maximum
+from reeltag.layers.assignment import soft_counts
+from reeltag.layers.bag_of_frames import (
+    BagOfFrames,
+    GatedBagOfWords,
+    SoftBagOfWords,
+    normalised_maximum,
+)
+from reeltag.layers.kernels import blockwise
 
 LENGTHS = (5, 3, 1)
 MASK = torch.arange(5) < torch.tensor(LENGTHS).unsqueeze(-1)
@@ -102,7 +106,7 @@ def test_a_video_without_frames_gives_zero(layer: Callable[[int, int], torch.nn.
 def counts(fixed: bool, scores: Tensor, gamma: Tensor, beta: Tensor) -> list[Tensor]:
     statistics = (torch.full((6,), 0.5).double(), torch.full((6,), 2.0).double())
     given = statistics if fixed else None
-    both = soft_counts(scores, MASK.double(), gamma, beta, 1e-3, given, maximum=True)[:2]
+    both = soft_counts(scores, MASK.double(), gamma, beta, 1e-3, given, True)[:2]
     return [*both, normalised_maximum(scores, MASK.double(), gamma, beta, 1e-3, given)[0]]
 
 

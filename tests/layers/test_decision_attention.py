@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from reeltag.layers import decision_attention
 from reeltag.layers.decision_attention import DecisionAttention, decision_pool
+from reeltag.layers.kernels import decision_pool as kernel
 
 MASK = torch.arange(5) < torch.tensor([[5], [3], [1]])
 HEADS, CLASSES = 2, 3
@@ -57,7 +57,7 @@ def test_few_videos_at_a_time_give_the_same(
     ]
     results = []
     for together in (2**20, 2 * 5 * HEADS * CLASSES):
-        monkeypatch.setattr(decision_attention, "TOGETHER_CPU", together)
+        monkeypatch.setattr(kernel, "TOGETHER_CPU", together)
         logits = decision_pool(scores[0], scores[1], MASK, HEADS)
         results.append((logits, *torch.autograd.grad(logits.square().sum(), scores)))
     torch.testing.assert_close(results[0], results[1])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from reeltag.layers import mixture
-from reeltag.layers.mixture import mixture_logits
+from reeltag.layers.experts import mixture_logits
+from reeltag.layers.kernels import mixture_logits as kernel
 
 
 def scores(rng: torch.Generator, *, videos: int = 3, experts: int = 2) -> tuple[Tensor, Tensor]:
@@ -30,7 +30,7 @@ def test_it_is_the_logit_of_the_mixed_probability(experts: int, rng: torch.Gener
 def test_gradients_are_those_of_the_formula(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mixture, "CACHE", 13)  # so that videos go one by one
+    monkeypatch.setattr(kernel, "CACHE", 13)  # so that videos go one by one
     inputs = tuple(part.requires_grad_() for part in scores(rng))
     assert torch.autograd.gradcheck(mixture_logits, inputs)
 

@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltag.layers.aggregation import expand_and_sum, weighted_sum
+from reeltag.layers.aggregation import weighted_sum
 from reeltag.layers.assignment import soft_assign
+from reeltag.layers.kernels.frame_sums import expand_and_sum
 from reeltag.layers.nextvlad import NeXtVLAD
 
 MASK = torch.arange(4) < torch.tensor([[4], [2], [1]])
@@ -115,14 +116,14 @@ def test_groups_that_do_not_divide_are_refused() -> None:
 def test_the_handmade_gradients_are_right(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reeltag.layers.assignment.CACHE", 24)  # one video at a time
+    monkeypatch.setattr("reeltag.layers.kernels.soft_assign.CACHE", 24)  # one video at a time
     scores = torch.randn(3, 4, 6, generator=rng).double().requires_grad_()
     attention = (torch.rand(3, 4, 2, generator=rng).double() * MASK.unsqueeze(-1)).requires_grad_()
     gamma, beta = (torch.rand(6, generator=rng).double().requires_grad_() for _ in range(2))
 
     def weights_and_mass(*inputs: Tensor) -> tuple[Tensor, Tensor]:
         weights, mass, _, _ = soft_assign(
-            inputs[0], inputs[1], MASK.double(), inputs[2], inputs[3], 1e-3
+            inputs[0], inputs[1], MASK.double(), inputs[2], inputs[3], 1e-3, None
         )
         return weights, mass
 
@@ -142,9 +143,10 @@ def test_how_many_videos_are_taken_at_a_time_changes_nothing(
         torch.ones(6),
         torch.zeros(6),
         1e-3,
+        None,
     )
     expected = soft_assign(*arguments)
-    monkeypatch.setattr("reeltag.layers.assignment.CACHE", cache)
+    monkeypatch.setattr("reeltag.layers.kernels.soft_assign.CACHE", cache)
     torch.testing.assert_close(soft_assign(*arguments), expected)
 
 
@@ -153,7 +155,7 @@ def test_how_many_videos_are_taken_at_a_time_changes_nothing(
 def test_both_orders_of_summing_give_the_gradient(
     num_frames: int, with_frames: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reeltag.layers.aggregation.TOGETHER", 2)
+    monkeypatch.setattr("reeltag.layers.kernels.frame_sums.TOGETHER", 2)
     x, weights, expand = (
         torch.randn(*shape, generator=rng, dtype=torch.float64).requires_grad_()
         for shape in ((3, num_frames, 6), (3, num_frames, 2), (10, 6))

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from reeltag.layers import recurrent_product
+from reeltag.layers.kernels import laid_out_product
+from reeltag.layers.kernels.packing import packing_of
 from reeltag.layers.recurrent import GRU, LSTM, Bidirectional, bidirectional
-from reeltag.layers.recurrent_packing import packing_of
 from tests.layers.recurrent_loops import loops
 
 LENGTHS = (3, 5, 1, 0, 5)
@@ -74,7 +74,7 @@ def test_without_a_gradient_chunks_give_the_same(
 ) -> None:
     layer, frames = made(cell, reverse=reverse), torch.randn(5, 5, 3, generator=rng).double()
     expected = layer(frames, MASK)
-    monkeypatch.setattr(recurrent_product, "CHUNK", 4)
+    monkeypatch.setattr(laid_out_product, "CHUNK", 4)
     with torch.no_grad():
         torch.testing.assert_close(layer(frames, MASK), expected, rtol=1e-12, atol=1e-14)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reeltag.layers.cluster_sums import normalised_sums, plain_normalised_sums
+from reeltag.layers.aggregation import normalised_sums
 from reeltag.layers.vlad import Kind, NetVLAD
 
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
@@ -48,7 +48,7 @@ def test_the_step_written_by_hand_has_the_gradients_of_its_definition(
     operands[1][2], operands[2][2] = 0, 0  # a video without frames
     cotangent = torch.randn(3, 12, generator=rng).double()
     found = []
-    for function in (normalised_sums, plain_normalised_sums):
+    for function in (normalised_sums, normalised_sums.plain):
         leaves = [operand.clone().requires_grad_() for operand in operands]
         out = function(*leaves)
         found.append([out, *torch.autograd.grad((out * cotangent).sum(), leaves)])

@@ -4,16 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from reeltag.layers import wide_linear
+from reeltag.layers.kernels import wide_product
+from reeltag.layers.wide_linear import WideLinear
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_tiles_under_autocast_are_a_linear_layer(
     bias: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wide_linear, "WIDE", 1)
-    monkeypatch.setattr(wide_linear, "TILE", 15)  # 5 of 3 outputs at a time
-    layer, x = wide_linear.WideLinear(17, 3, bias=bias), torch.randn(4, 17, generator=rng)
+    monkeypatch.setattr(wide_product, "WIDE", 1)
+    monkeypatch.setattr(wide_product, "TILE", 15)  # 5 of 3 outputs at a time
+    layer, x = WideLinear(17, 3, bias=bias), torch.randn(4, 17, generator=rng)
     plain = nn.Linear(17, 3, bias=bias)
     plain.load_state_dict(layer.state_dict())
     found = []
@@ -28,6 +29,6 @@ def test_tiles_under_autocast_are_a_linear_layer(
 
 
 def test_without_autocast_it_is_exactly_that(rng: torch.Generator) -> None:
-    layer, x = wide_linear.WideLinear(17, 3), torch.randn(4, 17, generator=rng)
+    layer, x = WideLinear(17, 3), torch.randn(4, 17, generator=rng)
     expected = x @ layer.weight.T + layer.bias
     torch.testing.assert_close(layer(x), expected)

@@ -16,7 +16,7 @@ from reeltag.layers.bag_of_frames import BagOfFrames, masked_max
 from reeltag.layers.gating import BottleneckGate
 from reeltag.layers.mixture_gate import InputMixture
 from reeltag.layers.nextvlad import NeXtVLAD
-from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.norm import MaskedBatchNorm, row_statistics
 from reeltag.layers.pooling import masked_mean
 
 
@@ -39,7 +39,9 @@ class PytorchNorm(MaskedBatchNorm):
         mean, var = self.running_mean, self.running_var
         if self.training:
             self.rows = x.numel() // x.shape[-1]
-            mean, var = self.statistics(x, torch.ones(x.shape[:-1], dtype=torch.bool))
+            rows = x.flatten(end_dim=-2)
+            mean, var = row_statistics(rows, rows.new_ones(len(rows)))
+            self.track(mean, var)
         scale = self.weight * torch.rsqrt(var + self.eps)
         return scale, self.bias - mean * scale
 

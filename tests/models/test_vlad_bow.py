@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError
-from reeltag.models import vlad_bow
-from reeltag.models.vlad_bow import TINY, soft_counts
+from reeltag.layers.kernels import power_counts as kernel
+from reeltag.models.vlad_bow import TINY, power_counts
 
 MASK = torch.arange(4) < torch.tensor([[4], [2], [0]])
 
@@ -22,30 +22,32 @@ def test_counts_are_their_formula_written_as_loops(power: float, rng: torch.Gene
             total = sum(z.exp() for z in raised)
             for k in range(5):
                 expected[b, k] += raised[k].exp() / total
-    found = soft_counts(scores, torch.tensor(power, dtype=torch.float64), MASK)
+    found = power_counts(scores, torch.tensor(power, dtype=torch.float64), MASK.double())
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_at_the_start_it_is_the_authors_third_power(rng: torch.Generator) -> None:
     scores = torch.randn(3, 4, 5, generator=rng).double()
     expected = ((scores**3).softmax(dim=-1) * MASK.unsqueeze(-1)).sum(dim=1)
-    torch.testing.assert_close(soft_counts(scores, torch.tensor(3.0).double(), MASK), expected)
+    torch.testing.assert_close(
+        power_counts(scores, torch.tensor(3.0).double(), MASK.double()), expected
+    )
 
 
 def test_gradients_are_those_of_finite_differences(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vlad_bow, "CPU_SCORES", 40)  # two videos at a time
+    monkeypatch.setattr(kernel, "CPU_SCORES", 40)  # two videos at a time
     scores = torch.randn(3, 4, 5, generator=rng).double().requires_grad_()
     power = torch.tensor(2.6).double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda s, p: soft_counts(s, p, MASK), (scores, power))
+    assert torch.autograd.gradcheck(lambda s, p: power_counts(s, p, MASK.double()), (scores, power))
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-20, 1e4, 1e30])
 def test_counts_and_gradients_are_finite_whatever_the_scores(size: float) -> None:
     scores = (size * torch.tensor([[[1.0, -1.0, 0.5]] * 4] * 3)).requires_grad_()
     power = torch.tensor(8.0, requires_grad=True)
-    counts = soft_counts(scores, power, MASK)
+    counts = power_counts(scores, power, MASK.float())
     torch.testing.assert_close(counts.sum(dim=1), MASK.sum(dim=1).float())
     (counts * torch.arange(3)).sum().backward()
     assert scores.grad is not None and scores.grad.isfinite().all()

@@ -1,18 +1,20 @@
 """The GRU recurrence over packed frames, forward and backward; TensorFlow 1's cell.
 
 The reset gate is applied before the product, so a step holds two: gates, then candidate. The rest
-is as in `recurrent_lstm`.
+is as in `lstm_steps`.
 
-Shape letters: N real frames in the order of reading (`recurrent_packing`), n of one step, B videos,
+Shape letters: N real frames in the order of reading (`packing`), n of one step, B videos,
 D input size, H hidden units, G = 2 H gates, K = D + H input and state side by side.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
-from reeltag.layers.recurrent_packing import Packing
-from reeltag.layers.recurrent_product import (
+from reeltag.layers.kernels.dispatch import Context
+from reeltag.layers.kernels.laid_out_product import (
     CHUNK,
     Product,
     bias_gradient,
@@ -23,14 +25,10 @@ from reeltag.layers.recurrent_product import (
     through_tanh_,
     weight_gradient,
 )
+from reeltag.layers.kernels.packing import Packing
 
 
-def gru_steps(
-    x_ND: Tensor,
-    kernels: tuple[Tensor, Tensor],
-    biases: tuple[Tensor, Tensor],
-    packing: Packing,
-) -> tuple[Tensor, Tensor]:
+def gru_steps(x_ND: Tensor, weights: Sequence[Tensor], packing: Packing) -> tuple[Tensor, Tensor]:
     """Return outputs (N, H) of one layer, and the state (B, H) after each video's last frame.
 
     The states are in the order of the packing, longest video first. Without autograd no
@@ -38,21 +36,18 @@ def gru_steps(
 
     Args:
         x_ND: input.
-        kernels: of the gates, reset and then update, (G, K), and of the candidate (H, K); of the
-            dtype of the input.
-        biases: of the same, (G,) and (H,).
+        weights: kernel (G, K) and bias (G,) of the gates, reset and then update, kernel (H, K) and
+            bias (H,) of the candidate; of the dtype of the input.
         packing: of the frames.
     """
-    out: tuple[Tensor, Tensor] = _GRUSteps.apply(
-        x_ND, kernels[0], biases[0], kernels[1], biases[1], packing, torch.is_grad_enabled()
-    )
+    out: tuple[Tensor, Tensor] = _GRUSteps.apply(x_ND, *weights, packing, torch.is_grad_enabled())
     return out
 
 
 class _GRUSteps(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Context,
         x_ND: Tensor,
         gate_GK: Tensor,
         gate_G: Tensor,
@@ -96,32 +91,32 @@ class _GRUSteps(torch.autograd.Function):
                     gates_NG[rows] = active
                     new_NH[rows] = new
         if keep:
-            ctx.packing = packing  # type: ignore[attr-defined]
+            ctx.rest = packing
             ctx.save_for_backward(x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH)
         ctx.set_materialize_grads(False)
         return h_NH, h_BH
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH = ctx.saved_tensors  # type: ignore[attr-defined]
-        packing: Packing = ctx.packing  # type: ignore[attr-defined]
+    def backward(ctx: Context, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        x_ND, gate_GK, candidate_HK, gates_NG, new_NH, h_NH = ctx.saved_tensors
+        packing: Packing = ctx.rest
         size, dim = h_NH.shape[1], x_ND.shape[1]
         before_MH = h_NH.index_select(0, packing.earlier())
-        dgates_NG, dnew_NH = gate_gradients(
+        dgates_NG, dnew_NH = _gate_gradients(
             packing, (gate_GK, candidate_HK), (gates_NG, new_NH, before_MH), gradients
         )
         dx_ND = dgate_GK = dcandidate_HK = None
-        if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[0]:
             rows = min(CHUNK, len(x_ND))
             dx_ND, through_new_ND = (
                 Product(weight[:, :dim].contiguous().T, rows).of_all(gradient)
                 for weight, gradient in ((gate_GK, dgates_NG), (candidate_HK, dnew_NH))
             )
             dx_ND += through_new_ND
-        if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[1]:
             dgate_GK = weight_gradient(dgates_NG, x_ND, before_MH)
-        if ctx.needs_input_grad[3]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[3]:
             first = len(x_ND) - len(before_MH)
             reset_MH = before_MH.mul_(gates_NG[first:, :size])
             dcandidate_HK = weight_gradient(dnew_NH, x_ND, reset_MH)
@@ -129,7 +124,7 @@ class _GRUSteps(torch.autograd.Function):
         return dx_ND, dgate_GK, dbiases[0], dcandidate_HK, dbiases[1], None, None
 
 
-def gate_gradients(
+def _gate_gradients(
     packing: Packing,
     weights: tuple[Tensor, Tensor],
     kept: tuple[Tensor, Tensor, Tensor],
@@ -137,12 +132,9 @@ def gate_gradients(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients (N, G), (N, H) of what goes into gates and candidate.
 
-    Args:
-        packing: as in the forward pass.
-        weights: of the gates (G, K) and of the candidate (H, K).
-        kept: activated gates (N, G), candidates (N, H), and the states before each row that is not
-            a first frame.
-        gradients: of the outputs (N, H) and of the last states (B, H), or None for 0.
+    Args: as in the forward pass; then what it kept: activated gates (N, G), candidates (N, H), and
+        the states before each row that is not a first frame; and the gradients of the outputs
+        (N, H) and of the last states (B, H), or None for 0.
     """
     gates_NG, new_NH, before_MH = kept
     videos, size, blocks = packing.shape[0], new_NH.shape[1], packing.blocks()

@@ -1,73 +1,42 @@
 """How much of a video falls to each of very many words: soft assignment, summed over frames.
 
-As `layers.assignment`, for thousands of words of which only the sums over frames are wanted. At the
+As `soft_assign`, for thousands of words of which only the sums over frames are wanted. At the
 published size of Soft-DBoW the scores are 192 million numbers a batch, so this goes block by block
-(`layers.blockwise`) and keeps scores and weights in the dtype of the scores, nothing else.
+(`blockwise`) and keeps scores and weights in the dtype of the scores, nothing else. For CPUs.
 
 Shape letters: B videos, T frames (padded), K words, R frames worked on together.
 """
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
-from reeltag.layers.blockwise import (
+from reeltag.layers.kernels.blockwise import (
     Statistics,
+    batch_terms,
     blocks_of_videos,
     buffers,
     row_statistics,
     through_batch_norm_,
 )
+from reeltag.layers.kernels.dispatch import Context
 
 
-def soft_counts(
-    scores_BTK: Tensor,
-    counted_BT: Tensor,
-    gamma_K: Tensor,
-    beta_K: Tensor,
-    eps: float,
-    statistics: Statistics | None = None,
-    *,
-    maximum: bool = False,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return sum and maximum over frames of softmax_K(batch_norm(scores)), and statistics.
+class SoftCounts(torch.autograd.Function):
+    """`layers.assignment.soft_counts`."""
 
-    Args:
-        scores_BTK: floating point, finite everywhere.
-        counted_BT: float32 (float64 where the scores are), 1 for a real frame, else 0.
-        gamma_K: scale of the batch norm.
-        beta_K: shift of the batch norm.
-        eps: added to the variance.
-        statistics: of the batch norm; None: those of the real rows of this batch.
-        maximum: compute the maximum; otherwise it is empty, (B, 0).
-
-    Returns:
-        sum (B, K), maximum (B, K) in the precision of the scores, of what lies between 0 and 1;
-        mean (K,) and biased variance (K,), both without gradient.
-    """
-    mean_K, var_K = statistics or (None, None)
-    with torch.autocast(scores_BTK.device.type, enabled=False):
-        return _SoftCounts.apply(  # type: ignore[no-any-return]
-            scores_BTK, counted_BT, gamma_K, beta_K, eps, mean_K, var_K, maximum
-        )
-
-
-class _SoftCounts(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Context,
         scores_BTK: Tensor,
         counted_BT: Tensor,
         gamma_K: Tensor,
         beta_K: Tensor,
         eps: float,
-        mean_K: Tensor | None,
-        var_K: Tensor | None,
+        statistics: Statistics | None,
         maximum: bool,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        ctx.own_statistics = mean_K is None  # type: ignore[attr-defined]
-        if mean_K is None or var_K is None:
-            mean_K, var_K = row_statistics(scores_BTK, counted_BT)
+        ctx.rest = statistics is None
+        mean_K, var_K = statistics or row_statistics(scores_BTK, counted_BT)
         rstd_K = torch.rsqrt(var_K + eps)
         scale_K, shift_K = gamma_K * rstd_K, beta_K - mean_K * gamma_K * rstd_K
         weights_BTK = torch.empty_like(scores_BTK)
@@ -85,8 +54,8 @@ class _SoftCounts(torch.autograd.Function):
         return sum_BK, max_BK, mean_K, var_K
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        scores_BTK, counted_BT, gamma_K, mean_K, rstd_K, weights_BTK, max_BK = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: Context, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scores_BTK, counted_BT, gamma_K, mean_K, rstd_K, weights_BTK, max_BK = ctx.saved_tensors
         sum_grad_BK, max_grad_BK = gradients[:2]
         shares_BK = None
         if max_BK.numel():  # frames that share the maximum share its gradient
@@ -108,11 +77,6 @@ class _SoftCounts(torch.autograd.Function):
             beta_grad_K.addmv_(d_RK.T, counted_R)
             x_RK = first_RK[:size].copy_(scores_BTK[video, rows]).sub_(mean_K)
             product_K.addmv_(d_RK.mul_(x_RK).T, counted_R)
-        slope_K, level_K = torch.zeros_like(mean_K), torch.zeros_like(mean_K)
-        if ctx.own_statistics:  # type: ignore[attr-defined]
-            total = counted_BT.sum().clamp(min=1)
-            slope_K, level_K = product_K * rstd_K.square() / total, beta_grad_K / total
-        through_batch_norm_(
-            grad_BTK, scores_BTK, counted_BT, gamma_K * rstd_K, mean_K, slope_K, level_K
-        )
-        return grad_BTK, None, product_K * rstd_K, beta_grad_K, None, None, None, None
+        terms = batch_terms(product_K, beta_grad_K, rstd_K, counted_BT, own=ctx.rest)
+        through_batch_norm_(grad_BTK, scores_BTK, counted_BT, gamma_K * rstd_K, mean_K, *terms)
+        return grad_BTK, None, product_K * rstd_K, beta_grad_K, None, None, None

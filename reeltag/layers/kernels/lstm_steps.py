@@ -4,16 +4,18 @@ The products with the input are taken for several steps at once, the gradients o
 for all of them; a step holds the product with the last state and the gates. Products are in the
 dtype of the input, states in float32 (float64 stays).
 
-Shape letters: N real frames in the order of reading (`recurrent_packing`), n of one step, B videos,
+Shape letters: N real frames in the order of reading (`packing`), n of one step, B videos,
 D input size, H hidden units, G = 4 H gates, K = D + H input and state side by side.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
-from reeltag.layers.recurrent_packing import Packing
-from reeltag.layers.recurrent_product import (
+from reeltag.layers.kernels.dispatch import Context
+from reeltag.layers.kernels.laid_out_product import (
     CHUNK,
     Product,
     bias_gradient,
@@ -24,10 +26,11 @@ from reeltag.layers.recurrent_product import (
     through_tanh_,
     weight_gradient,
 )
+from reeltag.layers.kernels.packing import Packing
 
 
 def lstm_steps(
-    x_ND: Tensor, weight_GK: Tensor, bias_G: Tensor, packing: Packing
+    x_ND: Tensor, weights: Sequence[Tensor], packing: Packing
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return outputs (N, H) of one layer, and c and h (B, H) after each video's last frame.
 
@@ -36,13 +39,12 @@ def lstm_steps(
 
     Args:
         x_ND: input.
-        weight_GK: kernel, of the dtype of the input; its gates in TensorFlow's order: input,
-            candidate, forget, output.
-        bias_G: of the gates, the forget bias added.
+        weights: kernel (G, K), of the dtype of the input, its gates in TensorFlow's order: input,
+            candidate, forget, output; and bias (G,), the forget bias added.
         packing: of the frames.
     """
     out: tuple[Tensor, Tensor, Tensor] = _LSTMSteps.apply(
-        x_ND, weight_GK, bias_G, packing, torch.is_grad_enabled()
+        x_ND, *weights, packing, torch.is_grad_enabled()
     )
     return out
 
@@ -50,7 +52,7 @@ def lstm_steps(
 class _LSTMSteps(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Context,
         x_ND: Tensor,
         weight_GK: Tensor,
         bias_G: Tensor,
@@ -87,28 +89,28 @@ class _LSTMSteps(torch.autograd.Function):
                     gates_NG[rows] = active
                     c_NH[rows] = c
         if keep:
-            ctx.packing = packing  # type: ignore[attr-defined]
+            ctx.rest = packing
             ctx.save_for_backward(x_ND, weight_GK, gates_NG, c_NH, h_NH)
         ctx.set_materialize_grads(False)
         return h_NH, c_BH, h_BH
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x_ND, weight_GK, gates_NG, c_NH, h_NH = ctx.saved_tensors  # type: ignore[attr-defined]
-        packing: Packing = ctx.packing  # type: ignore[attr-defined]
-        dgates_NG = gate_gradients(packing, weight_GK, gates_NG, c_NH, gradients)
+    def backward(ctx: Context, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        x_ND, weight_GK, gates_NG, c_NH, h_NH = ctx.saved_tensors
+        packing: Packing = ctx.rest
+        dgates_NG = _gate_gradients(packing, weight_GK, gates_NG, c_NH, gradients)
         before_MH = h_NH.index_select(0, packing.earlier())
         dx_ND = dweight_GK = None
-        if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[0]:
             input_DG = weight_GK[:, : x_ND.shape[1]].contiguous().T
             dx_ND = Product(input_DG, min(CHUNK, len(x_ND))).of_all(dgates_NG)
-        if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[1]:
             dweight_GK = weight_gradient(dgates_NG, x_ND, before_MH)
         return dx_ND, dweight_GK, bias_gradient(dgates_NG), None, None
 
 
-def gate_gradients(
+def _gate_gradients(
     packing: Packing,
     weight_GK: Tensor,
     gates_NG: Tensor,
@@ -117,12 +119,8 @@ def gate_gradients(
 ) -> Tensor:
     """Return the gradients (N, G) of what goes into the gates: the recurrence run backwards.
 
-    Args:
-        packing: as in the forward pass.
-        weight_GK: kernel.
-        gates_NG: activated gates.
-        c_NH: cell states after each frame.
-        gradients: of the outputs (N, H), of the last c and of the last h (B, H), or None for 0.
+    Args: as in the forward pass; then the activated gates, the cell states after each frame, and
+        the gradients of the outputs (N, H), of the last c and of the last h (B, H), or None for 0.
     """
     videos, size, blocks = packing.shape[0], c_NH.shape[1], packing.blocks()
     product = Product(weight_GK[:, -size:].contiguous().T, videos)

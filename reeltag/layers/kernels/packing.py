@@ -14,7 +14,8 @@ from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
+
+from reeltag.layers.kernels.dispatch import Context
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +95,13 @@ class _Gather(torch.autograd.Function):
     """Distinct rows of a matrix; their gradients are copied back, which is faster than added."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, index_N: Tensor) -> Tensor:
+    def forward(ctx: Context, x: Tensor, index_N: Tensor) -> Tensor:
         ctx.save_for_backward(index_N)
-        ctx.rows = len(x)  # type: ignore[attr-defined]
+        ctx.rest = len(x)
         return x.index_select(0, index_N)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None]:
-        (index_N,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        gradient = gradients[0].new_zeros(ctx.rows, gradients[0].shape[1])  # type: ignore[attr-defined]
+    def backward(ctx: Context, *gradients: Tensor) -> tuple[Tensor, None]:
+        (index_N,) = ctx.saved_tensors
+        gradient = gradients[0].new_zeros(ctx.rest, gradients[0].shape[1])
         return gradient.index_copy_(0, index_N, gradients[0]), None

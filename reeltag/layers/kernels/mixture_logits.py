@@ -1,9 +1,9 @@
 """The logit of a mixture of experts as one differentiable step.
 
-Written by hand because there are B * C * (2 M + 1) scores, 130 million for sixteen experts and a
-batch of 1024: autograd would keep about ten float32 arrays of that size; this keeps the scores as
-they came and two numbers a class, and takes a few videos at a time, so that on a CPU everything in
-between stays in the cache.
+There are B * C * (2 M + 1) scores, 130 million for sixteen experts and a batch of 1024: autograd
+would keep about ten float32 arrays of that size; this keeps the scores as they came and two numbers
+a class, and takes a few videos at a time, so that on a CPU everything in between stays in the
+cache.
 
 Shape letters: B videos, M experts, N = M + 1 gates (the dummy is the last), C classes.
 """
@@ -11,30 +11,10 @@ Shape letters: B videos, M experts, N = M + 1 gates (the dummy is the last), C c
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
+
+from reeltag.layers.kernels.dispatch import Context
 
 CACHE = 2**17  # scores at a time on a CPU: half a mebibyte of float32
-
-
-def mixture_logits(gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
-    """Return logit(sum_m softmax_n(gates)[m] * sigmoid(experts[m])), (B, C), exact everywhere.
-
-    With g the gates, g0 the dummy's, e the experts and all sums in log space,
-
-        logit = logsumexp_m(g_m + log sigmoid(e_m)) - logsumexp(g0, g_m + log sigmoid(-e_m))
-
-    in which the softmax's own denominator cancels.
-
-    Args:
-        gates_BNC: floating point.
-        experts_BMC: in the same dtype.
-
-    Returns:
-        float32 (float64 stays).
-    """
-    if torch.compiler.is_compiling():
-        return torch.sub(*_yes_and_no(gates_BNC, experts_BMC))
-    return _Mixture.apply(gates_BNC, experts_BMC)  # type: ignore[no-any-return]
 
 
 def _branches(gates_BNC: Tensor, experts_BMC: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,9 +51,11 @@ def _parts(gates_BNC: Tensor) -> list[slice]:
     return [slice(start, start + step) for start in range(0, num_videos, max(step, 1))]
 
 
-class _Mixture(torch.autograd.Function):
+class MixtureLogits(torch.autograd.Function):
+    """`layers.experts.mixture_logits`."""
+
     @staticmethod
-    def forward(ctx: FunctionCtx, gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
+    def forward(ctx: Context, gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
         dtype = torch.promote_types(gates_BNC.dtype, torch.float32)
         shape = len(gates_BNC), gates_BNC.shape[-1]
         yes_BC, no_BC = gates_BNC.new_empty(2, *shape, dtype=dtype)
@@ -84,8 +66,8 @@ class _Mixture(torch.autograd.Function):
         return logits_BC
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        gates_BNC, experts_BMC, yes_BC, no_BC = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: Context, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        gates_BNC, experts_BMC, yes_BC, no_BC = ctx.saved_tensors
         gates_grad_BNC, experts_grad_BMC = (
             torch.empty_like(scores, memory_format=torch.contiguous_format)
             for scores in (gates_BNC, experts_BMC)

@@ -1,65 +1,46 @@
 """Each word at its strongest frame, behind a batch norm: all that deep bags of frames need.
 
-Written by hand for the same reasons as `layers.word_counts`: of the scores' size only they and
-their gradient are ever held.
+For the same reasons as `soft_counts`: of the scores' size only they and their gradient are ever
+held. For CPUs.
 
 Shape letters: B videos, T frames (padded), K words, R frames worked on together.
 """
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
-from reeltag.layers.blockwise import (
+from reeltag.layers.kernels.blockwise import (
     Statistics,
+    batch_terms,
     blocks_of_videos,
     buffers,
     row_statistics,
     through_batch_norm_,
 )
+from reeltag.layers.kernels.dispatch import Context
 
 
-def normalised_maximum(
-    scores_BTK: Tensor,
-    counted_BT: Tensor,
-    gamma_K: Tensor,
-    beta_K: Tensor,
-    eps: float,
-    statistics: Statistics | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return max_t batch_norm(scores), (B, K), and the mean and biased variance (K,).
+class NormalisedMaximum(torch.autograd.Function):
+    """`layers.bag_of_frames.normalised_maximum`."""
 
-    Frames that share a maximum share its gradient. A video without real frames gives -infinity.
-    The arguments are those of `soft_counts`.
-    """
-    mean_K, var_K = statistics or (None, None)
-    with torch.autocast(scores_BTK.device.type, enabled=False):
-        return _Maximum.apply(scores_BTK, counted_BT, gamma_K, beta_K, eps, mean_K, var_K)  # type: ignore[no-any-return]
-
-
-class _Maximum(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Context,
         scores_BTK: Tensor,
         counted_BT: Tensor,
         gamma_K: Tensor,
         beta_K: Tensor,
         eps: float,
-        mean_K: Tensor | None,
-        var_K: Tensor | None,
+        statistics: Statistics | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.own_statistics = mean_K is None  # type: ignore[attr-defined]
-        if mean_K is None or var_K is None:
-            mean_K, var_K = row_statistics(scores_BTK, counted_BT)
+        ctx.rest = statistics is None
+        mean_K, var_K = statistics or row_statistics(scores_BTK, counted_BT)
         rstd_K = torch.rsqrt(var_K + eps)
         scale_K, shift_K = gamma_K * rstd_K, beta_K - mean_K * gamma_K * rstd_K
         floor_BT = torch.where(counted_BT > 0, 0.0, -torch.inf).to(counted_BT.dtype)
         max_BK = floor_BT.new_full((len(scores_BTK), scores_BTK.shape[-1]), -torch.inf)
-        padded, work_RK = (
-            not bool(counted_BT.all()),
-            buffers(scores_BTK[0], counted_BT.dtype)[0],
-        )
+        padded = not bool(counted_BT.all())
+        work_RK, _ = buffers(scores_BTK[0], counted_BT.dtype)
         for video, rows in blocks_of_videos(scores_BTK):
             z_RK = work_RK[: rows.stop - rows.start].copy_(scores_BTK[video, rows])
             z_RK.mul_(scale_K).add_(shift_K)
@@ -71,8 +52,8 @@ class _Maximum(torch.autograd.Function):
         return max_BK, mean_K, var_K
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        scores_BTK, counted_BT, mean_K, rstd_K, scale_K, shift_K, max_BK = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: Context, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scores_BTK, counted_BT, mean_K, rstd_K, scale_K, shift_K, max_BK = ctx.saved_tensors
         real_B1 = (counted_BT > 0).any(dim=1, keepdim=True)
         max_grad_BK = gradients[0] * real_B1
         grad_BTK = torch.empty_like(scores_BTK, memory_format=torch.contiguous_format)
@@ -93,9 +74,6 @@ class _Maximum(torch.autograd.Function):
             x_RK = first_RK[:size].copy_(scores_BTK[video, rows]).sub_(mean_K)
             product_K.addmv_(d_RK.mul_(x_RK).T, counted_R)
         beta_grad_K = max_grad_BK.sum(dim=0)
-        slope_K, level_K = torch.zeros_like(mean_K), torch.zeros_like(mean_K)
-        if ctx.own_statistics:  # type: ignore[attr-defined]
-            total = counted_BT.sum().clamp(min=1)
-            slope_K, level_K = product_K * rstd_K.square() / total, beta_grad_K / total
-        through_batch_norm_(grad_BTK, scores_BTK, counted_BT, scale_K, mean_K, slope_K, level_K)
-        return grad_BTK, None, product_K * rstd_K, beta_grad_K, None, None, None
+        terms = batch_terms(product_K, beta_grad_K, rstd_K, counted_BT, own=ctx.rest)
+        through_batch_norm_(grad_BTK, scores_BTK, counted_BT, scale_K, mean_K, *terms)
+        return grad_BTK, None, product_K * rstd_K, beta_grad_K, None, None

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltag.layers.recurrent_packing import Packing
+from reeltag.layers.kernels.packing import Packing
 
 CHUNK = 256  # rows that oneDNN multiplies at a time; with thousands it is a sixth slower
 
@@ -52,11 +52,14 @@ class Product:
 
 
 def fits_onednn(weight: Tensor) -> bool:
-    """Return whether oneDNN multiplies by `weight` here."""
+    """Return whether oneDNN multiplies by `weight` here; its operators are private to torch."""
+    own = torch.ops.mkldnn
     if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
+    if not hasattr(own, "_reorder_linear_weight") or not hasattr(own, "_linear_pointwise"):
+        return False
     if weight.dtype == torch.bfloat16:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return hasattr(own, "_is_mkldnn_bf16_supported") and own._is_mkldnn_bf16_supported()
     return weight.dtype == torch.float32
 
 
