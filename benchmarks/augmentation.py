@@ -93,7 +93,7 @@ def _tagger(quick: bool) -> Tagger:
     torch.manual_seed(0)
     config = nextvlad.Config(num_clusters=8, hidden=64) if quick else nextvlad.Config()
     names = [str(c) for c in range(config.num_classes)]
-    return Tagger("nextvlad", config, nextvlad.PREPROCESSING, STREAMS, names)
+    return Tagger(config, STREAMS, names)
 
 
 def _autocast(batch: FrameBatch) -> torch.autocast:

@@ -34,7 +34,7 @@ def run(quick: bool) -> list[Row]:
     streams = (("rgb", 6), ("audio", 2)) if quick else STREAMS
     torch.manual_seed(0)
     names = [f"class {number}" for number in range(config.num_classes)]
-    tagger = Tagger("nextvlad", config, nextvlad.PREPROCESSING, streams, names).eval()
+    tagger = Tagger(config, streams, names).eval()
     source = Source(tagger=tagger, method="run", members=[], prefixes={"": "nextvlad"})
     assert input_of(tagger) == "uint8"
     rows = []

@@ -22,7 +22,7 @@ from benchmarks.results import Row
 from reeltag.core.console import say
 from reeltag.core.memory import keep_freed_memory
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.models import FAMILIES, VARIANTS, family_name, penalty
+from reeltag.models import families, model_config, penalty
 
 VIDEO_LEVEL = {
     "logistic",
@@ -95,13 +95,13 @@ class Case:
 def cases() -> list[Case]:
     """Return the first variant of every family, and those that TENSORFLOW or MORE names."""
     chosen = []
-    for family in FAMILIES:
-        for place, variant in enumerate(family.VARIANTS):
+    for family in families():
+        for place, variant in enumerate(family.variants):
             if place == 0 or variant in TENSORFLOW or variant in MORE:
-                drawn = family.RECIPE.get("frames", {}).get("num_frames", 300)
+                drawn = family.recipe.get("frames", {}).get("num_frames", 300)
                 frames = FRAMES.get(variant, drawn)
-                batch = SMALLER.get(variant, family.RECIPE["batch_size"])
-                name = family_name(family)
+                batch = SMALLER.get(variant, family.recipe["batch_size"])
+                name = family.name
                 level = 1 if name in VIDEO_LEVEL else frames or 300
                 chosen.append(Case(family=name, variant=variant, batch=batch, frames=level))
     return chosen
@@ -158,7 +158,7 @@ def measure(case: Case, precision: str, quick: bool) -> Row:
     """Return step time and memory of one model; called in a fresh process."""
     keep_freed_memory()
     torch.manual_seed(0)
-    config: Any = VARIANTS[case.variant]
+    config: Any = model_config(case.variant)
     config = replace(config, num_classes=386) if quick else config
     model = config.build().train()
     adam = torch.optim.Adam(model.parameters(), lr=2e-4, fused=True)

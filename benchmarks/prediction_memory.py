@@ -26,7 +26,7 @@ from reeltag.core.files import write_json
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.models import family_named
+from reeltag.models import model_config
 from reeltag.tagger.tagger import Tagger
 
 TARGET = "< 10 %"
@@ -73,11 +73,10 @@ def _measure(folder: Path, num_videos: int) -> dict[str, float]:
 def _save_tagger(checkpoint: Path, streams: list[tuple[str, int]]) -> None:
     """Write a run folder with random weights."""
     torch.manual_seed(0)
-    family = family_named("moe")
     dims = tuple(width for _, width in streams)
-    config = dataclasses.replace(family.Config(), num_classes=CORPUS.classes, dims=dims)
+    config = model_config("moe", num_classes=CORPUS.classes, dims=dims)
     names = [f"class {c}" for c in range(CORPUS.classes)]
-    tagger = Tagger("moe", config, family.PREPROCESSING, streams, names)
+    tagger = Tagger(config, streams, names)
     checkpoint.mkdir()
     tagger.save_weights(checkpoint)
     tagger.save_classes(checkpoint)

@@ -45,7 +45,7 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
-from reeltag.models import family_named, family_or_variant
+from reeltag.models import family_of, model_config
 from reeltag.predictions.limit import ClassLimit
 from reeltag.predictions.rows import Rows
 from reeltag.soft_labels.making import SoftChoices, soften
@@ -148,17 +148,15 @@ def run(
 
 def make_tagger(index: Index, model: str, *, tiny: bool) -> Tagger:
     """Return a tagger with random weights for these data."""
-    family, sizes = family_or_variant(model)
-    name = family.__name__.rpartition(".")[2]
+    sizes = model_config(model)
     streams = [(stream.name, stream.width) for stream in index.streams]
-    size: Any = family_named(name).TINY if tiny else sizes
     config = dataclasses.replace(
-        size,
+        family_of(sizes).tiny if tiny else sizes,
         num_classes=index.num_classes,
         dims=tuple(width for _, width in streams),
     )
     names = [f"class {c}" for c in range(index.num_classes)]
-    return Tagger(name, config, family.PREPROCESSING, streams, names)
+    return Tagger(config, streams, names)
 
 
 def _soften(tagger: Tagger, index: Index, work: Path, device: str) -> Row:

@@ -70,7 +70,7 @@ def _step(quick: bool) -> Callable[[FrameBatch], None]:
     torch.manual_seed(0)
     config = nextvlad.Config(num_clusters=8, hidden=64) if quick else nextvlad.Config()
     names = [str(c) for c in range(config.num_classes)]
-    tagger = Tagger("nextvlad", config, nextvlad.PREPROCESSING, STREAMS, names).train()
+    tagger = Tagger(config, STREAMS, names).train()
     optimiser = make_optimiser(tagger.parameters(), Optimisation())
     bf16 = has_bfloat16()
 

@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Annotated, Any
 
 import docstring_parser
@@ -13,7 +12,7 @@ import tyro
 from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json
-from reeltag.models import FAMILIES, ModelConfig, family_name, family_or_variant
+from reeltag.models import Family, ModelConfig, families, family_of, model_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,37 +26,33 @@ class Models:
 
     def run(self) -> int:
         """Print the list."""
-        if self.family:
-            family, _ = family_or_variant(self.family)
-            chosen = [family]
-        else:
-            chosen = list(FAMILIES)
-        families = [_describe(family) for family in chosen]
+        chosen = [family_of(model_config(self.family))] if self.family else families()
+        described = [_describe(family) for family in chosen]
         if self.json:
-            print_json({"families": families})
+            print_json({"families": described})
         elif self.family:
-            _print_one(families[0])
+            _print_one(described[0])
         else:
-            _print_all(families)
+            _print_all(described)
         return 0
 
 
-def _describe(family: ModuleType) -> dict[str, Any]:
-    text = inspect.cleandoc(family.__doc__ or "")
+def _describe(family: Family) -> dict[str, Any]:
+    text = inspect.cleandoc(family.about)
     about, _, more = text.partition("\n")
-    helps = _helps(family.Config)
+    helps = _helps(family.config)
     return {
-        "name": family_name(family),
+        "name": family.name,
         "about": about,
         "more": more.strip("\n"),
-        "source": family.SOURCE,
-        "fields": {f.name: f.default for f in dataclasses.fields(family.Config)},
-        "help": {f.name: helps[f.name] for f in dataclasses.fields(family.Config)},
-        "recipe": dict(family.RECIPE),
-        "preprocessing": dataclasses.asdict(family.PREPROCESSING),
+        "source": family.source,
+        "fields": {f.name: f.default for f in dataclasses.fields(family.config)},
+        "help": {f.name: helps[f.name] for f in dataclasses.fields(family.config)},
+        "recipe": dict(family.recipe),
+        "preprocessing": dataclasses.asdict(family.preprocessing),
         "variants": [
             {"name": name, "parameters": _parameters(config), **dataclasses.asdict(config)}
-            for name, config in family.VARIANTS.items()
+            for name, config in family.variants.items()
         ],
     }
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,29 +16,26 @@ import tyro
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
-from reeltag.data.sampling import FrameChoice
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import (
-    FAMILIES,
-    VARIANTS,
-    ModelConfig,
-    family_name,
-    family_named,
-    family_or_variant,
-)
+from reeltag.models import Family, ModelConfig, family_of, list_models, model_config
 from reeltag.tagger.tagger import read_config, read_model
-from reeltag.training.config import MemberLoss, Optimisation, Recipe
+from reeltag.training.config import Recipe
 from reeltag.training.fit import Result, resume, train
+from reeltag.training.recipes import recipe_for, tiny_recipe
 from reeltag.training.run_folder import read_data_root, read_recipe
 
-NAMES = ", ".join(dict.fromkeys([*map(family_name, FAMILIES), *VARIANTS]))
-USAGE = f"""usage: reeltag train MODEL --data DATA --out RUN [options]      train a model
+USAGE = """usage: reeltag train MODEL --data DATA --out RUN [options]      train a model
        reeltag train --config RUN/config.json --out RUN2       repeat a run (options may differ)
        reeltag train --resume RUN [--max-steps N]              go on with a run that was stopped
 
 MODEL is a family or one of its variants (`reeltag models`): 
-{NAMES}.
+{names}.
 `reeltag train MODEL --help` lists every option with its default for that model."""
+
+
+def model_names() -> str:
+    """Return the names of all families and variants, as a list in a sentence."""
+    return ", ".join(list_models())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +72,10 @@ class Resume:
         return _tell(resume(self.resume, max_steps=self.max_steps), self.json)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Train:
     """A parsed `reeltag train MODEL ...`."""
 
-    family: str
     options: Any
 
     @staticmethod
@@ -91,7 +86,7 @@ class Train:
             return tyro.cli(Resume, args=arguments, prog="reeltag train")
         if not arguments or arguments[0] in ("-h", "--help"):
             (STDOUT if arguments else STDERR).print(
-                USAGE, highlight=False, markup=False, soft_wrap=True
+                USAGE.format(names=model_names()), highlight=False, markup=False, soft_wrap=True
             )
             sys.exit(0 if arguments else 2)
         if "--config" in arguments:
@@ -100,14 +95,12 @@ class Train:
         if name.startswith("-"):
             raise ConfigError(
                 f"the name of a model must come first, got {name}",
-                hint=f"There are: {NAMES}. Or --config RUN/config.json, or --resume RUN.",
+                hint=f"There are: {model_names()}. Or --config RUN/config.json, or --resume RUN.",
             )
-        family, model = family_or_variant(name)
-        prog, recipe = f"reeltag train {name}", recipe_of(family)
-        return Train(
-            family=family_name(family),
-            options=_parse(arguments, prog, family, model, recipe, {}),
-        )
+        model = model_config(name)
+        family = family_of(model)
+        prog, recipe = f"reeltag train {name}", recipe_for(family)
+        return Train(_parse(arguments, prog, family, model, recipe, {}))
 
     def run(self) -> int:
         """Train, and say what came of it."""
@@ -116,10 +109,9 @@ class Train:
         result = train(
             options.data,
             options.out,
-            self.family,
             options.model,
             options.recipe,
-            options.preprocessing,
+            preprocessing=options.preprocessing,
             eigenvalues=eigenvalues,
         )
         return _tell(result, options.json)
@@ -141,8 +133,7 @@ def _parse_repeat(arguments: list[str]) -> Train:
     path = Path(arguments[at + 1])
     run = path.parent if path.name == "config.json" else path
     config, where = read_config(run), run / "config.json"
-    name, model = read_model(config, where=where)
-    family = family_named(name)
+    model = read_model(config, where=where)
     rest = arguments[:at] + arguments[at + 2 :]
     prepared = entry(config, "preprocessing", where=where)
     given = {
@@ -154,18 +145,18 @@ def _parse_repeat(arguments: list[str]) -> Train:
     options = _parse(
         rest,
         "reeltag train --config ...",
-        family,
+        family_of(model),
         model,
         read_recipe(config, where=where),
         given,
     )
-    return Train(family=name, options=options)
+    return Train(options)
 
 
 def _parse(
     arguments: list[str],
     prog: str,
-    family: ModuleType,
+    family: Family,
     model: ModelConfig,
     recipe: Recipe,
     given: dict[str, Any],
@@ -183,31 +174,16 @@ def _parse(
             hint="Leave it out. --streams takes some of the streams.",
         )
     if "--tiny" in names:
-        model, recipe = family.TINY, tiny_recipe(recipe)
+        model, recipe = family.tiny, tiny_recipe(recipe)
     fields: list[Any] = [
-        ("model", family.Config, field(default=model)),
+        ("model", family.config, field(default=model)),
         ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
     ]
-    given = {"preprocessing": family.PREPROCESSING, **given}
+    given = {"preprocessing": family.preprocessing, **given}
     fields += [(name, type(value), field(default=value)) for name, value in given.items()]
     kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
-    description = f"{family.__doc__ or ''}\n\nSource: {family.SOURCE}"
+    description = f"{family.about}\n\nSource: {family.source}"
     return tyro.cli(kind, args=arguments, prog=prog, description=description)
-
-
-def recipe_of(family: ModuleType) -> Recipe:
-    """Return the recipe of the family's authors: their numbers over the common defaults."""
-    values = dict(family.RECIPE)
-    optim = Optimisation(**values.pop("optim", {}))
-    frames = FrameChoice(**values.pop("frames", {}))
-    members = MemberLoss(**values.pop("members", {}))
-    return Recipe(optim=optim, frames=frames, members=members, **values)
-
-
-def tiny_recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe of a few steps."""
-    optim = dataclasses.replace(recipe.optim, learning_rate=1e-2)
-    return dataclasses.replace(recipe, batch_size=16, max_steps=30, validate_every=15, optim=optim)
 
 
 def _read_eigenvalues(path: Path) -> torch.Tensor:

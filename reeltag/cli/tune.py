@@ -7,29 +7,29 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import tyro
 from rich.table import Table
 
-from reeltag.cli.train import NAMES, recipe_of, tiny_recipe
+from reeltag.cli.train import model_names
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.figures.study import Dot, draw_study
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import ModelConfig, family_name, family_or_variant
+from reeltag.models import Family, ModelConfig, family_of, model_config
 from reeltag.pipeline.amounts import duration
 from reeltag.training import search_space
 from reeltag.training.config import Recipe
+from reeltag.training.recipes import recipe_for, tiny_recipe
 from reeltag.training.search_space import Dimension, derived, flags, parsed, places
 from reeltag.training.tuning import Search, Study, Trial
 
-USAGE = f"""usage: reeltag tune MODEL --data DATA --out STUDY [--trials 30] [options]
+USAGE = """usage: reeltag tune MODEL --data DATA --out STUDY [--trials 30] [options]
 
 MODEL is a family or one of its variants (`reeltag models`):
-{NAMES}.
+{names}.
 `reeltag tune MODEL --dry-run` shows what is searched; --help lists every option. The same command
 again goes on with the study."""
 TRIALS, PICTURE = "trials.csv", "study.svg"
@@ -70,7 +70,7 @@ class Tune:
     """A parsed `reeltag tune MODEL ...`."""
 
     name: str
-    family: ModuleType
+    family: Family
     options: Any
     given: tuple[str, ...]
 
@@ -79,22 +79,23 @@ class Tune:
         """Read the flags: which there are depends on the model and --tiny."""
         if not arguments or arguments[0] in ("-h", "--help"):
             (STDOUT if arguments else STDERR).print(
-                USAGE, highlight=False, markup=False, soft_wrap=True
+                USAGE.format(names=model_names()), highlight=False, markup=False, soft_wrap=True
             )
             sys.exit(0 if arguments else 2)
         name, rest = arguments[0], list(arguments[1:])
         if name.startswith("-"):
             raise ConfigError(
-                f"the name of a model must come first, got {name}", hint=f"There are: {NAMES}."
+                f"the name of a model must come first, got {name}", hint=f"There are: {model_names()}."
             )
-        family, model = family_or_variant(name)
-        recipe: Recipe = recipe_of(family)
+        model = model_config(name)
+        family = family_of(model)
+        recipe = recipe_for(family)
         if "--tiny" in rest:
-            model, recipe = family.TINY, tiny_recipe(recipe)
+            model, recipe = family.tiny, tiny_recipe(recipe)
         fields: list[Any] = [
-            ("model", family.Config, field(default=model)),
+            ("model", family.config, field(default=model)),
             ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
-            ("preprocessing", PreprocessingConfig, field(default=family.PREPROCESSING)),
+            ("preprocessing", PreprocessingConfig, field(default=family.preprocessing)),
         ]
         kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
         about = f"{Options.__doc__}\n\n{search_space.__doc__}"
@@ -116,7 +117,6 @@ class Tune:
             raise ConfigError("give the data with --data DATA and the study with --out STUDY")
         search = Search(
             data=options.data,
-            family=family_name(self.family),
             model=options.model,
             recipe=options.recipe,
             preprocessing=options.preprocessing,
@@ -229,7 +229,7 @@ def _write(study: Study) -> None:
     trials = study.trials()
     metric = study.search.recipe.metric.upper().replace("GAP", "GAP@20").replace("MAP", "mAP")
     dots = [Dot(number=of.number, value=of.value, state=of.state) for of in trials]
-    title = f"{study.search.family}: {len(trials)} trials"
+    title = f"{family_of(study.search.model).name}: {len(trials)} trials"
     picture = study.folder / PICTURE
     if dots:
         draw_study(dots, study.importance(), picture, metric=metric, title=title)

@@ -16,19 +16,16 @@ from reeltag.core.errors import ConfigError
 from reeltag.layers.gated_head import GatedHead, GatedMixture, GateSource
 from reeltag.layers.input_norm import InputNorm
 from reeltag.models._checks import require, require_input, require_penalty, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._tensorflow import FromTensorflow
 
 STREAMS = ("video", "audio")  # the authors' names, in order
 
 
 @dataclass(frozen=True, kw_only=True)
-class LateFusionConfig:
+class LateFusionConfig(ModelConfig):
     """Streams pooled alone, and the gated classifier behind them."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     hidden: int = 1024
     """Units between pooling and experts."""
     relu: bool = False
@@ -107,8 +104,9 @@ class LateFusion(nn.Module):
             remove_diagonal=config.remove_diagonal,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         streams = self.input_norm.standardise(frames_BTD, mask_BT).split(self.dims, dim=-1)
         affines = self.input_norm.affine(self.dims)
         pooled = [

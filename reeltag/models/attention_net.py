@@ -22,6 +22,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m AttentionModel1-5"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -32,13 +33,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """AttentionNet, by default their second model."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_rounds: int = 3
     """Rounds of attention, L."""
     size: int = 1024
@@ -121,8 +118,9 @@ class AttentionNet(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.output = OutputLayer(sizes[-1], config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         found: list[Tensor] = []
         for attend in self.rounds:
             context_BP = torch.cat(found, dim=-1) if found else None

@@ -22,6 +22,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, AttentiveFCN 1 to 7"
@@ -29,13 +30,9 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The first AttentiveFCN with the least of the authors' widths."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     hidden: int = 4096
     """Units of a hidden layer; the authors have 4096 to 16000."""
     layers: int = 1
@@ -108,8 +105,9 @@ class AttentiveFCN(nn.Module):
         if config.heads > 1:
             self.mix = nn.Sequential(Attention(config.heads, "sigmoid"), nn.Linear(config.heads, 1))
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         hidden_BH = masked_mean(frames_BTD, mask_BT)
         for number, layer in enumerate(self.hidden):
             hidden_BH = layer(hidden_BH)

@@ -20,6 +20,7 @@ from reeltag.layers.bottleneck_classifier import BottleneckClassifier
 from reeltag.layers.mixture_gate import InputMixture, ScalarMixture
 from reeltag.models import nextvlad
 from reeltag.models._checks import require, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "papers/autohome2019 sec. 3.1 and table 1; reference/segment-level.md sec. 5"
 PREPROCESSING = nextvlad.PREPROCESSING
@@ -31,13 +32,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Three different NeXtVLAD models and an attention GRU, with the sizes of the paper."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_clusters: tuple[int, ...] = (112, 136, 112)
     """Clusters of the first stream in each NeXtVLAD model; the other streams have half as many."""
     reduction: tuple[int, ...] = (16, 16, 8)
@@ -136,8 +133,9 @@ class AutohomeMixModel(nn.Module):
         else:
             self.mixture = ScalarMixture(num_members)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         return self.members(frames_BTD, mask_BT)[0]
 
     def members(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:

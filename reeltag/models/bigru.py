@@ -22,6 +22,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import GRU, bidirectional
 from reeltag.models._checks import require, require_input, require_penalty
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Skalic & Austin 2018 (Next top GB model); miha-skalic/youtube8mchallenge GRUbidirect"
 PREPROCESSING = PreprocessingConfig()
@@ -29,13 +30,9 @@ RECIPE = {"batch_size": 220, "optim": {"learning_rate": 8e-5}}  # RNN3 of the au
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Bidirectional GRU with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     cells: int = 1024
     """Units of the upper layer; each direction of the lower one has half as many. With `branched`
     those of the first stream; the others have as many in proportion to their width."""
@@ -103,8 +100,9 @@ class BidirectionalGRU(nn.Module):
         self.gate = xavier_linear(size, size) if config.gate else None
         self.head = LogisticHead(size, config.num_classes, l2=config.l2)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         parts = frames_BTD.split(self.widths, dim=-1)
         states = [stack(x_BTD, mask_BT) for stack, x_BTD in zip(self.stacks, parts, strict=True)]
         state_BH = torch.cat(states, dim=-1)

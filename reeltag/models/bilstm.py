@@ -14,6 +14,7 @@ from reeltag.layers.experts import LogisticHead
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM, bidirectional
 from reeltag.models._checks import require, require_input, require_penalty
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Skalic & Austin 2018 (Next top GB model); miha-skalic/youtube8mchallenge Lstmbidirect"
 PREPROCESSING = PreprocessingConfig()
@@ -21,13 +22,9 @@ RECIPE = {"batch_size": 256, "optim": {"learning_rate": 2e-4}}  # RNN2 of the au
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Bidirectional LSTM with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     cells: int = 1024
     """Units of the upper layer; each direction of the lower one has half as many."""
     l2: float = 1e-8
@@ -54,8 +51,9 @@ class BidirectionalLSTM(nn.Module):
         self.upper = LSTM(config.cells, config.cells)
         self.head = LogisticHead(config.cells, config.num_classes, l2=config.l2)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         both_BTH, _ = self.both(frames_BTD, mask_BT)
         _, state_BLSH = self.upper(both_BTH, mask_BT)
         logits_BC: Tensor = self.head(state_BLSH[:, -1, 0])

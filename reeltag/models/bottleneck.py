@@ -16,6 +16,7 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, BottleFCN1; slides, row 16"
@@ -23,13 +24,9 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """A bottleneck of 4 units, the last row of the authors' table."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     hidden: int = 2048
     """Units of the first and the last hidden layer."""
     halvings: int = 9
@@ -70,8 +67,9 @@ class Bottleneck(nn.Module):
         )
         self.output = OutputLayer(widths[-1], config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.output(self.hidden(masked_mean(frames_BTD, mask_BT)))
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
 

@@ -14,6 +14,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import SLOPE
 from reeltag.models._checks import require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, CyclicFCN"
@@ -21,13 +22,9 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """CyclicFCN; the authors' width is not known, 4096 is the least of their AttentiveFCN."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     hidden: int = 4096
     """Units of the hidden layer."""
     cycles: int = 3
@@ -54,8 +51,9 @@ class CyclicFCN(nn.Module):
         self.hidden = nn.Linear(config.hidden, config.hidden)
         self.output = OutputLayer(config.hidden, config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         hidden_BH = F.leaky_relu(self.input(masked_mean(frames_BTD, mask_BT)), SLOPE)
         for _ in range(self.cycles):
             hidden_BH = F.leaky_relu(self.hidden(hidden_BH), SLOPE)

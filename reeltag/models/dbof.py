@@ -19,6 +19,7 @@ from reeltag.layers.input_norm import InputNorm
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._checks import require_input, require_penalty, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of papers/autohome2019"
 PREPROCESSING = PreprocessingConfig()
@@ -30,13 +31,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Deep bag of frames with the starter code's sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_clusters: int = 8192
     """Words that a frame can light up."""
     hidden: int = 1024
@@ -108,8 +105,9 @@ class DBoFModel(DBoFBody):
             config.hidden, config.num_classes, config.num_experts, l2=config.l2
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
         return logits_BC
 

@@ -15,6 +15,7 @@ from reeltag.layers.graph import GraphClassifier
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import dbof
 from reeltag.models._checks import require, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "papers/autohome2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
 PREPROCESSING = PreprocessingConfig()
@@ -26,13 +27,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Deep bag of frames with a classifier from a graph of the labels."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_clusters: int = 8192
     """Words that a frame can light up."""
     hidden: int = 1024
@@ -91,8 +88,9 @@ class DBoFGraphModel(dbof.DBoFBody):
             share=config.share,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
         return logits_BC
 

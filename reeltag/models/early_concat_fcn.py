@@ -23,6 +23,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import FullyConnectedBlock
 from reeltag.models._checks import require, require_fraction, require_input
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, EarlyConcatFCN; ours"
@@ -30,13 +31,9 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Samsung's two layers of 1024 units."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     hidden: tuple[int, ...] = (1024, 1024)
     """Units of each layer."""
     stream_scales: tuple[float, ...] = ()
@@ -93,8 +90,9 @@ class EarlyConcatFCN(nn.Module):
         self.layers = nn.Sequential(*(block(*size, config.dropout) for size in sizes))
         self.output = OutputLayer(config.hidden[-1], config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BD = self.subset(masked_mean(frames_BTD, mask_BT)) * self.scale_D
         x_BD = self.input_dropout(x_BD)
         logits_BC: Tensor = self.output(self.layers(x_BD))

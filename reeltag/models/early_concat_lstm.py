@@ -15,6 +15,7 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
 from reeltag.models._checks import require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -25,13 +26,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """EarlyConcatLSTM with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     cells: int = 1024
     """Units of each LSTM layer."""
     num_layers: int = 2
@@ -63,8 +60,9 @@ class EarlyConcatLSTM(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.output = OutputLayer(config.hidden, config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         _, state_BLSH = self.rnn(frames_BTD, mask_BT)
         hidden_BH = self.dropout(F.relu(self.hidden(state_BLSH.flatten(1))))
         logits_BC: Tensor = self.output(hidden_BH)

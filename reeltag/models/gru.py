@@ -14,6 +14,7 @@ from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import GRU
 from reeltag.models._checks import require_input, require_penalty, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; Youtube-8M-WILLOW GruModel; papers/axon2018"
 PREPROCESSING = PreprocessingConfig()
@@ -24,13 +25,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """GRU with WILLOW's sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     cells: int = 1200
     """Units of each layer."""
     num_layers: int = 2
@@ -63,8 +60,9 @@ class GRUModel(nn.Module):
         size = config.cells * config.num_layers
         self.head = MixtureOfExperts(size, config.num_classes, config.num_experts, l2=config.l2)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         _, state_BLH = self.rnn(frames_BTD, mask_BT)
         logits_BC: Tensor = self.head(state_BLH.flatten(1))
         return logits_BC

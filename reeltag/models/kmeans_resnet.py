@@ -20,6 +20,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
 from reeltag.models._checks import require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m frame_preprocessing/clustering.py; slides, row 14"
@@ -28,13 +29,9 @@ TOGETHER = 512  # centroids that all frames of a batch are compared with at a ti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """10,000 centroids."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_clusters: int = 10_000
     """Centroids; as many as `reeltag centroids --clusters` fitted."""
     shares: bool = False
@@ -73,8 +70,9 @@ class KMeansResNet(nn.Module):
             [config.num_clusters], config.num_classes, inner=config.inner, dropout=config.dropout
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         nearest_BT = nearest(frames_BTD, self.centroids_KD)
         counts_BK = count(nearest_BT, mask_BT, len(self.centroids_KD))
         if self.shares:

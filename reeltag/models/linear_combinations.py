@@ -18,6 +18,7 @@ from reeltag.layers.dropout import Dropout
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
 from reeltag.models._checks import require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m sequence_models/models.py, LinearCombinations"
@@ -25,13 +26,9 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Three combinations of 303 positions."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     combinations: int = 3
     """Linear combinations of each stream; the authors have 1, 3 and 5."""
     positions: int = 303
@@ -91,8 +88,9 @@ class LinearCombinationsModel(nn.Module):
             dropout=config.dropout,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         streams = zip(self.combine, frames_BTD.split(self.dims, dim=-1), strict=True)
         logits_BC: Tensor = self.net(
             [self.dropout(combine(x_BTD, mask_BT)) for combine, x_BTD in streams]

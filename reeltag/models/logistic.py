@@ -13,6 +13,7 @@ from reeltag.layers.experts import LogisticHead
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._checks import require_input, require_penalty
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "google/youtube-8m, LogisticModel and FrameLevelLogisticModel; arXiv:1609.08675 sec. 4.1"
 PREPROCESSING = PreprocessingConfig()
@@ -24,13 +25,9 @@ TENSORFLOW = {"head.linear": "fully_connected"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Logistic regression on the mean of the frames."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     l2: float = 1e-8
     """Weight of the L2 penalty on the weights."""
 
@@ -51,8 +48,9 @@ class Logistic(nn.Module):
         super().__init__()
         self.head = LogisticHead(sum(config.dims), config.num_classes, l2=config.l2)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.head(masked_mean(frames_BTD, mask_BT))
         return logits_BC
 

@@ -16,6 +16,7 @@ from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
 from reeltag.models._checks import require, require_input, require_penalty, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; google/youtube-8m, LstmModel"
 PREPROCESSING = PreprocessingConfig()
@@ -27,13 +28,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """LSTM with WILLOW's sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     cells: int = 1024
     """Units of each layer."""
     num_layers: int = 2
@@ -70,8 +67,9 @@ class LSTMModel(nn.Module):
         size = config.cells * (2 * config.num_layers if config.read == "states" else 1)
         self.head = MixtureOfExperts(size, config.num_classes, config.num_experts, l2=config.l2)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         _, state_BLSH = self.rnn(frames_BTD, mask_BT)
         read_BH = state_BLSH.flatten(1) if self.read == "states" else state_BLSH[:, -1, 1]
         logits_BC: Tensor = self.head(read_BH)

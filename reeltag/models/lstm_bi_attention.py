@@ -21,6 +21,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM, bidirectional
 from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._checks import require, require_fraction, require_input
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM4"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -31,7 +32,7 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """LSTM-Bi-Attention with the authors' sizes as defaults."""
 
     num_classes: int = 3862
@@ -97,8 +98,9 @@ class LSTMBiAttention(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.output = OutputLayer(sizes[-1], config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         streams = frames_BTD.split(self.dims, dim=-1)
         found = [
             branch(x_BTD, mask_BT) for branch, x_BTD in zip(self.branches, streams, strict=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from reeltag.layers.mixture_gate import InputMixture
 from reeltag.models import nextvlad
 from reeltag.models._checks import require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014 sec. 3.4; linrongc/youtube-8m nextvlad.py"
 PREPROCESSING = nextvlad.PREPROCESSING
@@ -29,13 +30,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """A mixture of equal NeXtVLAD models with the sizes of the authors' final system."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_members: int = 3
     """NeXtVLAD models in the mixture."""
     num_clusters: int = 112
@@ -86,8 +83,9 @@ class MixNeXtVLADModel(nn.Module):
             sum(config.dims), config.num_members, count_padding=config.count_padding
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         return self.members(frames_BTD, mask_BT)[0]
 
     def members(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:

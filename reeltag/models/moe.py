@@ -14,6 +14,7 @@ from reeltag.layers.gated_head import GatedMixture, GateSource
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._checks import require, require_input, require_penalty, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "google/youtube-8m, MoeModel; arXiv:1609.08675 sec. 4.1; gates: WILLOW; 16: axon2018"
 PREPROCESSING = PreprocessingConfig()
@@ -24,13 +25,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Mixture of logistic experts on the mean of the frames."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_experts: int = 2
     """Experts a class, without the dummy expert that always says no."""
     gate_rank: int = 0
@@ -69,8 +66,9 @@ class MixtureModel(nn.Module):
             remove_diagonal=config.remove_diagonal,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.head(masked_mean(frames_BTD, mask_BT))
         return logits_BC
 

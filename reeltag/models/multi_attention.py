@@ -22,6 +22,7 @@ from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._checks import require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Kong et al. 2018, arXiv:1711.00927; Kong et al. 2019, arXiv:1903.00765; heads: ours"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -32,13 +33,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Attention for each class or feature, on three hidden layers of 1024 units."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_layers: int = 3
     """Hidden layers that every frame goes through."""
     hidden: int = 1024
@@ -84,8 +81,9 @@ class MultiAttentionModel(nn.Module):
             nn.init.xavier_uniform_(self.classify.weight)
             nn.init.zeros_(self.classify.bias)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BTH = frames_BTD
         for linear, norm in zip(self.linears, self.norms, strict=True):
             x_BTH = self.dropout(F.relu(norm(linear(x_BTH), mask_BT)))

@@ -24,6 +24,7 @@ from reeltag.models._checks import (
     require_penalty,
     require_positive,
 )
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._tensorflow import stream_names
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014; linrongc/youtube-8m nextvlad.py"
@@ -35,13 +36,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """NeXtVLAD with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_clusters: int = 128
     """Clusters of the first stream; the others have half as many."""
     groups: int = 8
@@ -110,8 +107,9 @@ class NeXtVLADModel(nn.Module):
             l2=config.l2,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         return self.of_streams(part_streams(frames_BTD, self.dims), mask_BT)
 
     def of_streams(self, streams: Sequence[Tensor], mask_BT: Tensor) -> Tensor:

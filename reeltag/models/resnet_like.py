@@ -18,6 +18,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m video_level_nn_models/models.py"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -33,13 +34,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """ResNetLike with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     streams: tuple[int, ...] = ()
     """Streams that the model looks at, by number from 0; empty: all."""
     inner: int = 2048
@@ -112,8 +109,9 @@ class ResNetLikeModel(nn.Module):
         )
         self.gate = nn.Linear(config.num_classes, config.num_classes) if config.gate else None
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BD = self.subset(masked_mean(frames_BTD, mask_BT))
         if self.training and self.noise:
             spread_D = x_BD.std(dim=0, correction=0)

@@ -20,6 +20,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import sine_codes
 from reeltag.models._checks import require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m TransformerEncoder"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -30,13 +31,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """A transformer encoder as Samsung describes it."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_layers: int = 1
     """Layers of attention."""
     heads: int = 1
@@ -109,8 +106,9 @@ class SamsungTransformer(nn.Module):
         )
         self.output = OutputLayer(config.size, config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BTO = frames_BTD
         for layer in self.layers:
             x_BTO = layer(x_BTO, mask_BT)

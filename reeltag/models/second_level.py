@@ -22,6 +22,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import DenseLayer
 from reeltag.models import sub_nets
 from reeltag.models._checks import require, require_fraction, require_input
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.sub_nets import RECIPE as RECIPE
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m tf_training/video_level_models.py"
@@ -31,13 +32,9 @@ HIDDEN = (8192, 6000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """The final graph with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     divisor: int = 1
     """Every layer is narrower by this factor; 1 is the published size."""
     input_dropout: float = field(default=0.0, metadata=ADDED)
@@ -89,8 +86,9 @@ class SecondLevel(nn.Module):
         )
         self.output = xavier_linear(second, config.num_classes, bias=False)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BD = masked_mean(frames_BTD, mask_BT)
         embeddings = [net(x_BD).relu() for net in self.nets]
         logits_BC: Tensor = self.output(self.hidden(torch.cat([*embeddings, x_BD], dim=-1)))

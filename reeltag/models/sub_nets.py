@@ -17,6 +17,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import ACTIVATIONS, Activation, SubNet
 from reeltag.models._checks import require, require_fraction, require_input
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "twoleggedeye/youtube8m tf_training/video_level_models.py"
 PREPROCESSING = PreprocessingConfig()
@@ -27,13 +28,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Net A."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     hidden: tuple[int, ...] = (1024, 1024)
     """Widths of the layers; of the first stream's, where the streams are apart."""
     other_hidden: tuple[int, ...] = ()
@@ -81,8 +78,9 @@ class SubNetModel(nn.Module):
         super().__init__()
         self.net = config.net(config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.net(masked_mean(frames_BTD, mask_BT))
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
 

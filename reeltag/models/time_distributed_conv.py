@@ -20,6 +20,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._checks import require, require_fraction, require_input
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m FrameConv"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -31,13 +32,9 @@ WIDTH = 3  # frames of a convolution, and of a maximum
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Convolutions over time with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     channels: tuple[int, ...] = (2048, 2048)
     """Channels of the first stream's blocks."""
     other_channels: tuple[int, ...] = (512, 512)
@@ -126,8 +123,9 @@ class TimeDistributedConv(nn.Module):
         )
         self.output = OutputLayer(sum(sizes[-1] for sizes in channels), config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         frames_BTD = frames_BTD.masked_fill(~mask_BT.unsqueeze(-1), 0.0)
         found = []
         for tower, x_BTD in zip(self.towers, frames_BTD.split(self.dims, dim=-1), strict=True):

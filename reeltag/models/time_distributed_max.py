@@ -12,6 +12,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM, ResNetLike
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatAlternate"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -22,13 +23,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Max pooling over time with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     inner: int = 1024
     """Units of the ResNetLike."""
     stream_blocks: int = 1
@@ -70,8 +67,9 @@ class TimeDistributedMax(nn.Module):
             dropout=config.dropout,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         padding_BT1, found = ~mask_BT.unsqueeze(-1), []
         streams = frames_BTD.split(self.dims, dim=-1)
         for x_BTD, linear, norm in zip(streams, self.linears, self.norms, strict=True):

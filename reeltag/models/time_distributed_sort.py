@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m ResNetLikeSort"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -27,13 +28,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """Sorting over time with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     inner: int = 2048
     """Units of the ResNetLike that every frame goes through."""
     stream_blocks: int = 1
@@ -136,8 +133,9 @@ class TimeDistributedSort(nn.Module):
         )
         self.pool = SortedOverTime(config.positions, config.hidden)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         said_BTC = self.frame_net(frames_BTD.split(self.dims, dim=-1), mask_BT)
         logits_BC: Tensor = self.pool(said_BTC, mask_BT)
         return logits_BC

@@ -19,6 +19,7 @@ from reeltag.layers.frame_attention import AttentionPool, masked_attention
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import rotated
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 
 SOURCE = (
     "ours, after arXiv:1706.03762; rotary positions arXiv:2104.09864; gated MLP arXiv:2002.05202"
@@ -31,13 +32,9 @@ RECIPE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """A pre-norm transformer with rotary positions."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_layers: int = 4
     """Layers of attention and MLP."""
     size: int = 512
@@ -142,8 +139,9 @@ class Transformer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.output = OutputLayer(config.size, config.num_classes)
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BTD = self.embed(frames_BTD)
         x_BTD = self.embed_norm(x_BTD.to(torch.promote_types(x_BTD.dtype, torch.float32)))
         for layer in self.layers:

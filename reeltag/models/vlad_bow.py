@@ -20,6 +20,7 @@ from reeltag.layers.kernels.power_counts import LARGEST, SMALLEST, PowerCounts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
 from reeltag.models._checks import require, require_fraction, require_input, require_positive
+from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m sequence_models/models.py, VLADBoW; slides, row 8"
@@ -28,13 +29,9 @@ LEAST_POWER, MOST_POWER = 1.0, 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelConfig):
     """1000 words a stream."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
-    """Width of each stream."""
     num_words: int = 1000
     """Words of each stream; the authors have 1000 and 4096."""
     power: float = 3.0
@@ -74,8 +71,9 @@ class VladBow(nn.Module):
             dropout=config.dropout,
         )
 
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
+        mask_BT = resolve_mask(frames_BTD, mask_BT)
         power = self.power.clamp(LEAST_POWER, MOST_POWER)
         streams = zip(self.scores, frames_BTD.split(self.dims, dim=-1), strict=True)
         mask_BT = mask_BT.to(power.dtype)

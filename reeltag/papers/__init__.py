@@ -27,7 +27,7 @@ A line that goes on is indented. The module exports
     def solve(data: Path, config: Config) -> Goal:
         index = open_index(data)
         given, parts = data_source(data, index), roles(index)          # .inputs
-        model = step(train, given, name="I", family="nextvlad", model=..., recipe=...)  # .work
+        model = step(train, given, name="I", model=..., recipe=...)  # .work
         said = step(predict_segments, model, given, name="I", judges=parts.judges)
         judged = step(score, said, given, name="I", judges=parts.judges)
         return Goal(steps=(judged,), tables=lambda folder: [table_1(folder(judged))])

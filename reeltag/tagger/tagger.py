@@ -28,7 +28,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import whole_file
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
-from reeltag.models import Mixture, ModelConfig, family_named
+from reeltag.models import Mixture, ModelConfig, family_of, find_family
 
 Video = NDArray[np.uint8] | NDArray[np.float32] | Tensor | Mapping[str, NDArray[np.uint8]]
 
@@ -65,32 +65,35 @@ class Tagger(AnyTagger):
     """A model with everything between the stored bytes and its logits.
 
     Args:
-        family: name of the model's family, as `reeltag models` lists it.
-        config: sizes; `config.dims` are the widths of `streams`.
-        preprocessing: what happens to the stored frames before the model.
-        streams: (name, width) of the streams, in the order in which they stand along D.
+        config: sizes of the model, which name its family; `config.dims` are the widths of
+            `streams`.
+        streams: (name, width) of the streams, in the order in which they are along D.
         class_names: C names.
+        preprocessing: what happens to the stored frames before the model; None = what the
+            family's authors do.
         eigenvalues: of the PCA that whitened the first stream; needed for reverse whitening.
     """
 
     def __init__(
         self,
-        family: str,
         config: ModelConfig,
-        preprocessing: PreprocessingConfig,
         streams: Sequence[tuple[str, int]],
         class_names: Sequence[str],
+        *,
+        preprocessing: PreprocessingConfig | None = None,
         eigenvalues: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.family, self.config, self.preprocessing = family, config, preprocessing
+        family = family_of(config)
+        self.family, self.reference, self.config = family.name, family.reference, config
+        self.preprocessing = preprocessing or family.preprocessing
         self.streams = tuple((name, width) for name, width in streams)
         self.class_names = tuple(class_names)
         if len(self.class_names) != config.num_classes:
             raise ConfigError(
                 f"{len(self.class_names)} class names for a model of {config.num_classes} classes"
             )
-        self.prepare = Preprocessing(preprocessing, config.dims, eigenvalues)
+        self.prepare = Preprocessing(self.preprocessing, config.dims, eigenvalues)
         self.model = config.build()
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -162,8 +165,8 @@ class Tagger(AnyTagger):
     def describe(self) -> dict[str, Any]:
         """Return what `config.json` says of the tagger itself, as plain JSON values."""
         return {
-            "family": self.family,
-            "model": dataclasses.asdict(self.config),  # type: ignore[call-overload]
+            "family": self.reference,
+            "model": dataclasses.asdict(self.config),
             "preprocessing": dataclasses.asdict(self.preprocessing),
             "streams": [list(stream) for stream in self.streams],
         }
@@ -244,7 +247,7 @@ class Tagger(AnyTagger):
         def field(name: str, kind: Any) -> Any:  # noqa: ANN401  (as the JSON has it)
             return from_json(kind, entry(config, name, where=where), where=where, field=name)
 
-        family, model = read_model(config, where=where)
+        model = read_model(config, where=where)
         streams = field("streams", tuple[tuple[str, int], ...])
         widths = tuple(width for _, width in streams)
         if widths != model.dims:
@@ -261,7 +264,7 @@ class Tagger(AnyTagger):
                 hint="Take both files from the same run.",
             )
         preprocessing = field("preprocessing", PreprocessingConfig)
-        return cls(family, model, preprocessing, streams, class_names)
+        return cls(model, streams, class_names, preprocessing=preprocessing)
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -281,21 +284,21 @@ def read_config(run: Path) -> dict[str, Any]:
     return config
 
 
-def read_model(config: Mapping[str, Any], *, where: object) -> tuple[str, ModelConfig]:
-    """Return the family's name and the sizes that a run's config.json tells of.
+def read_model(config: Mapping[str, Any], *, where: object) -> ModelConfig:
+    """Return the sizes of the model in a run's config.json, which name its family.
 
     Raises:
         DataError: a field is missing, unknown or of the wrong kind, or there is no such family.
     """
     name = from_json(str, entry(config, "family", where=where), where=where, field="family")
     try:
-        kind = family_named(name).Config
+        kind = find_family(name).config
     except ConfigError as error:
         raise DataError(error.what, where=where, hint=error.hint) from error
     sizes: ModelConfig = from_json(
         kind, entry(config, "model", where=where), where=where, field="model"
     )
-    return name, sizes
+    return sizes
 
 
 def read_class_names(run: Path) -> list[str]:

@@ -27,7 +27,7 @@ from reeltag.core.seeding import derive_seed
 from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index, open_index
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import ModelConfig, family_named
+from reeltag.models import ModelConfig
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
@@ -73,9 +73,9 @@ class Result:
 def train(
     data: Path,
     out: Path,
-    family: str,
     model: ModelConfig,
     recipe: Recipe,
+    *,
     preprocessing: PreprocessingConfig | None = None,
     objective: Objective | None = None,
     eigenvalues: torch.Tensor | None = None,
@@ -86,8 +86,7 @@ def train(
     Args:
         data: folder of TFRecords, or one TFRecord.
         out: the run folder to make.
-        family: name of the model's family.
-        model: sizes; `dims` and `num_classes` are taken from the data.
+        model: sizes, which name the family; `dims` and `num_classes` are taken from the data.
         recipe: everything else.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
         objective: what the model is asked for; None = `objective_for` the model.
@@ -111,16 +110,15 @@ def train(
         )
     batches = make_batches(index, recipe, _rank(), _world())
     widths = tuple(width for _, width in batches.streams)
-    config = dataclasses.replace(model, dims=widths, num_classes=index.num_classes)  # type: ignore[type-var]
+    config = dataclasses.replace(model, dims=widths, num_classes=index.num_classes)
     vocabulary = ClassList.find(data) or ClassList.numbered(index.num_classes)
     torch.manual_seed(derive_seed(recipe.seed, "weights"))
     tagger = Tagger(
-        family,
         config,
-        preprocessing or family_named(family).PREPROCESSING,
         batches.streams,
         vocabulary.names,
-        eigenvalues,
+        preprocessing=preprocessing,
+        eigenvalues=eigenvalues,
     )
     tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)

@@ -22,6 +22,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import refuse_existing, whole_folder, write_json
 from reeltag.labels.folds import FoldConfig
+from reeltag.models import family_of
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
 
 AVERAGED = "averaged"  # entry of config.json that says of which runs a run is the mean
@@ -118,10 +119,10 @@ def _refuse_other(first: Member, other: Member) -> None:
 
 def _identity(of: Member) -> dict[str, Any]:
     """Return what must be the same, the coarsest first."""
-    family, model = read_model(of.config, where=of.run / "config.json")
-    sizes = dataclasses.asdict(model)  # type: ignore[call-overload]
+    model = read_model(of.config, where=of.run / "config.json")
+    sizes = dataclasses.asdict(model)
     return {
-        "family": family,
+        "family": family_of(model).name,
         "classes": read_class_names(of.run),
         **{f"model.{name}": value for name, value in sizes.items()},
         "streams": of.config.get("streams"),

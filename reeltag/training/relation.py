@@ -21,7 +21,7 @@ from reeltag.losses.relation import (
     omega_factor,
     omega_penalty,
 )
-from reeltag.models import FAMILIES, KnowsClassWeights, family_name, output_layers
+from reeltag.models import KnowsClassWeights, families, output_layers
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.losses import Objective
 
@@ -70,7 +70,7 @@ def with_relation(
         return objective
     layers = output_layers(tagger.model)
     if not layers:
-        able = [family_name(f) for f in FAMILIES if output_layers(f.TINY.build())]
+        able = [of.name for of in families() if output_layers(of.tiny.build())]
         raise ConfigError(
             f"relation.weight is {config.weight}, but {tagger.family} has no linear output layer "
             "or mixture of experts, with these options, whose weights the penalty could draw "

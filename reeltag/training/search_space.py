@@ -84,7 +84,7 @@ def places(model: ModelConfig) -> dict[str, Place]:
 def derived(model: ModelConfig, recipe: Recipe) -> dict[str, Dimension]:
     """Return what is searched where nothing is said, by the rules of this module."""
     space: dict[str, Dimension] = {}
-    for field in dataclasses.fields(model):  # type: ignore[arg-type]
+    for field in dataclasses.fields(model):
         found = _of_field(field.name, getattr(model, field.name))
         if found is not None:
             space[f"model.{field.name}"] = found

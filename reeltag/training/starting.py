@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.models import family_of
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
 
 
@@ -49,8 +50,9 @@ def start(tagger: Tagger, init: str) -> None:
 def _refuse_other(tagger: Tagger, run: Path) -> None:
     """Raise ConfigError where the run's tagger is another one, and say in what."""
     config, where = read_config(run), run / "config.json"
-    family, model = read_model(config, where=where)
-    own, its = dataclasses.asdict(tagger.config), dataclasses.asdict(model)  # type: ignore[call-overload]
+    model = read_model(config, where=where)
+    own, its = dataclasses.asdict(tagger.config), dataclasses.asdict(model)
+    family = family_of(model).name
     if family != tagger.family:
         differs = f"is of the family {family}, this one is {tagger.family}"
     elif own != its:

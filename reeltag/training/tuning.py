@@ -29,7 +29,7 @@ from reeltag.core.errors import ConfigError, DataError, ReeltagError, TrainingEr
 from reeltag.core.files import write_json
 from reeltag.core.seeding import derive_seed
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import ModelConfig
+from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.failures import reason
 from reeltag.pipeline.keys import canonical
 from reeltag.pipeline.locks import attempted
@@ -48,8 +48,7 @@ class Search:
 
     Attributes:
         data: folder of TFRecords.
-        family: name of the model's family.
-        model: its sizes where they are not searched.
+        model: sizes where they are not searched, which name the family.
         recipe: the training where it is not searched.
         preprocessing: what happens to the stored frames first.
         space: what is searched, by flag.
@@ -58,7 +57,6 @@ class Search:
     """
 
     data: Path
-    family: str
     model: ModelConfig
     recipe: Recipe
     preprocessing: PreprocessingConfig
@@ -69,7 +67,7 @@ class Search:
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for a study to be gone on with."""
         return {
-            "family": self.family,
+            "family": family_of(self.model).reference,
             "data": str(self.data.resolve()),
             "model": canonical(self.model, "model"),
             "recipe": canonical(self.recipe, "recipe"),
@@ -130,7 +128,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0)
         self.study = optuna.create_study(
-            study_name=search.family,
+            study_name=family_of(search.model).name,
             storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
             pruner=pruner if search.prune else optuna.pruners.NopPruner(),
             direction="maximize",
@@ -227,7 +225,12 @@ class Study:
             search = self.search
             model, recipe = applied(search.model, search.recipe, values)
             best = fit.train(
-                search.data, run, search.family, model, recipe, search.preprocessing, watch=watch
+                search.data,
+                run,
+                model,
+                recipe,
+                preprocessing=search.preprocessing,
+                watch=watch,
             ).best
         if best is None:
             raise TrainingError(

@@ -21,11 +21,11 @@ RECIPE = Recipe(batch_size=8, max_steps=6, optim=Optimisation(learning_rate=0.02
 def runs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two trainings that began with the same weights."""
     folder = tmp_path_factory.mktemp("runs")
-    train(corpus, folder / "start", "nextvlad", nextvlad.TINY, RECIPE)
+    train(corpus, folder / "start", nextvlad.TINY, RECIPE)
     made = []
     for seed in (1, 2):
         recipe = dataclasses.replace(RECIPE, seed=seed, init=str(folder / "start"))
-        train(corpus, folder / str(seed), "nextvlad", nextvlad.TINY, recipe)
+        train(corpus, folder / str(seed), nextvlad.TINY, recipe)
         made.append(folder / str(seed))
     return made
 

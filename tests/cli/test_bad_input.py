@@ -137,7 +137,7 @@ def test_train_without_a_model_says_what_there_is(
     ("key", "value", "words"),
     [
         ("family", None, "lacks the field 'family'"),
-        ("family", "alexnet", "no model family 'alexnet'"),
+        ("family", "alexnet", "no model 'alexnet'"),
         ("model", None, "lacks the field 'model'"),
         ("model.colour", 3, "unknown field model.colour"),
         ("model.num_classes", "eight", "model.num_classes must be a whole number, got 'eight'"),

@@ -1,6 +1,5 @@
 """`reeltag export`, and `reeltag predict` with what it makes."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from reeltag.cli.main import EXTRAS, run
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy import export
-from reeltag.models import family_named
+from reeltag.models import model_config
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from tests.deploy.made import run_of, traced
@@ -34,11 +33,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder as `reeltag train` leaves it, whose test split was validate*."""
     torch.manual_seed(0)
-    family = family_named("logistic")
-    config = dataclasses.replace(family.TINY, num_classes=12, dims=(16, 8))
+    config = model_config("logistic", num_classes=12, dims=(16, 8))
     names = [f"class {c}" for c in range(12)]
     streams = [("rgb", 16), ("audio", 8)]
-    tagger = Tagger("logistic", config, family.PREPROCESSING, streams, names)
+    tagger = Tagger(config, streams, names)
     folder = tmp_path_factory.mktemp("run") / "RUN"
     return run_of(tagger, folder, data={"splits": SPLITS})
 

@@ -17,7 +17,7 @@ from reeltag.core.log_space import probabilities
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.models import family_named
+from reeltag.models import model_config
 from reeltag.predictions.file import About, Rows, open_predictions, prediction_writer
 from reeltag.tagger.tagger import Tagger
 from tests.data.made import frame_record, write_shard
@@ -39,11 +39,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "RUN"
     folder.mkdir()
     torch.manual_seed(0)
-    family = family_named("logistic")
-    config = dataclasses.replace(family.TINY, num_classes=12, dims=(16, 8))
+    config = model_config("logistic", num_classes=12, dims=(16, 8))
     names = [f"class {c}" for c in range(12)]
     streams = [("rgb", 16), ("audio", 8)]
-    tagger = Tagger("logistic", config, family.PREPROCESSING, streams, names)
+    tagger = Tagger(config, streams, names)
     for weight in tagger.parameters():
         torch.nn.init.normal_(weight)
     tagger.save_weights(folder)

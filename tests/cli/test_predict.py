@@ -1,6 +1,5 @@
 """`reeltag predict`: from the run folder and the data to the file, with words or as JSON."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from reeltag.cli.main import run
 from reeltag.core.files import write_json
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.models import family_named
+from reeltag.models import model_config
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from tests.inference.test_stream import pairs
@@ -33,11 +32,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "RUN"
     folder.mkdir()
     torch.manual_seed(0)
-    family = family_named("logistic")
-    config = dataclasses.replace(family.TINY, num_classes=12, dims=(16, 8))
+    config = model_config("logistic", num_classes=12, dims=(16, 8))
     streams = [("rgb", 16), ("audio", 8)]
     names = [f"class {c}" for c in range(12)]
-    tagger = Tagger("logistic", config, family.PREPROCESSING, streams, names)
+    tagger = Tagger(config, streams, names)
     tagger.save_weights(folder)
     tagger.save_classes(folder)
     splits = {"train": "", "validate": "train0000", "test": "validate*", "holdout": 0.1}

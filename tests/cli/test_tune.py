@@ -10,6 +10,7 @@ pytest.importorskip("optuna", reason="optuna is not installed (pip install 'reel
 
 from reeltag.cli.main import run
 from reeltag.cli.train import Train
+from reeltag.models import resnet_like
 from reeltag.tagger.tagger import read_config
 from reeltag.training.run_folder import read_recipe
 
@@ -42,7 +43,7 @@ def test_a_study_ends_in_a_command_that_trains_the_best_again(
     command = shlex.split(told["command"])
     assert command[:2] == ["reeltag", "train"]
     parsed = Train.parse(command[2:])
-    assert isinstance(parsed, Train) and parsed.family == "resnet_like"
+    assert isinstance(parsed, Train) and isinstance(parsed.options.model, resnet_like.Config)
     config = read_config(best)
     assert parsed.options.recipe == read_recipe(config)
     said = config["model"]["config"] if "config" in config["model"] else config["model"]

@@ -13,7 +13,7 @@ from reeltag.core.files import write_json
 from reeltag.deploy.combined import Combined
 from reeltag.deploy.graph import graph_of
 from reeltag.inference.predict import weights_digest
-from reeltag.models import family_named
+from reeltag.models import find_family
 from reeltag.tagger.tagger import AnyTagger, Tagger
 
 FRAMES = (("rgb", 6), ("audio", 2))
@@ -48,10 +48,10 @@ def tagger_of(
 ) -> Tagger:
     """Return a small tagger in eval mode, whose batch norms have statistics of their own."""
     torch.manual_seed(seed)
-    module = family_named(family)
+    module = find_family(family)
     dims = tuple(width for _, width in streams)
-    config = replace(module.TINY, num_classes=len(names), dims=dims, **changes)
-    tagger = Tagger(family, config, module.PREPROCESSING, streams, names)
+    config = replace(module.tiny, num_classes=len(names), dims=dims, **changes)
+    tagger = Tagger(config, streams, names)
     for name, buffer in tagger.named_buffers():
         if name.endswith("running_mean"):
             torch.nn.init.normal_(buffer, std=0.1)

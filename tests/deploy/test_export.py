@@ -17,7 +17,7 @@ from reeltag.deploy import export as module
 from reeltag.deploy.export import ExportConfig, export, told
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import Source, source_of
-from reeltag.models import FAMILIES, family_name
+from reeltag.models import families
 from reeltag.tagger.onnx import OnnxTagger, config_of
 from reeltag.tagger.tagger import Tagger
 from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
@@ -287,7 +287,7 @@ def test_a_loop_says_what_pytorch_says(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [family_name(family) for family in FAMILIES])
+@pytest.mark.parametrize("name", [family.name for family in families()])
 @pytest.mark.parametrize("streams", [FRAMES, FRAMES[:1]])
 def test_every_family_exports(name: str, streams: Any, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"

@@ -14,7 +14,7 @@ from reeltag.data.index import Index
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
-from reeltag.models import family_named
+from reeltag.models import logistic
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from tests.data.blank import write_faked
@@ -29,12 +29,11 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
 
 
 def make_tagger(streams: tuple[tuple[str, int], ...] = STREAMS) -> Tagger:
-    family = family_named("logistic")
     torch.manual_seed(0)
     config = dataclasses.replace(
-        family.TINY, num_classes=3, dims=tuple(width for _, width in streams)
+        logistic.TINY, num_classes=3, dims=tuple(width for _, width in streams)
     )
-    return Tagger("logistic", config, family.PREPROCESSING, streams, ("a", "b", "c"))
+    return Tagger(config, streams, ("a", "b", "c"))
 
 
 def rows_of(path: Path, kind: Any) -> dict[str, list[tuple[int, float]]]:

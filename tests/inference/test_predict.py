@@ -24,7 +24,7 @@ from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import write_predictions
 from reeltag.labels.folds import FoldConfig
-from reeltag.models import family_named
+from reeltag.models import nextvlad
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from tests.inference.test_stream import pairs, rows_in_order
@@ -57,13 +57,12 @@ def make_tagger(
     num_classes: int = 12, streams: tuple[tuple[str, int], ...] = (("rgb", 16), ("audio", 8))
 ) -> Tagger:
     """A NeXtVLAD whose batch norms have seen something."""
-    family = family_named("nextvlad")
     torch.manual_seed(0)
     config = dataclasses.replace(
-        family.TINY, num_classes=num_classes, dims=tuple(width for _, width in streams)
+        nextvlad.TINY, num_classes=num_classes, dims=tuple(width for _, width in streams)
     )
     names = [f"class {c}" for c in range(num_classes)]
-    tagger = Tagger("nextvlad", config, family.PREPROCESSING, streams, names)
+    tagger = Tagger(config, streams, names)
     frames = torch.randint(0, 256, (8, 20, sum(config.dims)), dtype=torch.uint8)
     for _ in range(3):
         tagger.train()(frames, torch.ones(8, 20, dtype=torch.bool))

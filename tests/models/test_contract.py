@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import FrozenInstanceError, replace
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,17 +11,17 @@ from torch import Tensor, nn
 
 from reeltag.core.errors import ConfigError
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.models import FAMILIES, penalty
+from reeltag.models import Family, families, penalty
 
-every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__.split(".")[-1])
+every_family = pytest.mark.parametrize("family", families(), ids=lambda f: f.name)
 
 
-def build(family: ModuleType, **changes: Any) -> nn.Module:
+def build(family: Family, **changes: Any) -> nn.Module:
     """Return the tiny model of a family, the same each time, without dropout."""
     torch.manual_seed(0)
-    if hasattr(family.TINY, "dropout"):
+    if hasattr(family.tiny, "dropout"):
         changes = {"dropout": 0.0, **changes}
-    model: nn.Module = replace(family.TINY, **changes).build()
+    model: nn.Module = replace(family.tiny, **changes).build()
     return model
 
 
@@ -35,19 +34,17 @@ def some_batch(
 
 
 @every_family
-def test_a_family_says_what_it_is(family: ModuleType) -> None:
-    assert family.SOURCE and family.VARIANTS
-    for config in (family.Config(), family.TINY, *family.VARIANTS.values()):
-        assert isinstance(config, family.Config)
-        assert config == family.Config(**vars(config))
-    assert family.Config().num_classes == 3862 and family.Config().dims == (1024, 128)
-    assert family.PREPROCESSING.normalise in {"joint", "streams", "none"}
+def test_a_family_says_what_it_is(family: Family) -> None:
+    assert family.source and family.variants
+    for config in (family.config(), family.tiny, *family.variants.values()):
+        assert isinstance(config, family.config)
+        assert config == family.config(**vars(config))
+    assert family.config().num_classes == 3862 and family.config().dims == (1024, 128)
+    assert family.preprocessing.normalise in {"joint", "streams", "none"}
 
 
 @every_family
-def test_logits_are_finite_float32_and_of_shape_B_C(
-    family: ModuleType, rng: torch.Generator
-) -> None:
+def test_logits_are_finite_float32_and_of_shape_B_C(family: Family, rng: torch.Generator) -> None:
     for model in (build(family), build(family).eval()):
         logits = model(*some_batch(rng, 8))
         assert logits.shape == (3, 5) and logits.dtype == torch.float32 and logits.isfinite().all()
@@ -55,9 +52,7 @@ def test_logits_are_finite_float32_and_of_shape_B_C(
 
 @every_family
 @pytest.mark.parametrize("training", [False, True])
-def test_more_padding_changes_nothing(
-    family: ModuleType, training: bool, rng: torch.Generator
-) -> None:
+def test_more_padding_changes_nothing(family: Family, training: bool, rng: torch.Generator) -> None:
     model, (frames, mask) = build(family).train(training), some_batch(rng, 8)
     longer = F.pad(frames, (0, 0, 0, 9)), F.pad(mask, (0, 9))
     other = copy.deepcopy(model)
@@ -68,7 +63,7 @@ def test_more_padding_changes_nothing(
 @every_family
 @pytest.mark.parametrize("training", [False, True])
 def test_what_stands_in_the_padding_changes_nothing(
-    family: ModuleType, training: bool, rng: torch.Generator
+    family: Family, training: bool, rng: torch.Generator
 ) -> None:
     model, (frames, mask) = build(family).train(training), some_batch(rng, 8)
     junk = torch.where(mask.unsqueeze(-1), frames, 7.0)
@@ -84,7 +79,7 @@ def test_what_stands_in_the_padding_changes_nothing(
 
 
 @every_family
-def test_a_video_is_scored_alike_in_any_batch(family: ModuleType, rng: torch.Generator) -> None:
+def test_a_video_is_scored_alike_in_any_batch(family: Family, rng: torch.Generator) -> None:
     model, (frames, mask) = build(family).eval(), some_batch(rng, 8)
     whole, order = model(frames, mask), torch.tensor([2, 0, 1])
     torch.testing.assert_close(model(frames[order], mask[order]), whole[order])
@@ -95,7 +90,7 @@ def test_a_video_is_scored_alike_in_any_batch(family: ModuleType, rng: torch.Gen
 @every_family
 @pytest.mark.parametrize("length", [1, 300])
 def test_one_frame_and_three_hundred_both_work(
-    family: ModuleType, length: int, rng: torch.Generator
+    family: Family, length: int, rng: torch.Generator
 ) -> None:
     frames, mask = some_batch(rng, 8, (length, length))
     for model in (build(family), build(family).eval()):
@@ -105,14 +100,14 @@ def test_one_frame_and_three_hundred_both_work(
 @every_family
 @pytest.mark.parametrize("dims", [(6,), (6, 2), (4, 2, 6)])
 def test_one_two_or_three_streams(
-    family: ModuleType, dims: tuple[int, ...], rng: torch.Generator
+    family: Family, dims: tuple[int, ...], rng: torch.Generator
 ) -> None:
     model = build(family, dims=dims)
     assert model(*some_batch(rng, sum(dims))).shape == (3, 5)
 
 
 @every_family
-def test_every_parameter_is_used(family: ModuleType, rng: torch.Generator) -> None:
+def test_every_parameter_is_used(family: Family, rng: torch.Generator) -> None:
     model = build(family)
     model(*some_batch(rng, 8, (6, 4, 1, 5, 3, 2))).square().sum().backward()
     unused = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -120,7 +115,7 @@ def test_every_parameter_is_used(family: ModuleType, rng: torch.Generator) -> No
 
 
 @every_family
-def test_bfloat16_autocast_is_close_and_trains(family: ModuleType, rng: torch.Generator) -> None:
+def test_bfloat16_autocast_is_close_and_trains(family: Family, rng: torch.Generator) -> None:
     model, (frames, mask) = build(family), some_batch(rng, 8, (20, 14, 9, 17, 11, 6))
     exact = copy.deepcopy(model)(frames, mask)
     with torch.autocast("cpu", torch.bfloat16):
@@ -132,23 +127,23 @@ def test_bfloat16_autocast_is_close_and_trains(family: ModuleType, rng: torch.Ge
 
 
 @every_family
-def test_state_travels_to_a_fresh_model(family: ModuleType, rng: torch.Generator) -> None:
+def test_state_travels_to_a_fresh_model(family: Family, rng: torch.Generator) -> None:
     model, batch = build(family), some_batch(rng, 8)
     model(*batch)  # moves the running statistics
     torch.manual_seed(1)
-    fresh = family.TINY.build()
+    fresh = family.tiny.build()
     fresh.load_state_dict(model.state_dict())
     torch.testing.assert_close(fresh.eval()(*batch), model.eval()(*batch), rtol=0, atol=0)
 
 
 @every_family
-def test_it_is_deterministic(family: ModuleType, rng: torch.Generator) -> None:
+def test_it_is_deterministic(family: Family, rng: torch.Generator) -> None:
     batch = some_batch(rng, 8)
     torch.testing.assert_close(build(family)(*batch), build(family)(*batch), rtol=0, atol=0)
 
 
 @every_family
-def test_it_exports_with_free_batch_and_length(family: ModuleType, rng: torch.Generator) -> None:
+def test_it_exports_with_free_batch_and_length(family: Family, rng: torch.Generator) -> None:
     model = build(family).eval()
     batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=1)
     shapes = ({0: batch, 1: length}, {0: batch, 1: length})
@@ -159,7 +154,7 @@ def test_it_exports_with_free_batch_and_length(family: ModuleType, rng: torch.Ge
 
 
 @every_family
-def test_it_learns_32_videos_by_heart(family: ModuleType, rng: torch.Generator) -> None:
+def test_it_learns_32_videos_by_heart(family: Family, rng: torch.Generator) -> None:
     model, (frames, mask) = build(family), some_batch(rng, 8, (4, 3, 2, 1) * 8)
     frames = F.normalize(frames, dim=-1) * mask.unsqueeze(-1)
     labels = F.one_hot(frames[:, 0].abs().argmax(dim=-1) % 5, 5).float()
@@ -173,10 +168,10 @@ def test_it_learns_32_videos_by_heart(family: ModuleType, rng: torch.Generator) 
 
 
 @every_family
-def test_a_config_cannot_be_changed_and_says_what_is_wrong(family: ModuleType) -> None:
+def test_a_config_cannot_be_changed_and_says_what_is_wrong(family: Family) -> None:
     with pytest.raises(FrozenInstanceError):
-        family.TINY.num_classes = 3
+        family.tiny.num_classes = 3  # type: ignore[misc]
     with pytest.raises(ConfigError, match="num_classes is 0; allowed: an integer >= 1"):
-        replace(family.TINY, num_classes=0)
+        replace(family.tiny, num_classes=0)
     with pytest.raises(ConfigError, match=r"dims is \(\); allowed: one width >= 1"):
-        replace(family.TINY, dims=())
+        replace(family.tiny, dims=())

@@ -32,7 +32,7 @@ def test_it_has_a_matrix_and_vectors_for_its_classes(num_classes: int) -> None:
 
 def test_training_begins_with_which_classes_appear_together(corpus: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(dbof_gcn.TINY, threshold=0.1)
-    train(corpus, tmp_path / "run", "dbof_gcn", config, STILL)
+    train(corpus, tmp_path / "run", config, STILL)
     found = load_file(tmp_path / "run" / "model.safetensors")["model.head.graph"]
     counts = torch.zeros(8, 8)
     items = videos(open_index(corpus), "train")
@@ -52,7 +52,7 @@ def test_a_fixed_graph_stays_as_it_was_told(corpus: Path, tmp_path: Path) -> Non
     run = [tmp_path / "still", tmp_path / "fast"]
     graphs = []
     for out, recipe in zip(run, (STILL, fast), strict=True):
-        train(corpus, out, "dbof_gcn", config, recipe)
+        train(corpus, out, config, recipe)
         graphs.append(load_file(out / "model.safetensors")["model.head.graph"])
     assert torch.equal(graphs[0], graphs[1])
 

@@ -11,10 +11,12 @@ from torch import nn
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.models import (
-    VARIANTS,
     ModelConfig,
-    family_named,
+    families,
+    find_family,
+    list_models,
     logistic,
+    model_config,
     moe,
     netvlad,
     nextvlad,
@@ -34,7 +36,7 @@ from reeltag.models._tensorflow import load_tensorflow, parameter_names
 )
 def test_parameters_are_as_many_as_published(variant: str, millions: float) -> None:
     with torch.device("meta"):
-        model = VARIANTS[variant].build()
+        model = model_config(variant).build()
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
@@ -45,8 +47,8 @@ def test_moe_2_on_the_visual_mean_has_the_published_size() -> None:
 
 
 def test_every_variant_has_a_name_of_its_own_and_builds() -> None:
-    assert {"logistic", "moe_2", "moe_4", "moe_16", "nextvlad_16g_k128"} <= VARIANTS.keys()
-    for config in VARIANTS.values():
+    assert {"logistic", "moe_2", "moe_4", "moe_16", "nextvlad_16g_k128"} <= set(list_models())
+    for config in (c for family in families() for c in family.variants.values()):
         with torch.device("meta"):
             assert isinstance(config.build(), nn.Module)
 
@@ -97,9 +99,9 @@ def test_a_config_that_cannot_be_built_is_refused(
 
 
 def test_an_unknown_family_is_answered_with_those_there_are() -> None:
-    assert family_named("moe") is moe
-    with pytest.raises(ConfigError, match=r"no model family 'resnet'\n.*nextvlad"):
-        family_named("resnet")
+    assert find_family("moe").config is moe.Config
+    with pytest.raises(ConfigError, match=r"no model 'resnet'\n.*nextvlad"):
+        find_family("resnet")
 
 
 def dump(config: ModelConfig) -> tuple[nn.Module, dict[str, np.ndarray[Any, Any]]]:

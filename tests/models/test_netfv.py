@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError
-from reeltag.models import VARIANTS, netfv, netvlad
+from reeltag.models import model_config, netfv, netvlad
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from reeltag.models import VARIANTS, netfv, netvlad
 )
 def test_parameters_are_as_many_as_published(variant: str, millions: float) -> None:
     with torch.device("meta"):
-        model = VARIANTS[variant].build()
+        model = model_config(variant).build()
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.051)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError
-from reeltag.models import VARIANTS, soft_dbow
+from reeltag.models import model_config, soft_dbow
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from reeltag.models import VARIANTS, soft_dbow
 )
 def test_parameters_are_as_many_as_published(variant: str, millions: float) -> None:
     with torch.device("meta"):
-        named = dict(VARIANTS[variant].build().named_parameters())
+        named = dict(model_config(variant).build().named_parameters())
     count = sum(p.numel() for name, p in named.items() if "norm" not in name)
     assert count / 1e6 == pytest.approx(millions, abs=0.05)  # the figures leave batch norm out
 

@@ -199,8 +199,7 @@ def test_a_begun_training_finds_its_implications_where_they_were_moved_to(
             count_labels(root, data, splits=parts.videos)
         files = {"correlation": root / FILE}
         model = plan.different
-        family = "autohome_mix"
-        train(root / "train", data, family=family, model=model, recipe=recipe_, labels=files)
+        train(root / "train", data, model=model, recipe=recipe_, labels=files)
         root = root.rename(tmp_path / "b")
     assert (root / "train" / "run" / "metrics.json").exists()
 

@@ -124,9 +124,9 @@ def test_the_fleet_is_as_large_as_the_slides_say_and_has_every_row() -> None:
         rows = [one.row for one in members if one.row]
         assert sorted([*rows, *OF_ROW]) == [row for row, *_ in RESULTS]
         assert [one.row for one in members if not one.stacked] == [10]  # as `Ens.` has it
-        assert len({(one.family, repr(one.model), repr(one.recipe)) for one in members}) == len(
-            members
-        )
+        assert len(
+            {(type(one.model), repr(one.model), repr(one.recipe)) for one in members}
+        ) == len(members)
     models = {one.name: vars(one.model) for one in videos}
     assert (models["video-only"]["streams"], models["audio-only"]["streams"]) == ((0,), (1,))
     assert any(0 < of.get("features", 1.0) < 1 for of in models.values())

@@ -13,7 +13,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.models import mix_nextvlad, moe, nextvlad
+from reeltag.models import ModelConfig, mix_nextvlad, moe, nextvlad
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.augmenting import Augmented, augmented
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
@@ -33,14 +33,14 @@ EVERYTHING = AugmentConfig(
 STREAMS = (("rgb", 6), ("audio", 2))
 
 
-def tagger_of(family: str, config: object, preprocessing: PreprocessingConfig) -> Tagger:
+def tagger_of(config: ModelConfig, preprocessing: PreprocessingConfig) -> Tagger:
     torch.manual_seed(0)
-    return Tagger(family, config, preprocessing, STREAMS, list("abcde")).train()  # type: ignore[arg-type]
+    return Tagger(config, STREAMS, list("abcde"), preprocessing=preprocessing).train()
 
 
 def plain_tagger(normalise: str = "joint") -> Tagger:
     config = PreprocessingConfig(normalise=normalise)  # type: ignore[arg-type]
-    return tagger_of("nextvlad", dataclasses.replace(nextvlad.TINY, dropout=0.0), config)
+    return tagger_of(dataclasses.replace(nextvlad.TINY, dropout=0.0), config)
 
 
 def some_batch(rng: torch.Generator, *, weights: bool = False, num_frames: int = 5) -> FrameBatch:
@@ -188,7 +188,7 @@ def test_noise_touches_half_of_the_dimensions_by_a_tenth_of_their_deviation() ->
     torch.manual_seed(0)
     config = dataclasses.replace(nextvlad.TINY, dims=(200, 100))
     names = list("abcde")
-    tagger = Tagger("nextvlad", config, PreprocessingConfig(), streams, names).train()
+    tagger = Tagger(config, streams, names, preprocessing=PreprocessingConfig()).train()
     batch = FrameBatch(
         frames=torch.randint(0, 256, (40, 10, 300), dtype=torch.uint8),
         mask=torch.ones(40, 10, dtype=torch.bool),
@@ -256,7 +256,7 @@ def test_video_level_records_of_any_streams_are_varied_too(
     widths = (4, 3, 2)[:streams]
     named = tuple(zip("xyz", widths, strict=False))
     sizes = dataclasses.replace(moe.TINY, dims=widths)
-    tagger = Tagger("moe", sizes, PreprocessingConfig(), named, list("abcde")).train()
+    tagger = Tagger(sizes, named, list("abcde"), preprocessing=PreprocessingConfig()).train()
     batch = FrameBatch(
         frames=torch.randn(6, 1, sum(widths), generator=rng),
         mask=torch.ones(6, 1, dtype=torch.bool),
@@ -292,7 +292,7 @@ def test_autocast_features_are_those_of_the_taggers_own_preparation(rng: torch.G
 
 def test_members_of_a_mixture_read_the_varied_batch(rng: torch.Generator) -> None:
     config = dataclasses.replace(mix_nextvlad.TINY, dropout=0.0)
-    tagger = tagger_of("mix_nextvlad", config, PreprocessingConfig())
+    tagger = tagger_of(config, PreprocessingConfig())
     recipe = Recipe(members=MemberLoss(weight=2.0), augment=AugmentConfig(mixup=0.4, noise=0.1))
     batch = some_batch(rng, weights=True)
     torch.manual_seed(1)
@@ -304,7 +304,7 @@ def test_members_of_a_mixture_read_the_varied_batch(rng: torch.Generator) -> Non
 
 def test_what_cannot_be_varied_is_named(rng: torch.Generator) -> None:
     config = dataclasses.replace(moe.TINY, dims=(8,))
-    tagger = Tagger("moe", config, PreprocessingConfig(), [("rgb", 8)], list("abcde"))
+    tagger = Tagger(config, [("rgb", 8)], list("abcde"), preprocessing=PreprocessingConfig())
     with pytest.raises(ConfigError, match=r"augment\.stream_dropout must be 0 .*rgb, got 0.5"):
         augmented(supervised, tagger, AugmentConfig(stream_dropout=0.5))
     with pytest.raises(TypeError, match="for a tagger, not for a Linear"):
@@ -318,8 +318,8 @@ def test_resumed_it_goes_on_exactly_as_if_it_had_not_been_stopped(
     optim = Optimisation(learning_rate=0.05, ema=ema)
     recipe = Recipe(batch_size=8, max_steps=5, validate_every=4, optim=optim, augment=EVERYTHING)
     whole = dataclasses.replace(recipe, max_steps=9)
-    train(corpus, tmp_path / "whole", "nextvlad", nextvlad.TINY, whole)
-    train(corpus, tmp_path / "pieces", "nextvlad", nextvlad.TINY, recipe)
+    train(corpus, tmp_path / "whole", nextvlad.TINY, whole)
+    train(corpus, tmp_path / "pieces", nextvlad.TINY, recipe)
     assert read_recipe(read_config(tmp_path / "pieces")).augment == EVERYTHING
     resume(tmp_path / "pieces", max_steps=9)
     one, other = (

@@ -51,7 +51,7 @@ def last_state(run: Path) -> dict[str, Tensor]:
 
 
 def test_a_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -> None:
-    result = train(corpus, tmp_path / "run", "nextvlad", nextvlad.TINY, RECIPE)
+    result = train(corpus, tmp_path / "run", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "run")
     assert config["family"] == "nextvlad" and config["streams"] == [["rgb", 16], ["audio", 4]]
     assert config["model"]["num_classes"] == 8 and config["data"]["root"] == str(corpus)
@@ -69,13 +69,13 @@ def test_a_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -
 
 def test_the_loss_falls_far_below_where_it_began(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=60, log_every=1)
-    train(corpus, tmp_path / "run", "moe", moe.TINY, recipe)
+    train(corpus, tmp_path / "run", moe.TINY, recipe)
     losses = losses_of(tmp_path / "run")
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
 
 def test_a_saved_tagger_says_what_the_trained_one_said(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "run", "logistic", logistic.TINY, RECIPE)
+    train(corpus, tmp_path / "run", logistic.TINY, RECIPE)
     tagger = reeltag.load(tmp_path / "run")
     frames = torch.randint(0, 256, (20, 20), dtype=torch.uint8)
     tags = tagger.predict(frames, top_k=3)
@@ -110,12 +110,12 @@ def test_tagger_predict_leaves_the_mode_as_it_was(
 
 
 def test_the_same_config_and_seed_give_the_same_weights(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "one", "nextvlad", nextvlad.TINY, RECIPE)
+    train(corpus, tmp_path / "one", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "one")
-    train(corpus, tmp_path / "two", "nextvlad", nextvlad.TINY, read_recipe(config))
+    train(corpus, tmp_path / "two", nextvlad.TINY, read_recipe(config))
     assert_same_weights(tmp_path / "one", tmp_path / "two")
     other = dataclasses.replace(RECIPE, seed=1)
-    train(corpus, tmp_path / "three", "nextvlad", nextvlad.TINY, other)
+    train(corpus, tmp_path / "three", nextvlad.TINY, other)
     one, three = [
         weights_of(tmp_path / run)["model.classifier.hidden.weight"] for run in ("one", "three")
     ]
@@ -130,8 +130,8 @@ def test_a_longer_training_in_two_pieces_is_that_in_one(
     frames = FrameChoice(how="random", num_frames=5)
     short = dataclasses.replace(RECIPE, max_steps=7, optim=optim, frames=frames)
     long = dataclasses.replace(short, max_steps=15)
-    train(corpus, tmp_path / "whole", "nextvlad", nextvlad.TINY, long)
-    train(corpus, tmp_path / "pieces", "nextvlad", nextvlad.TINY, short)
+    train(corpus, tmp_path / "whole", nextvlad.TINY, long)
+    train(corpus, tmp_path / "pieces", nextvlad.TINY, short)
     result = resume(tmp_path / "pieces", max_steps=15)
     assert result.steps == 15
     whole, pieces = last_state(tmp_path / "whole"), last_state(tmp_path / "pieces")
@@ -145,7 +145,7 @@ def test_a_longer_training_in_two_pieces_is_that_in_one(
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=80, validate_every=20, save_minutes=0.0)
-    train(corpus, tmp_path / "whole", "moe", moe.TINY, recipe)
+    train(corpus, tmp_path / "whole", moe.TINY, recipe)
     command = [sys.executable, "-m", "reeltag", "train", "moe", "--data", str(corpus)]
     command += ["--config", str(tmp_path / "whole")]
     command.remove("moe")
@@ -164,7 +164,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(corpus: Path, tmp_p
 
 def test_two_processes_give_the_loss_curve_of_one(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=8, log_every=1)
-    train(corpus, tmp_path / "one", "moe", moe.TINY, recipe)
+    train(corpus, tmp_path / "one", moe.TINY, recipe)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     ours = [sys.executable, "-m", "reeltag", "train", "--config", str(tmp_path / "one")]
     out = tmp_path / "two"
@@ -189,7 +189,7 @@ def test_accumulated_small_batches_are_one_large_batch(corpus: Path, tmp_path: P
     large = dataclasses.replace(RECIPE, batch_size=8, max_steps=4, optim=optim)
     small = dataclasses.replace(large, batch_size=4, accumulate=2)
     for name, recipe in (("large", large), ("small", small)):
-        train(corpus, tmp_path / name, "logistic", logistic.TINY, recipe)
+        train(corpus, tmp_path / name, logistic.TINY, recipe)
     large_state, small_state = last_state(tmp_path / "large"), last_state(tmp_path / "small")
     for name, value in large_state.items():
         # the sum of a batch in two halves, in float32
@@ -199,7 +199,7 @@ def test_accumulated_small_batches_are_one_large_batch(corpus: Path, tmp_path: P
 def test_averaged_weights_are_saved_and_differ_from_the_last(corpus: Path, tmp_path: Path) -> None:
     optim = dataclasses.replace(FAST, ema=0.5)
     recipe = dataclasses.replace(RECIPE, max_steps=4, optim=optim)
-    train(corpus, tmp_path / "run", "logistic", logistic.TINY, recipe)
+    train(corpus, tmp_path / "run", logistic.TINY, recipe)
     checkpoint = torch.load(tmp_path / "run" / "resume.ckpt", weights_only=False)
     saved = weights_of(tmp_path / "run")["model.head.linear.weight"]
     last = checkpoint["current_model_state"]["tagger.model.head.linear.weight"]
@@ -210,7 +210,7 @@ def test_averaged_weights_are_saved_and_differ_from_the_last(corpus: Path, tmp_p
 def test_resuming_what_is_done_leaves_the_averaged_weights(corpus: Path, tmp_path: Path) -> None:
     optim = dataclasses.replace(FAST, ema=0.5)
     recipe = dataclasses.replace(RECIPE, max_steps=3, optim=optim)  # no validation before the end
-    train(corpus, tmp_path / "run", "logistic", logistic.TINY, recipe)
+    train(corpus, tmp_path / "run", logistic.TINY, recipe)
     before = weights_of(tmp_path / "run")
     resume(tmp_path / "run")
     after = weights_of(tmp_path / "run")
@@ -220,7 +220,7 @@ def test_resuming_what_is_done_leaves_the_averaged_weights(corpus: Path, tmp_pat
 def test_it_stops_when_validation_no_longer_improves(corpus: Path, tmp_path: Path) -> None:
     still = Optimisation(learning_rate=1e-12)
     recipe = dataclasses.replace(RECIPE, max_steps=100, validate_every=2, patience=3, optim=still)
-    result = train(corpus, tmp_path / "run", "logistic", logistic.TINY, recipe)
+    result = train(corpus, tmp_path / "run", logistic.TINY, recipe)
     assert result.steps == 8 and result.best_step == 2
 
 
@@ -233,7 +233,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch(corpus: Path, tmp_p
         return loss * (math.nan if len(seen) == 5 else 1), logs
 
     with pytest.raises(TrainingError, match="the loss is nan at step 4, batch of") as caught:
-        train(corpus, tmp_path / "run", "logistic", logistic.TINY, RECIPE, objective=explodes)
+        train(corpus, tmp_path / "run", logistic.TINY, RECIPE, objective=explodes)
     assert all(video in str(caught.value) for video in seen[-1].ids)
     good = load_file(tmp_path / "run" / "last-good.safetensors")
     assert all(value.isfinite().all() for value in good.values())
@@ -244,13 +244,13 @@ def test_segments_train_on_what_was_rated_alone(corpus: Path, tmp_path: Path) ->
     recipe = dataclasses.replace(
         recipe, splits=dataclasses.replace(recipe.splits, train="validate*", validate="test*")
     )
-    result = train(corpus, tmp_path / "run", "logistic", logistic.TINY, recipe)
+    result = train(corpus, tmp_path / "run", logistic.TINY, recipe)
     assert result.metric == "map@k" and result.best is not None and result.best > 0
 
 
 def test_bf16_trains_as_well(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, precision="bf16")
-    result = train(corpus, tmp_path / "run", "nextvlad", nextvlad.TINY, recipe)
+    result = train(corpus, tmp_path / "run", nextvlad.TINY, recipe)
     assert result.best is not None and result.best > 0.2
 
 
@@ -258,7 +258,7 @@ def test_an_existing_run_is_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "precious").touch()
     with pytest.raises(OutputError, match="exists already"):
-        train(corpus, tmp_path / "run", "logistic", logistic.TINY, RECIPE)
+        train(corpus, tmp_path / "run", logistic.TINY, RECIPE)
 
 
 def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
@@ -271,5 +271,5 @@ def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
 def test_an_unknown_stream_is_named_before_anything_is_made(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, streams=("smell",))
     with pytest.raises(ConfigError, match="smell"):
-        train(corpus, tmp_path / "run", "logistic", logistic.TINY, recipe)
+        train(corpus, tmp_path / "run", logistic.TINY, recipe)
     assert not (tmp_path / "run").exists()

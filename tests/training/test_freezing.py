@@ -19,7 +19,7 @@ def trained(
     recipe = Recipe(
         batch_size=8, max_steps=steps, frozen=frozen, optim=Optimisation(learning_rate=0.1)
     )
-    train(corpus, out, "sub_nets", sub_nets.TINY, recipe)
+    train(corpus, out, sub_nets.TINY, recipe)
     return load_file(out / "model.safetensors")
 
 

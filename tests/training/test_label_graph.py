@@ -33,7 +33,7 @@ def told(index: Index, counts: Cooccurrence | None = None) -> tuple[Tagger, torc
     config = replace(dbof_gcn.TINY, dims=widths, num_classes=index.num_classes)
     streams = [(stream.name, stream.width) for stream in items.streams]
     torch.manual_seed(0)
-    tagger = Tagger("dbof_gcn", config, dbof_gcn.PREPROCESSING, streams, names)
+    tagger = Tagger(config, streams, names)
     if counts is not None:
         tagger.model.set_cooccurrence(torch.from_numpy(counts.dense()))  # type: ignore[operator]
     return tagger, state(tagger)

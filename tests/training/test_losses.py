@@ -140,9 +140,8 @@ def test_a_plain_model_and_a_mixture_with_its_members_pay_the_chosen_loss(
         return asymmetric_loss(logits, labels, batch.weights, gamma_neg=2.0).mean()
 
     for family in (moe, mix_nextvlad):
-        name = family.__name__.rpartition(".")[-1]
         streams, classes = (("rgb", 6), ("audio", 2)), list("abcde")
-        tagger = Tagger(name, family.TINY, PreprocessingConfig(), streams, classes).eval()
+        tagger = Tagger(family.TINY, streams, classes, preprocessing=PreprocessingConfig()).eval()
         loss, logs = objective_for(tagger, recipe)(batch, tagger)
         expected = cost(tagger(batch.frames, batch.mask))
         torch.testing.assert_close(logs["label_loss"], expected)
@@ -167,7 +166,7 @@ def test_training_lowers_the_loss_and_learns_the_labels(
     config: LossConfig, corpus: Path, tmp_path: Path
 ) -> None:
     recipe = dataclasses.replace(RECIPE, loss=config)
-    result = train(corpus, tmp_path / "run", "moe", moe.TINY, recipe)
+    result = train(corpus, tmp_path / "run", moe.TINY, recipe)
     with (tmp_path / "run" / "metrics.csv").open() as file:
         losses = [float(row["train_loss"]) for row in csv.DictReader(file) if row["train_loss"]]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import write_json
-from reeltag.models import family_named
+from reeltag.models import find_family
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.fit import resume
 from reeltag.training.mean_run import average_runs
@@ -24,10 +24,10 @@ def made_run(folder: Path, seed: int, family: str = "nextvlad", **changes: Any) 
     """Write a run folder of random weights; `changes` are of its recipe."""
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
-    module = family_named(family)
-    config = dataclasses.replace(module.TINY, num_classes=5, dims=(6, 2))
+    module = find_family(family)
+    config = dataclasses.replace(module.tiny, num_classes=5, dims=(6, 2))
     names = [f"class {c}" for c in range(5)]
-    tagger = Tagger(family, config, module.PREPROCESSING, STREAMS, names)
+    tagger = Tagger(config, STREAMS, names)
     for name, tensor in tagger.state_dict().items():
         if not name.startswith("prepare."):
             tensor.copy_(torch.rand(tensor.shape))

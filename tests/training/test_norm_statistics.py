@@ -10,16 +10,16 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.layers.norm import MaskedBatchNorm
-from reeltag.models import family_named
+from reeltag.models import find_family
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.norm_statistics import recompute_norms
 
 
 def made_tagger(family: str) -> Tagger:
     torch.manual_seed(0)
-    module = family_named(family)
-    config = dataclasses.replace(module.TINY, num_classes=3, dims=(6, 2))
-    return Tagger(family, config, module.PREPROCESSING, [("a", 6), ("b", 2)], ["x", "y", "z"])
+    module = find_family(family)
+    config = dataclasses.replace(module.tiny, num_classes=3, dims=(6, 2))
+    return Tagger(config, [("a", 6), ("b", 2)], ["x", "y", "z"])
 
 
 def batches(rng: torch.Generator, count: int) -> Iterator[FrameBatch]:

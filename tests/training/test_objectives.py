@@ -11,7 +11,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.distillation import mixture_divergence
-from reeltag.models import mix_nextvlad, moe, penalty
+from reeltag.models import ModelConfig, mix_nextvlad, moe, penalty
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import train
@@ -21,10 +21,10 @@ from reeltag.training.run_folder import read_recipe
 MIXTURE = dataclasses.replace(mix_nextvlad.TINY, dropout=0.0)
 
 
-def tagger_of(family: str, config: object) -> Tagger:
+def tagger_of(config: ModelConfig) -> Tagger:
     torch.manual_seed(0)
     streams, names = (("rgb", 6), ("audio", 2)), list("abcde")
-    return Tagger(family, config, PreprocessingConfig(), streams, names)  # type: ignore[arg-type]
+    return Tagger(config, streams, names, preprocessing=PreprocessingConfig())
 
 
 def some_batch(rng: torch.Generator, weights: bool = False) -> FrameBatch:
@@ -40,7 +40,7 @@ def some_batch(rng: torch.Generator, weights: bool = False) -> FrameBatch:
 def test_a_mixture_pays_for_itself_its_members_and_what_parts_them(
     weights: bool, rng: torch.Generator
 ) -> None:
-    tagger, batch = tagger_of("mix_nextvlad", MIXTURE), some_batch(rng, weights)
+    tagger, batch = tagger_of(MIXTURE), some_batch(rng, weights)
     config = MemberLoss(weight=4.0, temperature=2.0)
     loss, logs = supervised_mixture(batch, tagger, config=config)
     logits, members = tagger.members(batch.frames, batch.mask)
@@ -55,7 +55,7 @@ def test_a_mixture_pays_for_itself_its_members_and_what_parts_them(
 
 
 def test_a_weight_of_zero_leaves_the_divergence_out(rng: torch.Generator) -> None:
-    tagger, batch = tagger_of("mix_nextvlad", MIXTURE), some_batch(rng)
+    tagger, batch = tagger_of(MIXTURE), some_batch(rng)
     full, logs = supervised_mixture(batch, tagger, config=MemberLoss(weight=9.0))
     loss, less = supervised_mixture(batch, tagger, config=MemberLoss())
     torch.testing.assert_close(loss, full - logs["distillation_loss"])
@@ -63,7 +63,7 @@ def test_a_weight_of_zero_leaves_the_divergence_out(rng: torch.Generator) -> Non
 
 
 def test_the_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> None:
-    tagger, batch = tagger_of("mix_nextvlad", MIXTURE), some_batch(rng)
+    tagger, batch = tagger_of(MIXTURE), some_batch(rng)
     gradients = []
     for config in (MemberLoss(), MemberLoss(weight=1.0, stop_gradient=True), MemberLoss(weight=1)):
         tagger.zero_grad()
@@ -75,7 +75,7 @@ def test_the_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> 
 
 
 def test_a_model_without_members_is_asked_for_labels_alone(rng: torch.Generator) -> None:
-    plain, mixture = tagger_of("moe", moe.TINY), tagger_of("mix_nextvlad", MIXTURE)
+    plain, mixture = tagger_of(moe.TINY), tagger_of(MIXTURE)
     recipe, batch = Recipe(members=MemberLoss(weight=2.0)), some_batch(rng)
     loss, logs = objective_for(plain, recipe)(batch, plain)
     assert batch.labels is not None and logs.keys() == {"label_loss"}
@@ -93,7 +93,7 @@ def test_a_model_without_members_is_asked_for_labels_alone(rng: torch.Generator)
 def test_a_batch_without_labels_is_refused(rng: torch.Generator) -> None:
     batch = dataclasses.replace(some_batch(rng), labels=None)
     with pytest.raises(ValueError, match="needs a batch with labels"):
-        supervised(batch, tagger_of("moe", moe.TINY))
+        supervised(batch, tagger_of(moe.TINY))
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ def test_a_training_of_a_mixture_says_in_its_folder_how_members_learned(
     members = MemberLoss(weight=9.0)
     fast = Optimisation(learning_rate=0.01)
     recipe = Recipe(batch_size=8, max_steps=3, log_every=1, optim=fast, members=members)
-    train(corpus, tmp_path / "run", "mix_nextvlad", mix_nextvlad.TINY, recipe)
+    train(corpus, tmp_path / "run", mix_nextvlad.TINY, recipe)
     assert read_recipe(read_config(tmp_path / "run")).members == members

@@ -82,7 +82,7 @@ def targets_of(items: VideoSet) -> Targets:
 
 def trained(out: Path, corpus: Path, recipe: Recipe = RECIPE) -> dict[str, Tensor]:
     """Return the weights after a few steps."""
-    train(corpus, out, "logistic", logistic.TINY, recipe)
+    train(corpus, out, logistic.TINY, recipe)
     return load_file(out / "model.safetensors")
 
 

@@ -14,10 +14,9 @@ from reeltag.core.errors import ConfigError
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import (
-    FAMILIES,
     attentive_fcn,
     dbof_gcn,
-    family_name,
+    families,
     logistic,
     mix_nextvlad,
     moe,
@@ -33,10 +32,10 @@ RECIPE = Recipe(batch_size=8, max_steps=12, optim=Optimisation(learning_rate=0.0
 WITHOUT = {"dbof_gcn", "multi_attention"}  # a graph makes the classifier; frames are classified
 
 
-def tagger_of(family: str, config: Any) -> Tagger:
+def tagger_of(config: Any) -> Tagger:
     torch.manual_seed(0)
     streams, names = (("rgb", 6), ("audio", 2)), list("abcde")
-    return Tagger(family, config, PreprocessingConfig(), streams, names)
+    return Tagger(config, streams, names, preprocessing=PreprocessingConfig())
 
 
 def some_batch(rng: torch.Generator) -> FrameBatch:
@@ -63,11 +62,11 @@ def last_state(run: Path) -> dict[str, Tensor]:
     return state
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=family_name)
+@pytest.mark.parametrize("family", families(), ids=lambda f: f.name)
 def test_the_layer_found_is_the_one_whose_rows_make_the_logits(family: Any) -> None:
-    layers = output_layers(family.TINY.build())
-    assert bool(layers) == (family_name(family) not in WITHOUT)
-    assert all(len(layer.class_weights()) == family.TINY.num_classes for layer in layers)
+    layers = output_layers(family.tiny.build())
+    assert bool(layers) == (family.name not in WITHOUT)
+    assert all(len(layer.class_weights()) == family.tiny.num_classes for layer in layers)
 
 
 def test_a_class_of_a_mixture_of_experts_has_the_sum_of_its_experts(rng: torch.Generator) -> None:
@@ -87,7 +86,7 @@ def test_a_class_of_a_mixture_of_experts_has_the_sum_of_its_experts(rng: torch.G
 @pytest.mark.parametrize("form", ["omega", "nuclear"])
 def test_the_loss_has_the_penalty_of_every_member(form: str, rng: torch.Generator) -> None:
     config = dataclasses.replace(mix_nextvlad.TINY, dropout=0.0)
-    tagger, batch = tagger_of("mix_nextvlad", config).eval(), some_batch(rng)
+    tagger, batch = tagger_of(config).eval(), some_batch(rng)
     recipe = Recipe(relation=RelationConfig(weight=0.5, form=form))  # type: ignore[arg-type]
     plain, _ = objective_for(tagger, Recipe())(batch, tagger)
     loss, logs = objective_for(tagger, recipe)(batch, tagger)
@@ -100,7 +99,7 @@ def test_the_loss_has_the_penalty_of_every_member(form: str, rng: torch.Generato
 
 @pytest.mark.parametrize("form", ["omega", "nuclear"])
 def test_weights_are_looked_at_again_every_so_many_steps(form: str, rng: torch.Generator) -> None:
-    tagger, batch = tagger_of("moe", moe.TINY), some_batch(rng)
+    tagger, batch = tagger_of(moe.TINY), some_batch(rng)
     config = RelationConfig(weight=1.0, form=form, every=2)  # type: ignore[arg-type]
     objective = with_relation(supervised, tagger, config, accumulate=2)
     weight = tagger.model.head.experts.weight  # type: ignore[union-attr]
@@ -115,16 +114,14 @@ def test_weights_are_looked_at_again_every_so_many_steps(form: str, rng: torch.G
 
 
 def test_without_weight_the_objective_is_the_very_same() -> None:
-    tagger = tagger_of("moe", moe.TINY)
+    tagger = tagger_of(moe.TINY)
     assert with_relation(supervised, tagger, RelationConfig()) is supervised
-    assert with_relation(supervised, tagger_of("dbof_gcn", dbof_gcn.TINY), RelationConfig()) is (
-        supervised
-    )
+    assert with_relation(supervised, tagger_of(dbof_gcn.TINY), RelationConfig()) is (supervised)
 
 
 @pytest.mark.parametrize("form", ["omega", "nuclear"])
 def test_the_penalty_alone_lets_the_classes_share_more(form: str, rng: torch.Generator) -> None:
-    tagger, batch = tagger_of("logistic", logistic.TINY), some_batch(rng)
+    tagger, batch = tagger_of(logistic.TINY), some_batch(rng)
     weight = tagger.model.head.linear.weight  # type: ignore[union-attr]
     assert isinstance(weight, nn.Parameter)
     before = torch.linalg.svdvals(weight.detach())
@@ -149,28 +146,28 @@ def test_a_training_in_two_pieces_is_that_in_one(corpus: Path, tmp_path: Path, f
     augment = AugmentConfig(noise=0.1)  # wraps the objective that holds the state
     long = dataclasses.replace(RECIPE, relation=relation, augment=augment)
     short = dataclasses.replace(long, max_steps=8)  # Omega of step 5 is in use
-    train(corpus, tmp_path / "whole", "moe", moe.TINY, long)
-    train(corpus, tmp_path / "pieces", "moe", moe.TINY, short)
+    train(corpus, tmp_path / "whole", moe.TINY, long)
+    train(corpus, tmp_path / "pieces", moe.TINY, short)
     resume(tmp_path / "pieces", max_steps=12)
     whole, pieces = last_state(tmp_path / "whole"), last_state(tmp_path / "pieces")
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
 
 
 def test_a_trained_model_is_fine_tuned(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "first", "logistic", logistic.TINY, RECIPE)
+    train(corpus, tmp_path / "first", logistic.TINY, RECIPE)
     more = dataclasses.replace(RECIPE, init=str(tmp_path / "first"), max_steps=20)
     costs = []
     for weight in (0.0, 0.05):
         recipe = dataclasses.replace(more, relation=RelationConfig(weight=weight))
         out = tmp_path / f"weight{weight}"
-        train(corpus, out, "logistic", logistic.TINY, recipe)
+        train(corpus, out, logistic.TINY, recipe)
         (layer,) = output_layers(Tagger.load(out).model)
         costs.append(nuclear_square(layer.class_weights()))
     assert costs[1] < 0.9 * costs[0]
 
 
 def test_the_state_is_found_behind_what_wraps_it() -> None:
-    objective = related(tagger_of("moe", moe.TINY))
+    objective = related(tagger_of(moe.TINY))
 
     class Wrapper:
         def __init__(self, inside: object) -> None:
@@ -184,12 +181,12 @@ def test_the_state_is_found_behind_what_wraps_it() -> None:
 def test_a_model_without_such_a_layer_is_refused_with_those_that_have_one() -> None:
     config = RelationConfig(weight=0.2)
     with pytest.raises(ConfigError, match=r"weight is 0.2, but dbof_gcn has no linear") as raised:
-        with_relation(supervised, tagger_of("dbof_gcn", dbof_gcn.TINY), config)
+        with_relation(supervised, tagger_of(dbof_gcn.TINY), config)
     named = set(raised.value.hint.removesuffix(".").partition("one of ")[2].split(", "))
-    assert named == {family_name(family) for family in FAMILIES} - WITHOUT
+    assert named == {family.name for family in families()} - WITHOUT
     heads = dataclasses.replace(attentive_fcn.TINY, heads=2)
     with pytest.raises(ConfigError, match="attentive_fcn has no linear output layer"):
-        with_relation(supervised, tagger_of("attentive_fcn", heads), config)
+        with_relation(supervised, tagger_of(heads), config)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """What a study searches: ranges of every family that can be built, and what people say instead."""
 
 import dataclasses
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from reeltag.core.errors import ConfigError
-from reeltag.models import FAMILIES, ModelConfig, resnet_like, sub_nets, transformer
+from reeltag.models import Family, families, resnet_like, sub_nets, transformer
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import (
     Choice,
@@ -19,7 +18,7 @@ from reeltag.training.search_space import (
     present,
 )
 
-every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__.split(".")[-1])
+every_family = pytest.mark.parametrize("family", families(), ids=lambda f: f.name)
 RECIPE = Recipe()
 
 
@@ -30,8 +29,8 @@ def ends(of: Range | Choice) -> list[Any]:
 
 
 @every_family
-def test_every_end_of_every_range_makes_a_config(family: ModuleType) -> None:
-    model: ModelConfig = family.Config()
+def test_every_end_of_every_range_makes_a_config(family: Family) -> None:
+    model = family.config()
     space = derived(model, RECIPE)
     assert "learning_rate" in space
     for name, of in space.items():
@@ -42,8 +41,8 @@ def test_every_end_of_every_range_makes_a_config(family: ModuleType) -> None:
 
 
 @every_family
-def test_what_is_there_lies_in_the_range_so_that_trial_0_can_be_it(family: ModuleType) -> None:
-    model: ModelConfig = family.Config()
+def test_what_is_there_lies_in_the_range_so_that_trial_0_can_be_it(family: Family) -> None:
+    model = family.config()
     for name, of in derived(model, RECIPE).items():
         value = present(model, RECIPE, name)
         if isinstance(of, Choice):

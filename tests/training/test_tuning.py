@@ -24,7 +24,6 @@ def search(data: Path, *, prune: bool = False, space: Space = SPACE) -> Search:
     recipe = Recipe(batch_size=16, max_steps=4, validate_every=2)
     return Search(
         data=data,
-        family="resnet_like",
         model=resnet_like.Config(inner=16),
         recipe=recipe,
         preprocessing=resnet_like.PREPROCESSING,
@@ -37,7 +36,7 @@ def made(values: Callable[[int], list[float]]) -> Train:
     """Return what stands for a training: trial n says these values one after another."""
 
     def train(
-        data: Path, out: Path, family: str, model: Any, recipe: Recipe, *_: Any, watch: Watch
+        data: Path, out: Path, model: Any, recipe: Recipe, *, watch: Watch, **_: Any
     ) -> Result:
         out.mkdir(parents=True)
         said = values(int(out.name[-4:]))

@@ -107,7 +107,6 @@ class _Making:
             train,
             self.given,
             name=name,
-            family=type(model).__module__.rpartition(".")[2],
             model=model,
             recipe=recipe,
             labels=labels,

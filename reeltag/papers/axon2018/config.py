@@ -11,7 +11,7 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.ensembling.blend import SgdConfig
 from reeltag.models import (
     ModelConfig,
-    family_named,
+    family_of,
     gru,
     lstm,
     moe,
@@ -249,7 +249,7 @@ class Plan:
     def single(self, model: ModelConfig, seed: int) -> Recipe:
         """One of the seven: frames at random as WILLOW choose them, Adam, stairs (sec. 3.5)."""
         sizes = self.sizes
-        rate = sizes.recurrent_rate if family_of(model) in _RECURRENT else sizes.rate
+        rate = sizes.recurrent_rate if family_of(model).name in _RECURRENT else sizes.rate
         return self._recipe(model, rate, sizes.steps, seed=seed)
 
     def video_level(self) -> Recipe:
@@ -279,7 +279,7 @@ class Plan:
 
     def _recipe(self, model: ModelConfig, rate: float, steps: int, *, seed: int) -> Recipe:
         """Return what all trainings share: the weights best on the held-out videos count."""
-        chosen: Any = family_named(family_of(model)).RECIPE.get("frames", {})
+        chosen: Any = family_of(model).recipe.get("frames", {})
         as_published = self.frames and self.sizes.schedule == "staircase"
         return Recipe(
             splits=self.parts.splits,
@@ -296,11 +296,6 @@ class Plan:
             precision=self.sizes.precision,
             seed=seed,
         )
-
-
-def family_of(model: ModelConfig) -> str:
-    """Return the name of the family that a model's sizes are of."""
-    return type(model).__module__.rpartition(".")[2]
 
 
 def planned(config: Config, parts: Parts, index: Index) -> Plan:

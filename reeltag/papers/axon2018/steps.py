@@ -9,7 +9,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.data.splits import Split
 from reeltag.ensembling.blend import Solver
 from reeltag.models import ModelConfig
-from reeltag.papers.axon2018.config import TOP_K, Plan, family_of
+from reeltag.papers.axon2018.config import TOP_K, Plan
 from reeltag.papers.common.video_costs import VideoCosts
 from reeltag.papers.common.work.augmentation import FOLDER, augment, average_frames
 from reeltag.papers.common.work.blends import combine, learn_weights, mean
@@ -138,7 +138,6 @@ class Bench:
             train,
             data,
             name=name,
-            family=family_of(model),
             model=model,
             recipe=recipe,
             start=start,

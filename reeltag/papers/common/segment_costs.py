@@ -138,7 +138,7 @@ def num_parameters(model: ModelConfig, index: Index) -> tuple[int, int]:
     """Return how many parameters see each frame, and how many each item once."""
     dims = tuple(stream.width for stream in index.streams)
     with torch.device("meta"):
-        built = replace(model, dims=dims, num_classes=index.num_classes).build()  # type: ignore[type-var]
+        built = replace(model, dims=dims, num_classes=index.num_classes).build()
     sizes = [
         ("pool" in name or name.startswith("rnn."), value.numel())
         for name, value in built.named_parameters()

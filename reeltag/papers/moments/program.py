@@ -54,7 +54,6 @@ def solve(data: Path, config: Config) -> Goal:
             train,
             given,
             name=name,
-            family="nextvlad",
             model=plan.model,
             recipe=recipe,
             start=start,

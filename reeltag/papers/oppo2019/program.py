@@ -80,7 +80,6 @@ class _Making:
             train,
             self.given,
             name=name,
-            family="mix_nextvlad" if mix else "nextvlad",
             model=model,
             recipe=recipe,
             start=start,

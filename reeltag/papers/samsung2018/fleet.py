@@ -6,14 +6,14 @@ slides name is there, the rest of the 95 is a grid of ResNetLikes, since the aut
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import ModelConfig, family_name, family_or_variant
+from reeltag.models import ModelConfig, model_config
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.losses import LossConfig
 
@@ -28,8 +28,7 @@ class Member:
 
     Attributes:
         name: of its steps.
-        family: of the model.
-        model: sizes.
+        model: sizes, which name the family.
         recipe: how it learns; splits, fold, seed and precision are put in later.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
         row: of the slides' table of results; 0 = none.
@@ -38,7 +37,6 @@ class Member:
     """
 
     name: str
-    family: str
     model: ModelConfig
     recipe: Recipe
     preprocessing: PreprocessingConfig | None = None
@@ -106,11 +104,9 @@ def member(
         centroids: see `Member`.
         **recipe: what it has of its own, see `Teaching.recipe`.
     """
-    family, model = family_or_variant(variant)
     return Member(
         name=name,
-        family=family_name(family),
-        model=replace(model, **(sizes or {})),  # type: ignore[type-var]
+        model=model_config(variant, **(sizes or {})),
         recipe=by.recipe(**recipe),
         preprocessing=preprocessing,
         row=row,

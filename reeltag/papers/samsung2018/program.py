@@ -62,14 +62,13 @@ def solve(data: Path, config: Config) -> Goal:
     # One ResNetLike on all videos, in four ways; the last learns from the trees' soft labels
     for name in SINGLES:
         how = {"soft": soft} if name == "soft" else {}
-        bench.single(name, "resnet_like", plan.single, plan.single_recipe(name), **how)
+        bench.single(name, plan.single, plan.single_recipe(name), **how)
 
     # Six small nets learn from soft labels, then a net on top of them: one graph
     recipe = plan.net_recipe()
     nets = [
-        bench.single(f"net-{name}", "sub_nets", model, recipe, soft=soft)
-        for name, model in plan.nets.items()
+        bench.single(f"net-{name}", model, recipe, soft=soft) for name, model in plan.nets.items()
     ]
     start, recipe = bench.gathered(nets) / TENSORS, plan.net_recipe(final=True)
-    bench.single("final", "second_level", plan.final, recipe, start=start, soft=soft)
+    bench.single("final", plan.final, recipe, start=start, soft=soft)
     return judged(bench)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from reeltag.models import ModelConfig
+from reeltag.models import ModelConfig, family_of
 from reeltag.papers.common.video_costs import VideoCosts
 from reeltag.papers.common.work.blends import mean
 from reeltag.papers.common.work.files import OUT_OF_FOLD
@@ -48,7 +48,6 @@ class Bench:
     def trained(
         self,
         name: str,
-        family: str,
         model: ModelConfig,
         recipe: Recipe,
         **how: Any,  # noqa: ANN401
@@ -58,7 +57,6 @@ class Bench:
             train,
             self.data,
             name=name,
-            family=family,
             model=model,
             recipe=recipe,
             runtime={"accelerator": self.plan.config.device},
@@ -76,7 +74,6 @@ class Bench:
         folds = [
             self.trained(
                 f"{member.name}-fold-{fold}",
-                member.family,
                 member.model,
                 self.plan.first_level(member, fold),
                 **how,
@@ -132,13 +129,12 @@ class Bench:
     def single(
         self,
         name: str,
-        family: str,
         model: ModelConfig,
         recipe: Recipe,
         **how: Any,  # noqa: ANN401
     ) -> Step:
         """Return a network that learns from all training videos; remember what it says."""
-        run = self.runs[name] = self.trained(name, family, model, recipe, **how)
+        run = self.runs[name] = self.trained(name, model, recipe, **how)
         self.said[name] = step(
             predict_videos,
             self.data,
@@ -167,7 +163,7 @@ class Bench:
             fit_clusters,
             self.data,
             name=f"{member.centroids}",
-            family=member.family,
+            preprocessing=family_of(member.model).preprocessing,
             clusters=member.centroids,
             splits=self.plan.parts.splits,
         )

@@ -69,12 +69,12 @@ def begun(data: Path) -> Step:
     recipe = Recipe(batch_size=8, max_steps=120, validate_every=60, save_minutes=0.002)
     given = data_source(data, open_index(data, quiet=True))
     model = logistic.Config()
-    return step(train, given, name="I", family="logistic", model=model, recipe=recipe)
+    return step(train, given, name="I", model=model, recipe=recipe)
 
 
 def learn(out: Path, data: Path, recipe: Recipe, **how: object) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    train(out, data, family="nextvlad", model=nextvlad.TINY, recipe=recipe, **how)  # type: ignore[arg-type]
+    train(out, data, model=nextvlad.TINY, recipe=recipe, **how)  # type: ignore[arg-type]
     return out
 
 

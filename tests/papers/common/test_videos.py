@@ -56,7 +56,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         )
         out = root / str(fold)
         out.mkdir()
-        train(out, data, family="logistic", model=logistic.Config(), recipe=recipe)
+        train(out, data, model=logistic.Config(), recipe=recipe)
         found.append(out)
     return found
 

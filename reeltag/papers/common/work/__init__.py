@@ -10,7 +10,7 @@
 A function is called with the folder that it fills and with those of the steps before it, whose
 files have the names of `files`. Most go on where a killed call stopped.
 
-    model = step(train, given, name="II-A", family="nextvlad", model=..., recipe=..., start=stage_1)
+    model = step(train, given, name="II-A", model=..., recipe=..., start=stage_1)
     said  = step(predict_segments, model, given, name="II-A", judges=judges)
     step(score, said, given, name="II-A", judges=judges)         # scores.json
     soft  = step(soften, model, given, name="1", choices=SoftChoices(equal=1000), splits=...)

@@ -21,7 +21,6 @@ def train(
     out: Path,
     data: Path,
     *,
-    family: str,
     model: ModelConfig,
     recipe: Recipe,
     preprocessing: PreprocessingConfig | None = None,
@@ -36,8 +35,7 @@ def train(
     Args:
         out: of the step.
         data: the data folder.
-        family: of the model.
-        model: sizes; classes and widths are taken from the data.
+        model: sizes, which name the family; classes and widths are taken from the data.
         recipe: everything else; what it says of `init`, `soft.file`, `soft.equal` and
             `accelerator` is replaced.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
@@ -68,7 +66,7 @@ def train(
                 labels=dataclasses.replace(recipe.labels, **files),  # type: ignore[arg-type]
                 accelerator=accelerator,  # type: ignore[arg-type]
             )
-            fit.train(data, run, family, model, recipe, preprocessing)
+            fit.train(data, run, model, recipe, preprocessing=preprocessing)
         write_json(done, {**json.loads(done.read_text()), "run": RUN})  # `out` will be moved
     (run / "resume.ckpt").unlink(missing_ok=True)
 

@@ -36,8 +36,7 @@ from reeltag.evaluation.truth import read_truth
 from reeltag.inference.predict import predict, refuse_misfit
 from reeltag.inference.scoring import Choices
 from reeltag.labels.folds import FoldConfig
-from reeltag.layers.preprocessing import Preprocessing
-from reeltag.models import family_named
+from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.papers.common.work.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, RUN, SOFT
 from reeltag.papers.common.work.scored import Answers, batches_of
 from reeltag.papers.common.work.segments import device_named
@@ -224,19 +223,21 @@ def gather(out: Path, *trained: Path, part: str, into: str) -> None:
 
 
 @step_function("fit_centroids", version=1)
-def fit_clusters(out: Path, data: Path, *, family: str, clusters: int, splits: Splits) -> None:
+def fit_clusters(
+    out: Path, data: Path, *, preprocessing: PreprocessingConfig, clusters: int, splits: Splits
+) -> None:
     """Fit centroids of the training videos' frames by k-means, as `reeltag centroids` does.
 
     Args:
         out: of the step; gets `tensors.safetensors`.
         data: the data folder.
-        family: of the model that needs them.
+        preprocessing: what the model that needs them does to stored frames first.
         clusters: how many.
         splits: the rule that gives a shard its split.
     """
     items = videos(open_index(data), "train", splits=splits)
     widths = tuple(stream.width for stream in items.streams)
-    prepare = Preprocessing(family_named(family).PREPROCESSING, widths)
+    prepare = Preprocessing(preprocessing, widths)
     features = sample_features(items, prepare, _FRAMES_A_CENTROID * clusters, 0)
     centroids, _ = fit_centroids(features, clusters)
     with whole_file(out / TENSORS) as part:

@@ -1,0 +1,30 @@
+"""What every Config of a model has: classes, streams, and how to build it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The sizes of a model; a family extends it by fields of its own and by `build`."""
+
+    num_classes: int = 3862
+    """Number of classes."""
+    dims: tuple[int, ...] = (1024, 128)
+    """Width of each stream."""
+
+    def build(self) -> nn.Module:
+        """Return the model with freshly drawn weights: (frames (B, T, D), mask (B, T)) -> (B, C).
+
+        The mask, true at real frames, may be left out: `resolve_mask`.
+        """
+        raise NotImplementedError
+
+
+def resolve_mask(frames_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
+    """Return the mask (B, T), true at real frames; where it is None, all of them are real."""
+    if mask_BT is None:
+        return torch.ones(frames_BTD.shape[:2], dtype=torch.bool, device=frames_BTD.device)
+    return mask_BT
