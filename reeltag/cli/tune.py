@@ -85,7 +85,8 @@ class Tune:
         name, rest = arguments[0], list(arguments[1:])
         if name.startswith("-"):
             raise ConfigError(
-                f"the name of a model must come first, got {name}", hint=f"There are: {model_names()}."
+                f"the name of a model must come first, got {name}",
+                hint=f"There are: {model_names()}.",
             )
         model = model_config(name)
         family = family_of(model)
