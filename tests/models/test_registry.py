@@ -122,7 +122,7 @@ def test_registered_model_is_found_by_name_and_variant(own: Any) -> None:
     variants = {"own_net_wide": {"size": 9}}
     register_model("own_net", recipe={"batch_size": 7}, variants=variants)(own.Config)
     family = find_family("own_net")
-    assert family.config is own.Config and family.about == "The first frame."
+    assert family.config == own.Config and family.about == "The first frame."
     assert family.tiny == own.Config(num_classes=5, dims=(6, 2))
     assert model_config("own_net_wide", num_classes=4) == own.Config(size=9, num_classes=4)
     assert list_models("own*") == ["own_net", "own_net_wide"]

@@ -93,13 +93,7 @@ def test_a_saved_tagger_says_what_the_trained_one_said(corpus: Path, tmp_path: P
 def test_tagger_predict_leaves_the_mode_as_it_was(
     corpus: Path, tmp_path: Path, training: bool
 ) -> None:
-    train(
-        corpus,
-        tmp_path / "run",
-        "nextvlad",
-        nextvlad.TINY,
-        dataclasses.replace(RECIPE, max_steps=1),
-    )
+    train(corpus, tmp_path / "run", nextvlad.TINY, dataclasses.replace(RECIPE, max_steps=1))
     frames = torch.randint(0, 256, (20, 20), dtype=torch.uint8)
     expected = reeltag.load(tmp_path / "run").predict(frames)
     tagger = reeltag.load(tmp_path / "run").train(training)

@@ -29,7 +29,7 @@ def recording(masks: list[Tensor]) -> Objective:
 
 def masks_of(corpus: Path, run: Path, recipe: Recipe = RECIPE) -> list[Tensor]:
     masks: list[Tensor] = []
-    train(corpus, run, "logistic", logistic.TINY, recipe, objective=recording(masks))
+    train(corpus, run, logistic.TINY, recipe, objective=recording(masks))
     return masks
 
 
