@@ -26,7 +26,7 @@ COMMANDS = {
     "tune": ("Tune", "search for good sizes of a model: a study of many trainings"),
     "average": ("Average", "write the mean of several runs' weights as a run"),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
-    "soften": ("Soften", "write what a teacher thinks of the training data, as soft labels"),
+    "soft-labels": ("Soften", "write a teacher's predictions of the training data as soft labels"),
     "blend": ("Blend", "make the predictions of several models one"),
     "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
     "compare": (
@@ -121,7 +121,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
-    command = getattr(import_module(f"reeltag.cli.{name}"), COMMANDS[name][0])
+    command = getattr(import_module(f"reeltag.cli.{name.replace('-', '_')}"), COMMANDS[name][0])
     if hasattr(command, "parse"):  # commands whose flags depend on other flags
         parsed = command.parse(arguments)
     else:

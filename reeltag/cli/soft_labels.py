@@ -1,4 +1,4 @@
-"""`reeltag soften`: what a teacher thinks of the training data, as labels for a student."""
+"""`reeltag soft-labels`: what a teacher thinks of the training data, as labels for a student."""
 
 import dataclasses
 import shlex
@@ -28,7 +28,7 @@ class Soften:
 
     By default of n segments for each label of a video, and of these the video's own labels (OPPO):
 
-        reeltag soften RUN --data DATA --out SOFT.parquet --equal 1000
+        reeltag soft-labels RUN --data DATA --out SOFT.parquet --equal 1000
         reeltag train nextvlad --data DATA --items segments --soft.file SOFT.parquet --out RUN2
 
     With --videos of whole videos. With --from out of prediction files, such as those of all folds

@@ -61,7 +61,7 @@ def _of_blend(folder: Path) -> Source:
             f"is a blend by {blend.method}, {UNFIT[blend.method]}",
             where=folder,
             hint="Export a blend by mean, weights, class-weights or geometric; or let a student "
-            "learn what this one says (`reeltag soften`), and export that.",
+            "learn what this one says (`reeltag soft-labels`), and export that.",
         )
     runs = [Path(member.run) for member in blend.members]
     for member, run in zip(blend.members, runs, strict=True):

@@ -6,7 +6,7 @@ the booster is asked that has not seen its fold, so that what comes out can be s
 
     train_trees(blocks, truth, BLEND / "trees")
     predict_trees(blocks, Trees.load(BLEND / "trees"), OOF.parquet, about)
-    reeltag soften --from OOF.parquet --data DATA --out SOFT.parquet
+    reeltag soft-labels --from OOF.parquet --data DATA --out SOFT.parquet
 
 The models must be out of the same folds (`reeltag train --fold.count K`), or a booster learns from
 what its models knew by heart.

@@ -38,8 +38,8 @@ from reeltag.soft_labels.rows import SCHEMA, SoftRows, segment_keys
 _FORMAT = "soft labels 1"
 _GROUP_ROWS = 1 << 17  # a row group
 _READ_ROWS = 1 << 16
-_HINT = "Soft labels are written by `reeltag soften RUN --data DATA --out SOFT.parquet`."
-_AGAIN = "Write the file again with `reeltag soften`."
+_HINT = "Soft labels are written by `reeltag soft-labels RUN --data DATA --out SOFT.parquet`."
+_AGAIN = "Write the file again with `reeltag soft-labels`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +91,8 @@ class AboutSoft:
                 raise DataError(
                     "holds predictions (logits), not soft labels (probabilities)",
                     where=path,
-                    hint=f"`reeltag soften --from {path} --data DATA --out SOFT.parquet` turns "
-                    "them into soft labels.",
+                    hint=f"`reeltag soft-labels --from {path} --data DATA --out SOFT.parquet` "
+                    "makes them soft labels.",
                 )
             if about["format"] != _FORMAT:
                 raise ValueError(f"the format is {about['format']!r}")
@@ -199,7 +199,7 @@ class SoftFile:
             raise DataError(
                 "has no row that was drawn for a class: nothing can be drawn from it",
                 where=self.path,
-                hint="Draws need segments that `reeltag soften RUN` chose, and their classes.",
+                hint="Draws need segments that `reeltag soft-labels RUN` chose, and their classes.",
             )
         first = 0
         for rows in self.rows():

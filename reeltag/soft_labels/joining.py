@@ -75,7 +75,7 @@ def soften_predictions(
                     "holds no whole videos; of segments alone no soft labels are made",
                     where=part.path,
                     hint="A prediction has a segment's best classes, a soft label all those of its "
-                    "video: ask the teacher, `reeltag soften RUN --data DATA --out SOFT.parquet`.",
+                    "video: `reeltag soft-labels RUN --data DATA --out SOFT.parquet` writes them.",
                 )
             if part.holds("segments"):
                 say(f"{part.path}: only its whole videos become soft labels, not its segments")

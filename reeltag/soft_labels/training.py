@@ -39,8 +39,8 @@ class SoftLabelConfig:
     """Soft labels to learn from beside the labels of the data."""
 
     file: str = ""
-    """Soft labels that `reeltag soften` wrote; empty = none. With --items segments its segments
-    are added to the rated ones; with --items videos the labels of the videos are mixed."""
+    """File of `reeltag soft-labels`; empty = none. With --items segments its segments are added to
+    the rated ones; with --items videos the labels of the videos are mixed."""
     weight: float = 1.0
     """Whole videos: w of the target w * soft + (1 - w) * label, in [0, 1] (Axon 1; Samsung 0.1 to
     1). Segments: how much a soft label counts beside a rating. 0 leaves the soft labels out."""
@@ -273,7 +273,7 @@ def _refuse_twice(rows: SoftRows, row: NDArray[np.int64], file: SoftFile) -> Non
         raise DataError(
             f"has more than one row for {what}the video {rows.ids[at].as_py()!r}",
             where=file.path,
-            hint="Write the file again with `reeltag soften`.",
+            hint="Write the file again with `reeltag soft-labels`.",
         )
 
 
@@ -292,7 +292,7 @@ def _refuse_leak(rows: SoftRows, index: Index, splits: Splits, file: SoftFile) -
                 f"{leaked.true_count:,} soft segments are of videos of the split {split!r}, the "
                 f"first of {rows.ids.filter(leaked)[0].as_py()!r}: they would be trained on",
                 where=file.path,
-                hint="Soften the training videos only: `reeltag soften RUN --split train`.",
+                hint="Soften the training videos only: `reeltag soft-labels RUN --split train`.",
             )
 
 

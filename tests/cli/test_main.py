@@ -28,7 +28,7 @@ def test_every_command_has_help_of_its_own(name: str, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_in_its_docstring_what_it_does(name: str) -> None:
-    assert import_module(f"reeltag.cli.{name}").__doc__
+    assert import_module(f"reeltag.cli.{name.replace('-', '_')}").__doc__
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,13 +56,13 @@ def test_a_teacher_of_segments_and_its_student(
     data: Path, teacher: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     soft = tmp_path / "soft.parquet"
-    common = ("soften", teacher, "--data", data, "--train", "train*", "--device", "cpu")
+    common = ("soft-labels", teacher, "--data", data, "--train", "train*", "--device", "cpu")
     made = answer(capfd, *common, "--out", soft)
     assert made["segment_rows"] == len(rows_of(soft)) > 50 and made["video_rows"] == 0
     about = open_soft(soft).about
     assert (about.per_label, about.split, about.teacher) == (2, "train", str(teacher))
     few = tmp_path / "few.parquet"
-    drawn = answer(capfd, "soften", "--from", soft, "--data", data, "--out", few, "--equal", 2)
+    drawn = answer(capfd, "soft-labels", "--from", soft, "--data", data, "--out", few, "--equal", 2)
     assert drawn["segment_rows"] == len(rows_of(few)) <= 16
     student = ["train", "nextvlad", "--tiny", "--data", str(data), "--items", "segments", *FEW]
     student += [*RATED, "--init", str(teacher), "--soft.file", str(soft), "--soft.equal", "2"]
@@ -87,7 +87,9 @@ def test_five_folds_give_soft_labels_of_every_training_video(
         assert run([*predicted, *fold, "--device", "cpu"]) == 0
         files.append(file)
     soft = tmp_path / "soft.parquet"
-    made = answer(capfd, "soften", "--from", *files, "--data", data, "--out", soft, "--top-k", 4)
+    made = answer(
+        capfd, "soft-labels", "--from", *files, "--data", data, "--out", soft, "--top-k", 4
+    )
     index = open_index(data, quiet=True)
     names = [of for of in index.table["id"].to_pylist() if of.startswith("train")]
     assert sorted(rows_of(soft).ids.to_pylist()) == sorted(names)
@@ -109,7 +111,14 @@ def test_a_person_is_told_what_was_made_and_what_comes_next(
     data: Path, teacher: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ids.csv").write_text("Index\n0\n1\n")
-    command = ["soften", str(teacher), "--data", str(data), "--out", str(tmp_path / "s.parquet")]
+    command = [
+        "soft-labels",
+        str(teacher),
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path / "s.parquet"),
+    ]
     command += ["--train", "train*", "--device", "cpu"]
     assert run([*command, "--equal", "3", "--classes", str(tmp_path / "ids.csv")]) == 0
     captured = capfd.readouterr()
@@ -140,7 +149,7 @@ def test_wrong_options_have_status_2_and_no_traceback(
     rule: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    command = ["soften", str(teacher), "--data", str(data), "--out", str(tmp_path / "s")]
+    command = ["soft-labels", str(teacher), "--data", str(data), "--out", str(tmp_path / "s")]
     assert run([*command, "--train", "train*", *arguments]) == 2
     captured = capfd.readouterr()
     assert rule in captured.err and not captured.out and not list(tmp_path.iterdir())
@@ -149,7 +158,7 @@ def test_wrong_options_have_status_2_and_no_traceback(
 def test_files_to_join_that_are_not_there_or_not_to_be_drawn_from_are_named(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["soften", "--data", str(data), "--out", str(tmp_path / "s")]
+    command = ["soft-labels", "--data", str(data), "--out", str(tmp_path / "s")]
     assert run([*command, "--from", "absent.parquet", "--equal", "3"]) == 2
     assert "absent.parquet: is not there" in capfd.readouterr().err
     assert run(command) == 2

@@ -253,7 +253,7 @@ def test_files_that_cannot_be_joined_are_refused(index: Index, tmp_path: Path) -
         soften_predictions([file("four", [names[0], *"xyzq"])], index, out)
     with pytest.raises(DataError, match="is about 11 classes, the data have 12"):
         soften_predictions([file("five", names[:1], num_classes=11)], index, out)
-    with pytest.raises(DataError, match="holds no whole videos(.|\n)*reeltag soften RUN"):
+    with pytest.raises(DataError, match="holds no whole videos(.|\n)*reeltag soft-labels RUN"):
         soften_predictions([file("six", names[:1], start=5)], index, out)
     assert not out.exists()
 
