@@ -19,6 +19,10 @@ def make_optimiser(parameters: Iterable[nn.Parameter], config: Optimisation) -> 
 class OneCycle(OneCycleLR):
     """Torch's one-cycle schedule; its state is the position alone, so a longer resumed run fits."""
 
+    def get_lr(self) -> list[float | Tensor]:
+        """Return the learning rates; after the last step they stay."""
+        return super().get_lr() if self.last_epoch < self.total_steps else self._last_lr
+
     def state_dict(self) -> dict[str, Any]:
         """Return how many steps are done, and the learning rates."""
         kept = ("last_epoch", "_step_count", "_last_lr")

@@ -70,6 +70,16 @@ def test_one_cycle_of_a_step_or_two_begins_low(num_steps: int) -> None:
     assert rates(config, range(num_steps), 1, num_steps)[0] == pytest.approx(0.3 / 25)
 
 
+def test_one_cycle_ends_low_and_stays_there() -> None:
+    config = Optimisation(schedule="one-cycle", learning_rate=0.3)
+    optimiser = make_optimiser([nn.Parameter(torch.zeros(1))], config)
+    schedule = make_schedule(optimiser, config, 1, 5)
+    optimiser.step()
+    for _ in range(7):
+        schedule.step()
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.3 * 1e-4 / 25)
+
+
 def test_one_cycle_leaves_adams_betas_alone() -> None:
     config = Optimisation(schedule="one-cycle")
     optimiser = make_optimiser([nn.Parameter(torch.zeros(1))], config)
