@@ -12,7 +12,7 @@ from reeltag.data.splits import Splits
 from reeltag.inference.stream import refuse_output
 from reeltag.predictions.file import open_predictions
 from reeltag.report.page import Examples, write_report
-from reeltag.report.results import Result, find_result, read_results
+from reeltag.report.results import SolveResult, find_result, read_results
 
 _HINT = (
     "Give predictions (`reeltag predict`), a run folder (`reeltag train`), or the folder WORK of "
@@ -22,11 +22,11 @@ _HINT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Draw what was learned as one HTML page, to be opened in any browser.
+    """Draw scores, classes and moments as one HTML page for any browser.
 
-    The page needs no network and no script: scores with intervals, a paper's tables beside ours,
+    The page needs no network and no script: scores with intervals, a paper's tables and ours,
     training curves, classes and why the worst are hard, calibration, scores over time of some
-    videos, tags of others. What is not there is left out, and the page says so.
+    videos, tags of others. Sections without input are left out, and the page names them.
     """
 
     what: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
@@ -35,30 +35,30 @@ class Report:
     data: Path | None = None
     """Folder of TFRecords (or one TFRecord) with the truth; predictions need it."""
     out: Path
-    """The .html file to write; one that is there is replaced."""
+    """The .html file to write, or to replace."""
     run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
     """Run folder of the model, for its training curves and configuration. None: that of WHAT; of a
     WORK the one that made the predictions."""
     predictions: Annotated[Path | None, tyro.conf.arg(metavar="P")] = None
-    """Predictions to be shown, where WHAT is a run folder or a WORK. None: of a WORK its last."""
+    """Predictions to show, where WHAT is a run folder or a WORK. None: of a WORK its last."""
     stage: str = ""
     """Step of a WORK whose predictions are shown: II-C, score-II-C."""
     split: Literal["train", "validate", "test", "all"] | None = None
-    """All videos of this split count; None: only the videos that the predictions are about."""
+    """Score all videos of this split; None: the predicted videos alone."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     bootstrap: int = 200
-    """Replicates for the intervals; 0 = no intervals."""
+    """Bootstrap replicates for the intervals; 0 = no intervals."""
     examples: int = 2
-    """Videos shown over time: so many of the best, of the worst, and at random."""
+    """Videos shown over time: this many of the best, of the worst, and at random."""
     videos: tuple[str, ...] = ()
     """Ids of further videos to show over time."""
     seed: int = 0
-    """Of the random examples."""
+    """Random seed of the examples."""
     json: bool = False
-    """One JSON object on stdout (the scores, the page, what is not on it), nothing else there."""
+    """Print one JSON object on stdout: the scores, the page, the sections left out."""
 
     def run(self) -> int:
-        """Score, draw, and say where the page is; 0."""
+        """Score, draw, and log the path of the page; return 0."""
         if self.examples < 0:
             raise ConfigError(f"must be at least 0, got {self.examples}", where="--examples")
         refuse_output(self.out, overwrite=True, flag="--out page.html")
@@ -68,8 +68,8 @@ class Report:
                 where=self.run_folder,
                 hint="Give the folder that `reeltag train` made, or leave out --run.",
             )
-        given = self._given()
-        told = write_report(
+        given = self._find_inputs()
+        scores = write_report(
             self.out,
             predictions=given.predictions,
             data=self.data,
@@ -82,18 +82,18 @@ class Report:
             quiet=self.json,
         )
         if self.json:
-            of: dict[str, Any] = {"page": str(self.out)}
-            of["predictions"] = given.predictions and str(given.predictions)
-            of["solution"] = given.result and given.result.solution
-            print_json(of | told)
+            about: dict[str, Any] = {"page": str(self.out)}
+            about["predictions"] = given.predictions and str(given.predictions)
+            about["solution"] = given.result and given.result.solution
+            print_json(about | scores)
             return 0
-        for sentence in told["left_out"]:
+        for sentence in scores["left_out"]:
             say(f"not on the page: {sentence}")
         say(f"{self.out} ({self.out.stat().st_size / 1e6:.1f} MB)")
         return 0
 
-    def _given(self) -> "_Given":
-        """Return what WHAT is, and what goes with it."""
+    def _find_inputs(self) -> "_Inputs":
+        """Return the predictions, run and result that WHAT names."""
         first = self.what[0]
         result = None
         if first.is_dir():
@@ -101,25 +101,25 @@ class Report:
             if found is not None:
                 result = self._result([found, *self.what[1:]])
             elif (first / "config.json").is_file():
-                self._alone("a run folder")
-                return self._checked(self.predictions, self.run_folder or first, None)
+                self._check_alone("a run folder")
+                return self._inputs(self.predictions, self.run_folder or first, None)
             else:
                 raise DataError("is neither a run folder nor a WORK", where=first, hint=_HINT)
         elif first.suffix == ".json":
             result = self._result(self.what)
         if result is not None:
             return self._of_result(result)
-        self._alone("a file of predictions")
+        self._check_alone("a file of predictions")
         if self.predictions is not None:
             raise ConfigError(f"{first} is one already", where="--predictions", hint=_HINT)
         open_predictions(first)
-        return self._checked(first, self.run_folder, None)
+        return self._inputs(first, self.run_folder, None)
 
-    def _result(self, paths: "list[Path] | tuple[Path, ...]") -> Result:
+    def _result(self, paths: "list[Path] | tuple[Path, ...]") -> SolveResult:
         files = [(find_result(path) or path) if path.is_dir() else path for path in paths]
         return read_results(files)
 
-    def _of_result(self, result: Result) -> "_Given":
+    def _of_result(self, result: SolveResult) -> "_Inputs":
         predictions = self.predictions
         if predictions is None and (self.data is not None or self.stage):
             found = result.predictions(self.stage)
@@ -128,13 +128,15 @@ class Report:
         if run is None and predictions is not None:
             of = open_predictions(predictions).about.run
             run = Path(of) if of and Path(of).is_dir() else None
-        return self._checked(predictions, run, result)
+        return self._inputs(predictions, run, result)
 
-    def _checked(
-        self, predictions: Path | None, run: Path | None, result: Result | None
-    ) -> "_Given":
+    def _inputs(
+        self, predictions: Path | None, run: Path | None, result: SolveResult | None
+    ) -> "_Inputs":
         if self.stage and result is None:
-            raise ConfigError("is of a WORK of `reeltag solve` only", where="--stage", hint=_HINT)
+            raise ConfigError(
+                "applies to a WORK of `reeltag solve` alone", where="--stage", hint=_HINT
+            )
         if predictions is not None and self.data is None:
             of = open_predictions(predictions).about.data
             raise ConfigError(
@@ -143,9 +145,9 @@ class Report:
             )
         if self.videos and predictions is None:
             raise ConfigError("has no effect without predictions", where="--videos", hint=_HINT)
-        return _Given(predictions=predictions, run=run, result=result)
+        return _Inputs(predictions=predictions, run=run, result=result)
 
-    def _alone(self, kind: str) -> None:
+    def _check_alone(self, kind: str) -> None:
         if len(self.what) > 1:
             raise ConfigError(
                 f"takes one thing, got {len(self.what)}, of which {self.what[0]} is {kind}",
@@ -156,7 +158,7 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Given:
+class _Inputs:
     predictions: Path | None
     run: Path | None
-    result: Result | None
+    result: SolveResult | None

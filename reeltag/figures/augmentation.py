@@ -1,23 +1,9 @@
 """The picture of an augmentation: label counts before and after, as Axon AI 2018, Fig. 2."""
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.figures.drawing import LINES, MUTED, figure, log_axis, plain, to_svg
-from reeltag.figures.stylesheet import CSS
-
-_FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
-
-
-def standalone(svg: str) -> str:
-    """Return a picture made for a page as the text of a file: light colours, white paper."""
-    colours = dict(reversed(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", CSS)))
-    svg = re.sub(r"var\(--([a-z0-9-]+)\)", lambda found: colours[found[1]], svg)
-    head, rest = svg.split(">", 1)
-    head = head.replace("<svg ", f'<svg style="{_FONT}" ', 1)
-    return f'{head}><rect width="100%" height="100%" fill="{colours["paper"]}"/>{rest}\n'
+from reeltag.figures.drawing import LINES, MUTED, figure, log_axis, plain, to_svg_file
 
 
 def label_counts(before: NDArray[np.int64], after: NDArray[np.int64], pivot: float) -> str:
@@ -59,7 +45,7 @@ def label_counts(before: NDArray[np.int64], after: NDArray[np.int64], pivot: flo
         log_axis(right, "y")
         right.set_ylim(bottom=0.8)
         plain(right, "videos before", "samples after", "Each label")
-        return standalone(to_svg(drawn, "label-counts", "Label counts before and after, log-log"))
+        return to_svg_file(drawn, "label-counts", "Label counts before and after, log-log")
 
 
 def _shown(number: float) -> str:

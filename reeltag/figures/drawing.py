@@ -1,18 +1,19 @@
-"""Matplotlib figures as SVG text that stands inside a page and takes the page's colours.
+"""Matplotlib figures as SVG for a page, whose colours they take, or for a file of their own.
 
-Figures are drawn in placeholder colours; `to_svg` puts CSS variables in their place, so that one
-drawing is right on a light and on a dark page. Text stays text, in the page's font.
+Figures are drawn in placeholder colours. In a page CSS variables take their place, so that one
+drawing is right on light and dark; in a file the light colours do. Text stays text.
 """
 
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from html import escape
 from typing import Any, Literal
+from xml.etree import ElementTree
 
 import matplotlib as mpl
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -23,6 +24,11 @@ VARIABLES = {
     INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper",
     LINES[0]: "line-1", LINES[1]: "line-2", LINES[2]: "line-3",
 }  # fmt: skip
+LIGHT = {
+    "ink": "#1b1f24", "muted": "#5b6470", "grid": "#dfe3e8", "paper": "#ffffff",
+    "line-1": "#2563b8", "line-2": "#c2570c", "line-3": "#6b7f10",
+}  # fmt: skip
+SVG = "http://www.w3.org/2000/svg"
 STYLE: dict[Any, Any] = {  # keys are Literals in matplotlib's later stubs
     "svg.fonttype": "none",
     "text.parse_math": False,  # names may hold a $
@@ -49,6 +55,10 @@ STYLE: dict[Any, Any] = {  # keys are Literals in matplotlib's later stubs
 }
 
 
+ElementTree.register_namespace("", SVG)
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+
 @contextmanager
 def figure(width: float, height: float) -> Iterator[Figure]:
     """Yield an empty figure of that size in inches, in the page's style."""
@@ -56,28 +66,51 @@ def figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def to_svg(drawn: Figure, name: str, words: str) -> str:
-    """Return the figure as an <svg> element; the same figure gives the same text.
+def to_svg(drawn: Figure, name: str, words: str) -> Markup:
+    """Return the figure as an <svg> element of a page; the same figure gives the same text.
 
     Args:
         drawn: made within `figure`, and still in it.
-        name: distinct on the page; prefixes every id.
-        words: what a person who cannot see it should know.
+        name: unique on the page; prefixes every id.
+        words: the figure in words, for screen readers.
     """
-    buffer = io.StringIO()
+    colours = {place: f"var(--{name})" for place, name in VARIABLES.items()}
+    return Markup(ElementTree.tostring(_to_element(drawn, name, words, colours), "unicode"))
+
+
+def to_svg_file(drawn: Figure, name: str, words: str) -> str:
+    """Return the figure as the text of an .svg file in light colours; arguments as `to_svg`."""
+    colours = {place: LIGHT[name] for place, name in VARIABLES.items()}
+    root = _to_element(drawn, name, words, colours)
+    root.set("style", "font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif")
+    paper = {"width": "100%", "height": "100%", "fill": LIGHT["paper"]}
+    root.insert(0, ElementTree.Element(f"{{{SVG}}}rect", paper))
+    return ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _to_element(
+    drawn: Figure, name: str, words: str, colours: Mapping[str, str]
+) -> ElementTree.Element:
+    buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's has it
         drawn.savefig(buffer, format="svg", transparent=True)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, f"var(--{variable})")
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    text = re.sub(r"url\(#", f"url(#{name}-", text)
-    text = re.sub(r" font-family: [^;\"]*;", "", text)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(words)}" ', 1).strip()
+    root = ElementTree.fromstring(buffer.getvalue())
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
+    for element in root.iter():
+        for key, value in element.items():
+            for placeholder, colour in colours.items():
+                value = value.replace(placeholder, colour)
+            if key == "id":
+                value = f"{name}-{value}"
+            elif key.endswith("href"):
+                value = value.replace("#", f"#{name}-", 1)
+            value = value.replace("url(#", f"url(#{name}-")
+            element.set(key, re.sub(" font-family: [^;]*;", "", value))
+    root.set("role", "img")
+    root.set("aria-label", words)
+    return root
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:

@@ -23,8 +23,7 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.origin import Kind, origin_of
-from reeltag.figures.augmentation import standalone
-from reeltag.figures.drawing import GRID, INK, PAPER, figure, to_svg
+from reeltag.figures.drawing import GRID, INK, PAPER, figure, to_svg_file
 
 KINDS: tuple[Kind, ...] = ("original", "interpolated", "extrapolated", "noisy")
 MARKS: dict[Kind, str] = {"original": "o", "interpolated": "^", "extrapolated": "x", "noisy": "+"}
@@ -186,7 +185,7 @@ def tsne_map(cloud: Cloud, plane: NDArray[np.float32]) -> str:
             spine.set(visible=True, color=GRID)
         _legend(axes, cloud)
         axes.set_title("t-SNE of the features: videos, and what was made around them")
-        return standalone(to_svg(drawn, "tsne", "t-SNE map of samples by class and origin"))
+        return to_svg_file(drawn, "tsne", "t-SNE map of samples by class and origin")
 
 
 def _legend(axes: Axes, cloud: Cloud) -> None:

@@ -1,4 +1,4 @@
-"""Predictions that were scored, as the page needs them; read batch by batch, never held whole.
+"""Predictions with their scores, as the page needs them; read batch by batch, never held whole.
 
 Letters in shapes: V videos, C classes, Q ratings of a class in a segment, R rows of the file.
 """
@@ -21,56 +21,56 @@ from reeltag.evaluation.truth import Truth, find
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.report.facts import Reliability, rows_of
 
-NUM_TAGGED = 8  # videos whose best classes are shown
+NUM_EXAMPLES = 8  # videos whose best classes are shown
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """A prediction file beside the truth, and its scores.
+class EvaluatedFile:
+    """A prediction file, the truth and the scores.
 
     Attributes:
-        file: of predictions.
+        predictions: the file.
         index: of the data.
         records: of the split.
-        truth: labels and ratings that count, V videos; without a split, of those predicted alone.
+        truth: labels and ratings of V videos; without a split, of the predicted ones alone.
         scores: as `reeltag evaluate --json` prints them.
         precision: "video" or "segment" -> (C,) average precision, NaN without positives.
-        judged: (V,) bool, the videos that the scores are about.
+        evaluated: (V,) bool, the videos that the scores are over.
         seconds: (V,) length.
     """
 
-    file: Predictions
+    predictions: Predictions
     index: Index
     records: Records
     truth: Truth
     scores: Mapping[str, Any]
     precision: Mapping[str, NDArray[np.float64]]
-    judged: NDArray[np.bool_]
+    evaluated: NDArray[np.bool_]
     seconds: NDArray[np.int64]
 
     def joined(self) -> JoinedPredictions:
-        """Return the file joined with the truth, to be read again."""
-        return JoinedPredictions(self.file, self.truth, quiet=True)
+        """Return the file joined with the truth, for another pass."""
+        return JoinedPredictions(self.predictions, self.truth, quiet=True)
 
 
 @dataclass(frozen=True, eq=False)
 class VideoFacts:
-    """What is said of whole videos.
+    """Predictions of whole videos.
 
     Attributes:
         reliability: of all pairs of a video and a class that the file keeps.
         predicted: (V,) bool, the video has a row.
-        tagged: some videos with their classes, best first: (video, classes, scores).
+        examples: some videos with their classes, best first: (video, classes, scores).
     """
 
     reliability: Reliability
     predicted: NDArray[np.bool_]
-    tagged: list[tuple[int, NDArray[np.int32], NDArray[np.float32]]]
+    examples: list[tuple[int, NDArray[np.int32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentFacts:
-    """What is said of rated segments.
+    """Predictions of rated segments.
 
     Attributes:
         scores: (Q,) float32 logits, in the order of `truth.rating_keys`; NaN where the segment has
@@ -84,7 +84,7 @@ class SegmentFacts:
     reliability: Reliability
 
 
-def judge(
+def evaluate_file(
     predictions: Path,
     data: Path,
     *,
@@ -92,34 +92,34 @@ def judge(
     splits: Splits,
     bootstrap: int,
     quiet: bool,
-) -> Judged:
+) -> EvaluatedFile:
     """Score a file of predictions; arguments and errors as `reeltag.evaluation.evaluate`."""
     found = scored(predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet)
     index = open_index(data, quiet=True)
     records = select(index, split or "all", splits=splits)
     truth = found.truth if split else found.truth.only(found.judged, found.judged)
     of_record = rows_of(truth.ids, _whole(records.table["id"]))
-    return Judged(
-        file=open_predictions(predictions),
+    return EvaluatedFile(
+        predictions=open_predictions(predictions),
         index=index,
         records=records,
         truth=truth,
         scores=found.summary(),
         precision={kind: scores.precision.numpy() for kind, scores in found.classes.items()},
-        judged=found.judged,
+        evaluated=found.judged,
         seconds=records.column("frames")[of_record].astype(np.int64),
     )
 
 
-def read_videos(judged: Judged) -> VideoFacts:
-    """Read what the file says of whole videos: one pass."""
-    truth, joined = judged.truth, judged.joined()
+def read_videos(file: EvaluatedFile) -> VideoFacts:
+    """Read the predictions of whole videos in one pass."""
+    truth, joined = file.truth, file.joined()
     predicted = np.zeros(len(truth), dtype=bool)
     predicted[joined.videos[joined.videos >= 0]] = True
     there = np.flatnonzero(predicted)
-    chosen = there[np.linspace(0, len(there) - 1, min(NUM_TAGGED, len(there))).astype(int)]
-    reliability, tagged, done = Reliability(), list[Any](), 0
-    for rows in judged.file.rows("videos"):
+    chosen = there[np.linspace(0, len(there) - 1, min(NUM_EXAMPLES, len(there))).astype(int)]
+    reliability, examples, done = Reliability(), list[Any](), 0
+    for rows in file.predictions.rows("videos"):
         of_row = joined.videos[done : done + len(rows)]
         done += len(rows)
         owners = of_row[rows.row_of_pair()]
@@ -128,17 +128,19 @@ def read_videos(judged: Judged) -> VideoFacts:
         reliability.add(rows.scores[known], find(truth.label_keys, keys) >= 0)
         for row in np.flatnonzero(np.isin(of_row, chosen)).tolist():
             pairs = slice(rows.offsets[row], rows.offsets[row + 1])
-            tagged.append((int(of_row[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()))
-    return VideoFacts(reliability, predicted, sorted(tagged, key=lambda video: video[0]))
+            examples.append(
+                (int(of_row[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy())
+            )
+    return VideoFacts(reliability, predicted, sorted(examples, key=lambda example: example[0]))
 
 
-def read_segments(judged: Judged) -> SegmentFacts:
-    """Read what the file says of the rated segments: one pass."""
-    truth, joined = judged.truth, judged.joined()
+def read_segments(file: EvaluatedFile) -> SegmentFacts:
+    """Read the predictions of the rated segments in one pass."""
+    truth, joined = file.truth, file.joined()
     scores = np.full(len(truth.rating_keys), np.nan, np.float32)
     listed = np.zeros(truth.num_classes, dtype=bool)
     done = 0
-    for rows in judged.file.rows("segments"):
+    for rows in file.predictions.rows("segments"):
         of_row = joined.segments[done : done + len(rows)]
         done += len(rows)
         listed[rows.classes] = True

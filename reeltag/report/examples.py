@@ -1,4 +1,4 @@
-"""Single videos to look at: how scores run over time, and which tags come out on top.
+"""Single videos to look at: which, and their scores over time.
 
 The page says how each was chosen.
 """
@@ -13,13 +13,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.log_space import probabilities
 from reeltag.core.seeding import derive_seed
 from reeltag.evaluation.truth import Truth
-from reeltag.report.evaluated import Judged, SegmentFacts, VideoFacts, labels_of
-from reeltag.report.facts import probability, rows_of
+from reeltag.report.evaluated import EvaluatedFile, SegmentFacts, labels_of
+from reeltag.report.facts import rows_of
 
-NUM_CLASSES = 3  # lines in a timeline
-NUM_TAGS = 5
+NUM_CLASSES = 3  # traces in a timeline
 LEAST_RATINGS = 4  # of a video that is shown, where enough have them
 LEAST = 1e-4  # probability that a class counts with where it is not kept
 
@@ -27,26 +27,26 @@ Segment = tuple[int, NDArray[np.int32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One class in one video.
+class ClassTrace:
+    """A class over the time of a video.
 
     Attributes:
         label: the class.
         starts: (S,) first seconds of the segments, rising.
-        chances: (S,) probabilities, NaN where the class was not among the segment's best.
+        probs: (S,) probabilities, NaN where the class was not among the segment's best.
         rated: (start, positive) of the rated segments.
-        shown: [start, end) intervals in which the class truly shows, where that is known.
+        present: [start, end) intervals in which the class is really there, where that is known.
     """
 
     label: int
     starts: NDArray[np.int64]
-    chances: NDArray[np.float64]
+    probs: NDArray[np.float64]
     rated: tuple[tuple[int, bool], ...]
-    shown: tuple[tuple[int, int], ...] = ()
+    present: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class ChosenVideo:
     """A video (its number in the truth), why it is shown, and its mean log loss in nats."""
 
     video: int
@@ -60,108 +60,80 @@ class Timeline:
 
     id: str
     seconds: int
-    lines: tuple[Line, ...]
+    traces: tuple[ClassTrace, ...]
     labels: tuple[int, ...]
     why: str
     loss: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tagged:
-    """One video's best classes with probability and whether they are labels; labels not listed."""
-
-    id: str
-    seconds: int
-    tags: tuple[tuple[int, float, bool], ...]
-    missed: tuple[int, ...]
-
-
 def choose(
-    judged: Judged,
+    file: EvaluatedFile,
     facts: SegmentFacts,
     *,
     count: int,
     seed: int,
     wanted: Sequence[str] = (),
-) -> list[Chosen]:
-    """Return the videos to show: those asked for, then the best, the worst, and random ones.
+) -> list[ChosenVideo]:
+    """Return the videos to show: the wanted ones, then the best, the worst, and random ones.
 
     The best have the lowest mean log loss of their ratings, where a class that a segment does not
-    hold counts with a probability of 0.01 %. Videos with four ratings or more, of both kinds, take
-    part; where these are too few, those with both kinds, else all that have a score for a rating.
+    hold counts with a probability of 0.01 %. They are chosen among the videos with four ratings or
+    more, of both kinds; where these are too few, with both kinds; else with a scored rating.
 
     Args:
-        judged: predictions and truth.
+        file: predictions and truth.
         facts: the scores of the ratings.
         count: of each of the three kinds.
         seed: of the random ones.
-        wanted: ids that a person asked for.
+        wanted: ids of further videos.
 
     Raises:
         ConfigError: an id that is wanted has no rating, or is not there.
     """
-    truth, videos = judged.truth, judged.truth.rating_video()
-    said = np.nan_to_num(probability(facts.scores), nan=0.0).clip(LEAST, 1 - LEAST)
-    nats = -np.log(np.where(truth.is_positive, said, 1 - said))
+    truth, videos = file.truth, file.truth.rating_video()
+    probs = np.nan_to_num(probabilities(facts.scores), nan=0.0).clip(LEAST, 1 - LEAST)
+    nats = -np.log(np.where(truth.is_positive, probs, 1 - probs))
     number = np.bincount(videos, minlength=len(truth))
     loss = np.bincount(videos, nats, minlength=len(truth)) / np.maximum(number, 1)
     scored = np.bincount(videos[~np.isnan(facts.scores)], minlength=len(truth)) > 0
     positive = np.bincount(videos[truth.is_positive], minlength=len(truth))
     both = scored & (positive > 0) & (positive < number)
-    telling = both & (number >= LEAST_RATINGS)
-    enough = [of for of in (telling, both) if of.sum() >= 3 * count]
-    there = np.flatnonzero(enough[0] if enough else scored)
-    rising = there[np.argsort(loss[there], kind="stable")]
-    kinds = [("asked for", _wanted(truth, number, wanted)), ("best", rising[:count])]
+    many = both & (number >= LEAST_RATINGS)
+    enough = [of for of in (many, both) if of.sum() >= 3 * count]
+    candidates = np.flatnonzero(enough[0] if enough else scored)
+    rising = candidates[np.argsort(loss[candidates], kind="stable")]
+    kinds = [("chosen", _wanted(truth, number, wanted)), ("best", rising[:count])]
     kinds.append(("worst", rising[count:][::-1][:count]))
     rest = rising[count : len(rising) - count]
     drawn = np.random.default_rng(derive_seed(seed, "examples")).permutation(len(rest))[:count]
     kinds.append(("random", rest[drawn]))
     return [
-        Chosen(video=int(video), why=why, loss=float(loss[video]))
+        ChosenVideo(video=int(video), why=why, loss=float(loss[video]))
         for why, chosen in kinds
         for video in chosen
     ]
 
 
-def timelines(judged: Judged, chosen: Sequence[Chosen], data: Path) -> list[Timeline]:
-    """Return the scores over time of these videos: one pass over the file.
+def timelines(file: EvaluatedFile, chosen: Sequence[ChosenVideo], data: Path) -> list[Timeline]:
+    """Return the scores over time of these videos, in one pass over the file.
 
     Of each video the classes with the most ratings are shown, three at most.
     """
-    truth = judged.truth
+    truth = file.truth
     ids = truth.ids.take(pa.array([one.video for one in chosen], pa.int64()))
     found: dict[int, list[Segment]] = {}
-    for rows in judged.file.rows("segments") if chosen else ():
+    for rows in file.predictions.rows("segments") if chosen else ():
         assert rows.starts is not None
         place = rows_of(rows.ids, ids)
         for row in np.flatnonzero(place >= 0).tolist():
             pairs = slice(rows.offsets[row], rows.offsets[row + 1])
             segment = int(rows.starts[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()
             found.setdefault(chosen[place[row]].video, []).append(segment)
-    shown = _read_truth(data, set(ids.to_pylist()))
+    present = _read_truth(data, set(ids.to_pylist()))
     return [
-        _timeline(judged, one, sorted(found.get(one.video, []), key=lambda of: of[0]), shown)
+        _timeline(file, one, sorted(found.get(one.video, []), key=lambda of: of[0]), present)
         for one in chosen
     ]
-
-
-def tagged(judged: Judged, facts: VideoFacts) -> list[Tagged]:
-    """Return predicted videos at equal distances in the split, with their best classes."""
-    rows = []
-    for video, classes, scores in facts.tagged:
-        true = labels_of(judged.truth, video).tolist()
-        best = np.argsort(-scores, kind="stable")[:NUM_TAGS]
-        listed, chances = classes[best].tolist(), probability(scores[best]).tolist()
-        rows.append(
-            Tagged(
-                id=judged.truth.ids[video].as_py(),
-                seconds=int(judged.seconds[video]),
-                tags=tuple((c, p, c in true) for c, p in zip(listed, chances, strict=True)),
-                missed=tuple(label for label in true if label not in listed),
-            )
-        )
-    return rows
 
 
 def _wanted(truth: Truth, number: NDArray[np.int64], wanted: Sequence[str]) -> NDArray[np.int64]:
@@ -177,41 +149,41 @@ def _wanted(truth: Truth, number: NDArray[np.int64], wanted: Sequence[str]) -> N
 
 
 def _timeline(
-    judged: Judged,
-    one: Chosen,
+    file: EvaluatedFile,
+    one: ChosenVideo,
     scored: list[Segment],
     truth: dict[str, dict[int, list[tuple[int, int]]]],
 ) -> Timeline:
-    name, ratings = judged.truth.ids[one.video].as_py(), _ratings(judged.truth, one.video)
+    name, ratings = file.truth.ids[one.video].as_py(), _ratings(file.truth, one.video)
     classes, counts = np.unique([label for label, _, _ in ratings], return_counts=True)
-    lines = []
+    traces = []
     for label in classes[np.argsort(-counts, kind="stable")][:NUM_CLASSES].tolist():
-        chances = np.full(len(scored), np.nan)
+        probs = np.full(len(scored), np.nan)
         for place, (_, listed, logits) in enumerate(scored):
             at = np.flatnonzero(listed == label)
             if len(at):
-                chances[place] = probability(logits[at[:1]])[0]
-        lines.append(
-            Line(
+                probs[place] = probabilities(logits[at[:1]])[0]
+        traces.append(
+            ClassTrace(
                 label=label,
                 starts=np.array([start for start, _, _ in scored], np.int64),
-                chances=chances,
+                probs=probs,
                 rated=tuple((start, yes) for other, start, yes in ratings if other == label),
-                shown=tuple(truth.get(name, {}).get(label, ())),
+                present=tuple(truth.get(name, {}).get(label, ())),
             )
         )
     return Timeline(
         id=name,
-        seconds=int(judged.seconds[one.video]),
-        lines=tuple(lines),
-        labels=tuple(labels_of(judged.truth, one.video).tolist()),
+        seconds=int(file.seconds[one.video]),
+        traces=tuple(traces),
+        labels=tuple(labels_of(file.truth, one.video).tolist()),
         why=one.why,
         loss=one.loss,
     )
 
 
 def _ratings(truth: Truth, video: int) -> list[tuple[int, int, bool]]:
-    """Return class, start and verdict of each rating of a video."""
+    """Return class, start and whether it is positive, of each rating of a video."""
     first, last = np.searchsorted(truth.segment_keys, [video << 32, (video + 1) << 32])
     ends = np.searchsorted(truth.rating_keys, np.array([first, last]) * truth.num_classes)
     segments, classes = np.divmod(truth.rating_keys[slice(*ends)], truth.num_classes)

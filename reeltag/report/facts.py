@@ -1,4 +1,4 @@
-"""What the page shows, gathered from predictions, labels and the log of the training.
+"""Numbers behind the plots: calibration, labels of the training videos, the training log.
 
 Shape letters: V videos, C classes, N pairs of a thing and a class that was predicted for it.
 """
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.log_space import probabilities
 from reeltag.core.sparse import SparseRows
 from reeltag.data.index import Index
 from reeltag.data.selection import Records, select
@@ -26,34 +27,34 @@ NUM_BINS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """Pairs of about the same probability: what was said on average, and how many were hits."""
+    """Pairs of about the same probability: their mean probability, and how many are hits."""
 
-    said: float
+    mean_prob: float
     pairs: int
     hits: int
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Return the 95 % Wilson interval of the share of hits."""
-        z, share, n = 1.96, self.hits / self.pairs, self.pairs
-        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        """Return the 95 % Wilson interval of the fraction of hits."""
+        z, p, n = 1.96, self.hits / self.pairs, self.pairs
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return middle - reach, middle + reach
 
 
 class Reliability:
-    """How often what was said with a probability was so; counts alone, whatever is added to it."""
+    """How often predictions of a probability are hits; memory holds counts alone."""
 
     def __init__(self) -> None:
-        self._said = np.zeros(NUM_BINS)
+        self._probs = np.zeros(NUM_BINS)
         self._pairs = np.zeros(NUM_BINS, np.int64)
         self._hits = np.zeros(NUM_BINS, np.int64)
 
     def add(self, scores: NDArray[np.float32], hits: NDArray[np.bool_]) -> None:
         """Count pairs: (N,) logits, and whether each is there."""
-        chances = probability(scores)
-        numbers = np.minimum((chances * NUM_BINS).astype(int), NUM_BINS - 1)
-        self._said += np.bincount(numbers, chances, minlength=NUM_BINS)
+        probs = probabilities(scores)
+        numbers = np.minimum((probs * NUM_BINS).astype(int), NUM_BINS - 1)
+        self._probs += np.bincount(numbers, probs, minlength=NUM_BINS)
         self._pairs += np.bincount(numbers, minlength=NUM_BINS)
         self._hits += np.bincount(numbers[hits], minlength=NUM_BINS)
 
@@ -66,7 +67,7 @@ class Reliability:
     def bins(self) -> list[Bin]:
         """Return the bins of equal width that hold any pair, by rising probability."""
         return [
-            Bin(said=float(self._said[at] / self._pairs[at]), pairs=int(self._pairs[at]),
+            Bin(mean_prob=float(self._probs[at] / self._pairs[at]), pairs=int(self._pairs[at]),
                 hits=int(self._hits[at]))
             for at in np.flatnonzero(self._pairs)
         ]  # fmt: skip
@@ -75,17 +76,12 @@ class Reliability:
     def error(self) -> float:
         """Return the expected calibration error in [0, 1]; NaN without pairs.
 
-        That is the mean over pairs of |share of hits - mean probability| of the bin of each; see
+        That is the mean over pairs of |fraction of hits - mean probability| of the bin of each; see
         Naeini, Cooper and Hauskrecht, 2015.
         """
         if not self.pairs:
             return math.nan
-        return float(np.abs(self._hits - self._said).sum() / self.pairs)
-
-
-def probability(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the sigmoid of logits, as float64."""
-    return np.asarray(0.5 * (1 + np.tanh(scores.astype(np.float64) / 2)))
+        return float(np.abs(self._hits - self._probs).sum() / self.pairs)
 
 
 def rows_of(wanted: pa.Array, ids: pa.Array) -> NDArray[np.int64]:
@@ -95,12 +91,12 @@ def rows_of(wanted: pa.Array, ids: pa.Array) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """What there is to learn from.
+class TrainingLabels:
+    """Labels of the videos that a model is trained on.
 
     Attributes:
-        of: which videos were counted, in words: "training videos".
-        counts: (C,) of these videos, how many have each label.
+        of: what these videos are called: "training videos".
+        counts: (C,) videos with each label.
         correlation: which of their labels imply which.
     """
 
@@ -109,23 +105,23 @@ class Training:
     correlation: Correlation
 
 
-def read_training(
-    index: Index, splits: Splits, judged: Records, names: tuple[str, ...]
-) -> Training:
-    """Return the labels of the training videos; of `judged` where there are none to train on."""
+def read_training_labels(
+    index: Index, splits: Splits, scored: Records, names: tuple[str, ...]
+) -> TrainingLabels:
+    """Return the labels of the training videos; of `scored` where no shard is for training."""
     try:
         records, of = select(index, "train", splits=splits), "training videos"
     except ConfigError:
-        records, of = judged, "videos here with that label"
+        records, of = scored, "videos here with that label"
     counts = count_cooccurrence(SparseRows(*records.lists("labels")), len(names))
     correlation = Correlation(counts, names, len(records))
-    return Training(of=of, counts=counts.videos, correlation=correlation)
+    return TrainingLabels(of=of, counts=counts.videos, correlation=correlation)
 
 
 def read_log(run: Path | None) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Return the columns of RUN/metrics.csv: name -> (steps, values), empty and odd cells left out.
+    """Return the columns of RUN/metrics.csv: name -> (steps, values), of cells with a number.
 
-    Without a run, or without its log, there is nothing: {}.
+    Without a run, or without its log, it is {}.
     """
     path = run / "metrics.csv" if run else None
     if path is None or not path.is_file():

@@ -1,4 +1,4 @@
-"""Which classes are found worst in rated segments, and what may be why: counts, company, rivals.
+"""Classes of the lowest average precision in rated segments, and possible reasons.
 
 Letters in shapes: C classes, Q ratings of a class in a segment.
 """
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from reeltag.data.selection import select
 from reeltag.labels.correlation import Implication
-from reeltag.report.evaluated import Judged, SegmentFacts, labels_of
-from reeltag.report.facts import Training
+from reeltag.report.evaluated import EvaluatedFile, SegmentFacts, labels_of
+from reeltag.report.facts import TrainingLabels
 
 NUM_HARD = 20
 NUM_COMPANIONS = NUM_RIVALS = 3
@@ -22,7 +22,7 @@ MARGIN = 0.02  # above a random order, below which a class counts as no better t
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """A rated negative that stands above positives of the class.
+    """A rated negative that scores higher than positives of the class.
 
     Attributes:
         id: of its video.
@@ -42,7 +42,7 @@ class RatedClasses:
     Attributes:
         shown: classes that MAP@K is the mean over, the worst first.
         precision: (C,) NaN without positives.
-        chance: (C,) average precision to be expected of a random order of the rated segments.
+        random_precision: (C,) expected average precision of a random order of the rated segments.
         positives: (C,) rated positives here; negatives likewise.
         negatives: (C,).
         elsewhere: (C, 2) rated positives and negatives in other parts of the data.
@@ -51,7 +51,7 @@ class RatedClasses:
 
     shown: NDArray[np.int64]
     precision: NDArray[np.float64]
-    chance: NDArray[np.float64]
+    random_precision: NDArray[np.float64]
     positives: NDArray[np.int64]
     negatives: NDArray[np.int64]
     elsewhere: NDArray[np.int64]
@@ -60,12 +60,12 @@ class RatedClasses:
 
 @dataclass(frozen=True, kw_only=True)
 class HardClass:
-    """A class that is found badly.
+    """A class of low average precision.
 
     Attributes:
         label: the class.
-        companions: the labels that most surely go with it, in two training videos or more.
-        rivals: the negatives that stand above the positives most often.
+        companions: labels that go with it most often, in two training videos or more.
+        rivals: the negatives above most positives.
         confused: negatives above at least half of the positives.
         company: labels that two of their videos have or more, and how many; most frequent first.
     """
@@ -77,27 +77,27 @@ class HardClass:
     company: tuple[tuple[int, int], ...]
 
 
-def rated_classes(judged: Judged, facts: SegmentFacts) -> RatedClasses:
-    """Return what the ratings say of each class."""
-    truth, num_classes = judged.truth, judged.truth.num_classes
+def rated_classes(file: EvaluatedFile, facts: SegmentFacts) -> RatedClasses:
+    """Return counts and average precision of each rated class."""
+    truth, num_classes = file.truth, file.truth.num_classes
     classes, positive = truth.rating_keys % num_classes, truth.is_positive
 
     def count(where: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(classes[where], minlength=num_classes)
 
     positives, negatives = count(positive), count(~positive)
-    everywhere = select(judged.index, "all")
+    everywhere = select(file.index, "all")
     _, labels = everywhere.lists("segment_labels")
     _, verdicts = everywhere.lists("segment_scores")
     both = [np.bincount(labels[(verdicts > 0) == sign], minlength=num_classes)[:num_classes]
             for sign in (True, False)]  # fmt: skip
     here = np.stack([positives, negatives], axis=1)
-    precision = judged.precision["segment"]
+    precision = file.precision["segment"]
     shown = np.flatnonzero(~np.isnan(precision) & facts.listed)
     return RatedClasses(
         shown=shown[np.argsort(precision[shown], kind="stable")],
         precision=precision,
-        chance=precision_by_chance(positives, negatives),
+        random_precision=random_precision(positives, negatives),
         positives=positives,
         negatives=negatives,
         elsewhere=np.maximum(np.stack(both, axis=1) - here, 0),
@@ -105,10 +105,10 @@ def rated_classes(judged: Judged, facts: SegmentFacts) -> RatedClasses:
     )
 
 
-def precision_by_chance(
+def random_precision(
     positives: NDArray[np.int64], negatives: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the average precision that random orders have on average, NaN without positives.
+    """Return the expected average precision of a random order, NaN without positives.
 
     With R positives among n, the k-th place adds (1 + (k - 1)(R - 1) / (n - 1)) / (n k).
     """
@@ -119,10 +119,10 @@ def precision_by_chance(
 
 
 def hard_classes(
-    judged: Judged, facts: SegmentFacts, classes: RatedClasses, training: Training
+    file: EvaluatedFile, facts: SegmentFacts, classes: RatedClasses, training: TrainingLabels
 ) -> list[HardClass]:
     """Return the twenty classes of the lowest average precision, the worst first."""
-    truth = judged.truth
+    truth = file.truth
     of_rating = truth.rating_keys % truth.num_classes
     found = []
     for label in classes.shown[:NUM_HARD].tolist():
@@ -139,17 +139,17 @@ def hard_classes(
                 label=label,
                 companions=_companions(training, label),
                 rivals=tuple(
-                    _rival(judged, int(negatives[at]), int(above[at])) for at in order[:NUM_RIVALS]
+                    _rival(file, int(negatives[at]), int(above[at])) for at in order[:NUM_RIVALS]
                 ),
                 confused=len(confused),
-                company=_company(judged, confused, label),
+                company=_company(file, confused, label),
             )
         )
     return found
 
 
-def reasons(label: int, classes: RatedClasses, training: Training) -> list[str]:
-    """Return what is known of a class that may explain a low average precision, in words."""
+def reasons(label: int, classes: RatedClasses, training: TrainingLabels) -> list[str]:
+    """Return possible reasons of a low average precision, in words."""
     words = []
     typical = training.counts[classes.shown]
     if training.counts[label] == 0:
@@ -162,26 +162,28 @@ def reasons(label: int, classes: RatedClasses, training: Training) -> list[str]:
         words.append("measured on few positives")
     if classes.unscored[label]:
         words.append(f"{classes.unscored[label]:,} positives without a score")
-    if classes.precision[label] < classes.chance[label] + MARGIN:
+    if classes.precision[label] < classes.random_precision[label] + MARGIN:
         words.append("no better than a random order")
     return words
 
 
-def _companions(training: Training, label: int) -> tuple[Implication, ...]:
+def _companions(training: TrainingLabels, label: int) -> tuple[Implication, ...]:
     surest = training.correlation.strongest(NUM_COMPANIONS, first=label)
     return tuple(one for one in surest if one.together >= LEAST_TOGETHER)
 
 
-def _rival(judged: Judged, rating: int, above: int) -> Rival:
-    truth = judged.truth
+def _rival(file: EvaluatedFile, rating: int, above: int) -> Rival:
+    truth = file.truth
     segment = int(truth.rating_keys[rating]) // truth.num_classes
     video, start = divmod(int(truth.segment_keys[segment]), 1 << 32)
     return Rival(id=truth.ids[video].as_py(), start=start, above=above)
 
 
-def _company(judged: Judged, ratings: NDArray[np.int64], label: int) -> tuple[tuple[int, int], ...]:
+def _company(
+    file: EvaluatedFile, ratings: NDArray[np.int64], label: int
+) -> tuple[tuple[int, int], ...]:
     """Return three labels at most that the videos of these ratings have most often."""
-    truth = judged.truth
+    truth = file.truth
     videos = np.unique(truth.rating_video()[ratings])
     found = [labels_of(truth, video) for video in videos.tolist()]
     counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *found]),

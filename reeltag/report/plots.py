@@ -1,32 +1,30 @@
-"""The plots of the page, each a function from facts to an <svg> element."""
+"""The plots of the page, each a function from numbers to an <svg> element."""
 
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from reeltag.figures.drawing import INK, LINES, MUTED, PAPER, figure, log_axis, plain, to_svg
-from reeltag.report.examples import Line, Timeline
+from reeltag.report.examples import ClassTrace, Timeline
 from reeltag.report.facts import Reliability
-from reeltag.report.results import Figure
+from reeltag.report.results import MetricValue
 
 HALF = 5.2  # inches: half of the page's width
 MIN_PAIRS = 5  # of a bin of the reliability curve that is drawn
 NAME = 26  # letters of a stage's name in one line
 Dashes = str | tuple[float, tuple[float, ...]]
-DASHES: tuple[Dashes, ...] = (
-    "solid",
-    (0, (5, 1.6)),
-    (0, (1.6, 1.2)),
-)  # tells lines apart where colours do not
+# they tell lines apart where colours do not
+DASHES: tuple[Dashes, ...] = ("solid", (0, (5, 1.6)), (0, (1.6, 1.2)))
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def loss_curve(steps: NDArray[np.float64], losses: NDArray[np.float64]) -> str:
+def loss_curve(steps: NDArray[np.float64], losses: NDArray[np.float64]) -> Markup:
     """Draw the training loss over steps, logarithmic where it falls far."""
     with figure(HALF, 2.8) as drawn:
         axes = drawn.add_subplot()
@@ -38,7 +36,7 @@ def loss_curve(steps: NDArray[np.float64], losses: NDArray[np.float64]) -> str:
         return to_svg(drawn, "loss", "Training loss over steps")
 
 
-def validation_curves(curves: dict[str, Series]) -> str:
+def validation_curves(curves: dict[str, Series]) -> Markup:
     """Draw the validation metrics, at most three: name -> (steps, values)."""
     with figure(HALF, 2.8) as drawn:
         axes = drawn.add_subplot()
@@ -61,17 +59,17 @@ def precision_by_frequency(
     counts: NDArray[np.int64],
     precision: NDArray[np.float64],
     positives: NDArray[np.int64],
-    of: str,
+    axis: str,
     name: str,
-) -> str:
-    """Draw a dot a class: average precision over its number of labels, and the running median.
+) -> Markup:
+    """Draw a dot per class: average precision over its number of labels, and the running median.
 
     Args:
-        counts: (C,) labels, the x axis; classes without any stand at 0.8.
+        counts: (C,) labels, the x axis; classes without any are at 0.8.
         precision: (C,) NaN where the class has no positive; such classes are left out.
         positives: (C,) positives the precision is measured on; the dot's area.
-        of: what `counts` counts.
-        name: of the drawing, distinct on the page.
+        axis: name of the x axis.
+        name: of the drawing, unique on the page.
     """
     known = np.flatnonzero(~np.isnan(precision))
     x, y = np.maximum(counts[known], 0.8), precision[known]
@@ -90,27 +88,27 @@ def precision_by_frequency(
             axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.99))
         log_axis(axes, "x")
         axes.set_ylim(-0.03, 1.03)
-        plain(axes, of, "average precision")
-        words = f"Average precision of {len(known):,} classes over their number of {of}"
+        plain(axes, axis, "average precision")
+        words = f"Average precision of {len(known):,} classes over their number of {axis}"
         return to_svg(drawn, name, words)
 
 
 def precision_by_rank(
-    precision: NDArray[np.float64], chance: NDArray[np.float64], worst: int
-) -> str:
-    """Draw the average precision of each class, the worst first, and that of a random order.
+    precision: NDArray[np.float64], random_precision: NDArray[np.float64], worst: int
+) -> Markup:
+    """Draw the average precision of each class, the worst first, and of a random order.
 
     Args:
         precision: (N,) rising, of the classes that are shown.
-        chance: (N,) of the same classes.
-        worst: so many are marked, from the first on.
+        random_precision: (N,) expected of a random order, of the same classes.
+        worst: number of classes that are marked, from the first on.
     """
     places = np.arange(1, len(precision) + 1)
     with figure(HALF, 3.6) as drawn:
         axes = drawn.add_subplot()
         colours = [LINES[1] if place <= worst else LINES[0] for place in places]
         axes.bar(places, precision, width=1, color=colours, alpha=0.75, linewidth=0)
-        axes.plot(places, chance, ".", color=INK, markersize=4, label="in a random order")
+        axes.plot(places, random_precision, ".", color=INK, markersize=4, label="random order")
         axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.99), handletextpad=0.1)
         axes.set_ylim(0, 1.03)
         axes.set_xlim(0.4, len(precision) + 0.6)
@@ -124,31 +122,31 @@ def precision_by_rank(
         return to_svg(drawn, "precision", words)
 
 
-def reliability_curve(reliability: Reliability, true: str, name: str) -> str:
-    """Draw the share of hits over the probability said, with intervals, and how many pairs.
+def reliability_curve(reliability: Reliability, true: str, name: str) -> Markup:
+    """Draw the fraction of hits over the predicted probability, with intervals, and the pairs.
 
     Args:
-        reliability: of at least one bin with five pairs.
-        true: what a hit is: "are labels".
-        name: of the drawing, distinct on the page.
+        reliability: at least one bin has five pairs.
+        true: what hits do: "are labels".
+        name: of the drawing, unique on the page.
     """
     bins = [part for part in reliability.bins if part.pairs >= MIN_PAIRS]
-    said = np.array([part.said for part in bins])
-    share = np.array([part.hits / part.pairs for part in bins])
+    probs = np.array([part.mean_prob for part in bins])
+    hits = np.array([part.hits / part.pairs for part in bins])
     low, high = np.array([part.interval for part in bins]).T
     with figure(HALF, 3.6) as drawn:
         axes, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3.1, 1))
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        at, side = ((0, 5), "right") if share.mean() < said.mean() else ((5, -10), "left")
+        at, side = ((0, 5), "right") if hits.mean() < probs.mean() else ((5, -10), "left")
         axes.annotate("perfect", (0.7, 0.7), at, textcoords="offset points", ha=side,
                       color=MUTED, fontsize=8.5)  # fmt: skip
-        reach = np.maximum([share - low, high - share], 0)
-        axes.errorbar(said, share, reach, color=LINES[0], fmt="o-", markersize=4.5, elinewidth=1)
+        reach = np.maximum([hits - low, high - hits], 0)
+        axes.errorbar(probs, hits, reach, color=LINES[0], fmt="o-", markersize=4.5, elinewidth=1)
         axes.set_ylim(-0.03, 1.03)
-        plain(axes, "", f"share that {true}")
-        below.bar(said, [part.pairs for part in bins], width=0.05, color=LINES[0], alpha=0.6)
+        plain(axes, "", f"fraction that {true}")
+        below.bar(probs, [part.pairs for part in bins], width=0.05, color=LINES[0], alpha=0.6)
         for part in bins:
-            below.annotate(_short(part.pairs), (part.said, part.pairs), (0, 1.5), ha="center",
+            below.annotate(_short(part.pairs), (part.mean_prob, part.pairs), (0, 1.5), ha="center",
                            textcoords="offset points", color=MUTED, fontsize=7)  # fmt: skip
         below.set_yticks([])
         below.set_ylim(0, 1.25 * max(part.pairs for part in bins))
@@ -156,11 +154,11 @@ def reliability_curve(reliability: Reliability, true: str, name: str) -> str:
         below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         plain(below, "predicted probability", "pairs")
-        told = "; ".join(
-            f"said {part.said:.0%}, was {part.hits / part.pairs:.0%} of {part.pairs:,}"
+        words = "; ".join(
+            f"predicted {part.mean_prob:.0%}, true {part.hits / part.pairs:.0%} of {part.pairs:,}"
             for part in bins
         )
-        return to_svg(drawn, name, f"Share that {true} over predicted probability: {told}")
+        return to_svg(drawn, name, f"Fraction that {true} over predicted probability: {words}")
 
 
 def _short(count: int) -> str:
@@ -171,21 +169,21 @@ def _short(count: int) -> str:
 
 
 def stage_bars(
-    names: Sequence[str], figures: Sequence[Figure], metric: str, name: str, *, ours: bool
-) -> tuple[str, float]:
-    """Draw a bar a stage, with its interval or its seeds; return also where the bars begin.
+    names: Sequence[str], measured: Sequence[MetricValue], metric: str, name: str, *, ours: bool
+) -> tuple[Markup, float]:
+    """Draw a bar per stage, with its interval or its seeds; return also where the bars begin.
 
-    Bars begin at 0 unless the figures are close together: then they could not be told apart.
+    Bars begin at 0 unless the values are too close together to be told apart.
 
     Args:
         names: of the stages.
-        figures: of each; None as value = no bar.
-        metric: what the figures are.
-        name: of the drawing, distinct on the page.
+        measured: of each; None as value = no bar.
+        metric: name of the metric.
+        name: of the drawing, unique on the page.
         ours: measured here, not the paper's.
     """
-    values = np.array([np.nan if one.value is None else one.value for one in figures])
-    ends = [end for one in figures for end in (*(one.interval or ()), *one.seeds)]
+    values = np.array([np.nan if one.value is None else one.value for one in measured])
+    ends = [end for one in measured for end in (*(one.interval or ()), *one.seeds)]
     everything = np.append(values[~np.isnan(values)], ends)
     start = _bar_start(everything)
     places = np.arange(len(names))
@@ -193,7 +191,7 @@ def stage_bars(
         axes = drawn.add_subplot()
         axes.barh(places, values - start, 0.62, left=start, color=LINES[0] if ours else MUTED,
                   alpha=0.55, linewidth=0)  # fmt: skip
-        for place, one in zip(places, figures, strict=True):
+        for place, one in zip(places, measured, strict=True):
             if one.interval is not None:
                 axes.plot(one.interval, (place, place), color=INK, linewidth=1.3)
             if len(one.seeds) > 1:
@@ -208,12 +206,12 @@ def stage_bars(
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.grid(visible=False, axis="y")
         plain(axes, "", "")
-        told = "; ".join(
+        words = "; ".join(
             f"{text} {one.value:.4g}"
-            for text, one in zip(names, figures, strict=True)
+            for text, one in zip(names, measured, strict=True)
             if one.value is not None
         )
-        return to_svg(drawn, name, f"{metric}: {told}"), start
+        return to_svg(drawn, name, f"{metric}: {words}"), start
 
 
 def _shortened(text: str, most: int) -> str:
@@ -230,15 +228,15 @@ def _bar_start(values: NDArray[np.float64]) -> float:
     return float(max(np.floor((low - 0.5 * spread) / step) * step, 0.0))
 
 
-def score_over_time(timeline: Timeline, names: tuple[str, ...], number: int) -> str:
+def score_over_time(timeline: Timeline, names: tuple[str, ...], number: int) -> Markup:
     """Draw the probability of a video's rated classes over its time, with the ratings marked."""
-    truth = any(line.shown for line in timeline.lines)
-    rows = len(timeline.lines)
+    truth = any(trace.present for trace in timeline.traces)
+    rows = len(timeline.traces)
     with figure(HALF, 2.6 + 0.14 * rows * truth) as drawn:
         if truth:
             axes, below = drawn.subplots(2, 1, sharex=True, height_ratios=(14, rows))
-            for row, (line, colour) in enumerate(zip(timeline.lines, LINES, strict=False)):
-                spans = [(start, end - start) for start, end in line.shown]
+            for row, (trace, colour) in enumerate(zip(timeline.traces, LINES, strict=False)):
+                spans = [(start, end - start) for start, end in trace.present]
                 below.broken_barh(spans, (-row - 0.35, 0.7), color=colour, linewidth=0)
             below.set_ylim(0.4 - rows, 0.6)
             below.set_yticks([])
@@ -246,34 +244,34 @@ def score_over_time(timeline: Timeline, names: tuple[str, ...], number: int) -> 
             plain(below, "seconds", "truth")
         else:
             axes = drawn.add_subplot()
-        for line, colour, dashes in zip(timeline.lines, LINES, DASHES, strict=False):
-            _draw_line(axes, line, colour, dashes, _shortened(names[line.label], 72 // rows))
+        for trace, colour, dashes in zip(timeline.traces, LINES, DASHES, strict=False):
+            _draw_trace(axes, trace, colour, dashes, _shortened(names[trace.label], 72 // rows))
         axes.set_ylim(-0.05, 1.05)
         axes.set_xlim(0, max(timeline.seconds, 5))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         plain(axes, "" if truth else "seconds", "probability")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, columnspacing=1.2,
                     handlelength=1.9, handletextpad=0.5)  # fmt: skip
-        told = "; ".join(_in_words(line, names[line.label]) for line in timeline.lines)
-        words = f"Probability over the {timeline.seconds} seconds of video {timeline.id}: {told}"
+        spoken = "; ".join(_in_words(trace, names[trace.label]) for trace in timeline.traces)
+        words = f"Probability over the {timeline.seconds} seconds of video {timeline.id}: {spoken}"
         return to_svg(drawn, f"timeline-{number}", words)
 
 
-def _in_words(line: Line, name: str) -> str:
-    rated = [f"{'there' if yes else 'not there'} at {start} s" for start, yes in line.rated]
+def _in_words(trace: ClassTrace, name: str) -> str:
+    rated = [f"{'there' if yes else 'not there'} at {start} s" for start, yes in trace.rated]
     return f"{name}, rated {', '.join(rated)}"
 
 
-def _draw_line(axes: Axes, line: Line, colour: str, dashes: Dashes, name: str) -> None:
+def _draw_trace(axes: Axes, trace: ClassTrace, colour: str, dashes: Dashes, name: str) -> None:
     x, y = [0.0], [np.nan]
-    for start, chance in zip(line.starts.tolist(), line.chances.tolist(), strict=True):
-        if start != x[-1]:  # nothing was said of what lies between
+    for start, prob in zip(trace.starts.tolist(), trace.probs.tolist(), strict=True):
+        if start != x[-1]:  # nothing is known in between
             x, y = [*x, start], [*y, np.nan]
-        x, y = [*x, start, start + 5], [*y, chance, chance]
+        x, y = [*x, start, start + 5], [*y, prob, prob]
     axes.plot(x, y, color=colour, linestyle=dashes, label=name, linewidth=1.5)
-    for start, positive in line.rated:
-        at = np.flatnonzero(line.starts == start)
-        height = line.chances[at[0]] if len(at) and not np.isnan(line.chances[at[0]]) else 0.0
+    for start, positive in trace.rated:
+        at = np.flatnonzero(trace.starts == start)
+        height = trace.probs[at[0]] if len(at) and not np.isnan(trace.probs[at[0]]) else 0.0
         axes.plot(
             start + 2.5,
             height,
@@ -289,5 +287,5 @@ def _draw_line(axes: Axes, line: Line, colour: str, dashes: Dashes, name: str) -
 
 
 def metric_name(name: str) -> str:
-    """Return how people write a metric that programs call `name`."""
+    """Return the usual spelling of a metric's name."""
     return {"gap@20": "GAP@20", "map": "mAP", "perr": "PERR", "hit@1": "Hit@1"}.get(name, name)

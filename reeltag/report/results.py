@@ -1,10 +1,11 @@
-"""What `reeltag solve` leaves in WORK/<name>.json: tables with the paper's figures beside ours.
+"""Results of `reeltag solve` in WORK/<name>.json: tables of the paper's figures and ours.
 
 The same solution run with several seeds gives several files; they become one, with means.
 """
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +18,8 @@ _HINT = "Such a file is written by `reeltag solve NAME --data DATA --out WORK` w
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One of our figures.
+class MetricValue:
+    """A figure that we measured.
 
     Attributes:
         value: the mean over the seeds; None = not measured.
@@ -30,45 +31,61 @@ class Figure:
     interval: tuple[float, float] | None = None
     seeds: tuple[float, ...] = ()
 
+    @property
+    def spread(self) -> float | None:
+        """Return the standard deviation over the seeds; None with one."""
+        return statistics.stdev(self.seeds) if len(self.seeds) > 1 else None
+
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of a table: a model or a stage; `marks` are its words in the columns of words."""
+class ResultRow:
+    """A row of a table: a model or a stage; `marks` are its words in the columns of words."""
 
     name: str
     paper: tuple[float | None, ...]
-    ours: tuple[Figure, ...]
+    ours: tuple[MetricValue, ...]
     note: str
     marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultTable:
-    """A table of a paper beside ours: metrics of either, rows with a figure for each of them.
+    """A table: metrics of the paper and ours, and rows with a figure for each of them.
 
-    `marks` are heads of columns of words, which stand before the figures.
+    `marks` are names of columns of words, before the figures.
     """
 
     title: str
     paper: tuple[str, ...]
     ours: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     digits: int
     note: str
     marks: tuple[str, ...] = ()
 
+    @property
+    def prefix(self) -> str:
+        """Return what the names of our metrics begin with."""
+        return "here: " if self.paper else ""
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the columns after the first; those of numbers begin with >."""
+        paper, ours = (">paper: ", self.paper), (f">{self.prefix}", self.ours)
+        return [*self.marks, *(head + name for head, names in (paper, ours) for name in names)]
+
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a solution came to.
+class SolveResult:
+    """The result of a solution.
 
     Attributes:
         solution: its name.
-        files: that were read, one a seed.
+        files: that were read, one per seed.
         tables: of the paper.
         steps: (name, folder) in the order in which they were made, of the first file.
         config: of the first file.
-        best: folder of the step that the solution came to; None where it does not say.
+        best: folder of the step that is the solution's result; None where none is named.
     """
 
     solution: str
@@ -79,10 +96,10 @@ class Result:
     best: Path | None = None
 
     def predictions(self, stage: str = "") -> tuple[str, Path] | None:
-        """Return the best step, or the last one, with its predictions; None = there are none.
+        """Return the best step, or the last one, with its predictions; None without predictions.
 
         Args:
-            stage: only this step, by its name, with or without what stands before the first dash.
+            stage: only this step, by its name, with or without the part before the first dash.
 
         Raises:
             ConfigError: no step of that name holds predictions.
@@ -94,8 +111,8 @@ class Result:
             if _is_predictions(file)
         ]
         if not stage:
-            told = [(name, file) for name, file in found if file.parent == self.best]
-            return (told or found)[-1] if found else None
+            best = [(name, file) for name, file in found if file.parent == self.best]
+            return (best or found)[-1] if found else None
         for name, file in reversed(found):
             if stage in (name, name.partition("-")[2]):
                 return name, file
@@ -122,8 +139,8 @@ def find_result(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def read_results(paths: Sequence[Path]) -> Result:
-    """Return one result of one or more files, each of a seed, of the same solution.
+def read_results(paths: Sequence[Path]) -> SolveResult:
+    """Return one result of one or more files of the same solution, one per seed.
 
     Raises:
         DataError: a file is no result, or they are of different solutions or tables.
@@ -140,7 +157,7 @@ def read_results(paths: Sequence[Path]) -> Result:
                 where=path,
                 hint="Several files are the same solution run with several seeds.",
             )
-    return Result(
+    return SolveResult(
         solution=first.solution,
         files=tuple(paths),
         tables=tuple(_merged(group) for group in zip(*(r.tables for r in read), strict=True)),
@@ -150,7 +167,7 @@ def read_results(paths: Sequence[Path]) -> Result:
     )
 
 
-def _read(path: Path) -> Result:
+def _read(path: Path) -> SolveResult:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -165,15 +182,17 @@ def _read(path: Path) -> Result:
         best = None if found.get("best") is None else path.parent / str(found["best"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"is no result of a solution ({cause})", where=path, hint=_HINT) from error
+        raise DataError(
+            f"is not the result of a solution ({cause})", where=path, hint=_HINT
+        ) from error
     located = tuple((name, _located(folder, path.parent)) for name, folder in steps)
-    return Result(
+    return SolveResult(
         solution=solution, files=(path,), tables=tables, steps=located, config=config, best=best
     )
 
 
 def _located(folder: Path, work: Path) -> Path:
-    """Return where a step lies, also after WORK was moved: its folder stands in WORK."""
+    """Return the folder of a step, which is in WORK, also after WORK was moved."""
     return work / folder.name if (work / folder.name).is_dir() else folder
 
 
@@ -191,22 +210,22 @@ def _table(table: Mapping[str, Any]) -> ResultTable:
     )
 
 
-def _row(line: Mapping[str, Any], num_paper: int, num_ours: int, num_marks: int) -> Row:
+def _row(line: Mapping[str, Any], num_paper: int, num_ours: int, num_marks: int) -> ResultRow:
     name = str(line["name"])
     paper = [_number(value) for value in line.get("paper") or [None] * num_paper]
     ours = [_number(value) for value in line.get("ours") or [None] * num_ours]
     ends = line.get("intervals") or [None] * num_ours
     marks = tuple(map(str, line.get("marks") or [""] * num_marks))
     if (len(paper), len(ours), len(ends)) != (num_paper, num_ours, num_ours):
-        raise ValueError(f"line {name!r} has another number of figures than its table has metrics")
+        raise ValueError(f"row {name!r} has another number of figures than its table has metrics")
     if len(marks) != num_marks:
-        raise ValueError(f"line {name!r} has {len(marks)} marks, its table {num_marks}")
+        raise ValueError(f"row {name!r} has {len(marks)} marks, its table {num_marks}")
     figures = [
-        Figure(value=value, interval=(float(pair[0]), float(pair[1])) if pair else None)
+        MetricValue(value=value, interval=(float(pair[0]), float(pair[1])) if pair else None)
         for value, pair in zip(ours, ends, strict=True)
     ]
     note = str(line.get("note", ""))
-    return Row(name=name, paper=tuple(paper), ours=tuple(figures), note=note, marks=marks)
+    return ResultRow(name=name, paper=tuple(paper), ours=tuple(figures), note=note, marks=marks)
 
 
 def _number(value: object) -> float | None:
@@ -228,9 +247,9 @@ def _merged(tables: Sequence[ResultTable]) -> ResultTable:
     return replace(first, rows=rows)
 
 
-def _mean(figures: Sequence[Figure]) -> Figure:
+def _mean(figures: Sequence[MetricValue]) -> MetricValue:
     values = tuple(figure.value for figure in figures if figure.value is not None)
-    return Figure(value=sum(values) / len(values) if values else None, seeds=values)
+    return MetricValue(value=sum(values) / len(values) if values else None, seeds=values)
 
 
 def _shape(table: ResultTable) -> tuple[object, ...]:

@@ -34,14 +34,14 @@ def predictions(corpus: Path) -> Path:
 
 @pytest.fixture
 def work(tmp_path: Path, predictions: Path) -> Path:
-    """Return the WORK of a solution whose step `score-A` made predictions."""
+    """Return the WORK of a solution whose step `score-A` wrote predictions."""
     folder = tmp_path / "work"
     (folder / "score-A-0123").mkdir(parents=True)
     (folder / "score-A-0123" / "predictions.parquet").symlink_to(predictions)
-    (folder / "made2019.json").write_text(
+    (folder / "paper2019.json").write_text(
         json.dumps(
             {
-                "solution": "made2019",
+                "solution": "paper2019",
                 "config": {},
                 "steps": [{"name": "score-A", "folder": "gone/score-A-0123"}],
                 "tables": [
@@ -62,22 +62,22 @@ def arguments(*given: Path | str) -> list[str]:
     return ["report", *map(str, given), "--bootstrap", "0"]
 
 
-def test_page_holds_the_scores_that_json_tells(
+def test_page_holds_the_scores_of_json(
     corpus: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "out" / "page.html"
     given = ["report", str(predictions), "--data", str(corpus), "--out", str(page)]
     assert run([*given, "--split", "test", "--bootstrap", "20", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["page"] == str(page) and told["predictions"] == str(predictions)
-    assert any("holds no segments" in sentence for sentence in told["left_out"])
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["page"] == str(page) and printed["predictions"] == str(predictions)
+    assert any("holds no segments" in sentence for sentence in printed["left_out"])
     text = page.read_text()
-    assert f"{told['gap@20']:.3f}" in text
-    low, high = told["gap@20_interval"]
+    assert f"{printed['gap@20']:.3f}" in text
+    low, high = printed["gap@20_interval"]
     assert f"{low:.3f} to {high:.3f}" in text
 
 
-def test_words_go_to_stderr_and_an_older_page_is_replaced(
+def test_report_logs_to_stderr_and_replaces_a_page(
     corpus: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"
@@ -86,23 +86,25 @@ def test_words_go_to_stderr_and_an_older_page_is_replaced(
     assert capsys.readouterr().out == "" and page.read_text().startswith("<!doctype html>")
 
 
-def test_a_work_shows_its_tables_and_the_predictions_of_its_last_step(
+def test_report_of_work_shows_tables_and_last_predictions(
     corpus: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"
-    for what in (work, work / "made2019.json"):
+    for what in (work, work / "paper2019.json"):
         assert run([*arguments(what, "--data", corpus, "--out", page), "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert told["solution"] == "made2019" and told["gap@20"] > 0
-        assert told["predictions"] == str(work / "score-A-0123" / "predictions.parquet")
+        printed = json.loads(capsys.readouterr().out)
+        assert printed["solution"] == "paper2019" and printed["gap@20"] > 0
+        assert printed["predictions"] == str(work / "score-A-0123" / "predictions.parquet")
         text = page.read_text()
         assert "0.123" in text and "score-A-0123/predictions.parquet" in text
     assert run([*arguments(work, "--out", page), "--json"]) == 0  # without data, the tables alone
-    told = json.loads(capsys.readouterr().out)
-    assert told["predictions"] is None and "gap@20" not in told and "0.123" in page.read_text()
+    printed = json.loads(capsys.readouterr().out)
+    assert (
+        printed["predictions"] is None and "gap@20" not in printed and "0.123" in page.read_text()
+    )
 
 
-def test_a_run_folder_shows_its_training_and_takes_predictions(
+def test_report_of_run_shows_training_and_takes_predictions(
     corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "run").mkdir()
@@ -116,7 +118,7 @@ def test_a_run_folder_shows_its_training_and_takes_predictions(
     assert "Training loss" in page.read_text() and "GAP@20" in page.read_text()
 
 
-def test_what_cannot_be_drawn_is_refused_with_the_way_out(
+def test_report_errors_name_the_way_out(
     corpus: Path, predictions: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"
@@ -127,10 +129,10 @@ def test_what_cannot_be_drawn_is_refused_with_the_way_out(
         ((tmp_path / "empty", *data), "is neither a run folder nor a WORK"),
         ((predictions,), "was made with --data DATA"),
         ((predictions, predictions, *data), "takes one thing, got 2"),
-        ((predictions, *data, "--stage", "A"), "--stage: is of a WORK"),
+        ((predictions, *data, "--stage", "A"), "--stage: applies to a WORK"),
         ((predictions, *data, "--run", tmp_path / "none"), "is not there, or no folder"),
         ((predictions, *data, "--examples", "-1"), "--examples: must be at least 0"),
-        ((predictions, *data, "--videos", "x"), "--videos: has no effect without segments"),
+        ((predictions, *data, "--videos", "x"), "--videos: has no effect without rated segments"),
         ((work, *data, "--stage", "B"), "no step 'B' with predictions; with predictions: score-A"),
         ((work, "--stage", "A"), "give the data"),
     ]
@@ -140,10 +142,10 @@ def test_what_cannot_be_drawn_is_refused_with_the_way_out(
     assert not page.exists()
 
 
-def test_a_folder_as_page_is_refused_before_anything_is_scored(
+def test_report_checks_the_output_before_scoring(
     corpus: Path, predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["report", str(predictions), "--data", str(corpus), "--out", str(tmp_path)]
     assert run(command) == 2
-    said = capfd.readouterr().err
-    assert "Name a file, as in --out page.html." in said and "prediction: left out" not in said
+    errors = capfd.readouterr().err
+    assert "Name a file, as in --out page.html." in errors and "prediction: left out" not in errors

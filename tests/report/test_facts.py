@@ -10,7 +10,7 @@ from reeltag.data.selection import select
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.report.facts import Bin, Reliability, probability, read_log, read_training
+from reeltag.report.facts import Bin, Reliability, read_log, read_training_labels
 
 
 def reliability(scores: list[float], hits: list[int]) -> Reliability:
@@ -21,17 +21,17 @@ def reliability(scores: list[float], hits: list[int]) -> Reliability:
     return found
 
 
-def test_reliability_counts_hits_by_tenths_of_probability() -> None:
+def test_reliability_bins_are_tenths_of_probability() -> None:
     low, less, high = -2.0, -1.6, 3.0  # 0.1192, 0.1680 and 0.9526
     scores = [low] * 4 + [less] * 4 + [high] * 6
     found = reliability(scores, [1] + [0] * 7 + [1] * 5 + [0])
     first, last = found.bins
     assert (first.pairs, first.hits, last.pairs, last.hits) == (8, 1, 6, 5)
-    assert first.said == pytest.approx((0.1192 + 0.1680) / 2, abs=1e-4)
-    assert last.said == pytest.approx(0.9526, abs=1e-4)
+    assert first.mean_prob == pytest.approx((0.1192 + 0.1680) / 2, abs=1e-4)
+    assert last.mean_prob == pytest.approx(0.9526, abs=1e-4)
 
 
-def test_calibration_error_is_the_gap_of_each_bin_weighed_by_its_pairs() -> None:
+def test_calibration_error_weights_bins_by_their_pairs() -> None:
     found = reliability([-2.0] * 8 + [3.0] * 6, [1] + [0] * 7 + [1] * 5 + [0])
     by_hand = 8 / 14 * abs(1 / 8 - 0.119203) + 6 / 14 * abs(5 / 6 - 0.952574)
     assert found.error == pytest.approx(by_hand, abs=1e-6)
@@ -39,16 +39,12 @@ def test_calibration_error_is_the_gap_of_each_bin_weighed_by_its_pairs() -> None
     assert np.isnan(Reliability().error) and Reliability().bins == []
 
 
-def test_interval_is_wilsons() -> None:
-    low, high = Bin(said=0.5, pairs=10, hits=8).interval
+def test_bin_interval_is_the_wilson_interval() -> None:
+    low, high = Bin(mean_prob=0.5, pairs=10, hits=8).interval
     assert low == pytest.approx(0.4902, abs=1e-4) and high == pytest.approx(0.9433, abs=1e-4)
 
 
-def test_probability_of_extreme_logits_stays_in_range() -> None:
-    np.testing.assert_allclose(probability(np.array([-1e4, 0, 1e4], np.float32)), [0, 0.5, 1])
-
-
-def test_log_keeps_numbers_and_drops_the_rest(tmp_path: Path) -> None:
+def test_read_log_keeps_numbers_alone(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,train_loss,word\n1,2.5,a\n2,,b\n3,inf,\nx,9,\n")
     log = read_log(tmp_path)
     assert list(log) == ["train_loss"]
@@ -56,16 +52,16 @@ def test_log_keeps_numbers_and_drops_the_rest(tmp_path: Path) -> None:
     assert read_log(None) == {} and read_log(tmp_path / "none") == {}
 
 
-def test_training_counts_the_training_videos_or_else_those_that_are_judged(tmp_path: Path) -> None:
+def test_training_labels_are_of_the_training_or_else_the_scored_videos(tmp_path: Path) -> None:
     config = SynthConfig(videos=40, classes=8, rgb=8, audio=0, min_frames=20, max_frames=30)
     write_corpus(tmp_path / "corpus", config, quiet=True)
     index = open_index(tmp_path / "corpus", jobs=1, quiet=True)
-    judged = select(index, "test")
+    scored = select(index, "test")
     names = tuple("abcdefgh")
-    for of, records in (("training videos", select(index, "train")), ("videos here", judged)):
+    for of, records in (("training videos", select(index, "train")), ("videos here", scored)):
         # where no shard is one to train on, there is nothing else to count
         splits = Splits() if of == "training videos" else Splits(test="*")
-        found = read_training(index, splits, judged, names)
+        found = read_training_labels(index, splits, scored, names)
         assert found.of.startswith(of)
         counts = np.bincount(records.lists("labels")[1], minlength=8)
         assert found.counts.tolist() == counts.tolist()

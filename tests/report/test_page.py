@@ -14,21 +14,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from markupsafe import Markup
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.evaluation.evaluate import evaluate
-from reeltag.report.examples import Line, Timeline
+from reeltag.report import page as page_module
+from reeltag.report.examples import ClassTrace, Timeline
 from reeltag.report.facts import Reliability
-from reeltag.report.page import Examples, write_report
+from reeltag.report.page import Examples, render, write_report
 from reeltag.report.plots import reliability_curve, score_over_time, stage_bars
-from reeltag.report.results import Figure, read_results
+from reeltag.report.results import MetricValue, read_results
+from reeltag.report.view import Page
 from tests.report.made import CORPUS, write_predictions
 from tests.report.test_results import write_result
 
-NAMES = ["<i>Tick & Tock</i>", '<i>"Quoted"', "<i>$x_1$", *(f"<i>{letter}" for letter in "defgh")]
+NAMES = [
+    "<script>Tick & Tock</script>",
+    '<i>"Quoted"',
+    "<i>$x_1$",
+    *(f"<i>{letter}" for letter in "defgh"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,24 +69,37 @@ def run_folder(corpus: Path) -> Path:
 
 
 def written(out: Path, **given: Any) -> str:
+    """Write a page and return it with single blanks, and none between tags."""
     write_report(out, quiet=True, **{"bootstrap": 0, **given})
-    return out.read_text()
+    return re.sub(r"\s*(<[^>]*>)\s*(?=<)", r"\1", re.sub(r"\s+", " ", out.read_text()))
 
 
 @pytest.fixture(scope="module")
-def page(corpus: Path, predictions: Path, run_folder: Path) -> str:
+def views() -> list[Page]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(corpus: Path, predictions: Path, run_folder: Path, views: list[Page]) -> str:
     first = write_result(corpus.parent / "work", 0.61, 0.64)
     result = read_results([first, write_result(corpus.parent / "work1", 0.62, 0.66)])
-    return written(
-        corpus.parent / "page.html",
-        predictions=predictions,
-        data=corpus,
-        run=run_folder,
-        result=result,
-        split="test",
-        bootstrap=20,
-        examples=Examples(count=1),
-    )
+
+    def keep_and_render(page: Page) -> str:
+        views.append(page)
+        return render(page)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "render", keep_and_render)
+        return written(
+            corpus.parent / "page.html",
+            predictions=predictions,
+            data=corpus,
+            run=run_folder,
+            result=result,
+            split="test",
+            bootstrap=20,
+            examples=Examples(count=1),
+        )
 
 
 class Parsed(HTMLParser):
@@ -138,8 +159,8 @@ def headings(page: str) -> list[str]:
     return re.findall(r"<h2>([^<]+)</h2>", page)
 
 
-def test_headline_numbers_are_those_of_evaluate(page: str, corpus: Path, predictions: Path) -> None:
-    told = evaluate(predictions, corpus, split="test", bootstrap=20, quiet=True)
+def test_headline_scores_are_those_of_evaluate(page: str, corpus: Path, predictions: Path) -> None:
+    scores = evaluate(predictions, corpus, split="test", bootstrap=20, quiet=True)
     cards = re.findall(
         r'class="card"><div class="name">([^<]+)</div><div class="value">([^<]+)</div>'
         r'<div class="interval">([^<]*)<',
@@ -148,13 +169,15 @@ def test_headline_numbers_are_those_of_evaluate(page: str, corpus: Path, predict
     names = {"GAP@20": "gap@20", "Hit@1": "hit@1", "PERR": "perr", "mAP": "map", "MAP@K": "map@k"}
     assert [name for name, _, _ in cards] == list(names)
     for name, value, interval in cards:
-        low, high = told[f"{names[name]}_interval"]
-        assert value == f"{told[names[name]]:.3f}"
+        low, high = scores[f"{names[name]}_interval"]
+        assert value == f"{scores[names[name]]:.3f}"
         assert interval == f"95 %: {low:.3f} to {high:.3f}"
-    assert f"MAP@K is over {told['segments']} rated segments of {told['classes']} classes" in page
+    assert (
+        f"MAP@K is over {scores['segments']} rated segments of {scores['classes']} classes" in page
+    )
 
 
-def test_worst_classes_stand_with_the_precision_that_evaluate_writes(
+def test_worst_classes_have_the_precision_that_evaluate_writes(
     page: str, corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     evaluate(
@@ -172,7 +195,7 @@ def test_worst_classes_stand_with_the_precision_that_evaluate_writes(
     assert values == sorted(values)
 
 
-def test_papers_figures_stand_beside_ours_with_their_seeds(page: str) -> None:
+def test_paper_table_shows_both_figures_and_seeds(page: str) -> None:
     rows = Parsed(page).table("here: MAP@K")
     assert rows[0][:4] == ["A <b>", "on frames", "0.770", "0.780"]
     assert rows[0][4] == "0.615± 0.007, 2 seeds"
@@ -183,7 +206,7 @@ def test_papers_figures_stand_beside_ours_with_their_seeds(page: str) -> None:
     assert "Dots are seeds." in page and "Bars begin at 0.5" in page
 
 
-def test_calibration_is_told_with_its_counts(page: str, corpus: Path) -> None:
+def test_calibration_error_is_shown_with_its_pairs(page: str, corpus: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "test")
     ratings, pairs = len(records.lists("segment_labels")[1]), 8 * len(records)
     found = re.findall(r"\(ECE\) (0\.\d{3}) over ([\d,]+) pairs", page)
@@ -196,7 +219,7 @@ def test_moments_name_the_labels_of_their_video(page: str) -> None:
     assert "rated there at" in re.sub(r"\s+", " ", page) and "(seed 0)" in page
 
 
-def test_synthetic_data_are_flagged_and_others_are_not(
+def test_banner_marks_synthetic_data_alone(
     page: str, corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     assert "Synthetic data." in page and "reeltag synth" in page
@@ -226,31 +249,52 @@ def test_page_is_well_formed_labelled_and_its_ids_are_distinct(page: str) -> Non
         ElementTree.fromstring(drawing)
 
 
-def test_drawings_take_the_colours_of_the_page(page: str) -> None:
+def test_drawings_use_the_colours_of_the_page(page: str) -> None:
     drawings = " ".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
     assert set(re.findall(r"#[0-9a-f]{6}\b", drawings)) == set()
     assert {"--line-1", "--ink", "--muted", "--grid"} <= set(re.findall(r"--[\w-]+", drawings))
     assert "mathdefault" not in drawings and "DejaVu" not in drawings
 
 
-def test_training_is_told_and_drawn(page: str) -> None:
+def test_training_section_names_the_best_step(page: str) -> None:
     assert (
         "40 steps in 12 s; the best GAP@20 on the validation videos was 0.420, at step 40" in page
     )
     assert "Training loss" in page and "nats per video" in page
 
 
-def test_what_comes_from_files_is_escaped(page: str) -> None:
-    assert "&lt;script&gt;" in page
+def test_names_in_files_are_escaped(page: str) -> None:
     assert page.count("<i>") == page.count("<i>here</i>") == 1 and "A <b>" not in page
-    assert "Labels of the video: &lt;i&gt;" in page
+    assert "Labels of the video: &lt;" in page
     text = "".join(Parsed(page).text)
-    assert "<i>Tick & Tock</i>" in text and '"Quoted"' in text and "$x_1$" in text
+    assert "<script>Tick & Tock</script>" in text and '"Quoted"' in text and "$x_1$" in text
 
 
-def test_without_a_run_and_without_segments_those_parts_are_left_out(
-    corpus: Path, tmp_path: Path
-) -> None:
+def spoiled(value: Any, words: list[str]) -> Any:
+    """Return a view whose every string but drawings is another piece of hostile markup."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, str):
+        words.append(f'</title><script id="{len(words)}">\'&')
+        return words[-1]
+    if isinstance(value, tuple):
+        return tuple(spoiled(each, words) for each in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return replace(value, **{name: spoiled(each, words) for name, each in fields.items()})
+    return value
+
+
+def test_every_string_of_the_page_is_escaped(page: str, views: list[Page]) -> None:
+    words: list[str] = []
+    html = render(spoiled(replace(views[0], left_out=("a", "b")), words))
+    assert "<script" not in html and html.count("</title>") == 1 and len(words) > 100
+    text = " ".join("".join(Parsed(html).text).split())
+    unseen = [word for word in words if word not in text]
+    assert unseen == [] and text.count(words[0]) == 2  # the title, in the window's and in the page
+
+
+def test_page_without_run_and_segments_leaves_sections_out(corpus: Path, tmp_path: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "validate")
     write_predictions(tmp_path / "p.parquet", records, segments=False)
     given = {"predictions": tmp_path / "p.parquet", "data": corpus}
@@ -261,7 +305,7 @@ def test_without_a_run_and_without_segments_those_parts_are_left_out(
     assert "the predicted videos" in page and ": 9 videos" in page
 
 
-def test_predictions_of_segments_alone_show_segments_alone(corpus: Path, tmp_path: Path) -> None:
+def test_page_of_segments_has_no_sections_of_videos(corpus: Path, tmp_path: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "test")
     write_predictions(tmp_path / "p.parquet", records, segments=True, videos=False)
     page = written(
@@ -271,7 +315,7 @@ def test_predictions_of_segments_alone_show_segments_alone(corpus: Path, tmp_pat
     assert "holds no whole videos." in page
 
 
-def test_a_headline_is_understood_without_another(corpus: Path, tmp_path: Path) -> None:
+def test_card_explains_its_score_alone(corpus: Path, tmp_path: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "test")
     write_predictions(tmp_path / "p.parquet", records, segments=True, videos=False)
     page = written(tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus)
@@ -279,7 +323,7 @@ def test_a_headline_is_understood_without_another(corpus: Path, tmp_path: Path) 
     assert "average precision" in card and "the same" not in card
 
 
-def test_without_a_split_the_page_is_about_what_was_predicted_alone(
+def test_page_without_split_is_about_predicted_videos(
     corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     given = {"predictions": predictions, "data": corpus}
@@ -300,25 +344,25 @@ def test_names_of_any_script_are_drawn_without_a_warning(
     assert any("太鼓" in drawing for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL))
 
 
-def test_a_stage_has_its_whole_name_beside_its_bar() -> None:
+def test_stage_bars_show_whole_names() -> None:
     name = "copied clip score: the video's score, for each of its segments"
-    drawing, _ = stage_bars([name], [Figure(value=0.5)], "MAP", "stages", ours=True)
+    drawing, _ = stage_bars([name], [MetricValue(value=0.5)], "MAP", "stages", ours=True)
     shown = " ".join("".join(ElementTree.fromstring(drawing).itertext()).split())
     assert "of its segments" in shown and "…" not in shown
 
 
-def test_a_class_alone_in_a_drawing_has_its_whole_name() -> None:
+def test_timeline_of_one_class_shows_its_whole_name() -> None:
     name = "Hubbub, speech noise, speech babble"
-    line = Line(label=0, starts=np.array([0, 5]), chances=np.array([0.1, 0.9]), rated=(), shown=())
-    one = Timeline(id="v", seconds=10, lines=(line,), labels=(), why="best", loss=0.0)
-    three = replace(one, lines=(line, line, line))
+    trace = ClassTrace(label=0, starts=np.array([0, 5]), probs=np.array([0.1, 0.9]), rated=())
+    one = Timeline(id="v", seconds=10, traces=(trace,), labels=(), why="best", loss=0.0)
+    three = replace(one, traces=(trace, trace, trace))
     shown = [score_over_time(of, (name,), 1).count(f"{name}</text>") for of in (one, three)]
     assert shown == [1, 0]
 
 
-def test_the_name_of_the_diagonal_keeps_out_of_the_way_of_the_curve() -> None:
+def test_reliability_curve_does_not_cross_the_name_of_the_diagonal() -> None:
     heights = []
-    for hits in (1, 99):  # of a hundred that were said to be there by half: too sure, too unsure
+    for hits in (1, 99):  # of a hundred predicted with 50 %: overconfident, underconfident
         reliability = Reliability()
         reliability.add(np.zeros(100, np.float32), np.arange(100) < hits)
         drawing = reliability_curve(reliability, "were there", "reliability")
@@ -328,7 +372,7 @@ def test_the_name_of_the_diagonal_keeps_out_of_the_way_of_the_curve() -> None:
     assert heights[1] > heights[0] + 10  # svg counts downwards
 
 
-def test_segments_that_nobody_rated_are_left_out(corpus: Path, tmp_path: Path) -> None:
+def test_unrated_segments_are_left_out(corpus: Path, tmp_path: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "train")
     assert not len(records.lists("segment_scores")[1])
     write_predictions(tmp_path / "p.parquet", records, segments=True)
@@ -337,7 +381,7 @@ def test_segments_that_nobody_rated_are_left_out(corpus: Path, tmp_path: Path) -
     assert "none of these segments is rated." in page
 
 
-def test_a_class_that_no_segment_holds_is_left_out_of_the_mean_and_said(
+def test_class_that_no_segment_lists_is_left_out_and_counted(
     corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     table = pq.read_table(predictions)
@@ -351,16 +395,16 @@ def test_a_class_that_no_segment_holds_is_left_out_of_the_mean_and_said(
         )
     pq.write_table(table, tmp_path / "p.parquet")
     out = tmp_path / "page.html"
-    told = write_report(out, predictions=tmp_path / "p.parquet", data=corpus, split="test",
+    scores = write_report(out, predictions=tmp_path / "p.parquet", data=corpus, split="test",
                         bootstrap=0, quiet=True)  # fmt: skip
     parsed = Parsed(out.read_text())
     hard = parsed.table("negatives above the positives")
-    assert not any(row[0].startswith(NAMES[2]) for row in hard) and len(hard) == told["classes"]
+    assert not any(row[0].startswith(NAMES[2]) for row in hard) and len(hard) == scores["classes"]
     assert "1 more that no row holds are left out." in "".join(parsed.text)
-    assert np.mean([float(row[1]) for row in hard]) == pytest.approx(told["map@k"], abs=1e-3)
+    assert np.mean([float(row[1]) for row in hard]) == pytest.approx(scores["map@k"], abs=1e-3)
 
 
-def test_results_alone_make_a_page(tmp_path: Path) -> None:
+def test_page_of_results_alone(tmp_path: Path) -> None:
     result = read_results([write_result(tmp_path, 0.6, 0.2)])
     page = written(tmp_path / "page.html", result=result)
     assert headings(page) == ["The paper and here", "Not on this page"]
@@ -369,18 +413,18 @@ def test_results_alone_make_a_page(tmp_path: Path) -> None:
     assert Parsed(page).open == []
 
 
-def test_results_of_no_paper_are_beside_none(tmp_path: Path) -> None:
+def test_page_of_results_without_a_paper(tmp_path: Path) -> None:
     result = read_results([write_result(tmp_path, 0.6, 0.2)])
     alone = [
         replace(table, paper=(), rows=tuple(replace(row, paper=()) for row in table.rows))
         for table in result.tables
     ]
     page = written(tmp_path / "page.html", result=replace(result, tables=tuple(alone)))
-    assert headings(page) == ["What it came to", "Not on this page"]
+    assert headings(page) == ["Results", "Not on this page"]
     assert "here: " not in page and "0.500 to 0.700" in page and "the paper" not in page
 
 
-def test_video_level_data_have_a_page_too(tmp_path: Path) -> None:
+def test_page_of_video_level_data(tmp_path: Path) -> None:
     write_corpus(tmp_path / "means", dataclasses.replace(CORPUS, level="video"), quiet=True)
     records = select(open_index(tmp_path / "means", jobs=1, quiet=True), "test")
     write_predictions(tmp_path / "p.parquet", records, segments=False)
@@ -393,7 +437,7 @@ def test_video_level_data_have_a_page_too(tmp_path: Path) -> None:
     assert "mean_rgb (16) and mean_audio (4)" in page
 
 
-def test_predictions_of_other_videos_are_refused_and_nothing_is_written(
+def test_predictions_of_other_videos_raise_and_nothing_is_written(
     corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "page.html"

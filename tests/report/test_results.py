@@ -11,7 +11,6 @@ from reeltag.papers.common.contract import Line, Table
 from reeltag.predictions.file import About, prediction_writer
 from reeltag.report.results import find_result, read_results
 from reeltag.report.sections import paper_section
-from reeltag.report.tables import result_table
 
 
 def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **other: Any) -> Path:
@@ -35,9 +34,9 @@ def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **
     )
     steps = [{"name": f"score-{name}", "folder": str(work / f"score-{name}-01")} for name in "AB"]
     work.mkdir(parents=True, exist_ok=True)
-    told = {"solution": solution, "config": {}, "steps": steps, "tables": [table.to_json()]}
+    written = {"solution": solution, "config": {}, "steps": steps, "tables": [table.to_json()]}
     path = work / f"{solution}.json"
-    path.write_text(json.dumps(told | other))
+    path.write_text(json.dumps(written | other))
     return path
 
 
@@ -48,7 +47,7 @@ def write_empty_predictions(folder: Path) -> Path:
     return folder / "predictions.parquet"
 
 
-def test_one_result_keeps_figures_and_intervals(tmp_path: Path) -> None:
+def test_result_keeps_figures_and_intervals(tmp_path: Path) -> None:
     result = read_results([write_result(tmp_path, 0.6, None)])
     (table,) = result.tables
     first, second = table.rows
@@ -61,23 +60,27 @@ def test_one_result_keeps_figures_and_intervals(tmp_path: Path) -> None:
     assert first.ours[0].value == 0.6 and first.ours[0].interval == (0.5, 0.7)
     assert second.ours[0].value is None and second.note == "a & b"
     assert table.marks == ("how",) and (first.marks, second.marks) == (("on frames",), ("",))
-    assert "<td>on frames</td>" in result_table(table) and ">how<" in result_table(table)
+    assert table.columns == ["how", ">paper: public", ">paper: private", ">here: MAP@K"]
 
 
-def test_several_files_are_seeds_of_one_solution(tmp_path: Path) -> None:
+def test_results_of_several_seeds_are_averaged(tmp_path: Path) -> None:
     paths = [
         write_result(tmp_path / str(seed), value, None) for seed, value in enumerate((0.6, 0.7))
     ]
     result = read_results(paths)
-    figure = result.tables[0].rows[0].ours[0]
-    assert figure.value == pytest.approx(0.65) and figure.seeds == (0.6, 0.7)
-    assert figure.interval is None and result.tables[0].rows[1].ours[0].value is None
+    measured = result.tables[0].rows[0].ours[0]
+    assert measured.value == pytest.approx(0.65) and measured.seeds == (0.6, 0.7)
+    assert (
+        measured.spread == pytest.approx(0.0707, abs=1e-4)
+        and measured.interval is None
+        and result.tables[0].rows[1].ours[0].value is None
+    )
     paths.append(write_result(tmp_path / "other", 1, 2, solution="autohome2019"))
     with pytest.raises(DataError, match="other tables"):
         read_results(paths)
 
 
-def test_predictions_are_those_of_the_last_step_that_has_some(tmp_path: Path) -> None:
+def test_result_predictions_are_of_the_best_or_last_step(tmp_path: Path) -> None:
     result = read_results([write_result(tmp_path / "work", 0.6, 0.7)])
     assert result.predictions() is None
     first = write_empty_predictions(tmp_path / "work" / "score-A-01")
@@ -97,7 +100,7 @@ def test_predictions_are_those_of_the_last_step_that_has_some(tmp_path: Path) ->
     )
 
 
-def test_a_work_has_one_result_or_says_which_there_are(tmp_path: Path) -> None:
+def test_find_result_names_the_results_of_several_solutions(tmp_path: Path) -> None:
     assert find_result(tmp_path) is None
     (tmp_path / "notes.json").write_text("[]")
     (tmp_path / "broken.json").write_text("{")
@@ -116,17 +119,17 @@ def test_a_work_has_one_result_or_says_which_there_are(tmp_path: Path) -> None:
                       "lines": [{"name": "A", "ours": [1, 2]}]}]}, "another number of figures"),
         ({"tables": [{"title": "T", "paper": [], "ours": ["M"],
                       "lines": [{"name": "A", "ours": ["x"]}]}]}, "could not convert"),
-        ({"steps": 3}, "no result of a solution"),
+        ({"steps": 3}, "not the result of a solution"),
     ],
 )  # fmt: skip
-def test_a_broken_result_says_what_is_wrong(
+def test_broken_result_error_names_the_cause(
     tmp_path: Path, other: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(DataError, match=match):
         read_results([write_result(tmp_path, 0.6, 0.7, **other)])
 
 
-def test_files_that_are_no_result_are_refused(tmp_path: Path) -> None:
+def test_unreadable_result_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_results([tmp_path / "none.json"])
     (tmp_path / "cut.json").write_text('{"solution": ')
@@ -134,14 +137,15 @@ def test_files_that_are_no_result_are_refused(tmp_path: Path) -> None:
         read_results([tmp_path / "cut.json"])
 
 
-def test_the_bars_beside_ours_are_of_the_papers_same_metric(tmp_path: Path) -> None:
+def test_paper_bars_show_the_metric_of_our_first_column(tmp_path: Path) -> None:
     lines = tuple(
         Line(name=name, paper=(0.8 + at / 10, 2.0 + at), ours=(0.6 + at / 10,))
         for at, name in enumerate("AB")
     )
     table = Table(title="Results", paper=("GAP", "BCE"), ours=("GAP",), lines=lines)
-    told = {"solution": "samsung2018", "config": {}, "steps": [], "tables": [table.to_json()]}
+    written = {"solution": "samsung2018", "config": {}, "steps": [], "tables": [table.to_json()]}
     path = tmp_path / "samsung2018.json"
-    path.write_text(json.dumps(told))
-    page = paper_section(read_results([path]))
-    assert "paper: GAP: A 0.8; B 0.9" in page and "paper: BCE: A" not in page
+    path.write_text(json.dumps(written))
+    ((_, bars),) = paper_section(read_results([path])).tables
+    assert [one.title for one in bars] == ["paper: GAP", "here: GAP"]
+    assert "paper: GAP: A 0.8; B 0.9" in bars[0].svg
