@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reeltag.core.fields import ADDED
 from reeltag.layers.feature_subset import FeatureSubset
+from reeltag.layers.norm import row_statistics
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
@@ -114,8 +115,8 @@ class ResNetLikeModel(nn.Module):
         mask_BT = resolve_mask(frames_BTD, mask_BT)
         x_BD = self.subset(masked_mean(frames_BTD, mask_BT))
         if self.training and self.noise:
-            spread_D = x_BD.std(dim=0, correction=0)
-            x_BD = x_BD + self.noise * spread_D * torch.randn_like(x_BD)
+            _, var_D = row_statistics(x_BD.detach(), x_BD.new_ones(len(x_BD)))
+            x_BD = x_BD + self.noise * var_D.sqrt() * torch.randn_like(x_BD)
         streams = x_BD.split(self.dims, dim=-1)
         logits_BC: Tensor = self.net([streams[number] for number in self.streams])
         if self.gate is not None:
