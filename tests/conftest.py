@@ -1,14 +1,22 @@
 """Fixtures shared by every test."""
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from tests.golden.selection import ELSEWHERE, HERE
+from tests.processes import Launch
+
+# how long an example takes is the machine's affair
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("all")
 
 PROJECT = Path(__file__).resolve().parent.parent
 OWN_GOLDEN = os.environ.get("REELTAG_GOLDEN")  # replaces both
@@ -63,6 +71,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no real data at {REAL}"))
         if "gpu" in item.keywords and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """Start processes that are gone after the test."""
+    with closing(Launch(tmp_path_factory.mktemp("processes"))) as launch:
+        yield launch
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,10 @@ Every case here once ended in a traceback, in a wrong word, or was checked by ha
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import torch
 from reeltag.cli.main import run
 from reeltag.data.index import open_index
 from tests.data.made import frame_record, write_shard
+from tests.processes import Launch
 
 Told = Callable[..., str]
 
@@ -306,59 +305,41 @@ def test_an_error_nobody_foresaw_is_told_in_words(
     assert "Traceback" in capfd.readouterr().err
 
 
-def shell(
-    *arguments: object, limit: int = 0, stdout: Any = subprocess.PIPE
-) -> subprocess.Popen[str]:
-    """Start a command of its own, whose files may have `limit` bytes."""
-
-    def limited() -> None:
-        if limit:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.Popen(
-        [sys.executable, "-m", "reeltag", *map(str, arguments)],
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=limited,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
 def test_a_reader_that_went_away_is_no_error(corpus: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = shell("info", corpus, stdout=writing)
+    command = [sys.executable, "-m", "reeltag", "info", str(corpus)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=True)
     os.close(writing)
-    assert process.communicate(timeout=60)[1] == "" and process.returncode == 0
+    assert done.stderr == b""
 
 
 def test_a_disk_that_fills_in_mid_training_leaves_a_run_to_go_on_with(
-    corpus: Path, tmp_path: Path
+    corpus: Path, tmp_path: Path, launch: Launch
 ) -> None:
     out = tmp_path / "run"
     open_index(corpus, quiet=True)  # else the disk fills while the index is written
     # config.json fits, metrics.csv does not
-    process = shell(*train(corpus, out, "--max-steps", "200", "--log-every", "1"), limit=6000)
-    error = process.communicate(timeout=60)[1]
-    assert process.returncode == 2 and "Traceback" not in error
+    command = train(corpus, out, "--max-steps", "200", "--log-every", "1")
+    process = launch(run, command, most_bytes=6000)
+    assert process.result() == 2
+    error = process.err.read_text()
+    assert "Traceback" not in error
     assert "error:" in error and f"train --resume {out}" in error
     assert not list(out.rglob("*.part"))
     assert run(["train", "--resume", str(out), "--max-steps", "4"]) == 0
 
 
-def test_ctrl_c_saves_the_step_and_says_how_to_go_on(corpus: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_the_step_and_says_how_to_go_on(
+    corpus: Path, tmp_path: Path, launch: Launch
+) -> None:
     out = tmp_path / "my run"
-    process = shell(
-        *train(corpus, out, "--max-steps", "100000", "--validate-every", "50"),
-    )
-    deadline = time.monotonic() + 60
-    while not (out / "model.safetensors").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    command = train(corpus, out, "--max-steps", "100000", "--validate-every", "50")
+    process = launch(run, command).until((out / "model.safetensors").exists)
     assert not (out / "resume.ckpt").exists()
-    process.send_signal(signal.SIGINT)
-    printed, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and not printed and "Traceback" not in error
+    assert process.signal(signal.SIGINT).result() == 130
+    error = process.err.read_text()
+    assert not process.out.read_text() and "Traceback" not in error
     assert f"`reeltag train --resume '{out}'` goes on" in error
     steps = torch.load(out / "resume.ckpt", weights_only=False)["global_step"]
     assert steps >= 50

@@ -1,9 +1,10 @@
 """Batches to file: the same for any batch size, resumable anywhere, exact per class."""
 
+import io
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from reeltag.predictions import ranking
 from reeltag.predictions.file import About, Kind, open_predictions
 from reeltag.predictions.ranking import top_classes
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_videos, reader
+from tests.processes import Launch
 
 VIDEOS = make_videos([1 + 7 * n % 31 for n in range(90)])
 Pairs = dict[tuple[str, int, int], float]
@@ -33,6 +35,7 @@ def predict(
     ctrl_c: tuple[int, int] = (0, 0),
     part_seconds: float = 60.0,
     restart: bool = False,
+    tagger: MeanTagger | None = None,
     **choices: Any,
 ) -> Outcome:
     """Predict with the stand-in; `stop_at`: fail when so many videos were read in this run.
@@ -53,7 +56,7 @@ def predict(
             yield batch
 
     return write_predictions(
-        Scorer(MeanTagger(), NUM_CLASSES, wanted),
+        Scorer(tagger or MeanTagger(), NUM_CLASSES, wanted),
         failing,
         len(data),
         out,
@@ -156,21 +159,9 @@ def test_a_second_ctrl_c_does_not_wait_for_the_batch(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_goes_on_with_what_was_whole(tmp_path: Path) -> None:
-    program = f"""
-import os, signal
-from pathlib import Path
-import tests.inference.test_stream as here
-class Deadly(here.MeanTagger):
-    def forward(self, frames, mask):
-        if len(self.calls) == 9:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().forward(frames, mask)
-here.MeanTagger = Deadly
-here.predict(Path({str(tmp_path)!r}) / "p", batch_size=8, part_seconds=0)
-"""
-    killed = subprocess.run([sys.executable, "-c", program], check=False)
-    assert killed.returncode == -signal.SIGKILL
+def test_a_killed_run_goes_on_with_what_was_whole(tmp_path: Path, launch: Launch) -> None:
+    killed = launch(predict_until_killed, tmp_path / "p").wait()
+    assert killed.status == -signal.SIGKILL
     assert not (tmp_path / "p").exists()
     assert predict(tmp_path / "p").resumed_at > 0
     predict(tmp_path / "whole")
@@ -179,43 +170,38 @@ here.predict(Path({str(tmp_path)!r}) / "p", batch_size=8, part_seconds=0)
         assert pairs(tmp_path / "p", kind) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_full_disk_costs_nothing_that_was_whole(tmp_path: Path) -> None:
-    program = f"""
-import resource
-from pathlib import Path
-from reeltag.core.errors import OutputError
-from tests.inference.test_stream import predict
-resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
-try:
-    predict(Path({str(tmp_path)!r}) / "p", batch_size=8, part_seconds=0)
-except OutputError as error:
-    print(error)
-"""
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
-    assert "cannot be written" in told
+def predict_until_killed(out: Path) -> None:
+    """Be killed in the middle of the tenth batch."""
+
+    class Deadly(MeanTagger):
+        def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+            if len(self.calls) == 9:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().forward(frames, mask)
+
+    predict(out, batch_size=8, part_seconds=0, tagger=Deadly())
+
+
+def predict_on_a_full_disk(out: Path, part_seconds: float) -> str:
+    """Return the words of the error."""
+    with pytest.raises(OutputError) as caught, redirect_stderr(io.StringIO()):
+        predict(out, batch_size=8, part_seconds=part_seconds)
+    return str(caught.value)
+
+
+def test_a_full_disk_costs_nothing_that_was_whole(tmp_path: Path, launch: Launch) -> None:
+    full = launch(predict_on_a_full_disk, tmp_path / "p", 0.0, most_bytes=8000)
+    assert "cannot be written" in full.result()
     assert not (tmp_path / "p").exists() and not list(tmp_path.rglob("*.part"))
     assert predict(tmp_path / "p").resumed_at > 0
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
-def test_a_disk_that_is_full_at_once_is_not_in_the_way_of_the_next_run(tmp_path: Path) -> None:
-    program = f"""
-import resource
-from pathlib import Path
-from reeltag.core.errors import OutputError
-from tests.inference.test_stream import predict
-resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
-try:
-    predict(Path({str(tmp_path)!r}) / "p")
-except OutputError as error:
-    print(error)
-"""
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
-    assert "state.json: cannot be written" in told
+def test_a_disk_that_is_full_at_once_is_not_in_the_way_of_the_next_run(
+    tmp_path: Path, launch: Launch
+) -> None:
+    full = launch(predict_on_a_full_disk, tmp_path / "p", 60.0, most_bytes=10)
+    assert "state.json: cannot be written" in full.result()
     assert list(tmp_path.iterdir()) == []
     assert predict(tmp_path / "p").videos == len(VIDEOS)
 

@@ -26,7 +26,7 @@ def drawn_from(videos: Videos, per_label: int = 2, seed: int = 0) -> DrawnSegmen
 
 
 @given(videos=some_videos, per_label=st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_draws_are_min_of_n_labels_and_segments_and_distinct(
     videos: Videos, per_label: int
 ) -> None:
@@ -77,7 +77,7 @@ def pool_of(drawn_for: NDArray[np.int32], seed: int = 0) -> NDArray[np.uint64]:
     per_class=st.integers(1, 6),
     classes=st.sets(st.integers(0, 4)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equal_draws_are_min_of_m_and_the_pool(
     drawn_for: list[int], per_class: int, classes: set[int]
 ) -> None:

@@ -1,11 +1,8 @@
 """What holds for every metric, and the worked example of reference/video-level.md section 11."""
 
 import copy
-import json
-import socket
-import subprocess
-import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +17,8 @@ from reeltag.metrics import (
     MeanAveragePrecision,
     PrecisionAtEqualRecallRate,
 )
-from tests.conftest import PROJECT
 from tests.metrics.ranks import METRICS, batch, score_as_rank, update
+from tests.processes import Launch
 
 every_metric = pytest.mark.parametrize("name", METRICS)
 SCORES = torch.tensor(
@@ -158,14 +155,9 @@ def test_settings_out_of_range_are_refused() -> None:
         MeanAveragePrecision(1).update(torch.full((1, 1), torch.nan), torch.zeros(1, 1))
 
 
-def test_two_processes_give_the_value_of_one() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tests.metrics.ranks", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT) as other:
-        mine = score_as_rank(0, port)
-        answer = json.loads(other.communicate()[0])
+def test_two_processes_give_the_value_of_one(launch: Launch, tmp_path: Path) -> None:
+    ranks = [launch(score_as_rank, rank, tmp_path / "meeting") for rank in (0, 1)]
+    mine, answer = (rank.result() for rank in ranks)
     assert mine == answer
     for seen, seeds in (("both", (0, 1, 2)), ("one", (0, 1))):
         for name, build in METRICS.items():

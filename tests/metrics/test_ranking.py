@@ -9,7 +9,7 @@ from reeltag.metrics.ranking import average_precision, best_columns, rank_column
 from tests.metrics import slow
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 14), st.integers(0, 2**30))
 def test_best_columns_are_those_of_a_stable_sort(rows: int, cols: int, k: int, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)

@@ -19,7 +19,7 @@ def pairs(seed: int, number: int, videos: int) -> tuple[Tensor, Tensor, Tensor, 
     return scores, hits, lists, torch.randint(0, videos, (number,), generator=draw)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**30), st.integers(0, 90))
 def test_weights_of_zero_and_one_are_a_choice_of_videos(seed: int, number: int) -> None:
     scores, hits, lists, owners = pairs(seed, number, videos=20)

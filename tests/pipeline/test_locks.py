@@ -13,19 +13,18 @@ import pytest
 from reeltag.pipeline.locks import attempted, holder
 
 PROGRAM = """
-import os, subprocess, sys, time
+import os, sys
 from pathlib import Path
 from reeltag.pipeline.locks import attempted
 with attempted(Path(sys.argv[1])) as ours:
     if not os.fork():
         print("child", ours, flush=True)
-        time.sleep(5)
-    time.sleep(30)
+        sys.stdin.read()  # until the test is over
+    sys.stdin.read()
 """
 
-CHECK = """
+CHECK = """os.wait()
     from reeltag.pipeline.locks import holder
-    os.wait()
     with attempted(Path(sys.argv[1])) as second:
         print("still locked", bool(holder(Path(sys.argv[1]))), second)
 """
@@ -60,21 +59,21 @@ def test_a_lock_file_removed_while_it_is_taken_is_taken_anew(
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(lock)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None and process.stdout.readline() == "child True\n"
-    assert f"process {process.pid} on" in holder(lock)
-    process.kill()
-    process.wait()
-    assert lock.exists() and holder(lock) == ""  # its forked worker is still alive
-    with attempted(lock) as ours:
-        assert ours
-    process.stdout.close()
+    command = [sys.executable, "-c", PROGRAM, str(lock)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "child True\n"
+        assert f"process {process.pid} on" in holder(lock)
+        process.kill()
+        process.wait()
+        assert lock.exists() and holder(lock) == ""  # its forked worker is still alive
+        with attempted(lock) as ours:
+            assert ours
 
 
 def test_a_worker_that_ends_does_not_take_the_lock_away(tmp_path: Path) -> None:
-    program = PROGRAM.replace("time.sleep(5)", "os._exit(0)").replace("time.sleep(30)", CHECK)
+    program = PROGRAM.replace("sys.stdin.read()  # until the test is over", "os._exit(0)")
+    program = program.replace("sys.stdin.read()", CHECK)
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "x.lock")],
         capture_output=True,

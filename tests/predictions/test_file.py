@@ -1,7 +1,5 @@
 """Prediction files: what is written is read back, and what is broken is refused by name."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, OutputError
 from reeltag.predictions.file import (
     SCHEMA,
     About,
@@ -18,6 +16,7 @@ from reeltag.predictions.file import (
     open_predictions,
     prediction_writer,
 )
+from tests.processes import Launch
 
 ABOUT = About(num_classes=10, top_k=2, family="moe", run="RUN", data="DATA", split="test")
 
@@ -182,25 +181,16 @@ def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:
-    program = f"""
-import resource
-from pathlib import Path
-from reeltag.core.errors import OutputError
-from reeltag.predictions.file import prediction_writer
-from tests.predictions.test_file import ABOUT, rows_of
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-path = Path({str(tmp_path)!r}) / "p.parquet"
-try:
-    with prediction_writer(path, ABOUT) as writer:
+def write_much(path: Path) -> str:
+    """Return the words of the error."""
+    with pytest.raises(OutputError) as caught, prediction_writer(path, ABOUT) as writer:
         for number in range(200):
             writer.write(rows_of("abcdefghij" * 20, list(range(number, number + 200))))
             writer.flush()
-except OutputError as error:
-    print(error)
-"""
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    return str(caught.value)
+
+
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, launch: Launch) -> None:
+    told = launch(write_much, tmp_path / "p.parquet", most_bytes=4096).result()
     assert "cannot be written" in told and "p.parquet" in told
     assert list(tmp_path.iterdir()) == []

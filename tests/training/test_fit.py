@@ -2,19 +2,21 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch._C._distributed_c10d import TCPStore
 
 import reeltag
 from reeltag.core.batch import FrameBatch
@@ -26,6 +28,8 @@ from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import supervised
 from reeltag.training.run_folder import read_recipe
+from tests.processes import Launch
+from tests.training import two_ranks
 
 FAST = Optimisation(learning_rate=0.05)
 NETS = ("moe", "nextvlad", "netvlad")
@@ -140,28 +144,67 @@ def test_a_longer_training_in_two_pieces_is_that_in_one(
     assert [row.split(",")[0] for row in kept[0]] == [row.split(",")[0] for row in kept[1]]
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(RECIPE, max_steps=80, validate_every=20, save_minutes=0.0)
+def train_until_killed(data: Path, out: Path, recipe: Recipe, step: int) -> None:
+    """Be killed in the middle of a step."""
+    steps = itertools.count(1)
+
+    def deadly(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return supervised(batch, model)
+
+    train(data, out, moe.TINY, recipe, objective=deadly)
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
+    corpus: Path, tmp_path: Path, launch: Launch
+) -> None:
+    recipe = dataclasses.replace(RECIPE, max_steps=24, validate_every=8, save_minutes=0.0)
     train(corpus, tmp_path / "whole", moe.TINY, recipe)
-    command = [sys.executable, "-m", "reeltag", "train", "moe", "--data", str(corpus)]
-    command += ["--config", str(tmp_path / "whole")]
-    command.remove("moe")
-    run = tmp_path / "killed"
-    process = subprocess.Popen([*command, "--out", str(run)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not (run / "resume.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    killed_at = torch.load(run / "resume.ckpt", weights_only=False)["global_step"]
-    assert not (run / "metrics.json").exists() and 0 < killed_at < 80
-    assert resume(run).steps == 80
-    assert_same_weights(tmp_path / "whole", run)
+    for step in (2, 9, 15):  # after the first, after a validation, somewhere
+        run = tmp_path / f"killed {step}"
+        killed = launch(train_until_killed, corpus, run, recipe, step).wait()
+        assert killed.status == -signal.SIGKILL and not (run / "metrics.json").exists()
+        kept = torch.load(run / "resume.ckpt", weights_only=False)["global_step"]
+        assert kept in (step - 1, step - 2)  # of its last whole step, or of that before
+        assert resume(run).steps == 24
+        assert_same_weights(tmp_path / "whole", run)
 
 
-@pytest.fixture(scope="module")
+def by_torchrun(arguments: list[str]) -> None:
+    """Train in two processes as a person does."""
+    ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    script = str(Path(__file__).with_name("two_ranks.py"))
+    subprocess.run(
+        [sys.executable, *ranks, script, *arguments],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def forked(arguments: list[str], folder: Path) -> None:
+    """Train in two processes that have the variables which torchrun would set."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)} | {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "GROUP_RANK": "0",
+        "TORCHELASTIC_RUN_ID": "test",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    with closing(Launch(folder)) as launch:
+        ranks = [
+            launch(two_ranks.main, arguments, environment={**shared, "RANK": n, "LOCAL_RANK": n})
+            for n in ("0", "1")
+        ]
+        for rank in ranks:
+            rank.result()
+
+
+@pytest.fixture(scope="module", params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
 def runs_of_one_and_two(
-    corpus: Path, tmp_path_factory: pytest.TempPathFactory
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> tuple[Path, Path]:
     """Runs of models without and with batch norm, by one process and by two."""
     one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
@@ -170,16 +213,11 @@ def runs_of_one_and_two(
     without_dropout = dataclasses.replace(nextvlad.TINY, dropout=0.0)  # whose draws differ by rank
     train(corpus, one / "nextvlad", without_dropout, recipe)
     train(corpus, one / "netvlad", netvlad.TINY, recipe)
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    script = Path(__file__).with_name("two_ranks.py")
-    ours = [str(script), str(two), *(str(one / name) for name in NETS)]
-    subprocess.run(
-        [sys.executable, *command, *ours],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=240,
-    )
+    arguments = [str(two), *(str(one / name) for name in NETS)]
+    if request.param == "torchrun":
+        by_torchrun(arguments)
+    else:
+        forked(arguments, tmp_path_factory.mktemp("ranks"))
     return one, two
 
 

@@ -1,7 +1,6 @@
 """The index from one time to the next: kept, refreshed, resumed, shared; and never half-written."""
 
 import fcntl
-import multiprocessing
 import os
 import resource
 import shutil
@@ -19,6 +18,7 @@ from reeltag.data.indexing.locations import Shard
 from reeltag.data.records.problems import Problem
 from reeltag.data.shards import read_record
 from tests.data.made import frame_record, indexed, problems, rated_record, rows, write_shard
+from tests.processes import CONTEXT
 
 DUPLICATE = Problem.DUPLICATE_ID.text
 SOUND = [frame_record(f"sound {i}", 5 + i, [i]) for i in range(3)]
@@ -207,14 +207,12 @@ def _open_and_count(folder: Path) -> int:
 def test_two_builders_at_once_agree(tmp_path: Path) -> None:
     for number in range(20):
         write_shard(tmp_path / f"{number}.tfrecord", [frame_record(f"{number}")])
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+    with CONTEXT.Pool(2) as pool:
         assert pool.map(_open_and_count, [tmp_path] * 4, chunksize=1) == [20] * 4
     assert sorted(os.listdir(tmp_path / ".reeltag")) == ["index.arrow", "lock"]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_to_a_shard_is_a_row_or_a_data_error(
     tmp_path: Path, data: st.DataObject

@@ -1,8 +1,8 @@
 """A thread that works ahead: what it makes, how far ahead, how it fails and how it ends."""
 
 import gc
+import queue
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -22,25 +22,21 @@ class Slot:
 
 
 def run(
-    stop: int, num_slots: int = 5, keep: int = 2, made: list[int] | None = None
+    stop: int, num_slots: int = 5, keep: int = 2, asked: "queue.Queue[int] | None" = None
 ) -> RunAhead[Slot, Slot]:
-    """Count in the background; `made` gets each number as soon as it is made."""
+    """Count in the background; `asked` gets each number when a buffer is wanted for it."""
 
     def produce(free: Iterator[Slot]) -> Iterator[tuple[Slot, Slot]]:
-        for number, slot in zip(range(stop), free, strict=False):
+        for number in range(stop):
+            if asked is not None:
+                asked.put(number)
+            slot = next(free, None)
+            if slot is None:
+                return
             slot.number = number
-            if made is not None:
-                made.append(number)
             yield slot, slot
 
     return RunAhead(produce, [Slot() for _ in range(num_slots)], keep)
-
-
-def wait_until(made: list[int], length: int) -> None:
-    deadline = time.monotonic() + 10
-    while len(made) < length and time.monotonic() < deadline:
-        time.sleep(0.001)
-    time.sleep(0.02)  # time to do more than it should
 
 
 def test_results_come_in_order_and_the_thread_ends_with_them() -> None:
@@ -51,18 +47,15 @@ def test_results_come_in_order_and_the_thread_ends_with_them() -> None:
 
 
 def test_it_works_as_far_ahead_as_there_are_buffers_and_no_further() -> None:
-    made: list[int] = []
-    ahead = run(20, num_slots=5, keep=2, made=made)
-    wait_until(made, 5)
-    assert made == [0, 1, 2, 3, 4]
+    asked: queue.Queue[int] = queue.Queue()
+    ahead = run(20, num_slots=5, keep=2, asked=asked)
+    assert [asked.get() for _ in range(6)] == [0, 1, 2, 3, 4, 5]  # the last is waited for
     next(ahead)
     next(ahead)  # both are kept
-    wait_until(made, 5)
-    assert len(made) == 5
     next(ahead)  # the first is let go
-    wait_until(made, 6)
-    assert len(made) == 6
-    ahead.close()
+    assert asked.get() == 6
+    ahead.close()  # until here it could have wanted a buffer more, had one been free
+    assert asked.empty()
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
@@ -130,6 +123,6 @@ def test_the_thread_itself_may_collect_its_iterator() -> None:
     box.append(RunAhead(produce, [Slot()], keep=1))
     (thread,) = loader_threads()
     go.set()
-    thread.join(timeout=10)
+    thread.join()
     assert not thread.is_alive()
     assert closed == [False]  # the buffers were still in use

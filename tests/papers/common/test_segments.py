@@ -3,10 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import DataError
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
@@ -34,19 +31,13 @@ from reeltag.soft_labels.making import SoftChoices
 from reeltag.soft_labels.rows import joined_rows
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
-from tests.pipeline.made import until
+from reeltag.training.module import TaggerTraining
+from tests.processes import Launch
 
 CONFIG = SynthConfig(
     videos=48, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=2, held_out=0.25
 )
 VIDEOS = Recipe(batch_size=8, max_steps=2, validate_every=NEVER)
-PROGRAM = """
-import sys
-from pathlib import Path
-from reeltag.pipeline.running import run
-from tests.papers.common.test_segments import begun
-run(begun(Path(sys.argv[1])), Path(sys.argv[2]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +57,7 @@ def segment_recipe(data: Path, **changes: int) -> Recipe:
 
 
 def begun(data: Path) -> Step:
-    recipe = Recipe(batch_size=8, max_steps=120, validate_every=60, save_minutes=0.002)
+    recipe = Recipe(batch_size=8, max_steps=80, validate_every=40, save_minutes=0.0)
     given = data_source(data, open_index(data, quiet=True))
     model = logistic.Config()
     return step(train, given, name="I", model=model, recipe=recipe)
@@ -85,16 +76,23 @@ def ask(out: Path, teacher: Path, data: Path, equal: int = 0) -> Path:
     return out
 
 
-def stopped_when(is_so: Callable[[], bool]) -> threading.Thread:
-    """Press Ctrl-C as soon as something is so."""
+def signalled(number: int, batch: int) -> pytest.MonkeyPatch:
+    """Send this process a signal at the start of a training batch, counted from 0."""
+    patch, begin = pytest.MonkeyPatch(), TaggerTraining.on_train_batch_start
 
-    def press() -> None:
-        until(is_so, seconds=60)
-        os.kill(os.getpid(), signal.SIGINT)
+    def send(self: TaggerTraining, frames: FrameBatch, at: int) -> None:
+        begin(self, frames, at)
+        if at == batch:
+            os.kill(os.getpid(), number)
 
-    thread = threading.Thread(target=press)
-    thread.start()
-    return thread
+    patch.setattr(TaggerTraining, "on_train_batch_start", send)
+    return patch
+
+
+def make_until_killed(data: Path, root: Path) -> None:
+    """Make the step, and be killed in the middle of it."""
+    signalled(signal.SIGKILL, 60)
+    run(begun(data), root)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights_wherever_it_was_moved(
@@ -107,11 +105,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights_wherever_it_was_moved(
     assert not (whole / "run" / "resume.ckpt").exists()
 
     part = root / "II.part"
-    log = part / "run" / "metrics.csv"
-    finger = stopped_when(lambda: log.exists() and len(log.read_text().splitlines()) > 2)
+    patch = signalled(signal.SIGINT, 20)
     with pytest.raises(KeyboardInterrupt):
         learn(part, data, recipe, start=first, soft=soft, equal=3)
-    finger.join()
+    patch.undo()
     assert (part / "run" / "resume.ckpt").exists()
     assert not (part / "run" / "metrics.json").exists()
 
@@ -127,18 +124,12 @@ def test_a_stopped_training_goes_on_to_the_same_weights_wherever_it_was_moved(
 
 
 def test_a_training_killed_in_the_middle_goes_on_to_the_same_weights(
-    data: Path, tmp_path: Path
+    data: Path, tmp_path: Path, launch: Launch
 ) -> None:
     made = begun(data)
     part = part_of(made, tmp_path / "killed")
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(data), str(tmp_path / "killed")],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-        stderr=subprocess.DEVNULL,
-    )
-    until((part / "run" / "resume.ckpt").exists, seconds=60)
-    process.kill()
-    process.wait()
+    process = launch(make_until_killed, data, tmp_path / "killed").wait()
+    assert process.status == -signal.SIGKILL and (part / "run" / "resume.ckpt").exists()
     assert part.is_dir() and not folder_of(made, tmp_path / "killed").exists()
     for root in ("killed", "whole"):
         run(made, tmp_path / root)

@@ -1,0 +1,156 @@
+"""Processes that a test starts: forked, so that nothing is imported again, and gone after it."""
+
+import os
+import resource
+import signal
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# a forked process hangs on a Mac and cannot use a GPU that its parent has used
+_SAFE = sys.platform == "linux" and not torch.cuda.is_available()
+CONTEXT = get_context("fork" if _SAFE else "forkserver")
+MARK = "REELTAG_TEST_PROCESS"
+
+
+class Started:
+    """A process that calls a function.
+
+    Args:
+        folder: for what it prints.
+        function: of a module; what it returns can be pickled and is small.
+        arguments: of the function, which can be pickled.
+        environment: variables in addition to ours.
+        most_bytes: that any file may have; 0 = no limit.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        function: Callable[..., object],
+        arguments: tuple[Any, ...],
+        environment: dict[str, str],
+        most_bytes: int,
+    ) -> None:
+        self.out, self.err = folder / "out", folder / "err"
+        files = str(self.out), str(self.err)
+        self._answer, answer = CONTEXT.Pipe(duplex=False)
+        call = (answer, function, arguments, files, environment, most_bytes)
+        self._process = CONTEXT.Process(target=_call, args=call)  # type: ignore[attr-defined]
+        self._process.start()
+        answer.close()
+        self.pid: int = self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+        status: int | None = self._process.exitcode
+        return status
+
+    def until(self, is_so: Callable[[], bool]) -> "Started":
+        """Wait until something is so, which it must be before the process has ended."""
+        while not is_so():
+            ended = self.status is not None
+            assert is_so() or not ended, f"it ended with {self.status}: {self.err.read_text()}"
+            time.sleep(0.005)
+        return self
+
+    def signal(self, number: int) -> "Started":
+        """Send a signal."""
+        os.kill(self.pid, number)
+        return self
+
+    def kill(self) -> "Started":
+        """End it at once, and wait until it is gone."""
+        return self.signal(signal.SIGKILL).wait()
+
+    def wait(self) -> "Started":
+        """Wait for its end."""
+        self._process.join()
+        return self
+
+    def result(self) -> Any:
+        """Wait for its end, and return what the function returned."""
+        self.wait()
+        assert self.status == 0, f"it ended with {self.status}: {self.err.read_text()}"
+        return self._answer.recv()
+
+    def end(self) -> None:
+        """Let it be gone."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self._answer.close()
+
+
+def _call(
+    answer: Connection,
+    function: Callable[..., object],
+    arguments: tuple[Any, ...],
+    files: tuple[str, str],
+    environment: dict[str, str],
+    most_bytes: int,
+) -> None:
+    os.environ.update(environment)
+    warnings.resetwarnings()  # pytest makes errors of them; Python itself shows these
+    warnings.simplefilter("ignore", Warning)
+    warnings.simplefilter("default", UserWarning)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, path in enumerate(files, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
+    if most_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    torch.set_num_threads(1)  # the pool of threads stayed with the parent
+    answer.send(function(*arguments))
+
+
+class Launch:
+    """Start processes; all are gone, with those that they started, when it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._started = folder, list[Started]()
+        self._mark = uuid.uuid4().hex
+
+    def __call__(
+        self,
+        function: Callable[..., object],
+        *arguments: Any,
+        environment: dict[str, str] | None = None,
+        most_bytes: int = 0,
+    ) -> Started:
+        """Start a process that calls `function(*arguments)`; see `Started`."""
+        place = self._folder / str(len(self._started))
+        place.mkdir()
+        variables = {**(environment or {}), MARK: self._mark}
+        started = Started(place, function, arguments, variables, most_bytes)
+        self._started.append(started)
+        return started
+
+    def close(self) -> None:
+        """End all of them, and what they started that has their environment."""
+        for started in self._started:
+            started.end()
+        for process in self.left():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def left(self) -> list[int]:
+        """Return the processes that were started by ours, where /proc tells."""
+        return [*_marked(f"{MARK}={self._mark}".encode())]
+
+
+def _marked(mark: bytes) -> Iterator[int]:
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in path.read_bytes():
+                yield int(path.parent.name)
