@@ -1,177 +1,23 @@
-"""What every model in the zoo must do. A new family is tested by being listed, no more."""
+"""Every family keeps the contract of `tests.models.contract`; a new one is tested by being there."""
 
-import copy
-from dataclasses import FrozenInstanceError, replace
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from reeltag.core.errors import ConfigError
-from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.models import Family, families, penalty
-
-every_family = pytest.mark.parametrize("family", families(), ids=lambda f: f.name)
+from reeltag.models import Family, families
+from tests.models.contract import CHECKS
 
 
-def build(family: Family, **changes: Any) -> nn.Module:
-    """Return the tiny model of a family, the same each time, without dropout."""
-    torch.manual_seed(0)
-    if hasattr(family.tiny, "dropout"):
-        changes = {"dropout": 0.0, **changes}
-    model: nn.Module = replace(family.tiny, **changes).build()
-    return model
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_family_keeps_the_contract(
+    check: Callable[[Family, torch.Generator], None], family: Family, rng: torch.Generator
+) -> None:
+    check(family, rng)
 
 
-def some_batch(
-    rng: torch.Generator, dim: int, lengths: tuple[int, ...] = (6, 4, 1)
-) -> tuple[Tensor, Tensor]:
-    mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(-1)
-    frames = torch.randn(*mask.shape, dim, generator=rng)
-    return frames * mask.unsqueeze(-1), mask
-
-
-@every_family
-def test_a_family_says_what_it_is(family: Family) -> None:
-    assert family.source and family.variants
-    for config in (family.config(), family.tiny, *family.variants.values()):
-        assert isinstance(config, family.config)
-        assert config == family.config(**vars(config))
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
+def test_family_of_the_package_names_its_source_and_has_published_sizes(family: Family) -> None:
+    assert family.source and family.preprocessing.normalise in {"joint", "streams", "none"}
     assert family.config().num_classes == 3862 and family.config().dims == (1024, 128)
-    assert family.preprocessing.normalise in {"joint", "streams", "none"}
-
-
-@every_family
-def test_logits_are_finite_float32_and_of_shape_B_C(family: Family, rng: torch.Generator) -> None:
-    for model in (build(family), build(family).eval()):
-        logits = model(*some_batch(rng, 8))
-        assert logits.shape == (3, 5) and logits.dtype == torch.float32 and logits.isfinite().all()
-
-
-@every_family
-@pytest.mark.parametrize("training", [False, True])
-def test_more_padding_changes_nothing(family: Family, training: bool, rng: torch.Generator) -> None:
-    model, (frames, mask) = build(family).train(training), some_batch(rng, 8)
-    longer = F.pad(frames, (0, 0, 0, 9)), F.pad(mask, (0, 9))
-    other = copy.deepcopy(model)
-    torch.testing.assert_close(model(frames, mask), other(*longer))
-    torch.testing.assert_close(model.state_dict(), other.state_dict())  # running statistics too
-
-
-@every_family
-@pytest.mark.parametrize("training", [False, True])
-def test_what_stands_in_the_padding_changes_nothing(
-    family: Family, training: bool, rng: torch.Generator
-) -> None:
-    model, (frames, mask) = build(family).train(training), some_batch(rng, 8)
-    junk = torch.where(mask.unsqueeze(-1), frames, 7.0)
-    losses, gradients = [], []
-    for inputs in (frames, junk):
-        model.zero_grad()
-        loss = model(inputs, mask).square().sum()
-        loss.backward()
-        losses.append(loss)
-        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
-    torch.testing.assert_close(losses[0], losses[1])
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-4)
-
-
-@every_family
-def test_a_video_is_scored_alike_in_any_batch(family: Family, rng: torch.Generator) -> None:
-    model, (frames, mask) = build(family).eval(), some_batch(rng, 8)
-    whole, order = model(frames, mask), torch.tensor([2, 0, 1])
-    torch.testing.assert_close(model(frames[order], mask[order]), whole[order])
-    alone = torch.cat([model(frames[i : i + 1], mask[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(alone, whole)
-
-
-@every_family
-@pytest.mark.parametrize("length", [1, 300])
-def test_one_frame_and_three_hundred_both_work(
-    family: Family, length: int, rng: torch.Generator
-) -> None:
-    frames, mask = some_batch(rng, 8, (length, length))
-    for model in (build(family), build(family).eval()):
-        assert model(frames, mask).isfinite().all()
-
-
-@every_family
-@pytest.mark.parametrize("dims", [(6,), (6, 2), (4, 2, 6)])
-def test_one_two_or_three_streams(
-    family: Family, dims: tuple[int, ...], rng: torch.Generator
-) -> None:
-    model = build(family, dims=dims)
-    assert model(*some_batch(rng, sum(dims))).shape == (3, 5)
-
-
-@every_family
-def test_every_parameter_is_used(family: Family, rng: torch.Generator) -> None:
-    model = build(family)
-    model(*some_batch(rng, 8, (6, 4, 1, 5, 3, 2))).square().sum().backward()
-    unused = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not unused
-
-
-@every_family
-def test_bfloat16_autocast_is_close_and_trains(family: Family, rng: torch.Generator) -> None:
-    model, (frames, mask) = build(family), some_batch(rng, 8, (20, 14, 9, 17, 11, 6))
-    exact = copy.deepcopy(model)(frames, mask)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(frames, mask)
-        loss = binary_cross_entropy(logits, torch.ones(6, 5)).mean() + penalty(model)
-    loss.backward()
-    assert logits.dtype == torch.float32 and (logits - exact).abs().max() < 0.15
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
-
-
-@every_family
-def test_state_travels_to_a_fresh_model(family: Family, rng: torch.Generator) -> None:
-    model, batch = build(family), some_batch(rng, 8)
-    model(*batch)  # moves the running statistics
-    torch.manual_seed(1)
-    fresh = family.tiny.build()
-    fresh.load_state_dict(model.state_dict())
-    torch.testing.assert_close(fresh.eval()(*batch), model.eval()(*batch), rtol=0, atol=0)
-
-
-@every_family
-def test_it_is_deterministic(family: Family, rng: torch.Generator) -> None:
-    batch = some_batch(rng, 8)
-    torch.testing.assert_close(build(family)(*batch), build(family)(*batch), rtol=0, atol=0)
-
-
-@every_family
-def test_it_exports_with_free_batch_and_length(family: Family, rng: torch.Generator) -> None:
-    model = build(family).eval()
-    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=1)
-    shapes = ({0: batch, 1: length}, {0: batch, 1: length})
-    with torch.no_grad():
-        program = torch.export.export(model, some_batch(rng, 8), dynamic_shapes=shapes)
-        other = some_batch(rng, 8, (9, 2, 3, 1, 7))
-        torch.testing.assert_close(program.module()(*other), model(*other))
-
-
-@every_family
-def test_it_learns_32_videos_by_heart(family: Family, rng: torch.Generator) -> None:
-    model, (frames, mask) = build(family), some_batch(rng, 8, (4, 3, 2, 1) * 8)
-    frames = F.normalize(frames, dim=-1) * mask.unsqueeze(-1)
-    labels = F.one_hot(frames[:, 0].abs().argmax(dim=-1) % 5, 5).float()
-    frames[:, :, :5] += labels.unsqueeze(1) * mask.unsqueeze(-1)
-    adam = torch.optim.Adam(model.parameters(), lr=0.05)
-    for _ in range(80):
-        adam.zero_grad()
-        binary_cross_entropy(model(frames, mask), labels).mean().backward()
-        adam.step()
-    assert (model(frames, mask).argmax(dim=-1) == labels.argmax(dim=-1)).float().mean() > 0.9
-
-
-@every_family
-def test_a_config_cannot_be_changed_and_says_what_is_wrong(family: Family) -> None:
-    with pytest.raises(FrozenInstanceError):
-        family.tiny.num_classes = 3  # type: ignore[misc]
-    with pytest.raises(ConfigError, match="num_classes is 0; allowed: an integer >= 1"):
-        replace(family.tiny, num_classes=0)
-    with pytest.raises(ConfigError, match=r"dims is \(\); allowed: one width >= 1"):
-        replace(family.tiny, dims=())

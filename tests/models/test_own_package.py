@@ -1,0 +1,90 @@
+"""A package with a model of its own, installed by pip, works on the command line like ours."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import reeltag
+from reeltag.cli.main import run
+from reeltag.models import Family, _registry, find_family
+from tests.models.contract import CHECKS
+
+SOURCE = Path(__file__).parent.parent / "own_model_package"
+MODULE = "mean_and_max"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Install the package into a folder that Python imports from; its reeltag is this one."""
+    folder = tmp_path_factory.mktemp("site")
+    source = folder / "source"
+    source.mkdir()
+    for file in ("pyproject.toml", f"{MODULE}.py"):  # pip builds beside them
+        (source / file).write_text((SOURCE / file).read_text())
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    pip += ["--no-build-isolation", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", str(folder / "lib"), str(source)], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder / "lib")
+        patch.setattr(_registry, "_registered", {})
+        _registry._installed.cache_clear()
+        yield folder
+    sys.modules.pop(MODULE, None)
+    _registry._installed.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def trained(installed: Path, corpus: Path) -> Path:
+    """A run folder of the package's model, by the command line."""
+    out = installed / "run"
+    command = ["train", "mean_and_max_1024", "--data", str(corpus), "--out", str(out)]
+    assert run([*command, "--max-steps", "3", "--model.hidden", "24"]) == 0
+    return out
+
+
+def test_own_model_is_listed_with_its_variants(
+    installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "--json"]) == 0
+    families = {of["name"]: of for of in json.loads(capsys.readouterr().out)["families"]}
+    own = families[MODULE]
+    assert [of["name"] for of in own["variants"]] == ["mean_and_max_256", "mean_and_max_1024"]
+    assert own["help"]["hidden"] == "Units of the hidden layer." and len(families) == 35
+    assert reeltag.__version__ and run(["models", "mean_and_max_256"]) == 0
+    assert "--batch-size 8 --learning-rate 0.01" in " ".join(capsys.readouterr().out.split())
+
+
+def test_own_model_trains_and_its_run_names_it(trained: Path) -> None:
+    config = json.loads((trained / "config.json").read_text())
+    assert config["family"] == MODULE and config["model"]["hidden"] == 24
+    assert config["recipe"]["batch_size"] == 8
+
+
+def test_own_model_loads_and_predicts(
+    trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tagger = reeltag.load(trained)
+    assert type(tagger.model).__name__ == "MeanAndMax" and len(tagger.class_names) == 8
+    predicted = tmp_path / "P.parquet"
+    command = ["predict", str(trained), "--data", str(corpus), "--out", str(predicted)]
+    assert run([*command, "--json"]) == 0
+    assert predicted.is_file()
+
+
+def test_own_model_exports(trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    out = tmp_path / "model.onnx"
+    assert run(["export", str(trained), "--out", str(out)]) == 0
+    assert out.is_file()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_own_model_keeps_the_contract(
+    check: Callable[[Family, torch.Generator], None], installed: Path, rng: torch.Generator
+) -> None:
+    check(find_family(MODULE), rng)
