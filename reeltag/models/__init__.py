@@ -1,6 +1,21 @@
 """The zoo: one file per family, found by its name. To add one: write its file. Nothing else."""
 
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import (
+    Count,
+    CountOrZero,
+    DropoutRate,
+    EvenSize,
+    Fraction,
+    NotNegative,
+    Part,
+    Penalty,
+    Positive,
+    Search,
+    Size,
+    Sizes,
+    Widths,
+)
 from reeltag.models._parts import (
     KnowsClassWeights,
     KnowsCooccurrence,
@@ -21,12 +36,25 @@ from reeltag.models._registry import (
 )
 
 __all__ = [
+    "Count",
+    "CountOrZero",
+    "DropoutRate",
+    "EvenSize",
     "Family",
+    "Fraction",
     "KnowsClassWeights",
     "KnowsCooccurrence",
     "Mixture",
     "ModelConfig",
+    "NotNegative",
+    "Part",
     "Penalised",
+    "Penalty",
+    "Positive",
+    "Search",
+    "Size",
+    "Sizes",
+    "Widths",
     "create_model",
     "families",
     "family_of",

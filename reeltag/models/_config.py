@@ -1,18 +1,27 @@
 """What every Config of a model has: classes, streams, and how to build it."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from reeltag.core.bounds import CheckedFields
+from reeltag.models._fields import Positive, Widths
+
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """The sizes of a model; a family extends it by fields of its own and by `build`."""
+class ModelConfig(CheckedFields):
+    """The sizes of a model; a family extends it by fields of its own and by `build`.
 
-    num_classes: int = 3862
+    Fields are checked by their annotations, and by a `check` of the family's own.
+    """
+
+    prefix: ClassVar[str] = "model"
+
+    num_classes: Positive = 3862
     """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
+    dims: Widths = (1024, 128)
     """Width of each stream."""
 
     def build(self) -> nn.Module:

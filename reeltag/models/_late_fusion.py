@@ -8,6 +8,7 @@ business here, and padding is masked. Not a family: netvlad, netfv and soft_dbow
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from reeltag.core.errors import ConfigError
 from reeltag.layers.gated_head import GatedHead, GatedMixture, GateSource
 from reeltag.layers.input_norm import InputNorm
-from reeltag.models._checks import require, require_input, require_penalty, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, NotNegative, Penalty, Size
 from reeltag.models._tensorflow import FromTensorflow
 
 STREAMS = ("video", "audio")  # the authors' names, in order
@@ -24,50 +25,51 @@ STREAMS = ("video", "audio")  # the authors' names, in order
 
 @dataclass(frozen=True, kw_only=True)
 class LateFusionConfig(ModelConfig):
-    """Streams pooled alone, and the gated classifier behind them."""
+    """Streams pooled alone, and the gated classifier behind them.
 
-    hidden: int = 1024
+    Attributes:
+        share: how many clusters of the first stream make one of the others.
+    """
+
+    share: ClassVar[int] = 2
+
+    num_clusters: Size = 256
+    """Clusters of the first stream."""
+    hidden: Size = 1024
     """Units between pooling and experts."""
     relu: bool = False
     """Batch norm and ReLU6 after the hidden layer, instead of a bias and nothing."""
     gate: bool = True
     """Context gate on the hidden units."""
-    num_experts: int = 2
+    num_experts: Count = 2
     """Experts a class, without the dummy expert that always says no."""
-    gate_rank: int = 0
+    gate_rank: NotNegative = 0
     """Rank of the matrix that gates the experts; 0: full."""
     probability_gate: GateSource = "probabilities"
     """Gate on the class probabilities, computed from them or from the experts' input."""
     remove_diagonal: bool = False
     """No unit and no class takes part in its own gate."""
-    l2: float = 1e-6
+    l2: Penalty = 1e-6
     """Weight of the L2 penalty on the experts and their gates."""
 
-    def check(self, num_clusters: int, share: int) -> None:
-        """Check every field that families share; raise ConfigError.
+    def check(self) -> None:
+        """Check that every stream gets clusters; raise ConfigError."""
+        enough = len(self.dims) == 1 or self.num_clusters >= self.share
+        self.check_field("num_clusters", enough, f">= {self.share} with several streams")
 
-        Args:
-            num_clusters: of the first stream.
-            share: how many of those make one of the other streams.
-        """
-        require_input(self.num_classes, self.dims)
-        require_positive("num_clusters", num_clusters)
-        for field in ("hidden", "num_experts"):
-            require_positive(field, getattr(self, field))
-        require(self.gate_rank >= 0, "gate_rank", self.gate_rank, "an integer >= 0")
-        require_penalty("l2", self.l2)
-        enough = len(self.dims) == 1 or num_clusters >= share
-        require(enough, "num_clusters", num_clusters, f">= {share} with several streams")
+    def clusters(self) -> list[int]:
+        """Return the clusters of each stream."""
+        others = [self.num_clusters // self.share] * (len(self.dims) - 1)
+        return [self.num_clusters, *others]
 
 
 class LateFusion(nn.Module):
     """See the module docstring.
 
     Args:
-        config: of the classifier.
-        pools: one pooling layer a stream: (frames, mask, (scale, shift)) -> (B, output_size).
-        num_clusters: of the first stream. The hidden weights start as N(0, 1 / sqrt(num_clusters)),
-            not the fan-in: what each stream gives has norm 1.
+        config: sizes. The hidden weights start as N(0, 1 / sqrt(num_clusters)), not the fan-in:
+            what each stream gives has norm 1.
+        pools: one pooling layer per stream: (frames, mask, (scale, shift)) -> (B, output_size).
         scope: how the authors' checkpoint calls the pooling.
         shift: the shift of the frames' norm makes a difference to the pooling.
     """
@@ -76,7 +78,6 @@ class LateFusion(nn.Module):
         self,
         config: LateFusionConfig,
         pools: Sequence[nn.Module],
-        num_clusters: int,
         scope: str,
         *,
         shift: bool = True,
@@ -98,7 +99,7 @@ class LateFusion(nn.Module):
             sum(pool.output_size for pool in pools),  # type: ignore[misc]
             config.hidden,
             experts,
-            weight_std=num_clusters**-0.5,
+            weight_std=config.num_clusters**-0.5,
             relu=config.relu,
             gate=config.gate,
             remove_diagonal=config.remove_diagonal,

@@ -21,8 +21,8 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Fraction, Size, Sizes
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m AttentionModel1-5"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -36,30 +36,23 @@ RECIPE = {
 class Config(ModelConfig):
     """AttentionNet, by default their second model."""
 
-    num_rounds: int = 3
+    num_rounds: Count = 3
     """Rounds of attention, L."""
-    size: int = 1024
+    size: Size = 1024
     """Units of a round, and size of its vector."""
-    hidden: tuple[int, ...] = (4096, 4096)
+    hidden: Sizes = (4096, 4096)
     """Units of the hidden layers after the attention."""
-    dropout: float = 0.3
+    dropout: DropoutRate = 0.3
     """Share of the hidden units that are dropped in training."""
-    round_dropouts: tuple[float, ...] = ()
+    round_dropouts: tuple[Fraction, ...] = ()
     """Share of each round's units that are dropped in training; empty for none."""
     norm: bool = True
     """Batch norm before the hidden layers."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_rounds", "size"):
-            require_positive(field, getattr(self, field))
-        positive = all(size >= 1 for size in self.hidden)
-        require(positive, "hidden", self.hidden, "an integer >= 1 for each hidden layer")
-        require_fraction("dropout", self.dropout)
-        shares = self.round_dropouts
-        ok = len(shares) in (0, self.num_rounds) and all(0 <= share < 1 for share in shares)
-        require(ok, "round_dropouts", shares, f"none, or {self.num_rounds} numbers in [0, 1)")
+    def check(self) -> None:
+        fits = len(self.round_dropouts) in (0, self.num_rounds)
+        allowed = f"none, or {self.num_rounds} numbers in [0, 1)"
+        self.check_field("round_dropouts", fits, allowed)
 
     def build(self) -> "AttentionNet":
         """Return the model with freshly drawn weights."""

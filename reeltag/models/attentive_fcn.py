@@ -21,8 +21,8 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Positive, Size
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, AttentiveFCN 1 to 7"
@@ -33,31 +33,20 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 class Config(ModelConfig):
     """The first AttentiveFCN with the least of the authors' widths."""
 
-    hidden: int = 4096
+    hidden: Size = 4096
     """Units of a hidden layer; the authors have 4096 to 16000."""
-    layers: int = 1
+    layers: Count = 1
     """Hidden layers."""
-    dropout: float = 0.0
+    dropout: DropoutRate = 0.0
     """Share of the values that each hidden layer drops in training."""
     attention: Literal["sigmoid", "softmax"] = "sigmoid"
     """How attention scores become weights: each unit by itself, or all together summing to 1."""
     sort: bool = False
     """Sort the first layer's units of each video, smallest first."""
-    heads: int = 1
+    heads: Positive = 1
     """Logits a class that are mixed into one."""
     residual: Literal["none", "plain", "norm"] = "none"
     """Add the hidden units to a linear map of the weighted ones; norm: batch norm of the sum."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("hidden", "layers", "heads"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
-        kinds = {"attention": ("sigmoid", "softmax"), "residual": ("none", "plain", "norm")}
-        for field, allowed in kinds.items():
-            value = getattr(self, field)
-            require(value in allowed, field, value, ", ".join(allowed))
 
     def build(self) -> "AttentiveFCN":
         """Return the model with freshly drawn weights."""

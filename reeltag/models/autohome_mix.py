@@ -19,8 +19,8 @@ from reeltag.layers.attention_gru import AttentionGRU
 from reeltag.layers.bottleneck_classifier import BottleneckClassifier
 from reeltag.layers.mixture_gate import InputMixture, ScalarMixture
 from reeltag.models import nextvlad
-from reeltag.models._checks import require, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, NotNegative, Penalty, Positive, Size, Sizes
 
 SOURCE = "papers/autohome2019 sec. 3.1 and table 1; reference/segment-level.md sec. 5"
 PREPROCESSING = nextvlad.PREPROCESSING
@@ -35,48 +35,42 @@ RECIPE = {
 class Config(ModelConfig):
     """Three different NeXtVLAD models and an attention GRU, with the sizes of the paper."""
 
-    num_clusters: tuple[int, ...] = (112, 136, 112)
+    num_clusters: Sizes = (112, 136, 112)
     """Clusters of the first stream in each NeXtVLAD model; the other streams have half as many."""
-    reduction: tuple[int, ...] = (16, 16, 8)
+    reduction: tuple[Positive, ...] = (16, 16, 8)
     """The gate's bottleneck has `hidden` divided by this many units, in each NeXtVLAD model."""
-    groups: int = 8
+    groups: Positive = 8
     """Groups that a widened frame is cut into; the other streams have half as many."""
-    expansion: int = 2
+    expansion: Positive = 2
     """How much wider a frame becomes."""
-    hidden: int = 2048
+    hidden: Size = 2048
     """Units between pooling and head, in every member."""
     gru: bool = True
     """Have the attention GRU as a further member."""
-    gru_hidden: int = 512
+    gru_hidden: Size = 512
     """Units of the GRU each way."""
-    gru_layers: int = 1
+    gru_layers: Count = 1
     """Layers of the GRU each way."""
     gru_both_ways: bool = True
     """Read the frames forwards and backwards, or forwards only."""
-    gru_chunk: int = 0
+    gru_chunk: NotNegative = 0
     """Frames of a chunk: a GRU with attention reads each chunk, a second one the chunks. 0 = one
     reads the whole; 5 is a segment, for whole videos."""
-    gru_reduction: int = 16
+    gru_reduction: Positive = 16
     """As `reduction`, in the classifier behind the GRU."""
     mixture: Literal["input", "scalars"] = "input"
     """What weighs the members: a gate that sees the mean frame, or one number each."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the pooled values that are dropped in training."""
-    l2: float = 1e-5
+    l2: Penalty = 1e-5
     """Weight of the L2 penalty on the heads' weights and biases."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require(len(self.num_clusters) > 0, "num_clusters", self.num_clusters, "one number or more")
+    def check(self) -> None:
         count = len(self.num_clusters)
         allowed = f"{count} numbers, as many as num_clusters has"
-        require(len(self.reduction) == count, "reduction", self.reduction, allowed)
-        for field in ("gru_hidden", "gru_layers", "gru_reduction"):
-            require_positive(field, getattr(self, field))
-        require(self.gru_chunk >= 0, "gru_chunk", self.gru_chunk, "an integer >= 0")
+        self.check_field("reduction", len(self.reduction) == count, allowed)
         divides = self.hidden % self.gru_reduction == 0
-        require(divides, "gru_reduction", self.gru_reduction, "a divisor of hidden")
+        self.check_field("gru_reduction", divides, "a divisor of hidden")
         self.nextvlads()
 
     def nextvlads(self) -> list[nextvlad.Config]:

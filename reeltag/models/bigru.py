@@ -21,8 +21,8 @@ from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import GRU, bidirectional
-from reeltag.models._checks import require, require_input, require_penalty
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import EvenSize, Penalty
 
 SOURCE = "Skalic & Austin 2018 (Next top GB model); miha-skalic/youtube8mchallenge GRUbidirect"
 PREPROCESSING = PreprocessingConfig()
@@ -33,22 +33,15 @@ RECIPE = {"batch_size": 220, "optim": {"learning_rate": 8e-5}}  # RNN3 of the au
 class Config(ModelConfig):
     """Bidirectional GRU with the authors' sizes as defaults."""
 
-    cells: int = 1024
+    cells: EvenSize = 1024
     """Units of the upper layer; each direction of the lower one has half as many. With `branched`
     those of the first stream; the others have as many in proportion to their width."""
     branched: bool = False
     """Each stream by itself, behind batch norm, a linear layer and batch norm again."""
     gate: bool = False
     """Multiply the last state by a sigmoid of a linear layer on it."""
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on the weights of the logistic regression."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        even = self.cells >= 2 and self.cells % 2 == 0
-        require(even, "cells", self.cells, "an even integer >= 2")
-        require_penalty("l2", self.l2)
 
     def build(self) -> "BidirectionalGRU":
         """Return the model with freshly drawn weights."""

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from reeltag.layers.experts import LogisticHead
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM, bidirectional
-from reeltag.models._checks import require, require_input, require_penalty
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import EvenSize, Penalty
 
 SOURCE = "Skalic & Austin 2018 (Next top GB model); miha-skalic/youtube8mchallenge Lstmbidirect"
 PREPROCESSING = PreprocessingConfig()
@@ -25,17 +25,10 @@ RECIPE = {"batch_size": 256, "optim": {"learning_rate": 2e-4}}  # RNN2 of the au
 class Config(ModelConfig):
     """Bidirectional LSTM with the authors' sizes as defaults."""
 
-    cells: int = 1024
+    cells: EvenSize = 1024
     """Units of the upper layer; each direction of the lower one has half as many."""
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on the weights of the logistic regression."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        even = self.cells >= 2 and self.cells % 2 == 0
-        require(even, "cells", self.cells, "an even integer >= 2")
-        require_penalty("l2", self.l2)
 
     def build(self) -> "BidirectionalLSTM":
         """Return the model with freshly drawn weights."""

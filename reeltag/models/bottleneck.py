@@ -15,8 +15,8 @@ from reeltag.layers.dropout import Dropout
 from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import CountOrZero, DropoutRate, Size
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, BottleFCN1; slides, row 16"
@@ -27,21 +27,16 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 class Config(ModelConfig):
     """A bottleneck of 4 units, the last row of the authors' table."""
 
-    hidden: int = 2048
+    hidden: Size = 2048
     """Units of the first and the last hidden layer."""
-    halvings: int = 9
+    halvings: CountOrZero = 9
     """How often they are halved; the narrowest layer has `hidden` / 2^`halvings` units."""
-    dropout: float = 0.0
+    dropout: DropoutRate = 0.0
     """Share of the values that each hidden layer drops in training."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_positive("hidden", self.hidden)
-        require_fraction("dropout", self.dropout)
-        whole = self.halvings >= 0 and self.hidden % 2**self.halvings == 0
+    def check(self) -> None:
         allowed = f"an integer >= 0 so that 2^halvings divides hidden, {self.hidden}"
-        require(whole, "halvings", self.halvings, allowed)
+        self.check_field("halvings", self.hidden % 2**self.halvings == 0, allowed)
 
     def widths(self) -> list[int]:
         """Return the units of each hidden layer."""

@@ -13,8 +13,8 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import SLOPE
-from reeltag.models._checks import require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, Size
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, CyclicFCN"
@@ -25,16 +25,10 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 class Config(ModelConfig):
     """CyclicFCN; the authors' width is not known, 4096 is the least of their AttentiveFCN."""
 
-    hidden: int = 4096
+    hidden: Size = 4096
     """Units of the hidden layer."""
-    cycles: int = 3
+    cycles: Count = 3
     """How often it is applied."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("hidden", "cycles"):
-            require_positive(field, getattr(self, field))
 
     def build(self) -> "CyclicFCN":
         """Return the model with freshly drawn weights."""

@@ -18,8 +18,8 @@ from reeltag.layers.initialisers import normal_linear
 from reeltag.layers.input_norm import InputNorm
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require_input, require_penalty, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, Penalty, Size
 
 SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of papers/autohome2019"
 PREPROCESSING = PreprocessingConfig()
@@ -34,9 +34,9 @@ RECIPE = {
 class Config(ModelConfig):
     """Deep bag of frames with the starter code's sizes as defaults."""
 
-    num_clusters: int = 8192
+    num_clusters: Size = 8192
     """Words that a frame can light up."""
-    hidden: int = 1024
+    hidden: Size = 1024
     """Units between pooling and experts."""
     activation: Literal["relu6", "sigmoid"] = "relu6"
     """Of words and hidden units; the starter code had relu6 until 2018, then sigmoid."""
@@ -44,17 +44,10 @@ class Config(ModelConfig):
     """Over the frames of a video."""
     batch_norm: bool = True
     """Batch norm of frames, words and hidden units; without it, a bias on the latter two."""
-    num_experts: int = 2
+    num_experts: Count = 2
     """Experts a class, without the dummy expert that always says no."""
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on the experts and their gates."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_clusters", "hidden", "num_experts"):
-            require_positive(field, getattr(self, field))
-        require_penalty("l2", self.l2)
 
     def build(self) -> "DBoFModel":
         """Return the model with freshly drawn weights."""

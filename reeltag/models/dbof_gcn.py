@@ -7,15 +7,16 @@ The graph begins as which labels appear together in the training split, and is t
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Ge
 from torch import Tensor
 
 from reeltag.layers.graph import GraphClassifier
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import dbof
-from reeltag.models._checks import require, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Size
 
 SOURCE = "papers/autohome2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
 PREPROCESSING = PreprocessingConfig()
@@ -30,32 +31,24 @@ RECIPE = {
 class Config(ModelConfig):
     """Deep bag of frames with a classifier from a graph of the labels."""
 
-    num_clusters: int = 8192
+    num_clusters: Size = 8192
     """Words that a frame can light up."""
-    hidden: int = 1024
+    hidden: Size = 1024
     """Units between pooling and classifier: the size of a class's weights."""
     activation: Literal["relu6", "sigmoid"] = "relu6"
     """Of words and hidden units."""
     pooling: Literal["max", "mean"] = "max"
     """Over the frames of a video."""
-    label_size: int = 300
+    label_size: Size = 300
     """Size of a label's vector, which is learned."""
-    graph_hidden: int = 1024
+    graph_hidden: Size = 1024
     """Units a label has between the two graph layers."""
     train_graph: bool = True
     """Train the graph too, or leave it as the labels of the training split have it."""
-    threshold: float = 0.4
+    threshold: Annotated[float, Ge(0)] = 0.4
     """Least probability P(j | i) that joins two labels."""
-    share: float = 0.25
+    share: Annotated[float, Ge(0)] = 0.25
     """What the neighbours of a label count together at the start, against 1 for itself."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_clusters", "hidden", "label_size", "graph_hidden"):
-            require_positive(field, getattr(self, field))
-        require(self.threshold >= 0, "threshold", self.threshold, "a number >= 0")
-        require(0 <= self.share < float("inf"), "share", self.share, "a finite number >= 0")
 
     def base(self) -> dbof.Config:
         """Return the sizes of the deep bag of frames."""

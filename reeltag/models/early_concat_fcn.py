@@ -10,9 +10,11 @@ video-level model in docs/models.md.
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Gt
 from torch import Tensor, nn
 
 from reeltag.core.fields import ADDED
@@ -22,8 +24,8 @@ from reeltag.layers.feature_subset import FeatureSubset
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import FullyConnectedBlock
-from reeltag.models._checks import require, require_fraction, require_input
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate, Part, Sizes
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m video_level_nn_models/models.py, EarlyConcatFCN; ours"
@@ -34,33 +36,21 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 class Config(ModelConfig):
     """Samsung's two layers of 1024 units."""
 
-    hidden: tuple[int, ...] = (1024, 1024)
+    hidden: Sizes = (1024, 1024)
     """Units of each layer."""
-    stream_scales: tuple[float, ...] = ()
+    stream_scales: tuple[Annotated[float, Gt(0)], ...] = ()
     """What each stream is multiplied with; for streams beyond the last number, the last counts;
     empty: 1."""
-    features: float = field(default=1.0, metadata=ADDED)
+    features: Part = field(default=1.0, metadata=ADDED)
     """Share of the input values that the model looks at, drawn once by `features_seed`; 1: all."""
     features_seed: int = field(default=0, metadata=ADDED)
     """Of that choice."""
-    input_dropout: float = 0.0
+    input_dropout: DropoutRate = 0.0
     """Share of the input values that are dropped in training."""
-    dropout: float = 0.0
+    dropout: DropoutRate = 0.0
     """Share of the units that each layer drops in training."""
     norm: bool = False
     """Batch norm and leaky ReLU in each layer, instead of ReLU alone."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        wide = len(self.hidden) > 0 and min(self.hidden) >= 1
-        require(wide, "hidden", self.hidden, "one width >= 1 for each layer")
-        positive = all(0 < scale < float("inf") for scale in self.stream_scales)
-        require(positive, "stream_scales", self.stream_scales, "finite numbers > 0, or none")
-        share = self.features
-        require(0 < share <= 1, "features", share, "a share of the values, in (0, 1]")
-        for name in ("input_dropout", "dropout"):
-            require_fraction(name, getattr(self, name))
 
     def scales(self) -> list[float]:
         """Return the factor of each stream."""

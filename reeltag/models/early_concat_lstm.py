@@ -14,8 +14,8 @@ from reeltag.layers.dropout import Dropout
 from reeltag.layers.experts import OutputLayer
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
-from reeltag.models._checks import require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Size
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -29,21 +29,14 @@ RECIPE = {
 class Config(ModelConfig):
     """EarlyConcatLSTM with the authors' sizes as defaults."""
 
-    cells: int = 1024
+    cells: Size = 1024
     """Units of each LSTM layer."""
-    num_layers: int = 2
+    num_layers: Count = 2
     """LSTM layers on top of each other."""
-    hidden: int = 2048
+    hidden: Size = 2048
     """Units of the hidden layer."""
-    dropout: float = 0.1
+    dropout: DropoutRate = 0.1
     """Share of the hidden units that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("cells", "num_layers", "hidden"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "EarlyConcatLSTM":
         """Return the model with freshly drawn weights."""

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import GRU
-from reeltag.models._checks import require_input, require_penalty, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, Penalty, Size
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; Youtube-8M-WILLOW GruModel; papers/axon2018"
 PREPROCESSING = PreprocessingConfig()
@@ -28,23 +28,16 @@ RECIPE = {
 class Config(ModelConfig):
     """GRU with WILLOW's sizes as defaults."""
 
-    cells: int = 1200
+    cells: Size = 1200
     """Units of each layer."""
-    num_layers: int = 2
+    num_layers: Count = 2
     """Layers on top of each other."""
     backward: bool = False
     """Read each video from its last frame to its first."""
-    num_experts: int = 2
+    num_experts: Count = 2
     """Experts a class, without the dummy expert that always says no."""
-    l2: float = 1e-6
+    l2: Penalty = 1e-6
     """Weight of the L2 penalty on the experts and their gates."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("cells", "num_layers", "num_experts"):
-            require_positive(field, getattr(self, field))
-        require_penalty("l2", self.l2)
 
     def build(self) -> "GRUModel":
         """Return the model with freshly drawn weights."""

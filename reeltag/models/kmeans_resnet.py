@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models._checks import require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate, Size
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m frame_preprocessing/clustering.py; slides, row 14"
@@ -32,23 +32,16 @@ TOGETHER = 512  # centroids that all frames of a batch are compared with at a ti
 class Config(ModelConfig):
     """10,000 centroids."""
 
-    num_clusters: int = 10_000
+    num_clusters: Size = 10_000
     """Centroids; as many as `reeltag centroids --clusters` fitted."""
     shares: bool = False
     """Divide the counts by the number of frames."""
-    inner: int = 2048
+    inner: Size = 2048
     """Units of ResNetLike's tower."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the values that each block of ResNetLike drops in training."""
     random_centroids: bool = False
     """Draw centroids instead of waiting for fitted ones; for tests."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_clusters", "inner"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "KMeansResNet":
         """Return the model with freshly drawn weights."""

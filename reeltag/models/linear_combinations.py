@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from reeltag.layers.dropout import Dropout
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models._checks import require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Positive, Size
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m sequence_models/models.py, LinearCombinations"
@@ -29,21 +29,14 @@ PREPROCESSING = PreprocessingConfig(normalise="none")
 class Config(ModelConfig):
     """Three combinations of 303 positions."""
 
-    combinations: int = 3
+    combinations: Count = 3
     """Linear combinations of each stream; the authors have 1, 3 and 5."""
-    positions: int = 303
+    positions: Positive = 303
     """Frames that have a weight; later ones are not looked at."""
-    inner: int = 2048
+    inner: Size = 2048
     """Units of ResNetLike's towers."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the combinations, and of ResNetLike's values, that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("combinations", "positions", "inner"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "LinearCombinationsModel":
         """Return the model with freshly drawn weights."""

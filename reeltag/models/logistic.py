@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from reeltag.layers.experts import LogisticHead
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require_input, require_penalty
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Penalty
 
 SOURCE = "google/youtube-8m, LogisticModel and FrameLevelLogisticModel; arXiv:1609.08675 sec. 4.1"
 PREPROCESSING = PreprocessingConfig()
@@ -28,13 +28,8 @@ TENSORFLOW = {"head.linear": "fully_connected"}
 class Config(ModelConfig):
     """Logistic regression on the mean of the frames."""
 
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on the weights."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_penalty("l2", self.l2)
 
     def build(self) -> "Logistic":
         """Return the model with freshly drawn weights."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
-from reeltag.models._checks import require, require_input, require_penalty, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, Penalty, Size
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; google/youtube-8m, LstmModel"
 PREPROCESSING = PreprocessingConfig()
@@ -31,26 +31,18 @@ RECIPE = {
 class Config(ModelConfig):
     """LSTM with WILLOW's sizes as defaults."""
 
-    cells: int = 1024
+    cells: Size = 1024
     """Units of each layer."""
-    num_layers: int = 2
+    num_layers: Count = 2
     """Layers on top of each other."""
     read: Literal["states", "output"] = "states"
     """What the experts see: the last states c and h of all layers, or the top layer's last h."""
     backward: bool = False
     """Read each video from its last frame to its first."""
-    num_experts: int = 2
+    num_experts: Count = 2
     """Experts a class, without the dummy expert that always says no."""
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on the experts and their gates."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("cells", "num_layers", "num_experts"):
-            require_positive(field, getattr(self, field))
-        require(self.read in ("states", "output"), "read", self.read, "'states' or 'output'")
-        require_penalty("l2", self.l2)
 
     def build(self) -> "LSTMModel":
         """Return the model with freshly drawn weights."""

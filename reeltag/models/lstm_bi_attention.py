@@ -20,8 +20,8 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM, bidirectional
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models._checks import require, require_fraction, require_input
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate, Sizes, Widths
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM4"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -35,21 +35,12 @@ RECIPE = {
 class Config(ModelConfig):
     """LSTM-Bi-Attention with the authors' sizes as defaults."""
 
-    num_classes: int = 3862
-    """Number of classes."""
-    dims: tuple[int, ...] = (1024, 128)
+    dims: Widths = (1024, 128)
     """Width of each stream, and units of its linear layer and of its LSTM in each direction."""
-    hidden: tuple[int, ...] = (4096, 4096)
+    hidden: Sizes = (4096, 4096)
     """Units of the hidden layers after the attention."""
-    dropout: float = 0.0
+    dropout: DropoutRate = 0.0
     """Share of the hidden units that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        positive = all(size >= 1 for size in self.hidden)
-        require(positive, "hidden", self.hidden, "an integer >= 1 for each hidden layer")
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "LSTMBiAttention":
         """Return the model with freshly drawn weights."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from reeltag.layers.mixture_gate import InputMixture
 from reeltag.models import nextvlad
-from reeltag.models._checks import require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Penalty, Positive, Size
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014 sec. 3.4; linrongc/youtube-8m nextvlad.py"
 PREPROCESSING = nextvlad.PREPROCESSING
@@ -33,33 +33,30 @@ RECIPE = {
 class Config(ModelConfig):
     """A mixture of equal NeXtVLAD models with the sizes of the authors' final system."""
 
-    num_members: int = 3
+    num_members: Count = 3
     """NeXtVLAD models in the mixture."""
-    num_clusters: int = 112
+    num_clusters: Size = 112
     """Clusters of the first stream; the others have half as many."""
-    groups: int = 8
+    groups: Positive = 8
     """Groups that a widened frame is cut into; the other streams have half as many."""
-    expansion: int = 2
+    expansion: Positive = 2
     """How much wider a frame becomes."""
-    hidden: int = 2048
+    hidden: Size = 2048
     """Units between pooling and head of a member."""
-    reduction: int = 16
+    reduction: Positive = 16
     """The gate's bottleneck has `hidden` divided by this many units."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the pooled values that are dropped in training."""
     head: Literal["logistic", "moe"] = "logistic"
     """Classifier of a member: a logistic regression or a mixture of experts a class."""
-    num_experts: int = 4
+    num_experts: Count = 4
     """Experts a class, with the moe head."""
-    l2: float = 1e-5
+    l2: Penalty = 1e-5
     """Weight of the L2 penalty on the heads' weights and biases."""
     count_padding: bool = False
     """Let padding into batch statistics and gate, as the authors' code does; for parity only."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_positive("num_members", self.num_members)
+    def check(self) -> None:
         self.member()
 
     def member(self) -> nextvlad.Config:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from reeltag.layers.gated_head import GatedMixture, GateSource
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require, require_input, require_penalty, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, NotNegative, Penalty
 
 SOURCE = "google/youtube-8m, MoeModel; arXiv:1609.08675 sec. 4.1; gates: WILLOW; 16: axon2018"
 PREPROCESSING = PreprocessingConfig()
@@ -28,23 +28,16 @@ RECIPE = {
 class Config(ModelConfig):
     """Mixture of logistic experts on the mean of the frames."""
 
-    num_experts: int = 2
+    num_experts: Count = 2
     """Experts a class, without the dummy expert that always says no."""
-    gate_rank: int = 0
+    gate_rank: NotNegative = 0
     """Rank of the matrix that gates the experts; 0: full."""
     probability_gate: GateSource = "none"
     """Gate on the class probabilities, computed from them or from the experts' input."""
     remove_diagonal: bool = False
     """No class takes part in its own gate."""
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on gates and experts."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_positive("num_experts", self.num_experts)
-        require(self.gate_rank >= 0, "gate_rank", self.gate_rank, "an integer >= 0")
-        require_penalty("l2", self.l2)
 
     def build(self) -> "MixtureModel":
         """Return the model with freshly drawn weights."""

@@ -21,8 +21,8 @@ from reeltag.layers.frame_attention import FeatureAttention
 from reeltag.layers.initialisers import xavier_linear
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Positive, Size
 
 SOURCE = "Kong et al. 2018, arXiv:1711.00927; Kong et al. 2019, arXiv:1903.00765; heads: ours"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -36,23 +36,16 @@ RECIPE = {
 class Config(ModelConfig):
     """Attention for each class or feature, on three hidden layers of 1024 units."""
 
-    num_layers: int = 3
+    num_layers: Count = 3
     """Hidden layers that every frame goes through."""
-    hidden: int = 1024
+    hidden: Size = 1024
     """Units of a hidden layer."""
     level: Literal["decision", "feature"] = "decision"
     """What is averaged over time: the decisions for each class, or the last hidden units."""
-    heads: int = 4
+    heads: Positive = 4
     """Ways of weighing the frames."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the hidden units that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_layers", "hidden", "heads"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "MultiAttentionModel":
         """Return the model with freshly drawn weights."""

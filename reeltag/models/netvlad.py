@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.vlad import Kind, NetVLAD
+from reeltag.models._fields import Size
 from reeltag.models._late_fusion import LateFusion, LateFusionConfig
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW NetVLADModelLF"
@@ -19,21 +20,16 @@ RECIPE = {
     "frames": {"how": "random", "num_frames": 300},
     "optim": {"learning_rate": 2e-4, "decay": 0.8, "decay_examples": 4_000_000},
 }  # README of the authors' code
-SHARE = 2  # the other streams have num_clusters // SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(LateFusionConfig):
     """Gated NetVLAD with the authors' sizes as defaults."""
 
-    num_clusters: int = 256
+    num_clusters: Size = 256
     """Clusters of the first stream; the others have half as many."""
     pooling: Kind = "vlad"
     """vlad: sums beyond centres; rvlad: plain sums; vlagd: sums, gated."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        self.check(self.num_clusters, SHARE)
 
     def build(self) -> "NetVLADModel":
         """Return the model with freshly drawn weights."""
@@ -44,12 +40,11 @@ class NetVLADModel(LateFusion):
     """See the module docstring."""
 
     def __init__(self, config: Config) -> None:
-        clusters = [config.num_clusters] + [config.num_clusters // SHARE] * (len(config.dims) - 1)
         pools = [
             NetVLAD(dim, count, config.pooling)
-            for dim, count in zip(config.dims, clusters, strict=True)
+            for dim, count in zip(config.dims, config.clusters(), strict=True)
         ]
-        super().__init__(config, pools, config.num_clusters, "VLAD")
+        super().__init__(config, pools, "VLAD")
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8)

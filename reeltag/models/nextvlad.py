@@ -17,14 +17,8 @@ from reeltag.layers.bottleneck_classifier import BottleneckClassifier
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.nextvlad import NeXtVLAD
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import (
-    require,
-    require_fraction,
-    require_input,
-    require_penalty,
-    require_positive,
-)
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Penalty, Positive, Size
 from reeltag.models._tensorflow import stream_names
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014; linrongc/youtube-8m nextvlad.py"
@@ -39,42 +33,35 @@ RECIPE = {
 class Config(ModelConfig):
     """NeXtVLAD with the authors' sizes as defaults."""
 
-    num_clusters: int = 128
+    num_clusters: Size = 128
     """Clusters of the first stream; the others have half as many."""
-    groups: int = 8
+    groups: Positive = 8
     """Groups that a widened frame is cut into; the other streams have half as many."""
-    expansion: int = 2
+    expansion: Positive = 2
     """How much wider a frame becomes."""
-    hidden: int = 2048
+    hidden: Size = 2048
     """Units between pooling and head."""
-    reduction: int = 8
+    reduction: Positive = 8
     """The gate's bottleneck has `hidden` divided by this many units."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the pooled values that are dropped in training."""
     head: Literal["logistic", "moe"] = "logistic"
     """Classifier: a logistic regression or a mixture of experts a class."""
-    num_experts: int = 4
+    num_experts: Count = 4
     """Experts a class, with the moe head."""
-    l2: float = 1e-5
+    l2: Penalty = 1e-5
     """Weight of the L2 penalty on the head's weights and biases."""
     count_padding: bool = False
     """Let padding into the batch statistics, as the authors' code does; for parity only."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_clusters", "groups", "expansion", "hidden", "reduction", "num_experts"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
-        require_penalty("l2", self.l2)
-        require(
-            self.hidden % self.reduction == 0, "reduction", self.reduction, "a divisor of hidden"
-        )
+    def check(self) -> None:
+        divides = self.hidden % self.reduction == 0
+        self.check_field("reduction", divides, "a divisor of hidden")
         for dim, clusters, groups in self.streams():
-            whole = f"a number whose share of a stream (here {groups}) divides {self.expansion}"
-            ok = groups >= 1 and self.expansion * dim % groups == 0
-            require(ok, "groups", self.groups, f"{whole} * {dim}")
-            require(clusters >= 1, "num_clusters", self.num_clusters, ">= 2 with several streams")
+            whole = f"a number whose part of a stream (here {groups}) divides {self.expansion}"
+            fits = groups >= 1 and self.expansion * dim % groups == 0
+            self.check_field("groups", fits, f"{whole} * {dim}")
+            self.check_field("num_clusters", clusters >= 1, ">= 2 with several streams")
 
     def streams(self) -> list[tuple[int, int, int]]:
         """Return (width, clusters, groups) of each stream."""

@@ -8,10 +8,13 @@ with replacement; which frames are seen is the loader's business here, and paddi
 """
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Gt
 
 from reeltag.layers.non_local import NonLocalNetVLAD
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require
+from reeltag.models._fields import Count, Size
 from reeltag.models._late_fusion import LateFusion, LateFusionConfig
 
 SOURCE = "Tang et al. 2018, arXiv:1810.00207; 17Skye17/2nd-YouTube8M (YT8M-T, 6th in 2018)"
@@ -21,25 +24,18 @@ RECIPE = {
     "frames": {"how": "random", "num_frames": 300},
     "optim": {"learning_rate": 2e-4, "decay": 0.8, "decay_examples": 4_000_000},
 }  # the names of their runs; the decay is WILLOW's, whose code theirs is built on
-SHARE = 2  # the other streams have num_clusters // SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(LateFusionConfig):
     """Gated NetVLAD with attention over the clusters, with the authors' sizes as defaults."""
 
-    num_clusters: int = 64
+    num_clusters: Size = 64
     """Clusters of the first stream; the others have half as many."""
-    num_experts: int = 8
+    num_experts: Count = 8
     """Experts a class, without the dummy expert that always says no."""
-    temperature: float = 64.0
+    temperature: Annotated[float, Gt(0)] = 64.0
     """What the scores of the attention over clusters are divided by."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        self.check(self.num_clusters, SHARE)
-        ok = 0 < self.temperature < float("inf")
-        require(ok, "temperature", self.temperature, "a finite number > 0")
 
     def build(self) -> "NonLocalNetVLADModel":
         """Return the model with freshly drawn weights."""
@@ -50,12 +46,11 @@ class NonLocalNetVLADModel(LateFusion):
     """See the module docstring."""
 
     def __init__(self, config: Config) -> None:
-        clusters = [config.num_clusters] + [config.num_clusters // SHARE] * (len(config.dims) - 1)
         pools = [
             NonLocalNetVLAD(dim, count, config.temperature)
-            for dim, count in zip(config.dims, clusters, strict=True)
+            for dim, count in zip(config.dims, config.clusters(), strict=True)
         ]
-        super().__init__(config, pools, config.num_clusters, "VLAD")
+        super().__init__(config, pools, "VLAD")
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8, num_experts=2)

@@ -8,8 +8,10 @@ one stream has that stream's tower only.
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from reeltag.core.fields import ADDED
@@ -18,8 +20,8 @@ from reeltag.layers.norm import row_statistics
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import CountOrZero, DropoutRate, Part, Size
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m video_level_nn_models/models.py"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -40,43 +42,34 @@ class Config(ModelConfig):
 
     streams: tuple[int, ...] = ()
     """Streams that the model looks at, by number from 0; empty: all."""
-    inner: int = 2048
+    inner: Size = 2048
     """Units of each stream's tower and of the layer before the output."""
-    parts: tuple[float, ...] = ()
+    parts: tuple[Annotated[float, Gt(0)], ...] = ()
     """How the streams looked at share the units of all towers; empty: equally."""
-    stream_blocks: int = 1
+    stream_blocks: CountOrZero = 1
     """Residual blocks of each stream (the authors' A)."""
-    concat_blocks: int = 1
+    concat_blocks: CountOrZero = 1
     """Residual blocks on all streams together (the authors' C)."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the values that each block drops in training."""
-    noise: float = 0.0
+    noise: Annotated[float, Ge(0)] = 0.0
     """Standard deviation of the noise on the input in training, in those of each value."""
-    features: float = field(default=1.0, metadata=ADDED)
+    features: Part = field(default=1.0, metadata=ADDED)
     """Share of the input values that the model looks at, drawn once by `features_seed`; 1: all."""
     features_seed: int = field(default=0, metadata=ADDED)
     """Of that choice."""
     gate: bool = False
     """Multiply the logits by a sigmoid of a linear map of all logits."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_positive("inner", self.inner)
-        require_fraction("dropout", self.dropout)
-        for name in ("stream_blocks", "concat_blocks"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "an integer >= 0")
+    def check(self) -> None:
         known = set(self.streams) <= set(range(len(self.dims)))
         distinct = len(set(self.streams)) == len(self.streams)
         there = f"distinct numbers of streams, 0 to {len(self.dims) - 1}, or none for all"
-        require(known and distinct, "streams", self.streams, there)
+        self.check_field("streams", known and distinct, there)
         count = len(self.used())
-        fits = not self.parts or (len(self.parts) == count and all(part > 0 for part in self.parts))
-        require(fits, "parts", self.parts, f"{count} numbers > 0, or none")
-        require(min(self.widths()) >= 1, "parts", self.parts, "parts that leave every stream units")
-        share = self.features
-        require(0 < share <= 1, "features", share, "a share of the values, in (0, 1]")
-        require(0 <= self.noise < float("inf"), "noise", self.noise, "a finite number >= 0")
+        self.check_field("parts", len(self.parts) in (0, count), f"{count} numbers > 0, or none")
+        enough = min(self.widths()) >= 1
+        self.check_field("parts", enough, "parts that leave every stream units")
 
     def used(self) -> tuple[int, ...]:
         """Return the numbers of the streams that the model looks at."""

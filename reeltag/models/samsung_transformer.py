@@ -19,8 +19,8 @@ from reeltag.layers.frame_attention import masked_attention
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import sine_codes
-from reeltag.models._checks import require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Positive, Size
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m TransformerEncoder"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -34,21 +34,14 @@ RECIPE = {
 class Config(ModelConfig):
     """A transformer encoder as Samsung describes it."""
 
-    num_layers: int = 1
+    num_layers: Count = 1
     """Layers of attention."""
-    heads: int = 1
+    heads: Positive = 1
     """Ways of looking at the other frames, each of them with `size` features."""
-    size: int = 500
+    size: Size = 500
     """Units of a layer."""
-    dropout: float = 0.3
+    dropout: DropoutRate = 0.3
     """Share of a layer's units that are dropped in training; their configuration file has 0."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_layers", "heads", "size"):
-            require_positive(field, getattr(self, field))
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "SamsungTransformer":
         """Return the model with freshly drawn weights."""

@@ -11,8 +11,10 @@ in its batch norms; here they are the running ones, so that a video is scored al
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from reeltag.core.fields import ADDED
@@ -21,8 +23,8 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import DenseLayer
 from reeltag.models import sub_nets
-from reeltag.models._checks import require, require_fraction, require_input
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate
 from reeltag.models.sub_nets import RECIPE as RECIPE
 
 SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m tf_training/video_level_models.py"
@@ -35,20 +37,12 @@ HIDDEN = (8192, 6000)
 class Config(ModelConfig):
     """The final graph with the authors' sizes as defaults."""
 
-    divisor: int = 1
+    divisor: Annotated[int, Ge(1), Le(256)] = 1
     """Every layer is narrower by this factor; 1 is the published size."""
-    input_dropout: float = field(default=0.0, metadata=ADDED)
+    input_dropout: DropoutRate = field(default=0.0, metadata=ADDED)
     """Share of the input values that each net drops in training (the authors: 0)."""
-    dropout: float = field(default=0.0, metadata=ADDED)
+    dropout: DropoutRate = field(default=0.0, metadata=ADDED)
     """Share of the values that each layer drops in training (the authors: 0)."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        ok = 1 <= self.divisor <= 256
-        for name in ("input_dropout", "dropout"):
-            require_fraction(name, getattr(self, name))
-        require(ok, "divisor", self.divisor, "an integer from 1 to 256, the narrowest layer")
 
     def nets(self) -> list[tuple[sub_nets.Config, int]]:
         """Return nets A to F, and how many outputs each has."""

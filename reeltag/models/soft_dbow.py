@@ -6,12 +6,12 @@ The first stream has all words, the others an eighth of them. Of the gated kind 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from reeltag.layers.bag_of_frames import GatedBagOfWords, SoftBagOfWords
 from reeltag.layers.gated_head import GateSource
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._checks import require
+from reeltag.models._fields import Penalty, Size
 from reeltag.models._late_fusion import LateFusion, LateFusionConfig
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW SoftDbofModelLF, Gated..."
@@ -21,14 +21,14 @@ RECIPE = {
     "frames": {"how": "random", "num_frames": 300},
     "optim": {"learning_rate": 2e-4, "decay": 0.9, "decay_examples": 4_000_000},
 }  # README of the authors' code
-SHARE = 8  # the other streams have num_clusters // SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(LateFusionConfig):
     """Soft-DBoW with the authors' sizes as defaults."""
 
-    num_clusters: int = 8000
+    share: ClassVar[int] = 8
+    num_clusters: Size = 8000
     """Words of the first stream; the others have an eighth."""
     pooling: Literal["soft", "gated"] = "soft"
     """soft: sums of the frames' words; gated: those of the first stream times a gate."""
@@ -38,14 +38,13 @@ class Config(LateFusionConfig):
     """Context gate on the hidden units."""
     probability_gate: GateSource = "none"
     """Gate on the class probabilities, computed from them or from the experts' input."""
-    l2: float = 1e-8
+    l2: Penalty = 1e-8
     """Weight of the L2 penalty on the experts and their gates."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        self.check(self.num_clusters, SHARE)
+    def check(self) -> None:
+        super().check()
         fits = not (self.maximum and self.pooling == "gated")
-        require(fits, "maximum", self.maximum, "False with gated pooling")
+        self.check_field("maximum", fits, "False with gated pooling")
 
     def build(self) -> "SoftDBoWModel":
         """Return the model with freshly drawn weights."""
@@ -56,14 +55,13 @@ class SoftDBoWModel(LateFusion):
     """See the module docstring."""
 
     def __init__(self, config: Config) -> None:
-        first, *others = config.dims
-        pools = [SoftBagOfWords(first, config.num_clusters, maximum=config.maximum)]
+        pools = [
+            SoftBagOfWords(dim, words, maximum=config.maximum)
+            for dim, words in zip(config.dims, config.clusters(), strict=True)
+        ]
         if config.pooling == "gated":
-            pools = [GatedBagOfWords(first, config.num_clusters)]
-        for dim in others:
-            words = config.num_clusters // SHARE
-            pools.append(SoftBagOfWords(dim, words, maximum=config.maximum))
-        super().__init__(config, pools, config.num_clusters, "DBOF", shift=False)
+            pools[0] = GatedBagOfWords(config.dims[0], config.num_clusters)
+        super().__init__(config, pools, "DBOF", shift=False)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8)

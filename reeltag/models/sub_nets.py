@@ -8,6 +8,7 @@ here, it ends in one logit a class.
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 from reeltag.core.fields import ADDED
 from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.layers.sub_nets import ACTIVATIONS, Activation, SubNet
-from reeltag.models._checks import require, require_fraction, require_input
+from reeltag.layers.sub_nets import Activation, SubNet
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate, Positive, Search, Sizes
 
 SOURCE = "twoleggedeye/youtube8m tf_training/video_level_models.py"
 PREPROCESSING = PreprocessingConfig()
@@ -31,28 +32,16 @@ RECIPE = {
 class Config(ModelConfig):
     """Net A."""
 
-    hidden: tuple[int, ...] = (1024, 1024)
+    hidden: Sizes = (1024, 1024)
     """Widths of the layers; of the first stream's, where the streams are apart."""
-    other_hidden: tuple[int, ...] = ()
+    other_hidden: Annotated[tuple[Positive, ...], Search.SCALE] = ()
     """Widths of the layers of each other stream; empty: all streams are one vector."""
     activation: Activation = "swish"
     """Bend of every layer: swish, relu or leaky."""
-    input_dropout: float = field(default=0.0, metadata=ADDED)
+    input_dropout: DropoutRate = field(default=0.0, metadata=ADDED)
     """Share of the input values that the net drops in training (the authors: 0)."""
-    dropout: float = field(default=0.0, metadata=ADDED)
+    dropout: DropoutRate = field(default=0.0, metadata=ADDED)
     """Share of the values that each layer drops in training (the authors: 0)."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        widths = "one width >= 1 for each layer"
-        require(len(self.hidden) > 0 and min(self.hidden) >= 1, "hidden", self.hidden, widths)
-        fine = all(width >= 1 for width in self.other_hidden)
-        require(fine, "other_hidden", self.other_hidden, f"{widths}, or none")
-        for name in ("input_dropout", "dropout"):
-            require_fraction(name, getattr(self, name))
-        known = self.activation in ACTIVATIONS
-        require(known, "activation", self.activation, ", ".join(ACTIVATIONS))
 
     def net(self, num_outputs: int) -> SubNet:
         """Return the net with freshly drawn weights and so many outputs."""

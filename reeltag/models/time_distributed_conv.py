@@ -19,8 +19,8 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM
-from reeltag.models._checks import require, require_fraction, require_input
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate, Sizes
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m FrameConv"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -35,21 +35,12 @@ WIDTH = 3  # frames of a convolution, and of a maximum
 class Config(ModelConfig):
     """Convolutions over time with the authors' sizes as defaults."""
 
-    channels: tuple[int, ...] = (2048, 2048)
+    channels: Sizes = (2048, 2048)
     """Channels of the first stream's blocks."""
-    other_channels: tuple[int, ...] = (512, 512)
+    other_channels: Sizes = (512, 512)
     """Channels of the other streams' blocks."""
-    dropout: float = 0.1
+    dropout: DropoutRate = 0.1
     """Share of the channels that are dropped in training, for a whole video."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("channels", "other_channels"):
-            sizes = getattr(self, field)
-            ok = len(sizes) > 0 and all(size >= 1 for size in sizes)
-            require(ok, field, sizes, "an integer >= 1 for each block, at least one")
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "TimeDistributedConv":
         """Return the model with freshly drawn weights."""

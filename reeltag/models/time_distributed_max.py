@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import EPS, MOMENTUM, ResNetLike
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import CountOrZero, DropoutRate, Size
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatAlternate"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -26,22 +26,14 @@ RECIPE = {
 class Config(ModelConfig):
     """Max pooling over time with the authors' sizes as defaults."""
 
-    inner: int = 1024
+    inner: Size = 1024
     """Units of the ResNetLike."""
-    stream_blocks: int = 1
+    stream_blocks: CountOrZero = 1
     """Residual blocks of each stream."""
-    concat_blocks: int = 1
+    concat_blocks: CountOrZero = 1
     """Residual blocks on all streams together."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the ResNetLike's values that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_positive("inner", self.inner)
-        for field in ("stream_blocks", "concat_blocks"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "an integer >= 0")
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "TimeDistributedMax":
         """Return the model with freshly drawn weights."""

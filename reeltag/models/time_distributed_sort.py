@@ -9,15 +9,17 @@ in between by linear interpolation. With 303 frames that is what the authors do.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import CountOrZero, DropoutRate, Size
 
 SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m ResNetLikeSort"
 PREPROCESSING = PreprocessingConfig(normalise="none")
@@ -31,28 +33,18 @@ RECIPE = {
 class Config(ModelConfig):
     """Sorting over time with the authors' sizes as defaults."""
 
-    inner: int = 2048
+    inner: Size = 2048
     """Units of the ResNetLike that every frame goes through."""
-    stream_blocks: int = 1
+    stream_blocks: CountOrZero = 1
     """Residual blocks of each stream."""
-    concat_blocks: int = 1
+    concat_blocks: CountOrZero = 1
     """Residual blocks on all streams together."""
-    positions: int = 303
+    positions: Annotated[int, Ge(2)] = 303
     """Places between the lowest and the highest logit that are looked at."""
-    hidden: int = 1000
+    hidden: Size = 1000
     """Units between the positions and a class's logit."""
-    dropout: float = 0.5
+    dropout: DropoutRate = 0.5
     """Share of the ResNetLike's values that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("inner", "hidden"):
-            require_positive(field, getattr(self, field))
-        for field in ("stream_blocks", "concat_blocks"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "an integer >= 0")
-        require(self.positions >= 2, "positions", self.positions, "an integer >= 2")
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "TimeDistributedSort":
         """Return the model with freshly drawn weights."""

@@ -18,8 +18,8 @@ from reeltag.layers.experts import OutputLayer
 from reeltag.layers.frame_attention import AttentionPool, masked_attention
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.rotary import rotated
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import Count, DropoutRate, Positive, Size
 
 SOURCE = (
     "ours, after arXiv:1706.03762; rotary positions arXiv:2104.09864; gated MLP arXiv:2002.05202"
@@ -35,25 +35,20 @@ RECIPE = {
 class Config(ModelConfig):
     """A pre-norm transformer with rotary positions."""
 
-    num_layers: int = 4
+    num_layers: Count = 4
     """Layers of attention and MLP."""
-    size: int = 512
+    size: Size = 512
     """Features of a frame between the layers."""
-    heads: int = 8
+    heads: Positive = 8
     """Heads of the attention, which share `size`."""
-    hidden: int = 1344
+    hidden: Size = 1344
     """Units of the gated MLP."""
-    dropout: float = 0.1
+    dropout: DropoutRate = 0.1
     """Share of what a layer adds, and of the pooled features, that is dropped in training."""
 
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        for field in ("num_layers", "size", "heads", "hidden"):
-            require_positive(field, getattr(self, field))
+    def check(self) -> None:
         pairs = self.size % (2 * self.heads) == 0
-        require(pairs, "size", self.size, f"a multiple of twice the heads, {2 * self.heads}")
-        require_fraction("dropout", self.dropout)
+        self.check_field("size", pairs, f"a multiple of twice the heads, {2 * self.heads}")
 
     def build(self) -> "Transformer":
         """Return the model with freshly drawn weights."""

@@ -10,8 +10,10 @@ Shape letters: B videos, T frames (padded), K words.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from reeltag.layers.dropout import Dropout
@@ -19,8 +21,8 @@ from reeltag.layers.kernels.dispatch import faster
 from reeltag.layers.kernels.power_counts import LARGEST, SMALLEST, PowerCounts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.resnet import ResNetLike
-from reeltag.models._checks import require, require_fraction, require_input, require_positive
 from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._fields import DropoutRate, Size
 from reeltag.models.resnet_like import RECIPE as RECIPE
 
 SOURCE = "twoleggedeye/youtube8m sequence_models/models.py, VLADBoW; slides, row 8"
@@ -32,23 +34,14 @@ LEAST_POWER, MOST_POWER = 1.0, 8.0
 class Config(ModelConfig):
     """1000 words a stream."""
 
-    num_words: int = 1000
+    num_words: Size = 1000
     """Words of each stream; the authors have 1000 and 4096."""
-    power: float = 3.0
+    power: Annotated[float, Ge(LEAST_POWER), Le(MOST_POWER)] = 3.0
     """The learned power at the start, from 1 to 8."""
-    inner: int = 1024
+    inner: Size = 1024
     """Units of ResNetLike's towers."""
-    dropout: float = 0.4
+    dropout: DropoutRate = 0.4
     """Share of the counts, and of ResNetLike's values, that are dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        require_input(self.num_classes, self.dims)
-        require_positive("num_words", self.num_words)
-        require_positive("inner", self.inner)
-        fits = LEAST_POWER <= self.power <= MOST_POWER
-        require(fits, "power", self.power, f"a number in [{LEAST_POWER:g}, {MOST_POWER:g}]")
-        require_fraction("dropout", self.dropout)
 
     def build(self) -> "VladBow":
         """Return the model with freshly drawn weights."""

@@ -1,17 +1,16 @@
 """What a study of sizes varies: which fields of a model and its recipe, in which range.
 
 A field is called as its flag of `reeltag train` is: `model.inner`, `learning_rate`, `loss.kind`.
-Where nothing else is said, a family's fields and the recipe are searched by these rules:
+A family's Config marks what is searched unless something else is asked for:
 
-    whole numbers >= 16 (units, clusters, words)        a quarter, half, once, twice
-    tuples of these (one a layer, or one a stream)      all of them by the same factors
-    small counts (layers, blocks, rounds, experts)      from one less (at least 1) to two more
-    dropout                                             0 to 0.7
-    learning_rate                                       a tenth to ten times, logarithmically
+    Size, Sizes >= 16 (units, clusters, words)          a quarter, half, once, twice; a tuple as one
+    Count (layers, blocks, rounds, experts)             from one less (at least 1) to two more
+    DropoutRate                                         0 to 0.7
+    learning_rate of the recipe                         a tenth to ten times, logarithmically
 
-What must divide something (groups, heads, reduction), what only says how a thing is computed, and
-what changes the data or their number of classes stays as it is; so do seeds and penalties. Any
-field can be named all the same, with a range or a choice of its own.
+What must divide something (groups, heads, reduction), what only says how a thing is computed,
+seeds and penalties stay as they are. Any field can be named all the same, with a range or a choice
+of its own.
 """
 
 import dataclasses
@@ -19,18 +18,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_origin, get_type_hints
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import from_json
-from reeltag.models import ModelConfig
+from reeltag.models import ModelConfig, Search
 from reeltag.training.config import Recipe
 
 Value = bool | int | float | str
-COUNTS = {"stream_blocks", "concat_blocks", "num_layers", "layers", "num_rounds", "num_experts"}
-COUNTS |= {"num_members", "cycles", "combinations", "gru_layers", "halvings"}
-FIXED = {"num_classes", "dims", "positions", "divisor", "reduction", "gru_reduction", "gru_chunk"}
-FIXED |= {"gate_rank", "features_seed", "groups", "heads", "streams"}
 MOST_DROPOUT = 0.7
 SMALLEST_SIZE = 16
 _RANGE = re.compile(r"([^:,\[\]]+):([^:,\[\]]+?)(:log)?")
@@ -84,10 +79,11 @@ def places(model: ModelConfig) -> dict[str, Place]:
 def derived(model: ModelConfig, recipe: Recipe) -> dict[str, Dimension]:
     """Return what is searched where nothing is said, by the rules of this module."""
     space: dict[str, Dimension] = {}
-    for field in dataclasses.fields(model):
-        found = _of_field(field.name, getattr(model, field.name))
-        if found is not None:
-            space[f"model.{field.name}"] = found
+    for name, hint in get_type_hints(type(model), include_extras=True).items():
+        for mark in getattr(hint, "__metadata__", ()):
+            found = _searched(mark, getattr(model, name)) if isinstance(mark, Search) else None
+            if found is not None:
+                space[f"model.{name}"] = found
     rate = recipe.optim.learning_rate
     space["learning_rate"] = Range(low=rate / 10, high=rate * 10, log=True)
     return space
@@ -170,19 +166,18 @@ def flags(model: ModelConfig, values: Mapping[str, Value]) -> list[str]:
     return words
 
 
-def _of_field(name: str, value: object) -> Dimension | None:
-    if name in FIXED or isinstance(value, bool):
-        return None
-    if isinstance(value, int) and name in COUNTS:
-        return Range(low=max(1, value - 1), high=value + 2, whole=True)
-    if isinstance(value, int) and value >= SMALLEST_SIZE:
-        return Choice(tuple(factor(value) for factor in _FACTORS))
-    if isinstance(value, float) and "dropout" in name:
+def _searched(mark: Search, value: Any) -> Dimension | None:  # noqa: ANN401  (of the field)
+    """Return the dimension of a marked field, given its value; None where it is too small."""
+    if mark is Search.DROPOUT:
         return Range(low=0.0, high=MOST_DROPOUT)
-    sizes = isinstance(value, tuple) and value and all(_is_size(item) for item in value)
-    if isinstance(value, tuple) and sizes:
+    if mark is Search.STEPS:
+        return Range(low=max(1, value - 1), high=value + 2, whole=True)
+    sizes = value if isinstance(value, tuple) else (value,)
+    if not sizes or min(sizes) < SMALLEST_SIZE:
+        return None
+    if isinstance(value, tuple):
         return Choice(tuple([factor(item) for item in value] for factor in _FACTORS))
-    return None
+    return Choice(tuple(factor(value) for factor in _FACTORS))
 
 
 _FACTORS: tuple[Callable[[int], int], ...] = (
@@ -193,18 +188,12 @@ _FACTORS: tuple[Callable[[int], int], ...] = (
 )
 
 
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= SMALLEST_SIZE
-
-
 def _fields(kind: Any) -> Iterator[tuple[str, Place]]:  # noqa: ANN401  (a dataclass)
     """Yield flags and the fields that they stand for, down to those that are no dataclasses."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints, extras = get_type_hints(kind), get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
-        hint, unnamed = hints[field.name], False
-        if get_origin(hint) is Annotated:
-            unnamed = any(getattr(of, "name", None) == "" for of in hint.__metadata__)
-            hint = get_args(hint)[0]
+        hint, marks = hints[field.name], getattr(extras[field.name], "__metadata__", ())
+        unnamed = any(getattr(mark, "name", None) == "" for mark in marks)
         if not dataclasses.is_dataclass(hint):
             yield field.name, Place((field.name,), hint)
             continue

@@ -156,7 +156,9 @@ def config_is_frozen_and_checked(family: Family, rng: torch.Generator) -> None:
         family.tiny.num_classes = 3  # type: ignore[misc]
     with pytest.raises(ConfigError, match="num_classes is 0; allowed: an integer >= 1"):
         replace(family.tiny, num_classes=0)
-    with pytest.raises(ConfigError, match=r"dims is \(\); allowed: one width >= 1"):
+    with pytest.raises(
+        ConfigError, match=r"dims is \(\); allowed: one or more, each an integer >= 1"
+    ):
         replace(family.tiny, dims=())
 
 

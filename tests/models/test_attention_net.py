@@ -64,14 +64,21 @@ def test_dropout_in_the_rounds_is_for_training_only(rng: torch.Generator) -> Non
     assert torch.equal(model.eval()(frames, MASK), model(frames, MASK))
 
 
-@pytest.mark.parametrize("shares", [(0.1,), (0.1, 1.0)])
-def test_round_dropouts_that_do_not_fit_are_refused(shares: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match="round_dropouts is .*; allowed: none, or 2 numbers in"):
-        replace(TINY, round_dropouts=shares)
+@pytest.mark.parametrize(
+    ("dropouts", "words"),
+    [((0.1,), "none, or 2 numbers in"), ((0.1, 1.0), r"values, each a number in \[0, 1\)")],
+)
+def test_round_dropouts_that_do_not_fit_are_refused(
+    dropouts: tuple[float, ...], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"round_dropouts is .*; allowed: {words}"):
+        replace(TINY, round_dropouts=dropouts)
 
 
 def test_other_wrong_sizes_are_refused() -> None:
     with pytest.raises(ConfigError, match="num_rounds is 0; allowed: an integer >= 1"):
         replace(TINY, num_rounds=0)
-    with pytest.raises(ConfigError, match=r"hidden is \(4, 0\); allowed: an integer >= 1 for each"):
+    with pytest.raises(
+        ConfigError, match=r"hidden is \(4, 0\); allowed: one or more, each an integer"
+    ):
         replace(TINY, hidden=(4, 0))

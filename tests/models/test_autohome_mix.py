@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from reeltag.core.errors import ConfigError
 from reeltag.models import autohome_mix
 from reeltag.models.autohome_mix import TINY, VARIANTS
-from tests.models.test_contract import some_batch
+from tests.models.contract import some_batch
 
 
 def test_the_three_nextvlads_have_the_sizes_of_the_papers_table() -> None:
@@ -62,7 +62,7 @@ def test_scalars_do_not_look_at_the_video(rng: torch.Generator) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"num_clusters": ()}, r"num_clusters is \(\); allowed: one number or more"),
+        ({"num_clusters": ()}, r"num_clusters is \(\); allowed: one or more, each an integer >= 1"),
         ({"reduction": (2,)}, r"reduction is \(2,\); allowed: 2 numbers"),
         ({"reduction": (2, 3)}, "reduction is 3; allowed: a divisor of hidden"),
         ({"gru_reduction": 3}, "gru_reduction is 3; allowed: a divisor of hidden"),

@@ -1,4 +1,4 @@
-"""Every family keeps the contract of `tests.models.contract`; a new one is tested by being there."""
+"""Every family of the package keeps the contract; a new one is tested by being there."""
 
 from collections.abc import Callable
 

@@ -61,7 +61,7 @@ def test_a_fixed_graph_stays_as_it_was_told(corpus: Path, tmp_path: Path) -> Non
     ("change", "words"),
     [
         ({"label_size": 0}, "label_size is 0"),
-        ({"threshold": -0.1}, "threshold is -0.1; allowed: a number >= 0"),
+        ({"threshold": -0.1}, "threshold is -0.1; allowed: a finite number >= 0"),
         ({"share": float("inf")}, "share is inf; allowed: a finite number >= 0"),
     ],
 )

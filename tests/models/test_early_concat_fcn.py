@@ -55,8 +55,11 @@ def test_sizes() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"hidden": ()}, r"hidden is \(\); allowed: one width >= 1 for each layer"),
-        ({"stream_scales": (1.0, 0.0)}, "stream_scales is .*; allowed: finite numbers > 0"),
+        ({"hidden": ()}, r"hidden is \(\); allowed: one or more, each an integer >= 1"),
+        (
+            {"stream_scales": (1.0, 0.0)},
+            "stream_scales is .*; allowed: values, each a finite number > 0",
+        ),
         ({"input_dropout": 1.0}, r"input_dropout is 1.0; allowed: a number in \[0, 1\)"),
     ],
 )

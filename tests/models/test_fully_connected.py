@@ -132,13 +132,17 @@ def test_the_final_graph_is_nets_and_input_side_by_side(rng: torch.Generator) ->
         (bottleneck.TINY, {"halvings": 6}, "halvings is 6; allowed: .* 2.halvings divides hidden"),
         (bottleneck.TINY, {"halvings": -1}, "halvings is -1"),
         (cyclic_fcn.TINY, {"cycles": 0}, "cycles is 0; allowed: an integer >= 1"),
-        (attentive_fcn.TINY, {"attention": "max"}, "attention is 'max'; allowed: sigmoid, softmax"),
-        (attentive_fcn.TINY, {"residual": "yes"}, "residual is 'yes'; allowed: none, plain, norm"),
+        (attentive_fcn.TINY, {"attention": "max"}, "is 'max'; allowed: 'sigmoid' or 'softmax'"),
+        (attentive_fcn.TINY, {"residual": "yes"}, "is 'yes'; allowed: 'none' or 'plain'"),
         (attentive_fcn.TINY, {"heads": 0}, "heads is 0"),
-        (sub_nets.TINY, {"hidden": ()}, r"hidden is \(\); allowed: one width >= 1"),
+        (
+            sub_nets.TINY,
+            {"hidden": ()},
+            r"hidden is \(\); allowed: one or more, each an integer >= 1",
+        ),
         (sub_nets.TINY, {"other_hidden": (0,)}, r"other_hidden is \(0,\)"),
-        (sub_nets.TINY, {"activation": "tanh"}, "activation is 'tanh'; allowed: swish, relu"),
-        (second_level.TINY, {"divisor": 300}, "divisor is 300; allowed: an integer from 1 to 256"),
+        (sub_nets.TINY, {"activation": "tanh"}, "activation is 'tanh'; allowed: 'swish' or 'relu'"),
+        (second_level.TINY, {"divisor": 300}, r"divisor is 300; allowed: an integer in \[1, 256\]"),
     ],
 )
 def test_what_cannot_be_built_says_so(config: Any, change: dict[str, Any], words: str) -> None:

@@ -11,7 +11,7 @@ import torch
 
 import reeltag
 from reeltag.cli.main import run
-from reeltag.models import Family, _registry, find_family
+from reeltag.models import Family, _registry, families, find_family, list_models
 from tests.models.contract import CHECKS
 
 SOURCE = Path(__file__).parent.parent / "own_model_package"
@@ -50,12 +50,13 @@ def trained(installed: Path, corpus: Path) -> Path:
 def test_own_model_is_listed_with_its_variants(
     installed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["models", "--json"]) == 0
-    families = {of["name"]: of for of in json.loads(capsys.readouterr().out)["families"]}
-    own = families[MODULE]
-    assert [of["name"] for of in own["variants"]] == ["mean_and_max_256", "mean_and_max_1024"]
-    assert own["help"]["hidden"] == "Units of the hidden layer." and len(families) == 35
-    assert reeltag.__version__ and run(["models", "mean_and_max_256"]) == 0
+    variants = ["mean_and_max_1024", "mean_and_max_256"]
+    assert list_models("mean*") == [MODULE, *variants] and len(families()) == 35
+    assert run(["models", MODULE, "--json"]) == 0
+    (own,) = json.loads(capsys.readouterr().out)["families"]
+    assert sorted(of["name"] for of in own["variants"]) == variants
+    assert own["help"]["hidden"] == "Units of the hidden layer."
+    assert run(["models", "mean_and_max_256"]) == 0
     assert "--batch-size 8 --learning-rate 0.01" in " ".join(capsys.readouterr().out.split())
 
 

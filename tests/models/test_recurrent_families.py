@@ -168,7 +168,7 @@ def test_willows_lstm_is_trained_on_150_frames_in_random_order() -> None:
         (lstm, "cells", 0, "an integer >= 1"),
         (gru, "num_layers", 0, "an integer >= 1"),
         (early_concat_lstm, "hidden", 0, "an integer >= 1"),
-        (lstm_bi_attention, "hidden", (8, 0), "an integer >= 1 for each hidden layer"),
+        (lstm_bi_attention, "hidden", (8, 0), "one or more, each an integer >= 1"),
     ],
 )
 def test_a_wrong_field_is_named(family: object, field: str, value: object, allowed: str) -> None:

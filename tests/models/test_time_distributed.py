@@ -115,7 +115,9 @@ def test_the_authors_sizes_have_as_many_parameters_as_the_table_gives() -> None:
 
 
 def test_wrong_sizes_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"channels is \(\); allowed: an integer >= 1 for each"):
+    with pytest.raises(
+        ConfigError, match=r"channels is \(\); allowed: one or more, each an integer >= 1"
+    ):
         replace(time_distributed_conv.TINY, channels=())
     with pytest.raises(ConfigError, match=r"other_channels is \(4, 0\); allowed"):
         replace(time_distributed_conv.TINY, other_channels=(4, 0))

@@ -1,0 +1,32 @@
+"""Kinds of fields of a Config: what a value may be, and how a study of sizes searches it.
+
+A family writes `hidden: Size = 1024`; the bounds are checked when a Config is made, and
+`reeltag tune` searches what is marked here, so that no list elsewhere names a field.
+"""
+
+from enum import Enum
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+
+
+class Search(Enum):
+    """How a field is searched where nothing else is asked for; a field without it is not."""
+
+    SCALE = "a quarter, half, once, twice; of a tuple all items by the same factor"
+    STEPS = "from one less, at least 1, to two more"
+    DROPOUT = "0 to 0.7"
+
+
+Positive = Annotated[int, Ge(1)]  # what must divide something, or says how a thing is computed
+NotNegative = Annotated[int, Ge(0)]
+Size = Annotated[int, Ge(1), Search.SCALE]  # units, clusters, words
+EvenSize = Annotated[int, Ge(2), MultipleOf(2), Search.SCALE]
+Sizes = Annotated[tuple[Positive, ...], MinLen(1), Search.SCALE]  # one per layer or stream
+Widths = Annotated[tuple[Positive, ...], MinLen(1)]
+Count = Annotated[int, Ge(1), Search.STEPS]  # layers, rounds, experts
+CountOrZero = Annotated[int, Ge(0), Search.STEPS]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+DropoutRate = Annotated[float, Ge(0), Lt(1), Search.DROPOUT]
+Part = Annotated[float, Gt(0), Le(1)]
+Penalty = Annotated[float, Ge(0)]  # weight of a penalty, in nats
