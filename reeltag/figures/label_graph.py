@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
-from reeltag.figures.graph_layout import place_boxes
+from reeltag.figures.box_layout import place_boxes
 from reeltag.labels.correlation import Correlation
 
 FORMATS = (".svg", ".png", ".pdf")

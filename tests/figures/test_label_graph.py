@@ -1,4 +1,4 @@
-"""The picture of labels: nothing lies on anything else, and the most frequent are there."""
+"""The picture of labels: boxes do not overlap, and the most frequent classes are shown."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import SparseRows
-from reeltag.figures import graph_layout, label_graph
-from reeltag.figures.graph_layout import place_boxes
+from reeltag.figures import box_layout, label_graph
+from reeltag.figures.box_layout import place_boxes
 from reeltag.figures.label_graph import Drawn, draw_label_graph
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation
@@ -35,7 +35,7 @@ def star(leaves: int) -> NDArray[np.int64]:
     ],
     ids=["star", "clique", "parts", "random"],
 )
-def test_no_box_lies_on_another(edges: NDArray[np.int64]) -> None:
+def test_boxes_do_not_overlap_and_are_reproducible(edges: NDArray[np.int64]) -> None:
     draw = np.random.default_rng(0)
     sizes = draw.uniform((0.3, 0.2), (1.6, 0.5), (edges.max() + 1, 2))
     centres = place_boxes(sizes, edges, gap=0.5, margin=0.1)
@@ -43,13 +43,13 @@ def test_no_box_lies_on_another(edges: NDArray[np.int64]) -> None:
     np.testing.assert_array_equal(centres, place_boxes(sizes, edges, gap=0.5, margin=0.1))
 
 
-def test_boxes_in_the_same_place_are_parted() -> None:
+def test_boxes_in_the_same_place_are_separated() -> None:
     sizes, edges = np.full((3, 2), 0.5), np.array([[0, 1], [1, 2]])
-    centres = graph_layout._apart(np.zeros((3, 2)), sizes, edges, 0.1)
+    centres = box_layout._apart(np.zeros((3, 2)), sizes, edges, 0.1)
     assert overlapping(centres, sizes, 0.1) == 0
 
 
-def test_joined_boxes_are_nearer_than_others() -> None:
+def test_joined_boxes_are_closer_than_others() -> None:
     edges = np.array([[i, i + 1] for i in range(11)])  # a chain
     centres = place_boxes(np.full((12, 2), 0.3), edges, gap=0.5, margin=0.1)
     distance = np.hypot(*(centres[:, None] - centres).transpose(2, 0, 1))
@@ -57,11 +57,11 @@ def test_joined_boxes_are_nearer_than_others() -> None:
     assert neighbours.max() < 0.5 * distance[0, 11] and neighbours.max() < 2 * np.median(distance)
 
 
-def test_no_box_hides_an_edge_that_can_pass_by() -> None:
+def test_boxes_make_way_for_edges() -> None:
     sizes = np.array([[0.4, 0.3]] * 3)
     centres = np.array([[0.0, 0.0], [4.0, 0.0], [2.0, 0.1]])  # the third on the way
     edges = np.array([[0, 1]])
-    start, end, other = graph_layout._apart(centres, sizes, edges, 0.1)
+    start, end, other = box_layout._apart(centres, sizes, edges, 0.1)
     along = (end - start) / np.hypot(*(end - start))
     off = other - start
     assert abs(along[0] * off[1] - along[1] * off[0]) > 0.15
@@ -84,7 +84,7 @@ NAMES = (
 VIDEOS = [[0]] * 20 + [[0, 1]] * 12 + [[0, 1, 2]] * 6 + [[3]] * 9 + [[3, 4]] * 5 + [[5]] * 30
 
 
-def test_a_picture_is_svg_and_the_same_every_time(tmp_path: Path) -> None:
+def test_label_graph_is_reproducible_svg(tmp_path: Path) -> None:
     correlation = correlated(VIDEOS, NAMES)
     drawn = draw_label_graph(correlation, tmp_path / "a.svg")
     # car -> vehicle, BMW -> both, long -> game; Z stands alone and is left out
@@ -96,7 +96,7 @@ def test_a_picture_is_svg_and_the_same_every_time(tmp_path: Path) -> None:
     assert (tmp_path / "b.svg").read_text() == text
 
 
-def test_the_most_frequent_classes_are_shown() -> None:
+def test_label_graph_shows_the_most_frequent_classes() -> None:
     correlation = correlated(VIDEOS, NAMES)
     chosen = label_graph._chosen(correlation, 0.5, 1, 2, None)
     assert chosen.names == ("Vehicle", "Car") and chosen.edges_m2.tolist() == [[1, 0]]
@@ -106,19 +106,19 @@ def test_the_most_frequent_classes_are_shown() -> None:
     assert label_graph._chosen(correlation, 0.5, 1, 9, among).edges_m2.tolist() == [[1, 0], [3, 2]]
 
 
-def test_a_class_that_implies_more_than_fit_is_shown_with_some() -> None:
+def test_label_graph_limit_cuts_the_edges_of_one_class() -> None:
     correlation = correlated([[0, 1, 2, 3, 4]] * 3, NAMES)
     chosen = label_graph._chosen(correlation, 0.5, 1, 3, None)
     assert len(chosen.names) <= 3 and len(chosen.edges_m2) > 0
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.pdf", "A.SVG"])
-def test_other_formats_by_their_ending(name: str, tmp_path: Path) -> None:
+def test_label_graph_format_follows_the_suffix(name: str, tmp_path: Path) -> None:
     draw_label_graph(correlated(VIDEOS, NAMES), tmp_path / name, tau=1.0)
     assert (tmp_path / name).stat().st_size > 1000
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
+def test_label_graph_errors_name_the_argument(tmp_path: Path) -> None:
     correlation = correlated(VIDEOS, NAMES)
     with pytest.raises(ConfigError, match=r"picture: must end in \.svg, .*got 'a\.jpg'"):
         draw_label_graph(correlation, tmp_path / "a.jpg")
