@@ -21,8 +21,8 @@ from reeltag.data.index import open_index
 from reeltag.data.items import VideoSet, videos
 from reeltag.data.origin import count_kinds, refuse_augmented
 from reeltag.data.splits import Split, Splits
-from reeltag.figures.augmentation import label_counts
-from reeltag.figures.tsne import cloud_of, fullest_classes, map_of, named_classes, tsne_map
+from reeltag.figures.label_counts import draw_label_counts
+from reeltag.figures.tsne import draw_map, fit_map, fullest_classes, named_classes, sample_classes
 
 SMALL = YT8M_VIDEOS // 10  # videos; below, the published pivot over-samples nearly everything
 
@@ -129,10 +129,10 @@ class Augment:
             writer.writerow(("index", "name", "before", "after"))
             rows = zip(names.names, plan.counts.tolist(), after.tolist(), strict=True)
             writer.writerows((number, *row) for number, row in enumerate(rows))
-        pictures = {"label_counts.svg": label_counts(plan.counts, after, plan.config.number)}
+        pictures = {"label_counts.svg": draw_label_counts(plan.counts, after, plan.config.number)}
         if shown:
-            cloud = cloud_of(items, plan.counts, shown, names, columns, self.seed)
-            pictures["tsne.svg"] = tsne_map(cloud, map_of(cloud, self.seed))
+            cloud = sample_classes(items, plan.counts, shown, names, columns, self.seed)
+            pictures["tsne.svg"] = draw_map(cloud, fit_map(cloud, self.seed))
         for name, drawn in pictures.items():
             with whole_file(out / name) as part:
                 part.write_text(drawn)

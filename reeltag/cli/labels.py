@@ -17,7 +17,7 @@ from reeltag.data.index import open_index
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records, select
 from reeltag.data.splits import Split, Splits
-from reeltag.figures.label_graph import FORMATS, draw_label_graph
+from reeltag.figures.implication_graph import FORMATS, draw_implications
 from reeltag.labels.correlation import Correlation, Implication, check_tau
 
 
@@ -73,7 +73,7 @@ class Labels:
         if self.out is not None:
             correlation.save(self.out)
         if self.picture is not None:
-            draw_label_graph(
+            draw_implications(
                 correlation,
                 self.picture,
                 tau=self.tau,

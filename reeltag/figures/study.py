@@ -1,4 +1,4 @@
-"""The picture of a study: what came of each trial, and which fields mattered."""
+"""The trials of a study and the importance of its fields, as one picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ STYLE: dict[Any, Any] = {
 }
 INK, BLUE, GREY, RED = "#1b2733", "#2f7fb5", "#8b97a3", "#b5482f"
 SHOWN = 12  # fields
-ROWS = 6  # fewer fields leave room below rather than fill it with thick bars
+ROWS = 6  # of the axes: fewer fields leave room below
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dot:
-    """A trial: its number, what validation said (None: nothing), and how it ended."""
+    """A trial: its number, its validation metric (None: not measured), and its state."""
 
     number: int
     value: float | None
@@ -52,14 +52,14 @@ class Dot:
 def draw_study(
     dots: Sequence[Dot], importance: Mapping[str, float], path: Path, *, metric: str, title: str
 ) -> None:
-    """Draw the history of a study, and beside it the importance of its fields, as SVG.
+    """Draw the history of a study and the importance of its fields, as SVG.
 
     Args:
         dots: the trials by number, at least one.
-        importance: share of the variation that each field explains, the largest first; may be
+        importance: fraction of the variation that each field explains, the largest first; may be
             empty.
-        path: of the .svg; one that is there is replaced, whole or not at all.
-        metric: what the values are.
+        path: the .svg, which is replaced whole or not at all.
+        metric: name of the values.
         title: above the history.
 
     Raises:
@@ -102,19 +102,19 @@ def _draw_history(axes: Axes, dots: Sequence[Dot], metric: str, title: str) -> N
 
 
 def _draw_importance(axes: Axes, importance: Mapping[str, float]) -> None:
-    axes.set_title("What mattered")
+    axes.set_title("Importance of fields")
     axes.tick_params(length=0)
     if not importance:
         axes.set_axis_off()
         axes.text(0, 0.9, "two different trials are needed", color=GREY, transform=axes.transAxes)
         return
-    names, shares = list(importance)[::-1], list(importance.values())[::-1]
-    axes.barh(names, shares, 0.62, color=BLUE, alpha=0.75)
-    for at, share in enumerate(shares):
-        axes.annotate(f"{share:.0%}", (share, at), (4, 0), textcoords="offset points",
+    names, values = list(importance)[::-1], list(importance.values())[::-1]
+    axes.barh(names, values, 0.62, color=BLUE, alpha=0.75)
+    for at, value in enumerate(values):
+        axes.annotate(f"{value:.0%}", (value, at), (4, 0), textcoords="offset points",
                       va="center", color=INK, fontsize=8.5)  # fmt: skip
-    axes.set_xlim(0, 1.15 * max(max(shares), 1e-9))
+    axes.set_xlim(0, 1.15 * max(max(values), 1e-9))
     axes.set_ylim(len(names) - 0.5 - max(len(names), ROWS), len(names) - 0.5)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    axes.set_xlabel("share of the variation explained")
+    axes.set_xlabel("fraction of the variation explained")

@@ -1,7 +1,7 @@
-"""A map of some classes by t-SNE, with what was made around their videos: Axon AI 2018, Fig. 1.
+"""A t-SNE map of some classes with their augmented samples, as in Axon AI 2018, Fig. 1.
 
-Their figure shows videos that have one label alone. Here a class is shown by the videos whose
-rarest label it is: those among which neighbours are looked for.
+Their figure shows videos with one label alone. Here a class is shown by the videos whose rarest
+label it is: those whose neighbours are searched.
 
 Shape letters: N samples on the map, D values of a vector.
 """
@@ -23,23 +23,23 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.origin import Kind, origin_of
-from reeltag.figures.drawing import GRID, INK, PAPER, figure, to_svg_file
+from reeltag.figures.svg import GRID, INK, PAPER, figure, to_svg_file
 
 KINDS: tuple[Kind, ...] = ("original", "interpolated", "extrapolated", "noisy")
 MARKS: dict[Kind, str] = {"original": "o", "interpolated": "^", "extrapolated": "x", "noisy": "+"}
 HUES = ("#2563b8", "#c2570c", "#3f8f29", "#8a3fa0", "#b8901e", "#0f8b8d", "#c2306b", "#6b6b6b")
-SHOWN = 150  # samples of a class and kind; 8 classes then take a minute
+SHOWN = 150  # samples per class and kind; 8 classes then take a minute
 PERPLEXITY = 30.0
 
 
 @dataclass(frozen=True, eq=False)
-class Cloud:
-    """N samples to be drawn on a map.
+class MapSamples:
+    """N samples of a map.
 
     Attributes:
         vectors: (N, D) features.
-        classes: (N,) place in `names` of the class of each.
-        kinds: (N,) place in `KINDS` of how each was made.
+        classes: (N,) position in `names` of the class of each.
+        kinds: (N,) position in `KINDS` of the origin of each.
         names: of the classes.
     """
 
@@ -50,10 +50,10 @@ class Cloud:
 
 
 def named_classes(words: Sequence[str], names: ClassList) -> list[int]:
-    """Return the classes that are given by number or by name, without regard to case.
+    """Return the classes of these numbers or names; case is ignored.
 
     Raises:
-        ConfigError: there is no such class, or there are more than can be told apart.
+        ConfigError: there is no such class, or there are more than 8.
     """
     numbers = {name.casefold(): number for number, name in reversed(list(enumerate(names.names)))}
     found = []
@@ -67,7 +67,7 @@ def named_classes(words: Sequence[str], names: ClassList) -> list[int]:
             )
         found.append(number)
     if not 1 <= len(set(found)) <= len(HUES):
-        what = f"1 to {len(HUES)} classes can be told apart, got {len(set(found))}"
+        what = f"must be 1 to {len(HUES)} classes, got {len(set(found))}"
         raise ConfigError(what, where="tsne")
     return list(dict.fromkeys(found))
 
@@ -81,23 +81,23 @@ def fullest_classes(plan: Plan) -> list[int]:
     return found
 
 
-def cloud_of(
+def sample_classes(
     items: VideoSet,
     counts: NDArray[np.int64],
     classes: Sequence[int],
     names: ClassList,
     columns: slice,
     seed: int = 0,
-) -> Cloud:
-    """Return up to 150 videos of each class, and as many of each kind that was made around them.
+) -> MapSamples:
+    """Return up to 150 videos of each class, and as many augmented samples of each kind.
 
     Args:
         items: the augmented split.
-        counts: (C,) videos of each class before; they decide which label is the rarest.
-        classes: that are shown.
+        counts: (C,) videos of each class before augmentation, for the rarest label of a sample.
+        classes: to show.
         names: of all classes.
-        columns: where the stream that neighbours were looked for in stands along D.
-        seed: of the choice.
+        columns: those of D of the stream in which neighbours were searched.
+        seed: random seed of the choice.
 
     Raises:
         ConfigError: a class is the rarest label of no video, or there are fewer than 4 samples.
@@ -111,8 +111,8 @@ def cloud_of(
         if not len(members):
             often = np.argsort(-np.bincount(decision[decision >= 0]), kind="stable")[:8].tolist()
             raise ConfigError(
-                f"{names.names[number]!r} is the rarest label of no video, so nothing was made "
-                "for it and nothing can be shown",
+                f"{names.names[number]!r} is the rarest label of no video, so it has no "
+                "augmented samples",
                 where="tsne",
                 hint="Classes with many: " + ", ".join(names.names[best] for best in often),
             )
@@ -125,7 +125,7 @@ def cloud_of(
     order = np.argsort(chosen, kind="stable")
     with FrameReader(items) as reader:
         vectors = read_vectors(reader, items, np.array(chosen)[order])[:, columns]
-    return Cloud(
+    return MapSamples(
         vectors=vectors,
         classes=np.array(places)[order],
         kinds=np.array(kinds)[order],
@@ -136,7 +136,7 @@ def cloud_of(
 def _chosen(
     members: NDArray[np.int64], ids: list[str], rng: np.random.Generator
 ) -> list[tuple[int, Kind]]:
-    """Return which samples of a class are shown, and how each was made."""
+    """Return the samples of a class that are shown, and the kind of each."""
     origins = [origin_of(name) for name in ids]
     shown = set[str]()
     taken = list[tuple[int, Kind]]()
@@ -153,26 +153,26 @@ def _chosen(
     return taken
 
 
-def map_of(cloud: Cloud, seed: int = 0) -> NDArray[np.float32]:
-    """Return (N, 2) where t-SNE puts the samples on a plane; N >= 4."""
-    perplexity = min(PERPLEXITY, (len(cloud.vectors) - 1) / 3)
-    plane: NDArray[np.float32] = TSNE(
+def fit_map(samples: MapSamples, seed: int = 0) -> NDArray[np.float32]:
+    """Return the positions (N, 2) of the samples by t-SNE; N >= 4."""
+    perplexity = min(PERPLEXITY, (len(samples.vectors) - 1) / 3)
+    positions: NDArray[np.float32] = TSNE(
         perplexity=perplexity, init="pca", random_state=seed % 2**32
-    ).fit_transform(cloud.vectors)
-    return plane
+    ).fit_transform(samples.vectors)
+    return positions
 
 
-def tsne_map(cloud: Cloud, plane: NDArray[np.float32]) -> str:
-    """Draw samples on a plane (N, 2): colour tells the class, shape how each was made."""
+def draw_map(samples: MapSamples, positions: NDArray[np.float32]) -> str:
+    """Draw samples at their positions (N, 2); colour marks the class, shape the kind."""
     with figure(8.6, 6.2) as drawn:
         axes = drawn.add_subplot()
         for kind, name in reversed(list(enumerate(KINDS))):  # the videos themselves on top
-            here = cloud.kinds == kind
-            colours = [HUES[place % len(HUES)] for place in cloud.classes[here].tolist()]
+            here = samples.kinds == kind
+            colours = [HUES[place % len(HUES)] for place in samples.classes[here].tolist()]
             thin = MARKS[name] in "x+"
             axes.scatter(
-                plane[here, 0],
-                plane[here, 1],
+                positions[here, 0],
+                positions[here, 1],
                 s=26 if name == "original" else 17,
                 marker=MARKS[name],
                 c=colours,
@@ -183,19 +183,19 @@ def tsne_map(cloud: Cloud, plane: NDArray[np.float32]) -> str:
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(visible=True, color=GRID)
-        _legend(axes, cloud)
-        axes.set_title("t-SNE of the features: videos, and what was made around them")
+        _legend(axes, samples)
+        axes.set_title("t-SNE of the features: videos and augmented samples")
         return to_svg_file(drawn, "tsne", "t-SNE map of samples by class and origin")
 
 
-def _legend(axes: Axes, cloud: Cloud) -> None:
-    """Say what colours and shapes mean, with numbers, to the right of the map."""
+def _legend(axes: Axes, samples: MapSamples) -> None:
+    """Explain colours and shapes, with numbers, to the right of the map."""
     entries = []
-    for place, name in enumerate(cloud.names):
+    for place, name in enumerate(samples.names):
         shown = name if len(name) <= 26 else f"{name[:25]}…"
         entries.append(_entry("o", HUES[place % len(HUES)], shown))
     for kind, name in enumerate(KINDS):
-        number = int((cloud.kinds == kind).sum())
+        number = int((samples.kinds == kind).sum())
         if number:
             entries.append(_entry(MARKS[name], INK, f"{name} ({number:,})"))
     axes.legend(handles=entries, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.4)

@@ -13,7 +13,7 @@ from reeltag.core.files import whole_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.synth.about import read_marker
-from reeltag.figures.drawing import LIGHT
+from reeltag.figures.svg import LIGHT
 from reeltag.report.evaluated import EvaluatedFile, evaluate_file, read_segments, read_videos
 from reeltag.report.examples import choose, timelines
 from reeltag.report.facts import TrainingLabels, read_training_labels

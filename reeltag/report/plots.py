@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from reeltag.figures.drawing import INK, LINES, MUTED, PAPER, figure, log_axis, plain, to_svg
+from reeltag.figures.svg import INK, LINES, MUTED, PAPER, figure, log_axis, plain, to_svg
 from reeltag.report.examples import ClassTrace, Timeline
 from reeltag.report.facts import Reliability
 from reeltag.report.results import MetricValue

@@ -1,4 +1,4 @@
-"""The picture of a study: there for any mix of trials, the same for the same study."""
+"""The picture of a study: drawn for any mix of trials, reproducible."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ DOTS = [
 ]
 
 
-def test_the_same_study_gives_the_same_picture(tmp_path: Path) -> None:
+def test_study_picture_is_reproducible(tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg"):
-        shares = {"model.inner": 0.75, "learning_rate": 0.25}
-        draw_study(DOTS, shares, tmp_path / name, metric="GAP@20", title="5 trials")
+        importance = {"model.inner": 0.75, "learning_rate": 0.25}
+        draw_study(DOTS, importance, tmp_path / name, metric="GAP@20", title="5 trials")
     text = (tmp_path / "a.svg").read_text()
     assert text == (tmp_path / "b.svg").read_text() and "<svg" in text
 
 
-def test_it_can_be_drawn_before_anything_came_to_an_end(tmp_path: Path) -> None:
+def test_study_is_drawn_before_a_trial_is_complete(tmp_path: Path) -> None:
     for dots in (DOTS[1:2], DOTS[4:], DOTS[:1]):
         draw_study(dots, {}, tmp_path / "c.svg", metric="GAP@20", title="1 trial")
         assert "<svg" in (tmp_path / "c.svg").read_text()

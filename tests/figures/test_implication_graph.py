@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import SparseRows
-from reeltag.figures import box_layout, label_graph
+from reeltag.figures import box_layout, implication_graph
 from reeltag.figures.box_layout import place_boxes
-from reeltag.figures.label_graph import Drawn, draw_label_graph
+from reeltag.figures.implication_graph import GraphSize, draw_implications
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation
 
@@ -86,44 +86,47 @@ VIDEOS = [[0]] * 20 + [[0, 1]] * 12 + [[0, 1, 2]] * 6 + [[3]] * 9 + [[3, 4]] * 5
 
 def test_label_graph_is_reproducible_svg(tmp_path: Path) -> None:
     correlation = correlated(VIDEOS, NAMES)
-    drawn = draw_label_graph(correlation, tmp_path / "a.svg")
+    drawn = draw_implications(correlation, tmp_path / "a.svg")
     # car -> vehicle, BMW -> both, long -> game; Z stands alone and is left out
-    assert drawn == Drawn(classes=5, implications=4)
+    assert drawn == GraphSize(classes=5, implications=4)
     text = (tmp_path / "a.svg").read_text()
     root = ElementTree.fromstring(text)
     assert root.tag.endswith("svg")
-    draw_label_graph(correlation, tmp_path / "b.svg")
+    draw_implications(correlation, tmp_path / "b.svg")
     assert (tmp_path / "b.svg").read_text() == text
 
 
 def test_label_graph_shows_the_most_frequent_classes() -> None:
     correlation = correlated(VIDEOS, NAMES)
-    chosen = label_graph._chosen(correlation, 0.5, 1, 2, None)
+    chosen = implication_graph._chosen(correlation, 0.5, 1, 2, None)
     assert chosen.names == ("Vehicle", "Car") and chosen.edges_m2.tolist() == [[1, 0]]
-    assert label_graph._chosen(correlation, 0.5, 1, 3, None).names == NAMES[:3]
-    assert label_graph._chosen(correlation, 0.5, 6, 9, None).names == NAMES[:3]  # 5 videos
+    assert implication_graph._chosen(correlation, 0.5, 1, 3, None).names == NAMES[:3]
+    assert implication_graph._chosen(correlation, 0.5, 6, 9, None).names == NAMES[:3]  # 5 videos
     among = np.array([True, False, True, True, True, True])
-    assert label_graph._chosen(correlation, 0.5, 1, 9, among).edges_m2.tolist() == [[1, 0], [3, 2]]
+    assert implication_graph._chosen(correlation, 0.5, 1, 9, among).edges_m2.tolist() == [
+        [1, 0],
+        [3, 2],
+    ]
 
 
 def test_label_graph_limit_cuts_the_edges_of_one_class() -> None:
     correlation = correlated([[0, 1, 2, 3, 4]] * 3, NAMES)
-    chosen = label_graph._chosen(correlation, 0.5, 1, 3, None)
+    chosen = implication_graph._chosen(correlation, 0.5, 1, 3, None)
     assert len(chosen.names) <= 3 and len(chosen.edges_m2) > 0
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.pdf", "A.SVG"])
 def test_label_graph_format_follows_the_suffix(name: str, tmp_path: Path) -> None:
-    draw_label_graph(correlated(VIDEOS, NAMES), tmp_path / name, tau=1.0)
+    draw_implications(correlated(VIDEOS, NAMES), tmp_path / name, tau=1.0)
     assert (tmp_path / name).stat().st_size > 1000
 
 
 def test_label_graph_errors_name_the_argument(tmp_path: Path) -> None:
     correlation = correlated(VIDEOS, NAMES)
     with pytest.raises(ConfigError, match=r"picture: must end in \.svg, .*got 'a\.jpg'"):
-        draw_label_graph(correlation, tmp_path / "a.jpg")
+        draw_implications(correlation, tmp_path / "a.jpg")
     with pytest.raises(ConfigError, match="tau"):
-        draw_label_graph(correlation, tmp_path / "a.svg", tau=0)
+        draw_implications(correlation, tmp_path / "a.svg", tau=0)
     with pytest.raises(DataError, match="no class implies another .* 1.5"):
-        draw_label_graph(correlation, tmp_path / "a.svg", tau=1.5)
+        draw_implications(correlation, tmp_path / "a.svg", tau=1.5)
     assert not [*tmp_path.iterdir()]

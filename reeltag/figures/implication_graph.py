@@ -38,8 +38,8 @@ WRAP = 18  # characters
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What is to be seen: so many classes and so many implications between them."""
+class GraphSize:
+    """How many classes and implications between them a picture shows."""
 
     classes: int
     implications: int
@@ -47,7 +47,7 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class _Graph:
-    """The n chosen classes, as boxes with words, and the m arrows between them."""
+    """The n chosen classes, as boxes with their names, and the m arrows between them."""
 
     names: tuple[str, ...]
     videos_n: NDArray[np.int64]
@@ -56,7 +56,7 @@ class _Graph:
     probs_m: NDArray[np.float64]
 
 
-def draw_label_graph(
+def draw_implications(
     correlation: Correlation,
     path: Path,
     *,
@@ -64,19 +64,19 @@ def draw_label_graph(
     min_videos: int = 1,
     limit: int = 60,
     among: NDArray[np.bool_] | None = None,
-) -> Drawn:
-    """Draw the implications of at least tau between the classes with most videos.
+) -> GraphSize:
+    """Draw the implications of probability tau or more between the most frequent classes.
 
     Classes that neither imply nor are implied are left out. The same correlation gives the same
     picture, byte by byte.
 
     Args:
         correlation: of the labels.
-        path: .svg, .png or .pdf; one that is there is replaced, whole or not at all.
+        path: .svg, .png or .pdf, which is replaced whole or not at all.
         tau: least probability of an arrow, > 0.
         min_videos: classes with fewer videos are left out.
-        limit: at most so many classes, at least 2.
-        among: (C,) the classes that may stand there; None: all.
+        limit: largest number of classes, at least 2.
+        among: (C,) bool, the classes to choose from; None: all.
 
     Raises:
         ConfigError: the path has another ending, or tau is not > 0.
@@ -89,7 +89,7 @@ def draw_label_graph(
     title = "Which label implies which"
     total = correlation.num_classes if among is None else int(among.sum())
     words = (
-        f"A → B: a share of {tau:g} or more of the videos with A has B too. "
+        f"A → B: a fraction of {tau:g} or more of the videos with A have B too. "
         f"{len(graph.names)} of {total:,} classes, the most frequent; "
         f"{correlation.num_videos:,} videos."
     )
@@ -99,7 +99,7 @@ def draw_label_graph(
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
             kind = path.suffix.lower()
             drawn.savefig(part, format=kind[1:], dpi=200, metadata=metadata.get(kind))
-    return Drawn(len(graph.names), len(graph.probs_m))
+    return GraphSize(len(graph.names), len(graph.probs_m))
 
 
 def _chosen(
@@ -125,7 +125,7 @@ def _chosen(
         )
     rank = np.empty(len(videos), np.int64)
     rank[np.argsort(-videos, kind="stable")] = np.arange(len(videos))
-    worst_m = rank[edges_m2].max(axis=1)  # an arrow is there once the rarer class is
+    worst_m = rank[edges_m2].max(axis=1)  # an arrow is shown once the rarer class is
     order = np.argsort(worst_m, kind="stable")
     new = np.unique(edges_m2[order].reshape(-1), return_index=True)[1] // 2
     classes_at = np.cumsum(np.bincount(new, minlength=len(order)))  # after each arrow
@@ -135,12 +135,12 @@ def _chosen(
     if not shown.any():  # the first class brings more than `limit` with it: its first arrows
         shown = np.isin(np.arange(len(order)), order[fits])
     nodes, numbers = np.unique(edges_m2[shown], return_inverse=True)
-    share = np.log(videos[nodes] / videos[nodes].min())
-    share = share / max(share.max(), 1e-9)
+    size = np.log(videos[nodes] / videos[nodes].min())
+    size = size / max(size.max(), 1e-9)
     return _Graph(
         names=tuple(correlation.names[node] for node in nodes),
         videos_n=videos[nodes],
-        font_n=FONT[0] + (FONT[1] - FONT[0]) * share,
+        font_n=FONT[0] + (FONT[1] - FONT[0]) * size,
         edges_m2=numbers.reshape(-1, 2),
         probs_m=probs_m[shown],
     )
@@ -170,7 +170,7 @@ def _drawn(graph: _Graph, tau: float, title: str, words: str) -> Figure:
     for centre, size, text, font, videos in zip(
         centres_n2, sizes_n2, texts, graph.font_n, graph.videos_n, strict=True
     ):
-        _box(axes, centre, size, text, font, SHADES(_share(videos, graph.videos_n)))
+        _box(axes, centre, size, text, font, SHADES(_position(videos, graph.videos_n)))
     top = height - BORDER
     axes.text(BORDER, top, title, size=15, weight="bold", color=INK, va="top")
     lines = textwrap.fill(words, int((width - 2 * BORDER) / (9 * 0.55 * POINT)))
@@ -180,20 +180,20 @@ def _drawn(graph: _Graph, tau: float, title: str, words: str) -> Figure:
 
 
 def _extent(text: str, size: float) -> tuple[float, float]:
-    """Return width and height in inches of words of one or more lines."""
+    """Return width and height in inches of text of one or more lines."""
     lines = text.splitlines()
     widths = [TextPath((0, 0), line, size=size).get_extents().width for line in lines]
     return max(widths) * POINT, (1.25 * len(lines) - 0.25) * size * POINT
 
 
-def _share(videos: int, of_n: NDArray[np.int64]) -> float:
-    """Return where a number of videos stands between the least and the most, by its logarithm."""
+def _position(videos: int, of_n: NDArray[np.int64]) -> float:
+    """Return the position in [0, 1] of a number of videos from least to most, by its logarithm."""
     least, most = np.log(of_n.min()), np.log(of_n.max())
     return float((np.log(videos) - least) / max(most - least, 1e-9))
 
 
 def _strength(prob: float, tau: float) -> float:
-    """Return where a probability stands between tau and 1."""
+    """Return the position of a probability between tau and 1, in [0, 1]."""
     return float((prob - tau) / (1 - tau)) if tau < 1 else 1.0
 
 
@@ -257,7 +257,7 @@ def _box(
 
 
 def _legend(axes: Axes, graph: _Graph, tau: float) -> None:
-    """Say below the graph what the arrows' widths and the boxes' shades mean."""
+    """Explain below the graph the widths of arrows and the shades of boxes."""
     y, x = BORDER + 0.08, BORDER
     axes.text(x, y, "probability", size=8.5, color=MUTED, va="center")
     x += 0.85
@@ -275,6 +275,6 @@ def _legend(axes: Axes, graph: _Graph, tau: float) -> None:
     for count in dict.fromkeys((least, middle, most)):
         text = f"{count:,}"
         size = np.array(_extent(text, 8.5)) + 2 * PAD
-        shade = SHADES(_share(count, graph.videos_n))
+        shade = SHADES(_position(count, graph.videos_n))
         _box(axes, np.array([x + size[0] / 2, y]), size, text, 8.5, shade)
         x += size[0] + 0.12

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
-LINES = ("#0d0e0f", "#101112", "#131415")  # told apart also by those who see few colours
+LINES = ("#0d0e0f", "#101112", "#131415")  # distinct also for colour-blind readers
 VARIABLES = {
     INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper",
     LINES[0]: "line-1", LINES[1]: "line-2", LINES[2]: "line-3",

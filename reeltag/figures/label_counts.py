@@ -1,15 +1,15 @@
-"""The picture of an augmentation: label counts before and after, as Axon AI 2018, Fig. 2."""
+"""Label counts before and after an augmentation, as in Axon AI 2018, Fig. 2."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.figures.drawing import LINES, MUTED, figure, log_axis, plain, to_svg_file
+from reeltag.figures.svg import LINES, MUTED, figure, log_axis, plain, to_svg_file
 
 
-def label_counts(before: NDArray[np.int64], after: NDArray[np.int64], pivot: float) -> str:
-    """Draw how many videos each label has, before and after, on logarithmic axes.
+def draw_label_counts(before: NDArray[np.int64], after: NDArray[np.int64], pivot: float) -> str:
+    """Draw the number of videos of each label before and after, on logarithmic axes.
 
-    Left: the counts, each falling, over their rank (Fig. 2 of the paper). Right: a dot a label.
+    Left: the counts, sorted, over their rank (Fig. 2 of the paper). Right: a dot per label.
 
     Args:
         before: (C,) videos of each class.
@@ -31,7 +31,7 @@ def label_counts(before: NDArray[np.int64], after: NDArray[np.int64], pivot: flo
         ends = np.array([1, max(before.max(), 2)])
         right.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         near = ends[1] ** 0.8
-        right.annotate("as before", (near, near), (8, -12), textcoords="offset points",
+        right.annotate("unchanged", (near, near), (8, -12), textcoords="offset points",
                        color=MUTED, fontsize=8.5)  # fmt: skip
         if 1 < pivot < before.max():
             right.axvline(pivot, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
