@@ -37,8 +37,8 @@ class Averaging(WeightAveraging):
     def __init__(
         self, share: Callable[[int], float], words: str, first: int = 0, every: int = 1
     ) -> None:
-        super().__init__(use_buffers=True, multi_avg_fn=_moving(share))
-        self.words, self.first, self.every = words, first, every
+        super().__init__(use_buffers=True, multi_avg_fn=self._move)
+        self.share, self.words, self.first, self.every = share, words, first, every
 
     @property
     def has_begun(self) -> bool:
@@ -61,7 +61,7 @@ class Averaging(WeightAveraging):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go where the weights went; a training that is to be longer may have begun too early."""
         assert self._average_model is not None
-        self._average_model.to(pl_module.device)
+        self._average_model.module.to(pl_module.device)  # the count stays: reading it is no wait
         if trainer.global_step < self.first:
             self._average_model.n_averaged.zero_()
 
@@ -79,6 +79,17 @@ class Averaging(WeightAveraging):
         """Leave the average in the place of the weights."""
         if self.has_begun:
             super().on_train_end(trainer, pl_module)
+
+    @torch.no_grad()
+    def _move(self, averages: Sequence[Any], weights: Sequence[Any], count: Tensor | int) -> None:
+        """Move averages towards weights; what does not change stays exact."""
+        assert self._average_model is not None
+        part = self.share(int(self._average_model.n_averaged))
+        for average, weight in zip(averages, weights, strict=True):
+            if average.is_floating_point():
+                average.lerp_(weight, part)
+            else:
+                average.copy_(weight)
 
 
 def averaging_for(optim: Optimisation, num_steps: int, validate_every: int) -> Averaging | None:
@@ -118,18 +129,3 @@ def averaging_for(optim: Optimisation, num_steps: int, validate_every: int) -> A
     pace = "every step" if optim.swa_every == 1 else f"every {optim.swa_every} steps"
     words = f"SWA: mean of {count:,} weights, {pace} from step {first:,} on"
     return Averaging(lambda count: 1 / (count + 1), words, first, optim.swa_every)
-
-
-def _moving(share: Callable[[int], float]) -> Callable[[Sequence[Any], Sequence[Any], Any], None]:
-    """Return the function that moves averages towards weights; what does not change stays exact."""
-
-    @torch.no_grad()
-    def move(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
-        part = share(int(count))
-        for average, weight in zip(averages, weights, strict=True):
-            if average.is_floating_point():
-                average.lerp_(weight, part)
-            else:
-                average.copy_(weight)
-
-    return move

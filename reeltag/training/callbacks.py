@@ -76,7 +76,8 @@ class TrainLog(Callback):
         if step % self.every:
             return
         module = cast(Any, pl_module)
-        own = torch.tensor(module.last_loss, device=module.device)
+        module.check_losses()
+        own = torch.tensor(module.losses.last, device=module.device)
         loss = float(trainer.strategy.reduce(own, reduce_op="mean"))
         if self.file is None:
             return
@@ -196,7 +197,8 @@ class Checkpoint(Callback):
             raise KeyboardInterrupt
 
     def save(self, trainer: Trainer) -> None:
-        """Write the checkpoint now."""
+        """Write the checkpoint now; a loss that is not finite is told instead."""
+        cast(Any, trainer.lightning_module).check_losses()
         if trainer.is_global_zero:
             with whole_file(self.path) as part:
                 trainer.save_checkpoint(part)

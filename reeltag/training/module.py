@@ -16,6 +16,7 @@ from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented
 from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe
+from reeltag.training.loss_check import LossCheck
 from reeltag.training.losses import Objective
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser, make_schedule
 from reeltag.training.relation import relation_of
@@ -51,7 +52,8 @@ class TaggerTraining(LightningModule):
         self.tagger, self.objective, self.recipe = tagger, objective, recipe
         self.num_steps, self.batches, self.metric, self.run = num_steps, batches, metric, run
         self.batches_done = 0  # counted by the Checkpoint callback
-        self.last_loss = float("nan")
+        self.losses = LossCheck()
+        self._scaler: torch.amp.GradScaler | None = None  # of the loss, under fp16
         self.last_logs: dict[str, Tensor] = {}
 
     def train_dataloader(self) -> Any:  # noqa: ANN401  (Lightning takes any iterable)
@@ -70,6 +72,10 @@ class TaggerTraining(LightningModule):
         """Move a batch; pinned buffers do not block."""
         return batch.to(device)
 
+    def on_train_start(self) -> None:
+        """Find the scaler of the loss."""
+        self._scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+
     def on_train_batch_start(self, batch: FrameBatch, batch_idx: int) -> None:
         """Seed the step, so that dropout is the same after a resume."""
         self._seed_step(self.batches_done)
@@ -86,24 +92,40 @@ class TaggerTraining(LightningModule):
             objective.remember(batch.to(self.device), cast(Tagger, self.tagger))
 
     def training_step(self, batch: FrameBatch, batch_idx: int) -> Tensor:
-        """Return the loss of one batch; a loss that is not finite stops the training.
+        """Return the loss of one batch; some steps after one that is not finite training stops.
 
         Raises:
-            TrainingError: names the batch's ids; the weights are still those before it.
+            TrainingError: as `check_losses`, now and then.
         """
         loss, self.last_logs = self.objective(batch, self.tagger)
-        self.last_loss = float(loss.detach())
-        if self.last_loss - self.last_loss != 0:  # nan or inf
-            self.save_last_good_weights()
-            raise TrainingError(
-                f"the loss is {self.last_loss} at step {self.global_step}, batch of "
-                f"{', '.join(batch.ids[:8])}{', ...' if len(batch) > 8 else ''}",
-                where=self.run,
-                hint=f"The weights before this batch are in {self.run / 'last-good.safetensors'}. "
-                "Look at these videos with `reeltag info`, lower --learning-rate, or train "
-                "with --precision fp32.",
-            )
-        return loss
+        self.losses.add(loss, self.global_step, batch.ids)
+        if self.losses.is_due:
+            self.check_losses()
+        if self._scaler is None:
+            return loss
+        # there gradients that are not finite are what keeps Adam from moving
+        return loss * torch.where(self.losses.bad > 0, torch.nan, 1.0)
+
+    def check_losses(self) -> None:
+        """Look at the losses since the last check; waits for the device.
+
+        Raises:
+            TrainingError: one is not finite; names its batch's ids. The weights are still those
+                before it.
+        """
+        bad = self.losses.look()
+        if bad is None:
+            return
+        self.save_last_good_weights()
+        loss = "not finite on another rank" if bad.value is None else bad.value
+        raise TrainingError(
+            f"the loss is {loss} at step {bad.step}, batch of "
+            f"{', '.join(bad.ids[:8])}{', ...' if len(bad.ids) > 8 else ''}",
+            where=self.run,
+            hint=f"The weights before this batch are in {self.run / 'last-good.safetensors'}. "
+            "Look at these videos with `reeltag info`, lower --learning-rate, or train "
+            "with --precision fp32.",
+        )
 
     def save_last_good_weights(self) -> None:
         """Write the present weights as `last-good.safetensors`, on the first rank."""
@@ -154,7 +176,15 @@ class TaggerTraining(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the recipe says: every tensor alone, or all at once."""
+        """Clip as the recipe says: every tensor alone, or all at once.
+
+        Under fp16 gradients are first divided by the scale of the loss, which fused Adam would do
+        in its step, after the clipping. A loss that is not finite keeps Adam from moving.
+        """
+        if self._scaler is not None:
+            self._scaler.unscale_(optimizer)
+        else:
+            cast(Any, optimizer).found_inf = self.losses.bad
         optim = self.recipe.optim
         if optim.clip == "per-tensor":
             clip_per_tensor(self.tagger.parameters(), optim.clip_norm)

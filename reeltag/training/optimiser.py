@@ -66,15 +66,18 @@ def clip_per_tensor(parameters: Iterable[nn.Parameter], max_norm: float) -> Tens
     `torch.nn.utils.clip_grad_norm_`.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = list(torch._foreach_norm(gradients))
-    if gradients[0].device.type == "cpu":  # reading a norm costs nothing: spare those within
-        long = [
-            (gradient, norm)
-            for gradient, norm in zip(gradients, norms, strict=True)
-            if norm > max_norm
-        ]
-        if long:
-            torch._foreach_mul_([g for g, _ in long], [max_norm / norm for _, norm in long])
+    together = hasattr(torch, "_foreach_norm") and hasattr(torch, "_foreach_mul_")
+    if together:  # torch's private way to do it for all tensors at once
+        norms = list(torch._foreach_norm(gradients))
     else:
-        torch._foreach_mul_(gradients, [max_norm / norm.clamp(min=max_norm) for norm in norms])
+        norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+    pairs = list(zip(gradients, norms, strict=True))
+    if gradients[0].device.type == "cpu":  # reading a norm costs nothing: spare those within
+        pairs = [(gradient, norm) for gradient, norm in pairs if norm > max_norm]
+    factors = [max_norm / norm.clamp(min=max_norm) for _, norm in pairs]
+    if together and pairs:
+        torch._foreach_mul_([gradient for gradient, _ in pairs], factors)
+    else:
+        for (gradient, _), factor in zip(pairs, factors, strict=True):
+            gradient.mul_(factor)
     return torch.stack(norms)

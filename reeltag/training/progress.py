@@ -78,7 +78,7 @@ class ProgressLine(Callback):
         self.speed.step(len(batch) * trainer.world_size)
         if not trainer.is_global_zero:
             return
-        words = f"{self.speed.value:,.0f} videos/s  loss {pl_module.last_loss:.3f}"
+        words = f"{self.speed.value:,.0f} videos/s  loss {pl_module.losses.last:.3f}"
         if self.best is not None:
             words += f"  best {self.metric} {self.best:.4f}"
         if self._bar is not None:

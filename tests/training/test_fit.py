@@ -277,19 +277,38 @@ def test_it_stops_when_validation_no_longer_improves(corpus: Path, tmp_path: Pat
     assert result.steps == 8 and result.best_step == 2
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_the_batch(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_loss_that_is_not_finite_stops_and_names_step_and_batch(
+    value: float, corpus: Path, tmp_path: Path
+) -> None:
     seen: list[FrameBatch] = []
 
     def explodes(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
         loss, logs = supervised(batch, model)
         seen.append(batch)
-        return loss * (math.nan if len(seen) == 5 else 1), logs
+        return loss * (value if len(seen) == 5 else 1), logs
 
-    with pytest.raises(TrainingError, match="the loss is nan at step 4, batch of") as caught:
-        train(corpus, tmp_path / "run", logistic.TINY, RECIPE, objective=explodes)
-    assert all(video in str(caught.value) for video in seen[-1].ids)
+    recipe = dataclasses.replace(RECIPE, max_steps=40, validate_every=40, log_every=8)
+    with pytest.raises(TrainingError, match=f"the loss is {value} at step 4, batch of") as caught:
+        train(corpus, tmp_path / "run", logistic.TINY, recipe, objective=explodes)
+    assert all(video in str(caught.value) for video in seen[4].ids)
+    assert len(seen) == 8  # looked at together with those that are logged at step 8
+    train(corpus, tmp_path / "four", logistic.TINY, dataclasses.replace(recipe, max_steps=4))
     good = load_file(tmp_path / "run" / "last-good.safetensors")
-    assert all(value.isfinite().all() for value in good.values())
+    before = last_state(tmp_path / "four")
+    assert all(torch.equal(part, before[f"tagger.{name}"]) for name, part in good.items())
+
+
+def test_loss_that_is_not_finite_at_the_end_is_told(corpus: Path, tmp_path: Path) -> None:
+    def explodes(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, logs = supervised(batch, model)
+        return loss + (math.nan if torch.is_grad_enabled() and next(calls) == 2 else 0.0), logs
+
+    calls = itertools.count()
+    recipe = dataclasses.replace(RECIPE, max_steps=3, validate_every=9, log_every=9)
+    with pytest.raises(TrainingError, match="the loss is nan at step 2, batch of"):
+        train(corpus, tmp_path / "run", logistic.TINY, recipe, objective=explodes)
+    assert not (tmp_path / "run" / "metrics.json").exists()
 
 
 def test_segments_train_on_what_was_rated_alone(corpus: Path, tmp_path: Path) -> None:

@@ -119,3 +119,17 @@ def test_first_adam_step_moves_every_weight_by_the_learning_rate() -> None:
     torch.testing.assert_close(
         weight.detach(), torch.tensor([-0.1, 0.1, -0.1]), rtol=1e-6, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("removed", ["_foreach_norm", "_foreach_mul_"])
+def test_clipping_works_without_torchs_private_operators(
+    removed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for gone in (False, True):
+        if gone:
+            monkeypatch.delattr(torch, removed)
+        weights = [nn.Parameter(torch.zeros(2)) for _ in range(2)]
+        weights[0].grad, weights[1].grad = torch.tensor([3.0, 4.0]), torch.tensor([0.3, 0.4])
+        found.append([clip_per_tensor(weights, 1.0), *(w.grad for w in weights)])
+    torch.testing.assert_close(found[1], found[0])

@@ -1,0 +1,94 @@
+"""Training in float16: gradients are clipped at their own size, not at that of the scaled loss."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.plugins import MixedPrecision
+from torch import Tensor, nn
+
+from reeltag.core.batch import FrameBatch
+from reeltag.core.errors import TrainingError
+from reeltag.models import nextvlad
+from reeltag.training import fit, module
+from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.fit import train
+from reeltag.training.objectives import supervised
+
+SCALE = 2.0**16
+MODEL = dataclasses.replace(nextvlad.TINY, dropout=0.0)
+OPTIM = Optimisation(learning_rate=0.01)
+RECIPE = Recipe(batch_size=8, max_steps=4, validate_every=4, log_every=1, optim=OPTIM)
+
+
+@pytest.fixture
+def float16_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings compute in float16 with a scaled loss, as on a GPU."""
+
+    def trainer(**options: Any) -> Trainer:
+        scaler = torch.amp.GradScaler("cpu", init_scale=SCALE)
+        options["precision"] = None
+        return Trainer(plugins=[MixedPrecision("16-mixed", "cpu", scaler)], **options)
+
+    monkeypatch.setattr(fit, "Trainer", trainer)
+
+
+def norms_seen(
+    corpus: Path, out: Path, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[float], list[float]]:
+    """Return the norm of all gradients before each clipping, and the losses."""
+    norms: list[float] = []
+
+    def clipping(old: Any) -> Any:
+        def clip(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
+            parameters = list(parameters)
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            norms.append(math.hypot(*(float(g.norm()) for g in gradients)))
+            return old(parameters, limit)
+
+        return clip
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "clip_per_tensor", clipping(module.clip_per_tensor))
+        patch.setattr(nn.utils, "clip_grad_norm_", clipping(nn.utils.clip_grad_norm_))
+        optim = dataclasses.replace(OPTIM, clip=clip)
+        train(corpus, out, MODEL, dataclasses.replace(RECIPE, optim=optim))
+    rows = (out / "metrics.csv").read_text().splitlines()[1:]
+    return norms, [float(loss) for row in rows if (loss := row.split(",")[3])]
+
+
+@pytest.mark.parametrize("clip", ["per-tensor", "global"])
+def test_float16_clips_gradients_at_their_own_size(
+    clip: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any
+) -> None:
+    exact = norms_seen(corpus, tmp_path / "fp32", clip, monkeypatch)
+    request.getfixturevalue("float16_on_a_cpu")
+    half = norms_seen(corpus, tmp_path / "fp16", clip, monkeypatch)
+    # float16 has 11 bits; sums of some hundred roundings of 5e-4, in norms of a few units
+    assert half[0] == pytest.approx(exact[0], rel=0.02)
+    assert half[1] == pytest.approx(exact[1], rel=0.01)
+
+
+@pytest.mark.usefixtures("float16_on_a_cpu")
+def test_float16_keeps_the_weights_before_a_loss_that_is_not_finite(
+    corpus: Path, tmp_path: Path
+) -> None:
+    states: list[dict[str, Tensor]] = []
+
+    def explodes(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+        states.append({name: p.detach().clone() for name, p in model.named_parameters()})
+        loss, logs = supervised(batch, model)
+        return loss * (math.inf if len(states) == 2 else 1.0), logs
+
+    recipe = dataclasses.replace(RECIPE, log_every=4)
+    with pytest.raises(TrainingError, match="the loss is inf at step 1, batch of"):
+        train(corpus, tmp_path / "run", MODEL, recipe, objective=explodes)
+    assert len(states) == 4
+    assert any(not torch.equal(states[0][name], part) for name, part in states[1].items())
+    for later in states[2:]:
+        assert all(torch.equal(later[name], part) for name, part in states[1].items())
