@@ -1,6 +1,7 @@
 """What a person sees while a model trains: one line with speed, loss, metric and time left."""
 
 import time
+from typing import cast
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -15,6 +16,7 @@ from rich.progress import (
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import STDERR
+from reeltag.training.loss_check import LossCheck
 
 
 class Speed:
@@ -78,7 +80,8 @@ class ProgressLine(Callback):
         self.speed.step(len(batch) * trainer.world_size)
         if not trainer.is_global_zero:
             return
-        words = f"{self.speed.value:,.0f} videos/s  loss {pl_module.losses.last:.3f}"
+        loss = cast(LossCheck, pl_module.losses).last
+        words = f"{self.speed.value:,.0f} videos/s  loss {loss:.3f}"
         if self.best is not None:
             words += f"  best {self.metric} {self.best:.4f}"
         if self._bar is not None:

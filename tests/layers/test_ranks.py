@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
@@ -120,12 +121,13 @@ def test_two_ranks_compute_what_one_computes_of_both_parts(
         parts = TwoRanks().run(
             lambda rank: found(layer, frames[rank], MASKS[rank], weights[first * rank :])
         )
-    tolerance = {"rtol": 1e-9, "atol": 1e-11}  # float64 sums in another order
+    # float64 sums in another order
+    assert_close = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-11)
     joined = torch.cat([part.out for part in parts])
-    torch.testing.assert_close(joined, expected.out, **tolerance)
+    assert_close(joined, expected.out)
     joined = torch.cat([part.frames_grad for part in parts])
-    torch.testing.assert_close(joined, expected.frames_grad, **tolerance)
+    assert_close(joined, expected.frames_grad)
     sums = [a + b for a, b in zip(parts[0].gradients, parts[1].gradients, strict=True)]
-    torch.testing.assert_close(sums, expected.gradients, **tolerance)
+    assert_close(sums, expected.gradients)
     for part in parts:
-        torch.testing.assert_close(part.buffers, expected.buffers, **tolerance)
+        assert_close(part.buffers, expected.buffers)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -19,6 +19,7 @@ from reeltag.training import fit, module
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
 from reeltag.training.objectives import supervised
+from reeltag.training.optimiser import clip_per_tensor
 
 SCALE = 2.0**16
 MODEL = dataclasses.replace(nextvlad.TINY, dropout=0.0)
@@ -49,14 +50,15 @@ def norms_seen(
             parameters = list(parameters)
             gradients = [p.grad for p in parameters if p.grad is not None]
             norms.append(math.hypot(*(float(g.norm()) for g in gradients)))
-            return old(parameters, limit)
+            clipped: Tensor = old(parameters, limit)
+            return clipped
 
         return clip
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "clip_per_tensor", clipping(module.clip_per_tensor))
+        patch.setattr(module, "clip_per_tensor", clipping(clip_per_tensor))
         patch.setattr(nn.utils, "clip_grad_norm_", clipping(nn.utils.clip_grad_norm_))
-        optim = dataclasses.replace(OPTIM, clip=clip)
+        optim = dataclasses.replace(OPTIM, clip=cast(Any, clip))
         train(corpus, out, MODEL, dataclasses.replace(RECIPE, optim=optim))
     rows = (out / "metrics.csv").read_text().splitlines()[1:]
     return norms, [float(loss) for row in rows if (loss := row.split(",")[3])]

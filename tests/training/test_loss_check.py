@@ -1,6 +1,7 @@
 """Losses are looked at some steps later, all at once, on all ranks."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,19 @@ def test_training_steps_do_not_wait_for_their_device(
         return model(batch.frames).square().mean(), {}
 
     arguments: Any = (nn.Linear(2, 2), objective, Recipe(), 99, None, None, tmp_path)
-    module, reads = TaggerTraining(*arguments), []
+    module, reads = TaggerTraining(*arguments), list[str]()
+
+    def counted(name: str) -> Callable[[Tensor], object]:
+        read = getattr(Tensor, name)
+
+        def reading(x: Tensor) -> object:
+            reads.append(name)
+            return read(x)
+
+        return reading
+
     for name in ("item", "tolist", "__float__", "__bool__", "__int__", "numpy", "cpu"):
-        old = getattr(Tensor, name)
-        monkeypatch.setattr(Tensor, name, lambda x, old=old: reads.append(1) or old(x))
+        monkeypatch.setattr(Tensor, name, counted(name))
     batch = FrameBatch(frames=torch.ones(3, 2), mask=torch.ones(3, 1).bool(), ids=("a", "b", "c"))
     steps = 4 * EVERY + 1
     for number in range(steps):
