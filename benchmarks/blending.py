@@ -28,7 +28,8 @@ from benchmarks.results import Row
 from reeltag.cli.main import run as run_command
 from reeltag.ensembling.blend import learned
 from reeltag.evaluation.truth import Truth
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 80, 1 << 14
 MODELS = 10
@@ -96,7 +97,7 @@ def _make(folder: Path, videos: int) -> None:
         names = [f"model-{at}.parquet" for at in range(MODELS)] + ["shuffled.parquet"]
         writers = []
         for name in names:
-            about = About(num_classes=CLASSES, top_k=LISTED, family=name)
+            about = PredictionInfo(num_classes=CLASSES, top_k=LISTED, family=name)
             writers.append(stack.enter_context(prediction_writer(folder / name, about)))
         for number, writer in enumerate(writers):
             noise = rng.normal(0, 1 + number / MODELS, likely.shape)
@@ -108,7 +109,7 @@ def _make(folder: Path, videos: int) -> None:
                 here = np.arange(first, min(first + count, videos))
                 places = others[here] if names[number] == "shuffled.parquet" else here
                 ids, size = [_id(at) for at in places], len(here)
-                rows = Rows.of_matrix(ids, None, classes[:size], scores[:size])
+                rows = PredictionRows.of_matrix(ids, WHOLE_VIDEO, classes[:size], scores[:size])
                 writer.write(rows)
 
 

@@ -27,8 +27,7 @@ from reeltag.cli.solve import Solve
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of
-from reeltag.soft_labels.file import open_soft
-from reeltag.soft_labels.rows import joined_rows
+from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
 
 PER_LABEL, PER_CLASS = 2, 1000  # the paper's n and m
 CUT = "--per-class 40"
@@ -112,7 +111,9 @@ def spread(name: str, flags: str, options: argparse.Namespace) -> Row:
     """Return how the Original set of a proof is spread over the evaluated classes, seed 0."""
     steps, work = _steps(name, flags, 0, options)
     equal, original = steps["train-II-B"].config["equal"], steps["train-original"].config["soft"]
-    rows = joined_rows(open_soft(folder_of(original, work) / "soft.parquet").rows())
+    rows = SoftLabelRows.concatenate(
+        open_soft_labels(folder_of(original, work) / "soft.parquet").rows()
+    )
     evaluated = [*steps["predict_segments-II-A"].config["judges"].classes]
     counts = np.bincount(rows.drawn_for, minlength=max(evaluated) + 1)[evaluated]
     return {"drawn": f"{name} {flags}".strip(), **_spread(counts, equal)}

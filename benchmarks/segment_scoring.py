@@ -45,9 +45,9 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.models import family_of, model_config
-from reeltag.predictions.limit import ClassLimit
-from reeltag.predictions.rows import Rows
-from reeltag.soft_labels.making import SoftChoices, soften
+from reeltag.predictions.class_limit import ClassLimit
+from reeltag.predictions.rows import PredictionRows
+from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
 from reeltag.tagger.tagger import Tagger
 
 VIDEOS, MODEL = 300, "nextvlad"
@@ -140,7 +140,9 @@ def run(
         index = open_index(work / "corpus", quiet=True)
         tagger = make_tagger(index, model, tiny=quick)
         of = f"of {len(index.table):,} videos"
-        rows = _measured(f"soft labels {of}", tagger, lambda: _soften(tagger, index, work, device))
+        rows = _measured(
+            f"soft labels {of}", tagger, lambda: _write_soft_labels(tagger, index, work, device)
+        )
         rows += _measured(f"segments {of}", tagger, lambda: _predict(tagger, index, work, device))
     return [*rows, _best_of_classes(quick)]
 
@@ -158,12 +160,12 @@ def make_tagger(index: Index, model: str, *, tiny: bool) -> Tagger:
     return Tagger(config, streams, names)
 
 
-def _soften(tagger: Tagger, index: Index, work: Path, device: str) -> Row:
-    choices = SoftChoices(per_label=8, batch_size=128, device=device)
+def _write_soft_labels(tagger: Tagger, index: Index, work: Path, device: str) -> Row:
+    choices = TeacherConfig(per_label=8, batch_size=128, device=device)
     labels = index.table["labels"].to_pylist()
     mine = [len(row) for row, shard in zip(labels, _shards(index), strict=True) if "train" in shard]
     probe = Probe(tagger, sum(min(choices.per_label * count, 52) for count in mine))
-    soften(tagger, index, work / "soft.parquet", choices)
+    write_soft_labels(tagger, index, work / "soft.parquet", choices)
     return probe.close()
 
 
@@ -225,7 +227,7 @@ def _keep_places(segments: int, k: int) -> Row:
     base, began = process_memory("VmRSS"), time.monotonic()
     for number in range(segments // a_batch):
         scores = random.standard_normal((a_batch, num_classes), dtype=np.float32)
-        limit.admit(Rows.of_matrix([f"v{number}"] * a_batch, starts, classes, scores))
+        limit.admit(PredictionRows.of_matrix([f"v{number}"] * a_batch, starts, classes, scores))
     return {
         "base_mib": round(base / MIB, 1),
         "peak_mib": round(process_memory("VmHWM") / MIB, 1),

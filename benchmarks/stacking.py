@@ -25,14 +25,15 @@ import pyarrow as pa
 
 from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
-from reeltag.ensembling.joining import Block, joined
+from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
 from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_building import build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED
 from reeltag.ensembling.tree_rows import keys_of, rows_of
 from reeltag.evaluation.truth import Truth
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 70, 2000
 SIZES = ((10_000, 10), (20_000, 10), (4000, 95))  # videos, models
@@ -101,7 +102,7 @@ def _make(folder: Path, videos: int, models: int) -> None:
     labels = []
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(prediction_writer(path, About(num_classes=CLASSES)))
+            stack.enter_context(prediction_writer(path, PredictionInfo(num_classes=CLASSES)))
             for path in (folder / f"model-{at:03d}.parquet" for at in range(models))
         ]
         for first in range(0, videos, PORTION):
@@ -117,7 +118,7 @@ def _make(folder: Path, videos: int, models: int) -> None:
                 classes = np.take_along_axis(likely, best, 1).astype(np.int32)
                 scores = np.take_along_axis(own, best, 1).astype(np.float32)
                 named = ids[first : first + count]
-                writer.write(Rows.of_matrix(named, None, classes, scores))
+                writer.write(PredictionRows.of_matrix(named, WHOLE_VIDEO, classes, scores))
     np.savez(folder / "truth.npz", label_keys=np.concatenate(labels), videos=videos)
 
 
@@ -139,13 +140,13 @@ def _streamed(folder: Path) -> dict[str, float]:
     folds = folds_of(truth, config.folds)
     before = process_memory("VmRSS")
     about = train_trees(
-        lambda: joined(_files(folder), top_k=config.candidates),
+        lambda: align_predictions(_files(folder), top_k=config.candidates),
         truth,
         folder / "streamed",
         config,
         folds=folds,
         quiet=True,
-    ).about
+    ).info
     peak = process_memory("VmHWM") - before
     return {"peak": peak, "rows": about.rows, "disk": about.bytes_on_disk}
 
@@ -159,14 +160,14 @@ def _speed(folder: Path) -> dict[str, float]:
         (folder / name).mkdir()
     with clocked(found, "joined_and_built"):
         build_rows(
-            lambda: joined(files, top_k=config.candidates),
+            lambda: align_predictions(files, top_k=config.candidates),
             truth,
             folder / "joined",
             config,
             folds,
             quiet=True,
         )
-    blocks = list(joined(files, top_k=config.candidates))
+    blocks = list(align_predictions(files, top_k=config.candidates))
     with clocked(found, "built"):
         rows, _, _ = build_rows(
             lambda: iter(blocks), truth, folder / "held", config, folds, quiet=True
@@ -181,21 +182,21 @@ def _speed(folder: Path) -> dict[str, float]:
     halves = dataclasses.replace(config, folds=2)
     trees = train_trees(lambda: iter(blocks), truth, folder / "few", halves, quiet=True)
     with clocked(found, "predicted"):
-        about = About(num_classes=CLASSES)
+        about = PredictionInfo(num_classes=CLASSES)
         predict_trees(blocks, trees, folder / "p.parquet", about, quiet=True)
     return found | _many(truth, blocks[0], folder)
 
 
-def _many(truth: Truth, block: Block, folder: Path) -> dict[str, float]:
+def _many(truth: Truth, block: AlignedRows, folder: Path) -> dict[str, float]:
     """Predict with many trees: a block, out of fold."""
     config = dataclasses.replace(FEW, num_trees=MANY, patience=MANY, folds=2)
     trees = train_trees(lambda: iter([block]), truth, folder / "many", config, quiet=True)
-    rows, folds = rows_of(block), trees.folds_of(keys_of(block.ids))[block.row_of_pair()]
+    rows, folds = rows_of(block), trees.folds_of(keys_of(block.ids))[block.row_of_entry()]
     found: dict[str, float] = {}
     with clocked(found, "predicted_many"):
         trees.logits(rows[:MANY_ROWS], folds[:MANY_ROWS])
     found["many_rows"] = len(rows[:MANY_ROWS])
-    found["many"] = float(np.mean([booster.trees for booster in trees.about.boosters]))
+    found["many"] = float(np.mean([booster.trees for booster in trees.info.boosters]))
     return found
 
 

@@ -13,7 +13,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing
 from reeltag.data.index import open_index
 from reeltag.inference.scoring import Choices
-from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.batches import make_batches
 from reeltag.training.mean_run import Member, average_runs

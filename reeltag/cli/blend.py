@@ -20,7 +20,7 @@ from reeltag.ensembling.blend import FITTED, Method, SgdConfig, Solver, blend, f
 from reeltag.ensembling.blend import Blend as Made
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.inference.stream import refuse_output
-from reeltag.predictions.file import Kind
+from reeltag.predictions.rows import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +238,7 @@ def _weights(made: Made) -> list[dict[str, float]]:
     """Return what there is to say of each member's part, by name."""
     if made.trees is not None:
         shares = made.trees.importance()
-        return [{"gain": shares[name]["gain"]} for name in made.trees.about.models]
+        return [{"gain": shares[name]["gain"]} for name in made.trees.info.models]
     if made.weights is None:
         return [{} for _ in made.members]
     if made.weights.ndim == 1:

@@ -34,7 +34,8 @@ from reeltag.inference.moments import (
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import refuse_output
-from reeltag.predictions.file import Rows, open_predictions
+from reeltag.predictions.file import open_predictions
+from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import Tagger
 
 
@@ -176,7 +177,7 @@ class Moments:
     def _from_file(self) -> tuple[tuple[str, ...], "_Source", Index]:
         """Return what a prediction file says."""
         assert self.predictions is not None
-        about = open_predictions(self.predictions).about
+        about = open_predictions(self.predictions).info
         data = self.data or (Path(about.data) if about.data else None)
         if data is None or not data.exists():
             told = f"{data}, which is not there" if data else "data that it does not name"
@@ -192,7 +193,7 @@ class Moments:
 
     def _source(
         self,
-        rows: Iterator[Rows],
+        rows: Iterator[PredictionRows],
         index: Index,
         classes: tuple[int, ...],
         split: Split,
@@ -228,7 +229,7 @@ class Moments:
 class _Source:
     """Where segments come from, and the lists that they go into."""
 
-    rows: Iterator[Rows]
+    rows: Iterator[PredictionRows]
     lists: TopMoments
     ratings: Ratings
     split: str

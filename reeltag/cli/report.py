@@ -126,7 +126,7 @@ class Report:
             predictions = found[1] if found else None
         run = self.run_folder
         if run is None and predictions is not None:
-            of = open_predictions(predictions).about.run
+            of = open_predictions(predictions).info.run
             run = Path(of) if of and Path(of).is_dir() else None
         return self._inputs(predictions, run, result)
 
@@ -138,7 +138,7 @@ class Report:
                 "applies to a WORK of `reeltag solve` alone", where="--stage", hint=_HINT
             )
         if predictions is not None and self.data is None:
-            of = open_predictions(predictions).about.data
+            of = open_predictions(predictions).info.data
             raise ConfigError(
                 "give the data that were predicted with --data DATA",
                 hint=f"{predictions} was made with --data {of}." if of else "",

@@ -16,9 +16,9 @@ from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.index import open_index
 from reeltag.data.splits import Splits
 from reeltag.inference.stream import Outcome, refuse_output
-from reeltag.soft_labels.file import holds_soft
-from reeltag.soft_labels.joining import draw_from_soft, soften_predictions
-from reeltag.soft_labels.making import SoftChoices, soften
+from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
+from reeltag.soft_labels.storage import SoftLabelInfo
+from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
 from reeltag.tagger.tagger import Tagger
 
 
@@ -54,7 +54,7 @@ class Soften:
     """Pattern of the validation shards, likewise."""
     test: str | None = None
     """Pattern of the test shards, likewise."""
-    choices: tyro.conf.OmitArgPrefixes[SoftChoices] = field(default_factory=SoftChoices)
+    choices: tyro.conf.OmitArgPrefixes[TeacherConfig] = field(default_factory=TeacherConfig)
     classes: Path | None = None
     """CSV file with a column Index: --equal draws for these classes only, and keeps only these.
     None: segment_label_ids.csv, where it lies with the data."""
@@ -73,7 +73,7 @@ class Soften:
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         if self.checkpoint is not None:
             outcome = self._ask(self.checkpoint)
-        elif holds_soft(self.from_[0]):
+        elif SoftLabelInfo.marks(self.from_[0]):
             outcome = self._draw()
         else:
             outcome = self._join()
@@ -86,7 +86,7 @@ class Soften:
     def _ask(self, run: Path) -> Outcome:
         """Ask the teacher in a run folder."""
         tagger = Tagger.load(run)
-        return soften(
+        return write_soft_labels(
             tagger,
             open_index(self.data, quiet=self.json),
             self.out,
@@ -103,7 +103,7 @@ class Soften:
         """Make soft labels of prediction files."""
         if self.choices.equal and self.from_[0].is_file():
             raise ConfigError("--equal draws from soft labels, and --from names predictions")
-        return soften_predictions(
+        return convert_predictions(
             self.from_,
             open_index(self.data, quiet=self.json),
             self.out,
@@ -121,7 +121,7 @@ class Soften:
             raise ConfigError(
                 f"{self.from_[0]} holds soft labels already: give it alone, and with --equal M"
             )
-        return draw_from_soft(
+        return draw_soft_labels(
             self.from_[0],
             self.out,
             self.choices.equal,

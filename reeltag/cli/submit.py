@@ -73,16 +73,16 @@ class Submit:
         return 0
 
     def _segment_classes(self, found: Predictions) -> Sequence[int]:
-        data = self.data or (Path(found.about.data) if found.about.data else None)
+        data = self.data or (Path(found.info.data) if found.info.data else None)
         path = self.classes or (find_segment_classes(data) if data else None)
         if path is None:
-            classes: Sequence[int] = range(found.about.num_classes)
+            classes: Sequence[int] = range(found.info.num_classes)
             say(f"no segment_label_ids.csv beside the data: all {len(classes):,} classes get a row")
         else:
             classes = ClassList.open(path).listed
             say(f"{len(classes):,} classes from {path}")
-        kept = found.about.segment_top_k
-        if 0 < kept < len(classes) and not found.about.per_class:
+        kept = found.info.segment_top_k
+        if 0 < kept < len(classes) and not found.info.per_class:
             say(
                 f"the predictions keep {kept} classes a segment, so that many classes will not "
                 f"fill their {MAX_SEGMENTS:,} places; `reeltag predict --segment-top-k "

@@ -11,7 +11,7 @@ Letters in shapes: N rows, E entries of all rows, C classes, n selected rows.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -94,7 +94,7 @@ class SparseRows:
         return self._selected(np.append(0, np.cumsum(mask))[self.indptr], None, mask)
 
     @classmethod
-    def concatenate(cls, parts: "Sequence[Self]") -> Self:
+    def concatenate(cls, parts: Iterable[Self]) -> Self:
         """Return the rows of all parts, one part after the other.
 
         What all parts leave out, or have as the same number for all rows, stays so. What is no
@@ -103,6 +103,7 @@ class SparseRows:
         Raises:
             ValueError: there are no parts.
         """
+        parts = [*parts]
         if not parts:
             raise ValueError("nothing to concatenate")
         joined: dict[str, Any] = {
@@ -140,9 +141,10 @@ def indptr_of(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     return indptr
 
 
-def to_lists(indptr: NDArray[np.int64], column: NDArray[Any]) -> pa.ListArray:
-    """Return a column of entries (E,) as an Arrow column of lists (N,)."""
-    return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), pa.array(column))
+def to_lists(indptr: NDArray[np.int64], *columns: NDArray[Any]) -> list[pa.ListArray]:
+    """Return columns of entries (E,) as Arrow columns of lists (N,)."""
+    offsets = pa.array(indptr.astype(np.int32))
+    return [pa.ListArray.from_arrays(offsets, pa.array(column)) for column in columns]
 
 
 def from_lists(*columns: pa.ListArray) -> tuple[NDArray[Any], ...]:

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
-from reeltag.core.log_space import probabilities
-from reeltag.predictions.file import Predictions, Rows
-from reeltag.predictions.ranking import BestOfClass
+from reeltag.core.probability import sigmoid
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.rows import PredictionRows
+from reeltag.predictions.top_k import BestOfClass
 
 Challenge = Literal[2018, 2019]
 
@@ -109,7 +110,7 @@ def write_segments(
             id cannot stand in such a file.
         OutputError: the disk is full.
     """
-    wanted = np.zeros(predictions.about.num_classes, bool)
+    wanted = np.zeros(predictions.info.num_classes, bool)
     if bad := [c for c in classes if not 0 <= c < len(wanted)]:
         raise DataError(
             f"class {bad[0]} is asked for; the predictions are of classes 0..{len(wanted) - 1}",
@@ -140,11 +141,10 @@ def write_segments(
     )
 
 
-def _label_pairs(rows: Rows) -> Iterable[list[str]]:
-    probs = probabilities(rows.scores).tolist()
+def _label_pairs(rows: PredictionRows) -> Iterable[list[str]]:
+    probs = sigmoid(rows.scores).tolist()
     pairs = [f"{c} {p!r}" for c, p in zip(rows.classes.tolist(), probs, strict=True)]
-    bounds = rows.offsets.tolist()
-    for begin, end in pairwise(bounds):
+    for begin, end in pairwise(rows.indptr.tolist()):
         yield pairs[begin : min(end, begin + MAX_LABELS)]
 
 
@@ -159,7 +159,7 @@ def _rank_segments(
         _refuse_unwritable(rows.ids, predictions.path)
         starts = pa.array(rows.starts).cast(pa.string())
         names.append(pc.binary_join_element_wise(rows.ids, starts, ":"))
-        positions = rows.row_of_pair() + before
+        positions = rows.row_of_entry() + before
         before += len(rows)
         use = wanted[rows.classes]
         use[use] = best.may_enter(rows.classes[use], rows.scores[use], positions[use])
@@ -185,11 +185,11 @@ def _refuse_unwritable(ids: pa.Array, path: Path) -> None:
         )
 
 
-def _refuse_unranked(rows: Rows, path: Path) -> None:
+def _refuse_unranked(rows: PredictionRows, path: Path) -> None:
     rises = np.append(False, rows.scores[1:] > rows.scores[:-1])
-    rises[rows.offsets[:-1][np.diff(rows.offsets) > 0]] = False  # the first of a row
+    rises &= rows.place_in_row() > 0
     if rises.any():
-        name = rows.ids[int(rows.row_of_pair()[rises.argmax()])].as_py()
+        name = rows.ids[int(rows.row_of_entry()[rises.argmax()])].as_py()
         raise DataError(f"the scores of {name!r} do not stand best first", where=path)
 
 

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from reeltag.core.console import say, track
 from reeltag.core.errors import DataError
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.blend_folder import FITTED, Blend, Fitted, Method
 from reeltag.ensembling.combining import Ranks, best_first, mean_logits, weighted
 from reeltag.ensembling.fitting import Gram, Kept, SgdConfig, Sums, descended, solved
-from reeltag.ensembling.joining import Block, joined
 from reeltag.ensembling.leaks import refuse_leak
 from reeltag.ensembling.members import Member, open_members
 from reeltag.ensembling.stacking import predict_trees, train_trees
@@ -35,17 +35,16 @@ from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.trees import Trees
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.predictions.file import (
-    About,
-    Kind,
+    PredictionInfo,
     Predictions,
     open_predictions,
     prediction_writer,
 )
+from reeltag.predictions.rows import KINDS, Kind
 
 __all__ = ["FITTED", "Blend", "Method", "SgdConfig", "Solver", "blend", "fit", "mean", "plain"]
 
 Solver: TypeAlias = Literal["nnls", "sgd"]
-_KINDS: tuple[Kind, ...] = ("videos", "segments")
 _SGD = SgdConfig()
 
 
@@ -62,7 +61,7 @@ def plain(files: Sequence[Path], method: Method, candidates: int = 0) -> Blend:
     return Blend(
         method=method,
         members=tuple(map(Member.of, members)),
-        num_classes=members[0].about.num_classes,
+        num_classes=members[0].info.num_classes,
         candidates=candidates,
     )
 
@@ -111,7 +110,7 @@ def fit(
     kind: Kind = "videos" if members[0].holds("videos") else "segments"
     if not allow_leak:
         refuse_leak(members, kind, data)
-    truth = read_truth(data, split, splits, members[0].about.num_classes, quiet=quiet)
+    truth = read_truth(data, split, splits, members[0].info.num_classes, quiet=quiet)
     if method == "lightgbm":
         candidates = candidates or trees.candidates
         grown = _grown(files, kind, truth, dataclasses.replace(trees, candidates=candidates), quiet)
@@ -119,7 +118,7 @@ def fit(
             plain(files, "mean", candidates),
             method=method,
             trees=grown,
-            fitted=_fitted(data, split, kind, "lightgbm", grown.about.videos, grown.about.rows),
+            fitted=_fitted(data, split, kind, "lightgbm", grown.info.videos, grown.info.rows),
         )
     weights, gram, rows = learned(
         files,
@@ -187,11 +186,11 @@ def _read(
     """Add all pairs to `gram` and `steps`, and return how many rows there are."""
     targets = Targets(truth)
     rows, positives = 0, 0
-    found: Iterator[Block] = joined(files, kind, candidates)
+    found: Iterator[AlignedRows] = align_predictions(files, kind, candidates)
     for block in found if quiet else track(found, f"reading {kind}"):
         wanted, positive = targets.of(block, targets.videos_of(block.ids))
-        owner = block.row_of_pair()[wanted]
-        part = block.probs_PM[wanted], block.classes[wanted], positive[wanted]
+        owner = block.row_of_entry()[wanted]
+        part = block.probs[wanted], block.classes[wanted], positive[wanted]
         gram.add(*part)
         if steps is not None:
             steps.add(*part, owner)
@@ -211,10 +210,10 @@ def _grown(
     files: Sequence[Path], kind: Kind, truth: Truth, config: TreeConfig, quiet: bool
 ) -> Trees:
     """Return trees that were grown in a temporary folder."""
-    names = [f"{at}: {open_predictions(path).about.family}" for at, path in enumerate(files, 1)]
+    names = [f"{at}: {open_predictions(path).info.family}" for at, path in enumerate(files, 1)]
     with tempfile.TemporaryDirectory(prefix="reeltag-") as folder:
         return train_trees(
-            lambda: joined(files, kind, config.candidates),
+            lambda: align_predictions(files, kind, config.candidates),
             truth,
             Path(folder) / "trees",
             config,
@@ -244,18 +243,20 @@ def blend(
     """
     members = open_members(files)
     refuse_others(members, how, quiet=quiet)
-    kinds = [kind for kind in _KINDS if any(member.holds(kind) for member in members)]
+    kinds = [kind for kind in KINDS if any(member.holds(kind) for member in members)]
     if not kinds:
         raise DataError("holds no rows: an empty join", where=files[0])
     about = _about(members, how, top_k)
     if how.trees is not None:
-        blocks = (block for kind in kinds for block in joined(files, kind, how.candidates))
+        blocks = (
+            block for kind in kinds for block in align_predictions(files, kind, how.candidates)
+        )
         return predict_trees(blocks, how.trees, out, about, quiet=quiet)
     written: dict[Kind, int] = {}
     with prediction_writer(out, about) as writer:
         for kind in kinds:
             logits_of = _Scores(how, members, kind)
-            found: Iterator[Block] = joined(files, kind, how.candidates)
+            found: Iterator[AlignedRows] = align_predictions(files, kind, how.candidates)
             for block in found if quiet else track(found, f"blending {kind}"):
                 writer.write(best_first(block, logits_of(block), top_k))
                 written[kind] = written.get(kind, 0) + len(block)
@@ -276,12 +277,12 @@ class _Scores:
         equal = np.full(len(members), 1 / len(members))
         self._weights = equal if how.weights is None else how.weights
 
-    def __call__(self, block: Block) -> NDArray[np.float32]:
+    def __call__(self, block: AlignedRows) -> NDArray[np.float32]:
         if self._ranks is not None:
             return self._ranks.mean(block)
         if self._method == "geometric":
             return mean_logits(block)
-        return weighted(block.logits_PM, self._weights, block.classes)
+        return weighted(block.logits, self._weights, block.classes)
 
 
 def refuse_others(files: Sequence[Predictions], how: Blend, *, quiet: bool = True) -> None:
@@ -296,9 +297,9 @@ def refuse_others(files: Sequence[Predictions], how: Blend, *, quiet: bool = Tru
     hint = f"The blend is of these, in this order:\n{order}"
     if len(files) != len(how.members):
         raise DataError(f"{len(files)} files for a blend of {len(how.members)} models", hint=hint)
-    if files[0].about.num_classes != how.num_classes:
+    if files[0].info.num_classes != how.num_classes:
         raise DataError(
-            f"knows {files[0].about.num_classes} classes; the blend {how.num_classes}",
+            f"knows {files[0].info.num_classes} classes; the blend {how.num_classes}",
             where=files[0].path,
             hint="Blend predictions of the models that the blend was made of.",
         )
@@ -316,14 +317,14 @@ def refuse_others(files: Sequence[Predictions], how: Blend, *, quiet: bool = Tru
             say(f"{file.path} is of {its.run or '?'}, taken for member {at}, {member.run or '?'}")
 
 
-def _about(members: Sequence[Predictions], how: Blend, top_k: int) -> About:
-    first = members[0].about
-    families = ", ".join(dict.fromkeys(member.about.family for member in members))
+def _about(members: Sequence[Predictions], how: Blend, top_k: int) -> PredictionInfo:
+    first = members[0].info
+    families = ", ".join(dict.fromkeys(member.info.family for member in members))
     return dataclasses.replace(
         first,
-        top_k=_at_most([member.about.top_k for member in members], first.num_classes, top_k),
+        top_k=_at_most([member.info.top_k for member in members], first.num_classes, top_k),
         segment_top_k=_at_most(
-            [member.about.segment_top_k for member in members], first.num_classes, top_k
+            [member.info.segment_top_k for member in members], first.num_classes, top_k
         ),
         per_class=0,
         family=f"{how.method} of {families}",

@@ -21,7 +21,7 @@ from reeltag.core.fields import from_json
 from reeltag.core.files import whole_folder, write_json
 from reeltag.ensembling.members import Member
 from reeltag.ensembling.trees import Trees
-from reeltag.predictions.file import Kind
+from reeltag.predictions.rows import Kind
 
 Method: TypeAlias = Literal["mean", "weights", "class-weights", "geometric", "rank", "lightgbm"]
 FITTED: tuple[Method, ...] = ("weights", "class-weights", "lightgbm")

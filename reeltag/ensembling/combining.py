@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.ensembling.joining import Block
-from reeltag.predictions.file import Kind, Predictions, Rows
+from reeltag.core.probability import sigmoid
+from reeltag.ensembling.alignment import AlignedRows
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.rows import Kind, PredictionRows
 
 FLOOR = float(np.log(1e-6) - np.log1p(-1e-6))
 """Logit, for a mean of logits, of all classes of a row of which a model lists none: p = 1e-6."""
@@ -53,12 +55,9 @@ def _weighted(
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the logit of sum(w p), by way of sum(w (1 - p)); weights are (M,) or (P, M)."""
-    small = np.exp(-np.abs(logits_PM))
-    likelier, other = 1 / (1 + small), small / (1 + small)
-    is_likely = logits_PM >= 0
     summed = "pm,m->p" if weights.ndim == 1 else "pm,pm->p"
-    yes = np.einsum(summed, np.where(is_likely, likelier, other), weights)
-    no = np.einsum(summed, np.where(is_likely, other, likelier), weights)
+    yes = np.einsum(summed, sigmoid(logits_PM), weights)
+    no = np.einsum(summed, sigmoid(-logits_PM), weights)
     rest = 1 - weights.sum(-1)  # of weights that do not sum to 1
     no += np.where(np.abs(rest) < 1e-9, 0, rest)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -72,17 +71,17 @@ def _weighted(
     return found
 
 
-def mean_logits(block: Block) -> NDArray[np.float32]:
+def mean_logits(block: AlignedRows) -> NDArray[np.float32]:
     """Return (P,) the mean of the models' logits: the geometric mean of their odds.
 
     A class that a model does not list has there the lowest score that this model gives in the row,
     which it cannot be above of; where the model lists nothing in the row, `FLOOR`.
     """
-    logits_PM, lengths = block.logits_PM, np.diff(block.offsets)
+    logits_PM, lengths = block.logits, block.counts()
     full = lengths > 0
     unlisted = np.isneginf(logits_PM)
     lowest = np.minimum.reduceat(
-        np.where(unlisted, np.float32(np.inf), logits_PM), block.offsets[:-1][full], axis=0
+        np.where(unlisted, np.float32(np.inf), logits_PM), block.indptr[:-1][full], axis=0
     )
     lowest[np.isposinf(lowest)] = FLOOR
     floor = np.repeat(lowest, lengths[full], axis=0)
@@ -104,11 +103,11 @@ class Ranks:
     def __init__(self, files: Sequence[Predictions], kind: Kind) -> None:
         self._counts = [_counted(file.rows(kind)) for file in files]
 
-    def mean(self, block: Block) -> NDArray[np.float32]:
+    def mean(self, block: AlignedRows) -> NDArray[np.float32]:
         """Return (P,) the logit of the mean of the models' ranks; 0 where a class is not listed."""
         total = np.zeros(len(block.classes))
         for number, counts in enumerate(self._counts):
-            scores = block.logits_PM[:, number]
+            scores = block.logits[:, number]
             listed = ~np.isneginf(scores)
             bits = _rising(scores[listed])
             bins = bits >> np.uint32(16)
@@ -120,7 +119,7 @@ class Ranks:
         return logits.astype(np.float32)
 
 
-def _counted(rows: Iterable[Rows]) -> NDArray[np.int64]:
+def _counted(rows: Iterable[PredictionRows]) -> NDArray[np.int64]:
     counts = np.zeros(_BINS, np.int64)
     for part in rows:
         counts += np.bincount(_rising(part.scores) >> np.uint32(16), minlength=_BINS)
@@ -135,7 +134,15 @@ def _rising(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
     return rising
 
 
-def best_first(block: Block, logits: NDArray[np.float32], top_k: int = 0) -> Rows:
+def to_rows(
+    block: AlignedRows, order: NDArray[np.int64], logits: NDArray[np.float32]
+) -> PredictionRows:
+    """Return the rows of a block with one score per entry, entries in the given order (P,)."""
+    classes, scores = block.classes[order], logits[order]
+    return PredictionRows(block.indptr, classes, scores, ids=block.ids, starts=block.starts)
+
+
+def best_first(block: AlignedRows, logits: NDArray[np.float32], top_k: int = 0) -> PredictionRows:
     """Return the rows of a block, each with its best classes, but none with the logit -inf.
 
     Of equal scores the lower class comes first.
@@ -145,11 +152,10 @@ def best_first(block: Block, logits: NDArray[np.float32], top_k: int = 0) -> Row
         logits: (P,) of their classes.
         top_k: classes of a row at most; 0 = all.
     """
-    owner = block.row_of_pair()
-    falling = ~_rising(logits)
-    order = np.argsort(owner << 32 | falling, kind="stable")
-    rows = Rows(block.ids, block.starts, block.offsets, block.classes[order], logits[order])
+    owner = block.row_of_entry()
+    order = np.argsort(owner << 32 | ~_rising(logits), kind="stable")
+    rows = to_rows(block, order, logits)
     keep = ~np.isneginf(rows.scores)
     if top_k:
-        keep &= np.arange(len(owner)) - block.offsets[owner] < top_k
-    return rows if keep.all() else rows.where(keep)
+        keep &= rows.place_in_row() < top_k
+    return rows if keep.all() else rows.keep(keep)

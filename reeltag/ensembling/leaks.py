@@ -19,7 +19,8 @@ from reeltag.data.splits import Splits
 from reeltag.ensembling.ordering import id_hashes
 from reeltag.labels.folds import FoldConfig
 from reeltag.labels.random_keys import id_keys
-from reeltag.predictions.file import Kind, Predictions
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.rows import Kind
 from reeltag.tagger.tagger import read_config
 
 _HINT = (
@@ -47,9 +48,9 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
     for file in files:
         asked = _asked(file, data)
         if asked is None:
-            if file.about.split in ("train", "all"):
+            if file.info.split in ("train", "all"):
                 raise ConfigError(
-                    f"is of the split {file.about.split!r}, and nothing tells which of its videos "
+                    f"is of the split {file.info.split!r}, and nothing tells which of its videos "
                     "the model was not trained on",
                     where=file.path,
                     hint=_HINT,
@@ -61,7 +62,7 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
         if leaked.any():
             raise ConfigError(
                 f"{leaked.sum():,} of the {len(judged):,} {kind} are of videos that "
-                f"{file.about.run} was trained on",
+                f"{file.info.run} was trained on",
                 where=file.path,
                 hint=_HINT,
             )
@@ -69,8 +70,8 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
 
 def _asked(file: Predictions, data: Path) -> tuple[Path, Splits, FoldConfig] | None:
     """Return the data, splits and fold of the run of a file; None where they cannot be known."""
-    run = Path(file.about.run)
-    if not file.about.run or not (run / "config.json").is_file():
+    run = Path(file.info.run)
+    if not file.info.run or not (run / "config.json").is_file():
         return None
     where, config = run / "config.json", read_config(run)
     if "data" not in config:  # was not trained here

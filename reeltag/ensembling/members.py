@@ -31,7 +31,7 @@ class Member:
     @classmethod
     def of(cls, file: Predictions) -> "Member":
         """Return what a file says of itself."""
-        about = file.about
+        about = file.info
         return cls(family=about.family, run=about.run, listed=about.top_k)
 
 
@@ -87,8 +87,8 @@ def _refuse_probabilities(file: Predictions) -> None:
 
 def _names(file: Predictions) -> tuple[str, ...]:
     """Return the class names of the run that a file comes from; none where the run is gone."""
-    run = Path(file.about.run)
-    if not file.about.run or not (run / "classes.csv").is_file():
+    run = Path(file.info.run)
+    if not file.info.run or not (run / "classes.csv").is_file():
         return ()
     return tuple(read_class_names(run))
 
@@ -102,9 +102,9 @@ def _refuse_other_classes(
 ) -> None:
     """Raise DataError where a file is about other classes; a class without a name fits any."""
     hint = "Only predictions of models that were trained on the same vocabulary can be joined."
-    if file.about.num_classes != first.about.num_classes:
+    if file.info.num_classes != first.info.num_classes:
         raise DataError(
-            f"knows {file.about.num_classes} classes; {first.path} knows {first.about.num_classes}",
+            f"knows {file.info.num_classes} classes; {first.path} knows {first.info.num_classes}",
             where=file.path,
             hint=hint,
         )

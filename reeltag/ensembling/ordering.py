@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.labels.random_keys import id_keys, mixed
-from reeltag.predictions.file import SCHEMA, Kind, Predictions, Rows
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name
 
 _READ_ROWS = 1 << 16
 _BUCKETS = 256  # temporary files at most: so many are open at a time
@@ -30,18 +31,17 @@ def order_digest(file: Predictions, kind: Kind) -> bytes:
     """Return a digest of the ids and starts of a file's rows, and of their order."""
     names, lengths, starts = (hashlib.blake2b(digest_size=16) for _ in range(3))
     for ids, seconds in _keyed(file, kind):
-        _, bounds, letters = ids.buffers()
-        offsets = np.frombuffer(bounds, np.int32, len(ids) + 1, 4 * ids.offset)
+        _, ends, letters = ids.buffers()
+        offsets = np.frombuffer(ends, np.int32, len(ids) + 1, 4 * ids.offset)
         names.update(memoryview(letters or b"")[offsets[0] : offsets[-1]])
         lengths.update(np.diff(offsets).tobytes())
-        if seconds is not None:
-            starts.update(seconds.tobytes())
+        starts.update(seconds.tobytes())
     return names.digest() + lengths.digest() + starts.digest()
 
 
 def id_hashes(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
     """Return (N,) `id_keys(..., 0, "blending")` of each row's id."""
-    parts = [_hashed(ids, None) for ids, _ in _keyed(file, kind)]
+    parts = [_id_keys(ids) for ids, _ in _keyed(file, kind)]
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
@@ -51,7 +51,7 @@ def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
     Raises:
         DataError: the file is damaged, or has two rows for one thing.
     """
-    parts = [_hashed(ids, starts) for ids, starts in _keyed(file, kind)]
+    parts = [_row_keys(ids, starts) for ids, starts in _keyed(file, kind)]
     keys = np.concatenate([np.zeros(0, np.uint64), *parts])
     rising = np.sort(keys)
     twice = rising[1:] == rising[:-1]
@@ -67,7 +67,7 @@ def in_order_of(
     file: Predictions,
     kind: Kind,
     folder: Path,
-) -> Iterator[Rows]:
+) -> Iterator[PredictionRows]:
     """Return the rows of `file` in the order of those of `first`, by way of temporary files.
 
     Args:
@@ -107,9 +107,9 @@ class _Places:
         self._seen = np.zeros(len(keys), bool)
         self._done = 0
 
-    def of(self, rows: Rows) -> NDArray[np.int64]:
+    def of(self, rows: PredictionRows) -> NDArray[np.int64]:
         """Return (N,) the place of each row."""
-        keys = _hashed(rows.ids, rows.starts)
+        keys = _row_keys(rows.ids, rows.starts)
         found = np.minimum(np.searchsorted(self._rising, keys), len(self._rising) - 1)
         if (self._rising[found] != keys).any():
             raise self._unknown()
@@ -124,7 +124,7 @@ class _Places:
         return place
 
     def _unknown(self) -> DataError:
-        keys = [_hashed(*each) for each in _keyed(self._file, self._kind)]
+        keys = [_row_keys(*each) for each in _keyed(self._file, self._kind)]
         unknown = ~np.isin(np.concatenate(keys), self._rising)
         share = f"{unknown.sum():,} of its {len(unknown):,} {self._kind} are"
         if unknown.all():
@@ -149,7 +149,7 @@ class _Places:
 
 
 class _Buckets:
-    """Rows on disk, each in the file of its place, to be read back in order.
+    """PredictionRows on disk, each in the file of its place, to be read back in order.
 
     Args:
         folder: to be made.
@@ -160,12 +160,12 @@ class _Buckets:
         folder.mkdir(parents=True)
         self._folder = folder
         self._size = max(_BUCKET_ROWS, -(-num_rows // _BUCKETS))
-        self._schema = SCHEMA.append(pa.field("place", pa.int64()))
+        self._schema = PredictionRows.SCHEMA.append(pa.field("place", pa.int64()))
         paths = [folder / f"{at}.arrow" for at in range(-(-num_rows // self._size))]
         self._files = [pa.ipc.new_stream(path, self._schema) for path in paths]
         self._paths, self._held, self._pairs = paths, list[pa.RecordBatch](), 0
 
-    def add(self, rows: Rows, place: NDArray[np.int64]) -> None:
+    def add(self, rows: PredictionRows, place: NDArray[np.int64]) -> None:
         """Take in rows (N,) with their places (N,)."""
         batch = rows.to_arrow()
         columns = [*batch.columns, pa.array(place)]
@@ -189,26 +189,29 @@ class _Buckets:
         for file in self._files:
             file.close()
 
-    def read(self, kind: Kind) -> Iterator[Rows]:
+    def read(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows by rising place; a file is gone once it is read."""
         for path in self._paths:
             with pa.ipc.open_stream(path) as stream:
                 table = _sorted(stream.read_all())
             path.unlink()
-            for batch in table.select(SCHEMA.names).combine_chunks().to_batches():
-                yield Rows.from_arrow(batch, kind)
+            for batch in table.select(PredictionRows.SCHEMA.names).combine_chunks().to_batches():
+                yield PredictionRows.from_arrow(batch)
 
 
 def _sorted(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table["place"])).combine_chunks()
 
 
-def _hashed(ids: pa.Array, starts: NDArray[np.int32] | None) -> NDArray[np.uint64]:
-    keys = id_keys(ids.to_pylist(), 0, "blending")
-    return keys if starts is None else mixed(keys, starts)
+def _id_keys(ids: pa.Array) -> NDArray[np.uint64]:
+    return id_keys(ids.to_pylist(), 0, "blending")
 
 
-def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.int32] | None]]:
+def _row_keys(ids: pa.Array, starts: NDArray[np.int32]) -> NDArray[np.uint64]:
+    return mixed(_id_keys(ids), starts)
+
+
+def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.int32]]]:
     """Yield the ids and starts of a file's rows, without their classes and scores."""
     try:
         with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
@@ -217,20 +220,19 @@ def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))
                 if mine.column("id").null_count:
                     raise file.broken("has a row without an id")
-                starts = None if kind == "videos" else mine.column("start_s").to_numpy()
                 if len(mine):
-                    yield mine.column("id").cast(pa.string()), starts
+                    starts = mine.column("start_s").fill_null(WHOLE_VIDEO).cast(pa.int32())
+                    yield mine.column("id").cast(pa.string()), starts.to_numpy()
     except (OSError, pa.ArrowException) as error:
         raise file.broken(f"cannot be read ({reason_of(error)})") from error
 
 
 def _named(file: Predictions, kind: Kind, chosen: NDArray[np.bool_]) -> str:
-    """Return the first three of the chosen rows (N,) in words."""
+    """Return the names of the first three of the chosen rows (N,)."""
     wanted, names, done = np.flatnonzero(chosen)[:3], [], 0
     for ids, starts in _keyed(file, kind):
-        for at in wanted[(wanted >= done) & (wanted < done + len(ids))] - done:
-            second = "" if starts is None else f" at {starts[at]} s"
-            names.append(f"{ids[int(at)].as_py()!r}{second}")
+        here = wanted[(wanted >= done) & (wanted < done + len(ids))] - done
+        names += [row_name(ids[at].as_py(), int(starts[at])) for at in here.tolist()]
         done += len(ids)
     return ", ".join(names) + (", ..." if chosen.sum() > 3 else "")
 

@@ -35,14 +35,16 @@ from rich.progress import Progress, TaskID
 from reeltag.core.console import progress_bar, say, track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_folder
-from reeltag.ensembling.joining import Block
+from reeltag.ensembling.alignment import AlignedRows
+from reeltag.ensembling.combining import to_rows
 from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_building import Blocks, build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
-from reeltag.ensembling.trees import AboutTrees, Grown, Trees
+from reeltag.ensembling.trees import Grown, Trees, TreesInfo
 from reeltag.evaluation.truth import Truth
-from reeltag.predictions.file import About, Kind, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import Kind
 
 
 class Sizes(NamedTuple):
@@ -114,7 +116,7 @@ def train_trees(
         bins = bins_of(files, config)
         grown = [_grown(files, bins, number, config, quiet) for number in range(config.folds)]
         num_rows, num_videos = sum(files.counts.values()), int(used.sum())
-        about = AboutTrees(
+        about = TreesInfo(
             num_classes=truth.num_classes,
             models=names,
             config=config,
@@ -150,7 +152,12 @@ def _checked_folds(
 
 
 def predict_trees(
-    blocks: Iterable[Block], trees: Trees, out: Path, about: About, *, quiet: bool = False
+    blocks: Iterable[AlignedRows],
+    trees: Trees,
+    out: Path,
+    about: PredictionInfo,
+    *,
+    quiet: bool = False,
 ) -> dict[Kind, int]:
     """Write what the trees say of each candidate as a prediction file; return its rows by kind.
 
@@ -170,21 +177,21 @@ def predict_trees(
     """
     written: dict[Kind, int] = {}
     known = 0
-    width = len(trees.about.models)
+    width = len(trees.info.models)
     with prediction_writer(out, about) as writer:
         for block in blocks if quiet else track(blocks, "asking the trees"):
-            if block.logits_PM.shape[1] != width:
+            if block.logits.shape[1] != width:
                 raise DataError(
-                    f"the trees were grown over {width} models ({', '.join(trees.about.models)}), "
-                    f"the predictions are of {block.logits_PM.shape[1]}",
+                    f"the trees were grown over {width} models ({', '.join(trees.info.models)}), "
+                    f"the predictions are of {block.logits.shape[1]}",
                     hint="Give one file of each of these models, in this order.",
                 )
             folds = trees.folds_of(keys_of(block.ids))
             known += int((folds >= 0).sum())
-            logits = trees.logits(rows_of(block), folds[block.row_of_pair()])
-            writer.write(_best_first(block, logits))
-            kind: Kind = "videos" if block.starts is None else "segments"
-            written[kind] = written.get(kind, 0) + len(block)
+            logits = trees.logits(rows_of(block), folds[block.row_of_entry()])
+            best = np.lexsort((block.classes, -logits, block.row_of_entry()))
+            writer.write(to_rows(block, best, logits))
+            written[block.kind] = written.get(block.kind, 0) + len(block)
     if known and len(trees.boosters) == 1 and not quiet:
         say(f"{known:,} of these the trees were fitted on: do not judge the trees by them")
     return written
@@ -261,8 +268,3 @@ def _tell(files: RowFiles, config: TreeConfig, seconds: float, quiet: bool) -> N
         f"{seconds:.1f} s ({rows / max(seconds, 1e-9):,.0f} rows/s): {disk / 1e9:.2f} GB on disk, "
         f"{memory / 1e9:.2f} GB of memory while trees grow"
     )
-
-
-def _best_first(block: Block, logits: NDArray[np.float32]) -> Rows:
-    best = np.lexsort((block.classes, -logits, block.row_of_pair()))
-    return Rows(block.ids, block.starts, block.offsets, block.classes[best], logits[best])

@@ -16,14 +16,14 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.seeding import derive_seed
 from reeltag.core.sparse import SparseRows
 from reeltag.data.origin import origin_of
-from reeltag.ensembling.joining import Block
+from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.evaluation.truth import Truth, find
 from reeltag.labels.folds import stratified_folds
 from reeltag.labels.random_keys import id_keys, mixed
 
-Blocks: TypeAlias = Callable[[], Iterator[Block]]
+Blocks: TypeAlias = Callable[[], Iterator[AlignedRows]]
 
 
 def folds_of(truth: Truth, count: int, seed: int = 0) -> NDArray[np.int16]:
@@ -84,14 +84,14 @@ class Targets:
         return self._order[place]
 
     def of(
-        self, block: Block, videos: NDArray[np.int64]
+        self, block: AlignedRows, videos: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return (P,) which rows can be fitted on, and (P,) whether the class is there.
 
         All rows of whole videos can; of segments those that somebody rated.
         """
-        truth, owner = self._truth, block.row_of_pair()
-        if block.starts is None:
+        truth, owner = self._truth, block.row_of_entry()
+        if block.kind == "videos":
             keys = videos[owner] * truth.num_classes + block.classes
             return np.ones(len(keys), bool), find(truth.label_keys, keys) >= 0
         segments = truth.segments_of(videos, block.starts.astype(np.int64))
@@ -139,7 +139,7 @@ def build_rows(
         videos = targets.videos_of(block.ids)
         used[videos[folds[videos] >= 0]] = True
         wanted, positive = targets.of(block, videos)
-        video = videos[block.row_of_pair()]
+        video = videos[block.row_of_entry()]
         rows, of_row = rows_of(block), folds[video]
         files = files or RowFiles(folder, rows.shape[1])
         wanted &= of_row >= 0

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reeltag.ensembling.joining import Block
+from reeltag.ensembling.alignment import AlignedRows
 from reeltag.labels.random_keys import id_keys
 
 Cell: TypeAlias = tuple[int, bool]  # a fold, and whether its videos were set apart
@@ -38,17 +38,17 @@ def keys_of(ids: pa.Array) -> NDArray[np.uint64]:
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
-def rows_of(block: Block) -> NDArray[np.float32]:
+def rows_of(block: AlignedRows) -> NDArray[np.float32]:
     """Return (P, 1 + M) rows: the label id as a number, then each model's probability.
 
-    The probabilities are those of `Block.probs_PM` but for rounding (1e-7), without tables of the
-    block's size between.
+    The probabilities are those of `AlignedRows.probs` to within rounding (1e-7), without temporary
+    tables of the size of the block.
     """
-    rows = np.empty((len(block.classes), 1 + block.logits_PM.shape[1]), np.float32)
+    rows = np.empty((len(block.classes), 1 + block.logits.shape[1]), np.float32)
     rows[:, 0] = block.classes
     for part in pieces(rows, _CACHED):
         with np.errstate(over="ignore"):  # exp of 89 or more is inf: a probability of 0
-            inverse = np.exp(-block.logits_PM[part])
+            inverse = np.exp(-block.logits[part])
         inverse += 1
         np.reciprocal(inverse, out=rows[part, 1:])
     return rows

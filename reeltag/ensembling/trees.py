@@ -53,7 +53,7 @@ class Grown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AboutTrees:
+class TreesInfo:
     """How trees were grown; stored with them.
 
     Attributes:
@@ -82,14 +82,14 @@ class Trees:
     """K boosters, and the videos that each has not seen.
 
     Attributes:
-        about: how they were grown.
+        info: how they were grown.
         boosters: K of them.
         keys: (V,) uint64, rising: the videos they were fitted on (`tree_rows.keys_of`).
         folds: (V,) int16, the fold of each; booster k has not seen fold k, unless it is the only
             one.
     """
 
-    about: AboutTrees
+    info: TreesInfo
     boosters: tuple[lgb.Booster, ...]
     keys: NDArray[np.uint64]
     folds: NDArray[np.int16]
@@ -123,7 +123,7 @@ class Trees:
         return logits
 
     def _raw(self, booster: lgb.Booster, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        threads = self.about.config.threads
+        threads = self.info.config.threads
         raw = booster.predict(rows, raw_score=True, num_threads=threads)
         return np.asarray(raw, np.float64)
 
@@ -138,7 +138,7 @@ class Trees:
             kind: np.mean([_share(b.feature_importance(name)) for b in self.boosters], axis=0)
             for kind, name in (("gain", "gain"), ("splits", "split"))
         }
-        names = ("label id", *self.about.models)
+        names = ("label id", *self.info.models)
         return {
             name: {kind: float(share[at]) for kind, share in shares.items()}
             for at, name in enumerate(names)
@@ -154,7 +154,7 @@ class Trees:
             booster.save_model(folder / f"booster-{number}.txt")
         table = pa.table({"key": pa.array(self.keys), "fold": pa.array(self.folds)})
         pq.write_table(table, folder / "folds.parquet", compression="zstd")
-        about = {**dataclasses.asdict(self.about), "importance": self.importance()}
+        about = {**dataclasses.asdict(self.info), "importance": self.importance()}
         write_json(folder / "trees.json", about)
 
     @classmethod
@@ -171,10 +171,10 @@ class Trees:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
         told.pop("importance", None)
-        about: AboutTrees = from_json(AboutTrees, told, where=path, field="trees")
+        info: TreesInfo = from_json(TreesInfo, told, where=path, field="trees")
         boosters = tuple(
-            _read_booster(folder / f"booster-{number}.txt", 1 + len(about.models))
-            for number in range(len(about.boosters))
+            _read_booster(folder / f"booster-{number}.txt", 1 + len(info.models))
+            for number in range(len(info.boosters))
         )
         path = _there(folder / "folds.parquet")
         try:
@@ -183,7 +183,7 @@ class Trees:
         except (OSError, KeyError, pa.ArrowException) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
-        return cls(about, boosters, keys.astype(np.uint64), folds.astype(np.int16))
+        return cls(info, boosters, keys.astype(np.uint64), folds.astype(np.int16))
 
 
 def _there(path: Path) -> Path:

@@ -40,7 +40,7 @@ from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.segment import AverageOver, mean_over_classes
 from reeltag.metrics.weighted import WeightedRanking
-from reeltag.predictions.file import About, open_predictions
+from reeltag.predictions.file import PredictionInfo, open_predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,13 +179,13 @@ def scored(
     _refuse_settings(top_k, k, bootstrap)
     refuse_std(fake_std)
     file = open_predictions(predictions)
-    num_classes, of = file.about.num_classes, split or "all"
+    num_classes, of = file.info.num_classes, split or "all"
     truth = read_truth(data, of, splits, num_classes, fake_std=fake_std, quiet=quiet)
     joined = JoinedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
         _warn(counts, split, data)
-        _warn_of_fakes(file.about, fake_std)
+        _warn_of_fakes(file.info, fake_std)
     judged = joined.labelled | joined.judged
     draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
     scores: dict[str, Score] = {}
@@ -320,7 +320,7 @@ def _warn(counts: dict[str, int], split: Split | None, data: Path) -> None:
         say(f"{counts['videos_without_prediction']:,} videos of {place} have no prediction: {fate}")
 
 
-def _warn_of_fakes(about: About, fake_std: float) -> None:
+def _warn_of_fakes(about: PredictionInfo, fake_std: float) -> None:
     if about.fakes and fake_std < about.fake_std:
         say(
             f"{about.fakes:,} videos were not scored as they are fake (std <= {about.fake_std:g}): "

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from reeltag.core.console import track
 from reeltag.core.errors import DataError, reason_of
 from reeltag.evaluation.truth import Numbers, Truth, find
-from reeltag.predictions.file import Kind, Predictions, Rows
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name
 
 _MAX_PAIRS = 1 << 24  # pairs that are held and sorted at once; more classes take further readings
 
@@ -97,7 +98,7 @@ class JoinedPredictions:
         self.file, self._quiet = file, quiet
         codes, starts, ids = _read_keys(file)
         videos = truth.videos_of(ids)[codes]
-        is_segment = starts >= 0
+        is_segment = starts != WHOLE_VIDEO
         self.videos = videos[~is_segment]
         self.segment_videos = videos[is_segment]
         everyone = np.full(len(truth), not only_predicted)
@@ -118,10 +119,10 @@ class JoinedPredictions:
         longest, counts = 0, np.zeros(num_classes, dtype=np.int64)
         parts = []
         for rows, of_row in self._rows("videos", self.videos):
-            row = rows.row_of_pair()
+            row = rows.row_of_entry()
             self._check(rows, row)
-            longest = max(longest, int(np.diff(rows.offsets).max()))
-            place = np.arange(len(row)) - rows.offsets[row]
+            longest = max(longest, int(rows.counts().max()))
+            place = rows.place_in_row()
             known = of_row[row] >= 0
             counts += np.bincount(rows.classes[known], minlength=num_classes)
             wanted = known & (place < np.maximum(top_k, num_labels[of_row[row]]))
@@ -144,7 +145,7 @@ class JoinedPredictions:
             parts = []
             for rows, of_row in self._rows("videos", self.videos):
                 wanted = (rows.classes >= first) & (rows.classes < last)
-                row = rows.row_of_pair()[wanted]
+                row = rows.row_of_entry()[wanted]
                 wanted[wanted] = of_row[row] >= 0
                 parts.append(self._pairs(rows, wanted, of_row[row[of_row[row] >= 0]]))
             yield Pairs.joined(parts)
@@ -163,7 +164,7 @@ class JoinedPredictions:
         before = 0
         for rows, of_row in self._rows("segments", self.segments):
             counts += np.bincount(rows.classes, minlength=num_classes)
-            row = rows.row_of_pair()
+            row = rows.row_of_entry()
             rated = np.flatnonzero(of_row[row] >= 0)
             keys = of_row[row[rated]] * num_classes + rows.classes[rated]
             rating = find(self.truth.rating_keys, keys)
@@ -207,20 +208,20 @@ class JoinedPredictions:
         ranks[order] = upto[1:] - upto[np.searchsorted(classes[:-1], classes[:-1])]
         return ranks
 
-    def _rows(self, kind: Kind, of_row: Numbers) -> Iterator[tuple[Rows, Numbers]]:
+    def _rows(self, kind: Kind, of_row: Numbers) -> Iterator[tuple[PredictionRows, Numbers]]:
         """Yield rows and what each of them is about."""
         batches, done = self.file.rows(kind), 0
         for rows in batches if self._quiet else track(batches, f"reading {kind}"):
             yield rows, of_row[done : done + len(rows)]
             done += len(rows)
 
-    def _pairs(self, rows: Rows, wanted: NDArray[np.bool_], owners: Numbers) -> Pairs:
+    def _pairs(self, rows: PredictionRows, wanted: NDArray[np.bool_], owners: Numbers) -> Pairs:
         classes = rows.classes[wanted]
         keys = owners * self.truth.num_classes + classes
         hits = find(self.truth.label_keys, keys) >= 0
         return Pairs(rows.scores[wanted], classes, owners.astype(np.int32), hits)
 
-    def _check(self, rows: Rows, row: Numbers) -> None:
+    def _check(self, rows: PredictionRows, row: Numbers) -> None:
         rises = (np.diff(rows.scores) > 0) & (np.diff(row) == 0)
         if rises.any():
             culprit = rows.ids[int(row[rises.argmax()])]
@@ -270,7 +271,7 @@ def _falling_keys(classes: NDArray[np.int32], scores: NDArray[np.float32]) -> Nu
 
 
 def _read_keys(file: Predictions) -> tuple[Numbers, Numbers, pa.Array]:
-    """Return of each row the number of its id and its start (-1 = whole video), and the ids."""
+    """Return of each row the number of its id and its start, and the ids."""
     try:
         with pq.ParquetFile(file.path, read_dictionary=["id"]) as parquet:
             table = parquet.read(columns=["id", "start_s"]).unify_dictionaries().combine_chunks()
@@ -280,7 +281,7 @@ def _read_keys(file: Predictions) -> tuple[Numbers, Numbers, pa.Array]:
     if isinstance(column, pa.ChunkedArray):  # a file without rows
         column = pa.array([], pa.dictionary(pa.int32(), pa.string()))
     codes = column.indices.fill_null(-1).to_numpy().astype(np.int64)
-    starts = table["start_s"].fill_null(-1).to_numpy().astype(np.int64)
+    starts = table["start_s"].fill_null(WHOLE_VIDEO).to_numpy().astype(np.int64)
     if (codes < 0).any() or (starts < 0).sum() > table["start_s"].null_count:
         raise file.broken("has a row without an id, or with a start before 0 s")
     ids = column.dictionary.cast(pa.string())
@@ -288,9 +289,9 @@ def _read_keys(file: Predictions) -> tuple[Numbers, Numbers, pa.Array]:
     twice = keys[1:] == keys[:-1]
     if twice.any():
         code, start = divmod(int(keys[twice.argmax()]), 1 << 32)
-        what = f"segment {start - 1} s of {ids[code]}" if start else f"video {ids[code]}"
+        name = row_name(ids[code].as_py(), start - 1)
         raise DataError(
-            f"has more than one row for {what}; a video or segment is scored once",
+            f"has more than one row for {name}; a video or segment is scored once",
             where=file.path,
             hint="Were two prediction files joined? Evaluate them one at a time.",
         )

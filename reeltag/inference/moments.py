@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.data.index import Index
 from reeltag.data.items import videos
 from reeltag.data.selection import Records, lists_of, select
@@ -32,7 +32,8 @@ from reeltag.inference.predict import (
 )
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.windows import SEGMENT_SECONDS
-from reeltag.predictions.file import Rows, open_predictions
+from reeltag.predictions.file import open_predictions
+from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import AnyTagger, Tagger
 
 Ratings: TypeAlias = Mapping[tuple[str, int, int], bool]  # id, start, class -> verdict
@@ -93,7 +94,7 @@ class TopMoments:
         self._lists: dict[int, list[_Place]] = {c: [] for c in classes}
         self._num_pairs = 0
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: PredictionRows) -> None:
         """Look at further rows, of segments."""
         order = rows.classes.argsort(kind="stable")
         for c, kept in self._lists.items():
@@ -101,7 +102,7 @@ class TopMoments:
             pairs = order[begin:end]
             if len(kept) == self._top:
                 pairs = pairs[-rows.scores[pairs] < kept[-1].falling]
-            pairs = pairs[probabilities(rows.scores[pairs]) >= self._min_prob]
+            pairs = pairs[sigmoid(rows.scores[pairs]) >= self._min_prob]
             if self._only is None:
                 pairs = pairs[(-rows.scores[pairs]).argsort(kind="stable")[: self._top]]
             if len(pairs):
@@ -110,9 +111,8 @@ class TopMoments:
         self.segments += len(rows)
         self._num_pairs += len(rows.classes)
 
-    def _places(self, rows: Rows, pairs: NDArray[np.int64], c: int) -> Iterator[_Place]:
-        assert rows.starts is not None
-        at = np.searchsorted(rows.offsets, pairs, side="right") - 1
+    def _places(self, rows: PredictionRows, pairs: NDArray[np.int64], c: int) -> Iterator[_Place]:
+        at = np.searchsorted(rows.indptr, pairs, side="right") - 1
         ids, starts = rows.ids.take(pa.array(at)).to_pylist(), rows.starts[at].tolist()
         scores, positions = rows.scores[pairs].tolist(), (self._num_pairs + pairs).tolist()
         for score, position, name, start in zip(scores, positions, ids, starts, strict=True):
@@ -136,7 +136,7 @@ class TopMoments:
                     id=place.id,
                     start_s=place.start,
                     end_s=min(place.start + SEGMENT_SECONDS, lengths[place.id]),
-                    prob=float(probabilities(np.array([-place.falling], np.float32))[0]),
+                    prob=float(sigmoid(np.array([-place.falling], np.float32))[0]),
                     rated=ratings.get((place.id, place.start, c)),
                 )
                 for place in kept
@@ -154,7 +154,7 @@ def scored_segments(
     splits: Splits = PUBLISHED_SPLITS,
     video_source: AnyTagger | Path | None = None,
     pool: Sequence[int] = (),
-) -> Iterator[Rows]:
+) -> Iterator[PredictionRows]:
     """Yield what a tagger says of the segments of a split, in the order of the index.
 
     Args:
@@ -203,7 +203,7 @@ def scored_segments(
         yield rows
 
 
-def predicted_segments(path: Path) -> Iterator[Rows]:
+def predicted_segments(path: Path) -> Iterator[PredictionRows]:
     """Yield the rows of segments of a prediction file.
 
     Raises:

@@ -23,8 +23,9 @@ from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS
-from reeltag.predictions.file import About, Kind
-from reeltag.predictions.parts import Parts
+from reeltag.predictions.file import PredictionInfo
+from reeltag.predictions.parts import PredictionParts
+from reeltag.predictions.rows import Kind
 from reeltag.tagger.tagger import AnyTagger
 
 DEFAULT_CHOICES = Choices()
@@ -42,7 +43,7 @@ def predict(
     run: Path | None = None,
     overwrite: bool = False,
     restart: bool = False,
-    finish: Callable[[Parts], dict[Kind, int]] | None = None,
+    finish: Callable[[PredictionParts], dict[Kind, int]] | None = None,
     video_source: AnyTagger | Path | None = None,
 ) -> Outcome:
     """Score a split into the prediction file `out`; broken records are skipped and counted.
@@ -235,9 +236,9 @@ def tell_items(items: VideoSet, choices: Choices) -> None:
 
 def _about(
     tagger: AnyTagger, index: Index, choices: Choices, split: str, run: Path | None
-) -> About:
+) -> PredictionInfo:
     chosen = len(set(choices.segment_classes)) or tagger.num_classes
-    return About(
+    return PredictionInfo(
         num_classes=tagger.num_classes,
         top_k=min(choices.top_k, tagger.num_classes) if choices.videos else 0,
         segment_top_k=min(choices.segment_top_k, chosen) if choices.segments else 0,

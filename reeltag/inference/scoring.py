@@ -19,17 +19,16 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.log_space import MeanLogits, fused_logits
+from reeltag.core.probability import MeanLogits, fused_logits
+from reeltag.core.sparse import indptr_of
 from reeltag.data.blank_videos import Fakes, refuse_std
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
-from reeltag.predictions.file import Rows
-from reeltag.predictions.ranking import top_classes
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.top_k import top_classes
 
 __all__ = ["SEGMENT_SECONDS", "Choices", "Scorer", "refuse_nan", "segment_starts"]
-
-_NOTHING = (torch.empty(0, 0), torch.empty(0, 0, dtype=torch.int64))  # scores, classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +140,7 @@ class Scorer:
 
     def score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
-    ) -> tuple[Rows | None, Rows | None]:
+    ) -> tuple[PredictionRows | None, PredictionRows | None]:
         """Return the rows of the videos and those of their segments; None where not asked for.
 
         Args:
@@ -166,7 +165,7 @@ class Scorer:
 
     def _score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None
-    ) -> tuple[Rows | None, Rows | None]:
+    ) -> tuple[PredictionRows | None, PredictionRows | None]:
         """Score all videos of a batch."""
         batch = batch.to(self.device)
         asks_videos = self.choices.segments and self.choices.policy.asks_videos
@@ -176,7 +175,7 @@ class Scorer:
                 videos_BC = self._video_logits(batch)
             if self.choices.videos and videos_BC is not None:
                 best = top_classes(videos_BC, self.choices.top_k)
-                videos = _rows(batch.ids, None, *best)
+                videos = _rows(batch.ids, WHOLE_VIDEO, *best)
             if asks_videos and self._video_scores is not None:
                 videos_BC = self._video_scores.logits(batch)
                 refuse_nan(videos_BC, batch, batch.ids)
@@ -202,7 +201,7 @@ class Scorer:
         batch: FrameBatch,
         videos_BC: Tensor | None,
         floors: NDArray[np.float32] | None,
-    ) -> Rows:
+    ) -> PredictionRows:
         """Return the rows of the segments, under what is known of their videos."""
         policy = self.choices.policy
         lengths = batch.mask.sum(dim=1).tolist()
@@ -237,9 +236,9 @@ class Scorer:
             best, column = top_classes(logits_NK, k)
             rows = _rows(ids[here], part.start.int(), best, self._chosen[column])
             if videos_BK is not None or floor_K is not None:
-                rows = rows.where((best > -torch.inf).cpu().flatten().numpy()).without_empty()
+                rows = rows.keep((best > -torch.inf).cpu().flatten().numpy()).without_empty()
             parts.append(rows)
-        return Rows.joined(parts) if parts else _rows([], segments.start.int(), *_NOTHING)
+        return PredictionRows.concatenate(parts)
 
     def _segment_logits(self, batch: FrameBatch, part: Segments, ids: Sequence[str]) -> Tensor:
         """Return (n, K), the mean over the shifts of their windows."""
@@ -279,11 +278,11 @@ def _under(videos_NK: Tensor, logits_NK: Tensor, policy: SegmentPolicy) -> Tenso
     )
 
 
-def _rows(ids: Sequence[str], starts: Tensor | None, *best: Tensor) -> Rows:
+def _rows(ids: Sequence[str], starts: Tensor | int, *best: Tensor) -> PredictionRows:
     scores, classes = (tensor.cpu() for tensor in best)
-    return Rows.of_matrix(
+    return PredictionRows.of_matrix(
         ids,
-        None if starts is None else starts.numpy(),
+        starts if isinstance(starts, int) else starts.numpy(),
         classes.numpy().astype(np.int32),
         scores.numpy(),
     )
@@ -295,15 +294,20 @@ def _taken(batch: FrameBatch, keep: Tensor) -> FrameBatch:
     return FrameBatch(frames=batch.frames[keep], mask=batch.mask[keep], ids=ids)
 
 
-def _with_empty(rows: Rows | None, ids: Sequence[str], is_empty: Tensor) -> Rows:
+def _with_empty(
+    rows: PredictionRows | None, ids: Sequence[str], is_empty: Tensor
+) -> PredictionRows:
     """Return the rows of videos, and between them one without classes where `is_empty` (B,)."""
     lengths = np.zeros(len(ids), np.int64)
     if rows is not None:
-        lengths[~is_empty.numpy()] = np.diff(rows.offsets)
-    classes = np.empty(0, np.int32) if rows is None else rows.classes
-    scores = np.empty(0, np.float32) if rows is None else rows.scores
-    offsets = np.append(0, lengths.cumsum())
-    return Rows(pa.array(ids, pa.string()), None, offsets, classes, scores)
+        lengths[~is_empty.numpy()] = rows.counts()
+    return PredictionRows(
+        indptr_of(lengths),
+        np.empty(0, np.int32) if rows is None else rows.classes,
+        np.empty(0, np.float32) if rows is None else rows.scores,
+        ids=pa.array(ids, pa.string()),
+        starts=np.full(len(ids), WHOLE_VIDEO, np.int32),
+    )
 
 
 def refuse_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None:

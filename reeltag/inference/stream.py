@@ -19,9 +19,10 @@ from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import OutputError
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.inference.scoring import Choices, Scorer
-from reeltag.predictions.file import About, Kind, Rows, prediction_writer
-from reeltag.predictions.limit import ClassLimit
-from reeltag.predictions.parts import Parts, PartWriter
+from reeltag.predictions.class_limit import ClassLimit
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.parts import PartWriter, PredictionParts
+from reeltag.predictions.rows import Kind, PredictionRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +83,12 @@ def write_predictions(
     read: Callable[[int], Iterable[FrameBatch]],
     num_videos: int,
     out: Path,
-    about: About,
+    about: PredictionInfo,
     settings: Mapping[str, Any],
     *,
     restart: bool = False,
     part_seconds: float = 60.0,
-    finish: Callable[[Parts], dict[Kind, int]] | None = None,
+    finish: Callable[[PredictionParts], dict[Kind, int]] | None = None,
     items: str = "videos",
 ) -> Outcome:
     """Score all batches into the prediction file `out`.
@@ -112,7 +113,7 @@ def write_predictions(
         OutputError: the disk is full.
     """
     begun, stop = time.monotonic(), StopRequest("batch")
-    parts = Parts(
+    parts = PredictionParts(
         out.with_name(out.name + ".parts"),
         settings,
         kinds_of(scorer.choices),
@@ -164,7 +165,7 @@ def kinds_of(choices: Choices) -> tuple[Kind, ...]:
     return tuple(kind for kind, wanted in kinds if wanted)
 
 
-def _limits(parts: Parts, num_classes: int, per_class: int) -> dict[Kind, ClassLimit]:
+def _limits(parts: PredictionParts, num_classes: int, per_class: int) -> dict[Kind, ClassLimit]:
     if not per_class:
         return {}
     kind = parts.kinds[-1]  # segments, where there are any
@@ -177,7 +178,7 @@ def _limits(parts: Parts, num_classes: int, per_class: int) -> dict[Kind, ClassL
 def _write_part(
     scorer: Scorer,
     batches: Iterator[FrameBatch],
-    parts: Parts,
+    parts: PredictionParts,
     limits: Mapping[Kind, ClassLimit],
     closing: _Closing,
     progress: tuple[Progress, TaskID, str],
@@ -208,7 +209,7 @@ def _write_batch(
 ) -> None:
     limit = limits.get("segments")
     videos, segments = scorer.score(batch, limit.floors if limit else None)
-    scored: dict[Kind, Rows | None] = {"videos": videos, "segments": segments}
+    scored: dict[Kind, PredictionRows | None] = {"videos": videos, "segments": segments}
     for kind, writer in writers.items():
         rows = scored[kind]
         if rows is not None:
@@ -216,7 +217,7 @@ def _write_batch(
 
 
 def _merge(
-    parts: Parts, out: Path, about: About, limits: Mapping[Kind, ClassLimit]
+    parts: PredictionParts, out: Path, about: PredictionInfo, limits: Mapping[Kind, ClassLimit]
 ) -> dict[Kind, int]:
     """Write all finished parts as one file, and return the number of rows by kind."""
     written: dict[Kind, int] = dict.fromkeys(parts.kinds, 0)

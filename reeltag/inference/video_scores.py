@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.predictions.file import open_predictions
-from reeltag.predictions.rows import Rows
+from reeltag.predictions.rows import PredictionRows
 
 _HINT = "Make one: reeltag predict VIDEO_RUN --data DATA --split S --top-k K --out V.parquet"
 
@@ -72,7 +70,7 @@ class ScoresOfFile:
         self, path: Path, ids: Collection[str], num_classes: int, candidates: int = 0
     ) -> None:
         file = open_predictions(path)
-        about = file.about
+        about = file.info
         if about.num_classes != num_classes:
             raise ConfigError(
                 f"is about {about.num_classes} classes, the checkpoint about {num_classes}",
@@ -98,11 +96,9 @@ class ScoresOfFile:
         for rows in file.rows("videos"):
             mine = np.array([name in wanted for name in rows.ids.to_pylist()], np.bool_)
             if mine.any():
-                parts.append(_of_rows(rows, mine))
-        self._offsets = np.concatenate([[0], *(np.diff(part.offsets) for part in parts)]).cumsum()
-        self._classes = np.concatenate([np.zeros(0, np.int32), *(part.classes for part in parts)])
-        self._scores = np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)])
-        names = [name for part in parts for name in part.ids.to_pylist()]
+                parts.append(rows.where(mine))
+        self._rows = PredictionRows.concatenate(parts)
+        names = self._rows.ids.to_pylist()
         self._row = {name: row for row, name in enumerate(names)}
         if len(self._row) < len(names):
             raise DataError("has more than one row for a video", where=path)
@@ -118,23 +114,12 @@ class ScoresOfFile:
     def digest(self) -> str:
         """Return what tells these scores from others."""
         content = hashlib.blake2b("\n".join(self._row).encode(), digest_size=8)
-        for array in (self._offsets, self._classes, self._scores):
+        for array in (self._rows.indptr, self._rows.classes, self._rows.scores):
             content.update(array.tobytes())
         return content.hexdigest()
 
     def logits(self, batch: FrameBatch) -> Tensor:
         """Return (B, C)."""
-        logits_BC = np.full((len(batch), self._num_classes), -np.inf, np.float32)
-        for place, name in enumerate(batch.ids):
-            row = self._row[name]
-            pairs = slice(self._offsets[row], self._offsets[row + 1])
-            logits_BC[place, self._classes[pairs]] = self._scores[pairs]
+        rows = self._rows.take(np.array([self._row[name] for name in batch.ids], np.int64))
+        logits_BC = rows.to_dense(self._num_classes, -np.inf)
         return torch.from_numpy(logits_BC).to(batch.frames.device)
-
-
-def _of_rows(rows: Rows, mine: NDArray[np.bool_]) -> Rows:
-    """Return some of the rows, as copies that do not keep the others in memory."""
-    kept = rows.where(mine[rows.row_of_pair()])
-    lengths = np.diff(kept.offsets)[mine]
-    ids = pa.array(rows.ids.filter(pa.array(mine)).to_pylist(), pa.string())
-    return Rows(ids, None, np.append(0, lengths.cumsum()), kept.classes, kept.scores)

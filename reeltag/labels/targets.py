@@ -7,7 +7,7 @@ the `labels` and `weights` of a `FrameBatch`.
 Letters in shapes: N items, E entries of all items, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -88,12 +88,13 @@ class Targets(SparseRows):
         return replace(added, unlisted_weight=self.unlisted_weight, class_mask=self.class_mask)
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Self]) -> Self:
+    def concatenate(cls, parts: Iterable[Self]) -> Self:
         """Return the targets of the items of all parts, one part after the other.
 
         Raises:
             ValueError: there are no parts, or their class masks differ.
         """
+        parts = [*parts]
         first = parts[0].class_mask if parts else None
         for mask in (part.class_mask for part in parts if part.class_mask is not first):
             if mask is None or first is None or not np.array_equal(mask, first):

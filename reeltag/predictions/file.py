@@ -1,4 +1,4 @@
-"""Prediction files: what a checkpoint says about videos and segments, as Parquet.
+"""Prediction files: the scores of videos and segments, as Parquet.
 
 One row is a video or a 5-second segment of it:
 
@@ -7,19 +7,17 @@ One row is a video or a 5-second segment of it:
     classes   list<int32>    best first
     scores    list<float32>  logits, in the order of `classes`
 
-What the file is stands in its metadata under `reeltag`, as JSON (`About`). All rows of whole
-videos come before all rows of segments, in row groups of their own, so that either can be read
-without the other. Any other tool opens the file too: pandas, polars, DuckDB.
+Its metadata, under `reeltag`, hold a `PredictionInfo` as JSON. All rows of whole videos come before
+all rows of segments, in row groups of their own, so that either can be read without the other. Any
+other tool opens the file too: pandas, polars, DuckDB.
 """
 
-import dataclasses
 import importlib.metadata
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,44 +26,39 @@ import pyarrow.parquet as pq
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file
-from reeltag.predictions.rows import SCHEMA, Kind, Rows
-
-__all__ = [
-    "SCHEMA",
-    "About",
-    "Kind",
-    "PredictionWriter",
-    "Predictions",
-    "Rows",
-    "open_predictions",
-    "prediction_writer",
-]
+from reeltag.core.sparse import indptr_of
+from reeltag.predictions.metadata import RowsInfo
+from reeltag.predictions.rows import Kind, PredictionRows, StoredRows
 
 _GROUP_PAIRS = 1 << 17  # pairs, or rows, in a row group: 1 MB of classes and scores
 _READ_ROWS = 4096
-_HINT = "Predictions are written by `reeltag predict RUN --data DATA --out P`."
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class PredictionInfo(RowsInfo):
     """Where predictions come from; stored in the file.
 
     Attributes:
         num_classes: C; every class is in 0..C-1.
-        top_k: classes a video's row holds at most; 0 = not known.
-        segment_top_k: classes a segment's row holds at most; 0 = not known.
-        per_class: rows a class was limited to; 0 = no limit.
-        policy: how segments were scored, where that is not plainly: "candidates 20, ...". Fused
+        top_k: most classes of a video's row; 0 = not known.
+        segment_top_k: most classes of a segment's row; 0 = not known.
+        per_class: most rows per class; 0 = no limit.
+        policy: how segments were scored, where not by the plain model: "candidates 20, ...". Fused
             scores are logits of video^a * segment^b.
         fake_std: largest standard deviation of the mean rgb frame of videos that were not scored;
             0 = all were.
-        fakes: how many these are; a row of theirs holds no class.
+        fakes: how many these are; their rows hold no class.
         family: of the model.
         run: folder of the checkpoint.
         data: data folder.
         split: part of the data.
         version: of reeltag.
     """
+
+    ROWS: ClassVar[type[StoredRows]] = PredictionRows
+    MARK: ClassVar[tuple[str, str]] = ("scores", "logit")
+    WHAT: ClassVar[str] = "a prediction file"
+    HINT: ClassVar[str] = "Predictions are written by `reeltag predict RUN --data DATA --out P`."
 
     num_classes: int
     top_k: int = 0
@@ -80,35 +73,9 @@ class About:
     split: str = ""
     version: str = importlib.metadata.version("reeltag")
 
-    def to_metadata(self) -> dict[bytes, bytes]:
-        """Return the metadata of the file, all that `from_metadata` needs."""
-        about = {"scores": "logit", **dataclasses.asdict(self)}
-        return {b"reeltag": json.dumps(about, ensure_ascii=False).encode()}
-
-    @classmethod
-    def from_metadata(cls, metadata: dict[bytes, bytes] | None, path: Path) -> "About":
-        """Read what `to_metadata` wrote; unknown keys are of later versions and left alone.
-
-        Raises:
-            DataError: the file is not one of predictions, or its scores are not logits.
-        """
-        try:
-            about: dict[str, Any] = json.loads((metadata or {})[b"reeltag"])
-            scores, known = about["scores"], {field.name for field in dataclasses.fields(cls)}
-            found = cls(**{key: value for key, value in about.items() if key in known})
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                "does not say what its scores are: the metadata key 'reeltag' is missing or broken",
-                where=path,
-                hint="Predictions are written by `reeltag predict`, or by prediction_writer().",
-            ) from error
-        if scores != "logit":
-            raise DataError(f"scores must be 'logit', got {scores!r}", where=path, hint=_HINT)
-        return found
-
 
 class PredictionWriter:
-    """Gathers rows into row groups; see `prediction_writer`.
+    """Gathers rows into row groups; made by `prediction_writer`.
 
     Rows are copied into buffers that are made once: small arrays kept for long between the large
     ones of a model would leave holes that the allocator cannot use again, and memory would grow.
@@ -124,14 +91,15 @@ class PredictionWriter:
         self._classes = np.empty(_GROUP_PAIRS, np.int32)
         self._scores = np.empty(_GROUP_PAIRS, np.float32)
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: PredictionRows) -> None:
         """Append `rows`; all rows of videos must be written before those of segments."""
-        kind: Kind = "videos" if rows.starts is None else "segments"
-        if kind != self._kind:
-            if kind == "videos" and self._kind is not None:
+        if not len(rows):
+            return
+        if rows.kind != self._kind:
+            if rows.kind == "videos" and self._kind is not None:
                 raise ValueError("rows of videos must be written before those of segments")
             self.flush()
-            self._kind = kind
+            self._kind = rows.kind
         if max(len(rows) + self._num_rows, len(rows.classes) + self._num_pairs) > _GROUP_PAIRS:
             self.flush()
         if max(len(rows), len(rows.classes)) > _GROUP_PAIRS:
@@ -139,27 +107,25 @@ class PredictionWriter:
         else:
             self._gather(rows)
 
-    def _gather(self, rows: Rows) -> None:
-        num_rows, num_pairs = self._num_rows + len(rows), self._num_pairs + int(rows.offsets[-1])
-        if rows.starts is not None:
-            self._starts[self._num_rows : num_rows] = rows.starts
-        self._lengths[self._num_rows : num_rows] = np.diff(rows.offsets)
+    def _gather(self, rows: PredictionRows) -> None:
+        num_rows, num_pairs = self._num_rows + len(rows), self._num_pairs + len(rows.classes)
+        self._starts[self._num_rows : num_rows] = rows.starts
+        self._lengths[self._num_rows : num_rows] = rows.counts()
         self._classes[self._num_pairs : num_pairs] = rows.classes
         self._scores[self._num_pairs : num_pairs] = rows.scores
         self._ids.extend(rows.ids.to_pylist())
         self._num_rows, self._num_pairs = num_rows, num_pairs
 
     def flush(self) -> None:
-        """Write what is gathered as one row group."""
+        """Write the gathered rows as one row group."""
         if not self._num_rows:
             return
-        lengths = self._lengths[: self._num_rows]
-        rows = Rows(
-            pa.array(self._ids, pa.string()),
-            None if self._kind == "videos" else self._starts[: self._num_rows],
-            np.concatenate([[0], np.cumsum(lengths)]),
+        rows = PredictionRows(
+            indptr_of(self._lengths[: self._num_rows]),
             self._classes[: self._num_pairs],
             self._scores[: self._num_pairs],
+            ids=pa.array(self._ids, pa.string()),
+            starts=self._starts[: self._num_rows],
         )
         self._file.write_batch(rows.to_arrow())
         self._num_rows = self._num_pairs = 0
@@ -167,16 +133,17 @@ class PredictionWriter:
 
 
 @contextmanager
-def prediction_writer(path: Path, about: About) -> Iterator[PredictionWriter]:
+def prediction_writer(path: Path, info: PredictionInfo) -> Iterator[PredictionWriter]:
     """Yield a writer of rows; the file appears whole or not at all.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written to.
     """
-    schema = SCHEMA.with_metadata(about.to_metadata())
     with (
         whole_file(path) as part,
-        pq.ParquetWriter(part, schema, compression="zstd", use_dictionary=["classes"]) as file,
+        pq.ParquetWriter(
+            part, info.schema(), compression="zstd", use_dictionary=["classes"]
+        ) as file,
     ):
         writer = PredictionWriter(file)
         yield writer
@@ -189,18 +156,18 @@ class Predictions:
 
     Attributes:
         path: of the file.
-        about: where it comes from.
+        info: where it comes from.
     """
 
     path: Path
-    about: About
+    info: PredictionInfo
 
-    def rows(self, kind: Kind) -> Iterator[Rows]:
+    def rows(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows of whole videos or of segments, in the order of the file.
 
         Raises:
             DataError: the file is damaged, the lists of a row differ in length, a class is outside
-                0..C-1, or a score is not a number.
+                0..C-1, a score is not a number, or a start is below 0 s.
         """
         try:
             yield from self._read(kind)
@@ -208,63 +175,54 @@ class Predictions:
             raise self.broken(f"cannot be read ({reason_of(error)})") from error
 
     def holds(self, kind: Kind) -> bool:
-        """Tell whether the file has at least one row of that kind."""
+        """Return whether the file has at least one row of that kind."""
         return next(self.rows(kind), None) is not None
 
-    def _read(self, kind: Kind) -> Iterator[Rows]:
+    def _read(self, kind: Kind) -> Iterator[PredictionRows]:
         with pq.ParquetFile(self.path, pre_buffer=False) as file:  # else memory grows
             groups = [i for i in range(file.num_row_groups) if _may_hold(file, i, kind)]
             if not groups:
                 return
-            for batch in file.iter_batches(_READ_ROWS, groups, columns=SCHEMA.names):
+            for batch in file.iter_batches(_READ_ROWS, groups, columns=PredictionRows.SCHEMA.names):
                 is_video = pc.is_null(batch.column("start_s"))
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))
                 if len(mine):
-                    yield self._checked(mine.select(SCHEMA.names).cast(SCHEMA), kind)
+                    mine = mine.select(PredictionRows.SCHEMA.names).cast(PredictionRows.SCHEMA)
+                    self._check(mine)
+                    yield PredictionRows.from_arrow(mine)
 
-    def _checked(self, batch: pa.RecordBatch, kind: Kind) -> Rows:
+    def _check(self, batch: pa.RecordBatch) -> None:
         classes, scores = batch.column("classes"), batch.column("scores")
         if not pc.list_value_length(classes).equals(pc.list_value_length(scores)):
             raise self.broken("has a row whose classes and scores differ in number")
+        if (pc.min(batch.column("start_s")).as_py() or 0) < 0:
+            raise self.broken("has a row with a start before 0 s")
         flat = classes.flatten().to_numpy(zero_copy_only=False)
         logits = scores.flatten().to_numpy(zero_copy_only=False)
         nulls = batch.column("id").null_count + classes.null_count + scores.null_count
         if nulls or flat.dtype != np.int32 or np.isnan(logits).any():
             raise self.broken("has a row without an id, a class or a score that is a number")
-        if len(flat) and not (flat.min() >= 0 and flat.max() < self.about.num_classes):
+        if len(flat) and not (flat.min() >= 0 and flat.max() < self.info.num_classes):
             raise self.broken(
-                f"has classes {flat.min()}..{flat.max()}, outside 0..{self.about.num_classes - 1}"
+                f"has classes {flat.min()}..{flat.max()}, outside 0..{self.info.num_classes - 1}"
             )
-        return Rows.from_arrow(batch, kind)
 
     def broken(self, what: str) -> DataError:
-        """Return the error that says what is wrong with the file, to be raised."""
+        """Return the error to raise where the file is damaged."""
         return DataError(what, where=self.path, hint="Write it again with `reeltag predict`.")
 
 
 def open_predictions(path: Path) -> Predictions:
-    """Open a prediction file; rows are read only when asked for.
+    """Open a prediction file; its rows are read later.
 
     Raises:
         DataError: there is no such file, it is not Parquet, or not one of predictions.
     """
-    if not path.is_file():
-        what = "is a folder, not a prediction file" if path.is_dir() else "is not there"
-        raise DataError(what, where=path, hint=_HINT)
-    try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        what = f"cannot be read as Parquet ({reason_of(error)})"
-        raise DataError(what, where=path, hint=_HINT) from error
-    if missing := [name for name in SCHEMA.names if name not in schema.names]:
-        raise DataError(
-            f"lacks the columns {', '.join(missing)} of a prediction file", where=path, hint=_HINT
-        )
-    return Predictions(path, About.from_metadata(schema.metadata, path))
+    return Predictions(path, PredictionInfo.read(path))
 
 
 def _may_hold(file: pq.ParquetFile, group: int, kind: Kind) -> bool:
-    """Tell from the statistics alone whether a row group can have rows of that kind."""
+    """Return whether a row group can have rows of that kind, by its statistics alone."""
     described = file.metadata.row_group(group)
     columns = map(described.column, range(described.num_columns))
     statistics = next(c.statistics for c in columns if c.path_in_schema == "start_s")

@@ -5,7 +5,7 @@
       videos-000003.arrow, segments-000003.arrow
 
 A part is counted in state.json only after its files are whole; files that are not counted are
-written anew. Parts are Arrow files, a batch in them is a batch of videos: nothing has to be
+written again. Parts are Arrow files, a batch in them is a batch of videos: nothing has to be
 gathered in memory to write one.
 """
 
@@ -20,32 +20,32 @@ import pyarrow as pa
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file, write_json
-from reeltag.predictions.rows import SCHEMA, Kind, Rows
+from reeltag.predictions.rows import Kind, PredictionRows
 
 
 class PartWriter:
-    """Writes rows of one kind as they come; see `Parts.writing`."""
+    """Writes rows of one kind as they come; see `PredictionParts.writing`."""
 
     def __init__(self, file: pa.RecordBatchFileWriter) -> None:
         self._file = file
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: PredictionRows) -> None:
         """Append rows."""
         self._file.write_batch(rows.to_arrow())
 
 
-class Parts:
+class PredictionParts:
     """The finished parts of one prediction.
 
     Args:
         folder: where they are, or will be.
-        settings: all that the predictions depend on, as JSON values.
-        kinds: what is predicted.
-        restart: throw away what is there.
+        settings: everything that the predictions depend on, as JSON values.
+        kinds: of the predicted rows.
+        restart: remove the parts that are there.
 
     Raises:
-        ConfigError: parts of a prediction with other settings are there.
-        DataError: what is there is not a folder of parts.
+        ConfigError: the parts that are there are of a prediction with other settings.
+        DataError: the folder that is there is not one of parts.
         OutputError: the folder cannot be written.
     """
 
@@ -72,25 +72,29 @@ class Parts:
 
     @contextmanager
     def writing(self) -> Iterator[dict[Kind, PartWriter]]:
-        """Yield writers of the next part, a kind each; `finish` counts the part."""
+        """Yield a writer per kind for the next part; `finish` counts the part."""
         with ExitStack() as stack:
             writers = dict[Kind, PartWriter]()
             for kind in self.kinds:
                 part = stack.enter_context(whole_file(self._file(kind, self.num_parts)))
                 file = stack.enter_context(pa.OSFile(str(part), "wb"))
-                writers[kind] = PartWriter(stack.enter_context(pa.ipc.new_file(file, SCHEMA)))
+                writers[kind] = PartWriter(
+                    stack.enter_context(pa.ipc.new_file(file, PredictionRows.SCHEMA))
+                )
             yield writers
 
     def finish(self, videos_done: int, num_fakes: int = 0) -> None:
-        """Count the part just written; `videos_done` videos are done with it, in all.
+        """Count the part just written.
 
-        So many of the part's own were fake.
+        Args:
+            videos_done: number of videos of all parts.
+            num_fakes: blank videos of this part.
         """
         self.videos_done, self.num_parts = videos_done, self.num_parts + 1
         self.num_fakes += num_fakes
         self._write_state()
 
-    def rows(self, kind: Kind) -> Iterator[Rows]:
+    def rows(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows of all finished parts, in order."""
         for number in range(self.num_parts):
             with (
@@ -98,7 +102,7 @@ class Parts:
                 pa.ipc.open_file(file) as batches,
             ):
                 for place in range(batches.num_record_batches):
-                    yield Rows.from_arrow(batches.get_batch(place), kind)
+                    yield PredictionRows.from_arrow(batches.get_batch(place))
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -127,19 +131,19 @@ class Parts:
             raise DataError(
                 f"is in the way of the unfinished predictions and cannot be read ({error})",
                 where=path,
-                hint="Say --restart to throw that folder away and begin anew.",
+                hint="Say --restart to remove that folder and start again.",
             ) from error
         ours = json.loads(json.dumps(self.settings))
         differing = [key for key in ours.keys() | there.keys() if ours.get(key) != there.get(key)]
         if differing:
-            told = "; ".join(
+            changes = "; ".join(
                 f"{key} {_short(there.get(key))} there, {_short(ours.get(key))} now"
                 for key in sorted(differing)
             )
             raise ConfigError(
-                f"an interrupted prediction with other settings is kept here: {told}",
+                f"an interrupted prediction with other settings is kept here: {changes}",
                 where=self.folder,
-                hint="Repeat its settings to go on with it, or say --restart to begin anew.",
+                hint="Repeat its settings to go on with it, or say --restart to start again.",
             )
 
 

@@ -1,120 +1,126 @@
-"""Rows of predictions in memory, flat, as they go to files and come from them.
+"""Rows of predictions in memory, as they go to files and come from them.
 
-Letters in shapes: N rows, P pairs of a row and a class, k classes a row.
+A row is a whole video or a segment of one: in files `start_s` is null for a whole video, in memory
+its start is `WHOLE_VIDEO`.
+
+Letters in shapes: N rows, E entries (a class of a row with its score), k classes of a row.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reeltag.core.sparse import SparseRows, from_lists, to_lists
+
 Kind: TypeAlias = Literal["videos", "segments"]
+KINDS: tuple[Kind, ...] = ("videos", "segments")
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("start_s", pa.int32()),
-        ("classes", pa.list_(pa.int32())),
-        ("scores", pa.list_(pa.float32())),
-    ]
-)
+WHOLE_VIDEO = -1
+"""The start of a row of a whole video."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Predictions of N videos, or of N segments, flat: row i owns pairs offsets[i]:offsets[i+1].
+def row_name(video: str, start: int) -> str:
+    """Return how a row is named in errors: "'x'" for a whole video, or "'x' at 5 s"."""
+    return repr(video) if start == WHOLE_VIDEO else f"{video!r} at {start} s"
+
+
+@dataclass(frozen=True, eq=False)
+class TimedRows(SparseRows):
+    """N rows of whole videos or of segments.
 
     Attributes:
-        ids: (N,) strings, an Arrow array.
-        starts: (N,) int32 seconds; None for whole videos.
-        offsets: (N + 1,) int64.
-        classes: (P,) int32, best first within a row.
-        scores: (P,) float32 logits.
+        ids: (N,) strings, an Arrow array: the video of each row.
+        starts: (N,) int32, in seconds; `WHOLE_VIDEO` for a whole video.
     """
 
-    ids: pa.Array
-    starts: NDArray[np.int32] | None
-    offsets: NDArray[np.int64]
-    classes: NDArray[np.int32]
-    scores: NDArray[np.float32]
+    ROW_COLUMNS: ClassVar[tuple[str, ...]] = ("ids", "starts")
+
+    values: NDArray[np.float32] = field()
+    ids: pa.Array = field(kw_only=True)
+    starts: NDArray[np.int32] = field(kw_only=True)
+
+    def row_name(self, row: int) -> str:
+        """Return how a row is named in errors; see `row_name`."""
+        return row_name(self.ids[row].as_py(), int(self.starts[row]))
+
+    @property
+    def kind(self) -> Kind:
+        """Whether these are whole videos or segments, where all rows are of one kind."""
+        return "segments" if len(self) and self.starts[0] != WHOLE_VIDEO else "videos"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRows(TimedRows):
+    """Rows that a Parquet file holds.
+
+    A subclass gives the `SCHEMA` of the file: id, start_s, classes, the values, and its further
+    row columns, of int32 and null where they are -1.
+    """
+
+    SCHEMA: ClassVar[pa.Schema]
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Self]) -> Self:
+        """Return the rows of all parts, one part after the other; no parts give no rows."""
+        empty = pa.RecordBatch.from_pylist([], schema=cls.SCHEMA)
+        return super().concatenate([*parts] or [cls.from_arrow(empty)])
+
+    def to_arrow(self) -> pa.RecordBatch:
+        """Return the rows in the schema of the file."""
+        numbers = [getattr(self, name) for name in self.ROW_COLUMNS[1:]]
+        start, *others = (pa.array(column, mask=column < 0) for column in numbers)
+        lists = to_lists(self.indptr, self.classes, self.values)
+        return pa.RecordBatch.from_arrays([self.ids, start, *lists, *others], schema=self.SCHEMA)
+
+    @classmethod
+    def from_arrow(cls, batch: pa.RecordBatch) -> Self:
+        """Return what `to_arrow` made; ids and lists must not be null."""
+        ids, start, classes, values, *others = batch.select(cls.SCHEMA.names).columns
+        numbers = [column.fill_null(-1).to_numpy() for column in (start, *others)]
+        columns = dict(zip(cls.ROW_COLUMNS, [ids, *numbers], strict=True))
+        return cls(*from_lists(classes, values), **columns)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionRows(StoredRows):
+    """Predictions of N whole videos, or of N segments; the classes of a row are best first."""
+
+    SCHEMA: ClassVar[pa.Schema] = pa.schema(
+        [
+            ("id", pa.string()),
+            ("start_s", pa.int32()),
+            ("classes", pa.list_(pa.int32())),
+            ("scores", pa.list_(pa.float32())),
+        ]
+    )
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(E,) logits."""
+        return self.values
 
     @classmethod
     def of_matrix(
         cls,
         ids: Sequence[str],
-        starts: NDArray[np.int32] | None,
+        starts: NDArray[np.int32] | int,
         classes_Nk: NDArray[np.int32],
         scores_Nk: NDArray[np.float32],
-    ) -> "Rows":
-        """Return the rows of which each holds the same number k of classes."""
+    ) -> Self:
+        """Return rows of k classes each; `starts` may be one number for all, as `WHOLE_VIDEO`."""
         num_rows, k = classes_Nk.shape
-        offsets = np.arange(num_rows + 1, dtype=np.int64) * k
-        array = pa.array(ids, pa.string())
-        return cls(array, starts, offsets, classes_Nk.reshape(-1), scores_Nk.reshape(-1))
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Rows]") -> "Rows":
-        """Return the rows of one or more parts of the same kind, one after another."""
-        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
-        starts = [part.starts for part in parts if part.starts is not None]
         return cls(
-            pa.concat_arrays([part.ids for part in parts]),
-            np.concatenate(starts) if starts else None,
-            np.append(0, np.cumsum(lengths, dtype=np.int64)),
-            np.concatenate([part.classes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
+            np.arange(num_rows + 1, dtype=np.int64) * k,
+            classes_Nk.reshape(-1),
+            scores_Nk.reshape(-1),
+            ids=pa.array(ids, pa.string()),
+            starts=np.broadcast_to(np.asarray(starts, np.int32), num_rows),
         )
 
-    @classmethod
-    def from_arrow(cls, batch: pa.RecordBatch, kind: Kind) -> "Rows":
-        """Return what `to_arrow` made; all rows must be of that kind, without nulls in lists."""
-        lengths = pc.list_value_length(batch.column("classes")).to_numpy(zero_copy_only=False)
-        return cls(
-            batch.column("id"),
-            None if kind == "videos" else batch.column("start_s").to_numpy(),
-            np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
-            batch.column("classes").flatten().to_numpy(),
-            batch.column("scores").flatten().to_numpy(),
-        )
-
-    def __len__(self) -> int:
-        """Return N."""
-        return len(self.ids)
-
-    def row_of_pair(self) -> NDArray[np.int64]:
-        """Return (P,) the row that each pair belongs to."""
-        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.offsets))
-
-    def where(self, keep: NDArray[np.bool_]) -> "Rows":
-        """Return the rows with only the pairs where `keep` (P,); a row may become empty."""
-        kept_before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-        offsets = kept_before[self.offsets]
-        return Rows(self.ids, self.starts, offsets, self.classes[keep], self.scores[keep])
-
-    def without_empty(self) -> "Rows":
+    def without_empty(self) -> Self:
         """Return the rows that hold at least one class."""
-        lengths = np.diff(self.offsets)
-        full = lengths > 0
-        return Rows(
-            self.ids.filter(pa.array(full)),
-            None if self.starts is None else self.starts[full],
-            np.concatenate([[0], np.cumsum(lengths[full])]),
-            self.classes,
-            self.scores,
-        )
-
-    def to_arrow(self) -> pa.RecordBatch:
-        """Return the rows in the schema of the file."""
-        offsets = pa.array(self.offsets.astype(np.int32))
-        starts = pa.nulls(len(self), pa.int32()) if self.starts is None else pa.array(self.starts)
-        columns = [
-            self.ids,
-            starts,
-            pa.ListArray.from_arrays(offsets, pa.array(self.classes)),
-            pa.ListArray.from_arrays(offsets, pa.array(self.scores)),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+        return self.where(self.counts() > 0)

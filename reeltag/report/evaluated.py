@@ -122,12 +122,12 @@ def read_videos(file: EvaluatedFile) -> VideoFacts:
     for rows in file.predictions.rows("videos"):
         of_row = joined.videos[done : done + len(rows)]
         done += len(rows)
-        owners = of_row[rows.row_of_pair()]
+        owners = of_row[rows.row_of_entry()]
         known = owners >= 0
         keys = owners[known] * truth.num_classes + rows.classes[known]
         reliability.add(rows.scores[known], find(truth.label_keys, keys) >= 0)
         for row in np.flatnonzero(np.isin(of_row, chosen)).tolist():
-            pairs = slice(rows.offsets[row], rows.offsets[row + 1])
+            pairs = slice(rows.indptr[row], rows.indptr[row + 1])
             examples.append(
                 (int(of_row[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy())
             )
@@ -144,7 +144,7 @@ def read_segments(file: EvaluatedFile) -> SegmentFacts:
         of_row = joined.segments[done : done + len(rows)]
         done += len(rows)
         listed[rows.classes] = True
-        segments = of_row[rows.row_of_pair()]
+        segments = of_row[rows.row_of_entry()]
         rated = np.flatnonzero(segments >= 0)
         keys = segments[rated] * truth.num_classes + rows.classes[rated]
         rating = find(truth.rating_keys, keys)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.core.seeding import derive_seed
 from reeltag.evaluation.truth import Truth
 from reeltag.report.evaluated import EvaluatedFile, SegmentFacts, labels_of
@@ -91,7 +91,7 @@ def choose(
         ConfigError: an id that is wanted has no rating, or is not there.
     """
     truth, videos = file.truth, file.truth.rating_video()
-    probs = np.nan_to_num(probabilities(facts.scores), nan=0.0).clip(LEAST, 1 - LEAST)
+    probs = np.nan_to_num(sigmoid(facts.scores), nan=0.0).clip(LEAST, 1 - LEAST)
     nats = -np.log(np.where(truth.is_positive, probs, 1 - probs))
     number = np.bincount(videos, minlength=len(truth))
     loss = np.bincount(videos, nats, minlength=len(truth)) / np.maximum(number, 1)
@@ -123,10 +123,9 @@ def timelines(file: EvaluatedFile, chosen: Sequence[ChosenVideo], data: Path) ->
     ids = truth.ids.take(pa.array([one.video for one in chosen], pa.int64()))
     found: dict[int, list[Segment]] = {}
     for rows in file.predictions.rows("segments") if chosen else ():
-        assert rows.starts is not None
         place = rows_of(rows.ids, ids)
         for row in np.flatnonzero(place >= 0).tolist():
-            pairs = slice(rows.offsets[row], rows.offsets[row + 1])
+            pairs = slice(rows.indptr[row], rows.indptr[row + 1])
             segment = int(rows.starts[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()
             found.setdefault(chosen[place[row]].video, []).append(segment)
     present = _read_truth(data, set(ids.to_pylist()))
@@ -162,7 +161,7 @@ def _timeline(
         for place, (_, listed, logits) in enumerate(scored):
             at = np.flatnonzero(listed == label)
             if len(at):
-                probs[place] = probabilities(logits[at[:1]])[0]
+                probs[place] = sigmoid(logits[at[:1]])[0]
         traces.append(
             ClassTrace(
                 label=label,

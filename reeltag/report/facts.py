@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import SparseRows
 from reeltag.data.index import Index
 from reeltag.data.selection import Records, select
@@ -52,7 +52,7 @@ class Reliability:
 
     def add(self, scores: NDArray[np.float32], hits: NDArray[np.bool_]) -> None:
         """Count pairs: (N,) logits, and whether each is there."""
-        probs = probabilities(scores)
+        probs = sigmoid(scores)
         numbers = np.minimum((probs * NUM_BINS).astype(int), NUM_BINS - 1)
         self._probs += np.bincount(numbers, probs, minlength=NUM_BINS)
         self._pairs += np.bincount(numbers, minlength=NUM_BINS)

@@ -191,7 +191,7 @@ def _title(file: EvaluatedFile | None, result: SolveResult | None, run: Path | N
     subject = result.solution if result else ""
     if file is None:
         return subject or (run.resolve().name if run else "reeltag")
-    family = file.predictions.about.family
+    family = file.predictions.info.family
     subject = subject or FAMILIES.get(family, family.capitalize()) or "Predictions"
     return f"{subject} on {file.index.root.resolve().name}"
 
@@ -241,7 +241,7 @@ def _config(run: Path | None) -> str:
 def _sources(file: EvaluatedFile | None, result: SolveResult | None) -> tuple[str, ...]:
     found = [f"result {', '.join(map(str, result.files))}"] if result else []
     if file is not None:
-        about = file.predictions.about
+        about = file.predictions.info
         found += [f"predictions {_short_path(file)}"]
         found += [f"checkpoint {about.run}"] if about.run else []
         found += [f"reeltag {about.version}"]

@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.report.evaluated import EvaluatedFile, SegmentFacts, VideoFacts, labels_of
 from reeltag.report.examples import Timeline
 from reeltag.report.facts import Reliability, TrainingLabels, read_log
@@ -314,7 +314,7 @@ def tags_section(file: EvaluatedFile, facts: VideoFacts, names: tuple[str, ...])
     for video, classes, scores in facts.examples:
         true = labels_of(file.truth, video).tolist()
         best = np.argsort(-scores, kind="stable")[:NUM_TAGS]
-        listed, probs = classes[best].tolist(), probabilities(scores[best]).tolist()
+        listed, probs = classes[best].tolist(), sigmoid(scores[best]).tolist()
         videos.append(
             TaggedVideo(
                 id=file.truth.ids[video].as_py(),

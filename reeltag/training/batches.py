@@ -16,7 +16,7 @@ from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
 from reeltag.data.selection import select
 from reeltag.data.splits import Split
-from reeltag.soft_labels.training import soft_segments, with_soft_videos
+from reeltag.soft_labels.student import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
 from reeltag.training.relabelling import mended
 

@@ -13,7 +13,7 @@ from reeltag.data.blank_videos import refuse_std
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
-from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.losses import LossConfig
 from reeltag.training.relabelling import MendingConfig
 from reeltag.training.relation import RelationConfig

@@ -16,7 +16,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.losses.asymmetric import asymmetric_loss
 from reeltag.losses.cross_entropy import binary_cross_entropy, epsilon_cross_entropy
 from reeltag.losses.focal import focal_loss
-from reeltag.losses.ranking import (
+from reeltag.losses.pairwise import (
     hinge_ranking_loss,
     pairwise_loss,
     sigmoid_ranking_loss,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.losses.relation import (
+from reeltag.losses.label_relation import (
     nuclear_direction,
     nuclear_penalty,
     omega_factor,

@@ -79,7 +79,7 @@ def test_predict_takes_the_graph_like_a_run(
         answers.append(answer_of(capfd, "predict", source, "--out", out, *common))
     assert answers[0]["videos"] == answers[1]["videos"] > 0  # the test split of the training
     mine, theirs = (open_predictions(tmp_path / f"{name}.parquet") for name in ("onnx", "run"))
-    assert mine.about.family == "logistic" and mine.about.run == str(model.resolve())
+    assert mine.info.family == "logistic" and mine.info.run == str(model.resolve())
     for kind in ("videos", "segments"):
         for ours, other in zip(mine.rows(kind), theirs.rows(kind), strict=True):
             assert ours.ids.equals(other.ids)

@@ -13,12 +13,13 @@ import torch
 
 from reeltag.cli.main import run
 from reeltag.core.files import write_json
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import model_config
-from reeltag.predictions.file import About, Rows, open_predictions, prediction_writer
+from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
+from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import Tagger
 from tests.data.made import frame_record, write_shard
 from tests.inference.test_stream import pairs
@@ -83,7 +84,7 @@ def test_the_best_segments_of_each_class_are_listed(
         mine = {key: score for key, score in everything.items() if key[2] == each["class"]}
         best = sorted(mine, key=lambda key: -mine[key])[:4]
         assert [(m["id"], m["start_s"]) for m in each["moments"]] == [key[:2] for key in best]
-        probs = [float(probabilities(torch.tensor([mine[key]]).numpy())[0]) for key in best]
+        probs = [float(sigmoid(torch.tensor([mine[key]]).numpy())[0]) for key in best]
         assert [m["prob"] for m in each["moments"]] == pytest.approx(probs, abs=1e-6)
 
 
@@ -195,10 +196,10 @@ def test_ids_of_any_length_are_printed_whole(
     names = [f"archive/{'a long title ' * 12}/part {n}.mp4" for n in range(2)]
     write_shard(tmp_path / "a.tfrecord", [frame_record(name) for name in names])
     path = tmp_path / "p.parquet"
-    with prediction_writer(path, About(num_classes=3, data=str(tmp_path))) as writer:
+    with prediction_writer(path, PredictionInfo(num_classes=3, data=str(tmp_path))) as writer:
         scores = np.ones((2, 1), np.float32)
         starts, classes = np.zeros(2, np.int32), np.zeros((2, 1), np.int32)
-        writer.write(Rows.of_matrix(names, starts, classes, scores))
+        writer.write(PredictionRows.of_matrix(names, starts, classes, scores))
     assert run(["moments", "--predictions", str(path), "--class", "0"]) == 0
     lines = capfd.readouterr().out.splitlines()
     for name in names:

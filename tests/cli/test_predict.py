@@ -76,7 +76,7 @@ def test_segments_of_the_classes_of_a_list(
     )  # fmt: skip
     assert answer["video_rows"] == 0 and answer["segment_rows"] > 0
     assert {c for _, _, c in pairs(tmp_path / "p", "segments")} == {3, 7}
-    about = open_predictions(tmp_path / "p").about
+    about = open_predictions(tmp_path / "p").info
     assert (about.run, about.segment_top_k) == (str(checkpoint), 2)
     wrong = ["predict", str(checkpoint), "--data", str(data), "--out", str(tmp_path / "q")]
     assert run([*wrong, *map(str, classes)]) == 2

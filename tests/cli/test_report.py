@@ -11,7 +11,8 @@ from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,10 @@ def predictions(corpus: Path) -> Path:
     ids = select(open_index(corpus, jobs=1, quiet=True), "test").table["id"]
     order = np.tile(np.arange(8, dtype=np.int32), (len(ids), 1))
     path = corpus.parent / "p.parquet"
-    with prediction_writer(path, About(num_classes=8, data="DATA")) as writer:
-        writer.write(Rows.of_matrix(ids.to_pylist(), None, order, -order.astype(np.float32)))
+    with prediction_writer(path, PredictionInfo(num_classes=8, data="DATA")) as writer:
+        writer.write(
+            PredictionRows.of_matrix(ids.to_pylist(), WHOLE_VIDEO, order, -order.astype(np.float32))
+        )
     return path
 
 

@@ -10,8 +10,7 @@ from reeltag.cli.main import run
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.soft_labels.file import open_soft
-from reeltag.soft_labels.rows import SoftRows, joined_rows
+from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
 from reeltag.tagger.tagger import read_config
 from reeltag.training.run_folder import read_recipe
 
@@ -48,8 +47,8 @@ def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, A
     return found
 
 
-def rows_of(path: Path) -> SoftRows:
-    return joined_rows(open_soft(path).rows())
+def rows_of(path: Path) -> SoftLabelRows:
+    return open_soft_labels(path).read()
 
 
 def test_a_teacher_of_segments_and_its_student(
@@ -59,7 +58,7 @@ def test_a_teacher_of_segments_and_its_student(
     common = ("soft-labels", teacher, "--data", data, "--train", "train*", "--device", "cpu")
     made = answer(capfd, *common, "--out", soft)
     assert made["segment_rows"] == len(rows_of(soft)) > 50 and made["video_rows"] == 0
-    about = open_soft(soft).about
+    about = open_soft_labels(soft).info
     assert (about.per_label, about.split, about.teacher) == (2, "train", str(teacher))
     few = tmp_path / "few.parquet"
     drawn = answer(capfd, "soft-labels", "--from", soft, "--data", data, "--out", few, "--equal", 2)

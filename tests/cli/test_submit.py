@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from reeltag.cli.main import run
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 
 
 @pytest.fixture
@@ -16,13 +17,15 @@ def predictions(tmp_path: Path) -> Path:
     """Three videos and six segments of 10 classes; the data lie in tmp_path/data."""
     (tmp_path / "data").mkdir()
     path = tmp_path / "p.parquet"
-    about = About(num_classes=10, top_k=4, segment_top_k=4, data=str(tmp_path / "data"))
+    about = PredictionInfo(num_classes=10, top_k=4, segment_top_k=4, data=str(tmp_path / "data"))
     classes = np.tile(np.array([1, 3, 5, 7], np.int32), (6, 1))
     scores = np.linspace(9, -9, 24, dtype=np.float32).reshape(6, 4)
     with prediction_writer(path, about) as writer:
-        writer.write(Rows.of_matrix(["a", "b", "c"], None, classes[:3], scores[:3]))
+        writer.write(
+            PredictionRows.of_matrix(["a", "b", "c"], WHOLE_VIDEO, classes[:3], scores[:3])
+        )
         starts = np.array([0, 5] * 3, np.int32)
-        writer.write(Rows.of_matrix(list("aabbcc"), starts, classes, scores))
+        writer.write(PredictionRows.of_matrix(list("aabbcc"), starts, classes, scores))
     return path
 
 

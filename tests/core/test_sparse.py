@@ -145,7 +145,7 @@ def test_arrow_lists_hold_the_same_entries(seed: int) -> None:
     rows = random_rows(seed)
     found = sparse(rows)
     assert found.values is not None
-    classes, values = to_lists(found.indptr, found.classes), to_lists(found.indptr, found.values)
+    classes, values = to_lists(found.indptr, found.classes, found.values)
     assert classes.to_pylist() == [[entry[0] for entry in held] for _, _, held in rows]
     for part in (slice(None), slice(1, 3)):  # a slice of an Arrow array has an offset
         read = from_lists(classes[part], values[part])

@@ -147,7 +147,7 @@ def test_ratings_replace_those_of_the_records(folder: Path, tmp_path: Path) -> N
     data = opened(folder, ratings=tmp_path / "r.csv")
     items = data.rated_segments("train")
     assert items.second.tolist() == [3, 7] and items.ids(np.arange(2)) == ["b", "b"]
-    assert items.targets is not None and items.targets.given_values().tolist() == [1, 1]  # the last
+    assert items.targets is not None and items.targets.entry_values().tolist() == [1, 1]  # the last
     assert data.rated_segments("validate").length.tolist() == [4]
     assert labels_of(data) == labels_of(opened(folder))
     assert data.sources == {"ratings": tmp_path / "r.csv"}

@@ -8,31 +8,31 @@ import pyarrow as pa
 import pytest
 
 from reeltag.core.errors import DataError
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.deploy.submission import write_segments, write_videos
 from reeltag.deploy.submission_check import check_submission
 from reeltag.predictions.file import (
-    About,
+    PredictionInfo,
     Predictions,
-    Rows,
     open_predictions,
     prediction_writer,
 )
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 
 Row = tuple[str, int | None, list[int], list[float]]
 
 
 def predictions(path: Path, *rows: Row, num_classes: int = 30) -> Predictions:
     """A prediction file out of (id, start or None, classes, logits) rows, one write a row."""
-    with prediction_writer(path, About(num_classes=num_classes)) as writer:
+    with prediction_writer(path, PredictionInfo(num_classes=num_classes)) as writer:
         for name, start, classes, scores in rows:
             writer.write(
-                Rows(
-                    pa.array([name], pa.string()),
-                    None if start is None else np.array([start], np.int32),
+                PredictionRows(
                     np.array([0, len(classes)]),
                     np.array(classes, np.int32),
                     np.array(scores, np.float32),
+                    ids=pa.array([name], pa.string()),
+                    starts=np.array([WHOLE_VIDEO if start is None else start], np.int32),
                 )
             )
     return open_predictions(path)
@@ -82,8 +82,8 @@ def test_probabilities_that_differ_as_logits_differ_in_the_file(tmp_path: Path) 
 
 def test_probabilities_stay_in_their_range_at_the_extremes() -> None:
     extremes = np.array([-np.inf, -800, 0, 800, np.inf], np.float32)
-    assert probabilities(extremes).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
-    assert probabilities(np.array([1, -20], np.float32)).tolist() == [
+    assert sigmoid(extremes).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert sigmoid(np.array([1, -20], np.float32)).tolist() == [
         pytest.approx(0.7310585786300049),
         pytest.approx(2.0611536181902037e-09),
     ]

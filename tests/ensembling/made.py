@@ -1,46 +1,48 @@
 """Prediction files made by hand, for the tests of ensembles."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from reeltag.predictions.file import About, Rows, open_predictions, prediction_writer
+from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
+from reeltag.predictions.rows import Kind, PredictionRows
 
 Listed = dict[tuple[str, int], dict[int, float]]
 
 
-def rows_of(listed: Listed) -> Rows:
+def rows_of(listed: Listed) -> PredictionRows:
     """Return rows out of {(id, start): {class: logit}}; the start -1 is a whole video."""
     ranked = [sorted(of.items(), key=lambda pair: -pair[1]) for of in listed.values()]
     starts = np.array([start for _, start in listed], np.int32)
-    return Rows(
-        pa.array([name for name, _ in listed], pa.string()),
-        None if starts[0] < 0 else starts,
+    return PredictionRows(
         np.cumsum([0, *map(len, ranked)]),
         np.array([each for row in ranked for each, _ in row], np.int32),
         np.array([score for row in ranked for _, score in row], np.float32),
+        ids=pa.array([name for name, _ in listed], pa.string()),
+        starts=starts,
     )
 
 
-def write(path: Path, *kinds: Listed, num_classes: int = 6, **about: str) -> Path:
+def write(path: Path, *kinds: Listed, num_classes: int = 6, **info: Any) -> Path:
     """Write a file of predictions, each kind in row groups of its own."""
-    about = {"family": "logistic", **about}
-    with prediction_writer(path, About(num_classes=num_classes, **about)) as writer:  # type: ignore[arg-type]
+    about = PredictionInfo(num_classes=num_classes, **{"family": "logistic", **info})
+    with prediction_writer(path, about) as writer:
         for listed in kinds:
             writer.write(rows_of(listed))
             writer.flush()
     return path
 
 
-def read(path: Path, kind: str = "videos") -> Listed:
+def read(path: Path, kind: Kind = "videos") -> Listed:
     """Return what a file says, and see that scores fall."""
     found: Listed = {}
-    for part in open_predictions(path).rows(kind):  # type: ignore[arg-type]
+    for part in open_predictions(path).rows(kind):
         for at in range(len(part)):
-            here = slice(part.offsets[at], part.offsets[at + 1])
+            here = slice(part.indptr[at], part.indptr[at + 1])
             assert (np.diff(part.scores[here]) <= 0).all()
-            start = -1 if part.starts is None else int(part.starts[at])
+            start = int(part.starts[at])
             pairs = zip(part.classes[here].tolist(), part.scores[here].tolist(), strict=True)
             found[part.ids[at].as_py(), start] = dict(pairs)
     return found

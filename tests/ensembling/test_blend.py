@@ -19,6 +19,7 @@ from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.labels.folds import FoldConfig
 from reeltag.predictions.file import open_predictions
+from reeltag.predictions.rows import KINDS
 from tests.data.made import frame_record, write_shard
 from tests.ensembling.made import Listed, drawn, read, write
 
@@ -64,7 +65,7 @@ def test_the_mean_is_that_of_probabilities_of_videos_and_of_segments(tmp_path: P
     models = [[drawn(seed), drawn(seed + 9, start=0)] for seed in range(3)]
     paths = [write(tmp_path / str(at), *each) for at, each in enumerate(models)]
     assert mean(paths, tmp_path / "mean") == {"videos": 40, "segments": 40}
-    for number, kind in enumerate(("videos", "segments")):
+    for number, kind in enumerate(KINDS):
         found = read(tmp_path / "mean", kind)
         assert list(found) == list(models[0][number])
         for key, of in found.items():
@@ -73,7 +74,7 @@ def test_the_mean_is_that_of_probabilities_of_videos_and_of_segments(tmp_path: P
             for c, logit in of.items():
                 probs = [1 / (1 + np.exp(-each[c])) if c in each else 0 for each in every]
                 assert 1 / (1 + np.exp(-logit)) == pytest.approx(np.mean(probs), rel=1e-5)
-    about = open_predictions(tmp_path / "mean").about
+    about = open_predictions(tmp_path / "mean").info
     assert about.num_classes == 6 and about.family == "mean of logistic"
 
 
@@ -84,7 +85,7 @@ def test_a_blend_of_one_keeps_the_order_and_top_k_cuts(tmp_path: Path, method: M
     blend([path], plain([path], method), tmp_path / "out", top_k=2)
     for key, of in read(tmp_path / "out").items():
         assert list(of) == sorted(listed[key], key=lambda c: -listed[key][c])[:2]
-    assert open_predictions(tmp_path / "out").about.top_k == 2
+    assert open_predictions(tmp_path / "out").info.top_k == 2
 
 
 @pytest.mark.parametrize("method", ["weights", "class-weights"])

@@ -6,23 +6,24 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.combining import FLOOR, Ranks, best_first, mean_logits, weighted
-from reeltag.ensembling.joining import Block, joined
 from reeltag.predictions.file import open_predictions
+from reeltag.predictions.rows import WHOLE_VIDEO
 from tests.ensembling.made import Listed, drawn, write
 
 MINUS = -np.inf
 
 
-def block(logits: list[list[float]], lengths: list[int] | None = None) -> Block:
+def block(logits: list[list[float]], lengths: list[int] | None = None) -> AlignedRows:
     """Return one row a pair, or rows of so many classes."""
     lengths = [1] * len(logits) if lengths is None else lengths
-    return Block(
-        pa.array([f"v{at}" for at in range(len(lengths))], pa.string()),
-        None,
+    return AlignedRows(
         np.cumsum([0, *lengths]),
         np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
         np.array(logits, np.float32),
+        ids=pa.array([f"v{at}" for at in range(len(lengths))], pa.string()),
+        starts=np.full(len(lengths), WHOLE_VIDEO, np.int32),
     )
 
 
@@ -74,18 +75,18 @@ def test_a_weight_below_0_makes_no_nan_where_the_sum_exceeds_1(of_class: bool) -
 
 def test_a_class_of_no_weight_is_not_listed() -> None:
     one = block([[2.0, MINUS], [0.0, 1.0], [MINUS, 1.0], [1.0, MINUS]], [2, 0, 2])
-    logits = weighted(one.logits_PM, np.array([0.0, 1.0]), one.classes)
+    logits = weighted(one.logits, np.array([0.0, 1.0]), one.classes)
     rows = best_first(one, logits)
-    assert rows.offsets.tolist() == [0, 1, 1, 2]
+    assert rows.indptr.tolist() == [0, 1, 1, 2]
     assert rows.classes.tolist() == [1, 0] and rows.scores.tolist() == pytest.approx([1, 1])
-    negative = weighted(one.logits_PM, np.array([-0.5, 0.1]), one.classes)
+    negative = weighted(one.logits, np.array([-0.5, 0.1]), one.classes)
     assert np.isneginf(negative[[0, 3]]).all()
 
 
 def test_rows_are_best_first_cut_and_of_equal_scores_the_lower_class_comes_first() -> None:
     one = block([[0.0]] * 6, [4, 2])
     rows = best_first(one, np.array([0.5, -3, 7, 0.5, -1, -0.0], np.float32), top_k=3)
-    assert rows.offsets.tolist() == [0, 3, 5]
+    assert rows.indptr.tolist() == [0, 3, 5]
     assert rows.classes.tolist() == [2, 0, 3, 1, 0]
 
 
@@ -104,10 +105,10 @@ def test_ranks_are_shares_of_all_scores_of_the_model(tmp_path: Path) -> None:
         np.sort(np.array([s for of in each.values() for s in of.values()], np.float32))
         for each in models
     ]
-    for one in joined(files):
+    for one in align_predictions(files):
         shares = []
         for number, rising in enumerate(order):
-            column = one.logits_PM[:, number]
+            column = one.logits[:, number]
             place = np.searchsorted(rising, column)
             shares.append(np.where(np.isneginf(column), 0, (place + 0.5) / (len(rising) + 1)))
         found = prob(ranks.mean(one).astype(float))
@@ -119,6 +120,6 @@ def test_a_higher_score_has_a_higher_rank_however_close(tmp_path: Path) -> None:
     close = np.nextafter(np.float32(1), np.float32(2))
     listed: Listed = {("a", -1): {0: 1.0, 1: float(close)}, ("b", -1): {0: -1.0, 1: -float(close)}}
     path = write(tmp_path / "p", listed)
-    (one,) = joined([path])
+    (one,) = align_predictions([path])
     first, second, third, fourth = Ranks([open_predictions(path)], "videos").mean(one)
     assert second > first > third > fourth

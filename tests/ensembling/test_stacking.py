@@ -17,7 +17,7 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import open_index
 from reeltag.data.splits import Splits
-from reeltag.ensembling.joining import Block
+from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
 from reeltag.ensembling.tree_building import Targets, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
@@ -25,14 +25,15 @@ from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import Trees
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.labels.folds import FoldConfig
-from reeltag.predictions.file import About, open_predictions
-from reeltag.soft_labels.file import open_soft
-from reeltag.soft_labels.joining import soften_predictions
+from reeltag.predictions.file import PredictionInfo, open_predictions
+from reeltag.predictions.rows import WHOLE_VIDEO
+from reeltag.soft_labels.conversion import convert_predictions
+from reeltag.soft_labels.storage import open_soft_labels
 
 CLASSES = 6
 LabelId: TypeAlias = Literal["number", "category"]
 QUICK = TreeConfig(num_trees=30, learning_rate=0.2, num_leaves=7, folds=3, patience=5, threads=1)
-ABOUT = About(num_classes=CLASSES, family="trees")
+ABOUT = PredictionInfo(num_classes=CLASSES, family="trees")
 
 
 def truth_about(labels: list[list[int]], ratings: dict[tuple[int, int, int], bool]) -> Truth:
@@ -56,19 +57,19 @@ def truth_about(labels: list[list[int]], ratings: dict[tuple[int, int, int], boo
 
 def block(
     ids: list[str], candidates: list[list[int]], logits: NDArray[np.floating], starts: bool = False
-) -> Block:
-    return Block(
-        pa.array(ids),
-        np.zeros(len(ids), np.int32) if starts else None,
+) -> AlignedRows:
+    return AlignedRows(
         np.append(0, np.cumsum([len(row) for row in candidates])).astype(np.int64),
         np.array([c for row in candidates for c in row], np.int32),
         logits.astype(np.float32),
+        ids=pa.array(ids),
+        starts=np.full(len(ids), 0 if starts else WHOLE_VIDEO, np.int32),
     )
 
 
 def made(
     count: int = 120, blocks: int = 4, seed: int = 0
-) -> tuple[Callable[[], Iterator[Block]], Truth]:
+) -> tuple[Callable[[], Iterator[AlignedRows]], Truth]:
     """Return videos with 2 labels, of which the first model knows something, the second nothing."""
     rng = np.random.default_rng(seed)
     labels = [sorted(rng.choice(CLASSES, 2, replace=False).tolist()) for _ in range(count)]
@@ -77,7 +78,7 @@ def made(
     knows = rng.normal(2.0 * positive - 1, 1)
     logits = np.stack([knows, rng.normal(size=knows.shape)], axis=-1)
 
-    def give() -> Iterator[Block]:
+    def give() -> Iterator[AlignedRows]:
         for part in np.array_split(np.arange(count), blocks):
             rows = [list(range(CLASSES))] * len(part)
             yield block([f"v{v}" for v in part], rows, logits[part].reshape(-1, 2))
@@ -89,7 +90,7 @@ def predicted(path: Path) -> dict[str, dict[int, float]]:
     found = {}
     for rows in open_predictions(path).rows("videos"):
         for at, name in enumerate(rows.ids.to_pylist()):
-            here = slice(rows.offsets[at], rows.offsets[at + 1])
+            here = slice(rows.indptr[at], rows.indptr[at + 1])
             assert (np.diff(rows.scores[here]) <= 0).all(), "best first"
             scores = rows.scores[here].tolist()
             found[name] = dict(zip(rows.classes[here].tolist(), scores, strict=True))
@@ -163,11 +164,11 @@ def test_a_booster_never_sees_the_labels_of_its_own_fold(tmp_path: Path) -> None
 def test_the_held_out_fold_tells_when_to_stop_unless_some_are_set_apart(tmp_path: Path) -> None:
     blocks, truth = made()
     folds = (np.arange(120) % 3).astype(np.int16)
-    held_out = train_trees(blocks, truth, tmp_path / "a", QUICK, folds=folds, quiet=True).about
+    held_out = train_trees(blocks, truth, tmp_path / "a", QUICK, folds=folds, quiet=True).info
     assert [b.rows for b in held_out.boosters] == [80 * CLASSES] * 3
     assert [b.stopping_rows for b in held_out.boosters] == [40 * CLASSES] * 3
     config = dataclasses.replace(QUICK, stopping="apart", apart=0.3)
-    apart = train_trees(blocks, truth, tmp_path / "b", config, folds=folds, quiet=True).about
+    apart = train_trees(blocks, truth, tmp_path / "b", config, folds=folds, quiet=True).info
     chosen = Targets(truth).apart(0.3, 0)
     for fold, booster in enumerate(apart.boosters):
         assert booster.stopping_rows == (chosen & (folds != fold)).sum() * CLASSES
@@ -218,7 +219,7 @@ def test_more_trees_stop_at_the_best_one(tmp_path: Path) -> None:
     config = dataclasses.replace(QUICK, num_trees=400, learning_rate=0.5)
     trees = train_trees(blocks, truth, tmp_path / "trees", config, quiet=True)
     for booster, kept, grown in zip(
-        trees.boosters, Trees.load(tmp_path / "trees").boosters, trees.about.boosters, strict=True
+        trees.boosters, Trees.load(tmp_path / "trees").boosters, trees.info.boosters, strict=True
     ):
         assert grown.trees == booster.num_trees() == kept.num_trees() < 400
 
@@ -280,10 +281,12 @@ def test_out_of_fold_predictions_become_soft_labels(corpus: Path, tmp_path: Path
     every = [list(range(num_classes))] * count
     rows = block(truth.ids.to_pylist(), every, rng.normal(size=(count * num_classes, 2)))
     trees = train_trees(lambda: iter([rows]), truth, tmp_path / "trees", QUICK, quiet=True)
-    predict_trees([rows], trees, tmp_path / "oof", About(num_classes=num_classes), quiet=True)
-    outcome = soften_predictions([tmp_path / "oof"], index, tmp_path / "soft", top_k=5)
+    predict_trees(
+        [rows], trees, tmp_path / "oof", PredictionInfo(num_classes=num_classes), quiet=True
+    )
+    outcome = convert_predictions([tmp_path / "oof"], index, tmp_path / "soft", top_k=5)
     assert outcome.rows == {"videos": count}
-    soft = next(open_soft(tmp_path / "soft").rows())
+    soft = next(open_soft_labels(tmp_path / "soft").rows())
     folds = trees.folds_of(keys_of(soft.ids[:1]))
     own = 1 / (
         1 + np.exp(-trees.logits(rows_of(rows)[:num_classes], np.repeat(folds, num_classes)))
@@ -295,7 +298,7 @@ def test_a_fold_of_minus_one_is_left_out_and_counts_as_new(tmp_path: Path) -> No
     blocks, truth = made()
     folds = (np.arange(120) % 4).astype(np.int16) - 1
     trees = train_trees(blocks, truth, tmp_path / "trees", QUICK, folds=folds, quiet=True)
-    assert trees.about.videos == 90
+    assert trees.info.videos == 90
     assert trees.folds_of(keys_of(truth.ids)).tolist() == folds.tolist()
 
 

@@ -343,8 +343,8 @@ def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([("v1", None, {0: 1.0}), ("v1", None, {1: 1.0})], "more than one row for video v1"),
-        ([("v1", 5, {0: 1.0}), ("v1", 5, {1: 1.0})], "more than one row for segment 5 s of v1"),
+        ([("v1", None, {0: 1.0}), ("v1", None, {1: 1.0})], "more than one row for 'v1'"),
+        ([("v1", 5, {0: 1.0}), ("v1", 5, {1: 1.0})], "more than one row for 'v1' at 5 s"),
         ([("v1", None, {5: 1.0})], r"classes 5\.\.5, outside 0\.\.4"),
         ([("v1", None, {0: float("nan")})], "a score that is a number"),
         ([("v1", -5, {0: 1.0})], "start before 0 s"),

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reeltag.data.class_list import ClassList
-from reeltag.predictions.file import SCHEMA, About
+from reeltag.predictions.file import PredictionInfo
+from reeltag.predictions.rows import PredictionRows
 from tests.data.made import frame_record, rated_record, write_shard
 
 Row = tuple[str, int | None, Mapping[int, float]]  # id, start in seconds, score by class
@@ -47,13 +48,15 @@ def write_corpus(
 
 def write_rows(path: Path, rows: Iterable[Row], *, num_classes: int = 5, group: int = 3) -> Path:
     """Write a prediction file of small row groups; classes are put best first, stably."""
-    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
+    columns: dict[str, list[object]] = {name: [] for name in PredictionRows.SCHEMA.names}
     for name, start, scores in rows:
         best = sorted(scores, key=lambda category: -scores[category])
         values = name, start, best, [scores[category] for category in best]
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
-    schema = SCHEMA.with_metadata(About(num_classes=num_classes).to_metadata())
+    schema = PredictionRows.SCHEMA.with_metadata(
+        PredictionInfo(num_classes=num_classes).schema().metadata
+    )
     pq.write_table(pa.table(columns, schema), path, row_group_size=group)
     return path
 

@@ -40,7 +40,7 @@ def rows_of(path: Path, kind: Any) -> dict[str, list[tuple[int, float]]]:
     found: dict[str, list[tuple[int, float]]] = {}
     for rows in open_predictions(path).rows(kind):
         for at, name in enumerate(rows.ids.to_pylist()):
-            mine = slice(rows.offsets[at], rows.offsets[at + 1])
+            mine = slice(rows.indptr[at], rows.indptr[at + 1])
             pairs = zip(rows.classes[mine].tolist(), rows.scores[mine].tolist(), strict=True)
             found.setdefault(name, []).extend(pairs)
     return found
@@ -66,7 +66,7 @@ def test_fake_videos_have_a_row_without_classes_and_no_segments(
     assert_same(found, {name: [] if "fake" in name else pairs for name, pairs in full.items()})
     segments, all_segments = (rows_of(tmp_path / name, "segments") for name in ("p", "all"))
     assert_same(segments, {n: pairs for n, pairs in all_segments.items() if "fake" not in n})
-    about = open_predictions(tmp_path / "p").about
+    about = open_predictions(tmp_path / "p").info
     assert about.fake_std == 0.1 and about.fakes == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.inference.moments import (
@@ -22,7 +22,8 @@ from reeltag.inference.moments import (
 )
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.scoring import Choices
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import PredictionRows
 from tests.data.made import frame_record, indexed, rated_record, video_record, write_shard
 from tests.inference.test_predict import make_tagger
 
@@ -39,14 +40,14 @@ def made(seed: int) -> tuple[NDArray[np.float32], list[str], NDArray[np.int32]]:
     return scores, names, starts
 
 
-def streamed(seed: int, size: int, keep: int = CLASSES) -> Iterator[Rows]:
+def streamed(seed: int, size: int, keep: int = CLASSES) -> Iterator[PredictionRows]:
     """Yield the made segments so many at a time, each with its `keep` best classes."""
     scores, names, starts = made(seed)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :keep].astype(np.int32)
     for begin in range(0, NUM_SEGMENTS, size):
         part = slice(begin, begin + size)
         best = np.take_along_axis(scores[part], order[part], 1)
-        yield Rows.of_matrix(names[part], starts[part], order[part], best)
+        yield PredictionRows.of_matrix(names[part], starts[part], order[part], best)
 
 
 @pytest.mark.parametrize("size", [1, 7, 300])
@@ -61,7 +62,7 @@ def test_the_lists_are_those_of_a_full_sort(size: int, top: int) -> None:
     for c, moments in found.items():
         expected = sorted(range(NUM_SEGMENTS), key=lambda row: (-scores[row, c], row))[:top]
         assert [(m.id, m.start_s) for m in moments] == [(names[r], starts[r]) for r in expected]
-        probs = probabilities(scores[expected, c]).tolist()
+        probs = sigmoid(scores[expected, c]).tolist()
         assert [moment.prob for moment in moments] == probs
         assert {m.end_s - m.start_s for m in moments if m.start_s < 95} == {5}
         assert all(m.end_s == 98 for m in moments if m.start_s == 95)  # a partial one
@@ -143,7 +144,7 @@ def test_short_videos_among_others_are_one_moment(
 
 
 def test_files_without_segments_are_refused(tmp_path: Path) -> None:
-    with prediction_writer(tmp_path / "p", About(num_classes=3)):
+    with prediction_writer(tmp_path / "p", PredictionInfo(num_classes=3)):
         pass
     with pytest.raises(DataError, match=r"no predictions of segments(.|\n)*--segments"):
         next(predicted_segments(tmp_path / "p"))

@@ -114,7 +114,7 @@ def test_a_video_gets_what_the_tagger_says_of_it_alone(index: Index, tmp_path: P
 def test_the_file_says_where_it_comes_from(index: Index, tmp_path: Path) -> None:
     choices = Choices(segments=True, top_k=3, segment_classes=(2, 5), device="cpu")
     predict(make_tagger(), index, tmp_path / "p", choices, split="validate", run=Path("RUN"))
-    about = open_predictions(tmp_path / "p").about
+    about = open_predictions(tmp_path / "p").info
     assert (about.num_classes, about.top_k, about.segment_top_k) == (12, 3, 2)
     assert (about.family, about.split, about.data) == ("nextvlad", "validate", str(index.root))
     assert about.run == str(Path("RUN").resolve())
@@ -274,7 +274,7 @@ def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
     assert found["itself"] == pytest.approx(found["same, file"], abs=1e-5)
     assert found["other"] == pytest.approx(found["other, file"], abs=1e-5)
     assert found["other"].keys() != found["itself"].keys()
-    about = open_predictions(tmp_path / "other").about
+    about = open_predictions(tmp_path / "other").info
     assert about.policy == "skip_tail 1, candidates 4, video_power 0.3, segment_power 0.7"
 
 

@@ -6,16 +6,16 @@ import torch
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference.scoring import Choices, Scorer, segment_starts
-from reeltag.predictions.file import Rows
+from reeltag.predictions.rows import PredictionRows
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
 BOTH = Choices(segments=True, device="cpu")
 
 
-def scores_by_class(rows: Rows | None) -> list[dict[int, float]]:
+def scores_by_class(rows: PredictionRows | None) -> list[dict[int, float]]:
     """Return class -> score of each row."""
     assert rows is not None
-    bounds = zip(rows.offsets[:-1], rows.offsets[1:], strict=True)
+    bounds = zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
     return [
         dict(zip(rows.classes[a:b].tolist(), rows.scores[a:b].tolist(), strict=True))
         for a, b in bounds
@@ -47,7 +47,7 @@ def test_segments_are_those_of_the_challenge(
 def test_a_segment_is_scored_as_a_video_of_its_frames_alone() -> None:
     videos = make_videos([13, 4, 20])
     _, segments = scorer(BOTH).score(make_batch(videos))
-    assert segments is not None and segments.starts is not None
+    assert segments is not None
     assert segments.ids.to_pylist() == ["v0"] * 3 + ["v1"] + ["v2"] * 4
     assert segments.starts.tolist() == [0, 5, 10, 0, 0, 5, 10, 15]
     found = scores_by_class(segments)

@@ -88,9 +88,9 @@ def by_scorer(policy: SegmentPolicy, choices: dict[str, Any], **scorer: Any) -> 
     found: Scores = {}
     asked = Choices(segments=True, videos=False, policy=policy, device="cpu", **choices)
     _, rows = Scorer(MeanTagger(), NUM_CLASSES, asked, **scorer).score(make_batch(VIDEOS))
-    assert rows is not None and rows.starts is not None
+    assert rows is not None
     for row in range(len(rows)):
-        pairs = slice(rows.offsets[row], rows.offsets[row + 1])
+        pairs = slice(rows.indptr[row], rows.indptr[row + 1])
         assert pairs.stop > pairs.start, "a segment without a class has no row"
         assert (np.diff(rows.scores[pairs]) <= 0).all(), "best first"
         for c, score in zip(rows.classes[pairs], rows.scores[pairs].tolist(), strict=True):

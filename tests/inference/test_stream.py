@@ -8,7 +8,6 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from torch import Tensor
 
@@ -17,9 +16,10 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.inference import scoring
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
-from reeltag.predictions import ranking
-from reeltag.predictions.file import About, Kind, open_predictions
-from reeltag.predictions.ranking import top_classes
+from reeltag.predictions import top_k
+from reeltag.predictions.file import PredictionInfo, open_predictions
+from reeltag.predictions.rows import Kind
+from reeltag.predictions.top_k import top_classes
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_videos, reader
 from tests.processes import Launch
 
@@ -60,7 +60,7 @@ def predict(
         failing,
         len(data),
         out,
-        About(num_classes=NUM_CLASSES),
+        PredictionInfo(num_classes=NUM_CLASSES),
         {"top_k": wanted.top_k, "per_class": wanted.per_class},
         restart=restart,
         part_seconds=part_seconds,
@@ -71,8 +71,8 @@ def pairs(path: Path, kind: Kind) -> Pairs:
     """Return (id, start or -1, class) -> score."""
     found: Pairs = {}
     for rows in open_predictions(path).rows(kind):
-        row = rows.row_of_pair()
-        starts = np.full(len(rows), -1) if rows.starts is None else rows.starts
+        row = rows.row_of_entry()
+        starts = rows.starts
         keys = zip(rows.ids.take(row).to_pylist(), starts[row].tolist(), rows.classes, strict=True)
         for (name, start, c), score in zip(keys, rows.scores.tolist(), strict=True):
             assert (name, start, int(c)) not in found
@@ -268,7 +268,7 @@ def test_what_cannot_be_among_the_best_of_its_class_is_not_ranked(
         return top_classes(logits, k)
 
     monkeypatch.setattr(scoring, "top_classes", counted)
-    monkeypatch.setattr(ranking, "_FEW_PAIRS", 1)  # the lists are brought up to date at each batch
+    monkeypatch.setattr(top_k, "_FEW_PAIRS", 1)  # the lists are brought up to date at each batch
     predict(tmp_path / "often", per_class=3, **how)
     assert pairs(tmp_path / "often", "segments") == pairs(tmp_path / "once", "segments")
     assert ranked[0] == most

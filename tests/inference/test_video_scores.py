@@ -9,18 +9,19 @@ import torch
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
 
 def write(path: Path, names: list[str], **about: Any) -> Path:
     """Write three classes a video, c, c + 1 and c + 2 of video number c, scores 3, 2, 1."""
-    told = About(**{"num_classes": NUM_CLASSES, "top_k": 3, **about})
+    told = PredictionInfo(**{"num_classes": NUM_CLASSES, "top_k": 3, **about})
     first = np.arange(len(names), dtype=np.int32)[:, None]
     classes = (first + np.arange(3, dtype=np.int32)) % NUM_CLASSES
     scores = np.tile(np.array([3, 2, 1], np.float32), (len(names), 1))
     with prediction_writer(path, told) as writer:
-        writer.write(Rows.of_matrix(names, None, classes.astype(np.int32), scores))
+        writer.write(PredictionRows.of_matrix(names, WHOLE_VIDEO, classes.astype(np.int32), scores))
     return path
 
 

@@ -9,24 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from reeltag.core.errors import DataError, OutputError
-from reeltag.predictions.file import (
-    SCHEMA,
-    About,
-    Rows,
-    open_predictions,
-    prediction_writer,
-)
+from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from tests.processes import Launch
 
-ABOUT = About(num_classes=10, top_k=2, family="moe", run="RUN", data="DATA", split="test")
+ABOUT = PredictionInfo(num_classes=10, top_k=2, family="moe", run="RUN", data="DATA", split="test")
 
 
-def rows_of(ids: str, starts: list[int] | None, first_class: int = 0) -> Rows:
+def rows_of(ids: str, starts: list[int] | None, first_class: int = 0) -> PredictionRows:
     """One row a letter of `ids`, two classes each."""
     classes = np.arange(2 * len(ids), dtype=np.int32).reshape(-1, 2) % 2 + first_class
     scores = np.tile(np.array([2.5, -1.0], np.float32), (len(ids), 1))
-    return Rows.of_matrix(
-        list(ids), None if starts is None else np.array(starts, np.int32), classes, scores
+    return PredictionRows.of_matrix(
+        list(ids), WHOLE_VIDEO if starts is None else np.array(starts, np.int32), classes, scores
     )
 
 
@@ -34,7 +29,7 @@ def write_table(path: Path, *, metadata: dict[bytes, bytes] | None = None, **col
     """A prediction file by hand, so that it may be wrong."""
     there = {"id": ["a"], "start_s": [None], "classes": [[1, 2]], "scores": [[1.0, 0.5]]}
     table = pa.table({name: pa.array(columns.get(name, there[name])) for name in there})
-    pq.write_table(table.replace_schema_metadata(metadata or ABOUT.to_metadata()), path)
+    pq.write_table(table.replace_schema_metadata(metadata or ABOUT.schema().metadata), path)
     return path
 
 
@@ -44,15 +39,15 @@ def test_videos_and_segments_come_back_as_they_were_written(tmp_path: Path) -> N
         writer.write(rows_of("c", None, first_class=7))
         writer.write(rows_of("aab", [0, 5, 0]))
     found = open_predictions(tmp_path / "p.parquet")
-    assert found.about == ABOUT
+    assert found.info == ABOUT
     videos = list(found.rows("videos"))
     assert [name for rows in videos for name in rows.ids.to_pylist()] == ["a", "b", "c"]
-    assert all(rows.starts is None for rows in videos)
+    assert all((rows.starts == WHOLE_VIDEO).all() for rows in videos)
     assert np.concatenate([rows.classes for rows in videos]).tolist() == [0, 1, 0, 1, 7, 8]
     (segments,) = found.rows("segments")
     assert segments.ids.to_pylist() == ["a", "a", "b"]
-    assert segments.starts is not None and segments.starts.tolist() == [0, 5, 0]
-    assert segments.offsets.tolist() == [0, 2, 4, 6]
+    assert segments.starts.tolist() == [0, 5, 0]
+    assert segments.indptr.tolist() == [0, 2, 4, 6]
     assert segments.scores.tolist() == [2.5, -1.0] * 3
 
 
@@ -61,7 +56,7 @@ def test_any_other_tool_sees_the_documented_columns(tmp_path: Path) -> None:
         writer.write(rows_of("a", None))
         writer.write(rows_of("a", [5]))
     table = pq.read_table(tmp_path / "p.parquet")
-    assert table.schema.remove_metadata().equals(SCHEMA)
+    assert table.schema.remove_metadata().equals(PredictionRows.SCHEMA)
     assert table.to_pylist() == [
         {"id": "a", "start_s": None, "classes": [0, 1], "scores": [2.5, -1.0]},
         {"id": "a", "start_s": 5, "classes": [0, 1], "scores": [2.5, -1.0]},
@@ -79,21 +74,21 @@ def test_videos_after_segments_are_a_mistake_of_the_caller(tmp_path: Path) -> No
 
 def test_pairs_are_filtered_within_their_rows() -> None:
     rows = rows_of("abc", [0, 5, 10])
-    kept = rows.where(np.array([True, True, False, False, False, True]))
-    assert kept.offsets.tolist() == [0, 2, 2, 3]
+    kept = rows.keep(np.array([True, True, False, False, False, True]))
+    assert kept.indptr.tolist() == [0, 2, 2, 3]
     full = kept.without_empty()
     assert full.ids.to_pylist() == ["a", "c"]
-    assert full.starts is not None and full.starts.tolist() == [0, 10]
-    assert full.offsets.tolist() == [0, 2, 3]
+    assert full.starts.tolist() == [0, 10]
+    assert full.indptr.tolist() == [0, 2, 3]
     assert full.classes.tolist() == [0, 1, 1]
-    assert full.row_of_pair().tolist() == [0, 0, 1]
+    assert full.row_of_entry().tolist() == [0, 0, 1]
     assert full.to_arrow().to_pylist()[1]["classes"] == [1]
 
 
 def test_columns_of_pandas_types_are_read_as_well(tmp_path: Path) -> None:
     path = write_table(tmp_path / "p.parquet", start_s=[35])  # int64 and double lists
     (rows,) = open_predictions(path).rows("segments")
-    assert rows.starts is not None and rows.starts.tolist() == [35]
+    assert rows.starts.tolist() == [35]
     assert rows.scores.dtype == np.float32
     assert not open_predictions(path).holds("videos")
 
@@ -124,7 +119,7 @@ def test_rows_may_be_empty(tmp_path: Path) -> None:
         "scores": scores,
     }
     (found,) = open_predictions(write_table(tmp_path / "p.parquet", **rows)).rows("videos")
-    assert found.offsets.tolist() == [0, 0, 1, 1, 3, 3]
+    assert found.indptr.tolist() == [0, 0, 1, 1, 3, 3]
 
 
 def test_what_is_no_prediction_file_is_refused(tmp_path: Path) -> None:
@@ -163,10 +158,10 @@ def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
 
 def test_scores_of_unknown_meaning_are_refused(tmp_path: Path) -> None:
     path = write_table(tmp_path / "p.parquet", metadata={b"pandas": b"{}"})
-    with pytest.raises(DataError, match="does not say what its scores are"):
+    with pytest.raises(DataError, match="is not a prediction file: the metadata key"):
         open_predictions(path)
     metadata = {b"reeltag": b'{"scores": "probability", "num_classes": 3}'}
-    with pytest.raises(DataError, match=r"must be 'logit', got 'probability'\n  Pred"):
+    with pytest.raises(DataError, match=r"must be 'logit', got 'probability'\)\n  Pred"):
         open_predictions(write_table(tmp_path / "p.parquet", metadata=metadata))
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from reeltag.data.selection import Records
 from reeltag.data.synth.config import SynthConfig
-from reeltag.predictions.file import About, Rows, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 
 CORPUS = SynthConfig(videos=60, classes=8, rgb=16, audio=4, min_frames=30, max_frames=50)
 
@@ -26,11 +27,15 @@ def write_predictions(
         order = np.argsort(-scores, axis=1).astype(np.int32)[:, :kept]
         return order, np.take_along_axis(scores, order, axis=1)
 
-    with prediction_writer(path, About(num_classes=8, family="nextvlad", run="RUN")) as writer:
+    with prediction_writer(
+        path, PredictionInfo(num_classes=8, family="nextvlad", run="RUN")
+    ) as writer:
         if videos:
-            writer.write(Rows.of_matrix(ids, None, *ranked(list(range(len(ids))))))
+            writer.write(PredictionRows.of_matrix(ids, WHOLE_VIDEO, *ranked(list(range(len(ids))))))
         if segments:
             cells = [(v, s) for v in range(len(ids)) for s in range(0, int(lengths[v]), 5)]
             starts = np.array([start for _, start in cells], np.int32)
             names = [ids[video] for video, _ in cells]
-            writer.write(Rows.of_matrix(names, starts, *ranked([video for video, _ in cells])))
+            writer.write(
+                PredictionRows.of_matrix(names, starts, *ranked([video for video, _ in cells]))
+            )

@@ -8,7 +8,7 @@ import pytest
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.papers.common.contract import Line, Table
-from reeltag.predictions.file import About, prediction_writer
+from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.report.results import find_result, read_results
 from reeltag.report.sections import paper_section
 
@@ -42,7 +42,7 @@ def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **
 
 def write_empty_predictions(folder: Path) -> Path:
     folder.mkdir(parents=True)
-    with prediction_writer(folder / "predictions.parquet", About(num_classes=8)):
+    with prediction_writer(folder / "predictions.parquet", PredictionInfo(num_classes=8)):
         pass
     return folder / "predictions.parquet"
 

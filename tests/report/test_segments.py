@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError
-from reeltag.core.log_space import probabilities
+from reeltag.core.probability import sigmoid
 from reeltag.data.index import open_index
 from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.evaluation.evaluate import evaluate
-from reeltag.predictions.file import Rows, open_predictions, prediction_writer
+from reeltag.predictions.file import open_predictions, prediction_writer
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.report.evaluated import (
     EvaluatedFile,
     SegmentFacts,
@@ -70,9 +71,8 @@ def rows_by_key(path: Path) -> dict[tuple[str, int, int], float]:
     """Return (id, start, class) -> logit, read the plain way."""
     found = {}
     for rows in open_predictions(path).rows("segments"):
-        assert rows.starts is not None
         for row, (id_, start) in enumerate(zip(rows.ids.to_pylist(), rows.starts, strict=True)):
-            pairs = slice(rows.offsets[row], rows.offsets[row + 1])
+            pairs = slice(rows.indptr[row], rows.indptr[row + 1])
             for label, score in zip(rows.classes[pairs], rows.scores[pairs], strict=True):
                 found[id_, int(start), int(label)] = float(score)
     return found
@@ -221,7 +221,7 @@ def test_chosen_videos_have_the_lowest_and_highest_log_loss(
     chosen = choose(file, facts, count=2, seed=0)
     assert [one.why for one in chosen] == ["best"] * 2 + ["worst"] * 2 + ["random"] * 2
     assert len({one.video for one in chosen}) == 6
-    probs = probabilities(facts.scores)
+    probs = sigmoid(facts.scores)
     videos = file.truth.rating_video()
     for one in chosen:
         mine = videos == one.video
@@ -262,7 +262,7 @@ def test_timelines_hold_scores_ratings_and_labels_of_their_video(
         for trace in timeline.traces:
             assert trace.starts.tolist() == list(range(0, timeline.seconds, 5))
             expected = [
-                probabilities(np.array([logits.get((timeline.id, start, trace.label), np.nan)]))[0]
+                sigmoid(np.array([logits.get((timeline.id, start, trace.label), np.nan)]))[0]
                 for start in trace.starts.tolist()
             ]
             np.testing.assert_allclose(trace.probs, expected, rtol=1e-6)
@@ -297,10 +297,12 @@ def test_tags_are_the_best_classes_and_mark_labels(
 def test_video_hits_are_joined_by_id(corpus: Path, tmp_path: Path) -> None:
     records = select(open_index(corpus, jobs=1, quiet=True), "test")
     ids, order = records.table["id"].to_pylist(), np.arange(8, dtype=np.int32)[None].repeat(3, 0)
-    about = open_predictions(corpus.parent / "p").about
+    about = open_predictions(corpus.parent / "p").info
     with prediction_writer(tmp_path / "q", about) as writer:
         names = [ids[3], "elsewhere", ids[0]]
-        writer.write(Rows.of_matrix(names, None, order, np.full((3, 8), 4, np.float32)))
+        writer.write(
+            PredictionRows.of_matrix(names, WHOLE_VIDEO, order, np.full((3, 8), 4, np.float32))
+        )
     file = evaluate_file(
         tmp_path / "q", corpus, split=None, splits=PUBLISHED_SPLITS, bootstrap=0, quiet=True
     )

@@ -16,7 +16,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.asymmetric import asymmetric_loss
 from reeltag.losses.cross_entropy import binary_cross_entropy, epsilon_cross_entropy
 from reeltag.losses.focal import focal_loss
-from reeltag.losses.ranking import pairwise_loss, soft_ranking_loss
+from reeltag.losses.pairwise import pairwise_loss, soft_ranking_loss
 from reeltag.models import mix_nextvlad, moe, penalty
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import Optimisation, Recipe

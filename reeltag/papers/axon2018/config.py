@@ -21,7 +21,7 @@ from reeltag.models import (
 )
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.videos import Parts
-from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.relation import RelationConfig
 

@@ -10,7 +10,7 @@ from reeltag.models import ModelConfig, mix_nextvlad, nextvlad
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.segments import Roles
 from reeltag.papers.common.work.training import NEVER
-from reeltag.soft_labels.making import SoftChoices
+from reeltag.soft_labels.teacher import TeacherConfig
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 
 
@@ -177,9 +177,9 @@ class Plan:
             **self._common(mix=mix),
         )
 
-    def draws(self, equal: int = 0) -> SoftChoices:
+    def draws(self, equal: int = 0) -> TeacherConfig:
         """Return which segments the teacher is asked about: the Original set, or the Equal one."""
-        return SoftChoices(
+        return TeacherConfig(
             per_label=self.config.per_label,
             equal=equal,
             skip_head=self.roles.skip_head,

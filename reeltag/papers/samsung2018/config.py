@@ -23,7 +23,7 @@ from reeltag.papers.samsung2018.fleet import (
     Teaching,
     fleet,
 )
-from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.config import Recipe
 from reeltag.training.losses import LossConfig
 

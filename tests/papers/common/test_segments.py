@@ -26,9 +26,8 @@ from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, step
 from reeltag.pipeline.store import folder_of, part_of, read_record
 from reeltag.predictions.file import open_predictions
-from reeltag.soft_labels.file import open_soft
-from reeltag.soft_labels.making import SoftChoices
-from reeltag.soft_labels.rows import joined_rows
+from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
+from reeltag.soft_labels.teacher import TeacherConfig
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
 from reeltag.training.module import TaggerTraining
@@ -71,7 +70,7 @@ def learn(out: Path, data: Path, recipe: Recipe, **how: object) -> Path:
 
 def ask(out: Path, teacher: Path, data: Path, equal: int = 0) -> Path:
     out.mkdir()
-    choices = SoftChoices(skip_head=0, skip_tail=0, equal=equal)
+    choices = TeacherConfig(skip_head=0, skip_tail=0, equal=equal)
     soften(out, teacher, data, choices=choices, classes=of(data).judges.classes)
     return out
 
@@ -144,10 +143,13 @@ def test_what_is_equal_is_the_same_whether_drawn_before_or_after_asking(
     data: Path, tmp_path: Path
 ) -> None:
     teacher = learn(tmp_path / "I", data, VIDEOS)
-    original = open_soft(ask(tmp_path / "original", teacher, data) / "soft.parquet")
-    equal = open_soft(ask(tmp_path / "equal", teacher, data, equal=3) / "soft.parquet")
-    after, before = joined_rows(original.picked(3)), joined_rows(equal.picked(3))
-    assert len(before) == len(joined_rows(equal.rows())) < len(joined_rows(original.rows()))
+    original = open_soft_labels(ask(tmp_path / "original", teacher, data) / "soft.parquet")
+    equal = open_soft_labels(ask(tmp_path / "equal", teacher, data, equal=3) / "soft.parquet")
+    after, before = (
+        SoftLabelRows.concatenate(original.drawn(3)),
+        SoftLabelRows.concatenate(equal.drawn(3)),
+    )
+    assert len(before) == len(equal.read()) < len(original.read())
     assert after.ids.equals(before.ids) and after.starts.tolist() == before.starts.tolist()
     assert after.probs == pytest.approx(before.probs, abs=1e-6)
 
@@ -164,16 +166,15 @@ def test_copied_scores_are_those_of_the_video_for_each_segment(data: Path, tmp_p
     )
     for rows in said.rows("videos"):
         for at, name in enumerate(rows.ids.to_pylist()):
-            here = slice(rows.offsets[at], rows.offsets[at + 1])
+            here = slice(rows.indptr[at], rows.indptr[at + 1])
             pairs = zip(rows.classes[here].tolist(), rows.scores[here].tolist(), strict=True)
             of_video[name] = dict(pairs)
     assert not copied.holds("videos")
     (rows,), (given,) = copied.rows("segments"), said.rows("segments")
-    assert rows.starts is not None and given.starts is not None
     assert rows.ids.equals(given.ids) and rows.starts.tolist() == given.starts.tolist()
     assert len(rows) > len(of_video) > 1
     for row, category, found in zip(
-        rows.row_of_pair(), rows.classes.tolist(), rows.scores.tolist(), strict=True
+        rows.row_of_entry(), rows.classes.tolist(), rows.scores.tolist(), strict=True
     ):
         assert found == of_video[rows.ids[int(row)].as_py()][category]
     score(tmp_path / "scores", tmp_path / "copied", data, judges=judges, bootstrap=10)

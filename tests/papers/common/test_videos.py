@@ -26,7 +26,7 @@ from reeltag.papers.common.work import evaluation as judging
 from reeltag.papers.common.work import videos as work
 from reeltag.papers.common.work.training import NEVER, train
 from reeltag.predictions.file import open_predictions
-from reeltag.soft_labels.file import open_soft
+from reeltag.soft_labels.storage import open_soft_labels
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
 
@@ -83,7 +83,7 @@ def dense(file: Path) -> dict[str, np.ndarray]:
     found = {}
     for rows in open_predictions(file).rows("videos"):
         for at, name in enumerate(rows.ids.to_pylist()):
-            part = slice(rows.offsets[at], rows.offsets[at + 1])
+            part = slice(rows.indptr[at], rows.indptr[at + 1])
             found[name] = np.empty(CONFIG.classes, np.float32)
             found[name][rows.classes[part]] = rows.scores[part]
     return found
@@ -156,8 +156,8 @@ def test_trees_that_are_grown_are_not_grown_again_and_give_soft_labels(
     work.soften_videos(
         tmp_path, tmp_path / "out_of_fold.parquet", data, splits=PUBLISHED_SPLITS, top_k=3
     )
-    rows = [*open_soft(tmp_path / "soft.parquet").rows()]
-    assert sum(map(len, rows)) == 48 and all((np.diff(of.bounds) == 3).all() for of in rows)
+    rows = [*open_soft_labels(tmp_path / "soft.parquet").rows()]
+    assert sum(map(len, rows)) == 48 and all((of.counts() == 3).all() for of in rows)
 
 
 def test_one_network_says_the_same_without_losses_and_is_asked_once(
@@ -178,7 +178,7 @@ def test_one_network_says_the_same_without_losses_and_is_asked_once(
     one, other = map(dense, files)
     assert one.keys() == other.keys() and len(one) == 16
     assert all(np.array_equal(one[of], other[of]) for of in one)
-    told = [open_predictions(file).about for file in files]
+    told = [open_predictions(file).info for file in files]
     assert told[0].run == told[1].run == str(trained[0] / "run")  # what `reeltag export` looks for
     assert [path.name for path in files[1].parent.iterdir()] == ["predictions.parquet"]
     stamp = files[1].stat().st_mtime_ns
@@ -208,7 +208,7 @@ def test_weights_are_learned_as_they_are_asked_to_be(
         found.append(blends.read_weights(out))
         blends.combine(out, out, *held, top_k=3)
         said = [*open_predictions(out / "predictions.parquet").rows("videos")]
-        assert all((np.diff(of.offsets) == 3).all() for of in said)
+        assert all((of.counts() == 3).all() for of in said)
     once, often = map(np.array, found)
     assert np.abs(once - often).max() > 0.01  # one step of 1e-3, and 1440 of them
 

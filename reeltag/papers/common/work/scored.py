@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
-from reeltag.core.log_space import MeanLogits
+from reeltag.core.probability import MeanLogits
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.inference.scoring import Choices, Scorer, refuse_nan
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.predictions.file import Rows
-from reeltag.predictions.ranking import top_classes
+from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.top_k import top_classes
 from reeltag.tagger.tagger import Tagger
 
 
@@ -33,7 +33,7 @@ class Answers:
         self.choices, self._judge = choices, judge
         self._losses: list[NDArray[np.float32]] = []
 
-    def rows(self, batch: FrameBatch) -> Rows:
+    def rows(self, batch: FrameBatch) -> PredictionRows:
         """Return the best classes of each video of a batch, and remember its cross-entropy."""
         batch = batch.to(self.scorers[0].device)
         with torch.inference_mode():
@@ -42,7 +42,9 @@ class Answers:
                 losses = binary_cross_entropy(logits, batch.labels) / logits.shape[1]
                 self._losses.append(losses.cpu().numpy())
             scores, classes = (of.cpu() for of in top_classes(logits, self.choices.top_k))
-        return Rows.of_matrix(batch.ids, None, classes.numpy().astype(np.int32), scores.numpy())
+        return PredictionRows.of_matrix(
+            batch.ids, WHOLE_VIDEO, classes.numpy().astype(np.int32), scores.numpy()
+        )
 
     def cross_entropy(self) -> NDArray[np.float32]:
         """Return (V,) nats a class, of the videos asked about, in their order."""

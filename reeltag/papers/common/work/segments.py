@@ -4,9 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from reeltag.data.index import open_index
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
@@ -16,9 +14,8 @@ from reeltag.papers.common.splits.segments import Judges
 from reeltag.papers.common.work.files import PREDICTIONS, RUN, SOFT
 from reeltag.pipeline.steps import step_function
 from reeltag.predictions.file import open_predictions, prediction_writer
-from reeltag.predictions.rows import Rows
-from reeltag.soft_labels.making import SoftChoices
-from reeltag.soft_labels.making import soften as soften_file
+from reeltag.predictions.rows import PredictionRows
+from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
 from reeltag.tagger.tagger import Tagger
 
 
@@ -71,16 +68,15 @@ def copy_video_scores(out: Path, predictions: Path) -> None:
         predictions: folder of a `predict_segments` step with `videos`.
     """
     given = open_predictions(predictions / PREDICTIONS)
-    parts = list(given.rows("videos"))
-    ids = pa.concat_arrays([part.ids for part in parts])
-    whole = np.concatenate([_dense(part, given.about.num_classes) for part in parts])
-    with prediction_writer(out / PREDICTIONS, given.about) as writer:
+    videos = PredictionRows.concatenate(given.rows("videos"))
+    whole = videos.to_dense(given.info.num_classes, -np.inf)
+    with prediction_writer(out / PREDICTIONS, given.info) as writer:
         for rows in given.rows("segments"):
-            video = pc.index_in(rows.ids, value_set=ids).to_numpy()
-            owner = rows.row_of_pair()
+            video = pc.index_in(rows.ids, value_set=videos.ids).to_numpy()
+            owner = rows.row_of_entry()
             scores = whole[video[owner], rows.classes]
             best = np.lexsort((-scores, owner))  # `owner` is rising and stays so
-            writer.write(dataclasses.replace(rows, classes=rows.classes[best], scores=scores[best]))
+            writer.write(dataclasses.replace(rows, classes=rows.classes[best], values=scores[best]))
 
 
 @step_function("soft_label_segments", version=1)
@@ -89,7 +85,7 @@ def soften(
     teacher: Path,
     data: Path,
     *,
-    choices: SoftChoices,
+    choices: TeacherConfig,
     classes: tuple[int, ...] = (),
     splits: Splits = PUBLISHED_SPLITS,
     device: str = "auto",
@@ -110,16 +106,9 @@ def soften(
         return
     tagger, index = Tagger.load(run), open_index(data)
     choices = dataclasses.replace(choices, device=device_named(device))
-    soften_file(tagger, index, file, choices, splits=splits, segment_classes=classes, run=run)
+    write_soft_labels(tagger, index, file, choices, splits=splits, segment_classes=classes, run=run)
 
 
 def device_named(accelerator: str) -> str:
     """Return what torch calls a device that trainings call `accelerator`."""
     return {"gpu": "cuda"}.get(accelerator, accelerator)
-
-
-def _dense(rows: Rows, num_classes: int) -> NDArray[np.float32]:
-    """Return rows that hold all classes as (N, C)."""
-    dense = np.full((len(rows), num_classes), -np.inf, np.float32)
-    dense[rows.row_of_pair(), rows.classes] = rows.scores
-    return dense

@@ -28,7 +28,7 @@ from reeltag.data.folding import held_out_rows
 from reeltag.data.index import open_index
 from reeltag.data.items import VideoSet, videos
 from reeltag.data.splits import Split, Splits
-from reeltag.ensembling.joining import joined
+from reeltag.ensembling.alignment import align_predictions
 from reeltag.ensembling.stacking import predict_trees, train_trees
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.trees import Trees
@@ -41,8 +41,8 @@ from reeltag.papers.common.work.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICT
 from reeltag.papers.common.work.scored import Answers, batches_of
 from reeltag.papers.common.work.segments import device_named
 from reeltag.pipeline.steps import step_function
-from reeltag.predictions.file import About, open_predictions, prediction_writer
-from reeltag.soft_labels import joining as soft_joining
+from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
+from reeltag.soft_labels.conversion import convert_predictions
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.centroids import fit_centroids, sample_features
 
@@ -169,17 +169,19 @@ def stack(
         threads: of LightGBM; 0 = all cores. The trees do not depend on it.
     """
     files = [folder / OUT_OF_FOLD for folder in members]
-    about = open_predictions(files[0]).about
+    about = open_predictions(files[0]).info
     truth = read_truth(data, "train", splits, about.num_classes, quiet=True)
     kept = config.candidates
     if not (out / TREES).exists():
-        blocks = partial(joined, files, top_k=kept)
+        blocks = partial(align_predictions, files, top_k=kept)
         train_trees(blocks, truth, out / TREES, replace(config, threads=threads), models=names)
     trees = Trees.load(out / TREES)
     for name, split in ((OUT_OF_FOLD, "train"), (PREDICTIONS, "test")):
         of = [folder / name for folder in members]
-        said = About(num_classes=about.num_classes, family="lightgbm", data=about.data, split=split)
-        predict_trees(joined(of, top_k=kept), trees, out / name, said)
+        said = PredictionInfo(
+            num_classes=about.num_classes, family="lightgbm", data=about.data, split=split
+        )
+        predict_trees(align_predictions(of, top_k=kept), trees, out / name, said)
 
 
 @step_function("soft_label_videos", version=1)
@@ -196,7 +198,7 @@ def soften_videos(
         top_k: classes kept for each video.
     """
     file = predictions / PREDICTIONS if predictions.is_dir() else predictions
-    soft_joining.soften_predictions(
+    convert_predictions(
         [file], open_index(data), out / SOFT, top_k=top_k, splits=splits, overwrite=True
     )
 
@@ -260,8 +262,8 @@ def _only(runs: Sequence[Path]) -> str:
     return str(runs[0].resolve()) if len(runs) == 1 else ""
 
 
-def _about(taggers: Sequence[Tagger], data: Path, asking: Asking, split: Split) -> About:
-    return About(
+def _about(taggers: Sequence[Tagger], data: Path, asking: Asking, split: Split) -> PredictionInfo:
+    return PredictionInfo(
         num_classes=taggers[0].num_classes,
         top_k=min(asking.top_k, taggers[0].num_classes),
         family=taggers[0].family if len(taggers) == 1 else f"{len(taggers)} {taggers[0].family}",

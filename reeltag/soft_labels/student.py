@@ -26,8 +26,8 @@ from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.selection import select
 from reeltag.data.splits import Split, Splits
 from reeltag.labels.targets import Targets
-from reeltag.soft_labels.file import SoftFile, open_soft
-from reeltag.soft_labels.rows import SoftRows, joined_rows
+from reeltag.predictions.rows import WHOLE_VIDEO
+from reeltag.soft_labels.storage import SoftLabelFile, SoftLabelRows, open_soft_labels
 
 _HINT = "Take the soft labels of these data, or add --soft.ignore-unknown to leave such rows out."
 _AT_ONCE = 1 << 16  # videos whose labels are mixed: so that only the result grows with the data
@@ -107,7 +107,7 @@ def soft_segments(
     video = np.searchsorted(found, row)
     order = np.lexsort((rows.starts, video))
     weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
-    targets = Targets(rows.bounds, rows.classes, rows.probs, weight, unlisted_weight=0.0)
+    targets = Targets(rows.indptr, rows.classes, rows.probs, weight, unlisted_weight=0.0)
     frames = records.column("frames")[video]
     _say(f"{len(video):,} soft segments beside the rated ones")
     return VideoSet(
@@ -139,7 +139,7 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
     ids = items.records.table["id"].combine_chunks()
     taught = pc.fill_null(pc.index_in(ids, value_set=rows.ids), -1).to_numpy()[items.video]
     has_soft = taught >= 0
-    hard, of_teacher = items.targets, Targets(rows.bounds, rows.classes, rows.probs)
+    hard, of_teacher = items.targets, Targets(rows.indptr, rows.classes, rows.probs)
     assert hard is not None
     mixed = []
     for first in range(0, len(items), _AT_ONCE):
@@ -180,14 +180,18 @@ def _mixed_targets(
     )
 
 
-def _read(soft: SoftLabelConfig, index: Index, *, segments: bool) -> tuple[SoftFile, SoftRows]:
+def _read(
+    soft: SoftLabelConfig, index: Index, *, segments: bool
+) -> tuple[SoftLabelFile, SoftLabelRows]:
     """Return the file and its rows of segments, or of whole videos, some drawn by `soft.equal`."""
-    file = open_soft(Path(soft.file))
+    file = open_soft_labels(Path(soft.file))
     _refuse_other_classes(file, index)
-    every: Iterable[SoftRows] = file.rows()
+    every: Iterable[SoftLabelRows] = file.rows()
     if soft.equal:
-        every = file.picked(soft.equal, keep_outside=soft.keep_outside)
-    rows = joined_rows(part.where((part.starts >= 0) == segments) for part in every)
+        every = file.drawn(soft.equal, keep_outside=soft.keep_outside)
+    rows = SoftLabelRows.concatenate(
+        part.where((part.starts != WHOLE_VIDEO) == segments) for part in every
+    )
     if not len(rows):
         kinds = ("segment", "videos") if segments else ("whole video", "segments")
         raise ConfigError(
@@ -205,7 +209,7 @@ def _read(soft: SoftLabelConfig, index: Index, *, segments: bool) -> tuple[SoftF
     return file, rows
 
 
-def _refuse_other_classes(file: SoftFile, index: Index) -> None:
+def _refuse_other_classes(file: SoftLabelFile, index: Index) -> None:
     """Raise DataError where the file is about other classes than the data.
 
     A class without a name has a number for it, and fits any.
@@ -213,14 +217,14 @@ def _refuse_other_classes(file: SoftFile, index: Index) -> None:
     vocabulary = ClassList.find(index.root)
     names = () if vocabulary is None else vocabulary.names
     hint = "Take soft labels of a teacher that was trained on the vocabulary of these data."
-    if names and len(names) != file.about.num_classes:
+    if names and len(names) != file.info.num_classes:
         raise DataError(
-            f"is about {file.about.num_classes} classes; the data have {len(names)}",
+            f"is about {file.info.num_classes} classes; the data have {len(names)}",
             where=file.path,
             hint=hint,
         )
     numbered = ClassList.numbered(len(names)).names
-    for number, (ours, theirs) in enumerate(zip(names, file.about.class_names, strict=False)):
+    for number, (ours, theirs) in enumerate(zip(names, file.info.class_names, strict=False)):
         if ours != theirs and numbered[number] not in (ours, theirs):
             raise DataError(
                 f"knows class {number} as {theirs!r}; in the data it is {ours!r}",
@@ -230,8 +234,8 @@ def _refuse_other_classes(file: SoftFile, index: Index) -> None:
 
 
 def _known(
-    rows: SoftRows, index: Index, soft: SoftLabelConfig, file: SoftFile
-) -> tuple[SoftRows, NDArray[np.int64]]:
+    rows: SoftLabelRows, index: Index, soft: SoftLabelConfig, file: SoftLabelFile
+) -> tuple[SoftLabelRows, NDArray[np.int64]]:
     """Return the rows that belong to the data, and the row of the index of each.
 
     Of several records with the same id the first usable one counts.
@@ -262,22 +266,21 @@ def _known(
     return rows, row
 
 
-def _refuse_twice(rows: SoftRows, row: NDArray[np.int64], file: SoftFile) -> None:
+def _refuse_twice(rows: SoftLabelRows, row: NDArray[np.int64], file: SoftLabelFile) -> None:
     """Raise DataError where two rows are about the same thing."""
     keys = row << 32 | (rows.starts.astype(np.int64) + 1)
     order = np.argsort(keys, kind="stable")
     same = np.diff(keys[order]) == 0
     if same.any():
         at = int(order[same.argmax()])
-        what = f"the segment at {rows.starts[at]} s of " if rows.starts[at] >= 0 else ""
         raise DataError(
-            f"has more than one row for {what}the video {rows.ids[at].as_py()!r}",
+            f"has more than one row for {rows.row_name(at)}",
             where=file.path,
             hint="Write the file again with `reeltag soft-labels`.",
         )
 
 
-def _refuse_leak(rows: SoftRows, index: Index, splits: Splits, file: SoftFile) -> None:
+def _refuse_leak(rows: SoftLabelRows, index: Index, splits: Splits, file: SoftLabelFile) -> None:
     """Raise ConfigError where a soft segment is of a video that validates or tests."""
     shard = index.table["shard"].to_numpy()
     for split in _JUDGING:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from reeltag.core.log_space import MeanLogits, fused_logits
+from reeltag.core.probability import MeanLogits, fused_logits
 
 
 def prob(logit: float) -> float:

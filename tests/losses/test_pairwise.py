@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from reeltag.losses import ranking
-from reeltag.losses.ranking import (
+from reeltag.losses import pairwise
+from reeltag.losses.pairwise import (
     hinge_ranking_loss,
     pairwise_loss,
     sigmoid_ranking_loss,
@@ -101,7 +101,7 @@ def test_comparing_in_parts_changes_nothing(
     logits.requires_grad_()
     whole = loss(logits, labels, weights)
     (whole_gradient,) = torch.autograd.grad(whole.sum(), logits)
-    monkeypatch.setattr(ranking, "PAIRS", 20)  # one or two positives at once
+    monkeypatch.setattr(pairwise, "PAIRS", 20)  # one or two positives at once
     parts = loss(logits, labels, weights)
     (parts_gradient,) = torch.autograd.grad(parts.sum(), logits)
     torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
@@ -124,7 +124,7 @@ def test_no_more_pairs_are_held_than_stated(
         kept.append(tensor.numel())
         return tensor
 
-    monkeypatch.setattr(ranking, "PAIRS", 2000)
+    monkeypatch.setattr(pairwise, "PAIRS", 2000)
     monkeypatch.setattr(torch.nn.functional, "softplus", softplus)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = soft_ranking_loss(logits, labels).mean()

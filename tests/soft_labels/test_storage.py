@@ -10,11 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from reeltag.core.errors import DataError
-from reeltag.soft_labels import file as soft
-from reeltag.soft_labels.file import AboutSoft, holds_soft, open_soft, soft_writer
-from reeltag.soft_labels.rows import SCHEMA, SoftRows, joined_rows
+from reeltag.soft_labels import storage
+from reeltag.soft_labels.storage import (
+    SoftLabelInfo,
+    SoftLabelRows,
+    open_soft_labels,
+    soft_label_writer,
+)
 
-ABOUT = AboutSoft(class_names=("a", "b", "c", "d"), teacher="RUN", per_label=2, seed=3)
+ABOUT = SoftLabelInfo(class_names=("a", "b", "c", "d"), teacher="RUN", per_label=2, seed=3)
 Row = dict[str, Any]
 
 
@@ -31,28 +35,28 @@ ROWS = [
 ]
 
 
-def write(path: Path, rows: list[Row], about: AboutSoft = ABOUT) -> Path:
-    with soft_writer(path, about) as writer:
+def write(path: Path, rows: list[Row], about: SoftLabelInfo = ABOUT) -> Path:
+    with soft_label_writer(path, about) as writer:
         for each in rows:  # one at a time, as a stream
-            batch = pa.RecordBatch.from_pylist([each], schema=SCHEMA)
-            writer.write(SoftRows.from_arrow(batch))
+            batch = pa.RecordBatch.from_pylist([each], schema=SoftLabelRows.SCHEMA)
+            writer.write(SoftLabelRows.from_arrow(batch))
     return path
 
 
 def raw(path: Path, rows: list[Row]) -> Path:
     """Write rows as they are, whatever is wrong with them."""
-    schema = SCHEMA.with_metadata(ABOUT.to_metadata())
+    schema = ABOUT.schema()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
     return path
 
 
 def test_what_is_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soft, "_GROUP_ROWS", 2)
-    monkeypatch.setattr(soft, "_READ_ROWS", 3)
-    file = open_soft(write(tmp_path / "s", ROWS))
-    assert file.about == ABOUT and file.about.num_classes == 4
-    assert joined_rows(file.rows()).to_arrow().to_pylist() == ROWS
-    assert holds_soft(tmp_path / "s")
+    monkeypatch.setattr(storage, "_GROUP_ROWS", 2)
+    monkeypatch.setattr(storage, "_READ_ROWS", 3)
+    file = open_soft_labels(write(tmp_path / "s", ROWS))
+    assert file.info == ABOUT and file.info.num_classes == 4
+    assert file.read().to_arrow().to_pylist() == ROWS
+    assert SoftLabelInfo.marks(tmp_path / "s")
 
 
 def test_other_tools_open_it(tmp_path: Path) -> None:
@@ -63,8 +67,10 @@ def test_other_tools_open_it(tmp_path: Path) -> None:
 
 
 def test_a_broken_off_writer_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), soft_writer(tmp_path / "s", ABOUT) as writer:
-        writer.write(SoftRows.from_arrow(pa.RecordBatch.from_pylist(ROWS, schema=SCHEMA)))
+    with pytest.raises(KeyboardInterrupt), soft_label_writer(tmp_path / "s", ABOUT) as writer:
+        writer.write(
+            SoftLabelRows.from_arrow(pa.RecordBatch.from_pylist(ROWS, schema=SoftLabelRows.SCHEMA))
+        )
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
@@ -78,38 +84,43 @@ def test_a_broken_off_writer_leaves_nothing(tmp_path: Path) -> None:
         (row("z", 5, {4: 0.5}), r"row 2 has the class 4, outside 0..3"),
         (row("z", 5, {-1: 0.5}), r"row 2 has the class -1, outside 0..3"),
         (row("z", -5, {1: 0.5}), r"row 2 has a start below 0"),
-        (row("z", 5, {1: 0.5}, 2), r"row 2 was drawn for class 2, of which it says nothing"),
+        (row("z", 5, {1: 0.5}, 2), r"row 2 was drawn for class 2, which it does not list"),
         ({**row("z", 5, {}), "classes": [1, 1], "probs": [0.1, 0.2]}, r"row 2 has class 1 more"),
         ({**row("z", 5, {1: 0.5}), "probs": []}, r"row 2 has not as many probabilities as classes"),
         ({**row("z", 5, {1: 0.5}), "id": None}, r"row 2 has no id"),
-        ({**row("z", 5, {}), "classes": [None], "probs": [0.5]}, r"row 2 has a class or a prob"),
+        ({**row("z", 5, {}), "classes": [None], "probs": [0.5]}, r"row 2 has a class or prob"),
     ],
 )
 def test_a_row_that_is_not_allowed_is_named_by_file_and_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: Row, rule: str
 ) -> None:
-    monkeypatch.setattr(soft, "_READ_ROWS", 2)  # the bad row is in the second batch
-    file = open_soft(raw(tmp_path / "s.parquet", [*ROWS[:2], bad, *ROWS[2:]]))
+    monkeypatch.setattr(storage, "_READ_ROWS", 2)  # the bad row is in the second batch
+    file = open_soft_labels(raw(tmp_path / "s.parquet", [*ROWS[:2], bad, *ROWS[2:]]))
     with pytest.raises(DataError, match=rf"s.parquet: {rule}"):
         list(file.rows())
 
 
 def test_what_is_no_file_of_soft_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not there"):
-        open_soft(tmp_path / "absent")
+        open_soft_labels(tmp_path / "absent")
     (tmp_path / "text").write_text("id,probs")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
-        open_soft(tmp_path / "text")
+        open_soft_labels(tmp_path / "text")
     pq.write_table(pa.table({"id": ["v"]}), tmp_path / "other")
-    with pytest.raises(DataError, match="does not say that it holds soft labels"):
-        open_soft(tmp_path / "other")
+    with pytest.raises(
+        DataError,
+        match="lacks the columns start_s, classes, probs, drawn_for of a file of soft labels",
+    ):
+        open_soft_labels(tmp_path / "other")
     predictions = pa.schema([("id", pa.string())]).with_metadata(
         {b"reeltag": json.dumps({"scores": "logit", "num_classes": 4}).encode()}
     )
     pq.write_table(pa.table({"id": ["v"]}, predictions), tmp_path / "p")
-    with pytest.raises(DataError, match=r"holds predictions \(logits\)(.|\n)*soften --from"):
-        open_soft(tmp_path / "p")
-    assert not any(holds_soft(tmp_path / name) for name in ("absent", "text", "other", "p"))
+    with pytest.raises(DataError, match=r"holds predictions \(logits\)(.|\n)*soft-labels --from"):
+        open_soft_labels(tmp_path / "p")
+    assert not any(
+        SoftLabelInfo.marks(tmp_path / name) for name in ("absent", "text", "other", "p")
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,13 +146,13 @@ def test_metadata_of_other_kinds_are_refused(tmp_path: Path, change: dict[str, A
         table.replace_schema_metadata({"reeltag": json.dumps({**about, **change})}), path
     )
     with pytest.raises(DataError, match=rf"s.parquet: .*reeltag.*{name}"):
-        open_soft(path)
+        open_soft_labels(path)
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_a_damaged_file_is_read_as_it_was_or_refused(tmp_path: Path, seed: int) -> None:
     path, rng = raw(tmp_path / "s.parquet", many(50)), np.random.default_rng(seed)
-    whole, content = list(open_soft(path).rows()), bytearray(path.read_bytes())
+    whole, content = list(open_soft_labels(path).rows()), bytearray(path.read_bytes())
     if seed % 3:
         at = rng.integers(len(content), size=seed % 7 + 1)
         content[at[0] : at[0] + len(at)] = rng.bytes(len(at))
@@ -149,7 +160,7 @@ def test_a_damaged_file_is_read_as_it_was_or_refused(tmp_path: Path, seed: int) 
         del content[rng.integers(len(content)) :]
     path.write_bytes(content)
     try:
-        found = list(open_soft(path).rows())
+        found = list(open_soft_labels(path).rows())
     except DataError as error:
         told = str(error)  # no line but the error's own and its hint
         assert told.startswith(f"{path}: ") and told.count("\n") == 1, told
@@ -163,7 +174,7 @@ def test_a_column_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
     path = raw(tmp_path / "s.parquet", ROWS)
     path.write_bytes(path.read_bytes().replace(b"drawn_for", b"drawn\xfffor"))
     with pytest.raises(DataError, match=r"s.parquet: cannot be read"):
-        list(open_soft(path).rows())
+        list(open_soft_labels(path).rows())
 
 
 def many(num_rows: int) -> list[Row]:
@@ -175,19 +186,24 @@ def many(num_rows: int) -> list[Row]:
 
 def test_an_equal_draw_takes_m_a_class_the_same_in_any_order(tmp_path: Path) -> None:
     rows = many(60)
-    one = joined_rows(open_soft(write(tmp_path / "s", rows)).picked(7))
+    one = SoftLabelRows.concatenate(open_soft_labels(write(tmp_path / "s", rows)).drawn(7))
     assert np.bincount(one.drawn_for).tolist() == [7, 7]
-    other = joined_rows(open_soft(write(tmp_path / "t", rows[::-1])).picked(7))
+    other = SoftLabelRows.concatenate(open_soft_labels(write(tmp_path / "t", rows[::-1])).drawn(7))
     assert set(one.ids.to_pylist()) == set(other.ids.to_pylist())
     with pytest.raises(DataError, match="has no row that was drawn for a class"):
-        list(open_soft(write(tmp_path / "u", ROWS[2:])).picked(7))
+        list(open_soft_labels(write(tmp_path / "u", ROWS[2:])).drawn(7))
 
 
 def test_classes_outside_the_list_are_left_out_of_an_equal_draw_unless_kept(tmp_path: Path) -> None:
-    about = AboutSoft(class_names=ABOUT.class_names, segment_classes=(0, 2))
-    file = open_soft(write(tmp_path / "s", many(60), about))
-    assert set(joined_rows(file.rows()).classes) == {0, 1, 2, 3}  # all are there without a draw
-    drawn = joined_rows(file.picked(7))
+    about = SoftLabelInfo(class_names=ABOUT.class_names, segment_classes=(0, 2))
+    file = open_soft_labels(write(tmp_path / "s", many(60), about))
+    assert set(file.read().classes) == {
+        0,
+        1,
+        2,
+        3,
+    }  # all are there without a draw
+    drawn = SoftLabelRows.concatenate(file.drawn(7))
     assert len(drawn) == 7 and set(drawn.drawn_for) == {0} and set(drawn.classes) == {0, 2}
-    kept = joined_rows(file.picked(7, keep_outside=True))
+    kept = SoftLabelRows.concatenate(file.drawn(7, keep_outside=True))
     assert len(kept) == 14 and set(kept.classes) == {0, 1, 2, 3}

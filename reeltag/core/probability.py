@@ -1,13 +1,15 @@
-"""Probabilities put together without ever leaving the logarithm, so that none becomes 0 or 1.
+"""Probabilities of logits; means and products of them in log space, where none becomes 0 or 1.
 
     logit p = log p - log(1 - p),   log p = logsigmoid(logit),   log(1 - p) = logsigmoid(-logit)
 
-Letters in shapes: N rows, C classes, M answers to the same question.
+Letters in shapes: N rows, C classes, M predictions of the same thing.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -39,10 +41,10 @@ def fused_logits(
 
 
 class MeanLogits:
-    """The mean of several answers (N, C), taken of the logits or of the probabilities.
+    """The mean of several predictions (N, C), of their logits or of their probabilities.
 
     Args:
-        of_probs: whether it is the mean of the probabilities; what comes out is logits again.
+        of_probs: whether to take the mean of the probabilities; the result is logits in any case.
     """
 
     def __init__(self, *, of_probs: bool) -> None:
@@ -52,7 +54,7 @@ class MeanLogits:
         self._count: Tensor | None = None
 
     def add(self, logits_NC: Tensor, rows: Tensor, num_rows: int) -> None:
-        """Add the answers about some of the rows.
+        """Add the predictions of some of the rows.
 
         Args:
             logits_NC: one row each.
@@ -72,16 +74,20 @@ class MeanLogits:
             self._yes[rows] += logits_NC
 
     def mean(self) -> Tensor:
-        """Return (rows, C); every row must have been answered at least once."""
+        """Return (rows, C) logits; every row must have been added at least once."""
         assert self._yes is not None and self._no is not None and self._count is not None
         return self._yes - self._no if self._of_probs else self._yes / self._count
 
 
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the sigmoid in float64, so that logits up to 36 that differ stay different.
+def sigmoid(logits: NDArray[np.floating], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return the probabilities of logits, exact in both tails, in the arithmetic of `dtype`.
 
-    >>> probabilities(np.array([-1000, 0, 20], np.float32)).tolist()  # doctest: +ELLIPSIS
+    In float64, logits up to 36 that differ stay different.
+
+    >>> sigmoid(np.array([-1000, 0, 20], np.float32)).tolist()  # doctest: +ELLIPSIS
     [0.0, 0.5, 0.99999999793...]
     """
-    small = np.exp(-np.abs(logits.astype(np.float64)))
-    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small))
+    logits = logits.astype(dtype, copy=False)
+    small = np.exp(-np.abs(logits))
+    probs: NDArray[Any] = np.where(logits >= 0, logits.dtype.type(1), small) / (1 + small)
+    return probs

@@ -16,16 +16,15 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
 from reeltag.inference.stream import write_predictions
-from reeltag.soft_labels import making as soft_labels
-from reeltag.soft_labels.file import open_soft
-from reeltag.soft_labels.joining import draw_from_soft, soften_predictions
-from reeltag.soft_labels.making import SoftChoices, chosen_segments, soften
-from reeltag.soft_labels.rows import SoftRows, joined_rows
+from reeltag.soft_labels import teacher
+from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
+from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
+from reeltag.soft_labels.teacher import TeacherConfig, chosen_segments, write_soft_labels
 from tests.inference.scored import Row, write_rows
 from tests.inference.test_predict import make_tagger
 
 CORPUS = SynthConfig(videos=40, classes=12, rgb=16, audio=8, min_frames=3, max_frames=99, shards=3)
-HERE = SoftChoices(device="cpu")
+HERE = TeacherConfig(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +40,18 @@ def index(corpus: Path) -> Index:
     return open_index(corpus, jobs=1, quiet=True)
 
 
-def rows_of(path: Path) -> SoftRows:
-    return joined_rows(open_soft(path).rows())
+def rows_of(path: Path) -> SoftLabelRows:
+    return open_soft_labels(path).read()
 
 
-def same(one: SoftRows, other: SoftRows) -> bool:
+def same(one: SoftLabelRows, other: SoftLabelRows) -> bool:
     """Tell whether two are equal, but for float32 sums of batches of another size."""
     assert one.probs == pytest.approx(other.probs, abs=1e-6)
     probs = np.zeros_like(one.probs)
     return bool(
-        dataclasses.replace(one, probs=probs)
+        dataclasses.replace(one, values=probs)
         .to_arrow()
-        .equals(dataclasses.replace(other, probs=probs).to_arrow())
+        .equals(dataclasses.replace(other, values=probs).to_arrow())
     )
 
 
@@ -67,7 +66,7 @@ def test_each_video_gives_what_the_selection_says_with_its_labels(
     index: Index, tmp_path: Path, head: int, tail: int
 ) -> None:
     choices = dataclasses.replace(HERE, skip_head=head, skip_tail=tail)
-    outcome = soften(make_tagger(), index, tmp_path / "s", choices, split="all")
+    outcome = write_soft_labels(make_tagger(), index, tmp_path / "s", choices, split="all")
     rows = rows_of(tmp_path / "s")
     assert outcome.rows == {"segments": len(rows)} and len(rows) > 40
     names = np.array(rows.ids.to_pylist())
@@ -79,7 +78,7 @@ def test_each_video_gives_what_the_selection_says_with_its_labels(
         assert len(set(rows.starts[mine])) == len(mine) and set(rows.starts[mine]) <= set(starts)
         assert set(rows.drawn_for[mine]) <= set(labels)
         for row in mine:
-            assert rows.classes[rows.bounds[row] : rows.bounds[row + 1]].tolist() == labels
+            assert rows.classes[rows.indptr[row] : rows.indptr[row + 1]].tolist() == labels
     assert ((rows.probs > 0) & (rows.probs < 1)).all()
 
 
@@ -87,14 +86,14 @@ def test_the_probabilities_are_the_teachers_raw_and_of_the_segment_alone(
     index: Index, tmp_path: Path
 ) -> None:
     tagger = make_tagger()
-    soften(tagger, index, tmp_path / "s", HERE, split="all")
+    write_soft_labels(tagger, index, tmp_path / "s", HERE, split="all")
     rows, names = rows_of(tmp_path / "s"), index.table["id"].to_pylist()
     for row in range(0, len(rows), 5):
         streams = read_record(index, names.index(rows.ids[row].as_py()))
         start = int(rows.starts[row])
         frames = np.concatenate([streams["rgb"], streams["audio"]], axis=1)[start : start + 5]
         expected = {tag.index: tag.prob for tag in tagger.predict(frames, top_k=12)}
-        pairs = slice(rows.bounds[row], rows.bounds[row + 1])
+        pairs = slice(rows.indptr[row], rows.indptr[row + 1])
         for of, prob in zip(rows.classes[pairs], rows.probs[pairs], strict=True):
             assert prob == pytest.approx(expected[of], abs=1e-6)
 
@@ -104,12 +103,12 @@ def test_the_same_seed_gives_the_same_file_in_batches_of_any_size(
 ) -> None:
     for name, changes in (("a", {}), ("b", {"batch_size": 7}), ("c", {"seed": 1})):
         choices = dataclasses.replace(HERE, **changes)  # type: ignore[arg-type]
-        soften(make_tagger(), index, tmp_path / name, choices)
+        write_soft_labels(make_tagger(), index, tmp_path / name, choices)
     assert same(rows_of(tmp_path / "a"), rows_of(tmp_path / "b"))
     a, c = rows_of(tmp_path / "a"), rows_of(tmp_path / "c")
     assert a.starts.tolist() != c.starts.tolist()
     again = tmp_path / "again"
-    soften(make_tagger(), index, again, HERE)
+    write_soft_labels(make_tagger(), index, again, HERE)
     assert again.read_bytes() == (tmp_path / "a").read_bytes()
 
 
@@ -119,16 +118,16 @@ def test_an_equal_draw_is_the_same_before_and_after_the_teacher_is_asked(
     classes = (0, 1, 2, 3, 4)
     equal = dataclasses.replace(HERE, equal=3)
     common = {"split": "all", "segment_classes": classes}
-    soften(make_tagger(), index, tmp_path / "all", HERE, **common)  # type: ignore[arg-type]
-    soften(make_tagger(), index, tmp_path / "few", equal, **common)  # type: ignore[arg-type]
-    draw_from_soft(tmp_path / "all", tmp_path / "drawn", 3)
+    write_soft_labels(make_tagger(), index, tmp_path / "all", HERE, **common)  # type: ignore[arg-type]
+    write_soft_labels(make_tagger(), index, tmp_path / "few", equal, **common)  # type: ignore[arg-type]
+    draw_soft_labels(tmp_path / "all", tmp_path / "drawn", 3)
     every, few, drawn = (rows_of(tmp_path / name) for name in ("all", "few", "drawn"))
     assert same(few, drawn)
     for of in range(12):
         pool = int((every.drawn_for == of).sum())
         assert (few.drawn_for == of).sum() == (min(3, pool) if of in classes else 0)
     assert set(few.classes) <= set(classes) and not set(every.classes) <= set(classes)
-    draw_from_soft(tmp_path / "all", tmp_path / "kept", 3, keep_outside=True)
+    draw_soft_labels(tmp_path / "all", tmp_path / "kept", 3, keep_outside=True)
     assert set(rows_of(tmp_path / "kept").drawn_for) == set(every.drawn_for)
 
 
@@ -136,9 +135,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choices = dataclasses.replace(HERE, batch_size=8)
-    soften(make_tagger(), index, tmp_path / "whole", choices)
+    write_soft_labels(make_tagger(), index, tmp_path / "whole", choices)
     often = functools.partial(write_predictions, part_seconds=0)
-    monkeypatch.setattr(soft_labels, "write_predictions", often)
+    monkeypatch.setattr(teacher, "write_predictions", often)
     tagger, calls = make_tagger(), []
 
     def fail_late(*_: object) -> None:
@@ -148,12 +147,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
     hook, out = tagger.register_forward_hook(fail_late), tmp_path / "s"
     with pytest.raises(KeyboardInterrupt):
-        soften(tagger, index, out, choices)
+        write_soft_labels(tagger, index, out, choices)
     hook.remove()
     assert not out.exists()
     with pytest.raises(ConfigError, match="other settings is kept here: segments"):
-        soften(tagger, index, out, dataclasses.replace(choices, seed=5))
-    outcome = soften(tagger, index, out, choices)
+        write_soft_labels(tagger, index, out, dataclasses.replace(choices, seed=5))
+    outcome = write_soft_labels(tagger, index, out, choices)
     assert outcome.resumed_at == 24 and same(rows_of(out), rows_of(tmp_path / "whole"))
     assert not (tmp_path / "s.parts").exists()
 
@@ -162,21 +161,21 @@ def test_a_logit_that_is_no_number_is_refused(index: Index, tmp_path: Path) -> N
     tagger = make_tagger()
     next(tagger.model.parameters()).data.fill_(float("nan"))
     with pytest.raises(DataError, match="not a number"):
-        soften(tagger, index, tmp_path / "s", HERE)
+        write_soft_labels(tagger, index, tmp_path / "s", HERE)
     assert not list(tmp_path.iterdir())
 
 
 def test_videos_too_short_to_draw_from_are_told_of(index: Index, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, skip_head=30)
     with pytest.raises(ConfigError, match=r"no segment can be drawn(.|\n)*--skip-head 0"):
-        soften(make_tagger(), index, tmp_path / "s", choices)
+        write_soft_labels(make_tagger(), index, tmp_path / "s", choices)
 
 
 def test_it_says_when_the_videos_were_rated_already(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(soft_labels, "say", said.append)
+    monkeypatch.setattr(teacher, "say", said.append)
     chosen_segments(index, HERE, split="train")
     assert not any("have rated segments already" in line for line in said)
     chosen_segments(index, HERE, split="validate")
@@ -189,27 +188,27 @@ def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
     unused = set(range(12)) - {of for _, labels in labels_of(few).values() for of in labels}
     choices = dataclasses.replace(HERE, equal=3, skip_head=0, skip_tail=0)
     with pytest.raises(ConfigError, match=r"no segment is drawn for any(.|\n)*--keep-outside"):
-        soften(
+        write_soft_labels(
             make_tagger(), few, tmp_path / "s", choices, segment_classes=(min(unused),), split="all"
         )
 
 
 def test_whole_videos_keep_their_best_classes(index: Index, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, videos=True, top_k=4)
-    soften(make_tagger(), index, tmp_path / "s", choices)
+    write_soft_labels(make_tagger(), index, tmp_path / "s", choices)
     predict(make_tagger(), index, tmp_path / "p", Choices(device="cpu"), split="train")
-    soften_predictions([tmp_path / "p"], index, tmp_path / "t", top_k=4)
+    convert_predictions([tmp_path / "p"], index, tmp_path / "t", top_k=4)
     rows = rows_of(tmp_path / "s")
-    assert set(np.diff(rows.bounds)) == {4} and set(rows.starts) == {-1}
+    assert set(rows.counts()) == {4} and set(rows.starts) == {-1}
     assert same(rows, rows_of(tmp_path / "t"))
-    assert open_soft(tmp_path / "s").about.class_names == tuple(make_tagger().class_names)
+    assert open_soft_labels(tmp_path / "s").info.class_names == tuple(make_tagger().class_names)
 
 
 def test_an_existing_file_is_refused_first(index: Index, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
-        soften(make_tagger(), index, tmp_path / "s", HERE)
-    soften(make_tagger(), index, tmp_path / "s", HERE, overwrite=True)
+        write_soft_labels(make_tagger(), index, tmp_path / "s", HERE)
+    write_soft_labels(make_tagger(), index, tmp_path / "s", HERE, overwrite=True)
     assert len(rows_of(tmp_path / "s"))
 
 
@@ -221,17 +220,17 @@ def test_files_of_all_folds_are_joined(
     for part in range(3):
         predicted: list[Row] = [(name, None, {1: 2.0, 5: -1.0}) for name in names[part::3]]
         files.append(write_rows(tmp_path / f"p{part}", predicted, num_classes=12))
-    soften_predictions(files, index, tmp_path / "s")
+    convert_predictions(files, index, tmp_path / "s")
     rows = rows_of(tmp_path / "s")
     assert sorted(rows.ids.to_pylist()) == sorted(names)
     assert rows.probs[:2] == pytest.approx([1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))])
     assert f"{len(names)} of the {len(names)} videos of the split 'train'" in capfd.readouterr().err
-    soften_predictions(files[:2], index, tmp_path / "t")
+    convert_predictions(files[:2], index, tmp_path / "t")
     told = f"{len(names) - len(names[2::3])} of the {len(names)} videos"
     assert told in capfd.readouterr().err
     rated: list[Row] = [(names[0], None, {1: 2.0}), (names[0], 5, {1: 2.0})]
     both = write_rows(tmp_path / "b", rated, num_classes=12)
-    soften_predictions([both], index, tmp_path / "u")
+    convert_predictions([both], index, tmp_path / "u")
     assert rows_of(tmp_path / "u").starts.tolist() == [-1]
     assert "only its whole videos become soft labels" in capfd.readouterr().err
 
@@ -246,15 +245,15 @@ def test_files_that_cannot_be_joined_are_refused(index: Index, tmp_path: Path) -
 
     one = file("one", names[:4])
     with pytest.raises(DataError, match=f"two: the video '{names[3]}' stands also in .*one"):
-        soften_predictions([one, file("two", names[3:6])], index, out)
+        convert_predictions([one, file("two", names[3:6])], index, out)
     with pytest.raises(DataError, match=f"three: the video '{names[5]}' stands twice"):
-        soften_predictions([file("three", [names[5]] * 2)], index, out)
+        convert_predictions([file("three", [names[5]] * 2)], index, out)
     with pytest.raises(DataError, match="not in .*: 'x', 'y', 'z', ..."):
-        soften_predictions([file("four", [names[0], *"xyzq"])], index, out)
+        convert_predictions([file("four", [names[0], *"xyzq"])], index, out)
     with pytest.raises(DataError, match="is about 11 classes, the data have 12"):
-        soften_predictions([file("five", names[:1], num_classes=11)], index, out)
+        convert_predictions([file("five", names[:1], num_classes=11)], index, out)
     with pytest.raises(DataError, match="holds no whole videos(.|\n)*reeltag soft-labels RUN"):
-        soften_predictions([file("six", names[:1], start=5)], index, out)
+        convert_predictions([file("six", names[:1], start=5)], index, out)
     assert not out.exists()
 
 

@@ -1,4 +1,4 @@
-"""What a teacher thinks of the training data, as labels for a student (`reeltag.soft_labels.file`).
+"""Soft labels of a teacher: its predictions of the training data, as labels for a student.
 
 Segments (papers/oppo2019 sec. 3.2): of each video some are drawn, the teacher is asked about these
 alone, and what it says of the video's own labels is kept, raw: no temperature, no threshold.
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
+from reeltag.core.probability import sigmoid
+from reeltag.core.sparse import indptr_of
 from reeltag.data.index import Index
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.loader import Loader
@@ -33,15 +35,21 @@ from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal, draw_segments
 from reeltag.labels.targets import Targets
-from reeltag.predictions.file import About, Kind, Rows
-from reeltag.predictions.parts import Parts
-from reeltag.soft_labels.file import AboutSoft, soft_writer
-from reeltag.soft_labels.rows import SoftRows, segment_keys
+from reeltag.predictions.file import PredictionInfo
+from reeltag.predictions.parts import PredictionParts
+from reeltag.predictions.rows import Kind, PredictionRows
+from reeltag.soft_labels.storage import (
+    NOT_DRAWN,
+    SoftLabelInfo,
+    SoftLabelRows,
+    draw_keys,
+    soft_label_writer,
+)
 from reeltag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftChoices:
+class TeacherConfig:
     """What a teacher is asked about, and how."""
 
     videos: bool = False
@@ -95,11 +103,11 @@ def _at_least(least: int, name: str, value: int) -> None:
         raise ConfigError(f"{name} must be >= {least}, got {value}")
 
 
-def soften(
+def write_soft_labels(
     tagger: Tagger,
     index: Index,
     out: Path,
-    choices: SoftChoices,
+    choices: TeacherConfig,
     *,
     split: Split = "train",
     splits: Splits = PUBLISHED_SPLITS,
@@ -136,7 +144,7 @@ def soften(
     beyond = [of for of in segment_classes if not 0 <= of < tagger.num_classes]
     if beyond:
         raise ConfigError(f"class {beyond[0]} is not one of the checkpoint's {tagger.num_classes}")
-    about = AboutSoft(
+    about = SoftLabelInfo(
         class_names=tuple(tagger.class_names),
         segment_classes=segment_classes,
         teacher="" if run is None else str(run.resolve()),
@@ -150,7 +158,7 @@ def soften(
     )
     if choices.videos:
 
-        def finish(parts: Parts) -> dict[Kind, int]:
+        def finish(parts: PredictionParts) -> dict[Kind, int]:
             return _write_soft(parts, "videos", out, about, None)
 
         return predict(
@@ -169,15 +177,15 @@ def soften(
     chosen = chosen_segments(
         index, choices, split=split, splits=splits, streams=streams, classes=segment_classes
     )
-    return _soften_segments(tagger, chosen, out, choices, about, restart=restart)
+    return _write_segments(tagger, chosen, out, choices, about, restart=restart)
 
 
-def _soften_segments(
+def _write_segments(
     tagger: Tagger,
     chosen: tuple[VideoSet, NDArray[np.int32]],
     out: Path,
-    choices: SoftChoices,
-    about: AboutSoft,
+    choices: TeacherConfig,
+    about: SoftLabelInfo,
     *,
     restart: bool,
 ) -> Outcome:
@@ -208,7 +216,7 @@ def _soften_segments(
         read,
         len(items),
         out,
-        About(num_classes=tagger.num_classes),
+        PredictionInfo(num_classes=tagger.num_classes),
         {
             "precision": choices.precision,
             "segments": places.hexdigest(),
@@ -224,7 +232,7 @@ def _soften_segments(
 
 def chosen_segments(
     index: Index,
-    choices: SoftChoices,
+    choices: TeacherConfig,
     *,
     split: Split = "train",
     splits: Splits = PUBLISHED_SPLITS,
@@ -258,9 +266,8 @@ def chosen_segments(
     start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.int32)
     video, drawn_for = drawn.video, drawn.drawn_for
     if choices.equal:
-        ids_of = ids.take(pa.array(video))
         allowed = () if choices.keep_outside else classes
-        equal_keys = segment_keys(ids_of, start, choices.seed)
+        equal_keys = draw_keys(ids.take(pa.array(video)), start, choices.seed)
         picked = draw_equal(drawn_for, equal_keys, choices.equal, allowed)
         video, start, drawn_for = video[picked], start[picked], drawn_for[picked]
         if not len(video):
@@ -315,7 +322,7 @@ class _LabelScorer(Scorer):
 
     def score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
-    ) -> tuple[None, Rows]:
+    ) -> tuple[None, PredictionRows]:
         """Return the logits of each segment's labels; nothing is limited, so `floors` is None.
 
         Raises:
@@ -328,37 +335,41 @@ class _LabelScorer(Scorer):
         refuse_nan(logits_BC, batch, batch.ids)
         row, classes = (batch.labels > 0).nonzero(as_tuple=True)
         counts = torch.bincount(row, minlength=len(batch)).cpu().numpy()
-        return None, Rows(
-            pa.array(batch.ids, pa.string()),
-            batch.starts.cpu().numpy().astype(np.int32),
-            np.append(0, np.cumsum(counts)),
+        return None, PredictionRows(
+            indptr_of(counts),
             classes.cpu().numpy().astype(np.int32),
             logits_BC[row, classes].cpu().numpy(),
+            ids=pa.array(batch.ids, pa.string()),
+            starts=batch.starts.cpu().numpy().astype(np.int32),
         )
 
 
 def _write_soft(
-    parts: Parts, kind: Kind, out: Path, about: AboutSoft, drawn_for: NDArray[np.int32] | None
+    parts: PredictionParts,
+    kind: Kind,
+    out: Path,
+    about: SoftLabelInfo,
+    drawn_for: NDArray[np.int32] | None,
 ) -> dict[Kind, int]:
     """Write the logits of all parts as probabilities, and return the number of rows."""
     written = 0
-    with soft_writer(out, about) as writer:
+    with soft_label_writer(out, about) as writer:
         for rows in parts.rows(kind):
             here = slice(written, written + len(rows))
-            writer.write(softened(rows, None if drawn_for is None else drawn_for[here]))
+            writer.write(to_soft_labels(rows, None if drawn_for is None else drawn_for[here]))
             written += len(rows)
     return {kind: written}
 
 
-def softened(rows: Rows, drawn_for: NDArray[np.int32] | None = None) -> SoftRows:
-    """Return rows of logits as soft labels: sigmoid, nothing else."""
-    none = np.full(len(rows), -1, np.int32)
-    probs = np.exp(-np.logaddexp(0, -rows.scores.astype(np.float64)))
-    return SoftRows(
-        rows.ids,
-        none if rows.starts is None else rows.starts,
-        rows.offsets,
+def to_soft_labels(
+    rows: PredictionRows, drawn_for: NDArray[np.int32] | None = None
+) -> SoftLabelRows:
+    """Return rows of logits as soft labels: their sigmoid."""
+    return SoftLabelRows(
+        rows.indptr,
         rows.classes,
-        probs.astype(np.float32),
-        none if drawn_for is None else drawn_for,
+        sigmoid(rows.scores).astype(np.float32),
+        ids=rows.ids,
+        starts=rows.starts,
+        drawn_for=np.full(len(rows), NOT_DRAWN, np.int32) if drawn_for is None else drawn_for,
     )

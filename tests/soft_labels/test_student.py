@@ -14,10 +14,9 @@ from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
-from reeltag.soft_labels import training as soft_labels
-from reeltag.soft_labels.file import AboutSoft, soft_writer
-from reeltag.soft_labels.rows import SCHEMA, SoftRows
-from reeltag.soft_labels.training import SoftLabelConfig
+from reeltag.soft_labels import student
+from reeltag.soft_labels.storage import SoftLabelInfo, SoftLabelRows, soft_label_writer
+from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
 from reeltag.training.relabelling import MendingConfig
@@ -44,13 +43,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def store(path: Path, rows: list[Row], **about: Any) -> SoftLabelConfig:
-    made = AboutSoft(**{"class_names": NAMES, **about})
+    made = SoftLabelInfo(**{"class_names": NAMES, **about})
     columns = [
         {"id": i, "start_s": s, "classes": [*p], "probs": [*p.values()], "drawn_for": d}
         for i, s, p, d in rows
     ]
-    with soft_writer(path, made) as writer:
-        writer.write(SoftRows.from_arrow(pa.RecordBatch.from_pylist(columns, schema=SCHEMA)))
+    with soft_label_writer(path, made) as writer:
+        writer.write(
+            SoftLabelRows.from_arrow(
+                pa.RecordBatch.from_pylist(columns, schema=SoftLabelRows.SCHEMA)
+            )
+        )
     return SoftLabelConfig(file=str(path))
 
 
@@ -214,10 +217,10 @@ def test_what_does_not_belong_to_the_data_is_refused_or_left_out(
 
 def test_a_segment_or_video_that_stands_twice_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "s", [*SEGMENTS, SEGMENTS[1]])
-    with pytest.raises(DataError, match="more than one row for the segment at 25 s of .*'a'"):
+    with pytest.raises(DataError, match="more than one row for 'a' at 25 s"):
         train_items(corpus.index, soft)
     soft = store(tmp_path / "v", [*VIDEOS, VIDEOS[0]])
-    with pytest.raises(DataError, match="more than one row for the video 'a'"):
+    with pytest.raises(DataError, match="more than one row for 'a'"):
         train_items(corpus.index, soft, items="videos", splits=ALL)
 
 
@@ -255,7 +258,7 @@ def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(soft_labels, "_AT_ONCE", 2)  # videos at a time
+    monkeypatch.setattr(student, "_AT_ONCE", 2)  # videos at a time
     soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=weight)
     found = dense(train_items(corpus.index, soft, items="videos", splits=ALL))
     taught = {name: probs for name, _, probs, _ in VIDEOS}

@@ -19,12 +19,13 @@ from reeltag.data.index import Index
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.inference.stream import Outcome, refuse_output
 from reeltag.labels.random_keys import id_keys
-from reeltag.predictions.file import Predictions, Rows, open_predictions
-from reeltag.soft_labels.file import AboutSoft, open_soft, soft_writer
-from reeltag.soft_labels.making import softened
+from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.predictions.rows import PredictionRows
+from reeltag.soft_labels.storage import SoftLabelInfo, open_soft_labels, soft_label_writer
+from reeltag.soft_labels.teacher import to_soft_labels
 
 
-def soften_predictions(
+def convert_predictions(
     files: Sequence[Path],
     index: Index,
     out: Path,
@@ -56,19 +57,19 @@ def soften_predictions(
     refuse_output(out, overwrite=overwrite)
     begun = time.monotonic()
     parts = [open_predictions(path) for path in files]
-    about = AboutSoft(
+    about = SoftLabelInfo(
         class_names=_class_names(parts, index),
         teacher=", ".join(map(str, files)),
         data=str(index.root.resolve()),
         split=split,
     )
     videos = _SeenVideos(index, parts)
-    with soft_writer(out, about) as writer:
+    with soft_label_writer(out, about) as writer:
         for number, part in enumerate(parts):
             held = 0
             for rows in track(part.rows("videos"), f"reading {part.path.name}"):
                 videos.see(rows, number)
-                writer.write(softened(_best(rows, top_k)))
+                writer.write(to_soft_labels(_best(rows, top_k)))
                 held += len(rows)
             if not held:
                 raise DataError(
@@ -89,7 +90,7 @@ def soften_predictions(
     )
 
 
-def draw_from_soft(
+def draw_soft_labels(
     source: Path,
     out: Path,
     per_class: int,
@@ -113,13 +114,13 @@ def draw_from_soft(
         OutputError: `out` exists, or the disk is full.
     """
     refuse_output(out, overwrite=overwrite)
-    begun, file = time.monotonic(), open_soft(source)
-    classes = segment_classes or file.about.segment_classes
-    about = dataclasses.replace(file.about, segment_classes=classes, per_class=per_class)
-    file = dataclasses.replace(file, about=about)
+    begun, file = time.monotonic(), open_soft_labels(source)
+    classes = segment_classes or file.info.segment_classes
+    about = dataclasses.replace(file.info, segment_classes=classes, per_class=per_class)
+    file = dataclasses.replace(file, info=about)
     written = 0
-    with soft_writer(out, about) as writer:
-        for rows in file.picked(per_class, keep_outside=keep_outside):
+    with soft_label_writer(out, about) as writer:
+        for rows in file.drawn(per_class, keep_outside=keep_outside):
             writer.write(rows)
             written += len(rows)
     return Outcome(
@@ -145,7 +146,7 @@ class _SeenVideos:
         """How many videos there are."""
         return int((self.file >= 0).sum())
 
-    def see(self, rows: Rows, number: int) -> None:
+    def see(self, rows: PredictionRows, number: int) -> None:
         """Take note of rows of file `number`; DataError where they are unknown or seen before."""
         names = rows.ids.to_pylist()
         keys = id_keys(names, 0, "joining")
@@ -172,20 +173,19 @@ class _SeenVideos:
         self.file[place] = number
 
 
-def _best(rows: Rows, top_k: int) -> Rows:
-    rank = np.arange(len(rows.classes)) - np.repeat(rows.offsets[:-1], np.diff(rows.offsets))
-    return rows.where(rank < top_k)
+def _best(rows: PredictionRows, top_k: int) -> PredictionRows:
+    return rows.keep(rows.place_in_row() < top_k)
 
 
 def _class_names(parts: Sequence[Predictions], index: Index) -> tuple[str, ...]:
     """Return the names of the classes; DataError where files or data have other classes."""
     vocabulary = ClassList.find(index.root)
-    wanted = parts[0].about.num_classes if vocabulary is None else len(vocabulary)
+    wanted = parts[0].info.num_classes if vocabulary is None else len(vocabulary)
     there = f"{parts[0].path} about" if vocabulary is None else "the data have"
     for part in parts:
-        if part.about.num_classes != wanted:
+        if part.info.num_classes != wanted:
             raise DataError(
-                f"is about {part.about.num_classes} classes, {there} {wanted}",
+                f"is about {part.info.num_classes} classes, {there} {wanted}",
                 where=part.path,
                 hint="Join predictions of the same classes.",
             )

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.ensembling import joining, ordering
-from reeltag.ensembling.joining import joined
+from reeltag.ensembling import alignment, ordering
+from reeltag.ensembling.alignment import align_predictions
 from reeltag.predictions import file as predictions
-from reeltag.predictions.file import Kind
+from reeltag.predictions.rows import Kind
 from tests.ensembling.made import Listed, drawn, write
 
 
@@ -24,12 +24,12 @@ Joined = dict[tuple[str, int], dict[int, list[float]]]
 def as_dict(files: list[Path], kind: Kind = "videos", top_k: int = 0) -> Joined:
     """Return {(id, start): {class: [logit of each model]}}."""
     found: Joined = {}
-    for block in joined(files, kind, top_k):
+    for block in align_predictions(files, kind, top_k):
         for at in range(len(block)):
-            here = slice(block.offsets[at], block.offsets[at + 1])
+            here = slice(block.indptr[at], block.indptr[at + 1])
             assert (np.diff(block.classes[here]) > 0).all()
-            start = -1 if block.starts is None else int(block.starts[at])
-            pairs = zip(block.classes[here].tolist(), block.logits_PM[here].tolist(), strict=True)
+            start = int(block.starts[at])
+            pairs = zip(block.classes[here].tolist(), block.logits[here].tolist(), strict=True)
             found[block.ids[at].as_py(), start] = dict(pairs)
     return found
 
@@ -49,7 +49,7 @@ def test_every_class_of_any_model_has_the_logits_of_all(
     tmp_path: Path, kind: Kind, top_k: int, small: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if small:  # blocks of 3 rows, temporary files of 7, portions of 5
-        monkeypatch.setattr(joining, "_CELLS", 18)
+        monkeypatch.setattr(alignment, "_CELLS", 18)
         monkeypatch.setattr(ordering, "_BUCKET_ROWS", 7)
         monkeypatch.setattr(ordering, "_HELD_PAIRS", 15)
         monkeypatch.setattr(predictions, "_READ_ROWS", 5)
@@ -64,10 +64,10 @@ def test_every_class_of_any_model_has_the_logits_of_all(
 
 def test_probabilities_are_0_where_a_model_does_not_list_the_class(tmp_path: Path) -> None:
     first, second = {("v", -1): {0: 2.0}}, {("v", -1): {3: -2.0}}
-    (block,) = joined([write(tmp_path / "1", first), write(tmp_path / "2", second)])
+    (block,) = align_predictions([write(tmp_path / "1", first), write(tmp_path / "2", second)])
     yes = 1 / (1 + np.exp(-2))
     assert block.classes.tolist() == [0, 3]
-    assert block.probs_PM.tolist() == [[pytest.approx(yes), 0], [0, pytest.approx(1 - yes)]]
+    assert block.probs.tolist() == [[pytest.approx(yes), 0], [0, pytest.approx(1 - yes)]]
 
 
 def test_files_about_other_things_are_refused_by_name(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_thing_a_class_or_a_file_that_stands_twice_is_refused(tmp_path: Path) 
 
 def test_a_score_that_is_infinite_is_refused(tmp_path: Path) -> None:
     bad = write(tmp_path / "bad", {("v", -1): {2: float("inf"), 1: 0.0}})
-    with pytest.raises(DataError, match=r"row of v holds an infinite score.* \(class 2\)"):
+    with pytest.raises(DataError, match=r"row of 'v' holds an infinite score.* \(class 2\)"):
         as_dict([bad])
 
 

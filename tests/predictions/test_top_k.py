@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltag.predictions import ranking
-from reeltag.predictions.ranking import BestOfClass, top_classes
+from reeltag.predictions import top_k
+from reeltag.predictions.top_k import BestOfClass, top_classes
 
 
 def test_the_best_come_first() -> None:
@@ -35,7 +35,7 @@ def test_more_classes_than_there_are_gives_all() -> None:
 def test_the_best_of_a_class_are_those_of_the_whole_stream(
     pending: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "_PENDING_PAIRS", pending)
+    monkeypatch.setattr(top_k, "_PENDING_PAIRS", pending)
     generator = np.random.default_rng(0)
     scores = (generator.integers(-5, 5, size=(400, 3)) / 4).astype(np.float32)  # many ties
     best = BestOfClass(3, 20)

@@ -1,9 +1,9 @@
-"""Which predictions are kept: the best classes of a row, and the best rows of a class.
+"""The best classes of a row, and the best rows of a class.
 
-Equal scores are ordered too, so that nothing depends on the batch size or on luck: within a row
+Equal scores are ordered too, so that nothing depends on the batch size: within a row
 the lower class comes first, within a class the row that came first.
 
-Letters in shapes: N rows, C classes, k classes kept a row, P pairs of a row and a class.
+Letters in shapes: N rows, C classes, k classes kept of a row, P pairs of a row and a class.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _PENDING_PAIRS = 1 << 22  # pairs gathered between two selections: 12 bytes each, 50 MB
-_SHARE = 16  # at most one such pair to so many that are kept ...
-_FEW_PAIRS = 1 << 16  # ... but not fewer than these
+_PER_KEPT = 16  # at most one pending pair per so many that are kept ...
+_FEW_PAIRS = 1 << 16  # ... but at least these
 
 
 def top_classes(logits_NC: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -28,7 +28,7 @@ def top_classes(logits_NC: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, logits_NC.shape[1])
     if k == 0:
         return logits_NC[:, :0], logits_NC.new_zeros((len(logits_NC), 0), dtype=torch.int64)
-    if 2 * k > logits_NC.shape[1]:  # most of them: one sort is less than what follows
+    if 2 * k > logits_NC.shape[1]:  # most of them: one sort costs less than the steps below
         classes = logits_NC.argsort(dim=1, descending=True, stable=True)[:, :k]
         return logits_NC.gather(1, classes), classes
     scores, classes = logits_NC.topk(k, dim=1)
@@ -47,13 +47,13 @@ class BestOfClass:
 
     A pair is packed into 64 bits: the score, so mapped that larger is better, then the position,
     so mapped that earlier is better. Selection is then one `partition` of integers, and ties
-    need no rule of their own. Memory: 8 bytes * C * k for what is kept and, while a selection runs,
-    45 bytes for each pair that waits for it, of which there are C * k / 16, but at most 4 million:
-    at most 1.0 GB for 1000 classes of 100,000.
+    need no rule of their own. Memory: 8 bytes * C * k for the kept pairs and, while a selection
+    runs, 45 bytes for each pending pair, of which there are C * k / 16, but at most 4 million: at
+    most 1.0 GB for 1000 classes of 100,000.
 
     Args:
         num_classes: C.
-        k: pairs kept a class, >= 1.
+        k: pairs kept per class, >= 1.
     """
 
     def __init__(self, num_classes: int, k: int) -> None:
@@ -63,7 +63,7 @@ class BestOfClass:
         self._worst_score = np.full(num_classes, -np.inf, np.float32)  # of these
         self._pending: list[tuple[NDArray[np.int32], NDArray[np.uint64]]] = []
         self._num_pending = 0
-        self._most_pending = min(_PENDING_PAIRS, max(_FEW_PAIRS, num_classes * k // _SHARE))
+        self._most_pending = min(_PENDING_PAIRS, max(_FEW_PAIRS, num_classes * k // _PER_KEPT))
 
     @property
     def floors(self) -> NDArray[np.float32]:
@@ -77,7 +77,7 @@ class BestOfClass:
         positions: NDArray[np.int64],
     ) -> NDArray[np.bool_]:
         """Return (P,) False where k better pairs of the class are known already."""
-        enters = np.asarray(scores >= self._worst_score[classes])  # nearly all fail here, soon
+        enters = np.asarray(scores >= self._worst_score[classes])  # nearly all fail here
         kept = self._worst_kept[classes[enters]]
         enters[enters] = _pack(scores[enters], positions[enters]) >= kept
         return enters
@@ -101,7 +101,7 @@ class BestOfClass:
             self.select()
 
     def select(self) -> None:
-        """Merge what is pending, so that `may_enter` knows of it.
+        """Merge the pending pairs, so that `may_enter` compares with them.
 
         After the last `add` and this, `may_enter` is True for the kept pairs and for no other.
         """

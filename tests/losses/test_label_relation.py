@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from reeltag.losses.relation import (
+from reeltag.losses.label_relation import (
     nuclear_direction,
     nuclear_penalty,
     omega_factor,
