@@ -1,4 +1,4 @@
-"""Training in float16: gradients are clipped at their own size, not at that of the scaled loss."""
+"""Training in lower precision: gradients are clipped at their own size, whatever the scale."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import TrainingError
-from reeltag.models import nextvlad
+from reeltag.models import lstm, nextvlad
 from reeltag.training import fit, module
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
@@ -94,3 +94,21 @@ def test_float16_keeps_the_weights_before_a_loss_that_is_not_finite(
     assert any(not torch.equal(states[0][name], part) for name, part in states[1].items())
     for later in states[2:]:
         assert all(torch.equal(later[name], part) for name, part in states[1].items())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("precision", "rel"),
+    [("fp32", 1e-3), ("bf16", 0.05), ("fp16", 0.02)],  # 24, 8 and 11 bits; products in TF32
+)
+@pytest.mark.parametrize("config", [MODEL, lstm.TINY], ids=["nextvlad", "lstm"])
+def test_a_gpu_gives_the_loss_curve_of_the_cpu(
+    config: Any, precision: Any, rel: float, corpus: Path, tmp_path: Path
+) -> None:
+    losses = []
+    for accelerator, dtype in (("cpu", "fp32"), ("gpu", precision)):
+        recipe = dataclasses.replace(RECIPE, accelerator=cast(Any, accelerator), precision=dtype)
+        train(corpus, tmp_path / accelerator, config, recipe)
+        rows = (tmp_path / accelerator / "metrics.csv").read_text().splitlines()[1:]
+        losses.append([float(loss) for row in rows if (loss := row.split(",")[3])])
+    assert losses[1] == pytest.approx(losses[0], rel=rel)

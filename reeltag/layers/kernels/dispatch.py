@@ -118,11 +118,6 @@ class Context(Protocol):
     needs_input_grad: tuple[bool, ...]
     rest: Any  # what is no tensor
 
-    def save_for_backward(self, *tensors: Tensor) -> None:
-        """Keep tensors; they come back as `saved_tensors`."""
-
-    def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Declare results that have no gradient."""
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Give gradients that are 0 as None (False) or as tensors."""
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+    def mark_non_differentiable(self, *tensors: Tensor) -> None: ...
+    def set_materialize_grads(self, value: bool) -> None: ...

@@ -7,6 +7,7 @@ H hidden units, L layers, S parts of a state, G = 4 H gates, K = D + H.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -20,27 +21,6 @@ State: TypeAlias = tuple[Tensor, ...]
 Weights: TypeAlias = Sequence[Tensor]  # weight and bias of each product of a cell
 
 
-def lstm(
-    x_BTD: Tensor, mask_BT: Tensor, layers: Sequence[Weights], reverse: bool
-) -> tuple[Tensor, Tensor]:
-    """Return what `layers.recurrent.read_by_lstm` returns."""
-    return _read(lstm_steps, x_BTD, mask_BT, layers, reverse)
-
-
-def cudnn_lstm(
-    x_BTD: Tensor, mask_BT: Tensor, layers: Sequence[Weights], reverse: bool
-) -> tuple[Tensor, Tensor]:
-    """Return what `layers.recurrent.read_by_lstm` returns, by `torch.lstm`."""
-    return _read(torch_lstm_steps, x_BTD, mask_BT, layers, reverse)
-
-
-def gru(
-    x_BTD: Tensor, mask_BT: Tensor, layers: Sequence[Weights], reverse: bool
-) -> tuple[Tensor, Tensor]:
-    """Return what `layers.recurrent.read_by_gru` returns."""
-    return _read(gru_steps, x_BTD, mask_BT, layers, reverse)
-
-
 def _read(
     steps: Callable[[Tensor, Weights, Packing], State],
     x_BTD: Tensor,
@@ -48,7 +28,7 @@ def _read(
     layers: Sequence[Weights],
     reverse: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Return outputs (B, T, H) of the top layer and the last states (B, L, S, H)."""
+    """Return what `read_by_lstm` and `read_by_gru` of `layers.recurrent` return."""
     packing, states = packing_of(mask_BT, reverse=reverse), []
     x_ND = packing.pack(x_BTD)
     for weights in layers:
@@ -100,3 +80,7 @@ def _torch_order(gates: Tensor) -> Tensor:
     """Return rows of input, candidate, forget, output gate in torch's order: i, f, j, o."""
     i, j, f, o = gates.chunk(4)
     return torch.cat([i, f, j, o])
+
+
+lstm, cudnn_lstm = partial(_read, lstm_steps), partial(_read, torch_lstm_steps)
+gru = partial(_read, gru_steps)
