@@ -9,12 +9,10 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import torch
 import tyro
 
 from reeltag.core.console import STDERR, STDOUT, print_json
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError
 from reeltag.core.fields import entry, from_json
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import Family, ModelConfig, family_of, list_models, model_config
@@ -47,9 +45,6 @@ class Options:
     out: Path
     """Run folder to make."""
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = field(default_factory=Recipe)
-    eigenvalues: Path | None = None
-    """.npy file with the eigenvalues of the PCA behind the rgb features (YouTube-8M publishes them
-    as yt8m_pca/eigenvals.npy); with it the whitening is reversed, as NeXtVLAD's authors do."""
     tiny: bool = False
     """The smallest model and a few steps: to see that everything works."""
     json: bool = False
@@ -105,14 +100,12 @@ class Train:
     def run(self) -> int:
         """Train, and say what came of it."""
         options = self.options
-        eigenvalues = _read_eigenvalues(options.eigenvalues) if options.eigenvalues else None
         result = train(
             options.data,
             options.out,
             options.model,
             options.recipe,
             preprocessing=options.preprocessing,
-            eigenvalues=eigenvalues,
         )
         return _tell(result, options.json)
 
@@ -184,19 +177,6 @@ def _parse(
     kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
     description = f"{family.about}\n\nSource: {family.source}"
     return tyro.cli(kind, args=arguments, prog=prog, description=description)
-
-
-def _read_eigenvalues(path: Path) -> torch.Tensor:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is of another format"
-        raise DataError(
-            f"cannot be read as .npy ({reason})",
-            where=path,
-            hint="YouTube-8M publishes the file as yt8m_pca/eigenvals.npy.",
-        ) from error
-    return torch.from_numpy(np.asarray(values, dtype=np.float32).ravel())
 
 
 def _tell(result: Result, as_json: bool) -> int:

@@ -114,8 +114,6 @@ class Validation(Callback):
         file: metrics.csv, on the first rank.
         keep: writes the present weights as the run's.
         tell: is given every new best value.
-        watch: is given the step and the value of every validation; what it raises ends the
-            training.
     """
 
     def __init__(
@@ -124,9 +122,8 @@ class Validation(Callback):
         file: MetricsFile | None,
         keep: Callable[[], None],
         tell: Callable[[float], None],
-        watch: Callable[[int, float], None] | None = None,
     ) -> None:
-        self.name, self.file, self.keep, self.tell, self.watch = name, file, keep, tell, watch
+        self.name, self.file, self.keep, self.tell = name, file, keep, tell
         self.best, self.best_step = -math.inf, 0
         self.last = math.nan
 
@@ -145,8 +142,6 @@ class Validation(Callback):
             if trainer.is_global_zero:
                 self.keep()
         self.tell(self.best)
-        if self.watch is not None:
-            self.watch(trainer.global_step, self.last)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and its step."""

@@ -111,6 +111,9 @@ class Recipe:
     init: str = ""
     """Weights to start from: a run folder with the same model, or a .safetensors file whose tensors
     are loaded by name; empty starts afresh."""
+    eigenvalues: str = field(default="", metadata=ADDED)
+    """.npy file with the eigenvalues of the PCA behind the first stream (YouTube-8M publishes those
+    of rgb as yt8m_pca/eigenvals.npy); with it whitening is reversed, as NeXtVLAD's authors do."""
     frozen: tuple[str, ...] = field(default=(), metadata=ADDED)
     """Patterns (*, ?) of the model's tensors that keep their first values, such as those that
     `init` gave; what has nothing left to learn works as in service (norms, dropout)."""

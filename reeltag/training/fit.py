@@ -5,18 +5,18 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
@@ -48,9 +48,8 @@ from reeltag.training.run_folder import (
     read_recipe,
     steps_done,
 )
-from reeltag.training.starting import start
+from reeltag.training.starting import read_eigenvalues, start
 
-Watch = Callable[[int, float], None]  # step, value of the metric
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
     "bf16": "bf16-mixed",
@@ -78,8 +77,8 @@ def train(
     *,
     preprocessing: PreprocessingConfig | None = None,
     objective: Objective | None = None,
-    eigenvalues: torch.Tensor | None = None,
-    watch: Watch | None = None,
+    logger: Logger | bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
 
@@ -89,9 +88,11 @@ def train(
         model: sizes, which name the family; `dims` and `num_classes` are taken from the data.
         recipe: everything else.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
-        objective: what the model is asked for; None = `objective_for` the model.
-        eigenvalues: (D,) of the PCA behind the first stream, for reverse whitening.
-        watch: is told step and value of every validation; what it raises ends the training.
+        objective: (batch, tagger) -> loss and logs; None = `objective_for` the tagger.
+        logger: of Lightning, beside metrics.csv; True = TensorBoard where it is installed, False =
+            none.
+        callbacks: of Lightning; a validation has been measured when they see its end. What they
+            raise ends the training.
 
     Raises:
         OutputError: `out` exists.
@@ -118,7 +119,7 @@ def train(
         batches.streams,
         vocabulary.names,
         preprocessing=preprocessing,
-        eigenvalues=eigenvalues,
+        eigenvalues=read_eigenvalues(recipe.eigenvalues),
     )
     tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)
@@ -127,7 +128,8 @@ def train(
         with whole_folder(out) as part:
             tagger.save_classes(part)
             write_json(part / "config.json", describe(tagger, index, recipe))
-    return _fit(tagger, objective, recipe, batches, averaging, out, None, watch)
+    own = _Own(objective, logger, callbacks)
+    return _fit(tagger, recipe, batches, averaging, out, None, own)
 
 
 def resume(
@@ -135,7 +137,8 @@ def resume(
     *,
     max_steps: int | None = None,
     objective: Objective | None = None,
-    watch: Watch | None = None,
+    logger: Logger | bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Go on with the run in `out` from its last checkpoint, as if it had never been stopped.
 
@@ -143,7 +146,8 @@ def resume(
         out: a run folder.
         max_steps: train up to this step instead of the recipe's; None keeps the recipe's.
         objective: as at the start.
-        watch: as at the start.
+        logger: as at the start.
+        callbacks: as at the start; those with a state are given it again.
 
     Raises:
         ConfigError: `out` is a mean of runs.
@@ -167,13 +171,13 @@ def resume(
     tagger = Tagger.from_description(config, names, where=where)
     _refuse_other_data(tagger, batches, index, where)
     averaging = _averaging(recipe, batches)
-    checkpoint = out / "resume.ckpt"
+    checkpoint, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
     if not checkpoint.is_file():
         say(f"{out} has no checkpoint yet: training begins at step 0.")
         tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
         start(tagger, recipe.init)
-        return _fit(tagger, objective, recipe, batches, averaging, out, None, watch)
-    return _fit(tagger, objective, recipe, batches, averaging, out, checkpoint, watch)
+        return _fit(tagger, recipe, batches, averaging, out, None, own)
+    return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
 
 
 def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Path) -> None:
@@ -200,20 +204,27 @@ def _averaging(recipe: Recipe, batches: Batches) -> Averaging | None:
     return averaging_for(recipe.optim, num_steps, validate_every * (batches.validate is not None))
 
 
+class _Own(NamedTuple):
+    """What a caller brings: in place of our objective and logger, and after our callbacks."""
+
+    objective: Objective | None
+    logger: Logger | bool
+    callbacks: Sequence[Callback]
+
+
 def _fit(
     tagger: Tagger,
-    objective: Objective | None,
     recipe: Recipe,
     batches: Batches,
     averaging: Averaging | None,
     out: Path,
     checkpoint: Path | None,
-    watch: Watch | None,
+    own: _Own,
 ) -> Result:
     keep_freed_memory()
     num_steps, validate_every = _lengths(recipe, batches)
     name, metric = validation_metric(recipe, tagger.num_classes)
-    objective = objective or objective_for(tagger, recipe)
+    objective = own.objective or objective_for(tagger, recipe)
     freeze(tagger.model, recipe.frozen)
     module = TaggerTraining(tagger, objective, recipe, num_steps, batches, metric, out)
 
@@ -223,19 +234,21 @@ def _fit(
     line = ProgressLine(speed, num_steps, name)
     log = TrainLog(file, speed, recipe.log_every)
     keep = partial(tagger.save_weights, out)
-    validation = Validation(name, file, keep, line.best_is, watch)
+    validation = Validation(name, file, keep, line.best_is)
     stop = StopRequest("step")
     saving = Checkpoint(out / "resume.ckpt", recipe.save_minutes, stop)
     callbacks: list[Callback] = [line, log, validation, SaveAtEnd(saving)]
     callbacks += [averaging] if averaging else []
     if recipe.patience and batches.validate is not None:
         callbacks.append(_stopping(f"validate_{name}", recipe.patience))
-    callbacks.append(saving)
+    callbacks += [*own.callbacks, saving]
     _tell_beginning(tagger, recipe, batches, num_steps, out, averaging)
     if 0 < num_steps <= begun_at:
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
     with _quiet_lightning(), explained(out), listening_for_stop(stop):
-        trainer = _make_trainer(recipe, num_steps, validate_every, batches, callbacks, out)
+        trainer = _make_trainer(
+            recipe, num_steps, validate_every, batches, callbacks, _logger(own.logger, out), out
+        )
         trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
     measured = math.isfinite(validation.best)
     result = Result(
@@ -258,15 +271,23 @@ def _stopping(metric: str, patience: int) -> EarlyStopping:
     return EarlyStopping(metric, mode="max", patience=patience, check_on_train_epoch_end=False)
 
 
+def _logger(logger: Logger | bool, out: Path) -> Logger | bool:
+    """Return a logger given, or TensorBoard's where it is wanted and installed."""
+    if logger is True:
+        tensorboard = _has_tensorboard()
+        return TensorBoardLogger(out, name="", version="tensorboard") if tensorboard else False
+    return logger
+
+
 def _make_trainer(
     recipe: Recipe,
     num_steps: int,
     validate_every: int,
     batches: Batches,
     callbacks: list[Callback],
+    logger: Logger | bool,
     out: Path,
 ) -> Trainer:
-    logger = TensorBoardLogger(out, name="", version="tensorboard") if _has_tensorboard() else False
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return Trainer(
         accelerator=recipe.accelerator,

@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
 from optuna.distributions import BaseDistribution
 from optuna.importance import get_param_importances
 from optuna.storages import JournalStorage
@@ -34,6 +36,7 @@ from reeltag.pipeline.failures import reason
 from reeltag.pipeline.keys import canonical
 from reeltag.pipeline.locks import attempted
 from reeltag.training import fit
+from reeltag.training.callbacks import Validation
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import Choice, Range, Space, Value, applied, present
 
@@ -99,6 +102,24 @@ class Trial:
     seconds: float
     run: Path
     words: str = ""
+
+
+class Reporting(Callback):
+    """Reports every validation of a trial to Optuna, and ends a trial that is to be pruned."""
+
+    def __init__(self, trial: optuna.Trial, study: optuna.Study, search: Search) -> None:
+        self.trial, self.prune = trial, search.prune
+        self.told = list(study.get_trials()[trial.number].intermediate_values)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report the metric; raise TrialPruned where the trial is worse than the others."""
+        callbacks: list[Callback] = cast(Any, trainer).callbacks
+        value = next(of.last for of in callbacks if isinstance(of, Validation))
+        if trainer.global_step > max(self.told, default=-1):
+            self.told.append(trainer.global_step)
+            self.trial.report(value, trainer.global_step)
+        if self.prune and self.trial.should_prune():
+            raise optuna.TrialPruned
 
 
 class Study:
@@ -192,17 +213,9 @@ class Study:
 
     def _train(self, trial: optuna.Trial, on_trial: Callable[[Trial], None]) -> None:
         run = self.folder / f"trial-{trial.number:04d}"
-        told = list(self.study.get_trials()[trial.number].intermediate_values)
-
-        def watch(step: int, value: float) -> None:
-            if step > max(told, default=-1):
-                told.append(step)
-                trial.report(value, step)
-            if self.search.prune and trial.should_prune():
-                raise optuna.TrialPruned
-
+        reporting = Reporting(trial, self.study, self.search)
         try:
-            value = self._value(trial.params, run, watch)
+            value = self._value(trial.params, run, reporting)
             self.study.tell(trial, value)
         except optuna.TrialPruned:
             self.study.tell(trial, state=TrialState.PRUNED)
@@ -214,13 +227,13 @@ class Study:
         (run / "resume.ckpt").unlink(missing_ok=True)
         on_trial(self._told(self.study.get_trials()[trial.number]))
 
-    def _value(self, values: Mapping[str, Value], run: Path, watch: fit.Watch) -> float:
+    def _value(self, values: Mapping[str, Value], run: Path, reporting: Callback) -> float:
         """Train, or go on, and return what validation says."""
         done = run / "metrics.json"
         if done.exists():  # only the journal did not know yet
             best = json.loads(done.read_text())["best"]
         elif (run / "config.json").exists():
-            best = fit.resume(run, watch=watch).best
+            best = fit.resume(run, callbacks=[reporting]).best
         else:
             search = self.search
             model, recipe = applied(search.model, search.recipe, values)
@@ -230,7 +243,7 @@ class Study:
                 model,
                 recipe,
                 preprocessing=search.preprocessing,
-                watch=watch,
+                callbacks=[reporting],
             ).best
         if best is None:
             raise TrainingError(

@@ -1,10 +1,12 @@
 """A package with a model of its own, installed by pip, works on the command line like ours."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from reeltag.models import Family, _registry, families, find_family, list_models
 from tests.models.contract import CHECKS
 
 SOURCE = Path(__file__).parent.parent / "own_model_package"
+DOCS = SOURCE.parent.parent / "docs" / "extending.md"
 MODULE = "mean_and_max"
 
 
@@ -82,6 +85,19 @@ def test_own_model_exports(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     assert run(["export", str(trained), "--out", str(out)]) == 0
     assert out.is_file()
+
+
+def test_programs_of_the_docs_run(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: torch.Generator
+) -> None:
+    monkeypatch.setattr(_registry, "_registered", {})
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
+    module = ModuleType("my_net")
+    monkeypatch.setitem(sys.modules, "my_net", module)
+    vars(module).update(data=corpus, out=tmp_path / "run")
+    for block in blocks[:-1]:  # the last one logs to a service
+        exec(block, vars(module))
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["family"] == "my_net:Config"
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

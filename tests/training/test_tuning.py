@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ pytest.importorskip("optuna", reason="optuna is not installed (pip install 'reel
 from reeltag.core.errors import ConfigError, TrainingError
 from reeltag.models import resnet_like
 from reeltag.training import fit
+from reeltag.training.callbacks import Validation
 from reeltag.training.config import Recipe
-from reeltag.training.fit import Result, Watch
+from reeltag.training.fit import Result
 from reeltag.training.search_space import Choice, Range, Space
 from reeltag.training.tuning import Search, Study, Trial
 
@@ -36,12 +38,15 @@ def made(values: Callable[[int], list[float]]) -> Train:
     """Return what stands for a training: trial n says these values one after another."""
 
     def train(
-        data: Path, out: Path, model: Any, recipe: Recipe, *, watch: Watch, **_: Any
+        data: Path, out: Path, model: Any, recipe: Recipe, *, callbacks: Any, **_: Any
     ) -> Result:
         out.mkdir(parents=True)
         said = values(int(out.name[-4:]))
         for step, value in enumerate(said):
-            watch(step, value)
+            validation = Validation("gap@20", None, lambda: None, lambda best: None)
+            validation.last = value
+            trainer: Any = SimpleNamespace(global_step=step, callbacks=[validation])
+            callbacks[0].on_validation_end(trainer, None)
         return Result(
             run=out, steps=len(said), metric="gap", best=max(said), best_step=0, seconds=1.0
         )
