@@ -145,9 +145,7 @@ def blend_of(
 
 @pytest.mark.parametrize("method", ["class-weights", "geometric"])
 def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
-    members = pair()
-    if method != "geometric":
-        members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
+    members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
     weights = np.random.default_rng(0).uniform(0, 1, (2, 5)) if method != "geometric" else None
     out = tmp_path / "model.onnx"
     source = source_of(blend_of(tmp_path, method, *members, weights=weights))
