@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.core.console import say
-from reeltag.data.index import Index, open_index
-from reeltag.data.items import VideoSet, segment_grid, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet, segment_grid
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -40,7 +40,7 @@ def run(quick: bool) -> list[Row]:
         frames = _frame_corpus(Path(folder, "frames"), 160 if quick else 2400)
         vectors = _vector_corpus(Path(folder, "vectors"), 4096 if quick else 81_920)
         peer = [_tf_data(Path(folder, "frames"), repeats)]
-        whole = videos(frames, "all")
+        whole = frames.videos("all")
         rates = _rates(lambda: _loader(whole, "global"), repeats)
         peer.append(_tf_data(Path(folder, "frames"), repeats))
         rows = [
@@ -57,7 +57,7 @@ def run(quick: bool) -> list[Row]:
         grid = segment_grid(frames, "all")
         rates = _rates(lambda: Loader(grid, batch_size=512), repeats)
         rows.append(_rate("5-second segments, in order", rates, unit="segments/s"))
-        means = videos(vectors, "all")
+        means = vectors.videos("all")
         for shuffle in ("global", "no"):
             rates = _rates(_vector_maker(means, shuffle), repeats)
             how = "shuffled" if shuffle == "global" else "in order"
@@ -141,7 +141,7 @@ def _labels(rng: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(rng.choice(NUM_CLASSES, 3, replace=False))
 
 
-def _frame_corpus(folder: Path, num_videos: int, num_shards: int = 8) -> Index:
+def _frame_corpus(folder: Path, num_videos: int, num_shards: int = 8) -> Dataset:
     rng = np.random.default_rng(0)
     folder.mkdir()
     for shard in range(num_shards):
@@ -155,10 +155,10 @@ def _frame_corpus(folder: Path, num_videos: int, num_shards: int = 8) -> Index:
                     "labels": _labels(rng),
                 }
                 writer.write(encode_sequence_example(context, {"rgb": rgb, "audio": audio}))
-    return open_index(folder, quiet=True)
+    return Dataset.open(folder, quiet=True)
 
 
-def _vector_corpus(folder: Path, num_videos: int, num_shards: int = 16) -> Index:
+def _vector_corpus(folder: Path, num_videos: int, num_shards: int = 16) -> Dataset:
     rng = np.random.default_rng(1)
     folder.mkdir()
     for shard in range(num_shards):
@@ -172,4 +172,4 @@ def _vector_corpus(folder: Path, num_videos: int, num_shards: int = 16) -> Index
                     "mean_audio": audio,
                 }
                 writer.write(encode_example(features))
-    return open_index(folder, quiet=True)
+    return Dataset.open(folder, quiet=True)

@@ -29,8 +29,7 @@ from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import YT8M_VIDEOS, PlanConfig, plan_of
 from reeltag.augment.volume import chunks_of, volume_of
 from reeltag.augment.writing import Making
-from reeltag.data.index import open_index
-from reeltag.data.items import videos
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 
 REPEATS = 3
@@ -106,7 +105,7 @@ def _augment(pivot: str, quick: bool) -> Row:
     splits = Splits(train=f"video/validate00{'0' if quick else '[0-5]'}?")
     config = PlanConfig(pivot="auto" if pivot == "auto" else float(pivot))
     making = Making()
-    items = videos(open_index(data, jobs=1, quiet=True), splits=splits)
+    items = Dataset.open(data, splits=splits, jobs=1, quiet=True).videos()
     begin = time.process_time()
     plan = plan_of(items, config)
     chunks = chunks_of(items, making.chunk_shards)
@@ -114,16 +113,16 @@ def _augment(pivot: str, quick: bool) -> Row:
     planned = time.process_time() - begin
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        prepare_folder(data, out, items, settings(items, plan, making, 0))
-        works = works_of(data, out, items, splits, plan, chunks, making, 0)
+        prepare_folder(out, items, settings(items, plan, making, 0))
+        works = works_of(out, items, plan, chunks, making, 0)
         begin, wall = time.process_time(), time.perf_counter()
         write_all(items, works, jobs=1, quiet=True)
         cpu, seconds = time.process_time() - begin, time.perf_counter() - wall
         written = [path for path in out.rglob("*.tfrecord") if not path.is_symlink()]
         size = sum(path.stat().st_size for path in written)
         peak = process_memory("VmHWM")
-        index = open_index(out, jobs=1, quiet=True)
-        samples = len(videos(index, splits=splits))
+        dataset = Dataset.open(out, jobs=1, quiet=True)
+        samples = len(dataset.with_splits(splits).videos())
     return {
         "videos": len(items),
         "samples": samples,

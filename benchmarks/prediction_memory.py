@@ -23,7 +23,7 @@ from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
 from reeltag.cli.main import run as run_command
 from reeltag.core.files import write_json
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import model_config
@@ -60,9 +60,9 @@ def _measure(folder: Path, num_videos: int) -> dict[str, float]:
     """Return the peaks in bytes of a process that predicts over so many videos."""
     corpus = folder / f"corpus{num_videos}"
     write_corpus(corpus, dataclasses.replace(CORPUS, videos=num_videos), jobs=None, quiet=True)
-    index = open_index(corpus, quiet=True)  # built here, so that only `predict` is measured
+    dataset = Dataset.open(corpus, quiet=True)  # built here, so that only `predict` is measured
     checkpoint = folder / f"run{num_videos}"
-    _save_tagger(checkpoint, [(stream.name, stream.width) for stream in index.streams])
+    _save_tagger(checkpoint, [(stream.name, stream.width) for stream in dataset.streams])
     arguments = ["--data", str(corpus), "--out", str(folder / "p.parquet"), "--overwrite"]
     command = [sys.executable, "-m", "benchmarks.prediction_memory", str(checkpoint), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -25,6 +25,7 @@ from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, reeltag
 from benchmarks.results import Row, write_rows
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
+from reeltag.data.dataset import Dataset
 from reeltag.evaluation.compare import differences
 from reeltag.evaluation.evaluate import Scored, scored
 from reeltag.metrics.segment import AverageOver
@@ -278,7 +279,9 @@ def ahead(files: list[Path], others: list[Path], data: Path, metric: str) -> Row
 @cache
 def _scored(file: Path, data: Path, over: AverageOver) -> Scored:
     """Return the scores of a file that several orders need."""
-    return scored(file, data, average_over=over, bootstrap=400, quiet=True)
+    return scored(
+        file, Dataset.open(data, quiet=True), average_over=over, bootstrap=400, quiet=True
+    )
 
 
 def predictions(found: Row, name: str) -> Path | None:

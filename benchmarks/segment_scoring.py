@@ -39,7 +39,7 @@ from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
 from benchmarks.writing import write_figures
 from reeltag.core.console import STDOUT
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
@@ -137,47 +137,49 @@ def run(
         work = Path(folder)
         corpus = dataclasses.replace(CORPUS, videos=12 if quick else videos, rgb=rgb)
         write_corpus(work / "corpus", corpus, jobs=None, quiet=True)
-        index = open_index(work / "corpus", quiet=True)
-        tagger = make_tagger(index, model, tiny=quick)
-        of = f"of {len(index.table):,} videos"
+        dataset = Dataset.open(work / "corpus", quiet=True)
+        tagger = make_tagger(dataset, model, tiny=quick)
+        of = f"of {len(dataset.table):,} videos"
         rows = _measured(
-            f"soft labels {of}", tagger, lambda: _write_soft_labels(tagger, index, work, device)
+            f"soft labels {of}", tagger, lambda: _write_soft_labels(tagger, dataset, work, device)
         )
-        rows += _measured(f"segments {of}", tagger, lambda: _predict(tagger, index, work, device))
+        rows += _measured(f"segments {of}", tagger, lambda: _predict(tagger, dataset, work, device))
     return [*rows, _best_of_classes(quick)]
 
 
-def make_tagger(index: Index, model: str, *, tiny: bool) -> Tagger:
+def make_tagger(dataset: Dataset, model: str, *, tiny: bool) -> Tagger:
     """Return a tagger with random weights for these data."""
     sizes = model_config(model)
-    streams = [(stream.name, stream.width) for stream in index.streams]
+    streams = [(stream.name, stream.width) for stream in dataset.streams]
     config = dataclasses.replace(
         family_of(sizes).tiny if tiny else sizes,
-        num_classes=index.num_classes,
+        num_classes=dataset.num_classes,
         dims=tuple(width for _, width in streams),
     )
-    names = [f"class {c}" for c in range(index.num_classes)]
+    names = [f"class {c}" for c in range(dataset.num_classes)]
     return Tagger(config, streams, names)
 
 
-def _write_soft_labels(tagger: Tagger, index: Index, work: Path, device: str) -> Row:
+def _write_soft_labels(tagger: Tagger, dataset: Dataset, work: Path, device: str) -> Row:
     choices = TeacherConfig(per_label=8, batch_size=128, device=device)
-    labels = index.table["labels"].to_pylist()
-    mine = [len(row) for row, shard in zip(labels, _shards(index), strict=True) if "train" in shard]
+    labels = dataset.table["labels"].to_pylist()
+    mine = [
+        len(row) for row, shard in zip(labels, _shards(dataset), strict=True) if "train" in shard
+    ]
     probe = Probe(tagger, sum(min(choices.per_label * count, 52) for count in mine))
-    write_soft_labels(tagger, index, work / "soft.parquet", choices)
+    write_soft_labels(tagger, dataset, work / "soft.parquet", choices)
     return probe.close()
 
 
-def _predict(tagger: Tagger, index: Index, work: Path, device: str) -> Row:
+def _predict(tagger: Tagger, dataset: Dataset, work: Path, device: str) -> Row:
     choices = Choices(videos=False, segments=True, per_class=PLACES, device=device)
-    probe = Probe(tagger, 60 * len(index.table))
-    predict(tagger, index, work / "p.parquet", choices, split="all")
+    probe = Probe(tagger, 60 * len(dataset.table))
+    predict(tagger, dataset, work / "p.parquet", choices, split="all")
     return probe.close()
 
 
-def _shards(index: Index) -> list[str]:
-    return [index.shards[number] for number in index.table["shard"].to_pylist()]
+def _shards(dataset: Dataset) -> list[str]:
+    return [dataset.shards[number] for number in dataset.table["shard"].to_pylist()]
 
 
 def _measured(what: str, tagger: Tagger, measure: Callable[[], Row]) -> list[Row]:

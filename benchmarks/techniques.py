@@ -21,6 +21,7 @@ from benchmarks.results import Row, write_rows
 from benchmarks.technique_comparisons import COMPARISONS, Comparison
 from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.compare import differences
 from reeltag.evaluation.evaluate import Scored, scored
@@ -172,7 +173,9 @@ def difference(race: str, course: Race, each: Comparison, data: Path, work: Path
 @cache
 def _scored(file: Path, data: Path, splits: Splits) -> Scored:
     """Return the scores of a file that several comparisons need."""
-    return scored(file, data, split="test", splits=splits, bootstrap=400, quiet=True)
+    return scored(
+        file, Dataset.open(data, splits=splits, quiet=True), split="test", bootstrap=400, quiet=True
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,8 @@ from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
 from reeltag.core.batch import FrameBatch
 from reeltag.core.memory import keep_freed_memory
-from reeltag.data.index import open_index
-from reeltag.data.items import videos
+from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -41,10 +40,10 @@ def run(quick: bool) -> list[Row]:
     batch_size, turns, steps = (8, 2, 2) if quick else (80, 6, 4)
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), batch_size * 6)
-        index = replace(open_index(Path(folder), quiet=True), num_classes=3862)
-        loader = Loader(videos(index, "all"), batch_size=batch_size, shuffle="global")
+        dataset = Dataset.open(folder, classes=ClassList.numbered(3862), quiet=True)
+        loader = Loader(dataset.videos("all"), batch_size=batch_size, shuffle="global")
         batches = loader.endless()
-        still = next(iter(Loader(videos(index, "all"), batch_size=batch_size)))
+        still = next(iter(Loader(dataset.videos("all"), batch_size=batch_size)))
         step = _step(quick)
         seconds: dict[str, list[float]] = {"memory": [], "files": []}
         step(still)

@@ -30,9 +30,7 @@ from reeltag.augment.writing import ChunkWork, Making, settings_of, write_chunk
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import refuse_existing, write_json
-from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
-from reeltag.data.splits import Splits
 
 SETTINGS = "augment.json"
 LOOK = 0.5  # seconds from one look at what is finished to the next
@@ -56,7 +54,7 @@ def settings(items: VideoSet, plan: Plan, making: Making, seed: int) -> dict[str
 
 def _digest(items: VideoSet) -> str:
     """Return a hash of which records take part, where they lie and what their labels are."""
-    names = [items.index.shards[number] for number in np.unique(items.shard).tolist()]
+    names = [items.dataset.shards[number] for number in np.unique(items.shard).tolist()]
     digest = hashlib.sha256(json.dumps(names).encode())
     bounds, classes = items.records.lists("labels")
     offset, size = items.offset, items.records.column("size")
@@ -65,17 +63,25 @@ def _digest(items: VideoSet) -> str:
     return digest.hexdigest()[:16]
 
 
-def prepare_folder(data: Path, out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> None:
+def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> None:
     """Make the folder, or take it up again: settings, classes, links to the other shards.
 
     Raises:
-        ConfigError: `out` lies in the data, or was made with other settings or of other data.
+        ConfigError: `out` is in the data, or was made with other settings or of other data, or
+            the labels are not those of the records, which are copied as they are.
         OutputError: `out` holds something else, or cannot be written.
     """
-    root = items.index.root.resolve()
-    if root in (out.resolve(), *out.resolve().parents) and data.is_dir():
+    data = items.dataset
+    root = data.root.resolve()
+    if "labels" in data.sources:
         raise ConfigError(
-            f"lies in the data, {root}, which would then be augmented with itself",
+            "replaces the labels of the records, and records are copied with the labels in them",
+            where=data.sources["labels"],
+            hint="Augment with the labels of the records.",
+        )
+    if root in (out.resolve(), *out.resolve().parents) and data.path.is_dir():
+        raise ConfigError(
+            f"is in the data, {root}, which would then be augmented with itself",
             where=out,
             hint="Choose an --out outside of that folder.",
         )
@@ -83,17 +89,15 @@ def prepare_folder(data: Path, out: Path, items: VideoSet, wanted: Mapping[str, 
         _refuse_other_settings(out / SETTINGS, wanted)
     else:
         refuse_existing(out)
-    index = items.index
-    names = ClassList.find(data) or ClassList.numbered(index.num_classes)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot be made ({error.strerror})", where=out) from error
     write_json(out / SETTINGS, {"data": str(root), **wanted})
-    names.save(out / "classes.csv")
+    data.classes.save(out / "classes.csv")
     written = set(np.unique(items.shard).tolist())
-    for number in sorted(set(range(len(index.shards))) - written):
-        _link(index.path(number).resolve(), out / index.shards[number])
+    for number in sorted(set(range(len(data.shards))) - written):
+        _link(data.index.path(number).resolve(), out / data.shards[number])
 
 
 def _refuse_other_settings(path: Path, wanted: Mapping[str, Any]) -> None:
@@ -126,16 +130,17 @@ def _link(target: Path, link: Path) -> None:
 
 
 def works_of(
-    data: Path, out: Path, items: VideoSet, splits: Splits, plan: Plan, chunks: list[Chunk],
-    making: Making, seed: int,
-) -> list[ChunkWork]:  # fmt: skip
+    out: Path, items: VideoSet, plan: Plan, chunks: list[Chunk], making: Making, seed: int
+) -> list[ChunkWork]:
     """Return the work for each chunk."""
+    data = items.dataset
     return [
         ChunkWork(
-            data=data,
+            data=data.path,
+            classes=None if data.classes.inferred else data.classes,
             out=out,
             split=items.records.split,
-            splits=splits,
+            splits=data.splits,
             shards=chunk.shards,
             decision=plan.decision[chunk.first : chunk.stop],
             neighbours=plan.neighbours[chunk.first : chunk.stop],
@@ -157,14 +162,14 @@ def write_all(items: VideoSet, works: list[ChunkWork], *, jobs: int | None, quie
         DataError: a shard vanished, shrank or cannot be read.
         OutputError: a shard cannot be written.
     """
-    counts = np.bincount(items.shard, minlength=len(items.index.shards)).tolist()
+    counts = np.bincount(items.shard, minlength=len(items.dataset.shards)).tolist()
     pending = {
-        work.out / items.index.shards[shard]: counts[shard]
+        work.out / items.dataset.shards[shard]: counts[shard]
         for work in works
         for shard in work.shards
-        if not (work.out / items.index.shards[shard]).exists()
+        if not (work.out / items.dataset.shards[shard]).exists()
     }
-    names = items.index.shards
+    names = items.dataset.shards
     todo = [work for work in works if any(work.out / names[n] in pending for n in work.shards)]
     if not todo:
         return 0

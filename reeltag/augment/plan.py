@@ -177,7 +177,7 @@ def plan_of(items: VideoSet, config: PlanConfig, *, seed: int = 0) -> Plan:
         raise ConfigError(
             f"none of the {len(items)} videos of the split {items.records.split!r} has a label, "
             "and labels decide what is made of a video",
-            where=items.index.root,
+            where=items.dataset.path,
             hint="Take a split with labels: --split train.",
         )
     counts = items.label_counts()

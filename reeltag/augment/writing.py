@@ -30,8 +30,10 @@ from reeltag.augment.neighbours import (
 )
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.data.index import Index, open_index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
+from reeltag.data.index import Index
+from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader, OpenShards
 from reeltag.data.origin import extrapolated_id, interpolated_id, noisy_id
 from reeltag.data.records.example import Values, encode_example
@@ -93,6 +95,7 @@ class ChunkWork:
 
     Attributes:
         data: folder (or shard) that is augmented.
+        classes: class list that was given or found; None where there is none.
         out: folder that the new shards go to.
         split: that is augmented.
         splits: the rule that gives a shard its split.
@@ -105,6 +108,7 @@ class ChunkWork:
     """
 
     data: Path
+    classes: ClassList | None
     out: Path
     split: Split
     splits: Splits
@@ -125,17 +129,17 @@ def write_chunk(work: ChunkWork) -> None:
         DataError: a shard vanished, shrank or cannot be read.
         OutputError: a shard cannot be written.
     """
-    index = open_index(work.data, jobs=1, quiet=True)
-    todo = [shard for shard in work.shards if not (work.out / index.shards[shard]).exists()]
+    data = Dataset.open(work.data, classes=work.classes, splits=work.splits, jobs=1, quiet=True)
+    todo = [shard for shard in work.shards if not (work.out / data.shards[shard]).exists()]
     if not todo:
         return
-    rows = np.isin(column_of(index.table, "shard"), work.shards)
-    items = videos(index, work.split, splits=work.splits, rows=rows)
+    rows = np.isin(column_of(data.table, "shard"), work.shards)
+    items = data.videos(work.split, rows=rows)
     chunk = _Chunk(items, work)
     with FrameReader(items) as reader:
         chunk.find(reader)
     for shard in todo:
-        chunk.write(index, shard)
+        chunk.write(data.index, shard)
 
 
 class _Chunk:

@@ -17,8 +17,8 @@ from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import open_index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
 from reeltag.data.origin import count_kinds, refuse_augmented
 from reeltag.data.splits import Split, Splits
 from reeltag.figures.label_counts import draw_label_counts
@@ -74,21 +74,19 @@ class Augment:
                 where="--out",
                 hint="Give --out FOLDER, or --plan-only to see what would be written.",
             )
-        index = open_index(self.data, jobs=self.jobs, quiet=self.json)
-        if index.kind != "video":
+        data = self._opened(self.data)
+        if data.kind != "video":
             raise ConfigError(
                 "holds frames; neighbours are looked for among videos, so one vector a video is "
                 "needed (float features such as mean_rgb and mean_audio)",
-                where=index.root,
+                where=data.path,
                 hint="Take YouTube-8M's video-level files, or `reeltag synth --level video`.",
             )
-        items = videos(index, self.split, splits=self.splits)
+        items = data.videos(self.split)
         refuse_augmented(items)
         columns = self.making.columns(items)
-        names = ClassList.find(self.data)
-        names = names or ClassList.numbered(index.num_classes)
         given = [] if self.tsne in ("", "auto") else self.tsne.split(",")
-        shown = named_classes(given, names) if given else []
+        shown = named_classes(given, data.classes) if given else []
         plan = plan_of(items, self.plan, seed=self.seed)
         if self.tsne == "auto":
             shown = fullest_classes(plan)
@@ -102,14 +100,19 @@ class Augment:
         if self.out is None or self.plan_only:
             return self._tell_plan(plan, volume)
         found = self._write(self.out, items, plan, chunks)
-        return self._tell(self._looked_at(self.out, plan, names, shown, columns), volume, found)
+        return self._tell(
+            self._looked_at(self.out, plan, data.classes, shown, columns), volume, found
+        )
+
+    def _opened(self, path: Path) -> Dataset:
+        return Dataset.open(path, splits=self.splits, jobs=self.jobs, quiet=self.json)
 
     def _write(
         self, out: Path, items: VideoSet, plan: Plan, chunks: list[Chunk]
     ) -> tuple[int, float]:
         """Write what is not there yet; return how many videos were read, and seconds."""
-        prepare_folder(self.data, out, items, settings(items, plan, self.making, self.seed))
-        works = works_of(self.data, out, items, self.splits, plan, chunks, self.making, self.seed)
+        prepare_folder(out, items, settings(items, plan, self.making, self.seed))
+        works = works_of(out, items, plan, chunks, self.making, self.seed)
         begin = time.monotonic()
         done = write_all(items, works, jobs=self.jobs, quiet=self.json)
         return done, time.monotonic() - begin
@@ -118,9 +121,7 @@ class Augment:
         self, out: Path, plan: Plan, names: ClassList, shown: list[int], columns: slice
     ) -> dict[str, Any]:
         """Read back what was written, draw it, and return its numbers."""
-        items = videos(
-            open_index(out, jobs=self.jobs, quiet=self.json), self.split, splits=self.splits
-        )
+        items = self._opened(out).videos(self.split)
         after = np.zeros_like(plan.counts)
         counted = items.label_counts()
         after[: len(counted)] = counted

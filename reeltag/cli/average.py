@@ -11,7 +11,7 @@ import tyro
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.inference.scoring import Choices
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.tagger.tagger import Tagger, read_config
@@ -86,10 +86,10 @@ class Average:
             return
         run = Member.at(self.runs[0]).run
         recipe = read_recipe(read_config(run), where=run / "config.json")
-        index = open_index(self.norms_from, quiet=self.json)
+        data = Dataset.open(self.norms_from, quiet=self.json)
         plain = dataclasses.replace(recipe, soft=SoftLabelConfig(), labels=type(recipe.labels)())
         streams = tuple(name for name, _ in tagger.streams)
-        batches = make_batches(index, dataclasses.replace(plain, streams=streams))
+        batches = make_batches(data, dataclasses.replace(plain, streams=streams))
         if batches.streams != tagger.streams:
             raise ConfigError(
                 f"has the streams {batches.streams}; the runs read {tagger.streams}",

@@ -15,6 +15,7 @@ from rich.table import Table
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.ensembling.blend import FITTED, Method, SgdConfig, Solver, blend, fit
 from reeltag.ensembling.blend import Blend as Made
@@ -112,14 +113,15 @@ class Blend:
         """Return the blend to use."""
         if self.with_ is not None:
             return Made.load(self.with_)
-        method = self.method or "mean"
+        method, data = self.method or "mean", None
+        if self.fit_on is not None:
+            data = Dataset.open(self.fit_on, splits=self.splits, quiet=self.json)
         return fit(
             self.predictions,
-            self.fit_on or Path(),
+            data,
             method,
             solver=self.solver,
             split=self.split,
-            splits=self.splits,
             candidates=self.candidates,
             sgd=self.sgd,
             trees=self.trees,

@@ -12,9 +12,8 @@ import tyro
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing, whole_file
+from reeltag.data.dataset import Dataset
 from reeltag.data.frame_sample import count_frames
-from reeltag.data.index import open_index
-from reeltag.data.items import videos
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models.kmeans_resnet import PREPROCESSING
@@ -63,8 +62,8 @@ class Centroids:
                 )
         refuse_existing(self.out)
         begin = time.monotonic()
-        index = open_index(self.data, quiet=self.json)
-        items = videos(index, self.split, splits=self.splits, streams=self.streams or None)
+        data = Dataset.open(self.data, splits=self.splits, quiet=self.json)
+        items = data.videos(self.split, streams=self.streams or None)
         widths = {stream.name: stream.width for stream in items.streams}
         total = count_frames(items)
         wanted = min(total, self.frames or FRAMES_A_CENTROID * self.clusters)

@@ -9,6 +9,7 @@ import tyro
 from rich.table import Table
 
 from reeltag.core.console import print_json, print_table
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.compare import Difference, compare
 from reeltag.metrics.segment import AverageOver
@@ -48,9 +49,8 @@ class Compare:
         found = compare(
             self.predictions,
             self.against,
-            self.data,
+            Dataset.open(self.data, splits=self.splits, quiet=self.json),
             split=self.split,
-            splits=self.splits,
             k=self.k,
             average_over=self.average_over,
             bootstrap=self.bootstrap,

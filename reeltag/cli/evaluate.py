@@ -9,6 +9,7 @@ from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.metrics.segment import AverageOver
@@ -75,9 +76,8 @@ class Evaluate:
             )
         answer = evaluate(
             self.predictions,
-            self.data,
+            Dataset.open(self.data, splits=splits, quiet=self.json),
             split=self.split,
-            splits=splits,
             k=self.k,
             average_over=self.average_over,
             bootstrap=self.bootstrap,

@@ -9,7 +9,7 @@ import tyro
 from reeltag.cli.predict import splits_of
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.deploy.checking import gap_before_and_after
 from reeltag.deploy.export import ExportConfig, export, refuse_out, told
@@ -53,20 +53,18 @@ class Export:
         refuse_out(self.out, overwrite=self.overwrite)
         self._refuse_options()
         source = source_of(self.source)
-        index = None if self.data is None else open_index(self.data, quiet=self.json)
-        splits = self._splits(source)
-        if index is not None:
-            splits.shards(index, self.split)  # an empty split is told of at once
+        data = None
+        if self.data is not None:
+            data = Dataset.open(self.data, splits=self._splits(source), quiet=self.json)
+            data.shards_of(self.split)  # an empty split is an error before the export
         answer = export(source, self.out, self.config, overwrite=self.overwrite)
-        if index is not None and self.data is not None:
+        if data is not None:
             say("GAP@20 in PyTorch and in onnxruntime ...")
             answer |= gap_before_and_after(
                 source.tagger,
                 self.out,
-                index,
-                self.data,
+                data,
                 split=self.split,
-                splits=splits,
                 videos=self.videos,
             )
         if self.json:

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
-from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.data.summary import Summary, summarise
 
@@ -38,24 +37,23 @@ class Info:
         for name, value, least in (("--top", self.top, 0), ("--jobs", self.jobs, 1)):
             if value is not None and value < least:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
-        index = open_index(self.data, jobs=self.jobs, quiet=self.json)
-        summary = summarise(index, self.splits)
-        names = ClassList.find(self.data)
-        classes = summary.top_classes(names, self.top)
+        data = Dataset.open(self.data, splits=self.splits, jobs=self.jobs, quiet=self.json)
+        summary = summarise(data)
+        classes = summary.top_classes(data.classes.names, self.top)
         if self.json:
-            print_json(_as_json(index, summary, classes))
+            print_json(_as_json(data, summary, classes))
         else:
-            _print(index, summary, classes)
+            _print(data, summary, classes)
         return int(self.strict and bool(summary.problems))
 
 
-def _as_json(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> dict[str, Any]:
+def _as_json(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "data": str(index.root),
-        "kind": index.kind,
-        "streams": {stream.name: stream.width for stream in index.streams},
-        "num_classes": index.num_classes,
-        "shards": len(index.shards),
+        "data": str(data.path),
+        "kind": data.kind,
+        "streams": {stream.name: stream.width for stream in data.streams},
+        "num_classes": data.num_classes,
+        "shards": len(data.shards),
         "records": summary.records,
         "videos": summary.videos,
         "skipped": summary.records - summary.videos,
@@ -69,8 +67,8 @@ def _as_json(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> d
     }
 
 
-def _print(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> None:
-    STDOUT.print(_overview(index, summary))
+def _print(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> None:
+    STDOUT.print(_overview(data, summary))
     if summary.splits:
         rows = [(name, *of.values()) for name, of in summary.splits.items()]
         print_table(_table(("split", "shards", "videos", "hours"), rows))
@@ -96,16 +94,16 @@ def _print(index: Index, summary: Summary, classes: list[dict[str, Any]]) -> Non
         STDOUT.print(f"{of['problem']}: {of['outcome']}", highlight=False, style="dim")
 
 
-def _overview(index: Index, summary: Summary) -> Table:
+def _overview(data: Dataset, summary: Summary) -> Table:
     """Return the facts that are one line each."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    streams = ", ".join(f"{stream.name} {stream.width}" for stream in index.streams)
-    table.add_row("data", escape(str(index.root)))
-    table.add_row("records", f"{'video' if index.kind == 'video' else 'frame'}-level: {streams}")
+    streams = ", ".join(f"{stream.name} {stream.width}" for stream in data.streams)
+    table.add_row("data", escape(str(data.path)))
+    table.add_row("records", f"{'video' if data.kind == 'video' else 'frame'}-level: {streams}")
     skipped = summary.records - summary.videos
     table.add_row(
         "videos",
-        f"{summary.videos:,} in {len(index.shards):,} shards"
+        f"{summary.videos:,} in {len(data.shards):,} shards"
         + (f", and {skipped:,} skipped" if skipped else ""),
     )
     if summary.hours is not None:
@@ -119,7 +117,7 @@ def _overview(index: Index, summary: Summary) -> Table:
     table.add_row(
         "labels",
         f"{labels['mean']:.2f} a video, at most {labels['max']}, "
-        f"{labels['unlabelled']:,} videos without; {index.num_classes:,} classes",
+        f"{labels['unlabelled']:,} videos without; {data.num_classes:,} classes",
     )
     rated = summary.segments
     if rated["ratings"]:

@@ -13,9 +13,9 @@ from rich.table import Table
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.label_counts import count_correlation
-from reeltag.data.selection import Records, select
+from reeltag.data.selection import Records
 from reeltag.data.splits import Split, Splits
 from reeltag.figures.implication_graph import FORMATS, draw_implications
 from reeltag.labels.correlation import Correlation, Implication, check_tau
@@ -60,15 +60,14 @@ class Labels:
     def run(self) -> int:
         """Count, save, draw and print; 0."""
         self._check()
-        index = open_index(self.data, quiet=self.json)
-        vocabulary = ClassList.find(self.data)
-        vocabulary = vocabulary or ClassList.numbered(index.num_classes)
-        where = "--class"
-        chosen = vocabulary.index_of(self.class_name, where=where) if self.class_name else None
-        among = ClassList.open(self.classes).mask(index.num_classes) if self.classes else None
+        data = Dataset.open(self.data, splits=self.splits, quiet=self.json)
+        chosen = None
+        if self.class_name:
+            chosen = data.classes.index_of(self.class_name, where="--class")
+        among = ClassList.open(self.classes).mask(data.num_classes) if self.classes else None
         if among is not None and chosen is not None:
             among[chosen] = True
-        records = select(index, self.split, splits=self.splits)
+        records = data.select(self.split)
         correlation = count_correlation(records)
         if self.out is not None:
             correlation.save(self.out)
@@ -125,7 +124,7 @@ class Labels:
         pairs = inside[counts.first] & inside[counts.second]
         sure = (counts.conditional() >= self.tau) & (counts.videos[counts.first] >= self.min_videos)
         return {
-            "data": str(records.index.root),
+            "data": str(records.dataset.path),
             "split": self.split,
             "videos": len(records),
             "labels": {

@@ -16,10 +16,9 @@ from reeltag.cli.predict import trained_splits, video_source
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
-from reeltag.data.class_list import ClassList, find_segment_classes
-from reeltag.data.index import Index, open_index
-from reeltag.data.selection import select
-from reeltag.data.splits import Split, Splits
+from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
 from reeltag.deploy.webvtt import Span, refuse_folder, write_webvtt
 from reeltag.inference.moments import (
     Moment,
@@ -103,7 +102,7 @@ class Moments:
         for rows in source.rows:
             lists.add(rows)
         found = lists.moments(lengths_of(where, lists.ids()), source.ratings)
-        facts = {"data": str(where.root), "split": source.split, "segments": lists.segments}
+        facts = {"data": str(where.path), "split": source.split, "segments": lists.segments}
         if self.csv is not None:
             _write_csv(self.csv, found, names)
         tracks = self._write_tracks(found, names)
@@ -143,13 +142,14 @@ class Moments:
                 hint="Say it to `reeltag predict RUN --segments`, or give RUN instead of the file.",
             )
 
-    def _from_run(self) -> tuple[tuple[str, ...], "_Source", Index]:
+    def _from_run(self) -> tuple[tuple[str, ...], "_Source", Dataset]:
         """Return what a checkpoint says of the split."""
         assert self.checkpoint is not None and self.data is not None
         _refuse_work(self.checkpoint)
         tagger = Tagger.load(self.checkpoint)
-        index = open_index(self.data, quiet=self.json)
-        names = _names(tagger.class_names, ClassList.find(self.data))
+        splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
+        data = Dataset.open(self.data, splits=splits, quiet=self.json)
+        names = _names(tagger.class_names, data.classes)
         classes = self._classes(names)
         choices = Choices(
             videos=False,
@@ -161,50 +161,48 @@ class Moments:
             precision=self.precision,
             device=self.device,
         )
-        splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
-        split: Split = self.split or _split_to_search(index, splits)
+        split: Split = self.split or _split_to_search(data)
         rows = scored_segments(
             tagger,
-            index,
+            data,
             choices,
             split=split,
-            splits=splits,
             video_source=video_source(self.video_run, self.video_predictions),
-            pool=_pool(self.data, classes, len(names)),
+            pool=_pool(data, classes, len(names)),
         )
-        return names, self._source(rows, index, classes, split, splits), index
+        return names, self._source(rows, data, classes, split), data
 
-    def _from_file(self) -> tuple[tuple[str, ...], "_Source", Index]:
+    def _from_file(self) -> tuple[tuple[str, ...], "_Source", Dataset]:
         """Return what a prediction file says."""
         assert self.predictions is not None
         about = open_predictions(self.predictions).info
-        data = self.data or (Path(about.data) if about.data else None)
-        if data is None or not data.exists():
-            told = f"{data}, which is not there" if data else "data that it does not name"
+        path = self.data or (Path(about.data) if about.data else None)
+        if path is None or not path.exists():
+            told = f"{path}, which is not there" if path else "data that it does not name"
             raise ConfigError(
                 f"is about {told}", where=self.predictions, hint="Say where they are: --data DATA."
             )
-        index = open_index(data, quiet=self.json)
-        numbered = ClassList.numbered(about.num_classes).names
-        names = _names(numbered, ClassList.find(data))
+        data = Dataset.open(path, quiet=self.json)
+        numbered = ClassList.numbered(about.num_classes)
+        numbered.check_same(data.classes, where=self.predictions, other_where=path)
+        names = _names(numbered.names, data.classes)
         classes = self._classes(names)
         rows = predicted_segments(self.predictions)
-        return names, self._source(rows, index, classes, "all", Splits()), index
+        return names, self._source(rows, data, classes, "all"), data
 
     def _source(
         self,
         rows: Iterator[PredictionRows],
-        index: Index,
+        data: Dataset,
         classes: tuple[int, ...],
         split: Split,
-        splits: Splits,
     ) -> "_Source":
         if self.rated:
-            ratings = require_ratings(index, split, splits, classes)
-        elif index.kind == "video":
+            ratings = require_ratings(data, split, classes)
+        elif data.kind == "video":
             ratings = {}
         else:
-            ratings = ratings_of(select(index, split, splits=splits), classes)
+            ratings = ratings_of(data.select(split), classes)
         only = ratings if self.rated else None
         lists = TopMoments(classes, self.top, min_prob=self.min_prob, only=only)
         return _Source(rows, lists, ratings, split)
@@ -248,33 +246,33 @@ def _refuse_work(checkpoint: Path) -> None:
         )
 
 
-def _split_to_search(index: Index, splits: Splits) -> Split:
+def _split_to_search(data: Dataset) -> Split:
     """Return test, or all where the data have no such part and no pattern names one."""
     try:
-        splits.shards(index, "test")
+        data.shards_of("test")
     except ConfigError:
-        if splits.test:
+        if data.splits.test:
             raise
-        say(f"{index.root} has no test part: all its videos are searched")
+        say(f"{data.path} has no test part: all its videos are searched")
         return "all"
     return "test"
 
 
-def _names(known: tuple[str, ...], vocabulary: ClassList | None) -> tuple[str, ...]:
-    """Return the names of the classes; those that are only numbered take the vocabulary's."""
-    if vocabulary is None or len(vocabulary) != len(known):
+def _names(known: tuple[str, ...], classes: ClassList) -> tuple[str, ...]:
+    """Return the names of the classes; those that are only numbered take the data's."""
+    if len(classes) != len(known):  # the data have no list, and their labels need fewer
         return known
     numbered = ClassList.numbered(len(known)).names
     return tuple(
         theirs if ours == number else ours
-        for ours, theirs, number in zip(known, vocabulary.names, numbered, strict=True)
+        for ours, theirs, number in zip(known, classes.names, numbered, strict=True)
     )
 
 
-def _pool(data: Path, classes: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
+def _pool(data: Dataset, classes: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
     """Return the classes that a video's candidates are taken from: those of the data's list."""
-    path = find_segment_classes(data)
-    listed = range(num_classes) if path is None else ClassList.open(path).listed
+    found = data.segment_classes()
+    listed = range(num_classes) if found is None else found.listed
     return tuple(sorted({c for c in listed if c < num_classes} | set(classes)))
 
 

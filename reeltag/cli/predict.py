@@ -15,8 +15,8 @@ from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import entry, from_json
 from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import Index, open_index
 from reeltag.data.splits import Splits
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
@@ -72,16 +72,15 @@ class Predict:
         refuse_output(self.out, overwrite=self.overwrite)
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         tagger = any_tagger(self.checkpoint)
-        index = open_index(self.data, quiet=self.json)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
+        data = Dataset.open(self.data, splits=splits, quiet=self.json)
         outcome = predict(
             tagger,
-            index,
+            data,
             self.out,
             self._choices(),
             split=self.split,
-            splits=splits,
-            rows=self._rows(index, splits),
+            rows=self._rows(data),
             run=self.checkpoint,
             overwrite=self.overwrite,
             restart=self.restart,
@@ -106,8 +105,8 @@ class Predict:
             self.choices, segment_classes=ClassList.open(self.classes).listed
         )
 
-    def _rows(self, index: Index, splits: Splits) -> NDArray[np.bool_] | None:
-        """Return the rows of the index that are scored: those of the fold, None for all.
+    def _rows(self, data: Dataset) -> NDArray[np.bool_] | None:
+        """Return the rows of the table that are scored: those of the fold, None for all.
 
         Raises:
             ConfigError: the fold is not one of the checkpoint's training.
@@ -119,16 +118,16 @@ class Predict:
         config, where = config_of(self.checkpoint), described_in(self.checkpoint)
         if "recipe" in config:
             recipe = read_recipe(config, where=where)
-            if recipe.fold != self.fold or recipe.splits != splits:
+            if recipe.fold != self.fold or recipe.splits != data.splits:
                 raise ConfigError(
                     f"the checkpoint was trained without {_described_fold(recipe.fold)}, and is "
                     f"asked about {_described_fold(self.fold)}"
-                    + (" of other shards" if recipe.splits != splits else "")
+                    + (" of other shards" if recipe.splits != data.splits else "")
                     + ": what it says would not be out-of-fold",
                     where=where,
                     hint="Give the --fold options and the patterns of the training.",
                 )
-        return held_out_rows(index, splits, self.fold)
+        return held_out_rows(data, self.fold)
 
 
 def _described_fold(fold: FoldConfig) -> str:

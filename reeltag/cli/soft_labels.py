@@ -12,8 +12,8 @@ import tyro
 from reeltag.cli.predict import trained_splits
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
-from reeltag.data.class_list import ClassList, find_segment_classes
-from reeltag.data.index import open_index
+from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.inference.stream import Outcome, refuse_output
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
@@ -86,14 +86,15 @@ class Soften:
     def _ask(self, run: Path) -> Outcome:
         """Ask the teacher in a run folder."""
         tagger = Tagger.load(run)
+        splits = trained_splits(run, self.train, self.validate, self.test)
+        data = Dataset.open(self.data, splits=splits, quiet=self.json)
         return write_soft_labels(
             tagger,
-            open_index(self.data, quiet=self.json),
+            data,
             self.out,
             self.choices,
             split=self.split,
-            splits=trained_splits(run, self.train, self.validate, self.test),
-            segment_classes=self._segment_classes(),
+            segment_classes=self._segment_classes(data),
             run=run,
             overwrite=self.overwrite,
             restart=self.restart,
@@ -103,15 +104,13 @@ class Soften:
         """Make soft labels of prediction files."""
         if self.choices.equal and self.from_[0].is_file():
             raise ConfigError("--equal draws from soft labels, and --from names predictions")
+        splits = Splits(train=self.train or "", validate=self.validate or "", test=self.test or "")
         return convert_predictions(
             self.from_,
-            open_index(self.data, quiet=self.json),
+            Dataset.open(self.data, splits=splits, quiet=self.json),
             self.out,
             top_k=self.choices.top_k,
             split=self.split,
-            splits=Splits(
-                train=self.train or "", validate=self.validate or "", test=self.test or ""
-            ),
             overwrite=self.overwrite,
         )
 
@@ -130,14 +129,17 @@ class Soften:
             overwrite=self.overwrite,
         )
 
-    def _segment_classes(self) -> tuple[int, ...]:
+    def _segment_classes(self, data: Dataset) -> tuple[int, ...]:
         """Return the classes that draws are for; empty = all."""
-        path = self.classes or find_segment_classes(self.data)
-        if path is None or self.choices.videos:
+        if self.choices.videos:
             return ()
-        if self.classes is None:
-            say(f"equal draws are for the classes of {path}")
-        return ClassList.open(path).listed
+        if self.classes is not None:
+            return ClassList.open(self.classes).listed
+        listed = data.segment_classes()
+        if listed is None:
+            return ()
+        say(f"equal draws are for the classes of {listed.source}")
+        return listed.listed
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:

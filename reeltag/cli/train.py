@@ -14,13 +14,14 @@ import tyro
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import entry, from_json
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import Family, ModelConfig, family_of, list_models, model_config
 from reeltag.tagger.tagger import read_config, read_model
 from reeltag.training.config import Recipe
-from reeltag.training.fit import Result, resume, train
+from reeltag.training.fit import Result, check_start, resume, train
 from reeltag.training.recipes import recipe_for, tiny_recipe
-from reeltag.training.run_folder import read_data_root, read_recipe
+from reeltag.training.run_folder import read_recipe
 
 USAGE = """usage: reeltag train MODEL --data DATA --out RUN [options]      train a model
        reeltag train --config RUN/config.json --out RUN2       repeat a run (options may differ)
@@ -100,8 +101,9 @@ class Train:
     def run(self) -> int:
         """Train, and say what came of it."""
         options = self.options
+        check_start(options.out, options.recipe)  # before an index is built
         result = train(
-            options.data,
+            Dataset.open(options.data),
             options.out,
             options.model,
             options.recipe,
@@ -130,7 +132,7 @@ def _parse_repeat(arguments: list[str]) -> Train:
     rest = arguments[:at] + arguments[at + 2 :]
     prepared = entry(config, "preprocessing", where=where)
     given = {
-        "data": read_data_root(config, where=where),
+        "data": Path(entry(config, "data.root", where=where)),
         "preprocessing": from_json(
             PreprocessingConfig, prepared, where=where, field="preprocessing"
         ),

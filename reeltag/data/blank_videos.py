@@ -20,11 +20,10 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index
-from reeltag.data.items import videos
+from reeltag.data.dataset import Dataset
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
-from reeltag.data.splits import Split, Splits
+from reeltag.data.splits import Split
 from reeltag.layers.preprocessing import SCALE
 
 FRAMES = 300  # of a video that are looked at, its first: as many as published videos have
@@ -74,9 +73,7 @@ def refuse_std(std: float) -> None:
         raise ConfigError(f"fake_std must be >= 0 and finite (published: 0.1), got {std}")
 
 
-def fake_rows(
-    index: Index, split: Split, std: float, *, splits: Splits, quiet: bool = False
-) -> NDArray[np.bool_]:
+def fake_rows(data: Dataset, split: Split, std: float, *, quiet: bool = False) -> NDArray[np.bool_]:
     """Return (R,) which rows of the index's table are fake videos of a split; others are False.
 
     Reads the rgb stream of the split once, and says how many there are.
@@ -85,13 +82,11 @@ def fake_rows(
         ConfigError: there is no rgb stream, the split is empty, or nothing but fakes is in it.
         DataError: a shard cannot be read.
     """
-    streams = tuple((stream.name, stream.width) for stream in index.streams)
+    streams = tuple((stream.name, stream.width) for stream in data.streams)
     rgb = tuple(stream for stream in streams if "rgb" in stream[0])[:1]
-    rule = Fakes.of(rgb or streams, std, index.root)
-    items = videos(index, split, splits=splits, streams=(rgb[0][0],))
-    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
-    rows = np.flatnonzero(mine & ~index.table["skip"].to_numpy())
-    found = np.zeros(len(mine), bool)
+    rule = Fakes.of(rgb or streams, std, data.path)
+    items = data.videos(split, streams=(rgb[0][0],))
+    rows, found = data.rows(split), np.zeros(len(data), bool)
     choice = FrameChoice(max_frames=FRAMES)
     batches = Loader(items, batch_size=_AT_ONCE, frames=choice, labels=False, mapped=False)
     done = 0
@@ -102,7 +97,7 @@ def fake_rows(
     if fakes == len(items):
         raise ConfigError(
             f"all {fakes:,} videos of the split {split!r} are fake by a std of {std:g}",
-            where=index.root,
+            where=data.path,
             hint="YouTube-8M's limit is 0.1; features of another scale need another one.",
         )
     if not quiet:

@@ -206,7 +206,7 @@ class ClassList:
         more, fewer = (other, self) if len(self) < len(other) else (self, other)
         if len(more) != len(fewer) and not fewer.inferred:
             alone = where if more is self else other_where
-            extra = f"class {len(fewer)}, {more.names[len(fewer)]!r}, is in {alone} alone"
+            extra = f"{more.names[len(fewer)]!r} is in {alone} alone"
             sizes = f"has {len(self):,} classes; {other_where} has {len(other):,}"
             difference = f"{sizes}: {difference or extra}"
         if difference:

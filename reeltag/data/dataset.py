@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.data.annotations import LABEL_COLUMNS, RATING_COLUMNS, Annotations
@@ -151,6 +153,11 @@ class Dataset:
     def shards_of(self, split: Split) -> list[int]:
         """Return the numbers of the shards of a split, ascending; ConfigError where it is empty."""
         return self.splits.shards(self.index, split)
+
+    def rows(self, split: Split) -> NDArray[np.int64]:
+        """Return (V,) the rows of the table that are usable records of a split, ascending."""
+        mine = np.isin(self.table["shard"].to_numpy(), self.shards_of(split))
+        return np.flatnonzero(mine & ~self.table["skip"].to_numpy())
 
     def select(self, split: Split = "all", **which: Unpack[Which]) -> Records:
         """Return the usable records of a split; see `reeltag.data.selection.select`."""

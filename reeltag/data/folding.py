@@ -7,15 +7,14 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.sparse import SparseRows
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.data.origin import origin_of
 from reeltag.data.selection import lists_of
-from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig, stratified_folds
 from reeltag.labels.random_keys import id_keys
 
 
-def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.bool_]:
+def held_out_rows(data: Dataset, fold: FoldConfig) -> NDArray[np.bool_]:
     """Return (R,) which rows of the index's table are in the fold that is held out.
 
     Only usable records of the training split are in a fold; by ratings, only those with some. What
@@ -24,12 +23,11 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
     Raises:
         ConfigError: the training split is empty, or holds fewer videos than there are folds.
     """
-    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, "train"))
-    rows = np.flatnonzero(mine & ~index.table["skip"].to_numpy())
-    table = index.table.select(["id", "labels", "segment_labels", "segment_scores"])
+    rows = data.rows("train")
+    table = data.table.select(["id", "labels", "segment_labels", "segment_scores"])
     table = table.take(pa.array(rows))
     strata = SparseRows(*lists_of(table, "labels"))
-    num_strata = index.num_classes
+    num_strata = data.num_classes
     if fold.by == "ratings":
         indptr, rated = lists_of(table, "segment_labels")
         strata = SparseRows(indptr, 2 * rated + (lists_of(table, "segment_scores")[1] > 0))
@@ -43,24 +41,24 @@ def held_out_rows(index: Index, splits: Splits, fold: FoldConfig) -> NDArray[np.
     if num_videos < fold.count:
         raise ConfigError(
             f"{num_videos} {kind} videos cannot be divided into {fold.count} folds",
-            where=index.root,
+            where=data.path,
             hint="Take fewer folds with --fold.count.",
         )
     folds = stratified_folds(keys, strata, num_strata, fold.count, fold.seed)
-    held_out = np.zeros(len(mine), bool)
+    held_out = np.zeros(len(data), bool)
     held_out[rows[folds == fold.hold_out]] = True
     return held_out
 
 
-def rows_to_train_on(index: Index, held_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def rows_to_train_on(data: Dataset, held_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return (R,) which rows of the index's table may be trained on where others are held out.
 
     A sample that `reeltag augment` made with a neighbour lies near that neighbour and has its
     rarest label: where the neighbour is held out, the sample is not trained on either.
     """
-    apart = set(index.table["id"].filter(pa.array(held_out)).to_pylist())
-    made = np.flatnonzero(pc.match_substring(index.table["id"], "~").to_numpy() & ~held_out)
-    names = index.table["id"].take(pa.array(made)).to_pylist()
+    apart = set(data.table["id"].filter(pa.array(held_out)).to_pylist())
+    made = np.flatnonzero(pc.match_substring(data.table["id"], "~").to_numpy() & ~held_out)
+    names = data.table["id"].take(pa.array(made)).to_pylist()
     taught: NDArray[np.bool_] = ~held_out
     taught[made] = [origin_of(name).partner not in apart for name in names]
     return taught

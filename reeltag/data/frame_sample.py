@@ -72,7 +72,7 @@ def _read(
         listed=listed_BT,
         num_steps=listed_BT.shape[1],
     )
-    dtype = np.float32 if items.index.kind == "video" else np.uint8
+    dtype = np.float32 if items.dataset.kind == "video" else np.uint8
     width = sum(stream.width for stream in items.streams)
     frames_BTD = np.empty((*listed_BT.shape, width), dtype)
     reader.read(video_B, chosen, frames_BTD)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index, Stream
-from reeltag.data.selection import Records, Which, as_dataset, select
+from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS as PUBLISHED_SPLITS
 from reeltag.data.splits import Split
+from reeltag.data.streams import Stream
 from reeltag.labels.targets import Targets
 
 if TYPE_CHECKING:
@@ -56,11 +56,6 @@ class VideoSet:
     def dataset(self) -> "Dataset":
         """That they are items of."""
         return self.records.dataset
-
-    @property
-    def index(self) -> Index:
-        """That of the data folder."""
-        return self.records.index
 
     @property
     def num_classes(self) -> int:
@@ -117,7 +112,7 @@ class VideoSet:
         return rated + (unlisted if mask is None else np.where(mask, unlisted, 0))
 
 
-def videos(dataset: "Dataset | Index", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
+def videos(dataset: "Dataset", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
     """Return the whole videos of a split, with their video-level labels.
 
     Args:
@@ -140,9 +135,7 @@ def videos(dataset: "Dataset | Index", split: Split = "train", **which: Unpack[W
     )
 
 
-def rated_segments(
-    dataset: "Dataset | Index", split: Split = "train", **which: Unpack[Which]
-) -> VideoSet:
+def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
     """Return the 5-second segments of a split that somebody rated, one item a (video, start).
 
     Where a class of a segment is rated twice the last rating counts, as in YouTube-8M's reader.
@@ -155,14 +148,14 @@ def rated_segments(
     Raises:
         ConfigError: as `select`, or nothing is rated, or the records hold one vector a video.
     """
-    _refuse_video_level(as_dataset(dataset, None).index)
+    _check_has_frames(dataset)
     records = select(dataset, split, **which)
     bounds, start = records.lists("segment_starts")
     classes, scores = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
     if not len(start):
         raise ConfigError(
             f"none of the {len(records)} videos of the split {split!r} has rated segments",
-            where=records.dataset.path,
+            where=dataset.path,
             hint="Take whole videos, or a split that was rated (YouTube-8M: validate of 2019).",
         )
     video = np.repeat(np.arange(len(records)), np.diff(bounds))
@@ -184,7 +177,7 @@ def rated_segments(
 
 
 def segment_grid(
-    dataset: "Dataset | Index",
+    dataset: "Dataset",
     split: Split = "test",
     *,
     partial: bool = True,
@@ -203,14 +196,14 @@ def segment_grid(
     Raises:
         ConfigError: as `select`, or no segment is left, or the records hold one vector a video.
     """
-    _refuse_video_level(as_dataset(dataset, None).index)
+    _check_has_frames(dataset)
     records = select(dataset, split, **which)
     frames = np.minimum(records.column("frames"), max_frames)
     num_segments = (frames + (SEGMENT_SECONDS - 1 if partial else 0)) // SEGMENT_SECONDS
     if not num_segments.any():
         raise ConfigError(
             f"no video of the split {split!r} has {SEGMENT_SECONDS} frames",
-            where=records.dataset.path,
+            where=dataset.path,
             hint="Keep the partial segments.",
         )
     video = np.repeat(np.arange(len(records)), num_segments)
@@ -226,12 +219,12 @@ def segment_grid(
     )
 
 
-def _refuse_video_level(index: Index) -> None:
+def _check_has_frames(dataset: "Dataset") -> None:
     """Raise ConfigError where no seconds are stored that a segment could be cut from."""
-    if index.kind == "video":
+    if dataset.kind == "video":
         raise ConfigError(
             "holds one vector a video, which has no segments",
-            where=index.root,
+            where=dataset.path,
             hint="Segments need frame-level records (features at 1 Hz).",
         )
 

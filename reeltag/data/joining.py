@@ -32,8 +32,8 @@ def joined(parts: Sequence[VideoSet]) -> VideoSet:
     first = parts[0]
     targets = []
     for part in parts:
-        if (part.index, part.streams, part.segments) != (
-            first.index,
+        if (part.dataset, part.streams, part.segments) != (
+            first.dataset,
             first.streams,
             first.segments,
         ):

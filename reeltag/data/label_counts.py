@@ -2,7 +2,6 @@
 
 from reeltag.core.errors import DataError
 from reeltag.core.sparse import SparseRows
-from reeltag.data.class_list import ClassList
 from reeltag.data.selection import Records
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation
@@ -11,20 +10,19 @@ from reeltag.labels.correlation import Correlation
 def count_correlation(records: Records) -> Correlation:
     """Return which classes appear together in the videos of a split, with the names of classes.
 
-    Classes of data without a vocabulary are numbered.
+    Classes of data without a class list are numbered.
 
     Raises:
         DataError: none of the videos has a label.
     """
-    index = records.index
     labels = SparseRows(*records.lists("labels"))
     if not len(labels.classes):
         raise DataError(
             f"none of the {len(records):,} videos of the split {records.split!r} has a label",
-            where=index.root,
+            where=records.dataset.path,
             hint="Choose a split that has labels, with --split or --train GLOB.",
         )
-    found = ClassList.find(index.root)
-    names = (found or ClassList.numbered(index.num_classes)).names
-    counts = count_cooccurrence(labels, len(names))
-    return Correlation(counts, names, len(records), f"{index.root}, split {records.split}")
+    data = records.dataset
+    counts = count_cooccurrence(labels, data.num_classes)
+    source = f"{data.root}, split {records.split}"
+    return Correlation(counts, data.classes.names, len(records), source)

@@ -98,7 +98,7 @@ class Loader:
                 where="batch_size",
                 hint="Make the batch smaller, or take more data.",
             )
-        if self._items.index.kind == "video" and self._frames.how != "all":
+        if self._items.dataset.kind == "video" and self._frames.how != "all":
             raise ConfigError(
                 f"video-level records have one vector each: {self._frames.how!r} chooses nothing",
                 where="frames",

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index, Stream
+from reeltag.data.index import Stream
 from reeltag.data.records.problems import BY_TEXT
-from reeltag.data.splits import Split, Splits
+from reeltag.data.splits import Split
 
 if TYPE_CHECKING:
     from reeltag.data.dataset import Dataset
@@ -27,7 +27,6 @@ _KEPT += ["labels", "segment_starts", "segment_labels", "segment_scores"]
 class Which(TypedDict, total=False):
     """The options of `select`, each described there."""
 
-    splits: Splits | None
     streams: tuple[str, ...] | None
     rows: Rows | None
 
@@ -58,11 +57,6 @@ class Records:
         """Return V."""
         return len(self.table)
 
-    @property
-    def index(self) -> Index:
-        """Of the data set."""
-        return self.dataset.index
-
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of numbers: (V,)."""
         return column_of(self.table, name)
@@ -73,10 +67,9 @@ class Records:
 
 
 def select(
-    dataset: "Dataset | Index",
+    dataset: "Dataset",
     split: Split,
     *,
-    splits: Splits | None = None,
     streams: tuple[str, ...] | None = None,
     rows: Rows | None = None,
 ) -> Records:
@@ -85,16 +78,14 @@ def select(
     Args:
         dataset: to select from.
         split: which split.
-        splits: the rule that gives a shard its split; None: that of the data set.
         streams: names of the streams to read, in this order; None takes all of the index.
         rows: of the index's table, a mask or numbers: only these take part; None takes all.
 
     Raises:
         ConfigError: the split is empty or holds no usable record, or a stream is not in the data.
     """
-    dataset = as_dataset(dataset, splits)
     index = dataset.index
-    numbers = _stream_numbers(index, streams)
+    numbers = _stream_numbers(dataset, streams)
     shards = dataset.shards_of(split)
     wanted = np.isin(column_of(index.table, "shard"), shards)
     chosen = np.full(len(wanted), rows is None)
@@ -109,7 +100,7 @@ def select(
             f"the split {split!r} holds no usable record: {wanted.sum()} records in {len(shards)} "
             f"shards ({index.shards[shards[0]]}, ...), {(wanted & chosen).sum()} of them asked "
             f"for ({causes})",
-            where=index.root,
+            where=dataset.path,
             hint="`reeltag info` on that folder says what is there and what is broken.",
         )
     start, stride = (
@@ -119,23 +110,15 @@ def select(
     return Records(dataset, split, kept_streams, table.select(_KEPT), start, stride, skipped)
 
 
-def as_dataset(dataset: "Dataset | Index", splits: Splits | None) -> "Dataset":
-    """Return the data set with these splits."""
-    from reeltag.data.dataset import Dataset, dataset_of
-
-    whole = dataset if isinstance(dataset, Dataset) else dataset_of(dataset)
-    return whole if splits is None else whole.with_splits(splits)
-
-
-def _stream_numbers(index: Index, names: tuple[str, ...] | None) -> list[int]:
+def _stream_numbers(dataset: "Dataset", names: tuple[str, ...] | None) -> list[int]:
     """Return the places in the index of the streams to read."""
-    there = [stream.name for stream in index.streams]
+    there = [stream.name for stream in dataset.streams]
     if names is None:
         return list(range(len(there)))
     if not names or len(set(names)) < len(names) or not set(names) <= set(there):
-        known = ", ".join(f"{stream.name} ({stream.width})" for stream in index.streams)
+        known = ", ".join(f"{stream.name} ({stream.width})" for stream in dataset.streams)
         raise ConfigError(
-            f"{', '.join(names) or 'nothing'} cannot be read from {index.root}: choose some of "
+            f"{', '.join(names) or 'nothing'} cannot be read from {dataset.path}: choose some of "
             f"its streams, each once: {known}",
             where="streams",
         )

@@ -1,5 +1,6 @@
 """What a data set holds, in numbers; from its index alone, no frame is touched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.data.records.problems import Problem, from_text
-from reeltag.data.splits import SPLITS, Splits
+from reeltag.data.splits import SPLITS
 
 _SEGMENT_KEY = 1 << 16  # more than the seconds of any rated segment's start
 
@@ -43,30 +43,29 @@ class Summary:
     classes: NDArray[np.int64]
     problems: list[dict[str, Any]]
 
-    def top_classes(self, names: ClassList | None, top: int) -> list[dict[str, Any]]:
+    def top_classes(self, names: Sequence[str], top: int) -> list[dict[str, Any]]:
         """Return {"class", "name", "videos"} of the most frequent classes that have a video."""
-        names = names or ClassList.numbered(len(self.classes))
         best = np.argsort(-self.classes, kind="stable")[:top].tolist()
         return [
-            {"class": index, "name": names.names[index], "videos": int(self.classes[index])}
+            {"class": index, "name": names[index], "videos": int(self.classes[index])}
             for index in best
             if self.classes[index]
         ]
 
 
-def summarise(index: Index, splits: Splits) -> Summary:
-    """Return what is in a data set; ConfigError where a pattern of `splits` names no shard."""
-    table = index.table
+def summarise(data: Dataset) -> Summary:
+    """Return what is in a data set; ConfigError where a pattern of its splits names no shard."""
+    table = data.table
     used = table.filter(pc.invert(table["skip"]))
     frames = used["frames"].to_numpy()
     counts = pc.list_value_length(used["labels"]).to_numpy()
     labels = used["labels"].combine_chunks().flatten().to_numpy()
-    is_video = index.kind == "video"
+    is_video = data.kind == "video"
     return Summary(
         records=len(table),
         videos=len(used),
         hours=None if is_video else int(frames.sum(dtype=np.int64)) / 3600,
-        splits=_splits(index, splits, used["shard"].to_numpy(), frames),
+        splits=_splits(data, used["shard"].to_numpy(), frames),
         labels={
             "mean": float(counts.mean()) if len(counts) else 0.0,
             "max": int(counts.max(initial=0)),
@@ -80,28 +79,28 @@ def summarise(index: Index, splits: Splits) -> Summary:
             "max": int(frames.max()),
         },
         segments=_segments(used),
-        classes=np.bincount(labels, minlength=index.num_classes),
-        problems=_problems(index),
+        classes=np.bincount(labels, minlength=data.num_classes),
+        problems=_problems(data),
     )
 
 
 def _splits(
-    index: Index, splits: Splits, shard: NDArray[np.int32], frames: NDArray[np.int32]
+    data: Dataset, shard: NDArray[np.int32], frames: NDArray[np.int32]
 ) -> dict[str, dict[str, Any]]:
     """Return shards, videos and hours of every split that has shards."""
     found: dict[str, dict[str, Any]] = {}
-    videos = np.bincount(shard, minlength=len(index.shards))
-    seconds = np.bincount(shard, weights=frames, minlength=len(index.shards))
+    videos = np.bincount(shard, minlength=len(data.shards))
+    seconds = np.bincount(shard, weights=frames, minlength=len(data.shards))
     for split in SPLITS:
         if split == "all":
             continue
         try:
-            numbers = splits.shards(index, split)
+            numbers = data.shards_of(split)
         except ConfigError:
-            if getattr(splits, split):
+            if getattr(data.splits, split):
                 raise  # a pattern was given, and names nothing or too much
             continue  # there are no such shards: train and test are often kept apart
-        hours = None if index.kind == "video" else float(seconds[numbers].sum()) / 3600
+        hours = None if data.kind == "video" else float(seconds[numbers].sum()) / 3600
         found[split] = {
             "shards": len(numbers),
             "videos": int(videos[numbers].sum()),
@@ -124,23 +123,23 @@ def _segments(used: pa.Table) -> dict[str, int]:
     }
 
 
-def _problems(index: Index) -> list[dict[str, Any]]:
+def _problems(data: Dataset) -> list[dict[str, Any]]:
     """Return each kind of problem: its name, records, whether they are skipped, and the first."""
-    problems = index.table["problem"].combine_chunks().dictionary_encode()
+    problems = data.table["problem"].combine_chunks().dictionary_encode()
     bits = [from_text(text) for text in problems.dictionary.to_pylist()]
     codes = problems.indices.fill_null(len(bits)).to_numpy()
     found = []
     for problem in Problem:
         mask = np.array([bool(value & problem.bit) for value in bits] + [False])[codes]
         if mask.any():
-            row = index.table.slice(int(mask.argmax()), 1)
+            row = data.table.slice(int(mask.argmax()), 1)
             found.append(
                 {
                     "problem": problem.text,
                     "records": int(mask.sum()),
                     "skipped": problem.skips,
                     "outcome": problem.outcome,
-                    "file": index.shards[row["shard"][0].as_py()],
+                    "file": data.shards[row["shard"][0].as_py()],
                     "offset": row["offset"][0].as_py(),
                 }
             )

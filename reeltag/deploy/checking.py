@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import OutputError
-from reeltag.data.index import Index
-from reeltag.data.splits import Split, Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.deploy.budget import Precision
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.inference.predict import predict
@@ -63,11 +63,9 @@ def difference_on_made_input(tagger: AnyTagger, graph: OnnxTagger, precision: Pr
 def gap_before_and_after(
     tagger: AnyTagger,
     graph: Path,
-    index: Index,
-    data: Path,
+    data: Dataset,
     *,
     split: Split,
-    splits: Splits,
     videos: int = 0,
 ) -> dict[str, float | None]:
     """Return GAP@20 of the tagger in PyTorch (`gap_before`) and of its graph (`gap_after`).
@@ -77,34 +75,30 @@ def gap_before_and_after(
     Args:
         tagger: as it was exported.
         graph: the file.
-        index: of the data.
-        data: their folder.
+        data: with labels.
         split: which shards.
-        splits: the rule that gives a shard its split.
         videos: of the split, drawn at random; 0 = all.
 
     Raises:
         ConfigError: the data do not fit, or the split is empty.
     """
-    rows = _drawn(index, split, splits, videos)
-    choices = Choices(top_k=GAP_TOP_K)
+    rows = _drawn(data, split, videos)
+    choices, whole = Choices(top_k=GAP_TOP_K), data.with_splits(PUBLISHED_SPLITS)
     found: dict[str, float | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, asked in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):
             out = Path(folder, name + ".parquet")
-            done = predict(asked, index, out, choices, split=split, splits=splits, rows=rows)
-            found[name] = evaluate(out, data, bootstrap=0, quiet=True)["gap@20"]
+            done = predict(asked, data, out, choices, split=split, rows=rows)
+            found[name] = evaluate(out, whole, bootstrap=0, quiet=True)["gap@20"]
             found["videos"] = done.videos
     return found
 
 
-def _drawn(index: Index, split: Split, splits: Splits, videos: int) -> NDArray[np.bool_] | None:
-    """Return which rows of the index are asked about, (R,) bool; None for all."""
-    shards = index.table["shard"].to_numpy()
-    usable = np.isin(shards, splits.shards(index, split)) & ~index.table["skip"].to_numpy()
-    there = np.flatnonzero(usable)
+def _drawn(data: Dataset, split: Split, videos: int) -> NDArray[np.bool_] | None:
+    """Return which rows of the table are asked about, (R,) bool; None for all."""
+    there = data.rows(split)
     if not videos or videos >= len(there):
         return None
-    rows = np.zeros(len(usable), np.bool_)
+    rows = np.zeros(len(data), np.bool_)
     rows[np.random.default_rng(0).choice(there, videos, replace=False)] = True
     return rows

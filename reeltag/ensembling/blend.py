@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
-from reeltag.core.errors import DataError
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
 from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.blend_folder import FITTED, Blend, Fitted, Method
 from reeltag.ensembling.combining import Ranks, best_first, mean_logits, weighted
@@ -68,12 +70,11 @@ def plain(files: Sequence[Path], method: Method, candidates: int = 0) -> Blend:
 
 def fit(
     files: Sequence[Path],
-    data: Path,
+    data: Dataset | None,
     method: Method,
     *,
     solver: Solver = "nnls",
     split: Split = "validate",
-    splits: Splits = PUBLISHED_SPLITS,
     candidates: int = 0,
     sgd: SgdConfig = _SGD,
     trees: TreeConfig = PUBLISHED,
@@ -87,11 +88,10 @@ def fit(
 
     Args:
         files: of `reeltag predict`, one a model, all about the same videos of that split.
-        data: folder of TFRecords, or one, with the truth.
-        method: mean, geometric and rank need no fit: nothing is read of the data.
+        data: with the truth; None for a method that needs no fit.
+        method: mean, geometric and rank need no fit.
         solver: of weights: "nnls", least squares with weights >= 0, exactly; or "sgd", as Axon.
         split: the part of the data that the files are about.
-        splits: the rule that gives a shard its split.
         candidates: of each model only so many best classes of a row count; 0 = all that it lists
             (trees: what `trees` says).
         sgd: steps of "sgd".
@@ -106,11 +106,15 @@ def fit(
     """
     if method not in FITTED:
         return plain(files, method, candidates)
+    if data is None:
+        raise ConfigError(
+            f"{method} is fitted on data, and none is given", hint="Give --fit-on DATA."
+        )
     members = open_members(files)
     kind: Kind = "videos" if members[0].holds("videos") else "segments"
     if not allow_leak:
         refuse_leak(members, kind, data)
-    truth = read_truth(data, split, splits, members[0].info.num_classes, quiet=quiet)
+    truth = read_truth(data, split, members[0].info.num_classes, quiet=quiet)
     if method == "lightgbm":
         candidates = candidates or trees.candidates
         grown = _grown(files, kind, truth, dataclasses.replace(trees, candidates=candidates), quiet)
@@ -168,10 +172,9 @@ def learned(
     return weights, gram, rows
 
 
-def _fitted(data: Path, split: Split, kind: Kind, solver: str, rows: int, pairs: int) -> Fitted:
-    return Fitted(
-        data=str(data.resolve()), split=split, kind=kind, solver=solver, rows=rows, pairs=pairs
-    )
+def _fitted(data: Dataset, split: Split, kind: Kind, solver: str, rows: int, pairs: int) -> Fitted:
+    path = str(data.path.resolve())
+    return Fitted(data=path, split=split, kind=kind, solver=solver, rows=rows, pairs=pairs)
 
 
 def _read(
@@ -297,12 +300,8 @@ def refuse_others(files: Sequence[Predictions], how: Blend, *, quiet: bool = Tru
     hint = f"The blend is of these, in this order:\n{order}"
     if len(files) != len(how.members):
         raise DataError(f"{len(files)} files for a blend of {len(how.members)} models", hint=hint)
-    if files[0].info.num_classes != how.num_classes:
-        raise DataError(
-            f"knows {files[0].info.num_classes} classes; the blend {how.num_classes}",
-            where=files[0].path,
-            hint="Blend predictions of the models that the blend was made of.",
-        )
+    own, path = ClassList.numbered(files[0].info.num_classes), files[0].path
+    own.check_same(ClassList.numbered(how.num_classes), where=path, other_where="the blend")
     runs = {member.run for member in how.members if member.run}
     for at, (file, member) in enumerate(zip(files, how.members, strict=True), 1):
         its = Member.of(file)

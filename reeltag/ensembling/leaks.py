@@ -4,16 +4,19 @@ A model is surer of what it was trained on than of anything else. Weights fitted
 model that remembers best, and are worse than none on videos that are new to all.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, ReeltagError
 from reeltag.core.fields import entry, from_json
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows, rows_to_train_on
-from reeltag.data.index import open_index
 from reeltag.data.origin import origin_of
 from reeltag.data.splits import Splits
 from reeltag.ensembling.ordering import id_hashes
@@ -22,6 +25,7 @@ from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import Kind
 from reeltag.tagger.tagger import read_config
+from reeltag.training.run_folder import open_data
 
 _HINT = (
     "Fit on videos that no model was trained on: --split validate, or out-of-fold predictions "
@@ -31,7 +35,7 @@ _HINT = (
 Hashes = NDArray[np.uint64]
 
 
-def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
+def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Dataset) -> None:
     """Raise ConfigError where a model was trained on a video that the files are about.
 
     What counts are the ids that the run of a file, by its config.json, was trained on: those of its
@@ -44,10 +48,10 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
         data: the data to fit on; in place of those of a run that are gone.
     """
     judged = id_hashes(files[0], kind)
-    known: dict[tuple[Path, Splits, FoldConfig], Hashes] = {}
+    known: dict[str, Hashes] = {}
     for file in files:
-        asked = _asked(file, data)
-        if asked is None:
+        config = _config_of(file)
+        if config is None:
             if file.info.split in ("train", "all"):
                 raise ConfigError(
                     f"is of the split {file.info.split!r}, and nothing tells which of its videos "
@@ -56,9 +60,11 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
                     hint=_HINT,
                 )
             continue
-        if asked not in known:
-            known[asked] = _trained_on(*asked)
-        leaked = np.isin(judged, known[asked])
+        fold = config.get("recipe", {}).get("fold", {})
+        key = json.dumps([config["data"], fold], sort_keys=True)
+        if key not in known:
+            known[key] = _trained_on(Path(file.info.run), config, fold, data)
+        leaked = np.isin(judged, known[key])
         if leaked.any():
             raise ConfigError(
                 f"{leaked.sum():,} of the {len(judged):,} {kind} are of videos that "
@@ -68,33 +74,31 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Path) -> None:
             )
 
 
-def _asked(file: Predictions, data: Path) -> tuple[Path, Splits, FoldConfig] | None:
-    """Return the data, splits and fold of the run of a file; None where they cannot be known."""
+def _config_of(file: Predictions) -> dict[str, Any] | None:
+    """Return the config.json of the run of a file; None where it is gone or has no data."""
     run = Path(file.info.run)
     if not file.info.run or not (run / "config.json").is_file():
         return None
-    where, config = run / "config.json", read_config(run)
-    if "data" not in config:  # was not trained here
-        return None
-    splits = entry(config, "data.splits", where=where)
-    fold = config.get("recipe", {}).get("fold", {})
-    root = Path(entry(config, "data.root", where=where))
-    return (
-        root if root.exists() else data,
-        from_json(Splits, splits, where=where, field="data.splits"),
-        from_json(FoldConfig, fold, where=where, field="recipe.fold"),
-    )
+    config = read_config(run)
+    return config if "data" in config else None  # else it was not trained here
 
 
-def _trained_on(root: Path, splits: Splits, fold: FoldConfig) -> Hashes:
+def _trained_on(
+    run: Path, config: Mapping[str, Any], fold: Mapping[str, Any], data: Dataset
+) -> Hashes:
     """Return the hashes of the ids that a run was trained on, sources of made samples included."""
-    index = open_index(root, quiet=True)
+    where = run / "config.json"
+    root = Path(entry(config, "data.root", where=where))
+    if root.exists():
+        data = open_data(run, config, quiet=True)
+    splits = entry(config, "data.splits", where=where)
+    data = data.with_splits(from_json(Splits, splits, where=where, field="data.splits"))
+    held_out = from_json(FoldConfig, fold, where=where, field="recipe.fold")
     try:
-        shards = splits.shards(index, "train")
+        rows = data.rows("train")
     except ReeltagError:  # other data in the place of those of the run
         return np.zeros(0, np.uint64)
-    rows = np.isin(index.table["shard"].to_numpy(), shards) & ~index.table["skip"].to_numpy()
-    if fold.count:
-        rows &= rows_to_train_on(index, held_out_rows(index, splits, fold))
-    names = index.table["id"].filter(rows).to_pylist()
+    if held_out.count:
+        rows = rows[rows_to_train_on(data, held_out_rows(data, held_out))[rows]]
+    names = data.table["id"].take(pa.array(rows)).to_pylist()
     return id_keys([origin_of(name).source for name in names], 0, "blending")

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import Predictions, open_predictions
-from reeltag.tagger.tagger import read_class_names
 
+_HINT = "Only predictions of models that were trained on the same classes can be joined."
 _MANY = 100  # scores, of which one at least is a logit outside [0, 1]
 
 
@@ -53,10 +53,11 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
     files = [open_predictions(path) for path in paths]
     for file in files:
         _refuse_probabilities(file)
-    names = [_names(file) for file in files]
-    named = next((at for at, found in enumerate(names) if found), 0)
-    for file, found in zip(files, names, strict=True):
-        _refuse_other_classes(file, found, files[0], files[named], names[named])
+    classes = [_classes(file) for file in files]
+    named = next((at for at, found in enumerate(classes) if found.source), 0)
+    for file, found in zip(files, classes, strict=True):
+        where = files[named].path
+        found.check_same(classes[named], where=file.path, other_where=where, hint=_HINT)
     return files
 
 
@@ -85,35 +86,11 @@ def _refuse_probabilities(file: Predictions) -> None:
         )
 
 
-def _names(file: Predictions) -> tuple[str, ...]:
-    """Return the class names of the run that a file comes from; none where the run is gone."""
-    run = Path(file.info.run)
-    if not file.info.run or not (run / "classes.csv").is_file():
-        return ()
-    return tuple(read_class_names(run))
-
-
-def _refuse_other_classes(
-    file: Predictions,
-    names: tuple[str, ...],
-    first: Predictions,
-    named: Predictions,
-    known: tuple[str, ...],
-) -> None:
-    """Raise DataError where a file is about other classes; a class without a name fits any."""
-    hint = "Only predictions of models that were trained on the same vocabulary can be joined."
-    if file.info.num_classes != first.info.num_classes:
-        raise DataError(
-            f"knows {file.info.num_classes} classes; {first.path} knows {first.info.num_classes}",
-            where=file.path,
-            hint=hint,
-        )
-    numbered = ClassList.numbered(len(names)).names
-    for number, (its, ours) in enumerate(zip(names, known, strict=False)):
-        if its != ours and numbered[number] not in (its, ours):
-            raise DataError(
-                f"comes from a run in which class {number} is {its!r}; in that of {named.path} it "
-                f"is {ours!r}",
-                where=file.path,
-                hint=hint,
-            )
+def _classes(file: Predictions) -> ClassList:
+    """Return the classes of the run that a file comes from; numbered ones where it is gone."""
+    path = Path(file.info.run) / "classes.csv"
+    numbered = ClassList.numbered(file.info.num_classes)
+    if not file.info.run or not path.is_file():
+        return numbered
+    named = ClassList.open(path, full=True)
+    return named if len(named) == len(numbered) else numbered

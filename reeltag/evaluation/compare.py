@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.evaluation.evaluate import Scored, Settings, scored
 
 
@@ -43,14 +44,17 @@ class Difference:
 
 
 def compare(
-    predictions: Sequence[Path], against: Sequence[Path], data: Path, **settings: Unpack[Settings]
+    predictions: Sequence[Path],
+    against: Sequence[Path],
+    data: Dataset,
+    **settings: Unpack[Settings],
 ) -> dict[str, Difference]:
     """Return the difference in each score that both sides have, by the score's name.
 
     Args:
         predictions: one or more files of `reeltag predict`: runs of one way.
         against: files of the other way.
-        data: folder of TFRecords, or one, with the truth.
+        data: with the truth.
         **settings: as `evaluate`.
 
     Raises:

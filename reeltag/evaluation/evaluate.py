@@ -33,7 +33,8 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
 from reeltag.data.blank_videos import refuse_std
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts, interval
 from reeltag.evaluation.joined import JoinedPredictions, Pairs
 from reeltag.evaluation.truth import Truth, read_truth
@@ -84,10 +85,9 @@ class Scored:
 
 def evaluate(
     predictions: Path,
-    data: Path,
+    data: Dataset,
     *,
     split: Split | None = None,
-    splits: Splits = PUBLISHED_SPLITS,
     top_k: int = 20,
     k: int = 100_000,
     average_over: AverageOver = "listed",
@@ -101,9 +101,8 @@ def evaluate(
 
     Args:
         predictions: file of `reeltag predict`.
-        data: folder of TFRecords, or one.
+        data: with the truth.
         split: all its videos are the truth. None: those of all `data` that the file is about.
-        splits: the rule that gives a shard its split.
         top_k: classes of a video that enter GAP.
         k: K of MAP@K.
         average_over: classes of MAP@K: "listed" leaves out classes that are in no row, as the
@@ -125,7 +124,6 @@ def evaluate(
         predictions,
         data,
         split=split,
-        splits=splits,
         top_k=top_k,
         k=k,
         average_over=average_over,
@@ -143,7 +141,6 @@ class Settings(TypedDict, total=False):
     """The options of `scored`, each described at `evaluate`."""
 
     split: Split | None
-    splits: Splits
     top_k: int
     k: int
     average_over: AverageOver
@@ -155,10 +152,9 @@ class Settings(TypedDict, total=False):
 
 def scored(
     predictions: Path,
-    data: Path,
+    data: Dataset,
     *,
     split: Split | None = None,
-    splits: Splits = PUBLISHED_SPLITS,
     top_k: int = 20,
     k: int = 100_000,
     average_over: AverageOver = "listed",
@@ -171,20 +167,15 @@ def scored(
 
     Replicate r draws the same videos for every file that is judged by the same truth.
     """
-    if split is None and splits != PUBLISHED_SPLITS:
-        raise ConfigError(
-            "patterns of shards have no effect without a split",
-            hint="Add --split test, for example.",
-        )
     _refuse_settings(top_k, k, bootstrap)
     refuse_std(fake_std)
     file = open_predictions(predictions)
     num_classes, of = file.info.num_classes, split or "all"
-    truth = read_truth(data, of, splits, num_classes, fake_std=fake_std, quiet=quiet)
+    truth = read_truth(data, of, num_classes, fake_std=fake_std, quiet=quiet)
     joined = JoinedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
-        _warn(counts, split, data)
+        _warn(counts, split, data.path)
         _warn_of_fakes(file.info, fake_std)
     judged = joined.labelled | joined.judged
     draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)

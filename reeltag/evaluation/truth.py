@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reeltag.core.errors import DataError
 from reeltag.data.blank_videos import fake_rows
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import open_index
-from reeltag.data.selection import Records, select
-from reeltag.data.splits import Split, Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.selection import Records
+from reeltag.data.splits import Split
 
 Numbers = NDArray[np.int64]
 
@@ -99,9 +98,8 @@ def find(keys: Numbers, wanted: Numbers) -> Numbers:
 
 
 def read_truth(
-    data: Path,
+    data: Dataset,
     split: Split,
-    splits: Splits,
     num_classes: int,
     *,
     fake_std: float = 0.0,
@@ -110,34 +108,24 @@ def read_truth(
     """Return what a split of a data folder says; of records with the same id the first counts.
 
     Args:
-        data: folder of TFRecords, or one of them.
+        data: with labels and ratings.
         split: which part.
-        splits: the rule that gives a shard its split.
         num_classes: C, which the data must agree with.
         fake_std: videos whose mean rgb frame has at most this standard deviation are left out.
-        quiet: show no progress while the folder is indexed.
+        quiet: show no progress.
 
     Raises:
         ConfigError: the split is empty.
-        DataError: there are no shards, they cannot be read, or have another vocabulary.
+        DataError: the shards cannot be read, or have other classes.
     """
-    index = open_index(data, quiet=quiet)
-    vocabulary = ClassList.find(data)
-    there = index.num_classes if vocabulary is None else len(vocabulary)
-    if there > num_classes or (vocabulary is not None and there != num_classes):
-        raise DataError(
-            f"has {there} classes, but the predictions are about {num_classes}",
-            where=data,
-            hint="Evaluate with the data whose vocabulary the checkpoint was trained on.",
-        )
-    names = None if vocabulary is None else vocabulary.names
-    rows = ~fake_rows(index, split, fake_std, splits=splits, quiet=quiet) if fake_std else None
-    return truth_of(select(index, split, splits=splits, rows=rows), data, num_classes, names)
+    data.classes.check_same(
+        ClassList.numbered(num_classes), where=data.path, other_where="the file of predictions"
+    )
+    rows = ~fake_rows(data, split, fake_std, quiet=quiet) if fake_std else None
+    return truth_of(data.select(split, rows=rows), num_classes)
 
 
-def truth_of(
-    records: Records, data: Path, num_classes: int, names: tuple[str, ...] | None
-) -> Truth:
+def truth_of(records: Records, num_classes: int) -> Truth:
     """Return the labels and ratings of `records`; see `read_truth`."""
     ids = records.table["id"].combine_chunks()
     ids = pa.concat_arrays(ids.chunks) if isinstance(ids, pa.ChunkedArray) else ids
@@ -156,11 +144,12 @@ def truth_of(
         scores[rated] > 0,
         num_classes,
     )
+    data = records.dataset
     return Truth(
-        data,
+        data.path,
         ids.filter(pa.array(single)),
         num_classes,
-        names,
+        None if data.classes.inferred else data.classes.names,
         np.unique(number[label_record[kept]] * num_classes + labels[kept]),
         segment_keys,
         rating_keys,

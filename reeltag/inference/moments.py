@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.probability import sigmoid
-from reeltag.data.index import Index
-from reeltag.data.items import videos
-from reeltag.data.selection import Records, lists_of, select
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.selection import Records, lists_of
+from reeltag.data.splits import Split
 from reeltag.inference.predict import (
     batches_of,
-    refuse_misfit,
+    check_fit,
     refuse_too_short,
     tell_items,
     video_scores_of,
@@ -147,11 +146,10 @@ class TopMoments:
 
 def scored_segments(
     tagger: Tagger,
-    index: Index,
+    data: Dataset,
     choices: Choices,
     *,
     split: Split = "test",
-    splits: Splits = PUBLISHED_SPLITS,
     video_source: AnyTagger | Path | None = None,
     pool: Sequence[int] = (),
 ) -> Iterator[PredictionRows]:
@@ -159,10 +157,9 @@ def scored_segments(
 
     Args:
         tagger: put into eval mode and onto the device of `choices`.
-        index: of the data.
+        data: with the split.
         choices: what is scored, and how; only segments are.
         split: which shards.
-        splits: the rule that gives a shard its split.
         video_source: as `reeltag.inference.predict.predict` has it.
         pool: as `Scorer` has it.
 
@@ -171,22 +168,22 @@ def scored_segments(
             is long enough.
         DataError: the data cannot be read, or a logit is not a number.
     """
-    if index.kind == "video":
+    if data.kind == "video":
         raise ConfigError(
             "holds one vector a video, in which there are no moments",
-            where=index.root,
+            where=data.path,
             hint="Moments need frame-level records (features at 1 Hz); `reeltag predict` scores "
             "whole videos.",
         )
-    refuse_misfit(tagger, index, choices)
+    check_fit(tagger, data, choices)
     streams = tuple(name for name, _ in tagger.streams)
-    items = videos(index, split, splits=splits, streams=streams)
+    items = data.videos(split, streams=streams)
     short = int((items.length < SEGMENT_SECONDS).sum())
     if short == len(items):
         raise ConfigError(
             f"none of the {short:,} videos of the split {split!r} lasts {SEGMENT_SECONDS} s, "
             f"the longest {int(items.length.max())} s",
-            where=index.root,
+            where=data.path,
             hint=f"A moment is {SEGMENT_SECONDS} s of features at 1 Hz; `reeltag predict` scores "
             "whole videos, however short.",
         )
@@ -235,22 +232,22 @@ def ratings_of(records: Records, classes: Iterable[int]) -> Ratings:
     return dict(zip(keys, (scores[mine] > 0).tolist(), strict=True))
 
 
-def lengths_of(index: Index, ids: Iterable[str]) -> dict[str, int]:
+def lengths_of(data: Dataset, ids: Iterable[str]) -> dict[str, int]:
     """Return the seconds of some videos.
 
     Raises:
         DataError: one is not in the data.
     """
     wanted = pa.array(sorted(ids), pa.string())
-    usable = pc.invert(index.table["skip"])
-    mine = index.table.filter(pc.and_(usable, pc.is_in(index.table["id"], value_set=wanted)))
+    usable = pc.invert(data.table["skip"])
+    mine = data.table.filter(pc.and_(usable, pc.is_in(data.table["id"], value_set=wanted)))
     found = dict(zip(mine["id"].to_pylist(), mine["frames"].to_pylist(), strict=True))
     missing = [name for name in wanted.to_pylist() if name not in found]
     if missing:
         raise DataError(
             f"does not hold {len(missing):,} of the videos that were scored, the first "
             f"{missing[0]!r}",
-            where=index.root,
+            where=data.path,
             hint="Give the data that the predictions were made of.",
         )
     return found
@@ -261,20 +258,20 @@ def has_ratings(records: Records) -> bool:
     return len(lists_of(records.table, "segment_starts")[1]) > 0
 
 
-def require_ratings(index: Index, split: Split, splits: Splits, classes: Iterable[int]) -> Ratings:
+def require_ratings(data: Dataset, split: Split, classes: Iterable[int]) -> Ratings:
     """Return what people said of segments of a split.
 
     Raises:
         ConfigError: nothing of these classes was rated.
     """
-    records = select(index, split, splits=splits)
+    records = data.select(split)
     ratings = ratings_of(records, classes)
     if not ratings:
         what = " for these classes" if has_ratings(records) else ""
         raise ConfigError(
             f"none of the {len(records):,} videos of the split {split!r} has segments that people "
             f"rated{what}",
-            where=index.root,
+            where=data.path,
             hint="Leave out --rated, or take a split that was rated (YouTube-8M: validate of "
             "2019), with --split.",
         )

@@ -14,11 +14,11 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.blank_videos import Fakes
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.splits import Split
 from reeltag.inference.scoring import Choices, Scorer
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
@@ -33,12 +33,11 @@ DEFAULT_CHOICES = Choices()
 
 def predict(
     tagger: AnyTagger,
-    index: Index,
+    data: Dataset,
     out: Path,
     choices: Choices = DEFAULT_CHOICES,
     *,
     split: Split = "test",
-    splits: Splits = PUBLISHED_SPLITS,
     rows: NDArray[np.bool_] | None = None,
     run: Path | None = None,
     overwrite: bool = False,
@@ -54,12 +53,11 @@ def predict(
 
     Args:
         tagger: put into eval mode and onto the device of `choices`.
-        index: of the data.
+        data: with the split.
         out: the file to make.
         choices: what is scored, and how.
         split: which shards.
-        splits: the rule that gives a shard its split.
-        rows: (R,) rows of the index that are scored, of those of the split; None = all.
+        rows: (R,) rows of the data's table that are scored, of those of the split; None = all.
         run: the tagger's run folder, to be named in the file.
         overwrite: replace `out` if it exists.
         restart: throw away what an interrupted run has left.
@@ -75,19 +73,19 @@ def predict(
         OutputError: `out` exists, or the disk is full.
     """
     refuse_output(out, overwrite=overwrite)
-    refuse_misfit(tagger, index, choices)
+    check_fit(tagger, data, choices)
     streams = tuple(name for name, _ in tagger.streams)
-    items = videos(index, split, splits=splits, streams=streams, rows=rows)
-    usable = _usable_rows(index, split, splits)
+    items = data.videos(split, streams=streams, rows=rows)
+    usable = data.rows(split)
     usable = usable if rows is None else usable[rows[usable]]
     refuse_too_short(items, choices)
     tell_items(items, choices)
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
-    fakes = Fakes.of(tagger.streams, choices.fake_std, index.root) if choices.fake_std else None
+    fakes = Fakes.of(tagger.streams, choices.fake_std, data.path) if choices.fake_std else None
     scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, fakes=fakes)
 
     def read(first: int) -> Iterator[FrameBatch]:
-        left = videos(index, "all", streams=streams, rows=usable[first:]) if first else items
+        left = data.videos("all", streams=streams, rows=usable[first:]) if first else items
         return batches_of(left, scorer)
 
     outcome = write_predictions(
@@ -95,56 +93,38 @@ def predict(
         read,
         len(items),
         out,
-        _about(tagger, index, choices, split, run),
-        {**_settings(tagger, index, usable, choices), **source},
+        _about(tagger, data, choices, split, run),
+        {**_settings(tagger, data, usable, choices), **source},
         restart=restart,
         finish=finish,
     )
     return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
 
 
-def refuse_misfit(tagger: AnyTagger, index: Index, choices: Choices) -> None:
-    """Raise ConfigError where a tagger cannot be used on these data, before any batch is read."""
-    there = {stream.name: stream.width for stream in index.streams}
+def check_fit(tagger: AnyTagger, data: Dataset, choices: Choices) -> None:
+    """Raise an error where a tagger cannot be used on these data, before any batch is read.
+
+    Raises:
+        ConfigError: the data lack a stream, or have no segments where they are to be scored.
+        DataError: the classes differ.
+    """
+    there = {stream.name: stream.width for stream in data.streams}
     if any(there.get(name) != width for name, width in tagger.streams):
         raise ConfigError(
             f"the checkpoint was trained on the streams {_listed(dict(tagger.streams))}; the data "
             f"hold {_listed(there)}",
-            where=index.root,
+            where=data.path,
             hint="Predict on features of the same kind as those trained on.",
         )
-    vocabulary = ClassList.find(index.root)
-    num_classes = index.num_classes if vocabulary is None else len(vocabulary)
-    fits = num_classes <= tagger.num_classes
-    if not (fits if vocabulary is None else num_classes == tagger.num_classes):
-        raise ConfigError(
-            f"the checkpoint knows {tagger.num_classes} classes; the data have {num_classes}",
-            where=index.root,
-            hint="Predict with a checkpoint that was trained on the vocabulary of these data.",
-        )
-    if vocabulary is not None:
-        _refuse_other_names(tagger, vocabulary, index.root)
-    if choices.segments and index.kind == "video":
+    data.classes.check_same(
+        ClassList(tagger.class_names), where=data.path, other_where="the checkpoint"
+    )
+    if choices.segments and data.kind == "video":
         raise ConfigError(
             "holds one vector a video, which has no segments",
-            where=index.root,
+            where=data.path,
             hint="Segments need frame-level records (features at 1 Hz); leave out --segments.",
         )
-
-
-def _refuse_other_names(tagger: AnyTagger, vocabulary: ClassList, where: Path) -> None:
-    """Raise ConfigError where a class has one name in the checkpoint and another in the data.
-
-    A class without a name has a number for it, and fits any.
-    """
-    numbered = ClassList.numbered(len(vocabulary)).names
-    for index, (known, there) in enumerate(zip(tagger.class_names, vocabulary.names, strict=True)):
-        if known != there and numbered[index] not in (known, there):
-            raise ConfigError(
-                f"class {index} is {there!r}; the checkpoint knows it as {known!r}",
-                where=where,
-                hint="Predict with a checkpoint that was trained on the vocabulary of these data.",
-            )
 
 
 def refuse_too_short(items: VideoSet, choices: Choices) -> None:
@@ -155,7 +135,7 @@ def refuse_too_short(items: VideoSet, choices: Choices) -> None:
         raise ConfigError(
             f"none of the {len(items):,} videos has a segment but the first {head} and the last "
             f"{tail}: the longest lasts {longest} s",
-            where=items.index.root,
+            where=items.dataset.path,
             hint="Score the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
 
@@ -188,11 +168,9 @@ def video_scores_of(
             hint="Let it write a file: `reeltag predict VIDEO_RUN --out V.parquet`, and give that "
             "with --video-predictions V.parquet.",
         )
-    if source.class_names != tagger.class_names:
-        raise ConfigError(
-            "the video run was trained on other classes than the run itself",
-            hint="Both must have been trained on the same vocabulary.",
-        )
+    ClassList(source.class_names).check_same(
+        ClassList(tagger.class_names), where="the video run", other_where="the run itself"
+    )
     scores = ScoresOfTagger(source, choices.torch_device(), choices.max_frames)
     return scores, {"video_scores": weights_digest(source)}
 
@@ -212,12 +190,6 @@ def batches_of(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
     )
 
 
-def _usable_rows(index: Index, split: Split, splits: Splits) -> NDArray[np.int64]:
-    """Return (V,) which rows of the index's table are the videos of a split, ascending."""
-    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
-    return np.flatnonzero(mine & ~index.table["skip"].to_numpy())
-
-
 def tell_items(items: VideoSet, choices: Choices) -> None:
     """Say which videos are left out, whole or in part."""
     for kind, found in items.skipped.items():
@@ -235,7 +207,7 @@ def tell_items(items: VideoSet, choices: Choices) -> None:
 
 
 def _about(
-    tagger: AnyTagger, index: Index, choices: Choices, split: str, run: Path | None
+    tagger: AnyTagger, data: Dataset, choices: Choices, split: str, run: Path | None
 ) -> PredictionInfo:
     chosen = len(set(choices.segment_classes)) or tagger.num_classes
     return PredictionInfo(
@@ -247,18 +219,18 @@ def _about(
         fake_std=choices.fake_std,
         family=tagger.family,
         run="" if run is None else str(run.resolve()),
-        data=str(index.root.resolve()),
+        data=str(data.path.resolve()),
         split=split,
     )
 
 
 def _settings(
-    tagger: AnyTagger, index: Index, rows: NDArray[np.int64], choices: Choices
+    tagger: AnyTagger, data: Dataset, rows: NDArray[np.int64], choices: Choices
 ) -> dict[str, Any]:
     """Return all that predictions depend on; not what only changes how fast they come."""
-    places = hashlib.blake2b("\n".join(index.shards).encode(), digest_size=8)
+    places = hashlib.blake2b("\n".join(data.shards).encode(), digest_size=8)
     for name in ("shard", "offset", "size"):
-        places.update(index.table[name].to_numpy()[rows].tobytes())
+        places.update(data.table[name].to_numpy()[rows].tobytes())
     settings = dataclasses.asdict(choices)
     for speed_only in ("batch_size", "device"):
         del settings[speed_only]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import PredictionRows
 
@@ -62,8 +63,8 @@ class ScoresOfFile:
         candidates: classes that are needed of a video.
 
     Raises:
-        ConfigError: the file is about other classes, or keeps fewer of a video than are needed.
-        DataError: it cannot be read, or has no row for one of the videos, or two.
+        ConfigError: the file keeps fewer classes of a video than are needed.
+        DataError: it cannot be read, is about other classes, or has not one row for each video.
     """
 
     def __init__(
@@ -71,12 +72,9 @@ class ScoresOfFile:
     ) -> None:
         file = open_predictions(path)
         about = file.info
-        if about.num_classes != num_classes:
-            raise ConfigError(
-                f"is about {about.num_classes} classes, the checkpoint about {num_classes}",
-                where=path,
-                hint="Both must have been trained on the same vocabulary.",
-            )
+        ClassList.numbered(about.num_classes).check_same(
+            ClassList.numbered(num_classes), where=path, other_where="the checkpoint"
+        )
         if 0 < about.top_k < min(candidates, num_classes):
             raise ConfigError(
                 f"keeps the {about.top_k} best classes of a video, {candidates} are asked for",

@@ -154,25 +154,6 @@ class Correlation:
             for at, bound in zip(place[best], low[best], strict=True)
         ]
 
-    def check_classes(self, names: Sequence[str]) -> None:
-        """Raise DataError where the class list is not `names`, in this order."""
-        if tuple(names) == self.names:
-            return
-        hint = "Count it again on this data: `reeltag labels DATA --out P.parquet`."
-        if len(names) != self.num_classes:
-            what = (
-                f"is of {self.num_classes:,} classes ({_shown(self.names)}), "
-                f"the data has {len(names):,} ({_shown(names)})"
-            )
-        else:
-            pairs = zip(self.names, names, strict=True)
-            at = next(i for i, (mine, theirs) in enumerate(pairs) if mine != theirs)
-            what = (
-                f"is of another class list: its class {at} is {self.names[at]!r}, "
-                f"that of the data is {names[at]!r}"
-            )
-        raise DataError(what, where=self.source or "label correlation", hint=hint)
-
     def save(self, path: Path) -> None:
         """Write a Parquet file, whole or not at all: a row is a pair of classes i, j.
 

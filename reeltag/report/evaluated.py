@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reeltag.data.index import Index, open_index
-from reeltag.data.selection import Records, select
-from reeltag.data.splits import Split, Splits
+from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
+from reeltag.data.index import Index
+from reeltag.data.selection import Records
+from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.evaluation.evaluate import scored
 from reeltag.evaluation.joined import JoinedPredictions
 from reeltag.evaluation.truth import Truth, find
@@ -94,14 +96,19 @@ def evaluate_file(
     quiet: bool,
 ) -> EvaluatedFile:
     """Score a file of predictions; arguments and errors as `reeltag.evaluation.evaluate`."""
-    found = scored(predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet)
-    index = open_index(data, quiet=True)
-    records = select(index, split or "all", splits=splits)
+    if split is None and splits != PUBLISHED_SPLITS:
+        raise ConfigError(
+            "patterns of shards have no effect without a split",
+            hint="Add --split test, for example.",
+        )
+    dataset = Dataset.open(data, splits=splits, quiet=True)
+    found = scored(predictions, dataset, split=split, bootstrap=bootstrap, quiet=quiet)
+    records = dataset.select(split or "all")
     truth = found.truth if split else found.truth.only(found.judged, found.judged)
     of_record = rows_of(truth.ids, _whole(records.table["id"]))
     return EvaluatedFile(
         predictions=open_predictions(predictions),
-        index=index,
+        index=dataset.index,
         records=records,
         truth=truth,
         scores=found.summary(),

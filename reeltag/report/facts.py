@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import SparseRows
-from reeltag.data.index import Index
-from reeltag.data.selection import Records, select
-from reeltag.data.splits import Splits
+from reeltag.data.selection import Records
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlation import Correlation
 
@@ -105,12 +103,10 @@ class TrainingLabels:
     correlation: Correlation
 
 
-def read_training_labels(
-    index: Index, splits: Splits, scored: Records, names: tuple[str, ...]
-) -> TrainingLabels:
+def read_training_labels(scored: Records, names: tuple[str, ...]) -> TrainingLabels:
     """Return the labels of the training videos; of `scored` where no shard is for training."""
     try:
-        records, of = select(index, "train", splits=splits), "training videos"
+        records, of = scored.dataset.select("train"), "training videos"
     except ConfigError:
         records, of = scored, "videos here with that label"
     counts = count_cooccurrence(SparseRows(*records.lists("labels")), len(names))

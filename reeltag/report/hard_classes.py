@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.data.selection import select
 from reeltag.labels.correlation import Implication
 from reeltag.report.evaluated import EvaluatedFile, SegmentFacts, labels_of
 from reeltag.report.facts import TrainingLabels
@@ -86,7 +85,7 @@ def rated_classes(file: EvaluatedFile, facts: SegmentFacts) -> RatedClasses:
         return np.bincount(classes[where], minlength=num_classes)
 
     positives, negatives = count(positive), count(~positive)
-    everywhere = select(file.index, "all")
+    everywhere = file.records.dataset.select("all")
     _, labels = everywhere.lists("segment_labels")
     _, verdicts = everywhere.lists("segment_scores")
     both = [np.bincount(labels[(verdicts > 0) == sign], minlength=num_classes)[:num_classes]

@@ -136,7 +136,7 @@ def _scored_sections(
 ) -> dict[str, Any]:
     """Return the sections that the predictions allow; add the others to `left_out`."""
     name, names = file.predictions.path.name, _names(file, data)
-    training = read_training_labels(file.index, splits, file.records, names)
+    training = read_training_labels(file.records, names)
     found: dict[str, Any] = {}
     if examples.videos and "segment" not in file.precision:
         raise ConfigError(
@@ -182,9 +182,8 @@ def _of_segments(
 
 
 def _names(file: EvaluatedFile, data: Path) -> tuple[str, ...]:
-    num_classes = file.truth.num_classes
-    vocabulary = ClassList.find(data) or ClassList.numbered(num_classes)
-    return vocabulary.names
+    classes = file.records.dataset.classes
+    return (ClassList.numbered(file.truth.num_classes) if classes.inferred else classes).names
 
 
 def _title(file: EvaluatedFile | None, result: SolveResult | None, run: Path | None) -> str:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from reeltag.core.console import say, track
 from reeltag.core.errors import DataError
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
 from reeltag.inference.stream import Outcome, refuse_output
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions, open_predictions
@@ -27,12 +27,11 @@ from reeltag.soft_labels.teacher import to_soft_labels
 
 def convert_predictions(
     files: Sequence[Path],
-    index: Index,
+    data: Dataset,
     out: Path,
     *,
     top_k: int = 50,
     split: Split = "train",
-    splits: Splits = PUBLISHED_SPLITS,
     overwrite: bool = False,
 ) -> Outcome:
     """Write the predictions of whole videos of several files as one file of soft labels.
@@ -41,11 +40,10 @@ def convert_predictions(
 
     Args:
         files: of `reeltag predict`; a video stands in one of them at most.
-        index: of the data that they are about.
+        data: that they are about.
         out: the file of soft labels to make.
         top_k: classes kept for each video.
         split: the videos that soft labels are wanted for.
-        splits: the rule that gives a shard its split.
         overwrite: replace `out` if it exists.
 
     Raises:
@@ -58,12 +56,12 @@ def convert_predictions(
     begun = time.monotonic()
     parts = [open_predictions(path) for path in files]
     about = SoftLabelInfo(
-        class_names=_class_names(parts, index),
+        class_names=_class_names(parts, data),
         teacher=", ".join(map(str, files)),
-        data=str(index.root.resolve()),
+        data=str(data.path.resolve()),
         split=split,
     )
-    videos = _SeenVideos(index, parts)
+    videos = _SeenVideos(data, parts)
     with soft_label_writer(out, about) as writer:
         for number, part in enumerate(parts):
             held = 0
@@ -80,7 +78,7 @@ def convert_predictions(
                 )
             if part.holds("segments"):
                 say(f"{part.path}: only its whole videos become soft labels, not its segments")
-    _tell_missing(videos, index, split, splits)
+    _tell_missing(videos, data, split)
     return Outcome(
         path=out,
         videos=videos.count,
@@ -135,9 +133,9 @@ def draw_soft_labels(
 class _SeenVideos:
     """Which videos of the data the prediction files are about, each once."""
 
-    def __init__(self, index: Index, parts: Sequence[Predictions]) -> None:
-        self._parts, self._index = parts, index
-        keys = id_keys(index.table["id"].to_pylist(), 0, "joining")
+    def __init__(self, data: Dataset, parts: Sequence[Predictions]) -> None:
+        self._parts, self._data = parts, data
+        keys = id_keys(data.table["id"].to_pylist(), 0, "joining")
         self.keys, self.number = np.unique(keys, return_inverse=True)
         self.file = np.full(len(self.keys), -1, np.int16)  # that each video stands in
 
@@ -154,7 +152,7 @@ class _SeenVideos:
         known = self.keys[place] == keys
         if not known.all():
             raise DataError(
-                f"holds ids that are not in {self._index.root}: {_shown(names, ~known)}",
+                f"holds ids that are not in {self._data.path}: {_shown(names, ~known)}",
                 where=self._parts[number].path,
                 hint="Give the data that the predictions are about with --data.",
             )
@@ -177,26 +175,20 @@ def _best(rows: PredictionRows, top_k: int) -> PredictionRows:
     return rows.keep(rows.place_in_row() < top_k)
 
 
-def _class_names(parts: Sequence[Predictions], index: Index) -> tuple[str, ...]:
+def _class_names(parts: Sequence[Predictions], data: Dataset) -> tuple[str, ...]:
     """Return the names of the classes; DataError where files or data have other classes."""
-    vocabulary = ClassList.find(index.root)
-    wanted = parts[0].info.num_classes if vocabulary is None else len(vocabulary)
-    there = f"{parts[0].path} about" if vocabulary is None else "the data have"
+    classes, where = data.classes, data.path
+    if classes.inferred:
+        classes, where = ClassList.numbered(parts[0].info.num_classes), parts[0].path
     for part in parts:
-        if part.info.num_classes != wanted:
-            raise DataError(
-                f"is about {part.info.num_classes} classes, {there} {wanted}",
-                where=part.path,
-                hint="Join predictions of the same classes.",
-            )
-    return (vocabulary or ClassList.numbered(wanted)).names
+        own = ClassList.numbered(part.info.num_classes)
+        own.check_same(classes, where=part.path, other_where=where)
+    return classes.names
 
 
-def _tell_missing(videos: _SeenVideos, index: Index, split: Split, splits: Splits) -> None:
-    mine = np.isin(index.table["shard"].to_numpy(), splits.shards(index, split))
-    mine &= ~index.table["skip"].to_numpy()
+def _tell_missing(videos: _SeenVideos, data: Dataset, split: Split) -> None:
     wanted = np.zeros(len(videos.keys), bool)
-    wanted[videos.number[mine]] = True
+    wanted[videos.number[data.rows(split)]] = True
     there = int((videos.file[wanted] >= 0).sum())
     say(f"{there:,} of the {wanted.sum():,} videos of the split {split!r} have soft labels")
 

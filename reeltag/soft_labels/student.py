@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from reeltag.core import console
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
-from reeltag.data.selection import select
-from reeltag.data.splits import Split, Splits
+from reeltag.data.splits import Split
 from reeltag.labels.targets import Targets
 from reeltag.predictions.rows import WHOLE_VIDEO
 from reeltag.soft_labels.storage import SoftLabelFile, SoftLabelRows, open_soft_labels
 
+_CLASSES = "Take soft labels of a teacher that was trained on the classes of these data."
 _HINT = "Take the soft labels of these data, or add --soft.ignore-unknown to leave such rows out."
 _AT_ONCE = 1 << 16  # videos whose labels are mixed: so that only the result grows with the data
 _JUDGING: tuple[Split, ...] = ("validate", "test")
@@ -69,10 +69,9 @@ class SoftLabelConfig:
 
 
 def soft_segments(
-    index: Index,
+    data: Dataset,
     soft: SoftLabelConfig,
     *,
-    splits: Splits,
     streams: tuple[str, ...] | None = None,
     held_out: NDArray[np.bool_] | None = None,
 ) -> VideoSet:
@@ -82,28 +81,27 @@ def soft_segments(
     (1); all others weigh 0. It may lie in any shard of the folder but those that validate or test.
 
     Args:
-        index: of the data folder.
+        data: whose training split is trained on.
         soft: which soft labels; `soft.used`.
-        splits: the rule that gives a shard its split.
         streams: to read; None takes all.
-        held_out: (R,) rows of the index that are not to be trained on; None = all are.
+        held_out: (R,) rows of the data's table that are not to be trained on; None = all are.
 
     Raises:
         DataError: the file is damaged, or what it holds does not belong to the data.
         ConfigError: it holds no segments, or segments of videos that validate or test.
     """
-    file, rows = _read(soft, index, segments=True)
-    rows, row = _known(rows, index, soft, file)
-    _refuse_leak(rows, index, splits, file)
+    file, rows = _read(soft, data, segments=True)
+    rows, row = _known(rows, data, soft, file)
+    _refuse_leak(rows, data, file)
     if held_out is not None:
-        fold = index.table["id"].filter(pa.array(held_out)).combine_chunks()
+        fold = data.table["id"].filter(pa.array(held_out)).combine_chunks()
         kept = ~pc.is_in(rows.ids, value_set=fold).to_numpy(zero_copy_only=False)
         _say(f"{(~kept).sum():,} soft segments are of the held-out fold and left out")
         rows, row = rows.where(kept), row[kept]
     if not len(rows):
         raise ConfigError("no soft segment is left to train on", where=file.path)
     found = np.flatnonzero(np.bincount(row))
-    records = select(index, "all", splits=splits, streams=streams, rows=found)
+    records = data.select("all", streams=streams, rows=found)
     video = np.searchsorted(found, row)
     order = np.lexsort((rows.starts, video))
     weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
@@ -134,8 +132,8 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
         DataError: the file is damaged, or what it holds does not belong to the data.
         ConfigError: it holds no whole videos.
     """
-    file, rows = _read(soft, items.index, segments=False)
-    _known(rows, items.index, soft, file)
+    file, rows = _read(soft, items.dataset, segments=False)
+    _known(rows, items.dataset, soft, file)
     ids = items.records.table["id"].combine_chunks()
     taught = pc.fill_null(pc.index_in(ids, value_set=rows.ids), -1).to_numpy()[items.video]
     has_soft = taught >= 0
@@ -181,11 +179,12 @@ def _mixed_targets(
 
 
 def _read(
-    soft: SoftLabelConfig, index: Index, *, segments: bool
+    soft: SoftLabelConfig, data: Dataset, *, segments: bool
 ) -> tuple[SoftLabelFile, SoftLabelRows]:
     """Return the file and its rows of segments, or of whole videos, some drawn by `soft.equal`."""
     file = open_soft_labels(Path(soft.file))
-    _refuse_other_classes(file, index)
+    classes = ClassList(tuple(file.info.class_names))
+    classes.check_same(data.classes, where=file.path, other_where=data.path, hint=_CLASSES)
     every: Iterable[SoftLabelRows] = file.rows()
     if soft.equal:
         every = file.drawn(soft.equal, keep_outside=soft.keep_outside)
@@ -199,53 +198,29 @@ def _read(
             where=file.path,
             hint=f"Its rows are for --items {kinds[1]}.",
         )
-    beyond = rows.classes >= index.num_classes
+    beyond = rows.classes >= data.num_classes
     if beyond.any():
         raise DataError(
-            f"has the class {rows.classes[beyond.argmax()]}; the data have {index.num_classes}",
+            f"has the class {rows.classes[beyond.argmax()]}; the data have {data.num_classes}",
             where=file.path,
-            hint="Take soft labels of a teacher that was trained on the vocabulary of these data.",
+            hint=_CLASSES,
         )
     return file, rows
 
 
-def _refuse_other_classes(file: SoftLabelFile, index: Index) -> None:
-    """Raise DataError where the file is about other classes than the data.
-
-    A class without a name has a number for it, and fits any.
-    """
-    vocabulary = ClassList.find(index.root)
-    names = () if vocabulary is None else vocabulary.names
-    hint = "Take soft labels of a teacher that was trained on the vocabulary of these data."
-    if names and len(names) != file.info.num_classes:
-        raise DataError(
-            f"is about {file.info.num_classes} classes; the data have {len(names)}",
-            where=file.path,
-            hint=hint,
-        )
-    numbered = ClassList.numbered(len(names)).names
-    for number, (ours, theirs) in enumerate(zip(names, file.info.class_names, strict=False)):
-        if ours != theirs and numbered[number] not in (ours, theirs):
-            raise DataError(
-                f"knows class {number} as {theirs!r}; in the data it is {ours!r}",
-                where=file.path,
-                hint=hint,
-            )
-
-
 def _known(
-    rows: SoftLabelRows, index: Index, soft: SoftLabelConfig, file: SoftLabelFile
+    rows: SoftLabelRows, data: Dataset, soft: SoftLabelConfig, file: SoftLabelFile
 ) -> tuple[SoftLabelRows, NDArray[np.int64]]:
     """Return the rows that belong to the data, and the row of the index of each.
 
     Of several records with the same id the first usable one counts.
     """
-    usable = np.flatnonzero(~index.table["skip"].to_numpy())
-    ids = index.table["id"].take(pa.array(usable)).combine_chunks()
+    usable = np.flatnonzero(~data.table["skip"].to_numpy())
+    ids = data.table["id"].take(pa.array(usable)).combine_chunks()
     found = pc.fill_null(pc.index_in(rows.ids, value_set=ids), -1).to_numpy()
     there = found >= 0
     row = usable[found]
-    frames = index.table["frames"].to_numpy()[row]
+    frames = data.table["frames"].to_numpy()[row]
     beyond = there & (rows.starts >= frames)
     for bad, what in (
         (~there, "are of ids that are not in the data"),
@@ -280,15 +255,15 @@ def _refuse_twice(rows: SoftLabelRows, row: NDArray[np.int64], file: SoftLabelFi
         )
 
 
-def _refuse_leak(rows: SoftLabelRows, index: Index, splits: Splits, file: SoftLabelFile) -> None:
+def _refuse_leak(rows: SoftLabelRows, data: Dataset, file: SoftLabelFile) -> None:
     """Raise ConfigError where a soft segment is of a video that validates or tests."""
-    shard = index.table["shard"].to_numpy()
+    shard = data.table["shard"].to_numpy()
     for split in _JUDGING:
         try:
-            shards = splits.shards(index, split)
+            shards = data.shards_of(split)
         except ConfigError:  # no shard is of that split
             continue
-        judges = index.table["id"].filter(pa.array(np.isin(shard, shards)))
+        judges = data.table["id"].filter(pa.array(np.isin(shard, shards)))
         leaked = pc.is_in(rows.ids, value_set=judges.combine_chunks())
         if leaked.true_count:
             raise ConfigError(

@@ -24,12 +24,11 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import indptr_of
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.loader import Loader
-from reeltag.data.selection import select
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.inference.predict import predict, refuse_misfit, weights_digest
+from reeltag.data.splits import Split
+from reeltag.inference.predict import check_fit, predict, weights_digest
 from reeltag.inference.scoring import Choices, Scorer, refuse_nan
 from reeltag.inference.stream import Outcome, refuse_output, write_predictions
 from reeltag.labels.random_keys import id_keys
@@ -105,12 +104,11 @@ def _at_least(least: int, name: str, value: int) -> None:
 
 def write_soft_labels(
     tagger: Tagger,
-    index: Index,
+    data: Dataset,
     out: Path,
     choices: TeacherConfig,
     *,
     split: Split = "train",
-    splits: Splits = PUBLISHED_SPLITS,
     segment_classes: tuple[int, ...] = (),
     run: Path | None = None,
     overwrite: bool = False,
@@ -123,11 +121,10 @@ def write_soft_labels(
 
     Args:
         tagger: the teacher; put into eval mode and onto the device of `choices`.
-        index: of the data.
+        data: with the split.
         out: the file of soft labels to make.
         choices: what is asked, and how.
         split: which shards.
-        splits: the rule that gives a shard its split.
         segment_classes: the classes that draws of `choices.equal` are for; empty = all. They are
             written into the file, so that they hold for later draws too.
         run: the tagger's run folder, to be named in the file.
@@ -148,7 +145,7 @@ def write_soft_labels(
         class_names=tuple(tagger.class_names),
         segment_classes=segment_classes,
         teacher="" if run is None else str(run.resolve()),
-        data=str(index.root.resolve()),
+        data=str(data.path.resolve()),
         split=split,
         per_label=0 if choices.videos else choices.per_label,
         per_class=choices.equal,
@@ -163,20 +160,17 @@ def write_soft_labels(
 
         return predict(
             tagger,
-            index,
+            data,
             out,
             choices.scoring(),
             split=split,
-            splits=splits,
             overwrite=overwrite,
             restart=restart,
             finish=finish,
         )
     streams = tuple(name for name, _ in tagger.streams)
-    refuse_misfit(tagger, index, choices.scoring())
-    chosen = chosen_segments(
-        index, choices, split=split, splits=splits, streams=streams, classes=segment_classes
-    )
+    check_fit(tagger, data, choices.scoring())
+    chosen = chosen_segments(data, choices, split=split, streams=streams, classes=segment_classes)
     return _write_segments(tagger, chosen, out, choices, about, restart=restart)
 
 
@@ -208,7 +202,7 @@ def _write_segments(
             mapped=False,
         )
 
-    places = hashlib.blake2b("\n".join(items.index.shards).encode(), digest_size=8)
+    places = hashlib.blake2b("\n".join(items.dataset.shards).encode(), digest_size=8)
     for array in (items.shard, items.offset, items.second, drawn_for):
         places.update(array.tobytes())
     outcome = write_predictions(
@@ -231,11 +225,10 @@ def _write_segments(
 
 
 def chosen_segments(
-    index: Index,
+    data: Dataset,
     choices: TeacherConfig,
     *,
     split: Split = "train",
-    splits: Splits = PUBLISHED_SPLITS,
     streams: tuple[str, ...] | None = None,
     classes: Collection[int] = (),
 ) -> tuple[VideoSet, NDArray[np.int32]]:
@@ -247,7 +240,7 @@ def chosen_segments(
     Raises:
         ConfigError: the split is empty, or no segment can be drawn.
     """
-    records = select(index, split, splits=splits, streams=streams)
+    records = data.select(split, streams=streams)
     ids = records.table["id"].combine_chunks()
     keys = id_keys(ids.to_pylist(), choices.seed, "soft segments")
     frames = records.column("frames").astype(np.int64)
@@ -260,7 +253,7 @@ def chosen_segments(
             f"no segment can be drawn from the {len(records):,} videos of the split {split!r}: "
             f"{(targets.counts() == 0).sum():,} have no label, {(num_segments == 0).sum():,} no "
             f"segment but the first {choices.skip_head} and the last {choices.skip_tail}",
-            where=index.root,
+            where=data.path,
             hint="Draw from the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
     start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.int32)
@@ -274,7 +267,7 @@ def chosen_segments(
             raise ConfigError(
                 f"no segment is drawn for any of the {len(allowed)} classes of the list: none of "
                 f"them is a label of the split {split!r}",
-                where=index.root,
+                where=data.path,
                 hint="Give another list with --classes, or say --keep-outside.",
             )
         if allowed:

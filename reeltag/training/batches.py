@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.data.blank_videos import fake_rows
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows, rows_to_train_on
-from reeltag.data.index import Index
-from reeltag.data.items import VideoSet, rated_segments, videos
+from reeltag.data.items import VideoSet
 from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
-from reeltag.data.selection import select
-from reeltag.data.splits import Split
+from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.soft_labels.student import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
 from reeltag.training.relabelling import mended
@@ -61,7 +60,7 @@ class EndlessBatches:
         return self.loader.endless(self.batches_done)
 
 
-def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 1) -> Batches:
+def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int = 1) -> Batches:
     """Return the loaders of a recipe on a data set, for one rank of several.
 
     Raises:
@@ -73,7 +72,8 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
         raise ConfigError(
             f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
         )
-    train = _training_items(index, recipe)
+    data = divided(data, recipe)
+    train = _training_items(data, recipe)
     if len(train) < recipe.batch_size:
         raise ConfigError(
             f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "
@@ -96,67 +96,81 @@ def make_batches(index: Index, recipe: Recipe, rank: int = 0, world_size: int = 
         )
 
     validate = None
-    if _has_validation(index, recipe):
-        fakes = _fakes(index, recipe, "validate")
+    if _has_validation(data):
+        fakes = _fakes(data, recipe, "validate")
         rows = None if fakes is None else ~fakes
-        validate = load(_items(index, recipe, "validate", rows), "validate")
+        validate = load(_items(data, recipe, "validate", rows), "validate")
     return Batches(load(train, "train"), validate, train)
 
 
+def divided(data: Dataset, recipe: Recipe) -> Dataset:
+    """Return the data with the splits of the recipe, where it has any of its own.
+
+    Raises:
+        ConfigError: data set and recipe have splits that differ.
+    """
+    if recipe.splits in (PUBLISHED_SPLITS, data.splits):
+        return data
+    if data.splits != PUBLISHED_SPLITS:
+        raise ConfigError(
+            f"the data set is divided by {data.splits}, the recipe by {recipe.splits}",
+            where="splits",
+            hint="Give the splits to one of them: Dataset.open(..., splits=) or Recipe(splits=).",
+        )
+    return data.with_splits(recipe.splits)
+
+
 def _items(
-    index: Index, recipe: Recipe, split: Split, rows: NDArray[np.bool_] | None = None
+    data: Dataset, recipe: Recipe, split: Split, rows: NDArray[np.bool_] | None = None
 ) -> VideoSet:
-    choose = rated_segments if recipe.items == "segments" else videos
-    streams = recipe.streams or None
-    return choose(index, split, splits=recipe.splits, streams=streams, rows=rows)
+    choose = data.rated_segments if recipe.items == "segments" else data.videos
+    return choose(split, streams=recipe.streams or None, rows=rows)
 
 
-def _training_items(index: Index, recipe: Recipe) -> VideoSet:
+def _training_items(data: Dataset, recipe: Recipe) -> VideoSet:
     """Return what is trained on: the training split, without a fold, with soft labels, mended."""
-    held_out = held_out_rows(index, recipe.splits, recipe.fold) if recipe.fold.count else None
-    fakes = _fakes(index, recipe, "train")
+    held_out = held_out_rows(data, recipe.fold) if recipe.fold.count else None
+    fakes = _fakes(data, recipe, "train")
     if fakes is not None:
         held_out = fakes if held_out is None else held_out | fakes
-    rows = None if held_out is None else rows_to_train_on(index, held_out)
+    rows = None if held_out is None else rows_to_train_on(data, held_out)
     if recipe.soft.used and recipe.items == "segments":
-        return joined([*_segments(index, recipe, rows, held_out)])
-    items = _items(index, recipe, "train", rows)
+        return joined([*_segments(data, recipe, rows, held_out)])
+    items = _items(data, recipe, "train", rows)
     if not recipe.soft.used:
         return mended(items, recipe.labels)
     items = with_soft_videos(mended(items, recipe.labels.noise_alone()), recipe.soft)
     return mended(items, recipe.labels.without_noise())
 
 
-def _fakes(index: Index, recipe: Recipe, split: Split) -> NDArray[np.bool_] | None:
-    """Return (R,) which rows of the index's table are fake videos of a split; None: nobody asks."""
+def _fakes(data: Dataset, recipe: Recipe, split: Split) -> NDArray[np.bool_] | None:
+    """Return (R,) which rows of the data's table are fake videos of a split; None: nobody asks."""
     if not recipe.fake_std:
         return None
-    return fake_rows(index, split, recipe.fake_std, splits=recipe.splits)
+    return fake_rows(data, split, recipe.fake_std)
 
 
 def _segments(
-    index: Index,
+    data: Dataset,
     recipe: Recipe,
     rows: NDArray[np.bool_] | None,
     held_out: NDArray[np.bool_] | None,
 ) -> Iterator[VideoSet]:
     """Yield the rated segments, if there are any, and the soft ones, mended each in their way."""
     streams = recipe.streams or None
-    records = select(index, "train", splits=recipe.splits, streams=streams, rows=rows)
-    if len(records.lists("segment_starts")[1]) or index.kind == "video":  # of which none are cut
-        yield mended(_items(index, recipe, "train", rows), recipe.labels)
-    soft = soft_segments(
-        index, recipe.soft, splits=recipe.splits, streams=streams, held_out=held_out
-    )
+    records = data.select("train", streams=streams, rows=rows)
+    if len(records.lists("segment_starts")[1]) or data.kind == "video":  # of which none are cut
+        yield mended(_items(data, recipe, "train", rows), recipe.labels)
+    soft = soft_segments(data, recipe.soft, streams=streams, held_out=held_out)
     yield mended(soft, recipe.labels, soft=True)
 
 
-def _has_validation(index: Index, recipe: Recipe) -> bool:
+def _has_validation(data: Dataset) -> bool:
     """Return whether there are shards to validate on; a pattern that names none is an error."""
-    if recipe.splits.validate:
+    if data.splits.validate:
         return True
     try:
-        recipe.splits.shards(index, "validate")
+        data.shards_of("validate")
     except ConfigError:
         return False
     return True

@@ -25,7 +25,7 @@ from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config
@@ -44,7 +44,7 @@ from reeltag.training.objectives import objective_for
 from reeltag.training.progress import ProgressLine, Speed
 from reeltag.training.run_folder import (
     describe,
-    read_data_root,
+    open_data,
     read_recipe,
     steps_done,
 )
@@ -70,7 +70,7 @@ class Result:
 
 
 def train(
-    data: Path,
+    data: Dataset,
     out: Path,
     model: ModelConfig,
     recipe: Recipe,
@@ -83,7 +83,7 @@ def train(
     """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
 
     Args:
-        data: folder of TFRecords, or one TFRecord.
+        data: to learn from; the splits of `recipe` count where it has any of its own.
         out: the run folder to make.
         model: sizes, which name the family; `dims` and `num_classes` are taken from the data.
         recipe: everything else.
@@ -99,25 +99,21 @@ def train(
         DataError, ConfigError: the data or the options cannot be used.
         TrainingError: the loss stopped being finite.
     """
-    if _rank() == 0:
-        refuse_existing(out)
-    _refuse_device(recipe)
-    index = open_index(data)
-    if not index.num_classes:
+    check_start(out, recipe)
+    if not data.num_classes:
         raise DataError(
-            "no record has a label, and no vocabulary is there: nothing can be learned",
-            where=data,
+            "no record has a label, and there is no class list: nothing can be learned",
+            where=data.path,
             hint="Training needs `labels` in the records (or rated segments).",
         )
-    batches = make_batches(index, recipe, _rank(), _world())
+    batches = make_batches(data, recipe, _rank(), _world())
     widths = tuple(width for _, width in batches.streams)
-    config = dataclasses.replace(model, dims=widths, num_classes=index.num_classes)
-    vocabulary = ClassList.find(data) or ClassList.numbered(index.num_classes)
+    config = dataclasses.replace(model, dims=widths, num_classes=data.num_classes)
     torch.manual_seed(derive_seed(recipe.seed, "weights"))
     tagger = Tagger(
         config,
         batches.streams,
-        vocabulary.names,
+        data.classes.names,
         preprocessing=preprocessing,
         eigenvalues=read_eigenvalues(recipe.eigenvalues),
     )
@@ -127,7 +123,7 @@ def train(
     if _rank() == 0:
         with whole_folder(out) as part:
             tagger.save_classes(part)
-            write_json(part / "config.json", describe(tagger, index, recipe))
+            write_json(part / "config.json", describe(tagger, batches.items.dataset, recipe))
     own = _Own(objective, logger, callbacks)
     return _fit(tagger, recipe, batches, averaging, out, None, own)
 
@@ -164,12 +160,12 @@ def resume(
     _refuse_device(recipe)
     if max_steps is not None:
         recipe = dataclasses.replace(recipe, max_steps=max_steps)
-    index = open_index(read_data_root(config, where=where))
-    batches = make_batches(index, recipe, _rank(), _world())
+    data = open_data(out, config)
+    batches = make_batches(data, recipe, _rank(), _world())
     torch.manual_seed(derive_seed(recipe.seed, "weights"))
     names = read_class_names(out)
     tagger = Tagger.from_description(config, names, where=where)
-    _refuse_other_data(tagger, batches, index, where)
+    _check_same_data(tagger, batches, where)
     averaging = _averaging(recipe, batches)
     checkpoint, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
     if not checkpoint.is_file():
@@ -180,15 +176,19 @@ def resume(
     return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
 
 
-def _refuse_other_data(tagger: Tagger, batches: Batches, index: Index, where: Path) -> None:
+def _check_same_data(tagger: Tagger, batches: Batches, where: Path) -> None:
     """Raise DataError where the data are no longer those that the run was begun with."""
-    if batches.streams != tagger.streams or index.num_classes != tagger.num_classes:
+    data = batches.items.dataset
+    hint = "Put the data back as they were, or train again with --config."
+    if batches.streams != tagger.streams:
         raise DataError(
-            f"the run was begun with the streams {tagger.streams} and {tagger.num_classes} "
-            f"classes; {index.root} now has {batches.streams} and {index.num_classes}",
+            f"the run was begun with the streams {tagger.streams}; {data.path} now has "
+            f"{batches.streams}",
             where=where,
-            hint="Put the data back as they were, or train anew with --config.",
+            hint=hint,
         )
+    begun = ClassList(tagger.class_names)
+    begun.check_same(data.classes, where=where, other_where=data.path, hint=hint)
 
 
 def _lengths(recipe: Recipe, batches: Batches) -> tuple[int, int]:
@@ -311,6 +311,13 @@ def _make_trainer(
         use_distributed_sampler=False,
         inference_mode=True,
     )
+
+
+def check_start(out: Path, recipe: Recipe) -> None:
+    """Raise OutputError where `out` exists, ConfigError where the device lacks what is needed."""
+    if _rank() == 0:
+        refuse_existing(out)
+    _refuse_device(recipe)
 
 
 def _refuse_device(recipe: Recipe) -> None:

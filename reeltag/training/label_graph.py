@@ -7,11 +7,14 @@ import torch
 
 from reeltag.core.console import say
 from reeltag.core.sparse import SparseRows
+from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.models import KnowsCooccurrence
 from reeltag.tagger.tagger import Tagger
+
+_HINT = "Count it again on the data of the model: `reeltag labels DATA --out P.parquet`."
 
 
 def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:
@@ -31,7 +34,8 @@ def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:
         return
     if file:
         known = Correlation.load(Path(file))
-        known.check_classes(tagger.class_names)
+        model = ClassList(tagger.class_names)
+        ClassList(known.names).check_same(model, where=file, other_where="the model", hint=_HINT)
         found, where = known.counts, f"{known.num_videos} videos of {known.source}"
     else:
         found = _counted(items, tagger.num_classes)

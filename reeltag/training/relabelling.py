@@ -114,7 +114,6 @@ class MendingConfig:
 def mended(
     items: VideoSet,
     config: MendingConfig,
-    vocabulary: ClassList | None = None,
     *,
     soft: bool = False,
 ) -> VideoSet:
@@ -123,7 +122,6 @@ def mended(
     Args:
         items: of the training split; with the default config they come back as they are.
         config: what is to be done.
-        vocabulary: of the data, for the correlations; None: as it lies with them.
         soft: these are segments that a teacher labelled, and nobody rated: what it said keeps its
             weight. All else is done to the classes that it was not asked about.
 
@@ -148,7 +146,7 @@ def mended(
         targets, word = _weighed(items, targets, config, soft=soft)
         done.append(word)
     if config.correlation:
-        targets, word = _correlated(items, targets, config, vocabulary)
+        targets, word = _correlated(items, targets, config)
         done.append(word)
     if done and int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one speaks
         say(f"{'soft segments' if soft else 'labels'}: {'; '.join(done)}")
@@ -190,7 +188,7 @@ def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tup
             "are soft",
             hint="Leave the soft labels out, or make them of noisy ones.",
         )
-    labels = lists_of(items.index.table, "labels")[1]  # of all records, so that those of a video
+    labels = lists_of(items.dataset.table, "labels")[1]  # of all records, so that those of a video
     frequencies = np.bincount(labels, minlength=items.num_classes)  # do not change with the split
     noisy = corrupted(
         targets,
@@ -225,13 +223,14 @@ def _weighed(
     return targets, word
 
 
-def _correlated(
-    items: VideoSet, targets: Targets, config: MendingConfig, vocabulary: ClassList | None
-) -> tuple[Targets, str]:
-    size = items.num_classes
-    vocabulary = vocabulary or ClassList.find(items.index.root) or ClassList.numbered(size)
+def _correlated(items: VideoSet, targets: Targets, config: MendingConfig) -> tuple[Targets, str]:
     correlation = Correlation.load(Path(config.correlation))
-    correlation.check_classes(vocabulary.names)
+    ClassList(correlation.names).check_same(
+        items.dataset.classes,
+        where=config.correlation,
+        other_where=items.dataset.path,
+        hint="Count it again on this data: `reeltag labels DATA --out P.parquet`.",
+    )
     implications = correlation.implications(config.tau, min_videos=config.min_videos)
     after = correlated(
         targets,

@@ -13,23 +13,26 @@ from torch import nn
 import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
 
 
-def describe(tagger: Tagger, index: Index, recipe: Recipe) -> dict[str, Any]:
+def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
     """Return what config.json says of a run, as plain JSON values."""
+    listed = data.classes.source or data.classes.inferred  # found again with the data
     return {
         "reeltag": reeltag.__version__,
         **tagger.describe(),
         "data": {
-            "root": str(index.root.resolve()),
-            "splits": dataclasses.asdict(recipe.splits),
+            "root": str(data.path.resolve()),
+            **({} if listed else {"classes": "classes.csv"}),
+            **{name: str(file) for name, file in data.sources.items()},
+            "splits": dataclasses.asdict(data.splits),
             "streams": [name for name, _ in tagger.streams],
-            "num_classes": index.num_classes,
+            "num_classes": data.num_classes,
         },
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": dataclasses.asdict(dataclasses.replace(recipe, splits=data.splits)),
     }
 
 
@@ -48,10 +51,28 @@ def read_recipe(config: Mapping[str, Any], *, where: object = "config.json") -> 
     return recipe
 
 
-def read_data_root(config: Mapping[str, Any], *, where: object = "config.json") -> Path:
-    """Return the data folder that a run's config.json tells of; DataError where it does not."""
-    root = entry(config, "data.root", where=where)
-    return Path(from_json(str, root, where=where, field="data.root"))
+def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> Dataset:
+    """Return the data set that a run was trained on, with the files that were given with it.
+
+    Args:
+        run: folder of the run; relative paths are in it.
+        config: as `reeltag.tagger.tagger.read_config` returns it.
+        quiet: show no progress.
+
+    Raises:
+        DataError: a field is missing, or the data or a file are gone.
+    """
+    where = run / "config.json"
+    given: Mapping[str, object] = entry(config, "data", where=where)
+
+    def path(name: str) -> Path:
+        value = entry(config, f"data.{name}", where=where)
+        return run / str(from_json(str, value, where=where, field=f"data.{name}"))
+
+    classes, labels, ratings = (
+        path(name) if name in given else None for name in ("classes", "labels", "ratings")
+    )
+    return Dataset.open(path("root"), classes=classes, labels=labels, ratings=ratings, quiet=quiet)
 
 
 def steps_done(checkpoint: Path, module: nn.Module) -> int:

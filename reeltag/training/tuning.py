@@ -30,6 +30,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, ReeltagError, TrainingError
 from reeltag.core.files import write_json
 from reeltag.core.seeding import derive_seed
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.failures import reason
@@ -238,7 +239,7 @@ class Study:
             search = self.search
             model, recipe = applied(search.model, search.recipe, values)
             best = fit.train(
-                search.data,
+                Dataset.open(search.data, quiet=True),
                 run,
                 model,
                 recipe,

@@ -13,12 +13,11 @@ from reeltag.augment.plan import Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Volume, chunks_of, volume_of
 from reeltag.augment.writing import Making
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.data.index import open_index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.origin import count_kinds, origin_of, refuse_augmented
 from reeltag.data.records.example import Values, encode_example
-from reeltag.data.splits import PUBLISHED_SPLITS
 from tests.augment.vectors import RGB, Made, Sample, many, read_back, write_data
 
 CONFIG = PlanConfig(pivot=8, decades=1)
@@ -35,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def prepared(data: Path, config: PlanConfig = CONFIG) -> tuple[VideoSet, Plan]:
-    items = videos(open_index(data, jobs=1, quiet=True))
+    items = Dataset.open(data, jobs=1, quiet=True).videos()
     return items, plan_of(items, config)
 
 
@@ -46,8 +45,8 @@ def augment(
     making = making or Making(chunk_shards=2)
     items, plan = prepared(data)
     chunks = chunks_of(items, making.chunk_shards)
-    prepare_folder(data, out, items, settings(items, plan, making, seed))
-    works = works_of(data, out, items, PUBLISHED_SPLITS, plan, chunks, making, seed)
+    prepare_folder(out, items, settings(items, plan, making, seed))
+    works = works_of(out, items, plan, chunks, making, seed)
     write_all(items, works, jobs=jobs, quiet=True)
     return volume_of(items, plan, chunks, making)
 
@@ -153,7 +152,7 @@ def test_noise_is_for_those_that_stand_alone_unless_asked_for(data: Path, tmp_pa
         "noise": Making(chunk_shards=1, method="noise"),
     }.items():
         volume = augment(data, tmp_path / name, making)
-        items = videos(open_index(tmp_path / name, jobs=1, quiet=True))
+        items = Dataset.open(tmp_path / name, jobs=1, quiet=True).videos()
         kinds[name] = count_kinds(items.records.table["id"])
         made = len(items) - kinds[name]["original"]
         assert kinds[name]["noisy"] == volume.noisy and volume.least <= made <= volume.most
@@ -183,13 +182,13 @@ def test_neighbours_are_near_in_the_stream_asked_for(data: Path, tmp_path: Path)
 
 def test_it_is_read_back_without_a_problem_and_loads(data: Path, tmp_path: Path) -> None:
     augment(data, tmp_path / "out")
-    index = open_index(tmp_path / "out", jobs=1, quiet=True)
-    assert index.table["problem"].null_count == len(index.table)
-    assert index.num_classes == open_index(data, jobs=1, quiet=True).num_classes
-    assert [stream.name for stream in index.streams] == ["mean_rgb", "mean_audio"]
-    validated = videos(index, "validate")
+    dataset = Dataset.open(tmp_path / "out", jobs=1, quiet=True)
+    assert dataset.table["problem"].null_count == len(dataset.table)
+    assert dataset.num_classes == Dataset.open(data, jobs=1, quiet=True).num_classes
+    assert [stream.name for stream in dataset.streams] == ["mean_rgb", "mean_audio"]
+    validated = dataset.videos("validate")
     assert validated.ids(np.arange(5)) == [video.id for video in many(5, 9, "w")]
-    items = videos(index)
+    items = dataset.videos()
     batch = next(iter(Loader(items, batch_size=8)))
     assert batch.frames.shape == (8, 1, 9) and batch.labels is not None
     with pytest.raises(ConfigError, match="were made by augmentation"):
@@ -227,5 +226,5 @@ def test_a_folder_of_other_settings_or_other_things_is_refused(data: Path, tmp_p
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(OutputError, match="exists already"):
         augment(data, tmp_path / "mine")
-    with pytest.raises(ConfigError, match="lies in the data"):
+    with pytest.raises(ConfigError, match="is in the data"):
         augment(data, data / "out")

@@ -18,7 +18,6 @@ from reeltag.augment.plan import (
 from reeltag.augment.volume import chunks_of, volume_of
 from reeltag.augment.writing import Making
 from reeltag.core.errors import ConfigError
-from reeltag.data.items import videos
 from tests.augment.vectors import Made, write_data
 
 PUBLISHED = PlanConfig(rare="published")
@@ -101,7 +100,7 @@ SMALL = PlanConfig(pivot=4, decades=1)
 
 
 def test_each_video_follows_its_rarest_label(tmp_path: Path) -> None:
-    items = videos(write_data(tmp_path, MADE))
+    items = write_data(tmp_path, MADE).videos()
     plan = plan_of(items, SMALL)
     assert plan.counts.tolist() == [9, 3, 1]
     assert plan.decision.tolist() == [0, 1, 0, -1, 1, 1, 0, 2, 0, 0]
@@ -113,7 +112,7 @@ def test_each_video_follows_its_rarest_label(tmp_path: Path) -> None:
 
 
 def test_what_is_frequent_is_thinned_out_by_the_id_and_seed(tmp_path: Path) -> None:
-    items = videos(write_data(tmp_path, MADE))
+    items = write_data(tmp_path, MADE).videos()
     config = PlanConfig(pivot=1)  # t(9) = 1.48: one of 6
     plan = plan_of(items, config)
     names = items.ids(np.arange(len(items)))
@@ -125,7 +124,7 @@ def test_what_is_frequent_is_thinned_out_by_the_id_and_seed(tmp_path: Path) -> N
 
 
 def test_volume_and_chunks_worked_by_hand(tmp_path: Path) -> None:
-    items = videos(write_data(tmp_path, MADE))
+    items = write_data(tmp_path, MADE).videos()
     plan = plan_of(items, SMALL)
     whole = chunks_of(items, 256)
     assert [(chunk.shards, chunk.first, chunk.stop) for chunk in whole] == [((0, 1, 2), 0, 10)]
@@ -144,7 +143,7 @@ def test_volume_and_chunks_worked_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_split_without_labels_is_refused(tmp_path: Path) -> None:
-    items = videos(write_data(tmp_path, {"train0": [Made("a", ()), Made("b", ())]}))
+    items = write_data(tmp_path, {"train0": [Made("a", ()), Made("b", ())]}).videos()
     with pytest.raises(ConfigError, match="none of the 2 videos of the split 'train' has a label"):
         plan_of(items, PlanConfig())
 

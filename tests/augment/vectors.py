@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.records.example import encode_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.data.shards import read_record
@@ -42,14 +42,14 @@ class Made:
         )
 
 
-def write_data(folder: Path, shards: Mapping[str, Sequence[Made]]) -> Index:
-    """Write shards, name without ending -> videos, and return their index."""
+def write_data(folder: Path, shards: Mapping[str, Sequence[Made]]) -> Dataset:
+    """Write shards, name without ending -> videos, and return the data set."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, videos in shards.items():
         with TFRecordWriter(folder / f"{name}.tfrecord") as writer:
             for video in videos:
                 writer.write(video.payload)
-    return open_index(folder, jobs=1, quiet=True)
+    return Dataset.open(folder, jobs=1, quiet=True)
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Sample:
 
 
 def read_back(folder: Path, shard: str) -> list[Sample]:
-    """Return the records of one shard of a folder, through its index."""
-    index = open_index(folder, jobs=1, quiet=True)
-    number = index.shards.index(f"{shard}.tfrecord")
+    """Return the records of one shard of a folder, through its data set."""
+    dataset = Dataset.open(folder, jobs=1, quiet=True)
+    number = dataset.shards.index(f"{shard}.tfrecord")
     found = []
-    for row, record in enumerate(index.table.to_pylist()):
+    for row, record in enumerate(dataset.table.to_pylist()):
         if record["shard"] == number:
-            streams = read_record(index, row)
+            streams = read_record(dataset.index, row)
             vector = np.concatenate([streams["mean_rgb"][0], streams["mean_audio"][0]])
             found.append(Sample(record["id"], tuple(record["labels"]), vector))
     return found

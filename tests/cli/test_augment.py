@@ -112,7 +112,7 @@ def test_words_say_what_was_made_and_what_is_next(
         (["--out", "{out}", "--by", "smell"], "the data has no stream 'smell'"),
         (["--out", "{out}", "--tsne", "Nothing"], "tsne: there is no class 'Nothing' among the 8"),
         (["--out", "{out}", "--tsne", "8"], "tsne: there is no class '8' among the 8"),
-        (["--out", "{data}/out"], "lies in the data"),
+        (["--out", "{data}/out"], "is in the data"),
         (["--out", "{out}", "--train", "none*"], "no shard belongs to the split 'train'"),
     ],
 )

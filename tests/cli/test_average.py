@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from reeltag.cli.main import run
+from reeltag.data.dataset import Dataset
 from reeltag.models import nextvlad
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
@@ -21,11 +22,11 @@ RECIPE = Recipe(batch_size=8, max_steps=6, optim=Optimisation(learning_rate=0.02
 def runs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two trainings that began with the same weights."""
     folder = tmp_path_factory.mktemp("runs")
-    train(corpus, folder / "start", nextvlad.TINY, RECIPE)
+    train(Dataset.open(corpus, quiet=True), folder / "start", nextvlad.TINY, RECIPE)
     made = []
     for seed in (1, 2):
         recipe = dataclasses.replace(RECIPE, seed=seed, init=str(folder / "start"))
-        train(corpus, folder / str(seed), nextvlad.TINY, recipe)
+        train(Dataset.open(corpus, quiet=True), folder / str(seed), nextvlad.TINY, recipe)
         made.append(folder / str(seed))
     return made
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from reeltag.cli.main import run
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from tests.data.made import frame_record, write_shard
 from tests.processes import Launch
 
@@ -318,7 +318,7 @@ def test_a_disk_that_fills_in_mid_training_leaves_a_run_to_go_on_with(
     corpus: Path, tmp_path: Path, launch: Launch
 ) -> None:
     out = tmp_path / "run"
-    open_index(corpus, quiet=True)  # else the disk fills while the index is written
+    Dataset.open(corpus, quiet=True)  # else the disk fills while the index is written
     # config.json fits, metrics.csv does not
     command = train(corpus, out, "--max-steps", "200", "--log-every", "1")
     process = launch(run, command, most_bytes=6000)

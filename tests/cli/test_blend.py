@@ -149,7 +149,7 @@ def test_bad_files_are_told_and_nothing_is_written(
         (probs, "scores must be 'logit', got 'probability'"),
         (nan, "a score that is a number"),
         (infinite, "an infinite score"),
-        (write(tmp_path / "other", drawn(0), num_classes=9), "knows 9 classes"),
+        (write(tmp_path / "other", drawn(0), num_classes=9), "has 9 classes"),
         (write(tmp_path / "few", drawn(0, count=3)), "lacks 37 of the 40 videos"),
         (write(tmp_path / "segments", drawn(0, start=0)), "segments"),
     ):

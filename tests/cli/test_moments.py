@@ -14,7 +14,7 @@ import torch
 from reeltag.cli.main import run
 from reeltag.core.files import write_json
 from reeltag.core.probability import sigmoid
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import model_config
@@ -31,7 +31,7 @@ CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_f
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "corpus"
     write_corpus(path, CORPUS, quiet=True)
-    open_index(path, quiet=True)
+    Dataset.open(path, quiet=True)
     return path
 
 
@@ -118,7 +118,7 @@ def test_verdicts_are_those_of_the_data(
     data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rated: dict[tuple[str, int, int], bool] = {}
-    for row in open_index(data, quiet=True).table.to_pylist():
+    for row in Dataset.open(data, quiet=True).table.to_pylist():
         triples = zip(
             row["segment_starts"], row["segment_labels"], row["segment_scores"], strict=True
         )

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from reeltag.cli.main import run
-from reeltag.data.index import open_index
-from reeltag.data.selection import select
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.predictions.file import PredictionInfo, prediction_writer
@@ -25,7 +24,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictions(corpus: Path) -> Path:
-    ids = select(open_index(corpus, jobs=1, quiet=True), "test").table["id"]
+    ids = Dataset.open(corpus, jobs=1, quiet=True).select("test").table["id"]
     order = np.tile(np.arange(8, dtype=np.int32), (len(ids), 1))
     path = corpus.parent / "p.parquet"
     with prediction_writer(path, PredictionInfo(num_classes=8, data="DATA")) as writer:

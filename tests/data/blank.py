@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from tests.data.made import write_shard
 
@@ -27,12 +27,12 @@ def frames_of(name: str) -> NDArray[np.uint8]:
     return np.concatenate([rgb, audio], axis=1).astype(np.uint8)
 
 
-def write_faked(folder: Path, *, level: str = "frames") -> Index:
+def write_faked(folder: Path, *, level: str = "frames") -> Dataset:
     """Write train, validate and test; segments of all videos are rated."""
     for shard, names in NAMES.items():
         write_shard(folder / f"{shard}.tfrecord", [_record(name, level) for name in names])
     (folder / "classes.csv").write_text("index,name\n0,a\n1,b\n2,c\n")
-    return open_index(folder, jobs=1, quiet=True)
+    return Dataset.open(folder, jobs=1, quiet=True)
 
 
 def _record(name: str, level: str) -> bytes:
@@ -51,7 +51,7 @@ def _record(name: str, level: str) -> bytes:
     return encode_sequence_example(context, {"rgb": frames[:, :16], "audio": frames[:, 16:]})
 
 
-def ids_where(index: Index, rows: Sequence[bool] | NDArray[np.bool_]) -> set[str]:
-    """Return the ids of some rows of an index."""
-    ids = index.table["id"].to_pylist()
+def ids_where(dataset: Dataset, rows: Sequence[bool] | NDArray[np.bool_]) -> set[str]:
+    """Return the ids of some rows of a data set."""
+    ids = dataset.table["id"].to_pylist()
     return {name for name, wanted in zip(ids, rows, strict=True) if wanted}

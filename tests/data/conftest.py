@@ -2,7 +2,7 @@
 
 import pytest
 
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.items import VideoSet
 from tests.data.corpora import Corpus, many_videos
 
 
@@ -14,4 +14,4 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="session")
 def items(corpus: Corpus) -> VideoSet:
-    return videos(corpus.index, "all")
+    return corpus.data.videos("all")

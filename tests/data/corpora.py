@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 
@@ -42,7 +42,7 @@ class Video:
 class Corpus:
     """A data folder, its index, and what is in it by id."""
 
-    index: Index
+    data: Dataset
     videos: dict[str, Video] = field(default_factory=dict)
 
 
@@ -68,8 +68,8 @@ def frame_corpus(folder: Path, shards: dict[str, Sequence[Video]]) -> Corpus:
     """Write frame-level shards: name without ending -> videos."""
     for name, videos in shards.items():
         write_shard(folder / f"{name}.tfrecord", [video.payload for video in videos])
-    index = open_index(folder, jobs=1, quiet=True)
-    return Corpus(index, {video.id: video for videos in shards.values() for video in videos})
+    dataset = Dataset.open(folder, jobs=1, quiet=True)
+    return Corpus(dataset, {video.id: video for videos in shards.values() for video in videos})
 
 
 def many_videos(folder: Path, num_shards: int = 4, a_shard: int = 10) -> Corpus:
@@ -86,7 +86,7 @@ def many_videos(folder: Path, num_shards: int = 4, a_shard: int = 10) -> Corpus:
     )
 
 
-def vector_corpus(folder: Path, num_videos: int = 30) -> tuple[Index, NDArray[np.float32]]:
+def vector_corpus(folder: Path, num_videos: int = 30) -> tuple[Dataset, NDArray[np.float32]]:
     """Write video-level shards of (6,) mean_rgb and (3,) mean_audio; return the vectors too.
 
     Ids differ in length, and the features stand on either side of them and in either order, so
@@ -106,4 +106,4 @@ def vector_corpus(folder: Path, num_videos: int = 30) -> tuple[Index, NDArray[np
     half = num_videos // 2
     write_shard(folder / "train0.tfrecord", payloads[:half])
     write_shard(folder / "train1.tfrecord", payloads[half:])
-    return open_index(folder, jobs=1, quiet=True), vectors
+    return Dataset.open(folder, jobs=1, quiet=True), vectors

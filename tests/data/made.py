@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 
@@ -75,15 +75,15 @@ def write_shard(path: Path, payloads: Iterable[bytes]) -> Path:
     return path
 
 
-def indexed(folder: Path, **options: Any) -> Index:
+def indexed(folder: Path, **options: Any) -> Dataset:
     """Return the index of a folder, without a progress bar."""
-    return open_index(folder, quiet=True, **options)
+    return Dataset.open(folder, quiet=True, **options)
 
 
-def rows(index: Index) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = index.table.to_pylist()
+def rows(dataset: Dataset) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = dataset.table.to_pylist()
     return found
 
 
-def problems(index: Index) -> list[str | None]:
-    return [row["problem"] for row in rows(index)]
+def problems(dataset: Dataset) -> list[str | None]:
+    return [row["problem"] for row in rows(dataset)]

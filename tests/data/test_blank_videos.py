@@ -9,7 +9,6 @@ import torch
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.data.blank_videos import FRAMES, Fakes, fake_rows, refuse_std
-from reeltag.data.splits import PUBLISHED_SPLITS
 from tests.data.blank import frames_of, ids_where, write_faked
 from tests.data.made import indexed, video_record, write_shard
 
@@ -59,28 +58,28 @@ def test_only_the_first_frames_count_of_a_long_video() -> None:
 
 @pytest.mark.parametrize("level", ["frames", "video"])
 def test_rows_of_a_split_are_found_and_no_others(tmp_path: Path, level: str) -> None:
-    index = write_faked(tmp_path, level=level)
-    found = fake_rows(index, "test", 0.1, splits=PUBLISHED_SPLITS, quiet=True)
-    assert ids_where(index, found) == {"fake-m", "fake-o"}
-    found = fake_rows(index, "train", 0.1, splits=PUBLISHED_SPLITS, quiet=True)
-    assert ids_where(index, found) == {"fake-b", "fake-f"}
+    dataset = write_faked(tmp_path, level=level)
+    found = fake_rows(dataset, "test", 0.1, quiet=True)
+    assert ids_where(dataset, found) == {"fake-m", "fake-o"}
+    found = fake_rows(dataset, "train", 0.1, quiet=True)
+    assert ids_where(dataset, found) == {"fake-b", "fake-f"}
 
 
 def test_broken_records_do_not_shift_the_rows(tmp_path: Path) -> None:
     even = np.zeros(16, np.float32)
     records = [video_record("a"), b"broken", video_record("fake", mean_rgb=even), video_record("b")]
     write_shard(tmp_path / "train0.tfrecord", records)
-    index = indexed(tmp_path, jobs=1)
-    found = fake_rows(index, "train", 0.1, splits=PUBLISHED_SPLITS, quiet=True)
-    assert ids_where(index, found) == {"fake"}
+    dataset = indexed(tmp_path, jobs=1)
+    found = fake_rows(dataset, "train", 0.1, quiet=True)
+    assert ids_where(dataset, found) == {"fake"}
 
 
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
-    index = write_faked(tmp_path)
+    dataset = write_faked(tmp_path)
     with pytest.raises(ConfigError, match="is about the rgb stream; what is read is audio"):
         Fakes.of([("audio", 4)], 0.1, Path("d"))
     with pytest.raises(ConfigError, match="all 5 videos of the split 'test' are fake by a std of"):
-        fake_rows(index, "test", 9.0, splits=PUBLISHED_SPLITS, quiet=True)
+        fake_rows(dataset, "test", 9.0, quiet=True)
     for std in (-1.0, float("inf"), float("nan")):
         with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
             refuse_std(std)

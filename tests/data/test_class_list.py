@@ -178,8 +178,8 @@ def test_check_same_takes_equal_unnamed_and_inferred_lists(other: ClassList) -> 
     [
         (ClassList(("a", "x")), "RUN: class 1 is 'b'; in DATA it is 'x'"),
         (ClassList(("a", "x", "y")), "DATA has 3: class 1 is 'b'; in DATA it is 'x'"),
-        (ClassList(("a",)), "RUN: has 2 classes; DATA has 1: class 1, 'b', is in RUN alone"),
-        (ClassList(("a", "b", "c")), "has 2 classes; DATA has 3: class 2, 'c', is in DATA alone"),
+        (ClassList(("a",)), "RUN: has 2 classes; DATA has 1: 'b' is in RUN alone"),
+        (ClassList(("a", "b", "c")), "has 2 classes; DATA has 3: 'c' is in DATA alone"),
         (ClassList.numbered(3, inferred=True), "has 2 classes; DATA has 3"),
         (ClassList(("a", "b"), indices=(0, 4)), "RUN: lists class 1 where DATA lists 4"),
     ],

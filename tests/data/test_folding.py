@@ -8,9 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows, rows_to_train_on
-from reeltag.data.index import Index, open_index
-from reeltag.data.items import rated_segments
 from reeltag.data.selection import lists_of
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
@@ -28,32 +27,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_folds_cover_the_training_split_and_share_nothing(data: Path) -> None:
-    index = open_index(data, jobs=1, quiet=True)
-    folds = [held_out_rows(index, Splits(), FoldConfig(count=4, hold_out=k)) for k in range(4)]
+    dataset = Dataset.open(data, jobs=1, quiet=True)
+    folds = [held_out_rows(dataset, FoldConfig(count=4, hold_out=k)) for k in range(4)]
     times = np.sum(folds, axis=0)
-    train = np.isin(index.table["shard"].to_numpy(), Splits().shards(index, "train"))
+    train = np.isin(dataset.table["shard"].to_numpy(), dataset.shards_of("train"))
     assert np.array_equal(times, train.astype(int)) and min(fold.sum() for fold in folds) > 0
 
 
 def test_shards_of_other_names_give_the_same_folds(data: Path, tmp_path: Path) -> None:
-    index = open_index(data, jobs=1, quiet=True)
+    dataset = Dataset.open(data, jobs=1, quiet=True)
     fold = FoldConfig(count=3, hold_out=1)
     shutil.copytree(data, tmp_path / "data", ignore=shutil.ignore_patterns(".reeltag"))
     for number in range(4):
         name = tmp_path / "data" / f"train{number:04}.tfrecord"
         name.rename(tmp_path / "data" / f"train{9 - number}.tfrecord")
-    turned = open_index(tmp_path / "data", jobs=1, quiet=True)
+    turned = Dataset.open(tmp_path / "data", jobs=1, quiet=True)
     ids = [
-        set(of.table.filter(held_out_rows(of, Splits(), fold))["id"].to_pylist())
-        for of in (index, turned)
+        set(of.table.filter(held_out_rows(of, fold))["id"].to_pylist()) for of in (dataset, turned)
     ]
     assert ids[0] == ids[1]
 
 
 def test_more_folds_than_videos_are_refused(data: Path) -> None:
-    index = open_index(data, jobs=1, quiet=True)
+    dataset = Dataset.open(data, jobs=1, quiet=True)
     with pytest.raises(ConfigError, match="training videos cannot be divided into 50 folds"):
-        held_out_rows(index, Splits(), FoldConfig(count=50))
+        held_out_rows(dataset, FoldConfig(count=50))
 
 
 def test_what_was_made_of_a_video_shares_its_fold_and_nobody_trains_with_its_neighbour(
@@ -63,12 +61,12 @@ def test_what_was_made_of_a_video_shares_its_fold_and_nobody_trains_with_its_nei
     made = [f"{a}~{how}~{b}" for a, b in zip(names, names[1:] + "a", strict=True) for how in "ix"]
     made += [f"{name}~n{number}" for name in names for number in (1, 2)]
     shard = [a_video(name, 3) for name in (*names, *made, "a~loose end")]
-    index = frame_corpus(tmp_path, {"train0": shard}).index
-    ids = index.table["id"].to_pylist()
+    dataset = frame_corpus(tmp_path, {"train0": shard}).data
+    ids = dataset.table["id"].to_pylist()
     for number in range(3):
         fold = FoldConfig(count=3, hold_out=number)
-        held_out = held_out_rows(index, Splits(holdout=0.0), fold)
-        taught = rows_to_train_on(index, held_out)
+        held_out = held_out_rows(dataset.with_splits(Splits(holdout=0.0)), fold)
+        taught = rows_to_train_on(dataset, held_out)
         apart = {name for name, out in zip(ids, held_out, strict=True) if out}
         assert 0 < len(apart & {*names}) < len(names)
         for name, out, trains in zip(ids, held_out, taught, strict=True):
@@ -83,7 +81,7 @@ RATED = Splits(train="validate*", holdout=0.0)
 
 
 @pytest.fixture(scope="module")
-def rated(tmp_path_factory: pytest.TempPathFactory) -> Index:
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     out = tmp_path_factory.mktemp("rated") / "data"
     config = SynthConfig(
         videos=450,
@@ -96,35 +94,35 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> Index:
         rated_fraction=0.8,
     )
     write_corpus(out, config, quiet=True)
-    return open_index(out, jobs=1, quiet=True)
+    return Dataset.open(out, splits=RATED, jobs=1, quiet=True)
 
 
-def test_folds_by_ratings_hold_rated_videos_and_share_positives_and_negatives(rated: Index) -> None:
+def test_folds_by_ratings_hold_rated_videos_and_share_positives_and_negatives(
+    rated: Dataset,
+) -> None:
     bounds, of_all = lists_of(rated.table, "segment_labels")[0], _strata(rated, None)
     assert 130 < len(of_all["videos"]) < 160 and len(of_all) == 7  # 0.8 of 180
     differences = list[float]()
     for number in range(5):
-        mine = held_out_rows(rated, RATED, FoldConfig(count=5, hold_out=number, by="ratings"))
+        mine = held_out_rows(rated, FoldConfig(count=5, hold_out=number, by="ratings"))
         assert (np.diff(bounds)[mine] > 0).all()
         found = _strata(rated, mine)
         differences += [abs(len(found[name]) - len(videos) / 5) for name, videos in of_all.items()]
     assert np.mean(differences) < 0.9  # videos; 1.3 if only classes were shared, 2.0 by labels
 
 
-def test_folds_by_ratings_cover_the_rated_videos_and_share_nothing(rated: Index) -> None:
-    folds = [
-        held_out_rows(rated, RATED, FoldConfig(count=3, hold_out=k, by="ratings")) for k in range(3)
-    ]
+def test_folds_by_ratings_cover_the_rated_videos_and_share_nothing(rated: Dataset) -> None:
+    folds = [held_out_rows(rated, FoldConfig(count=3, hold_out=k, by="ratings")) for k in range(3)]
     times = np.sum(folds, axis=0)
-    every = rated_segments(rated, "validate").records
+    every = rated.rated_segments("train").records
     assert times.max() == 1 and times.sum() == (np.diff(every.lists("segment_starts")[0]) > 0).sum()
     with pytest.raises(ConfigError, match=r"\d+ rated videos cannot be divided into 200 folds"):
-        held_out_rows(rated, RATED, FoldConfig(count=200, by="ratings"))
+        held_out_rows(rated, FoldConfig(count=200, by="ratings"))
 
 
-def _strata(index: Index, rows: NDArray[np.bool_] | None) -> dict[str, set[str]]:
+def _strata(dataset: Dataset, rows: NDArray[np.bool_] | None) -> dict[str, set[str]]:
     """Return the rated videos, and those with a positive and with a negative of each class."""
-    items = rated_segments(index, "train", splits=RATED, rows=rows)
+    items = dataset.rated_segments("train", rows=rows)
     assert items.targets is not None
     ids, found = items.ids(items.targets.row_of_entry()), dict[str, set[str]]()
     for id_, label, value in zip(

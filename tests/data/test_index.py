@@ -44,7 +44,7 @@ def test_frame_level_records_are_described(tmp_path: Path) -> None:
     assert (second["segment_labels"], second["segment_scores"]) == ([1, 2, 1], [1.0, 0.0, 0.5])
     assert first["problem"] is None and first["skip"] is False
     for row, num_frames in enumerate((7, 20)):
-        streams = read_record(index, row)
+        streams = read_record(index.index, row)
         for name, width in WIDTHS.items():
             np.testing.assert_array_equal(streams[name], some_frames(num_frames, width))
 
@@ -56,7 +56,7 @@ def test_video_level_records_are_described(tmp_path: Path) -> None:
     assert index.kind == "video"
     assert index.streams == (Stream("mean_rgb", 16, "float32"), Stream("mean_audio", 4, "float32"))
     assert rows(index)[0]["frames"] == 1
-    np.testing.assert_array_equal(read_record(index, 0)["mean_rgb"], values[None])
+    np.testing.assert_array_equal(read_record(index.index, 0)["mean_rgb"], values[None])
 
 
 def test_audioset_and_features_of_ones_own_need_no_flags(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_a_problem_of_a_record_is_its_own(tmp_path: Path, record: bytes, problem
     assert rows(index)[3]["skip"] is problem.skips
     if problem.skips:
         with pytest.raises(DataError, match=f"a.tfrecord, byte .*{problem.text}"):
-            read_record(index, 3)
+            read_record(index.index, 3)
     else:
-        assert read_record(index, 3)["rgb"].shape[1] == 16
+        assert read_record(index.index, 3)["rgb"].shape[1] == 16
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_one_file_is_a_data_set_too(tmp_path: Path) -> None:
     write_shard(tmp_path / "b.tfrecord", [video_record("a")])
     index = indexed(path)
     assert index.shards == ("a.tfrecord",) and len(index.table) == 3
-    assert read_record(index, 0)["rgb"].shape == (5, 16)
+    assert read_record(index.index, 0)["rgb"].shape == (5, 16)
     assert indexed(tmp_path / "b.tfrecord").kind == "video"
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import open_index
-from reeltag.data.items import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet, rated_segments, segment_grid
 from reeltag.data.splits import Splits
 from tests.data.corpora import (
     NUM_CLASSES,
@@ -51,7 +51,7 @@ NO_HOLDOUT = Splits(holdout=0)
 
 
 def test_whole_videos_carry_their_own_labels(rated: Corpus) -> None:
-    items = videos(rated.index, splits=NO_HOLDOUT)
+    items = rated.data.with_splits(NO_HOLDOUT).videos()
     assert ids(items) == ["a", "b", "c"] and not items.segments
     assert items.length.tolist() == [17, 8, 3]
     for item, name in enumerate("abc"):
@@ -59,7 +59,7 @@ def test_whole_videos_carry_their_own_labels(rated: Corpus) -> None:
 
 
 def test_rated_segments_are_one_item_a_start_and_the_last_rating_counts(rated: Corpus) -> None:
-    items = rated_segments(rated.index, splits=NO_HOLDOUT)
+    items = rated.data.with_splits(NO_HOLDOUT).rated_segments()
     assert ids(items) == ["a", "a", "a", "c"] and items.segments
     assert items.second.tolist() == [5, 10, 15, 0]
     assert items.length.tolist() == [5, 5, 2, 3]
@@ -72,20 +72,20 @@ def test_rated_segments_are_one_item_a_start_and_the_last_rating_counts(rated: C
 
 
 def test_counts_of_labels_come_from_the_index_alone(rated: Corpus) -> None:
-    whole = videos(rated.index, splits=NO_HOLDOUT)
+    whole = rated.data.with_splits(NO_HOLDOUT).videos()
     expected = np.zeros(NUM_CLASSES, int)
     for name in "abc":
         expected[list(rated.videos[name].labels)] += 1
     assert whole.label_counts().tolist() == expected.tolist()
     assert whole.known_counts().tolist() == [3] * NUM_CLASSES
-    segments = rated_segments(rated.index, splits=NO_HOLDOUT)
+    segments = rated.data.with_splits(NO_HOLDOUT).rated_segments()
     counted = {c: n for c, n in enumerate(segments.label_counts().tolist()) if n}
     known = {c: n for c, n in enumerate(segments.known_counts().tolist()) if n}
     assert counted == {3: 1, 11: 1} and known == {1: 1, 3: 2, 7: 1, 11: 1}
 
 
 def test_the_grid_cuts_every_five_seconds_and_keeps_a_partial_end(rated: Corpus) -> None:
-    items = segment_grid(rated.index, "train", splits=NO_HOLDOUT)
+    items = segment_grid(rated.data.with_splits(NO_HOLDOUT), "train")
     assert list(zip(ids(items), items.second.tolist(), items.length.tolist(), strict=True)) == [
         ("a", 0, 5),
         ("a", 5, 5),
@@ -100,36 +100,36 @@ def test_the_grid_cuts_every_five_seconds_and_keeps_a_partial_end(rated: Corpus)
 
 
 def test_the_grid_can_leave_partial_segments_out_and_stop_at_a_second(rated: Corpus) -> None:
-    full = segment_grid(rated.index, "train", splits=NO_HOLDOUT, partial=False)
+    full = segment_grid(rated.data.with_splits(NO_HOLDOUT), "train", partial=False)
     assert list(zip(ids(full), full.second.tolist(), strict=True)) == [
         ("a", 0),
         ("a", 5),
         ("a", 10),
         ("b", 0),
     ]
-    cut = segment_grid(rated.index, "train", splits=NO_HOLDOUT, max_frames=6)
+    cut = segment_grid(rated.data.with_splits(NO_HOLDOUT), "train", max_frames=6)
     assert cut.length.tolist() == [5, 1, 5, 1, 3]
     with pytest.raises(ConfigError, match="no video of the split 'train' has 5 frames"):
-        segment_grid(rated.index, "train", rows=np.array([3]), splits=NO_HOLDOUT, partial=False)
+        segment_grid(rated.data.with_splits(NO_HOLDOUT), "train", rows=np.array([3]), partial=False)
 
 
 def test_rows_restrict_a_set_by_mask_or_by_number(tmp_path: Path) -> None:
-    index = many_videos(tmp_path).index
+    dataset = many_videos(tmp_path).data
     mask = np.arange(40) % 3 == 0
-    chosen = videos(index, "all", rows=mask)
-    every = ids(videos(index, "all"))
+    chosen = dataset.videos("all", rows=mask)
+    every = ids(dataset.videos("all"))
     assert ids(chosen) == every[::3]
-    assert ids(videos(index, "all", rows=np.flatnonzero(mask))) == every[::3]
-    assert ids(videos(index, "validate", rows=mask)) == ["3-0", "3-3", "3-6", "3-9"]
+    assert ids(dataset.videos("all", rows=np.flatnonzero(mask))) == every[::3]
+    assert ids(dataset.videos("validate", rows=mask)) == ["3-0", "3-3", "3-6", "3-9"]
 
 
 def test_streams_may_be_left_out_and_reordered_and_unknown_ones_are_named(rated: Corpus) -> None:
-    assert [s.name for s in videos(rated.index).streams] == ["rgb", "audio"]
-    chosen = videos(rated.index, streams=("audio", "rgb"))
+    assert [s.name for s in rated.data.videos().streams] == ["rgb", "audio"]
+    chosen = rated.data.videos(streams=("audio", "rgb"))
     assert [(s.name, s.width) for s in chosen.streams] == [("audio", 3), ("rgb", 6)]
     for wrong in (("audio", "depth"), (), ("rgb", "rgb")):
         with pytest.raises(ConfigError, match=r"streams: .* rgb \(6\), audio \(3\)"):
-            videos(rated.index, streams=wrong)
+            rated.data.videos(streams=wrong)
 
 
 def test_broken_records_are_left_out_and_counted_by_kind(tmp_path: Path) -> None:
@@ -137,33 +137,33 @@ def test_broken_records_are_left_out_and_counted_by_kind(tmp_path: Path) -> None
     payloads = [video.payload for video in (*good, good[0], a_video("w", 0))]
     write_shard(tmp_path / "train0.tfrecord", [*payloads, b"\xff\xff"])
     write_shard(tmp_path / "test0.tfrecord", [a_video("x", 4).payload, b"\xff", b"\xff"])
-    index = open_index(tmp_path, jobs=1, quiet=True)
-    items = videos(index)
+    dataset = Dataset.open(tmp_path, jobs=1, quiet=True)
+    items = dataset.videos()
     assert ids(items) == ["v0", "v1", "v2"]
     assert items.skipped == {"duplicate id": 1, "undecodable": 1, "zero frames": 1}
-    assert videos(index, "test").skipped == {"undecodable": 2}
+    assert dataset.videos("test").skipped == {"undecodable": 2}
 
 
 def test_nothing_usable_says_what_was_found(rated: Corpus) -> None:
     with pytest.raises(
         ConfigError, match=r"'train' holds no usable record: 3 records in 2 shards \(train0.* 0 of"
     ):
-        videos(rated.index, splits=NO_HOLDOUT, rows=np.zeros(4, bool))
+        rated.data.with_splits(NO_HOLDOUT).videos(rows=np.zeros(4, bool))
     with pytest.raises(ConfigError, match=r"none of the 1 videos of the split 'test' has rated"):
-        rated_segments(rated.index, "test")
+        rated.data.rated_segments("test")
 
 
 def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
-    index, _ = vector_corpus(tmp_path)
+    dataset, _ = vector_corpus(tmp_path)
     for make in (rated_segments, segment_grid):
         with pytest.raises(ConfigError, match="one vector a video, which has no segments"):
-            make(index, "all")
+            make(dataset, "all")
 
 
 def test_places_of_items_are_those_of_the_index(tmp_path: Path) -> None:
-    index = many_videos(tmp_path).index
-    items = segment_grid(index, "all")
+    dataset = many_videos(tmp_path).data
+    items = segment_grid(dataset, "all")
     rows = items.video
-    assert items.shard.tolist() == index.table["shard"].to_numpy()[rows].tolist()
-    assert items.offset.tolist() == index.table["offset"].to_numpy()[rows].tolist()
-    assert len(items) == sum(-(-length // 5) for length in index.table["frames"].to_pylist())
+    assert items.shard.tolist() == dataset.table["shard"].to_numpy()[rows].tolist()
+    assert items.offset.tolist() == dataset.table["offset"].to_numpy()[rows].tolist()
+    assert len(items) == sum(-(-length // 5) for length in dataset.table["frames"].to_pylist())

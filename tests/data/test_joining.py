@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reeltag.core.batch import FrameBatch
-from reeltag.data.items import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.items import VideoSet, segment_grid
 from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
 from reeltag.labels.targets import Targets
@@ -25,7 +25,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 def soft_grid(corpus: Corpus) -> VideoSet:
     """Return every segment of train, taught class s / 5 with the value 0.5."""
-    grid = segment_grid(corpus.index, "train")
+    grid = segment_grid(corpus.data, "train")
     classes = (grid.second // 5).astype(np.int32)
     values = np.full(len(grid), 0.5, np.float32)
     targets = Targets(np.arange(len(grid) + 1), classes, values, unlisted_weight=0.0)
@@ -51,8 +51,8 @@ def all_of(items: VideoSet) -> list[tuple[str, int, bytes, bytes]]:
 
 
 def test_the_items_are_those_of_the_parts_with_their_frames_and_targets(corpus: Corpus) -> None:
-    rated = rated_segments(corpus.index, "train", rows=np.array([1]))
-    every = rated_segments(corpus.index, "all", rows=np.array([2, 4]))  # c and, of validate, e
+    rated = corpus.data.rated_segments("train", rows=np.array([1]))
+    every = corpus.data.rated_segments("all", rows=np.array([2, 4]))  # c and, of validate, e
     parts = [rated, soft_grid(corpus), every]
     union = joined(parts)
     assert len(union) == sum(map(len, parts)) == 2 + 13 + 2
@@ -61,7 +61,7 @@ def test_the_items_are_those_of_the_parts_with_their_frames_and_targets(corpus: 
 
 
 def test_the_order_is_that_of_the_shards(corpus: Corpus) -> None:
-    union = joined([rated_segments(corpus.index, "all"), soft_grid(corpus)])
+    union = joined([corpus.data.rated_segments("all"), soft_grid(corpus)])
     place = list(zip(union.shard, union.offset, union.second, strict=True))
     assert place == sorted(place) and (np.diff(union.video) >= 0).all()
     twice = np.flatnonzero((union.second == 5) & (union.video == 1))
@@ -73,8 +73,8 @@ def test_parts_that_do_not_fit_are_refused(corpus: Corpus) -> None:
     with pytest.raises(ValueError, match="nothing to join"):
         joined([])
     with pytest.raises(ValueError, match="different data, streams or kinds"):
-        joined([soft_grid(corpus), videos(corpus.index, "train")])
+        joined([soft_grid(corpus), corpus.data.videos("train")])
     with pytest.raises(ValueError, match="different data, streams or kinds"):
-        joined([soft_grid(corpus), rated_segments(corpus.index, "train", streams=("rgb",))])
+        joined([soft_grid(corpus), corpus.data.rated_segments("train", streams=("rgb",))])
     with pytest.raises(ValueError, match="has no targets"):
-        joined([soft_grid(corpus), segment_grid(corpus.index, "train")])
+        joined([soft_grid(corpus), segment_grid(corpus.data, "train")])

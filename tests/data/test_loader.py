@@ -12,7 +12,7 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice, Shuffle
 from tests.data.batches import Kept, assert_same, kept, loader_threads
@@ -39,7 +39,7 @@ def test_an_epoch_takes_every_item_once_and_the_next_in_another_order(
 
 def test_every_batch_and_epoch_draws_other_frames(tmp_path: Path) -> None:
     alike = frame_corpus(tmp_path, {"train0": [a_video(str(n), 20) for n in range(8)]})
-    loader = Loader(videos(alike.index, "all"), batch_size=4, frames=RANDOM)
+    loader = Loader(alike.data.videos("all"), batch_size=4, frames=RANDOM)
     drawn = []
     for batch in kept(loader) + kept(loader):
         for name, frames in zip(batch.ids, batch.frames, strict=True):
@@ -140,7 +140,7 @@ def test_ranks_together_give_the_batches_of_one_process(
 def test_all_ranks_have_as_many_batches_and_a_share_of_the_last_may_be_empty(
     items: VideoSet,
 ) -> None:
-    few = videos(items.index, "all", rows=np.arange(13))
+    few = items.dataset.videos("all", rows=np.arange(13))
     parts = [kept(Loader(few, batch_size=12, rank=rank, world_size=2)) for rank in range(2)]
     assert [[len(batch.ids) for batch in part] for part in parts] == [[6, 1], [6, 0]]
     assert parts[1][1].shape == (0, *parts[0][1].shape[1:])
@@ -249,7 +249,7 @@ def test_numbers_out_of_range_are_refused(
 
 
 def test_choosing_frames_of_video_level_records_is_refused(tmp_path: Path) -> None:
-    items = videos(vector_corpus(tmp_path)[0], "all")
+    items = vector_corpus(tmp_path)[0].videos("all")
     with pytest.raises(ConfigError, match="frames: video-level records have one vector each"):
         Loader(items, batch_size=8, frames=RANDOM)
 

@@ -109,13 +109,13 @@ def test_a_score_that_is_infinite_is_refused(tmp_path: Path) -> None:
 def test_other_vocabularies_are_refused(tmp_path: Path) -> None:
     listed = drawn(0, count=4)
     runs = [tmp_path / "run0", tmp_path / "run1"]
-    for run, names in zip(runs, (["cat", "dog"], ["dog", "cat"]), strict=True):
+    for run, names in zip(runs, (["cat", "dog", *"cdef"], ["dog", "cat", *"cdef"]), strict=True):
         run.mkdir()
         lines = "\n".join(f"{at},{name}" for at, name in enumerate(names))
         (run / "classes.csv").write_text(f"index,name\n{lines}\n")
     first = write(tmp_path / "1", listed, run=str(runs[0]))
-    with pytest.raises(DataError, match="knows 7 classes; .* knows 6"):
+    with pytest.raises(DataError, match="has 7 classes; .* has 6"):
         as_dict([first, write(tmp_path / "2", listed, num_classes=7)])
-    with pytest.raises(DataError, match="class 0 is 'dog'; in that of .* it is 'cat'"):
+    with pytest.raises(DataError, match="class 0 is 'dog'; in .* it is 'cat'"):
         as_dict([first, write(tmp_path / "2", listed, run=str(runs[1]))])
     assert as_dict([first, write(tmp_path / "2", listed, run=str(runs[0]))])

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import open_index
 from reeltag.data.origin import interpolated_id, noisy_id
-from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.ensembling.blend import Blend, Method, blend, fit, mean, plain
 from reeltag.ensembling.blend_folder import Fitted
@@ -28,7 +27,7 @@ NOISES = (0.7, 1.5, 3.0)
 
 
 def labels(data: Path, split: Split) -> dict[str, set[int]]:
-    records = select(open_index(data, quiet=True), split, splits=PUBLISHED_SPLITS)
+    records = Dataset.open(data, quiet=True).with_splits(PUBLISHED_SPLITS).select(split)
     offsets, values = records.lists("labels")
     ids = records.table["id"].to_pylist()
     return {
@@ -94,7 +93,14 @@ def test_learned_weights_trust_the_better_models(
     corpus: Path, tmp_path: Path, method: Method, solver: str
 ) -> None:
     paths = files(tmp_path / "f", corpus, "train")
-    found = fit(paths, corpus, method, split="train", solver=solver, allow_leak=True)  # type: ignore[arg-type]
+    found = fit(
+        paths,
+        Dataset.open(corpus, quiet=True),
+        method,
+        split="train",
+        solver=solver,  # type: ignore[arg-type]
+        allow_leak=True,
+    )
     assert found.weights is not None and found.fitted is not None
     assert found.weights.shape == ((3,) if method == "weights" else (3, CLASSES))
     if solver == "nnls":
@@ -107,7 +113,11 @@ def test_learned_weights_trust_the_better_models(
 
 def test_weights_of_one_split_are_used_on_another(corpus: Path, tmp_path: Path) -> None:
     made = fit(
-        files(tmp_path / "f", corpus, "train"), corpus, "weights", split="train", allow_leak=True
+        files(tmp_path / "f", corpus, "train"),
+        Dataset.open(corpus, quiet=True),
+        "weights",
+        split="train",
+        allow_leak=True,
     )
     made.save(tmp_path / "BLEND")
     again = Blend.load(tmp_path / "BLEND")
@@ -115,15 +125,27 @@ def test_weights_of_one_split_are_used_on_another(corpus: Path, tmp_path: Path) 
     assert (again.method, again.members, again.fitted) == ("weights", made.members, made.fitted)
     tests = files(tmp_path / "f", corpus, "test")
     blend(tests, again, tmp_path / "weighted")
-    single = [evaluate(path, corpus, bootstrap=0, quiet=True)["gap@20"] for path in tests]
-    gap = evaluate(tmp_path / "weighted", corpus, bootstrap=0, quiet=True)["gap@20"]
+    single = [
+        evaluate(path, Dataset.open(corpus, quiet=True), bootstrap=0, quiet=True)["gap@20"]
+        for path in tests
+    ]
+    gap = evaluate(
+        tmp_path / "weighted", Dataset.open(corpus, quiet=True), bootstrap=0, quiet=True
+    )["gap@20"]
     assert gap >= max(single) - 1e-9
 
 
 def test_trees_are_grown_saved_and_asked(corpus: Path, tmp_path: Path) -> None:
     paths = files(tmp_path / "f", corpus, "train")
     trees = TreeConfig(num_trees=5, folds=2, min_in_leaf=2, threads=1)
-    made = fit(paths, corpus, "lightgbm", split="train", trees=trees, allow_leak=True)
+    made = fit(
+        paths,
+        Dataset.open(corpus, quiet=True),
+        "lightgbm",
+        split="train",
+        trees=trees,
+        allow_leak=True,
+    )
     made.save(tmp_path / "BLEND")
     again = Blend.load(tmp_path / "BLEND")
     for how, name in ((made, "1"), (again, "2")):
@@ -132,7 +154,7 @@ def test_trees_are_grown_saved_and_asked(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_segments_are_fitted_on_their_ratings(corpus: Path, tmp_path: Path) -> None:
-    records = select(open_index(corpus, quiet=True), "validate", splits=PUBLISHED_SPLITS)
+    records = Dataset.open(corpus, quiet=True).with_splits(PUBLISHED_SPLITS).select("validate")
     starts, classes = records.lists("segment_starts")[1], records.lists("segment_labels")[1]
     offsets, scores = records.lists("segment_scores")
     owner = np.repeat(np.arange(len(records)), np.diff(offsets))
@@ -143,7 +165,7 @@ def test_segments_are_fitted_on_their_ratings(corpus: Path, tmp_path: Path) -> N
     for of in listed.values():
         of.setdefault(next(c for c in range(CLASSES) if c not in of), 9.0)  # nobody rated that
     path = write(tmp_path / "p", listed, num_classes=CLASSES)
-    found = fit([path], corpus, "weights")
+    found = fit([path], Dataset.open(corpus, quiet=True), "weights")
     assert found.fitted is not None and found.fitted.pairs == len(scores)
     yes, no = 1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))
     positive = (scores > 0).sum()
@@ -167,12 +189,22 @@ def test_videos_that_a_model_was_trained_on_are_refused(corpus: Path, tmp_path: 
     count = len(labels(corpus, "train"))
     told = f"{count} of the {count} videos are of videos that .*run was trained on"
     with pytest.raises(ConfigError, match=told):
-        fit(known, corpus, "weights", split="train")
+        fit(known, Dataset.open(corpus, quiet=True), "weights", split="train")
     with pytest.raises(ConfigError, match="is of the split 'train', and nothing tells"):
-        fit(files(tmp_path / "unknown", corpus, "train"), corpus, "weights", split="train")
-    assert fit(known, corpus, "weights", split="train", allow_leak=True).weights is not None
+        fit(
+            files(tmp_path / "unknown", corpus, "train"),
+            Dataset.open(corpus, quiet=True),
+            "weights",
+            split="train",
+        )
+    assert (
+        fit(
+            known, Dataset.open(corpus, quiet=True), "weights", split="train", allow_leak=True
+        ).weights
+        is not None
+    )
     fresh = files(tmp_path / "fresh", corpus, "validate", run=str(run))
-    assert fit(fresh, corpus, "weights").weights is not None
+    assert fit(fresh, Dataset.open(corpus, quiet=True), "weights").weights is not None
 
 
 def test_blend_refuses_videos_whose_augmented_samples_a_model_was_trained_on(
@@ -186,32 +218,35 @@ def test_blend_refuses_videos_whose_augmented_samples_a_model_was_trained_on(
     about = {"split": "validate", "run": str(run_folder(tmp_path / "run", tmp_path / "augmented"))}
     path = write(tmp_path / "p", listed, num_classes=CLASSES, **about)
     with pytest.raises(ConfigError, match=f"2 of the {len(listed)} videos are of videos that"):
-        fit([path], corpus, "weights")
+        fit([path], Dataset.open(corpus, quiet=True), "weights")
 
 
 def test_a_fold_that_a_model_held_out_is_no_leak_another_is(corpus: Path, tmp_path: Path) -> None:
-    index = open_index(corpus, quiet=True)
+    dataset = Dataset.open(corpus, quiet=True)
     paths = []
     for fold in (0, 1):
         run = run_folder(tmp_path / f"run{fold}", corpus, count=2, hold_out=fold)
         paths.append((fold, run))
-    held = held_out_rows(index, PUBLISHED_SPLITS, FoldConfig(count=2, hold_out=0))
-    mine = {(name, -1) for name in index.table["id"].filter(held).to_pylist()}
+    held = held_out_rows(dataset, FoldConfig(count=2, hold_out=0))
+    mine = {(name, -1) for name in dataset.table["id"].filter(held).to_pylist()}
     listed = {key: of for key, of in say(corpus, "train", 0.7).items() if key in mine}
     for fold, run in paths:
         about = {"split": "train", "run": str(run)}
         path = write(tmp_path / f"p{fold}", listed, num_classes=CLASSES, **about)
         if fold == 0:
-            assert fit([path], corpus, "weights", split="train").weights is not None
+            assert (
+                fit([path], Dataset.open(corpus, quiet=True), "weights", split="train").weights
+                is not None
+            )
         else:
             with pytest.raises(ConfigError, match=f"{len(mine)} of the {len(mine)} videos"):
-                fit([path], corpus, "weights", split="train")
+                fit([path], Dataset.open(corpus, quiet=True), "weights", split="train")
 
 
 def test_data_that_know_nothing_of_the_videos_are_refused(corpus: Path, tmp_path: Path) -> None:
     strange = write(tmp_path / "p", drawn(0, classes=CLASSES), num_classes=CLASSES)
     with pytest.raises(DataError, match="holds no video 'v0'"):
-        fit([strange], corpus, "weights")
+        fit([strange], Dataset.open(corpus, quiet=True), "weights")
 
 
 def test_files_of_others_than_the_members_are_refused(tmp_path: Path) -> None:
@@ -229,7 +264,7 @@ def test_files_of_others_than_the_members_are_refused(tmp_path: Path) -> None:
         blend([other, two], how, tmp_path / "out2")
     assert not (tmp_path / "out2").exists()
     seven = write(tmp_path / "7", drawn(0), run=runs[0], num_classes=7)
-    with pytest.raises(DataError, match="knows 7 classes; the blend 6"):
+    with pytest.raises(DataError, match="has 7 classes; the blend has 6"):
         blend([seven], plain([one], "mean"), tmp_path / "out2")
 
 

@@ -14,9 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import open_index
-from reeltag.data.splits import Splits
 from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
 from reeltag.ensembling.tree_building import Targets, folds_of
@@ -262,20 +261,19 @@ def test_a_label_id_is_a_number_or_a_category(
 
 
 def test_folds_are_those_that_the_models_were_trained_by(corpus: Path) -> None:
-    index = open_index(corpus, quiet=True)
-    splits = Splits()
-    truth = read_truth(corpus, "train", splits, index.num_classes, quiet=True)
+    dataset = Dataset.open(corpus, quiet=True)
+    truth = read_truth(dataset, "train", dataset.num_classes, quiet=True)
     folds = folds_of(truth, 4, seed=7)
     assert np.bincount(folds).min() > 0
     for fold in range(4):
-        held_out = held_out_rows(index, splits, FoldConfig(count=4, hold_out=fold, seed=7))
-        expected = set(index.table["id"].filter(pa.array(held_out)).to_pylist())
+        held_out = held_out_rows(dataset, FoldConfig(count=4, hold_out=fold, seed=7))
+        expected = set(dataset.table["id"].filter(pa.array(held_out)).to_pylist())
         assert set(truth.ids.filter(pa.array(folds == fold)).to_pylist()) == expected
 
 
 def test_out_of_fold_predictions_become_soft_labels(corpus: Path, tmp_path: Path) -> None:
-    index = open_index(corpus, quiet=True)
-    truth = read_truth(corpus, "train", Splits(), index.num_classes, quiet=True)
+    dataset = Dataset.open(corpus, quiet=True)
+    truth = read_truth(dataset, "train", dataset.num_classes, quiet=True)
     count, num_classes = len(truth), truth.num_classes
     rng = np.random.default_rng(0)
     every = [list(range(num_classes))] * count
@@ -284,7 +282,7 @@ def test_out_of_fold_predictions_become_soft_labels(corpus: Path, tmp_path: Path
     predict_trees(
         [rows], trees, tmp_path / "oof", PredictionInfo(num_classes=num_classes), quiet=True
     )
-    outcome = convert_predictions([tmp_path / "oof"], index, tmp_path / "soft", top_k=5)
+    outcome = convert_predictions([tmp_path / "oof"], dataset, tmp_path / "soft", top_k=5)
     assert outcome.rows == {"videos": count}
     soft = next(open_soft_labels(tmp_path / "soft").rows())
     folds = trees.folds_of(keys_of(soft.ids[:1]))

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.splits import Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.evaluation import joined
 from reeltag.evaluation.bootstrap import Bootstrap
 from reeltag.evaluation.evaluate import evaluate, scored
@@ -26,8 +27,11 @@ from reeltag.metrics import (
 from tests.inference.scored import Rating, Row, example, write_corpus, write_rows
 
 
-def scores_of(*paths: Path, **options: Any) -> dict[str, Any]:
-    return evaluate(*paths, quiet=True, **{"bootstrap": 0, **options})
+def scores_of(
+    path: Path, data: Path, *, splits: Splits = PUBLISHED_SPLITS, **options: Any
+) -> dict[str, Any]:
+    dataset = Dataset.open(data, splits=splits, quiet=True)
+    return evaluate(path, dataset, quiet=True, **{"bootstrap": 0, **options})
 
 
 def test_the_worked_example(tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_of_a_split_all_videos_are_the_truth(
     loose = scores_of(path, data)
     assert loose["gap@20"] == pytest.approx(0.6809524)
     assert (loose["videos"], loose["videos_without_prediction"]) == (3, 2)
-    strict = evaluate(path, data, split="test", bootstrap=0)
+    strict = evaluate(path, Dataset.open(data, quiet=True), split="test", bootstrap=0)
     assert strict["gap@20"] == pytest.approx(0.6809524 / 2)
     assert strict["hit@1"] == pytest.approx(2 / 4)
     assert strict["perr"] == pytest.approx(0.5 * 3 / 4)
@@ -201,7 +205,7 @@ def test_rows_about_other_videos_are_counted_and_left_out(
     table = pq.read_table(path)
     more = pa.table(dict(zip(table.column_names, (["w"], [None], [[0]], [[9.0]]), strict=True)))
     pq.write_table(pa.concat_tables([more.cast(table.schema), table]), path)
-    answer = evaluate(path, data, bootstrap=0)
+    answer = evaluate(path, Dataset.open(data, quiet=True), bootstrap=0)
     assert answer["gap@20"] == pytest.approx(0.6809524) and answer["rows_without_truth"] == 1
     assert "1 rows are about videos outside" in capsys.readouterr().err
 
@@ -286,7 +290,9 @@ def test_bootstrap_keeps_the_value_of_a_class_whose_positives_are_not_drawn(tmp_
     rows: list[Row] = [
         (n, None, {0: 1.0 - v, 1: v}) for v, n in zip((-1.0, 1, 2, 3), truth, strict=True)
     ]
-    found = scored(write_rows(tmp_path / "p", rows), data, bootstrap=64, quiet=True)
+    found = scored(
+        write_rows(tmp_path / "p", rows), Dataset.open(data, quiet=True), bootstrap=64, quiet=True
+    )
     of_class = found.classes["video"]
     draws = torch.cat([*Bootstrap(found.judged, 64, 0).weights()], dim=1)
     drawn = draws[found.truth.ids.index("a")] > 0
@@ -322,7 +328,7 @@ def refused(path: Path, data: Path, words: str, **options: Any) -> None:
 def test_files_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     other = write_corpus(tmp_path / "other", {"v1": (0,)}, num_classes=6)
-    refused(path, other, "has 6 classes, but the predictions are about 5")
+    refused(path, other, "has 6 classes; the file of predictions has 5")
     refused(path, write_corpus(tmp_path / "far", {"w": (1,)}), "says nothing of any video")
     unlabelled = write_corpus(tmp_path / "bare", {"v1": (), "v2": ()})
     refused(path, unlabelled, "holds no labels or ratings for 3 videos")
@@ -381,6 +387,6 @@ def test_an_empty_row_is_a_video_of_which_nothing_is_said(tmp_path: Path) -> Non
 
 def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
     paths = example(tmp_path)
-    for options in ({"k": 0}, {"top_k": 0}, {"bootstrap": -1}):
+    for option, value in (("k", 0), ("top_k", 0), ("bootstrap", -1)):
         with pytest.raises(ConfigError, match="must be at least"):
-            scores_of(*paths, **options)
+            scores_of(*paths, **{option: value})  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
@@ -24,7 +24,7 @@ STREAMS = (("rgb", 16), ("audio", 4))
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_faked(tmp_path_factory.mktemp("faked") / "data")
 
 
@@ -54,11 +54,11 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_fake_videos_have_a_row_without_classes_and_no_segments(
-    index: Index, tmp_path: Path
+    dataset: Dataset, tmp_path: Path
 ) -> None:
-    outcome = predict(make_tagger(), index, tmp_path / "p", CHOICES)
+    outcome = predict(make_tagger(), dataset, tmp_path / "p", CHOICES)
     every = predict(
-        make_tagger(), index, tmp_path / "all", dataclasses.replace(CHOICES, fake_std=0)
+        make_tagger(), dataset, tmp_path / "all", dataclasses.replace(CHOICES, fake_std=0)
     )
     assert (outcome.videos, outcome.fakes, every.fakes) == (5, 2, 0)
     found, full = rows_of(tmp_path / "p", "videos"), rows_of(tmp_path / "all", "videos")
@@ -70,28 +70,28 @@ def test_fake_videos_have_a_row_without_classes_and_no_segments(
     assert about.fake_std == 0.1 and about.fakes == 2
 
 
-def test_they_never_reach_the_model(index: Index, tmp_path: Path) -> None:
+def test_they_never_reach_the_model(dataset: Dataset, tmp_path: Path) -> None:
     tagger, seen = make_tagger(), list[int]()
 
     def note(module: object, inputs: tuple[Tensor, ...]) -> None:
         seen.append(len(inputs[0]))
 
     tagger.register_forward_pre_hook(note)
-    predict(tagger, index, tmp_path / "p", dataclasses.replace(CHOICES, segments=False))
+    predict(tagger, dataset, tmp_path / "p", dataclasses.replace(CHOICES, segments=False))
     assert seen == [1, 1, 1]  # of (fake, n), (fake, p), (q)
 
 
-def test_a_batch_of_nothing_but_fakes_is_written_too(index: Index, tmp_path: Path) -> None:
+def test_a_batch_of_nothing_but_fakes_is_written_too(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(CHOICES, batch_size=1)
-    assert predict(make_tagger(), index, tmp_path / "one", choices).fakes == 2
-    predict(make_tagger(), index, tmp_path / "two", CHOICES)
+    assert predict(make_tagger(), dataset, tmp_path / "one", choices).fakes == 2
+    predict(make_tagger(), dataset, tmp_path / "two", CHOICES)
     assert_same(rows_of(tmp_path / "one", "videos"), rows_of(tmp_path / "two", "videos"))
 
 
 def test_an_interrupted_run_goes_on_with_its_count(
-    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, calls = predict(make_tagger(), index, tmp_path / "whole", CHOICES), [0]
+    whole, calls = predict(make_tagger(), dataset, tmp_path / "whole", CHOICES), [0]
 
     class Cut(Tagger):
         def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -104,30 +104,38 @@ def test_an_interrupted_run_goes_on_with_its_count(
     tagger = make_tagger()
     tagger.__class__ = Cut
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, index, tmp_path / "p", CHOICES)
-    outcome = predict(make_tagger(), index, tmp_path / "p", CHOICES)
+        predict(tagger, dataset, tmp_path / "p", CHOICES)
+    outcome = predict(make_tagger(), dataset, tmp_path / "p", CHOICES)
     assert outcome.resumed_at == 2 and outcome.fakes == whole.fakes == 2
     assert rows_of(tmp_path / "p", "videos") == rows_of(tmp_path / "whole", "videos")
 
 
 def test_labels_of_fakes_count_as_missed_unless_they_are_left_out(
-    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     choices = dataclasses.replace(CHOICES, top_k=3, segments=False)
-    predict(make_tagger(), index, tmp_path / "p", choices)
+    predict(make_tagger(), dataset, tmp_path / "p", choices)
     capsys.readouterr()
-    every = evaluate(tmp_path / "p", index.root, split="test", bootstrap=0)
+    every = evaluate(
+        tmp_path / "p", Dataset.open(dataset.root, quiet=True), split="test", bootstrap=0
+    )
     assert "2 videos were not scored as they are fake (std <= 0.1)" in capsys.readouterr().err
-    real = evaluate(tmp_path / "p", index.root, split="test", bootstrap=0, fake_std=0.1)
+    real = evaluate(
+        tmp_path / "p",
+        Dataset.open(dataset.root, quiet=True),
+        split="test",
+        bootstrap=0,
+        fake_std=0.1,
+    )
     assert "their labels count" not in capsys.readouterr().err
     assert (every["videos"], real["videos"]) == (5, 3)
     assert every["perr"] == pytest.approx(real["perr"] * 3 / 5)
     assert real["gap@20"] > every["gap@20"]
 
 
-def test_a_checkpoint_that_hears_only_is_refused(index: Index, tmp_path: Path) -> None:
+def test_a_checkpoint_that_hears_only_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger((("audio", 4),))
     with pytest.raises(ConfigError, match="fake_std is about the rgb stream; what is read is aud"):
-        predict(tagger, index, tmp_path / "p", CHOICES)
+        predict(tagger, dataset, tmp_path / "p", CHOICES)
     with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
         Choices(fake_std=-1.0)

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.probability import sigmoid
-from reeltag.data.selection import select
-from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.inference.moments import (
     Ratings,
     TopMoments,
@@ -93,12 +91,12 @@ def test_a_class_that_rows_do_not_list_is_not_found_there() -> None:
 def test_of_a_pair_rated_twice_the_last_counts(tmp_path: Path) -> None:
     ratings = [(0, 3, 1.0), (5, 3, 0.0), (0, 3, 0.0), (5, 4, 1.0)]
     write_shard(tmp_path / "test0.tfrecord", [rated_record("a", 12, ratings), frame_record("b")])
-    index = indexed(tmp_path)
-    records = select(index, "test")
+    dataset = indexed(tmp_path)
+    records = dataset.select("test")
     assert ratings_of(records, [3]) == {("a", 0, 3): False, ("a", 5, 3): False}
-    assert require_ratings(index, "test", PUBLISHED_SPLITS, [4]) == {("a", 5, 4): True}
+    assert require_ratings(dataset, "test", [4]) == {("a", 5, 4): True}
     with pytest.raises(ConfigError, match=r"rated for these classes(.|\n)*Leave out --rated"):
-        require_ratings(index, "test", PUBLISHED_SPLITS, [7])
+        require_ratings(dataset, "test", [7])
 
 
 def test_lengths_are_those_of_the_data(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from reeltag.core.errors import ConfigError, OutputError
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import Index, open_index
 from reeltag.data.shards import read_record
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
@@ -41,8 +41,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def index(corpus: Path) -> Index:
-    return open_index(corpus, jobs=1, quiet=True)
+def dataset(corpus: Path) -> Dataset:
+    return Dataset.open(corpus, jobs=1, quiet=True)
 
 
 @pytest.fixture(autouse=True)
@@ -70,37 +70,37 @@ def make_tagger(
 
 
 def test_a_checkpoint_of_another_class_list_is_refused(
-    index: Index, corpus: Path, tmp_path: Path
+    dataset: Dataset, corpus: Path, tmp_path: Path
 ) -> None:
     tagger = make_tagger()  # its classes are numbered: they fit any names
-    predict(tagger, index, tmp_path / "numbered", CPU)
+    predict(tagger, dataset, tmp_path / "numbered", CPU)
     tagger.class_names = ("class 0", "Zebra", *tagger.class_names[2:])
-    with pytest.raises(ConfigError, match=r"class 1 is '.*'; the checkpoint knows it as 'Zebra'"):
-        predict(tagger, index, tmp_path / "p", CPU)
+    with pytest.raises(DataError, match=r"class 1 is '.*'; in the checkpoint it is 'Zebra'"):
+        predict(tagger, dataset, tmp_path / "p", CPU)
     assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_the_batch_size_changes_nothing(index: Index, tmp_path: Path, batch_size: int) -> None:
+def test_the_batch_size_changes_nothing(dataset: Dataset, tmp_path: Path, batch_size: int) -> None:
     choices = Choices(segments=True, device="cpu")
-    predict(make_tagger(), index, tmp_path / "a", choices, split="all")
+    predict(make_tagger(), dataset, tmp_path / "a", choices, split="all")
     choices = dataclasses.replace(choices, batch_size=batch_size)
-    predict(make_tagger(), index, tmp_path / "b", choices, split="all")
+    predict(make_tagger(), dataset, tmp_path / "b", choices, split="all")
     for kind in ("videos", "segments"):
         expected, found = pairs(tmp_path / "a", kind), pairs(tmp_path / "b", kind)
         assert found == pytest.approx(expected, abs=1e-5)
         assert rows_in_order(found) == rows_in_order(expected)
 
 
-def test_a_video_gets_what_the_tagger_says_of_it_alone(index: Index, tmp_path: Path) -> None:
+def test_a_video_gets_what_the_tagger_says_of_it_alone(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger()
-    outcome = predict(tagger, index, tmp_path / "p", Choices(segments=True, device="cpu"))
+    outcome = predict(tagger, dataset, tmp_path / "p", Choices(segments=True, device="cpu"))
     videos, segments = pairs(tmp_path / "p", "videos"), pairs(tmp_path / "p", "segments")
-    names = index.table["id"].to_pylist()
+    names = dataset.table["id"].to_pylist()
     mine = sorted({name for name, _, _ in videos})
     assert len(mine) == outcome.videos == 9
     for name in mine:
-        streams = read_record(index, names.index(name))
+        streams = read_record(dataset.index, names.index(name))
         frames = np.concatenate([streams["rgb"], streams["audio"]], axis=1)
         cuts = {-1: frames} | {t: frames[t : t + 5] for t in range(0, len(frames), 5)}
         for start, cut in cuts.items():
@@ -111,25 +111,26 @@ def test_a_video_gets_what_the_tagger_says_of_it_alone(index: Index, tmp_path: P
     assert len(segments) == 12 * outcome.rows["segments"]
 
 
-def test_the_file_says_where_it_comes_from(index: Index, tmp_path: Path) -> None:
+def test_the_file_says_where_it_comes_from(dataset: Dataset, tmp_path: Path) -> None:
     choices = Choices(segments=True, top_k=3, segment_classes=(2, 5), device="cpu")
-    predict(make_tagger(), index, tmp_path / "p", choices, split="validate", run=Path("RUN"))
+    predict(make_tagger(), dataset, tmp_path / "p", choices, split="validate", run=Path("RUN"))
     about = open_predictions(tmp_path / "p").info
     assert (about.num_classes, about.top_k, about.segment_top_k) == (12, 3, 2)
-    assert (about.family, about.split, about.data) == ("nextvlad", "validate", str(index.root))
+    assert (about.family, about.split, about.data) == ("nextvlad", "validate", str(dataset.root))
     assert about.run == str(Path("RUN").resolve())
 
 
-def test_shards_are_chosen_by_pattern(index: Index, tmp_path: Path) -> None:
-    predict(make_tagger(), index, tmp_path / "p", CPU, splits=Splits(test="train0001"))
+def test_shards_are_chosen_by_pattern(dataset: Dataset, tmp_path: Path) -> None:
+    only = dataset.with_splits(Splits(test="train0001"))
+    predict(make_tagger(), only, tmp_path / "p", CPU)
     found = {name for name, _, _ in pairs(tmp_path / "p", "videos")}
-    shard = index.shards.index("train0001.tfrecord")
-    mine = index.table.filter(np.asarray(index.table["shard"]) == shard)
+    shard = dataset.shards.index("train0001.tfrecord")
+    mine = dataset.table.filter(np.asarray(dataset.table["shard"]) == shard)
     assert found == set(mine["id"].to_pylist())
 
 
-def test_a_tagger_of_one_stream_reads_only_that(index: Index, tmp_path: Path) -> None:
-    predict(make_tagger(streams=(("audio", 8),)), index, tmp_path / "p", CPU)
+def test_a_tagger_of_one_stream_reads_only_that(dataset: Dataset, tmp_path: Path) -> None:
+    predict(make_tagger(streams=(("audio", 8),)), dataset, tmp_path / "p", CPU)
     assert len(pairs(tmp_path / "p", "videos")) == 9 * 12
 
 
@@ -147,39 +148,39 @@ def interrupt(tagger: Tagger, batches: int) -> None:
 
 
 def test_a_resumed_run_scores_the_rows_of_its_fold_alone(
-    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(predict_module, "write_predictions", often)
-    rows = held_out_rows(index, Splits(), FoldConfig(count=2, hold_out=1))
+    rows = held_out_rows(dataset, FoldConfig(count=2, hold_out=1))
     choices, tagger, out = dataclasses.replace(CPU, batch_size=4), make_tagger(), tmp_path / "p"
     interrupt(tagger, 3)
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, index, out, choices, split="train", rows=rows)
-    assert predict(tagger, index, out, choices, split="train", rows=rows).resumed_at == 12
+        predict(tagger, dataset, out, choices, split="train", rows=rows)
+    assert predict(tagger, dataset, out, choices, split="train", rows=rows).resumed_at == 12
     found = rows_in_order(pairs(out, "videos"))
-    assert sorted(name for name, _ in found) == sorted(index.table["id"].filter(rows).to_pylist())
+    assert sorted(name for name, _ in found) == sorted(dataset.table["id"].filter(rows).to_pylist())
 
 
 @pytest.mark.parametrize("per_class", [0, 15])
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
 ) -> None:
     choices = Choices(segments=True, batch_size=4, per_class=per_class, device="cpu")
-    predict(make_tagger(), index, tmp_path / "whole", choices, split="all")
+    predict(make_tagger(), dataset, tmp_path / "whole", choices, split="all")
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(predict_module, "write_predictions", often)
     tagger, out = make_tagger(), tmp_path / "p"
     interrupt(tagger, 10)
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, index, out, choices, split="all")
+        predict(tagger, dataset, out, choices, split="all")
     other = make_tagger()
     other.model.state_dict()[next(iter(other.model.state_dict()))].add_(1)
     with pytest.raises(ConfigError, match=r"other settings is kept here: weights"):
-        predict(other, index, out, choices, split="all")
+        predict(other, dataset, out, choices, split="all")
     with pytest.raises(ConfigError, match="records"):
-        predict(tagger, index, out, choices, split="train")
-    outcome = predict(tagger, index, out, dataclasses.replace(choices, batch_size=9), split="all")
+        predict(tagger, dataset, out, choices, split="train")
+    outcome = predict(tagger, dataset, out, dataclasses.replace(choices, batch_size=9), split="all")
     assert outcome.resumed_at > 0 and outcome.resumed_at % 4 == 0
     for kind in ("videos", "segments"):
         expected = pairs(tmp_path / "whole", kind)
@@ -192,7 +193,7 @@ def test_broken_records_are_skipped_and_counted(corpus: Path, tmp_path: Path) ->
     data = bytearray(shard.read_bytes())
     data[200] ^= 0xFF
     shard.write_bytes(data)
-    broken = open_index(tmp_path / "corpus", jobs=1, quiet=True)
+    broken = Dataset.open(tmp_path / "corpus", jobs=1, quiet=True)
     outcome = predict(make_tagger(), broken, tmp_path / "p", CPU)
     assert (outcome.videos, outcome.skipped) == (8, 1)
 
@@ -200,7 +201,7 @@ def test_broken_records_are_skipped_and_counted(corpus: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"num_classes": 13}, "the checkpoint knows 13 classes; the data have 12"),
+        ({"num_classes": 13}, "has 12 classes; the checkpoint has 13"),
         (
             {"streams": (("rgb", 16), ("audio", 9))},
             r"streams rgb \(16\), audio \(9\); the data hold rgb \(16\), audio \(8\)",
@@ -209,45 +210,45 @@ def test_broken_records_are_skipped_and_counted(corpus: Path, tmp_path: Path) ->
     ],
 )
 def test_data_that_do_not_fit_the_checkpoint_are_refused_before_reading(
-    index: Index, tmp_path: Path, changes: dict[str, Any], rule: str
+    dataset: Dataset, tmp_path: Path, changes: dict[str, Any], rule: str
 ) -> None:
-    with pytest.raises(ConfigError, match=rule):
-        predict(make_tagger(**changes), index, tmp_path / "p", CPU)
+    with pytest.raises((ConfigError, DataError), match=rule):
+        predict(make_tagger(**changes), dataset, tmp_path / "p", CPU)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_data_without_a_vocabulary_may_show_fewer_classes(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     shutil.copy(corpus / "test0000.tfrecord", tmp_path / "a" / "b" / "c")
-    bare = open_index(tmp_path / "a" / "b" / "c", jobs=1, quiet=True)
+    bare = Dataset.open(tmp_path / "a" / "b" / "c", jobs=1, quiet=True)
     predict(make_tagger(num_classes=40), bare, tmp_path / "p", CPU)
-    with pytest.raises(ConfigError, match="the checkpoint knows 1 classes; the data have"):
+    with pytest.raises(DataError, match="classes; the checkpoint has 1"):
         predict(make_tagger(num_classes=1), bare, tmp_path / "q", CPU)
 
 
 def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
     config = dataclasses.replace(CORPUS, level="video", videos=20)
     write_corpus(tmp_path / "corpus", config, quiet=True)
-    index = open_index(tmp_path / "corpus", jobs=1, quiet=True)
-    tagger = make_tagger(streams=tuple((s.name, s.width) for s in index.streams))
+    dataset = Dataset.open(tmp_path / "corpus", jobs=1, quiet=True)
+    tagger = make_tagger(streams=tuple((s.name, s.width) for s in dataset.streams))
     with pytest.raises(ConfigError, match=r"no segments(.|\n)*--segments"):
-        predict(tagger, index, tmp_path / "p", Choices(segments=True, device="cpu"))
-    assert predict(tagger, index, tmp_path / "p", CPU).rows == {"videos": 3}
+        predict(tagger, dataset, tmp_path / "p", Choices(segments=True, device="cpu"))
+    assert predict(tagger, dataset, tmp_path / "p", CPU).rows == {"videos": 3}
 
 
 def test_long_videos_are_told_of(
-    index: Index, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    predict(make_tagger(), index, tmp_path / "p", Choices(max_frames=10, device="cpu"))
+    predict(make_tagger(), dataset, tmp_path / "p", Choices(max_frames=10, device="cpu"))
     assert "are judged by their first 10 seconds" in capfd.readouterr().err
 
 
-def test_an_existing_file_is_refused_before_anything_else(index: Index, tmp_path: Path) -> None:
+def test_an_existing_file_is_refused_before_anything_else(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "p").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
-        predict(make_tagger(), index, tmp_path / "p", CPU)
+        predict(make_tagger(), dataset, tmp_path / "p", CPU)
     assert (tmp_path / "p").read_text() == "precious"
-    predict(make_tagger(), index, tmp_path / "p", CPU, overwrite=True)
+    predict(make_tagger(), dataset, tmp_path / "p", CPU, overwrite=True)
     assert open_predictions(tmp_path / "p").holds("videos")
 
 
@@ -255,7 +256,7 @@ FUSED = SegmentPolicy(candidates=4, video_power=0.3, segment_power=0.7, skip_tai
 
 
 def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
-    index: Index, tmp_path: Path
+    dataset: Dataset, tmp_path: Path
 ) -> None:
     tagger, other = make_tagger(), make_tagger()
     for weight in other.model.parameters():
@@ -264,11 +265,11 @@ def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
     sources: dict[str, Tagger | Path | None] = {"itself": None, "same": tagger, "other": other}
     for name, source in (("same", tagger), ("other", other)):
         videos = tmp_path / f"{name}-videos"
-        predict(source, index, videos, dataclasses.replace(CPU, top_k=12), split="all")
+        predict(source, dataset, videos, dataclasses.replace(CPU, top_k=12), split="all")
         sources[f"{name}, file"] = videos
     found = {}
     for name, each in sources.items():
-        predict(tagger, index, tmp_path / name, fused, split="all", video_source=each)
+        predict(tagger, dataset, tmp_path / name, fused, split="all", video_source=each)
         found[name] = pairs(tmp_path / name, "segments")
     assert found["itself"] == pytest.approx(found["same"], abs=1e-5)
     assert found["itself"] == pytest.approx(found["same, file"], abs=1e-5)
@@ -279,51 +280,52 @@ def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
 
 
 def test_an_interrupted_run_is_not_gone_on_with_by_other_video_scores(
-    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(predict_module, "write_predictions", often)
     choices = Choices(videos=False, segments=True, batch_size=4, policy=FUSED, device="cpu")
     whole, out = tmp_path / "whole", tmp_path / "p"
-    predict(make_tagger(), index, whole, choices, split="all", video_source=make_tagger())
+    predict(make_tagger(), dataset, whole, choices, split="all", video_source=make_tagger())
     tagger = make_tagger()
     interrupt(tagger, 8)
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, index, out, choices, split="all", video_source=make_tagger())
+        predict(tagger, dataset, out, choices, split="all", video_source=make_tagger())
     other = make_tagger()
     next(iter(other.model.parameters())).data.add_(1)
     with pytest.raises(ConfigError, match="other settings is kept here: video_scores"):
-        predict(tagger, index, out, choices, split="all", video_source=other)
+        predict(tagger, dataset, out, choices, split="all", video_source=other)
     fewer = dataclasses.replace(choices, policy=dataclasses.replace(FUSED, candidates=3))
     with pytest.raises(ConfigError, match="candidates 4 there, 3 now"):
-        predict(tagger, index, out, fewer, split="all", video_source=make_tagger())
-    outcome = predict(tagger, index, out, choices, split="all", video_source=make_tagger())
+        predict(tagger, dataset, out, fewer, split="all", video_source=make_tagger())
+    outcome = predict(tagger, dataset, out, choices, split="all", video_source=make_tagger())
     assert outcome.resumed_at > 0
     assert pairs(out, "segments") == pytest.approx(pairs(whole, "segments"), abs=1e-5)
 
 
-def test_video_scores_that_do_not_fit_are_refused(index: Index, tmp_path: Path) -> None:
+def test_video_scores_that_do_not_fit_are_refused(dataset: Dataset, tmp_path: Path) -> None:
     fused = Choices(segments=True, policy=FUSED, device="cpu")
     deaf = make_tagger(streams=(("rgb", 16),))
     with pytest.raises(ConfigError, match=r"reads the streams rgb \(16\);(.|\n)*--video-pred"):
-        predict(make_tagger(), index, tmp_path / "p", fused, video_source=deaf)
-    stranger = make_tagger()
-    stranger.class_names = ("Zebra", *stranger.class_names[1:])
-    with pytest.raises(ConfigError, match="trained on other classes"):
-        predict(make_tagger(), index, tmp_path / "p", fused, video_source=stranger)
+        predict(make_tagger(), dataset, tmp_path / "p", fused, video_source=deaf)
+    own, stranger = make_tagger(), make_tagger()
+    own.class_names = dataset.classes.names
+    stranger.class_names = ("Zebra", *dataset.classes.names[1:])
+    with pytest.raises(DataError, match="the video run: class 0 is 'Zebra'; in the run itself"):
+        predict(own, dataset, tmp_path / "p", fused, video_source=stranger)
     with pytest.raises(ConfigError, match=r"nothing is asked of them(.|\n)*--candidates 20"):
-        predict(make_tagger(), index, tmp_path / "p", CPU, video_source=make_tagger())
+        predict(make_tagger(), dataset, tmp_path / "p", CPU, video_source=make_tagger())
 
 
 def test_videos_without_a_segment_left_are_told_of_or_refused(
-    index: Index, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for head, rule in ((4, "videos are too short: at head and tail"), (7, "")):
         policy = SegmentPolicy(skip_head=head)
         choices = Choices(videos=False, segments=True, policy=policy, device="cpu")
         if rule:
-            predict(make_tagger(), index, tmp_path / "p", choices)
+            predict(make_tagger(), dataset, tmp_path / "p", choices)
             assert rule in capfd.readouterr().err
             continue
         with pytest.raises(ConfigError, match=r"but the first 7 and the last 0(.|\n)*--skip-head"):
-            predict(make_tagger(), index, tmp_path / "q", choices)
+            predict(make_tagger(), dataset, tmp_path / "q", choices)

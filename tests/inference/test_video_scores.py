@@ -58,7 +58,6 @@ def test_files_that_lack_videos_are_refused(
 @pytest.mark.parametrize(
     ("about", "candidates", "rule"),
     [
-        ({"num_classes": 13}, 0, "about 13 classes, the checkpoint about 12"),
         ({}, 4, r"keeps the 3 best classes of a video, 4 are asked for(.|\n)*--top-k 4"),
         ({"per_class": 7}, 2, "keeps only the 7 best videos of a class"),
     ],

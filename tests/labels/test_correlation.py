@@ -126,19 +126,6 @@ def test_correlation_file_round_trip(tmp_path: Path) -> None:
             "first_name": "BMW", "second_name": "Car"} in rows  # fmt: skip
 
 
-def test_correlation_of_other_classes_is_refused_naming_both(tmp_path: Path) -> None:
-    correlated(VIDEOS).save(tmp_path / "p.parquet")
-    found = Correlation.load(tmp_path / "p.parquet")
-    found.check_classes(NAMES)
-    found.check_classes(list(NAMES))
-    with pytest.raises(DataError, match=r"p\.parquet: .*class 1 is 'BMW', that of the .* 'Audi'"):
-        found.check_classes(("Car", "Audi", *NAMES[2:]))
-    with pytest.raises(DataError, match=r"is of 5 classes \(Car, .*the data has 2 \(Speech, Dog\)"):
-        found.check_classes(("Speech", "Dog"))
-    with pytest.raises(DataError, match="class 0 is 'Car'"):  # the same names in another order
-        found.check_classes(NAMES[::-1])
-
-
 def test_correlation_load_refuses_other_files(tmp_path: Path) -> None:
     text = tmp_path / "text.parquet"
     text.write_text("first,second\n")

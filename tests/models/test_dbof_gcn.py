@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import open_index
-from reeltag.data.items import videos
+from reeltag.data.dataset import Dataset
 from reeltag.layers.graph import label_graph
 from reeltag.models import dbof_gcn
 from reeltag.training.config import Optimisation, Recipe
@@ -32,10 +31,10 @@ def test_it_has_a_matrix_and_vectors_for_its_classes(num_classes: int) -> None:
 
 def test_training_begins_with_which_classes_appear_together(corpus: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(dbof_gcn.TINY, threshold=0.1)
-    train(corpus, tmp_path / "run", config, STILL)
+    train(Dataset.open(corpus, quiet=True), tmp_path / "run", config, STILL)
     found = load_file(tmp_path / "run" / "model.safetensors")["model.head.graph"]
     counts = torch.zeros(8, 8)
-    items = videos(open_index(corpus), "train")
+    items = Dataset.open(corpus).videos("train")
     bounds, classes = items.records.lists("labels")
     for n in range(len(items)):
         for i in classes[bounds[n] : bounds[n + 1]]:
@@ -52,7 +51,7 @@ def test_a_fixed_graph_stays_as_it_was_told(corpus: Path, tmp_path: Path) -> Non
     run = [tmp_path / "still", tmp_path / "fast"]
     graphs = []
     for out, recipe in zip(run, (STILL, fast), strict=True):
-        train(corpus, out, config, recipe)
+        train(Dataset.open(corpus, quiet=True), out, config, recipe)
         graphs.append(load_file(out / "model.safetensors")["model.head.graph"])
     assert torch.equal(graphs[0], graphs[1])
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.models import (
     ModelConfig,
     _registry,
@@ -133,7 +134,7 @@ def test_run_of_an_unregistered_config_names_its_import_path(
     own: Any, corpus: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    train(corpus, run, own.Config(), Recipe(batch_size=8, max_steps=1))
+    train(Dataset.open(corpus, quiet=True), run, own.Config(), Recipe(batch_size=8, max_steps=1))
     assert read_config(run)["family"] == "own_net:Config"
     assert isinstance(Tagger.load(run).model, own.Net)
     sys.modules.pop("own_net")
@@ -247,7 +248,12 @@ def test_config_that_no_run_folder_could_name_is_refused_before_training(
             return moe.TINY.build()
 
     with pytest.raises(ConfigError, match=r"<locals>.Inner is neither registered nor"):
-        train(corpus, tmp_path / "run", Inner(), Recipe(batch_size=8, max_steps=1))
+        train(
+            Dataset.open(corpus, quiet=True),
+            tmp_path / "run",
+            Inner(),
+            Recipe(batch_size=8, max_steps=1),
+        )
     assert not (tmp_path / "run").exists()
     register_model("inner")(Inner)
     assert find_family("inner").reference == "inner"

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.data.index import open_index
-from reeltag.data.items import rated_segments
-from reeltag.data.selection import select
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.correlation import Correlation
@@ -120,12 +119,13 @@ def test_the_fifth_is_held_out_by_video_and_holds_a_fifth_of_every_class(tmp_pat
     write_corpus(tmp_path / "data", config, quiet=True)
     index = open_index(tmp_path / "data", quiet=True)
     plan = planned(TINY, roles(index, draws=False))
-    taught = make_batches(index, plan.segments(plan.absent, 0.0, plan.fifth)).items
+    data = Dataset.open(tmp_path / "data", splits=plan.roles.rated, quiet=True)
+    taught = make_batches(data, plan.segments(plan.absent, 0.0, plan.fifth)).items
     held_out = plan.judges.rows(index)
-    judged = rated_segments(index, "train", splits=plan.roles.rated, rows=held_out)
+    judged = data.rated_segments("train", rows=held_out)
     ids = [set(items.ids(np.arange(len(items)))) for items in (taught, judged)]
     assert ids[0] and ids[1] and not ids[0] & ids[1]
-    every = rated_segments(index, "train", splits=plan.roles.rated)
+    every = data.rated_segments("train")
     assert len(taught) + len(judged) == len(every)
     for value in (0.0, 1.0):
         videos = [_videos(items, value) for items in (judged, every)]
@@ -160,7 +160,7 @@ def test_implications_come_from_the_data_another_folder_or_a_file(
 ) -> None:
     count_labels(tmp_path, data, splits=roles(open_index(data), draws=False).videos)
     found = Correlation.load(tmp_path / FILE)
-    records = select(open_index(data), "train")
+    records = Dataset.open(data, quiet=True).select("train")
     assert found.num_videos == len(records) == 30
     assert found.counts.videos.sum() == len(records.lists("labels")[1])
     others = SynthConfig(videos=30, classes=4, rgb=2, audio=0, level="video", seed=1)

@@ -15,8 +15,8 @@ from reeltag.augment.plan import PlanConfig
 from reeltag.augment.writing import Making
 from reeltag.cli.main import run
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.data.index import open_index
-from reeltag.data.items import videos
 from reeltag.data.records.example import decode_example
 from reeltag.data.records.tfrecord import frame_records
 from reeltag.data.splits import Split
@@ -250,10 +250,10 @@ def test_only_training_videos_are_augmented(tmp_path: Path) -> None:
     for _ in range(2):  # again: as after a kill
         augmentation.augment(out, data, splits=splits, plan=how, making=Making(), seed=0)
     counts = augmentation.read_counts(out)
-    made = open_index(out / "data", quiet=True)
+    made = Dataset.open(out / "data", splits=splits, quiet=True)
     assert counts["before"] == counts["original"] == 8
-    assert counts["after"] == len(videos(made, "train", splits=splits)) > 8
-    assert len(videos(made, "validate", splits=splits)) == 8
+    assert counts["after"] == len(made.videos("train")) > 8
+    assert len(made.videos("validate")) == 8
 
 
 def test_a_plan_knows_the_cost_of_every_step(data: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from reeltag.cli.main import run
+from reeltag.data.dataset import Dataset
 from reeltag.data.index import open_index
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
@@ -55,7 +56,7 @@ def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
 
 
 def learned(data: Path, recipe: Recipe) -> set[str]:
-    items = make_batches(open_index(data, quiet=True), replace(recipe, batch_size=1)).items
+    items = make_batches(Dataset.open(data, quiet=True), replace(recipe, batch_size=1)).items
     return set(items.ids(np.arange(len(items))))
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltag.data.index import open_index
-from reeltag.data.selection import select
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
@@ -55,13 +54,15 @@ def test_read_log_keeps_numbers_alone(tmp_path: Path) -> None:
 def test_training_labels_are_of_the_training_or_else_the_scored_videos(tmp_path: Path) -> None:
     config = SynthConfig(videos=40, classes=8, rgb=8, audio=0, min_frames=20, max_frames=30)
     write_corpus(tmp_path / "corpus", config, quiet=True)
-    index = open_index(tmp_path / "corpus", jobs=1, quiet=True)
-    scored = select(index, "test")
+    dataset = Dataset.open(tmp_path / "corpus", jobs=1, quiet=True)
     names = tuple("abcdefgh")
-    for of, records in (("training videos", select(index, "train")), ("videos here", scored)):
+    for of, records in (
+        ("training videos", dataset.select("train")),
+        ("videos here", dataset.select("test")),
+    ):
         # where no shard is one to train on, there is nothing else to count
-        splits = Splits() if of == "training videos" else Splits(test="*")
-        found = read_training_labels(index, splits, scored, names)
+        splits = Splits() if of == "training videos" else Splits(train="none*")
+        found = read_training_labels(dataset.with_splits(splits).select("test"), names)
         assert found.of.startswith(of)
         counts = np.bincount(records.lists("labels")[1], minlength=8)
         assert found.counts.tolist() == counts.tolist()

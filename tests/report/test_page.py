@@ -17,8 +17,7 @@ import pytest
 from markupsafe import Markup
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.index import open_index
-from reeltag.data.selection import select
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.report import page as page_module
@@ -50,7 +49,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictions(corpus: Path) -> Path:
-    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("test")
     write_predictions(corpus.parent / "p.parquet", records, segments=True)
     return corpus.parent / "p.parquet"
 
@@ -160,7 +159,9 @@ def headings(page: str) -> list[str]:
 
 
 def test_headline_scores_are_those_of_evaluate(page: str, corpus: Path, predictions: Path) -> None:
-    scores = evaluate(predictions, corpus, split="test", bootstrap=20, quiet=True)
+    scores = evaluate(
+        predictions, Dataset.open(corpus, quiet=True), split="test", bootstrap=20, quiet=True
+    )
     cards = re.findall(
         r'class="card"><div class="name">([^<]+)</div><div class="value">([^<]+)</div>'
         r'<div class="interval">([^<]*)<',
@@ -181,7 +182,12 @@ def test_worst_classes_have_the_precision_that_evaluate_writes(
     page: str, corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     evaluate(
-        predictions, corpus, split="test", bootstrap=0, per_class=tmp_path / "c.csv", quiet=True
+        predictions,
+        Dataset.open(corpus, quiet=True),
+        split="test",
+        bootstrap=0,
+        per_class=tmp_path / "c.csv",
+        quiet=True,
     )
     lines = [line.rsplit(",", 4)[1:] for line in (tmp_path / "c.csv").read_text().splitlines()[1:]]
     expected = sorted(
@@ -207,7 +213,7 @@ def test_paper_table_shows_both_figures_and_seeds(page: str) -> None:
 
 
 def test_calibration_error_is_shown_with_its_pairs(page: str, corpus: Path) -> None:
-    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("test")
     ratings, pairs = len(records.lists("segment_labels")[1]), 8 * len(records)
     found = re.findall(r"\(ECE\) (0\.\d{3}) over ([\d,]+) pairs", page)
     assert [int(count.replace(",", "")) for _, count in found] == [ratings, pairs]
@@ -295,7 +301,7 @@ def test_every_string_of_the_page_is_escaped(page: str, views: list[Page]) -> No
 
 
 def test_page_without_run_and_segments_leaves_sections_out(corpus: Path, tmp_path: Path) -> None:
-    records = select(open_index(corpus, jobs=1, quiet=True), "validate")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("validate")
     write_predictions(tmp_path / "p.parquet", records, segments=False)
     given = {"predictions": tmp_path / "p.parquet", "data": corpus}
     page = written(tmp_path / "page.html", **given)
@@ -306,7 +312,7 @@ def test_page_without_run_and_segments_leaves_sections_out(corpus: Path, tmp_pat
 
 
 def test_page_of_segments_has_no_sections_of_videos(corpus: Path, tmp_path: Path) -> None:
-    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("test")
     write_predictions(tmp_path / "p.parquet", records, segments=True, videos=False)
     page = written(
         tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus, split="test"
@@ -316,7 +322,7 @@ def test_page_of_segments_has_no_sections_of_videos(corpus: Path, tmp_path: Path
 
 
 def test_card_explains_its_score_alone(corpus: Path, tmp_path: Path) -> None:
-    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("test")
     write_predictions(tmp_path / "p.parquet", records, segments=True, videos=False)
     page = written(tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus)
     (card,) = re.findall(r'<div class="about">([^<]+)</div>', page)
@@ -373,7 +379,7 @@ def test_reliability_curve_does_not_cross_the_name_of_the_diagonal() -> None:
 
 
 def test_unrated_segments_are_left_out(corpus: Path, tmp_path: Path) -> None:
-    records = select(open_index(corpus, jobs=1, quiet=True), "train")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("train")
     assert not len(records.lists("segment_scores")[1])
     write_predictions(tmp_path / "p.parquet", records, segments=True)
     page = written(tmp_path / "page.html", predictions=tmp_path / "p.parquet", data=corpus)
@@ -426,7 +432,7 @@ def test_page_of_results_without_a_paper(tmp_path: Path) -> None:
 
 def test_page_of_video_level_data(tmp_path: Path) -> None:
     write_corpus(tmp_path / "means", dataclasses.replace(CORPUS, level="video"), quiet=True)
-    records = select(open_index(tmp_path / "means", jobs=1, quiet=True), "test")
+    records = Dataset.open(tmp_path / "means", jobs=1, quiet=True).select("test")
     write_predictions(tmp_path / "p.parquet", records, segments=False)
     page = written(
         tmp_path / "page.html",

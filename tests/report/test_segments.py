@@ -10,8 +10,7 @@ import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
-from reeltag.data.index import open_index
-from reeltag.data.selection import select
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.evaluation.evaluate import evaluate
@@ -45,7 +44,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("segments") / "corpus"
     write_corpus(folder, CORPUS, quiet=True)
     for name, kept in (("p", 8), ("short", 2)):
-        records = select(open_index(folder, jobs=1, quiet=True), "test")
+        records = Dataset.open(folder, jobs=1, quiet=True).select("test")
         write_predictions(folder.parent / name, records, segments=True, kept=kept)
     return folder
 
@@ -93,7 +92,14 @@ def ratings_of(file: EvaluatedFile) -> list[tuple[str, int, int, bool]]:
 def test_evaluated_file_has_the_scores_of_evaluate(corpus: Path, name: str) -> None:
     file, facts = evaluated(corpus, name)
     path, per_class = corpus.parent / name, corpus.parent / "classes.csv"
-    scores = evaluate(path, corpus, split="test", bootstrap=5, per_class=per_class, quiet=True)
+    scores = evaluate(
+        path,
+        Dataset.open(corpus, quiet=True),
+        split="test",
+        bootstrap=5,
+        per_class=per_class,
+        quiet=True,
+    )
     assert dict(file.scores) == scores
     with per_class.open() as lines:
         written = [row["segment_average_precision"] for row in csv.DictReader(lines)]
@@ -141,7 +147,7 @@ def test_rated_classes_count_the_ratings_of_the_records(
     file, facts = whole
     classes = rated_classes(file, facts)
     ratings = ratings_of(file)
-    everywhere = select(file.index, "all")
+    everywhere = file.records.dataset.select("all")
     labels, verdicts = everywhere.lists("segment_labels")[1], everywhere.lists("segment_scores")[1]
     for label in range(8):
         mine = [yes for _, _, other, yes in ratings if other == label]
@@ -157,7 +163,7 @@ def test_rivals_are_the_negatives_above_most_positives(corpus: Path, name: str) 
     file, facts = evaluated(corpus, name)
     logits = rows_by_key(corpus.parent / name)
     classes = rated_classes(file, facts)
-    training = read_training_labels(file.index, PUBLISHED_SPLITS, file.records, NAMES)
+    training = read_training_labels(file.records, NAMES)
     seen = 0
     for one in hard_classes(file, facts, classes, training):
         scored = [
@@ -186,7 +192,7 @@ def test_hard_rows_name_rivals_and_their_company(
 ) -> None:
     file, facts = whole
     classes = rated_classes(file, facts)
-    training = read_training_labels(file.index, PUBLISHED_SPLITS, file.records, NAMES)
+    training = read_training_labels(file.records, NAMES)
     first = hard_classes(file, facts, classes, training)[0]
     rival = Rival(id="v", start=5, above=1)
     one = dataclasses.replace(first, company=((3, 2),), rivals=(rival,))
@@ -200,7 +206,7 @@ def test_hard_rows_name_rivals_and_their_company(
 def test_reasons_name_missing_labels(whole: tuple[EvaluatedFile, SegmentFacts]) -> None:
     file, facts = whole
     classes = rated_classes(file, facts)
-    training = read_training_labels(file.index, PUBLISHED_SPLITS, file.records, NAMES)
+    training = read_training_labels(file.records, NAMES)
     label = int(classes.shown[0])
     training.counts[label] = 0
     classes.unscored[label] = 2
@@ -295,7 +301,7 @@ def test_tags_are_the_best_classes_and_mark_labels(
 
 
 def test_video_hits_are_joined_by_id(corpus: Path, tmp_path: Path) -> None:
-    records = select(open_index(corpus, jobs=1, quiet=True), "test")
+    records = Dataset.open(corpus, jobs=1, quiet=True).select("test")
     ids, order = records.table["id"].to_pylist(), np.arange(8, dtype=np.int32)[None].repeat(3, 0)
     about = open_predictions(corpus.parent / "p").info
     with prediction_writer(tmp_path / "q", about) as writer:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.data.index import Index, open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.shards import read_record
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
@@ -35,9 +35,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def index(corpus: Path) -> Index:
+def dataset(corpus: Path) -> Dataset:
     torch.set_num_threads(1)
-    return open_index(corpus, jobs=1, quiet=True)
+    return Dataset.open(corpus, jobs=1, quiet=True)
 
 
 def rows_of(path: Path) -> SoftLabelRows:
@@ -55,22 +55,22 @@ def same(one: SoftLabelRows, other: SoftLabelRows) -> bool:
     )
 
 
-def labels_of(index: Index) -> dict[str, tuple[int, list[int]]]:
+def labels_of(dataset: Dataset) -> dict[str, tuple[int, list[int]]]:
     """Return frames and labels of every video."""
-    columns = index.table.select(["id", "frames", "labels"]).to_pylist()
+    columns = dataset.table.select(["id", "frames", "labels"]).to_pylist()
     return {of["id"]: (of["frames"], of["labels"]) for of in columns}
 
 
 @pytest.mark.parametrize(("head", "tail"), [(6, 2), (0, 0)])
 def test_each_video_gives_what_the_selection_says_with_its_labels(
-    index: Index, tmp_path: Path, head: int, tail: int
+    dataset: Dataset, tmp_path: Path, head: int, tail: int
 ) -> None:
     choices = dataclasses.replace(HERE, skip_head=head, skip_tail=tail)
-    outcome = write_soft_labels(make_tagger(), index, tmp_path / "s", choices, split="all")
+    outcome = write_soft_labels(make_tagger(), dataset, tmp_path / "s", choices, split="all")
     rows = rows_of(tmp_path / "s")
     assert outcome.rows == {"segments": len(rows)} and len(rows) > 40
     names = np.array(rows.ids.to_pylist())
-    for name, (frames, labels) in labels_of(index).items():
+    for name, (frames, labels) in labels_of(dataset).items():
         mine = np.flatnonzero(names == name)
         grid = range(5 * head, 5 * (-(-frames // 5) - tail), 5)
         starts = [start for start in grid if start + 5 <= frames]
@@ -83,13 +83,13 @@ def test_each_video_gives_what_the_selection_says_with_its_labels(
 
 
 def test_the_probabilities_are_the_teachers_raw_and_of_the_segment_alone(
-    index: Index, tmp_path: Path
+    dataset: Dataset, tmp_path: Path
 ) -> None:
     tagger = make_tagger()
-    write_soft_labels(tagger, index, tmp_path / "s", HERE, split="all")
-    rows, names = rows_of(tmp_path / "s"), index.table["id"].to_pylist()
+    write_soft_labels(tagger, dataset, tmp_path / "s", HERE, split="all")
+    rows, names = rows_of(tmp_path / "s"), dataset.table["id"].to_pylist()
     for row in range(0, len(rows), 5):
-        streams = read_record(index, names.index(rows.ids[row].as_py()))
+        streams = read_record(dataset.index, names.index(rows.ids[row].as_py()))
         start = int(rows.starts[row])
         frames = np.concatenate([streams["rgb"], streams["audio"]], axis=1)[start : start + 5]
         expected = {tag.index: tag.prob for tag in tagger.predict(frames, top_k=12)}
@@ -99,27 +99,27 @@ def test_the_probabilities_are_the_teachers_raw_and_of_the_segment_alone(
 
 
 def test_the_same_seed_gives_the_same_file_in_batches_of_any_size(
-    index: Index, tmp_path: Path
+    dataset: Dataset, tmp_path: Path
 ) -> None:
     for name, changes in (("a", {}), ("b", {"batch_size": 7}), ("c", {"seed": 1})):
         choices = dataclasses.replace(HERE, **changes)  # type: ignore[arg-type]
-        write_soft_labels(make_tagger(), index, tmp_path / name, choices)
+        write_soft_labels(make_tagger(), dataset, tmp_path / name, choices)
     assert same(rows_of(tmp_path / "a"), rows_of(tmp_path / "b"))
     a, c = rows_of(tmp_path / "a"), rows_of(tmp_path / "c")
     assert a.starts.tolist() != c.starts.tolist()
     again = tmp_path / "again"
-    write_soft_labels(make_tagger(), index, again, HERE)
+    write_soft_labels(make_tagger(), dataset, again, HERE)
     assert again.read_bytes() == (tmp_path / "a").read_bytes()
 
 
 def test_an_equal_draw_is_the_same_before_and_after_the_teacher_is_asked(
-    index: Index, tmp_path: Path
+    dataset: Dataset, tmp_path: Path
 ) -> None:
     classes = (0, 1, 2, 3, 4)
     equal = dataclasses.replace(HERE, equal=3)
     common = {"split": "all", "segment_classes": classes}
-    write_soft_labels(make_tagger(), index, tmp_path / "all", HERE, **common)  # type: ignore[arg-type]
-    write_soft_labels(make_tagger(), index, tmp_path / "few", equal, **common)  # type: ignore[arg-type]
+    write_soft_labels(make_tagger(), dataset, tmp_path / "all", HERE, **common)  # type: ignore[arg-type]
+    write_soft_labels(make_tagger(), dataset, tmp_path / "few", equal, **common)  # type: ignore[arg-type]
     draw_soft_labels(tmp_path / "all", tmp_path / "drawn", 3)
     every, few, drawn = (rows_of(tmp_path / name) for name in ("all", "few", "drawn"))
     assert same(few, drawn)
@@ -132,10 +132,10 @@ def test_an_equal_draw_is_the_same_before_and_after_the_teacher_is_asked(
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choices = dataclasses.replace(HERE, batch_size=8)
-    write_soft_labels(make_tagger(), index, tmp_path / "whole", choices)
+    write_soft_labels(make_tagger(), dataset, tmp_path / "whole", choices)
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(teacher, "write_predictions", often)
     tagger, calls = make_tagger(), []
@@ -147,44 +147,44 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
     hook, out = tagger.register_forward_hook(fail_late), tmp_path / "s"
     with pytest.raises(KeyboardInterrupt):
-        write_soft_labels(tagger, index, out, choices)
+        write_soft_labels(tagger, dataset, out, choices)
     hook.remove()
     assert not out.exists()
     with pytest.raises(ConfigError, match="other settings is kept here: segments"):
-        write_soft_labels(tagger, index, out, dataclasses.replace(choices, seed=5))
-    outcome = write_soft_labels(tagger, index, out, choices)
+        write_soft_labels(tagger, dataset, out, dataclasses.replace(choices, seed=5))
+    outcome = write_soft_labels(tagger, dataset, out, choices)
     assert outcome.resumed_at == 24 and same(rows_of(out), rows_of(tmp_path / "whole"))
     assert not (tmp_path / "s.parts").exists()
 
 
-def test_a_logit_that_is_no_number_is_refused(index: Index, tmp_path: Path) -> None:
+def test_a_logit_that_is_no_number_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger()
     next(tagger.model.parameters()).data.fill_(float("nan"))
     with pytest.raises(DataError, match="not a number"):
-        write_soft_labels(tagger, index, tmp_path / "s", HERE)
+        write_soft_labels(tagger, dataset, tmp_path / "s", HERE)
     assert not list(tmp_path.iterdir())
 
 
-def test_videos_too_short_to_draw_from_are_told_of(index: Index, tmp_path: Path) -> None:
+def test_videos_too_short_to_draw_from_are_told_of(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, skip_head=30)
     with pytest.raises(ConfigError, match=r"no segment can be drawn(.|\n)*--skip-head 0"):
-        write_soft_labels(make_tagger(), index, tmp_path / "s", choices)
+        write_soft_labels(make_tagger(), dataset, tmp_path / "s", choices)
 
 
 def test_it_says_when_the_videos_were_rated_already(
-    index: Index, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(teacher, "say", said.append)
-    chosen_segments(index, HERE, split="train")
+    chosen_segments(dataset, HERE, split="train")
     assert not any("have rated segments already" in line for line in said)
-    chosen_segments(index, HERE, split="validate")
+    chosen_segments(dataset, HERE, split="validate")
     assert any("have rated segments already" in line for line in said)
 
 
 def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
     write_corpus(tmp_path / "data", dataclasses.replace(CORPUS, videos=3, shards=1), quiet=True)
-    few = open_index(tmp_path / "data", jobs=1, quiet=True)
+    few = Dataset.open(tmp_path / "data", jobs=1, quiet=True)
     unused = set(range(12)) - {of for _, labels in labels_of(few).values() for of in labels}
     choices = dataclasses.replace(HERE, equal=3, skip_head=0, skip_tail=0)
     with pytest.raises(ConfigError, match=r"no segment is drawn for any(.|\n)*--keep-outside"):
@@ -193,50 +193,50 @@ def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_whole_videos_keep_their_best_classes(index: Index, tmp_path: Path) -> None:
+def test_whole_videos_keep_their_best_classes(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, videos=True, top_k=4)
-    write_soft_labels(make_tagger(), index, tmp_path / "s", choices)
-    predict(make_tagger(), index, tmp_path / "p", Choices(device="cpu"), split="train")
-    convert_predictions([tmp_path / "p"], index, tmp_path / "t", top_k=4)
+    write_soft_labels(make_tagger(), dataset, tmp_path / "s", choices)
+    predict(make_tagger(), dataset, tmp_path / "p", Choices(device="cpu"), split="train")
+    convert_predictions([tmp_path / "p"], dataset, tmp_path / "t", top_k=4)
     rows = rows_of(tmp_path / "s")
     assert set(rows.counts()) == {4} and set(rows.starts) == {-1}
     assert same(rows, rows_of(tmp_path / "t"))
     assert open_soft_labels(tmp_path / "s").info.class_names == tuple(make_tagger().class_names)
 
 
-def test_an_existing_file_is_refused_first(index: Index, tmp_path: Path) -> None:
+def test_an_existing_file_is_refused_first(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
-        write_soft_labels(make_tagger(), index, tmp_path / "s", HERE)
-    write_soft_labels(make_tagger(), index, tmp_path / "s", HERE, overwrite=True)
+        write_soft_labels(make_tagger(), dataset, tmp_path / "s", HERE)
+    write_soft_labels(make_tagger(), dataset, tmp_path / "s", HERE, overwrite=True)
     assert len(rows_of(tmp_path / "s"))
 
 
 def test_files_of_all_folds_are_joined(
-    index: Index, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    names = [of for of in index.table["id"].to_pylist() if of.startswith("train")]
+    names = [of for of in dataset.table["id"].to_pylist() if of.startswith("train")]
     files = []
     for part in range(3):
         predicted: list[Row] = [(name, None, {1: 2.0, 5: -1.0}) for name in names[part::3]]
         files.append(write_rows(tmp_path / f"p{part}", predicted, num_classes=12))
-    convert_predictions(files, index, tmp_path / "s")
+    convert_predictions(files, dataset, tmp_path / "s")
     rows = rows_of(tmp_path / "s")
     assert sorted(rows.ids.to_pylist()) == sorted(names)
     assert rows.probs[:2] == pytest.approx([1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))])
     assert f"{len(names)} of the {len(names)} videos of the split 'train'" in capfd.readouterr().err
-    convert_predictions(files[:2], index, tmp_path / "t")
+    convert_predictions(files[:2], dataset, tmp_path / "t")
     told = f"{len(names) - len(names[2::3])} of the {len(names)} videos"
     assert told in capfd.readouterr().err
     rated: list[Row] = [(names[0], None, {1: 2.0}), (names[0], 5, {1: 2.0})]
     both = write_rows(tmp_path / "b", rated, num_classes=12)
-    convert_predictions([both], index, tmp_path / "u")
+    convert_predictions([both], dataset, tmp_path / "u")
     assert rows_of(tmp_path / "u").starts.tolist() == [-1]
     assert "only its whole videos become soft labels" in capfd.readouterr().err
 
 
-def test_files_that_cannot_be_joined_are_refused(index: Index, tmp_path: Path) -> None:
-    names = index.table["id"].to_pylist()
+def test_files_that_cannot_be_joined_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    names = dataset.table["id"].to_pylist()
     out = tmp_path / "s"
 
     def file(name: str, ids: list[str], start: int | None = None, num_classes: int = 12) -> Path:
@@ -245,15 +245,15 @@ def test_files_that_cannot_be_joined_are_refused(index: Index, tmp_path: Path) -
 
     one = file("one", names[:4])
     with pytest.raises(DataError, match=f"two: the video '{names[3]}' stands also in .*one"):
-        convert_predictions([one, file("two", names[3:6])], index, out)
+        convert_predictions([one, file("two", names[3:6])], dataset, out)
     with pytest.raises(DataError, match=f"three: the video '{names[5]}' stands twice"):
-        convert_predictions([file("three", [names[5]] * 2)], index, out)
+        convert_predictions([file("three", [names[5]] * 2)], dataset, out)
     with pytest.raises(DataError, match="not in .*: 'x', 'y', 'z', ..."):
-        convert_predictions([file("four", [names[0], *"xyzq"])], index, out)
-    with pytest.raises(DataError, match="is about 11 classes, the data have 12"):
-        convert_predictions([file("five", names[:1], num_classes=11)], index, out)
+        convert_predictions([file("four", [names[0], *"xyzq"])], dataset, out)
+    with pytest.raises(DataError, match="has 11 classes; .* has 12"):
+        convert_predictions([file("five", names[:1], num_classes=11)], dataset, out)
     with pytest.raises(DataError, match="holds no whole videos(.|\n)*reeltag soft-labels RUN"):
-        convert_predictions([file("six", names[:1], start=5)], index, out)
+        convert_predictions([file("six", names[:1], start=5)], dataset, out)
     assert not out.exists()
 
 
@@ -264,7 +264,7 @@ def test_a_video_that_stands_in_two_shards_gives_its_segments_once(
     for name in ("train0000", "train0007"):
         shard = (corpus / "train0000.tfrecord").read_bytes()
         (tmp_path / "data" / f"{name}.tfrecord").write_bytes(shard)
-    twice = open_index(tmp_path / "data", jobs=1, quiet=True)
+    twice = Dataset.open(tmp_path / "data", jobs=1, quiet=True)
     items, _ = chosen_segments(twice, HERE, split="all")
     keys = list(zip(items.ids(np.arange(len(items))), items.second, strict=True))
     assert len(set(keys)) == len(keys) > 0

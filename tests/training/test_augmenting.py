@@ -11,6 +11,7 @@ from reeltag.augment import mixup
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import ModelConfig, mix_nextvlad, moe, nextvlad
@@ -318,8 +319,8 @@ def test_resumed_it_goes_on_exactly_as_if_it_had_not_been_stopped(
     optim = Optimisation(learning_rate=0.05, ema=ema)
     recipe = Recipe(batch_size=8, max_steps=5, validate_every=4, optim=optim, augment=EVERYTHING)
     whole = dataclasses.replace(recipe, max_steps=9)
-    train(corpus, tmp_path / "whole", nextvlad.TINY, whole)
-    train(corpus, tmp_path / "pieces", nextvlad.TINY, recipe)
+    train(Dataset.open(corpus), tmp_path / "whole", nextvlad.TINY, whole)
+    train(Dataset.open(corpus), tmp_path / "pieces", nextvlad.TINY, recipe)
     assert read_recipe(read_config(tmp_path / "pieces")).augment == EVERYTHING
     resume(tmp_path / "pieces", max_steps=9)
     one, other = (

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.models import logistic, nextvlad
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.averaging import averaging_for
@@ -53,7 +54,7 @@ class Watched:
 def trained(corpus: Path, out: Path, wanted: Recipe) -> list[dict[str, Tensor]]:
     """Train with batch norm, and return the weights before the training and after every step."""
     watched = Watched()
-    train(corpus, out, nextvlad.TINY, wanted, objective=watched)
+    train(Dataset.open(corpus), out, nextvlad.TINY, wanted, objective=watched)
     state = torch.load(out / "resume.ckpt", weights_only=False)
     last = state.get("current_model_state", state["state_dict"])
     ours = {n.removeprefix("tagger."): t for n, t in last.items() if n.startswith("tagger.")}
@@ -82,9 +83,9 @@ def test_ema_begins_as_the_first_weights_and_covers_running_statistics(
 
 
 def test_ema_from_a_trained_run_begins_as_its_weights(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "first", logistic.TINY, RECIPE)
+    train(Dataset.open(corpus), tmp_path / "first", logistic.TINY, RECIPE)
     again = recipe(ema=0.999999, init=str(tmp_path / "first"))
-    train(corpus, tmp_path / "second", logistic.TINY, again)
+    train(Dataset.open(corpus), tmp_path / "second", logistic.TINY, again)
     first, second = weights_of(tmp_path / "first"), weights_of(tmp_path / "second")
     for (
         name,
@@ -169,7 +170,7 @@ def saves(seen: list[dict[str, Tensor]], save: Callable[..., None]) -> Callable[
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a mean, not stopped."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    train(corpus, out, nextvlad.TINY, LONG)
+    train(Dataset.open(corpus), out, nextvlad.TINY, LONG)
     return out
 
 
@@ -186,7 +187,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_mean(
 
     wanted = dataclasses.replace(LONG, save_minutes=0.0)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        train(corpus, tmp_path / "cut", nextvlad.TINY, wanted, objective=Stopping())
+        train(Dataset.open(corpus), tmp_path / "cut", nextvlad.TINY, wanted, objective=Stopping())
     assert torch.load(tmp_path / "cut" / "resume.ckpt", weights_only=False)["global_step"] <= stop
     resume(tmp_path / "cut")
     states = [
@@ -202,10 +203,10 @@ def test_a_training_that_is_made_longer_forgets_a_mean_that_began_too_early(
     corpus: Path, tmp_path: Path
 ) -> None:
     wanted = recipe(swa_from=0.5, swa_every=1, max_steps=6)
-    train(corpus, tmp_path / "pieces", nextvlad.TINY, wanted)
+    train(Dataset.open(corpus), tmp_path / "pieces", nextvlad.TINY, wanted)
     resume(tmp_path / "pieces", max_steps=16)
     whole = dataclasses.replace(wanted, max_steps=16)
-    train(corpus, tmp_path / "whole", nextvlad.TINY, whole)
+    train(Dataset.open(corpus), tmp_path / "whole", nextvlad.TINY, whole)
     one, two = weights_of(tmp_path / "whole"), weights_of(tmp_path / "pieces")
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -244,7 +245,7 @@ def test_options_that_would_average_nothing_are_refused() -> None:
 def test_a_training_that_is_refused_leaves_no_folder(corpus: Path, tmp_path: Path) -> None:
     recipe = Recipe(max_steps=9, batch_size=4, optim=swa(10))
     with pytest.raises(ConfigError, match="step 10, and the training ends at step 9"):
-        train(corpus, tmp_path / "run", logistic.TINY, recipe)
+        train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     assert not (tmp_path / "run").exists()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.labels.folds import FoldConfig
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
@@ -17,37 +17,37 @@ RECIPE = Recipe(batch_size=2, fake_std=0.1)
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_faked(tmp_path_factory.mktemp("faked") / "data")
 
 
-def taught(index: Index, recipe: Recipe) -> set[str]:
-    items = make_batches(index, recipe).items
+def taught(dataset: Dataset, recipe: Recipe) -> set[str]:
+    items = make_batches(dataset, recipe).items
     return set(items.ids(np.arange(len(items))))
 
 
-def judging(index: Index, recipe: Recipe) -> set[str]:
-    loader = make_batches(index, recipe).validate
+def judging(dataset: Dataset, recipe: Recipe) -> set[str]:
+    loader = make_batches(dataset, recipe).validate
     assert loader is not None
     return {name for batch in loader for name in batch.ids}
 
 
 @pytest.mark.parametrize("items", ["videos", "segments"])
 def test_they_are_left_out_of_both_splits(
-    index: Index, items: Literal["videos", "segments"]
+    dataset: Dataset, items: Literal["videos", "segments"]
 ) -> None:
     recipe = dataclasses.replace(RECIPE, items=items)
-    assert taught(index, recipe) == {n for n in NAMES["train0"] if "fake" not in n}
-    assert judging(index, recipe) == {"i", "j", "l"}
+    assert taught(dataset, recipe) == {n for n in NAMES["train0"] if "fake" not in n}
+    assert judging(dataset, recipe) == {"i", "j", "l"}
     without = dataclasses.replace(recipe, fake_std=0.0)
-    assert taught(index, without) == set(NAMES["train0"])
-    assert judging(index, without) == set(NAMES["validate0"])
+    assert taught(dataset, without) == set(NAMES["train0"])
+    assert judging(dataset, without) == set(NAMES["validate0"])
 
 
-def test_a_fold_is_left_out_beside_them(index: Index) -> None:
+def test_a_fold_is_left_out_beside_them(dataset: Dataset) -> None:
     fold = FoldConfig(count=2, hold_out=0)
-    half = taught(index, dataclasses.replace(RECIPE, fake_std=0.0, fold=fold))
-    found = taught(index, dataclasses.replace(RECIPE, fold=fold))
+    half = taught(dataset, dataclasses.replace(RECIPE, fake_std=0.0, fold=fold))
+    found = taught(dataset, dataclasses.replace(RECIPE, fold=fold))
     assert found == {name for name in half if "fake" not in name} and len(found) < 6
 
 

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.data.frame_sample import count_frames, sample_frames
-from reeltag.data.index import open_index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.layers.preprocessing import Preprocessing
 from reeltag.models.kmeans_resnet import PREPROCESSING
@@ -19,7 +19,7 @@ from reeltag.training.centroids import fit_centroids, sample_features
 
 @pytest.fixture(scope="module")
 def items(corpus: Path) -> VideoSet:
-    return videos(open_index(corpus, quiet=True))
+    return Dataset.open(corpus, quiet=True).videos()
 
 
 def every_frame(items: VideoSet) -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ from torch._C._distributed_c10d import TCPStore
 import reeltag
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError, TrainingError
+from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
 from reeltag.models import logistic, moe, netvlad, nextvlad
 from reeltag.tagger.tagger import Tagger, read_config
@@ -58,7 +59,7 @@ def last_state(run: Path) -> dict[str, Tensor]:
 
 
 def test_a_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -> None:
-    result = train(corpus, tmp_path / "run", nextvlad.TINY, RECIPE)
+    result = train(Dataset.open(corpus), tmp_path / "run", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "run")
     assert config["family"] == "nextvlad" and config["streams"] == [["rgb", 16], ["audio", 4]]
     assert config["model"]["num_classes"] == 8 and config["data"]["root"] == str(corpus)
@@ -76,13 +77,13 @@ def test_a_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -
 
 def test_the_loss_falls_far_below_where_it_began(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=60, log_every=1)
-    train(corpus, tmp_path / "run", moe.TINY, recipe)
+    train(Dataset.open(corpus), tmp_path / "run", moe.TINY, recipe)
     losses = losses_of(tmp_path / "run")
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
 
 def test_a_saved_tagger_says_what_the_trained_one_said(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "run", logistic.TINY, RECIPE)
+    train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, RECIPE)
     tagger = reeltag.load(tmp_path / "run")
     frames = torch.randint(0, 256, (20, 20), dtype=torch.uint8)
     tags = tagger.predict(frames, top_k=3)
@@ -100,7 +101,12 @@ def test_a_saved_tagger_says_what_the_trained_one_said(corpus: Path, tmp_path: P
 def test_tagger_predict_leaves_the_mode_as_it_was(
     corpus: Path, tmp_path: Path, training: bool
 ) -> None:
-    train(corpus, tmp_path / "run", nextvlad.TINY, dataclasses.replace(RECIPE, max_steps=1))
+    train(
+        Dataset.open(corpus),
+        tmp_path / "run",
+        nextvlad.TINY,
+        dataclasses.replace(RECIPE, max_steps=1),
+    )
     frames = torch.randint(0, 256, (20, 20), dtype=torch.uint8)
     expected = reeltag.load(tmp_path / "run").predict(frames)
     tagger = reeltag.load(tmp_path / "run").train(training)
@@ -111,12 +117,12 @@ def test_tagger_predict_leaves_the_mode_as_it_was(
 
 
 def test_the_same_config_and_seed_give_the_same_weights(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "one", nextvlad.TINY, RECIPE)
+    train(Dataset.open(corpus), tmp_path / "one", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "one")
-    train(corpus, tmp_path / "two", nextvlad.TINY, read_recipe(config))
+    train(Dataset.open(corpus), tmp_path / "two", nextvlad.TINY, read_recipe(config))
     assert_same_weights(tmp_path / "one", tmp_path / "two")
     other = dataclasses.replace(RECIPE, seed=1)
-    train(corpus, tmp_path / "three", nextvlad.TINY, other)
+    train(Dataset.open(corpus), tmp_path / "three", nextvlad.TINY, other)
     one, three = [
         weights_of(tmp_path / run)["model.classifier.hidden.weight"] for run in ("one", "three")
     ]
@@ -131,8 +137,8 @@ def test_a_longer_training_in_two_pieces_is_that_in_one(
     frames = FrameChoice(how="random", num_frames=5)
     short = dataclasses.replace(RECIPE, max_steps=7, optim=optim, frames=frames)
     long = dataclasses.replace(short, max_steps=15)
-    train(corpus, tmp_path / "whole", nextvlad.TINY, long)
-    train(corpus, tmp_path / "pieces", nextvlad.TINY, short)
+    train(Dataset.open(corpus), tmp_path / "whole", nextvlad.TINY, long)
+    train(Dataset.open(corpus), tmp_path / "pieces", nextvlad.TINY, short)
     result = resume(tmp_path / "pieces", max_steps=15)
     assert result.steps == 15
     whole, pieces = last_state(tmp_path / "whole"), last_state(tmp_path / "pieces")
@@ -153,14 +159,14 @@ def train_until_killed(data: Path, out: Path, recipe: Recipe, step: int) -> None
             os.kill(os.getpid(), signal.SIGKILL)
         return supervised(batch, model)
 
-    train(data, out, moe.TINY, recipe, objective=deadly)
+    train(Dataset.open(data, quiet=True), out, moe.TINY, recipe, objective=deadly)
 
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_weights(
     corpus: Path, tmp_path: Path, launch: Launch
 ) -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=24, validate_every=8, save_minutes=0.0)
-    train(corpus, tmp_path / "whole", moe.TINY, recipe)
+    train(Dataset.open(corpus), tmp_path / "whole", moe.TINY, recipe)
     for step in (2, 9, 15):  # after the first, after a validation, somewhere
         run = tmp_path / f"killed {step}"
         killed = launch(train_until_killed, corpus, run, recipe, step).wait()
@@ -209,10 +215,10 @@ def runs_of_one_and_two(
     """Runs of models without and with batch norm, by one process and by two."""
     one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
     recipe = dataclasses.replace(RECIPE, max_steps=8, log_every=1)
-    train(corpus, one / "moe", moe.TINY, recipe)
+    train(Dataset.open(corpus), one / "moe", moe.TINY, recipe)
     without_dropout = dataclasses.replace(nextvlad.TINY, dropout=0.0)  # whose draws differ by rank
-    train(corpus, one / "nextvlad", without_dropout, recipe)
-    train(corpus, one / "netvlad", netvlad.TINY, recipe)
+    train(Dataset.open(corpus), one / "nextvlad", without_dropout, recipe)
+    train(Dataset.open(corpus), one / "netvlad", netvlad.TINY, recipe)
     arguments = [str(two), *(str(one / name) for name in NETS)]
     if request.param == "torchrun":
         by_torchrun(arguments)
@@ -242,7 +248,7 @@ def test_accumulated_small_batches_are_one_large_batch(corpus: Path, tmp_path: P
     large = dataclasses.replace(RECIPE, batch_size=8, max_steps=4, optim=optim)
     small = dataclasses.replace(large, batch_size=4, accumulate=2)
     for name, recipe in (("large", large), ("small", small)):
-        train(corpus, tmp_path / name, logistic.TINY, recipe)
+        train(Dataset.open(corpus), tmp_path / name, logistic.TINY, recipe)
     large_state, small_state = last_state(tmp_path / "large"), last_state(tmp_path / "small")
     for name, value in large_state.items():
         # the sum of a batch in two halves, in float32
@@ -252,7 +258,7 @@ def test_accumulated_small_batches_are_one_large_batch(corpus: Path, tmp_path: P
 def test_averaged_weights_are_saved_and_differ_from_the_last(corpus: Path, tmp_path: Path) -> None:
     optim = dataclasses.replace(FAST, ema=0.5)
     recipe = dataclasses.replace(RECIPE, max_steps=4, optim=optim)
-    train(corpus, tmp_path / "run", logistic.TINY, recipe)
+    train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     checkpoint = torch.load(tmp_path / "run" / "resume.ckpt", weights_only=False)
     saved = weights_of(tmp_path / "run")["model.head.linear.weight"]
     last = checkpoint["current_model_state"]["tagger.model.head.linear.weight"]
@@ -263,7 +269,7 @@ def test_averaged_weights_are_saved_and_differ_from_the_last(corpus: Path, tmp_p
 def test_resuming_what_is_done_leaves_the_averaged_weights(corpus: Path, tmp_path: Path) -> None:
     optim = dataclasses.replace(FAST, ema=0.5)
     recipe = dataclasses.replace(RECIPE, max_steps=3, optim=optim)  # no validation before the end
-    train(corpus, tmp_path / "run", logistic.TINY, recipe)
+    train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     before = weights_of(tmp_path / "run")
     resume(tmp_path / "run")
     after = weights_of(tmp_path / "run")
@@ -273,7 +279,7 @@ def test_resuming_what_is_done_leaves_the_averaged_weights(corpus: Path, tmp_pat
 def test_it_stops_when_validation_no_longer_improves(corpus: Path, tmp_path: Path) -> None:
     still = Optimisation(learning_rate=1e-12)
     recipe = dataclasses.replace(RECIPE, max_steps=100, validate_every=2, patience=3, optim=still)
-    result = train(corpus, tmp_path / "run", logistic.TINY, recipe)
+    result = train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     assert result.steps == 8 and result.best_step == 2
 
 
@@ -290,10 +296,15 @@ def test_loss_that_is_not_finite_stops_and_names_step_and_batch(
 
     recipe = dataclasses.replace(RECIPE, max_steps=40, validate_every=40, log_every=8)
     with pytest.raises(TrainingError, match=f"the loss is {value} at step 4, batch of") as caught:
-        train(corpus, tmp_path / "run", logistic.TINY, recipe, objective=explodes)
+        train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe, objective=explodes)
     assert all(video in str(caught.value) for video in seen[4].ids)
     assert len(seen) == 8  # looked at together with those that are logged at step 8
-    train(corpus, tmp_path / "four", logistic.TINY, dataclasses.replace(recipe, max_steps=4))
+    train(
+        Dataset.open(corpus),
+        tmp_path / "four",
+        logistic.TINY,
+        dataclasses.replace(recipe, max_steps=4),
+    )
     good = load_file(tmp_path / "run" / "last-good.safetensors")
     before = last_state(tmp_path / "four")
     assert all(torch.equal(part, before[f"tagger.{name}"]) for name, part in good.items())
@@ -307,7 +318,7 @@ def test_loss_that_is_not_finite_at_the_end_is_told(corpus: Path, tmp_path: Path
     calls = itertools.count()
     recipe = dataclasses.replace(RECIPE, max_steps=3, validate_every=9, log_every=9)
     with pytest.raises(TrainingError, match="the loss is nan at step 2, batch of"):
-        train(corpus, tmp_path / "run", logistic.TINY, recipe, objective=explodes)
+        train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe, objective=explodes)
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
@@ -316,13 +327,13 @@ def test_segments_train_on_what_was_rated_alone(corpus: Path, tmp_path: Path) ->
     recipe = dataclasses.replace(
         recipe, splits=dataclasses.replace(recipe.splits, train="validate*", validate="test*")
     )
-    result = train(corpus, tmp_path / "run", logistic.TINY, recipe)
+    result = train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     assert result.metric == "map@k" and result.best is not None and result.best > 0
 
 
 def test_bf16_trains_as_well(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, precision="bf16")
-    result = train(corpus, tmp_path / "run", nextvlad.TINY, recipe)
+    result = train(Dataset.open(corpus), tmp_path / "run", nextvlad.TINY, recipe)
     assert result.best is not None and result.best > 0.2
 
 
@@ -330,7 +341,7 @@ def test_an_existing_run_is_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "precious").touch()
     with pytest.raises(OutputError, match="exists already"):
-        train(corpus, tmp_path / "run", logistic.TINY, RECIPE)
+        train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, RECIPE)
 
 
 def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
@@ -343,5 +354,5 @@ def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
 def test_an_unknown_stream_is_named_before_anything_is_made(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, streams=("smell",))
     with pytest.raises(ConfigError, match="smell"):
-        train(corpus, tmp_path / "run", logistic.TINY, recipe)
+        train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     assert not (tmp_path / "run").exists()

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.models import sub_nets
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
@@ -19,7 +20,7 @@ def trained(
     recipe = Recipe(
         batch_size=8, max_steps=steps, frozen=frozen, optim=Optimisation(learning_rate=0.1)
     )
-    train(corpus, out, sub_nets.TINY, recipe)
+    train(Dataset.open(corpus), out, sub_nets.TINY, recipe)
     return load_file(out / "model.safetensors")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import TrainingError
+from reeltag.data.dataset import Dataset
 from reeltag.models import lstm, nextvlad
 from reeltag.training import fit, module
 from reeltag.training.config import Optimisation, Recipe
@@ -59,7 +60,9 @@ def norms_seen(
         patch.setattr(module, "clip_per_tensor", clipping(clip_per_tensor))
         patch.setattr(nn.utils, "clip_grad_norm_", clipping(nn.utils.clip_grad_norm_))
         optim = dataclasses.replace(OPTIM, clip=cast(Any, clip))
-        train(corpus, out, MODEL, dataclasses.replace(RECIPE, optim=optim))
+        train(
+            Dataset.open(corpus, quiet=True), out, MODEL, dataclasses.replace(RECIPE, optim=optim)
+        )
     rows = (out / "metrics.csv").read_text().splitlines()[1:]
     return norms, [float(loss) for row in rows if (loss := row.split(",")[3])]
 
@@ -89,7 +92,7 @@ def test_float16_keeps_the_weights_before_a_loss_that_is_not_finite(
 
     recipe = dataclasses.replace(RECIPE, log_every=4)
     with pytest.raises(TrainingError, match="the loss is inf at step 1, batch of"):
-        train(corpus, tmp_path / "run", MODEL, recipe, objective=explodes)
+        train(Dataset.open(corpus, quiet=True), tmp_path / "run", MODEL, recipe, objective=explodes)
     assert len(states) == 4
     assert any(not torch.equal(states[0][name], part) for name, part in states[1].items())
     for later in states[2:]:
@@ -107,8 +110,10 @@ def test_a_gpu_gives_the_loss_curve_of_the_cpu(
 ) -> None:
     losses = []
     for accelerator, dtype in (("cpu", "fp32"), ("gpu", precision)):
-        recipe = dataclasses.replace(RECIPE, accelerator=cast(Any, accelerator), precision=dtype)
-        train(corpus, tmp_path / accelerator, config, recipe)
+        recipe = dataclasses.replace(
+            RECIPE, accelerator=cast(Any, accelerator), precision=cast(Any, dtype)
+        )
+        train(Dataset.open(corpus, quiet=True), tmp_path / accelerator, config, recipe)
         rows = (tmp_path / accelerator / "metrics.csv").read_text().splitlines()[1:]
         losses.append([float(loss) for row in rows if (loss := row.split(",")[3])])
     assert losses[1] == pytest.approx(losses[0], rel=rel)

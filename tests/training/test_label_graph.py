@@ -10,8 +10,7 @@ import torch
 from reeltag.core.errors import DataError
 from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index, open_index
-from reeltag.data.items import videos
+from reeltag.data.dataset import Dataset
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.models import dbof_gcn
@@ -21,16 +20,16 @@ from reeltag.training.relabelling import MendingConfig, mended
 
 
 @pytest.fixture(scope="module")
-def index(corpus: Path) -> Index:
-    return open_index(corpus, quiet=True)
+def dataset(corpus: Path) -> Dataset:
+    return Dataset.open(corpus, quiet=True)
 
 
-def told(index: Index, counts: Cooccurrence | None = None) -> tuple[Tagger, torch.Tensor]:
+def told(dataset: Dataset, counts: Cooccurrence | None = None) -> tuple[Tagger, torch.Tensor]:
     """Return an untold tagger, and the graph that it has when told of `counts`."""
-    items = videos(index)
+    items = dataset.videos()
     widths = tuple(stream.width for stream in items.streams)
-    names = ClassList.numbered(index.num_classes).names
-    config = replace(dbof_gcn.TINY, dims=widths, num_classes=index.num_classes)
+    names = ClassList.numbered(dataset.num_classes).names
+    config = replace(dbof_gcn.TINY, dims=widths, num_classes=dataset.num_classes)
     streams = [(stream.name, stream.width) for stream in items.streams]
     torch.manual_seed(0)
     tagger = Tagger(config, streams, names)
@@ -43,37 +42,38 @@ def state(tagger: Tagger) -> torch.Tensor:
     return torch.cat([value.flatten().double() for value in tagger.state_dict().values()])
 
 
-def test_the_labels_of_the_training_videos_are_counted(index: Index) -> None:
+def test_the_labels_of_the_training_videos_are_counted(dataset: Dataset) -> None:
     counts = count_cooccurrence(
-        SparseRows(*videos(index).records.lists("labels")), index.num_classes
+        SparseRows(*dataset.videos().records.lists("labels")), dataset.num_classes
     )
-    _, expected = told(index, counts)
-    tagger, untold = told(index)
-    tell_cooccurrence(tagger, videos(index))
+    _, expected = told(dataset, counts)
+    tagger, untold = told(dataset)
+    tell_cooccurrence(tagger, dataset.videos())
     assert torch.equal(state(tagger), expected) and not torch.equal(untold, expected)
 
 
-def test_labels_that_were_made_noisy_are_counted_as_they_are_taught(index: Index) -> None:
-    noisy = mended(videos(index), MendingConfig(noise_recall=0.3))
+def test_labels_that_were_made_noisy_are_counted_as_they_are_taught(dataset: Dataset) -> None:
+    noisy = mended(dataset.videos(), MendingConfig(noise_recall=0.3))
     assert noisy.targets is not None
-    counts = count_cooccurrence(noisy.targets, index.num_classes)
-    _, expected = told(index, counts)
-    tagger, _ = told(index)
+    counts = count_cooccurrence(noisy.targets, dataset.num_classes)
+    _, expected = told(dataset, counts)
+    tagger, _ = told(dataset)
     tell_cooccurrence(tagger, noisy)
     assert torch.equal(state(tagger), expected)
 
 
-def test_counts_of_a_file_are_taken_instead(index: Index, tmp_path: Path) -> None:
-    videos_C = np.full(index.num_classes, 10)
+def test_counts_of_a_file_are_taken_instead(dataset: Dataset, tmp_path: Path) -> None:
+    videos_C = np.full(dataset.num_classes, 10)
     pair = np.array([0, 1], np.int32)
     counts = Cooccurrence(videos_C, pair, pair[::-1].copy(), np.array([9, 9]))
-    names = ClassList.numbered(index.num_classes).names
+    names = ClassList.numbered(dataset.num_classes).names
     path = tmp_path / "P.parquet"
     Correlation(counts, names, 20).save(path)
-    _, expected = told(index, counts)
-    tagger, _ = told(index)
-    tell_cooccurrence(tagger, videos(index), str(path))
+    _, expected = told(dataset, counts)
+    tagger, _ = told(dataset)
+    tell_cooccurrence(tagger, dataset.videos(), str(path))
     assert torch.equal(state(tagger), expected)
     Correlation(counts, ("another", *names[1:]), 20).save(path)
-    with pytest.raises(DataError, match="another"):
-        tell_cooccurrence(tagger, videos(index), str(path))
+    tagger.class_names = ("one", *names[1:])
+    with pytest.raises(DataError, match="class 0 is 'another'; in the model it is 'one'"):
+        tell_cooccurrence(tagger, dataset.videos(), str(path))

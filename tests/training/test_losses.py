@@ -12,6 +12,7 @@ import torch
 from reeltag.cli.train import Train
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.asymmetric import asymmetric_loss
 from reeltag.losses.cross_entropy import binary_cross_entropy, epsilon_cross_entropy
@@ -166,7 +167,7 @@ def test_training_lowers_the_loss_and_learns_the_labels(
     config: LossConfig, corpus: Path, tmp_path: Path
 ) -> None:
     recipe = dataclasses.replace(RECIPE, loss=config)
-    result = train(corpus, tmp_path / "run", moe.TINY, recipe)
+    result = train(Dataset.open(corpus), tmp_path / "run", moe.TINY, recipe)
     with (tmp_path / "run" / "metrics.csv").open() as file:
         losses = [float(row["train_loss"]) for row in csv.DictReader(file) if row["train_loss"]]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])

@@ -8,6 +8,7 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.distillation import mixture_divergence
@@ -113,5 +114,5 @@ def test_a_training_of_a_mixture_says_in_its_folder_how_members_learned(
     members = MemberLoss(weight=9.0)
     fast = Optimisation(learning_rate=0.01)
     recipe = Recipe(batch_size=8, max_steps=3, log_every=1, optim=fast, members=members)
-    train(corpus, tmp_path / "run", mix_nextvlad.TINY, recipe)
+    train(Dataset.open(corpus), tmp_path / "run", mix_nextvlad.TINY, recipe)
     assert read_recipe(read_config(tmp_path / "run")).members == members

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
+from reeltag.data.dataset import Dataset
 from reeltag.models import logistic
 from reeltag.training.config import Recipe
 from reeltag.training.fit import resume, train
@@ -62,8 +63,15 @@ class Validations(Callback):
 
 def test_own_objective_and_logger_take_the_place_of_ours(corpus: Path, tmp_path: Path) -> None:
     logger = ListLogger()
-    train(corpus, tmp_path / "run", logistic.TINY, RECIPE, objective=squared_error, logger=logger)
-    train(corpus, tmp_path / "ours", logistic.TINY, RECIPE, logger=False)
+    train(
+        Dataset.open(corpus, quiet=True),
+        tmp_path / "run",
+        logistic.TINY,
+        RECIPE,
+        objective=squared_error,
+        logger=logger,
+    )
+    train(Dataset.open(corpus, quiet=True), tmp_path / "ours", logistic.TINY, RECIPE, logger=False)
     briers = [numbers["brier"] for _, numbers in logger.logged if "brier" in numbers]
     losses = [numbers["train_loss"] for _, numbers in logger.logged if "brier" in numbers]
     assert len(briers) == 4 and losses == pytest.approx(briers, rel=1e-5)  # 6 digits are written
@@ -76,7 +84,9 @@ def test_own_objective_and_logger_take_the_place_of_ours(corpus: Path, tmp_path:
 
 def test_own_callback_sees_validations_and_keeps_its_state(corpus: Path, tmp_path: Path) -> None:
     first, second = Validations(), Validations()
-    result = train(corpus, tmp_path / "run", logistic.TINY, RECIPE, callbacks=[first])
+    result = train(
+        Dataset.open(corpus, quiet=True), tmp_path / "run", logistic.TINY, RECIPE, callbacks=[first]
+    )
     assert len(first.seen) == 2 and max(first.seen) == pytest.approx(result.best)
     resume(tmp_path / "run", max_steps=6, callbacks=[second])
     assert second.seen[:2] == first.seen and len(second.seen) == 3
@@ -84,6 +94,10 @@ def test_own_callback_sees_validations_and_keeps_its_state(corpus: Path, tmp_pat
 
 def test_own_callback_ends_the_training(corpus: Path, tmp_path: Path) -> None:
     result = train(
-        corpus, tmp_path / "run", logistic.TINY, RECIPE, callbacks=[Validations(stop=True)]
+        Dataset.open(corpus, quiet=True),
+        tmp_path / "run",
+        logistic.TINY,
+        RECIPE,
+        callbacks=[Validations(stop=True)],
     )
     assert result.steps == 2 and torch.isfinite(torch.tensor(result.best))

@@ -14,8 +14,8 @@ from reeltag.cli.train import Train
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index, open_index
-from reeltag.data.items import VideoSet, rated_segments, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
 from reeltag.labels.cooccurrence import count_cooccurrence
 from reeltag.labels.correlated import correlated
@@ -42,27 +42,27 @@ RECIPE = Recipe(
 
 
 @pytest.fixture(scope="module")
-def index(corpus: Path) -> Index:
-    return open_index(corpus, quiet=True)
+def dataset(corpus: Path) -> Dataset:
+    return Dataset.open(corpus, quiet=True)
 
 
 @pytest.fixture(scope="module")
-def segments(index: Index) -> VideoSet:
-    return rated_segments(index, splits=SPLITS)
+def segments(dataset: Dataset) -> VideoSet:
+    return dataset.with_splits(SPLITS).rated_segments()
 
 
 @pytest.fixture(scope="module")
-def whole(index: Index) -> VideoSet:
-    return videos(index, splits=SPLITS)
+def whole(dataset: Dataset) -> VideoSet:
+    return dataset.with_splits(SPLITS).videos()
 
 
 @pytest.fixture(scope="module")
-def correlation(index: Index, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def correlation(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Correlations of the corpus, as `reeltag labels` writes them."""
-    vocabulary = ClassList.find(index.root)
+    vocabulary = ClassList.find(dataset.root)
     assert vocabulary is not None
-    every = videos(index, "all")
-    counts = count_cooccurrence(SparseRows(*every.records.lists("labels")), index.num_classes)
+    every = dataset.videos("all")
+    counts = count_cooccurrence(SparseRows(*every.records.lists("labels")), dataset.num_classes)
     path = tmp_path_factory.mktemp("labels") / "correlation.parquet"
     Correlation(counts, vocabulary.names, len(every)).save(path)
     return path
@@ -82,7 +82,7 @@ def targets_of(items: VideoSet) -> Targets:
 
 def trained(out: Path, corpus: Path, recipe: Recipe = RECIPE) -> dict[str, Tensor]:
     """Return the weights after a few steps."""
-    train(corpus, out, logistic.TINY, recipe)
+    train(Dataset.open(corpus), out, logistic.TINY, recipe)
     return load_file(out / "model.safetensors")
 
 
@@ -109,12 +109,12 @@ def test_training_without_options_is_training_without_mending(
 
 
 def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
-    corpus: Path, index: Index, tmp_path: Path
+    corpus: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
-    names = ClassList.find(index.root)
+    names = ClassList.find(dataset.root)
     assert names is not None
     apart = count_cooccurrence(
-        SparseRows(np.array([0, 1]), np.array([0], np.int32)), index.num_classes
+        SparseRows(np.array([0, 1]), np.array([0], np.int32)), dataset.num_classes
     )
     Correlation(apart, names.names, 1).save(tmp_path / "apart.parquet")
     config = MendingConfig(correlation=str(tmp_path / "apart.parquet"), correlation_weight=1.0)
@@ -138,9 +138,9 @@ def test_equal_weights_train_as_the_starter_code_does(
     assert any(not torch.equal(tensor, weights[name]) for name, tensor in masked.items())
 
 
-def test_only_training_items_are_mended(index: Index, correlation: Path) -> None:
+def test_only_training_items_are_mended(dataset: Dataset, correlation: Path) -> None:
     config = MendingConfig(rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation))
-    batches = make_batches(index, replace(RECIPE, labels=config))
+    batches = make_batches(dataset, replace(RECIPE, labels=config))
     assert batches.validate is not None
     for batch in batches.validate:
         assert batch.weights is not None and set(batch.weights.unique().tolist()) == {0, 1}
@@ -197,7 +197,7 @@ def test_missing_labels_of_whole_videos_are_filled_in_too(
 
 
 def test_weak_negatives_are_no_labels_of_the_segments_own_video(
-    segments: VideoSet, index: Index, said: list[str]
+    segments: VideoSet, dataset: Dataset, said: list[str]
 ) -> None:
     found = targets_of(mended(segments, MendingConfig(weak_negatives=0.5)))
     bounds, classes = segments.records.lists("labels")
@@ -205,7 +205,7 @@ def test_weak_negatives_are_no_labels_of_the_segments_own_video(
         video = segments.video[item]
         own = set(classes[bounds[video] : bounds[video + 1]].tolist())
         assert own <= now.keys()
-        left = index.num_classes - len(own)
+        left = dataset.num_classes - len(own)
         assert found.unlisted_weights()[item] == (np.float32(0.5 / left) if left else 0)
     assert "those of 8 that are no label of the video 0.5 together" in said[0]
 
@@ -253,7 +253,7 @@ def test_correlations_of_another_class_list_are_refused_with_both_named(
         with pytest.raises(DataError) as caught:
             mended(segments, config)
         text = str(caught.value)
-        vocabulary = ClassList.find(segments.index.root)
+        vocabulary = ClassList.find(segments.dataset.root)
         assert vocabulary is not None
         assert str(other) in text and names[0] in text and vocabulary.names[0] in text
     other.write_text("no Parquet")
@@ -280,15 +280,15 @@ def test_noise_changes_hard_labels_into_hard_labels(whole: VideoSet, said: list[
     ]
 
 
-def test_a_video_has_its_noise_in_whatever_part_of_the_data(index: Index) -> None:
+def test_a_video_has_its_noise_in_whatever_part_of_the_data(dataset: Dataset) -> None:
     def noise_of(**which: Any) -> dict[str, object]:
-        items = videos(index, "all", **which)
+        items = dataset.videos("all", **which)
         noisy = listed(targets_of(mended(items, NOISE)))
         return dict(zip(items.ids(np.arange(len(items))), noisy, strict=True))
 
     every, part = noise_of(), noise_of(rows=np.arange(3, 20))
     assert part == {name: every[name] for name in part} and len(part) == 17
-    other = videos(index, "all")
+    other = dataset.videos("all")
     assert listed(targets_of(mended(other, replace(NOISE, noise_seed=1)))) != [*every.values()]
 
 

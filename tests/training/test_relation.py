@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
 from reeltag.layers.experts import MixtureOfExperts
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import (
@@ -146,21 +147,21 @@ def test_a_training_in_two_pieces_is_that_in_one(corpus: Path, tmp_path: Path, f
     augment = AugmentConfig(noise=0.1)  # wraps the objective that holds the state
     long = dataclasses.replace(RECIPE, relation=relation, augment=augment)
     short = dataclasses.replace(long, max_steps=8)  # Omega of step 5 is in use
-    train(corpus, tmp_path / "whole", moe.TINY, long)
-    train(corpus, tmp_path / "pieces", moe.TINY, short)
+    train(Dataset.open(corpus), tmp_path / "whole", moe.TINY, long)
+    train(Dataset.open(corpus), tmp_path / "pieces", moe.TINY, short)
     resume(tmp_path / "pieces", max_steps=12)
     whole, pieces = last_state(tmp_path / "whole"), last_state(tmp_path / "pieces")
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
 
 
 def test_a_trained_model_is_fine_tuned(corpus: Path, tmp_path: Path) -> None:
-    train(corpus, tmp_path / "first", logistic.TINY, RECIPE)
+    train(Dataset.open(corpus), tmp_path / "first", logistic.TINY, RECIPE)
     more = dataclasses.replace(RECIPE, init=str(tmp_path / "first"), max_steps=20)
     costs = []
     for weight in (0.0, 0.05):
         recipe = dataclasses.replace(more, relation=RelationConfig(weight=weight))
         out = tmp_path / f"weight{weight}"
-        train(corpus, out, logistic.TINY, recipe)
+        train(Dataset.open(corpus), out, logistic.TINY, recipe)
         (layer,) = output_layers(Tagger.load(out).model)
         costs.append(nuclear_square(layer.class_weights()))
     assert costs[1] < 0.9 * costs[0]

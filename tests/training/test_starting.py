@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.models import logistic, moe
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
@@ -21,14 +22,16 @@ STILL = Recipe(batch_size=8, max_steps=1, optim=Optimisation(learning_rate=1e-12
 @pytest.fixture(scope="module")
 def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("start") / "first"
-    train(corpus, out, moe.TINY, Recipe(batch_size=8, max_steps=6, seed=1))
+    train(Dataset.open(corpus), out, moe.TINY, Recipe(batch_size=8, max_steps=6, seed=1))
     return out
 
 
 def test_a_training_starts_from_the_weights_of_another(
     corpus: Path, run: Path, tmp_path: Path
 ) -> None:
-    train(corpus, tmp_path / "on", moe.TINY, dataclasses.replace(STILL, init=str(run)))
+    train(
+        Dataset.open(corpus), tmp_path / "on", moe.TINY, dataclasses.replace(STILL, init=str(run))
+    )
     first, then = (load_file(of / "model.safetensors") for of in (run, tmp_path / "on"))
     for name, value in first.items():
         torch.testing.assert_close(then[name], value, rtol=0, atol=1e-9)  # one step of 1e-12
@@ -53,13 +56,13 @@ def test_another_model_is_refused_before_a_run_folder_is_made(
 ) -> None:
     out, recipe = tmp_path / "out", dataclasses.replace(STILL, init=str(run))
     with pytest.raises(ConfigError, match="its model is of the family moe, this one is logistic"):
-        train(corpus, out, logistic.TINY, recipe)
+        train(Dataset.open(corpus), out, logistic.TINY, recipe)
     other = dataclasses.replace(moe.TINY, num_experts=3)
     with pytest.raises(ConfigError, match="its model has num_experts 2, this one has 3"):
-        train(corpus, out, other, recipe)
+        train(Dataset.open(corpus), out, other, recipe)
     audio = dataclasses.replace(recipe, streams=("audio",))
     with pytest.raises(ConfigError, match=r"its model has dims \(16, 4\), this one has \(4,\)"):
-        train(corpus, out, moe.TINY, audio)
+        train(Dataset.open(corpus), out, moe.TINY, audio)
     assert not out.exists()
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from reeltag.core.batch import FrameBatch
+from reeltag.data.dataset import Dataset
 from reeltag.models import logistic
 from reeltag.training.config import Recipe
 from reeltag.training.fit import resume, train
@@ -29,7 +30,7 @@ def recording(masks: list[Tensor]) -> Objective:
 
 def masks_of(corpus: Path, run: Path, recipe: Recipe = RECIPE) -> list[Tensor]:
     masks: list[Tensor] = []
-    train(corpus, run, logistic.TINY, recipe, objective=recording(masks))
+    train(Dataset.open(corpus), run, logistic.TINY, recipe, objective=recording(masks))
     return masks
 
 

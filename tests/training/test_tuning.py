@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("optuna", reason="optuna is not installed (pip install 'reeltag[tune]')")
 
 from reeltag.core.errors import ConfigError, TrainingError
+from reeltag.data.dataset import Dataset
 from reeltag.models import resnet_like
 from reeltag.training import fit
 from reeltag.training.callbacks import Validation
@@ -32,6 +33,12 @@ def search(data: Path, *, prune: bool = False, space: Space = SPACE) -> Search:
         space=space,
         prune=prune,
     )
+
+
+@pytest.fixture
+def _unopened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave data unopened: nothing is trained on them here."""
+    monkeypatch.setattr(Dataset, "open", lambda path, **_: path)
 
 
 def made(values: Callable[[int], list[float]]) -> Train:
@@ -58,6 +65,7 @@ def ignore(trial: Trial) -> None:
     """Tell nobody."""
 
 
+@pytest.mark.usefixtures("_unopened")
 def test_trial_0_is_the_family_as_it_is_and_the_best_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +81,7 @@ def test_trial_0_is_the_family_as_it_is_and_the_best_is_found(
     assert set(importance) == set(SPACE) and sum(importance.values()) == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("_unopened")
 def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +109,7 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
     study.run(14, lambda _: pytest.fail("all are there"))
 
 
+@pytest.mark.usefixtures("_unopened")
 def test_poor_trainings_are_pruned_only_if_one_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +125,7 @@ def test_poor_trainings_are_pruned_only_if_one_says_so(
     assert [of.state for of in other.trials()] == ["complete"] * 8
 
 
+@pytest.mark.usefixtures("_unopened")
 def test_a_training_that_fails_is_told_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +141,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(
     assert study.trials()[1].words == "RuntimeError: out of memory"
 
 
+@pytest.mark.usefixtures("_unopened")
 def test_when_all_fail_the_study_gives_up_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

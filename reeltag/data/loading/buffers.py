@@ -30,7 +30,7 @@ class BatchBuffer:
         self._items = items
         self._pin = pin
         self._dim = sum(stream.width for stream in items.streams)
-        dtype = torch.float32 if items.index.kind == "video" else torch.uint8
+        dtype = torch.float32 if items.dataset.kind == "video" else torch.uint8
         self._frames = torch.empty(batch_size * max_steps * self._dim, dtype=dtype, pin_memory=pin)
         self._mask = torch.empty(batch_size * max_steps, dtype=torch.bool, pin_memory=pin)
         self._starts = torch.empty(batch_size, dtype=torch.int64, pin_memory=pin)

@@ -100,8 +100,8 @@ class FrameReader:
         self._shard = records.column("shard")
         self._num_bytes = np.array([stream.num_bytes for stream in records.streams])
         self._columns = _columns(records.streams)
-        self._shards = OpenShards(records.index)
-        self._maps = ShardMaps(records.index) if mapped else None
+        self._shards = OpenShards(records.dataset.index)
+        self._maps = ShardMaps(records.dataset.index) if mapped else None
         self._scratch = memoryview(bytearray())
 
     def __enter__(self) -> Self:
@@ -130,7 +130,7 @@ class FrameReader:
         """
         video = self._items.video[items]
         rows = np.lexsort((self._offset[video], self._shard[video]))  # a disk reads forwards
-        if self._records.index.kind == "video" and self._records.stride[video].all():
+        if self._records.dataset.kind == "video" and self._records.stride[video].all():
             out_bytes = out[:, 0].view(
                 np.uint8
             )  # floats would be copied one by one, being unaligned

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from reeltag.core.errors import DataError
 from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
 from reeltag.data.index import Index, open_index
 from reeltag.data.label_counts import count_correlation
-from reeltag.data.selection import select
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.labels.correlation import Correlation
 from reeltag.papers.common.data_source import data_source
@@ -41,7 +41,8 @@ def implications(
             hint="Give a folder of TFRecords, or what `reeltag labels DATA --out P.parquet` makes.",
         )
     if path.is_file() and not path.name.endswith(".tfrecord"):
-        Correlation.load(path).check_classes(names_of(index))
+        known, data = ClassList(Correlation.load(path).names), ClassList(names_of(index))
+        known.check_same(data, where=path, other_where=index.root)
         return source(path, hashlib.sha256(path.read_bytes()).hexdigest(), name="implications")
     other = open_index(path)
     if names_of(other) != names_of(index):
@@ -64,7 +65,7 @@ def count_labels(out: Path, data: Path, *, splits: Splits) -> None:
         data: the data folder.
         splits: the rule that gives a shard its split.
     """
-    records = select(open_index(data), "train", splits=splits)
+    records = Dataset.open(data, splits=splits).select("train")
     count_correlation(records).save(out / FILE)
 
 

@@ -230,7 +230,7 @@ def test_any_damage_to_a_shard_is_a_row_or_a_data_error(
         return
     for row, record in enumerate(rows(index)):
         if not record["skip"]:
-            streams = read_record(index, row)
+            streams = read_record(index.index, row)
             assert {len(frames) for frames in streams.values()} == {record["frames"]}
 
 

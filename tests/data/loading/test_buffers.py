@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reeltag.data.items import VideoSet, rated_segments, videos
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.splits import Splits
 from reeltag.labels.targets import Targets
@@ -29,7 +29,7 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="module")
 def segments(rated: Corpus) -> VideoSet:
-    return rated_segments(rated.index, splits=Splits(holdout=0))
+    return rated.data.with_splits(Splits(holdout=0)).rated_segments()
 
 
 def dense(targets: Targets) -> tuple[Dense, Dense]:
@@ -111,7 +111,7 @@ def test_items_of_two_sources_keep_their_own_weights(segments: VideoSet) -> None
 
 
 def test_whole_videos_have_no_weights_unless_something_counts_less(rated: Corpus) -> None:
-    items = videos(rated.index, splits=Splits(holdout=0))
+    items = rated.data.with_splits(Splits(holdout=0)).videos()
     assert items.targets is not None
     assert all(batch.weights is None for batch in kept(Loader(items, batch_size=5)))
     assert_loaded(replace(items, targets=replace(items.targets, class_mask=COUNTED)))

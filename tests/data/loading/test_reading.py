@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.items import VideoSet, rated_segments, segment_grid, videos
+from reeltag.data.items import VideoSet, segment_grid
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
@@ -69,7 +69,7 @@ def test_streams_stand_side_by_side_in_the_order_asked_for(corpus: Corpus) -> No
         (("audio",), [6, 7, 8]),
         (("audio", "rgb"), [6, 7, 8, 0, 1, 2, 3, 4, 5]),
     ):
-        chosen = videos(corpus.index, "all", streams=streams)
+        chosen = corpus.data.videos("all", streams=streams)
         for batch in Loader(chosen, batch_size=8):
             for row, name in enumerate(batch.ids):
                 stored = corpus.videos[name].frames[:, columns]
@@ -107,7 +107,7 @@ def test_chosen_frames_are_the_stored_ones(
 def test_rated_segments_have_frames_scores_weights_and_starts(tmp_path: Path) -> None:
     ratings = [(10, 3, 1.0), (5, 7, 0.0), (10, 1, 0.0), (15, 3, 1.0)]
     corpus = frame_corpus(tmp_path, {"train0": [a_video("a", 17, ratings)]})
-    segments = rated_segments(corpus.index, splits=Splits(holdout=0))
+    segments = corpus.data.with_splits(Splits(holdout=0)).rated_segments()
     loader = Loader(segments, batch_size=2, prefetch=1)
     for _ in range(3):
         first, second = kept(loader)
@@ -129,7 +129,7 @@ def test_the_grid_gives_back_every_frame_of_every_video(
     corpus: Corpus, choice: FrameChoice
 ) -> None:
     found: dict[str, list[NDArray[np.uint8]]] = {}
-    for batch in kept(Loader(segment_grid(corpus.index, "all"), batch_size=7, frames=choice)):
+    for batch in kept(Loader(segment_grid(corpus.data, "all"), batch_size=7, frames=choice)):
         assert batch.labels is None and batch.starts is not None
         for name, start, frames in zip(batch.ids, batch.starts, batch.frames, strict=True):
             stored = corpus.videos[name].frames[start : start + 5]
@@ -144,17 +144,17 @@ def test_the_grid_gives_back_every_frame_of_every_video(
 
 
 def test_video_level_vectors_are_read_wherever_the_streams_lie(tmp_path: Path) -> None:
-    index, vectors = vector_corpus(tmp_path)
+    dataset, vectors = vector_corpus(tmp_path)
     for shuffle in ("no", "global"):
-        for batch in Loader(videos(index, "all"), batch_size=8, shuffle=shuffle):
+        for batch in Loader(dataset.videos("all"), batch_size=8, shuffle=shuffle):
             numbers = [int(name.lstrip("v")) for name in batch.ids]
             assert batch.frames.dtype == torch.float32 and batch.mask.all()
             np.testing.assert_array_equal(batch.frames[:, 0].numpy(), vectors[numbers])
             assert batch.labels is not None
             assert batch.labels.sum(dim=1).tolist() == [number % 4 for number in numbers]
-    second = Loader(videos(index, "all", rows=np.arange(5)), batch_size=4, rank=1, world_size=2)
+    second = Loader(dataset.videos("all", rows=np.arange(5)), batch_size=4, rank=1, world_size=2)
     assert [len(batch) for batch in second] == [2, 0]
-    audio = next(iter(Loader(videos(index, "all", streams=("mean_audio",)), batch_size=30)))
+    audio = next(iter(Loader(dataset.videos("all", streams=("mean_audio",)), batch_size=30)))
     np.testing.assert_array_equal(audio.frames[:, 0].numpy(), vectors[:, 6:])
 
 
@@ -163,13 +163,13 @@ def test_records_at_no_constant_stride_are_decoded(corpus: Corpus, items: VideoS
     for choice in (FrameChoice(), RANDOM, STRIDE):
         straight = kept(Loader(items, batch_size=8, frames=choice, seed=2))
         assert_same(kept(Loader(walked, batch_size=8, frames=choice, seed=2)), straight)
-    grid = segment_grid(corpus.index, "all")
+    grid = segment_grid(corpus.data, "all")
     walked = _without_strides(grid)
     assert_same(kept(Loader(walked, batch_size=8)), kept(Loader(grid, batch_size=8)))
 
 
 def test_video_level_records_that_are_not_packed_are_decoded(tmp_path: Path) -> None:
-    items = videos(vector_corpus(tmp_path)[0], "all")
+    items = vector_corpus(tmp_path)[0].videos("all")
     walked = _without_strides(items)
     assert_same(kept(Loader(walked, batch_size=8)), kept(Loader(items, batch_size=8)))
 
@@ -189,8 +189,8 @@ def test_mapped_and_read_shards_give_the_same_batches(items: VideoSet) -> None:
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) -> None:
-    index = many_videos(tmp_path, num_shards=2).index
-    loader = Loader(videos(index, "all"), batch_size=10, mapped=mapped)
+    dataset = many_videos(tmp_path, num_shards=2).data
+    loader = Loader(dataset.videos("all"), batch_size=10, mapped=mapped)
     assert len(kept(loader)) == 2
     second = tmp_path / "train01.tfrecord"
     os.truncate(second, second.stat().st_size - 40)
@@ -207,7 +207,7 @@ def test_a_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) 
 def test_more_shards_than_files_may_be_open_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    items = videos(many_videos(tmp_path).index, "all")  # nobody else has these shards open
+    items = many_videos(tmp_path).data.videos("all")  # nobody else has these shards open
     found = []
     with monkeypatch.context() as patch:
         patch.setattr("resource.getrlimit", lambda _: (8, 8))  # so 2 of the 4 shards

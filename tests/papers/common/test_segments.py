@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import DataError
+from reeltag.data.dataset import Dataset
 from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
@@ -190,7 +191,7 @@ def test_where_test_is_not_rated_a_fold_judges_and_does_not_teach(
     found = roles(index, folds=3)
     judge = set(index.table["id"].filter(found.judges.rows(index)).to_pylist())
     recipe = replace(segment_recipe(data), splits=found.rated, fold=found.fold, batch_size=1)
-    items = make_batches(index, recipe).items
+    items = make_batches(Dataset.open(unrated, quiet=True), recipe).items
     taught = set(items.ids(np.arange(len(items))))
     rated = {name for name in index.table["id"].to_pylist() if name in judge | taught}
     assert not judge & taught and len(judge) == pytest.approx(len(rated) / 3, abs=1)

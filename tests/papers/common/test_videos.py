@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import open_index
-from reeltag.data.items import videos
 from reeltag.data.loader import Loader
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.config import SynthConfig
@@ -71,7 +70,7 @@ def said(data: Path, trained: list[Path], tmp_path_factory: pytest.TempPathFacto
 def logits_of(run: Path, data: Path, split: str, rows: object = None) -> Iterator[tuple]:  # type: ignore[type-arg]
     """Yield id, logits (C,) and labels (C,) of each video, asked one by one."""
     tagger = Tagger.load(run / "run")
-    items = videos(open_index(data, quiet=True), split, rows=rows)  # type: ignore[arg-type]
+    items = Dataset.open(data, quiet=True).videos(split, rows=rows)  # type: ignore[arg-type]
     for batch in Loader(items, batch_size=1):
         assert batch.labels is not None
         with torch.inference_mode():
@@ -105,11 +104,11 @@ def test_test_videos_get_the_mean_probability_and_its_cross_entropy(
 def test_each_training_video_is_scored_by_the_network_that_has_not_seen_it(
     data: Path, trained: list[Path], said: Path
 ) -> None:
-    index = open_index(data, quiet=True)
+    dataset = Dataset.open(data, quiet=True)
     found, seen = dense(said / "out_of_fold.parquet"), 0
     for number, run in enumerate(trained):
         fold = FoldConfig(count=COUNT, hold_out=number)
-        rows = held_out_rows(index, PUBLISHED_SPLITS, fold)
+        rows = held_out_rows(dataset, fold)
         for name, logits, _ in logits_of(run, data, "train", rows):
             np.testing.assert_allclose(found[name], logits, atol=1e-5)
             seen += 1

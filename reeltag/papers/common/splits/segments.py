@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList, find_segment_classes
+from reeltag.data.dataset import dataset_of
 from reeltag.data.folding import held_out_rows
 from reeltag.data.index import Index
 from reeltag.data.items import SEGMENT_SECONDS
@@ -55,7 +56,7 @@ class Judges:
         """Return (R,) which rows of the index judge: those with a rated segment."""
         rated = num_rated(index) > 0
         if self.fold.count:
-            rated &= held_out_rows(index, self.splits, self.fold)
+            rated &= held_out_rows(dataset_of(index).with_splits(self.splits), self.fold)
         return rated
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import dataset_of
 from reeltag.data.index import Index
-from reeltag.data.items import videos
 from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import Split, Splits
 from reeltag.papers.common.splits.segments import Judges
@@ -140,7 +140,7 @@ def _splits(index: Index, given: Splits) -> Splits:
 
 def _videos_a_label(index: Index, splits: Splits) -> float:
     """Return how many training videos a label has, on average over those that occur."""
-    counts = videos(index, "train", splits=splits).label_counts()
+    counts = dataset_of(index).with_splits(splits).videos("train").label_counts()
     return float(counts[counts > 0].mean())
 
 

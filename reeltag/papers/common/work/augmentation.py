@@ -20,9 +20,8 @@ from reeltag.augment.writing import Making
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
-from reeltag.data.class_list import ClassList
-from reeltag.data.index import Index, open_index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.origin import count_kinds
 from reeltag.data.records.example import Values, encode_example
@@ -55,23 +54,22 @@ def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split,
         ConfigError: `out` lies in the data, which would then hold two kinds of records.
         OutputError: the disk is full.
     """
-    index, folder = open_index(data), out / FOLDER
-    if index.root.resolve() in out.resolve().parents:
+    whole, folder = Dataset.open(data, splits=splits), out / FOLDER
+    if whole.root.resolve() in out.resolve().parents:
         raise ConfigError(
-            f"lies in the data, {index.root}, which would then hold video-level records too",
+            f"lies in the data, {whole.root}, which would then hold video-level records too",
             where=out,
             hint="Choose an --out outside of that folder.",
         )
     folder.mkdir(exist_ok=True)
-    names = ClassList.find(data) or ClassList.numbered(index.num_classes)
-    names.save(folder / "classes.csv")
-    for shard in track(_usable_shards(index, splits, which), "averaging frames"):
-        path = folder / index.shards[shard]
+    whole.classes.save(folder / "classes.csv")
+    for shard in track(_usable_shards(whole, which), "averaging frames"):
+        path = folder / whole.shards[shard]
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            rows = column_of(index.table, "shard") == shard
+            rows = column_of(whole.table, "shard") == shard
             with TFRecordWriter(path) as writer:
-                for record in _averaged(videos(index, "all", splits=splits, rows=rows)):
+                for record in _averaged(whole.videos("all", rows=rows)):
                     writer.write(record)
 
 
@@ -95,14 +93,13 @@ def augment(
         making: how they are made.
         seed: of the videos that are kept, and of the noise.
     """
-    index, folder = open_index(data), out / FOLDER
-    items = videos(index, "train", splits=splits)
+    folder, items = out / FOLDER, Dataset.open(data, splits=splits).videos("train")
     planned = plan_of(items, plan, seed=seed)
-    prepare_folder(data, folder, items, settings(items, planned, making, seed))
+    prepare_folder(folder, items, settings(items, planned, making, seed))
     chunks = chunks_of(items, making.chunk_shards)
-    works = works_of(data, folder, items, splits, planned, chunks, making, seed)
+    works = works_of(folder, items, planned, chunks, making, seed)
     write_all(items, works, jobs=None, quiet=False)
-    made = videos(open_index(folder), "train", splits=splits)
+    made = Dataset.open(folder, splits=splits).videos("train")
     counts: dict[str, int] = {"before": len(items), "after": len(made)}
     counts |= {str(kind): of for kind, of in count_kinds(made.records.table["id"]).items()}
     write_json(out / COUNTS, counts)
@@ -114,10 +111,10 @@ def read_counts(folder: Path) -> dict[str, int]:
     return found
 
 
-def _usable_shards(index: Index, splits: Splits, which: tuple[Split, ...]) -> list[int]:
+def _usable_shards(data: Dataset, which: tuple[Split, ...]) -> list[int]:
     """Return the shards of some splits that hold a usable record, ascending."""
-    wanted = {shard for split in which for shard in splits.shards(index, split)}
-    usable = column_of(index.table, "shard")[~column_of(index.table, "skip")]
+    wanted = {shard for split in which for shard in data.shards_of(split)}
+    usable = column_of(data.table, "shard")[~column_of(data.table, "skip")]
     return sorted(wanted & set(np.unique(usable).tolist()))
 
 

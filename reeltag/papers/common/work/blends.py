@@ -9,6 +9,7 @@ Trees over predictions are grown by `stack` of .videos.
 
 from pathlib import Path
 
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.ensembling import blend
 from reeltag.ensembling.blend import Method, SgdConfig, Solver
@@ -51,11 +52,10 @@ def learn_weights(
         return
     found = blend.fit(
         [folder / PREDICTIONS for folder in predictions],
-        data,
+        Dataset.open(data, splits=splits),
         method,
         solver=solver,
         split="validate",
-        splits=splits,
         sgd=sgd or SgdConfig(),
         seed=seed,
     )

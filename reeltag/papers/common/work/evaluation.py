@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from reeltag.core.files import write_json
+from reeltag.data.dataset import Dataset
 from reeltag.evaluation.bootstrap import Bootstrap, interval
 from reeltag.evaluation.compare import compare as compare_files
 from reeltag.evaluation.evaluate import evaluate
@@ -39,9 +40,8 @@ def score(
     """
     answer = evaluate(
         predictions / PREDICTIONS,
-        data,
+        Dataset.open(data, splits=judges.truth_splits),
         split=judges.truth,
-        splits=judges.truth_splits,
         k=k,
         average_over="rated",
         bootstrap=bootstrap,
@@ -73,13 +73,13 @@ def compare(
         seed: see `score`.
     """
     first, *others = [folder / PREDICTIONS for folder in predictions]
+    dataset = Dataset.open(data, splits=judges.truth_splits)
     found = [
         compare_files(
             [first],
             [other],
-            data,
+            dataset,
             split=judges.truth,
-            splits=judges.truth_splits,
             k=k,
             average_over="rated",
             bootstrap=bootstrap,
@@ -114,12 +114,11 @@ def score_videos(
         bootstrap: replicates of the intervals.
         seed: of the bootstrap.
     """
-    splits = judges.splits
+    dataset = Dataset.open(data, splits=judges.splits)
     answer = evaluate(
         predictions / PREDICTIONS,
-        data,
+        dataset,
         split=judges.split,
-        splits=splits,
         bootstrap=bootstrap,
         seed=seed,
         per_class=out / "classes.csv",
@@ -132,9 +131,7 @@ def score_videos(
         value, replicates = float(losses.mean()), np.concatenate([np.zeros(0), *means])
         answer |= {"bce": value, "bce_interval": interval(value, replicates)}
     if (predictions / OUT_OF_FOLD).exists():
-        seen = evaluate(
-            predictions / OUT_OF_FOLD, data, split="train", splits=splits, bootstrap=0, quiet=True
-        )
+        seen = evaluate(predictions / OUT_OF_FOLD, dataset, split="train", bootstrap=0, quiet=True)
         answer["out_of_fold"] = seen["gap@20"]
     write_json(out / SCORES, answer)
 
@@ -155,19 +152,17 @@ def compare_with_best(
         bootstrap: replicates of the intervals.
         seed: of the bootstrap.
     """
-    split, splits = judges.split, judges.splits
+    split, dataset = judges.split, Dataset.open(data, splits=judges.splits)
     files = [folder / PREDICTIONS for folder in others]
     gaps = [
-        evaluate(file, data, split=split, splits=splits, bootstrap=0, quiet=True)["gap@20"]
-        for file in files
+        evaluate(file, dataset, split=split, bootstrap=0, quiet=True)["gap@20"] for file in files
     ]
     best = int(np.argmax(gaps))
     found = compare_files(
         [one / PREDICTIONS],
         [files[best]],
-        data,
+        dataset,
         split=split,
-        splits=splits,
         bootstrap=bootstrap,
         seed=seed,
     )

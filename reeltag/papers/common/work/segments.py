@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import Choices
@@ -44,7 +44,7 @@ def predict_segments(
     file, run = out / PREDICTIONS, trained / RUN
     if file.exists():
         return
-    tagger, index = Tagger.load(run), open_index(data)
+    tagger, whole = Tagger.load(run), Dataset.open(data, splits=judges.splits)
     choices = Choices(
         videos=videos,
         segments=True,
@@ -54,9 +54,8 @@ def predict_segments(
         precision=precision,  # type: ignore[arg-type]
         device=device_named(device),
     )
-    rows = judges.rows(index)
-    split, splits = judges.split, judges.splits
-    predict(tagger, index, file, choices, split=split, splits=splits, rows=rows, run=run)
+    rows = judges.rows(whole.index)
+    predict(tagger, whole, file, choices, split=judges.split, rows=rows, run=run)
 
 
 @step_function("copy_video_scores", version=1)
@@ -104,9 +103,9 @@ def soften(
     file, run = out / SOFT, teacher / RUN
     if file.exists():
         return
-    tagger, index = Tagger.load(run), open_index(data)
+    tagger, whole = Tagger.load(run), Dataset.open(data, splits=splits)
     choices = dataclasses.replace(choices, device=device_named(device))
-    write_soft_labels(tagger, index, file, choices, splits=splits, segment_classes=classes, run=run)
+    write_soft_labels(tagger, whole, file, choices, segment_classes=classes, run=run)
 
 
 def device_named(accelerator: str) -> str:

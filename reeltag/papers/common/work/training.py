@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reeltag.core.files import write_json
+from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.common.work.files import RUN, SOFT
@@ -66,7 +67,7 @@ def train(
                 labels=dataclasses.replace(recipe.labels, **files),  # type: ignore[arg-type]
                 accelerator=accelerator,  # type: ignore[arg-type]
             )
-            fit.train(data, run, model, recipe, preprocessing=preprocessing)
+            fit.train(Dataset.open(data), run, model, recipe, preprocessing=preprocessing)
         write_json(done, {**json.loads(done.read_text()), "run": RUN})  # `out` will be moved
     (run / "resume.ckpt").unlink(missing_ok=True)
 

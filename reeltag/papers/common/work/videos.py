@@ -24,16 +24,16 @@ from torch import Tensor
 
 from reeltag.core.console import track
 from reeltag.core.files import whole_file
+from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.index import open_index
-from reeltag.data.items import VideoSet, videos
+from reeltag.data.items import VideoSet
 from reeltag.data.splits import Split, Splits
 from reeltag.ensembling.alignment import align_predictions
 from reeltag.ensembling.stacking import predict_trees, train_trees
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.trees import Trees
 from reeltag.evaluation.truth import read_truth
-from reeltag.inference.predict import predict, refuse_misfit
+from reeltag.inference.predict import check_fit, predict
 from reeltag.inference.scoring import Choices
 from reeltag.labels.folds import FoldConfig
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
@@ -101,8 +101,8 @@ def predict_videos(
     choices, file = asking.choices(device), out / PREDICTIONS
     if len(runs) == 1 and not losses:
         if not file.exists():
-            index = open_index(data)
-            predict(taggers[0], index, file, choices, split=split, splits=splits, run=runs[0])
+            whole = Dataset.open(data, splits=splits)
+            predict(taggers[0], whole, file, choices, split=split, run=runs[0])
         return
     items = _items(data, taggers[0], split, splits)
     answers = Answers(taggers, choices, judge=losses)
@@ -170,7 +170,9 @@ def stack(
     """
     files = [folder / OUT_OF_FOLD for folder in members]
     about = open_predictions(files[0]).info
-    truth = read_truth(data, "train", splits, about.num_classes, quiet=True)
+    truth = read_truth(
+        Dataset.open(data, splits=splits, quiet=True), "train", about.num_classes, quiet=True
+    )
     kept = config.candidates
     if not (out / TREES).exists():
         blocks = partial(align_predictions, files, top_k=kept)
@@ -199,7 +201,7 @@ def soften_videos(
     """
     file = predictions / PREDICTIONS if predictions.is_dir() else predictions
     convert_predictions(
-        [file], open_index(data), out / SOFT, top_k=top_k, splits=splits, overwrite=True
+        [file], Dataset.open(data, splits=splits), out / SOFT, top_k=top_k, overwrite=True
     )
 
 
@@ -237,7 +239,7 @@ def fit_clusters(
         clusters: how many.
         splits: the rule that gives a shard its split.
     """
-    items = videos(open_index(data), "train", splits=splits)
+    items = Dataset.open(data, splits=splits).videos("train")
     widths = tuple(stream.width for stream in items.streams)
     prepare = Preprocessing(preprocessing, widths)
     features = sample_features(items, prepare, _FRAMES_A_CENTROID * clusters, 0)
@@ -250,11 +252,11 @@ def _items(
     data: Path, tagger: Tagger, split: Split, splits: Splits, fold: FoldConfig | None = None
 ) -> VideoSet:
     """Return the videos of a split, or of a fold of the training split."""
-    index = open_index(data)
-    refuse_misfit(tagger, index, Choices())
-    rows = None if fold is None else held_out_rows(index, splits, fold)
+    whole = Dataset.open(data, splits=splits)
+    check_fit(tagger, whole, Choices())
+    rows = None if fold is None else held_out_rows(whole, fold)
     streams = tuple(name for name, _ in tagger.streams)
-    return videos(index, split, splits=splits, streams=streams, rows=rows)
+    return whole.videos(split, streams=streams, rows=rows)
 
 
 def _only(runs: Sequence[Path]) -> str:
