@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.core.console import say
 from reeltag.data.dataset import Dataset
-from reeltag.data.items import VideoSet, segment_grid
+from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -54,8 +55,8 @@ def run(quick: bool) -> list[Row]:
         ):
             make = _maker(whole, choice)
             rows.append(_rate(f"frame records, {name}", _rates(make, repeats)))
-        grid = segment_grid(frames, "all")
-        rates = _rates(lambda: Loader(grid, batch_size=512), repeats)
+        grid = _every_segment(whole)
+        rates = _rates(lambda: Loader(grid, batch_size=512, reuse_buffers=True), repeats)
         rows.append(_rate("5-second segments, in order", rates, unit="segments/s"))
         means = vectors.videos("all")
         for shuffle in ("global", "no"):
@@ -65,16 +66,26 @@ def run(quick: bool) -> list[Row]:
     return [*rows, _memcpy(repeats)]
 
 
+def _every_segment(items: VideoSet) -> VideoSet:
+    count = -(-items.length // 5)
+    second = np.concatenate([np.arange(0, 5 * number, 5) for number in count]).astype(np.int32)
+    length = np.minimum(np.repeat(items.length, count) - second, 5)
+    video = np.repeat(items.video, count)
+    return replace(items, video=video, second=second, length=length, targets=None, segments=True)
+
+
 def _loader(items: VideoSet, shuffle: Shuffle) -> Loader:
-    return Loader(items, batch_size=FRAME_BATCH, shuffle=shuffle)
+    return Loader(items, batch_size=FRAME_BATCH, shuffle=shuffle, reuse_buffers=True)
 
 
 def _maker(items: VideoSet, choice: FrameChoice) -> Callable[[], Loader]:
-    return lambda: Loader(items, batch_size=FRAME_BATCH, frames=choice, shuffle="global")
+    return lambda: Loader(
+        items, batch_size=FRAME_BATCH, frames=choice, shuffle="global", reuse_buffers=True
+    )
 
 
 def _vector_maker(items: VideoSet, shuffle: Shuffle) -> Callable[[], Loader]:
-    return lambda: Loader(items, batch_size=VECTOR_BATCH, shuffle=shuffle)
+    return lambda: Loader(items, batch_size=VECTOR_BATCH, shuffle=shuffle, reuse_buffers=True)
 
 
 def _rates(make: Callable[[], Loader], repeats: int) -> list[float]:

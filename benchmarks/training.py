@@ -41,9 +41,10 @@ def run(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), batch_size * 6)
         dataset = Dataset.open(folder, classes=ClassList.numbered(3862), quiet=True)
-        loader = Loader(dataset.videos("all"), batch_size=batch_size, shuffle="global")
+        items = dataset.videos("all")
+        loader = Loader(items, batch_size=batch_size, shuffle="global", reuse_buffers=True)
         batches = loader.endless()
-        still = next(iter(Loader(dataset.videos("all"), batch_size=batch_size)))
+        still = next(iter(Loader(items, batch_size=batch_size)))
         step = _step(quick)
         seconds: dict[str, list[float]] = {"memory": [], "files": []}
         step(still)

@@ -21,7 +21,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
 from reeltag.layers.preprocessing import SCALE
@@ -88,7 +88,14 @@ def fake_rows(data: Dataset, split: Split, std: float, *, quiet: bool = False) -
     items = data.videos(split, streams=(rgb[0][0],))
     rows, found = data.rows(split), np.zeros(len(data), bool)
     choice = FrameChoice(max_frames=FRAMES)
-    batches = Loader(items, batch_size=_AT_ONCE, frames=choice, labels=False, mapped=False)
+    batches = Loader(
+        items,
+        batch_size=_AT_ONCE,
+        frames=choice,
+        labels=False,
+        reuse_buffers=True,
+        reading=ReadConfig(mapped=False),
+    )
     done = 0
     for batch in batches if quiet else track(batches, f"looking for fake videos of {split}"):
         found[rows[done : done + len(batch)]] = rule.among(batch).numpy()

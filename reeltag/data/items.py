@@ -176,49 +176,6 @@ def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[W
     )
 
 
-def segment_grid(
-    dataset: "Dataset",
-    split: Split = "test",
-    *,
-    partial: bool = True,
-    max_frames: int = 300,
-    **which: Unpack[Which],
-) -> VideoSet:
-    """Return every 5-second segment [0, 5), [5, 10), ... of each video, without labels.
-
-    Args:
-        dataset: to select from.
-        split: which split.
-        partial: keep a last segment of 1 to 4 frames.
-        max_frames: what lies behind so many frames of a video is left out.
-        **which: `splits`, `streams` and `rows`, as `select` has them.
-
-    Raises:
-        ConfigError: as `select`, or no segment is left, or the records hold one vector a video.
-    """
-    _check_has_frames(dataset)
-    records = select(dataset, split, **which)
-    frames = np.minimum(records.column("frames"), max_frames)
-    num_segments = (frames + (SEGMENT_SECONDS - 1 if partial else 0)) // SEGMENT_SECONDS
-    if not num_segments.any():
-        raise ConfigError(
-            f"no video of the split {split!r} has {SEGMENT_SECONDS} frames",
-            where=dataset.path,
-            hint="Keep the partial segments.",
-        )
-    video = np.repeat(np.arange(len(records)), num_segments)
-    first = np.cumsum(num_segments) - num_segments
-    start = ((np.arange(len(video)) - first[video]) * SEGMENT_SECONDS).astype(np.int32)
-    return VideoSet(
-        records,
-        video=video,
-        second=start,
-        length=np.minimum(frames[video] - start, SEGMENT_SECONDS),
-        targets=None,
-        segments=True,
-    )
-
-
 def _check_has_frames(dataset: "Dataset") -> None:
     """Raise ConfigError where no seconds are stored that a segment could be cut from."""
     if dataset.kind == "video":

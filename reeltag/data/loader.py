@@ -4,49 +4,75 @@ Everything about batch i of epoch e is a function of (seed, e, i), whatever was 
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import IterableDataset, get_worker_info
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.items import VideoSet
-from reeltag.data.loading.background import RunAhead
+from reeltag.data.loading.background import Buffer, RunAhead, Slot
 from reeltag.data.loading.buffers import BatchBuffer
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.sampling import FrameChoice, Shuffle, epoch_order
 
-ALL_FRAMES = FrameChoice()
+
+@dataclass(frozen=True, kw_only=True)
+class ReadConfig:
+    """How batches are read; what is in them does not depend on it (but for `window`).
+
+    Attributes:
+        prefetch: batches read ahead, at least 1.
+        pin: page-locked memory, where there is a GPU.
+        mapped: map the shards into memory, which is fastest, instead of reading them, which keeps
+            resident memory flat; see `reeltag.data.loading.reading`.
+        window: shuffle "shards" moves an item by fewer than so many places; at least 1.
+    """
+
+    prefetch: int = 2
+    pin: bool = False
+    mapped: bool = True
+    window: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where a number is out of range."""
+        for name in ("prefetch", "window"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"must be at least 1, got {getattr(self, name)}", where=name)
 
 
-class Loader:
+ALL_FRAMES, MAPPED = FrameChoice(), ReadConfig()
+
+
+class Loader(IterableDataset[FrameBatch]):
     """An epoch of batches each time it is iterated over.
 
-    Batches lie in buffers that are used again: a batch is good until `prefetch` further ones were
-    taken, or the loop was left. Copy what is to be kept; write nothing into labels and weights.
+    Batches are safe to keep. Each iteration takes the next epoch from its beginning, also where the
+    one before was broken off; only the first one after `load_state_dict` begins in mid-epoch.
 
-    Each iteration takes the next epoch from its beginning, also where the one before was broken
-    off. Only the first one after `load_state_dict` begins in mid-epoch.
+    It has a thread of its own, and needs no `DataLoader`; one with `batch_size=None` works too, and
+    its workers share the batches of an epoch (call `set_epoch` then, for they have copies).
 
     Args:
         items: what to load.
         batch_size: items of a global batch, over all ranks; a multiple of `world_size`.
         frames: which frames of each.
         shuffle: "no": in the order of the index. "global": uniformly. "shards": shard after shard
-            in random order, mixed within `buffer`; for disks and object stores.
-        buffer: for "shards": an item is moved by fewer than so many places.
-        seed: of order and frames.
-        rank: this process gets items rank, rank + world_size, ... of every global batch.
-        world_size: processes.
-        drop_last: leave out a last batch that is not full. Else a rank's share of it may be empty.
-        prefetch: batches to read ahead, and to keep for the consumer; at least 1.
-        pin: page-locked buffers, where there is a GPU.
+            in random order, mixed within `reading.window`; for disks and object stores.
+        seed: random seed of order and frames.
+        ranks: (rank, world size): this process gets items rank, rank + world size, ... of every
+            global batch.
+        drop_last: leave out a last batch that is not full. Else a rank's part of it may be empty.
         labels: give batches labels (B, C) where they are known, and weights for rated segments.
-        mapped: map the shards into memory, which is fastest, instead of reading them, which keeps
-            resident memory flat; see `reeltag.data.loading.reading`.
+        reuse_buffers: faster: batches are in memory that is used again, so that a batch is good
+            until `reading.prefetch` further ones were taken, or the loop was left. Copy what is to
+            be kept; write nothing into labels and weights.
+        reading: how the shards are read.
 
     Raises:
         ConfigError: a number is out of range, or there is not one full batch to `drop_last` from,
@@ -60,38 +86,34 @@ class Loader:
         batch_size: int,
         frames: FrameChoice = ALL_FRAMES,
         shuffle: Shuffle = "no",
-        buffer: int = 10_000,
         seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
+        ranks: tuple[int, int] = (0, 1),
         drop_last: bool = False,
-        prefetch: int = 2,
-        pin: bool = False,
         labels: bool = True,
-        mapped: bool = True,
+        reuse_buffers: bool = False,
+        reading: ReadConfig = MAPPED,
     ) -> None:
         self._items, self._frames, self._shuffle = items, frames, shuffle
-        self._batch_size, self._buffer, self._seed = batch_size, buffer, seed
-        self._rank, self._world_size, self._drop_last = rank, world_size, drop_last
-        self._prefetch, self._labels, self._mapped = prefetch, labels, mapped
-        self._pin = pin and torch.cuda.is_available()
-        self._refuse_nonsense()
+        self._batch_size, self._seed, self._drop_last = batch_size, seed, drop_last
+        self._rank, self._world_size = ranks
+        self._labels, self._reuse, self._reading = labels, reuse_buffers, reading
+        self._pin = reading.pin and torch.cuda.is_available()
+        self._check_options()
         self._epoch, self._batches_done, self._resumed = 0, 0, False
-        self._idle_buffers: list[BatchBuffer] | None = None
+        self._idle_buffers: Sequence[Buffer] | None = None
 
-    def _refuse_nonsense(self) -> None:
+    def _check_options(self) -> None:
         """Raise ConfigError for what cannot work."""
         if self._world_size < 1 or not 0 <= self._rank < self._world_size:
-            raise ConfigError(f"must be in [0, {self._world_size}), got {self._rank}", where="rank")
+            raise ConfigError(
+                f"must be in [0, {self._world_size}), got {self._rank}", where="ranks"
+            )
         if self._batch_size < 1 or self._batch_size % self._world_size:
             raise ConfigError(
                 f"must be a positive multiple of the {self._world_size} ranks that share a batch, "
                 f"got {self._batch_size}",
                 where="batch_size",
             )
-        for name, value in (("prefetch", self._prefetch), ("buffer", self._buffer)):
-            if value < 1:
-                raise ConfigError(f"must be at least 1, got {value}", where=name)
         if not len(self):
             raise ConfigError(
                 f"{len(self._items)} items do not fill one batch of {self._batch_size}",
@@ -121,9 +143,13 @@ class Loader:
         self._resumed = False
         buffers = self._idle_buffers or self._new_buffers()
         self._idle_buffers = None
-        epoch, first = self._epoch, self._batches_done
-        places = ((epoch, number) for number in range(first, len(self)))
-        batches = RunAhead(lambda free: self._produce(places, free), buffers, keep=self._prefetch)
+        epoch, first, worker = self._epoch, self._batches_done, get_worker_info()
+        mine = (
+            range(first, len(self))
+            if worker is None
+            else range(first + worker.id, len(self), worker.num_workers)
+        )
+        batches = self._read_ahead(((epoch, number) for number in mine), buffers)
         try:
             for done, batch in enumerate(batches, start=first + 1):
                 self._epoch, self._batches_done = epoch, done
@@ -143,50 +169,62 @@ class Loader:
             DataError: a shard vanished, shrank or cannot be read.
         """
         places = (divmod(number, len(self)) for number in itertools.count(batches_done))
-        batches = RunAhead(
-            lambda free: self._produce(places, free), self._new_buffers(), keep=self._prefetch
-        )
+        batches = self._read_ahead(places, self._new_buffers())
         try:
             yield from batches
         finally:
             batches.close()
 
-    def _new_buffers(self) -> list[BatchBuffer]:
+    def _read_ahead(
+        self, places: Iterator[tuple[int, int]], buffers: Sequence[Buffer]
+    ) -> RunAhead[Buffer, FrameBatch]:
+        keep = self._reading.prefetch if self._reuse else 1
+        return RunAhead(lambda free: self._produce(places, free), buffers, keep=keep)
+
+    def _new_buffers(self) -> Sequence[Buffer]:
         """Return enough for what the consumer holds, what is ready, and what is being filled."""
+        if not self._reuse:
+            return [Slot() for _ in range(self._reading.prefetch + 2)]
         max_steps = self._frames.most(int(self._items.length.max()))
-        return [
-            BatchBuffer(
-                self._items,
-                batch_size=self._batch_size // self._world_size,
-                max_steps=max_steps,
-                labels=self._labels,
-                pin=self._pin,
-            )
-            for _ in range(2 * self._prefetch + 1)
-        ]
+        batch_size = self._batch_size // self._world_size
+        return [self._buffer(batch_size, max_steps) for _ in range(2 * self._reading.prefetch + 1)]
+
+    def _buffer(self, batch_size: int, max_steps: int) -> BatchBuffer:
+        return BatchBuffer(
+            self._items,
+            batch_size=batch_size,
+            max_steps=max_steps,
+            labels=self._labels,
+            pin=self._pin,
+        )
 
     def _produce(
-        self, places: Iterator[tuple[int, int]], free: Iterator[BatchBuffer]
-    ) -> Iterator[tuple[BatchBuffer, FrameBatch]]:
+        self, places: Iterator[tuple[int, int]], free: Iterator[Buffer]
+    ) -> Iterator[tuple[Buffer, FrameBatch]]:
         """Yield the batches of `places`, (epoch, number) each; runs in the background."""
         mine = slice(self._rank, None, self._world_size)
         known, order = -1, np.empty(0, np.int64)
-        with FrameReader(self._items, mapped=self._mapped) as reader:
-            for (epoch, number), buffer in zip(places, free, strict=False):
+        with FrameReader(self._items, mapped=self._reading.mapped) as reader:
+            for (epoch, number), slot in zip(places, free, strict=False):
                 if epoch != known:
                     known, order = epoch, self._order(epoch)
                 items = order[number * self._batch_size : (number + 1) * self._batch_size]
                 length = self._items.length[items].astype(np.int64)
                 rng = np.random.default_rng(derive_seed(self._seed, "frames", epoch, number))
                 chosen = self._frames.choose(length, rng, mine)
-                yield buffer, buffer.fill(reader, items[mine], chosen)
+                items = items[mine]
+                if isinstance(slot, BatchBuffer):
+                    yield slot, slot.fill(reader, items, chosen)
+                else:  # memory of its own for each batch
+                    buffer = self._buffer(len(items), chosen.num_steps)
+                    yield slot, buffer.fill(reader, items, chosen)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Return the items in the order of an epoch."""
         return epoch_order(
             self._items.shard,
             self._shuffle,
-            buffer=self._buffer,
+            buffer=self._reading.window,
             seed=derive_seed(self._seed, "shuffle", epoch),
         )
 

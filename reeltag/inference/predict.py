@@ -16,7 +16,7 @@ from reeltag.data.blank_videos import Fakes
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
 from reeltag.inference.scoring import Choices, Scorer
@@ -184,9 +184,10 @@ def batches_of(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
         items,
         batch_size=choices.batch_size,
         frames=FrameChoice(how="all", max_frames=choices.max_frames if limited else longest),
-        pin=scorer.device.type == "cuda",
         labels=False,
-        mapped=False,  # so that resident memory does not grow with the data
+        reuse_buffers=True,
+        # not mapped, so that resident memory does not grow with the data
+        reading=ReadConfig(pin=scorer.device.type == "cuda", mapped=False),
     )
 
 

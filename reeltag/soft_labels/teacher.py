@@ -26,7 +26,7 @@ from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import indptr_of
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Split
 from reeltag.inference.predict import check_fit, predict, weights_digest
 from reeltag.inference.scoring import Choices, Scorer, refuse_nan
@@ -198,8 +198,8 @@ def _write_segments(
         yield from Loader(
             left,
             batch_size=scorer.choices.batch_size,
-            pin=scorer.device.type == "cuda",
-            mapped=False,
+            reuse_buffers=True,
+            reading=ReadConfig(pin=scorer.device.type == "cuda", mapped=False),
         )
 
     places = hashlib.blake2b("\n".join(items.dataset.shards).encode(), digest_size=8)

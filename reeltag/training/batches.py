@@ -13,7 +13,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.items import VideoSet
 from reeltag.data.joining import joined
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.soft_labels.student import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
@@ -89,10 +89,10 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
             frames=recipe.frames if training else recipe.validation_frames,
             shuffle=recipe.shuffle if training else "no",
             seed=recipe.seed,
-            rank=rank,
-            world_size=world_size,
+            ranks=(rank, world_size),
             drop_last=training,
-            pin=pin,
+            reuse_buffers=True,
+            reading=ReadConfig(pin=pin),
         )
 
     validate = None

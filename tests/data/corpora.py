@@ -1,13 +1,14 @@
 """Small data folders, written by the project's own encoder, and what is in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 
@@ -107,3 +108,12 @@ def vector_corpus(folder: Path, num_videos: int = 30) -> tuple[Dataset, NDArray[
     write_shard(folder / "train0.tfrecord", payloads[:half])
     write_shard(folder / "train1.tfrecord", payloads[half:])
     return Dataset.open(folder, jobs=1, quiet=True), vectors
+
+
+def segment_grid(items: VideoSet) -> VideoSet:
+    """Return every 5-second segment [0, 5), [5, 10), ... of whole videos, without labels."""
+    count = -(-items.length // 5)
+    second = np.concatenate([np.arange(0, 5 * number, 5) for number in count]).astype(np.int32)
+    length = np.minimum(np.repeat(items.length, count) - second, 5)
+    video = np.repeat(items.video, count)
+    return replace(items, video=video, second=second, length=length, targets=None, segments=True)

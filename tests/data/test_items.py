@@ -7,7 +7,7 @@ import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
-from reeltag.data.items import VideoSet, rated_segments, segment_grid
+from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
 from tests.data.corpora import (
     NUM_CLASSES,
@@ -15,6 +15,7 @@ from tests.data.corpora import (
     a_video,
     frame_corpus,
     many_videos,
+    segment_grid,
     vector_corpus,
     write_shard,
 )
@@ -84,35 +85,6 @@ def test_counts_of_labels_come_from_the_index_alone(rated: Corpus) -> None:
     assert counted == {3: 1, 11: 1} and known == {1: 1, 3: 2, 7: 1, 11: 1}
 
 
-def test_the_grid_cuts_every_five_seconds_and_keeps_a_partial_end(rated: Corpus) -> None:
-    items = segment_grid(rated.data.with_splits(NO_HOLDOUT), "train")
-    assert list(zip(ids(items), items.second.tolist(), items.length.tolist(), strict=True)) == [
-        ("a", 0, 5),
-        ("a", 5, 5),
-        ("a", 10, 5),
-        ("a", 15, 2),
-        ("b", 0, 5),
-        ("b", 5, 3),
-        ("c", 0, 3),
-    ]
-    assert items.targets is None and not items.label_counts().any()
-    assert not items.known_counts().any()
-
-
-def test_the_grid_can_leave_partial_segments_out_and_stop_at_a_second(rated: Corpus) -> None:
-    full = segment_grid(rated.data.with_splits(NO_HOLDOUT), "train", partial=False)
-    assert list(zip(ids(full), full.second.tolist(), strict=True)) == [
-        ("a", 0),
-        ("a", 5),
-        ("a", 10),
-        ("b", 0),
-    ]
-    cut = segment_grid(rated.data.with_splits(NO_HOLDOUT), "train", max_frames=6)
-    assert cut.length.tolist() == [5, 1, 5, 1, 3]
-    with pytest.raises(ConfigError, match="no video of the split 'train' has 5 frames"):
-        segment_grid(rated.data.with_splits(NO_HOLDOUT), "train", rows=np.array([3]), partial=False)
-
-
 def test_rows_restrict_a_set_by_mask_or_by_number(tmp_path: Path) -> None:
     dataset = many_videos(tmp_path).data
     mask = np.arange(40) % 3 == 0
@@ -155,14 +127,13 @@ def test_nothing_usable_says_what_was_found(rated: Corpus) -> None:
 
 def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
     dataset, _ = vector_corpus(tmp_path)
-    for make in (rated_segments, segment_grid):
-        with pytest.raises(ConfigError, match="one vector a video, which has no segments"):
-            make(dataset, "all")
+    with pytest.raises(ConfigError, match="one vector a video, which has no segments"):
+        dataset.rated_segments("all")
 
 
 def test_places_of_items_are_those_of_the_index(tmp_path: Path) -> None:
     dataset = many_videos(tmp_path).data
-    items = segment_grid(dataset, "all")
+    items = segment_grid(dataset.videos("all"))
     rows = items.video
     assert items.shard.tolist() == dataset.table["shard"].to_numpy()[rows].tolist()
     assert items.offset.tolist() == dataset.table["offset"].to_numpy()[rows].tolist()

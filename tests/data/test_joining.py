@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from reeltag.core.batch import FrameBatch
-from reeltag.data.items import VideoSet, segment_grid
+from reeltag.data.items import VideoSet
 from reeltag.data.joining import joined
 from reeltag.data.loader import Loader
 from reeltag.labels.targets import Targets
-from tests.data.corpora import Corpus, a_video, frame_corpus
+from tests.data.corpora import Corpus, a_video, frame_corpus, segment_grid
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 def soft_grid(corpus: Corpus) -> VideoSet:
     """Return every segment of train, taught class s / 5 with the value 0.5."""
-    grid = segment_grid(corpus.data, "train")
+    grid = segment_grid(corpus.data.videos("train"))
     classes = (grid.second // 5).astype(np.int32)
     values = np.full(len(grid), 0.5, np.float32)
     targets = Targets(np.arange(len(grid) + 1), classes, values, unlisted_weight=0.0)
@@ -77,4 +77,4 @@ def test_parts_that_do_not_fit_are_refused(corpus: Corpus) -> None:
     with pytest.raises(ValueError, match="different data, streams or kinds"):
         joined([soft_grid(corpus), corpus.data.rated_segments("train", streams=("rgb",))])
     with pytest.raises(ValueError, match="has no targets"):
-        joined([soft_grid(corpus), segment_grid(corpus.data, "train")])
+        joined([soft_grid(corpus), segment_grid(corpus.data.videos("train"))])

@@ -5,15 +5,17 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice, Shuffle
 from tests.data.batches import Kept, assert_same, kept, loader_threads
 from tests.data.corpora import (
@@ -31,7 +33,7 @@ STRIDE = FrameChoice(how="stride", stride_range=(2, 4))
 def test_an_epoch_takes_every_item_once_and_the_next_in_another_order(
     corpus: Corpus, items: VideoSet, shuffle: Shuffle
 ) -> None:
-    loader = Loader(items, batch_size=7, shuffle=shuffle, buffer=10)
+    loader = Loader(items, batch_size=7, shuffle=shuffle, reading=ReadConfig(window=10))
     epochs = [[name for batch in loader for name in batch.ids] for _ in range(2)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(corpus.videos)
     assert epochs[0] != epochs[1]
@@ -121,8 +123,7 @@ def test_ranks_together_give_the_batches_of_one_process(
                 frames=choice,
                 shuffle="global",
                 seed=3,
-                rank=rank,
-                world_size=world_size,
+                ranks=(rank, world_size),
             )
         )
 
@@ -141,10 +142,10 @@ def test_all_ranks_have_as_many_batches_and_a_share_of_the_last_may_be_empty(
     items: VideoSet,
 ) -> None:
     few = items.dataset.videos("all", rows=np.arange(13))
-    parts = [kept(Loader(few, batch_size=12, rank=rank, world_size=2)) for rank in range(2)]
+    parts = [kept(Loader(few, batch_size=12, ranks=(rank, 2))) for rank in range(2)]
     assert [[len(batch.ids) for batch in part] for part in parts] == [[6, 1], [6, 0]]
     assert parts[1][1].shape == (0, *parts[0][1].shape[1:])
-    dropped = [Loader(few, batch_size=12, rank=r, world_size=2, drop_last=True) for r in range(2)]
+    dropped = [Loader(few, batch_size=12, ranks=(r, 2), drop_last=True) for r in range(2)]
     assert [len(loader) for loader in dropped] == [1, 1]
     assert [[len(batch.ids) for batch in kept(loader)] for loader in dropped] == [[6], [6]]
 
@@ -166,9 +167,8 @@ def test_the_endless_stream_is_epoch_after_epoch_from_any_batch_on(items: VideoS
 
 def test_how_far_it_reads_ahead_changes_nothing(items: VideoSet) -> None:
     def batches(prefetch: int) -> list[Kept]:
-        loader = Loader(
-            items, batch_size=7, frames=RANDOM, shuffle="shards", buffer=9, prefetch=prefetch
-        )
+        reading = ReadConfig(window=9, prefetch=prefetch)
+        loader = Loader(items, batch_size=7, frames=RANDOM, shuffle="shards", reading=reading)
         return kept(loader) + kept(loader)
 
     expected = batches(2)
@@ -176,25 +176,63 @@ def test_how_far_it_reads_ahead_changes_nothing(items: VideoSet) -> None:
         assert_same(batches(prefetch), expected)
 
 
-def test_a_batch_is_good_until_prefetch_further_ones_were_taken(items: VideoSet) -> None:
+def test_reused_batch_is_good_until_prefetch_further_ones_were_taken(items: VideoSet) -> None:
     expected = kept(Loader(items, batch_size=2))
     for prefetch in (1, 3):
         taken: list[FrameBatch] = []
-        for number, batch in enumerate(Loader(items, batch_size=2, prefetch=prefetch)):
+        reading = ReadConfig(prefetch=prefetch)
+        loader = Loader(items, batch_size=2, reuse_buffers=True, reading=reading)
+        for number, batch in enumerate(loader):
             taken.append(batch)
             good = slice(max(0, number + 1 - prefetch), number + 1)
             assert_same([Kept(old) for old in taken[good]], expected[good])
 
 
-def test_buffers_are_used_again_by_the_next_epoch(items: VideoSet) -> None:
-    loader = Loader(items, batch_size=8)
+def test_batches_are_safe_to_keep(items: VideoSet) -> None:
+    expected = kept(Loader(items, batch_size=7, shuffle="global", reuse_buffers=True))
+    batches = list(Loader(items, batch_size=7, shuffle="global"))
+    assert_same([Kept(batch) for batch in batches], expected)
+    assert len({batch.frames.data_ptr() for batch in batches}) == len(batches)
+    labels = [batch.labels for batch in batches if batch.labels is not None]
+    labels[0].fill_(7)  # nobody else's
+    assert len(labels) == len(batches) and all(float(some.max()) == 1 for some in labels[1:])
+
+
+def test_reused_buffers_give_the_same_endless_stream(items: VideoSet) -> None:
+    def taken(reuse: bool) -> list[Kept]:
+        loader = Loader(items, batch_size=9, frames=RANDOM, shuffle="global", reuse_buffers=reuse)
+        return [Kept(batch) for batch in itertools.islice(loader.endless(2), 12)]
+
+    assert_same(taken(False), taken(True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_torch_data_loader_gives_every_batch_once(items: VideoSet, workers: int) -> None:
+    expected = kept(Loader(items, batch_size=9, frames=RANDOM, shuffle="global"))
+    loader = Loader(items, batch_size=9, frames=RANDOM, shuffle="global")
+    context = "fork" if workers else None
+    taken = DataLoader(
+        loader, batch_size=None, num_workers=workers, multiprocessing_context=context
+    )
+    assert len(taken) == len(expected)
+    found = [Kept(batch) for batch in taken]
+    assert_same(sorted(found, key=by_ids), sorted(expected, key=by_ids))
+
+
+def by_ids(batch: Kept) -> tuple[str, ...]:
+    return batch.ids
+
+
+def test_reused_buffers_serve_the_next_epoch_too(items: VideoSet) -> None:
+    loader = Loader(items, batch_size=8, reuse_buffers=True)
     addresses = [{batch.frames.data_ptr() for batch in loader} for _ in range(3)]
     assert addresses[1] == addresses[2] == addresses[0]
     assert len(addresses[0]) == 5
 
 
-def test_two_iterations_of_one_loader_do_not_share_buffers(items: VideoSet) -> None:
-    loader = Loader(items, batch_size=3)  # more batches than buffers
+@pytest.mark.parametrize("reuse", [False, True])
+def test_two_iterations_of_one_loader_do_not_share_buffers(items: VideoSet, reuse: bool) -> None:
+    loader = Loader(items, batch_size=3, reuse_buffers=reuse)  # more batches than buffers
     expected = kept(loader)
     for number, outer in enumerate(loader):
         loader.set_epoch(0)
@@ -234,18 +272,22 @@ def test_an_iterator_that_is_never_finished_leaves_no_thread_or_file(items: Vide
     ("values", "message"),
     [
         ({"batch_size": 0}, "batch_size: must be a positive multiple of the 1 ranks"),
-        ({"world_size": 3}, "batch_size: must be a positive multiple of the 3 ranks .* got 8"),
-        ({"rank": 1}, r"rank: must be in \[0, 1\), got 1"),
-        ({"prefetch": 0}, "prefetch: must be at least 1, got 0"),
-        ({"buffer": 0}, "buffer: must be at least 1, got 0"),
+        ({"ranks": (0, 3)}, "batch_size: must be a positive multiple of the 3 ranks .* got 8"),
+        ({"ranks": (1, 1)}, r"ranks: must be in \[0, 1\), got 1"),
         ({"batch_size": 41, "drop_last": True}, "40 items do not fill one batch of 41"),
     ],
 )
 def test_numbers_out_of_range_are_refused(
-    items: VideoSet, values: dict[str, int], message: str
+    items: VideoSet, values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Loader(items, **{"batch_size": 8, **values})  # type: ignore[arg-type]
+        Loader(items, **{"batch_size": 8, **values})
+
+
+@pytest.mark.parametrize("name", ["prefetch", "window"])
+def test_read_config_refuses_numbers_below_one(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: must be at least 1, got 0"):
+        ReadConfig(**{name: 0})  # type: ignore[arg-type]
 
 
 def test_choosing_frames_of_video_level_records_is_refused(tmp_path: Path) -> None:
@@ -259,7 +301,8 @@ def test_pinned_buffers_are_not_overwritten_while_they_are_copied_to_the_gpu(
     items: VideoSet,
 ) -> None:
     expected = kept(Loader(items, batch_size=2))
-    loader = Loader(items, batch_size=2, prefetch=1, pin=True)
+    reading = ReadConfig(prefetch=1, pin=True)
+    loader = Loader(items, batch_size=2, reuse_buffers=True, reading=reading)
     busy = torch.randn(4096, 4096, device="cuda")
     moved: list[FrameBatch] = []
     for batch in loader:

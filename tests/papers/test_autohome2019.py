@@ -180,7 +180,7 @@ def test_implications_of_other_classes_are_refused(data: Path, tmp_path: Path) -
     others_index = open_index(tmp_path / "others")
     count_labels(tmp_path, tmp_path / "others", splits=roles(open_index(data), draws=False).videos)
     assert others_index.num_classes == 5
-    with pytest.raises(DataError, match="is of 5 classes"):
+    with pytest.raises(DataError, match="has 5 classes"):
         solve(data, replace(TINY, implications=tmp_path / FILE))
     with pytest.raises(DataError, match="is not there; it is to tell which class implies which"):
         solve(data, replace(TINY, implications=tmp_path / "nothing"))

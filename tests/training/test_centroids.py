@@ -24,7 +24,7 @@ def items(corpus: Path) -> VideoSet:
 
 def every_frame(items: VideoSet) -> NDArray[np.uint8]:
     """Return all frames (N, D) in the order of the index, by way of the loader."""
-    batches = Loader(items, batch_size=16, prefetch=1)
+    batches = Loader(items, batch_size=16)
     return np.concatenate([batch.frames[batch.mask].numpy() for batch in batches])
 
 

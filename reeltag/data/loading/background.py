@@ -15,6 +15,13 @@ class Buffer(Protocol):
         """Hear that the consumer is done with what lies here; called on the consumer's thread."""
 
 
+class Slot:
+    """A place for a result that has memory of its own."""
+
+    def let_go(self) -> None:
+        """Do nothing."""
+
+
 B = TypeVar("B", bound=Buffer)
 T = TypeVar("T")
 

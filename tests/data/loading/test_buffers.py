@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Splits
 from reeltag.labels.targets import Targets
 from tests.data.batches import kept
@@ -56,7 +56,8 @@ def assert_loaded(items: VideoSet) -> None:
             zip(items.ids(np.arange(len(items))), items.second, strict=True)
         )
     }
-    loader = Loader(items, batch_size=5, shuffle="global", prefetch=1)
+    reading = ReadConfig(prefetch=1)
+    loader = Loader(items, batch_size=5, shuffle="global", reuse_buffers=True, reading=reading)
     for batch in kept(loader) + kept(loader):
         starts = [0] * len(batch.ids) if batch.starts is None else batch.starts
         rows = [place[key] for key in zip(batch.ids, starts, strict=True)]

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.items import VideoSet, segment_grid
-from reeltag.data.loader import Loader
+from reeltag.data.items import VideoSet
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from tests.data.batches import Kept, assert_same, kept, loader_threads
@@ -21,6 +21,7 @@ from tests.data.corpora import (
     a_video,
     frame_corpus,
     many_videos,
+    segment_grid,
     vector_corpus,
 )
 
@@ -50,7 +51,8 @@ def test_a_batch_holds_the_stored_bytes_padded_to_the_longest(
 def test_labels_are_those_of_the_batch_and_of_none_before_it(
     corpus: Corpus, items: VideoSet, epochs: int
 ) -> None:
-    loader = Loader(items, batch_size=3, prefetch=1, shuffle="global")
+    reading = ReadConfig(prefetch=1)
+    loader = Loader(items, batch_size=3, shuffle="global", reuse_buffers=True, reading=reading)
     for _ in range(epochs):  # each of the 3 buffers is used again several times
         for batch in loader:
             expected = torch.zeros(len(batch), NUM_CLASSES)
@@ -108,7 +110,7 @@ def test_rated_segments_have_frames_scores_weights_and_starts(tmp_path: Path) ->
     ratings = [(10, 3, 1.0), (5, 7, 0.0), (10, 1, 0.0), (15, 3, 1.0)]
     corpus = frame_corpus(tmp_path, {"train0": [a_video("a", 17, ratings)]})
     segments = corpus.data.with_splits(Splits(holdout=0)).rated_segments()
-    loader = Loader(segments, batch_size=2, prefetch=1)
+    loader = Loader(segments, batch_size=2, reuse_buffers=True, reading=ReadConfig(prefetch=1))
     for _ in range(3):
         first, second = kept(loader)
         assert (first.starts, second.starts) == ([5, 10], [15])
@@ -129,7 +131,7 @@ def test_the_grid_gives_back_every_frame_of_every_video(
     corpus: Corpus, choice: FrameChoice
 ) -> None:
     found: dict[str, list[NDArray[np.uint8]]] = {}
-    for batch in kept(Loader(segment_grid(corpus.data, "all"), batch_size=7, frames=choice)):
+    for batch in kept(Loader(segment_grid(corpus.data.videos("all")), batch_size=7, frames=choice)):
         assert batch.labels is None and batch.starts is not None
         for name, start, frames in zip(batch.ids, batch.starts, batch.frames, strict=True):
             stored = corpus.videos[name].frames[start : start + 5]
@@ -152,7 +154,7 @@ def test_video_level_vectors_are_read_wherever_the_streams_lie(tmp_path: Path) -
             np.testing.assert_array_equal(batch.frames[:, 0].numpy(), vectors[numbers])
             assert batch.labels is not None
             assert batch.labels.sum(dim=1).tolist() == [number % 4 for number in numbers]
-    second = Loader(dataset.videos("all", rows=np.arange(5)), batch_size=4, rank=1, world_size=2)
+    second = Loader(dataset.videos("all", rows=np.arange(5)), batch_size=4, ranks=(1, 2))
     assert [len(batch) for batch in second] == [2, 0]
     audio = next(iter(Loader(dataset.videos("all", streams=("mean_audio",)), batch_size=30)))
     np.testing.assert_array_equal(audio.frames[:, 0].numpy(), vectors[:, 6:])
@@ -163,7 +165,7 @@ def test_records_at_no_constant_stride_are_decoded(corpus: Corpus, items: VideoS
     for choice in (FrameChoice(), RANDOM, STRIDE):
         straight = kept(Loader(items, batch_size=8, frames=choice, seed=2))
         assert_same(kept(Loader(walked, batch_size=8, frames=choice, seed=2)), straight)
-    grid = segment_grid(corpus.data, "all")
+    grid = segment_grid(corpus.data.videos("all"))
     walked = _without_strides(grid)
     assert_same(kept(Loader(walked, batch_size=8)), kept(Loader(grid, batch_size=8)))
 
@@ -182,7 +184,8 @@ def _without_strides(items: VideoSet) -> VideoSet:
 def test_mapped_and_read_shards_give_the_same_batches(items: VideoSet) -> None:
     choice = FrameChoice(how="random", num_frames=3)
     mapped, read = (
-        kept(Loader(items, batch_size=8, frames=choice, mapped=way)) for way in (True, False)
+        kept(Loader(items, batch_size=8, frames=choice, reading=ReadConfig(mapped=way)))
+        for way in (True, False)
     )
     assert_same(mapped, read)
 
@@ -190,7 +193,7 @@ def test_mapped_and_read_shards_give_the_same_batches(items: VideoSet) -> None:
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) -> None:
     dataset = many_videos(tmp_path, num_shards=2).data
-    loader = Loader(dataset.videos("all"), batch_size=10, mapped=mapped)
+    loader = Loader(dataset.videos("all"), batch_size=10, reading=ReadConfig(mapped=mapped))
     assert len(kept(loader)) == 2
     second = tmp_path / "train01.tfrecord"
     os.truncate(second, second.stat().st_size - 40)
@@ -211,7 +214,8 @@ def test_more_shards_than_files_may_be_open_are_read(
     found = []
     with monkeypatch.context() as patch:
         patch.setattr("resource.getrlimit", lambda _: (8, 8))  # so 2 of the 4 shards
-        for batch in Loader(items, batch_size=8, shuffle="global", mapped=False):
+        reading = ReadConfig(mapped=False)
+        for batch in Loader(items, batch_size=8, shuffle="global", reading=reading):
             found.append(Kept(batch))
             links = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
             open_files = [str(link.resolve()) for link in links]

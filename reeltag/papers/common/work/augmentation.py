@@ -22,7 +22,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.origin import count_kinds
 from reeltag.data.records.example import Values, encode_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -123,7 +123,8 @@ def _averaged(items: VideoSet) -> list[bytes]:
     bounds, labels = items.records.lists("labels")
     records = list[bytes]()
     frames = FrameChoice(max_frames=int(items.length.max()))
-    for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, mapped=False):
+    reading = ReadConfig(mapped=False)
+    for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, reading=reading):
         for name, codes, mask in zip(batch.ids, batch.frames, batch.mask, strict=True):
             mean = codes[mask].numpy().mean(axis=0) * SCALE + OFFSET
             at = len(records)

@@ -10,7 +10,7 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 from reeltag.core.probability import MeanLogits
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader
+from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.inference.scoring import Choices, Scorer, refuse_nan
 from reeltag.losses.cross_entropy import binary_cross_entropy
@@ -72,6 +72,7 @@ def batches_of(items: VideoSet, answers: Answers) -> Iterator[FrameBatch]:
         items,
         batch_size=answers.choices.batch_size,
         frames=FrameChoice(how="all", max_frames=limit),
-        pin=answers.scorers[0].device.type == "cuda",
-        mapped=False,  # so that resident memory does not grow with the data
+        reuse_buffers=True,
+        # not mapped, so that resident memory does not grow with the data
+        reading=ReadConfig(pin=answers.scorers[0].device.type == "cuda", mapped=False),
     )
