@@ -42,6 +42,8 @@ class Started:
         most_bytes: int,
     ) -> None:
         self.out, self.err = folder / "out", folder / "err"
+        for file in (self.out, self.err):
+            file.touch()
         files = str(self.out), str(self.err)
         self._answer, answer = CONTEXT.Pipe(duplex=False)
         call = (answer, function, arguments, files, environment, most_bytes)
@@ -106,7 +108,7 @@ def _call(
     warnings.simplefilter("default", UserWarning)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, path in enumerate(files, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
     if most_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))

@@ -56,21 +56,23 @@ def nested(out: Path, *, of: dict[str, Any], log: Path) -> None:
 
 
 @step_function("slow", version=1)
-def slow(out: Path, *, ticks: int, seconds: float, log: Path) -> None:
-    """Count up to `ticks`, going on from where an earlier call was killed."""
+def slow(out: Path, *, ticks: int, log: Path, gate: Path) -> None:
+    """Count up to `ticks`, going on from where an earlier call was killed; wait at 3 for `gate`."""
     _note(log, out)
     state = out / "ticks"
     for tick in range(int(state.read_text()) if state.exists() else 0, ticks):
-        time.sleep(seconds)
+        if tick == 3:
+            wait_for(gate.exists)
         (out / "ticks.part").write_text(str(tick + 1))
         (out / "ticks.part").rename(state)  # whole, whenever it is stopped
     _write(out, float(ticks))
 
 
 @step_function("failing", version=1)
-def failing(out: Path, *inputs: Path, flag: Path) -> None:
-    """Fail as long as there is a flag."""
+def failing(out: Path, *inputs: Path, flag: Path, after: Path | None = None) -> None:
+    """Fail as long as there is a flag, once there is `after`."""
     (out / "begun").touch()
+    wait_for((after or out).exists)
     if flag.exists():
         raise ZeroDivisionError("by the flag")
     _write(out, 1.0)
@@ -93,7 +95,7 @@ def failing_at_first(out: Path, *, how: str, log: Path) -> None:
 def meeting(out: Path, *, mine: str, other: str, folder: Path) -> None:
     """Write down process and environment when another step is at work at the same time."""
     (folder / mine).touch()
-    until((folder / other).exists)
+    wait_for((folder / other).exists)
     names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
     said = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
     (out / "said.json").write_text(json.dumps(said))
@@ -119,11 +121,9 @@ def folders(root: Path) -> Sequence[str]:
     return sorted(path.name for path in root.iterdir())
 
 
-def until(is_so: Callable[[], bool], seconds: float = 300.0) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, however long that takes."""
     while not is_so():
-        assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
 
 

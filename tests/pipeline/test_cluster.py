@@ -18,7 +18,7 @@ from reeltag.pipeline.failures import FailedStepsError
 from reeltag.pipeline.fleet import run_fleet
 from reeltag.pipeline.steps import step
 from reeltag.pipeline.store import folder_of, is_done, part_of
-from tests.pipeline.made import failing, failing_at_first, meeting, slow, total, until
+from tests.pipeline.made import failing, failing_at_first, meeting, slow, total, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of every kind
 if TYPE_CHECKING:
@@ -147,15 +147,15 @@ def test_results_and_data_must_be_seen_from_every_node(
 
 @pytest.mark.slow
 def test_ctrl_c_stops_the_workers_of_all_nodes(two: cluster.Cluster, tmp_path: Path) -> None:
-    root, runtime = tmp_path / "work", {"log": tmp_path / "log"}
-    goals = [step(slow, name=name, ticks=200, seconds=0.05, runtime=runtime) for name in "ab"]
+    root, runtime = tmp_path / "work", {"log": tmp_path / "log", "gate": tmp_path / "gate"}
+    goals = [step(slow, name=name, ticks=9, runtime=runtime) for name in "ab"]
     begun = set()
 
     def interrupt(event: Event) -> None:
         if event.kind == "begun" and event.step:
             begun.add(event.step.name)
         if len(begun) == 2 and event.kind == "begun":
-            until(lambda: all((part_of(of, root) / "ticks").exists() for of in goals))
+            wait_for(lambda: all((part_of(of, root) / "ticks").exists() for of in goals))
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
@@ -170,8 +170,9 @@ def test_what_a_lost_node_was_at_is_made_by_the_other(nodes: Nodes, tmp_path: Pa
         "object_store_memory": 100_000_000,
         "include_dashboard": False,
     }
-    third, root, runtime = nodes.add_node(**args), tmp_path / "work", {"log": tmp_path / "log"}
-    goals = [step(slow, name=name, ticks=20, seconds=0.1, runtime=runtime) for name in "abc"]
+    third, root, gate = nodes.add_node(**args), tmp_path / "work", tmp_path / "gate"
+    runtime = {"log": tmp_path / "log", "gate": gate}
+    goals = [step(slow, name=name, ticks=9, runtime=runtime) for name in "abc"]
     begun = list[str]()
 
     def lose(event: Event) -> None:
@@ -179,6 +180,7 @@ def test_what_a_lost_node_was_at_is_made_by_the_other(nodes: Nodes, tmp_path: Pa
             begun.append(event.place)
             if len(begun) == 3:
                 nodes.remove_node(third)
+                gate.touch()
 
     with closing(cluster.Cluster(0)) as engine:
         assert len(engine.places) == 3

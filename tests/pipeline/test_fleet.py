@@ -4,8 +4,6 @@ import json
 import os
 import pickle
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -31,19 +29,10 @@ from tests.pipeline.made import (
     meeting,
     slow,
     total,
-    until,
     value,
+    wait_for,
 )
-
-PROGRAM = """
-import signal, sys
-from pathlib import Path
-from reeltag.pipeline import engines, local
-from tests.pipeline.test_fleet import two_slow
-local.visible_gpus = lambda: []
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored
-engines.make(two_slow(Path(sys.argv[1])), Path(sys.argv[1]) / "work", workers=2)
-"""
+from tests.processes import Launch
 
 
 @pytest.fixture(autouse=True)
@@ -64,17 +53,13 @@ def two() -> Iterator[Local]:
 
 
 def two_slow(folder: Path) -> list[Step]:
-    runtime = {"log": folder / "log"}
-    return [step(slow, name=name, ticks=9000, seconds=0.05, runtime=runtime) for name in ("a", "b")]
+    """Return two steps that wait in the middle for the folder's gate."""
+    runtime = {"log": folder / "log", "gate": folder / "gate"}
+    return [step(slow, name=name, ticks=5, runtime=runtime) for name in ("a", "b")]
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(folder)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def make_two_slow(folder: Path) -> None:
+    engines.make(two_slow(folder), folder / "work", workers=2)
 
 
 def ticks(steps: list[Step], root: Path) -> list[int]:
@@ -182,11 +167,17 @@ def test_after_a_failure_nothing_begins_but_what_is_at_work_is_finished(
 ) -> None:
     root, flag, log = tmp_path / "work", tmp_path / "flag", tmp_path / "log"
     flag.touch()
-    bad = step(failing, name="bad", runtime={"flag": flag})
-    long = step(slow, name="long", ticks=10, seconds=0.1, runtime={"log": log})
+    gate = tmp_path / "gate"
+    bad = step(failing, name="bad", runtime={"flag": flag, "after": log})
+    long = step(slow, name="long", ticks=5, runtime={"log": log, "gate": gate})
     later = [step(total, plus=float(n), name=f"later-{n}", runtime={"log": log}) for n in range(3)]
+
+    def finish(event: Event) -> None:
+        if event.kind == "failed":
+            gate.touch()
+
     with pytest.raises(FailedStepsError, match="bad.*tried once.*not made for that: total-later-0"):
-        run_fleet([bad, long, *later], root, two, lambda _: None)
+        run_fleet([bad, long, *later], root, two, finish)
     assert calls(log) == ["slow-long"] and is_done(long, root)
 
 
@@ -219,33 +210,32 @@ def test_the_log_keeps_what_a_step_says(tmp_path: Path, two: Local) -> None:
     assert text.count("a word of mine") == 2 and "ZeroDivisionError: at first" in text
 
 
-def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_stops_every_worker_and_the_next_call_goes_on(
+    tmp_path: Path, launch: Launch
+) -> None:
     goals, root = two_slow(tmp_path), tmp_path / "work"
-    process = start(tmp_path)
-    until(lambda: min(ticks(goals, root)) >= 2, 300)
+    process = launch(make_two_slow, tmp_path).until(lambda: ticks(goals, root) == [3, 3])
     workers = workers_of(goals, root)
-    process.send_signal(signal.SIGINT)
-    words = process.communicate(timeout=300)[1]
-    assert process.returncode != 0 and "the same command goes on (2 of 2 steps are to do)" in words
+    assert process.signal(signal.SIGINT).wait().status != 0
+    words = process.err.read_text()
+    assert "the same command goes on (2 of 2 steps are to do)" in words
     assert words.count("stopped after") == 2 and not any(map(is_alive, workers))
-    before = ticks(goals, root)
-    assert all(2 <= count < 9000 for count in before) and not list(root.glob("*.lock"))
-    process = start(tmp_path)
-    try:
-        until(lambda: all(n > m for n, m in zip(ticks(goals, root), before, strict=True)), 300)
-    finally:
-        process.kill()
-        process.communicate()
+    assert ticks(goals, root) == [3, 3] and not list(root.glob("*.lock"))
+    (tmp_path / "gate").touch()
+    make_two_slow(tmp_path)
+    assert all(value(folder_of(of, root)) == 5 for of in goals)
+    records = [read_record(folder_of(of, root)) for of in goals]
+    assert [record and record.sessions for record in records] == [2, 2]
 
 
-def test_workers_stop_when_the_one_who_gives_orders_is_killed(tmp_path: Path) -> None:
+def test_workers_stop_when_the_one_who_gives_orders_is_killed(
+    tmp_path: Path, launch: Launch
+) -> None:
     goals, root = two_slow(tmp_path), tmp_path / "work"
-    process = start(tmp_path)
-    until(lambda: min(ticks(goals, root)) >= 1, 300)
+    process = launch(make_two_slow, tmp_path).until(lambda: ticks(goals, root) == [3, 3])
     workers = workers_of(goals, root)
     process.kill()
-    process.communicate()
-    until(lambda: not any(map(is_alive, workers)), 300)
+    wait_for(lambda: not any(map(is_alive, workers)))
     assert all(part_of(of, root).is_dir() for of in goals)
 
 

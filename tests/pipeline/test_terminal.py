@@ -1,8 +1,8 @@
 """Several workers on one terminal: a line each; in a log, a word of each now and then."""
 
 import io
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -13,6 +13,13 @@ from reeltag.pipeline.orders import log_of
 from reeltag.pipeline.steps import Step, step
 from reeltag.pipeline.terminal import Display, last_line
 from tests.pipeline.made import total
+
+NOW = 1000.0  # the clock stands still
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: NOW))
 
 
 @pytest.fixture
@@ -30,8 +37,7 @@ def test_a_terminal_has_a_line_for_each_worker(
     shown = io.StringIO()
     monkeypatch.setattr(terminal, "STDERR", Console(file=shown, force_terminal=True, width=80))
     with Display(tmp_path) as display:
-        now = time.monotonic()
-        display.show({"gpu 0": (steps[0], now), "gpu 1": (steps[1], now - 75)}, total=9, done=4)
+        display.show({"gpu 0": (steps[0], NOW), "gpu 1": (steps[1], NOW - 75)}, total=9, done=4)
     text = shown.getvalue()
     assert "4 of 9 steps, 2 at work" in text and "step 4 [fast]" in text
     line = next(line for line in text.splitlines() if "total-b" in line)
@@ -44,8 +50,7 @@ def test_a_log_has_a_word_of_each_worker_only_now_and_then(
     with Display(tmp_path) as display:
         display.tell(Event(kind="begun", step=steps[0], number=1, total=2, place="gpu 0"))
         for seconds in (0.0, 75.0, 80.0):
-            since = time.monotonic() - seconds
-            display.show({"gpu 0": (steps[0], since)}, total=9, done=4)
+            display.show({"gpu 0": (steps[0], NOW - seconds)}, total=9, done=4)
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["[1/2] total-a on gpu 0 ...", "gpu 0, total-a: step 4 [fast]"]
 
