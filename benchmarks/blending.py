@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
 from reeltag.cli.main import run as run_command
+from reeltag.core.sparse import SparseRows, from_cells
 from reeltag.ensembling.blend import learned
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import PredictionInfo, prediction_writer
@@ -89,9 +90,9 @@ def _make(folder: Path, videos: int) -> None:
     known = np.flatnonzero(is_there)
     keys = known // LIKELY * CLASSES + likely.reshape(-1)[known]
     firsts = range(0, videos, count)
-    label_keys = np.concatenate([first * CLASSES + keys for first in firsts])
-    label_keys = label_keys[label_keys < videos * CLASSES]
-    np.savez(folder / "truth.npz", label_keys=label_keys, videos=videos)
+    cells = np.concatenate([first * CLASSES + keys for first in firsts])
+    cells = cells[cells < videos * CLASSES]
+    np.savez(folder / "truth.npz", cells=cells, videos=videos)
     others = rng.permutation(videos)
     with ExitStack() as stack:
         names = [f"model-{at}.parquet" for at in range(MODELS)] + ["shuffled.parquet"]
@@ -133,10 +134,9 @@ def _blend(folder: Path, how: str) -> None:
 def _learn(folder: Path, method: str, solver: str) -> None:
     """Learn weights on files and labels."""
     with np.load(folder / "truth.npz") as stored:
-        label_keys, videos = stored["label_keys"], int(stored["videos"])
-    none = np.zeros(0, np.int64)
+        cells, videos = stored["cells"], int(stored["videos"])
     ids = pa.array([_id(at) for at in range(videos)])
-    truth = Truth(folder, ids, CLASSES, None, label_keys, none, none, none.astype(bool))
+    truth = Truth(folder, ids, CLASSES, None, SparseRows(*from_cells(cells, videos, CLASSES)))
     files = [folder / f"model-{at}.parquet" for at in range(MODELS)]
     learned(files, truth, by_class=method == "class-weights", solver=solver)  # type: ignore[arg-type]
 

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
+from reeltag.core.sparse import SparseRows, from_cells
 from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
 from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
@@ -119,7 +120,7 @@ def _make(folder: Path, videos: int, models: int) -> None:
                 scores = np.take_along_axis(own, best, 1).astype(np.float32)
                 named = ids[first : first + count]
                 writer.write(PredictionRows.of_matrix(named, WHOLE_VIDEO, classes, scores))
-    np.savez(folder / "truth.npz", label_keys=np.concatenate(labels), videos=videos)
+    np.savez(folder / "truth.npz", cells=np.concatenate(labels), videos=videos)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -128,10 +129,9 @@ def _files(folder: Path) -> list[Path]:
 
 def _truth(folder: Path) -> Truth:
     with np.load(folder / "truth.npz") as stored:
-        label_keys, videos = stored["label_keys"], int(stored["videos"])
-    none = np.zeros(0, np.int64)
+        cells, videos = stored["cells"], int(stored["videos"])
     ids = pa.array([f"v{at:07d}" for at in range(videos)])
-    return Truth(folder, ids, CLASSES, None, label_keys, none, none, none.astype(bool))
+    return Truth(folder, ids, CLASSES, None, SparseRows(*from_cells(cells, videos, CLASSES)))
 
 
 def _streamed(folder: Path) -> dict[str, float]:

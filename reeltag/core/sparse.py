@@ -141,6 +141,14 @@ def indptr_of(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     return indptr
 
 
+def from_cells(
+    cells: NDArray[np.int64], num_rows: int, num_classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return indptr and classes of N rows that list ascending cells, row * C + class."""
+    indptr = np.searchsorted(cells, np.arange(num_rows + 1) * num_classes)
+    return indptr, (cells % num_classes).astype(np.int32)
+
+
 def to_lists(indptr: NDArray[np.int64], *columns: NDArray[Any]) -> list[pa.ListArray]:
     """Return columns of entries (E,) as Arrow columns of lists (N,)."""
     offsets = pa.array(indptr.astype(np.int32))

@@ -186,8 +186,7 @@ def _refuse_unwritable(ids: pa.Array, path: Path) -> None:
 
 
 def _refuse_unranked(rows: PredictionRows, path: Path) -> None:
-    rises = np.append(False, rows.scores[1:] > rows.scores[:-1])
-    rises &= rows.place_in_row() > 0
+    rises = rows.rises()
     if rises.any():
         name = rows.ids[int(rows.row_of_entry()[rises.argmax()])].as_py()
         raise DataError(f"the scores of {name!r} do not stand best first", where=path)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.core.probability import sigmoid
+from reeltag.core.sparse import from_cells
 from reeltag.ensembling.members import open_members
 from reeltag.ensembling.ordering import in_order_of, order_digest, row_keys
 from reeltag.predictions.file import Predictions
@@ -154,8 +155,7 @@ def _aligned(
         kept = is_listed[cell] if top_k else slice(None)
         logits_PM[place[cell[kept]], number] = rows.scores[kept]
     return AlignedRows(
-        np.searchsorted(listed, np.arange(len(first) + 1) * num_classes),
-        (listed % num_classes).astype(np.int32),
+        *from_cells(listed, len(first), num_classes),
         logits_PM,
         ids=first.ids,
         starts=first.starts,
@@ -186,8 +186,7 @@ def _check_scores(
         (place[cell] != number, "a class twice"),
     ]
     if best_first:
-        rises = np.diff(rows.scores, prepend=rows.scores[:1]) > 0
-        problems.append((rises & (rows.place_in_row() > 0), "scores that are not best first"))
+        problems.append((rows.rises(), "scores that are not best first"))
     for is_bad, what in problems:
         if is_bad.any():
             at = int(is_bad.argmax())

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.seeding import derive_seed
-from reeltag.core.sparse import SparseRows
 from reeltag.data.origin import origin_of
 from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
-from reeltag.evaluation.truth import Truth, find
+from reeltag.evaluation.truth import Truth
 from reeltag.labels.folds import stratified_folds
 from reeltag.labels.random_keys import id_keys, mixed
 
@@ -39,13 +38,9 @@ def folds_of(truth: Truth, count: int, seed: int = 0) -> NDArray[np.int16]:
         raise ConfigError(f"{len(truth)} videos cannot be divided into {count} folds")
     if count == 1:
         return np.zeros(len(truth), np.int16)
-    owner, labels = np.divmod(truth.label_keys, truth.num_classes)
-    indptr = np.searchsorted(owner, np.arange(len(truth) + 1))
     sources = [origin_of(name).source for name in truth.ids.to_pylist()]
     keys = id_keys(sources, seed, "folds")
-    return stratified_folds(
-        keys, SparseRows(indptr, labels.astype(np.int32)), truth.num_classes, count, seed
-    )
+    return stratified_folds(keys, truth.labels, truth.num_classes, count, seed)
 
 
 class Targets:
@@ -92,14 +87,12 @@ class Targets:
         """
         truth, owner = self._truth, block.row_of_entry()
         if block.kind == "videos":
-            keys = videos[owner] * truth.num_classes + block.classes
-            return np.ones(len(keys), bool), find(truth.label_keys, keys) >= 0
-        segments = truth.segments_of(videos, block.starts.astype(np.int64))
-        keys = segments[owner] * truth.num_classes + block.classes
-        rating = find(truth.rating_keys, np.where(segments[owner] < 0, -1, keys))
+            return np.ones(len(owner), bool), truth.has_label(videos[owner], block.classes)
+        segments = truth.segments_of(videos, block.starts)
+        rating = truth.ratings_of(segments[owner], block.classes)
         rated = rating >= 0
-        positive = np.zeros(len(keys), bool)
-        positive[rated] = truth.is_positive[rating[rated]]
+        positive = np.zeros(len(owner), bool)
+        positive[rated] = truth.ratings.is_positive[rating[rated]]
         return rated, positive
 
     def apart(self, share: float, seed: int) -> NDArray[np.bool_]:

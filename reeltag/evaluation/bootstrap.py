@@ -83,7 +83,7 @@ class ClassCounts:
     """
 
     def __init__(
-        self, classes: NDArray[np.int64], owners: NDArray[np.int64], num_classes: int
+        self, classes: NDArray[np.integer], owners: NDArray[np.int64], num_classes: int
     ) -> None:
         self._owners = torch.from_numpy(owners[np.argsort(classes, kind="stable")])
         counts = torch.from_numpy(np.bincount(classes, minlength=num_classes))

@@ -181,9 +181,9 @@ def scored(
     draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
     scores: dict[str, Score] = {}
     classes: dict[str, ClassScores] = {}
-    if (joined.videos >= 0).any() and len(joined.truth.label_keys):
+    if (joined.videos >= 0).any() and len(joined.truth.labels.classes):
         counts |= _score_videos(joined, draws, top_k, scores, classes)
-    if (joined.segment_videos >= 0).any() and len(joined.truth.segment_keys):
+    if (joined.segment_videos >= 0).any() and len(joined.truth.ratings):
         counts |= _score_segments(joined, draws, k, average_over, scores, classes, quiet)
     if not scores:
         raise _nothing(joined)
@@ -200,7 +200,7 @@ def _score_videos(
     """Add the scores of whole videos, and return what is to be said of them."""
     truth = joined.truth
     found = joined.read_videos(top_k)
-    owners, categories = np.divmod(truth.label_keys, truth.num_classes)
+    owners, categories = truth.labels.row_of_entry(), truth.labels.classes
     pairs, everything = found.pairs, np.zeros_like(categories)
     one_list = Pairs(pairs.scores, np.zeros_like(pairs.classes), pairs.owners, pairs.hits)
     gap = _class_scores([one_list], ClassCounts(everything, owners, 1), draws, "GAP")
@@ -227,9 +227,8 @@ def _score_segments(
     """Add MAP@K, and return what is to be said of it."""
     truth = joined.truth
     pairs, is_listed = joined.read_segments(k)
-    categories = truth.rating_keys % truth.num_classes
-    positive = truth.is_positive
-    positives = ClassCounts(categories[positive], truth.rating_video()[positive], truth.num_classes)
+    rated = truth.ratings.keep(truth.ratings.is_positive)
+    positives = ClassCounts(rated.classes, rated.video_of_rating(), truth.num_classes)
     classes["segment"] = _class_scores([pairs], positives, draws, "MAP@K")
     listed = torch.from_numpy(is_listed)
     scores["map@k"] = _over_classes(classes["segment"], listed, average_over)
@@ -239,7 +238,7 @@ def _score_segments(
         fate = fate if average_over == "listed" else "counted as 0"
         say(f"{missing:,} classes with a rated positive are in no row of a segment: {fate}")
     averaged = (positives.counts > 0) & (listed | (average_over == "rated"))
-    return {"segments": len(truth.segment_keys), "classes": int(averaged.sum()), "k": k}
+    return {"segments": len(truth.ratings), "classes": int(averaged.sum()), "k": k}
 
 
 def _class_scores(

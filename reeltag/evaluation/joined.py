@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import DataError, reason_of
-from reeltag.evaluation.truth import Numbers, Truth, find
+from reeltag.evaluation.truth import Numbers, Truth
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name
 
@@ -104,7 +104,7 @@ class JoinedPredictions:
         everyone = np.full(len(truth), not only_predicted)
         self.labelled = everyone | _is_among(self.videos, len(truth))
         self.judged = everyone | _is_among(self.segment_videos, len(truth))
-        self.truth = truth.only(self.labelled, self.judged) if only_predicted else truth
+        self.truth = truth.select(self.labelled, self.judged) if only_predicted else truth
         self.segments = self.truth.segments_of(self.segment_videos, starts[is_segment])
 
     def read_videos(self, top_k: int) -> VideoPairs:
@@ -114,7 +114,7 @@ class JoinedPredictions:
             DataError: the scores of a row rise, or it holds a class twice.
         """
         truth, num_classes = self.truth, self.truth.num_classes
-        num_labels = np.bincount(truth.label_keys // num_classes, minlength=len(truth))
+        num_labels = truth.labels.counts()
         hit_at_one, found = np.zeros(len(truth)), np.zeros(len(truth))
         longest, counts = 0, np.zeros(num_classes, dtype=np.int64)
         parts = []
@@ -166,11 +166,10 @@ class JoinedPredictions:
             counts += np.bincount(rows.classes, minlength=num_classes)
             row = rows.row_of_entry()
             rated = np.flatnonzero(of_row[row] >= 0)
-            keys = of_row[row[rated]] * num_classes + rows.classes[rated]
-            rating = find(self.truth.rating_keys, keys)
+            rating = self.truth.ratings_of(of_row[row[rated]], rows.classes[rated])
             rated, rating = rated[rating >= 0], rating[rating >= 0]
-            owners = self.truth.segment_video()[of_row[row[rated]]]
-            hits = self.truth.is_positive[rating]
+            owners = self.truth.ratings.videos[of_row[row[rated]]]
+            hits = self.truth.ratings.is_positive[rating]
             columns = rows.scores[rated], rows.classes[rated], owners.astype(np.int32), hits
             parts.append(Pairs(*columns))
             positions.append(before + rated)
@@ -217,31 +216,31 @@ class JoinedPredictions:
 
     def _pairs(self, rows: PredictionRows, wanted: NDArray[np.bool_], owners: Numbers) -> Pairs:
         classes = rows.classes[wanted]
-        keys = owners * self.truth.num_classes + classes
-        hits = find(self.truth.label_keys, keys) >= 0
+        hits = self.truth.has_label(owners, classes)
         return Pairs(rows.scores[wanted], classes, owners.astype(np.int32), hits)
 
     def _check(self, rows: PredictionRows, row: Numbers) -> None:
-        rises = (np.diff(rows.scores) > 0) & (np.diff(row) == 0)
+        rises = rows.rises()
         if rises.any():
-            culprit = rows.ids[int(row[rises.argmax()])]
-            raise self.file.broken(f"the scores of {culprit} are not best first")
-        keys = np.sort(row * self.truth.num_classes + rows.classes)
+            name = rows.row_name(int(row[rises.argmax()]))
+            raise self.file.broken(f"the scores of {name} are not best first")
+        keys = np.sort(rows.cells(self.truth.num_classes))
         twice = keys[1:] == keys[:-1]
         if twice.any():
             at, category = divmod(int(keys[twice.argmax()]), self.truth.num_classes)
-            raise self.file.broken(f"the row of {rows.ids[at]} holds class {category} twice")
+            raise self.file.broken(f"the row of {rows.row_name(at)} holds class {category} twice")
 
     def _refuse_twice(self, ratings: Numbers) -> None:
         ratings = np.sort(ratings)
         twice = ratings[1:] == ratings[:-1]
         if twice.any():
-            truth = self.truth
-            segment, category = divmod(
-                int(truth.rating_keys[ratings[twice.argmax()]]), truth.num_classes
+            rated, rating = self.truth.ratings, int(ratings[twice.argmax()])
+            segment = int(rated.row_of_entry()[rating])
+            video = self.truth.ids[int(rated.videos[segment])].as_py()
+            raise self.file.broken(
+                f"{row_name(video, int(rated.starts[segment]))} holds class "
+                f"{rated.classes[rating]} twice"
             )
-            video, start = divmod(int(truth.segment_keys[segment]), 1 << 32)
-            raise self.file.broken(f"{truth.ids[video]} at {start} s holds class {category} twice")
 
 
 def class_ranges(counts: Numbers, most: int) -> Iterator[tuple[int, int]]:

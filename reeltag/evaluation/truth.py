@@ -1,21 +1,23 @@
-"""What is true of the videos of a data set, and which of their segments were rated.
+"""Labels of the videos of a data set, and the ratings of their segments.
 
-Labels and ratings are kept as sorted 64-bit keys, so that millions of predictions are looked up
-with one binary search each and no dense matrix.
+Predictions are looked up by binary search among ascending 64-bit numbers, so that millions of them
+take no dense matrix.
 
-Letters in shapes: V videos, P positive labels, S rated segments, Q ratings, N anything asked for.
+Letters in shapes: V videos, S rated segments, Q ratings, N predictions or rows.
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reeltag.core.sparse import SparseRows, find, from_cells, is_among
 from reeltag.data.blank_videos import fake_rows
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
@@ -23,6 +25,43 @@ from reeltag.data.selection import Records
 from reeltag.data.splits import Split
 
 Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class RatedSegments(SparseRows):
+    """S segments by video and start, ascending, each with the classes that it was rated for.
+
+    Attributes:
+        values: (Q,) float32, 1 where the class is present, 0 where it is absent.
+        videos: (S,) int64, the video of each.
+        starts: (S,) int64, in seconds.
+    """
+
+    ROW_COLUMNS: ClassVar[tuple[str, ...]] = ("videos", "starts")
+
+    values: NDArray[np.float32] = field()
+    videos: Numbers = field(kw_only=True)
+    starts: Numbers = field(kw_only=True)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the ratings of data that have none."""
+        return cls(
+            np.zeros(1, np.int64),
+            np.empty(0, np.int32),
+            np.empty(0, np.float32),
+            videos=np.empty(0, np.int64),
+            starts=np.empty(0, np.int64),
+        )
+
+    @cached_property
+    def is_positive(self) -> NDArray[np.bool_]:
+        """(Q,) which ratings say that the class is present."""
+        return self.values > 0
+
+    def video_of_rating(self) -> Numbers:
+        """Return (Q,) the video of each rating."""
+        return self.videos[self.row_of_entry()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,67 +73,61 @@ class Truth:
         ids: (V,) strings, each once.
         num_classes: C.
         names: C class names, None where the data come without a vocabulary.
-        label_keys: (P,) rising, video * C + class.
-        segment_keys: (S,) rising, video * 2^32 + start in seconds.
-        rating_keys: (Q,) rising, segment * C + class, each once.
-        is_positive: (Q,) bool, what was rated.
+        labels: of the V videos, ascending in each.
+        ratings: of the S rated segments.
     """
 
     data: Path
     ids: pa.Array
     num_classes: int
     names: tuple[str, ...] | None
-    label_keys: Numbers
-    segment_keys: Numbers
-    rating_keys: Numbers
-    is_positive: NDArray[np.bool_]
+    labels: SparseRows
+    ratings: RatedSegments = field(default_factory=RatedSegments.none)
 
     def __len__(self) -> int:
         """Return V."""
         return len(self.ids)
 
-    def segment_video(self) -> Numbers:
-        """Return (S,) the video of each rated segment."""
-        return self.segment_keys >> 32
+    @cached_property
+    def _label_cells(self) -> Numbers:
+        return self.labels.cells(self.num_classes)
 
-    def rating_video(self) -> Numbers:
-        """Return (Q,) the video of each rating."""
-        return self.segment_video()[self.rating_keys // self.num_classes]
+    @cached_property
+    def _rating_cells(self) -> Numbers:
+        return self.ratings.cells(self.num_classes)
+
+    @cached_property
+    def _segment_keys(self) -> Numbers:
+        return self.ratings.videos << 32 | self.ratings.starts
 
     def videos_of(self, ids: pa.Array) -> Numbers:
         """Return (N,) the video of each id, -1 where it is unknown."""
         found = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
-    def segments_of(self, videos: Numbers, starts: Numbers) -> Numbers:
-        """Return (N,) the rated segment of each video and start, -1 where nobody rated it."""
-        return find(self.segment_keys, np.where(videos < 0, -1, videos << 32 | starts))
+    def segments_of(self, videos: Numbers, starts: NDArray[np.integer]) -> Numbers:
+        """Return (N,) the rated segment of each video and start, -1 where it is unrated."""
+        keys = np.where(videos < 0, -1, videos << 32 | starts.astype(np.int64))
+        return find(self._segment_keys, keys)
 
-    def only(self, labelled: NDArray[np.bool_], judged: NDArray[np.bool_]) -> "Truth":
-        """Return the labels of the videos where `labelled` (V,), the ratings where `judged`.
+    def ratings_of(self, segments: Numbers, classes: NDArray[np.integer]) -> Numbers:
+        """Return (N,) the rating of each segment (-1 = unrated) and class, -1 without one."""
+        return find(self._rating_cells, segments * self.num_classes + classes)
 
-        The videos keep their numbers; the others have no labels, or no ratings, any more.
+    def has_label(self, videos: Numbers, classes: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return (N,) whether each video has the class as a label."""
+        return is_among(videos * self.num_classes + classes, self._label_cells)
+
+    def select(self, labelled: NDArray[np.bool_], rated: NDArray[np.bool_]) -> "Truth":
+        """Return the labels of the videos where `labelled` (V,), the ratings where `rated` (V,).
+
+        The videos keep their numbers; the others have no labels, or no ratings.
         """
-        rated = judged[self.segment_video()]
-        number = np.cumsum(rated) - 1
-        segment, category = np.divmod(self.rating_keys, self.num_classes)
-        ratings = rated[segment]
         return dataclasses.replace(
             self,
-            label_keys=self.label_keys[labelled[self.label_keys // self.num_classes]],
-            segment_keys=self.segment_keys[rated],
-            rating_keys=(number[segment] * self.num_classes + category)[ratings],
-            is_positive=self.is_positive[ratings],
+            labels=self.labels.keep(labelled[self.labels.row_of_entry()]),
+            ratings=self.ratings.where(rated[self.ratings.videos]),
         )
-
-
-def find(keys: Numbers, wanted: Numbers) -> Numbers:
-    """Return the place of each wanted number in rising `keys`, -1 where it is not there."""
-    if not len(keys):
-        return np.full(len(wanted), -1)
-    place = np.searchsorted(keys, wanted)
-    place[place == len(keys)] = 0
-    return np.where(keys[place] == wanted, place, -1)
 
 
 def read_truth(
@@ -132,42 +165,36 @@ def truth_of(records: Records, num_classes: int) -> Truth:
     first = pc.index_in(ids, value_set=ids).to_numpy()
     single = first == np.arange(len(ids))
     number = np.cumsum(single) - 1  # of each record among the first ones
-    label_record, labels = _flat(records, "labels")
-    kept = single[label_record] & (labels < num_classes)
-    starts_record, starts = _flat(records, "segment_starts")
-    _, categories = _flat(records, "segment_labels")
-    _, scores = _flat(records, "segment_scores")
-    rated = single[starts_record] & (categories < num_classes)
-    segment_keys, rating_keys, positive = _ratings(
-        number[starts_record[rated]] << 32 | starts[rated].astype(np.int64),
-        categories[rated].astype(np.int64),
-        scores[rated] > 0,
-        num_classes,
-    )
+    labels = SparseRows(*records.lists("labels"))
+    record = labels.row_of_entry()
+    kept = single[record] & (labels.classes < num_classes)
+    cells = np.unique(number[record[kept]] * num_classes + labels.classes[kept])
+    num_videos = int(single.sum())
     data = records.dataset
     return Truth(
         data.path,
         ids.filter(pa.array(single)),
         num_classes,
         None if data.classes.inferred else data.classes.names,
-        np.unique(number[label_record[kept]] * num_classes + labels[kept]),
-        segment_keys,
-        rating_keys,
-        positive,
+        SparseRows(*from_cells(cells, num_videos, num_classes)),
+        _ratings(records, np.where(single, number, -1), num_classes),
     )
 
 
-def _flat(records: Records, name: str) -> tuple[Numbers, NDArray[Any]]:
-    """Return a column of lists as the record of each value, and the values."""
-    offsets, values = records.lists(name)
-    return np.repeat(np.arange(len(records)), np.diff(offsets)), values
-
-
-def _ratings(
-    segments: Numbers, categories: Numbers, positive: NDArray[np.bool_], num_classes: int
-) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
-    """Return segment keys, rating keys and verdicts; of a pair rated twice the last counts."""
-    segment_keys, segment = np.unique(segments, return_inverse=True)
-    keys = segment * num_classes + categories
-    rating_keys, from_the_end = np.unique(keys[::-1], return_index=True)
-    return segment_keys, rating_keys, positive[::-1][from_the_end]
+def _ratings(records: Records, video: Numbers, num_classes: int) -> RatedSegments:
+    """Return the ratings of the records with a video; of a class rated twice the last counts."""
+    indptr, starts = records.lists("segment_starts")
+    classes, values = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
+    owner = np.repeat(video, np.diff(indptr))
+    kept = (owner >= 0) & (classes < num_classes)
+    keys = owner[kept] << 32 | starts[kept].astype(np.int64)
+    segment_keys, segment = np.unique(keys, return_inverse=True)
+    cells, from_the_end = np.unique(
+        (segment * num_classes + classes[kept])[::-1], return_index=True
+    )
+    return RatedSegments(
+        *from_cells(cells, len(segment_keys), num_classes),
+        values[kept][::-1][from_the_end],
+        videos=segment_keys >> 32,
+        starts=segment_keys & 0xFFFFFFFF,
+    )

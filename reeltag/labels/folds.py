@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
-from reeltag.core.sparse import SparseRows, distinct
+from reeltag.core.sparse import SparseRows, distinct, from_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +68,8 @@ def stratified_folds(
         seed: random seed.
     """
     unique, group = np.unique(keys, return_inverse=True)
-    owner, held = np.divmod(
-        distinct(group[labels.row_of_entry()] * num_classes + labels.classes), num_classes
-    )
-    indptr = np.searchsorted(owner, np.arange(len(unique) + 1))
-    videos = SparseRows(indptr, held.astype(np.int32))
+    cells = distinct(group[labels.row_of_entry()] * num_classes + labels.classes)
+    videos = SparseRows(*from_cells(cells, len(unique), num_classes))
     return _Dealing(videos, num_classes, count, seed).run()[group]
 
 

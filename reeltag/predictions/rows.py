@@ -103,6 +103,10 @@ class PredictionRows(StoredRows):
         """(E,) logits."""
         return self.values
 
+    def rises(self) -> NDArray[np.bool_]:
+        """Return (E,) which scores exceed the one before them: a row is then not best first."""
+        return (np.diff(self.scores, prepend=self.scores[:1]) > 0) & (self.place_in_row() > 0)
+
     @classmethod
     def of_matrix(
         cls,

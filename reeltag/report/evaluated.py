@@ -19,7 +19,7 @@ from reeltag.data.selection import Records
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.evaluation.evaluate import scored
 from reeltag.evaluation.joined import JoinedPredictions
-from reeltag.evaluation.truth import Truth, find
+from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.report.facts import Reliability, rows_of
 
@@ -75,7 +75,7 @@ class SegmentFacts:
     """Predictions of rated segments.
 
     Attributes:
-        scores: (Q,) float32 logits, in the order of `truth.rating_keys`; NaN where the segment has
+        scores: (Q,) float32 logits, in the order of `truth.ratings`; NaN where the segment has
             no row, or the class is not kept in it.
         listed: (C,) bool, the class is in a row of a segment.
         reliability: of the ratings with a score.
@@ -104,7 +104,7 @@ def evaluate_file(
     dataset = Dataset.open(data, splits=splits, quiet=True)
     found = scored(predictions, dataset, split=split, bootstrap=bootstrap, quiet=quiet)
     records = dataset.select(split or "all")
-    truth = found.truth if split else found.truth.only(found.judged, found.judged)
+    truth = found.truth if split else found.truth.select(found.judged, found.judged)
     of_record = rows_of(truth.ids, _whole(records.table["id"]))
     return EvaluatedFile(
         predictions=open_predictions(predictions),
@@ -131,8 +131,8 @@ def read_videos(file: EvaluatedFile) -> VideoFacts:
         done += len(rows)
         owners = of_row[rows.row_of_entry()]
         known = owners >= 0
-        keys = owners[known] * truth.num_classes + rows.classes[known]
-        reliability.add(rows.scores[known], find(truth.label_keys, keys) >= 0)
+        hits = truth.has_label(owners[known], rows.classes[known])
+        reliability.add(rows.scores[known], hits)
         for row in np.flatnonzero(np.isin(of_row, chosen)).tolist():
             pairs = slice(rows.indptr[row], rows.indptr[row + 1])
             examples.append(
@@ -144,7 +144,7 @@ def read_videos(file: EvaluatedFile) -> VideoFacts:
 def read_segments(file: EvaluatedFile) -> SegmentFacts:
     """Read the predictions of the rated segments in one pass."""
     truth, joined = file.truth, file.joined()
-    scores = np.full(len(truth.rating_keys), np.nan, np.float32)
+    scores = np.full(len(truth.ratings.classes), np.nan, np.float32)
     listed = np.zeros(truth.num_classes, dtype=bool)
     done = 0
     for rows in file.predictions.rows("segments"):
@@ -153,19 +153,16 @@ def read_segments(file: EvaluatedFile) -> SegmentFacts:
         listed[rows.classes] = True
         segments = of_row[rows.row_of_entry()]
         rated = np.flatnonzero(segments >= 0)
-        keys = segments[rated] * truth.num_classes + rows.classes[rated]
-        rating = find(truth.rating_keys, keys)
+        rating = truth.ratings_of(segments[rated], rows.classes[rated])
         scores[rating[rating >= 0]] = rows.scores[rated[rating >= 0]]
     reliability, known = Reliability(), ~np.isnan(scores)
-    reliability.add(scores[known], truth.is_positive[known])
+    reliability.add(scores[known], truth.ratings.is_positive[known])
     return SegmentFacts(scores, listed, reliability)
 
 
-def labels_of(truth: Truth, video: int) -> NDArray[np.int64]:
+def labels_of(truth: Truth, video: int) -> NDArray[np.int32]:
     """Return the labels of a video, ascending."""
-    ends = np.array([video, video + 1]) * truth.num_classes
-    first, last = np.searchsorted(truth.label_keys, ends)
-    return truth.label_keys[first:last] % truth.num_classes
+    return truth.labels.slice(video, video + 1).classes
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -90,13 +90,13 @@ def choose(
     Raises:
         ConfigError: an id that is wanted has no rating, or is not there.
     """
-    truth, videos = file.truth, file.truth.rating_video()
+    truth, videos = file.truth, file.truth.ratings.video_of_rating()
     probs = np.nan_to_num(sigmoid(facts.scores), nan=0.0).clip(LEAST, 1 - LEAST)
-    nats = -np.log(np.where(truth.is_positive, probs, 1 - probs))
+    nats = -np.log(np.where(truth.ratings.is_positive, probs, 1 - probs))
     number = np.bincount(videos, minlength=len(truth))
     loss = np.bincount(videos, nats, minlength=len(truth)) / np.maximum(number, 1)
     scored = np.bincount(videos[~np.isnan(facts.scores)], minlength=len(truth)) > 0
-    positive = np.bincount(videos[truth.is_positive], minlength=len(truth))
+    positive = np.bincount(videos[truth.ratings.is_positive], minlength=len(truth))
     both = scored & (positive > 0) & (positive < number)
     many = both & (number >= LEAST_RATINGS)
     enough = [of for of in (many, both) if of.sum() >= 3 * count]
@@ -183,12 +183,10 @@ def _timeline(
 
 def _ratings(truth: Truth, video: int) -> list[tuple[int, int, bool]]:
     """Return class, start and whether it is positive, of each rating of a video."""
-    first, last = np.searchsorted(truth.segment_keys, [video << 32, (video + 1) << 32])
-    ends = np.searchsorted(truth.rating_keys, np.array([first, last]) * truth.num_classes)
-    segments, classes = np.divmod(truth.rating_keys[slice(*ends)], truth.num_classes)
-    starts = truth.segment_keys[segments] & 0xFFFFFFFF
-    verdicts = truth.is_positive[slice(*ends)]
-    return list(zip(classes.tolist(), starts.tolist(), verdicts.tolist(), strict=True))
+    rated = truth.ratings.slice(*np.searchsorted(truth.ratings.videos, [video, video + 1]).tolist())
+    starts = rated.starts[rated.row_of_entry()]
+    positive = rated.is_positive
+    return list(zip(rated.classes.tolist(), starts.tolist(), positive.tolist(), strict=True))
 
 
 def _read_truth(data: Path, ids: set[str]) -> dict[str, dict[int, list[tuple[int, int]]]]:

@@ -79,7 +79,7 @@ class HardClass:
 def rated_classes(file: EvaluatedFile, facts: SegmentFacts) -> RatedClasses:
     """Return counts and average precision of each rated class."""
     truth, num_classes = file.truth, file.truth.num_classes
-    classes, positive = truth.rating_keys % num_classes, truth.is_positive
+    classes, positive = truth.ratings.classes, truth.ratings.is_positive
 
     def count(where: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(classes[where], minlength=num_classes)
@@ -122,11 +122,11 @@ def hard_classes(
 ) -> list[HardClass]:
     """Return the twenty classes of the lowest average precision, the worst first."""
     truth = file.truth
-    of_rating = truth.rating_keys % truth.num_classes
+    of_rating = truth.ratings.classes
     found = []
     for label in classes.shown[:NUM_HARD].tolist():
         ratings = np.flatnonzero(of_rating == label)
-        positive = truth.is_positive[ratings]
+        positive = truth.ratings.is_positive[ratings]
         scores = np.nan_to_num(facts.scores[ratings], nan=-np.inf)
         negatives, lows = ratings[~positive], scores[~positive]
         above = np.searchsorted(np.sort(scores[positive]), lows)
@@ -172,10 +172,10 @@ def _companions(training: TrainingLabels, label: int) -> tuple[Implication, ...]
 
 
 def _rival(file: EvaluatedFile, rating: int, above: int) -> Rival:
-    truth = file.truth
-    segment = int(truth.rating_keys[rating]) // truth.num_classes
-    video, start = divmod(int(truth.segment_keys[segment]), 1 << 32)
-    return Rival(id=truth.ids[video].as_py(), start=start, above=above)
+    rated = file.truth.ratings
+    segment = int(np.searchsorted(rated.indptr, rating, side="right")) - 1
+    video = file.truth.ids[int(rated.videos[segment])].as_py()
+    return Rival(id=video, start=int(rated.starts[segment]), above=above)
 
 
 def _company(
@@ -183,7 +183,7 @@ def _company(
 ) -> tuple[tuple[int, int], ...]:
     """Return three labels at most that the videos of these ratings have most often."""
     truth = file.truth
-    videos = np.unique(truth.rating_video()[ratings])
+    videos = np.unique(truth.ratings.video_of_rating()[ratings])
     found = [labels_of(truth, video) for video in videos.tolist()]
     counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *found]),
                          minlength=truth.num_classes)  # fmt: skip

@@ -174,7 +174,7 @@ def _of_segments(
     hard = hard_classes(file, facts, classes, training)
     chosen = choose(file, facts, count=examples.count, seed=examples.seed, wanted=examples.videos)
     shown = timelines(file, chosen, data)
-    rated = len(np.unique(file.truth.segment_video()))
+    rated = len(np.unique(file.truth.ratings.videos))
     return (
         segments_section(facts, classes, hard, training, names),
         moments_section(shown, names, rated, examples.seed),
@@ -206,7 +206,7 @@ def _headline(
         split=split or "",
         videos=videos,
         hours=float(file.seconds[counted].sum() / 3600) if index.kind == "frames" else None,
-        labels=len(truth.label_keys) / videos,
+        labels=len(truth.labels.classes) / videos,
         missing=int(scores["videos_without_prediction"]) if split else 0,
         classes=index.num_classes,
         streams=tuple(f"{stream.name} ({stream.width})" for stream in file.records.streams),

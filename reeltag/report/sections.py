@@ -226,7 +226,7 @@ def videos_section(
 ) -> VideosSection:
     """Return average precision by class of whole videos, and the calibration."""
     precision, num_classes = file.precision["video"], file.truth.num_classes
-    positives = np.bincount(file.truth.label_keys % num_classes, minlength=num_classes)
+    positives = np.bincount(file.truth.labels.classes, minlength=num_classes)
     known = ~np.isnan(precision)
     never = int((known & (training.counts == 0)).sum())
     unseen = f" {never:,} of them, at the left edge, have no training video." if never else ""

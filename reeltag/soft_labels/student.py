@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from reeltag.core import console
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.sparse import from_cells
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet
@@ -168,10 +169,8 @@ def _mixed_targets(
     unique, where = np.unique(keys, return_inverse=True)
     summed = np.bincount(where, weights=values, minlength=len(unique)).astype(np.float32)
     kept = summed > 0
-    item, classes = np.divmod(unique[kept], num_classes)
     return Targets(
-        np.searchsorted(item, np.arange(len(hard) + 1)),
-        classes.astype(np.int32),
+        *from_cells(unique[kept], len(hard), num_classes),
         np.minimum(summed[kept], np.float32(1)),
         unlisted_weight=hard.unlisted_weight,
         class_mask=hard.class_mask,

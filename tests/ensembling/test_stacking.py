@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.sparse import SparseRows, from_cells
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
 from reeltag.ensembling.alignment import AlignedRows
@@ -22,7 +23,7 @@ from reeltag.ensembling.tree_building import Targets, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import Trees
-from reeltag.evaluation.truth import Truth, read_truth
+from reeltag.evaluation.truth import RatedSegments, Truth, read_truth
 from reeltag.labels.folds import FoldConfig
 from reeltag.predictions.file import PredictionInfo, open_predictions
 from reeltag.predictions.rows import WHOLE_VIDEO
@@ -37,20 +38,24 @@ ABOUT = PredictionInfo(num_classes=CLASSES, family="trees")
 
 def truth_about(labels: list[list[int]], ratings: dict[tuple[int, int, int], bool]) -> Truth:
     """Return the truth of videos v0, v1, ...; ratings by video, start and class."""
-    keys = [v * CLASSES + c for v, classes in enumerate(labels) for c in sorted(classes)]
+    cells = [v * CLASSES + c for v, classes in enumerate(labels) for c in sorted(classes)]
     segments = sorted({(v, start) for v, start, _ in ratings})
     rated = sorted(
         (segments.index((v, s)) * CLASSES + c, hit) for (v, s, c), hit in ratings.items()
     )
+    rated_cells = np.array([cell for cell, _ in rated], np.int64)
     return Truth(
         data=Path("DATA"),
         ids=pa.array([f"v{v}" for v in range(len(labels))]),
         num_classes=CLASSES,
         names=None,
-        label_keys=np.array(keys, np.int64),
-        segment_keys=np.array([v << 32 | s for v, s in segments], np.int64),
-        rating_keys=np.array([key for key, _ in rated], np.int64),
-        is_positive=np.array([hit for _, hit in rated], bool),
+        labels=SparseRows(*from_cells(np.array(cells, np.int64), len(labels), CLASSES)),
+        ratings=RatedSegments(
+            *from_cells(rated_cells, len(segments), CLASSES),
+            np.array([hit for _, hit in rated], np.float32),
+            videos=np.array([v for v, _ in segments], np.int64),
+            starts=np.array([s for _, s in segments], np.int64),
+        ),
     )
 
 
@@ -150,11 +155,11 @@ def test_a_booster_never_sees_the_labels_of_its_own_fold(tmp_path: Path) -> None
     folds = (np.arange(120) % 3).astype(np.int16)
     config = dataclasses.replace(QUICK, stopping="apart", apart=0.3)
     train_trees(blocks, truth, tmp_path / "right", config, folds=folds, quiet=True)
-    owner = truth.label_keys // CLASSES
-    turned = truth.label_keys + np.where(
-        folds[owner] == 1, (CLASSES - 1) - 2 * (truth.label_keys % CLASSES), 0
-    )
-    wrong = dataclasses.replace(truth, label_keys=np.sort(turned))
+    labels = truth.labels
+    mirrored = folds[labels.row_of_entry()] == 1
+    cells = labels.cells(CLASSES) + np.where(mirrored, (CLASSES - 1) - 2 * labels.classes, 0)
+    turned = SparseRows(*from_cells(np.sort(cells), len(truth), CLASSES))
+    wrong = dataclasses.replace(truth, labels=turned)
     train_trees(blocks, wrong, tmp_path / "wrong", config, folds=folds, quiet=True)
     one, other = files_of(tmp_path / "right"), files_of(tmp_path / "wrong")
     assert [one[f"booster-{k}.txt"] == other[f"booster-{k}.txt"] for k in range(3)] == [0, 1, 0]
@@ -317,7 +322,7 @@ def test_what_cannot_be_fitted_is_named(tmp_path: Path) -> None:
         train_trees(lambda: iter([stranger]), truth, out, QUICK, quiet=True)
     with pytest.raises(DataError, match="no candidate of a video"):
         train_trees(lambda: iter([]), truth, out, QUICK, quiet=True)
-    none = dataclasses.replace(truth, label_keys=truth.label_keys[:0])
+    none = dataclasses.replace(truth, labels=truth.labels.keep(truth.labels.classes < 0))
     with pytest.raises(DataError, match="booster 0 cannot be fitted: 120 rows, 0 of them positive"):
         train_trees(blocks, none, out, QUICK, quiet=True)
     with pytest.raises(ConfigError, match="a fold 3, but trees.folds = 3"):

@@ -370,12 +370,12 @@ def test_lists_that_are_not_rankings_are_named(tmp_path: Path) -> None:
         pq.write_table(pa.table(columns, schema), path)
 
     write(None, [1, 2], [0.1, 0.2])
-    refused(path, data, "scores of v1 are not best first")
+    refused(path, data, "scores of 'v1' are not best first")
     write(None, [1, 2, 1], [0.3, 0.2, 0.1])
-    refused(path, data, "row of v1 holds class 1 twice")
+    refused(path, data, "row of 'v1' holds class 1 twice")
     write(0, [3, 3], [0.3, 0.2])
     data = write_corpus(tmp_path / "rated", {"v1": ()}, {"v1": [(0, 3, 1.0)]})
-    refused(path, data, "v1 at 0 s holds class 3 twice")
+    refused(path, data, "'v1' at 0 s holds class 3 twice")
 
 
 def test_an_empty_row_is_a_video_of_which_nothing_is_said(tmp_path: Path) -> None:

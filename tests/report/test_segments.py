@@ -117,9 +117,10 @@ def test_rating_scores_are_of_their_segment_and_class(
     expected = {(id_, start, label): logits.get((id_, start, label), np.nan)
                 for id_, start, label, _ in ratings_of(file)}  # fmt: skip
     truth, found = file.truth, {}
-    for key, score in zip(truth.rating_keys.tolist(), facts.scores.tolist(), strict=True):
-        segment, label = divmod(key, 8)
-        video, start = divmod(int(truth.segment_keys[segment]), 1 << 32)
+    rated = truth.ratings
+    columns = rated.row_of_entry().tolist(), rated.classes.tolist(), facts.scores.tolist()
+    for segment, label, score in zip(*columns, strict=True):
+        video, start = int(rated.videos[segment]), int(rated.starts[segment])
         found[truth.ids[video].as_py(), start, label] = score
     assert found.keys() == expected.keys()
     np.testing.assert_equal([found[key] for key in expected], list(expected.values()))
@@ -228,10 +229,10 @@ def test_chosen_videos_have_the_lowest_and_highest_log_loss(
     assert [one.why for one in chosen] == ["best"] * 2 + ["worst"] * 2 + ["random"] * 2
     assert len({one.video for one in chosen}) == 6
     probs = sigmoid(facts.scores)
-    videos = file.truth.rating_video()
+    videos = file.truth.ratings.video_of_rating()
     for one in chosen:
         mine = videos == one.video
-        right = np.where(file.truth.is_positive[mine], probs[mine], 1 - probs[mine])
+        right = np.where(file.truth.ratings.is_positive[mine], probs[mine], 1 - probs[mine])
         assert one.loss == pytest.approx(-np.log(right).mean(), abs=1e-6)
     losses = [one.loss for one in chosen]
     assert max(losses[:2]) <= min(losses[4:]) and min(losses[2:4]) >= max(losses[4:])
@@ -245,7 +246,7 @@ def test_wanted_videos_come_first_and_must_be_rated(
     whole: tuple[EvaluatedFile, SegmentFacts],
 ) -> None:
     file, facts = whole
-    wanted = file.truth.ids[int(file.truth.rating_video()[0])].as_py()
+    wanted = file.truth.ids[int(file.truth.ratings.video_of_rating()[0])].as_py()
     chosen = choose(file, facts, count=1, seed=0, wanted=(wanted,))
     assert chosen[0].why == "chosen" and file.truth.ids[chosen[0].video].as_py() == wanted
     with pytest.raises(ConfigError, match="'nobody' is not there"):
