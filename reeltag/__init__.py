@@ -1,28 +1,83 @@
-"""reeltag: learn from noisy labels what is in a video and when.
+"""reeltag: learn from noisy labels and a few rated seconds what is in a video, and when.
 
-`reeltag.load("RUN")` gives the tagger of a run folder; its `predict` maps stored frames to tags.
+    import reeltag
+
+    data = reeltag.Dataset.open("DATA")
+    reeltag.train(data, "nextvlad", "RUN")
+    tagger = reeltag.load("RUN")
+    tagger.predict(frames)                      # frames: (seconds, D) as stored
+
+Everything below is loaded when it is first used, so that `import reeltag` itself takes no time.
 """
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reeltag.tagger.tagger import Tagger
+    from reeltag._api import (
+        compare,
+        evaluate,
+        export,
+        load,
+        moments,
+        predict,
+        synth,
+        train,
+    )
+    from reeltag.core.batch import FrameBatch
+    from reeltag.core.errors import ConfigError, DataError, OutputError, ReeltagError
+    from reeltag.data.class_list import ClassList
+    from reeltag.data.dataset import Dataset
+    from reeltag.data.loader import Loader
+    from reeltag.data.splits import Splits
+    from reeltag.inference.scoring import Choices
+    from reeltag.metrics import (
+        GlobalAveragePrecision,
+        HitAtOne,
+        MeanAveragePrecision,
+        PrecisionAtEqualRecallRate,
+        SegmentMeanAveragePrecision,
+    )
+    from reeltag.models import (
+        ModelConfig,
+        create_model,
+        list_models,
+        register_model,
+    )
+    from reeltag.predictions.file import open_predictions
+    from reeltag.tagger.tagger import Tag, Tagger
+    from reeltag.training.config import Recipe
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+
+_HOME = {
+    "reeltag._api": "compare evaluate export load moments predict synth train",
+    "reeltag.core.batch": "FrameBatch",
+    "reeltag.core.errors": "ConfigError DataError OutputError ReeltagError",
+    "reeltag.data.class_list": "ClassList",
+    "reeltag.data.dataset": "Dataset",
+    "reeltag.data.loader": "Loader",
+    "reeltag.data.splits": "Splits",
+    "reeltag.inference.scoring": "Choices",
+    "reeltag.metrics": "GlobalAveragePrecision HitAtOne MeanAveragePrecision "
+    "PrecisionAtEqualRecallRate SegmentMeanAveragePrecision",
+    "reeltag.models": "ModelConfig create_model list_models register_model",
+    "reeltag.predictions.file": "open_predictions",
+    "reeltag.tagger.tagger": "Tag Tagger",
+    "reeltag.training.config": "Recipe",
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 
-def load(run: Path | str, device: str = "cpu") -> "Tagger":
-    """Return the tagger of a run folder, ready to predict: raw bytes in, tags out.
+def __getattr__(name: str) -> object:
+    """Load a public name from its module, once."""
+    if name not in _MODULE:
+        raise AttributeError(f"module 'reeltag' has no attribute {name!r}")
+    found: object = getattr(import_module(_MODULE[name]), name)
+    globals()[name] = found
+    return found
 
-    Args:
-        run: what `reeltag train ... --out RUN` made.
-        device: where it computes, "cpu" or "cuda".
 
-    Raises:
-        DataError: `run` is not a finished run folder.
-    """
-    tagger: Tagger = import_module("reeltag.tagger.tagger").Tagger.load(run, device)
-    return tagger
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,271 @@
+"""The verbs of `import reeltag`: a folder or an object in, a typed result out.
+
+Each takes what the command of its name takes and calls the same code; the modules below have the
+options that are left out here. In the examples DATA is a small synthetic corpus (`synth`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, Unpack
+
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
+from reeltag.data.synth.config import SynthConfig
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.deploy.export import ExportConfig
+from reeltag.deploy.export import export as write_graph
+from reeltag.deploy.sources import source_of
+from reeltag.evaluation import compare as comparison
+from reeltag.evaluation import evaluate as evaluation
+from reeltag.inference import moments as search
+from reeltag.inference.predict import predict as write_predictions
+from reeltag.inference.scoring import Choices
+from reeltag.models import ModelConfig, model_config
+from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.tagger.loading import any_tagger
+from reeltag.tagger.tagger import AnyTagger
+from reeltag.training import fit
+from reeltag.training.config import Recipe
+from reeltag.training.recipes import recipe_for
+
+Data: TypeAlias = Dataset | Path | str
+PathLike: TypeAlias = Path | str
+
+
+def synth(out: PathLike, **sizes: Any) -> Path:  # noqa: ANN401
+    """Write a synthetic corpus in YouTube-8M's format and return its folder.
+
+    Args:
+        out: folder to make.
+        **sizes: fields of `SynthConfig`, such as videos=1200, classes=40, rgb=1024.
+
+    Raises:
+        OutputError: `out` exists or cannot be written.
+        ConfigError: a size is out of range.
+
+    Example:
+        >>> synth(TMP / "corpus", videos=12, classes=3, rgb=8, audio=4).name
+        'corpus'
+    """
+    write_corpus(Path(out), SynthConfig(**sizes), quiet=True)
+    return Path(out)
+
+
+def load(path: PathLike, device: str = "cpu") -> AnyTagger:
+    """Return the tagger of a run folder or of an exported graph: stored frames in, tags out.
+
+    Args:
+        path: what `train` or `export` wrote.
+        device: where a run computes, such as "cpu" or "cuda"; graphs compute on the CPU.
+
+    Raises:
+        DataError: it is neither a finished run folder nor a graph of `export`.
+
+    Example:
+        >>> import numpy as np
+        >>> frames = np.zeros((30, 20), np.uint8)  # (T, D): seconds, bytes as stored
+        >>> [tag.name for tag in load(RUN).predict(frames, top_k=1)]  # doctest: +ELLIPSIS
+        ['...']
+    """
+    return any_tagger(Path(path)).to(device)
+
+
+def train(
+    data: Data,
+    model: str | ModelConfig,
+    out: PathLike,
+    *,
+    recipe: Recipe | None = None,
+    **options: Unpack[fit.Options],
+) -> fit.Result:
+    """Train a model, fitted to the streams and classes of the data, into a new run folder.
+
+    Args:
+        data: data set or its folder.
+        model: family, variant or import path, or a Config, whose `dims` and `num_classes` are
+            taken from the data.
+        out: run folder to make.
+        recipe: how; None: as the family's authors do (`reeltag.training.recipes.recipe_for`).
+        **options: objective, logger, callbacks, preprocessing, ... of `reeltag.training.fit`.
+
+    Returns:
+        The run folder, the steps done, and the best validation.
+
+    Raises:
+        OutputError: `out` exists or cannot be written.
+        DataError: the data cannot be used.
+        ConfigError: an option is out of range, or there is no such model.
+        TrainingError: the loss is not finite.
+
+    Example:
+        >>> train(DATA, "logistic", TMP / "run", recipe=Recipe(max_steps=2, batch_size=8)).steps
+        2
+    """
+    config = model_config(model) if isinstance(model, str) else model
+    recipe = recipe or recipe_for(model if isinstance(model, str) else fit.family_of(model))
+    return fit.train(_dataset(data), Path(out), config, recipe, **options)
+
+
+def predict(
+    model: AnyTagger | PathLike,
+    data: Data,
+    out: PathLike,
+    *,
+    split: Split = "test",
+    choices: Choices | None = None,
+    overwrite: bool = False,
+) -> Predictions:
+    """Score a split into a Parquet file and return it, opened.
+
+    Args:
+        model: tagger, run folder or exported graph.
+        data: data set or its folder.
+        out: file to make.
+        split: which shards.
+        choices: what is scored, and how; None: whole videos, 20 classes each.
+        overwrite: replace `out` if it exists.
+
+    Returns:
+        Rows of id, start_s, classes and scores (logits), best first.
+
+    Raises:
+        ConfigError: tagger and data do not fit each other, or the split is empty.
+        DataError: the data cannot be read, or a logit is not a number.
+        OutputError: `out` exists or cannot be written.
+
+    Example:
+        >>> predict(RUN, DATA, TMP / "p.parquet").about.num_classes
+        4
+    """
+    run = None if isinstance(model, AnyTagger) else Path(model)
+    tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
+    write_predictions(
+        tagger,
+        _dataset(data),
+        Path(out),
+        choices or Choices(),
+        split=split,
+        run=run,
+        overwrite=overwrite,
+    )
+    return open_predictions(Path(out))
+
+
+def evaluate(
+    predictions: PathLike, data: Data, **settings: Unpack[comparison.Settings]
+) -> dict[str, Any]:
+    """Return all scores that predictions and data allow: GAP@20, Hit@1, PERR, mAP, MAP@K.
+
+    Args:
+        predictions: file of `predict`.
+        data: data set or its folder, with the truth.
+        **settings: split, top_k, k, bootstrap, seed, ... of `reeltag.evaluation.evaluate`.
+
+    Returns:
+        Score by name, in [0, 1]; `<name>_interval` is the 95 % interval over videos.
+
+    Raises:
+        DataError: the two are about different classes or videos.
+        ConfigError: a setting is out of range.
+
+    Example:
+        >>> 0 < evaluate(PREDICTIONS, DATA, split="test", bootstrap=0)["gap@20"] <= 1
+        True
+    """
+    return evaluation.evaluate(Path(predictions), _dataset(data), **settings)
+
+
+def compare(
+    predictions: Sequence[PathLike] | PathLike,
+    against: Sequence[PathLike] | PathLike,
+    data: Data,
+    **settings: Unpack[comparison.Settings],
+) -> dict[str, comparison.Difference]:
+    """Return the difference in each score, with a paired bootstrap interval over the videos.
+
+    Args:
+        predictions: file of `predict`, or one for each seed of one way of training.
+        against: likewise of the other way.
+        data: data set or its folder, with the truth.
+        **settings: as `evaluate`.
+
+    Returns:
+        Difference by the name of the score; above 0, `predictions` is better.
+
+    Raises:
+        DataError: the files are about different videos, or share no score.
+        ConfigError: a side has no file, or a setting is out of range.
+
+    Example:
+        >>> compare(PREDICTIONS, PREDICTIONS, DATA, split="test")["gap@20"].difference
+        0.0
+    """
+    return comparison.compare(_paths(predictions), _paths(against), _dataset(data), **settings)
+
+
+def moments(
+    model: AnyTagger | PathLike,
+    data: Data,
+    classes: Sequence[str | int],
+    *,
+    split: Split = "all",
+    top: int = 20,
+    min_prob: float = 0.0,
+    choices: Choices | None = None,
+) -> dict[str, list[search.Moment]]:
+    """Return the best moments of some classes over the videos of a split, best first.
+
+    Args:
+        model: tagger or run folder.
+        data: data set or its folder, with frames.
+        classes: name, MID or index of each.
+        split: which shards.
+        top: moments per class.
+        min_prob: less probable moments are left out, in [0, 1].
+        choices: batch size, precision, device and policy; None: the defaults.
+
+    Returns:
+        Moments [start_s, end_s) in seconds, by class name.
+
+    Raises:
+        DataError: a class is not one of the tagger's.
+        ConfigError: tagger and data do not fit each other, or the records hold no frames.
+
+    Example:
+        >>> [moment.end_s - moment.start_s for moment in moments(RUN, DATA, [0], top=1)["class 0"]]
+        [5]
+    """
+    tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
+    return search.best_moments(
+        tagger, _dataset(data), classes, split=split, top=top, min_prob=min_prob, choices=choices
+    )
+
+
+def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Write one ONNX graph of a run or a blend, stored frames and a mask in, best classes out.
+
+    Args:
+        source: run folder, or a folder of `reeltag blend --save`.
+        out: file to make; it ends in .onnx.
+        **config: fields of `ExportConfig`, such as precision="uint8", max_bytes="1GB".
+
+    Returns:
+        path, bytes, precision, max_difference (of a probability, against PyTorch), ...
+
+    Raises:
+        ConfigError: the graph would be larger than `max_bytes`, or an option is out of range.
+        OutputError: `out` exists or cannot be written.
+
+    Example:
+        >>> export(RUN, TMP / "model.onnx")["precision"]
+        'fp32'
+    """
+    return write_graph(source_of(Path(source)), Path(out), ExportConfig(**config))
+
+
+def _dataset(data: Data) -> Dataset:
+    return data if isinstance(data, Dataset) else Dataset.open(data, quiet=True)
+
+
+def _paths(files: Sequence[PathLike] | PathLike) -> list[Path]:
+    return [Path(files)] if isinstance(files, Path | str) else [Path(file) for file in files]
