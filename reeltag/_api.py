@@ -4,10 +4,15 @@ Each takes what the command of its name takes and calls the same code; the modul
 options that are left out here. In the examples DATA is a small synthetic corpus (`synth`).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+
+from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.data.synth.config import SynthConfig
@@ -20,12 +25,14 @@ from reeltag.evaluation import evaluate as evaluation
 from reeltag.inference import moments as search
 from reeltag.inference.predict import predict as write_predictions
 from reeltag.inference.scoring import Choices
-from reeltag.models import ModelConfig, model_config
+from reeltag.layers.preprocessing import PreprocessingConfig
+from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
+from reeltag.training.objectives import Objective
 from reeltag.training.recipes import recipe_for
 
 Data: TypeAlias = Dataset | Path | str
@@ -76,7 +83,10 @@ def train(
     out: PathLike,
     *,
     recipe: Recipe | None = None,
-    **options: Unpack[fit.Options],
+    preprocessing: PreprocessingConfig | None = None,
+    objective: Objective | None = None,
+    logger: Logger | bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> fit.Result:
     """Train a model, fitted to the streams and classes of the data, into a new run folder.
 
@@ -86,7 +96,10 @@ def train(
             taken from the data.
         out: run folder to make.
         recipe: how; None: as the family's authors do (`reeltag.training.recipes.recipe_for`).
-        **options: objective, logger, callbacks, preprocessing, ... of `reeltag.training.fit`.
+        preprocessing: what happens to stored frames first; None: as the family's authors.
+        objective: (batch, tagger) -> loss, logs; None: that of the recipe.
+        logger: of Lightning; True: TensorBoard where it is installed, False: none.
+        callbacks: of Lightning, in addition to our own.
 
     Returns:
         The run folder, the steps done, and the best validation.
@@ -102,8 +115,16 @@ def train(
         2
     """
     config = model_config(model) if isinstance(model, str) else model
-    recipe = recipe or recipe_for(model if isinstance(model, str) else fit.family_of(model))
-    return fit.train(_dataset(data), Path(out), config, recipe, **options)
+    return fit.train(
+        _dataset(data),
+        Path(out),
+        config,
+        recipe or recipe_for(family_of(config)),
+        preprocessing=preprocessing,
+        objective=objective,
+        logger=logger,
+        callbacks=callbacks,
+    )
 
 
 def predict(
@@ -138,9 +159,8 @@ def predict(
         4
     """
     run = None if isinstance(model, AnyTagger) else Path(model)
-    tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
     write_predictions(
-        tagger,
+        _tagger(model),
         _dataset(data),
         Path(out),
         choices or Choices(),
@@ -235,10 +255,22 @@ def moments(
         >>> [moment.end_s - moment.start_s for moment in moments(RUN, DATA, [0], top=1)["class 0"]]
         [5]
     """
-    tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
-    return search.best_moments(
-        tagger, _dataset(data), classes, split=split, top=top, min_prob=min_prob, choices=choices
+    tagger, data = _tagger(model), _dataset(data)
+    known = ClassList(tagger.class_names)
+    wanted = tuple(dict.fromkeys(known.index_of(name) for name in classes))
+    config = dataclasses.replace(
+        choices or Choices(),
+        videos=False,
+        segments=True,
+        segment_top_k=len(wanted),
+        segment_classes=wanted,
     )
+    lists = search.TopMoments(wanted, top, min_prob=min_prob)
+    for rows in search.scored_segments(tagger, data, config, split=split):
+        lists.add(rows)
+    ratings = search.ratings_of(data.select(split), wanted)
+    found = lists.moments(search.lengths_of(data, lists.ids()), ratings)
+    return {tagger.class_names[c]: places for c, places in found.items()}
 
 
 def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -261,6 +293,10 @@ def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  #
         'fp32'
     """
     return write_graph(source_of(Path(source)), Path(out), ExportConfig(**config))
+
+
+def _tagger(model: AnyTagger | PathLike) -> AnyTagger:
+    return model if isinstance(model, AnyTagger) else any_tagger(Path(model))
 
 
 def _dataset(data: Data) -> Dataset:
