@@ -50,6 +50,41 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Choices",
+    "ClassList",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "FrameBatch",
+    "GlobalAveragePrecision",
+    "HitAtOne",
+    "Loader",
+    "MeanAveragePrecision",
+    "ModelConfig",
+    "OutputError",
+    "PrecisionAtEqualRecallRate",
+    "Recipe",
+    "ReeltagError",
+    "SegmentMeanAveragePrecision",
+    "Splits",
+    "Tag",
+    "Tagger",
+    "__version__",
+    "compare",
+    "create_model",
+    "evaluate",
+    "export",
+    "list_models",
+    "load",
+    "moments",
+    "open_predictions",
+    "predict",
+    "register_model",
+    "synth",
+    "train",
+]
+
 _HOME = {
     "reeltag._api": "compare evaluate export load moments predict synth train",
     "reeltag.core.batch": "FrameBatch",

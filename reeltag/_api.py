@@ -155,7 +155,7 @@ def predict(
         OutputError: `out` exists or cannot be written.
 
     Example:
-        >>> predict(RUN, DATA, TMP / "p.parquet").about.num_classes
+        >>> predict(RUN, DATA, TMP / "p.parquet").info.num_classes
         4
     """
     run = None if isinstance(model, AnyTagger) else Path(model)
@@ -252,8 +252,9 @@ def moments(
         ConfigError: tagger and data do not fit each other, or the records hold no frames.
 
     Example:
-        >>> [moment.end_s - moment.start_s for moment in moments(RUN, DATA, [0], top=1)["class 0"]]
-        [5]
+        >>> (best,) = moments(RUN, DATA, ["Music"], top=1)["Music"]
+        >>> best.end_s - best.start_s
+        5
     """
     tagger, data = _tagger(model), _dataset(data)
     known = ClassList(tagger.class_names)

@@ -252,7 +252,10 @@ def create_model(
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of all families and variants that match a pattern (`*`, `?`), sorted.
+    """Return the names of all families and variants that match a pattern, sorted.
+
+    Args:
+        pattern: with `*`, `?` and `[]` as in a shell.
 
     >>> list_models("moe*")
     ['moe', 'moe_16', 'moe_2', 'moe_4']

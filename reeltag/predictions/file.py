@@ -212,12 +212,16 @@ class Predictions:
         return DataError(what, where=self.path, hint="Write it again with `reeltag predict`.")
 
 
-def open_predictions(path: Path) -> Predictions:
+def open_predictions(path: Path | str) -> Predictions:
     """Open a prediction file; its rows are read later.
+
+    Args:
+        path: what `reeltag predict` or `reeltag.predict` wrote.
 
     Raises:
         DataError: there is no such file, it is not Parquet, or not one of predictions.
     """
+    path = Path(path)
     return Predictions(path, PredictionInfo.read(path))
 
 
