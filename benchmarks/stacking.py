@@ -28,9 +28,9 @@ from benchmarks.results import Row
 from reeltag.core.sparse import SparseRows, from_cells
 from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
-from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_building import build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED
+from reeltag.ensembling.tree_growing import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_rows import keys_of, rows_of
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import PredictionInfo, prediction_writer

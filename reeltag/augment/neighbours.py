@@ -11,9 +11,10 @@ Shape letters: M videos of one label, D values a vector, P pairs, K neighbours.
 
 from typing import NamedTuple
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from reeltag.core.extras import check_extra
 
 Vectors = NDArray[np.float32]
 
@@ -39,7 +40,12 @@ def nearest(vectors: Vectors, num_neighbours: int) -> NDArray[np.int64]:
     Args:
         vectors: (M, D), M >= 1, finite.
         num_neighbours: at least 0.
+
+    Raises:
+        MissingPackageError: faiss is not installed.
     """
+    with check_extra("knn"):
+        import faiss
     vectors = np.ascontiguousarray(vectors, np.float32)
     num_others = min(num_neighbours, len(vectors) - 1)
     if num_others < 1:

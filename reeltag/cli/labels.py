@@ -17,7 +17,6 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records
 from reeltag.data.splits import Split, Splits
-from reeltag.figures.implication_graph import FORMATS, draw_implications
 from reeltag.labels.correlation import Correlation, Implication, check_tau
 
 
@@ -72,6 +71,8 @@ class Labels:
         if self.out is not None:
             correlation.save(self.out)
         if self.picture is not None:
+            from reeltag.figures.implication_graph import draw_implications
+
             draw_implications(
                 correlation,
                 self.picture,
@@ -109,10 +110,10 @@ class Labels:
         ):
             if value < least:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
-        if self.picture is not None and self.picture.suffix.lower() not in FORMATS:
-            raise ConfigError(
-                f"must end in {', '.join(FORMATS)}, got {self.picture.name!r}", where="picture"
-            )
+        if self.picture is not None:
+            from reeltag.figures.implication_graph import check_format
+
+            check_format(self.picture)
 
     def _facts(
         self, correlation: Correlation, records: Records, among: NDArray[np.bool_] | None

@@ -39,14 +39,6 @@ COMMANDS = {
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),
     "report": ("Report", "draw predictions and scores as one HTML page"),
 }
-EXTRAS = {
-    "onnx": "export",
-    "onnx_ir": "export",
-    "onnxruntime": "export",
-    "onnxscript": "export",
-    "optuna": "tune",
-    "ray": "cluster",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -84,12 +76,6 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError):
         where = error.filename or "standard output, or a file"
         return f"{where}: cannot be read or written ({error.strerror or error})"
-    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        extra = EXTRAS[error.name]
-        return (
-            f"needs {error.name}, which is not installed\n"
-            f"  It comes with the extra {extra!r}: pip install 'reeltag[{extra}]'"
-        )
     if isinstance(error, MemoryError):
         return "there is not enough memory\n  Make the batch or the model smaller."
     told = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -2,6 +2,7 @@
 
 ReeltagError
 |- ConfigError     an option that cannot be built or used
+|  `- MissingPackageError     for want of a package of an extra
 |- DataError       what was read is not what is allowed
 |- OutputError     what should be written cannot be
 `- TrainingError   training cannot go on
@@ -27,6 +28,10 @@ class ReeltagError(Exception):
 
 class ConfigError(ReeltagError):
     """An option that cannot be built or used."""
+
+
+class MissingPackageError(ConfigError, ImportError):
+    """A package of an extra of reeltag is not installed."""
 
 
 class DataError(ReeltagError):

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import onnx_ir as ir
-
 from reeltag.core.errors import ConfigError, OutputError
+from reeltag.core.extras import check_extra
 from reeltag.deploy.budget import LARGE, Precision, parse_bytes, told_bytes
 from reeltag.deploy.checking import difference_on_made_input
 from reeltag.deploy.codebooks import Rule
@@ -31,6 +30,9 @@ from reeltag.deploy.sources import Source
 from reeltag.tagger.loading import SUFFIX
 from reeltag.tagger.onnx import OnnxTagger
 from reeltag.tagger.tagger import AnyTagger
+
+with check_extra("export"):
+    import onnx_ir as ir
 
 LARGEST_PROTOBUF = 2**31 - 2**24  # bytes of weights: of the 2 GB, the graph needs the rest
 

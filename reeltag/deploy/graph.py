@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-import onnx_ir as ir
-import onnx_ir.passes.common as passes
 import torch
 from torch import Tensor, nn
 
+from reeltag.core.extras import check_extra
 from reeltag.tagger.tagger import AnyTagger
+
+with check_extra("export"):
+    import onnx_ir as ir
+    import onnx_ir.passes.common as passes
 
 Input = Literal["uint8", "float32"]
 

@@ -8,13 +8,16 @@ stays in float32.
 """
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import DataError
+from reeltag.core.extras import check_extra
 from reeltag.deploy.budget import LARGE, Budget, Precision, Weight
 from reeltag.deploy.codebooks import Rule, coded
+
+with check_extra("export"):
+    import onnx_ir as ir
 
 HALF_MOST = float(np.finfo(np.float16).max)
 SMALL = 64  # elements of a tensor that is counted with the graph

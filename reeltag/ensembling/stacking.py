@@ -27,21 +27,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress, TaskID
 
-from reeltag.core.console import progress_bar, say, track
+from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_folder
 from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.combining import to_rows
-from reeltag.ensembling.tree_bins import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_building import Blocks, build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
-from reeltag.ensembling.trees import Grown, Trees, TreesInfo
+from reeltag.ensembling.trees import Trees, TreesInfo
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import Kind
@@ -101,7 +98,10 @@ def train_trees(
             positives or negatives to fit on.
         ConfigError: `folds` does not fit the videos or the config, or `models` the blocks.
         OutputError: `folder` exists, or the disk is full.
+        MissingPackageError: LightGBM is not installed.
     """
+    from reeltag.ensembling.tree_growing import bins_of, grow  # LightGBM is an extra
+
     fold = _checked_folds(truth, config, folds)
     with whole_folder(folder) as part:
         rows_folder = part / "rows"
@@ -114,7 +114,7 @@ def train_trees(
             raise ConfigError(f"{len(names)} names of models, but {files.width - 1} columns")
         _tell(files, config, building, quiet)
         bins = bins_of(files, config)
-        grown = [_grown(files, bins, number, config, quiet) for number in range(config.folds)]
+        grown = [grow(files, bins, number, config, quiet) for number in range(config.folds)]
         num_rows, num_videos = sum(files.counts.values()), int(used.sum())
         about = TreesInfo(
             num_classes=truth.num_classes,
@@ -195,67 +195,6 @@ def predict_trees(
     if known and len(trees.boosters) == 1 and not quiet:
         say(f"{known:,} of these the trees were fitted on: do not judge the trees by them")
     return written
-
-
-def _grown(
-    files: RowFiles, bins: lgb.Dataset, fold: int, config: TreeConfig, quiet: bool
-) -> tuple[lgb.Booster, Grown]:
-    """Return the booster of a fold: fitted on the others, or, if it is the only one, on all."""
-    begun = time.monotonic()
-    others = [at for at in range(config.folds) if at != fold] or [fold]
-    fitted = files.cells(others, apart=False)
-    if config.stopping == "held-out":
-        stopping = files.cells([fold], apart=False)
-    else:
-        stopping = files.cells(others, apart=True)
-    num_rows, positives = (
-        sum(of[cell] for cell in fitted) for of in (files.counts, files.positives)
-    )
-    if not stopping or not 0 < positives < num_rows:
-        raise DataError(
-            f"booster {fold} cannot be fitted: {num_rows:,} rows, {positives:,} of them positive, "
-            f"and {sum(files.counts[cell] for cell in stopping):,} rows to stop by",
-            hint="Take fewer folds, more videos, or more candidates.",
-        )
-    parameters = parameters_of(config, fold)
-    train, stop = datasets_of(files, bins, fitted, stopping)
-    binned = time.monotonic() - begun
-    with progress_bar() as bar:
-        task = bar.add_task(f"booster {fold}", total=config.num_trees, visible=not quiet)
-        booster = lgb.train(
-            parameters,
-            train,
-            config.num_trees,
-            valid_sets=[stop],
-            valid_names=["stopping"],
-            callbacks=[lgb.early_stopping(config.patience, verbose=False), _Shown(bar, task)],
-        )
-    grown = Grown(
-        trees=booster.num_trees(),
-        loss=float(booster.best_score["stopping"]["binary_logloss"]),
-        rows=num_rows,
-        positives=positives,
-        stopping_rows=sum(files.counts[cell] for cell in stopping),
-        seconds_binning=round(binned, 3),
-        seconds=round(time.monotonic() - begun, 3),
-    )
-    if not quiet:
-        say(
-            f"booster {fold}: {grown.trees:,} trees on {num_rows:,} rows, loss {grown.loss:.5f} on "
-            f"{grown.stopping_rows:,} others, in {grown.seconds:.1f} s"
-        )
-    return booster, grown
-
-
-class _Shown:
-    """Moves a progress bar on with each tree."""
-
-    def __init__(self, bar: Progress, task: TaskID) -> None:
-        self._bar, self._task = bar, task
-
-    def __call__(self, env: lgb.callback.CallbackEnv) -> None:
-        """Show that another tree has grown."""
-        self._bar.update(self._task, completed=env.iteration + 1)
 
 
 def _tell(files: RowFiles, config: TreeConfig, seconds: float, quiet: bool) -> None:

@@ -16,7 +16,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeAlias
 
-import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -126,8 +125,8 @@ class RowFiles:
         return self.folder / f"{what}-{cell[0]}{'-apart' if cell[1] else ''}"
 
 
-class RowSequence(lgb.Sequence):
-    """Rows in a file, read when asked for.
+class RowSequence:
+    """Rows in a file, read on access; a sequence for LightGBM.
 
     By plain reading rather than mapping, since mapped pages would count as memory of the process.
 

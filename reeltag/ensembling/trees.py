@@ -11,19 +11,22 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json
 from reeltag.core.files import write_json
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import pieces
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 _HINT = "Trees are grown by `reeltag blend ... --method lightgbm --save BLEND`."
 _NOT_SEEN = -1
@@ -90,7 +93,7 @@ class Trees:
     """
 
     info: TreesInfo
-    boosters: tuple[lgb.Booster, ...]
+    boosters: tuple["lgb.Booster", ...]
     keys: NDArray[np.uint64]
     folds: NDArray[np.int16]
 
@@ -122,7 +125,7 @@ class Trees:
                 logits[mine[part]] = _mean([self._raw(booster, here) for booster in boosters])
         return logits
 
-    def _raw(self, booster: lgb.Booster, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _raw(self, booster: "lgb.Booster", rows: NDArray[np.float32]) -> NDArray[np.float64]:
         threads = self.info.config.threads
         raw = booster.predict(rows, raw_score=True, num_threads=threads)
         return np.asarray(raw, np.float64)
@@ -193,7 +196,9 @@ def _there(path: Path) -> Path:
     return path
 
 
-def _read_booster(path: Path, width: int) -> lgb.Booster:
+def _read_booster(path: Path, width: int) -> "lgb.Booster":
+    with check_extra("trees"):
+        import lightgbm as lgb
     try:
         booster = lgb.Booster(model_file=_there(path))
     except (OSError, lgb.basic.LightGBMError) as error:

@@ -56,6 +56,12 @@ class _Graph:
     probs_m: NDArray[np.float64]
 
 
+def check_format(path: Path) -> None:
+    """Raise ConfigError where the path does not end in .svg, .png or .pdf."""
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigError(f"must end in {', '.join(FORMATS)}, got {path.name!r}", where="picture")
+
+
 def draw_implications(
     correlation: Correlation,
     path: Path,
@@ -83,8 +89,7 @@ def draw_implications(
         DataError: no class implies another.
         OutputError: the file cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise ConfigError(f"must end in {', '.join(FORMATS)}, got {path.name!r}", where="picture")
+    check_format(path)
     graph = _chosen(correlation, tau, min_videos, limit, among)
     title = "Which label implies which"
     total = correlation.num_classes if among is None else int(among.sum())

@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
-from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
 import reeltag
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.extras import check_extra
 from reeltag.pipeline.fleet import Said
 from reeltag.pipeline.local import Worker, threads_each
 from reeltag.pipeline.orders import Order, Report
+
+with check_extra("cluster"):
+    import ray
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 _BETWEEN = 0.2  # seconds between two questions to the workers
 _PATIENT = 20.0  # seconds until a person is told what we wait for

@@ -37,7 +37,7 @@ def make(
 
     Raises:
         ConfigError: there is no such cluster, or `root` is not seen by all its nodes.
-        ModuleNotFoundError: "ray" without ray (the extra `cluster`).
+        MissingPackageError: "ray" without ray (the extra `cluster`).
         Exception: as `reeltag.pipeline.running.run` and `reeltag.pipeline.fleet.run_fleet`.
     """
     Failures(retries)  # says what is wrong before a worker is started

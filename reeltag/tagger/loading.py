@@ -15,7 +15,7 @@ def any_tagger(path: Path) -> AnyTagger:
 
     Raises:
         DataError: it is neither.
-        ModuleNotFoundError: it is a file, and onnxruntime is not installed.
+        MissingPackageError: it is a file, and onnxruntime is not installed.
     """
     if not is_graph(path):
         return Tagger.load(path)

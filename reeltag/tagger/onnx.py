@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.core.extras import check_extra
 from reeltag.tagger.tagger import AnyTagger
+
+with check_extra("export", "onnxruntime"):
+    import onnxruntime
 
 _HINT = "Make one: reeltag export RUN --out model.onnx"
 _CHUNK = 1 << 24

@@ -3,13 +3,13 @@
 Shape letters: N frames, D widths of all streams together, K centroids.
 """
 
-import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError
+from reeltag.core.extras import check_extra
 from reeltag.core.seeding import derive_seed
 from reeltag.data.frame_sample import count_frames, sample_frames
 from reeltag.data.items import VideoSet
@@ -59,7 +59,10 @@ def fit_centroids(
 
     Raises:
         ConfigError: there are fewer frames than centroids.
+        MissingPackageError: faiss is not installed.
     """
+    with check_extra("knn"):
+        import faiss
     num_frames, dim = features_ND.shape
     if num_frames < num_clusters:
         raise ConfigError(

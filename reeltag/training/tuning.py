@@ -16,18 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import optuna
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from optuna.distributions import BaseDistribution
-from optuna.importance import get_param_importances
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, ReeltagError, TrainingError
+from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
 from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import Dataset
@@ -40,6 +35,14 @@ from reeltag.training import fit
 from reeltag.training.callbacks import Validation
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import Choice, Range, Space, Value, applied, present
+
+with check_extra("tune"):
+    import optuna
+    from optuna.distributions import BaseDistribution
+    from optuna.importance import get_param_importances
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import FrozenTrial, TrialState
 
 JOURNAL, ABOUT = "journal.log", "study.json"
 HOPELESS = 3  # trials that failed before any came to an end

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from reeltag.cli.main import EXTRAS, run
+from reeltag.cli.main import run
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy import export
@@ -132,16 +132,3 @@ def test_options_that_would_change_nothing_are_refused(
     options: tuple[str, ...], what: str,
 ) -> None:  # fmt: skip
     assert what in told(capfd, "export", checkpoint, "--out", tmp_path / "m.onnx", *options)
-
-
-def test_a_missing_extra_is_named(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name="onnxruntime")
-
-    monkeypatch.setattr("reeltag.cli.main.import_module", missing)
-    words = told(capfd, "export", checkpoint, "--out", tmp_path / "m.onnx")
-    assert "needs onnxruntime" in words and "pip install 'reeltag[export]'" in words
-    assert EXTRAS["onnxruntime"] == "export"

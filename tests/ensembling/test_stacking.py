@@ -21,6 +21,7 @@ from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
 from reeltag.ensembling.tree_building import Targets, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
+from reeltag.ensembling.tree_growing import parameters_of
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.ensembling.trees import Trees
 from reeltag.evaluation.truth import RatedSegments, Truth, read_truth
@@ -136,7 +137,7 @@ def test_bins_built_from_files_are_those_of_the_rows_in_memory(tmp_path: Path) -
     mine = [np.flatnonzero((folds == fold) & ~apart) for fold in (0, 2)]
     order = np.concatenate(mine)
     assert files.targets(cells).tolist() == targets[order].tolist()
-    parameters = {"verbosity": -1, "seed": 3}
+    parameters = parameters_of(PUBLISHED, 3)
     with ExitStack() as stack:
         read = [stack.enter_context(closing(part)) for part in files.sequences(cells)]
         for name, data in (("files", read), ("memory", rows[order].astype(np.float64))):
