@@ -29,10 +29,10 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.tagger.loading import any_tagger
-from reeltag.tagger.tagger import AnyTagger
+from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
-from reeltag.training.objectives import Objective
+from reeltag.training.losses import Objective
 from reeltag.training.recipes import recipe_for
 
 Data: TypeAlias = Dataset | Path | str
@@ -58,15 +58,15 @@ def synth(out: PathLike, **sizes: Any) -> Path:  # noqa: ANN401
     return Path(out)
 
 
-def load(path: PathLike, device: str = "cpu") -> AnyTagger:
-    """Return the tagger of a run folder or of an exported graph: stored frames in, tags out.
+def load(run: PathLike, device: str = "cpu") -> Tagger:
+    """Return the tagger of a run folder, in eval mode: stored frames in, tags out.
 
     Args:
-        path: what `train` or `export` wrote.
-        device: where a run computes, such as "cpu" or "cuda"; graphs compute on the CPU.
+        run: what `train` wrote.
+        device: where it computes, such as "cpu" or "cuda".
 
     Raises:
-        DataError: it is neither a finished run folder nor a graph of `export`.
+        DataError: `run` is not a finished run folder.
 
     Example:
         >>> import numpy as np
@@ -74,7 +74,7 @@ def load(path: PathLike, device: str = "cpu") -> AnyTagger:
         >>> [tag.name for tag in load(RUN).predict(frames, top_k=1)]  # doctest: +ELLIPSIS
         ['...']
     """
-    return any_tagger(Path(path)).to(device)
+    return Tagger.load(run, device)
 
 
 def train(
@@ -172,7 +172,7 @@ def predict(
 
 
 def evaluate(
-    predictions: PathLike, data: Data, **settings: Unpack[comparison.Settings]
+    predictions: PathLike, data: Data, **settings: Unpack[evaluation.Settings]
 ) -> dict[str, Any]:
     """Return all scores that predictions and data allow: GAP@20, Hit@1, PERR, mAP, MAP@K.
 
@@ -199,7 +199,7 @@ def compare(
     predictions: Sequence[PathLike] | PathLike,
     against: Sequence[PathLike] | PathLike,
     data: Data,
-    **settings: Unpack[comparison.Settings],
+    **settings: Unpack[evaluation.Settings],
 ) -> dict[str, comparison.Difference]:
     """Return the difference in each score, with a paired bootstrap interval over the videos.
 
@@ -224,7 +224,7 @@ def compare(
 
 
 def moments(
-    model: AnyTagger | PathLike,
+    model: Tagger | PathLike,
     data: Data,
     classes: Sequence[str | int],
     *,
@@ -256,7 +256,8 @@ def moments(
         >>> best.end_s - best.start_s
         5
     """
-    tagger, data = _tagger(model), _dataset(data)
+    tagger = model if isinstance(model, Tagger) else load(model)
+    data = _dataset(data)
     known = ClassList(tagger.class_names)
     wanted = tuple(dict.fromkeys(known.index_of(name) for name in classes))
     config = dataclasses.replace(
