@@ -24,9 +24,10 @@ from benchmarks.proofs import DATA, WORK
 from benchmarks.reproductions import PROOFS, ahead, command_of, data_of, work_of
 from benchmarks.results import Row, write_rows
 from reeltag.cli.solve import Solve
+from reeltag.data.dataset import Dataset
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered
-from reeltag.pipeline.store import folder_of
+from reeltag.pipeline.store import folder_of, folders
 from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
 
 PER_LABEL, PER_CLASS = 2, 1000  # the paper's n and m
@@ -110,11 +111,11 @@ def spread_of_paper(data: Path) -> Row:
 def spread(name: str, flags: str, options: argparse.Namespace) -> Row:
     """Return how the Original set of a proof is spread over the evaluated classes, seed 0."""
     steps, work = _steps(name, flags, 0, options)
-    equal, original = steps["train-II-B"].config["equal"], steps["train-original"].config["soft"]
-    rows = SoftLabelRows.concatenate(
-        open_soft_labels(folder_of(original, work) / "soft.parquet").rows()
-    )
-    evaluated = [*steps["predict_segments-II-A"].config["judges"].classes]
+    equal = steps["train-II-B"].config["fields"]["soft.equal"]
+    original = steps["train-original"].config["fields"]["soft.file"]
+    file = open_soft_labels(original.located(folders(work)))
+    rows = SoftLabelRows.concatenate(file.rows())
+    evaluated = [*steps["predict_segments-II-A"].config["evaluation"].classes]
     counts = np.bincount(rows.drawn_for, minlength=max(evaluated) + 1)[evaluated]
     return {"drawn": f"{name} {flags}".strip(), **_spread(counts, equal)}
 
@@ -144,7 +145,8 @@ def _steps(
     command = command_of(proof, seed).removeprefix("reeltag solve ")
     solve = Solve.parse([*command.split(), *flags.split(), "--out", str(work)])
     assert isinstance(solve, Solve)
-    goal = solve.solution.solve(data_of(proof, options), solve.options.config)
+    data = Dataset.open(data_of(proof, options))
+    goal = solve.program.solve(data, solve.options.config)
     return {step.name: step for step in ordered(goal.steps) if isinstance(step, Step)}, work
 
 

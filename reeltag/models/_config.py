@@ -18,11 +18,16 @@ class ModelConfig(CheckedFields):
     """
 
     prefix: ClassVar[str] = "model"
+    KEY_NAME: ClassVar[str]  # in keys of steps: nextvlad.Config, wherever the file is
 
     num_classes: Positive = 3862
     """Number of classes."""
     dims: Widths = (1024, 128)
     """Width of each stream."""
+
+    def __init_subclass__(cls) -> None:
+        """Name the class by its file and itself, as families are alike in the name Config."""
+        cls.KEY_NAME = f"{cls.__module__.rpartition('.')[2]}.{cls.__qualname__}"
 
     def build(self) -> nn.Module:
         """Return the model with freshly drawn weights: (frames (B, T, D), mask (B, T)) -> (B, C).

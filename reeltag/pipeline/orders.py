@@ -2,12 +2,12 @@
 
 import pickle
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reeltag.core.errors import ConfigError
-from reeltag.pipeline.steps import Estimate, Step
+from reeltag.pipeline.steps import Step
 
 LOGS = "logs"  # folder below that of the results
 Answer = Literal["begun", "resumed", "done", "there", "taken", "failed", "stopped", "died", "lost"]
@@ -21,7 +21,7 @@ class Order:
         step: name of its folder.
         log: file that everything is appended to that the step says.
         paths: where modules are found; the worker looks there too, after its own.
-        content: the step, the folder of results and the estimate, pickled: it is the worker's main
+        content: the step and the folder of results, pickled: it is the worker's main
             thread that unpacks them, for that imports the function, and what fails is reported.
     """
 
@@ -32,8 +32,8 @@ class Order:
 
     def opened(self) -> tuple[Step, Path]:
         """Return the step and the folder of results."""
-        step, root, estimate = pickle.loads(self.content)
-        return (replace(step, estimate=estimate.known) if estimate else step), root
+        step, root = pickle.loads(self.content)
+        return step, root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,6 @@ class Report:
     hopeless: bool = False
 
 
-@dataclass(frozen=True)
-class _Known:
-    """An estimate that was asked already."""
-
-    estimate: Estimate
-
-    def known(self) -> Estimate:
-        return self.estimate
-
-
 def order(step: Step, root: Path) -> Order:
     """Return the order to make a step.
 
@@ -81,9 +71,8 @@ def order(step: Step, root: Path) -> Order:
             where=step.name,
             hint="Put the functions of steps into a module, or leave out --workers.",
         )
-    estimate = _Known(step.estimate()) if step.estimate else None
     try:
-        content = pickle.dumps((step, root.absolute(), estimate))
+        content = pickle.dumps((step, root.absolute()))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"cannot be sent to another process ({error})",

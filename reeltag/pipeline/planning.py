@@ -172,7 +172,7 @@ def _row(
 
 def _expected(step: Step, alike: list[Record]) -> tuple[Estimate, Basis]:
     """Return what a step should cost: its estimate, or what others of its function did cost."""
-    own = step.estimate() if step.estimate else Estimate()
+    own = step.estimate()
     ratios = [record.seconds / record.estimate for record in alike if record.estimate]
     seconds, count = own.seconds, own.bytes
     if seconds is not None and ratios:

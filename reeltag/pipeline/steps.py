@@ -34,12 +34,23 @@ _OWNERS: dict[str, str] = {}  # the function of each id, as module.name
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
-def step_function(step_id: str, *, version: int) -> Callable[[_Function], _Function]:
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a step will cost, as far as it is known; None = unknown."""
+
+    seconds: float | None = None
+    bytes: int | None = None
+
+
+def step_function(
+    step_id: str, *, version: int, cost: "Callable[[Step], Estimate] | None" = None
+) -> Callable[[_Function], _Function]:
     """Give a function of a module the id and version under which keys know it.
 
     Args:
         step_id: begins the names of the folders; stays when the function is renamed or moved.
         version: raised when the function computes something else.
+        cost: rule for what a step of the function costs; called when a step is planned or begins.
 
     Raises:
         ConfigError: another function has the id.
@@ -52,7 +63,7 @@ def step_function(step_id: str, *, version: int) -> Callable[[_Function], _Funct
                 f"two functions have the step id {step_id!r}: {owner} and {path}",
                 hint="Give one of them another id: equal ids share folders.",
             )
-        vars(function).update(step_id=step_id, step_version=version)
+        vars(function).update(step_id=step_id, step_version=version, step_cost=cost)
         return function
 
     return identified
@@ -61,14 +72,6 @@ def step_function(step_id: str, *, version: int) -> Callable[[_Function], _Funct
 def path_of(function: Callable[..., object]) -> str:
     """Return module and name of a function."""
     return f"{function.__module__}.{getattr(function, '__qualname__', '<no name>')}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """What a step will cost, as far as one can tell beforehand."""
-
-    seconds: float | None = None
-    bytes: int | None = None
 
 
 class Node(Keyed):
@@ -149,7 +152,6 @@ class Step(Node):
         inputs: steps, data, or files inside of them; `fn` gets their paths.
         config: keyword arguments that determine the result. A step in it, however deep, is an
             input too.
-        estimate: returns what the step will cost; called only when a plan is made.
         runtime: keyword arguments that do not change the result (workers, device); not in the key.
     """
 
@@ -157,7 +159,6 @@ class Step(Node):
     fn: Callable[..., object]
     inputs: tuple[Keyed, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    estimate: Callable[[], Estimate] | None = None
     runtime: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -190,8 +191,8 @@ class Step(Node):
         _ = self.key  # a config that cannot be hashed is refused where it is written
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs to make the step; what it costs is asked here."""
-        state = {**self.__dict__, "config": dict(self.config), "estimate": None}
+        """Return what another process needs to run the step."""
+        state = {**self.__dict__, "config": dict(self.config)}
         state.pop("needs", None)
         return state
 
@@ -207,6 +208,11 @@ class Step(Node):
     def version(self) -> int:
         """Version of the function."""
         return int(vars(self.fn)["step_version"])
+
+    def estimate(self) -> Estimate:
+        """Return what the step will cost by the rule of its function."""
+        rule: Callable[[Step], Estimate] | None = vars(self.fn)["step_cost"]
+        return rule(self) if rule else Estimate()
 
     @cached_property
     def key(self) -> str:
@@ -239,7 +245,6 @@ def step(
     fn: Callable[..., object],
     *inputs: Keyed,
     name: str = "",
-    estimate: Callable[[], Estimate] | None = None,
     runtime: Mapping[str, Any] | None = None,
     **config: object,
 ) -> Step:
@@ -249,7 +254,6 @@ def step(
         fn: called as `fn(out, *inputs, **config, **runtime)`.
         inputs: steps, sources, or files inside of them.
         name: added to the function's id: "train" and "II-A" make "train-II-A".
-        estimate: see `Step`.
         runtime: see `Step`.
         config: see `Step`.
 
@@ -263,7 +267,6 @@ def step(
         fn=fn,
         inputs=inputs,
         config=config,
-        estimate=estimate,
         runtime=runtime or {},
     )
 

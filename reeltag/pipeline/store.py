@@ -95,7 +95,7 @@ def begin(step: Step, root: Path) -> Record:
     before = read_record(part)
     if before is not None and before.finished:
         return before  # only the rename was missing
-    expected = step.estimate().seconds if step.estimate else None
+    expected = step.estimate().seconds
     record = Record(
         id=step.id,
         seconds=spent(part, before),

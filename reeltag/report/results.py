@@ -178,7 +178,7 @@ def _read(path: Path) -> SolveResult:
         tables = tuple(_table(table) for table in found["tables"])
         steps = [(str(step["name"]), Path(step["folder"])) for step in found["steps"]]
         config = found.get("config", {})
-        solution = str(found["solution"])
+        solution = str(found["program"])
         best = None if found.get("best") is None else path.parent / str(found["best"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = f"lacks {error}" if isinstance(error, KeyError) else str(error)
@@ -269,4 +269,4 @@ def _is_result(path: Path) -> bool:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"solution", "tables", "steps"} <= found.keys()
+    return isinstance(found, dict) and {"program", "tables", "steps"} <= found.keys()

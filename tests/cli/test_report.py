@@ -43,7 +43,7 @@ def work(tmp_path: Path, predictions: Path) -> Path:
     (folder / "paper2019.json").write_text(
         json.dumps(
             {
-                "solution": "paper2019",
+                "program": "paper2019",
                 "config": {},
                 "steps": [{"name": "score-A", "folder": "gone/score-A-0123"}],
                 "tables": [

@@ -1,4 +1,4 @@
-"""`reeltag solve`: listed, planned, run, gone on with, cleaned; and what people get wrong."""
+"""`reeltag solve`: listed, planned, run, resumed, cleaned; and what people get wrong."""
 
 import io
 import json
@@ -8,61 +8,64 @@ import pytest
 
 from reeltag import papers
 from reeltag.cli.main import main, run
-from tests.papers import made2019
+from tests.papers import synthetic2019
 
 
 @pytest.fixture(autouse=True)
 def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(papers, "SOLUTIONS", (made2019,))
+    monkeypatch.setattr(papers, "PROGRAMS", (synthetic2019.PROGRAM,))
 
 
 def solve(out: Path, *arguments: str) -> int:
-    return run(["solve", "made2019", "--tiny", "--out", str(out), *arguments])
+    return run(["solve", "synthetic2019", "--tiny", "--out", str(out), *arguments])
 
 
 def names(root: Path) -> set[str]:
     return {path.name.rsplit("-", 1)[0] for path in root.iterdir() if path.is_dir()}
 
 
-def test_without_a_name_it_lists_needs_cost_and_what_is_reached(
+def test_list_shows_needs_cost_and_results(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["solve"]) == 0
     out = capsys.readouterr().out
-    assert "made2019  Made 2019: sums" in out and "frames, at least four of them" in out
+    assert "synthetic2019  Synthetic 2019: sums" in out and "frames, at least four of them" in out
     assert "seconds, and some bytes" in out and "12 (paper: 42)" in out
     assert run(["solve", "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)["solutions"]
-    assert told["name"] == "made2019" and "--tiny" in told["try"]
+    (program,) = json.loads(capsys.readouterr().out)["programs"]
+    assert (
+        program["name"] == "synthetic2019" and program["needs"] == "frames, at least four of them"
+    )
 
 
-def test_help_shows_the_docstring_and_the_options_with_their_sentences(
+def test_help_shows_the_program_and_its_options(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["solve", "made2019", "--help"])
+        main(["solve", "synthetic2019", "--help"])
     out = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert caught.value.code == 0 and "Paper: Nobody 2019, nowhere" in lines
-    assert "--rate" in out and "What each is multiplied by." in out and "--dry-run" in out
+    assert "V videos" in lines and "R ratings" in lines
+    assert "--rate" in out and "Factor of each." in out and "--dry-run" in out
 
 
-def test_it_prints_the_papers_figures_beside_ours(
+def test_run_prints_the_papers_figures_next_to_ours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert solve(tmp_path) == 0
     out, err = capsys.readouterr()
-    assert "Table 1: sums" in out and "made data" in out
+    assert "Table 1: sums" in out and "synthetic data" in out
     assert "paper: MAP" in out and "here: sum" in out
     (line,) = (line for line in out.splitlines() if line.strip().startswith("mean"))
     assert line.split() == ["mean", "42.0", "12.0", "(1.0", "to", "2.0)", "-"]
     assert "[best]" in out and "not published" in out
     assert "[3/3] mean_of_members done" in err
-    saved = json.loads((tmp_path / "made2019.json").read_text())
+    saved = json.loads((tmp_path / "synthetic2019.json").read_text())
     assert saved["config"]["seeds"] == [0, 1] and saved["tables"][0]["lines"][0]["ours"][0] == 12
 
 
-def test_flags_are_those_of_the_config_and_change_what_depends_on_them(
+def test_config_flags_change_what_depends_on_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert solve(tmp_path, "--json") == 0
@@ -77,7 +80,7 @@ def test_flags_are_those_of_the_config_and_change_what_depends_on_them(
     assert "[1/3]" not in capsys.readouterr().err
 
 
-def test_a_dry_run_draws_the_graph_and_makes_nothing(
+def test_dry_run_draws_the_graph_and_runs_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert solve(tmp_path, "--dry-run") == 0
@@ -88,12 +91,12 @@ def test_a_dry_run_draws_the_graph_and_makes_nothing(
     assert (
         solve(tmp_path, "--only", "member-0") == 0 and solve(tmp_path, "--dry-run", "--json") == 0
     )
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert [row["state"] for row in told["steps"]] == ["done", "to do", "to do"]
-    assert told["solution"] == "made2019" and told["steps"][1]["basis"] == "estimate"
+    planned = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [row["state"] for row in planned["steps"]] == ["done", "to do", "to do"]
+    assert planned["program"] == "synthetic2019" and planned["steps"][1]["basis"] == "estimate"
 
 
-def test_a_dry_run_tells_how_long_several_workers_take(
+def test_dry_run_shows_the_time_of_several_workers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert solve(tmp_path, "--dry-run", "--workers", "2") == 0
@@ -103,7 +106,7 @@ def test_a_dry_run_tells_how_long_several_workers_take(
     assert (to_do["workers"], to_do["seconds"], to_do["seconds_on_them"]) == (2, 1.0, 0.5)
 
 
-def test_a_table_in_a_file_is_as_wide_as_it_is(
+def test_table_in_a_file_is_not_wrapped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "30")
@@ -125,7 +128,7 @@ def test_only_runs_a_step_and_what_it_needs(
     assert "Did you mean member-1" in capsys.readouterr().err
 
 
-def test_clean_asks_and_removes_what_other_options_made(
+def test_clean_asks_and_removes_folders_of_other_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert solve(tmp_path, "--rate", "2") == 0 and solve(tmp_path) == 0
@@ -134,7 +137,7 @@ def test_clean_asks_and_removes_what_other_options_made(
     assert solve(tmp_path, "--clean", "--dry-run") == 0 and set(tmp_path.iterdir()) == before
     assert "not needed: 3 folders" in capsys.readouterr().out
     assert solve(tmp_path, "--clean") == 2 and set(tmp_path.iterdir()) == before
-    assert "Say --yes" in capsys.readouterr().err
+    assert "Add --yes" in capsys.readouterr().err
     for answer, gone in (("n\n", 0), ("y\n", 3)):
         stdin = io.StringIO(answer)
         monkeypatch.setattr(stdin, "isatty", lambda: True)
@@ -150,14 +153,14 @@ def test_clean_asks_and_removes_what_other_options_made(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["made2091", "--out", "w"], "Did you mean made2019"),
-        (["--out", "w"], "the name of a solution must come first"),
-        (["made2019", "--out", "w"], "give the data with --data"),
-        (["made2019", "--out", "w", "--data", "nowhere"], "nowhere: is not there"),
-        (["made2019", "--out", "w", "--colour", "red"], "--colour"),
+        (["synthetic2091", "--out", "w"], "Did you mean synthetic2019"),
+        (["--out", "w"], "the name of a program must come first"),
+        (["synthetic2019", "--out", "w"], "give the data with --data"),
+        (["synthetic2019", "--out", "w", "--data", "nowhere"], "nowhere: is not there"),
+        (["synthetic2019", "--out", "w", "--colour", "red"], "--colour"),
     ],
 )
-def test_what_people_get_wrong_is_told_with_status_2(
+def test_wrong_arguments_are_named_with_status_2(
     arguments: list[str],
     words: str,
     capsys: pytest.CaptureFixture[str],
@@ -174,9 +177,9 @@ def test_what_people_get_wrong_is_told_with_status_2(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_version_without_solutions_says_so(
+def test_empty_list_of_programs_is_reported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(papers, "SOLUTIONS", ())
+    monkeypatch.setattr(papers, "PROGRAMS", ())
     assert run(["solve"]) == 0
-    assert "no solutions" in capsys.readouterr().err
+    assert "no programs" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Tiny runs of whole solutions, each made once for all tests of a session."""
+"""Tiny runs of whole programs, each run once for all tests of a session."""
 
 import fcntl
 import io
@@ -16,21 +16,21 @@ TinyRun = Callable[[str], tuple[Path, str]]
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """Return a function of the name of a solution: WORK of a tiny run, and what it printed.
+    """Return a function of the name of a program: WORK of a tiny run, and what it printed.
 
-    `pytest -n` has several processes: the first that asks makes the run, the others wait for it.
+    `pytest -n` has several processes: the first that needs a run starts it, the others wait.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def made(name: str) -> tuple[Path, str]:
+    def run_once(name: str) -> tuple[Path, str]:
         work, printed = shared / f"tiny-{name}", shared / f"tiny-{name}.json"
         with (shared / f"tiny-{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not printed.exists():
-                with redirect_stdout(io.StringIO()) as said:
+                with redirect_stdout(io.StringIO()) as stdout:
                     assert run(["solve", name, "--tiny", "--out", str(work), "--json"]) == 0
-                printed.write_text(said.getvalue())
+                printed.write_text(stdout.getvalue())
         return work, printed.read_text()
 
-    return made
+    return run_once

@@ -1,4 +1,4 @@
-"""Autohome 2019 as a graph: what starts from what, who judges, what a changed number changes."""
+"""Autohome 2019 as a graph: what starts from what, what is evaluated, what a number changes."""
 
 import json
 import shutil
@@ -12,17 +12,16 @@ import torch
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
-from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.correlation import Correlation
-from reeltag.papers.autohome2019.config import planned
-from reeltag.papers.autohome2019.program import TINY, TINY_DATA, Config, solve
-from reeltag.papers.common.contract import Goal
+from reeltag.papers.autohome2019.config import TINY, TINY_DATA, AutohomePlan, Config, make_plan
+from reeltag.papers.autohome2019.program import solve
 from reeltag.papers.common.implications import FILE, count_labels
-from reeltag.papers.common.splits.segments import roles
-from reeltag.papers.common.work.files import SCORES
-from reeltag.papers.common.work.training import NEVER, train
+from reeltag.papers.common.program import Goal
+from reeltag.papers.common.splits.segments import assign_segment_splits
+from reeltag.papers.common.steps.files import SCORES
+from reeltag.papers.common.steps.train import NEVER, train
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
@@ -30,10 +29,14 @@ from reeltag.training.relabelling import MendingConfig
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     out = tmp_path_factory.mktemp("autohome") / "data"
     write_corpus(out, TINY_DATA, quiet=True)
-    return out
+    return Dataset.open(out, quiet=True)
+
+
+def plan_of(data: Dataset, config: Config = TINY) -> AutohomePlan:
+    return make_plan(config, assign_segment_splits(data, soft_labels=False))
 
 
 def steps(goal: Goal) -> dict[str, Step]:
@@ -51,7 +54,12 @@ def recipe(step: Step) -> Recipe:
     return found
 
 
-def changed(data: Path, **change: Any) -> set[str]:
+def implied(step: Step, field: str) -> str:
+    """Return the name of the step or source of a training's implications."""
+    return str(step.config["fields"][field].node.name)
+
+
+def changed(data: Dataset, **change: Any) -> set[str]:
     before, after = (steps(solve(data, config)) for config in (TINY, replace(TINY, **change)))
     return {name for name, step in after.items() if before.get(name, step).key != step.key} | (
         after.keys() - before.keys()
@@ -59,10 +67,10 @@ def changed(data: Path, **change: Any) -> set[str]:
 
 
 def about(*names: str) -> set[str]:
-    """Return the steps that train and judge rows: by the fifth, and by test."""
-    judged = {name if name == "final" else f"{name}{of}" for name in names for of in ("", "-test")}
-    made = {f"{what}-{name}" for name in judged for what in ("predict_segments", "score")}
-    return made | {f"train-{name}" for name in names}
+    """Return the steps that train and evaluate rows: on the fifth, and on test."""
+    marked = {name if name == "final" else f"{name}{of}" for name in names for of in ("", "-test")}
+    found = {f"{what}-{name}" for name in marked for what in ("predict_segments", "score")}
+    return found | {f"train-{name}" for name in names}
 
 
 def gained(*pairs: str) -> set[str]:
@@ -70,10 +78,10 @@ def gained(*pairs: str) -> set[str]:
     return {f"compare-{pair}{of}" for pair in pairs for of in ("", "-test")}
 
 
-def test_rows_start_from_the_model_that_the_paper_starts_them_from(data: Path) -> None:
+def test_rows_start_from_the_papers_models(data: Dataset) -> None:
     found = trainings(solve(data, TINY))
     rows = {name: step for name, step in found.items() if not name.endswith("-pretrained")}
-    starts = {name: step.config["start"].name for name, step in rows.items()}
+    starts = {name: step.config["fields"]["init"].node.name for name, step in rows.items()}
     of_four = {"gru", "m2", "m2.5", "m3", "tau0.4", "tau0.5", "tau0.6", "final"}
     own = {"same", "different", "dbof", "dbof-gcn"}
     expected = {name: f"train-{'gru' if name in of_four else name}-pretrained"
@@ -83,7 +91,7 @@ def test_rows_start_from_the_model_that_the_paper_starts_them_from(data: Path) -
     assert all(recipe(step).validate_every == NEVER for step in found.values())
 
 
-def test_rows_weigh_labels_as_the_papers_tables_say(data: Path) -> None:
+def test_rows_weigh_labels_as_the_papers_tables(data: Dataset) -> None:
     found = trainings(solve(data, TINY))
     labels = {name: recipe(step).labels for name, step in found.items()}
     absent = MendingConfig(unrated_weight=1.0)  # eq. 1: no weights
@@ -94,42 +102,40 @@ def test_rows_weigh_labels_as_the_papers_tables_say(data: Path) -> None:
         assert labels[f"m{m:g}"] == MendingConfig(rated_weight=m, unrated_weight=0.1)
     for tau in (0.4, 0.5, 0.6):
         assert labels[f"tau{tau:g}"] == replace(labels["m2.5"], tau=tau)
-        assert found[f"tau{tau:g}"].config["labels"]["correlation"].of.name == "count_labels"
+        assert implied(found[f"tau{tau:g}"], "labels.correlation") == "count_labels"
     assert labels["final"] == labels["tau0.5"]
-    told = found["dbof-gcn-pretrained"].config["labels"]
-    assert told["graph"].of.name == "count_labels"
-    assert found["gru"].config["labels"] is None
+    assert implied(found["dbof-gcn-pretrained"], "labels.graph") == "count_labels"
+    assert set(found["gru"].config["fields"]) == {"init"}
 
 
-def test_every_row_learns_from_four_fifths_and_the_final_model_from_all(data: Path) -> None:
+def test_rows_train_on_four_fifths_and_the_final_model_on_all(data: Dataset) -> None:
     goal = solve(data, TINY)
     rows = {n: s for n, s in trainings(goal).items() if not n.endswith("-pretrained")}
     folds = {name: recipe(step).fold for name, step in rows.items()}
     assert folds.pop("final").count == 0
-    judges = [s.config["judges"] for n, s in steps(goal).items() if n.startswith("predict")]
-    on_fifth = [one for one in judges if one.fold.count]
-    on_test = [one for one in judges if one.split == "test"]
-    assert len(on_fifth) == len(folds) == len(on_test) - 1  # the final model is judged by test
-    assert len(judges) == len(on_fifth) + len(on_test) and len(set(on_test)) == 1
+    evaluated = [s.config["evaluation"] for n, s in steps(goal).items() if n.startswith("predict")]
+    on_fifth = [one for one in evaluated if one.fold.count]
+    on_test = [one for one in evaluated if one.split == "test"]
+    assert len(on_fifth) == len(folds) == len(on_test) - 1  # the final model only on test
+    assert len(evaluated) == len(on_fifth) + len(on_test) and len(set(on_test)) == 1
     assert set(folds.values()) == {on_fifth[0].fold} and len(set(on_fifth)) == 1
 
 
-def test_the_fifth_is_held_out_by_video_and_holds_a_fifth_of_every_class(tmp_path: Path) -> None:
+def test_fifth_is_held_out_by_video_with_a_fifth_of_every_class(tmp_path: Path) -> None:
     config = replace(TINY_DATA, videos=400, classes=3, rgb=2, audio=0, min_frames=40, max_frames=60)
     write_corpus(tmp_path / "data", config, quiet=True)
-    index = open_index(tmp_path / "data", quiet=True)
-    plan = planned(TINY, roles(index, draws=False))
-    data = Dataset.open(tmp_path / "data", splits=plan.roles.rated, quiet=True)
-    taught = make_batches(data, plan.segments(plan.absent, 0.0, plan.fifth)).items
-    held_out = plan.judges.rows(index)
-    judged = data.rated_segments("train", rows=held_out)
-    ids = [set(items.ids(np.arange(len(items)))) for items in (taught, judged)]
+    opened = Dataset.open(tmp_path / "data", quiet=True)
+    plan = plan_of(opened)
+    trained = make_batches(opened, plan.segments(plan.absent, 0.0, plan.fifth)).items
+    rated = opened.with_splits(plan.assignment.rated)
+    held_out = rated.rated_segments("train", rows=plan.evaluation.rows(opened))
+    ids = [set(items.ids(np.arange(len(items)))) for items in (trained, held_out)]
     assert ids[0] and ids[1] and not ids[0] & ids[1]
-    every = data.rated_segments("train")
-    assert len(taught) + len(judged) == len(every)
+    every = rated.rated_segments("train")
+    assert len(trained) + len(held_out) == len(every)
     for value in (0.0, 1.0):
-        videos = [_videos(items, value) for items in (judged, every)]
-        assert np.abs(videos[0] - videos[1] / 5).max() <= 1.5  # of 15 to 60 a class
+        videos = [_videos(items, value) for items in (held_out, every)]
+        assert np.abs(videos[0] - videos[1] / 5).max() <= 1.5  # of 15 to 60 per class
 
 
 def _videos(items: Any, value: float) -> np.ndarray[Any, Any]:
@@ -140,7 +146,7 @@ def _videos(items: Any, value: float) -> np.ndarray[Any, Any]:
     return np.bincount(np.unique(cells) % items.num_classes, minlength=items.num_classes)
 
 
-def test_a_changed_number_makes_only_what_depends_on_it_anew(data: Path) -> None:
+def test_changed_number_changes_only_steps_that_depend_on_it(data: Dataset) -> None:
     taus = about("tau0.4", "tau0.5", "tau0.6", "final")
     gains = gained("tau0.4-m2.5", "tau0.5-m2.5", "tau0.6-m2.5", "tau0.5-gru", "tau0.5-same")
     assert changed(data, min_videos=2) == taus | gains
@@ -156,11 +162,11 @@ def test_a_changed_number_makes_only_what_depends_on_it_anew(data: Path) -> None
 
 
 def test_implications_come_from_the_data_another_folder_or_a_file(
-    data: Path, tmp_path: Path
+    data: Dataset, tmp_path: Path
 ) -> None:
-    count_labels(tmp_path, data, splits=roles(open_index(data), draws=False).videos)
+    count_labels(tmp_path, data.path, splits=plan_of(data).assignment.videos)
     found = Correlation.load(tmp_path / FILE)
-    records = Dataset.open(data, quiet=True).select("train")
+    records = data.select("train")
     assert found.num_videos == len(records) == 30
     assert found.counts.videos.sum() == len(records.lists("labels")[1])
     others = SynthConfig(videos=30, classes=4, rgb=2, audio=0, level="video", seed=1)
@@ -169,49 +175,48 @@ def test_implications_come_from_the_data_another_folder_or_a_file(
         names = {"train-tau0.4", "train-dbof-gcn-pretrained"}
         assert names <= changed(data, implications=path)
         again = trainings(solve(data, replace(TINY, implications=path)))
-        assert again["tau0.4"].config["labels"]["correlation"].node.name == kind
+        assert implied(again["tau0.4"], "labels.correlation") == kind
 
 
-def test_implications_of_other_classes_are_refused(data: Path, tmp_path: Path) -> None:
+def test_implications_of_other_classes_are_refused(data: Dataset, tmp_path: Path) -> None:
     others = SynthConfig(videos=30, classes=5, rgb=2, audio=0, level="video")
     write_corpus(tmp_path / "others", others, quiet=True)
-    with pytest.raises(DataError, match=r"another class list \(5 classes\).*\(4\)"):
+    with pytest.raises(DataError, match=r"has 5 classes; .* has 4"):
         solve(data, replace(TINY, implications=tmp_path / "others"))
-    others_index = open_index(tmp_path / "others")
-    count_labels(tmp_path, tmp_path / "others", splits=roles(open_index(data), draws=False).videos)
-    assert others_index.num_classes == 5
-    with pytest.raises(DataError, match="has 5 classes"):
+    count_labels(tmp_path, tmp_path / "others", splits=plan_of(data).assignment.videos)
+    with pytest.raises(DataError, match=r"has 5 classes; .* has 4"):
         solve(data, replace(TINY, implications=tmp_path / FILE))
-    with pytest.raises(DataError, match="is not there; it is to tell which class implies which"):
+    with pytest.raises(DataError, match="is needed for which class implies which"):
         solve(data, replace(TINY, implications=tmp_path / "nothing"))
 
 
-def test_a_begun_training_finds_its_implications_where_they_were_moved_to(
-    data: Path, tmp_path: Path
-) -> None:
-    parts, root = roles(open_index(data), draws=False), tmp_path / "a"
-    plan = planned(TINY, parts)
+def test_resumed_training_finds_moved_implications(data: Dataset, tmp_path: Path) -> None:
+    plan, root = plan_of(data), tmp_path / "a"
     recipe_ = plan.segments(plan.correlated(0.5), 0.0, plan.fifth)
     for _ in range(2):
         (root / "train").mkdir(parents=True, exist_ok=True)
         (root / "train" / "run" / "metrics.json").unlink(missing_ok=True)  # not yet done
         if not (root / FILE).exists():
-            count_labels(root, data, splits=parts.videos)
-        files = {"correlation": root / FILE}
-        model = plan.different
-        train(root / "train", data, model=model, recipe=recipe_, labels=files)
+            count_labels(root, data.path, splits=plan.assignment.videos)
+        train(
+            root / "train",
+            data.path,
+            model=plan.different,
+            recipe=recipe_,
+            fields={"labels.correlation": root / FILE},
+        )
         root = root.rename(tmp_path / "b")
     assert (root / "train" / "run" / "metrics.json").exists()
 
 
-def test_what_is_missing_is_said_before_anything_runs(data: Path, tmp_path: Path) -> None:
+def test_missing_ratings_are_refused_before_anything_runs(data: Dataset, tmp_path: Path) -> None:
     write_corpus(tmp_path / "unrated", replace(TINY_DATA, rated_fraction=0.0), quiet=True)
     with pytest.raises(DataError, match="has rated segments, which are needed") as error:
-        solve(tmp_path / "unrated", TINY)
+        solve(Dataset.open(tmp_path / "unrated", quiet=True), TINY)
     assert "reeltag synth" in (error.value.hint or "")
     write_corpus(tmp_path / "vectors", replace(TINY_DATA, level="video"), quiet=True)
-    with pytest.raises(DataError, match="one vector a video"):
-        solve(tmp_path / "vectors", TINY)
+    with pytest.raises(DataError, match="one vector per video"):
+        solve(Dataset.open(tmp_path / "vectors", quiet=True), TINY)
     with pytest.raises(ConfigError, match="15 rated videos cannot be divided into 50 folds"):
         solve(data, replace(TINY, folds=50))
 
@@ -225,13 +230,13 @@ def test_what_is_missing_is_said_before_anything_runs(data: Path, tmp_path: Path
         ({"noise": -1.0}, "augment.noise must be >= 0"),
     ],
 )
-def test_numbers_that_cannot_be_are_refused(change: dict[str, Any], words: str) -> None:
+def test_numbers_out_of_range_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(TINY, **change)
 
 
-def test_published_numbers_are_the_papers(data: Path) -> None:
-    plan = planned(Config(scale="published"), roles(open_index(data), draws=False))
+def test_published_sizes_are_the_papers(data: Dataset) -> None:
+    plan = plan_of(data, Config(scale="published"))
     with torch.device("meta"):
         sizes = [sum(p.numel() for p in m.parameters()) / 1e6 for m in plan.four.build().nextvlads]
         same = [sum(p.numel() for p in m.parameters()) for m in plan.same.build().nextvlads]
@@ -244,14 +249,13 @@ def test_published_numbers_are_the_papers(data: Path) -> None:
     assert plan.graph.train_graph
 
 
-def test_epochs_take_the_place_of_steps(data: Path) -> None:
-    parts = roles(open_index(data), draws=False)
-    assert planned(Config(), parts).sizes.steps == 0  # few videos: small
-    sizes = planned(Config(scale="published", epochs=2.0), parts).sizes
+def test_given_epochs_replace_steps(data: Dataset) -> None:
+    assert plan_of(data, Config()).sizes.steps == 0  # few videos: small
+    sizes = plan_of(data, Config(scale="published", epochs=2.0)).sizes
     assert (sizes.steps, sizes.epochs, sizes.rated_steps) == (0, 2.0, 250_000)
 
 
-def test_figures_stand_in_the_papers_rows(data: Path, tmp_path: Path) -> None:
+def test_figures_are_in_the_papers_rows(data: Dataset, tmp_path: Path) -> None:
     goal = solve(data, replace(TINY, noise=0.1, tau=0.7))
     gain = {"map@k": {"difference": 0.25, "interval": [0.1, 0.4]}}
     scores = {"map@k": 0.5, "map@k_interval": [0.4, 0.6], "segments": 12, "classes": 3}
@@ -276,10 +280,12 @@ def test_figures_stand_in_the_papers_rows(data: Path, tmp_path: Path) -> None:
     assert "Table 4: label correlation, with m = 2.5" in tables
 
 
-def test_without_rated_test_videos_the_final_model_is_made_and_not_judged(
-    data: Path, tmp_path: Path
+def test_final_model_is_not_evaluated_without_rated_test_videos(
+    data: Dataset, tmp_path: Path
 ) -> None:
-    shutil.copytree(data, tmp_path / "data", ignore=shutil.ignore_patterns(".reeltag", "test*"))
-    goal = solve(tmp_path / "data", TINY)
+    shutil.copytree(
+        data.path, tmp_path / "data", ignore=shutil.ignore_patterns(".reeltag", "test*")
+    )
+    goal = solve(Dataset.open(tmp_path / "data", quiet=True), TINY)
     assert "train-final" in [step.name for step in goal.steps]
     assert "score-final" not in steps(goal) and "score-same" in steps(goal)

@@ -1,34 +1,45 @@
-"""Folders of steps, known by heart: who has begun a paper goes on with what is there.
+"""Names and keys of steps are recorded: whoever has begun a paper goes on with what is there.
 
 A change of a name or key computes everybody's results again: never by accident. Where it is meant
-(a `version` raised, a size of TINY changed), folders.json is written again.
+(a `version` raised, a size of TINY changed), write folders.json again:
+
+    python -m tests.papers.test_folders
 """
 
 import json
 from pathlib import Path
-from types import ModuleType
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import pytest
 
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.papers.autohome2019 import program as autohome2019
-from reeltag.papers.moments import program as moments
-from reeltag.papers.oppo2019 import program as oppo2019
+from reeltag.papers import autohome2019, moments, oppo2019
+from reeltag.papers.common.program import Program
 from reeltag.pipeline.steps import Source, Step, ordered, source
 
-KNOWN = json.loads((Path(__file__).parent / "folders.json").read_text())
+FILE = Path(__file__).parent / "folders.json"
+PROGRAMS = (oppo2019.PROGRAM, autohome2019.PROGRAM, moments.PROGRAM)
 
 
-@pytest.mark.parametrize("solution", [oppo2019, autohome2019, moments], ids=lambda m: m.__name__)
-def test_names_and_keys_of_all_steps_are_those_of_the_first_results(
-    solution: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def made(data: Path, index: Index) -> Source:
-        return source(data, "made")  # whatever the versions of numpy draw
+def synthetic_source(data: Dataset) -> Source:
+    return source(data.path, "synthetic")  # whatever the versions of numpy draw
 
-    monkeypatch.setattr(solution, "data_source", made)
-    write_corpus(tmp_path / "data", solution.TINY_DATA, quiet=True)
-    goal = solution.solve(tmp_path / "data", solution.TINY)
-    folders = {node.folder_name for node in ordered(goal.steps) if isinstance(node, Step)}
-    assert folders == set(KNOWN[solution.__name__.split(".")[-2]])
+
+def folders(program: Program, data: Path) -> list[str]:
+    write_corpus(data, program.tiny_data, quiet=True)
+    with patch(f"reeltag.papers.{program.name}.program.dataset_source", synthetic_source):
+        goal = program.solve(Dataset.open(data, quiet=True), program.tiny)
+    return sorted(node.folder_name for node in ordered(goal.steps) if isinstance(node, Step))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_step_folders_stay_those_of_earlier_results(program: Program, tmp_path: Path) -> None:
+    assert folders(program, tmp_path / "data") == json.loads(FILE.read_text())[program.name]
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as temporary:
+        found = {of.name: folders(of, Path(temporary) / of.name) for of in PROGRAMS}
+    FILE.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The moment finder: what teaches, what judges, numbers that follow the data, the last word."""
+"""The moment finder: what trains, what is evaluated, numbers that follow the data, the closing."""
 
 import json
 import shlex
@@ -12,17 +12,14 @@ import pytest
 
 from reeltag.cli.main import run
 from reeltag.data.dataset import Dataset
-from reeltag.data.index import open_index
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
-from reeltag.papers.common.splits.own_videos import OwnData, own_data
-from reeltag.papers.moments.config import Plan, sizes_for
-from reeltag.papers.moments.program import TINY, TINY_DATA, Config, solve
+from reeltag.papers.common.splits.own_videos import OwnVideos, assign_own_splits
+from reeltag.papers.moments.config import TINY, TINY_DATA, Config, MomentsPlan, sizes_for
+from reeltag.papers.moments.program import solve
 from reeltag.papers.moments.tables import verdict
-from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.training.batches import make_batches
-from reeltag.training.config import Recipe
 from tests.data.made import frame_record, rated_record, video_record, write_shard
 
 
@@ -45,79 +42,73 @@ def unnamed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def own(data: Path, *, without_ratings: bool = False) -> OwnData:
-    index = open_index(data, quiet=True)
-    return own_data(index, folds=5, without_ratings=without_ratings)
+def opened(data: Path) -> Dataset:
+    return Dataset.open(data, quiet=True)
+
+
+def own(data: Path, *, without_ratings: bool = False) -> OwnVideos:
+    return assign_own_splits(opened(data), folds=5, without_ratings=without_ratings)
+
+
+def evaluated(data: Path) -> set[str]:
+    """Return the ids of the evaluated videos."""
+    rows = own(data).assignment.evaluation.rows(opened(data))
+    return set(opened(data).table["id"].filter(rows).to_pylist())
 
 
 def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
-    nodes = ordered(solve(data, config).steps)
+    nodes = ordered(solve(opened(data), config).steps)
     return {node.name: node for node in nodes if isinstance(node, Step)}
 
 
-def learned(data: Path, recipe: Recipe) -> set[str]:
-    items = make_batches(Dataset.open(data, quiet=True), replace(recipe, batch_size=1)).items
+def trained_on(data: Path, step: Step) -> set[str]:
+    """Return the ids of the videos that a training sees."""
+    recipe = replace(step.config["recipe"], batch_size=1)
+    items = make_batches(opened(data), recipe).items
     return set(items.ids(np.arange(len(items))))
 
 
-def test_no_video_that_judges_teaches_either_stage_and_the_final_fit_has_all(
-    unnamed: Path,
-) -> None:
-    found, index = graph(unnamed), open_index(unnamed, quiet=True)
-    told = own(unnamed)
-    judges = set(index.table["id"].filter(told.roles.judges.rows(index)).to_pylist())
-    recipes = {name: step.config["recipe"] for name, step in found.items() if "train" in name}
-    assert set(recipes) == {"train-I", "train-II", "train-final"} and len(judges) > 3
-    every = set(index.table["id"].to_pylist())
-    assert learned(unnamed, recipes["train-I"]) == every - judges
-    assert not learned(unnamed, recipes["train-II"]) & judges
-    assert (
-        learned(unnamed, recipes["train-final"]) == learned(unnamed, recipes["train-II"]) | judges
-    )
-    starts = [found[name].config["start"] for name in ("train-II", "train-final")]
+def test_evaluated_videos_train_the_final_fit_alone(unnamed: Path) -> None:
+    found, held_out = graph(unnamed), evaluated(unnamed)
+    trainings = {name: step for name, step in found.items() if step.id == "train"}
+    assert set(trainings) == {"train-I", "train-II", "train-final"} and len(held_out) > 3
+    every = set(opened(unnamed).table["id"].to_pylist())
+    assert trained_on(unnamed, trainings["train-I"]) == every - held_out
+    second = trained_on(unnamed, trainings["train-II"])
+    assert not second & held_out
+    assert trained_on(unnamed, trainings["train-final"]) == second | held_out
+    starts = [trainings[name].config["fields"]["init"].node for name in ("train-II", "train-final")]
     assert starts == [found["train-I"]] * 2
 
 
-def test_where_test_is_rated_it_judges_and_all_other_ratings_teach(data: Path) -> None:
-    found, told = graph(data), own(data)
+def test_rated_test_videos_are_evaluated_and_all_other_ratings_train(data: Path) -> None:
+    found, assignment = graph(data), own(data).assignment
     assert "train-final" not in found and not found["train-II"].config["recipe"].fold.count
-    assert told.roles.judges.split == "test" and told.roles.num_videos == TINY_DATA.videos * 0.4
-    assert learned(data, found["train-II"].config["recipe"]) <= {
-        f"validate-{number:06}" for number in range(TINY_DATA.videos)
-    }
-    assert all(
-        name.startswith("train") for name in learned(data, found["train-I"].config["recipe"])
-    )
+    assert assignment.evaluation.split == "test"
+    assert assignment.num_videos == TINY_DATA.videos * 0.4
+    validate = {f"validate-{number:06}" for number in range(TINY_DATA.videos)}
+    assert trained_on(data, found["train-II"]) <= validate
+    assert all(name.startswith("train") for name in trained_on(data, found["train-I"]))
 
 
-def test_ratings_beside_unrated_videos_of_one_file_are_held_out_of_whole_videos_too(
+def test_evaluated_videos_are_held_out_of_whole_video_training_in_mixed_files(
     tmp_path: Path,
 ) -> None:
     ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
     records = [rated_record(f"r{n}", 20, ratings) for n in range(30)]
     write_shard(tmp_path / "all.tfrecord", [*records, *(frame_record(f"u{n}") for n in range(9))])
-    index, told = open_index(tmp_path, quiet=True), own(tmp_path)
-    judges = set(index.table["id"].filter(told.roles.judges.rows(index)).to_pylist())
-    recipe = graph(tmp_path)["train-I"].config["recipe"]
-    assert len(judges) == 6 and learned(tmp_path, recipe).isdisjoint(judges)
-    assert len(learned(tmp_path, recipe)) == 39 - 6
+    first, held_out = own(tmp_path), evaluated(tmp_path)
+    seen = trained_on(tmp_path, graph(tmp_path)["train-I"])
+    assert len(held_out) == 6 and seen.isdisjoint(held_out) and len(seen) == 39 - 6
     write_shard(tmp_path / "train0.tfrecord", [*records[:9], frame_record("t")])  # some here too
     write_shard(tmp_path / "all.tfrecord", records[9:])
-    index, found = open_index(tmp_path, quiet=True), graph(tmp_path)
-    judges = set(index.table["id"].filter(own(tmp_path).roles.judges.rows(index)).to_pylist())
-    assert len(judges) == 6
-    assert (
-        learned(tmp_path, found["train-I"].config["recipe"])
-        == {
-            *(f"r{n}" for n in range(30)),
-            "t",
-        }
-        - judges
-    )
-    assert (told.ratings, told.classes, told.seconds) == (120, 2, 20)
+    held_out, seen = evaluated(tmp_path), trained_on(tmp_path, graph(tmp_path)["train-I"])
+    assert len(held_out) == 6
+    assert seen == {*(f"r{n}" for n in range(30)), "t"} - held_out
+    assert (first.ratings, first.classes, first.seconds) == (120, 2, 20)
 
 
-def test_videos_that_lie_there_twice_are_told(
+def test_videos_with_two_records_are_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
@@ -126,16 +117,16 @@ def test_videos_that_lie_there_twice_are_told(
     write_shard(tmp_path / "named" / "validate0.tfrecord", records)
     write_shard(tmp_path / "named" / "train0.tfrecord", twins)
     own(tmp_path / "named")
-    assert "6 of the 6 videos that judge are also among those to learn" in capsys.readouterr().err
+    assert "6 of the 6 evaluated videos are also among the training" in capsys.readouterr().err
     write_shard(tmp_path / "unnamed" / "a.tfrecord", twins[:4])
     write_shard(tmp_path / "unnamed" / "b.tfrecord", records)
     own(tmp_path / "unnamed")
-    said = capsys.readouterr().err
-    assert "4 records with ratings are left out, 4 of them because" in said
-    assert "also among" not in said
+    logged = capsys.readouterr().err
+    assert "4 records with ratings are left out, 4 of them because" in logged
+    assert "also among" not in logged
 
 
-def test_rated_records_that_are_left_out_are_told_with_the_reason(
+def test_unusable_rated_records_are_logged_with_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ratings = [(5 * at, at % 2, float(at > 1)) for at in range(4)]
@@ -143,11 +134,11 @@ def test_rated_records_that_are_left_out_are_told_with_the_reason(
     lost = [rated_record("", 20, ratings, id=[]) for _ in range(2)]
     write_shard(tmp_path / "a.tfrecord", [*records, *lost])
     own(tmp_path)
-    said = capsys.readouterr().err
-    assert "2 records with ratings are left out: no id (2)" in said and "same id" not in said
+    logged = capsys.readouterr().err
+    assert "2 records with ratings are left out: no id (2)" in logged and "same id" not in logged
 
 
-def test_ratings_beside_the_segments_that_are_scored_are_told(
+def test_ratings_between_scored_segments_are_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ratings = [(5 * at + 3 * (at == 2), at % 2, float(at > 1)) for at in range(4)]
@@ -156,14 +147,14 @@ def test_ratings_beside_the_segments_that_are_scored_are_told(
     assert "30 of 120 ratings begin at no multiple of 5 s" in capsys.readouterr().err
 
 
-def test_numbers_follow_the_data_and_given_ones_stay(data: Path) -> None:
+def test_sizes_follow_the_data_and_given_ones_stay(data: Path) -> None:
     def sizes(
         videos: int, ratings: int, config: Config | None = None, **facts: object
     ) -> list[float]:
         some, config = own(data), config or Config()
-        roles = replace(some.roles, num_videos=videos)
+        assignment = replace(some.assignment, num_videos=videos)
         facts = {"ratings": ratings, "classes": 500, "widths": (1024, 128), **facts}
-        return list(vars(sizes_for(replace(some, roles=roles, **facts), config)).values())  # type: ignore[arg-type]
+        return list(vars(sizes_for(replace(some, assignment=assignment, **facts), config)).values())  # type: ignore[arg-type]
 
     reels = [64, 1024, 80, 20.0, 2e-3, 80, 7.0, 2e-4]
     assert sizes(4000, 5000, widths=(128,)) == reels
@@ -182,22 +173,23 @@ def test_numbers_follow_the_data_and_given_ones_stay(data: Path) -> None:
 @pytest.mark.parametrize(
     ("widths", "groups"), [((1024, 128), 8), ((6,), 4), ((8, 3), 4), ((7, 3), 2), ((5,), 2)]
 )
-def test_frames_of_any_width_can_be_cut_into_groups(
+def test_model_divides_frames_of_any_width_into_groups(
     data: Path, widths: tuple[int, ...], groups: int
 ) -> None:
-    told = replace(own(data), widths=widths)
-    made = Plan(config=TINY, sizes=sizes_for(told, TINY), own=told)
-    assert made.model.groups == groups
-    replace(made.model, dims=widths)  # its own checks
+    videos = replace(own(data), widths=widths)
+    model = MomentsPlan(config=TINY, sizes=sizes_for(videos, TINY), own=videos).model
+    assert model.groups == groups
+    replace(model, dims=widths)  # its own checks
 
 
-def test_long_videos_are_down_sampled_and_short_ones_are_not(data: Path) -> None:
+def test_only_long_videos_are_down_sampled(data: Path) -> None:
     for seconds, how in ((200.0, "stride"), (20.0, "all")):
-        told = replace(own(data), seconds=seconds)
-        assert Plan(config=TINY, sizes=sizes_for(told, TINY), own=told).videos().frames.how == how
+        videos = replace(own(data), seconds=seconds)
+        plan = MomentsPlan(config=TINY, sizes=sizes_for(videos, TINY), own=videos)
+        assert plan.videos().frames.how == how
 
 
-def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(unnamed: Path) -> None:
+def test_changed_number_changes_only_steps_that_depend_on_it(unnamed: Path) -> None:
     before = graph(unnamed)
 
     def moved(**changes: object) -> set[str]:
@@ -211,7 +203,7 @@ def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(unnamed: P
     assert moved(bootstrap=9) == {"score-I", "score-II", "score-copied", "compare-gains"}
 
 
-def test_without_ratings_the_video_model_is_judged_by_what_there_is(
+def test_video_model_without_ratings_is_evaluated_on_what_there_is(
     data: Path, unnamed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = replace(TINY, without_ratings=True)
@@ -219,31 +211,32 @@ def test_without_ratings_the_video_model_is_judged_by_what_there_is(
         *("train-I", "predict_segments-I", "copy_video_scores-I"),
         *("score-I", "score-copied", "compare-gains"),
     }
-    assert graph(unnamed, config)["train-I"].config["recipe"].fold.count == 5  # they judge
+    stage_1 = graph(unnamed, config)["train-I"]
+    assert stage_1.config["recipe"].fold.count == 5  # one fold is evaluated
     (tmp_path / "data").mkdir()
     shutil.copy(unnamed / "monday.tfrecord", tmp_path / "data")
     assert set(graph(tmp_path / "data", config)) == {"train-I"}
     options = ["--tiny", "--without-ratings", "--data", str(tmp_path / "data")]
     assert run(["solve", "moments", *options, "--out", str(tmp_path / "out")]) == 0
     out = capfd.readouterr().out
-    assert "how good it is cannot be told" in out and "reeltag moments" in out
+    assert "how good it is remains open" in out and "reeltag moments" in out
     ratings = [(0, 1, 1.0), (5, 1, 0.0)]
     few = tmp_path / "few"
     write_shard(few / "train0.tfrecord", [frame_record(f"{n}") for n in range(3)])
     write_shard(few / "validate0.tfrecord", [rated_record(f"r{n}", 10, ratings) for n in range(3)])
-    told = own(few, without_ratings=True)
-    assert told.judged and told.roles.judges.fold == FoldConfig()  # none of them has taught
+    found = own(few, without_ratings=True)
+    assert found.evaluable and found.assignment.evaluation.fold == FoldConfig()  # none has trained
 
 
-def test_it_ends_with_a_plain_word_and_commands_that_work(
+def test_closing_has_a_verdict_and_commands_that_work(
     unnamed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "my work"
     assert run(["solve", "moments", "--tiny", "--data", str(unnamed), "--out", str(out)]) == 0
-    said = capfd.readouterr().out
-    assert "copied clip score" in said and "The finder has MAP 0." in said
-    assert "The final model was then fitted on all ratings" in said
-    first, *_, last = [line for line in said.splitlines() if line.startswith("  reeltag")]
+    printed = capfd.readouterr().out
+    assert "copied clip score" in printed and "The finder has MAP 0." in printed
+    assert "The final model was then fitted on all ratings" in printed
+    first, *_, last = [line for line in printed.splitlines() if line.startswith("  reeltag")]
     assert run([*shlex.split(first)[1:], "--json"]) == 0
     (found,) = json.loads(capfd.readouterr().out)["classes"]
     assert len(found["moments"]) == 20
@@ -266,22 +259,17 @@ def test_it_ends_with_a_plain_word_and_commands_that_work(
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "told"),
+    ("low", "high", "words"),
     [
         (0.1, 0.2, "It is better than stage I."),
-        (-0.1, 0.1, "Whether it is better than stage I cannot be told"),
+        (-0.1, 0.1, "Whether it is better than stage I is open"),
         (-0.2, -0.1, "It is worse than stage I"),
-        (None, None, "Whether it is better than stage I cannot be told"),
+        (None, None, "Whether it is better than stage I is open"),
     ],
 )
-def test_the_word_follows_the_interval(low: float | None, high: float | None, told: str) -> None:
-    assert told in verdict(0.5, [("stage I", low, high)], taught=True)
-    assert "rate more segments" in verdict(float("nan"), [("stage I", low, high)], taught=True)
-
-
-def test_a_plan_knows_the_cost_of_every_step(unnamed: Path, tmp_path: Path) -> None:
-    made = plan(solve(unnamed, TINY).steps, tmp_path)
-    assert made.unknown == 0 and 0 < made.seconds < 60
+def test_verdict_follows_the_interval(low: float | None, high: float | None, words: str) -> None:
+    assert words in verdict(0.5, [("stage I", low, high)], rated=True)
+    assert "rate more segments" in verdict(float("nan"), [("stage I", low, high)], rated=True)
 
 
 def rated(count: int, score: float = 1.0, videos: int = 10, category: int = 1) -> list[bytes]:
@@ -296,7 +284,7 @@ def nameless(count: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("records", "told"),
+    ("records", "words"),
     [
         ({"a": [frame_record("a")]}, "holds no rating of any segment"),
         ({"a": [frame_record("a")], "b": rated(90, 0.0)}, "holds 90 ratings of segments"),
@@ -304,11 +292,11 @@ def nameless(count: int) -> list[bytes]:
         ({"a": rated(100, 0.3)}, "all of the 100 ratings say yes"),  # any score above 0 is a yes
         ({"a": rated(100, 0.0, videos=4)}, "are of 4 videos; one of 5 parts"),
         ({"a": rated(100, 0.0, category=7)}, "outside the vocabulary of 3 classes"),
-        ({"a": [video_record("a")]}, "one vector a video"),
+        ({"a": [video_record("a")]}, "one vector per video"),
         ({"a": [frame_record("a", labels=())], "test": rated(100, 0.0)}, "has a video label"),
         (
             {"a": nameless(4)},
-            "none of the 4 records to learn from can be used: no id (4)",
+            "none of the 4 records to train on can be used: no id (4)",
         ),
     ],
 )
@@ -316,14 +304,14 @@ def test_bad_data_are_refused_with_what_is_needed(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     records: dict[str, Iterable[bytes]],
-    told: str,
+    words: str,
 ) -> None:
     (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n")
     for name, some in records.items():
         write_shard(tmp_path / f"{name}.tfrecord", [*some])
     out = tmp_path / "work"
     assert run(["solve", "moments", "--data", str(tmp_path), "--out", str(out)]) == 2
-    said = " ".join(capfd.readouterr().err.split())
-    assert told in said and "Traceback" not in said and not out.exists()
-    if "ratings say" in told or "holds" in told:
-        assert "segment_start_times" in said and "--without-ratings" in said
+    printed = " ".join(capfd.readouterr().err.split())
+    assert words in printed and "Traceback" not in printed and not out.exists()
+    if "ratings say" in words or "holds" in words:
+        assert "segment_start_times" in printed and "--without-ratings" in printed

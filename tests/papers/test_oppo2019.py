@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from reeltag.cli.main import run
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
-from reeltag.papers.common.splits.segments import roles
-from reeltag.papers.oppo2019.config import planned
-from reeltag.papers.oppo2019.program import TINY, TINY_DATA, Config, solve
-from reeltag.pipeline.planning import plan
+from reeltag.papers.common.splits.segments import assign_segment_splits
+from reeltag.papers.oppo2019.config import TINY, TINY_DATA, Config, make_plan
+from reeltag.papers.oppo2019.program import solve
 from reeltag.pipeline.steps import Step, ordered
 from tests.data.made import frame_record, rated_record, video_record, write_shard
 
@@ -27,13 +26,13 @@ WHOLE_VIDEOS = STAGE_1 | {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("oppo") / "data"
     write_corpus(folder, TINY_DATA, quiet=True)
-    return folder
+    return Dataset.open(folder, quiet=True)
 
 
-def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
+def graph(data: Dataset, config: Config = TINY) -> dict[str, Step]:
     nodes = ordered(solve(data, config).steps)
     steps = [node for node in nodes if isinstance(node, Step)]
     assert len({step.name for step in steps}) == len(steps)  # --only needs one name for each
@@ -52,7 +51,7 @@ def moved(before: dict[str, Step], after: dict[str, Step]) -> set[str]:
     return {name for name, step in after.items() if step.key != before[name].key}
 
 
-def test_each_stage_starts_from_stage_1_and_learns_from_the_teacher_before(data: Path) -> None:
+def test_stages_start_from_stage_1_and_learn_from_the_teacher_before(data: Dataset) -> None:
     found = graph(data)
     expected = {
         "train-I": set(),
@@ -71,7 +70,8 @@ def test_each_stage_starts_from_stage_1_and_learns_from_the_teacher_before(data:
     assert {name: needs(of) for name, of in found.items() if name[:6] == "train-"} == expected
     assert needs(found["mean-ensemble"]) == {f"predict_segments-III-{x}" for x in "ABC"}
     assert needs(found["soft_label_segments-by-III-A"]) == {"train-III-A"}
-    equal = {name: of.config["equal"] for name, of in found.items() if "equal" in of.config}
+    fields = {name: of.config["fields"] for name, of in found.items() if name[:6] == "train-"}
+    equal = {name: of.get("soft.equal", 0) for name, of in fields.items()}
     assert {name for name, m in equal.items() if m} == {
         *("train-II-B", "train-II-C", "train-III-A", "train-III-B", "train-III-C"),
         "train-equal-fresh",
@@ -79,7 +79,7 @@ def test_each_stage_starts_from_stage_1_and_learns_from_the_teacher_before(data:
     assert set(equal.values()) == {0, TINY.per_class}
 
 
-def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(data: Path) -> None:
+def test_changed_number_changes_only_steps_that_depend_on_it(data: Dataset) -> None:
     before = graph(data)
     every = set(before)
     assert moved(before, graph(data, replace(TINY, device="cpu"))) == set()
@@ -98,76 +98,74 @@ def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(data: Path
     assert moved(before, graph(data, replace(TINY, seed=1))) == every
 
 
-def test_without_ablations_what_remains_is_the_same(data: Path) -> None:
+def test_other_steps_stay_the_same_without_ablations(data: Dataset) -> None:
     less = graph(data, replace(TINY, ablations=False))
     every = graph(data)
     assert set(less) < set(every) and not moved(every, less)
     assert not any("fresh" in name or "original" in name for name in less)
 
 
-def test_recipes_are_the_papers(data: Path) -> None:
-    made = planned(Config(scale="published"), roles(open_index(data, quiet=True)))
-    first, second, third = made.videos(), made.segments(), made.segments(mix=True)
+def test_published_recipes_are_the_papers(data: Dataset) -> None:
+    plan = make_plan(Config(scale="published"), assign_segment_splits(data))
+    first, second, third = plan.videos(), plan.segments(), plan.segments(mix=True)
     assert first.frames.how == "stride" and first.frames.stride_range == (5, 10)
-    assert made.videos(all_frames=True).frames.how == "all"
+    assert plan.videos(all_frames=True).frames.how == "all"
     assert first.items == "videos" and first.augment.mixup == 0  # mixup: stages II and III alone
-    for recipe in (second, third, made.segments(fresh=True)):
+    for recipe in (second, third, plan.segments(fresh=True)):
         assert recipe.items == "segments" and recipe.augment.mixup == 0.4
         assert recipe.labels.unrated_weight == 0  # the mask
         assert (recipe.batch_size, recipe.epochs) == (160, 7.0)
     assert (first.batch_size, first.epochs, first.precision) == (160, 5.0, "fp32")
     rates = [recipe.optim.learning_rate for recipe in (first, second, third)]
     assert rates == [2e-4, 2e-5, 4e-5]
-    assert made.videos(mix=True).optim.learning_rate == 2e-4
-    assert made.segments(fresh=True).optim == first.optim
+    assert plan.videos(mix=True).optim.learning_rate == 2e-4
+    assert plan.segments(fresh=True).optim == first.optim
     stairs = [(r.optim.schedule, r.optim.decay, r.optim.decay_examples) for r in (first, third)]
     assert stairs == [("staircase", 0.8, 2_000_000), ("staircase", 0.8, 2_500_000)]
     assert [(r.members.weight, r.members.temperature) for r in (second, third)] == [
         (0.0, 3.0),
         (9.0, 3.0),
     ]
-    single, mix = vars(made.single), vars(made.mix)
+    single, mix = vars(plan.single), vars(plan.mix)
     assert (single["num_clusters"], single["hidden"], single["reduction"]) == (128, 2048, 8)
     assert (mix["num_members"], mix["num_clusters"], mix["reduction"]) == (3, 112, 16)
-    assert (made.draws().per_label, made.draws().equal, made.sizes.per_class) == (2, 0, 1000)
+    assert (plan.drawn(0).per_label, plan.drawn(0).equal, plan.sizes.per_class) == (2, 0, 1000)
 
 
-def test_a_fold_that_judges_is_kept_back_in_all_stages_on_segments(data: Path) -> None:
-    parts = roles(open_index(data, quiet=True))
-    kept_back = replace(parts, fold=FoldConfig(count=5, by="ratings"))
-    made = planned(TINY, kept_back)
-    recipes = (made.segments(), made.segments(mix=True), made.segments(fresh=True))
+def test_evaluated_fold_is_held_out_in_all_stages_on_segments(data: Dataset) -> None:
+    assignment = assign_segment_splits(data)
+    kept_back = replace(assignment, fold=FoldConfig(count=5, by="ratings"))
+    plan = make_plan(TINY, kept_back)
+    recipes = (plan.segments(), plan.segments(mix=True), plan.segments(fresh=True))
     assert all(recipe.fold == kept_back.fold for recipe in recipes)
-    assert made.videos().fold == FoldConfig()  # stage I learns from other videos
+    assert plan.videos().fold == FoldConfig()  # stage I learns from other videos
 
 
-def test_the_scale_follows_the_data_and_given_numbers_stay(
-    data: Path, capsys: pytest.CaptureFixture[str]
+def test_scale_follows_the_data_and_given_numbers_stay(
+    data: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parts = roles(open_index(data, quiet=True))
-    made = planned(Config(per_class=7), parts)
-    assert made.sizes.batch_size == 80 and made.sizes.per_class == 7
+    assignment = assign_segment_splits(data)
+    plan = make_plan(Config(per_class=7), assignment)
+    assert plan.sizes.batch_size == 80 and plan.sizes.per_class == 7
     assert "20 training videos: small sizes (--scale" in capsys.readouterr().err
-    many = replace(parts, num_videos=3_900_000)
-    assert planned(Config(clusters=32), many).sizes.batch_size == 160
-    assert planned(Config(clusters=32), many).sizes.clusters == 32
-    assert planned(Config(scale="small"), many).sizes.batch_size == 80
+    many = replace(assignment, num_videos=3_900_000)
+    assert make_plan(Config(clusters=32), many).sizes.batch_size == 160
+    assert make_plan(Config(clusters=32), many).sizes.clusters == 32
+    assert make_plan(Config(scale="small"), many).sizes.batch_size == 80
 
 
-def test_a_plan_knows_the_cost_of_every_step(data: Path, tmp_path: Path) -> None:
-    made = plan(solve(data, TINY).steps, tmp_path)
-    assert made.unknown == 0 and 0 < made.seconds < 60
-    seconds = {row.step.name: row.seconds or 0.0 for row in made.rows}
+def test_cost_grows_with_frames_and_segments(data: Dataset) -> None:
+    seconds = {name: step.estimate().seconds or 0.0 for name, step in graph(data).items()}
     assert seconds["train-I"] < seconds["train-I-all-frames"]
-    assert (
-        seconds["soft_label_segments-by-II-B"] < seconds["soft_label_segments-by-II-A"]
-    )  # the Equal set, the Original one
+    equal, original = (f"soft_label_segments-by-{name}" for name in ("II-B", "II-A"))
+    assert seconds[equal] < seconds[original]
+    assert seconds["train-II-A"] < seconds["train-II-B"]  # soft segments too
 
 
 @pytest.mark.parametrize(
-    ("records", "told"),
+    ("records", "words"),
     [
-        ({"train0": [video_record("a")], "validate0": [video_record("b")]}, "one vector a video"),
+        ({"train0": [video_record("a")], "validate0": [video_record("b")]}, "one vector per video"),
         ({"train0": [frame_record("a")], "validate0": [frame_record("b")]}, "has rated segments"),
         (
             {"train0": [frame_record("a")], "validate0": [rated_record("b", 9, [(0, 7, 1.0)])]},
@@ -183,23 +181,23 @@ def test_bad_data_are_refused_before_anything_runs(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     records: dict[str, Iterable[bytes]],
-    told: str,
+    words: str,
 ) -> None:
     (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n")
     for name, some in records.items():
         write_shard(tmp_path / f"{name}.tfrecord", [*some])
     out = tmp_path / "work"
     assert run(["solve", "oppo2019", "--data", str(tmp_path), "--out", str(out)]) == 2
-    said = " ".join(capfd.readouterr().err.split())
-    assert told in said and "`reeltag" in said and "Traceback" not in said
+    printed = " ".join(capfd.readouterr().err.split())
+    assert words in printed and "`reeltag" in printed and "Traceback" not in printed
     assert not out.exists()
 
 
-def test_the_tables_hold_every_row_of_the_paper(
-    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_tables_hold_every_row_of_the_paper(
+    data: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--tiny", "--data", str(data), "--out", str(tmp_path), "--no-ablations", "--json"]
-    assert run(["solve", "oppo2019", *options]) == 0
+    options = ["--tiny", "--data", str(data.path), "--out", str(tmp_path), "--no-ablations"]
+    assert run(["solve", "oppo2019", *options, "--json"]) == 0
     tables = {table["title"]: table for table in json.loads(capfd.readouterr().out)["tables"]}
     first = {line["name"]: line for line in tables["Table 1: models"]["lines"]}
     assert [line["paper"] for line in first.values() if line["paper"] != [None]] == [

@@ -1,4 +1,4 @@
-"""Samsung 2018: who learns from what, the fleet, what one number moves, every row of the slides."""
+"""Samsung 2018: what trains on what, the fleet, what a number changes, all rows of the slides."""
 
 import json
 import shutil
@@ -12,20 +12,20 @@ from safetensors.torch import load_file
 
 from reeltag.cli.main import run
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import open_index
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Splits
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.papers.common.splits.videos import fold_parts
-from reeltag.papers.samsung2018.config import Plan, planned
+from reeltag.papers.common.splits.videos import assign_fold_splits
+from reeltag.papers.samsung2018.config import TINY, TINY_DATA, Config, SamsungPlan, make_plan
 from reeltag.papers.samsung2018.fleet import (
-    fleet,
+    make_fleet,
     published_frames,
     published_videos,
     small_frames,
     small_videos,
 )
-from reeltag.papers.samsung2018.program import TINY, TINY_DATA, Config, solve
+from reeltag.papers.samsung2018.program import solve
 from reeltag.papers.samsung2018.tables import OF_ROW, RESULTS
-from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.predictions.file import open_predictions
 from tests.data.made import frame_record, video_record, write_shard
@@ -37,10 +37,10 @@ SOFT = {"train-soft", *NETS, "train-final"}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("samsung") / "data"
     write_corpus(folder, TINY_DATA, quiet=True)
-    return folder
+    return Dataset.open(folder, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def work(tiny_run: TinyRun) -> Path:
     return tiny_run("samsung2018")[0]
 
 
-def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
+def graph(data: Dataset, config: Config = TINY) -> dict[str, Step]:
     nodes = ordered(solve(data, config).steps)
     steps = [node for node in nodes if isinstance(node, Step)]
     assert len({step.name for step in steps}) == len(steps)  # --only needs one name for each
@@ -68,9 +68,8 @@ def moved(before: dict[str, Step], after: dict[str, Step]) -> set[str]:
     return {name for name, step in after.items() if step.key != before[name].key}
 
 
-def made(data: Path, config: Config) -> Plan:
-    index = open_index(data, quiet=True)
-    return planned(config, fold_parts(index, folds=config.folds), index)
+def plan_of(data: Dataset, config: Config) -> SamsungPlan:
+    return make_plan(config, assign_fold_splits(data, Splits(), folds=config.folds), data)
 
 
 def folder_of(work: Path, name: str) -> Path:
@@ -79,7 +78,7 @@ def folder_of(work: Path, name: str) -> Path:
     return found
 
 
-def test_members_predict_what_they_have_not_seen_and_soft_labels_are_of_that(data: Path) -> None:
+def test_soft_labels_come_from_out_of_fold_predictions(data: Dataset) -> None:
     found = graph(data)
     for name in MEMBERS:
         folds = [found[f"train-{name}-fold-{fold}"] for fold in range(TINY.folds)]
@@ -92,15 +91,15 @@ def test_members_predict_what_they_have_not_seen_and_soft_labels_are_of_that(dat
     assert (
         found["soft_label_videos-by-lightgbm"].inputs[0].readable().endswith("/out_of_fold.parquet")
     )
-    taught = {name for name, of in found.items() if "soft_label_videos-by-lightgbm" in needs(of)}
-    assert taught == SOFT
+    students = {name for name, of in found.items() if "soft_label_videos-by-lightgbm" in needs(of)}
+    assert students == SOFT
     assert needs(found["train-final"]) == {"gather_tensors-nets", "soft_label_videos-by-lightgbm"}
     assert inputs(found["gather_tensors-nets"]) == NETS
     singles = {name for name in found if name[:6] == "train-" and "fold" not in name}
     assert all(found[name].config["recipe"].fold.count == 0 for name in singles)
 
 
-def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(data: Path) -> None:
+def test_changed_number_changes_only_steps_that_depend_on_it(data: Dataset) -> None:
     before = graph(data)
     assert moved(before, graph(data, replace(TINY, device="cpu", threads=1))) == set()
     soft = moved(before, graph(data, replace(TINY, soft_weight=0.9)))
@@ -115,7 +114,7 @@ def test_one_changed_number_moves_what_depends_on_it_and_nothing_else(data: Path
     assert not moved(before, {name: of for name, of in alone.items() if "fold" in name})
 
 
-def test_the_fleet_is_as_large_as_the_slides_say_and_has_every_row() -> None:
+def test_fleet_has_the_size_and_every_row_of_the_slides() -> None:
     videos, frames = [*published_videos()], [*published_frames()]
     assert (len(videos), sum(one.stacked for one in frames)) == (95, 20)
     assert 10 <= len([*small_videos()]) <= 14 and len([*small_frames()]) == 10
@@ -134,10 +133,10 @@ def test_the_fleet_is_as_large_as_the_slides_say_and_has_every_row() -> None:
     assert min(one.recipe.epochs for one in videos) < 1  # under-fitted
 
 
-def test_members_are_chosen_by_name_and_by_what_the_data_have() -> None:
+def test_members_are_chosen_by_name_and_by_the_streams_of_the_data() -> None:
     def names(**how: object) -> list[str]:
         given = {"small": True, "frames": False, "num_streams": 2} | how
-        return [one.name for one in fleet(**given)]  # type: ignore[arg-type]
+        return [one.name for one in make_fleet(**given)]  # type: ignore[arg-type]
 
     assert "clusters" in names(frames=True) and "clusters" not in names()
     assert "audio-only" in names() and "audio-only" not in names(num_streams=1)
@@ -148,10 +147,11 @@ def test_members_are_chosen_by_name_and_by_what_the_data_have() -> None:
         names(names=("fcn",))
 
 
-def test_recipes_are_the_authors(data: Path) -> None:
-    many = replace(made(data, Config()).parts, counts={"train": 5_001_275, "test": 1_133_323})
-    index = open_index(data, quiet=True)
-    at_scale = planned(Config(), many, index)
+def test_published_recipes_are_the_authors(data: Dataset) -> None:
+    many = replace(
+        plan_of(data, Config()).assignment, counts={"train": 5_001_275, "test": 1_133_323}
+    )
+    at_scale = make_plan(Config(), many, data)
     recipe = at_scale.single_recipe("soft")
     assert (recipe.batch_size, recipe.optim.learning_rate, recipe.soft.weight) == (256, 5e-3, 1.0)
     assert (recipe.optim.clip, recipe.optim.clip_norm) == ("global", 10.0)
@@ -167,22 +167,17 @@ def test_recipes_are_the_authors(data: Path) -> None:
     assert (at_scale.final.divisor, at_scale.final.dropout) == (1, 0.0)
     trees = at_scale.trees
     assert (trees.candidates, trees.num_trees, trees.learning_rate) == (30, 3000, 0.01)
-    assert at_scale.asking.top_k >= trees.candidates
+    assert at_scale.inference.top_k >= trees.candidates
     assert len(at_scale.fleet) == 95
-    small = planned(Config(soft_weight=0.7), made(data, Config()).parts, index)
+    small = make_plan(Config(soft_weight=0.7), plan_of(data, Config()).assignment, data)
     assert len(small.fleet) < 20 and small.sizes.soft_weight == 0.7
 
 
-def test_a_plan_knows_the_cost_of_every_step(data: Path, tmp_path: Path) -> None:
-    found = plan(solve(data, TINY).steps, tmp_path)
-    assert found.unknown == 0 and 0 < found.seconds < 60
-
-
 @pytest.mark.parametrize(
-    ("records", "options", "told"),
+    ("records", "options", "words"),
     [
         ({"train0": [video_record(f"v{n}") for n in range(9)]}, [], "no test video has labels"),
-        ({"train0": [video_record("a")], "test0": [video_record("b")]}, [], "2 folds take 4"),
+        ({"train0": [video_record("a")], "test0": [video_record("b")]}, [], "2 folds need 4"),
         ({"train0": [video_record("a")]}, ["--folds", "1"], "folds must be in [2, 100]"),
         ({}, ["--soft-weight", "0"], "soft_weight must be in (0, 1]"),
         (
@@ -200,21 +195,21 @@ def test_bad_data_and_options_are_refused_before_anything_runs(
     capfd: pytest.CaptureFixture[str],
     records: dict[str, Iterable[bytes]],
     options: list[str],
-    told: str,
+    words: str,
 ) -> None:
     (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n3,d\n")
     for name, some in records.items():
         write_shard(tmp_path / f"{name}.tfrecord", [*some])
     command = ["solve", "samsung2018", "--tiny", "--data", str(tmp_path), *options]
     assert run([*command, "--out", str(tmp_path / "work")]) == 2
-    said = " ".join(capfd.readouterr().err.split())
-    assert told in said and "Traceback" not in said
+    printed = " ".join(capfd.readouterr().err.split())
+    assert words in printed and "Traceback" not in printed
     assert not (tmp_path / "work").exists()
 
 
-def test_the_tables_hold_every_row_of_the_slides(tiny_run: TinyRun) -> None:
-    _, told = tiny_run("samsung2018")
-    tables = {table["title"]: table for table in json.loads(told)["tables"]}
+def test_tables_hold_every_row_of_the_slides(tiny_run: TinyRun) -> None:
+    _, printed = tiny_run("samsung2018")
+    tables = {table["title"]: table for table in json.loads(printed)["tables"]}
     first = tables["Results"]
     assert first["marks"] == ["Fr.", "Ens."]
     lines = [line for line in first["lines"] if line["paper"]]
@@ -238,21 +233,16 @@ def test_the_tables_hold_every_row_of_the_slides(tiny_run: TinyRun) -> None:
     assert best["ours"][0] == pytest.approx(ensembles["Final ensemble (one graph)"] - nets)
 
 
-def test_soft_labels_are_of_each_training_video_once(work: Path) -> None:
-    index = open_index(work / "tiny-data", quiet=True)
-    taught = [
-        name
-        for shard, name in zip(
-            index.table["shard"].to_pylist(), index.table["id"].to_pylist(), strict=True
-        )
-        if not index.shards[shard].startswith("test")
-    ]
+def test_each_training_video_is_predicted_out_of_fold_once(work: Path) -> None:
+    data = Dataset.open(work / "tiny-data", quiet=True)
+    records = zip(data.table["shard"].to_pylist(), data.table["id"].to_pylist(), strict=True)
+    trained = [name for shard, name in records if not data.shards[shard].startswith("test")]
     for step in ("predict_folds-fcn", "stack-fleet"):
         rows = open_predictions(folder_of(work, step) / "out_of_fold.parquet").rows("videos")
-        assert sorted(name for part in rows for name in part.ids.to_pylist()) == sorted(taught)
+        assert sorted(name for part in rows for name in part.ids.to_pylist()) == sorted(trained)
 
 
-def test_the_final_graph_starts_from_the_nets_and_keeps_them_where_asked(
+def test_final_graph_starts_from_the_nets_and_freezes_them_with_the_flag(
     work: Path, tmp_path: Path
 ) -> None:
     nets = load_file(folder_of(work, "gather_tensors-nets") / "tensors.safetensors")

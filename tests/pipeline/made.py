@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltag.core.errors import ConfigError
-from reeltag.pipeline.steps import Source, Step, step, step_function
+from reeltag.pipeline.steps import Estimate, Source, Step, step, step_function
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,16 @@ def total(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
 def total_of_others(out: Path, *inputs: Path, plus: float = 0.0, log: Path) -> None:
     """Do the same under another id."""
     total(out, *inputs, plus=plus, log=log)
+
+
+def cost_of(step: Step) -> Estimate:
+    """Return the cost that a step's config names."""
+    return Estimate(seconds=step.config["seconds"], bytes=step.config["bytes_"])
+
+
+@step_function("costly", version=1, cost=cost_of)
+def costly(out: Path, *inputs: Path, seconds: float | None, bytes_: int) -> None:
+    """Do nothing."""
 
 
 @step_function("nested", version=1)

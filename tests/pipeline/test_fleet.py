@@ -19,10 +19,11 @@ from reeltag.pipeline.fleet import run_fleet
 from reeltag.pipeline.local import Local, places, threads_each
 from reeltag.pipeline.locks import attempted
 from reeltag.pipeline.orders import log_of, order
-from reeltag.pipeline.steps import Estimate, Source, Step, source, step, step_function
+from reeltag.pipeline.steps import Source, Step, source, step, step_function
 from reeltag.pipeline.store import folder_of, is_done, lock_of, part_of, read_record
 from tests.pipeline.made import (
     calls,
+    costly,
     diamond,
     failing,
     failing_at_first,
@@ -240,11 +241,11 @@ def test_workers_stop_when_the_one_who_gives_orders_is_killed(
 
 
 def test_a_step_can_be_sent_and_keeps_its_key(data: Source, tmp_path: Path) -> None:
-    first = step(total, runtime={"log": tmp_path}, estimate=lambda: Estimate(seconds=3.0))
+    first = step(costly, seconds=3.0, bytes_=7)
     sent = pickle.loads(pickle.dumps(first))
     assert sent.folder_name == first.folder_name and sent.config == first.config
     opened, root = order(first, tmp_path).opened()
-    assert opened.estimate is not None and opened.estimate().seconds == 3.0 and root == tmp_path
+    assert opened.estimate() == first.estimate() and root == tmp_path
 
 
 def test_a_function_that_no_worker_finds_is_refused(tmp_path: Path) -> None:

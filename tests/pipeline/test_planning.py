@@ -13,9 +13,9 @@ from reeltag.pipeline.drawing import drawn, summary
 from reeltag.pipeline.locks import attempted
 from reeltag.pipeline.planning import Plan, plan
 from reeltag.pipeline.running import run
-from reeltag.pipeline.steps import Estimate, Step, source, step
+from reeltag.pipeline.steps import Step, source, step
 from reeltag.pipeline.store import begin, finish, folder_of, lock_of, part_of
-from tests.pipeline.made import diamond, folders, total
+from tests.pipeline.made import costly, diamond, folders
 
 
 def text(made: Plan) -> list[str]:
@@ -26,15 +26,7 @@ def text(made: Plan) -> list[str]:
 
 
 def summed(name: str, *inputs: Step, seconds: float | None, bytes_: int = 0) -> Step:
-    estimate = Estimate(seconds=seconds, bytes=bytes_)
-    return step(
-        total,
-        *inputs,
-        name=name,
-        plus=len(name),
-        estimate=lambda: estimate,
-        runtime={"log": Path()},
-    )
+    return step(costly, *inputs, name=name, seconds=seconds, bytes_=bytes_)
 
 
 def took(made: Step, root: Path, seconds: float) -> None:
@@ -138,7 +130,7 @@ def test_a_shared_step_is_drawn_once_and_then_referred_to(goal: Step, tmp_path: 
     both = summed("both", right, left, seconds=None)
     again = text(plan([left, both], tmp_path / "work"))
     assert [line.split("  ")[0].rstrip() for line in again[-3:]] == [
-        *("4 total-both", "├─ 3 total-right of 1", "└─ 2 total-left (above)"),
+        *("4 costly-both", "├─ 3 total-right of 1", "└─ 2 total-left (above)"),
     ]
     run(goal, tmp_path / "work")
     made = plan(goal, tmp_path / "work")

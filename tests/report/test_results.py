@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.papers.common.contract import Line, Table
+from reeltag.papers.common.tables import Table, TableRow
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.report.results import find_result, read_results
 from reeltag.report.sections import paper_section
@@ -16,14 +16,14 @@ from reeltag.report.sections import paper_section
 def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **other: Any) -> Path:
     """Write WORK/<solution>.json as `reeltag solve` does: a table of two lines."""
     lines = (
-        Line(
+        TableRow(
             name="A <b>",
             paper=(0.77, 0.78),
             ours=(ours[0],),
             intervals=((0.5, 0.7),),
             marks=("on frames",),
         ),
-        Line(name="B", ours=(ours[1],), note="a & b"),
+        TableRow(name="B", ours=(ours[1],), note="a & b"),
     )
     table = Table(
         title="Table 1",
@@ -34,7 +34,7 @@ def write_result(work: Path, *ours: float | None, solution: str = "oppo2019", **
     )
     steps = [{"name": f"score-{name}", "folder": str(work / f"score-{name}-01")} for name in "AB"]
     work.mkdir(parents=True, exist_ok=True)
-    written = {"solution": solution, "config": {}, "steps": steps, "tables": [table.to_json()]}
+    written = {"program": solution, "config": {}, "steps": steps, "tables": [table.to_json()]}
     path = work / f"{solution}.json"
     path.write_text(json.dumps(written | other))
     return path
@@ -132,18 +132,18 @@ def test_broken_result_error_names_the_cause(
 def test_unreadable_result_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_results([tmp_path / "none.json"])
-    (tmp_path / "cut.json").write_text('{"solution": ')
+    (tmp_path / "cut.json").write_text('{"program": ')
     with pytest.raises(DataError, match="is not JSON"):
         read_results([tmp_path / "cut.json"])
 
 
 def test_paper_bars_show_the_metric_of_our_first_column(tmp_path: Path) -> None:
     lines = tuple(
-        Line(name=name, paper=(0.8 + at / 10, 2.0 + at), ours=(0.6 + at / 10,))
+        TableRow(name=name, paper=(0.8 + at / 10, 2.0 + at), ours=(0.6 + at / 10,))
         for at, name in enumerate("AB")
     )
     table = Table(title="Results", paper=("GAP", "BCE"), ours=("GAP",), lines=lines)
-    written = {"solution": "samsung2018", "config": {}, "steps": [], "tables": [table.to_json()]}
+    written = {"program": "samsung2018", "config": {}, "steps": [], "tables": [table.to_json()]}
     path = tmp_path / "samsung2018.json"
     path.write_text(json.dumps(written))
     ((_, bars),) = paper_section(read_results([path])).tables

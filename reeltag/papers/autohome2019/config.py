@@ -1,4 +1,4 @@
-"""Numbers of Autohome 2019: as published, and smaller ones for some thousand videos."""
+"""Sizes and recipes of Autohome 2019: as published, and smaller ones for some thousand videos."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any, Literal
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
+from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig, autohome_mix, dbof, dbof_gcn
 from reeltag.papers.common.scale import is_small, with_given
-from reeltag.papers.common.splits.segments import Judges, Roles
-from reeltag.papers.common.work.training import NEVER
+from reeltag.papers.common.splits.assignment import EvalSplit, SplitAssignment
+from reeltag.papers.common.steps.train import NEVER
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.relabelling import MendingConfig
 
@@ -20,7 +21,7 @@ _THIRTY = FrameChoice(how="random", num_frames=30)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class AutohomeSizes:
     """What depends on the amount of data; the defaults are the paper's (table 1, sec. 4.2)."""
 
     clusters: tuple[int, ...] = (112, 136, 112)
@@ -42,8 +43,8 @@ class Sizes:
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
-PUBLISHED = Sizes()
-SMALL = Sizes(
+PUBLISHED = AutohomeSizes()
+SMALL = AutohomeSizes(
     clusters=(32, 40, 32),
     hidden=512,
     gru_hidden=128,
@@ -70,18 +71,20 @@ class Config:
     """Sizes: as published, or small ones for some thousand videos; auto takes the small ones below
     100,000 training videos."""
     seed: int = 0
-    """Of weights, order and dropout; not of the videos that judge. Results of other seeds stay."""
+    """Random seed of weights, order and dropout; the evaluated videos stay. Results of other seeds
+    stay."""
     folds: int = 5
-    """Parts of the rated videos; one of them is held out and judges every row of the tables."""
+    """Parts of the rated videos; one is held out, and every row of the tables is evaluated on
+    it."""
     implications: Path | None = None
-    """Folder of TFRecords whose video labels tell which class implies which, or a file of `reeltag
-    labels`: of the clips that reels and mosaics are made of, whose own labels tell nothing. None:
+    """Folder of TFRecords whose video labels say which class implies which, or a file of `reeltag
+    labels`: of the clips that reels and mosaics are made of, whose own labels say nothing. None:
     the training videos."""
 
     rated_weight: float = 2.5
-    """m: weight of what is rated, in table 4 and the final model (table 3 tries 2, 2.5 and 3)."""
+    """m: weight of rated classes, in table 4 and the final model (table 3 tries 2, 2.5 and 3)."""
     unrated_weight: float = 0.1
-    """n: weight of the classes that nobody rated."""
+    """n: weight of unrated classes."""
     tau: float = 0.5
     """Least probability of an implication in the final model (table 4 tries 0.4, 0.5 and 0.6)."""
     noise: float = 0.0
@@ -99,7 +102,7 @@ class Config:
     gru_chunk: int = 0
     """Frames of a chunk, where the GRU has two levels of attention; 0 = one level."""
     mixture: Literal["input", "scalars"] = "input"
-    """What weighs the members: a gate that sees the mean frame, or one number each."""
+    """Weights of the members: from a gate that sees the mean frame, or one number each."""
     bag_clusters: int | None = None
     """Words of DBoF (8192; small 2048)."""
     bag_hidden: int | None = None
@@ -107,7 +110,7 @@ class Config:
     train_graph: bool = True
     """Train the matrix of the GCN from the counts on, as the paper; ML-GCN leaves it as counted."""
     batch_size: int | None = None
-    """Videos or segments a step (80; small 80)."""
+    """Videos or segments per step (80; small 80)."""
     steps: int | None = None
     """Steps on whole videos (200,000; small 0: `epochs` decides)."""
     epochs: float | None = None
@@ -128,23 +131,26 @@ class Config:
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
     bootstrap: int = 1000
-    """Draws of the videos that judge, for the intervals."""
+    """Draws of the evaluated videos, for the intervals."""
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which a late step would fail; raise ConfigError."""
+        """Check numbers with which a late step would fail; raise ConfigError."""
         if not 2 <= self.folds <= 1000:
             raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
         if not self.unrated_weight > 0:
             raise ConfigError(
-                f"unrated_weight must be > 0, got {self.unrated_weight}: what is implied in table "
-                "4 weighs as much"
+                f"unrated_weight must be > 0, got {self.unrated_weight}: implied classes in "
+                "table 4 weigh as much"
             )
         AugmentConfig(noise=self.noise)
         MendingConfig(rated_weight=self.rated_weight, tau=self.tau)
 
 
+TINY_DATA = SynthConfig(
+    videos=60, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=1, held_out=0.25
+)
 TINY = Config(
     scale="small",
     clusters=(4, 6, 4),
@@ -163,23 +169,28 @@ TINY = Config(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class AutohomePlan:
     """A Config with all numbers filled in: models, and the recipes of both stages."""
 
     config: Config
-    sizes: Sizes
-    roles: Roles
+    sizes: AutohomeSizes
+    assignment: SplitAssignment
 
     @property
     def fifth(self) -> FoldConfig:
-        """The part of the rated videos that is held out: the same for all rows and seeds."""
+        """The held-out part of the rated videos: the same for all rows and seeds."""
         return FoldConfig(count=self.config.folds, by="ratings")
 
     @property
-    def judges(self) -> Judges:
-        """Whoever judges the rows of the tables: the fifth, on the classes that count."""
-        classes = self.roles.judges.classes
-        return Judges(split="train", splits=self.roles.rated, fold=self.fifth, classes=classes)
+    def evaluation(self) -> EvalSplit:
+        """What the rows of the tables are evaluated on: the fifth, by the classes that count."""
+        assignment = self.assignment
+        return EvalSplit(
+            split="train",
+            splits=assignment.rated,
+            fold=self.fifth,
+            classes=assignment.evaluation.classes,
+        )
 
     @property
     def rated_weights(self) -> list[float]:
@@ -217,7 +228,7 @@ class Plan:
 
     @property
     def graph(self) -> dbof_gcn.Config:
-        """DBoF whose classifier two layers over a graph of the labels make."""
+        """DBoF whose classifier comes from two layers over a graph of the labels."""
         return dbof_gcn.Config(
             num_clusters=self.sizes.bag_clusters,
             hidden=self.sizes.bag_hidden,
@@ -234,7 +245,7 @@ class Plan:
         sizes = self.sizes
         all_frames = _THIRTY if isinstance(model, dbof.Config | dbof_gcn.Config) else FrameChoice()
         return Recipe(
-            splits=self.roles.videos,
+            splits=self.assignment.videos,
             frames=all_frames if sizes.all_frames else _STRIDE,
             max_steps=sizes.steps,
             epochs=sizes.epochs,
@@ -243,10 +254,10 @@ class Plan:
         )
 
     def segments(self, labels: MendingConfig, noise: float, fold: FoldConfig) -> Recipe:
-        """Rated segments of all folds but one, or of all; their labels mended."""
+        """Rated segments of all folds but one, or of all, relabelled."""
         sizes = self.sizes
         return Recipe(
-            splits=self.roles.rated,
+            splits=self.assignment.rated,
             fold=fold,
             items="segments",
             max_steps=sizes.rated_steps,
@@ -259,15 +270,15 @@ class Plan:
 
     @property
     def absent(self) -> MendingConfig:
-        """What nobody rated counts as absent: the loss of sec. 3.2 eq. 1."""
+        """Unrated classes count as absent: the loss of sec. 3.2 eq. 1."""
         return MendingConfig(unrated_weight=1.0)
 
     def reweighted(self, m: float) -> MendingConfig:
-        """What is rated weighs m, all else n: eq. 3."""
+        """Rated classes weigh m, all others n: eq. 3."""
         return MendingConfig(rated_weight=m, unrated_weight=self.config.unrated_weight)
 
     def correlated(self, tau: float) -> MendingConfig:
-        """What is rated also teaches what it implies: eq. 6."""
+        """Rated classes add what they imply: eq. 6."""
         labels = self.reweighted(self.config.rated_weight)
         return replace(labels, tau=tau, min_videos=self.sizes.min_videos)
 
@@ -281,18 +292,18 @@ class Plan:
         }
 
 
-def planned(config: Config, roles: Roles) -> Plan:
-    """Return the config with the numbers of its scale, and say which scale that is.
+def make_plan(config: Config, assignment: SplitAssignment) -> AutohomePlan:
+    """Return the config with the numbers of its scale; log which scale that is.
 
     Raises:
         ConfigError: the sizes do not fit each other.
     """
-    sizes = SMALL if is_small(config.scale, roles.num_videos) else PUBLISHED
+    sizes = SMALL if is_small(config.scale, assignment.num_videos) else PUBLISHED
     sizes = with_given(sizes, config)
     if config.steps is None and config.epochs is not None:
         sizes = replace(sizes, steps=0)
     if config.rated_steps is None and config.rated_epochs is not None:
         sizes = replace(sizes, rated_steps=0)
-    plan = Plan(config=config, sizes=sizes, roles=roles)
-    _ = plan.same, plan.graph  # what does not fit is refused here, before anything runs
+    plan = AutohomePlan(config=config, sizes=sizes, assignment=assignment)
+    _ = plan.same, plan.graph  # sizes that do not fit are refused here
     return plan

@@ -1,4 +1,4 @@
-"""Numbers of Axon 2018: as published, and smaller ones for some thousand videos."""
+"""Sizes and recipes of Axon 2018: as published, and smaller ones for some thousand videos."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -6,8 +6,9 @@ from typing import Any, Literal
 from reeltag.augment.plan import PUBLISHED_PIVOT, PlanConfig
 from reeltag.augment.writing import Making
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
+from reeltag.data.synth.config import SynthConfig
 from reeltag.ensembling.blend import SgdConfig
 from reeltag.models import (
     ModelConfig,
@@ -19,20 +20,21 @@ from reeltag.models import (
     netvlad,
     soft_dbow,
 )
+from reeltag.papers.common.costs import model_bytes
 from reeltag.papers.common.scale import is_small, with_given
-from reeltag.papers.common.splits.videos import Parts
+from reeltag.papers.common.splits.assignment import VideoSplitAssignment
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.relation import RelationConfig
 
 YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes
 SGD_STEPS = 867  # a pass over the 111,022 held-out videos of the paper, 128 at a time
-TOP_K = 50  # classes that a model says of a video (reference/video-level.md 3.1)
+TOP_K = 50  # classes that a model predicts of a video, as in the authors' code
 _RECURRENT = ("gru", "lstm")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class AxonSizes:
     """What depends on the amount of data; the defaults are the paper's (table 1, sec. 3.5)."""
 
     clusters: int = 256
@@ -63,8 +65,8 @@ class Sizes:
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
-PUBLISHED = Sizes()
-SMALL = Sizes(  # those of benchmarks/zoo_entries.py, race "audioset"
+PUBLISHED = AxonSizes()
+SMALL = AxonSizes(  # those of benchmarks/zoo_entries.py, race "audioset"
     clusters=64,
     fisher_clusters=32,
     gated_words=1024,
@@ -96,28 +98,28 @@ class Config:
     """Where a number is None, the scale decides; the first one given is the paper's."""
 
     train: str = ""
-    """Pattern of the shards that teach; empty: train* and validate???[!5], or the names as
-    published."""
+    """Pattern of the training shards; empty: train* and validate???[!5], or the published
+    names."""
     validate: str = ""
-    """Pattern of the shards that are held out, for weights and to watch trainings; empty:
-    validate???5, or the names as published."""
+    """Pattern of the held-out shards, for weights and to watch trainings; empty: validate???5, or
+    the published names."""
     test: str = ""
-    """Pattern of the shards that judge; empty: the names as published; without labels there the
-    held-out ones judge."""
+    """Pattern of the test shards, which are evaluated; empty: the published names; without labels
+    there the held-out ones are evaluated."""
     scale: Literal["auto", "published", "small"] = "auto"
     """Sizes: as published, or small ones for some thousand videos; auto takes the small ones below
     100,000 training videos."""
     seed: int = 0
-    """Of weights, order, dropout and noise. Results of other seeds stay."""
+    """Random seed of weights, order, dropout and noise. Results of other seeds stay."""
     sets: int = 2
-    """Sets of the seven models, each of its own seed."""
+    """Sets of the seven models, each with its own seed."""
     ablations: bool = True
     """Also train what only the comparisons need: the mixture of experts without augmentation, and
     fine-tuning without the penalty."""
     lambdas: tuple[float, ...] = (0.0, 0.5, 1.0)
-    """Distillation: shares of the ensemble's labels, the rest is the data's."""
+    """Distillation: fractions of the ensemble's labels, the others are the data's."""
     bootstrap: int = 200
-    """Draws of the videos that judge, for the intervals."""
+    """Draws of the evaluated videos, for the intervals."""
     max_bytes: int = 1 << 30
     """What the weights of the distilled model may take, in single precision (1 GB, as 2^30: with
     800 units NetVLAD takes 1.02e9)."""
@@ -139,7 +141,7 @@ class Config:
     student_hidden: int | None = None
     """Units between pooling and experts of the distilled NetVLAD (800)."""
     batch_size: int | None = None
-    """Videos a step (64; small 128); of all trainings, where it is given."""
+    """Videos per step (64; small 128); of all trainings, where it is given."""
     steps: int | None = None
     """Steps of each of the seven models (350,000; small: 0, `epochs` decides)."""
     epochs: float | None = None
@@ -156,7 +158,7 @@ class Config:
     """Steps of the distillation (647,000; small: 0, `epochs` decides)."""
     pivot: float | None = None
     """Videos of a label above which it is thinned out, and up to which samples are made (10,000;
-    small: 0, 2.6 times as many as a label has on average, as it is there)."""
+    small: 0, 2.6 times as many as a label has on average, as there)."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
     shuffle: Literal["global", "shards"] = "global"
@@ -165,16 +167,19 @@ class Config:
     """Where it runs."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Check ranges; raise ConfigError."""
         if self.sets < 1:
             raise ConfigError(f"must be >= 1, got {self.sets}", where="--sets")
         if not self.lambdas or not all(0 <= share <= 1 for share in self.lambdas):
-            what = f"must be shares in [0, 1], one at least, got {self.lambdas}"
+            what = f"must be fractions in [0, 1], one at least, got {self.lambdas}"
             raise ConfigError(what, where="--lambdas")
         if len(set(self.lambdas)) < len(self.lambdas):
-            raise ConfigError(f"names a share twice: {self.lambdas}", where="--lambdas")
+            raise ConfigError(f"names a fraction twice: {self.lambdas}", where="--lambdas")
 
 
+TINY_DATA = SynthConfig(
+    videos=72, classes=4, rgb=8, audio=4, min_frames=4, max_frames=8, shards=12, held_out=0.25
+)
 TINY = Config(
     scale="small",
     sets=1,
@@ -195,13 +200,14 @@ TINY = Config(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class AxonPlan:
     """A Config with all numbers filled in: models, and the recipe of each stage."""
 
     config: Config
-    sizes: Sizes
-    parts: Parts
+    sizes: AxonSizes
+    assignment: VideoSplitAssignment
     frames: bool
+    student_bytes: int
 
     @property
     def seven(self) -> dict[str, ModelConfig]:
@@ -228,18 +234,18 @@ class Plan:
     @property
     def student(self) -> ModelConfig:
         """The gated NetVLAD that the ensemble is distilled into."""
-        return netvlad.Config(num_clusters=self.sizes.clusters, hidden=self.sizes.student_hidden)
+        return _student(self.sizes)
 
     @property
     def augmentation(self) -> tuple[PlanConfig, Making]:
         """How many samples are made, and how."""
-        there = max(1.0, round(PUBLISHED_PIVOT * self.parts.labels / YT8M_LABELS))
+        there = max(1.0, round(PUBLISHED_PIVOT * self.assignment.videos_per_label / YT8M_LABELS))
         return PlanConfig(pivot=self.sizes.pivot or there), Making()
 
     @property
     def descent(self) -> SgdConfig:
         """How weights are learned by SGD: a pass over few videos is as many steps as over many."""
-        batch = round(self.parts.counts["validate"] / SGD_STEPS)
+        batch = round(self.assignment.counts["validate"] / SGD_STEPS)
         return SgdConfig(batch_size=min(max(batch, 1), 128))
 
     def seed(self, number: int) -> int:
@@ -247,7 +253,7 @@ class Plan:
         return self.config.seed * self.config.sets + number
 
     def single(self, model: ModelConfig, seed: int) -> Recipe:
-        """One of the seven: frames at random as WILLOW choose them, Adam, stairs (sec. 3.5)."""
+        """One of the seven: random frames as in WILLOW's code, Adam, stairs (sec. 3.5)."""
         sizes = self.sizes
         rate = sizes.recurrent_rate if family_of(model).name in _RECURRENT else sizes.rate
         return self._recipe(model, rate, sizes.steps, seed=seed)
@@ -255,7 +261,7 @@ class Plan:
     def video_level(self) -> Recipe:
         """The mixture of experts: as many steps on the augmented set as on the plain one."""
         batch = self.sizes.moe_batch_size
-        steps = max(1, round(self.sizes.epochs * self.parts.counts["train"] / batch))
+        steps = max(1, round(self.sizes.epochs * self.assignment.counts["train"] / batch))
         recipe = self._recipe(self.experts, self.sizes.moe_rate, steps, seed=self.seed(0))
         optim = replace(recipe.optim, decay=0.95)  # the starter code's
         return replace(recipe, batch_size=batch, frames=FrameChoice(), optim=optim)
@@ -264,12 +270,12 @@ class Plan:
         """Fine-tuning of a trained model with the penalty (sec. 3.2); 0: without."""
         rate, steps = self.sizes.relation_rate, self.sizes.relation_steps
         recipe = self._recipe(model, rate, steps, seed=self.seed(0))
-        if recipe.optim.schedule == "one-cycle":  # which begins anew, far too fast
+        if recipe.optim.schedule == "one-cycle":  # which restarts, far too fast
             recipe = replace(recipe, optim=replace(recipe.optim, schedule="constant"))
         return replace(recipe, epochs=1.0, relation=RelationConfig(weight=weight))
 
     def distilled(self, share: float) -> Recipe:
-        """The student, that learns so much from the ensemble and the rest from the labels."""
+        """The student, trained on this fraction of the ensemble's labels, else on the data's."""
         sizes = self.sizes
         recipe = self._recipe(
             self.student, sizes.student_rate, sizes.student_steps, seed=self.seed(0)
@@ -282,7 +288,7 @@ class Plan:
         chosen: Any = family_of(model).recipe.get("frames", {})
         as_published = self.frames and self.sizes.schedule == "staircase"
         return Recipe(
-            splits=self.parts.splits,
+            splits=self.assignment.splits,
             frames=FrameChoice(**chosen) if as_published else FrameChoice(),
             shuffle=self.config.shuffle,
             batch_size=self.sizes.batch_size,
@@ -298,28 +304,47 @@ class Plan:
         )
 
 
-def planned(config: Config, parts: Parts, index: Index) -> Plan:
-    """Return the config with the numbers of its scale, and say which scale that is.
+def make_plan(config: Config, assignment: VideoSplitAssignment, data: Dataset) -> AxonPlan:
+    """Return the config with the numbers of its scale; log which scale that is.
 
     Args:
-        config: what is given.
-        parts: of the data.
-        index: of the data.
+        config: with None where the scale decides.
+        assignment: which videos train.
+        data: the data set.
 
     Raises:
         DataError: a batch is larger than the training set.
+        ConfigError: the student has more bytes than are allowed.
     """
-    count = parts.counts["train"]
+    count = assignment.counts["train"]
     sizes = with_given(SMALL if is_small(config.scale, count) else PUBLISHED, config)
     if config.batch_size:
-        of = config.batch_size
-        sizes = replace(sizes, student_batch_size=of, moe_batch_size=of)
+        batch = config.batch_size
+        sizes = replace(sizes, student_batch_size=batch, moe_batch_size=batch)
     batch = max(sizes.batch_size, sizes.student_batch_size, sizes.moe_batch_size)
     if count < batch:
         raise DataError(
-            f"has {count:,} videos with labels to learn from; a batch takes {batch:,}",
-            where=index.root,
-            hint="Name more shards that teach with --train GLOB, or take a smaller --batch-size; "
-            "`reeltag info DATA` tells what is there.",
+            f"has {count:,} videos with labels to train on; a batch takes {batch:,}",
+            where=data.root,
+            hint="Name more training shards with --train GLOB, or take a smaller --batch-size; "
+            "`reeltag info DATA` lists them.",
         )
-    return Plan(config=config, sizes=sizes, parts=parts, frames=index.kind == "frames")
+    student_bytes = model_bytes(_student(sizes), data)
+    if student_bytes > config.max_bytes:
+        raise ConfigError(
+            f"the student of {sizes.student_hidden} units and {sizes.clusters} clusters has "
+            f"{student_bytes:,} bytes, and {config.max_bytes:,} are allowed",
+            where="--max-bytes",
+            hint="Take fewer units (--student-hidden) or clusters (--clusters).",
+        )
+    return AxonPlan(
+        config=config,
+        sizes=sizes,
+        assignment=assignment,
+        frames=data.kind == "frames",
+        student_bytes=student_bytes,
+    )
+
+
+def _student(sizes: AxonSizes) -> ModelConfig:
+    return netvlad.Config(num_clusters=sizes.clusters, hidden=sizes.student_hidden)

@@ -1,74 +1,67 @@
-"""Steps of Axon 2018 by what they are for: models and ensembles that can be asked about a split."""
+"""Steps of Axon 2018: models and ensembles that predict a split."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from reeltag.core.errors import ConfigError
 from reeltag.data.splits import Split
 from reeltag.ensembling.blend import Solver
+from reeltag.inference.scoring import Choices
 from reeltag.models import ModelConfig
-from reeltag.papers.axon2018.config import TOP_K, Plan
-from reeltag.papers.common.video_costs import VideoCosts
-from reeltag.papers.common.work.augmentation import FOLDER, augment, average_frames
-from reeltag.papers.common.work.blends import combine, learn_weights, mean
-from reeltag.papers.common.work.evaluation import compare, compare_with_best, score_videos
-from reeltag.papers.common.work.training import train
-from reeltag.papers.common.work.videos import Asking, predict_videos, soften_videos
+from reeltag.papers.axon2018.config import TOP_K, AxonPlan
+from reeltag.papers.common.graph import GraphBuilder
+from reeltag.papers.common.steps.augment import augment, average_frames
+from reeltag.papers.common.steps.blend import combine, learn_weights, mean
+from reeltag.papers.common.steps.files import DATA
+from reeltag.papers.common.steps.predict import predict_videos
+from reeltag.papers.common.steps.soft_labels import soft_label_videos
 from reeltag.pipeline.keys import Keyed
-from reeltag.pipeline.steps import Source, Step, step
+from reeltag.pipeline.steps import Step, step
 from reeltag.training.config import Recipe
 
 SOLVERS: tuple[Solver, ...] = ("sgd", "nnls")  # the paper's first
 
 
-class Voter(Protocol):
+class Member(Protocol):
     """A model or an ensemble."""
 
     @property
     def name(self) -> str:
-        """Return what it is called in names of steps and in tables."""
+        """Its name in names of steps and in tables."""
 
-    def says(self, split: Split) -> Step:
-        """Return the step that asks it about the videos of a split."""
+    def predict(self, split: Split) -> Step:
+        """Return the step that predicts the videos of a split."""
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model, trained.
+class Single:
+    """A trained model.
 
     Attributes:
-        bench: whose it is.
+        graph: that it is in.
         name: such as "netvlad-1".
         trained: the step that trains it.
-        data: what it looks at: the data, or their means.
+        data: the data set that it predicts, or its means.
     """
 
-    bench: "Bench"
+    graph: "AxonGraph"
     name: str
     trained: Step
     data: Keyed
 
-    def says(self, split: Split) -> Step:
-        """Return the step that asks it about the videos of a split."""
-        bench, config = self.bench, self.bench.plan.config
+    def predict(self, split: Split) -> Step:
+        """Return the step that predicts the videos of a split."""
+        plan = self.graph.plan
         return step(
             predict_videos,
             self.data,
             self.trained,
             name=f"{self.name}-{split}",
-            splits=bench.plan.parts.splits,
-            asking=Asking(top_k=TOP_K, batch_size=64, precision=bench.plan.sizes.precision),
+            splits=plan.assignment.splits,
+            inference=Choices(top_k=TOP_K, batch_size=64, precision=plan.sizes.precision),
             split=split,
-            losses=False,
-            runtime={"device": config.device},
-            estimate=partial(
-                bench.costs.predicting,
-                self.trained.config["model"],
-                split,
-                means=self.data is not bench.given,
-            ),
+            cross_entropy=False,
+            runtime={"device": plan.config.device},
         )
 
 
@@ -77,43 +70,37 @@ class Ensemble:
     """Several models or ensembles together.
 
     Attributes:
-        bench: whose it is.
         name: such as "mean-7".
         members: of it.
-        learned: the step that learned their weights; None: they count alike.
+        learned: the step that learned their weights; None: equal weights.
     """
 
-    bench: "Bench"
     name: str
-    members: Sequence[Voter]
+    members: Sequence[Member]
     learned: Step | None = None
 
-    def says(self, split: Split) -> Step:
-        """Return the step that puts together what the members say of a split."""
-        said = [member.says(split) for member in self.members]
-        name, estimate = f"{self.name}-{split}", partial(
-            self.bench.costs.combining, len(said), split
-        )  # fmt: skip
+    def predict(self, split: Split) -> Step:
+        """Return the step that combines the members' predictions of a split."""
+        predictions = [member.predict(split) for member in self.members]
+        name = f"{self.name}-{split}"
         if self.learned is None:
-            return step(mean, *said, name=name, estimate=estimate)
-        return step(combine, self.learned, *said, name=name, top_k=TOP_K, estimate=estimate)
+            return step(mean, *predictions, name=name)
+        return step(combine, self.learned, *predictions, name=name, top_k=TOP_K)
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What makes steps on one data set.
+class AxonGraph:
+    """Builds the steps of the paper on one data set.
 
     Attributes:
-        plan: numbers of all stages.
-        costs: on the data.
-        given: the data.
+        plan: sizes and recipes of all stages.
+        builder: of steps that papers share.
     """
 
-    plan: Plan
-    costs: VideoCosts
-    given: Source
+    plan: AxonPlan
+    builder: GraphBuilder
 
-    def trained(
+    def train(
         self,
         name: str,
         model: ModelConfig,
@@ -122,83 +109,54 @@ class Bench:
         data: Keyed | None = None,
         start: Step | None = None,
         soft: Step | None = None,
-    ) -> Model:
-        """Return a model that learns from the data, or from `data`; it looks at `data` later too.
+    ) -> Single:
+        """Return a model trained on the data set, or on `data`, which it predicts too."""
+        trained = self.builder.train(name, model, recipe, data=data, start=start, soft=soft)
+        return Single(self, name, trained, data or self.builder.data)
 
-        Args:
-            name: of the model.
-            model: its sizes.
-            recipe: how it learns.
-            data: in place of the data.
-            start: the training whose weights are the first ones.
-            soft: the step that made soft labels.
-        """
-        data = data or self.given
-        made = step(
-            train,
-            data,
-            name=name,
-            model=model,
-            recipe=recipe,
-            start=start,
-            soft=soft,
-            runtime={"accelerator": self.plan.config.device},
-            estimate=partial(self.costs.training, model, recipe, means=data is not self.given),
-        )
-        return Model(self, name, made, data)
-
-    def single(self, name: str, number: int) -> Model:
+    def single(self, name: str, number: int) -> Single:
         """Return one of the seven models, of set `number` (from 0)."""
         model = self.plan.seven[name]
         recipe = self.plan.single(model, self.plan.seed(number))
-        return self.trained(f"{name}-{number + 1}", model, recipe)
+        return self.train(f"{name}-{number + 1}", model, recipe)
 
     def means(self) -> Keyed:
-        """Return the data with one vector a video."""
+        """Return the data set with one vector per video."""
+        data, assignment = self.builder.data, self.plan.assignment
         if not self.plan.frames:
-            return self.given
-        which = tuple(self.plan.parts.counts)
-        made = step(
-            average_frames,
-            self.given,
-            splits=self.plan.parts.splits,
-            which=which,
-            estimate=partial(self.costs.averaging, which),
-        )
-        return made / FOLDER
+            return data
+        which = tuple(assignment.counts)
+        return step(average_frames, data, splits=assignment.splits, which=which) / DATA
 
     def augmented(self, means: Keyed) -> Step:
-        """Return the step that makes samples around the videos of rare labels."""
+        """Return the step that writes samples around the videos of rare labels."""
         plan, making = self.plan.augmentation
         return step(
             augment,
             means,
-            splits=self.plan.parts.splits,
+            splits=self.plan.assignment.splits,
             plan=plan,
             making=making,
             seed=self.plan.config.seed,
-            estimate=self.costs.augmenting,
         )
 
-    def experts(self, name: str, means: Keyed, augmented: Step | None = None) -> Model:
-        """Return the video-level mixture of experts; what it is asked about is never augmented."""
-        data = means if augmented is None else augmented / FOLDER
-        model = self.plan.experts
-        made = self.trained(name, model, self.plan.video_level(), data=data)
-        return Model(self, name, made.trained, means)
+    def experts(self, name: str, means: Keyed, augmented: Step | None = None) -> Single:
+        """Return the video-level mixture of experts; what it predicts is never augmented."""
+        data = means if augmented is None else augmented / DATA
+        trained = self.train(name, self.plan.experts, self.plan.video_level(), data=data)
+        return replace(trained, data=means)
 
-    def fine_tuned(self, name: str, start: Model, weight: float) -> Model:
-        """Return a model that was trained on, with the penalty at this weight."""
+    def fine_tuned(self, name: str, start: Single, weight: float) -> Single:
+        """Return a model that was trained further, with the penalty at this weight."""
         model = start.trained.config["model"]
-        recipe = self.plan.fine_tuned(model, weight)
-        return self.trained(name, model, recipe, start=start.trained)
+        return self.train(name, model, self.plan.fine_tuned(model, weight), start=start.trained)
 
-    def mean(self, name: str, members: Sequence[Voter]) -> Ensemble:
-        """Return an ensemble whose members count alike."""
-        return Ensemble(self, name, members)
+    def mean(self, name: str, members: Sequence[Member]) -> Ensemble:
+        """Return an ensemble of equal weights."""
+        return Ensemble(name, members)
 
     def weighted(
-        self, name: str, members: Sequence[Voter], solver: Solver, *, classes: bool = False
+        self, name: str, members: Sequence[Member], solver: Solver, *, classes: bool = False
     ) -> Ensemble:
         """Return an ensemble whose weights are learned on the held-out videos.
 
@@ -208,86 +166,36 @@ class Bench:
             solver: sgd: as the paper; nnls: exactly, and none below 0.
             classes: a weight for each model and class, not one for each model.
         """
+        by_sgd = solver == "sgd"
         learned = step(
             learn_weights,
-            self.given,
-            *[member.says("validate") for member in members],
+            self.builder.data,
+            *[member.predict("validate") for member in members],
             name=name,
             method="class-weights" if classes else "weights",
             solver=solver,
-            splits=self.plan.parts.splits,
-            sgd=self.plan.descent if solver == "sgd" else None,
-            seed=self.plan.config.seed if solver == "sgd" else 0,
-            estimate=partial(self.costs.fitting, len(members)),
+            splits=self.plan.assignment.splits,
+            sgd=self.plan.descent if by_sgd else None,
+            seed=self.plan.config.seed if by_sgd else 0,
         )
-        return Ensemble(self, name, members, learned)
+        return Ensemble(name, members, learned)
 
-    def students(self, teacher: Ensemble) -> list[Model]:
-        """Return a student for each lambda; that of 0 never sees what the teacher says.
-
-        Raises:
-            ConfigError: the student would weigh more than is allowed.
-        """
-        self._refuse_heavy()
+    def students(self, teacher: Ensemble) -> list[Single]:
+        """Return a student for each lambda; that of 0 never sees the teacher's labels."""
         soft = step(
-            soften_videos,
-            teacher.says("train"),
-            self.given,
+            soft_label_videos,
+            teacher.predict("train"),
+            self.builder.data,
             name=f"by-{teacher.name}",
-            splits=self.plan.parts.splits,
+            splits=self.plan.assignment.splits,
             top_k=TOP_K,
-            estimate=partial(self.costs.combining, 1, "train"),
         )
         return [
-            self.trained(
-                f"student-{share:g}",
+            self.train(
+                f"student-{fraction:g}",
                 self.plan.student,
-                self.plan.distilled(share),
-                soft=soft if share else None,
+                self.plan.distilled(fraction),
+                soft=soft if fraction else None,
             )
-            for share in self.plan.config.lambdas
+            for fraction in self.plan.config.lambdas
         ]
-
-    def scored(self, voter: Voter) -> Step:
-        """Return the step that scores what a model or an ensemble says."""
-        draws = self.plan.config.bootstrap
-        return step(
-            score_videos,
-            voter.says(self.plan.parts.judge),
-            self.given,
-            name=voter.name,
-            judges=self.plan.parts.judges,
-            bootstrap=draws,
-            estimate=partial(self.costs.scoring, 1, draws),
-        )
-
-    def compared(self, name: str, one: Voter, other: Voter) -> Step:
-        """Return the step that compares one with another, by the same draws."""
-        return self._beside(compare, name, (one, other))
-
-    def compared_with_best(self, name: str, one: Voter, others: Sequence[Voter]) -> Step:
-        """Return the step that compares one with the best of the others, by the same draws."""
-        return self._beside(compare_with_best, name, (one, *others))
-
-    def _beside(self, how: Callable[..., None], name: str, voters: Sequence[Voter]) -> Step:
-        draws = self.plan.config.bootstrap
-        return step(
-            how,
-            self.given,
-            *[voter.says(self.plan.parts.judge) for voter in voters],
-            name=name,
-            judges=self.plan.parts.judges,
-            bootstrap=draws,
-            estimate=partial(self.costs.scoring, 2, draws),
-        )
-
-    def _refuse_heavy(self) -> None:
-        weight, allowed = self.costs.weight(self.plan.student), self.plan.config.max_bytes
-        if weight > allowed:
-            raise ConfigError(
-                f"the student of {self.plan.sizes.student_hidden} units and "
-                f"{self.plan.sizes.clusters} clusters weighs {weight:,} bytes, and may weigh "
-                f"{allowed:,}",
-                where="--max-bytes",
-                hint="Take fewer units (--student-hidden) or clusters (--clusters).",
-            )

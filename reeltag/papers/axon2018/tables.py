@@ -1,18 +1,20 @@
-"""How the models and ensembles of Axon 2018 are judged, and the paper's tables beside ours."""
+"""Scores of the models and ensembles of Axon 2018, and the paper's tables next to ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from reeltag.ensembling.blend import Solver
-from reeltag.papers.axon2018.steps import SOLVERS, Bench, Ensemble, Model, Voter
-from reeltag.papers.common.contract import FolderOf, Goal, Line, Table
-from reeltag.papers.common.work.augmentation import read_counts
-from reeltag.papers.common.work.blends import BLEND, read_weights
-from reeltag.papers.common.work.files import RUN, read_scores
+from reeltag.papers.axon2018.config import AxonPlan
+from reeltag.papers.axon2018.steps import SOLVERS, AxonGraph, Ensemble, Member, Single
+from reeltag.papers.common.graph import Evaluation, difference_row
+from reeltag.papers.common.program import FolderOf, Goal
+from reeltag.papers.common.steps.blend import read_weights
+from reeltag.papers.common.steps.files import BLEND, RUN, read_counts, read_scores
+from reeltag.papers.common.tables import Table, TableRow
 from reeltag.pipeline.steps import Step
 
-GAP = "gap@20"
+GAP: Literal["gap@20"] = "gap@20"
 VALIDATED = {"netvlad-1": 0.8575, "netvlad+moe-augmented": 0.8598, "relation": 0.8788}  # "Val GAP"
 TESTED = {"mean-7": 0.8827, "mean-14": 0.8862, "weights-14-sgd": 0.8873, "student-1": 0.8732}
 TABLE_2 = {  # {n}: of all sets together, 14 with two
@@ -36,8 +38,8 @@ TABLE_4 = {
 EXAMPLES = (5_001_275, 23_590_464)  # table 3
 WAYS = {
     "mean": "mean",
-    "weights": "a weight a model",
-    "class-weights": "a weight a model and class",
+    "weights": "a weight per model",
+    "class-weights": "a weight per model and class",
 }
 BY = {"": "", "sgd": ", SGD on MSE", "nnls": ", exact (NNLS)"}
 GAINS = (
@@ -59,56 +61,53 @@ GAINS = (
 )
 
 
-def judged(
-    voters: Sequence[Voter],
+def evaluate_members(
+    members: Sequence[Member],
     augmented: Step,
     first: Mapping[str, Ensemble],
-    ensemble: Ensemble,
-    students: Sequence[Model],
-    bench: Bench,
+    teacher: Ensemble,
+    students: Sequence[Single],
+    graph: AxonGraph,
 ) -> Goal:
     """Return the goal: scores of all models and ensembles, their differences, learned weights.
 
     Args:
-        voters: models and ensembles, with all below.
-        augmented: the step that made samples.
+        members: models and ensembles, with all below.
+        augmented: the step that wrote samples.
         first: ensembles of the first seven models.
-        ensemble: of all models, the teacher.
+        teacher: the ensemble of all models.
         students: one for each lambda.
-        bench: numbers, costs, data.
+        graph: plan and builder of steps.
     """
-    by_name = {voter.name: voter for voter in voters}
-    scores = {name: bench.scored(voter) for name, voter in by_name.items()}
-    members = first["mean-7"].members
-    count = bench.plan.config.sets * len(members)
+    split, builder = graph.plan.assignment.split, graph.builder
+    predictions = {member.name: member.predict(split) for member in members}
+    seven = first["mean-7"].members
+    count = graph.plan.config.sets * len(seven)
     pairs = [(one.format(n=count), other.format(n=count)) for one, other in GAINS]
-    gains = {
-        (one, other): bench.compared(f"{one}-{other}", by_name[one], by_name[other])
-        for one, other in pairs
-        if one in by_name and other in by_name and one != other
-    }
-    over_singles = bench.compared_with_best("mean-7", first["mean-7"], members)
-    weights = {by: first[f"weights-7-{by}"].learned for by in SOLVERS}
-    learned = {by: made for by, made in weights.items() if made is not None}
-    singles = [member.name for member in members]
-    closing = _Closing(scores, {model.name: model.trained for model in students}, ensemble)
-    last = [*scores.values(), *gains.values(), over_singles, augmented, *learned.values()]
-    last += [*closing.students.values(), *([ensemble.learned] if ensemble.learned else [])]
+    pairs = [(one, other) for one, other in pairs if one != other]
+    evaluation = builder.evaluate(predictions, pairs, metric=GAP)
+    singles = [predictions[member.name] for member in seven]
+    over_singles = builder.compare_with_best("mean-7", predictions["mean-7"], singles)
+    weights = {solver: first[f"weights-7-{solver}"].learned for solver in SOLVERS}
+    learned = {solver: of for solver, of in weights.items() if of is not None}
+    closing = _Closing(evaluation, {model.name: model.trained for model in students}, teacher)
+    last = [*evaluation.steps, over_singles, augmented, *learned.values()]
+    last += [*closing.students.values(), *([teacher.learned] if teacher.learned else [])]
+    names = [member.name for member in seven]
     return Goal(
-        steps=tuple({made.folder_name: made for made in last}.values()),
-        tables=_Tables(bench, scores, gains, over_singles, singles, augmented, learned),
+        steps=tuple({of.folder_name: of for of in last}.values()),
+        tables=_AxonTables(graph.plan, evaluation, over_singles, names, augmented, learned),
         closing=closing,
-        best=ensemble.says(bench.plan.parts.judge),
+        best=predictions[teacher.name],
     )
 
 
 @dataclass(frozen=True)
-class _Tables:
-    """Tables out of scores, differences and weights, when they are there."""
+class _AxonTables:
+    """Tables of scores, differences and weights, when they are there."""
 
-    bench: Bench
-    scores: Mapping[str, Step]
-    gains: Mapping[tuple[str, str], Step]
+    plan: AxonPlan
+    evaluation: Evaluation
     over_singles: Step
     singles: Sequence[str]
     augmented: Step
@@ -127,17 +126,17 @@ class _Tables:
         ]
 
     def _second(self, folder: FolderOf) -> Table:
-        lines = [
-            self._line(name, text, folder, note="paper: held-out" if name in VALIDATED else "")
+        rows = [
+            self._row(name, text, folder, note="paper: held-out" if name in VALIDATED else "")
             for name, text in self._rows.items()
-            if name in self.scores
+            if name in self.evaluation.scores
         ]
-        return self._titled("Table 2: progress", lines, folder)
+        return self._table("Table 2: progress", rows, folder)
 
     @property
     def _rows(self) -> dict[str, str]:
-        """Return the rows of table 2, by what is judged in them."""
-        sets = self.bench.plan.config.sets
+        """The rows of table 2, by the name of the model or ensemble."""
+        sets = self.plan.config.sets
         rows = {name.format(n=sets * len(TABLE_4)): text for name, text in TABLE_2.items()}
         if sets != 2:
             rows[f"mean-{sets * len(TABLE_4)}"] = f"Simple average of {sets} x 7 models"
@@ -145,25 +144,26 @@ class _Tables:
 
     def _third(self, folder: FolderOf) -> Table:
         counts = read_counts(folder(self.augmented))
-        made = ", ".join(f"{counts[of]:,} {of}" for of in ("interpolated", "extrapolated", "noisy"))
+        kinds = ("interpolated", "extrapolated", "noisy")
+        samples = ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
         ours = {"Before": counts["before"], "After": counts["after"]}
         return Table(
             title="Table 3: training examples",
             paper=("examples",),
             ours=("examples",),
             lines=tuple(
-                Line(name=f"{name} data augmentation", paper=(float(paper),), ours=(float(count),))
+                TableRow(name=f"{name} augmentation", paper=(float(paper),), ours=(float(count),))
                 for (name, count), paper in zip(ours.items(), EXAMPLES, strict=True)
             ),
             digits=0,
-            note=f"x {counts['after'] / counts['before']:.2f} (paper: x 4.72); {made}; "
+            note=f"x {counts['after'] / counts['before']:.2f} (paper: x 4.72); {samples}; "
             f"{counts['original']:,} videos stay",
         )
 
     def _fourth(self, folder: FolderOf) -> Table:
-        found = {by: read_weights(folder(made)) for by, made in self.learned.items()}
+        found = {by: read_weights(folder(learned)) for by, learned in self.learned.items()}
         lines = [
-            Line(name=text, paper=(paper, None), ours=tuple(found[by][at] for by in SOLVERS))
+            TableRow(name=text, paper=(paper, None), ours=tuple(found[by][at] for by in SOLVERS))
             for at, (text, paper) in enumerate(TABLE_4.values())
         ]
         sums = ", ".join(f"{sum(found[by]):.3f}" for by in SOLVERS)
@@ -175,131 +175,108 @@ class _Tables:
             lines=tuple(lines),
             digits=4,
             note=f"sums: paper {published:.3f}, ours {sums}; learned on "
-            f"{self.bench.plan.parts.counts['validate']:,} held-out videos",
+            f"{self.plan.assignment.counts['validate']:,} held-out videos",
         )
 
     def _models(self, folder: FolderOf) -> Table:
-        config, lines = self.bench.plan.config, list[Line]()
+        config, rows = self.plan.config, list[TableRow]()
         for number in range(1, config.sets + 1):
             for name, (text, _) in TABLE_4.items():
-                lines.append(self._line(f"{name}-{number}", f"{text}, set {number}", folder))
+                rows.append(self._row(f"{name}-{number}", f"{text}, set {number}", folder))
         for name, text in (
             ("moe-plain", "Video-level MoE"),
             ("moe-augmented", "Video-level MoE, augmented"),
             ("netvlad+moe-plain", "Gated NetVLAD + video-level MoE"),
-            ("longer", "Gated NetVLAD, trained on without the penalty"),
+            ("longer", "Gated NetVLAD, trained further without the penalty"),
         ):
-            if name in self.scores:
-                lines.append(self._line(name, text, folder))
-        return self._titled("Single models", lines, folder)
+            if name in self.evaluation.scores:
+                rows.append(self._row(name, text, folder))
+        return self._table("Single models", rows, folder)
 
     def _ensembles(self, folder: FolderOf) -> Table:
-        lines = []
-        for name in self.scores:
+        rows = []
+        for name in self.evaluation.scores:
             if ensemble := _parsed(name):
                 way, count, by = ensemble
-                lines.append(self._line(name, f"{count} models, {WAYS[way]}{BY[by]}", folder))
-        return self._titled("Ensembles", lines, folder)
+                rows.append(self._row(name, f"{count} models, {WAYS[way]}{BY[by]}", folder))
+        return self._table("Ensembles", rows, folder)
 
     def _students(self, folder: FolderOf) -> Table:
-        lines = [
-            self._line(f"student-{share:g}", f"lambda = {share:g}", folder)
-            for share in self.bench.plan.config.lambdas
+        rows = [
+            self._row(f"student-{fraction:g}", f"lambda = {fraction:g}", folder)
+            for fraction in self.plan.config.lambdas
         ]
-        weight = self.bench.costs.weight(self.bench.plan.student) / 1e6
-        units = self.bench.plan.sizes.student_hidden
-        made = self._titled(f"Distillation into gated NetVLAD, H = {units}", lines, folder)
-        note = f"{weight:,.0f} MB of weights; lambda: share of the ensemble's labels; {made.note}"
-        return Table(
-            title=made.title, paper=made.paper, ours=made.ours, lines=made.lines, digits=4,
-            note=note,
-        )  # fmt: skip
+        title = f"Distillation into gated NetVLAD, H = {self.plan.sizes.student_hidden}"
+        table = self._table(title, rows, folder)
+        megabytes = f"{self.plan.student_bytes / 1e6:,.0f} MB of weights"
+        note = f"{megabytes}; lambda: fraction of the ensemble's labels; {table.note}"
+        return replace(table, note=note)
 
     def _gained(self, folder: FolderOf) -> Table:
-        lines = [
-            _gain(f"{one} over {other}", read_scores(folder(made))[0][GAP], _published(one, other))
-            for (one, other), made in self.gains.items()
-        ]
+        rows = self.evaluation.difference_rows(folder, _published_gain)
         found = read_scores(folder(self.over_singles))
         name = f"mean-7 over its best, {self.singles[found['best']]}"
-        lines.insert(0, _gain(name, found["difference"][GAP], None))
-        return self._titled("What is gained", lines, folder, what="difference of GAP@20")
+        rows.insert(0, difference_row(name, found["difference"][GAP], (None,)))
+        return self._table("What is gained", rows, folder, metric="difference of GAP@20")
 
-    def _line(self, name: str, text: str, folder: FolderOf, *, note: str = "") -> Line:
-        found = read_scores(folder(self.scores[name]))
-        interval = found[f"{GAP}_interval"]
-        return Line(
-            name=text,
-            paper=((VALIDATED | TESTED).get(name),),
-            ours=(found[GAP],),
-            intervals=(None if interval is None else (interval[0], interval[1]),),
-            note=note,
-        )
+    def _row(self, name: str, text: str, folder: FolderOf, *, note: str = "") -> TableRow:
+        paper = ((VALIDATED | TESTED).get(name),)
+        return self.evaluation.row(name, text, folder, paper=paper, note=note)
 
-    def _titled(
-        self, title: str, lines: Sequence[Line], folder: FolderOf, *, what: str = "GAP@20"
+    def _table(
+        self, title: str, rows: Sequence[TableRow], folder: FolderOf, *, metric: str = "GAP@20"
     ) -> Table:
-        counts = read_scores(folder(self.scores["netvlad-1"]))
-        parts, config = self.bench.plan.parts, self.bench.plan.config
-        judge = f"judged by {counts['videos']:,} videos of test"
-        if parts.judge != "test":
-            judge = (
-                f"judged by the {counts['videos']:,} held-out videos, on which trainings were "
-                "stopped and weights learned: too good by some"
+        counts = self.evaluation.read("netvlad-1", folder)
+        assignment, config = self.plan.assignment, self.plan.config
+        videos = f"on {counts['videos']:,} videos of test"
+        if assignment.split != "test":
+            videos = (
+                f"on the {counts['videos']:,} held-out videos, on which trainings were stopped "
+                "and weights learned: too good by some"
             )
         return Table(
             title=title,
-            paper=(what,),
-            ours=(what,),
-            lines=tuple(lines),
+            paper=(metric,),
+            ours=(metric,),
+            lines=tuple(rows),
             digits=4,
-            note=f"{judge}; learned from {parts.counts['train']:,}; seed {config.seed}; "
+            note=f"{videos}; trained on {assignment.counts['train']:,}; seed {config.seed}; "
             "[95 % of draws of the videos]",
         )
 
 
 @dataclass(frozen=True)
 class _Closing:
-    """What came of it, and what to type next."""
+    """The best student, and what to type next."""
 
-    scores: Mapping[str, Step]
+    evaluation: Evaluation
     students: Mapping[str, Step]
-    ensemble: Ensemble
+    teacher: Ensemble
 
     def __call__(self, folder: FolderOf) -> str:
         """Return which student is best, and how to take it and the ensemble elsewhere."""
 
         def gap(name: str) -> float:
-            return float(read_scores(folder(self.scores[name]))[GAP])
+            return float(self.evaluation.read(name, folder)[GAP])
 
         best = max(self.students, key=gap)
         lines = [
-            f"{best} has a GAP@20 of {gap(best):.4f}, the ensemble that taught it "
-            f"({self.ensemble.name}) {gap(self.ensemble.name):.4f}.",
+            f"{best} has a GAP@20 of {gap(best):.4f}, its teacher "
+            f"({self.teacher.name}) {gap(self.teacher.name):.4f}.",
             f"next: reeltag export {folder(self.students[best]) / RUN} --out student.onnx",
         ]
-        if self.ensemble.learned is not None:
-            where = folder(self.ensemble.learned) / BLEND
+        if self.teacher.learned is not None:
+            where = folder(self.teacher.learned) / BLEND
             lines.append(f"      reeltag export {where} --out ensemble.onnx")
         return "\n".join(lines)
 
 
-def _gain(name: str, found: Mapping[str, Any], paper: float | None) -> Line:
-    interval = found["interval"]
-    return Line(
-        name=name,
-        paper=(paper,),
-        ours=(found["difference"],),
-        intervals=(None if interval is None else (interval[0], interval[1]),),
-    )
-
-
-def _published(one: str, other: str) -> float | None:
+def _published_gain(one: str, other: str) -> tuple[float | None]:
     """Return the paper's difference, where it has both on the same videos."""
     for figures in (VALIDATED, TESTED):
         if one in figures and other in figures:
-            return figures[one] - figures[other]
-    return None
+            return (figures[one] - figures[other],)
+    return (None,)
 
 
 def _parsed(name: str) -> tuple[str, int, str] | None:

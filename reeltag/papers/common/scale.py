@@ -1,4 +1,4 @@
-"""Which sizes a solution takes: as published, or small ones for some thousand videos."""
+"""Sizes of a program: as published, or small ones for some thousand videos."""
 
 from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar
@@ -10,17 +10,17 @@ _Sizes = TypeVar("_Sizes", bound=Any)
 
 
 def is_small(scale: Literal["auto", "published", "small"], num_videos: int) -> bool:
-    """Return whether the small sizes are taken; where the amount of data decides, say so.
+    """Return whether the small sizes are taken; where the amount of data decides, log it.
 
     Args:
         scale: as given.
-        num_videos: that teach.
+        num_videos: to train on.
     """
     if scale != "auto":
         return scale == "small"
     small = num_videos < FEW
     name = "small" if small else "published"
-    say(f"{num_videos:,} training videos: {name} sizes (--scale says otherwise)")
+    say(f"{num_videos:,} training videos: {name} sizes (--scale overrides)")
     return small
 
 

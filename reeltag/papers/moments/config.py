@@ -1,4 +1,4 @@
-"""Numbers of the moment finder: all follow from the amount of data, where none is given."""
+"""Sizes and recipes of the moment finder: they follow the data where none are given."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -6,14 +6,15 @@ from typing import Any, Literal
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
+from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import nextvlad
-from reeltag.papers.common.splits.own_videos import OwnData
-from reeltag.papers.common.work.training import NEVER
+from reeltag.papers.common.splits.own_videos import OwnVideos
+from reeltag.papers.common.steps.train import NEVER
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.relabelling import MendingConfig
 
-# where the rules were measured (reels), and how they reach what is published for 3.9 M videos
+# where the rules were measured (reels); they reach what is published for 3.9 M videos
 _VIDEOS, _RATINGS = 4_000, 5_000
 _LONG = 60  # seconds from which on every 5th to 10th frame will do
 _STEPS = 200  # at least, on rated segments
@@ -23,21 +24,21 @@ _STEPS = 200  # at least, on rated segments
 class Config:
     """Where a number is None, the data decide.
 
-    V: videos to learn from, R: ratings, C: classes with ratings, D: values of a frame. For 4,000
+    V: videos to train on, R: ratings, C: classes with ratings, D: values of a frame. For 4,000
     videos and 5,000 ratings these are the numbers measured on reels, for 3.9 M videos nearly those
     that OPPO 2019 published; powers join the two. Fewer were not tried.
     """
 
     seed: int = 0
-    """Of weights, order and dropout; not of the videos that judge."""
+    """Random seed of weights, order and dropout; the evaluated videos stay."""
     without_ratings: bool = False
     """Stop after stage I: the model of whole videos scores segments. For less than 100 ratings; if
-    there are some, they judge."""
+    there are some, they are evaluated."""
     folds: int = 5
-    """Parts of the rated videos, one of which is held out to judge; the final model learns from it
-    too. Not used where videos of `test` are rated: these judge then."""
+    """Parts of the rated videos, one of which is held out for evaluation; the final model learns
+    from it too. Not used where videos of `test` are rated: these are evaluated then."""
     bootstrap: int = 1000
-    """Draws of the videos that judge, for the intervals."""
+    """Draws of the evaluated videos, for the intervals."""
 
     clusters: int | None = None
     """Clusters of NeXtVLAD. None: 64 (V / 4000)^0.1, a multiple of 8."""
@@ -45,37 +46,40 @@ class Config:
     """Units between pooling and head, a multiple of 8. None: 1024 (V / 4000)^0.1, at most 8 D and
     16 C, a multiple of 64."""
     batch_size: int | None = None
-    """Videos a step. None: 80 (V / 4000)^0.1, at most V / 32, at least 16."""
+    """Videos per step. None: 80 (V / 4000)^0.1, at most V / 32, at least 16."""
     epochs: float | None = None
     """Passes over the videos. None: 20 (4000 / V)^0.2."""
     rate: float | None = None
     """Learning rate on videos at its peak. None: 0.002 (4000 / V)^(1/3), at most 0.002."""
     rated_batch_size: int | None = None
-    """Segments a step. None: as `batch_size` but at most R / 32, at least 16."""
+    """Segments per step. None: as `batch_size` but at most R / 32, at least 16."""
     rated_epochs: float | None = None
     """Passes over the rated segments. None: 7, or up to 20 until there are 200 steps."""
     rated_rate: float | None = None
     """Learning rate on segments. None: 0.0002 (5000 / R)^0.5, at most 0.0002."""
     rated_weight: float = 2.5
-    """m: weight of what was rated."""
+    """m: weight of rated classes."""
     unrated_weight: float = 0.1
-    """n: weight of the classes that nobody rated in a segment, which count as absent."""
+    """n: weight of the unrated classes of a segment, which count as absent."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """Arithmetic of the large products."""
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which a late step would fail; raise ConfigError."""
+        """Check numbers with which a late step would fail; raise ConfigError."""
         if not 2 <= self.folds <= 1000:
             raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
-        self.mending()
+        self.labels()
 
-    def mending(self) -> MendingConfig:
-        """Return what is made of the ratings."""
+    def labels(self) -> MendingConfig:
+        """Return how rated segments are relabelled."""
         return MendingConfig(rated_weight=self.rated_weight, unrated_weight=self.unrated_weight)
 
 
+TINY_DATA = SynthConfig(
+    videos=120, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=1, held_out=0.3
+)
 TINY = Config(
     clusters=4,
     hidden=8,
@@ -89,7 +93,7 @@ TINY = Config(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class MomentsSizes:
     """What depends on the amount of data; fields as those of `Config`."""
 
     clusters: int
@@ -102,14 +106,14 @@ class Sizes:
     rated_rate: float
 
 
-def sizes_for(own: OwnData, given: Config) -> Sizes:
+def sizes_for(own: OwnVideos, given: Config) -> MomentsSizes:
     """Return the numbers for an amount of data; those that are given stay."""
-    videos, ratings = max(1, own.roles.num_videos), max(1, own.ratings)
+    videos, ratings = max(1, own.assignment.num_videos), max(1, own.ratings)
     growth = videos / _VIDEOS
     largest = min(1024 * growth**0.1, 8 * sum(own.widths), 16 * own.classes)
     batch = given.batch_size or round(max(16, min(80 * growth**0.1, videos / 32)))
     rated_batch = given.rated_batch_size or round(max(16, min(batch, ratings / 32)))
-    said: dict[str, Any] = {
+    sizes: dict[str, Any] = {
         "clusters": max(8, 8 * round(64 * growth**0.1 / 8)),
         "hidden": max(64, 64 * round(largest / 64)),
         "batch_size": batch,
@@ -119,19 +123,19 @@ def sizes_for(own: OwnData, given: Config) -> Sizes:
         "rated_epochs": round(min(20.0, max(7.0, _STEPS * rated_batch / ratings)), 1),
         "rated_rate": min(2e-4, round(2e-4 * (_RATINGS / ratings) ** 0.5, 7)),
     }
-    for of in fields(Sizes):
+    for of in fields(MomentsSizes):
         value = getattr(given, of.name)
-        said[of.name] = said[of.name] if value is None else value
-    return Sizes(**said)
+        sizes[of.name] = sizes[of.name] if value is None else value
+    return MomentsSizes(**sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class MomentsPlan:
     """A Config with all numbers filled in: the model, and the recipe of each stage."""
 
     config: Config
-    sizes: Sizes
-    own: OwnData
+    sizes: MomentsSizes
+    own: OwnVideos
 
     @property
     def model(self) -> nextvlad.Config:
@@ -146,7 +150,7 @@ class Plan:
         """Stage I: whole videos with their labels, down-sampled if they are long."""
         sizes = self.sizes
         return Recipe(
-            splits=self.own.roles.videos,
+            splits=self.own.assignment.videos,
             fold=self.own.video_fold,
             frames=FrameChoice(how="stride" if self.own.seconds >= _LONG else "all"),
             batch_size=sizes.batch_size,
@@ -156,16 +160,16 @@ class Plan:
         )
 
     def segments(self, fold: FoldConfig) -> Recipe:
-        """Stage II: rated segments but those of a fold; classes that nobody rated hardly count."""
+        """Stage II: rated segments but those of a fold; unrated classes hardly count."""
         sizes = self.sizes
         return Recipe(
-            splits=self.own.roles.rated,
+            splits=self.own.assignment.rated,
             fold=fold,
             items="segments",
             batch_size=sizes.rated_batch_size,
             epochs=sizes.rated_epochs,
             optim=Optimisation(learning_rate=sizes.rated_rate, schedule="constant"),
-            labels=self.config.mending(),
+            labels=self.config.labels(),
             **self._common(),
         )
 
@@ -179,17 +183,17 @@ class Plan:
         return {"precision": config.precision, "seed": config.seed, "validate_every": NEVER}
 
 
-def planned(config: Config, own: OwnData) -> Plan:
-    """Return the config with the numbers that the data ask for, and say which these are.
+def make_plan(config: Config, own: OwnVideos) -> MomentsPlan:
+    """Return the config with the numbers that follow the data; log which these are.
 
     Raises:
         ConfigError: a number that was given is not possible.
     """
     sizes = sizes_for(own, config)
-    plan = Plan(config=config, sizes=sizes, own=own)
-    _ = plan.model, plan.videos(), plan.all_segments()  # what is impossible is refused here
+    plan = MomentsPlan(config=config, sizes=sizes, own=own)
+    _ = plan.model, plan.videos(), plan.all_segments()  # impossible sizes are refused here
     say(
-        f"{own.roles.num_videos:,} videos: {sizes.clusters} clusters, {sizes.hidden} units, "
+        f"{own.assignment.num_videos:,} videos: {sizes.clusters} clusters, {sizes.hidden} units, "
         f"{sizes.epochs:g} epochs of batch {sizes.batch_size} at {sizes.rate:g}"
     )
     if not config.without_ratings:

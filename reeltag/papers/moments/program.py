@@ -1,72 +1,61 @@
-"""Moments: a finder of 5-second moments, from your own videos and a few hundred ratings.
+"""A moment finder as a graph of steps."""
 
-Paper:     none: what was worth its cost here of OPPO 2019 and Autohome 2019 (docs/techniques.md)
-Needs:     your frame-level TFRecords: videos with video labels, and 100 rated segments or more of
-           some of them, in the same files or others; files named test never teach
-Cost:      4,000 reels and 5,166 ratings: a minute and a half of one core, 34 MB
-Run:       reeltag solve moments --data DATA --out WORK
-Try:       reeltag solve moments --tiny --out WORK
-Reaches:   reels: MAP .85 (stage I .77, copied video score .57), mosaics .82 (.76, .53);
-           docs/reproductions.md
-Departs:   one NeXtVLAD; whole videos, then rated segments (+ .08 MAP on reels), rated classes
-           weighing 2.5 and unrated ones 0.1 (over the mask + .004 on reels, + .055 on mosaics).
-           Left out: soft labels, noise and mixup, which gained nothing sure on reels, and
-           correlation targets, whose gain on mosaics hangs on labels that imply each other
-
-Part of the rated videos is held out and judges, beside the two things one has without ratings: the
-video's score copied to its segments, and stage I asked about each segment. The finder that you get
-is then fitted on all ratings. Numbers that are not given follow the data; below,
-
-    V  videos to learn from          C  classes with ratings
-    R  ratings                       D  values of a frame
-"""
-
-from functools import partial
-from pathlib import Path
-
-from reeltag.data.index import open_index
-from reeltag.data.synth.config import SynthConfig
-from reeltag.papers.common.contract import Goal
-from reeltag.papers.common.data_source import data_source
-from reeltag.papers.common.segment_costs import Costs
-from reeltag.papers.common.splits.own_videos import own_data
-from reeltag.papers.common.work.training import train
-from reeltag.papers.moments.config import TINY, Config, planned
-from reeltag.papers.moments.tables import judged
-from reeltag.pipeline.steps import Step, step
-from reeltag.training.config import Recipe
-
-__all__ = ["TINY", "TINY_DATA", "Config", "solve"]
-
-TINY_DATA = SynthConfig(
-    videos=120, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=1, held_out=0.3
-)
+from reeltag.data.dataset import Dataset
+from reeltag.papers.common.dataset_source import dataset_source
+from reeltag.papers.common.graph import GraphBuilder
+from reeltag.papers.common.program import Goal, Program
+from reeltag.papers.common.splits.own_videos import assign_own_splits
+from reeltag.papers.moments.config import TINY, TINY_DATA, Config, make_plan
+from reeltag.papers.moments.tables import evaluate_finder
 
 
-def solve(data: Path, config: Config) -> Goal:
+def solve(data: Dataset, config: Config) -> Goal:
     """Return the moment finder, and how good it is on rated videos that it has never seen."""
-    index = open_index(data)
-    own = own_data(index, folds=config.folds, without_ratings=config.without_ratings)
-    plan, costs, given = planned(config, own), Costs(index, own.roles), data_source(data, index)
+    own = assign_own_splits(data, folds=config.folds, without_ratings=config.without_ratings)
+    plan = make_plan(config, own)
+    builder = GraphBuilder(
+        data=dataset_source(data),
+        evaluation=own.assignment.evaluation,
+        bootstrap=config.bootstrap,
+        precision=config.precision,
+        device=config.device,
+    )
 
-    def trained(name: str, recipe: Recipe, start: Step | None = None) -> Step:
-        return step(
-            train,
-            given,
-            name=name,
-            model=plan.model,
-            recipe=recipe,
-            start=start,
-            runtime={"accelerator": config.device},
-            estimate=partial(costs.training, plan.model, recipe),
-        )
-
-    # Stage I: whole videos, which say what is in them and not where
-    stage_1 = trained("I", plan.videos())
+    # Stage I: whole videos, whose labels say what is in them and not where
+    stage_1 = builder.train("I", plan.model, plan.videos())
     if config.without_ratings:
-        return judged(stage_1, stage_1, stage_1, plan, costs, given)
+        return evaluate_finder(stage_1, stage_1, stage_1, plan, builder, data)
 
-    # Stage II: rated segments, but for the part that judges; then all of them
-    tuned = trained("II", plan.segments(own.roles.fold), stage_1)
-    final = trained("final", plan.all_segments(), stage_1) if own.roles.fold.count else tuned
-    return judged(stage_1, tuned, final, plan, costs, given)
+    # Stage II: rated segments without the held-out fold; then all of them
+    recipe = plan.segments(own.assignment.fold)
+    tuned = final = builder.train("II", plan.model, recipe, start=stage_1)
+    if own.assignment.fold.count:
+        final = builder.train("final", plan.model, plan.all_segments(), start=stage_1)
+    return evaluate_finder(stage_1, tuned, final, plan, builder, data)
+
+
+PROGRAM = Program(
+    name="moments",
+    title="Moments: a finder of 5-second moments, from your own videos and a few hundred ratings.",
+    paper="none: what was worth its cost here of OPPO 2019 and Autohome 2019 (docs/techniques.md)",
+    needs="your frame-level TFRecords: videos with video labels, and 100 rated segments or more of "
+    "some of them, in the same files or others; files named test never train",
+    cost="4,000 reels and 5,166 ratings: a minute and a half of one core, 34 MB",
+    reaches="reels: MAP .85 (stage I .77, copied video score .57), mosaics .82 (.76, .53); "
+    "docs/reproductions.md",
+    departs="one NeXtVLAD; whole videos, then rated segments (+ .08 MAP on reels), rated classes "
+    "weighing 2.5 and unrated ones 0.1 (over the mask + .004 on reels, + .055 on mosaics). Left "
+    "out: soft labels, noise and mixup, which gained nothing sure on reels, and correlation "
+    "targets, whose gain on mosaics needs labels that imply each other",
+    notes="""\
+Part of the rated videos is held out for evaluation, next to the two baselines without ratings: the
+video's score copied to its segments, and stage I scoring each segment. The finder that you get is
+then fitted on all ratings. Numbers that are not given follow the data; below,
+
+V  videos to train on            C  classes with ratings
+R  ratings                       D  values of a frame""",
+    config=Config,
+    tiny=TINY,
+    tiny_data=TINY_DATA,
+    solve=solve,
+)

@@ -1,4 +1,4 @@
-"""Numbers of OPPO 2019: as published, and smaller ones for some thousand videos."""
+"""Sizes and recipes of OPPO 2019: as published, and smaller ones for some thousand videos."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,16 +6,17 @@ from typing import Any, Literal
 
 from reeltag.augment.config import AugmentConfig
 from reeltag.data.sampling import FrameChoice
+from reeltag.data.synth.config import SynthConfig
 from reeltag.models import ModelConfig, mix_nextvlad, nextvlad
 from reeltag.papers.common.scale import is_small, with_given
-from reeltag.papers.common.splits.segments import Roles
-from reeltag.papers.common.work.training import NEVER
+from reeltag.papers.common.splits.assignment import SplitAssignment
+from reeltag.papers.common.steps.train import NEVER
 from reeltag.soft_labels.teacher import TeacherConfig
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class OppoSizes:
     """What depends on the amount of data; the defaults are the paper's (sec. 4.1)."""
 
     clusters: int = 128
@@ -34,8 +35,8 @@ class Sizes:
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
-PUBLISHED = Sizes()
-SMALL = Sizes(
+PUBLISHED = OppoSizes()
+SMALL = OppoSizes(
     clusters=64,
     hidden=1024,
     mix_clusters=56,
@@ -60,13 +61,14 @@ class Config:
     """Sizes: as published, or small ones for some thousand videos; auto takes the small ones below
     100,000 training videos."""
     seed: int = 0
-    """Of weights, order, dropout and draws; not of what judges. Results of other seeds stay."""
+    """Random seed of weights, order, dropout and draws; evaluation does not depend on it. Results
+    of other seeds stay."""
     ablations: bool = True
     """Also train what only the comparisons need: stage I on all frames, and table 2."""
     folds: int = 5
-    """Where no test video is rated: parts of the rated videos, one of which judges."""
+    """Where no test video is rated: parts of the rated videos, one of which is evaluated."""
     bootstrap: int = 1000
-    """Draws of the videos that judge, for the intervals."""
+    """Draws of the evaluated videos, for the intervals."""
 
     clusters: int | None = None
     """Clusters of NeXtVLAD (128; small 64)."""
@@ -81,11 +83,11 @@ class Config:
     distillation: float = 9.0
     """Weight of the members' divergence from the mixture, at temperature 3."""
     batch_size: int | None = None
-    """Videos or segments a step (160; small 80)."""
+    """Videos or segments per step (160; small 80)."""
     epochs: float | None = None
     """Passes over the videos in stage I (5; small 20)."""
     rate: float | None = None
-    """Learning rate of stage I, and of all that begins with fresh weights (2e-4; small 2e-3)."""
+    """Learning rate of stage I, and of all that starts from fresh weights (2e-4; small 2e-3)."""
     stride: tuple[int, int] = (5, 10)
     """Stage I sees every r-th frame, r drawn once a batch from this range."""
     rated_epochs: float | None = None
@@ -110,6 +112,9 @@ class Config:
     """Where it runs."""
 
 
+TINY_DATA = SynthConfig(
+    videos=40, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=1, held_out=0.25
+)
 TINY = Config(
     scale="small",
     clusters=4,
@@ -127,12 +132,12 @@ TINY = Config(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class OppoPlan:
     """A Config with all numbers filled in: models, and the recipe of each stage."""
 
     config: Config
-    sizes: Sizes
-    roles: Roles
+    sizes: OppoSizes
+    assignment: SplitAssignment
 
     @property
     def single(self) -> ModelConfig:
@@ -154,7 +159,7 @@ class Plan:
         """Stage I: whole videos with their labels, down-sampled unless `all_frames`."""
         frames = FrameChoice(how="stride", stride_range=self.config.stride)
         return Recipe(
-            splits=self.roles.videos,
+            splits=self.assignment.videos,
             frames=FrameChoice() if all_frames else frames,
             shuffle=self.config.shuffle,
             epochs=self.sizes.epochs,
@@ -168,8 +173,8 @@ class Plan:
         optim = self._optim(rate, self.sizes.rated_schedule, mix=mix)
         fresh_optim = self._optim(self.sizes.rate, self.sizes.schedule, mix=mix)
         return Recipe(
-            splits=self.roles.rated,
-            fold=self.roles.fold,
+            splits=self.assignment.rated,
+            fold=self.assignment.fold,
             items="segments",
             epochs=self.sizes.rated_epochs,
             optim=fresh_optim if fresh else optim,
@@ -177,13 +182,13 @@ class Plan:
             **self._common(mix=mix),
         )
 
-    def draws(self, equal: int = 0) -> TeacherConfig:
-        """Return which segments the teacher is asked about: the Original set, or the Equal one."""
+    def drawn(self, equal: int) -> TeacherConfig:
+        """Return which segments the teacher scores: the Original set (0), or the Equal one (m)."""
         return TeacherConfig(
             per_label=self.config.per_label,
             equal=equal,
-            skip_head=self.roles.skip_head,
-            skip_tail=self.roles.skip_tail,
+            skip_head=self.assignment.skip_head,
+            skip_tail=self.assignment.skip_tail,
             seed=self.config.seed,
             precision=self.sizes.precision,
         )
@@ -208,7 +213,7 @@ class Plan:
         )
 
 
-def planned(config: Config, roles: Roles) -> Plan:
-    """Return the config with the numbers of its scale, and say which scale that is."""
-    sizes = SMALL if is_small(config.scale, roles.num_videos) else PUBLISHED
-    return Plan(config=config, sizes=with_given(sizes, config), roles=roles)
+def make_plan(config: Config, assignment: SplitAssignment) -> OppoPlan:
+    """Return the config with the numbers of its scale; log which scale that is."""
+    sizes = SMALL if is_small(config.scale, assignment.num_videos) else PUBLISHED
+    return OppoPlan(config=config, sizes=with_given(sizes, config), assignment=assignment)

@@ -1,18 +1,15 @@
-"""How the models of OPPO 2019 are judged, and the paper's tables beside ours."""
+"""Scores of the models of OPPO 2019, and the paper's tables next to ours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-from reeltag.papers.common.contract import FolderOf, Goal, Line, Table
-from reeltag.papers.common.segment_costs import Costs
-from reeltag.papers.common.work.blends import mean
-from reeltag.papers.common.work.evaluation import compare, score
-from reeltag.papers.common.work.files import read_scores
-from reeltag.papers.common.work.segments import copy_video_scores, predict_segments
-from reeltag.papers.oppo2019.config import Plan
-from reeltag.pipeline.steps import Source, Step, step
+from reeltag.papers.common.graph import Evaluation, GraphBuilder
+from reeltag.papers.common.program import FolderOf, Goal
+from reeltag.papers.common.steps.blend import mean
+from reeltag.papers.common.steps.predict import copy_video_scores
+from reeltag.papers.common.tables import Table, TableRow
+from reeltag.papers.oppo2019.config import OppoPlan
+from reeltag.pipeline.steps import Step, step
 
 PAPER = {  # MAP on the private leaderboard, tables 1 and 2
     "I": 0.72770,
@@ -57,12 +54,12 @@ SHORT = {
     "II-B": "II-B (Equal)",
     "copied": "copied video score",
 }
-SAME_AS = {"equal": "II-B"}  # made in the same way
+SAME_AS = {"equal": "II-B"}  # trained in the same way
 NOTES = {
-    "copied": "what anyone can do: to be beaten",
-    "I": "per segment: to be beaten",
+    "copied": "baseline without segments",
+    "I": "baseline per segment",
     "I-all-frames": "paper: about 0.004 below the next",
-    "equal": "ours is Model B, which is made in the same way",
+    "equal": "ours is Model B, which is trained in the same way",
 }
 GAINS = (
     ("I", "I-all-frames"),
@@ -81,128 +78,76 @@ GAINS = (
 )
 
 
-def judged(
-    models: Sequence[Step], best: Sequence[Step], plan: Plan, costs: Costs, data: Source
+def evaluate_models(
+    models: Sequence[Step], best: Sequence[Step], plan: OppoPlan, builder: GraphBuilder
 ) -> Goal:
     """Return the goal: every model's score, that of the mean of the `best`, and all gains.
 
     Args:
         models: steps that train; "train-I" is called "I" here.
         best: those whose predictions are averaged in the end.
-        plan: sizes, and who judges.
-        costs: on the data.
-        data: the data set.
+        plan: sizes and splits.
+        builder: of steps.
     """
-    judges, device = plan.roles.judges, plan.config.device
-    judging: dict[str, Any] = {"judges": judges, "bootstrap": plan.config.bootstrap}
-    scoring = partial(costs.scoring, draws=plan.config.bootstrap)
-    said: dict[str, Step] = {}
-    for model in models:
-        name = model.name.removeprefix("train-")
-        said[name] = step(
-            predict_segments,
-            model,
-            data,
-            name=name,
-            judges=judges,
-            videos=name == "I",
-            precision=plan.sizes.precision,
-            runtime={"device": device},
-            estimate=partial(costs.predicting, plan.mix if "III" in name else plan.single),
-        )
-    averaged = [said[model.name.removeprefix("train-")] for model in best]
-    said["ensemble"] = step(
-        mean, *averaged, name="ensemble", estimate=partial(costs.rewriting, len(averaged))
-    )
-    said["copied"] = step(copy_video_scores, said["I"], name="I", estimate=costs.rewriting)
-    scores = {
-        name: step(score, made, data, name=name, **judging, estimate=scoring)
-        for name, made in said.items()
+    predictions = {
+        name: builder.predict_segments(name, model, videos=name == "I")
+        for name, model in zip(map(_short_name, models), models, strict=True)
     }
-    gains = {
-        (one, other): step(
-            compare,
-            data,
-            said[one],
-            said[other],
-            name=f"{one}-{other}",
-            **judging,
-            estimate=partial(scoring, 2),
-        )
-        for one, other in GAINS
-        if one in said and other in said
-    }
-    tables = _Tables(plan, scores, gains)
-    goals = (*scores.values(), *gains.values())
-    return Goal(steps=goals, tables=tables, best=said["ensemble"])
+    averaged = [predictions[_short_name(model)] for model in best]
+    predictions["ensemble"] = step(mean, *averaged, name="ensemble")
+    predictions["copied"] = step(copy_video_scores, predictions["I"], name="I")
+    evaluation = builder.evaluate(predictions, GAINS)
+    tables = _OppoTables(plan, evaluation)
+    return Goal(steps=evaluation.steps, tables=tables, best=predictions["ensemble"])
 
 
 @dataclass(frozen=True)
-class _Tables:
-    """Tables out of scores and gains, when they are there."""
+class _OppoTables:
+    """Tables of scores and gains, when they are there."""
 
-    plan: Plan
-    scores: Mapping[str, Step]
-    gains: Mapping[tuple[str, str], Step]
+    plan: OppoPlan
+    evaluation: Evaluation
 
     def __call__(self, folder: FolderOf) -> list[Table]:
         """Return what the paper has, and what was gained with each stage."""
-        found = [self._table("Table 1: models", TABLE_1, folder)]
-        if "original" in self.scores:
-            found.append(self._table("Table 2: soft labels, one NeXtVLAD", TABLE_2, folder))
-        return [*found, self._gained(folder)]
+        found = [self._models("Table 1: models", TABLE_1, folder)]
+        if "original" in self.evaluation.scores:
+            found.append(self._models("Table 2: soft labels, one NeXtVLAD", TABLE_2, folder))
+        gains = self.evaluation.difference_rows(folder, _published_gain, SHORT)
+        return [*found, self._table("What each stage gains", "difference of MAP", gains, folder)]
 
-    def _table(self, title: str, names: Mapping[str, str], folder: FolderOf) -> Table:
-        lines = []
-        for name, text in names.items():
-            made = self.scores.get(SAME_AS.get(name, name))
-            if made is None:
-                continue
-            scores = read_scores(folder(made))
-            lines.append(
-                Line(
-                    name=text,
-                    paper=(PAPER.get(name),),
-                    ours=(scores["map@k"],),
-                    intervals=(_pair(scores["map@k_interval"]),),
-                    note=NOTES.get(name, ""),
-                )
+    def _models(self, title: str, names: Mapping[str, str], folder: FolderOf) -> Table:
+        rows = [
+            self.evaluation.row(
+                SAME_AS.get(name, name),
+                text,
+                folder,
+                paper=(PAPER.get(name),),
+                note=NOTES.get(name, ""),
             )
-        return self._titled(title, "MAP", tuple(lines), folder)
+            for name, text in names.items()
+            if SAME_AS.get(name, name) in self.evaluation.scores
+        ]
+        return self._table(title, "MAP", rows, folder)
 
-    def _gained(self, folder: FolderOf) -> Table:
-        lines = []
-        for (one, other), made in self.gains.items():
-            gain = read_scores(folder(made))[0]["map@k"]
-            paper = PAPER[one] - PAPER[other] if one in PAPER and other in PAPER else None
-            lines.append(
-                Line(
-                    name=f"{_named(one)} over {_named(other)}",
-                    paper=(paper,),
-                    ours=(gain["difference"],),
-                    intervals=(_pair(gain["interval"]),),
-                )
-            )
-        return self._titled("What each stage gains", "difference of MAP", tuple(lines), folder)
-
-    def _titled(self, title: str, what: str, lines: tuple[Line, ...], folder: FolderOf) -> Table:
-        counts, config = read_scores(folder(self.scores["I"])), self.plan.config
-        judges = "a fold of validate" if self.plan.roles.fold.count else "test"
+    def _table(self, title: str, metric: str, rows: Sequence[TableRow], folder: FolderOf) -> Table:
+        counts = self.evaluation.read("I", folder)
+        split = "a fold of validate" if self.plan.assignment.fold.count else "test"
         return Table(
             title=title,
-            paper=(what,),
-            ours=(what,),
-            lines=lines,
+            paper=(metric,),
+            ours=(metric,),
+            lines=tuple(rows),
             digits=4,
-            note="MAP@100,000; the paper's on the private leaderboard, ours "
-            f"judged by {counts['segments']:,} rated segments of {judges}, "
-            f"{counts['classes']:,} classes; seed {config.seed}; [95 % of draws of the videos]",
+            note="MAP@100,000; the paper's on the private leaderboard, ours on "
+            f"{counts['segments']:,} rated segments of {split}, {counts['classes']:,} classes; "
+            f"seed {self.plan.config.seed}; [95 % of draws of the videos]",
         )
 
 
-def _named(name: str) -> str:
-    return SHORT.get(name, name)
+def _short_name(model: Step) -> str:
+    return model.name.removeprefix("train-")
 
 
-def _pair(interval: list[float] | None) -> tuple[float, float] | None:
-    return None if interval is None else (interval[0], interval[1])
+def _published_gain(one: str, other: str) -> tuple[float | None]:
+    return (PAPER[one] - PAPER[other] if one in PAPER and other in PAPER else None,)

@@ -1,27 +1,28 @@
-"""Numbers of Samsung 2018: as published, and smaller ones for some thousand videos."""
+"""Sizes and recipes of Samsung 2018: as published, and smaller ones for some thousand videos."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index
+from reeltag.data.dataset import Dataset
+from reeltag.data.synth.config import SynthConfig
 from reeltag.ensembling import tree_config
 from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.inference.scoring import Choices
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig, resnet_like, second_level
 from reeltag.papers.common.scale import is_small, with_given
-from reeltag.papers.common.splits.videos import Parts
-from reeltag.papers.common.work.training import NEVER
-from reeltag.papers.common.work.videos import Asking
+from reeltag.papers.common.splits.assignment import VideoSplitAssignment
+from reeltag.papers.common.steps.train import NEVER
 from reeltag.papers.samsung2018.fleet import (
     MIXUP,
     PUBLISHED,
     SMALL,
     SOFT_RANKING,
-    Member,
-    Teaching,
-    fleet,
+    FleetMember,
+    FleetRecipe,
+    make_fleet,
 )
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.config import Recipe
@@ -31,10 +32,10 @@ SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn f
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """What depends on the amount of data; the defaults are the authors' (video-level.md 4)."""
+class SamsungSizes:
+    """What depends on the amount of data; the defaults are the authors'."""
 
-    teaching: Teaching = PUBLISHED
+    fleet_recipe: FleetRecipe = PUBLISHED
     top_k: int = 30
     trees: TreeConfig = tree_config.PUBLISHED
     inner: int = 2048
@@ -53,9 +54,9 @@ class Sizes:
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
-PUBLISHED_SIZES = Sizes()
-SMALL_SIZES = Sizes(
-    teaching=SMALL,
+PUBLISHED_SIZES = SamsungSizes()
+SMALL_SIZES = SamsungSizes(
+    fleet_recipe=SMALL,
     top_k=100,
     trees=tree_config.SMALL,
     inner=512,
@@ -79,13 +80,13 @@ class Config:
     """Where a number is None, the scale decides; the first one given is the authors'."""
 
     train: str = ""
-    """Pattern of the shards that teach; empty: the names as published."""
+    """Pattern of the training shards; empty: the published names."""
     validate: str = ""
-    """Pattern of the shards that teach beside them; empty: the names as published."""
+    """Pattern of more training shards; empty: the published names."""
     test: str = ""
-    """Pattern of the shards that judge, which need labels; empty: the names as published."""
+    """Pattern of the evaluated shards, which need labels; empty: the published names."""
     with_validate: bool = True
-    """Learn from the validation videos too, as the authors; else nobody looks at them."""
+    """Train on the validation videos too, as the authors; else they are not used."""
     scale: Literal["auto", "published", "small"] = "auto"
     """Fleet and sizes: 95 networks and 20 on frames, or a dozen and 10; auto takes the small ones
     below 100,000 training videos."""
@@ -94,12 +95,13 @@ class Config:
     folds: int = 5
     """Parts of the training videos; a member is trained once without each."""
     seed: int = 0
-    """Of weights, order and dropout; the folds stay. Results of other seeds stay too."""
+    """Random seed of weights, order and dropout; the folds stay. Results of other seeds stay
+    too."""
     frozen: bool = False
-    """Keep the six small nets as they were trained, where the net on top of them learns; else all
-    of the final graph learns."""
+    """Freeze the six small nets while the net on top of them learns; else all of the final graph
+    learns."""
     bootstrap: int = 1000
-    """Draws of the videos that judge, for the intervals."""
+    """Draws of the evaluated videos, for the intervals."""
 
     epochs: float | None = None
     """Passes over the videos of every training; None: each has its own."""
@@ -115,10 +117,10 @@ class Config:
     single_epochs: float | None = None
     """Their passes over the videos (10)."""
     single_dropout: float | None = None
-    """Share of the values that each of their blocks drops in training (0.6; small 0.5)."""
+    """Fraction of the values that each of their blocks drops in training (0.6; small 0.5)."""
     soft_weight: float | None = None
-    """Share of the soft labels in what students and the final graph learn from, the rest is the
-    data's (1; small 0.5; the authors also tried 0.1 and 0.5)."""
+    """Fraction of the soft labels in the labels of students and of the final graph, the others are
+    the data's (1; small 0.5; the authors also tried 0.1 and 0.5)."""
     soft_top_k: int = 50
     """Classes of a video that have a soft label."""
     divisor: int | None = None
@@ -130,9 +132,10 @@ class Config:
     net_rate: float | None = None
     """Learning rate of the small nets and of the final graph (0.01; small 2e-3)."""
     input_dropout: float | None = None
-    """Share of the input that each small net drops in training (0; small 0.2)."""
+    """Fraction of the input that each small net drops in training (0; small 0.2)."""
     net_dropout: float | None = None
-    """Share of the units that each layer of the final graph drops in training (0; small 0.3)."""
+    """Fraction of the units that each layer of the final graph drops in training (0; small
+    0.3)."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
     threads: int = field(default=0, compare=False)
@@ -141,7 +144,7 @@ class Config:
     """Where it runs."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Check ranges; raise ConfigError."""
         if not 2 <= self.folds <= 100:
             raise ConfigError(f"folds must be in [2, 100], got {self.folds}")
         for name in ("candidates", "trees", "inner", "divisor"):
@@ -153,6 +156,9 @@ class Config:
             raise ConfigError(f"soft_weight must be in (0, 1], got {self.soft_weight}")
 
 
+TINY_DATA = SynthConfig(
+    videos=60, classes=4, rgb=8, audio=4, level="video", shards=2, held_out=0.25
+)
 TINY = Config(
     scale="small",
     members=("fcn", "sub-net-b", "video-only"),
@@ -167,13 +173,13 @@ TINY = Config(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A Config with all numbers filled in: the fleet, and how everything learns."""
+class SamsungPlan:
+    """A Config with all numbers filled in: the fleet, and the recipes of all trainings."""
 
     config: Config
-    sizes: Sizes
-    parts: Parts
-    fleet: tuple[Member, ...]
+    sizes: SamsungSizes
+    assignment: VideoSplitAssignment
+    fleet: tuple[FleetMember, ...]
     dims: tuple[int, ...]
     frames: bool
 
@@ -189,9 +195,10 @@ class Plan:
         )
 
     @property
-    def asking(self) -> Asking:
-        """How networks are asked."""
-        return Asking(top_k=self.sizes.top_k, precision=self.sizes.precision)
+    def inference(self) -> Choices:
+        """How networks predict."""
+        sizes = self.sizes
+        return Choices(top_k=sizes.top_k, batch_size=256, precision=sizes.precision)
 
     @property
     def single(self) -> ModelConfig:
@@ -220,13 +227,13 @@ class Plan:
         """The six small nets A to F, each alone, as wide as they are in the final graph."""
         return dict(zip("abcdef", [net for net, _ in self.final.nets()], strict=True))
 
-    def first_level(self, member: Member, fold: int) -> Recipe:
+    def first_level(self, member: FleetMember, fold: int) -> Recipe:
         """Return how a member learns without a fold."""
         return self._all(member.recipe, FoldConfig(count=self.config.folds, hold_out=fold))
 
     def single_recipe(self, name: str) -> Recipe:
         """Return how one of `SINGLES` learns, from all training videos."""
-        recipe = self.sizes.teaching.recipe(
+        recipe = self.sizes.fleet_recipe.recipe(
             batch_size=self._batch(self.sizes.single_batch),
             epochs=self.sizes.single_epochs,
             augment=MIXUP if name == "mixup" else AugmentConfig(),
@@ -238,12 +245,16 @@ class Plan:
     def net_recipe(self, *, final: bool = False) -> Recipe:
         """Return how a small net, or the final graph, learns from soft labels."""
         sizes = self.sizes
-        how = replace(
-            sizes.teaching, rate=sizes.net_rate, batch_size=sizes.net_batch, clip="per-tensor"
+        shared = replace(
+            sizes.fleet_recipe,
+            rate=sizes.net_rate,
+            batch_size=sizes.net_batch,
+            clip="per-tensor",
+            clip_norm=1.0,
         )
         epochs = sizes.final_epochs if final else sizes.net_epochs
-        recipe = replace(how, clip_norm=1.0).recipe(epochs=epochs, soft=self._soft)
-        if how.schedule != "one-cycle":  # the starter code's trainer, which the authors kept
+        recipe = shared.recipe(epochs=epochs, soft=self._soft)
+        if shared.schedule != "one-cycle":  # the starter code's trainer, which the authors kept
             stairs = replace(
                 recipe.optim, schedule="staircase", decay=0.95, decay_examples=4_000_000
             )
@@ -257,13 +268,13 @@ class Plan:
 
     def _batch(self, size: int) -> int:
         """Return a batch that the training videos fill."""
-        return min(size, max(1, self.parts.counts["train"] // 2))
+        return min(size, max(1, self.assignment.counts["train"] // 2))
 
     def _all(self, recipe: Recipe, fold: FoldConfig | None = None) -> Recipe:
-        """Return a recipe with what all share: the last weights count, nothing is watched."""
+        """Return a recipe with what all share: no validation, the last weights count."""
         return replace(
             recipe,
-            splits=self.parts.splits,
+            splits=self.assignment.splits,
             fold=fold or FoldConfig(),
             batch_size=self._batch(recipe.batch_size),
             epochs=self.config.epochs or recipe.epochs,
@@ -273,23 +284,23 @@ class Plan:
         )
 
 
-def planned(config: Config, parts: Parts, index: Index) -> Plan:
-    """Return the config with the numbers of its scale, and say which scale that is.
+def make_plan(config: Config, assignment: VideoSplitAssignment, data: Dataset) -> SamsungPlan:
+    """Return the config with the numbers of its scale; log which scale that is.
 
     Raises:
         ConfigError: a member is none of the scale's.
     """
-    small, frames = is_small(config.scale, parts.counts["train"]), index.kind == "frames"
+    small, frames = is_small(config.scale, assignment.counts["train"]), data.kind == "frames"
     sizes = SMALL_SIZES if small else PUBLISHED_SIZES
     trees = sizes.trees  # a TreeConfig here, a number there
-    members = fleet(
-        small=small, frames=frames, num_streams=len(index.streams), names=config.members
+    members = make_fleet(
+        small=small, frames=frames, num_streams=len(data.streams), names=config.members
     )
-    return Plan(
+    return SamsungPlan(
         config=config,
         sizes=replace(with_given(sizes, config), trees=trees),
-        parts=parts,
+        assignment=assignment,
         fleet=members,
-        dims=tuple(stream.width for stream in index.streams),
+        dims=tuple(stream.width for stream in data.streams),
         frames=frames,
     )

@@ -23,14 +23,14 @@ SOFT_RANKING = LossConfig(name="soft-ranking")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class FleetMember:
     """A network of the first level.
 
     Attributes:
         name: of its steps.
         model: sizes, which name the family.
         recipe: how it learns; splits, fold, seed and precision are put in later.
-        preprocessing: what happens to the stored frames first; None = as the family's authors.
+        preprocessing: of the stored frames; None = as the family's authors.
         row: of the slides' table of results; 0 = none.
         stacked: whether the second level learns from it (slides: `Ens.`).
         centroids: of frames that it needs, fitted first; 0 = none.
@@ -46,8 +46,8 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Teaching:
-    """How the networks of a fleet learn, where a network has nothing of its own."""
+class FleetRecipe:
+    """How the networks of a fleet learn, unless a network has its own numbers."""
 
     batch_size: int = 512
     rate: float = 5e-3
@@ -68,8 +68,8 @@ class Teaching:
         return Recipe(epochs=epochs or self.epochs, optim=optim, **given)
 
 
-PUBLISHED = Teaching()  # 76 of the authors' 113 configs have batch 512; 40 M examples, 10 passes
-SMALL = Teaching(
+PUBLISHED = FleetRecipe()  # 76 of the authors' 113 configs have batch 512; 40 M examples, 10 passes
+SMALL = FleetRecipe(
     batch_size=256,
     rate=1.5e-3,
     epochs=8.0,
@@ -84,13 +84,13 @@ def member(
     variant: str,
     sizes: Mapping[str, Any] | None = None,
     *,
-    by: Teaching,
+    by: FleetRecipe,
     row: int = 0,
     stacked: bool = True,
     preprocessing: PreprocessingConfig | None = None,
     centroids: int = 0,
     **recipe: Any,  # noqa: ANN401
-) -> Member:
+) -> FleetMember:
     """Return a member: a family or one of its variants, with some other sizes.
 
     Args:
@@ -98,13 +98,13 @@ def member(
         variant: of `reeltag models`.
         sizes: fields of the model that differ from the variant's.
         by: how the fleet learns.
-        row: see `Member`.
-        stacked: see `Member`.
-        preprocessing: see `Member`.
-        centroids: see `Member`.
-        **recipe: what it has of its own, see `Teaching.recipe`.
+        row: see `FleetMember`.
+        stacked: see `FleetMember`.
+        preprocessing: see `FleetMember`.
+        centroids: see `FleetMember`.
+        **recipe: what it has of its own, see `FleetRecipe.recipe`.
     """
-    return Member(
+    return FleetMember(
         name=name,
         model=model_config(variant, **(sizes or {})),
         recipe=by.recipe(**recipe),
@@ -115,7 +115,7 @@ def member(
     )
 
 
-def _grid(by: Teaching) -> Iterator[Member]:
+def _grid(by: FleetRecipe) -> Iterator[FleetMember]:
     """Yield 75 ResNetLikes, every second one with mixup (35 of the authors' 113 configs)."""
     blocks = ((1, 1), (2, 1), (1, 2), (2, 2), (4, 4))
     grid = product((512, 1024, 1536, 2048, 3072), blocks, (0.2, 0.4, 0.6))
@@ -137,14 +137,14 @@ def _grid(by: Teaching) -> Iterator[Member]:
         )
 
 
-def _one_stream(by: Teaching, inner: int, row_epochs: float = 0.0) -> Iterator[Member]:
+def _one_stream(by: FleetRecipe, inner: int, row_epochs: float = 0.0) -> Iterator[FleetMember]:
     """Yield the ResNetLikes that look, or listen, alone: rows 9 and 15."""
     for name, row in (("video", 9), ("audio", 15)):
         variant, sizes = f"resnet_like_{name}", {"inner": inner}
         yield member(f"{name}-only", variant, sizes, by=by, row=row, epochs=row_epochs)
 
 
-def published_videos() -> Iterator[Member]:
+def published_videos() -> Iterator[FleetMember]:
     """Yield the 95 networks on whole videos."""
     by = PUBLISHED
     yield from _grid(by)
@@ -164,7 +164,7 @@ def published_videos() -> Iterator[Member]:
     yield member("bottleneck-4", "bottleneck_4", by=by, row=16)
 
 
-def published_frames() -> Iterator[Member]:
+def published_frames() -> Iterator[FleetMember]:
     """Yield the 20 networks on frames, and the one that was in no ensemble."""
     by = PUBLISHED
     slow: dict[str, Any] = {"batch_size": 128, "rate": 1e-3, "epochs": 5.0}
@@ -195,7 +195,7 @@ def published_frames() -> Iterator[Member]:
     yield member("clusters", "kmeans_resnet", by=by, row=14, centroids=10_000)
 
 
-def small_videos() -> Iterator[Member]:
+def small_videos() -> Iterator[FleetMember]:
     """Yield a dozen on whole videos: the paper's kinds, and ours that are strongest here.
 
     The strong ones are our early_concat_fcn_norm and Samsung's small nets (docs/models.md).
@@ -221,7 +221,7 @@ def small_videos() -> Iterator[Member]:
     yield member("bottleneck-4", "bottleneck", four, by=by, row=16, epochs=5.0)
 
 
-def small_frames() -> Iterator[Member]:
+def small_frames() -> Iterator[FleetMember]:
     """Yield one network on frames for each of the slides' rows, a quarter or half as wide."""
     by, half = SMALL, {"inner": 512}
     slow: dict[str, Any] = {"batch_size": 128, "rate": 1e-3, "epochs": 4.0}
@@ -242,9 +242,9 @@ def small_frames() -> Iterator[Member]:
     yield member("clusters", "kmeans_resnet", sizes, by=by, row=14, centroids=1000, **slow)
 
 
-def fleet(
+def make_fleet(
     *, small: bool, frames: bool, num_streams: int, names: Sequence[str] = ()
-) -> tuple[Member, ...]:
+) -> tuple[FleetMember, ...]:
     """Return the members for some data.
 
     Args:
@@ -254,7 +254,7 @@ def fleet(
         names: of the members wanted; () = all.
 
     Raises:
-        ConfigError: a name is of none, or fewer than two are left to learn from.
+        ConfigError: a name is of none, or fewer than two are left for the second level.
     """
     found = [*(small_videos() if small else published_videos())]
     found += [*(small_frames() if small else published_frames())] if frames else []
@@ -269,6 +269,6 @@ def fleet(
     chosen = tuple(one for one in found if not names or one.name in names)
     if sum(one.stacked for one in chosen) < 2:
         raise ConfigError(
-            "the second level needs at least two members to learn from", where="members"
+            "the second level needs at least two members to train on", where="members"
         )
     return chosen

@@ -1,129 +1,90 @@
-"""The steps of Samsung 2018: how each is made, what it costs, and who is judged by which name."""
+"""Steps of Samsung 2018: the fleet by folds, trees over it, and single networks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from reeltag.models import ModelConfig, family_of
-from reeltag.papers.common.video_costs import VideoCosts
-from reeltag.papers.common.work.blends import mean
-from reeltag.papers.common.work.files import OUT_OF_FOLD
-from reeltag.papers.common.work.training import train
-from reeltag.papers.common.work.videos import (
-    TENSORS,
-    fit_clusters,
-    gather,
-    predict_folds,
-    predict_videos,
-    soften_videos,
-    stack,
-)
-from reeltag.papers.samsung2018.config import Plan
-from reeltag.papers.samsung2018.fleet import Member
-from reeltag.pipeline.steps import Estimate, Source, Step, step
+from reeltag.papers.common.graph import GraphBuilder
+from reeltag.papers.common.steps.blend import mean, stack
+from reeltag.papers.common.steps.files import OUT_OF_FOLD, TENSORS
+from reeltag.papers.common.steps.predict import predict_folds, predict_videos
+from reeltag.papers.common.steps.soft_labels import soft_label_videos
+from reeltag.papers.common.steps.train import fit_centroids, gather_tensors
+from reeltag.papers.samsung2018.config import SamsungPlan
+from reeltag.papers.samsung2018.fleet import FleetMember
+from reeltag.pipeline.keys import Keyed
+from reeltag.pipeline.steps import Step, step
 from reeltag.training.config import Recipe
-
-_A_ROW = 1e-7  # seconds for a row of the trees, a tree: of a CPU's thread
-_ROWS = 2.0  # candidates of a video, for each one that a member may name
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where steps are made; what predicts the test videos is remembered by its name.
+class SamsungGraph:
+    """Builds the steps of the slides on one data set, and keeps those that predict the test videos.
 
     Attributes:
-        plan: sizes, and who judges.
-        costs: on the data.
-        data: the data set.
-        said: steps whose `predictions.parquet` are judged.
+        plan: sizes and recipes.
+        builder: of steps that papers share.
+        predictions: steps with predictions to evaluate, by the name of the model.
         runs: of these, the steps that train a single network.
     """
 
-    plan: Plan
-    costs: VideoCosts
-    data: Source
-    said: dict[str, Step] = field(default_factory=dict)
+    plan: SamsungPlan
+    builder: GraphBuilder
+    predictions: dict[str, Step] = field(default_factory=dict)
     runs: dict[str, Step] = field(default_factory=dict)
 
-    def trained(
-        self,
-        name: str,
-        model: ModelConfig,
-        recipe: Recipe,
-        **how: Any,  # noqa: ANN401
-    ) -> Step:
-        """Return a training; `how` is what `train` takes beside these."""
-        return step(
-            train,
-            self.data,
-            name=name,
-            model=model,
-            recipe=recipe,
-            runtime={"accelerator": self.plan.config.device},
-            estimate=partial(self.costs.training, model, recipe, means=not self.plan.frames),
-            **how,
-        )
-
-    def first_level(self, member: Member) -> Step:
-        """Return what a member says: of each fold when trained without it, and of the test."""
-        how: dict[str, Any] = {}
+    def first_level(self, member: FleetMember) -> Step:
+        """Return a member's predictions: of each fold by a network without it, and of the test."""
+        options: dict[str, Any] = {}
         if member.preprocessing is not None:
-            how["preprocessing"] = member.preprocessing
+            options["preprocessing"] = member.preprocessing
         if member.centroids:
-            how["start"] = self._clusters(member) / TENSORS
+            options["start"] = self._centroids(member) / TENSORS
         folds = [
-            self.trained(
+            self.builder.train(
                 f"{member.name}-fold-{fold}",
                 member.model,
                 self.plan.first_level(member, fold),
-                **how,
+                **options,
             )
             for fold in range(self.plan.config.folds)
         ]
-        self.said[member.name] = step(
+        self.predictions[member.name] = step(
             predict_folds,
-            self.data,
+            self.builder.data,
             *folds,
             name=member.name,
-            splits=self.plan.parts.splits,
-            asking=self.plan.asking,
-            runtime={"device": self.plan.config.device},
-            estimate=partial(self._predicting, member.model, len(folds), folds=True),
+            splits=self.plan.assignment.splits,
+            inference=self.plan.inference,
+            runtime={"device": self.builder.device},
         )
-        return self.said[member.name]
+        return self.predictions[member.name]
 
-    def stacked(self, members: dict[str, Step]) -> Step:
-        """Return the trees over what members say out of fold; remember their mean beside them."""
-        steps, trees = [*members.values()], self.plan.trees
-        self.said["mean"] = step(
-            mean,
-            *steps,
-            name="fleet",
-            estimate=partial(self.costs.combining, len(steps), "test"),
-        )
-        self.said["lightgbm"] = step(
+    def stacked(self, members: Mapping[str, Step]) -> Step:
+        """Return the trees over members' out-of-fold predictions; keep the members' mean too."""
+        self.predictions["mean"] = step(mean, *members.values(), name="fleet")
+        self.predictions["lightgbm"] = step(
             stack,
-            self.data,
-            *steps,
+            self.builder.data,
+            *members.values(),
             name="fleet",
             names=tuple(members),
-            splits=self.plan.parts.splits,
-            config=trees,
+            splits=self.plan.assignment.splits,
+            config=self.plan.trees,
             runtime={"threads": self.plan.config.threads},
-            estimate=partial(self._growing, len(steps)),
         )
-        return self.said["lightgbm"]
+        return self.predictions["lightgbm"]
 
-    def softened(self, teacher: Step) -> Step:
+    def soft_labels(self, teacher: Step) -> Step:
         """Return the out-of-fold predictions of the trees as soft labels."""
         return step(
-            soften_videos,
+            soft_label_videos,
             teacher / OUT_OF_FOLD,
-            self.data,
+            self.builder.data,
             name="by-lightgbm",
-            splits=self.plan.parts.splits,
+            splits=self.plan.assignment.splits,
             top_k=self.plan.config.soft_top_k,
-            estimate=partial(self.costs.combining, 1, "train"),
         )
 
     def single(
@@ -131,55 +92,36 @@ class Bench:
         name: str,
         model: ModelConfig,
         recipe: Recipe,
-        **how: Any,  # noqa: ANN401
+        *,
+        start: Keyed | None = None,
+        soft: Step | None = None,
     ) -> Step:
-        """Return a network that learns from all training videos; remember what it says."""
-        run = self.runs[name] = self.trained(name, model, recipe, **how)
-        self.said[name] = step(
+        """Return a network that learns from all training videos; keep its predictions."""
+        run = self.builder.train(name, model, recipe, start=start, soft=soft)
+        self.runs[name] = run
+        self.predictions[name] = step(
             predict_videos,
-            self.data,
+            self.builder.data,
             run,
             name=name,
-            splits=self.plan.parts.splits,
-            asking=self.plan.asking,
-            runtime={"device": self.plan.config.device},
-            estimate=partial(self._predicting, model, 1),
+            splits=self.plan.assignment.splits,
+            inference=self.plan.inference,
+            runtime={"device": self.builder.device},
         )
         return run
 
     def gathered(self, nets: list[Step]) -> Step:
-        """Return what six nets have learned, under the names it has in the final graph."""
+        """Return the weights of six nets under the names they have in the final graph."""
         return step(
-            gather,
-            *nets,
-            name="nets",
-            part="model.net.towers",
-            into="nets.{}.towers",
-            estimate=partial(Estimate, seconds=1.0, bytes=self.costs.weight(self.plan.final) // 2),
+            gather_tensors, *nets, name="nets", part="model.net.towers", into="nets.{}.towers"
         )
 
-    def _clusters(self, member: Member) -> Step:
+    def _centroids(self, member: FleetMember) -> Step:
         return step(
-            fit_clusters,
-            self.data,
+            fit_centroids,
+            self.builder.data,
             name=f"{member.centroids}",
             preprocessing=family_of(member.model).preprocessing,
             clusters=member.centroids,
-            splits=self.plan.parts.splits,
+            splits=self.plan.assignment.splits,
         )
-
-    def _predicting(self, model: ModelConfig, networks: int, *, folds: bool = False) -> Estimate:
-        means = not self.plan.frames
-        parts = [self.costs.predicting(model, "test", networks, means=means)]
-        parts += [self.costs.predicting(model, "train", means=means)] * folds
-        kept = self.plan.parts.counts["test"] + self.plan.parts.counts["train"] * folds
-        return Estimate(
-            seconds=sum(part.seconds or 0.0 for part in parts),
-            bytes=6 * self.plan.asking.top_k * kept,
-        )
-
-    def _growing(self, members: int) -> Estimate:
-        trees, videos = self.plan.trees, self.plan.parts.counts["train"]
-        rows = videos * min(_ROWS * trees.candidates, self.costs.index.num_classes)
-        seconds = rows * trees.folds * (trees.num_trees * _A_ROW + members * 1e-7)
-        return Estimate(seconds=seconds, bytes=round(rows * 6))

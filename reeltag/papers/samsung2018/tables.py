@@ -1,15 +1,15 @@
-"""How the networks and ensembles of Samsung 2018 are judged, and the slides' table beside ours."""
+"""Scores of the networks and ensembles of Samsung 2018, and the slides' table next to ours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
-from reeltag.papers.common.contract import FolderOf, Goal, Line, Table
-from reeltag.papers.common.work.evaluation import compare, compare_with_best, score_videos
-from reeltag.papers.common.work.files import RUN, read_scores
-from reeltag.papers.samsung2018.steps import Bench
-from reeltag.pipeline.steps import Step, step
+from reeltag.papers.common.graph import Evaluation, difference_row
+from reeltag.papers.common.program import FolderOf, Goal
+from reeltag.papers.common.steps.files import RUN, read_scores
+from reeltag.papers.common.tables import Table, TableRow, interval_of
+from reeltag.papers.samsung2018.steps import SamsungGraph
+from reeltag.pipeline.steps import Step
 
 YES, NO = "\N{CHECK MARK}", "\N{MULTIPLICATION SIGN}"
 FINAL, LARGE = 0.88729, 0.88743
@@ -52,97 +52,67 @@ GAINS = (
 )
 
 
-def judged(bench: Bench) -> Goal:
+def evaluate_graph(graph: SamsungGraph) -> Goal:
     """Return the goal: every score, what each stage gains, and the final graph."""
-    draws = bench.plan.config.bootstrap
-    judging: dict[str, Any] = {"judges": bench.plan.parts.judges, "bootstrap": draws}
-    scores = {
-        name: step(
-            score_videos,
-            said,
-            bench.data,
-            name=name,
-            **judging,
-            estimate=partial(bench.costs.scoring, 1, draws),
-        )
-        for name, said in bench.said.items()
-    }
-    gains = {
-        (one, other): step(
-            compare,
-            bench.data,
-            bench.said[one],
-            bench.said[other],
-            name=f"{one}-{other}",
-            **judging,
-            estimate=partial(bench.costs.scoring, 2, draws),
-        )
-        for one, other in GAINS
-    }
+    predictions, builder = graph.predictions, graph.builder
+    evaluation = builder.evaluate(predictions, GAINS, metric="gap@20")
     rivals = {
-        "lightgbm": tuple(member.name for member in bench.plan.fleet),
-        "final": tuple(f"net-{name}" for name in bench.plan.nets),
+        "lightgbm": tuple(member.name for member in graph.plan.fleet),
+        "final": tuple(f"net-{name}" for name in graph.plan.nets),
     }
     best = {
-        name: step(
-            compare_with_best,
-            bench.data,
-            bench.said[name],
-            *(bench.said[other] for other in others),
-            name=name,
-            **judging,
-            estimate=partial(bench.costs.scoring, 2, draws),
+        name: builder.compare_with_best(
+            name, predictions[name], [predictions[other] for other in others]
         )
         for name, others in rivals.items()
     }
-    tables = _Tables(bench, scores, gains, best, rivals)
-    goals = (*scores.values(), *gains.values(), *best.values(), bench.runs["final"])
-    return Goal(steps=goals, tables=tables, closing=tables.closing, best=bench.said["final"])
+    tables = _SamsungTables(graph, evaluation, best, rivals)
+    goals = (*evaluation.steps, *best.values(), graph.runs["final"])
+    return Goal(steps=goals, tables=tables, closing=tables.closing, best=predictions["final"])
 
 
 @dataclass(frozen=True)
-class _Tables:
-    """Tables out of scores and gains, when they are there."""
+class _SamsungTables:
+    """Tables of scores and gains, when they are there."""
 
-    bench: Bench
-    scores: Mapping[str, Step]
-    gains: Mapping[tuple[str, str], Step]
+    graph: SamsungGraph
+    evaluation: Evaluation
     best: Mapping[str, Step]
     rivals: Mapping[str, tuple[str, ...]]
 
     def __call__(self, folder: FolderOf) -> list[Table]:
         """Return the slides' table, the fleet, the ensembles, and what is gained."""
-        said = {name: read_scores(folder(made)) for name, made in self.scores.items()}
-        note = self._note(said["final"])
+        scores = {name: self.evaluation.read(name, folder) for name in self.evaluation.scores}
+        note = self._note(scores["final"])
         return [
-            self._results(said, note),
-            self._fleet(said, note),
-            self._ensembles(said, note),
+            self._results(scores, note),
+            self._fleet(scores, note),
+            self._ensembles(folder, note),
             self._gained(folder, note),
         ]
 
     def closing(self, folder: FolderOf) -> str:
-        """Return which command makes a file of the final graph."""
-        run = folder(self.bench.runs["final"]) / RUN
+        """Return the command that exports the final graph."""
+        run = folder(self.graph.runs["final"]) / RUN
         return f"The final graph: reeltag export {run} --out model.onnx --max-bytes 1GB"
 
-    def _results(self, said: Mapping[str, Any], note: str) -> Table:
+    def _results(self, scores: Mapping[str, Any], note: str) -> Table:
         """Return every row of the slides, and the plain ResNetLike, which they do not have."""
-        own = {member.row: member.name for member in self.bench.plan.fleet if member.row} | OF_ROW
+        own = {member.row: member.name for member in self.graph.plan.fleet if member.row} | OF_ROW
         lines = []
         for row, name, on_frames, gap, loss, in_ensemble in RESULTS:
-            scores = said.get(own.get(row, ""))
+            found = scores.get(own.get(row, ""))
             lines.append(
-                Line(
+                TableRow(
                     name=f"{row or ''} {name}".strip(),
                     marks=(YES if on_frames else NO, YES if in_ensemble else NO),
                     paper=(gap, loss),
-                    note="" if scores else self._missing(on_frames),
-                    **_figures(scores),
+                    note="" if found else self._missing(on_frames),
+                    **_figures(found),
                 )
             )
-        plain = Line(
-            name="ResNetLike, plain", marks=(NO, NO), note="ours", **_figures(said["plain"])
+        plain = TableRow(
+            name="ResNetLike, plain", marks=(NO, NO), note="ours", **_figures(scores["plain"])
         )
         lines.insert(5, plain)
         return Table(
@@ -157,20 +127,20 @@ class _Tables:
         )
 
     def _missing(self, on_frames: bool) -> str:
-        if on_frames and not self.bench.plan.frames:
+        if on_frames and not self.graph.plan.frames:
             return "no frames here"
         return "no such member"
 
-    def _fleet(self, said: Mapping[str, Any], note: str) -> Table:
+    def _fleet(self, scores: Mapping[str, Any], note: str) -> Table:
         """Return all members: each fold's network out of fold, and the mean of them."""
         lines = [
-            Line(
+            TableRow(
                 name=member.name,
                 marks=(YES if member.stacked else NO,),
-                ours=(said[member.name]["out_of_fold"], *_figures(said[member.name])["ours"]),
-                intervals=(None, *_figures(said[member.name])["intervals"]),
+                ours=(scores[member.name]["out_of_fold"], *_figures(scores[member.name])["ours"]),
+                intervals=(None, *_figures(scores[member.name])["intervals"]),
             )
-            for member in self.bench.plan.fleet
+            for member in self.graph.plan.fleet
         ]
         return Table(
             title="First level",
@@ -179,60 +149,48 @@ class _Tables:
             ours=("GAP@20 out of fold", "GAP@20", "BCE, 1/1000"),
             lines=tuple(lines),
             digits=4,
-            note=f"{note}; out of fold: one network, judged by the training videos it has not seen",
+            note=f"{note}; out of fold: one network, on the training videos it has not seen",
         )
 
-    def _ensembles(self, said: Mapping[str, Any], note: str) -> Table:
+    def _ensembles(self, folder: FolderOf, note: str) -> Table:
         names = {**ENSEMBLES, **{f"net-{of}": f"Small net {of.upper()}" for of in "abcdef"}}
-        lines = [
-            Line(
-                name=text,
-                paper=(PAPER.get(name),),
-                ours=(said[name]["gap@20"],),
-                intervals=(_pair(said[name]["gap@20_interval"]),),
-            )
+        rows = [
+            self.evaluation.row(name, text, folder, paper=(PAPER.get(name),))
             for name, text in names.items()
         ]
         return Table(
             title="Ensembles, and the nets of the final graph",
             paper=("GAP@20",),
             ours=("GAP@20",),
-            lines=tuple(lines),
+            lines=tuple(rows),
             digits=4,
             note=note,
         )
 
     def _gained(self, folder: FolderOf, note: str) -> Table:
-        found = [
-            (one, other, read_scores(folder(of))[0]) for (one, other), of in self.gains.items()
-        ]
-        for name, of in self.best.items():
-            scores = read_scores(folder(of))
-            found.append((name, self.rivals[name][scores["best"]], scores["difference"]))
-        lines = [
-            Line(
-                name=f"{_named(one)} over {_named(other)}",
-                paper=(PAPER[one] - PAPER[other] if {one, other} <= set(PAPER) else None,),
-                ours=(gain["gap@20"]["difference"],),
-                intervals=(_pair(gain["gap@20"]["interval"]),),
-                note="the best of its kind" if other in self.rivals.get(one, ()) else "",
+        rows = self.evaluation.difference_rows(folder, _published_gain, SHORT)
+        for name, compared in self.best.items():
+            found = read_scores(folder(compared))
+            row = difference_row(
+                f"{SHORT.get(name, name)} over {self.rivals[name][found['best']]}",
+                found["difference"]["gap@20"],
+                (None,),
             )
-            for one, other, gain in found
-        ]
+            rows.append(replace(row, note="the best of its kind"))
         return Table(
             title="What each stage gains",
             paper=("difference of GAP@20",),
             ours=("difference of GAP@20",),
-            lines=tuple(lines),
+            lines=tuple(rows),
             digits=4,
             note=note,
         )
 
     def _note(self, scores: Mapping[str, Any]) -> str:
-        plan = self.bench.plan
+        plan = self.graph.plan
         return (
-            f"the slides' on YouTube-8M of 2018, ours judged by {scores['videos']:,} test videos, "
-            f"{plan.parts.counts['train']:,} to learn from in {plan.config.folds} folds; seed "
+            f"the slides' on YouTube-8M of 2018, ours on {scores['videos']:,} test videos, "
+            f"{plan.assignment.counts['train']:,} to train on in {plan.config.folds} folds; seed "
             f"{plan.config.seed}; [95 % of draws of the videos]"
         )
 
@@ -246,13 +204,9 @@ def _figures(scores: Mapping[str, Any] | None) -> dict[str, Any]:
     thousand = None if about is None else (1000 * about[0], 1000 * about[1])
     return {
         "ours": (scores["gap@20"], loss),
-        "intervals": (_pair(scores["gap@20_interval"]), thousand),
+        "intervals": (interval_of(scores["gap@20_interval"]), thousand),
     }
 
 
-def _named(name: str) -> str:
-    return SHORT.get(name, name)
-
-
-def _pair(interval: list[float] | None) -> tuple[float, float] | None:
-    return None if interval is None else (interval[0], interval[1])
+def _published_gain(one: str, other: str) -> tuple[float | None]:
+    return (PAPER[one] - PAPER[other] if one in PAPER and other in PAPER else None,)

@@ -1,4 +1,4 @@
-"""Sizes follow the amount of data unless somebody says otherwise."""
+"""Sizes follow the amount of data unless a scale or a number is given."""
 
 from dataclasses import dataclass
 
@@ -19,17 +19,18 @@ class Config:
     seed: int = 3
 
 
-def test_the_amount_of_data_decides_and_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_scale_follows_and_logs_the_amount_of_data(capfd: pytest.CaptureFixture[str]) -> None:
     assert is_small("auto", FEW - 1) and not is_small("auto", FEW)
-    told = capfd.readouterr().err
-    assert "99,999 training videos: small sizes" in told and "100,000 training videos: pub" in told
+    logged = capfd.readouterr().err
+    assert "99,999 training videos: small sizes" in logged
+    assert "100,000 training videos: published sizes" in logged
 
 
-def test_who_says_it_is_not_asked_again(capfd: pytest.CaptureFixture[str]) -> None:
+def test_given_scale_ignores_the_amount_of_data(capfd: pytest.CaptureFixture[str]) -> None:
     assert is_small("small", FEW) and not is_small("published", 1)
     assert not capfd.readouterr().err
 
 
-def test_what_is_given_replaces_what_the_scale_has() -> None:
+def test_given_numbers_replace_those_of_the_scale() -> None:
     assert with_given(Sizes(), Config()) == Sizes()
     assert with_given(Sizes(), Config(hidden=0)) == Sizes(hidden=0)

@@ -1,4 +1,4 @@
-"""Steps that tag whole videos: means of networks, folds, trees that go on, the best of several."""
+"""Steps on whole videos: means of networks, folds, trees that resume, the best of several."""
 
 import json
 from collections.abc import Iterator
@@ -16,21 +16,23 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.ensembling.blend import SgdConfig
 from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.inference.scoring import Choices
 from reeltag.labels.folds import FoldConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import logistic
-from reeltag.papers.common.splits.segments import Judges
-from reeltag.papers.common.work import blends
-from reeltag.papers.common.work import evaluation as judging
-from reeltag.papers.common.work import videos as work
-from reeltag.papers.common.work.training import NEVER, train
+from reeltag.papers.common.splits.assignment import EvalSplit
+from reeltag.papers.common.steps.blend import combine, learn_weights, read_weights, stack
+from reeltag.papers.common.steps.evaluate import compare_with_best, score_videos
+from reeltag.papers.common.steps.predict import predict_folds, predict_videos
+from reeltag.papers.common.steps.soft_labels import soft_label_videos
+from reeltag.papers.common.steps.train import NEVER, train
 from reeltag.predictions.file import open_predictions
 from reeltag.soft_labels.storage import open_soft_labels
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
 
 CONFIG = SynthConfig(videos=80, classes=5, rgb=8, audio=4, level="video", shards=2, held_out=0.2)
-ASKING = work.Asking(top_k=5, batch_size=7)
+INFERENCE = Choices(top_k=5, batch_size=7)
 COUNT = 2
 
 
@@ -61,14 +63,14 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def said(data: Path, trained: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("said")
-    work.predict_folds(out, data, *trained, splits=PUBLISHED_SPLITS, asking=ASKING)
+def predicted(data: Path, trained: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("predicted")
+    predict_folds(out, data, *trained, splits=PUBLISHED_SPLITS, inference=INFERENCE)
     return out
 
 
 def logits_of(run: Path, data: Path, split: str, rows: object = None) -> Iterator[tuple]:  # type: ignore[type-arg]
-    """Yield id, logits (C,) and labels (C,) of each video, asked one by one."""
+    """Yield id, logits (C,) and labels (C,) of each video, one by one."""
     tagger = Tagger.load(run / "run")
     items = Dataset.open(data, quiet=True).videos(split, rows=rows)  # type: ignore[arg-type]
     for batch in Loader(items, batch_size=1):
@@ -88,11 +90,14 @@ def dense(file: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def test_test_videos_get_the_mean_probability_and_its_cross_entropy(
-    data: Path, trained: list[Path], said: Path
+def test_predict_videos_writes_mean_probability_and_cross_entropy(
+    data: Path, trained: list[Path], predicted: Path
 ) -> None:
     both = [[*logits_of(run, data, "test")] for run in trained]
-    found, losses = dense(said / "predictions.parquet"), np.load(said / "cross_entropy.npy")
+    found, losses = (
+        dense(predicted / "predictions.parquet"),
+        np.load(predicted / "cross_entropy.npy"),
+    )
     assert len(found) == len(losses) == len(both[0]) == 16
     for (name, one, labels), (_, other, _), loss in zip(*both, losses, strict=True):
         mean = torch.logit((one.sigmoid() + other.sigmoid()).double() / 2)
@@ -101,11 +106,11 @@ def test_test_videos_get_the_mean_probability_and_its_cross_entropy(
         assert loss == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_each_training_video_is_scored_by_the_network_that_has_not_seen_it(
-    data: Path, trained: list[Path], said: Path
+def test_predict_folds_scores_training_videos_by_the_network_without_them(
+    data: Path, trained: list[Path], predicted: Path
 ) -> None:
     dataset = Dataset.open(data, quiet=True)
-    found, seen = dense(said / "out_of_fold.parquet"), 0
+    found, seen = dense(predicted / "out_of_fold.parquet"), 0
     for number, run in enumerate(trained):
         fold = FoldConfig(count=COUNT, hold_out=number)
         rows = held_out_rows(dataset, fold)
@@ -115,25 +120,25 @@ def test_each_training_video_is_scored_by_the_network_that_has_not_seen_it(
     assert seen == len(found) == 48
 
 
-def test_scores_have_the_cross_entropy_and_what_was_out_of_fold(
-    data: Path, said: Path, tmp_path: Path
+def test_score_videos_adds_cross_entropy_and_out_of_fold_gap(
+    data: Path, predicted: Path, tmp_path: Path
 ) -> None:
-    judging.score_videos(tmp_path, said, data, judges=Judges(), bootstrap=50)
+    score_videos(tmp_path, predicted, data, evaluation=EvalSplit(), bootstrap=50)
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["bce"] == pytest.approx(float(np.load(said / "cross_entropy.npy").mean()))
+    assert scores["bce"] == pytest.approx(float(np.load(predicted / "cross_entropy.npy").mean()))
     low, high = scores["bce_interval"]
     assert low < scores["bce"] < high
     assert 0 < scores["out_of_fold"] <= 1 and scores["out_of_fold"] != scores["gap@20"]
 
 
-def test_trees_that_are_grown_are_not_grown_again_and_give_soft_labels(
-    data: Path, said: Path, tmp_path: Path
+def test_stack_keeps_grown_trees_and_gives_soft_labels(
+    data: Path, predicted: Path, tmp_path: Path
 ) -> None:
     def stacked() -> None:
-        work.stack(
+        stack(
             tmp_path,
             data,
-            said,
+            predicted,
             other,
             names=("a", "b"),
             splits=PUBLISHED_SPLITS,
@@ -144,7 +149,7 @@ def test_trees_that_are_grown_are_not_grown_again_and_give_soft_labels(
     other = tmp_path / "other"
     other.mkdir()
     for file in ("predictions.parquet", "out_of_fold.parquet"):
-        (other / file).write_bytes((said / file).read_bytes())
+        (other / file).write_bytes((predicted / file).read_bytes())
     stacked()
     first = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
     stamp = (tmp_path / "trees" / "trees.json").stat().st_mtime_ns
@@ -152,26 +157,26 @@ def test_trees_that_are_grown_are_not_grown_again_and_give_soft_labels(
     stacked()
     assert (tmp_path / "trees" / "trees.json").stat().st_mtime_ns == stamp
     assert all(path.read_bytes() == content for path, content in first.items())
-    work.soften_videos(
+    soft_label_videos(
         tmp_path, tmp_path / "out_of_fold.parquet", data, splits=PUBLISHED_SPLITS, top_k=3
     )
     rows = [*open_soft_labels(tmp_path / "soft.parquet").rows()]
     assert sum(map(len, rows)) == 48 and all((of.counts() == 3).all() for of in rows)
 
 
-def test_one_network_says_the_same_without_losses_and_is_asked_once(
+def test_predict_videos_is_the_same_without_cross_entropy_and_runs_once(
     data: Path, trained: list[Path], tmp_path: Path
 ) -> None:
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
-        work.predict_videos(
+        predict_videos(
             tmp_path / name,
             data,
             trained[0],
             splits=PUBLISHED_SPLITS,
-            asking=ASKING,
+            inference=INFERENCE,
             split="validate",
-            losses=name == "with",
+            cross_entropy=name == "with",
         )
     files = [tmp_path / name / "predictions.parquet" for name in ("with", "without")]
     one, other = map(dense, files)
@@ -181,51 +186,56 @@ def test_one_network_says_the_same_without_losses_and_is_asked_once(
     assert told[0].run == told[1].run == str(trained[0] / "run")  # what `reeltag export` looks for
     assert [path.name for path in files[1].parent.iterdir()] == ["predictions.parquet"]
     stamp = files[1].stat().st_mtime_ns
-    work.predict_videos(
-        files[1].parent, data, trained[0], splits=PUBLISHED_SPLITS, asking=ASKING, losses=False
+    predict_videos(
+        files[1].parent,
+        data,
+        trained[0],
+        splits=PUBLISHED_SPLITS,
+        inference=INFERENCE,
+        cross_entropy=False,
     )
     assert files[1].stat().st_mtime_ns == stamp
 
 
-def test_weights_are_learned_as_they_are_asked_to_be(
+def test_learn_weights_follows_its_sgd_config(
     data: Path, trained: list[Path], tmp_path: Path
 ) -> None:
     held = []
     for number, run in enumerate(trained):
         held.append(tmp_path / f"held-{number}")
         held[-1].mkdir()
-        work.predict_videos(
-            held[-1], data, run, splits=PUBLISHED_SPLITS, asking=ASKING, split="validate"
+        predict_videos(
+            held[-1], data, run, splits=PUBLISHED_SPLITS, inference=INFERENCE, split="validate"
         )
     found = []
     for number, steps in enumerate((SgdConfig(epochs=1), SgdConfig(epochs=90, batch_size=1))):
         out = tmp_path / f"learned-{number}"
         out.mkdir()
-        blends.learn_weights(
+        learn_weights(
             out, data, *held, method="weights", solver="sgd", splits=PUBLISHED_SPLITS, sgd=steps
         )
-        found.append(blends.read_weights(out))
-        blends.combine(out, out, *held, top_k=3)
-        said = [*open_predictions(out / "predictions.parquet").rows("videos")]
-        assert all((of.counts() == 3).all() for of in said)
+        found.append(read_weights(out))
+        combine(out, out, *held, top_k=3)
+        predicted = [*open_predictions(out / "predictions.parquet").rows("videos")]
+        assert all((of.counts() == 3).all() for of in predicted)
     once, often = map(np.array, found)
     assert np.abs(once - often).max() > 0.01  # one step of 1e-3, and 1440 of them
 
 
-def test_the_best_of_several_is_compared(
-    data: Path, trained: list[Path], said: Path, tmp_path: Path
+def test_compare_with_best_takes_the_best_of_several(
+    data: Path, trained: list[Path], predicted: Path, tmp_path: Path
 ) -> None:
     singles = []
     for number, run in enumerate(trained):
         out = tmp_path / str(number)
         out.mkdir()
-        work.predict_videos(out, data, run, splits=PUBLISHED_SPLITS, asking=ASKING)
+        predict_videos(out, data, run, splits=PUBLISHED_SPLITS, inference=INFERENCE)
         singles.append(out)
     gaps = []
     for out in singles:
-        judging.score_videos(out, out, data, judges=Judges(), bootstrap=0)
+        score_videos(out, out, data, evaluation=EvalSplit(), bootstrap=0)
         gaps.append(json.loads((out / "scores.json").read_text())["gap@20"])
-    judging.compare_with_best(tmp_path, data, said, *singles, judges=Judges(), bootstrap=5)
+    compare_with_best(tmp_path, data, predicted, *singles, evaluation=EvalSplit(), bootstrap=5)
     found = json.loads((tmp_path / "scores.json").read_text())
     assert found["best"] == int(np.argmax(gaps))
     assert found["difference"]["gap@20"]["against"] == pytest.approx(max(gaps))

@@ -1,15 +1,14 @@
-"""A data set as an input of steps: known by its content, wherever it lies."""
+"""A data set as an input of steps: known by its content, wherever it is."""
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reeltag.core.errors import DataError
-from reeltag.data.class_list import ClassList, find_segment_classes
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.data.index import Index
 from reeltag.pipeline.steps import Source, source
 
@@ -28,38 +27,41 @@ _COLUMNS = (
 )
 
 
-def data_source(data: Path, index: Index) -> Source:
+def dataset_source(data: Dataset) -> Source:
     """Return a data set as an input of steps.
 
     Its fingerprint covers the names of the shards, the classes, everything that the index knows of
     every record (id, labels, rated segments, frames), and the stored checksums of 1000 records
-    spread over the data set, so that features extracted anew are other data. Moving or touching
+    spread over the data set, so that features extracted again are other data. Moving or touching
     the files changes nothing. One pass over the index: seconds for 6 M records.
 
-    Args:
-        data: folder of TFRecords, or one TFRecord; what the steps get.
-        index: of `data`.
-
     Raises:
+        ConfigError: classes, labels or ratings are other files than those in the folder.
         DataError: a shard cannot be read.
     """
+    if data.sources:
+        name, file = next(iter(data.sources.items()))
+        raise ConfigError(
+            f"replaces the {name} of the folder, and steps of a program read those of the folder",
+            where=file,
+            hint="Put the class list into the folder, and labels and ratings into its records.",
+        )
     state = hashlib.sha256()
-    for part in _parts(index):
+    for part in _parts(data):
         state.update(hashlib.sha256(part).digest())
-    return source(data, state.hexdigest())
+    return source(data.path, state.hexdigest())
 
 
-def _parts(index: Index) -> Iterator[bytes]:
-    vocabulary = ClassList.find(index.root)
-    yield repr((index.kind, index.shards, index.streams, index.num_classes)).encode()
-    yield repr(None if vocabulary is None else vocabulary.names).encode()
-    classes = find_segment_classes(index.root)
-    yield b"" if classes is None else classes.read_bytes()
-    for start in range(0, len(index.table), _ROWS):
-        rows = index.table.slice(start, _ROWS)
+def _parts(data: Dataset) -> Iterator[bytes]:
+    yield repr((data.kind, data.shards, data.streams, data.num_classes)).encode()
+    yield repr(None if data.classes.inferred else data.classes.names).encode()
+    listed = data.segment_classes()
+    yield repr(None if listed is None else listed.listed).encode()
+    for start in range(0, len(data.table), _ROWS):
+        rows = data.table.slice(start, _ROWS)
         for name in _COLUMNS:
             yield from _bytes(rows[name].combine_chunks())
-    yield from _checksums(index)
+    yield from _checksums(data.index)
 
 
 def _bytes(column: pa.Array) -> Iterator[bytes]:

@@ -1,13 +1,12 @@
-"""Steps that make data: means of frames, and neighbours of videos with rare labels.
+"""Data folders that steps write: means of frames, and neighbours of videos with rare labels.
 
     means = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
-    more  = step(augment, means / FOLDER, splits=splits, plan=..., making=..., seed=0)
-    model = step(train, more / FOLDER, name="moe", ...)
+    more = step(augment, means / DATA, splits=splits, plan=..., making=..., seed=0)
+    model = step(train, more / DATA, name="moe", ...)
 
-Each goes on where a killed call stopped.
+Both go on where a killed call stopped.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -30,95 +29,79 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import OFFSET, SCALE
+from reeltag.papers.common.costs import records_cost
+from reeltag.papers.common.steps.files import COUNTS, DATA
 from reeltag.pipeline.steps import step_function
 
-FOLDER = "data"  # data folder inside of what a step makes
-COUNTS = "counts.json"  # inside of what an augmentation makes
 _AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
 
 
-@step_function("average_frames", version=1)
+@step_function("average_frames", version=1, cost=records_cost)
 def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split, ...]) -> None:
-    """Make video-level records of frame-level ones: the mean of each stream, as YouTube-8M's.
+    """Write video-level records of frame-level ones: the mean of each stream, as YouTube-8M's.
 
     The mean is over all frames of a video, of the dequantised features; `rgb` becomes `mean_rgb`.
-    Shards keep their names, and those that are there already are not made again.
+    Shards keep their names; those that are there already stay.
 
     Args:
-        out: of the step; gets the data folder `data`.
-        data: the data folder, with frames.
+        out: folder of the step; gets the data folder `data`.
+        data: data folder, with frames.
         splits: the rule that gives a shard its split.
         which: splits to be averaged.
 
     Raises:
-        ConfigError: `out` lies in the data, which would then hold two kinds of records.
+        ConfigError: `out` is in the data, which would then hold two kinds of records.
         OutputError: the disk is full.
     """
-    whole, folder = Dataset.open(data, splits=splits), out / FOLDER
-    if whole.root.resolve() in out.resolve().parents:
+    frames, folder = Dataset.open(data, splits=splits), out / DATA
+    if frames.root.resolve() in out.resolve().parents:
         raise ConfigError(
-            f"lies in the data, {whole.root}, which would then hold video-level records too",
+            f"is in the data, {frames.root}, which would then hold video-level records too",
             where=out,
             hint="Choose an --out outside of that folder.",
         )
     folder.mkdir(exist_ok=True)
-    whole.classes.save(folder / "classes.csv")
-    for shard in track(_usable_shards(whole, which), "averaging frames"):
-        path = folder / whole.shards[shard]
+    frames.classes.save(folder / "classes.csv")
+    shard_of_row = column_of(frames.table, "shard")
+    usable = set(shard_of_row[~column_of(frames.table, "skip")].tolist())
+    wanted = {shard for split in which for shard in frames.shards_of(split)}
+    for shard in track(sorted(wanted & usable), "averaging frames"):
+        path = folder / frames.shards[shard]
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            rows = column_of(whole.table, "shard") == shard
             with TFRecordWriter(path) as writer:
-                for record in _averaged(whole.videos("all", rows=rows)):
+                for record in _mean_records(frames.videos("all", rows=shard_of_row == shard)):
                     writer.write(record)
 
 
-@step_function("augment", version=1)
+@step_function("augment", version=1, cost=records_cost)
 def augment(
-    out: Path,
-    data: Path,
-    *,
-    splits: Splits,
-    plan: PlanConfig,
-    making: Making,
-    seed: int,
+    out: Path, data: Path, *, splits: Splits, plan: PlanConfig, making: Making, seed: int
 ) -> None:
-    """Make samples around the training videos of rare labels, thin out frequent ones.
+    """Write samples around the training videos of rare labels, thin out frequent ones.
 
     Args:
-        out: of the step; gets the data folder `data`, and how many samples there are of each kind.
-        data: the data folder, video-level.
+        out: folder of the step; gets the data folder `data`, and the samples of each kind.
+        data: data folder, video-level.
         splits: the rule that gives a shard its split; `train` is augmented.
         plan: how many samples a label should have.
         making: how they are made.
-        seed: of the videos that are kept, and of the noise.
+        seed: random seed of the kept videos and of the noise.
     """
-    folder, items = out / FOLDER, Dataset.open(data, splits=splits).videos("train")
+    folder = out / DATA
+    items = Dataset.open(data, splits=splits).videos("train")
     planned = plan_of(items, plan, seed=seed)
     prepare_folder(folder, items, settings(items, planned, making, seed))
     chunks = chunks_of(items, making.chunk_shards)
     works = works_of(folder, items, planned, chunks, making, seed)
     write_all(items, works, jobs=None, quiet=False)
-    made = Dataset.open(folder, splits=splits).videos("train")
-    counts: dict[str, int] = {"before": len(items), "after": len(made)}
-    counts |= {str(kind): of for kind, of in count_kinds(made.records.table["id"]).items()}
-    write_json(out / COUNTS, counts)
+    augmented = Dataset.open(folder, splits=splits).videos("train")
+    counts: dict[str, int] = {"before": len(items), "after": len(augmented)}
+    kinds = count_kinds(augmented.records.table["id"])
+    write_json(out / COUNTS, counts | {str(kind): count for kind, count in kinds.items()})
 
 
-def read_counts(folder: Path) -> dict[str, int]:
-    """Return how many samples an `augment` step had before and after, and of each kind."""
-    found: dict[str, int] = json.loads((folder / COUNTS).read_text())
-    return found
-
-
-def _usable_shards(data: Dataset, which: tuple[Split, ...]) -> list[int]:
-    """Return the shards of some splits that hold a usable record, ascending."""
-    wanted = {shard for split in which for shard in data.shards_of(split)}
-    usable = column_of(data.table, "shard")[~column_of(data.table, "skip")]
-    return sorted(wanted & set(np.unique(usable).tolist()))
-
-
-def _averaged(items: VideoSet) -> list[bytes]:
+def _mean_records(items: VideoSet) -> list[bytes]:
     """Return the video-level records of some videos, in their order."""
     bounds, labels = items.records.lists("labels")
     records = list[bytes]()

@@ -1,4 +1,4 @@
-"""A data set's key: the same wherever it lies, another for whatever else is in it."""
+"""A data set's key: the same wherever it is, another for whatever else is in it."""
 
 import os
 import shutil
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from reeltag.core.errors import DataError
-from reeltag.data.index import open_index
-from reeltag.papers.common.data_source import data_source
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
+from reeltag.papers.common.dataset_source import dataset_source
 from tests.data.made import frame_record, some_frames, write_shard
 
 
 def key(data: Path) -> str:
-    return data_source(data, open_index(data, quiet=True, jobs=1)).key
+    return dataset_source(Dataset.open(data, quiet=True, jobs=1)).key
 
 
 def written(
@@ -28,17 +28,17 @@ def written(
     return folder
 
 
-def test_moved_copied_and_touched_data_are_the_same(tmp_path: Path) -> None:
+def test_dataset_key_stays_for_moved_copied_and_touched_data(tmp_path: Path) -> None:
     data = written(tmp_path / "a")
     before = key(data)
     copied = shutil.copytree(data, tmp_path / "b", ignore=shutil.ignore_patterns(".reeltag"))
     os.utime(copied / "train0.tfrecord", (1, 1))
     assert key(copied) == before
     assert key(data.rename(tmp_path / "c")) == before
-    assert data_source(tmp_path / "c", open_index(tmp_path / "c")).path == tmp_path / "c"
+    assert dataset_source(Dataset.open(tmp_path / "c")).path == tmp_path / "c"
 
 
-def test_other_labels_frames_features_or_names_are_other_data(tmp_path: Path) -> None:
+def test_dataset_key_changes_with_labels_frames_features_and_names(tmp_path: Path) -> None:
     folders = [
         written(tmp_path / "a"),
         written(tmp_path / "b", labels=(1, 3)),
@@ -54,9 +54,16 @@ def test_other_labels_frames_features_or_names_are_other_data(tmp_path: Path) ->
     assert len({key(folder) for folder in folders}) == len(folders)
 
 
-def test_a_shard_that_went_away_is_named(tmp_path: Path) -> None:
+def test_dataset_source_names_a_missing_shard(tmp_path: Path) -> None:
     data = written(tmp_path / "a")
-    index = open_index(data, quiet=True, jobs=1)
+    opened = Dataset.open(data, quiet=True, jobs=1)
     (data / "train0.tfrecord").unlink()
     with pytest.raises(DataError, match=r"train0.tfrecord: cannot be read"):
-        data_source(data, index)
+        dataset_source(opened)
+
+
+def test_dataset_source_refuses_labels_of_another_file(tmp_path: Path) -> None:
+    data = written(tmp_path / "a")
+    (tmp_path / "labels.csv").write_text("id,class\nv0,1\n")
+    with pytest.raises(ConfigError, match=r"labels.csv: replaces the labels of the folder"):
+        dataset_source(Dataset.open(data, labels=tmp_path / "labels.csv", quiet=True))

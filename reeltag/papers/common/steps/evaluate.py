@@ -1,0 +1,147 @@
+"""Scores of predictions with intervals, and differences by the same draws of videos."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from reeltag.core.files import write_json
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
+from reeltag.evaluation.bootstrap import Bootstrap, interval
+from reeltag.evaluation.compare import Difference
+from reeltag.evaluation.compare import compare as compare_files
+from reeltag.evaluation.evaluate import evaluate
+from reeltag.papers.common.costs import files_cost
+from reeltag.papers.common.splits.assignment import EvalSplit
+from reeltag.papers.common.steps.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, SCORES
+from reeltag.pipeline.steps import step_function
+
+K = 100_000  # of MAP@K, the mean over all classes with a rated positive
+
+
+@step_function("score", version=1, cost=files_cost)
+def score(
+    out: Path, predictions: Path, data: Path, *, evaluation: EvalSplit, bootstrap: int
+) -> None:
+    """Score predictions of segments into `scores.json`, as `reeltag evaluate --json`.
+
+    Args:
+        out: folder of the step; gets `classes.csv` too.
+        predictions: folder of a step with predictions of the evaluated videos.
+        data: data folder.
+        evaluation: which videos and classes.
+        bootstrap: replicates of the interval.
+    """
+    scores = evaluate(
+        predictions / PREDICTIONS,
+        Dataset.open(data, splits=evaluation.truth_splits),
+        split=evaluation.truth,
+        k=K,
+        average_over="rated",
+        bootstrap=bootstrap,
+        per_class=out / "classes.csv",
+    )
+    write_json(out / SCORES, scores)
+
+
+@step_function("compare", version=1, cost=files_cost)
+def compare(
+    out: Path, data: Path, *predictions: Path, evaluation: EvalSplit, bootstrap: int
+) -> None:
+    """Write the difference of the first predictions from each other, by the same draws of videos.
+
+    Args:
+        out: folder of the step; gets `scores.json`, a list of what `reeltag compare --json` says.
+        data: data folder.
+        *predictions: folders of steps with predictions; the first is compared with the rest.
+        evaluation: which videos and classes.
+        bootstrap: replicates of the intervals.
+    """
+    data_set = Dataset.open(data, splits=evaluation.truth_splits)
+    first, *others = [folder / PREDICTIONS for folder in predictions]
+    found = [
+        compare_files(
+            [first],
+            [other],
+            data_set,
+            split=evaluation.truth,
+            k=K,
+            average_over="rated",
+            bootstrap=bootstrap,
+        )
+        for other in others
+    ]
+    write_json(out / SCORES, [_as_json(comparison) for comparison in found])
+
+
+@step_function("score_videos", version=1, cost=files_cost)
+def score_videos(
+    out: Path, predictions: Path, data: Path, *, evaluation: EvalSplit, bootstrap: int
+) -> None:
+    """Score predictions of videos into `scores.json`, as `reeltag evaluate --json`.
+
+    Where they have a cross-entropy, `bce` and `bce_interval` are its mean over videos and classes;
+    where training videos were predicted out of fold, `out_of_fold` is their GAP@20.
+
+    Args:
+        out: folder of the step; gets `classes.csv` too.
+        predictions: folder of a step with predictions.
+        data: data folder.
+        evaluation: which videos.
+        bootstrap: replicates of the intervals.
+    """
+    data_set = Dataset.open(data, splits=evaluation.splits)
+    scores = evaluate(
+        predictions / PREDICTIONS,
+        data_set,
+        split=evaluation.split,
+        bootstrap=bootstrap,
+        per_class=out / "classes.csv",
+    )
+    if (predictions / CROSS_ENTROPY).exists():
+        losses = np.load(predictions / CROSS_ENTROPY)
+        draws = Bootstrap(np.ones(len(losses), bool), bootstrap, 0)
+        shares = torch.from_numpy(losses) / len(losses)
+        means = [(shares @ weights_VR).numpy() for weights_VR in draws.weights()]
+        value, replicates = float(losses.mean()), np.concatenate([np.zeros(0), *means])
+        scores |= {"bce": value, "bce_interval": interval(value, replicates)}
+    if (predictions / OUT_OF_FOLD).exists():
+        scores["out_of_fold"] = _gap(predictions / OUT_OF_FOLD, data_set, "train")
+    write_json(out / SCORES, scores)
+
+
+@step_function("compare_with_best", version=1, cost=files_cost)
+def compare_with_best(
+    out: Path, data: Path, one: Path, *others: Path, evaluation: EvalSplit, bootstrap: int
+) -> None:
+    """Write the difference of predictions from the best of several others, by GAP@20.
+
+    Args:
+        out: folder of the step; gets `scores.json`: `best`, the number of the best from 0, and
+            `difference`, what `reeltag compare --json` says of the two.
+        data: data folder.
+        one: folder of a step with predictions.
+        *others: likewise.
+        evaluation: which videos.
+        bootstrap: replicates of the intervals.
+    """
+    split, data_set = evaluation.split, Dataset.open(data, splits=evaluation.splits)
+    files = [folder / PREDICTIONS for folder in others]
+    best = int(np.argmax([_gap(file, data_set, split) for file in files]))
+    found = compare_files(
+        [one / PREDICTIONS], [files[best]], data_set, split=split, bootstrap=bootstrap
+    )
+    write_json(out / SCORES, {"best": best, "difference": _as_json(found)})
+
+
+def _gap(file: Path, data: Dataset, split: Split) -> float:
+    scores = evaluate(file, data, split=split, bootstrap=0, quiet=True)
+    return float(scores["gap@20"])
+
+
+def _as_json(found: Mapping[str, Difference]) -> dict[str, Any]:
+    return {name: dataclasses.asdict(difference) for name, difference in found.items()}
