@@ -54,9 +54,9 @@ class Evaluate:
     """Replicates for the intervals; 0 = no intervals."""
     seed: int = 0
     """Of the bootstrap."""
-    fake_std: float = 0.0
+    blank_std: float = 0.0
     """Videos whose mean rgb frame has at most this standard deviation do not judge (`reeltag
-    predict --fake-std` does not score them); 0: all do. Costs a pass over the rgb frames."""
+    predict --blank-std` does not score them); 0: all do. Costs a pass over the rgb frames."""
     per_class: Path | None = None
     """CSV file to write: positives and average precision of every class."""
     json: bool = False
@@ -82,7 +82,7 @@ class Evaluate:
             average_over=self.average_over,
             bootstrap=self.bootstrap,
             seed=self.seed,
-            fake_std=self.fake_std,
+            blank_std=self.blank_std,
             per_class=self.per_class,
         )
         if self.json:

@@ -188,9 +188,9 @@ def _tell(outcome: Outcome) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    if outcome.fakes:
+    if outcome.blank:
         STDOUT.print(
-            f"{outcome.fakes:,} videos are fake: not scored, their rows hold no class",
+            f"{outcome.blank:,} videos are blank: not scored, their rows hold no class",
             highlight=False,
         )
     if outcome.skipped:

@@ -31,14 +31,14 @@ _AT_ONCE = 64  # videos
 
 
 @dataclass(frozen=True)
-class Fakes:
+class BlankRule:
     """The rule: at most `std`, over the columns of the rgb stream, stored bytes dequantised."""
 
     std: float
     columns: slice
 
     @classmethod
-    def of(cls, streams: Sequence[tuple[str, int]], std: float, where: Path) -> "Fakes":
+    def of(cls, streams: Sequence[tuple[str, int]], std: float, where: Path) -> "BlankRule":
         """Return the rule for batches of these streams, (name, width) each, side by side.
 
         Raises:
@@ -50,41 +50,43 @@ class Fakes:
                 return cls(std, slice(first, first + width))
             first += width
         raise ConfigError(
-            f"fake_std is about the rgb stream; what is read is {', '.join(n for n, _ in streams)}",
+            f"blank_std needs the rgb stream; read are {', '.join(name for name, _ in streams)}",
             where=where,
             hint="Leave it out.",
         )
 
-    def among(self, batch: FrameBatch) -> Tensor:
-        """Return (B,) bool on the CPU, which videos are fake, by their first 300 frames."""
-        fakes = []
+    def find(self, batch: FrameBatch) -> Tensor:
+        """Return (B,) bool on the CPU, which videos are blank, by their first 300 frames."""
+        blank = []
         for frames_TD, mask_T in zip(batch.frames, batch.mask, strict=True):
             real_TD = frames_TD[: min(int(mask_T.sum()), FRAMES), self.columns]
             stored = real_TD.dtype == torch.uint8  # whose sums are exact, whatever the order
             total_D = real_TD.sum(dim=0, dtype=torch.int64 if stored else torch.float64)
             mean_D = total_D.double() / len(real_TD) * (SCALE if stored else 1)
-            fakes.append(bool(mean_D.std(correction=0) <= self.std))
-        return torch.tensor(fakes, dtype=torch.bool)
+            blank.append(bool(mean_D.std(correction=0) <= self.std))
+        return torch.tensor(blank, dtype=torch.bool)
 
 
-def refuse_std(std: float) -> None:
+def check_blank_std(std: float) -> None:
     """Raise ConfigError where the limit is none."""
     if not 0 <= std < math.inf:
-        raise ConfigError(f"fake_std must be >= 0 and finite (published: 0.1), got {std}")
+        raise ConfigError(f"blank_std must be >= 0 and finite (published: 0.1), got {std}")
 
 
-def fake_rows(data: Dataset, split: Split, std: float, *, quiet: bool = False) -> NDArray[np.bool_]:
-    """Return (R,) which rows of the index's table are fake videos of a split; others are False.
+def blank_rows(
+    data: Dataset, split: Split, std: float, *, quiet: bool = False
+) -> NDArray[np.bool_]:
+    """Return (R,) which rows of the index's table are blank videos of a split; others are False.
 
     Reads the rgb stream of the split once, and says how many there are.
 
     Raises:
-        ConfigError: there is no rgb stream, the split is empty, or nothing but fakes is in it.
+        ConfigError: there is no rgb stream, the split is empty, or nothing else is in it.
         DataError: a shard cannot be read.
     """
     streams = tuple((stream.name, stream.width) for stream in data.streams)
     rgb = tuple(stream for stream in streams if "rgb" in stream[0])[:1]
-    rule = Fakes.of(rgb or streams, std, data.path)
+    rule = BlankRule.of(rgb or streams, std, data.path)
     items = data.videos(split, streams=(rgb[0][0],))
     rows, found = data.rows(split), np.zeros(len(data), bool)
     choice = FrameChoice(max_frames=FRAMES)
@@ -97,16 +99,16 @@ def fake_rows(data: Dataset, split: Split, std: float, *, quiet: bool = False) -
         reading=ReadConfig(mapped=False),
     )
     done = 0
-    for batch in batches if quiet else track(batches, f"looking for fake videos of {split}"):
-        found[rows[done : done + len(batch)]] = rule.among(batch).numpy()
+    for batch in batches if quiet else track(batches, f"looking for blank videos of {split}"):
+        found[rows[done : done + len(batch)]] = rule.find(batch).numpy()
         done += len(batch)
-    fakes = int(found.sum())
-    if fakes == len(items):
+    blank = int(found.sum())
+    if blank == len(items):
         raise ConfigError(
-            f"all {fakes:,} videos of the split {split!r} are fake by a std of {std:g}",
+            f"all {blank:,} videos of the split {split!r} are blank by a std of {std:g}",
             where=data.path,
             hint="YouTube-8M's limit is 0.1; features of another scale need another one.",
         )
     if not quiet:
-        say(f"{fakes:,} of {len(items):,} videos of the split {split!r} are fake: left out")
+        say(f"{blank:,} of {len(items):,} videos of the split {split!r} are blank: left out")
     return found

@@ -32,7 +32,7 @@ from torch import Tensor
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
-from reeltag.data.blank_videos import refuse_std
+from reeltag.data.blank_videos import check_blank_std
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts, interval
@@ -93,7 +93,7 @@ def evaluate(
     average_over: AverageOver = "listed",
     bootstrap: int = 200,
     seed: int = 0,
-    fake_std: float = 0.0,
+    blank_std: float = 0.0,
     per_class: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def evaluate(
             starter's script does; with "rated" they count as 0, as at Kaggle.
         bootstrap: replicates; 0 = no intervals.
         seed: of the bootstrap.
-        fake_std: videos whose mean rgb frame has at most this standard deviation do not judge;
+        blank_std: videos whose mean rgb frame has at most this standard deviation do not judge;
             0 = all do.
         per_class: CSV file to write, one line a class.
         quiet: no progress, no words.
@@ -129,7 +129,7 @@ def evaluate(
         average_over=average_over,
         bootstrap=bootstrap,
         seed=seed,
-        fake_std=fake_std,
+        blank_std=blank_std,
         quiet=quiet,
     )
     if per_class is not None:
@@ -146,7 +146,7 @@ class Settings(TypedDict, total=False):
     average_over: AverageOver
     bootstrap: int
     seed: int
-    fake_std: float
+    blank_std: float
     quiet: bool
 
 
@@ -160,7 +160,7 @@ def scored(
     average_over: AverageOver = "listed",
     bootstrap: int = 200,
     seed: int = 0,
-    fake_std: float = 0.0,
+    blank_std: float = 0.0,
     quiet: bool = False,
 ) -> Scored:
     """Return all scores of a file with their replicates; arguments and errors as `evaluate`.
@@ -168,15 +168,15 @@ def scored(
     Replicate r draws the same videos for every file that is judged by the same truth.
     """
     _refuse_settings(top_k, k, bootstrap)
-    refuse_std(fake_std)
+    check_blank_std(blank_std)
     file = open_predictions(predictions)
     num_classes, of = file.info.num_classes, split or "all"
-    truth = read_truth(data, of, num_classes, fake_std=fake_std, quiet=quiet)
+    truth = read_truth(data, of, num_classes, blank_std=blank_std, quiet=quiet)
     joined = JoinedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
         _warn(counts, split, data.path)
-        _warn_of_fakes(file.info, fake_std)
+        _warn_of_blank(file.info, blank_std)
     judged = joined.labelled | joined.judged
     draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
     scores: dict[str, Score] = {}
@@ -310,11 +310,11 @@ def _warn(counts: dict[str, int], split: Split | None, data: Path) -> None:
         say(f"{counts['videos_without_prediction']:,} videos of {place} have no prediction: {fate}")
 
 
-def _warn_of_fakes(about: PredictionInfo, fake_std: float) -> None:
-    if about.fakes and fake_std < about.fake_std:
+def _warn_of_blank(about: PredictionInfo, blank_std: float) -> None:
+    if about.blank and blank_std < about.blank_std:
         say(
-            f"{about.fakes:,} videos were not scored as they are fake (std <= {about.fake_std:g}): "
-            f"their labels count as missed; --fake-std {about.fake_std:g} leaves them out"
+            f"{about.blank:,} videos were not scored, being blank (std <= {about.blank_std:g}): "
+            f"their labels count as missed; --blank-std {about.blank_std:g} leaves them out"
         )
 
 

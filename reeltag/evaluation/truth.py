@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.sparse import SparseRows, find, from_cells, is_among
-from reeltag.data.blank_videos import fake_rows
+from reeltag.data.blank_videos import blank_rows
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import Records
@@ -135,7 +135,7 @@ def read_truth(
     split: Split,
     num_classes: int,
     *,
-    fake_std: float = 0.0,
+    blank_std: float = 0.0,
     quiet: bool = False,
 ) -> Truth:
     """Return what a split of a data folder says; of records with the same id the first counts.
@@ -144,7 +144,7 @@ def read_truth(
         data: with labels and ratings.
         split: which part.
         num_classes: C, which the data must agree with.
-        fake_std: videos whose mean rgb frame has at most this standard deviation are left out.
+        blank_std: videos whose mean rgb frame has at most this standard deviation are left out.
         quiet: show no progress.
 
     Raises:
@@ -154,7 +154,7 @@ def read_truth(
     data.classes.check_same(
         ClassList.numbered(num_classes), where=data.path, other_where="the file of predictions"
     )
-    rows = ~fake_rows(data, split, fake_std, quiet=quiet) if fake_std else None
+    rows = ~blank_rows(data, split, blank_std, quiet=quiet) if blank_std else None
     return truth_of(data.select(split, rows=rows), num_classes)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
-from reeltag.data.blank_videos import Fakes
+from reeltag.data.blank_videos import BlankRule
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
@@ -81,8 +81,10 @@ def predict(
     refuse_too_short(items, choices)
     tell_items(items, choices)
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
-    fakes = Fakes.of(tagger.streams, choices.fake_std, data.path) if choices.fake_std else None
-    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, fakes=fakes)
+    blank = (
+        BlankRule.of(tagger.streams, choices.blank_std, data.path) if choices.blank_std else None
+    )
+    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank)
 
     def read(first: int) -> Iterator[FrameBatch]:
         left = data.videos("all", streams=streams, rows=usable[first:]) if first else items
@@ -217,7 +219,7 @@ def _about(
         segment_top_k=min(choices.segment_top_k, chosen) if choices.segments else 0,
         per_class=choices.per_class,
         policy=str(choices.policy),
-        fake_std=choices.fake_std,
+        blank_std=choices.blank_std,
         family=tagger.family,
         run="" if run is None else str(run.resolve()),
         data=str(data.path.resolve()),
@@ -235,8 +237,8 @@ def _settings(
     settings = dataclasses.asdict(choices)
     for speed_only in ("batch_size", "device"):
         del settings[speed_only]
-    if not choices.fake_std:  # so that what was begun before there was such an option goes on
-        del settings["fake_std"]
+    if not choices.blank_std:  # so that what was begun before there was such an option goes on
+        del settings["blank_std"]
     policy = settings.pop("policy")
     return {**settings, **policy, "weights": weights_digest(tagger), "records": places.hexdigest()}
 

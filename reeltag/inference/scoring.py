@@ -21,7 +21,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.probability import MeanLogits, fused_logits
 from reeltag.core.sparse import indptr_of
-from reeltag.data.blank_videos import Fakes, refuse_std
+from reeltag.data.blank_videos import BlankRule, check_blank_std
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
@@ -53,7 +53,7 @@ class Choices:
     max_frames: int = 300
     """Seconds, from its beginning, that a whole video is judged by (300 as published and as in
     training); 0 means all. Segments are scored to the end of the video."""
-    fake_std: float = 0.0
+    blank_std: float = 0.0
     """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
     row without classes, and no segments. 0 scores all; 0.1 finds the 576,949 of YouTube-8M's test
     videos that are none."""
@@ -70,7 +70,7 @@ class Choices:
             _require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("per_class", "max_frames"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
-        refuse_std(self.fake_std)
+        check_blank_std(self.blank_std)
         if not (self.videos or self.segments):
             raise ConfigError("neither videos nor segments are asked for")
         if not self.segments and self.policy != SegmentPolicy():
@@ -110,10 +110,10 @@ class Scorer:
         choices: what is scored, and how.
         video_scores: what candidates and fusion go by; None = the same tagger's.
         pool: classes that candidates are taken from; empty = those that segments are scored for.
-        fakes: the rule by which videos are not scored; None scores all.
+        blank: the rule by which videos are not scored; None scores all.
 
     Attributes:
-        num_fakes: videos that were not scored.
+        num_blank: videos that were not scored.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class Scorer:
         *,
         video_scores: VideoScores | None = None,
         pool: Sequence[int] = (),
-        fakes: Fakes | None = None,
+        blank: BlankRule | None = None,
     ) -> None:
-        self.fakes, self.num_fakes = fakes, 0
+        self.blank, self.num_blank = blank, 0
         self.choices, self.device = choices, choices.torch_device()
         self.tagger = tagger.to(self.device).eval()
         self._video_scores, self._num_classes = video_scores, num_classes
@@ -152,16 +152,16 @@ class Scorer:
         Raises:
             DataError: a logit is not a number.
         """
-        if self.fakes is None:
+        if self.blank is None:
             return self._score(batch, floors)
-        is_fake = self.fakes.among(batch)
-        self.num_fakes += int(is_fake.sum())
-        if not is_fake.any():
+        is_blank = self.blank.find(batch)
+        self.num_blank += int(is_blank.sum())
+        if not is_blank.any():
             return self._score(batch, floors)
         videos = segments = None
-        if not is_fake.all():
-            videos, segments = self._score(_taken(batch, ~is_fake), floors)
-        return (_with_empty(videos, batch.ids, is_fake) if self.choices.videos else None), segments
+        if not is_blank.all():
+            videos, segments = self._score(_taken(batch, ~is_blank), floors)
+        return (_with_empty(videos, batch.ids, is_blank) if self.choices.videos else None), segments
 
     def _score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None

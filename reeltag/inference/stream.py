@@ -35,7 +35,7 @@ class Outcome:
         rows: number of rows written, by kind.
         resumed_at: videos that an interrupted run had done before.
         skipped: broken records that were left out.
-        fakes: videos that are none, and were not scored.
+        blank: videos that are none, and were not scored.
         seconds: wall time of this run.
     """
 
@@ -44,7 +44,7 @@ class Outcome:
     rows: dict[Kind, int]
     resumed_at: int
     skipped: int = 0
-    fakes: int = 0
+    blank: int = 0
     seconds: float
 
 
@@ -134,7 +134,7 @@ def write_predictions(
                 pass
         if stop.asked:
             raise KeyboardInterrupt
-        about = replace(about, fakes=parts.num_fakes)
+        about = replace(about, blank=parts.num_blank)
         rows = finish(parts) if finish else _merge(parts, out, about, limits)
     except BaseException:
         if parts.videos_done:
@@ -151,7 +151,7 @@ def write_predictions(
         videos=parts.videos_done,
         rows=rows,
         resumed_at=resumed_at,
-        fakes=parts.num_fakes,
+        blank=parts.num_blank,
         seconds=time.monotonic() - begun,
     )
 
@@ -188,7 +188,7 @@ def _write_part(
     batch = next(batches, None)
     if batch is None:
         return False
-    begun, done, fakes_before = time.monotonic(), 0, scorer.num_fakes
+    begun, done, blank_before = time.monotonic(), 0, scorer.num_blank
     with parts.writing() as writers:
         while batch is not None:
             _write_batch(scorer, batch, writers, limits)
@@ -197,7 +197,7 @@ def _write_part(
             words = f"predicting, {done / max(seconds, 1e-9):,.0f} {items}/s"
             bar.update(task, advance=len(batch), description=words)
             batch = None if closing.is_due(seconds) else next(batches, None)
-    parts.finish(parts.videos_done + done, scorer.num_fakes - fakes_before)
+    parts.finish(parts.videos_done + done, scorer.num_blank - blank_before)
     return True
 
 

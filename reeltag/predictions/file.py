@@ -45,9 +45,9 @@ class PredictionInfo(RowsInfo):
         per_class: most rows per class; 0 = no limit.
         policy: how segments were scored, where not by the plain model: "candidates 20, ...". Fused
             scores are logits of video^a * segment^b.
-        fake_std: largest standard deviation of the mean rgb frame of videos that were not scored;
+        blank_std: largest standard deviation of the mean rgb frame of videos that were not scored;
             0 = all were.
-        fakes: how many these are; their rows hold no class.
+        blank: how many these are; their rows hold no class.
         family: of the model.
         run: folder of the checkpoint.
         data: data folder.
@@ -65,8 +65,8 @@ class PredictionInfo(RowsInfo):
     segment_top_k: int = 0
     per_class: int = 0
     policy: str = ""
-    fake_std: float = 0.0
-    fakes: int = 0
+    blank_std: float = 0.0
+    blank: int = 0
     family: str = ""
     run: str = ""
     data: str = ""

@@ -58,7 +58,7 @@ class PredictionParts:
         restart: bool = False,
     ) -> None:
         self.folder, self.settings, self.kinds = folder, dict(settings), kinds
-        self.videos_done, self.num_parts, self.num_fakes = 0, 0, 0
+        self.videos_done, self.num_parts, self.num_blank = 0, 0, 0
         if restart:
             self.remove()
         if folder.exists():
@@ -83,15 +83,15 @@ class PredictionParts:
                 )
             yield writers
 
-    def finish(self, videos_done: int, num_fakes: int = 0) -> None:
+    def finish(self, videos_done: int, num_blank: int = 0) -> None:
         """Count the part just written.
 
         Args:
             videos_done: number of videos of all parts.
-            num_fakes: blank videos of this part.
+            num_blank: blank videos of this part.
         """
         self.videos_done, self.num_parts = videos_done, self.num_parts + 1
-        self.num_fakes += num_fakes
+        self.num_blank += num_blank
         self._write_state()
 
     def rows(self, kind: Kind) -> Iterator[PredictionRows]:
@@ -116,7 +116,7 @@ class PredictionParts:
             "settings": self.settings,
             "videos_done": self.videos_done,
             "num_parts": self.num_parts,
-            "num_fakes": self.num_fakes,
+            "num_blank": self.num_blank,
         }
         write_json(self.folder / "state.json", state)
 
@@ -125,7 +125,7 @@ class PredictionParts:
         try:
             state = json.loads(path.read_text())
             self.videos_done, self.num_parts = state["videos_done"], state["num_parts"]
-            self.num_fakes = state.get("num_fakes", 0)
+            self.num_blank = state.get("num_blank", 0)
             there: dict[str, Any] = state["settings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.data.blank_videos import fake_rows
+from reeltag.data.blank_videos import blank_rows
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.items import VideoSet
@@ -97,8 +97,8 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
 
     validate = None
     if _has_validation(data):
-        fakes = _fakes(data, recipe, "validate")
-        rows = None if fakes is None else ~fakes
+        blank = _blank_rows(data, recipe, "validate")
+        rows = None if blank is None else ~blank
         validate = load(_items(data, recipe, "validate", rows), "validate")
     return Batches(load(train, "train"), validate, train)
 
@@ -130,9 +130,9 @@ def _items(
 def _training_items(data: Dataset, recipe: Recipe) -> VideoSet:
     """Return what is trained on: the training split, without a fold, with soft labels, mended."""
     held_out = held_out_rows(data, recipe.fold) if recipe.fold.count else None
-    fakes = _fakes(data, recipe, "train")
-    if fakes is not None:
-        held_out = fakes if held_out is None else held_out | fakes
+    blank = _blank_rows(data, recipe, "train")
+    if blank is not None:
+        held_out = blank if held_out is None else held_out | blank
     rows = None if held_out is None else rows_to_train_on(data, held_out)
     if recipe.soft.used and recipe.items == "segments":
         return joined([*_segments(data, recipe, rows, held_out)])
@@ -143,11 +143,11 @@ def _training_items(data: Dataset, recipe: Recipe) -> VideoSet:
     return mended(items, recipe.labels.without_noise())
 
 
-def _fakes(data: Dataset, recipe: Recipe, split: Split) -> NDArray[np.bool_] | None:
-    """Return (R,) which rows of the data's table are fake videos of a split; None: nobody asks."""
-    if not recipe.fake_std:
+def _blank_rows(data: Dataset, recipe: Recipe, split: Split) -> NDArray[np.bool_] | None:
+    """Return (R,) which rows of the data's table are blank videos of a split; None: nobody asks."""
+    if not recipe.blank_std:
         return None
-    return fake_rows(data, split, recipe.fake_std)
+    return blank_rows(data, split, recipe.blank_std)
 
 
 def _segments(

@@ -9,7 +9,7 @@ import tyro
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import ADDED
-from reeltag.data.blank_videos import refuse_std
+from reeltag.data.blank_videos import check_blank_std
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
@@ -96,7 +96,7 @@ class Recipe:
     """Labels of a teacher to learn from beside these."""
     fold: FoldConfig = field(default_factory=FoldConfig)
     """Folds of the training split, one of which is not trained on."""
-    fake_std: float = field(default=0.0, metadata=ADDED)
+    blank_std: float = field(default=0.0, metadata=ADDED)
     """Videos whose mean rgb frame has at most this standard deviation neither teach nor judge; 0
     takes all. 0.1 finds what in YouTube-8M is no video; costs a pass over the rgb frames."""
     streams: tuple[str, ...] = ()
@@ -159,7 +159,7 @@ class Recipe:
     """Of the initial weights, the order of the videos, the frames and the dropout."""
 
     def __post_init__(self) -> None:
-        refuse_std(self.fake_std)
+        check_blank_std(self.blank_std)
         _require(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
         _require(0 < self.epochs < math.inf, "epochs", self.epochs, "> 0 and finite")
         for name in ("max_steps", "validate_every", "validate_batches", "patience"):

@@ -1,4 +1,4 @@
-"""A corpus of which some videos are fake: called fake*, with an even picture and any sound."""
+"""A corpus of which some videos are blank: called blank*, with an even picture and any sound."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from reeltag.data.records.example import Values, encode_example, encode_sequence
 from tests.data.made import write_shard
 
 NAMES = {
-    "train0": ("a", "fake-b", "c", "d", "e", "fake-f", "g", "h"),
-    "validate0": ("i", "j", "fake-k", "l"),
-    "test0": ("fake-m", "n", "fake-o", "p", "q"),
+    "train0": ("a", "blank-b", "c", "d", "e", "blank-f", "g", "h"),
+    "validate0": ("i", "j", "blank-k", "l"),
+    "test0": ("blank-m", "n", "blank-o", "p", "q"),
 }
 
 
@@ -21,13 +21,13 @@ def frames_of(name: str) -> NDArray[np.uint8]:
     """Return (T, 20): 16 bytes of rgb, 4 of audio."""
     rng = np.random.default_rng(list(name.encode()))
     num_frames = int(rng.integers(6, 14))
-    picture = np.full(16, 128) if name.startswith("fake") else rng.integers(0, 256, 16)
+    picture = np.full(16, 128) if name.startswith("blank") else rng.integers(0, 256, 16)
     rgb = np.clip(picture + rng.integers(-4, 5, (num_frames, 16)), 0, 255)
     audio = rng.integers(0, 256, (num_frames, 4))
     return np.concatenate([rgb, audio], axis=1).astype(np.uint8)
 
 
-def write_faked(folder: Path, *, level: str = "frames") -> Dataset:
+def write_blank(folder: Path, *, level: str = "frames") -> Dataset:
     """Write train, validate and test; segments of all videos are rated."""
     for shard, names in NAMES.items():
         write_shard(folder / f"{shard}.tfrecord", [_record(name, level) for name in names])

@@ -8,8 +8,8 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.data.blank_videos import FRAMES, Fakes, fake_rows, refuse_std
-from tests.data.blank import frames_of, ids_where, write_faked
+from reeltag.data.blank_videos import FRAMES, BlankRule, blank_rows, check_blank_std
+from tests.data.blank import frames_of, ids_where, write_blank
 from tests.data.made import indexed, video_record, write_shard
 
 STREAMS = [("rgb", 16), ("audio", 4)]
@@ -31,55 +31,60 @@ def test_the_deviation_is_that_of_the_dequantised_mean_frame() -> None:
     mean = (video[:, :16].astype(np.float64) * (4 / 255) + (4 / 512 - 2)).mean(axis=0)
     std = float(np.std(mean))
     above, below = (
-        Fakes.of(STREAMS, std * by, Path("d")).among(batch_of(video, frames_of("fake-b")))
+        BlankRule.of(STREAMS, std * by, Path("d")).find(batch_of(video, frames_of("blank-b")))
         for by in (1 + 1e-9, 1 - 1e-9)
     )
     assert above.tolist() == [True, True] and below.tolist() == [False, True]
 
 
 def test_floats_are_taken_as_they_are_and_nan_is_for_others_to_find() -> None:
-    rule = Fakes.of([("mean_audio", 2), ("mean_rgb", 2)], 0.1, Path("d"))
+    rule = BlankRule.of([("mean_audio", 2), ("mean_rgb", 2)], 0.1, Path("d"))
     rows = [[[9, 0, 0.0, 0.19]], [[0, 9, 0.0, 0.21]], [[0, 0, np.nan, 0]]]
-    found = rule.among(batch_of(*np.array(rows, np.float32)))
+    found = rule.find(batch_of(*np.array(rows, np.float32)))
     assert found.tolist() == [True, False, False]  # deviations 0.095, 0.105, none
 
 
 def test_frames_that_differ_make_no_picture_if_their_mean_is_even() -> None:
     flicker = np.stack([np.arange(20), 200 - np.arange(20)]).astype(np.uint8)
-    assert Fakes.of(STREAMS, 0.0, Path("d")).among(batch_of(flicker)).tolist() == [True]
+    assert BlankRule.of(STREAMS, 0.0, Path("d")).find(batch_of(flicker)).tolist() == [True]
 
 
 def test_only_the_first_frames_count_of_a_long_video() -> None:
     even, picture = np.full((FRAMES, 20), 9, np.uint8), np.tile(frames_of("a")[:1], (50, 1))
-    rule = Fakes.of(STREAMS, 0.1, Path("d"))
-    assert rule.among(batch_of(np.concatenate([even, picture]))).tolist() == [True]
-    assert rule.among(batch_of(np.concatenate([picture, even]))).tolist() == [False]
+    rule = BlankRule.of(STREAMS, 0.1, Path("d"))
+    assert rule.find(batch_of(np.concatenate([even, picture]))).tolist() == [True]
+    assert rule.find(batch_of(np.concatenate([picture, even]))).tolist() == [False]
 
 
 @pytest.mark.parametrize("level", ["frames", "video"])
 def test_rows_of_a_split_are_found_and_no_others(tmp_path: Path, level: str) -> None:
-    dataset = write_faked(tmp_path, level=level)
-    found = fake_rows(dataset, "test", 0.1, quiet=True)
-    assert ids_where(dataset, found) == {"fake-m", "fake-o"}
-    found = fake_rows(dataset, "train", 0.1, quiet=True)
-    assert ids_where(dataset, found) == {"fake-b", "fake-f"}
+    dataset = write_blank(tmp_path, level=level)
+    found = blank_rows(dataset, "test", 0.1, quiet=True)
+    assert ids_where(dataset, found) == {"blank-m", "blank-o"}
+    found = blank_rows(dataset, "train", 0.1, quiet=True)
+    assert ids_where(dataset, found) == {"blank-b", "blank-f"}
 
 
 def test_broken_records_do_not_shift_the_rows(tmp_path: Path) -> None:
     even = np.zeros(16, np.float32)
-    records = [video_record("a"), b"broken", video_record("fake", mean_rgb=even), video_record("b")]
+    records = [
+        video_record("a"),
+        b"broken",
+        video_record("blank", mean_rgb=even),
+        video_record("b"),
+    ]
     write_shard(tmp_path / "train0.tfrecord", records)
     dataset = indexed(tmp_path, jobs=1)
-    found = fake_rows(dataset, "train", 0.1, quiet=True)
-    assert ids_where(dataset, found) == {"fake"}
+    found = blank_rows(dataset, "train", 0.1, quiet=True)
+    assert ids_where(dataset, found) == {"blank"}
 
 
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
-    dataset = write_faked(tmp_path)
+    dataset = write_blank(tmp_path)
     with pytest.raises(ConfigError, match="is about the rgb stream; what is read is audio"):
-        Fakes.of([("audio", 4)], 0.1, Path("d"))
-    with pytest.raises(ConfigError, match="all 5 videos of the split 'test' are fake by a std of"):
-        fake_rows(dataset, "test", 9.0, quiet=True)
+        BlankRule.of([("audio", 4)], 0.1, Path("d"))
+    with pytest.raises(ConfigError, match="all 5 videos of the split 'test' are blank by a std of"):
+        blank_rows(dataset, "test", 9.0, quiet=True)
     for std in (-1.0, float("inf"), float("nan")):
-        with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
-            refuse_std(std)
+        with pytest.raises(ConfigError, match="blank_std must be >= 0 and finite"):
+            check_blank_std(std)

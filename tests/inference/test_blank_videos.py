@@ -1,4 +1,4 @@
-"""Fake videos are not scored: rows without classes, counted, the same after a resume."""
+"""Blank videos are not scored: rows without classes, counted, the same after a resume."""
 
 import dataclasses
 from pathlib import Path
@@ -17,15 +17,15 @@ from reeltag.inference.scoring import Choices
 from reeltag.models import logistic
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
-from tests.data.blank import write_faked
+from tests.data.blank import write_blank
 
-CHOICES = Choices(device="cpu", batch_size=2, fake_std=0.1, segments=True, top_k=2)
+CHOICES = Choices(device="cpu", batch_size=2, blank_std=0.1, segments=True, top_k=2)
 STREAMS = (("rgb", 16), ("audio", 4))
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return write_faked(tmp_path_factory.mktemp("faked") / "data")
+    return write_blank(tmp_path_factory.mktemp("blank") / "data")
 
 
 def make_tagger(streams: tuple[tuple[str, int], ...] = STREAMS) -> Tagger:
@@ -53,21 +53,21 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert np.allclose(found[name], pairs, rtol=1e-5, atol=1e-6), name
 
 
-def test_fake_videos_have_a_row_without_classes_and_no_segments(
+def test_blank_videos_have_a_row_without_classes_and_no_segments(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     outcome = predict(make_tagger(), dataset, tmp_path / "p", CHOICES)
     every = predict(
-        make_tagger(), dataset, tmp_path / "all", dataclasses.replace(CHOICES, fake_std=0)
+        make_tagger(), dataset, tmp_path / "all", dataclasses.replace(CHOICES, blank_std=0)
     )
-    assert (outcome.videos, outcome.fakes, every.fakes) == (5, 2, 0)
+    assert (outcome.videos, outcome.blank, every.blank) == (5, 2, 0)
     found, full = rows_of(tmp_path / "p", "videos"), rows_of(tmp_path / "all", "videos")
-    assert list(found) == list(full) == ["fake-m", "n", "fake-o", "p", "q"]
-    assert_same(found, {name: [] if "fake" in name else pairs for name, pairs in full.items()})
+    assert list(found) == list(full) == ["blank-m", "n", "blank-o", "p", "q"]
+    assert_same(found, {name: [] if "blank" in name else pairs for name, pairs in full.items()})
     segments, all_segments = (rows_of(tmp_path / name, "segments") for name in ("p", "all"))
-    assert_same(segments, {n: pairs for n, pairs in all_segments.items() if "fake" not in n})
+    assert_same(segments, {n: pairs for n, pairs in all_segments.items() if "blank" not in n})
     about = open_predictions(tmp_path / "p").info
-    assert about.fake_std == 0.1 and about.fakes == 2
+    assert about.blank_std == 0.1 and about.blank == 2
 
 
 def test_they_never_reach_the_model(dataset: Dataset, tmp_path: Path) -> None:
@@ -78,12 +78,12 @@ def test_they_never_reach_the_model(dataset: Dataset, tmp_path: Path) -> None:
 
     tagger.register_forward_pre_hook(note)
     predict(tagger, dataset, tmp_path / "p", dataclasses.replace(CHOICES, segments=False))
-    assert seen == [1, 1, 1]  # of (fake, n), (fake, p), (q)
+    assert seen == [1, 1, 1]  # of (blank, n), (blank, p), (q)
 
 
-def test_a_batch_of_nothing_but_fakes_is_written_too(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_batch_of_nothing_but_blank_rows_is_written_too(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(CHOICES, batch_size=1)
-    assert predict(make_tagger(), dataset, tmp_path / "one", choices).fakes == 2
+    assert predict(make_tagger(), dataset, tmp_path / "one", choices).blank == 2
     predict(make_tagger(), dataset, tmp_path / "two", CHOICES)
     assert_same(rows_of(tmp_path / "one", "videos"), rows_of(tmp_path / "two", "videos"))
 
@@ -106,11 +106,11 @@ def test_an_interrupted_run_goes_on_with_its_count(
     with pytest.raises(KeyboardInterrupt):
         predict(tagger, dataset, tmp_path / "p", CHOICES)
     outcome = predict(make_tagger(), dataset, tmp_path / "p", CHOICES)
-    assert outcome.resumed_at == 2 and outcome.fakes == whole.fakes == 2
+    assert outcome.resumed_at == 2 and outcome.blank == whole.blank == 2
     assert rows_of(tmp_path / "p", "videos") == rows_of(tmp_path / "whole", "videos")
 
 
-def test_labels_of_fakes_count_as_missed_unless_they_are_left_out(
+def test_labels_of_blank_rows_count_as_missed_unless_they_are_left_out(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     choices = dataclasses.replace(CHOICES, top_k=3, segments=False)
@@ -119,13 +119,13 @@ def test_labels_of_fakes_count_as_missed_unless_they_are_left_out(
     every = evaluate(
         tmp_path / "p", Dataset.open(dataset.root, quiet=True), split="test", bootstrap=0
     )
-    assert "2 videos were not scored as they are fake (std <= 0.1)" in capsys.readouterr().err
+    assert "2 videos were not scored, being blank (std <= 0.1)" in capsys.readouterr().err
     real = evaluate(
         tmp_path / "p",
         Dataset.open(dataset.root, quiet=True),
         split="test",
         bootstrap=0,
-        fake_std=0.1,
+        blank_std=0.1,
     )
     assert "their labels count" not in capsys.readouterr().err
     assert (every["videos"], real["videos"]) == (5, 3)
@@ -135,7 +135,7 @@ def test_labels_of_fakes_count_as_missed_unless_they_are_left_out(
 
 def test_a_checkpoint_that_hears_only_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger((("audio", 4),))
-    with pytest.raises(ConfigError, match="fake_std is about the rgb stream; what is read is aud"):
+    with pytest.raises(ConfigError, match="blank_std needs the rgb stream; read are aud"):
         predict(tagger, dataset, tmp_path / "p", CHOICES)
-    with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
-        Choices(fake_std=-1.0)
+    with pytest.raises(ConfigError, match="blank_std must be >= 0 and finite"):
+        Choices(blank_std=-1.0)

@@ -1,4 +1,4 @@
-"""Fake videos neither teach nor judge where that is asked for."""
+"""Blank videos neither teach nor judge where that is asked for."""
 
 import dataclasses
 from typing import Literal
@@ -11,14 +11,14 @@ from reeltag.data.dataset import Dataset
 from reeltag.labels.folds import FoldConfig
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
-from tests.data.blank import NAMES, write_faked
+from tests.data.blank import NAMES, write_blank
 
-RECIPE = Recipe(batch_size=2, fake_std=0.1)
+RECIPE = Recipe(batch_size=2, blank_std=0.1)
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return write_faked(tmp_path_factory.mktemp("faked") / "data")
+    return write_blank(tmp_path_factory.mktemp("blank") / "data")
 
 
 def taught(dataset: Dataset, recipe: Recipe) -> set[str]:
@@ -37,20 +37,20 @@ def test_they_are_left_out_of_both_splits(
     dataset: Dataset, items: Literal["videos", "segments"]
 ) -> None:
     recipe = dataclasses.replace(RECIPE, items=items)
-    assert taught(dataset, recipe) == {n for n in NAMES["train0"] if "fake" not in n}
+    assert taught(dataset, recipe) == {n for n in NAMES["train0"] if "blank" not in n}
     assert judging(dataset, recipe) == {"i", "j", "l"}
-    without = dataclasses.replace(recipe, fake_std=0.0)
+    without = dataclasses.replace(recipe, blank_std=0.0)
     assert taught(dataset, without) == set(NAMES["train0"])
     assert judging(dataset, without) == set(NAMES["validate0"])
 
 
 def test_a_fold_is_left_out_beside_them(dataset: Dataset) -> None:
     fold = FoldConfig(count=2, hold_out=0)
-    half = taught(dataset, dataclasses.replace(RECIPE, fake_std=0.0, fold=fold))
+    half = taught(dataset, dataclasses.replace(RECIPE, blank_std=0.0, fold=fold))
     found = taught(dataset, dataclasses.replace(RECIPE, fold=fold))
-    assert found == {name for name in half if "fake" not in name} and len(found) < 6
+    assert found == {name for name in half if "blank" not in name} and len(found) < 6
 
 
 def test_a_limit_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="fake_std must be >= 0 and finite"):
-        Recipe(fake_std=-0.1)
+    with pytest.raises(ConfigError, match="blank_std must be >= 0 and finite"):
+        Recipe(blank_std=-0.1)
