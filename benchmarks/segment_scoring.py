@@ -43,7 +43,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import family_of, model_config
 from reeltag.predictions.class_limit import ClassLimit
 from reeltag.predictions.rows import PredictionRows
@@ -172,7 +172,7 @@ def _write_soft_labels(tagger: Tagger, dataset: Dataset, work: Path, device: str
 
 
 def _predict(tagger: Tagger, dataset: Dataset, work: Path, device: str) -> Row:
-    choices = Choices(videos=False, segments=True, per_class=PLACES, device=device)
+    choices = InferenceConfig(videos=False, segments=True, per_class=PLACES, device=device)
     probe = Probe(tagger, 60 * len(dataset.table))
     predict(tagger, dataset, work / "p.parquet", choices, split="all")
     return probe.close()

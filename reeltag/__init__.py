@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reeltag.data.dataset import Dataset
     from reeltag.data.loader import Loader
     from reeltag.data.splits import Splits
-    from reeltag.inference.scoring import Choices
+    from reeltag.inference.scoring import InferenceConfig
     from reeltag.metrics import (
         GlobalAveragePrecision,
         HitAtOne,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Choices",
     "ClassList",
     "ConfigError",
     "DataError",
@@ -59,6 +58,7 @@ __all__ = [
     "FrameBatch",
     "GlobalAveragePrecision",
     "HitAtOne",
+    "InferenceConfig",
     "Loader",
     "MeanAveragePrecision",
     "ModelConfig",
@@ -93,7 +93,7 @@ _HOME = {
     "reeltag.data.dataset": "Dataset",
     "reeltag.data.loader": "Loader",
     "reeltag.data.splits": "Splits",
-    "reeltag.inference.scoring": "Choices",
+    "reeltag.inference.scoring": "InferenceConfig",
     "reeltag.metrics": "GlobalAveragePrecision HitAtOne MeanAveragePrecision "
     "PrecisionAtEqualRecallRate SegmentMeanAveragePrecision",
     "reeltag.models": "ModelConfig create_model list_models register_model",

@@ -24,7 +24,7 @@ from reeltag.evaluation import compare as comparison
 from reeltag.evaluation import evaluate as evaluation
 from reeltag.inference import moments as search
 from reeltag.inference.predict import predict as write_predictions
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
@@ -133,7 +133,7 @@ def predict(
     out: PathLike,
     *,
     split: Split = "test",
-    choices: Choices | None = None,
+    choices: InferenceConfig | None = None,
     overwrite: bool = False,
 ) -> Predictions:
     """Score a split into a Parquet file and return it, opened.
@@ -163,7 +163,7 @@ def predict(
         _tagger(model),
         _dataset(data),
         Path(out),
-        choices or Choices(),
+        choices or InferenceConfig(),
         split=split,
         run=run,
         overwrite=overwrite,
@@ -231,7 +231,7 @@ def moments(
     split: Split = "all",
     top: int = 20,
     min_prob: float = 0.0,
-    choices: Choices | None = None,
+    choices: InferenceConfig | None = None,
 ) -> dict[str, list[search.Moment]]:
     """Return the best moments of some classes over the videos of a split, best first.
 
@@ -261,7 +261,7 @@ def moments(
     known = ClassList(tagger.class_names)
     wanted = tuple(dict.fromkeys(known.index_of(name) for name in classes))
     config = dataclasses.replace(
-        choices or Choices(),
+        choices or InferenceConfig(),
         videos=False,
         segments=True,
         segment_top_k=len(wanted),

@@ -1,7 +1,7 @@
 """What is varied in a training batch, as one dataclass: the flags `--augment.*` of `reeltag train`.
 
 Which frames are read at all (random, contiguous, regular, every r-th) is the loader's choice,
-`reeltag.data.sampling.FrameChoice`: what is not read costs nothing. What stands here happens to
+`reeltag.data.sampling.FrameChoice`: what is not read costs nothing. What is here happens to
 the batch on its device, in training only; validation and prediction never see it.
 """
 
@@ -17,7 +17,7 @@ class AugmentConfig:
     """How a training batch is varied on its device; by default not at all."""
 
     mixup: float = 0.0
-    """Mix each item with another one, their share lambda drawn from Beta(a, a) with this a (OPPO:
+    """Mix each item with another one, the weight lambda drawn from Beta(a, a) with this a (OPPO:
     0.4, fine-tuning on segments only); 0 is off."""
     mixup_per: Literal["batch", "sample"] = "batch"
     """One lambda a batch, or one for each item (Samsung)."""
@@ -36,7 +36,7 @@ class AugmentConfig:
     """`noise` is in units of each dimension's standard deviation over the batch's frames, or in
     those of the features (Axon: 0.03)."""
     noise_per: Literal["video", "frame"] = "video"
-    """Choose the dimensions that get noise once for all frames of an item, or anew for each frame;
+    """Choose the dimensions that get noise once for all frames of an item, or again for each frame;
     the noise itself always differs from frame to frame."""
 
     frame_drop: float = 0.0

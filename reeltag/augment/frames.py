@@ -1,8 +1,8 @@
 """Fewer frames: which of a batch's frames stay, and a shorter batch with only those.
 
 The loader chooses frames while it reads them (`reeltag.data.sampling.FrameChoice`: at random, one
-contiguous run, evenly spaced, every r-th with r drawn once a batch). Here is what needs the frames
-themselves, or a chance of its own for each: dropping at random, and by similarity.
+contiguous run, evenly spaced, every r-th with r drawn once per batch). Here is what needs the
+frames themselves, or a chance of its own for each: dropping at random, and by similarity.
 
 Shape letters: B items, T frames, D features.
 """

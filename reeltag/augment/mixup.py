@@ -1,7 +1,7 @@
 """Mixup: two items and their labels, mixed in the ratio lambda to 1 - lambda.
 
 Source: Zhang et al., ICLR 2018, arXiv:1710.09412, eq. 1; OPPO 2019, sec. 3.4, eq. 2 and 3. Neither
-says what becomes of frames that one of the two lacks, or of classes that nobody rated; that is
+defines frames that one of the two lacks, or classes that are not rated; that is
 decided here.
 
 Shape letters: B items, T frames, D features, C classes.
@@ -22,7 +22,7 @@ def draw_share(
     """Return (B,) float32 lambda ~ Beta(alpha, alpha) in [0, 1]: one for all, or one for each.
 
     Args:
-        alpha: > 0; the smaller, the more often one of the two items has nearly all of the share.
+        alpha: > 0; the smaller, the more often one of the two items has nearly all of the weight.
         num_items: B.
         per_sample: draw one for each item.
         device: on which it is drawn, from torch's generator there.
@@ -36,7 +36,7 @@ def frame_shares(share_B: Tensor, mask_BT: Tensor, other_BT: Tensor) -> tuple[Te
     """Return what each frame of the two items counts, both (B, T) float32, 0 for padding.
 
     A mixed frame is own * x_t + other * x'_t; it is a real frame where either of the two counts
-    (the union of the masks; an item of share 0 adds no frames, so that lambda = 1 changes nothing).
+    (the union of the masks; an item of weight 0 adds none, so that lambda = 1 changes nothing).
 
     Args:
         share_B: lambda in [0, 1].
@@ -56,7 +56,7 @@ def mixed_labels(
         y~ = (lambda w y + (1 - lambda) w' y') / w~,  0 where w~ = 0
 
     so that w~ BCE(z, y~) = lambda w BCE(z, y) + (1 - lambda) w' BCE(z, y') for every logit z: a
-    class that only one of the two was rated for is learned from that one, with its share. (So for
+    class that only one of the two was rated for is learned from that one, with its weight. (So for
     every loss that is linear in the labels; hinge and ranking losses are not.)
 
     Args:

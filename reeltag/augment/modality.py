@@ -30,7 +30,7 @@ def surviving_streams(
         ValueError: there is one stream only, and it would be all that the item has.
     """
     if len(dims) < 2:
-        raise ValueError(f"one of {len(dims)} streams cannot be left out")
+        raise ValueError(f"one of {len(dims)} streams cannot be dropped")
     lost_B1 = torch.randint(len(dims), (num_items, 1), device=device)
     loses_B1 = torch.rand((num_items, 1), device=device) < probability
     stream_D = torch.repeat_interleave(

@@ -1,4 +1,4 @@
-"""Masked Gaussian noise: x + mask * noise, where the mask takes a share of the dimensions.
+"""Masked Gaussian noise: x + mask * noise, where the mask takes a fraction of the dimensions.
 
 Source: Autohome 2019, sec. 3.5 and Fig. 5 (half of the dimensions; the standard deviation is not
 given). Axon 2018, sec. 3.1, use 0.03 on all dimensions of video means.
@@ -85,7 +85,7 @@ def draw_noise(
         shape: B, T and D.
         deviation_D: standard deviation of the noise in each dimension.
         share: of the dimensions that get noise, each with this chance; in (0, 1].
-        per_frame: choose the dimensions anew for each frame, not once for the item.
+        per_frame: choose other dimensions for each frame, not once for the item.
     """
     num_items, _, dim = shape
     device = deviation_D.device

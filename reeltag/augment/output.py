@@ -53,7 +53,7 @@ def settings(items: VideoSet, plan: Plan, making: Making, seed: int) -> dict[str
 
 
 def _digest(items: VideoSet) -> str:
-    """Return a hash of which records take part, where they lie and what their labels are."""
+    """Return a hash of which records are used, where they are and what their labels are."""
     names = [items.dataset.shards[number] for number in np.unique(items.shard).tolist()]
     digest = hashlib.sha256(json.dumps(names).encode())
     bounds, classes = items.records.lists("labels")
@@ -86,7 +86,7 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
             hint="Choose an --out outside of that folder.",
         )
     if (out / SETTINGS).is_file():
-        _refuse_other_settings(out / SETTINGS, wanted)
+        _check_settings(out / SETTINGS, wanted)
     else:
         refuse_existing(out)
     try:
@@ -100,14 +100,16 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
         _link(data.index.path(number).resolve(), out / data.shards[number])
 
 
-def _refuse_other_settings(path: Path, wanted: Mapping[str, Any]) -> None:
+def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:
     """Raise ConfigError where a folder that is there was made otherwise than it would be now."""
     try:
         found = json.loads(path.read_text())
         others = [name for name, value in wanted.items() if found[name] != value]
     except (OSError, ValueError, KeyError, TypeError) as error:
         hint = "Remove the folder, or choose another --out."
-        raise DataError("does not tell how the folder was made", where=path, hint=hint) from error
+        raise DataError(
+            "does not describe how the folder was made", where=path, hint=hint
+        ) from error
     if others:
         name = others[0]
         of_data = name in ("videos", "content", "split")
@@ -116,7 +118,7 @@ def _refuse_other_settings(path: Path, wanted: Mapping[str, Any]) -> None:
             if of_data
             else f"was made with {name} {found[name]}, not {wanted[name]}",
             where=path.parent,
-            hint="Say the same to go on with it, or choose another --out.",
+            hint="Give the same options to go on with it, or choose another --out.",
         )
 
 
@@ -153,7 +155,7 @@ def works_of(
 
 
 def write_all(items: VideoSet, works: list[ChunkWork], *, jobs: int | None, quiet: bool) -> int:
-    """Write what is not there yet, in `jobs` processes (None: one a core).
+    """Write what is not there yet, in `jobs` processes (None: one per core).
 
     Returns:
         How many videos of the split were read for it; 0 where all was there.
@@ -190,7 +192,7 @@ def write_all(items: VideoSet, works: list[ChunkWork], *, jobs: int | None, quie
 
 @contextmanager
 def _watched(pending: Mapping[Path, int], quiet: bool) -> Iterator[None]:
-    """Tell on stderr how far the block is: path of a file -> videos that are done when it is."""
+    """Show on stderr how far the block is: path of a file -> videos that are done when it is."""
     if quiet:
         yield
         return
@@ -214,7 +216,7 @@ class _Progress:
 
     @property
     def speed(self) -> float:
-        """Videos a second."""
+        """Videos per second."""
         return self.done / max(time.monotonic() - self.began, 1e-9)
 
 

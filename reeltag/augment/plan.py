@@ -1,4 +1,4 @@
-"""Which videos are left out, and around which new ones are made: decided by the rarest label.
+"""Which videos are dropped, and around which new ones are made, by the rarest label.
 
 The *decision label* of a video is the rarest of its labels, n videos of the split having it. With
 P = 10,000 and d = 2 decades, a label of n videos should have about
@@ -13,7 +13,7 @@ falls, and is 0 for n < 100, where t is negative. "Fewer examples, more neighbou
 default labels that are rarer than that have as many as there (`rare`).
 
 Source: Axon AI 2018, sec. 3.1, and the authors' code, which has the formula. Everything here comes
-from the index alone; no vector is read. Memory: 25 bytes a video.
+from the index alone; no vector is read. Memory: 25 bytes per video.
 
 Shape letters: V videos, E labels of all videos, C classes.
 """
@@ -47,10 +47,10 @@ class PlanConfig:
     """Strength of the over-sampling: int(alpha * t / n + 1) neighbours; above 0."""
     rare: Literal["peak", "published"] = "peak"
     """Labels rarer than where that number is largest: peak gives them that largest number;
-    published does as the formula says, which gives the rarest labels nothing."""
+    published follows the formula, which gives the rarest labels nothing."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that plan nothing, with ConfigError."""
+        """Raise ConfigError for numbers that plan nothing."""
         if self.pivot != "auto" and not (1 <= self.pivot < math.inf):
             what = f"must be auto or a number of videos, at least 1, got {self.pivot}"
             raise ConfigError(what, where="pivot")

@@ -1,7 +1,7 @@
 """How much an augmentation will write and hold in memory, from the plan alone.
 
-Which neighbours two videos share is not known before their vectors are read: of M videos of a label
-in a chunk, each with K neighbours, between M K / 2 and M K pairs are distinct.
+Which neighbours two videos have in common is not known before their vectors are read: of M videos
+of a label in a chunk, each with K neighbours, between M K / 2 and M K pairs are distinct.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Volume:
 
     Attributes:
         videos: of the split.
-        dropped: left out by sub-sampling.
+        dropped: by sub-sampling.
         over_sampled: videos that new samples are made around.
         alone: of these, those without another of the same label in their chunk.
         noisy: samples with noise.

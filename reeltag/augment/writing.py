@@ -54,7 +54,7 @@ class Making:
     """When the method neighbours adds noise too, one sample for each neighbour wanted: alone, for
     a video without another of its label in its chunk; always; never."""
     weight: Annotated[float, tyro.conf.arg(name="lambda")] = 0.5
-    """How far a sample lies from its source, as a part of the way to the neighbour; in (0, 1)."""
+    """How far a sample is from its source, as a part of the way to the neighbour; in (0, 1)."""
     sigma: float = 0.03
     """Standard deviation of the noise, in units of the features; above 0."""
     by: str = ""
@@ -63,7 +63,7 @@ class Making:
     """Neighbours are looked for within so many shards; memory grows with it."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range with ConfigError."""
+        """Raise ConfigError for numbers out of range."""
         if not 0 < self.weight < 1:
             raise ConfigError(f"must be above 0 and below 1, got {self.weight}", where="lambda")
         if not 0 < self.sigma < float("inf"):
@@ -72,13 +72,13 @@ class Making:
             raise ConfigError(f"must be at least 1, got {self.chunk_shards}", where="chunk_shards")
 
     def noised(self, alone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which over-sampled videos get samples with noise, given which stand alone."""
+        """Return which over-sampled videos get samples with noise, given which are alone."""
         if self.method == "noise" or self.noise == "always":
             return np.ones_like(alone)
         return alone if self.noise == "alone" else np.zeros_like(alone)
 
     def columns(self, items: VideoSet) -> slice:
-        """Return where the stream `by` stands along D; ConfigError where it is not in the data."""
+        """Return where the stream `by` is along D; ConfigError where it is not in the data."""
         names = [stream.name for stream in items.streams]
         if self.by and self.by not in names:
             raise ConfigError(

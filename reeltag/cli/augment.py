@@ -19,7 +19,7 @@ from reeltag.core.files import whole_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
-from reeltag.data.origin import count_kinds, refuse_augmented
+from reeltag.data.origin import check_not_augmented, count_kinds
 from reeltag.data.splits import Split, Splits
 from reeltag.figures.label_counts import draw_label_counts
 from reeltag.figures.tsne import draw_map, fit_map, fullest_classes, named_classes, sample_classes
@@ -31,16 +31,16 @@ SMALL = YT8M_VIDEOS // 10  # videos; below, the published pivot over-samples nea
 class Augment:
     """Make samples around the videos of rare labels, and thin out frequent ones (Axon AI 2018).
 
-    For video-level records (one vector a video: mean_rgb, mean_audio). OUT becomes a data folder
+    For video-level records (one vector per video: mean_rgb, mean_audio). OUT becomes a data folder
     with shards of the same names, in YouTube-8M's format; those of the other splits are links. So
-    `reeltag train` takes OUT where it took DATA, with the same options. Ids tell the origin:
-    02aa~i~7Xcd lies between 02aa, whose labels it has, and 7Xcd, 02aa~x~7Xcd beyond 02aa, 02aa~n1
+    `reeltag train` takes OUT where it took DATA, with the same options. Ids are the origin:
+    02aa~i~7Xcd is between 02aa, whose labels it has, and 7Xcd, 02aa~x~7Xcd beyond 02aa, 02aa~n1
     has noise. A run that was stopped goes on when the same command is given again. Beside the
     shards lie label_counts.csv and .svg, before and after.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """Folder of TFRecords (or one TFRecord) with one vector a video."""
+    """Folder of TFRecords (or one TFRecord) with one vector per video."""
     out: Path | None = None
     """The folder to make, outside of DATA; not needed with --plan-only."""
     split: Split = "train"
@@ -52,12 +52,12 @@ class Augment:
     making: tyro.conf.OmitArgPrefixes[Making] = field(default_factory=Making)
     """How new samples are made."""
     seed: int = 0
-    """Of the videos that are kept, and of the noise."""
+    """Random seed of the videos that are kept, and of the noise."""
     jobs: int | None = None
-    """Processes, each with the vectors of a chunk in memory; None: one a core. The bytes do not
+    """Processes, each with the vectors of a chunk in memory; None: one per core. The bytes do not
     depend on it."""
     plan_only: bool = False
-    """Say what would be written, from the index alone, and stop."""
+    """Print what would be written, from the index alone, and stop."""
     tsne: str = ""
     """Draw OUT/tsne.svg: classes by number or name, joined by commas (8 at most), or auto: the 5
     over-sampled ones with the most videos."""
@@ -65,7 +65,7 @@ class Augment:
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Write the new shards and say what they hold; 0."""
+        """Write the new shards and print what they hold; 0."""
         if self.jobs is not None and self.jobs < 1:
             raise ConfigError(f"must be at least 1, got {self.jobs}", where="jobs")
         if self.out is None and not self.plan_only:
@@ -77,13 +77,13 @@ class Augment:
         data = self._opened(self.data)
         if data.kind != "video":
             raise ConfigError(
-                "holds frames; neighbours are looked for among videos, so one vector a video is "
+                "holds frames; neighbours are looked for among videos, so one vector per video is "
                 "needed (float features such as mean_rgb and mean_audio)",
                 where=data.path,
                 hint="Take YouTube-8M's video-level files, or `reeltag synth --level video`.",
             )
         items = data.videos(self.split)
-        refuse_augmented(items)
+        check_not_augmented(items)
         columns = self.making.columns(items)
         given = [] if self.tsne in ("", "auto") else self.tsne.split(",")
         shown = named_classes(given, data.classes) if given else []
@@ -98,9 +98,9 @@ class Augment:
                 f"{len(items):,}, and --pivot auto scales it"
             )
         if self.out is None or self.plan_only:
-            return self._tell_plan(plan, volume)
+            return self._print_plan(plan, volume)
         found = self._write(self.out, items, plan, chunks)
-        return self._tell(
+        return self._print_result(
             self._looked_at(self.out, plan, data.classes, shown, columns), volume, found
         )
 
@@ -146,8 +146,8 @@ class Augment:
             "files": ["label_counts.csv", *pictures],
         }
 
-    def _tell_plan(self, plan: Plan, volume: Volume) -> int:
-        """Say what would be written."""
+    def _print_plan(self, plan: Plan, volume: Volume) -> int:
+        """Print what would be written."""
         kept = volume.videos - volume.dropped
         if self.json:
             print_json(
@@ -165,14 +165,14 @@ class Augment:
         _say_plan(plan, volume)
         return 0
 
-    def _tell(self, found: dict[str, Any], volume: Volume, done: tuple[int, float]) -> int:
-        """Say what was written."""
+    def _print_result(self, found: dict[str, Any], volume: Volume, done: tuple[int, float]) -> int:
+        """Print what was written."""
         number, seconds = done
         factor = found["samples"] / volume.videos
         if self.json:
-            told = {"out": str(self.out), "split": self.split, "videos": volume.videos, **found}
+            summary = {"out": str(self.out), "split": self.split, "videos": volume.videos, **found}
             more = {"factor": factor, "read": number, "seconds": seconds, "shards": volume.shards}
-            print_json({**told, **more, "dropped": volume.dropped, "alone": volume.alone})
+            print_json({**summary, **more, "dropped": volume.dropped, "alone": volume.alone})
             return 0
         _print(
             f"{self.out}: {found['samples']:,} samples of {volume.videos:,} videos "
@@ -180,7 +180,7 @@ class Augment:
             f"interpolated, {found['extrapolated']:,} extrapolated, {found['noisy']:,} noisy; "
             f"{volume.dropped:,} videos left out"
         )
-        _print(f"videos a label, before: {_words(found['labels_before'])}")
+        _print(f"videos per label, before: {_words(found['labels_before'])}")
         _print(f"                 after: {_words(found['labels_after'])}")
         if number:
             speed = number / max(seconds, 1e-9)
@@ -197,7 +197,7 @@ def _say_plan(plan: Plan, volume: Volume) -> None:
     low, high = kept + volume.least, kept + volume.most
     _print(f"{volume.videos:,} videos, pivot {plan.config.number:,.0f}: {kept:,} stay")
     _print(
-        f"{volume.over_sampled:,} are over-sampled ({volume.alone:,} stand alone in their chunk), "
+        f"{volume.over_sampled:,} are over-sampled ({volume.alone:,} are alone in their chunk), "
         f"{volume.dropped:,} left out"
     )
     _print(
@@ -209,7 +209,7 @@ def _say_plan(plan: Plan, volume: Volume) -> None:
         f"{volume.shards:,} shards; {volume.chunks:,} chunks, {volume.memory / 1e9:,.2f} GB of "
         "vectors a process at most"
     )
-    _print(f"videos a label, before: {_words(_spread(plan.counts))}")
+    _print(f"videos per label, before: {_words(_spread(plan.counts))}")
 
 
 def _print(text: str) -> None:

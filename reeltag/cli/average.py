@@ -12,7 +12,7 @@ from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import refuse_existing
 from reeltag.data.dataset import Dataset
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.batches import make_batches
@@ -35,7 +35,7 @@ class Average:
     out: Path
     """Run folder to make."""
     norms_from: Path | None = None
-    """Data folder: the running statistics of batch norms are computed anew from training batches,
+    """Data folder: the running statistics of batch norms are computed again from training batches,
     instead of averaged."""
     norm_batches: int = 100
     """Batches that they are computed from."""
@@ -45,7 +45,7 @@ class Average:
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Average, and say what was written."""
+        """Average, and print what was written."""
         if len(self.runs) < 2 and self.norms_from is None:
             raise ConfigError(
                 "a mean needs at least two runs",
@@ -81,7 +81,7 @@ class Average:
         return 0
 
     def _with_norms(self, tagger: Tagger) -> None:
-        """Compute the statistics of batch norms anew, where that is asked for."""
+        """Compute the statistics of batch norms again, where data are given."""
         if self.norms_from is None:
             return
         run = Member.at(self.runs[0]).run
@@ -95,7 +95,7 @@ class Average:
                 f"has the streams {batches.streams}; the runs read {tagger.streams}",
                 where=self.norms_from,
             )
-        tagger.to(Choices(device=self.device).torch_device())
+        tagger.to(InferenceConfig(device=self.device).torch_device())
         taken = itertools.islice(batches.training(0), self.norm_batches)
         recompute_norms(tagger, taken, recipe.seed)
         tagger.to("cpu")

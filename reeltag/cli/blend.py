@@ -20,7 +20,7 @@ from reeltag.data.splits import Splits
 from reeltag.ensembling.blend import FITTED, Method, SgdConfig, Solver, blend, fit
 from reeltag.ensembling.blend import Blend as Made
 from reeltag.ensembling.tree_config import TreeConfig
-from reeltag.inference.stream import refuse_output
+from reeltag.inference.stream import check_output
 from reeltag.predictions.rows import Kind
 
 
@@ -144,7 +144,7 @@ class Blend:
                     "is one of the files that are blended, and would be lost",
                     where=f"--out {self.out}",
                 )
-            refuse_output(self.out, overwrite=self.overwrite)
+            check_output(self.out, overwrite=self.overwrite)
         if self.save is not None:
             refuse_existing(self.save, "--save")
         if self.with_ is not None:

@@ -39,7 +39,7 @@ class Centroids:
     frames: int = 0
     """Frames that they are fitted on, drawn from all with the same chance; 0: 50 a centroid."""
     iterations: int = 20
-    """How often all frames of the sample are assigned anew."""
+    """How often all frames of the sample are assigned again."""
     streams: tuple[str, ...] = ()
     """Streams to use, in this order, as in the training; empty means all."""
     split: Split = "train"
@@ -49,12 +49,12 @@ class Centroids:
     preprocessing: PreprocessingConfig = PREPROCESSING
     """What is done to the frames first; as in the training."""
     seed: int = 0
-    """Of the sample and of the start."""
+    """Random seed of the sample and of the start."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Fit, and say what was written."""
+        """Fit, and print what was written."""
         for name, least in (("clusters", 1), ("frames", 0), ("iterations", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -76,14 +76,14 @@ class Centroids:
         with whole_file(self.out) as part:
             tensors = {"centroids_KD": torch.from_numpy(centroids)}
             safetensors.torch.save_file(tensors, part, {"streams": ",".join(widths)})
-        self._tell(widths, wanted, distance, time.monotonic() - begin)
+        self._print(widths, wanted, distance, time.monotonic() - begin)
         return 0
 
-    def _tell(
+    def _print(
         self, widths: dict[str, int], num_frames: int, distance: float, seconds: float
     ) -> None:
         if self.json:
-            told = {
+            found = {
                 "path": str(self.out),
                 "clusters": self.clusters,
                 "streams": widths,
@@ -92,7 +92,7 @@ class Centroids:
                 "mean_squared_distance": distance,
                 "seconds": seconds,
             }
-            return print_json(told)
+            return print_json(found)
         return STDOUT.print(
             f"{self.out}: {self.clusters:,} centroids fitted on {num_frames:,} frames in "
             f"{seconds:.1f} s, mean squared distance {distance:.4g}\n"

@@ -20,7 +20,7 @@ class Compare:
     """Compare predictions of two ways of training on the same videos.
 
     Several files a side are runs with different seeds: their means are compared. The interval of
-    the difference is a paired bootstrap over videos: both sides are judged on the same draws.
+    the difference is a paired bootstrap over videos: both sides are evaluated on the same draws.
     """
 
     predictions: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="P")]
@@ -40,7 +40,7 @@ class Compare:
     bootstrap: int = 400
     """Replicates for the interval; 0 = no interval."""
     seed: int = 0
-    """Of the bootstrap."""
+    """Random seed of the bootstrap."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 

@@ -86,7 +86,7 @@ class Demo:
 
 
 def _type(command: str, *, to_stdout: bool = True) -> None:
-    """Show a command and run it, with its answer on stdout or beside the progress on stderr."""
+    """Show a command and run it, with its results on stdout or with the progress on stderr."""
     STDERR.print(f"\n[bold]$ reeltag {command}[/]", highlight=False, soft_wrap=True)
     with nullcontext() if to_stdout else redirect_stdout(sys.stderr):
         status = main.run(shlex.split(command))

@@ -53,9 +53,9 @@ class Evaluate:
     bootstrap: int = 200
     """Replicates for the intervals; 0 = no intervals."""
     seed: int = 0
-    """Of the bootstrap."""
+    """Random seed of the bootstrap."""
     blank_std: float = 0.0
-    """Videos whose mean rgb frame has at most this standard deviation do not judge (`reeltag
+    """Videos whose mean rgb frame has at most this standard deviation are left out (`reeltag
     predict --blank-std` does not score them); 0: all do. Costs a pass over the rgb frames."""
     per_class: Path | None = None
     """CSV file to write: positives and average precision of every class."""
@@ -74,7 +74,7 @@ class Evaluate:
                 + next((n for n in ("train", "validate", "test") if getattr(self, n)), "holdout"),
                 hint="Add --split test, for example.",
             )
-        answer = evaluate(
+        scores = evaluate(
             self.predictions,
             Dataset.open(self.data, splits=splits, quiet=self.json),
             split=self.split,
@@ -86,24 +86,24 @@ class Evaluate:
             per_class=self.per_class,
         )
         if self.json:
-            print_json(answer)
+            print_json(scores)
         else:
-            _print(answer, f"{self.predictions}: {answer['videos']:,} videos of {self.data}")
+            _print(scores, f"{self.predictions}: {scores['videos']:,} videos of {self.data}")
         return 0
 
 
-def _print(answer: dict[str, Any], title: str) -> None:
+def _print(scores: dict[str, Any], title: str) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("metric")
     table.add_column("value", justify="right")
-    if answer["bootstrap"]:
+    if scores["bootstrap"]:
         table.add_column("95 % interval", justify="center")
     table.add_column("what")
     for name, about in _ABOUT.items():
-        if name in answer:
-            low_high = answer.get(f"{name}_interval")
-            edges = [" to ".join(map(_number, low_high or [None]))] if answer["bootstrap"] else []
-            table.add_row(name, _number(answer[name]), *edges, about.format(**answer))
+        if name in scores:
+            low_high = scores.get(f"{name}_interval")
+            edges = [" to ".join(map(_number, low_high or [None]))] if scores["bootstrap"] else []
+            table.add_row(name, _number(scores[name]), *edges, about.format(**scores))
     STDOUT.print(title, highlight=False, markup=False, soft_wrap=True)
     print_table(table)
 

@@ -17,7 +17,7 @@ from reeltag.data.summary import Summary, summarise
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """Index a folder of TFRecords, then say what is there and what is broken."""
+    """Index a folder of TFRecords, then show what is there and what is broken."""
 
     data: Annotated[Path, tyro.conf.Positional]
     """Folder with *.tfrecord files in or below it, or one such file."""
@@ -26,7 +26,7 @@ class Info:
     strict: bool = False
     """Exit with status 1 if a record has a problem, be it one that is only noted."""
     jobs: int | None = None
-    """Processes that read shards; None: one a core."""
+    """Processes that read shards; None: one per core."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     """Which shards train, validate and test."""
     json: bool = False

@@ -1,4 +1,4 @@
-"""`reeltag labels`: what do the labels of a data set say of each other?"""
+"""`reeltag labels`: which labels of a data set imply which?"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +22,11 @@ from reeltag.labels.correlation import Correlation, Implication, check_tau
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Count which labels appear together, and say which one implies which.
+    """Count which labels appear together, and show which one implies which.
 
-    A line "BMW -> Car 0.97, 1,234 of 1,270" says: of 1,270 videos with BMW, 1,234 have Car too, so
-    that P(Car | BMW) = 0.97. The most certain stand first, by the lower end of the 95 % Wilson
-    interval of that share, so that 3 of 3 videos do not lead. Counted from the index alone.
+    A line "BMW -> Car 0.97, 1,234 of 1,270" means: of 1,270 videos with BMW, 1,234 have Car too, so
+    that P(Car | BMW) = 0.97. The most certain are first, by the lower end of the 95 % Wilson
+    interval of that fraction, so that 3 of 3 videos do not lead. Counted from the index alone.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -101,7 +101,7 @@ class Labels:
         return 0
 
     def _check(self) -> None:
-        """Refuse what can be seen to be wrong before anything is counted."""
+        """Raise ConfigError for options out of range before anything is counted."""
         check_tau(self.tau)
         for name, value, least in (
             ("min_videos", self.min_videos, 1),

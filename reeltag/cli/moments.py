@@ -24,15 +24,15 @@ from reeltag.inference.moments import (
     Moment,
     Ratings,
     TopMoments,
+    checked_ratings,
     lengths_of,
     predicted_segments,
     ratings_of,
-    require_ratings,
     scored_segments,
 )
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.scoring import Choices
-from reeltag.inference.stream import refuse_output
+from reeltag.inference.scoring import InferenceConfig
+from reeltag.inference.stream import check_output
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import Tagger
@@ -44,8 +44,8 @@ class Moments:
 
         reeltag moments RUN --data DATA --class "Guitar" --class 37 --top 20
 
-    Prints video, start and end in seconds, probability and, where people rated the segment, what
-    they said. Nothing but these lists is kept in memory. Of an archive that was scored before
+    Prints video, start and end in seconds, probability and, where people rated the segment, the
+    rating. Nothing but these lists is kept in memory. Of an archive that was scored before
     (`reeltag predict --segments`) give the file instead of the run: --predictions P.parquet.
     """
 
@@ -67,7 +67,7 @@ class Moments:
     """CSV file to make: class, name, id, start_s, end_s, prob, rated (1, 0, or empty)."""
     vtt: Path | None = None
     """Folder to make, with a WebVTT track for each video that is listed; listed segments of a class
-    that follow each other are one cue (--min-prob says from which probability on)."""
+    that follow each other are one cue (--min-prob: from which probability on)."""
     split: Literal["train", "validate", "test", "all"] | None = None
     """Which part of the data; None: test (all, where there is none), or what the predictions are
     of."""
@@ -94,8 +94,8 @@ class Moments:
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Find the moments, print them, and write what is asked for."""
-        self._refuse_nonsense()
+        """Find the moments, print them, and write the files."""
+        self._check_options()
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         names, source, where = self._from_run() if self.checkpoint else self._from_file()
         lists = source.lists
@@ -114,18 +114,18 @@ class Moments:
             say(f"{self.vtt}: {tracks:,} tracks" if tracks else f"{self.vtt}: no moment, no track")
         return 0
 
-    def _refuse_nonsense(self) -> None:
+    def _check_options(self) -> None:
         """Raise ConfigError for what cannot work, before anything is loaded."""
         if (self.checkpoint is None) == (self.predictions is None):
             raise ConfigError("give either a RUN, or a file with --predictions")
         if not self.class_:
-            raise ConfigError("say of which class, as in --class Guitar; it may be given again")
+            raise ConfigError("name a class, as in --class Guitar; it may be given again")
         if self.top < 1:
             raise ConfigError(f"must be at least 1, got {self.top}", where="--top")
         if not 0 <= self.min_prob <= 1:
             raise ConfigError(f"must be in [0, 1], got {self.min_prob}", where="--min-prob")
         if self.csv is not None:
-            refuse_output(self.csv, overwrite=self.overwrite, flag="--csv m.csv")
+            check_output(self.csv, overwrite=self.overwrite, flag="--csv m.csv")
         if self.vtt is not None:
             refuse_folder(self.vtt, overwrite=self.overwrite)
         if self.checkpoint is not None and self.data is None:
@@ -139,19 +139,19 @@ class Moments:
             raise ConfigError(
                 f"{what} was decided when the predictions were made, and cannot be changed here",
                 where=self.predictions,
-                hint="Say it to `reeltag predict RUN --segments`, or give RUN instead of the file.",
+                hint="Give it to `reeltag predict RUN --segments`, or RUN in place of the file.",
             )
 
     def _from_run(self) -> tuple[tuple[str, ...], "_Source", Dataset]:
-        """Return what a checkpoint says of the split."""
+        """Return a checkpoint's predictions of the split."""
         assert self.checkpoint is not None and self.data is not None
-        _refuse_work(self.checkpoint)
+        _check_run(self.checkpoint)
         tagger = Tagger.load(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         data = Dataset.open(self.data, splits=splits, quiet=self.json)
         names = _names(tagger.class_names, data.classes)
         classes = self._classes(names)
-        choices = Choices(
+        choices = InferenceConfig(
             videos=False,
             segments=True,
             segment_top_k=len(classes),
@@ -173,14 +173,14 @@ class Moments:
         return names, self._source(rows, data, classes, split), data
 
     def _from_file(self) -> tuple[tuple[str, ...], "_Source", Dataset]:
-        """Return what a prediction file says."""
+        """Return the predictions of a file."""
         assert self.predictions is not None
         about = open_predictions(self.predictions).info
         path = self.data or (Path(about.data) if about.data else None)
         if path is None or not path.exists():
-            told = f"{path}, which is not there" if path else "data that it does not name"
+            what = f"{path}, which is not there" if path else "data that it does not name"
             raise ConfigError(
-                f"is about {told}", where=self.predictions, hint="Say where they are: --data DATA."
+                f"is about {what}", where=self.predictions, hint="Name them with --data DATA."
             )
         data = Dataset.open(path, quiet=self.json)
         numbered = ClassList.numbered(about.num_classes)
@@ -198,7 +198,7 @@ class Moments:
         split: Split,
     ) -> "_Source":
         if self.rated:
-            ratings = require_ratings(data, split, classes)
+            ratings = checked_ratings(data, split, classes)
         elif data.kind == "video":
             ratings = {}
         else:
@@ -233,8 +233,8 @@ class _Source:
     split: str
 
 
-def _refuse_work(checkpoint: Path) -> None:
-    """Raise ConfigError where the WORK of a solution is given; the runs in it are told."""
+def _check_run(checkpoint: Path) -> None:
+    """Raise ConfigError where the WORK of a solution is given, with the runs in it."""
     if (checkpoint / "config.json").exists():
         return
     runs = sorted(checkpoint.glob("train-*/run/config.json"), key=lambda run: run.stat().st_mtime)
@@ -309,7 +309,7 @@ def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: 
         if any_rated:
             table.add_column("rated")
         for each in moments:
-            said = {True: "yes", False: "no", None: ""}[each.rated]
+            rating = {True: "yes", False: "no", None: ""}[each.rated]
             cells = [str(each.start_s), str(each.end_s), f"{each.prob:.4f}"]
-            table.add_row(escape(each.id), *cells, *([said] if any_rated else []))
+            table.add_row(escape(each.id), *cells, *([rating] if any_rated else []))
         print_table(table)

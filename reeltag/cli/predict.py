@@ -19,8 +19,8 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
 from reeltag.data.splits import Splits
 from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
-from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.inference.scoring import InferenceConfig
+from reeltag.inference.stream import Outcome, check_output
 from reeltag.labels.folds import FoldConfig
 from reeltag.tagger.loading import any_tagger, config_of, described_in, is_graph
 from reeltag.tagger.tagger import AnyTagger
@@ -51,7 +51,7 @@ class Predict:
     """Pattern of the test shards, likewise."""
     fold: FoldConfig = field(default_factory=FoldConfig)
     """With --split train: only the fold that was held out of the training."""
-    choices: tyro.conf.OmitArgPrefixes[Choices] = field(default_factory=Choices)
+    choices: tyro.conf.OmitArgPrefixes[InferenceConfig] = field(default_factory=InferenceConfig)
     classes: Path | None = None
     """CSV file with a column Index: segments are scored for these classes only (the challenge's
     segment_label_ids.csv)."""
@@ -63,13 +63,13 @@ class Predict:
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
-    """Begin anew where an interrupted run could be continued."""
+    """Begin again where an interrupted run could be continued."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Predict, and say what was written."""
-        refuse_output(self.out, overwrite=self.overwrite)
+        """Predict, and print what was written."""
+        check_output(self.out, overwrite=self.overwrite)
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         tagger = any_tagger(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
@@ -89,16 +89,18 @@ class Predict:
         if self.json:
             print_json(_described(outcome))
         else:
-            _tell(outcome)
+            _print(outcome)
         return 0
 
-    def _choices(self) -> Choices:
+    def _choices(self) -> InferenceConfig:
         if is_graph(self.checkpoint) and self.choices.precision != "fp32":
             raise ConfigError("an exported graph computes in fp32", where="--precision")
         if self.classes is None:
             return self.choices
         if self.choices.segment_classes:
-            raise ConfigError("--classes and --segment-classes both say what is scored; give one")
+            raise ConfigError(
+                "--classes and --segment-classes both choose what is scored; give one"
+            )
         if not self.choices.segments:
             raise ConfigError("--classes is about segments, which need --segments")
         return dataclasses.replace(
@@ -121,9 +123,9 @@ class Predict:
             if recipe.fold != self.fold or recipe.splits != data.splits:
                 raise ConfigError(
                     f"the checkpoint was trained without {_described_fold(recipe.fold)}, and is "
-                    f"asked about {_described_fold(self.fold)}"
+                    f"to score {_described_fold(self.fold)}"
                     + (" of other shards" if recipe.splits != data.splits else "")
-                    + ": what it says would not be out-of-fold",
+                    + ": its predictions would not be out-of-fold",
                     where=where,
                     hint="Give the --fold options and the patterns of the training.",
                 )
@@ -155,7 +157,7 @@ def splits_of(
     validate: str | None,
     test: str | None,
 ) -> Splits:
-    """Return the rule that a config.json tells of, with the patterns given here in its place."""
+    """Return the rule in a config.json, with the patterns given here in its place."""
     trained = Splits()
     if "data" in config:  # a tagger that was not trained here has none
         value = entry(config, "data.splits", where=where)
@@ -179,7 +181,7 @@ def _described(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _tell(outcome: Outcome) -> None:
+def _print(outcome: Outcome) -> None:
     rows = " and ".join(f"{number:,} {kind}" for kind, number in outcome.rows.items())
     new = outcome.videos - outcome.resumed_at
     STDOUT.print(

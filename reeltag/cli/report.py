@@ -9,7 +9,7 @@ import tyro
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.splits import Splits
-from reeltag.inference.stream import refuse_output
+from reeltag.inference.stream import check_output
 from reeltag.predictions.file import open_predictions
 from reeltag.report.page import Examples, write_report
 from reeltag.report.results import SolveResult, find_result, read_results
@@ -61,7 +61,7 @@ class Report:
         """Score, draw, and log the path of the page; return 0."""
         if self.examples < 0:
             raise ConfigError(f"must be at least 0, got {self.examples}", where="--examples")
-        refuse_output(self.out, overwrite=True, flag="--out page.html")
+        check_output(self.out, overwrite=True, flag="--out page.html")
         if self.run_folder is not None and not self.run_folder.is_dir():
             raise DataError(
                 "is not there, or no folder",

@@ -15,7 +15,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.inference.stream import Outcome, check_output
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
 from reeltag.soft_labels.storage import SoftLabelInfo
 from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
@@ -67,7 +67,7 @@ class Soften:
 
     def run(self) -> int:
         """Make the file, and say what is in it."""
-        refuse_output(self.out, overwrite=self.overwrite)
+        check_output(self.out, overwrite=self.overwrite)
         if (self.checkpoint is None) == (not self.from_):
             raise ConfigError("give either the RUN of a teacher, or files with --from")
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards

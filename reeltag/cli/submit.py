@@ -19,7 +19,7 @@ from reeltag.deploy.submission import (
     write_videos,
 )
 from reeltag.deploy.submission_check import CheckedSubmission, check_submission
-from reeltag.inference.stream import refuse_output
+from reeltag.inference.stream import check_output
 from reeltag.predictions.file import Predictions, open_predictions
 
 USAGE = (
@@ -32,23 +32,23 @@ USAGE = (
 class Submit:
     """Write a submission of the 2018 (videos) or 2019 (segments) challenge, or check one.
 
-    A check tells the format from the file, lists problems with their lines, and ends with status
+    A check finds the format of the file, lists problems with their lines, and ends with status
     0 if there are none, 1 if there are some, 2 if the file cannot be read.
     """
 
     predictions: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="P")] = None
     """Prediction file that `reeltag predict` made."""
     challenge: Literal[2018, 2019] | None = None
-    """2018: 20 labels a video. 2019: 100,000 segments a class."""
+    """2018: 20 labels per video. 2019: 100,000 segments per class."""
     out: Path | None = None
     """CSV file to make."""
     check: Path | None = None
     """CSV file to check instead."""
     classes: Path | None = None
     """CSV file with a column Index: the classes that may occur. 2019: those that get a row, in
-    this order; by default segment_label_ids.csv beside the data, else all classes."""
+    this order; by default segment_label_ids.csv in the data folder, else all classes."""
     data: Path | None = None
-    """Data folder beside which the classes are looked for; by default that of the predictions."""
+    """Data folder in which the classes are looked for; by default that of the predictions."""
     overwrite: bool = False
     """Replace the file if it is there."""
     json: bool = False
@@ -61,15 +61,15 @@ class Submit:
         if self.check is not None:
             if self.predictions is not None or self.out is not None:
                 raise ConfigError("--check goes without predictions and without --out", hint=USAGE)
-            return self._tell_checked(check_submission(self.check, self._classes_allowed()))
+            return self._print_checked(check_submission(self.check, self._classes_allowed()))
         if self.predictions is None or self.challenge is None or self.out is None:
             raise ConfigError("predictions, --challenge and --out are needed", hint=USAGE)
-        refuse_output(self.out, overwrite=self.overwrite, flag="--out s.csv")
+        check_output(self.out, overwrite=self.overwrite, flag="--out s.csv")
         found = open_predictions(self.predictions)
         if self.challenge == 2018:
-            self._tell_written(write_videos(found, self.out))
+            self._print_written(write_videos(found, self.out))
         else:
-            self._tell_written(write_segments(found, self.out, self._segment_classes(found)))
+            self._print_written(write_segments(found, self.out, self._segment_classes(found)))
         return 0
 
     def _segment_classes(self, found: Predictions) -> Sequence[int]:
@@ -77,14 +77,14 @@ class Submit:
         path = self.classes or (find_segment_classes(data) if data else None)
         if path is None:
             classes: Sequence[int] = range(found.info.num_classes)
-            say(f"no segment_label_ids.csv beside the data: all {len(classes):,} classes get a row")
+            say(f"no segment_label_ids.csv in the data: all {len(classes):,} classes get a row")
         else:
             classes = ClassList.open(path).listed
             say(f"{len(classes):,} classes from {path}")
         kept = found.info.segment_top_k
         if 0 < kept < len(classes) and not found.info.per_class:
             say(
-                f"the predictions keep {kept} classes a segment, so that many classes will not "
+                f"the predictions keep {kept} classes per segment, so that many classes will not "
                 f"fill their {MAX_SEGMENTS:,} places; `reeltag predict --segment-top-k "
                 f"{len(classes)}` keeps all, --per-class {MAX_SEGMENTS} the best of each class"
             )
@@ -105,7 +105,7 @@ class Submit:
                 raise ConfigError("neither a vocabulary nor a list of classes", where=self.data)
         return allowed
 
-    def _tell_written(self, written: Submission) -> None:
+    def _print_written(self, written: Submission) -> None:
         if self.json:
             print_json({**dataclasses.asdict(written), "path": str(written.path)})
             return
@@ -121,7 +121,7 @@ class Submit:
         if written.empty:
             _print(f"{written.empty:,} {rows} have no entry")
 
-    def _tell_checked(self, checked: CheckedSubmission) -> int:
+    def _print_checked(self, checked: CheckedSubmission) -> int:
         status = 0 if checked.is_sound else 1
         if self.json:
             described: dict[str, Any] = dataclasses.asdict(checked)

@@ -24,12 +24,12 @@ class Synth:
     """The folder to make; it must not exist."""
     corpus: tyro.conf.OmitArgPrefixes[SynthConfig] = field(default_factory=SynthConfig)
     jobs: int | None = None
-    """Processes; None = one a core. The bytes do not depend on it."""
+    """Processes; None = one per core. The bytes do not depend on it."""
     json: bool = False
     """Print one JSON object on stdout and nothing else there."""
 
     def run(self) -> int:
-        """Write the corpus and say what was written; 0."""
+        """Write the corpus and print what was written; 0."""
         began = time.monotonic()
         counts = write_corpus(self.out, self.corpus, jobs=self.jobs, quiet=self.json)
         splits = self.corpus.counts

@@ -108,7 +108,7 @@ class Annotations:
         rules = (
             (whole, start, f"start_s must be a whole number of seconds from 0 to {MAX_START}"),
             (end == start + SEGMENT_SECONDS, end, f"end_s must be start_s + {SEGMENT_SECONDS}"),
-            (start < shortest[rows.video], start, "start_s must lie before the end of the video"),
+            (start < shortest[rows.video], start, "start_s must be before the end of the video"),
             ((value >= 0) & (value <= 1), value, "value must be in [0, 1]"),
         )
         for holds, found, rule in rules:

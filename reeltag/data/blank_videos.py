@@ -78,7 +78,7 @@ def blank_rows(
 ) -> NDArray[np.bool_]:
     """Return (R,) which rows of the index's table are blank videos of a split; others are False.
 
-    Reads the rgb stream of the split once, and says how many there are.
+    The rgb stream of the split is read once; their number is logged.
 
     Raises:
         ConfigError: there is no rgb stream, the split is empty, or nothing else is in it.

@@ -53,12 +53,12 @@ def held_out_rows(data: Dataset, fold: FoldConfig) -> NDArray[np.bool_]:
 def rows_to_train_on(data: Dataset, held_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return (R,) which rows of the index's table may be trained on where others are held out.
 
-    A sample that `reeltag augment` made with a neighbour lies near that neighbour and has its
+    A sample that `reeltag augment` made with a neighbour is near that neighbour and has its
     rarest label: where the neighbour is held out, the sample is not trained on either.
     """
     apart = set(data.table["id"].filter(pa.array(held_out)).to_pylist())
     made = np.flatnonzero(pc.match_substring(data.table["id"], "~").to_numpy() & ~held_out)
     names = data.table["id"].take(pa.array(made)).to_pylist()
-    taught: NDArray[np.bool_] = ~held_out
-    taught[made] = [origin_of(name).partner not in apart for name in names]
-    return taught
+    trained_on: NDArray[np.bool_] = ~held_out
+    trained_on[made] = [origin_of(name).partner not in apart for name in names]
+    return trained_on

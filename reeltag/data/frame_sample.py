@@ -1,6 +1,6 @@
 """A uniform sample of the single frames of a data set, for what is fitted on frames.
 
-Shape letters: N frames of the sample, B videos that are read together, T frames, D values a frame.
+Shape letters: N frames of the sample, B videos read together, T frames, D values per frame.
 """
 
 from collections.abc import Iterator

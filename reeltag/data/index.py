@@ -1,4 +1,4 @@
-"""The index of a data set: one row a record, and where in its shard each stream lies."""
+"""The index of a data set: a row per record, and where in its shard each stream is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Index:
 
     Attributes:
         root: the folder that the names of the shards are relative to.
-        kind: "video" (float streams, one frame a record) or "frames" (uint8 at 1 Hz).
+        kind: "video" (float streams, one frame per record) or "frames" (uint8 at 1 Hz).
         shards: names, sorted.
         streams: what every record that is not skipped holds, in the order of a batch.
         num_classes: that of the class list; without one, the largest label + 1.
-        table: one row a record, by shard and offset.
+        table: a row per record, by shard and offset.
     """
 
     root: Path
@@ -36,7 +36,7 @@ class Index:
     table: pa.Table
 
     def path(self, shard: int) -> Path:
-        """Return where shard number `shard` lies."""
+        """Return the path of shard number `shard`."""
         return self.root / self.shards[shard]
 
 
@@ -50,14 +50,14 @@ def open_index(
 ) -> Index:
     """Return the index of a data set, built or brought up to date first where that is needed.
 
-    It is kept in `.reeltag` beside the data or, where that cannot be written to, in the folder
+    It is kept in `.reeltag` next to the data or, where that cannot be written to, in the folder
     that XDG_CACHE_HOME names. Only new and changed shards are read.
 
     Args:
         data: folder with *.tfrecord files in or below it, or one such file.
         num_classes: labels from here on are dropped; None: as many as the class list has that is
             found with the data, or, without one, as the labels need.
-        jobs: processes that read shards; None = one a core, 1 = none but this one.
+        jobs: processes that read shards; None = one per core, 1 = none but this one.
         verify: check the checksums of all payloads while reading them.
         quiet: show no progress bar.
 

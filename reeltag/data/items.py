@@ -3,7 +3,7 @@
     items = data.rated_segments("train", streams=("audio",))
     for batch in Loader(items, batch_size=80): ...
 
-Shape letters: N items (examples an epoch), V records, C classes.
+Shape letters: N items (examples per epoch), V records, C classes.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SEGMENT_SECONDS = 5  # at 1 Hz also its frames
 class VideoSet:
     """N items to learn from or to predict. What they hold stays on the disk.
 
-    Memory: about 80 bytes a record and 16 a segment, whatever their length.
+    Memory: about 80 bytes per record and 16 per segment, whatever their length.
 
     Attributes:
         records: that they are cut from.
@@ -64,7 +64,7 @@ class VideoSet:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """What stands side by side along the D of a batch, in this order."""
+        """What is concatenated along the D of a batch, in this order."""
         return self.records.streams
 
     @property
@@ -136,7 +136,7 @@ def videos(dataset: "Dataset", split: Split = "train", **which: Unpack[Which]) -
 
 
 def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
-    """Return the 5-second segments of a split that somebody rated, one item a (video, start).
+    """Return the 5-second segments of a split that are rated, one item per (video, start).
 
     Where a class of a segment is rated twice the last rating counts, as in YouTube-8M's reader.
 
@@ -146,7 +146,7 @@ def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[W
         **which: `streams` and `rows`, as `select` has them.
 
     Raises:
-        ConfigError: as `select`, or nothing is rated, or the records hold one vector a video.
+        ConfigError: as `select`, or nothing is rated, or the records hold one vector per video.
     """
     _check_has_frames(dataset)
     records = select(dataset, split, **which)
@@ -180,7 +180,7 @@ def _check_has_frames(dataset: "Dataset") -> None:
     """Raise ConfigError where no seconds are stored that a segment could be cut from."""
     if dataset.kind == "video":
         raise ConfigError(
-            "holds one vector a video, which has no segments",
+            "holds one vector per video, which has no segments",
             where=dataset.path,
             hint="Segments need frame-level records (features at 1 Hz).",
         )

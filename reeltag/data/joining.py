@@ -18,7 +18,7 @@ def joined(parts: Sequence[VideoSet]) -> VideoSet:
     """Return the items of all parts, by record and second as a `VideoSet` wants them.
 
     An item that is in two parts stays two items. Of one record and second, the first part's item
-    comes first. What is taught goes with the items.
+    comes first. Targets go with the items.
 
     Args:
         parts: at least one, all with targets, of one index and with the same streams; all of

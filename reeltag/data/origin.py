@@ -1,4 +1,4 @@
-"""Ids that tell what a sample was made of.
+"""Ids of augmented samples: what each was made of.
 
 02aa          the video itself
 02aa~i~7Xcd   between 02aa, whose labels it has, and 7Xcd
@@ -70,7 +70,7 @@ def count_kinds(ids: pa.ChunkedArray) -> dict[Kind, int]:
     return {"original": len(ids) - sum(counts.values()), **counts}
 
 
-def refuse_augmented(items: VideoSet) -> None:
+def check_not_augmented(items: VideoSet) -> None:
     """Raise ConfigError if some of the videos were themselves made by augmentation."""
     counts = count_kinds(items.records.table["id"])
     made = len(items) - counts["original"]

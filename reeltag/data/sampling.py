@@ -22,9 +22,9 @@ class ChosenFrames:
     Attributes:
         count: (B,) int64, how many.
         first: (B,) int64, frame number, counted from the beginning of the item.
-        span: (B,) int64, how many frames lie between the first and the last, both included.
+        span: (B,) int64, frames from the first to the last, both included.
         step: distance from one to the next; the same for the batch.
-        listed: (B, T) int64 frame numbers, good up to `count`; None: `first` and `step` say it.
+        listed: (B, T) int64 frame numbers, good up to `count`; None: those of `first` and `step`.
         num_steps: T, the largest count of the batch, over all ranks.
     """
 
@@ -42,7 +42,7 @@ class FrameChoice:
 
     how: Literal["all", "random", "contiguous", "stride", "regular", "first"] = "all"
     """all; `num_frames` at random, as one run from a random place, evenly spaced, or the first
-    ones; or (stride) every r-th from a random phase, r drawn once a batch."""
+    ones; or (stride) every r-th from a random phase, r drawn once per batch."""
     num_frames: int = 0
     """How many, for random, contiguous, regular and first; a shorter video gives what it has."""
     max_frames: int = 300
@@ -150,7 +150,7 @@ def epoch_order(
     disk sees a narrow window of few shards that moves along.
 
     Args:
-        shard: (N,) number of the shard that each item lies in, ascending.
+        shard: (N,) number of the shard of each item, ascending.
         shuffle: how.
         buffer: for "shards", items; at least 1.
         seed: of this epoch.

@@ -1,4 +1,4 @@
-"""Which records of an index take part, and where their bytes lie.
+"""Which records of an index are selected, and where their bytes are.
 
 Shape letters: V records (videos), S streams.
 """
@@ -38,7 +38,7 @@ class Records:
     Attributes:
         dataset: that they are rows of.
         split: as given.
-        streams: S streams to read, in the order in which they stand side by side in a batch.
+        streams: S streams to read, in the order in which they are concatenated in a batch.
         table: V rows: shard, offset, size, id, frames, labels and segments, as in the index.
         start: (V, S) int32, first byte of a stream, relative to the payload.
         stride: (V, S) int32, bytes from frame to frame; 0: the record has to be walked.
@@ -98,10 +98,10 @@ def select(
         causes = ", ".join(f"{count} {kind}" for kind, count in skipped.items()) or "none broken"
         raise ConfigError(
             f"the split {split!r} holds no usable record: {wanted.sum()} records in {len(shards)} "
-            f"shards ({index.shards[shards[0]]}, ...), {(wanted & chosen).sum()} of them asked "
-            f"for ({causes})",
+            f"shards ({index.shards[shards[0]]}, ...), {(wanted & chosen).sum()} of them "
+            f"selected ({causes})",
             where=dataset.path,
-            hint="`reeltag info` on that folder says what is there and what is broken.",
+            hint="`reeltag info` on that folder lists what is there and what is broken.",
         )
     start, stride = (
         lists_of(table, name)[1].reshape(len(table), -1)[:, numbers] for name in ("start", "stride")
@@ -129,7 +129,7 @@ def _count_problems(problems: pa.ChunkedArray) -> dict[str, int]:
     """Return how many skipped records have each problem for which a record is skipped."""
     counts = dict[str, int]()
     for entry in problems.value_counts().to_pylist():
-        for kind in (entry["values"] or "not said").split(";"):
+        for kind in (entry["values"] or "unknown").split(";"):
             if kind not in BY_TEXT or BY_TEXT[kind].skips:
                 counts[kind] = counts.get(kind, 0) + entry["counts"]
     return counts

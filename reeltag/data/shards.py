@@ -1,4 +1,4 @@
-"""Shards as arrays of bytes: mapped into memory, opened when asked for, closed when many."""
+"""Shards as arrays of bytes: mapped into memory, opened when needed, closed when many."""
 
 import resource
 import threading
@@ -93,7 +93,7 @@ def read_record(index: Index, row: int) -> dict[str, NDArray[np.uint8] | NDArray
 def _read_stream(
     payload: NDArray[np.uint8], stream: Stream, num_frames: int, start: int, stride: int
 ) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Return (T, width), from where the index says or, for stride 0, from the decoded record."""
+    """Return (T, width), by the places in the index or, for stride 0, from the decoded record."""
     if stride:
         rows = np.lib.stride_tricks.as_strided(
             payload[start:], (num_frames, stream.num_bytes), (stride, 1)
@@ -104,7 +104,7 @@ def _read_stream(
 
 
 def _walked(payload: NDArray[np.uint8], stream: Stream) -> NDArray[np.uint8]:
-    """Return the bytes (T, bytes a frame) of a stream that does not lie at a constant stride."""
+    """Return the bytes (T, bytes per frame) of a stream that has no constant stride."""
     context, lists = decode_sequence_example(payload.tobytes())
     if stream.dtype == "float32":
         values = context[stream.name]

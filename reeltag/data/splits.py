@@ -1,4 +1,4 @@
-"""Which shards train, which validate and which test."""
+"""Splits: which shards are for training, validation and test."""
 
 import math
 import re
@@ -32,7 +32,7 @@ class Splits:
     A pattern is relative to the data folder, with *, ? and [] as in a shell (* also crosses
     folders); several are joined by commas; `.tfrecord` at the end may be left out; one without a
     slash is compared with the bare file name. A shard that a pattern names belongs to that split
-    and to no other; the names as published decide about the rest.
+    and to no other; the published names decide about the others.
     """
 
     train: str = ""
@@ -42,10 +42,10 @@ class Splits:
     test: str = ""
     """Pattern of the test shards; empty: test*, eval*, also as a folder."""
     holdout: float = 0.1
-    """Share of the training shards, the last by name, that validate where no other shards do."""
+    """Fraction of the training shards, the last by name, for validation where no shards are."""
 
     def __post_init__(self) -> None:
-        """Refuse a share outside [0, 1) with ConfigError."""
+        """Raise ConfigError for a fraction outside [0, 1)."""
         if not 0 <= self.holdout < 1:
             raise ConfigError(f"must be in [0, 1), got {self.holdout}", where="holdout")
 
@@ -53,7 +53,7 @@ class Splits:
         """Return the numbers of the shards of `split`, ascending; never an empty list.
 
         Without any shard to validate on, the last `holdout` of the training shards (rounded up)
-        are held out and no longer train; a single training shard cannot be shared.
+        are held out; a single training shard cannot be divided.
 
         Raises:
             ConfigError: the split is empty, or two patterns name the same shard.
@@ -78,7 +78,7 @@ class Splits:
                 raise ConfigError(
                     f"is named by the patterns of both {named[0]} and {named[1]}",
                     where=index.root / name,
-                    hint="A shard that trains must not judge: make the patterns disjoint.",
+                    hint="Make the patterns disjoint: nothing is both trained on and evaluated.",
                 )
             split = named[0] if named else published_split(name)
             if split and (named or not patterns[split]):

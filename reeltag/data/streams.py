@@ -8,7 +8,7 @@ import pyarrow as pa
 
 Kind: TypeAlias = Literal["video", "frames"]
 
-MAX_CLASSES = 1 << 20  # a label from here on is taken for damage even where no vocabulary says so
+MAX_CLASSES = 1 << 20  # a label from here on is taken for damage, whatever the class list
 
 TABLE_SCHEMA = pa.schema(
     [
@@ -35,7 +35,7 @@ class Stream:
 
     Attributes:
         name: as in the records ("rgb", "audio", "mean_rgb", ...).
-        width: values a frame.
+        width: values per frame.
         dtype: "uint8" as frame-level records store it, "float32" as video-level ones do.
     """
 
@@ -45,12 +45,12 @@ class Stream:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes a frame."""
+        """Bytes per frame."""
         return self.width * (4 if self.dtype == "float32" else 1)
 
 
 def in_order(streams: Iterable[Stream]) -> tuple[Stream, ...]:
-    """Return the streams in the order in which they stand in a batch.
+    """Return the streams in the order in which they are in a batch.
 
     Names with "rgb" come first, as in YouTube-8M, then the others by the alphabet: the order in a
     record is that of a hash map and means nothing.

@@ -26,7 +26,7 @@ class Summary:
         videos: records that are not skipped.
         hours: seconds of frames / 3600; None for video-level records.
         splits: split -> {"shards", "videos", "hours"}; those that have shards.
-        labels: {"mean", "max", "unlabelled"}: labels a video, and videos without any.
+        labels: {"mean", "max", "unlabelled"}: labels per video, and videos without any.
         frames: {"min", "median", "max"} of the lengths; None where there is no video.
         segments: {"videos", "segments", "ratings", "positive"} of rated 5-second segments.
         classes: videos with each class, (C,) int64.

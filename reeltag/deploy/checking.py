@@ -13,7 +13,7 @@ from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.deploy.budget import Precision
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.tagger.onnx import OnnxTagger
 from reeltag.tagger.tagger import AnyTagger
 
@@ -83,7 +83,7 @@ def gap_before_and_after(
         ConfigError: the data do not fit, or the split is empty.
     """
     rows = _drawn(data, split, videos)
-    choices, whole = Choices(top_k=GAP_TOP_K), data.with_splits(PUBLISHED_SPLITS)
+    choices, whole = InferenceConfig(top_k=GAP_TOP_K), data.with_splits(PUBLISHED_SPLITS)
     found: dict[str, float | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, asked in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):

@@ -1,11 +1,11 @@
 """Submission files of the two Kaggle challenges, out of prediction files.
 
-2018, whole videos: at most 20 labels a video, best first, with probabilities.
+2018, whole videos: at most 20 labels per video, best first, with probabilities.
 
     VideoId,LabelConfidencePairs
     Abcd,12 0.97031 3 0.5141 ...
 
-2019, segments: at most 100,000 segments a class, best first, without scores.
+2019, segments: at most 100,000 segments per class, best first, without scores.
 
     Class,Segments
     7,Abcd:35 Efgh:0 ...

@@ -25,11 +25,11 @@ from reeltag.data.splits import Split
 from reeltag.inference.predict import (
     batches_of,
     check_fit,
-    refuse_too_short,
-    tell_items,
+    check_long_enough,
+    log_items,
     video_scores_of,
 )
-from reeltag.inference.scoring import Choices, Scorer
+from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import PredictionRows
@@ -47,7 +47,7 @@ class Moment:
         start_s: first second.
         end_s: one past the last; a last, partial segment ends with its video.
         prob: that the class is there, as the model sees it.
-        rated: what a person said of it; None where nobody did.
+        rated: whether people rated it positive; None where it is not rated.
     """
 
     id: str
@@ -71,9 +71,9 @@ class TopMoments:
     """The best segments of some classes, of a stream of rows.
 
     Args:
-        classes: asked for.
+        classes: to list.
         top: segments kept for each.
-        min_prob: less probable ones are left out.
+        min_prob: less probable ones are not listed.
         only: these segments and classes alone are listed; None = all.
 
     Attributes:
@@ -127,7 +127,7 @@ class TopMoments:
 
         Args:
             lengths: seconds of each video that is listed.
-            ratings: what people said.
+            ratings: of segments, by people.
         """
         return {
             c: [
@@ -147,13 +147,13 @@ class TopMoments:
 def scored_segments(
     tagger: Tagger,
     data: Dataset,
-    choices: Choices,
+    choices: InferenceConfig,
     *,
     split: Split = "test",
     video_source: AnyTagger | Path | None = None,
     pool: Sequence[int] = (),
 ) -> Iterator[PredictionRows]:
-    """Yield what a tagger says of the segments of a split, in the order of the index.
+    """Yield a tagger's predictions of the segments of a split, in the order of the index.
 
     Args:
         tagger: put into eval mode and onto the device of `choices`.
@@ -170,7 +170,7 @@ def scored_segments(
     """
     if data.kind == "video":
         raise ConfigError(
-            "holds one vector a video, in which there are no moments",
+            "holds one vector per video, in which there are no moments",
             where=data.path,
             hint="Moments need frame-level records (features at 1 Hz); `reeltag predict` scores "
             "whole videos.",
@@ -187,8 +187,8 @@ def scored_segments(
             hint=f"A moment is {SEGMENT_SECONDS} s of features at 1 Hz; `reeltag predict` scores "
             "whole videos, however short.",
         )
-    refuse_too_short(items, choices)
-    tell_items(items, choices)
+    check_long_enough(items, choices)
+    log_items(items, choices)
     if short:
         say(f"{short:,} videos last less than {SEGMENT_SECONDS} s: each is one moment")
     video_scores, _ = video_scores_of(video_source, tagger, items, choices)
@@ -219,7 +219,7 @@ def predicted_segments(path: Path) -> Iterator[PredictionRows]:
 
 
 def ratings_of(records: Records, classes: Iterable[int]) -> Ratings:
-    """Return what people said of segments, of some classes; of a pair rated twice the last counts.
+    """Return the ratings of segments for some classes; of a pair rated twice the last counts.
 
     Memory: some 150 bytes for each rating of these classes.
     """
@@ -254,12 +254,12 @@ def lengths_of(data: Dataset, ids: Iterable[str]) -> dict[str, int]:
 
 
 def has_ratings(records: Records) -> bool:
-    """Tell whether anything was rated."""
+    """Return whether anything is rated."""
     return len(lists_of(records.table, "segment_starts")[1]) > 0
 
 
-def require_ratings(data: Dataset, split: Split, classes: Iterable[int]) -> Ratings:
-    """Return what people said of segments of a split.
+def checked_ratings(data: Dataset, split: Split, classes: Iterable[int]) -> Ratings:
+    """Return the ratings of segments of a split.
 
     Raises:
         ConfigError: nothing of these classes was rated.
@@ -269,8 +269,7 @@ def require_ratings(data: Dataset, split: Split, classes: Iterable[int]) -> Rati
     if not ratings:
         what = " for these classes" if has_ratings(records) else ""
         raise ConfigError(
-            f"none of the {len(records):,} videos of the split {split!r} has segments that people "
-            f"rated{what}",
+            f"none of the {len(records):,} videos of the split {split!r} has rated segments{what}",
             where=data.path,
             hint="Leave out --rated, or take a split that was rated (YouTube-8M: validate of "
             "2019), with --split.",

@@ -9,22 +9,22 @@ from reeltag.core.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentPolicy:
-    """What the systems of 2019 did to score segments better; by default nothing of it is done.
+    """How the systems of 2019 scored segments better; by default none of it is done.
 
     Sources: reference/segment-level.md 1 (head and tail), 3.3 (candidates, fusion: 3rd place), 3.4
     and 3.5 (windows: 5th and 7th place), 3.6 (shifts: 9th place).
     """
 
     skip_head: int = 0
-    """Segments at the head of a video that are left out (nobody rated the first 6)."""
+    """Segments at the head of a video that are not scored (the first 6 are never rated)."""
     skip_tail: int = 0
-    """Segments at the tail, perhaps a partial one included (nobody rated the last 2)."""
+    """Segments at the tail, perhaps a partial one included (the last 2 are never rated)."""
     candidates: int = 0
     """Score segments only for the K best classes of their video (3rd place 20), of those that
     segments are scored for at all; 0 = for all."""
     video_power: float = 0.0
     """a of the score video^a * segment^b, a product of probabilities, written as its logit (3rd
-    place 0.05); 0 = the video has no say."""
+    place 0.05); 0 = the video does not count."""
     segment_power: float = 1.0
     """b of that score (3rd place 0.95)."""
     window_before: int = 0
@@ -32,13 +32,13 @@ class SegmentPolicy:
     window_after: int = 0
     """Seconds after it (7th place 2, 5th place 2)."""
     shifts: tuple[int, ...] = (0,)
-    """Seconds that the window is moved by, for the mean of several answers (9th place -2 -1 0 1 2).
-    A window ends where the video does; one that is wholly outside is left out of the mean."""
+    """Seconds that the window is moved by, for the mean of several scores (9th place -2 -1 0 1 2).
+    A window ends where the video does; one that is wholly outside does not count."""
     shift_mean: Literal["logits", "probs"] = "logits"
     """What the mean is taken of."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Raise ConfigError for what is out of range."""
         for name in ("skip_head", "skip_tail", "candidates", "window_before", "window_after"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)}")
@@ -52,22 +52,22 @@ class SegmentPolicy:
                 hint="Fuse both: --video-power 0.05 --segment-power 0.95 (3rd place of 2019).",
             )
         if 0 not in self.shifts or len(set(self.shifts)) < len(self.shifts):
-            told = " ".join(map(str, self.shifts)) or "none"
-            raise ConfigError(f"shifts must hold 0, and none twice, got {told}")
+            found = " ".join(map(str, self.shifts)) or "none"
+            raise ConfigError(f"shifts must hold 0, and none twice, got {found}")
         if self.shift_mean not in ("logits", "probs"):
             raise ConfigError(f"shift_mean must be logits or probs, got {self.shift_mean!r}")
 
     def __str__(self) -> str:
         """Return what is not as by default, as in "candidates 20, shifts -1 0 1"; "" = nothing."""
-        told = []
+        parts = []
         for each in fields(self):
             value = getattr(self, each.name)
             if value != each.default:
                 shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
-                told.append(f"{each.name} {shown}")
-        return ", ".join(told)
+                parts.append(f"{each.name} {shown}")
+        return ", ".join(parts)
 
     @property
-    def asks_videos(self) -> bool:
+    def uses_videos(self) -> bool:
         """Whether scores of whole videos are needed."""
         return self.candidates > 0 or self.video_power > 0

@@ -1,4 +1,4 @@
-"""What a checkpoint says about a split: whole videos, all their segments, or both, in one pass."""
+"""Predictions of a checkpoint for a split: whole videos, all segments, or both, in one pass."""
 
 import dataclasses
 import hashlib
@@ -19,8 +19,8 @@ from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
-from reeltag.inference.scoring import Choices, Scorer
-from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.inference.scoring import InferenceConfig, Scorer
+from reeltag.inference.stream import Outcome, check_output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.predictions.file import PredictionInfo
@@ -28,14 +28,14 @@ from reeltag.predictions.parts import PredictionParts
 from reeltag.predictions.rows import Kind
 from reeltag.tagger.tagger import AnyTagger
 
-DEFAULT_CHOICES = Choices()
+DEFAULT_CONFIG = InferenceConfig()
 
 
 def predict(
     tagger: AnyTagger,
     data: Dataset,
     out: Path,
-    choices: Choices = DEFAULT_CHOICES,
+    choices: InferenceConfig = DEFAULT_CONFIG,
     *,
     split: Split = "test",
     rows: NDArray[np.bool_] | None = None,
@@ -48,7 +48,7 @@ def predict(
     """Score a split into the prediction file `out`; broken records are skipped and counted.
 
     Memory does not grow with the number of videos, but for some 100 bytes of each in the index
-    and, with `choices.per_class`, 8 bytes * per_class a class. A run that is killed leaves
+    and, with `choices.per_class`, 8 bytes * per_class per class. A run that is killed leaves
     `<out>.parts`, and the same call goes on from there.
 
     Args:
@@ -72,14 +72,14 @@ def predict(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
-    refuse_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     check_fit(tagger, data, choices)
     streams = tuple(name for name, _ in tagger.streams)
     items = data.videos(split, streams=streams, rows=rows)
     usable = data.rows(split)
     usable = usable if rows is None else usable[rows[usable]]
-    refuse_too_short(items, choices)
-    tell_items(items, choices)
+    check_long_enough(items, choices)
+    log_items(items, choices)
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
     blank = (
         BlankRule.of(tagger.streams, choices.blank_std, data.path) if choices.blank_std else None
@@ -103,7 +103,7 @@ def predict(
     return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
 
 
-def check_fit(tagger: AnyTagger, data: Dataset, choices: Choices) -> None:
+def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> None:
     """Raise an error where a tagger cannot be used on these data, before any batch is read.
 
     Raises:
@@ -123,14 +123,14 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: Choices) -> None:
     )
     if choices.segments and data.kind == "video":
         raise ConfigError(
-            "holds one vector a video, which has no segments",
+            "holds one vector per video, which has no segments",
             where=data.path,
             hint="Segments need frame-level records (features at 1 Hz); leave out --segments.",
         )
 
 
-def refuse_too_short(items: VideoSet, choices: Choices) -> None:
-    """Raise ConfigError where segments are asked for and no video has one to be scored."""
+def check_long_enough(items: VideoSet, choices: InferenceConfig) -> None:
+    """Raise ConfigError where segments are to be scored and no video has one."""
     head, tail = choices.policy.skip_head, choices.policy.skip_tail
     longest = int(items.length.max(initial=0))
     if choices.segments and -(-longest // SEGMENT_SECONDS) <= head + tail:
@@ -143,20 +143,20 @@ def refuse_too_short(items: VideoSet, choices: Choices) -> None:
 
 
 def video_scores_of(
-    source: AnyTagger | Path | None, tagger: AnyTagger, items: VideoSet, choices: Choices
+    source: AnyTagger | Path | None, tagger: AnyTagger, items: VideoSet, choices: InferenceConfig
 ) -> tuple[VideoScores | None, dict[str, str]]:
-    """Return what candidates and fusion go by (None = `tagger` itself), and what tells it apart.
+    """Return the source of candidates and fusion (None = `tagger` itself), and its hash.
 
     Raises:
-        ConfigError: it does not fit the tagger, or nothing that would need it is asked for.
+        ConfigError: it does not fit the tagger, or nothing is scored that would need it.
         DataError: a prediction file cannot be read, or lacks a video.
     """
     if source is None:
         return None, {}
-    if not (choices.segments and choices.policy.asks_videos):
+    if not (choices.segments and choices.policy.uses_videos):
         raise ConfigError(
-            "scores of whole videos are given, and nothing is asked of them",
-            hint="Say what for, with --segments: --candidates 20, or --video-power 0.05 "
+            "scores of whole videos are given, and nothing uses them",
+            hint="Use them, with --segments: --candidates 20, or --video-power 0.05 "
             "--segment-power 0.95.",
         )
     if isinstance(source, Path):
@@ -193,14 +193,14 @@ def batches_of(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
     )
 
 
-def tell_items(items: VideoSet, choices: Choices) -> None:
-    """Say which videos are left out, whole or in part."""
+def log_items(items: VideoSet, choices: InferenceConfig) -> None:
+    """Log which videos are skipped, whole or in part."""
     for kind, found in items.skipped.items():
         say(f"skipped: {found:,} records with {kind} (`reeltag info` names them)")
     longer = int((items.length > choices.max_frames).sum()) if choices.max_frames else 0
-    if longer and (choices.videos or choices.policy.asks_videos):
+    if longer and (choices.videos or choices.policy.uses_videos):
         say(
-            f"{longer:,} videos are judged by their first {choices.max_frames} seconds; "
+            f"{longer:,} videos are scored by their first {choices.max_frames} seconds; "
             "--max-frames 0 looks at all"
         )
     passed_over = choices.policy.skip_head + choices.policy.skip_tail
@@ -210,7 +210,7 @@ def tell_items(items: VideoSet, choices: Choices) -> None:
 
 
 def _about(
-    tagger: AnyTagger, data: Dataset, choices: Choices, split: str, run: Path | None
+    tagger: AnyTagger, data: Dataset, choices: InferenceConfig, split: str, run: Path | None
 ) -> PredictionInfo:
     chosen = len(set(choices.segment_classes)) or tagger.num_classes
     return PredictionInfo(
@@ -228,7 +228,7 @@ def _about(
 
 
 def _settings(
-    tagger: AnyTagger, data: Dataset, rows: NDArray[np.int64], choices: Choices
+    tagger: AnyTagger, data: Dataset, rows: NDArray[np.int64], choices: InferenceConfig
 ) -> dict[str, Any]:
     """Return all that predictions depend on; not what only changes how fast they come."""
     places = hashlib.blake2b("\n".join(data.shards).encode(), digest_size=8)
@@ -244,7 +244,7 @@ def _settings(
 
 
 def weights_digest(tagger: AnyTagger) -> str:
-    """Return what tells one set of weights from another."""
+    """Return a hash of the weights."""
     weights = hashlib.blake2b(digest_size=8)
     for name, value in tagger.state_dict().items():
         weights.update(name.encode())

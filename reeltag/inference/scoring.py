@@ -1,4 +1,4 @@
-"""What a tagger says of one batch: of each video, and of each of its 5-second segments.
+"""A tagger's scores of one batch: of each video, and of each of its 5-second segments.
 
 The frames are moved to the device once; segments are rows of the same tensor.
 
@@ -28,11 +28,11 @@ from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, se
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.predictions.top_k import top_classes
 
-__all__ = ["SEGMENT_SECONDS", "Choices", "Scorer", "refuse_nan", "segment_starts"]
+__all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan", "segment_starts"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
+class InferenceConfig:
     """What is predicted of each video, and how."""
 
     videos: bool = True
@@ -51,7 +51,7 @@ class Choices:
     policy: SegmentPolicy = field(default_factory=SegmentPolicy)
     """How segments are scored."""
     max_frames: int = 300
-    """Seconds, from its beginning, that a whole video is judged by (300 as published and as in
+    """Seconds, from its beginning, that a whole video is scored by (300 as published and as in
     training); 0 means all. Segments are scored to the end of the video."""
     blank_std: float = 0.0
     """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
@@ -65,17 +65,17 @@ class Choices:
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Raise ConfigError for what is out of range."""
         for name in ("top_k", "segment_top_k", "batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         for name in ("per_class", "max_frames"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
         check_blank_std(self.blank_std)
         if not (self.videos or self.segments):
-            raise ConfigError("neither videos nor segments are asked for")
+            raise ConfigError("neither videos nor segments are to be scored")
         if not self.segments and self.policy != SegmentPolicy():
             raise ConfigError(
-                "what is said of segments (head, tail, candidates, powers, window, shifts) has no "
+                "what applies to segments (head, tail, candidates, powers, window, shifts) has no "
                 "effect on videos",
                 hint="Add --segments.",
             )
@@ -120,7 +120,7 @@ class Scorer:
         self,
         tagger: nn.Module,
         num_classes: int,
-        choices: Choices,
+        choices: InferenceConfig,
         *,
         video_scores: VideoScores | None = None,
         pool: Sequence[int] = (),
@@ -141,7 +141,7 @@ class Scorer:
     def score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
     ) -> tuple[PredictionRows | None, PredictionRows | None]:
-        """Return the rows of the videos and those of their segments; None where not asked for.
+        """Return the rows of the videos and those of their segments; None where not scored.
 
         Args:
             batch: of videos.
@@ -168,23 +168,23 @@ class Scorer:
     ) -> tuple[PredictionRows | None, PredictionRows | None]:
         """Score all videos of a batch."""
         batch = batch.to(self.device)
-        asks_videos = self.choices.segments and self.choices.policy.asks_videos
+        uses_videos = self.choices.segments and self.choices.policy.uses_videos
         with torch.inference_mode(), self.autocast():
             videos_BC = videos = segments = None
-            if self.choices.videos or (asks_videos and self._video_scores is None):
+            if self.choices.videos or (uses_videos and self._video_scores is None):
                 videos_BC = self._video_logits(batch)
             if self.choices.videos and videos_BC is not None:
                 best = top_classes(videos_BC, self.choices.top_k)
                 videos = _rows(batch.ids, WHOLE_VIDEO, *best)
-            if asks_videos and self._video_scores is not None:
+            if uses_videos and self._video_scores is not None:
                 videos_BC = self._video_scores.logits(batch)
-                refuse_nan(videos_BC, batch, batch.ids)
+                check_no_nan(videos_BC, batch, batch.ids)
             if self.choices.segments:
-                segments = self._segments(batch, videos_BC if asks_videos else None, floors)
+                segments = self._segments(batch, videos_BC if uses_videos else None, floors)
         return videos, segments
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Return the context of the arithmetic that is asked for."""
+        """Return the context of the configured arithmetic."""
         if self.choices.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
@@ -193,7 +193,7 @@ class Scorer:
         """Return (B, C)."""
         seen = slice(None, self.choices.max_frames or None)
         logits_BC: Tensor = self.tagger(batch.frames[:, seen], batch.mask[:, seen]).float()
-        refuse_nan(logits_BC, batch, batch.ids)
+        check_no_nan(logits_BC, batch, batch.ids)
         return logits_BC
 
     def _segments(
@@ -251,7 +251,7 @@ class Scorer:
             if not len(held):
                 continue
             logits_NC: Tensor = self.tagger(frames, mask).float()
-            refuse_nan(logits_NC, batch, [ids[row] for row in held.tolist()])
+            check_no_nan(logits_NC, batch, [ids[row] for row in held.tolist()])
             if self._restricted:
                 logits_NC = logits_NC.index_select(1, self._chosen)
             if len(policy.shifts) == 1:
@@ -260,7 +260,7 @@ class Scorer:
         return mean.mean()
 
     def _candidates(self, videos_BC: Tensor) -> Tensor:
-        """Return (B, K), what is said of the videos; -inf of classes that are no candidates."""
+        """Return (B, K), scores of the videos; -inf for classes that are no candidates."""
         if self.choices.policy.candidates:
             best, column = top_classes(
                 videos_BC.index_select(1, self._pool), self.choices.policy.candidates
@@ -310,7 +310,7 @@ def _with_empty(
     )
 
 
-def refuse_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None:
+def check_no_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None:
     """Raise DataError where a logit is not a number; `ids` (N,) are the videos of the rows."""
     bad = logits_NC.isnan().any(dim=1)
     if not bad.any():
@@ -320,7 +320,7 @@ def refuse_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> None
     sound = bool(batch.frames[batch.mask].isfinite().all())
     cause = "the features are sound" if sound else "features hold NaN or infinity"
     raise DataError(
-        f"the tagger's answer is not a number; {cause}",
+        f"the tagger's logit is not a number; {cause}",
         where=f"video {shown}",
         hint="Look at the checkpoint: its training may have diverged."
         if sound

@@ -18,7 +18,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import OutputError
 from reeltag.core.interrupt import StopRequest, listening_for_stop
-from reeltag.inference.scoring import Choices, Scorer
+from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.class_limit import ClassLimit
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.parts import PartWriter, PredictionParts
@@ -34,8 +34,8 @@ class Outcome:
         videos: number of videos looked at.
         rows: number of rows written, by kind.
         resumed_at: videos that an interrupted run had done before.
-        skipped: broken records that were left out.
-        blank: videos that are none, and were not scored.
+        skipped: broken records, which are skipped.
+        blank: blank videos, which were not scored.
         seconds: wall time of this run.
     """
 
@@ -56,11 +56,11 @@ class _Closing:
     stop: StopRequest
 
     def is_due(self, seconds: float) -> bool:
-        """Tell whether a part that was begun `seconds` ago is closed before the next batch."""
+        """Return whether a part begun `seconds` ago is closed before the next batch."""
         return self.stop.asked or seconds >= self.part_seconds
 
 
-def refuse_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -> None:
+def check_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -> None:
     """Raise OutputError where `out` exists already, unless it is a file and may be overwritten.
 
     Args:
@@ -74,7 +74,7 @@ def refuse_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") 
         raise OutputError(
             "exists already, and is not overwritten",
             where=out,
-            hint=f"Choose another {flag.split()[0]}, or say --overwrite.",
+            hint=f"Choose another {flag.split()[0]}, or add --overwrite.",
         )
 
 
@@ -97,7 +97,7 @@ def write_predictions(
         scorer: of a tagger.
         read: from the number of a video to the batches from this video on.
         num_videos: in all, or of what else is an item of a batch.
-        out: appears at the end, whole; until then there is a folder `<out>.parts` beside it.
+        out: appears at the end, whole; until then there is a folder `<out>.parts` next to it.
         about: written into the file.
         settings: all that the predictions depend on; parts made with others are refused.
         restart: throw away the parts of an interrupted run.
@@ -156,8 +156,8 @@ def write_predictions(
     )
 
 
-def kinds_of(choices: Choices) -> tuple[Kind, ...]:
-    """Return the kinds of rows that are asked for, in the order of the file."""
+def kinds_of(choices: InferenceConfig) -> tuple[Kind, ...]:
+    """Return the kinds of rows that are scored, in the order of the file."""
     kinds: tuple[tuple[Kind, bool], ...] = (
         ("videos", choices.videos),
         ("segments", choices.segments),

@@ -1,4 +1,4 @@
-"""What somebody else says of whole videos: another checkpoint, or a file it has written.
+"""Scores of whole videos from elsewhere: another checkpoint, or its prediction file.
 
 Letters in shapes: B videos, C classes, V videos of a file, P pairs of a video and a class.
 """
@@ -37,7 +37,7 @@ class ScoresOfTagger:
     Args:
         tagger: maps frames and mask to logits (B, C); put into eval mode.
         device: where it is put.
-        max_frames: seconds, from its beginning, that a video is judged by; 0 = all.
+        max_frames: seconds, from its beginning, that a video is scored by; 0 = all.
     """
 
     def __init__(self, tagger: nn.Module, device: torch.device, max_frames: int) -> None:
@@ -58,7 +58,7 @@ class ScoresOfFile:
 
     Args:
         path: file of `reeltag predict`, with rows of whole videos.
-        ids: the videos that will be asked about, each of which needs a row; others are not kept.
+        ids: the videos to be scored, each of which needs a row; others are not kept.
         num_classes: C.
         candidates: classes that are needed of a video.
 
@@ -77,7 +77,7 @@ class ScoresOfFile:
         )
         if 0 < about.top_k < min(candidates, num_classes):
             raise ConfigError(
-                f"keeps the {about.top_k} best classes of a video, {candidates} are asked for",
+                f"keeps the {about.top_k} best classes of a video, {candidates} are needed",
                 where=path,
                 hint=f"Ask for fewer --candidates, or predict again with --top-k {candidates}.",
             )
@@ -110,7 +110,7 @@ class ScoresOfFile:
             )
 
     def digest(self) -> str:
-        """Return what tells these scores from others."""
+        """Return a hash of these scores."""
         content = hashlib.blake2b("\n".join(self._row).encode(), digest_size=8)
         for array in (self._rows.indptr, self._rows.classes, self._rows.scores):
             content.update(array.tobytes())

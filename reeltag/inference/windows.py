@@ -1,7 +1,7 @@
-"""Which seconds a segment is judged by, and these frames out of a batch.
+"""Which seconds a segment is scored by, and these frames out of a batch.
 
 A segment at s is [s, s + 5). Its window is [s - before + shift, s + 5 + after + shift), as far as
-that lies within the video: no frame is repeated, wrapped around the ends, or made up.
+that is within the video: no frame is repeated, wrapped around the ends, or made up.
 
 Letters in shapes: B videos, T frames, D feature size, N segments of the batch,
 L frames of a window.

@@ -4,7 +4,7 @@
     stream 1 -> the same --------------------------------------------- concat -> C residual blocks
                                               -> linear, norm, leaky ReLU, dropout -> linear
 
-Works on one vector a video (B, D), or on every frame (B, T, D) with a mask: the batch norm counts
+Works on one vector per video (B, D), or on every frame (B, T, D) with a mask: the batch norm counts
 real frames only. Source: twoleggedeye/youtube8m video_level_nn_models/models.py (Samsung, 4th of
 2018), after n01z3/kaggle_yt8m of 2017.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_ROWS = 1024  # that many rows with ties are mended at a time: 8 bytes x rows x C of memory
+_ROWS = 1024  # that many rows with ties are corrected at a time: 8 bytes x rows x C of memory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from reeltag.core.errors import DataError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
-from reeltag.inference.stream import Outcome, refuse_output
+from reeltag.inference.stream import Outcome, check_output
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.predictions.rows import PredictionRows
@@ -52,7 +52,7 @@ def convert_predictions(
         ConfigError: the split is empty.
         OutputError: `out` exists, or the disk is full.
     """
-    refuse_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     begun = time.monotonic()
     parts = [open_predictions(path) for path in files]
     about = SoftLabelInfo(
@@ -111,7 +111,7 @@ def draw_soft_labels(
         DataError: `source` is damaged, or holds nothing to draw from.
         OutputError: `out` exists, or the disk is full.
     """
-    refuse_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     begun, file = time.monotonic(), open_soft_labels(source)
     classes = segment_classes or file.info.segment_classes
     about = dataclasses.replace(file.info, segment_classes=classes, per_class=per_class)

@@ -29,8 +29,8 @@ from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Split
 from reeltag.inference.predict import check_fit, predict, weights_digest
-from reeltag.inference.scoring import Choices, Scorer, refuse_nan
-from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.inference.scoring import InferenceConfig, Scorer, check_no_nan
+from reeltag.inference.stream import Outcome, check_output, write_predictions
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal, draw_segments
 from reeltag.labels.targets import Targets
@@ -85,9 +85,9 @@ class TeacherConfig:
         if self.keep_outside and not self.equal:
             raise ConfigError("--keep-outside has no effect without --equal")
 
-    def scoring(self) -> Choices:
+    def scoring(self) -> InferenceConfig:
         """Return how batches are scored."""
-        return Choices(
+        return InferenceConfig(
             videos=self.videos,
             segments=not self.videos,
             top_k=self.top_k,
@@ -137,7 +137,7 @@ def write_soft_labels(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
-    refuse_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     beyond = [of for of in segment_classes if not 0 <= of < tagger.num_classes]
     if beyond:
         raise ConfigError(f"class {beyond[0]} is not one of the checkpoint's {tagger.num_classes}")
@@ -325,7 +325,7 @@ class _LabelScorer(Scorer):
         assert batch.labels is not None and batch.starts is not None
         with torch.inference_mode(), self.autocast():
             logits_BC = self.tagger(batch.frames, batch.mask).float()
-        refuse_nan(logits_BC, batch, batch.ids)
+        check_no_nan(logits_BC, batch, batch.ids)
         row, classes = (batch.labels > 0).nonzero(as_tuple=True)
         counts = torch.bincount(row, minlength=len(batch)).cpu().numpy()
         return None, PredictionRows(

@@ -1,4 +1,4 @@
-"""Augmentation as an objective: vary the batch on its device, then ask the objective inside.
+"""Augmentation as an objective: vary the batch on its device, then call the objective inside.
 
     codes -> fewer frames -> features -> mixup -> streams lost -> L2 norm -> noise -> model -> loss
 
@@ -28,7 +28,7 @@ from reeltag.training.losses import Objective
 PART = (
     300  # frames at a time on a CPU: 1.4 MB of features, which stay in the cache from step to step
 )
-SAMPLE = 1024  # frames that tell the features' standard deviation, to 2 %
+SAMPLE = 1024  # frames for the features' standard deviation, to 2 %
 
 
 def augmented(objective: Objective, tagger: Tagger, config: AugmentConfig) -> Objective:
@@ -50,7 +50,7 @@ class Augmented:
     """An objective whose batches are varied first, in training mode only.
 
     Every random number comes from torch's generator of the batch's device, which the training
-    seeds anew each step. The only state is the batch before, for `mixup_partner="previous"`;
+    seeds each step. The only state is the batch before, for `mixup_partner="previous"`;
     `remember` brings it back when a training goes on.
 
     Args:
@@ -85,7 +85,7 @@ class Augmented:
             batch = self._with_fewer_frames(batch, model.prepare)
             varied = self._varied(batch, model.prepare, dtype)
         if self.remembers:
-            self._before = _copy(batch)  # the loader fills its buffers anew
+            self._before = _copy(batch)  # the loader fills its buffers again
         return self.objective(varied, model.model)
 
     def remember(self, batch: FrameBatch, model: Tagger) -> None:
@@ -130,7 +130,7 @@ class Augmented:
         mask_BT = batch.mask if mix is None else mix.mask
         for part in _parts(batch.frames):
             alive_b1D = None if alive_BD is None else alive_BD[part].unsqueeze(1)
-            real_bT = mask_BT[part] if noise is None else None  # noise clears the padding anew
+            real_bT = mask_BT[part] if noise is None else None  # noise clears the padding again
             x_bTD = self._seen(batch, mix, part, prepare, alive_b1D, real_bT)
             out_BTD[part] = x_bTD if noise is None else noise.add_(x_bTD, mask_BT[part], part)
         return replace(batch, frames=out_BTD, mask=mask_BT)

@@ -5,7 +5,7 @@
 
 Parameters and buffers are averaged alike, the running statistics of batch norm too, as Skalic &
 Austin's EMA does (reference/video-level.md 6.4). Izmailov et al. 2018 (arXiv:1803.05407) compute
-these statistics anew from data in the end: `reeltag average RUN --norms-from DATA`. Tensors of
+these statistics again from data in the end: `reeltag average RUN --norms-from DATA`. Tensors of
 whole numbers are those of the last weights.
 """
 
@@ -28,17 +28,17 @@ class Averaging(WeightAveraging):
     Until there is an average (SWA before its first step), they are given the weights themselves.
 
     Args:
-        share: from the number of weights in the average to the share of the next in the new one.
-        words: what people are told of it.
+        weight: from the number of weights in the average to the weight of the next in the new one.
+        words: a description to be logged.
         first: step whose weights are the first in the average; 0: those before the training.
         every: steps from there to the next.
     """
 
     def __init__(
-        self, share: Callable[[int], float], words: str, first: int = 0, every: int = 1
+        self, weight: Callable[[int], float], words: str, first: int = 0, every: int = 1
     ) -> None:
         super().__init__(use_buffers=True, multi_avg_fn=self._move)
-        self.share, self.words, self.first, self.every = share, words, first, every
+        self.weight, self.words, self.first, self.every = weight, words, first, every
 
     @property
     def has_begun(self) -> bool:
@@ -46,7 +46,7 @@ class Averaging(WeightAveraging):
         return self._average_model is not None and int(self._average_model.n_averaged) > 0
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        """Tell whether the weights after a step, numbered from 0, go into the average."""
+        """Return whether the weights after a step, numbered from 0, go into the average."""
         if step_idx is None:
             return False
         since = step_idx + 1 - self.first
@@ -84,7 +84,7 @@ class Averaging(WeightAveraging):
     def _move(self, averages: Sequence[Any], weights: Sequence[Any], count: Tensor | int) -> None:
         """Move averages towards weights; what does not change stays exact."""
         assert self._average_model is not None
-        part = self.share(int(self._average_model.n_averaged))
+        part = self.weight(int(self._average_model.n_averaged))
         for average, weight in zip(averages, weights, strict=True):
             if average.is_floating_point():
                 average.lerp_(weight, part)
@@ -93,7 +93,7 @@ class Averaging(WeightAveraging):
 
 
 def averaging_for(optim: Optimisation, num_steps: int, validate_every: int) -> Averaging | None:
-    """Return the average that is asked for, or None.
+    """Return the average of the recipe, or None.
 
     Args:
         optim: the options.
@@ -107,7 +107,7 @@ def averaging_for(optim: Optimisation, num_steps: int, validate_every: int) -> A
     if optim.swa_every != Optimisation().swa_every and not optim.swa_from:
         say("swa_every has no effect without swa_from: there is no such mean")
     if optim.ema:
-        words = f"EMA: each step has a share of {1 - optim.ema:.3g} in the averaged weights"
+        words = f"EMA: each step has a weight of {1 - optim.ema:.3g} in the averaged weights"
         return Averaging(lambda count: 1 - optim.ema, words)
     if not optim.swa_from:
         return None
@@ -116,13 +116,13 @@ def averaging_for(optim: Optimisation, num_steps: int, validate_every: int) -> A
     if first > num_steps:
         raise ConfigError(
             f"swa_from is step {first:,}, and the training ends at step {num_steps:,}",
-            hint="Begin earlier, or at a share of the steps: --swa-from 0.75.",
+            hint="Begin earlier, or at a fraction of the steps: --swa-from 0.75.",
         )
     last = num_steps // validate_every * validate_every if validate_every else 0
     if 0 < last < first:
         raise ConfigError(
             f"swa_from is step {first:,}, and the last validation at step {last:,}: the mean would "
-            "be neither judged nor kept",
+            "be neither validated nor kept",
             hint="Begin earlier, or validate more often: --validate-every.",
         )
     count = (num_steps - first) // optim.swa_every + 1

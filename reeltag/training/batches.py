@@ -17,7 +17,7 @@ from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.soft_labels.student import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
-from reeltag.training.relabelling import mended
+from reeltag.training.relabelling import relabelled
 
 
 class Batches:
@@ -48,9 +48,9 @@ class Batches:
 
 
 class EndlessBatches:
-    """Epoch after epoch of a loader, from any batch on; iterable anew from there.
+    """Epoch after epoch of a loader, from any batch on; iterable again from there.
 
-    Without a length, so that the number of steps alone says when training ends.
+    Without a length, so that the number of steps alone ends training.
     """
 
     def __init__(self, loader: Loader, batches_done: int) -> None:
@@ -65,8 +65,8 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
 
     Raises:
         ConfigError: a split is empty, holds no usable record, or lacks a stream; or the batch does
-            not divide among the ranks, or is larger than the training set; or as `mended`.
-        DataError: as `mended`.
+            not divide among the ranks, or is larger than the training set; or as `relabelled`.
+        DataError: as `relabelled`.
     """
     if recipe.batch_size % world_size:
         raise ConfigError(
@@ -128,7 +128,7 @@ def _items(
 
 
 def _training_items(data: Dataset, recipe: Recipe) -> VideoSet:
-    """Return what is trained on: the training split, without a fold, with soft labels, mended."""
+    """Return the training split, without a fold, with soft labels, relabelled."""
     held_out = held_out_rows(data, recipe.fold) if recipe.fold.count else None
     blank = _blank_rows(data, recipe, "train")
     if blank is not None:
@@ -138,13 +138,13 @@ def _training_items(data: Dataset, recipe: Recipe) -> VideoSet:
         return joined([*_segments(data, recipe, rows, held_out)])
     items = _items(data, recipe, "train", rows)
     if not recipe.soft.used:
-        return mended(items, recipe.labels)
-    items = with_soft_videos(mended(items, recipe.labels.noise_alone()), recipe.soft)
-    return mended(items, recipe.labels.without_noise())
+        return relabelled(items, recipe.labels)
+    items = with_soft_videos(relabelled(items, recipe.labels.noise_alone()), recipe.soft)
+    return relabelled(items, recipe.labels.without_noise())
 
 
 def _blank_rows(data: Dataset, recipe: Recipe, split: Split) -> NDArray[np.bool_] | None:
-    """Return (R,) which rows of the data's table are blank videos of a split; None: nobody asks."""
+    """Return (R,) which rows of the data's table are blank videos of a split; None: no rule."""
     if not recipe.blank_std:
         return None
     return blank_rows(data, split, recipe.blank_std)
@@ -156,13 +156,13 @@ def _segments(
     rows: NDArray[np.bool_] | None,
     held_out: NDArray[np.bool_] | None,
 ) -> Iterator[VideoSet]:
-    """Yield the rated segments, if there are any, and the soft ones, mended each in their way."""
+    """Yield the rated segments, if there are any, and the soft ones, each relabelled in its way."""
     streams = recipe.streams or None
     records = data.select("train", streams=streams, rows=rows)
     if len(records.lists("segment_starts")[1]) or data.kind == "video":  # of which none are cut
-        yield mended(_items(data, recipe, "train", rows), recipe.labels)
+        yield relabelled(_items(data, recipe, "train", rows), recipe.labels)
     soft = soft_segments(data, recipe.soft, streams=streams, held_out=held_out)
-    yield mended(soft, recipe.labels, soft=True)
+    yield relabelled(soft, recipe.labels, soft=True)
 
 
 def _has_validation(data: Dataset) -> bool:

@@ -25,7 +25,7 @@ class MetricsFile:
     Args:
         path: of the file.
         metric: name of the validation metric, a column of its own (`validate_<metric>`).
-        step: rows after this step are dropped (they are about to be made again by a resumed run).
+        step: rows after this step are dropped (a resumed run makes them again).
     """
 
     def __init__(self, path: Path, metric: str, step: int) -> None:
@@ -40,7 +40,7 @@ class MetricsFile:
             table.writerows(rows)
 
     def _is_whole(self, row: Mapping[str, str | None], step: int) -> bool:
-        """Tell whether a row is ours, not cut short by a full disk, and not after `step`."""
+        """Return whether a row is ours, not cut short by a full disk, and not after `step`."""
         at = row.get("step") or ""
         return set(row) == set(self.columns) and at.isdecimal() and int(at) <= step
 
@@ -113,7 +113,7 @@ class Validation(Callback):
         name: of the metric.
         file: metrics.csv, on the first rank.
         keep: writes the present weights as the run's.
-        tell: is given every new best value.
+        on_best: is given every new best value.
     """
 
     def __init__(
@@ -121,9 +121,9 @@ class Validation(Callback):
         name: str,
         file: MetricsFile | None,
         keep: Callable[[], None],
-        tell: Callable[[float], None],
+        on_best: Callable[[float], None],
     ) -> None:
-        self.name, self.file, self.keep, self.tell = name, file, keep, tell
+        self.name, self.file, self.keep, self.on_best = name, file, keep, on_best
         self.best, self.best_step = -math.inf, 0
         self.last = math.nan
 
@@ -141,7 +141,7 @@ class Validation(Callback):
             self.best, self.best_step = self.last, trainer.global_step
             if trainer.is_global_zero:
                 self.keep()
-        self.tell(self.best)
+        self.on_best(self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and its step."""
@@ -150,11 +150,11 @@ class Validation(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on comparing with the best of the earlier run."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
-        self.tell(self.best)
+        self.on_best(self.best)
 
 
 class Checkpoint(Callback):
-    """Counts the batches done and saves `resume.ckpt` every few minutes; stands last in the list.
+    """Counts the batches done and saves `resume.ckpt` every few minutes; is last in the list.
 
     The file is replaced only when the new one is complete, so a kill at any moment leaves one.
     After Ctrl-C (`stop`) it saves as soon as it can, and raises KeyboardInterrupt.
@@ -192,7 +192,7 @@ class Checkpoint(Callback):
             raise KeyboardInterrupt
 
     def save(self, trainer: Trainer) -> None:
-        """Write the checkpoint now; a loss that is not finite is told instead."""
+        """Write the checkpoint now; a loss that is not finite is reported instead."""
         cast(Any, trainer.lightning_module).check_losses()
         if trainer.is_global_zero:
             with whole_file(self.path) as part:
@@ -203,7 +203,7 @@ class Checkpoint(Callback):
 
 
 class SaveAtEnd(Callback):
-    """Saves the last checkpoint; stands before weight averaging, which then replaces weights."""
+    """Saves the last checkpoint; is before weight averaging, which then replaces weights."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint

@@ -49,12 +49,12 @@ def fit_centroids(
     """Return K centroids (K, D), and the mean squared distance of a frame to the nearest of them.
 
     faiss's k-means (Lloyd's), from K frames drawn at random; a centroid that loses all its frames
-    is put beside a large one.
+    is put next to a large one.
 
     Args:
         features_ND: N >= K frames, finite.
         num_clusters: K.
-        iterations: how often all frames are assigned anew.
+        iterations: how often all frames are assigned again.
         seed: of the start.
 
     Raises:
@@ -76,7 +76,7 @@ def fit_centroids(
     kmeans = faiss.Kmeans(
         dim,
         num_clusters,
-        niter=1,  # a call, so that there is a progress bar, and an end when asked for
+        niter=1,  # a call, so that there is a progress bar, and Ctrl-C ends it
         seed=derive_seed(seed, "faiss") % 2**31,
         min_points_per_centroid=1,
         max_points_per_centroid=num_frames,  # all: the sample is ours

@@ -15,7 +15,7 @@ from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.losses import LossConfig
-from reeltag.training.relabelling import MendingConfig
+from reeltag.training.relabelling import RelabelConfig
 from reeltag.training.relation import RelationConfig
 
 
@@ -129,7 +129,7 @@ class Recipe:
     """Optimiser, schedule and clipping."""
     loss: LossConfig = field(default_factory=LossConfig)
     """What a wrong answer costs."""
-    labels: MendingConfig = field(default_factory=MendingConfig)
+    labels: RelabelConfig = field(default_factory=RelabelConfig)
     """What the labels of the training items are made into first."""
     members: MemberLoss = field(default_factory=MemberLoss)
     """On-line distillation, for mixtures of models."""

@@ -35,7 +35,7 @@ from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, Train
 from reeltag.training.config import Recipe
 from reeltag.training.freezing import freeze
 from reeltag.training.interrupt import explained
-from reeltag.training.label_graph import tell_cooccurrence
+from reeltag.training.label_graph import set_label_graph
 from reeltag.training.losses import Objective
 from reeltag.training.mean_run import AVERAGED
 from reeltag.training.metrics import validation_metric
@@ -89,7 +89,7 @@ def train(
         recipe: everything else.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
         objective: (batch, tagger) -> loss and logs; None = `objective_for` the tagger.
-        logger: of Lightning, beside metrics.csv; True = TensorBoard where it is installed, False =
+        logger: of Lightning, next to metrics.csv; True = TensorBoard where it is installed, False =
             none.
         callbacks: of Lightning; a validation has been measured when they see its end. What they
             raise ends the training.
@@ -117,7 +117,7 @@ def train(
         preprocessing=preprocessing,
         eigenvalues=read_eigenvalues(recipe.eigenvalues),
     )
-    tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
+    set_label_graph(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)
     averaging = _averaging(recipe, batches)  # before there is a folder: it may refuse
     if _rank() == 0:
@@ -157,7 +157,7 @@ def resume(
             hint=f"Train from its weights: reeltag train {config.get('family')} --init {out} ...",
         )
     recipe = read_recipe(config, where=where)
-    _refuse_device(recipe)
+    _check_device(recipe)
     if max_steps is not None:
         recipe = dataclasses.replace(recipe, max_steps=max_steps)
     data = open_data(out, config)
@@ -170,7 +170,7 @@ def resume(
     checkpoint, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
     if not checkpoint.is_file():
         say(f"{out} has no checkpoint yet: training begins at step 0.")
-        tell_cooccurrence(tagger, batches.items, recipe.labels.graph)
+        set_label_graph(tagger, batches.items, recipe.labels.graph)
         start(tagger, recipe.init)
         return _fit(tagger, recipe, batches, averaging, out, None, own)
     return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
@@ -242,7 +242,7 @@ def _fit(
     if recipe.patience and batches.validate is not None:
         callbacks.append(_stopping(f"validate_{name}", recipe.patience))
     callbacks += [*own.callbacks, saving]
-    _tell_beginning(tagger, recipe, batches, num_steps, out, averaging)
+    _log_start(tagger, recipe, batches, num_steps, out, averaging)
     if 0 < num_steps <= begun_at:
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
     with _quiet_lightning(), explained(out), listening_for_stop(stop):
@@ -317,11 +317,11 @@ def check_start(out: Path, recipe: Recipe) -> None:
     """Raise OutputError where `out` exists, ConfigError where the device lacks what is needed."""
     if _rank() == 0:
         refuse_existing(out)
-    _refuse_device(recipe)
+    _check_device(recipe)
 
 
-def _refuse_device(recipe: Recipe) -> None:
-    """Raise ConfigError where the machine has not what the recipe asks for."""
+def _check_device(recipe: Recipe) -> None:
+    """Raise ConfigError where the machine lacks what the recipe needs."""
     if recipe.accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError(
             "there is no GPU that torch can use", where="--accelerator gpu", hint="Leave it out."
@@ -345,7 +345,7 @@ def _world() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def _tell_beginning(
+def _log_start(
     tagger: Tagger,
     recipe: Recipe,
     batches: Batches,
@@ -370,7 +370,7 @@ def _tell_beginning(
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Leave out what Lightning says about choices that are made here on purpose."""
+    """Silence Lightning's warnings about choices that are made here on purpose."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What is said of a training that was stopped from outside: by Ctrl-C, or by a full disk."""
+"""Messages for a training that was stopped from outside: by Ctrl-C, or by a full disk."""
 
 import os
 import threading

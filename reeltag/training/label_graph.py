@@ -1,4 +1,4 @@
-"""What a model is told of the labels before it is trained."""
+"""The label graph that a model is given before it is trained."""
 
 import os
 from pathlib import Path
@@ -17,13 +17,13 @@ from reeltag.tagger.tagger import Tagger
 _HINT = "Count it again on the data of the model: `reeltag labels DATA --out P.parquet`."
 
 
-def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:
-    """Give a model that asks for it which classes appear together; leave other models alone.
+def set_label_graph(tagger: Tagger, items: VideoSet, file: str = "") -> None:
+    """Give a model that needs it which classes appear together; leave other models alone.
 
     Args:
         tagger: whose model may be a `KnowsCooccurrence`.
         items: of the training split. Of whole videos their targets of 0.5 or more are counted, of
-            segments (most of which nobody rated for two classes) the labels of the videos that
+            segments (most of which are not rated for two classes) the labels of the videos that
             they are cut from; no frame is read.
         file: that `reeltag labels` wrote, to be taken instead; "" = count.
 
@@ -41,7 +41,7 @@ def tell_cooccurrence(tagger: Tagger, items: VideoSet, file: str = "") -> None:
         found = _counted(items, tagger.num_classes)
         where = f"{len(items.records)} training videos"
     tagger.model.set_cooccurrence(torch.from_numpy(found.dense()))
-    if int(os.environ.get("RANK", 0)):  # of several processes, the first one speaks
+    if int(os.environ.get("RANK", 0)):  # of several processes, the first one logs
         return
     say(f"{len(found.first) // 2} pairs of classes appear together in {where}.")
 

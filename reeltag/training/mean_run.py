@@ -25,13 +25,13 @@ from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_of
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
 
-AVERAGED = "averaged"  # entry of config.json that says of which runs a run is the mean
+AVERAGED = "averaged"  # entry of config.json: the runs that a run is the mean of
 _FIRST = "the first has"
 
 
 @dataclass(frozen=True)
 class Member:
-    """One of the runs: its folder, what its config.json says, and the file of its weights."""
+    """One of the runs: its folder, the content of its config.json, and the file of its weights."""
 
     run: Path
     config: Mapping[str, Any]
@@ -52,23 +52,23 @@ class Member:
                 f"has no {weights.name}",
                 where=run,
                 hint="Give run folders whose trainings have validated or ended, or .safetensors "
-                "files beside a config.json.",
+                "files next to a config.json.",
             )
         return cls(run, config, weights)
 
 
 def average_runs(
-    paths: Sequence[Path], out: Path, mend: Callable[[Tagger], object] = lambda tagger: None
+    paths: Sequence[Path], out: Path, finish: Callable[[Tagger], object] = lambda tagger: None
 ) -> Tagger:
     """Write the mean of several runs into the new run folder `out`, and return its tagger.
 
     config.json and classes.csv are those of the first run, with the entry `averaged`; where the
-    runs held out different folds, the mean has seen all of them, and its recipe says so.
+    runs held out different folds, the mean has seen all of them, as its recipe records.
 
     Args:
         paths: run folders, or .safetensors files in them; one given twice counts twice.
         out: the run folder to make.
-        mend: is given the tagger before it is written, such as for new statistics of its norms.
+        finish: is given the tagger before it is written, such as for new statistics of its norms.
 
     Raises:
         ConfigError: the runs differ in family, sizes, classes, streams, preprocessing or splits, or
@@ -81,7 +81,7 @@ def average_runs(
     if not members:
         raise ConfigError("no run is given")
     for other in members[1:]:
-        _refuse_other(members[0], other)
+        _check_same_recipe(members[0], other)
     _warn_of_other_starts(members)
     tensors = _mean(members)
     first = members[0]
@@ -90,9 +90,9 @@ def average_runs(
         config["recipe"] = {**config["recipe"], "fold": dataclasses.asdict(FoldConfig())}
     names = read_class_names(first.run)
     tagger = Tagger.from_description(config, names, where=first.run / "config.json")
-    _refuse_misfit(tagger, tensors, first.weights)
+    _check_fit(tagger, tensors, first.weights)
     tagger.load_state_dict(tensors)
-    mend(tagger)
+    finish(tagger)
     with whole_folder(out) as part:
         tagger.save_classes(part)
         tagger.save_weights(part)
@@ -100,17 +100,17 @@ def average_runs(
     return tagger.eval()
 
 
-def _refuse_other(first: Member, other: Member) -> None:
-    """Raise ConfigError where the mean of two runs would mean nothing, and say why."""
+def _check_same_recipe(first: Member, other: Member) -> None:
+    """Raise ConfigError where the mean of two runs would mean nothing, with the reason."""
     one, two = _identity(first), _identity(other)
     for name, own in one.items():
         if two[name] == own:
             continue
-        told = f"has {name} {_short(two[name])}; {_FIRST} {_short(own)}"
+        what = f"has {name} {_short(two[name])}; {_FIRST} {_short(own)}"
         if name == "classes":
-            told = f"has another class list ({len(two[name])} classes) than the first ({len(own)})"
+            what = f"has another class list ({len(two[name])} classes) than the first ({len(own)})"
         raise ConfigError(
-            told,
+            what,
             where=other.run,
             hint="Average runs of one model on one data set; `reeltag blend` averages what "
             "different ones predict.",
@@ -142,7 +142,7 @@ def _short(value: object) -> str:
 
 
 def _warn_of_other_starts(members: Sequence[Member]) -> None:
-    """Say so where nothing tells that all began with the same weights."""
+    """Log where nothing shows that all began with the same weights."""
     folders = {str(member.run.resolve()) for member in members}
     starts = {_recipe(member, "init") or str(member.run.resolve()) for member in members}
     starts |= {_recipe(m, "init") for m in members if _recipe(m, "init") in folders}
@@ -208,7 +208,7 @@ def _mean_of(name: str, tensors: Sequence[Tensor], members: Sequence[Member]) ->
     return first
 
 
-def _refuse_misfit(tagger: Tagger, tensors: Mapping[str, Tensor], where: Path) -> None:
+def _check_fit(tagger: Tagger, tensors: Mapping[str, Tensor], where: Path) -> None:
     own = tagger.state_dict()
     shared = own.keys() & tensors.keys()
     wrong = sorted(own.keys() ^ tensors.keys())

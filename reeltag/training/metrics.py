@@ -1,4 +1,4 @@
-"""Which number says, while a model trains, how good it is."""
+"""The metric of validation: how good a model is while it trains."""
 
 from torchmetrics import Metric
 

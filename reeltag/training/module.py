@@ -57,7 +57,7 @@ class TaggerTraining(LightningModule):
         self.last_logs: dict[str, Tensor] = {}
 
     def train_dataloader(self) -> Any:  # noqa: ANN401  (Lightning takes any iterable)
-        """Return the training batches from where this run stands, without end."""
+        """Return the training batches from where this run is, without end."""
         if isinstance(self.objective, Augmented) and self.objective.remembers:
             self._remember_batch_before(self.objective)
         return self.batches.training(self.batches_done)
@@ -134,7 +134,7 @@ class TaggerTraining(LightningModule):
             save(self.run, "last-good.safetensors")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the place in the data, and what the relation penalty made of the weights."""
+        """Keep the place in the data, and the state of the relation penalty."""
         checkpoint["batches_done"] = self.batches_done
         relation = relation_of(self.objective)
         if relation is not None:
@@ -176,7 +176,7 @@ class TaggerTraining(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the recipe says: every tensor alone, or all at once.
+        """Clip as in the recipe: every tensor alone, or all at once.
 
         Under fp16 gradients are first divided by the scale of the loss, which fused Adam would do
         in its step, after the clipping. A loss that is not finite keeps Adam from moving.

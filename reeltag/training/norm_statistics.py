@@ -1,4 +1,4 @@
-"""Running statistics of batch norms, computed anew from data for weights that were averaged."""
+"""Running statistics of batch norms, computed again from data for weights that were averaged."""
 
 from collections.abc import Iterable
 

@@ -20,7 +20,7 @@ from reeltag.training.loss_check import LossCheck
 
 
 class Speed:
-    """Examples a second, smoothed over the last few dozen steps, validation not counted."""
+    """Examples per second, smoothed over the last few dozen steps, validation not counted."""
 
     def __init__(self) -> None:
         self.value = 0.0
@@ -106,7 +106,7 @@ class ProgressLine(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Close the line before the error is told."""
+        """Close the line before the error is shown."""
         self.close()
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Labels of the training items, mended before training: the flags `--labels.*` of `reeltag train`.
+"""Training items relabelled before training: the flags `--labels.*` of `reeltag train`.
 
 Of segments almost always one class is rated, and video labels are wrong and missing. What is done
 about it here is done once, on the sparse targets, and never touches a frame; validation items are
-never mended.
+never relabelled.
 """
 
 import math
@@ -28,14 +28,14 @@ from reeltag.labels.weighting import mask_classes, reweighted, weak_negatives
 
 
 @dataclass(frozen=True, kw_only=True)
-class MendingConfig:
-    """What the labels of the training items are made into. By default they stay as they are."""
+class RelabelConfig:
+    """How the labels of the training items are changed. By default they are not."""
 
     rated_weight: float = 1.0
     """Segments: weight of the classes that are rated (m; 2.5 in Autohome's paper). Soft labels keep
     theirs, --soft.weight."""
     unrated_weight: float = 0.0
-    """Segments: weight of the classes that nobody rated, taken as absent (n; 0.1 in Autohome's
+    """Segments: weight of the unrated classes, taken as absent (n; 0.1 in Autohome's
     paper). 0 leaves them out, 1 trains as the starter code does."""
     weak_negatives: float = 0.0
     """Segments: what all classes that the video is not labelled with weigh together, as absent
@@ -44,29 +44,29 @@ class MendingConfig:
     """Segments: CSV file with a column Index, such as segment_label_ids.csv; only these of the
     unrated classes count. Empty: all."""
     correlation: str = ""
-    """File that `reeltag labels DATA --out FILE` wrote: what is rated also teaches the classes that
-    it implies (BMW, so Car). Empty is off."""
+    """File that `reeltag labels DATA --out FILE` wrote: a rating also counts for the classes
+    that it implies (BMW, so Car). Empty is off."""
     tau: float = 0.5
     """Least probability of an implication that is used, in (0, 1]."""
     min_videos: int = 1
-    """Videos that a class must have been counted in to imply another: of few, chance says much."""
+    """Videos that a class must have been counted in to imply another: of few, much is chance."""
     correlation_mode: Literal["sum", "max"] = "sum"
     """What several classes imply together: the sum of their probabilities (at most 1), or the
     largest."""
     correlation_weight: float | None = None
     """Weight of implied targets; None: that of an unrated class."""
     graph: str = ""
-    """File of `reeltag labels`: what a model with a graph over the labels (dbof_gcn) is told of
-    them. Empty: counted over the training videos."""
+    """File of `reeltag labels`: the graph over the labels of models that have one (dbof_gcn).
+    Empty: counted over the training videos."""
     noise_precision: float = 1.0
-    """Videos: wrong labels are added, for experiments, until this share of all is true."""
+    """Videos: wrong labels are added, for experiments, until this fraction of all is true."""
     noise_recall: float = 1.0
-    """Videos: share of the true labels that is not forgotten, for experiments."""
+    """Videos: fraction of the true labels that is not forgotten, for experiments."""
     noise_seed: int = 0
-    """Of that noise, and of nothing else; a video's noise depends on it and on the video's id."""
+    """Random seed of that noise alone; a video's noise depends on it and on the video's id."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range and options that contradict, with ConfigError."""
+        """Raise ConfigError for numbers out of range and options that contradict."""
         positive = 0 < self.rated_weight < math.inf
         _require(positive, "rated_weight", self.rated_weight, "> 0 and finite")
         for name in ("unrated_weight", "weak_negatives", "correlation_weight"):
@@ -79,18 +79,18 @@ class MendingConfig:
         if self.weak_negatives and self.unrated_weight:
             raise ConfigError(
                 f"labels.weak_negatives {self.weak_negatives} and labels.unrated_weight "
-                f"{self.unrated_weight} both say what unrated classes weigh",
+                f"{self.unrated_weight} both weigh unrated classes",
                 hint="Leave one of them at 0.",
             )
         if self.classes and not (self.weak_negatives or self.unrated_weight or self.correlation):
             raise ConfigError(
-                "labels.classes says which unrated classes count, and none does",
+                "labels.classes chooses which unrated classes count, and none does",
                 hint="Give --labels.unrated-weight or --labels.weak-negatives too.",
             )
 
     @property
     def weighs(self) -> bool:
-        """Whether classes weigh other than the ratings say."""
+        """Whether classes weigh other than as rated."""
         return (self.rated_weight, self.unrated_weight) != (1, 0) or self.weak_negatives > 0
 
     @property
@@ -98,40 +98,40 @@ class MendingConfig:
         """Whether labels are made worse."""
         return (self.noise_precision, self.noise_recall) != (1, 1)
 
-    def noise_alone(self) -> "MendingConfig":
+    def noise_alone(self) -> "RelabelConfig":
         """Return what makes labels worse, and no more; it comes before soft ones are mixed in."""
-        return MendingConfig(
+        return RelabelConfig(
             noise_precision=self.noise_precision,
             noise_recall=self.noise_recall,
             noise_seed=self.noise_seed,
         )
 
-    def without_noise(self) -> "MendingConfig":
+    def without_noise(self) -> "RelabelConfig":
         """Return all but that."""
         return replace(self, noise_precision=1.0, noise_recall=1.0, noise_seed=0)
 
 
-def mended(
+def relabelled(
     items: VideoSet,
-    config: MendingConfig,
+    config: RelabelConfig,
     *,
     soft: bool = False,
 ) -> VideoSet:
-    """Return the training items with their labels mended; says on stderr what was done.
+    """Return the training items relabelled; log on stderr what was done.
 
     Args:
         items: of the training split; with the default config they come back as they are.
         config: what is to be done.
-        soft: these are segments that a teacher labelled, and nobody rated: what it said keeps its
-            weight. All else is done to the classes that it was not asked about.
+        soft: these are segments with soft labels, which keep their weight. All else is done to
+            the classes that have none.
 
     Raises:
         ConfigError: the options do not fit these items.
         DataError: a file cannot be read, or is of other classes.
     """
-    if items.targets is None or config == MendingConfig():
+    if items.targets is None or config == RelabelConfig():
         return items
-    _refuse_misfit(items, config)
+    _check_items(items, config)
     if soft:
         config = replace(config, rated_weight=1.0)
     targets, done = items.targets, list[str]()
@@ -148,21 +148,21 @@ def mended(
     if config.correlation:
         targets, word = _correlated(items, targets, config)
         done.append(word)
-    if done and int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one speaks
+    if done and int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one logs
         say(f"{'soft segments' if soft else 'labels'}: {'; '.join(done)}")
     return replace(items, targets=targets)
 
 
-def _refuse_misfit(items: VideoSet, config: MendingConfig) -> None:
+def _check_items(items: VideoSet, config: RelabelConfig) -> None:
     """Raise ConfigError for what means nothing for these items."""
     if not items.segments and (config.weighs or config.classes):
         name = next(
             name
             for name in ("weak_negatives", "unrated_weight", "rated_weight", "classes")
-            if getattr(config, name) != getattr(MendingConfig(), name)
+            if getattr(config, name) != getattr(RelabelConfig(), name)
         )
         raise ConfigError(
-            f"labels.{name} is for rated segments, most of whose classes nobody rated. Of a whole "
+            f"labels.{name} is for rated segments, most of whose classes are not rated. Of a whole "
             "video every class counts as known: there is no unrated one to weigh, and to weigh the "
             "rated ones would be another learning rate",
             hint="Train with --items segments, or leave it out.",
@@ -181,7 +181,7 @@ def _refuse_misfit(items: VideoSet, config: MendingConfig) -> None:
         )
 
 
-def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tuple[Targets, str]:
+def _with_noise(items: VideoSet, targets: Targets, config: RelabelConfig) -> tuple[Targets, str]:
     if targets.values is not None:
         raise ConfigError(
             "labels.noise_precision and labels.noise_recall worsen hard labels, and some of these "
@@ -208,7 +208,7 @@ def _with_noise(items: VideoSet, targets: Targets, config: MendingConfig) -> tup
 
 
 def _weighed(
-    items: VideoSet, targets: Targets, config: MendingConfig, *, soft: bool
+    items: VideoSet, targets: Targets, config: RelabelConfig, *, soft: bool
 ) -> tuple[Targets, str]:
     targets = reweighted(targets, rated=config.rated_weight, unrated=config.unrated_weight)
     number = items.num_classes if targets.class_mask is None else int(targets.class_mask.sum())
@@ -223,7 +223,7 @@ def _weighed(
     return targets, word
 
 
-def _correlated(items: VideoSet, targets: Targets, config: MendingConfig) -> tuple[Targets, str]:
+def _correlated(items: VideoSet, targets: Targets, config: RelabelConfig) -> tuple[Targets, str]:
     correlation = Correlation.load(Path(config.correlation))
     ClassList(correlation.names).check_same(
         items.dataset.classes,

@@ -81,7 +81,7 @@ def with_relation(
 
 
 class Related:
-    """An objective with the penalty added; what it made of the weights is kept for some steps.
+    """An objective with the penalty added; its state is kept for some steps.
 
     Args:
         objective: gives the loss without the penalty.

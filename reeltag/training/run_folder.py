@@ -1,4 +1,4 @@
-"""What a run folder says of its training: data, recipe, and how far it has come."""
+"""The description of a training in its run folder: data, recipe, steps done."""
 
 import dataclasses
 import shlex
@@ -19,7 +19,7 @@ from reeltag.training.config import Recipe
 
 
 def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
-    """Return what config.json says of a run, as plain JSON values."""
+    """Return the content of a run's config.json, as plain JSON values."""
     listed = data.classes.source or data.classes.inferred  # found again with the data
     return {
         "reeltag": reeltag.__version__,
@@ -37,7 +37,7 @@ def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
 
 
 def read_recipe(config: Mapping[str, Any], *, where: object = "config.json") -> Recipe:
-    """Return the recipe that a run's config.json tells of.
+    """Return the recipe in a run's config.json.
 
     Args:
         config: as `reeltag.tagger.tagger.read_config` returns it.
@@ -88,14 +88,14 @@ def steps_done(checkpoint: Path, module: nn.Module) -> int:
         raise DataError(
             f"is no checkpoint of a training, or damaged ({(str(error) or '?').splitlines()[0]})",
             where=checkpoint,
-            hint="Remove it, and --resume begins the run anew from step 0.",
+            hint="Remove it, and --resume begins the run again from step 0.",
         ) from error
     for name, value in module.state_dict().items():
         if name not in saved or saved[name].shape != value.shape:
             raise DataError(
-                f"does not fit the config.json beside it, first at {name!r}",
+                f"does not fit the config.json next to it, first at {name!r}",
                 where=checkpoint,
-                hint="Put config.json back as it was, or train anew with --config.",
+                hint="Put config.json back as it was, or train again with --config.",
             )
     return steps
 

@@ -34,12 +34,12 @@ def start(tagger: Tagger, init: str) -> None:
             have more: they stay as they were drawn). The preprocessing is never changed.
 
     Raises:
-        ConfigError: `init` does not fit, or the model needs tensors that nobody has filled.
+        ConfigError: `init` does not fit, or the model needs tensors that are not filled.
         DataError: `init` cannot be read.
     """
     path = Path(init)
     if init and path.is_dir():
-        _refuse_other(tagger, path)
+        _check_same_tagger(tagger, path)
         other = Tagger.load(path)
         tagger.model.load_state_dict(other.model.state_dict())
         say(f"Starting from the weights of {path}.")
@@ -49,8 +49,8 @@ def start(tagger: Tagger, init: str) -> None:
         tagger.model.check_ready()
 
 
-def _refuse_other(tagger: Tagger, run: Path) -> None:
-    """Raise ConfigError where the run's tagger is another one, and say in what."""
+def _check_same_tagger(tagger: Tagger, run: Path) -> None:
+    """Raise ConfigError where the run's tagger is another one, with the difference."""
     config, where = read_config(run), run / "config.json"
     model = read_model(config, where=where)
     own, its = dataclasses.asdict(tagger.config), dataclasses.asdict(model)

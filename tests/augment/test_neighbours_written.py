@@ -16,7 +16,7 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
-from reeltag.data.origin import count_kinds, origin_of, refuse_augmented
+from reeltag.data.origin import check_not_augmented, count_kinds, origin_of
 from reeltag.data.records.example import Values, encode_example
 from tests.augment.vectors import RGB, Made, Sample, many, read_back, write_data
 
@@ -192,7 +192,7 @@ def test_it_is_read_back_without_a_problem_and_loads(data: Path, tmp_path: Path)
     batch = next(iter(Loader(items, batch_size=8)))
     assert batch.frames.shape == (8, 1, 9) and batch.labels is not None
     with pytest.raises(ConfigError, match="were made by augmentation"):
-        refuse_augmented(items)
+        check_not_augmented(items)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_words_say_what_was_made_and_what_is_next(
     assert (
         "samples of 72 videos" in told and f"next: reeltag train moe_16 --data {augmented}" in told
     )
-    assert "videos a label, before: min" in told and "all shards were there already" in told
+    assert "videos per label, before: min" in told and "all shards were there already" in told
 
 
 @pytest.mark.parametrize(

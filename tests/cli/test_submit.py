@@ -89,7 +89,7 @@ def test_few_classes_a_segment_are_warned_of(
 ) -> None:
     assert submit(predictions, "--challenge", 2019, "--out", tmp_path / "s.csv") == 0
     told = " ".join(capfd.readouterr().err.split())
-    assert "keep 4 classes a segment" in told and "--segment-top-k 10" in told
+    assert "keep 4 classes per segment" in told and "--segment-top-k 10" in told
 
 
 def test_the_vocabulary_limits_the_labels(

@@ -127,7 +127,7 @@ def test_nothing_usable_says_what_was_found(rated: Corpus) -> None:
 
 def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
     dataset, _ = vector_corpus(tmp_path)
-    with pytest.raises(ConfigError, match="one vector a video, which has no segments"):
+    with pytest.raises(ConfigError, match="one vector per video, which has no segments"):
         dataset.rated_segments("all")
 
 

@@ -13,13 +13,13 @@ from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.evaluation.evaluate import evaluate
 from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import logistic
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from tests.data.blank import write_blank
 
-CHOICES = Choices(device="cpu", batch_size=2, blank_std=0.1, segments=True, top_k=2)
+CHOICES = InferenceConfig(device="cpu", batch_size=2, blank_std=0.1, segments=True, top_k=2)
 STREAMS = (("rgb", 16), ("audio", 4))
 
 
@@ -138,4 +138,4 @@ def test_a_checkpoint_that_hears_only_is_refused(dataset: Dataset, tmp_path: Pat
     with pytest.raises(ConfigError, match="blank_std needs the rgb stream; read are aud"):
         predict(tagger, dataset, tmp_path / "p", CHOICES)
     with pytest.raises(ConfigError, match="blank_std must be >= 0 and finite"):
-        Choices(blank_std=-1.0)
+        InferenceConfig(blank_std=-1.0)

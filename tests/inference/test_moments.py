@@ -12,20 +12,20 @@ from reeltag.core.probability import sigmoid
 from reeltag.inference.moments import (
     Ratings,
     TopMoments,
+    checked_ratings,
     lengths_of,
     predicted_segments,
     ratings_of,
-    require_ratings,
     scored_segments,
 )
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import PredictionRows
 from tests.data.made import frame_record, indexed, rated_record, video_record, write_shard
 from tests.inference.test_predict import make_tagger
 
-SEGMENTS = Choices(videos=False, segments=True, device="cpu")
+SEGMENTS = InferenceConfig(videos=False, segments=True, device="cpu")
 NUM_SEGMENTS, CLASSES = 300, 6
 
 
@@ -94,9 +94,9 @@ def test_of_a_pair_rated_twice_the_last_counts(tmp_path: Path) -> None:
     dataset = indexed(tmp_path)
     records = dataset.select("test")
     assert ratings_of(records, [3]) == {("a", 0, 3): False, ("a", 5, 3): False}
-    assert require_ratings(dataset, "test", [4]) == {("a", 5, 4): True}
+    assert checked_ratings(dataset, "test", [4]) == {("a", 5, 4): True}
     with pytest.raises(ConfigError, match=r"rated for these classes(.|\n)*Leave out --rated"):
-        require_ratings(dataset, "test", [7])
+        checked_ratings(dataset, "test", [7])
 
 
 def test_lengths_are_those_of_the_data(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_data_in_which_there_are_no_moments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no moments(.|\n)*frame-level records"):
         next(scored_segments(tagger, indexed(flat), SEGMENTS))
     whole = write_shard(_folder(tmp_path / "w") / "test0.tfrecord", [frame_record("a", 30)]).parent
-    all_gone = Choices(
+    all_gone = InferenceConfig(
         videos=False,
         segments=True,
         policy=SegmentPolicy(skip_head=4, skip_tail=2),

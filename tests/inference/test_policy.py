@@ -6,7 +6,7 @@ import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def test_policies_out_of_range_are_refused(wrong: dict[str, Any], rule: str) -> 
 
 
 def test_videos_are_asked_only_where_they_have_a_say() -> None:
-    assert not SegmentPolicy(skip_head=6, window_before=3, shifts=(0, 1)).asks_videos
-    assert SegmentPolicy(candidates=20).asks_videos
-    assert SegmentPolicy(video_power=0.05, segment_power=0.95).asks_videos
+    assert not SegmentPolicy(skip_head=6, window_before=3, shifts=(0, 1)).uses_videos
+    assert SegmentPolicy(candidates=20).uses_videos
+    assert SegmentPolicy(video_power=0.05, segment_power=0.95).uses_videos
 
 
 def test_policies_without_segments_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"no effect on videos(.|\n)*--segments"):
-        Choices(policy=SegmentPolicy(skip_head=6))
+        InferenceConfig(policy=SegmentPolicy(skip_head=6))
 
 
 def test_a_policy_says_what_it_changes() -> None:

@@ -21,7 +21,7 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference import predict as predict_module
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.inference.stream import write_predictions
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import nextvlad
@@ -30,7 +30,7 @@ from reeltag.tagger.tagger import Tagger
 from tests.inference.test_stream import pairs, rows_in_order
 
 CORPUS = SynthConfig(videos=60, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33, shards=3)
-CPU = Choices(device="cpu")
+CPU = InferenceConfig(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_checkpoint_of_another_class_list_is_refused(
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_the_batch_size_changes_nothing(dataset: Dataset, tmp_path: Path, batch_size: int) -> None:
-    choices = Choices(segments=True, device="cpu")
+    choices = InferenceConfig(segments=True, device="cpu")
     predict(make_tagger(), dataset, tmp_path / "a", choices, split="all")
     choices = dataclasses.replace(choices, batch_size=batch_size)
     predict(make_tagger(), dataset, tmp_path / "b", choices, split="all")
@@ -94,7 +94,7 @@ def test_the_batch_size_changes_nothing(dataset: Dataset, tmp_path: Path, batch_
 
 def test_a_video_gets_what_the_tagger_says_of_it_alone(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger()
-    outcome = predict(tagger, dataset, tmp_path / "p", Choices(segments=True, device="cpu"))
+    outcome = predict(tagger, dataset, tmp_path / "p", InferenceConfig(segments=True, device="cpu"))
     videos, segments = pairs(tmp_path / "p", "videos"), pairs(tmp_path / "p", "segments")
     names = dataset.table["id"].to_pylist()
     mine = sorted({name for name, _, _ in videos})
@@ -112,7 +112,7 @@ def test_a_video_gets_what_the_tagger_says_of_it_alone(dataset: Dataset, tmp_pat
 
 
 def test_the_file_says_where_it_comes_from(dataset: Dataset, tmp_path: Path) -> None:
-    choices = Choices(segments=True, top_k=3, segment_classes=(2, 5), device="cpu")
+    choices = InferenceConfig(segments=True, top_k=3, segment_classes=(2, 5), device="cpu")
     predict(make_tagger(), dataset, tmp_path / "p", choices, split="validate", run=Path("RUN"))
     about = open_predictions(tmp_path / "p").info
     assert (about.num_classes, about.top_k, about.segment_top_k) == (12, 3, 2)
@@ -166,7 +166,7 @@ def test_a_resumed_run_scores_the_rows_of_its_fold_alone(
 def test_an_interrupted_run_goes_on_where_it_stopped(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
 ) -> None:
-    choices = Choices(segments=True, batch_size=4, per_class=per_class, device="cpu")
+    choices = InferenceConfig(segments=True, batch_size=4, per_class=per_class, device="cpu")
     predict(make_tagger(), dataset, tmp_path / "whole", choices, split="all")
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(predict_module, "write_predictions", often)
@@ -232,14 +232,14 @@ def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
     dataset = Dataset.open(tmp_path / "corpus", jobs=1, quiet=True)
     tagger = make_tagger(streams=tuple((s.name, s.width) for s in dataset.streams))
     with pytest.raises(ConfigError, match=r"no segments(.|\n)*--segments"):
-        predict(tagger, dataset, tmp_path / "p", Choices(segments=True, device="cpu"))
+        predict(tagger, dataset, tmp_path / "p", InferenceConfig(segments=True, device="cpu"))
     assert predict(tagger, dataset, tmp_path / "p", CPU).rows == {"videos": 3}
 
 
 def test_long_videos_are_told_of(
     dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    predict(make_tagger(), dataset, tmp_path / "p", Choices(max_frames=10, device="cpu"))
+    predict(make_tagger(), dataset, tmp_path / "p", InferenceConfig(max_frames=10, device="cpu"))
     assert "are judged by their first 10 seconds" in capfd.readouterr().err
 
 
@@ -284,7 +284,7 @@ def test_an_interrupted_run_is_not_gone_on_with_by_other_video_scores(
 ) -> None:
     often = functools.partial(write_predictions, part_seconds=0)
     monkeypatch.setattr(predict_module, "write_predictions", often)
-    choices = Choices(videos=False, segments=True, batch_size=4, policy=FUSED, device="cpu")
+    choices = InferenceConfig(videos=False, segments=True, batch_size=4, policy=FUSED, device="cpu")
     whole, out = tmp_path / "whole", tmp_path / "p"
     predict(make_tagger(), dataset, whole, choices, split="all", video_source=make_tagger())
     tagger = make_tagger()
@@ -304,7 +304,7 @@ def test_an_interrupted_run_is_not_gone_on_with_by_other_video_scores(
 
 
 def test_video_scores_that_do_not_fit_are_refused(dataset: Dataset, tmp_path: Path) -> None:
-    fused = Choices(segments=True, policy=FUSED, device="cpu")
+    fused = InferenceConfig(segments=True, policy=FUSED, device="cpu")
     deaf = make_tagger(streams=(("rgb", 16),))
     with pytest.raises(ConfigError, match=r"reads the streams rgb \(16\);(.|\n)*--video-pred"):
         predict(make_tagger(), dataset, tmp_path / "p", fused, video_source=deaf)
@@ -322,7 +322,7 @@ def test_videos_without_a_segment_left_are_told_of_or_refused(
 ) -> None:
     for head, rule in ((4, "videos are too short: at head and tail"), (7, "")):
         policy = SegmentPolicy(skip_head=head)
-        choices = Choices(videos=False, segments=True, policy=policy, device="cpu")
+        choices = InferenceConfig(videos=False, segments=True, policy=policy, device="cpu")
         if rule:
             predict(make_tagger(), dataset, tmp_path / "p", choices)
             assert rule in capfd.readouterr().err

@@ -5,11 +5,11 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.scoring import Choices, Scorer, segment_starts
+from reeltag.inference.scoring import InferenceConfig, Scorer, segment_starts
 from reeltag.predictions.rows import PredictionRows
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
-BOTH = Choices(segments=True, device="cpu")
+BOTH = InferenceConfig(segments=True, device="cpu")
 
 
 def scores_by_class(rows: PredictionRows | None) -> list[dict[int, float]]:
@@ -22,7 +22,7 @@ def scores_by_class(rows: PredictionRows | None) -> list[dict[int, float]]:
     ]
 
 
-def scorer(choices: Choices, tagger: MeanTagger | None = None) -> Scorer:
+def scorer(choices: InferenceConfig, tagger: MeanTagger | None = None) -> Scorer:
     return Scorer(tagger or MeanTagger(), NUM_CLASSES, choices)
 
 
@@ -61,7 +61,7 @@ def test_a_segment_is_scored_as_a_video_of_its_frames_alone() -> None:
 def test_videos_keep_their_best_classes_best_first() -> None:
     videos = make_videos([7, 9])
     batch = make_batch(videos)
-    rows, segments = scorer(Choices(top_k=3, device="cpu")).score(batch)
+    rows, segments = scorer(InferenceConfig(top_k=3, device="cpu")).score(batch)
     assert segments is None and rows is not None
     expected = MeanTagger()(batch.frames, batch.mask).topk(3)
     assert rows.classes.reshape(2, 3).tolist() == expected.indices.tolist()
@@ -71,17 +71,21 @@ def test_videos_keep_their_best_classes_best_first() -> None:
 def test_long_videos_are_judged_by_their_beginning_and_cut_to_their_end() -> None:
     (long,) = make_videos([23])
     videos, segments = scorer(
-        Choices(segments=True, max_frames=12, top_k=NUM_CLASSES, device="cpu")
+        InferenceConfig(segments=True, max_frames=12, top_k=NUM_CLASSES, device="cpu")
     ).score(make_batch([long]))
-    beginning, _ = scorer(Choices(top_k=NUM_CLASSES, device="cpu")).score(make_batch([long[:12]]))
+    beginning, _ = scorer(InferenceConfig(top_k=NUM_CLASSES, device="cpu")).score(
+        make_batch([long[:12]])
+    )
     assert scores_by_class(videos) == [pytest.approx(scores_by_class(beginning)[0], abs=1e-5)]
     assert segments is not None and len(segments) == 5
-    whole, _ = scorer(Choices(max_frames=0, device="cpu")).score(make_batch([long]))
+    whole, _ = scorer(InferenceConfig(max_frames=0, device="cpu")).score(make_batch([long]))
     assert scores_by_class(whole) != scores_by_class(beginning)
 
 
 def test_only_chosen_classes_are_kept_for_segments_under_their_own_numbers() -> None:
-    choices = Choices(segments=True, segment_classes=(11, 2, 5), segment_top_k=2, device="cpu")
+    choices = InferenceConfig(
+        segments=True, segment_classes=(11, 2, 5), segment_top_k=2, device="cpu"
+    )
     batch = make_batch(make_videos([10, 5]))
     videos, segments = scorer(choices).score(batch)
     everything = scores_by_class(scorer(BOTH).score(batch)[1])
@@ -93,7 +97,7 @@ def test_only_chosen_classes_are_kept_for_segments_under_their_own_numbers() -> 
 
 def test_segments_are_scored_a_bounded_number_at_a_time() -> None:
     tagger = MeanTagger()
-    choices = Choices(segments=True, videos=False, batch_size=2, device="cpu")
+    choices = InferenceConfig(segments=True, videos=False, batch_size=2, device="cpu")
     scorer(choices, tagger).score(make_batch(make_videos([100, 3])))
     assert [shape[:2] for shape in tagger.calls] == [(8, 5), (8, 5), (5, 5)]
 
@@ -113,26 +117,26 @@ def test_an_answer_that_is_no_number_names_the_video_and_the_cause() -> None:
     videos = [video.float() for video in make_videos([5, 6, 7])]
     videos[1][2, 3] = torch.nan
     with pytest.raises(DataError, match=r"'v1'.*features hold NaN"):
-        scorer(Choices(device="cpu")).score(make_batch(videos))
+        scorer(InferenceConfig(device="cpu")).score(make_batch(videos))
     with pytest.raises(DataError, match=r"video 'v1'"):
-        scorer(Choices(videos=False, segments=True, device="cpu")).score(make_batch(videos))
+        scorer(InferenceConfig(videos=False, segments=True, device="cpu")).score(make_batch(videos))
     tagger = MeanTagger()
     tagger.weights.data.fill_(torch.nan)
     with pytest.raises(DataError, match=r"features are sound(.|\n)*diverged"):
-        scorer(Choices(device="cpu"), tagger).score(make_batch(make_videos([5])))
+        scorer(InferenceConfig(device="cpu"), tagger).score(make_batch(make_videos([5])))
 
 
 def test_bf16_is_near_fp32() -> None:
     batch = make_batch(make_videos([30, 17]))
-    exact = scores_by_class(scorer(Choices(device="cpu")).score(batch)[0])
-    rough = scores_by_class(scorer(Choices(device="cpu", precision="bf16")).score(batch)[0])
+    exact = scores_by_class(scorer(InferenceConfig(device="cpu")).score(batch)[0])
+    rough = scores_by_class(scorer(InferenceConfig(device="cpu", precision="bf16")).score(batch)[0])
     assert rough != exact
     assert rough == [pytest.approx(row, abs=0.05) for row in exact]
 
 
 def test_training_mode_does_not_leak_into_inference() -> None:
     tagger = MeanTagger().train()
-    assert not scorer(Choices(device="cpu"), tagger).tagger.training
+    assert not scorer(InferenceConfig(device="cpu"), tagger).tagger.training
 
 
 @pytest.mark.parametrize(
@@ -145,21 +149,21 @@ def test_training_mode_does_not_leak_into_inference() -> None:
 )
 def test_choices_out_of_range_are_refused(wrong: dict[str, int], rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
-        Choices(**wrong)  # type: ignore[arg-type]
+        InferenceConfig(**wrong)  # type: ignore[arg-type]
 
 
 def test_unknown_devices_and_classes_are_refused() -> None:
     with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
-        scorer(Choices(device="abacus"))
+        scorer(InferenceConfig(device="abacus"))
     with pytest.raises(ConfigError, match="class 12 is not one of the checkpoint's 12"):
-        scorer(Choices(segment_classes=(3, 12), device="cpu"))
+        scorer(InferenceConfig(segment_classes=(3, 12), device="cpu"))
 
 
 @pytest.mark.gpu
 def test_the_gpu_says_what_the_cpu_says() -> None:
     batch = make_batch(make_videos([30, 17]))
     ours = scorer(BOTH).score(batch)
-    theirs = scorer(Choices(segments=True, device="cuda")).score(batch)
+    theirs = scorer(InferenceConfig(segments=True, device="cuda")).score(batch)
     for one, other in zip(ours, theirs, strict=True):
         for row, same in zip(scores_by_class(one), scores_by_class(other), strict=True):
             assert row == pytest.approx(same, abs=1e-4)

@@ -12,7 +12,7 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
 from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.scoring import Choices, Scorer
+from reeltag.inference.scoring import InferenceConfig, Scorer
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
 VIDEOS = make_videos([13, 4, 20, 41, 26], seed=5)
@@ -86,7 +86,7 @@ def by_loops(
 
 def by_scorer(policy: SegmentPolicy, choices: dict[str, Any], **scorer: Any) -> Scores:
     found: Scores = {}
-    asked = Choices(segments=True, videos=False, policy=policy, device="cpu", **choices)
+    asked = InferenceConfig(segments=True, videos=False, policy=policy, device="cpu", **choices)
     _, rows = Scorer(MeanTagger(), NUM_CLASSES, asked, **scorer).score(make_batch(VIDEOS))
     assert rows is not None
     for row in range(len(rows)):
@@ -152,7 +152,7 @@ def test_videos_without_a_candidate_are_not_scored() -> None:
     tagger, asked = MeanTagger(), SegmentPolicy(candidates=1)
     best = int(np.argmax(said_of(VIDEOS[0], MeanTagger())))
     other = (best + 1) % NUM_CLASSES
-    choices = Choices(
+    choices = InferenceConfig(
         videos=False, segments=True, segment_classes=(other,), policy=asked, device="cpu"
     )
     scorer = Scorer(tagger, NUM_CLASSES, choices, pool=(best, other))
@@ -177,7 +177,7 @@ def test_without_a_policy_the_bits_are_those_of_plain_cuts() -> None:
             cuts.append(cut)
             masks.append(mask)
     expected = tagger(torch.stack(cuts), torch.stack(masks))
-    _, rows = Scorer(tagger, NUM_CLASSES, Choices(segments=True, device="cpu")).score(batch)
+    _, rows = Scorer(tagger, NUM_CLASSES, InferenceConfig(segments=True, device="cpu")).score(batch)
     assert rows is not None
     order = torch.from_numpy(rows.classes.astype(np.int64)).reshape(len(cuts), -1)
     assert torch.equal(
@@ -187,4 +187,4 @@ def test_without_a_policy_the_bits_are_those_of_plain_cuts() -> None:
 
 def test_a_pool_beyond_the_classes_is_refused() -> None:
     with pytest.raises(ConfigError, match="class 12 is not one of the checkpoint's 12"):
-        Scorer(MeanTagger(), NUM_CLASSES, Choices(device="cpu"), pool=(12,))
+        Scorer(MeanTagger(), NUM_CLASSES, InferenceConfig(device="cpu"), pool=(12,))

@@ -14,8 +14,8 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.inference import scoring
-from reeltag.inference.scoring import Choices, Scorer
-from reeltag.inference.stream import Outcome, refuse_output, write_predictions
+from reeltag.inference.scoring import InferenceConfig, Scorer
+from reeltag.inference.stream import Outcome, check_output, write_predictions
 from reeltag.predictions import top_k
 from reeltag.predictions.file import PredictionInfo, open_predictions
 from reeltag.predictions.rows import Kind
@@ -42,7 +42,7 @@ def predict(
 
     `ctrl_c`: when so many were read, press it so many times.
     """
-    wanted = Choices(device="cpu", **{"segments": True, **choices})
+    wanted = InferenceConfig(device="cpu", **{"segments": True, **choices})
     read = reader(data, wanted.batch_size)
 
     def failing(first: int) -> Iterator[FrameBatch]:
@@ -283,10 +283,10 @@ def test_among_equal_scores_the_first_segments_are_kept(tmp_path: Path) -> None:
 
 def test_existing_files_are_refused_unless_told(tmp_path: Path) -> None:
     out = tmp_path / "p"
-    refuse_output(out, overwrite=False)
+    check_output(out, overwrite=False)
     out.write_text("precious")
     with pytest.raises(OutputError, match=r"exists already(.|\n)*--overwrite"):
-        refuse_output(out, overwrite=False)
-    refuse_output(out, overwrite=True)
+        check_output(out, overwrite=False)
+    check_output(out, overwrite=True)
     with pytest.raises(OutputError, match="is a folder"):
-        refuse_output(tmp_path, overwrite=True)
+        check_output(tmp_path, overwrite=True)

@@ -25,7 +25,7 @@ from reeltag.papers.common.steps.train import NEVER, train
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
-from reeltag.training.relabelling import MendingConfig
+from reeltag.training.relabelling import RelabelConfig
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +94,12 @@ def test_rows_start_from_the_papers_models(data: Dataset) -> None:
 def test_rows_weigh_labels_as_the_papers_tables(data: Dataset) -> None:
     found = trainings(solve(data, TINY))
     labels = {name: recipe(step).labels for name, step in found.items()}
-    absent = MendingConfig(unrated_weight=1.0)  # eq. 1: no weights
+    absent = RelabelConfig(unrated_weight=1.0)  # eq. 1: no weights
     assert {
         labels[name] == absent for name in ("same", "different", "gru", "dbof", "dbof-gcn")
     } == {True}
     for m in (2.0, 2.5, 3.0):
-        assert labels[f"m{m:g}"] == MendingConfig(rated_weight=m, unrated_weight=0.1)
+        assert labels[f"m{m:g}"] == RelabelConfig(rated_weight=m, unrated_weight=0.1)
     for tau in (0.4, 0.5, 0.6):
         assert labels[f"tau{tau:g}"] == replace(labels["m2.5"], tau=tau)
         assert implied(found[f"tau{tau:g}"], "labels.correlation") == "count_labels"

@@ -19,7 +19,7 @@ from reeltag.soft_labels.storage import SoftLabelInfo, SoftLabelRows, soft_label
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
-from reeltag.training.relabelling import MendingConfig
+from reeltag.training.relabelling import RelabelConfig
 from tests.data.corpora import NUM_CLASSES, Corpus, a_video, frame_corpus
 
 NAMES = tuple(f"c{number}" for number in range(NUM_CLASSES))
@@ -127,7 +127,7 @@ def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_un
     corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soft = dataclasses.replace(store(tmp_path / "s", SEGMENTS), weight=0.5)
-    labels = MendingConfig(rated_weight=2.5, unrated_weight=0.125)
+    labels = RelabelConfig(rated_weight=2.5, unrated_weight=0.125)
     items = train_items(corpus.data, soft, labels=labels)
     assert items.targets is not None
     found = {
@@ -156,7 +156,7 @@ def test_weak_negatives_are_those_of_the_soft_segments_own_video(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     soft = store(tmp_path / "s", SEGMENTS)
-    items = train_items(corpus.data, soft, labels=MendingConfig(weak_negatives=1.0))
+    items = train_items(corpus.data, soft, labels=RelabelConfig(weak_negatives=1.0))
     assert items.targets is not None
     for item, name in enumerate(items.ids(np.arange(len(items)))):
         absent = NUM_CLASSES - len(corpus.videos[name].labels)
@@ -275,7 +275,7 @@ def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
 def test_labels_are_made_noisy_before_soft_ones_are_mixed_in(
     corpus: Corpus, tmp_path: Path
 ) -> None:
-    noise = MendingConfig(noise_precision=0.5, noise_recall=0.5)
+    noise = RelabelConfig(noise_precision=0.5, noise_recall=0.5)
     plain = {"items": "videos", "splits": ALL, "labels": noise}
     noisy = dense(train_items(corpus.data, SoftLabelConfig(), **plain))
     soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.25)

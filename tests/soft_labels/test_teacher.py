@@ -14,7 +14,7 @@ from reeltag.data.shards import read_record
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.inference.stream import write_predictions
 from reeltag.soft_labels import teacher
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
@@ -196,7 +196,7 @@ def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
 def test_whole_videos_keep_their_best_classes(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, videos=True, top_k=4)
     write_soft_labels(make_tagger(), dataset, tmp_path / "s", choices)
-    predict(make_tagger(), dataset, tmp_path / "p", Choices(device="cpu"), split="train")
+    predict(make_tagger(), dataset, tmp_path / "p", InferenceConfig(device="cpu"), split="train")
     convert_predictions([tmp_path / "p"], dataset, tmp_path / "t", top_k=4)
     rows = rows_of(tmp_path / "s")
     assert set(rows.counts()) == {4} and set(rows.starts) == {-1}

@@ -15,8 +15,8 @@ from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
 from reeltag.models import dbof_gcn
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.label_graph import tell_cooccurrence
-from reeltag.training.relabelling import MendingConfig, mended
+from reeltag.training.label_graph import set_label_graph
+from reeltag.training.relabelling import RelabelConfig, relabelled
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +48,17 @@ def test_the_labels_of_the_training_videos_are_counted(dataset: Dataset) -> None
     )
     _, expected = told(dataset, counts)
     tagger, untold = told(dataset)
-    tell_cooccurrence(tagger, dataset.videos())
+    set_label_graph(tagger, dataset.videos())
     assert torch.equal(state(tagger), expected) and not torch.equal(untold, expected)
 
 
 def test_labels_that_were_made_noisy_are_counted_as_they_are_taught(dataset: Dataset) -> None:
-    noisy = mended(dataset.videos(), MendingConfig(noise_recall=0.3))
+    noisy = relabelled(dataset.videos(), RelabelConfig(noise_recall=0.3))
     assert noisy.targets is not None
     counts = count_cooccurrence(noisy.targets, dataset.num_classes)
     _, expected = told(dataset, counts)
     tagger, _ = told(dataset)
-    tell_cooccurrence(tagger, noisy)
+    set_label_graph(tagger, noisy)
     assert torch.equal(state(tagger), expected)
 
 
@@ -71,9 +71,9 @@ def test_counts_of_a_file_are_taken_instead(dataset: Dataset, tmp_path: Path) ->
     Correlation(counts, names, 20).save(path)
     _, expected = told(dataset, counts)
     tagger, _ = told(dataset)
-    tell_cooccurrence(tagger, dataset.videos(), str(path))
+    set_label_graph(tagger, dataset.videos(), str(path))
     assert torch.equal(state(tagger), expected)
     Correlation(counts, ("another", *names[1:]), 20).save(path)
     tagger.class_names = ("one", *names[1:])
     with pytest.raises(DataError, match="class 0 is 'another'; in the model it is 'one'"):
-        tell_cooccurrence(tagger, dataset.videos(), str(path))
+        set_label_graph(tagger, dataset.videos(), str(path))

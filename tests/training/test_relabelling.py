@@ -27,7 +27,7 @@ from reeltag.training import relabelling as mending
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
-from reeltag.training.relabelling import MendingConfig, mended
+from reeltag.training.relabelling import RelabelConfig, relabelled
 from reeltag.training.run_folder import read_recipe
 from tests.labels.test_targets import listed
 
@@ -95,8 +95,8 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 def test_by_default_the_items_come_back_as_they_are(
     segments: VideoSet, whole: VideoSet, said: list[str]
 ) -> None:
-    assert mended(segments, MendingConfig()) is segments
-    assert mended(whole, MendingConfig()) is whole
+    assert relabelled(segments, RelabelConfig()) is segments
+    assert relabelled(whole, RelabelConfig()) is whole
     assert not said
 
 
@@ -104,7 +104,7 @@ def test_training_without_options_is_training_without_mending(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = trained(tmp_path / "with", corpus)
-    monkeypatch.setattr("reeltag.training.batches.mended", lambda items, _: items)
+    monkeypatch.setattr("reeltag.training.batches.relabelled", lambda items, _: items)
     assert_same(plain, trained(tmp_path / "without", corpus))
 
 
@@ -117,7 +117,7 @@ def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
         SparseRows(np.array([0, 1]), np.array([0], np.int32)), dataset.num_classes
     )
     Correlation(apart, names.names, 1).save(tmp_path / "apart.parquet")
-    config = MendingConfig(correlation=str(tmp_path / "apart.parquet"), correlation_weight=1.0)
+    config = RelabelConfig(correlation=str(tmp_path / "apart.parquet"), correlation_weight=1.0)
     weights = trained(tmp_path / "run", corpus, replace(RECIPE, labels=config))
     assert_same(weights, trained(tmp_path / "plain", corpus))
 
@@ -125,13 +125,13 @@ def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
 def test_equal_weights_train_as_the_starter_code_does(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    equal = replace(RECIPE, labels=MendingConfig(unrated_weight=1.0))
+    equal = replace(RECIPE, labels=RelabelConfig(unrated_weight=1.0))
     weights = trained(tmp_path / "equal", corpus, equal)
 
     def every_class_counts(items: VideoSet, _: object) -> VideoSet:
         return replace(items, targets=replace(targets_of(items), unlisted_weight=1.0))
 
-    monkeypatch.setattr("reeltag.training.batches.mended", every_class_counts)
+    monkeypatch.setattr("reeltag.training.batches.relabelled", every_class_counts)
     assert_same(weights, trained(tmp_path / "starter", corpus))
     monkeypatch.undo()
     masked = trained(tmp_path / "masked", corpus)
@@ -139,7 +139,7 @@ def test_equal_weights_train_as_the_starter_code_does(
 
 
 def test_only_training_items_are_mended(dataset: Dataset, correlation: Path) -> None:
-    config = MendingConfig(rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation))
+    config = RelabelConfig(rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation))
     batches = make_batches(dataset, replace(RECIPE, labels=config))
     assert batches.validate is not None
     for batch in batches.validate:
@@ -152,10 +152,10 @@ def test_only_training_items_are_mended(dataset: Dataset, correlation: Path) -> 
 def test_what_was_done_is_said_in_one_line(
     segments: VideoSet, correlation: Path, said: list[str]
 ) -> None:
-    config = MendingConfig(
+    config = RelabelConfig(
         rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation), tau=0.3
     )
-    before, after = listed(targets_of(segments)), listed(targets_of(mended(segments, config)))
+    before, after = listed(targets_of(segments)), listed(targets_of(relabelled(segments, config)))
     added = [len(now) - len(then) for then, now in zip(before, after, strict=True)]
     assert sum(added) > 0
     assert said == [
@@ -173,17 +173,17 @@ def test_what_was_done_is_said_in_one_line(
 def test_correlations_have_the_threshold_mode_and_weight_asked_for(
     segments: VideoSet, correlation: Path, mode: Any, said: list[str]
 ) -> None:
-    weak = MendingConfig(
+    weak = RelabelConfig(
         correlation=str(correlation), tau=0.2, correlation_mode=mode, correlation_weight=0.7
     )
-    found = targets_of(mended(segments, weak))
+    found = targets_of(relabelled(segments, weak))
     loaded = Correlation.load(correlation).implications(0.2)
     expected = correlated(targets_of(segments), loaded, mode=mode, weight=0.7)
     assert listed(found) == listed(expected)
     assert found.unlisted_weight == 0.0
-    strict = targets_of(mended(segments, replace(weak, tau=0.9)))
+    strict = targets_of(relabelled(segments, replace(weak, tau=0.9)))
     assert len(strict.classes) < len(found.classes)
-    none = targets_of(mended(segments, replace(weak, min_videos=1000)))
+    none = targets_of(relabelled(segments, replace(weak, min_videos=1000)))
     assert listed(none) == listed(targets_of(segments))
     assert "(none has P >= " not in said[0] and said[-1].endswith("(none has P >= 0.2)")
 
@@ -191,7 +191,7 @@ def test_correlations_have_the_threshold_mode_and_weight_asked_for(
 def test_missing_labels_of_whole_videos_are_filled_in_too(
     whole: VideoSet, correlation: Path, said: list[str]
 ) -> None:
-    after = mended(whole, MendingConfig(correlation=str(correlation), tau=0.3))
+    after = relabelled(whole, RelabelConfig(correlation=str(correlation), tau=0.3))
     assert targets_of(after).unlisted_weight == 1.0 and "videos of" in said[0]
     assert len(targets_of(after).classes) > len(targets_of(whole).classes)
 
@@ -199,7 +199,7 @@ def test_missing_labels_of_whole_videos_are_filled_in_too(
 def test_weak_negatives_are_no_labels_of_the_segments_own_video(
     segments: VideoSet, dataset: Dataset, said: list[str]
 ) -> None:
-    found = targets_of(mended(segments, MendingConfig(weak_negatives=0.5)))
+    found = targets_of(relabelled(segments, RelabelConfig(weak_negatives=0.5)))
     bounds, classes = segments.records.lists("labels")
     for item, now in enumerate(listed(found)):
         video = segments.video[item]
@@ -215,8 +215,8 @@ def test_classes_of_a_file_alone_count_where_nobody_rated(
 ) -> None:
     path = tmp_path / "segment_label_ids.csv"
     path.write_text("Index\n1\n5\n")
-    config = MendingConfig(unrated_weight=0.1, classes=str(path))
-    targets = targets_of(mended(segments, config))
+    config = RelabelConfig(unrated_weight=0.1, classes=str(path))
+    targets = targets_of(relabelled(segments, config))
     assert targets.class_mask is not None and np.flatnonzero(targets.class_mask).tolist() == [1, 5]
     assert said == ["labels: rated classes weigh 1, unrated ones 0.1 (2 count)"]
 
@@ -236,7 +236,7 @@ def test_a_list_of_classes_that_cannot_be_used_is_named(
     if text is not None:
         path.write_text(text)
     with pytest.raises(DataError, match=words) as caught:
-        mended(segments, MendingConfig(unrated_weight=0.1, classes=str(path)))
+        relabelled(segments, RelabelConfig(unrated_weight=0.1, classes=str(path)))
     assert str(path) in str(caught.value)
 
 
@@ -244,30 +244,30 @@ def test_correlations_of_another_class_list_are_refused_with_both_named(
     segments: VideoSet, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.parquet"
-    config = MendingConfig(correlation=str(other), correlation_weight=1.0)
+    config = RelabelConfig(correlation=str(other), correlation_weight=1.0)
     for names in (("cat", "dog"), tuple("abcdefgh")):
         counts = count_cooccurrence(
             SparseRows(np.array([0, 2]), np.array([0, 1], np.int32)), len(names)
         )
         Correlation(counts, names, 1).save(other)
         with pytest.raises(DataError) as caught:
-            mended(segments, config)
+            relabelled(segments, config)
         text = str(caught.value)
         vocabulary = ClassList.find(segments.dataset.root)
         assert vocabulary is not None
         assert str(other) in text and names[0] in text and vocabulary.names[0] in text
     other.write_text("no Parquet")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
-        mended(segments, config)
+        relabelled(segments, config)
     with pytest.raises(DataError, match="is not there"):
-        mended(segments, replace(config, correlation=str(tmp_path / "missing")))
+        relabelled(segments, replace(config, correlation=str(tmp_path / "missing")))
 
 
-NOISE = MendingConfig(noise_precision=0.6, noise_recall=0.5)
+NOISE = RelabelConfig(noise_precision=0.6, noise_recall=0.5)
 
 
 def test_noise_changes_hard_labels_into_hard_labels(whole: VideoSet, said: list[str]) -> None:
-    noisy = targets_of(mended(whole, NOISE))
+    noisy = targets_of(relabelled(whole, NOISE))
     assert noisy.values is None and not noisy.weighted
     true = [item.keys() for item in listed(targets_of(whole))]
     kept = [now.keys() & then for now, then in zip(listed(noisy), true, strict=True)]
@@ -283,21 +283,21 @@ def test_noise_changes_hard_labels_into_hard_labels(whole: VideoSet, said: list[
 def test_a_video_has_its_noise_in_whatever_part_of_the_data(dataset: Dataset) -> None:
     def noise_of(**which: Any) -> dict[str, object]:
         items = dataset.videos("all", **which)
-        noisy = listed(targets_of(mended(items, NOISE)))
+        noisy = listed(targets_of(relabelled(items, NOISE)))
         return dict(zip(items.ids(np.arange(len(items))), noisy, strict=True))
 
     every, part = noise_of(), noise_of(rows=np.arange(3, 20))
     assert part == {name: every[name] for name in part} and len(part) == 17
     other = dataset.videos("all")
-    assert listed(targets_of(mended(other, replace(NOISE, noise_seed=1)))) != [*every.values()]
+    assert listed(targets_of(relabelled(other, replace(NOISE, noise_seed=1)))) != [*every.values()]
 
 
 def test_noise_on_soft_labels_or_ratings_is_refused(whole: VideoSet, segments: VideoSet) -> None:
     soft = np.full(len(targets_of(whole).classes), 0.5, np.float32)
     with pytest.raises(ConfigError, match="some of these are soft"):
-        mended(replace(whole, targets=replace(targets_of(whole), values=soft)), NOISE)
+        relabelled(replace(whole, targets=replace(targets_of(whole), values=soft)), NOISE)
     with pytest.raises(ConfigError, match=r"noise_precision.*these items are segments"):
-        mended(segments, NOISE)
+        relabelled(segments, NOISE)
 
 
 @pytest.mark.parametrize(
@@ -313,14 +313,14 @@ def test_weights_of_whole_videos_mean_nothing_and_are_refused(
     whole: VideoSet, change: dict[str, Any], name: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"labels.{name} .*every class counts as known"):
-        mended(whole, MendingConfig(**change))
+        relabelled(whole, RelabelConfig(**change))
 
 
 def test_correlation_targets_that_would_weigh_nothing_are_refused(
     segments: VideoSet, correlation: Path
 ) -> None:
     with pytest.raises(ConfigError, match="those weigh 0") as caught:
-        mended(segments, MendingConfig(correlation=str(correlation)))
+        relabelled(segments, RelabelConfig(correlation=str(correlation)))
     assert "--labels.unrated-weight" in caught.value.hint
 
 
@@ -345,7 +345,7 @@ def test_correlation_targets_that_would_weigh_nothing_are_refused(
 )
 def test_options_that_cannot_be_are_refused_by_name(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        MendingConfig(**change)
+        RelabelConfig(**change)
 
 
 def test_the_options_are_flags_and_stand_in_the_run_folder(
@@ -356,7 +356,7 @@ def test_the_options_are_flags_and_stand_in_the_run_folder(
     flags += ["--labels.correlation-mode", "max", "--labels.correlation-weight", "0.5"]
     parsed = Train.parse(["logistic", "--data", "d", "--out", "o", *flags])
     config = parsed.options.recipe.labels  # type: ignore[union-attr]
-    assert config == MendingConfig(
+    assert config == RelabelConfig(
         rated_weight=2.5,
         unrated_weight=0.1,
         correlation=str(correlation),
@@ -372,5 +372,5 @@ def test_of_several_processes_the_first_one_speaks(
     segments: VideoSet, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "1")
-    mended(segments, MendingConfig(unrated_weight=0.1))
+    relabelled(segments, RelabelConfig(unrated_weight=0.1))
     assert not said

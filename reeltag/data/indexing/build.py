@@ -46,7 +46,7 @@ class Build:
         folder: where the index is written.
         vocabulary: number of classes, None where there is no vocabulary.
         old: an index of an earlier state of the data set, or None.
-        jobs: processes; None = one a core.
+        jobs: processes; None = one per core.
         verify: check the checksums of the payloads.
         quiet: no progress bar.
     """
@@ -167,7 +167,7 @@ def _whole_table(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWr
 
 
 def _own_name(path: Path) -> Path:
-    """Return a name beside `path` that no other process uses.
+    """Return a name next to `path` that no other process uses.
 
     Two processes that cannot see each other's lock (on some network disks) then do not write to
     one file: each writes its own, and the last one renamed stays.

@@ -43,11 +43,11 @@ def hashed_ids(table: pa.Table) -> NDArray[np.int64]:
 
 
 def repeated_ids(names: Sequence[str], hashes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return for each row, over all shards, whether its id stood before, as bits of problems.
+    """Return for each row, over all shards, whether its id was there before, as bits of problems.
 
     Args:
-        names: of the shards. What stands before their numbers ("train", "validate") tells which
-            of them belong together: an id may stand once in each such set.
+        names: of the shards. Those with the same text before their numbers ("train", ...) are
+            a set, in which an id may be once.
         hashes: ids of each shard, see `hashed_ids`.
     """
     flat = np.concatenate([*hashes, np.empty(0, np.int64)])
@@ -59,7 +59,7 @@ def repeated_ids(names: Sequence[str], hashes: Sequence[NDArray[np.int64]]) -> N
     run: set[str] = set()
     previous = -1
     for place in again.tolist():
-        if place != previous + 1:  # a new run of equal ids: its first row stands before `place`
+        if place != previous + 1:  # a new run of equal ids: its first row is before `place`
             run = {sets[rows[place - 1]]}
         of = sets[rows[place]]
         problem = Problem.DUPLICATE_ID if of in run else Problem.ID_IN_TWO_SPLITS
@@ -72,7 +72,7 @@ def repeated_ids(names: Sequence[str], hashes: Sequence[NDArray[np.int64]]) -> N
 def shard_set(name: str) -> str:
     """Return folder and first word of a shard's name: 3/train0042.tfrecord -> 3/train.
 
-    The word is a published one (YouTube-8M also numbers by letters: trainpj), or else what stands
+    The word is a published one (YouTube-8M also numbers by letters: trainpj), or else the text
     before a number. Shards that have neither are of one set with the others of their folder.
     """
     path = PurePosixPath(name)

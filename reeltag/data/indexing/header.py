@@ -1,4 +1,4 @@
-"""What an index file says of itself, as JSON in the metadata of its Arrow schema."""
+"""The description of an index file, as JSON in the metadata of its Arrow schema."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyarrow as pa
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
-VERSION = 1  # an index of another version is built anew
+VERSION = 1  # an index of another version is built again
 _KEY = b"reeltag"
 
 
@@ -59,4 +59,4 @@ def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
         value["shards"] = tuple(Shard(*shard) for shard in value["shards"])
         return Header(**value), table
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-        return None  # not there, of another version or damaged: it is built anew
+        return None  # not there, of another version or damaged: it is built again

@@ -1,4 +1,4 @@
-"""Where the shards of a data set lie, and where its index is kept."""
+"""Where the shards of a data set are, and where its index is kept."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ def find_shards(data: Path) -> tuple[Path, list[Shard]]:
             "is not there", where=data, hint="Give the folder that holds the *.tfrecord files."
         )
     shards, others, seen = list[Path](), list[str](), set[str]()
-    for folder, subfolders, files in os.walk(data, followlinks=True, onerror=_refuse):
+    for folder, subfolders, files in os.walk(data, followlinks=True, onerror=_raise_unreadable):
         real = os.path.realpath(folder)
         if real in seen:  # a link to a folder above
             subfolders.clear()
@@ -60,7 +60,7 @@ def find_shards(data: Path) -> tuple[Path, list[Shard]]:
     return data, sorted(_stamp(data, shard) for shard in shards)
 
 
-def _refuse(error: OSError) -> NoReturn:
+def _raise_unreadable(error: OSError) -> NoReturn:
     raise DataError(
         f"cannot be read ({error.strerror})",
         where=error.filename,
@@ -72,12 +72,12 @@ def _stamp(root: Path, path: Path) -> Shard:
     try:
         status = path.stat()
     except OSError as error:
-        _refuse(error)
+        _raise_unreadable(error)
     return Shard(path.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns)
 
 
 def index_places(data: Path) -> tuple[Path, Path]:
-    """Return the two folders that the index of `data` may lie in: beside it, and in the cache."""
+    """Return the two folders that the index of `data` may be in: next to it, and in the cache."""
     beside = data.parent / ".reeltag" / data.name if data.is_file() else data / ".reeltag"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reeltag"
     key = hashlib.sha256(str(data.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]

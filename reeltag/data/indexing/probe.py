@@ -97,7 +97,7 @@ def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Pro
     Args:
         root: data folder.
         names: of the shards.
-        found: what `probe_shard` said of each.
+        found: results of `probe_shard`.
 
     Raises:
         DataError: two shards disagree, or no shard has a sound record.
@@ -107,7 +107,7 @@ def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Pro
         if isinstance(schema, Schema):
             first.setdefault(schema, name)
     if not first:
-        _refuse_unreadable(root / names[0], found[0])
+        _raise_unreadable(root / names[0], found[0])
     if len(first) > 1:
         (one, one_name), (other, other_name) = list(first.items())[:2]
         what = "kinds of records" if one.kind != other.kind else "streams"
@@ -120,7 +120,7 @@ def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Pro
     return next(iter(first))
 
 
-def _refuse_unreadable(path: Path, problem: Schema | Problem) -> None:
+def _raise_unreadable(path: Path, problem: Schema | Problem) -> None:
     assert isinstance(problem, Problem)
     raise DataError(
         f"no shard has a record that can be used; in the first one: {problem.text} "

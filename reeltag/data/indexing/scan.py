@@ -1,4 +1,4 @@
-"""One shard, read through once: a row a record, with what is wrong with it."""
+"""One shard, read through once: a row per record, with what is wrong with it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -111,7 +111,7 @@ def describe_record(
 
 
 class _Context:
-    """The features of a record by name, decoded when asked for; None where there is none."""
+    """The features of a record by name, decoded when needed; None where there is none."""
 
     def __init__(self, payload: memoryview, spans: dict[str, Spans]) -> None:
         self._payload, self._spans = payload, spans
@@ -151,7 +151,7 @@ def _locate(
     streams: Iterable[Stream],
     problems: set[Problem],
 ) -> list[Layout]:
-    """Return where each stream lies; what is not as in the other records is a problem."""
+    """Return where each stream is; what is not as in the other records is a problem."""
     layouts = []
     for stream in streams:
         spans = messages.get(stream.name)

@@ -9,10 +9,10 @@ from typing import Generic, Protocol, Self, TypeVar
 
 
 class Buffer(Protocol):
-    """What results lie in."""
+    """Memory of results."""
 
     def let_go(self) -> None:
-        """Hear that the consumer is done with what lies here; called on the consumer's thread."""
+        """Free the memory: the consumer, on whose thread this is called, is done with it."""
 
 
 class Slot:

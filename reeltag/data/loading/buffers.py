@@ -1,6 +1,6 @@
 """The memory that batches are assembled in, used again and again.
 
-Shape letters: B items of a batch, T frames, D values a frame, C classes.
+Shape letters: B items of a batch, T frames, D values per frame, C classes.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ class BatchBuffer:
         self._used: torch.cuda.Event | None = None
 
     def let_go(self) -> None:
-        """Tell that the consumer is done: copies to the GPU that it has begun may still run."""
+        """Free the buffer; copies to the GPU that the consumer has begun may still run."""
         if self._pin:
             self._used = torch.cuda.Event()
             self._used.record()

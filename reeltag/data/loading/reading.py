@@ -1,4 +1,4 @@
-"""Frames copied from shards into a batch: of a record only the bytes that are asked for are read.
+"""Frames copied from shards into a batch: of a record only the bytes that are needed are read.
 
 Mapped shards are copied once, straight from the page cache into the batch: the fastest way, but the
 pages touched count as resident memory until the system wants them back, and a shard that is cut
@@ -6,7 +6,7 @@ short under a running program ends it (SIGBUS). Unmapped ones are read (pread) a
 memory stays flat, and a shard that was cut short is an error like any other. (Copying by several
 threads was no faster: the memory is the limit.)
 
-Shape letters: B items of a batch, T frames, D values a frame, S streams.
+Shape letters: B items of a batch, T frames, D values per frame, S streams.
 """
 
 import os
@@ -31,7 +31,7 @@ _VECTORS_AT_ONCE = 128  # of YouTube-8M's 4.6 KB each: they stay in the second-l
 
 
 class OpenShards:
-    """File descriptors of shards, opened when asked for; the least recently used are closed.
+    """File descriptors of shards, opened when needed; the least recently used are closed.
 
     For one thread. At most a quarter of the descriptors that the process may have, and 1024.
     """
@@ -72,7 +72,7 @@ class OpenShards:
         return file
 
     def changed(self, shard: int, what: str) -> DataError:
-        """Return the error for a shard that is not as the index says."""
+        """Return the error for a shard that the index no longer describes."""
         return DataError(
             what,
             where=self._index.path(shard),
@@ -118,7 +118,7 @@ class FrameReader:
         self._shards.close()
 
     def read(self, items: NDArray[np.int64], chosen: ChosenFrames, out: NDArray[Any]) -> None:
-        """Copy the chosen frames of some items; what lies behind them in `out` stays as it is.
+        """Copy the chosen frames of some items; `out` is left as it is behind them.
 
         Args:
             items: (B,) of the set.
@@ -216,7 +216,7 @@ class FrameReader:
     def _walk(
         self, video: int, first: int, row: int, chosen: ChosenFrames, out: NDArray[Any]
     ) -> None:
-        """Copy the frames of a record whose frames lie at no constant stride, by decoding it."""
+        """Copy the frames of a record whose frames have no constant stride, by decoding it."""
         payload = memoryview(bytearray(int(self._size[video])))
         self._shards.read(int(self._shard[video]), payload, int(self._offset[video]))
         context, lists = decode_sequence_example(bytes(payload))

@@ -1,7 +1,7 @@
 """tf.Example and tf.SequenceExample, encoded and decoded without protobuf or TensorFlow.
 
 Decoding follows protobuf's rules, not those of TensorFlow's faster parser, which drops a part of
-what is written: of a key that stands twice the last counts, messages in pieces are joined, packed
+what is written: of a repeated key the last counts, messages in pieces are joined, packed
 and unpacked numbers may be mixed, of two kinds in one feature the last counts.
 
 Source: tensorflow/core/example/{example,feature}.proto.
@@ -19,9 +19,7 @@ from reeltag.data.records.wire import Bytes
 
 Values: TypeAlias = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
 Feature: TypeAlias = Values | None  # None: the kind of the feature was not set
-Spans: TypeAlias = list[
-    tuple[int, int]
-]  # where a message lies: [start, stop), usually in one piece
+Spans: TypeAlias = list[tuple[int, int]]  # where a message is: [start, stop), usually in one piece
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
@@ -46,7 +44,7 @@ def encode_sequence_example(
 
     Args:
         context: as the features of `encode_example`.
-        feature_lists: name -> (T, W) uint8, one byte string of W bytes a frame.
+        feature_lists: name -> (T, W) uint8, one byte string of W bytes per frame.
 
     Raises:
         ValueError: a feature list is not (T, W) uint8, or see `encode_example`.
@@ -112,7 +110,7 @@ def decode_example(payload: Bytes) -> dict[str, Feature]:
 
 
 def decode_sequence_example(payload: Bytes) -> tuple[dict[str, Feature], dict[str, list[Feature]]]:
-    """Return the context, name -> values, and the feature lists, name -> values a frame.
+    """Return the context, name -> values, and the feature lists, name -> values per frame.
 
     A tf.Example decodes too: it is one context without feature lists.
 
@@ -127,7 +125,7 @@ def decode_sequence_example(payload: Bytes) -> tuple[dict[str, Feature], dict[st
 
 
 def split_message(payload: Bytes) -> tuple[dict[str, Spans], dict[str, Spans]]:
-    """Return where the Feature and the FeatureList messages of a tf.(Sequence)Example lie, by name.
+    """Return where the Feature and the FeatureList messages of a tf.(Sequence)Example are, by name.
 
     Raises:
         DataError: the payload is not one.
@@ -144,7 +142,7 @@ def split_message(payload: Bytes) -> tuple[dict[str, Spans], dict[str, Spans]]:
 
 
 def _split_entry(payload: Bytes, start: int, stop: int) -> tuple[str, Spans]:
-    """Return the key of a map entry and where its value lies."""
+    """Return the key of a map entry and where its value is."""
     name, spans = "", list[tuple[int, int]]()
     for field in wire.fields(payload, start, stop):
         if field.wire_type == wire.BYTES and field.number == 1:
@@ -158,7 +156,7 @@ def _split_entry(payload: Bytes, start: int, stop: int) -> tuple[str, Spans]:
 
 
 def joined(payload: Bytes, spans: Spans) -> Bytes:
-    """Return the message that lies in `spans`: to join the bytes of its pieces is to merge it."""
+    """Return the message in `spans`: to join the bytes of its pieces is to merge it."""
     if len(spans) == 1:
         return payload[spans[0][0] : spans[0][1]]
     return b"".join(payload[start:stop] for start, stop in spans)

@@ -1,7 +1,7 @@
-"""Where the frames of a record lie, found without decoding it.
+"""Where the frames of a record are, found without decoding it.
 
 All frames of a stream have one width, so the protobuf headers before them are the same bytes, and
-each frame stands a constant stride behind the one before it. The first header is parsed, the
+each frame is a constant stride behind the one before it. The first header is parsed, the
 others are compared with it at once; where they differ, the record is decoded the plain way.
 """
 
@@ -15,11 +15,11 @@ from reeltag.data.records.example import Spans, decode_feature, decode_feature_l
 
 
 class Layout(NamedTuple):
-    """Where the values of one stream lie in a record.
+    """Where the values of one stream are in a record.
 
     Attributes:
         num_frames: T.
-        width: values a frame; 0 where the frames differ in width or are not of the right kind.
+        width: values per frame; 0 where the frames differ in width or are not of the right kind.
         start: position of the first value in the record; 0 if `stride` is.
         stride: bytes from one frame to the next; 0 where that is not constant.
     """
@@ -31,7 +31,7 @@ class Layout(NamedTuple):
 
 
 def locate_frames(payload: NDArray[np.uint8], spans: Spans) -> Layout:
-    """Return where the byte strings of a FeatureList lie, one of `width` bytes a frame.
+    """Return where the byte strings of a FeatureList are, one of `width` bytes per frame.
 
     Raises:
         DataError: it is not a FeatureList.
@@ -57,7 +57,7 @@ def _constant_stride(
         if field is None or field.number != 1 or field.wire_type != wire.BYTES:
             return None
         if depth and field.stop != end:
-            return None  # something else stands beside the one byte string
+            return None  # something else is next to the one byte string
         begin, end = field.start, field.stop
     stride, header = end - start, begin - start
     if (stop - start) % stride:
@@ -70,7 +70,7 @@ def _constant_stride(
 
 
 def locate_floats(payload: NDArray[np.uint8], spans: Spans) -> Layout:
-    """Return where the values of a Feature of floats lie: one frame of `width` float32.
+    """Return where the values of a Feature of floats are: one frame of `width` float32.
 
     Raises:
         DataError: it is not a Feature.

@@ -8,7 +8,7 @@ class Problem(Enum):
     """A kind of problem: its name in the index, whether the record is skipped, and the outcome.
 
     A record that is skipped takes no part in training, prediction and evaluation; it is counted.
-    What is only noted was mended in the index as the outcome says, and the record is used.
+    What is only noted was corrected in the index (see `outcome`), and the record is used.
     """
 
     EMPTY = "empty shard", True, "it has no byte: a download that broke off?"

@@ -15,7 +15,7 @@ MAX_START = 295  # seconds; the last start in the 300 s that are released of a v
 
 
 class Ratings(NamedTuple):
-    """Which class was judged when, and how: three parallel lists in the order of the record.
+    """Which class was rated when, and how: three parallel lists in the order of the record.
 
     Attributes:
         starts: first second of the segment.
@@ -34,8 +34,8 @@ NO_RATINGS = Ratings([], [], [])
 def read_ratings(features: Sequence[Feature], num_frames: int, problems: set[Problem]) -> Ratings:
     """Return the ratings that can be used; what was wrong with the others is added to `problems`.
 
-    `segment_end_times` is not asked: a segment has 5 seconds. One that begins in the video and
-    ends behind it is kept, it has as many frames as are there.
+    `segment_end_times` is not used: a segment has 5 seconds. One that begins in the video and
+    ends behind it is kept, with the frames that it has.
 
     Args:
         features: `segment_start_times`, `segment_labels` and `segment_scores` of a record.

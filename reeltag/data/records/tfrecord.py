@@ -30,7 +30,7 @@ _HEADER, _LENGTH, _CHECKSUM = struct.Struct("<QI"), struct.Struct("<Q"), struct.
 
 
 class Framed(NamedTuple):
-    """Where one record lies, or why none can be read there.
+    """Where one record is, or why none can be read there.
 
     Attributes:
         offset: position of the payload; where there is none, of the bytes that are no record.
@@ -66,7 +66,7 @@ class TFRecordWriter:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
-        """Open a file beside the wanted one."""
+        """Open a file next to the wanted one."""
         with ExitStack() as stack:
             part = stack.enter_context(whole_file(self._path))
             self._file = stack.enter_context(part.open("wb"))

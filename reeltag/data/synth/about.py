@@ -1,4 +1,4 @@
-"""What stands beside the records of a synthetic corpus: vocabulary, hierarchy, marker, README."""
+"""The files next to the records of a synthetic corpus: vocabulary, hierarchy, marker, README."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ class SynthCounts:
 
 
 def read_marker(data: Path) -> dict[str, Any] | None:
-    """Return what synth.json of the data folder says, or None where the data are not synthetic.
+    """Return the content of the data folder's synth.json, or None where the data are not synthetic.
 
     Args:
         data: the folder, or one of its shards.
@@ -113,7 +113,7 @@ numbers and wrote them in YouTube-8M's file format. They are for tests, for demo
 rehearsing a big run. A figure measured on them says nothing about the quality of a model.
 
 {counts.videos} videos ({splits}), {counts.seconds / 3600:.1f} hours, {config.classes} classes,
-{counts.labels / counts.videos:.2f} labels a video, {counts.rated} rated segments.
+{counts.labels / counts.videos:.2f} labels per video, {counts.rated} rated segments.
 
 ## How it was made
 
@@ -130,7 +130,7 @@ rehearsing a big run. A figure measured on them says nothing about the quality o
   is written without labels.
 - Of the validate and test videos {config.rated_fraction:.0%} have three to seven rated 5-second
   segments, one class each (frame level only): positive where the class shows in three seconds or
-  more, negative where in none. Unlike YouTube-8M's they may lie in the first 30 seconds and the
+  more, negative where in none. Unlike YouTube-8M's they may be in the first 30 seconds and the
   last 10.
 
 ## The arguments

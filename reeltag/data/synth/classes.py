@@ -1,7 +1,7 @@
 """The classes of the synthetic corpus: readable names, parents and Zipf frequencies.
 
 The first 231 classes are plain words; further ones are invented makes of the leaves
-("Sports car: Velora"), so that YouTube-8M's 3862 classes, and more, can be asked for.
+("Sports car: Velora"), so that YouTube-8M's 3862 classes, and more, can be named.
 """
 
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def class_tree(num_classes: int, exponent: float) -> ClassTree:
     parents = [rank_of.get(parent, -1) for _, parent in pairs]
     own = np.arange(1, num_classes + 1) ** -float(exponent)
     total = own.copy()
-    for rank in reversed(range(num_classes)):  # children stand after their parents
+    for rank in reversed(range(num_classes)):  # children come after their parents
         if parents[rank] >= 0:
             total[parents[rank]] += total[rank]
     order = np.argsort(-total, kind="stable")

@@ -1,4 +1,4 @@
-"""What can be asked of the synthetic corpus."""
+"""The configuration of a synthetic corpus."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,11 +1,11 @@
-"""Writing the synthetic corpus: a folder like YouTube-8M's, with the truth beside it.
+"""Writes the synthetic corpus: a folder like YouTube-8M's, with the truth.
 
 OUT/train0000.tfrecord ...   validate0000.tfrecord ...   test0000.tfrecord ...
     vocabulary.csv    YouTube-8M's columns; TrainVideoCount counts the written labels
     hierarchy.csv     index, name, parent, and whether picture or sound carry the class
     truth.csv         id, class, start_s, end_s: every appearance, for study, never for training
-    synth.json        the arguments; tells programs that the corpus is synthetic
-    README.md         tells people
+    synth.json        the arguments; marks the corpus as synthetic
+    README.md         the same for people
 """
 
 import os
@@ -55,7 +55,7 @@ def write_corpus(
     Args:
         out: the folder to make.
         config: what to write.
-        jobs: processes; None = one a core, never more than there are shards.
+        jobs: processes; None = one per core, never more than there are shards.
         quiet: show no progress.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The world that synthetic videos are drawn from: what shows when, how it looks, who says so.
+"""The world that synthetic videos are drawn from: what shows when, how it looks, and its labels.
 
 A video has a few subjects. It is cut into scenes; each subject shows in some scenes, and so do
 all of the subject's parents. A frame is
@@ -184,7 +184,7 @@ def rate_segments(
 ) -> NDArray[np.int64]:
     """Return three to seven ratings (start, class, 0 or 1) of different whole segments, by start.
 
-    Positive: the class shows in at least three of the five seconds; negative: in none. What lies
+    Positive: the class shows in at least three of the five seconds; negative: in none. What is
     between is not rated. 55.7 % are positive where the video allows it.
 
     Args:
@@ -205,7 +205,7 @@ def rate_segments(
         segment, column = candidates[rng.integers(len(candidates))]
         rows.append((segment * SEGMENT_SECONDS, truth[column], int(positive)))
         for cells_left in open_for.values():
-            cells_left[segment] = False  # one class a segment
+            cells_left[segment] = False  # one class per segment
     return np.array(sorted(rows), dtype=np.int64).reshape(-1, 3)
 
 
@@ -234,5 +234,5 @@ def _strengths(rng: np.random.Generator, scenes: int, subjects: int) -> NDArray[
 
 
 def _rounded(rng: np.random.Generator, expected: float) -> int:
-    """Return an integer beside `expected` that is right on average."""
+    """Return an integer next to `expected` that is right on average."""
     return int(expected + rng.random())

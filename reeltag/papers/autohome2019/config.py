@@ -14,7 +14,7 @@ from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import EvalSplit, SplitAssignment
 from reeltag.papers.common.steps.train import NEVER
 from reeltag.training.config import Optimisation, Recipe
-from reeltag.training.relabelling import MendingConfig
+from reeltag.training.relabelling import RelabelConfig
 
 _STRIDE = FrameChoice(how="stride")
 _THIRTY = FrameChoice(how="random", num_frames=30)
@@ -145,7 +145,7 @@ class Config:
                 "table 4 weigh as much"
             )
         AugmentConfig(noise=self.noise)
-        MendingConfig(rated_weight=self.rated_weight, tau=self.tau)
+        RelabelConfig(rated_weight=self.rated_weight, tau=self.tau)
 
 
 TINY_DATA = SynthConfig(
@@ -253,7 +253,7 @@ class AutohomePlan:
             **self._common(),
         )
 
-    def segments(self, labels: MendingConfig, noise: float, fold: FoldConfig) -> Recipe:
+    def segments(self, labels: RelabelConfig, noise: float, fold: FoldConfig) -> Recipe:
         """Rated segments of all folds but one, or of all, relabelled."""
         sizes = self.sizes
         return Recipe(
@@ -269,15 +269,15 @@ class AutohomePlan:
         )
 
     @property
-    def absent(self) -> MendingConfig:
+    def absent(self) -> RelabelConfig:
         """Unrated classes count as absent: the loss of sec. 3.2 eq. 1."""
-        return MendingConfig(unrated_weight=1.0)
+        return RelabelConfig(unrated_weight=1.0)
 
-    def reweighted(self, m: float) -> MendingConfig:
+    def reweighted(self, m: float) -> RelabelConfig:
         """Rated classes weigh m, all others n: eq. 3."""
-        return MendingConfig(rated_weight=m, unrated_weight=self.config.unrated_weight)
+        return RelabelConfig(rated_weight=m, unrated_weight=self.config.unrated_weight)
 
-    def correlated(self, tau: float) -> MendingConfig:
+    def correlated(self, tau: float) -> RelabelConfig:
         """Rated classes add what they imply: eq. 6."""
         labels = self.reweighted(self.config.rated_weight)
         return replace(labels, tau=tau, min_videos=self.sizes.min_videos)

@@ -15,7 +15,7 @@ from reeltag.papers.common.program import Goal, Program
 from reeltag.papers.common.splits.segments import assign_segment_splits
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step
-from reeltag.training.relabelling import MendingConfig
+from reeltag.training.relabelling import RelabelConfig
 
 
 def solve(data: Dataset, config: Config) -> Goal:
@@ -68,7 +68,7 @@ class _Stages:
         self,
         name: str,
         start: Step,
-        labels: MendingConfig,
+        labels: RelabelConfig,
         *,
         correlated: bool = False,
         noise: float = 0.0,

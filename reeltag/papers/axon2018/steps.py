@@ -6,7 +6,7 @@ from typing import Protocol
 
 from reeltag.data.splits import Split
 from reeltag.ensembling.blend import Solver
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.axon2018.config import TOP_K, AxonPlan
 from reeltag.papers.common.graph import GraphBuilder
@@ -58,7 +58,7 @@ class Single:
             self.trained,
             name=f"{self.name}-{split}",
             splits=plan.assignment.splits,
-            inference=Choices(top_k=TOP_K, batch_size=64, precision=plan.sizes.precision),
+            inference=InferenceConfig(top_k=TOP_K, batch_size=64, precision=plan.sizes.precision),
             split=split,
             cross_entropy=False,
             runtime={"device": plan.config.device},

@@ -12,7 +12,7 @@ from reeltag.models import nextvlad
 from reeltag.papers.common.splits.own_videos import OwnVideos
 from reeltag.papers.common.steps.train import NEVER
 from reeltag.training.config import Optimisation, Recipe
-from reeltag.training.relabelling import MendingConfig
+from reeltag.training.relabelling import RelabelConfig
 
 # where the rules were measured (reels); they reach what is published for 3.9 M videos
 _VIDEOS, _RATINGS = 4_000, 5_000
@@ -72,9 +72,9 @@ class Config:
             raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
         self.labels()
 
-    def labels(self) -> MendingConfig:
+    def labels(self) -> RelabelConfig:
         """Return how rated segments are relabelled."""
-        return MendingConfig(rated_weight=self.rated_weight, unrated_weight=self.unrated_weight)
+        return RelabelConfig(rated_weight=self.rated_weight, unrated_weight=self.unrated_weight)
 
 
 TINY_DATA = SynthConfig(

@@ -89,7 +89,7 @@ class Config:
     rate: float | None = None
     """Learning rate of stage I, and of all that starts from fresh weights (2e-4; small 2e-3)."""
     stride: tuple[int, int] = (5, 10)
-    """Stage I sees every r-th frame, r drawn once a batch from this range."""
+    """Stage I sees every r-th frame, r drawn once per batch from this range."""
     rated_epochs: float | None = None
     """Passes over the segments in stages II and III (7; small 7)."""
     rated_rate: float | None = None

@@ -9,7 +9,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.ensembling import tree_config
 from reeltag.ensembling.tree_config import TreeConfig
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig, resnet_like, second_level
 from reeltag.papers.common.scale import is_small, with_given
@@ -195,10 +195,10 @@ class SamsungPlan:
         )
 
     @property
-    def inference(self) -> Choices:
+    def inference(self) -> InferenceConfig:
         """How networks predict."""
         sizes = self.sizes
-        return Choices(top_k=sizes.top_k, batch_size=256, precision=sizes.precision)
+        return InferenceConfig(top_k=sizes.top_k, batch_size=256, precision=sizes.precision)
 
     @property
     def single(self) -> ModelConfig:

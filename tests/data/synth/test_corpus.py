@@ -103,7 +103,7 @@ def test_rated_segments_are_whole_and_agree_with_the_truth(tiny: Path) -> None:
         np.testing.assert_array_equal(context["segment_end_times"], starts + 5)
         assert (starts % 5 == 0).all() and (starts >= 0).all()
         assert starts.max() + 5 <= len(lists["rgb"])
-        assert len(set(starts.tolist())) == len(starts), "one class a segment"
+        assert len(set(starts.tolist())) == len(starts), "one class per segment"
         shown = truth[context["id"][0].decode()]
         for start, label, score in zip(
             starts, context["segment_labels"], context["segment_scores"], strict=True

@@ -16,7 +16,7 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.ensembling.blend import SgdConfig
 from reeltag.ensembling.tree_config import TreeConfig
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import logistic
@@ -32,7 +32,7 @@ from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
 
 CONFIG = SynthConfig(videos=80, classes=5, rgb=8, audio=4, level="video", shards=2, held_out=0.2)
-INFERENCE = Choices(top_k=5, batch_size=7)
+INFERENCE = InferenceConfig(top_k=5, batch_size=7)
 COUNT = 2
 
 

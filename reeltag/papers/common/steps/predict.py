@@ -2,8 +2,8 @@
 
     predicted = step(predict_segments, trained, data, name="II-A", evaluation=evaluation)
     folds = [step(train, data, name=f"fcn-{k}", ...) for k in range(5)]  # each without fold k
-    predicted = step(predict_folds, data, *folds, name="fcn", splits=splits, inference=Choices())
-    step(predict_videos, data, student, name="student", splits=splits, inference=Choices())
+    predicted = step(predict_folds, data, *folds, name="fcn", splits=splits, inference=InferenceConfig())
+    step(predict_videos, data, student, name="student", splits=splits, inference=InferenceConfig())
 
 One network's predictions go on where a killed call stopped; several networks' start over.
 """
@@ -25,7 +25,7 @@ from reeltag.data.folding import held_out_rows
 from reeltag.data.items import VideoSet
 from reeltag.data.splits import Split, Splits
 from reeltag.inference.predict import check_fit, predict
-from reeltag.inference.scoring import Choices
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.papers.common.costs import files_cost, predict_segments_cost, predict_videos_cost
 from reeltag.papers.common.splits.assignment import EvalSplit
@@ -63,7 +63,7 @@ def predict_segments(
     if file.exists():
         return
     tagger, data_set = Tagger.load(run), Dataset.open(data, splits=evaluation.splits)
-    choices = Choices(
+    choices = InferenceConfig(
         videos=videos,
         segments=True,
         top_k=tagger.num_classes,
@@ -109,7 +109,7 @@ def predict_videos(
     data: Path,
     *trained: Path,
     splits: Splits,
-    inference: Choices,
+    inference: InferenceConfig,
     split: Split = "test",
     cross_entropy: bool = True,
     device: str = "auto",
@@ -154,7 +154,7 @@ def predict_folds(
     data: Path,
     *trained: Path,
     splits: Splits,
-    inference: Choices,
+    inference: InferenceConfig,
     device: str = "auto",
 ) -> None:
     """Score each training video by the network that has not seen it, test videos by the mean.
@@ -192,12 +192,12 @@ def _items(
     data: Dataset, tagger: Tagger, split: Split, rows: NDArray[np.bool_] | None = None
 ) -> VideoSet:
     """Return the videos of a split, or those of its records that `rows` marks."""
-    check_fit(tagger, data, Choices())
+    check_fit(tagger, data, InferenceConfig())
     return data.videos(split, streams=tuple(name for name, _ in tagger.streams), rows=rows)
 
 
 def _info(
-    taggers: Sequence[Tagger], data: Path, inference: Choices, split: Split
+    taggers: Sequence[Tagger], data: Path, inference: InferenceConfig, split: Split
 ) -> PredictionInfo:
     family = taggers[0].family
     return PredictionInfo(

@@ -12,7 +12,7 @@ from reeltag.core.probability import MeanLogits
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
-from reeltag.inference.scoring import Choices, Scorer, refuse_nan
+from reeltag.inference.scoring import InferenceConfig, Scorer, check_no_nan
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.predictions.top_k import top_classes
@@ -29,7 +29,7 @@ class EnsembleScorer:
     """
 
     def __init__(
-        self, taggers: Sequence[Tagger], inference: Choices, *, cross_entropy: bool = True
+        self, taggers: Sequence[Tagger], inference: InferenceConfig, *, cross_entropy: bool = True
     ) -> None:
         self.scorers = [Scorer(tagger, tagger.num_classes, inference) for tagger in taggers]
         self.inference, self._with_losses = inference, cross_entropy
@@ -72,7 +72,7 @@ class EnsembleScorer:
             with scorer.autocast():
                 raw: Tensor = scorer.tagger(batch.frames[:, seen], batch.mask[:, seen])
             logits_BC = raw.float()
-            refuse_nan(logits_BC, batch, batch.ids)
+            check_no_nan(logits_BC, batch, batch.ids)
             if len(self.scorers) == 1:
                 return logits_BC
             mean.add(logits_BC, rows.to(logits_BC.device), len(batch))
