@@ -24,10 +24,10 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.memory import keep_freed_memory
 from reeltag.layers.experts import LogisticHead, MixtureOfExperts
 from reeltag.models import nextvlad
-from reeltag.training.config import Optimisation
+from reeltag.training.config import Optimisation, RelationConfig
 from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser
-from reeltag.training.relation import FORMS, RelationConfig
+from reeltag.training.relation import FORMS
 
 EVERY = RelationConfig().every
 CLASSES = 3862

@@ -29,6 +29,13 @@ from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, Mul
 
 from reeltag.core.errors import ConfigError
 
+Positive = Annotated[int, Ge(1)]
+NotNegative = Annotated[int, Ge(0)]
+Amount = Annotated[float, Ge(0)]
+Rate = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Part = Annotated[float, Gt(0), Le(1)]
+
 _ANNOTATIONS: dict[type, dict[str, Any]] = {}  # of each class, read once
 _NUMBERS: dict[object, tuple[type, str]] = {int: (Integral, "integer"), float: (Real, "number")}
 

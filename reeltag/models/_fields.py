@@ -7,7 +7,9 @@ A family writes `hidden: Size = 1024`; the bounds are checked when a Config is m
 from enum import Enum
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+from annotated_types import Ge, Lt, MinLen, MultipleOf
+
+from reeltag.core.bounds import Amount, Fraction, NotNegative, Part, Positive
 
 
 class Search(Enum):
@@ -18,15 +20,28 @@ class Search(Enum):
     DROPOUT = "0 to 0.7"
 
 
-Positive = Annotated[int, Ge(1)]  # what must divide something, or says how a thing is computed
-NotNegative = Annotated[int, Ge(0)]
 Size = Annotated[int, Ge(1), Search.SCALE]  # units, clusters, words
 EvenSize = Annotated[int, Ge(2), MultipleOf(2), Search.SCALE]
 Sizes = Annotated[tuple[Positive, ...], MinLen(1), Search.SCALE]  # one per layer or stream
 Widths = Annotated[tuple[Positive, ...], MinLen(1)]
 Count = Annotated[int, Ge(1), Search.STEPS]  # layers, rounds, experts
 CountOrZero = Annotated[int, Ge(0), Search.STEPS]
-Fraction = Annotated[float, Ge(0), Lt(1)]
 DropoutRate = Annotated[float, Ge(0), Lt(1), Search.DROPOUT]
-Part = Annotated[float, Gt(0), Le(1)]
-Penalty = Annotated[float, Ge(0)]  # weight of a penalty, in nats
+Penalty = Amount  # weight of a penalty, in nats
+
+__all__ = [
+    "Amount",
+    "Count",
+    "CountOrZero",
+    "DropoutRate",
+    "EvenSize",
+    "Fraction",
+    "NotNegative",
+    "Part",
+    "Penalty",
+    "Positive",
+    "Search",
+    "Size",
+    "Sizes",
+    "Widths",
+]

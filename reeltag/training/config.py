@@ -1,91 +1,187 @@
 """Everything that determines a training run, as one dataclass: the flags of `reeltag train`."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
+from annotated_types import Ge, Le
 
 from reeltag.augment.config import AugmentConfig
+from reeltag.core.bounds import (
+    Amount,
+    CheckedFields,
+    Fraction,
+    NotNegative,
+    Part,
+    Positive,
+    Rate,
+    Rule,
+    fits,
+)
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import ADDED
-from reeltag.data.blank_videos import check_blank_std
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.soft_labels.student import SoftLabelConfig
-from reeltag.training.losses import LossConfig
 from reeltag.training.relabelling import RelabelConfig
-from reeltag.training.relation import RelationConfig
+
+SWA_START = Rule(
+    lambda start: 0 <= start < 1 or (float(start).is_integer() and start >= 1),
+    "0, a fraction in (0, 1) or a whole number of steps",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimisation:
+class Optimisation(CheckedFields):
     """How the weights are moved. Defaults are those of the starter code where a family has none."""
 
-    learning_rate: float = 2e-4
+    learning_rate: Rate = 2e-4
     """Step size of Adam at the start (one-cycle: at its peak)."""
     schedule: Literal["staircase", "constant", "one-cycle"] = "staircase"
     """staircase: times `decay` after every `decay_examples` examples seen; one-cycle: up over the
     first 30 % of the steps, then down by a cosine."""
-    decay: float = 0.8
+    decay: Part = 0.8
     """Factor of the staircase, in (0, 1]."""
-    decay_examples: int = 2_000_000
+    decay_examples: Positive = 2_000_000
     """Examples seen between two stairs."""
-    weight_decay: float = 0.0
+    weight_decay: Amount = 0.0
     """Decoupled weight decay (AdamW) a step; 0 is plain Adam, as in the papers."""
     clip: Literal["per-tensor", "global", "none"] = "per-tensor"
     """What the gradient's norm is limited over: every tensor alone (the papers) or all at once."""
-    clip_norm: float = 1.0
+    clip_norm: Rate = 1.0
     """Largest norm that clipping lets through."""
-    ema: float = 0.0
+    ema: Fraction = 0.0
     """Decay of the exponential moving average of the weights, per step, from the first weights on;
     0 keeps none. The averaged weights are validated and saved. Published: 0.9995, over two epochs
     from a trained run (--init) at a rate of 8e-5."""
-    swa_from: float = field(default=0.0, metadata=ADDED)
+    swa_from: Annotated[float, SWA_START] = field(default=0.0, metadata=ADDED)
     """Step from which on the weights are averaged, all alike (SWA); below 1: share of all steps,
     such as 0.75; 0 averages none. From there on the mean is validated and saved. Made for rates
     that stay up: --schedule constant."""
-    swa_every: int = field(default=10, metadata=ADDED)
+    swa_every: Positive = field(default=10, metadata=ADDED)
     """Steps between two weights that go into the mean."""
 
-    def __post_init__(self) -> None:
-        finite = 0 < self.learning_rate < math.inf
-        _require(finite, "learning_rate", self.learning_rate, "> 0 and finite")
-        _require(0 < self.decay <= 1, "decay", self.decay, "in (0, 1]")
-        _require(self.decay_examples >= 1, "decay_examples", self.decay_examples, ">= 1")
-        _require(self.clip_norm > 0, "clip_norm", self.clip_norm, "> 0")
-        _require(0 <= self.ema < 1, "ema", self.ema, "in [0, 1)")
-        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, ">= 0")
-        step = self.swa_from >= 1 and float(self.swa_from).is_integer()
-        allowed = "0, a share in (0, 1) or a whole number of steps"
-        _require(step or 0 <= self.swa_from < 1, "swa_from", self.swa_from, allowed)
-        _require(self.swa_every >= 1, "swa_every", self.swa_every, ">= 1")
+    def check(self) -> None:
+        """Check that one mean of the weights is taken at most; raise ConfigError."""
         if self.ema and self.swa_from:
             raise ConfigError("ema and swa_from both average the weights; give one")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemberLoss:
+class MemberLoss(CheckedFields):
     """What the members of a mixture learn beside the labels; other models have no members."""
 
-    weight: float = 0.0
+    prefix: ClassVar[str] = "members"
+    weight: Amount = 0.0
     """Weight of the divergence of each member from the mixture; 0 leaves it out."""
-    temperature: float = 3.0
+    temperature: Rate = 3.0
     """What the logits are divided by for the divergence; the larger, the more the unlikely classes
     count."""
     stop_gradient: bool = False
     """Let only the members learn from the divergence, not the mixture (the authors' code lets
     both)."""
 
-    def __post_init__(self) -> None:
-        _require(0 <= self.weight < math.inf, "members.weight", self.weight, ">= 0 and finite")
-        positive = 0 < self.temperature < math.inf
-        _require(positive, "members.temperature", self.temperature, "> 0 and finite")
+
+LossName = Literal[
+    "cross-entropy",
+    "epsilon-cross-entropy",
+    "focal",
+    "asymmetric",
+    "softmax",
+    "hinge",
+    "hinge-ranking",
+    "soft-ranking",
+    "sigmoid-ranking",
+    "pairwise",
+    "pairwise-mean",
+]
+
+FOCUS = Annotated[float, Rule(lambda value: value == 0 or value >= 1, "0, or finite and >= 1")]
+LOSS_NUMBERS: Mapping[LossName, Mapping[str, Any]] = {
+    "cross-entropy": {},
+    "epsilon-cross-entropy": {"epsilon": Rate},
+    "focal": {"gamma": Amount, "alpha": Annotated[float, Ge(0), Le(1)]},
+    "asymmetric": {"gamma_pos": FOCUS, "gamma_neg": FOCUS, "margin": Fraction},
+    "softmax": {},
+    "hinge": {"margin": Amount},
+    "hinge-ranking": {"margin": Amount, "hardest": Positive},
+    "soft-ranking": {"margin": Amount, "hardest": Positive},
+    "sigmoid-ranking": {"hardest": Positive},
+    "pairwise": {},
+    "pairwise-mean": {},
+}  # a loss -> those of its numbers that are flags, and what they may be
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class LossConfig(CheckedFields):
+    """What a wrong answer costs. A number that is None is that of the loss's authors."""
+
+    prefix: ClassVar[str] = "loss"
+    name: LossName = "cross-entropy"
+    """cross-entropy: binary, summed over classes (epsilon-: as the papers' code wrote it); focal,
+    asymmetric: easy classes count less; softmax; hinge, of logits; ranking: every label of the
+    batch above the batch's hardest negatives (hinge, soft = log(1 + exp), sigmoid); pairwise:
+    every label of a video above its other classes (LSEP; sum or mean over the pairs)."""
+    cross_entropy_weight: Amount = 0.0
+    """Weight of the cross-entropy that is added to another loss. Samsung's mean over classes + 0.1
+    x soft-ranking is, with our sum over C classes, a weight of 10 / C."""
+    gamma: float | None = None
+    """focal: how little an easy class counts (2)."""
+    alpha: float | None = None
+    """focal: share of the positives, the negatives have the rest (0.25)."""
+    gamma_pos: float | None = None
+    """asymmetric: focus on hard positives (0)."""
+    gamma_neg: float | None = None
+    """asymmetric: focus on hard negatives (4)."""
+    margin: float | None = None
+    """asymmetric: probability below which a negative costs nothing (0.05); hinge: what a logit, and
+    hinge- and soft-ranking: what the difference of two logits must exceed (1)."""
+    hardest: int | None = None
+    """Rankings: negatives taken into account, per video of the batch (30)."""
+    epsilon: float | None = None
+    """epsilon-cross-entropy: what is added inside the logarithms (1e-5; in NeXtVLAD 1e-8)."""
+
+    def check(self) -> None:
+        """Check that the numbers are those of the loss; raise ConfigError."""
+        numbers = LOSS_NUMBERS[self.name]
+        for number in sorted({name for of in LOSS_NUMBERS.values() for name in of}):
+            value = getattr(self, number)
+            if value is not None and number not in numbers:
+                users = [name for name, of in LOSS_NUMBERS.items() if number in of]
+                raise ConfigError(
+                    f"loss.{number} is {value}, but {self.name} has no such number",
+                    hint=f"It belongs to {', '.join(users)}: choose one as loss.name, or leave "
+                    f"loss.{number} out.",
+                )
+            if value is not None:
+                self.check_field(number, fits(value, numbers[number]), numbers[number])
+        if self.cross_entropy_weight and self.name == "cross-entropy":
+            raise ConfigError(
+                f"loss.cross_entropy_weight is {self.cross_entropy_weight}, but cross-entropy is "
+                "the loss already",
+                hint="It is added to another loss: choose one as loss.name.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationConfig(CheckedFields):
+    """A penalty that draws the weights of related classes together, for fine-tuning (`--init`)."""
+
+    prefix: ClassVar[str] = "relation"
+    weight: Amount = 0.0
+    """Weight of the penalty; 0 leaves it out. Axon have 0.2. At first the penalty is (sum of the
+    singular values of the output layer's weights)^2: look at `relation_penalty` in the logs."""
+    form: Literal["omega", "nuclear"] = "omega"
+    """omega: tr(W Omega^-1 W^T), as published; nuclear: the square of the nuclear norm, which is
+    its value at the best Omega and costs next to nothing between two updates."""
+    every: Positive = 10
+    """Steps after which Omega (nuclear: the singular vectors) is computed from the weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(CheckedFields):
     """A training run but for the model and the data."""
 
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
@@ -96,8 +192,8 @@ class Recipe:
     """Labels of a teacher to learn from beside these."""
     fold: FoldConfig = field(default_factory=FoldConfig)
     """Folds of the training split, one of which is not trained on."""
-    blank_std: float = field(default=0.0, metadata=ADDED)
-    """Videos whose mean rgb frame has at most this standard deviation neither teach nor judge; 0
+    blank_std: Amount = field(default=0.0, metadata=ADDED)
+    """Videos whose mean rgb frame has at most this standard deviation neither train nor evaluate; 0
     takes all. 0.1 finds what in YouTube-8M is no video; costs a pass over the rgb frames."""
     streams: tuple[str, ...] = ()
     """Streams to use, in this order; empty means all."""
@@ -117,13 +213,13 @@ class Recipe:
     frozen: tuple[str, ...] = field(default=(), metadata=ADDED)
     """Patterns (*, ?) of the model's tensors that keep their first values, such as those that
     `init` gave; what has nothing left to learn works as in service (norms, dropout)."""
-    batch_size: int = 80
+    batch_size: Positive = 80
     """Videos a step, over all devices together."""
-    epochs: float = 5.0
+    epochs: Rate = 5.0
     """Passes over the training items; `max_steps` overrides it."""
-    max_steps: int = 0
+    max_steps: NotNegative = 0
     """Optimiser steps in all; 0 means `epochs` decides."""
-    accumulate: int = 1
+    accumulate: Positive = 1
     """Batches whose gradients are summed up for one step."""
     optim: Annotated[Optimisation, tyro.conf.arg(name="")] = field(default_factory=Optimisation)
     """Optimiser, schedule and clipping."""
@@ -138,17 +234,17 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training batches are varied."""
 
-    validate_every: int = 0
+    validate_every: NotNegative = 0
     """Steps between validations; 0 means once an epoch."""
-    validate_batches: int = 0
+    validate_batches: NotNegative = 0
     """Batches a validation is limited to; 0 means all."""
     metric: Literal["gap", "map"] = "gap"
     """What decides which weights are kept: GAP@20 or mean average precision."""
-    patience: int = 0
+    patience: NotNegative = 0
     """Stop after so many validations without improvement; 0 never stops early."""
-    save_minutes: float = 5.0
+    save_minutes: Amount = 5.0
     """Minutes between checkpoints: what a kill can cost at most."""
-    log_every: int = 10
+    log_every: Positive = 10
     """Steps between two lines of metrics.csv."""
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -157,18 +253,3 @@ class Recipe:
     """Where it runs; several devices or nodes by starting it with torchrun."""
     seed: int = 0
     """Of the initial weights, the order of the videos, the frames and the dropout."""
-
-    def __post_init__(self) -> None:
-        check_blank_std(self.blank_std)
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
-        _require(0 < self.epochs < math.inf, "epochs", self.epochs, "> 0 and finite")
-        for name in ("max_steps", "validate_every", "validate_batches", "patience"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
-        _require(self.accumulate >= 1, "accumulate", self.accumulate, ">= 1")
-        _require(self.log_every >= 1, "log_every", self.log_every, ">= 1")
-        _require(self.save_minutes >= 0, "save_minutes", self.save_minutes, ">= 0")
-
-
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise ConfigError(f"{name} must be {allowed}, got {value}")

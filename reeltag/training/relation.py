@@ -5,10 +5,8 @@ The penalty is Axon's (`losses.relation`). They fine-tuned a trained model with 
     reeltag train MODEL --data DATA --init RUN --out RUN2 --relation.weight W
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,32 +21,10 @@ from reeltag.losses.label_relation import (
 )
 from reeltag.models import KnowsClassWeights, families, output_layers
 from reeltag.tagger.tagger import Tagger
+from reeltag.training.config import RelationConfig
 from reeltag.training.losses import Objective
 
 FORMS = {"omega": (omega_factor, omega_penalty), "nuclear": (nuclear_direction, nuclear_penalty)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RelationConfig:
-    """A penalty that draws the weights of related classes together, for fine-tuning (`--init`)."""
-
-    weight: float = 0.0
-    """Weight of the penalty; 0 leaves it out. Axon have 0.2. At first the penalty is (sum of the
-    singular values of the output layer's weights)^2: look at `relation_penalty` in the logs."""
-    form: Literal["omega", "nuclear"] = "omega"
-    """omega: tr(W Omega^-1 W^T), as published; nuclear: the square of the nuclear norm, which is
-    its value at the best Omega and costs next to nothing between two updates."""
-    every: int = 10
-    """Steps after which Omega (nuclear: the singular vectors) is computed from the weights."""
-
-    def __post_init__(self) -> None:
-        """Check every field; raise ConfigError."""
-        if not 0 <= self.weight < math.inf:
-            raise ConfigError(f"relation.weight must be >= 0 and finite, got {self.weight}")
-        if self.form not in FORMS:
-            raise ConfigError(f"relation.form must be omega or nuclear, got {self.form!r}")
-        if self.every < 1:
-            raise ConfigError(f"relation.every must be >= 1, got {self.every}")
 
 
 def with_relation(

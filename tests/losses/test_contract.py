@@ -18,7 +18,7 @@ def taught(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Ten
     return distillation_loss(logits, labels, teacher, weights, share=0.3, temperature=3.0)
 
 
-EVERY: dict[str, Loss] = {name: function for name, (function, _) in LOSSES.items()}
+EVERY: dict[str, Loss] = {str(name): loss for name, loss in LOSSES.items()}
 EVERY |= {"distillation": taught}
 every_loss = pytest.mark.parametrize("loss", EVERY.values(), ids=EVERY.keys())
 

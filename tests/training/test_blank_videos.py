@@ -1,4 +1,4 @@
-"""Blank videos neither teach nor judge where that is asked for."""
+"""Blank videos neither train nor evaluate where that is asked for."""
 
 import dataclasses
 from typing import Literal
@@ -52,5 +52,5 @@ def test_a_fold_is_left_out_beside_them(dataset: Dataset) -> None:
 
 
 def test_a_limit_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="blank_std must be >= 0 and finite"):
+    with pytest.raises(ConfigError, match="blank_std is .*; allowed: a finite number >= 0"):
         Recipe(blank_std=-0.1)

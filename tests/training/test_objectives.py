@@ -99,7 +99,7 @@ def test_a_batch_without_labels_is_refused(rng: torch.Generator) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"weight": -1.0}, "members.weight"), ({"temperature": 0.0}, "members.temperature must be")],
+    [({"weight": -1.0}, "members.weight"), ({"temperature": 0.0}, "members.temperature is 0.0")],
 )
 def test_numbers_of_the_divergence_that_cannot_be_are_refused(
     change: dict[str, float], words: str

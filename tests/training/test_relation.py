@@ -24,10 +24,10 @@ from reeltag.models import (
     output_layers,
 )
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.config import Optimisation, Recipe, RelationConfig
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import objective_for, supervised
-from reeltag.training.relation import Related, RelationConfig, relation_of, with_relation
+from reeltag.training.relation import Related, relation_of, with_relation
 
 RECIPE = Recipe(batch_size=8, max_steps=12, optim=Optimisation(learning_rate=0.02))
 WITHOUT = {"dbof_gcn", "multi_attention"}  # a graph makes the classifier; frames are classified
@@ -193,10 +193,10 @@ def test_a_model_without_such_a_layer_is_refused_with_those_that_have_one() -> N
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"weight": -1.0}, "relation.weight must be >= 0 and finite, got -1"),
-        ({"weight": float("inf")}, "relation.weight must be >= 0 and finite, got inf"),
-        ({"form": "trace"}, "relation.form must be omega or nuclear, got 'trace'"),
-        ({"every": 0}, "relation.every must be >= 1, got 0"),
+        ({"weight": -1.0}, "relation.weight is -1.0; allowed: a finite number >= 0"),
+        ({"weight": float("inf")}, "relation.weight is inf; allowed: a finite number >= 0"),
+        ({"form": "trace"}, "relation.form is 'trace'; allowed: 'omega' or 'nuclear'"),
+        ({"every": 0}, "relation.every is 0; allowed: an integer >= 1"),
     ],
 )
 def test_wrong_options_are_named(values: dict[str, Any], message: str) -> None:

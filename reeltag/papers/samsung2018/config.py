@@ -25,8 +25,7 @@ from reeltag.papers.samsung2018.fleet import (
     make_fleet,
 )
 from reeltag.soft_labels.student import SoftLabelConfig
-from reeltag.training.config import Recipe
-from reeltag.training.losses import LossConfig
+from reeltag.training.config import LossConfig, Recipe
 
 SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn from all videos
 

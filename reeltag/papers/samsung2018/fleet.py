@@ -14,8 +14,7 @@ from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, model_config
-from reeltag.training.config import Optimisation, Recipe
-from reeltag.training.losses import LossConfig
+from reeltag.training.config import LossConfig, Optimisation, Recipe
 
 STREAMS = PreprocessingConfig(normalise="streams")
 MIXUP = AugmentConfig(mixup=0.4, mixup_per="sample", mixup_partner="previous")
