@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import docstring_parser
 import torch
 import tyro
 from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json
+from reeltag.core.fields import field_docs
 from reeltag.models import Family, ModelConfig, families, family_of, model_config
 
 
@@ -40,7 +40,7 @@ class Models:
 def _describe(family: Family) -> dict[str, Any]:
     text = inspect.cleandoc(family.about)
     about, _, more = text.partition("\n")
-    helps = _helps(family.config)
+    helps = field_docs(family.config)
     return {
         "name": family.name,
         "about": about,
@@ -55,15 +55,6 @@ def _describe(family: Family) -> dict[str, Any]:
             for name, config in family.variants.items()
         ],
     }
-
-
-def _helps(config: type) -> dict[str, str]:
-    """Return the sentence that stands under each field, also under inherited ones."""
-    helps = {}
-    for kind in reversed(config.__mro__[:-1]):
-        for field in docstring_parser.parse_from_object(kind).params:
-            helps[field.arg_name] = " ".join((field.description or "").split())
-    return helps
 
 
 def _parameters(config: ModelConfig) -> int:

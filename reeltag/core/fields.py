@@ -5,9 +5,12 @@ told which field is wrong, what was found and what is allowed.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+import docstring_parser
 
 from reeltag.core.errors import ConfigError, DataError
 
@@ -60,6 +63,62 @@ def entry(config: Mapping[str, Any], key: str, *, where: object) -> Any:  # noqa
             raise DataError(f"lacks the field {key!r}", where=where, hint=_HINT)
         value = value[name]
     return value
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A field of a dataclass or of those inside of it.
+
+    Attributes:
+        flag: what it is called as a flag: names with dots, without those that are not told.
+        path: names from the outermost dataclass to it.
+        kind: its type.
+        annotation: its type with what is annotated, such as bounds.
+        words: the docstring below it.
+        default: its value where none is given; `dataclasses.MISSING` where one must be.
+    """
+
+    flag: str
+    path: tuple[str, ...]
+    kind: Any
+    annotation: Any
+    words: str
+    default: Any
+
+
+def leaves(kind: Any, value: object = None) -> Iterator[Leaf]:  # noqa: ANN401  (a dataclass)
+    """Yield the fields of a dataclass, down to those that are no dataclasses themselves.
+
+    Args:
+        kind: the dataclass.
+        value: one of its objects, whose values are the defaults; None: those of the class.
+    """
+    hints, annotated, words = get_type_hints(kind), get_type_hints(kind, include_extras=True), None
+    for field in dataclasses.fields(kind):
+        default = _default_of(field) if value is None else getattr(value, field.name)
+        hint, marks = hints[field.name], getattr(annotated[field.name], "__metadata__", ())
+        if dataclasses.is_dataclass(hint):
+            unnamed = any(getattr(mark, "name", None) == "" for mark in marks)
+            for leaf in leaves(hint, None if default is dataclasses.MISSING else default):
+                flag = leaf.flag if unnamed else f"{field.name}.{leaf.flag}"
+                yield dataclasses.replace(leaf, flag=flag, path=(field.name, *leaf.path))
+            continue
+        words, name = words or field_docs(kind), field.name
+        yield Leaf(name, (name,), hint, annotated[name], words.get(name, ""), default)
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """Return the docstrings below the fields of a dataclass, also below inherited ones."""
+    docs: dict[str, str] = {}
+    for base in reversed(kind.__mro__[:-1]):
+        for of in docstring_parser.parse_from_object(base).params:
+            docs[of.arg_name] = " ".join((of.description or "").split())
+    return docs
+
+
+def _default_of(field: Any) -> object:  # noqa: ANN401  (dataclasses.Field)
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
 
 
 def _dataclass(kind: Any, value: object, where: object, field: str) -> Any:  # noqa: ANN401

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from pkgutil import iter_modules
+from importlib.metadata import EntryPoint
 from typing import Any, NoReturn, TypeVar
 
 from torch import nn
 
+from reeltag.core.discovery import announced, module_names
 from reeltag.core.errors import ConfigError, reason_of
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig
@@ -270,8 +270,7 @@ _registered: dict[str, Family] = {}
 @cache
 def _our_names() -> tuple[str, ...]:
     """Return the files of this package that are families, sorted."""
-    found = iter_modules(import_module(PACKAGE).__path__)
-    return tuple(sorted(module.name for module in found if not module.name.startswith("_")))
+    return module_names(PACKAGE)
 
 
 @cache
@@ -322,7 +321,7 @@ def _family(
 def _installed() -> dict[str, EntryPoint]:
     """Return what installed packages announce, by name; ConfigError where a name is given twice."""
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    for point in announced(GROUP):
         if point.name in _our_names():
             _refuse_twice(point.name, _told(point), f"{PACKAGE}.{point.name}:Config")
         other = found.setdefault(point.name, point)

@@ -16,12 +16,12 @@ of its own.
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_origin, get_type_hints
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.fields import from_json
+from reeltag.core.fields import Leaf, from_json, leaves
 from reeltag.models import ModelConfig, Search
 from reeltag.training.config import Recipe
 
@@ -62,18 +62,14 @@ Dimension = Range | Choice
 Space = Mapping[str, Dimension]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A field that a flag stands for: the names from "model" or "recipe" to it, and its type."""
-
-    path: tuple[str, ...]
-    kind: Any
-
-
-def places(model: ModelConfig) -> dict[str, Place]:
+def places(model: ModelConfig) -> dict[str, Leaf]:
     """Return all fields of a model's config and of a recipe, by the flag that sets them."""
-    found = {f"model.{name}": Place(("model", *p.path), p.kind) for name, p in _fields(type(model))}
-    return found | {name: Place(("recipe", *p.path), p.kind) for name, p in _fields(Recipe)}
+    found = [(f"model.{of.flag}", "model", of) for of in leaves(type(model))]
+    found += [(of.flag, "recipe", of) for of in leaves(Recipe)]
+    return {
+        flag: dataclasses.replace(of, flag=flag, path=(whole, *of.path))
+        for flag, whole, of in found
+    }
 
 
 def derived(model: ModelConfig, recipe: Recipe) -> dict[str, Dimension]:
@@ -186,20 +182,6 @@ _FACTORS: tuple[Callable[[int], int], ...] = (
     lambda size: size,
     lambda size: size * 2,
 )
-
-
-def _fields(kind: Any) -> Iterator[tuple[str, Place]]:  # noqa: ANN401  (a dataclass)
-    """Yield flags and the fields that they stand for, down to those that are no dataclasses."""
-    hints, extras = get_type_hints(kind), get_type_hints(kind, include_extras=True)
-    for field in dataclasses.fields(kind):
-        hint, marks = hints[field.name], getattr(extras[field.name], "__metadata__", ())
-        unnamed = any(getattr(mark, "name", None) == "" for mark in marks)
-        if not dataclasses.is_dataclass(hint):
-            yield field.name, Place((field.name,), hint)
-            continue
-        for name, place in _fields(hint):
-            flag = name if unnamed else f"{field.name}.{name}"
-            yield flag, Place((field.name, *place.path), place.kind)
 
 
 def _value(text: object, kind: Any, flag: str) -> Any:  # noqa: ANN401  (of that kind)

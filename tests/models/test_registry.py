@@ -87,7 +87,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def announce(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
     found = [EntryPoint(name, value, _registry.GROUP) for name, value in points.items()]
-    monkeypatch.setattr(_registry, "entry_points", lambda group: found)
+    monkeypatch.setattr(_registry, "announced", lambda group: found)
 
 
 def test_created_model_takes_frames_with_and_without_a_mask(rng: torch.Generator) -> None:
