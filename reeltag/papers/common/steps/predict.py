@@ -2,8 +2,9 @@
 
     predicted = step(predict_segments, trained, data, name="II-A", evaluation=evaluation)
     folds = [step(train, data, name=f"fcn-{k}", ...) for k in range(5)]  # each without fold k
-    predicted = step(predict_folds, data, *folds, name="fcn", splits=splits, inference=InferenceConfig())
-    step(predict_videos, data, student, name="student", splits=splits, inference=InferenceConfig())
+    inference = InferenceConfig()
+    predicted = step(predict_folds, data, *folds, name="fcn", splits=splits, inference=inference)
+    step(predict_videos, data, student, name="student", splits=splits, inference=inference)
 
 One network's predictions go on where a killed call stopped; several networks' start over.
 """
