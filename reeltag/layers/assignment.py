@@ -66,7 +66,7 @@ def soft_counts(
     Args: as `soft_assign`, and `maximum`: compute the maximum; otherwise it is empty, (B, 0).
 
     Returns:
-        sum (B, K), maximum (B, K) in the precision of the scores, of what lies between 0 and 1;
+        sum (B, K), maximum (B, K) in the precision of the scores, of values in [0, 1];
         mean (K,) and biased variance (K,), both without gradient.
     """
     weights_BTK, mass_B1K, *statistics_K = soft_assign(

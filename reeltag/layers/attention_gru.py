@@ -45,9 +45,9 @@ class StepAttention(nn.Module):
 class AttentionGRU(nn.Module):
     """GRU over the frames, in both directions or forwards, and `StepAttention` over its outputs.
 
-    With chunks the same is done twice: within each chunk of a video, where the GRU starts anew, and
-    then over the vectors of the chunks, as Yang et al. read words and then sentences. Source:
-    papers/autohome2019 sec. 3.1, whose figure is lost; what stands here is the reading of
+    With chunks the same is done twice: within each chunk of a video, where the GRU starts again,
+    and then over the vectors of the chunks, as Yang et al. read words and then sentences. Source:
+    papers/autohome2019 sec. 3.1, whose figure is lost; this is the reading of
     reference/segment-level.md sec. 5.3.
 
     Args:

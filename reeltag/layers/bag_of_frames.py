@@ -111,7 +111,7 @@ class SoftBagOfWords(SoftClusters):
     """Soft-DBoW: every frame divides a mass of 1 among K words; the masses are summed.
 
         a[t] = softmax(norm(x W)) * mask[t];  y = unit(sum_t a[t]), and with `maximum` also
-        unit(max_t a[t]) beside it
+        unit(max_t a[t]) next to it
 
     Source: arXiv:1706.06905 sec. 3.2; its authors' frame_level_models.py, `SoftDBoF`.
 

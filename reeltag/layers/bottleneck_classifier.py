@@ -24,7 +24,7 @@ class BottleneckClassifier(nn.Module):
         num_classes: C.
         hidden: H.
         reduction: the gate's bottleneck has H divided by this many units.
-        dropout: share of the pooled values that are dropped in training.
+        dropout: fraction of the pooled values that are dropped in training.
         num_experts: of a mixture of experts; 0 is a logistic regression.
         l2: weight of the head's penalty.
     """

@@ -18,7 +18,7 @@ class SoftClusters(nn.Module):
 
         a[t, k] = softmax_k(norm(x W)) * mask[t]
 
-    As in the authors' code of arXiv:1706.06905 a batch norm stands for the bias.
+    As in the authors' code of arXiv:1706.06905 a batch norm takes the place of the bias.
 
     Args:
         dim: D.

@@ -1,4 +1,4 @@
-"""Decision-level attention: every class weighs the frames in its own way, and asks each of them.
+"""Decision-level attention: every class weighs the frames, and scores each of them, in its own way.
 
 Shape letters: B videos, T frames (padded), D feature size, H heads, C classes, N = H * C columns
 h * C + c.

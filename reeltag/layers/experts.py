@@ -70,10 +70,10 @@ class LogisticHead(nn.Module):
 class MixtureOfExperts(nn.Module):
     """p(c | x) = sum_m gate_m(x) * sigmoid(expert_m(x)), returned as its exact logit.
 
-    The gates are a softmax over M + 1: the last, dummy gate belongs to an expert that always says
-    no. The rows of the weights are m * C + c, so that
-    sums over experts run along whole rows of classes (the authors': c * M + m; `from_tensorflow`
-    turns them round). Source: Jordan & Jacobs 1994, as used in
+    The gates are a softmax over M + 1: the last, dummy gate belongs to an expert that always
+    predicts no. The rows of the weights are m * C + c, so that sums over experts run along whole
+    rows of classes (the authors': c * M + m; `from_tensorflow` turns them round). Source: Jordan &
+    Jacobs 1994, as used in
     arXiv:1609.08675 sec. 4.1 and google/youtube-8m video_level_models.py, `MoeModel`; the gates of
     low rank are an option of WILLOW's.
 

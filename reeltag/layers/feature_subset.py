@@ -11,12 +11,12 @@ from reeltag.core.seeding import derive_seed
 
 
 class FeatureSubset(nn.Module):
-    """Set all but a share of the values to zero, always the same ones.
+    """Set all but a fraction of the values to zero, always the same ones.
 
     Args:
         dim: D, width of the input.
         share: of the values that are kept, in (0, 1]; 1 keeps the input as it is.
-        seed: of the choice. It is drawn anew wherever the module is built, and not saved.
+        seed: of the choice. It is drawn again wherever the module is built, and not saved.
     """
 
     kept_D: Tensor  # noqa: N815  (a shape)

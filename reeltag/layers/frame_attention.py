@@ -92,7 +92,7 @@ class FeatureAttention(nn.Module):
 
     Args:
         dim: D.
-        heads: H, ways of weighing the frames, whose results stand side by side.
+        heads: H, ways of weighing the frames, whose results are side by side.
     """
 
     def __init__(self, dim: int, heads: int = 1) -> None:

@@ -14,8 +14,8 @@ from reeltag.layers.norm import MaskedBatchNorm
 class ContextGate(nn.Module):
     """y = x * sigmoid(norm(W x)).
 
-    Source: arXiv:1706.06905 sec. 3.3 eq. 1; as in the authors' code, batch norm stands for the
-    bias. Their option to leave the diagonal of W out is `remove_diagonal`.
+    Source: arXiv:1706.06905 sec. 3.3 eq. 1; as in the authors' code, batch norm takes the place of
+    the bias. Their option to leave the diagonal of W out is `remove_diagonal`.
 
     Args:
         size: H, kept.

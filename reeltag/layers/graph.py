@@ -18,7 +18,7 @@ def label_graph(counts_CC: Tensor, *, threshold: float = 0.4, share: float = 0.2
         A = share * E / (column sums of E) + I
         result = Q A^T Q with Q = diag(row sums of A)^-1/2
 
-    Source: Chen et al. 2019, arXiv:1904.03582 sec. 3.4, as in their code: the share of the
+    Source: Chen et al. 2019, arXiv:1904.03582 sec. 3.4, as in their code: the weight of the
     neighbours is 0.25 there, 0.2 in the paper; they divide by column sums.
 
     Args:

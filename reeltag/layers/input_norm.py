@@ -1,6 +1,6 @@
 """Batch norm of the frames, split in two: what needs no gradient, and what can be folded.
 
-Nothing that is learned stands before the first batch norm of a model. So the frames are brought to
+Nothing that is learned comes before the first batch norm of a model. So the frames are brought to
 mean 0 and variance 1 once, without a gradient; its learned scale and shift are given to the layer
 behind it, which multiplies them into its own, much smaller matrices. No layer then has to compute a
 gradient with respect to the frames, which is a third of its matrix products.

@@ -17,7 +17,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 
 
 class NeXtVLAD(nn.Module):
-    """Assign each group of each widened frame softly to clusters; sum what lies beyond the centre.
+    """Assign each group of each widened frame softly to clusters; sum differences from the centre.
 
         x1 = x We + be                                        (E), seen as G groups of F
         a[t, g, k] = softmax_k(norm(x1 Wc)) * sigmoid(x1 Wa + ba)[g] * mask[t]

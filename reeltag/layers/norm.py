@@ -78,7 +78,7 @@ class MaskedBatchNorm(nn.Module):
 
     Args:
         channels: C.
-        momentum: least share of a new batch in the running statistics, 1 - slim's decay.
+        momentum: least weight of a new batch in the running statistics, 1 - slim's decay.
         eps: added to the variance.
     """
 

@@ -70,7 +70,7 @@ class Preprocessing(nn.Module):
 
     Args:
         config: what to do.
-        dims: widths of the streams, in the order in which they stand along D.
+        dims: widths of the streams, in their order along D.
         eigenvalues: (width of the first stream,) of the PCA, or None for no change of
             scale. Needs `config.reverse_whitening`.
 
@@ -116,7 +116,7 @@ class Preprocessing(nn.Module):
         """Return the first stage: (B, T, D) float32, dequantised and with the whitening reversed.
 
         Float features of video-level records come back as they are, perhaps the same tensor. What
-        stands at padding is unspecified.
+        is at padding is unspecified.
         """
         step, start = 1.0, 0.0
         if frames_BTD.dtype == torch.uint8:
@@ -131,7 +131,7 @@ class Preprocessing(nn.Module):
         return x_BTD
 
     def normalise(self, x_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
-        """Return the second stage, a new tensor: each frame of unit L2 norm, as the config says.
+        """Return the second stage, a new tensor: each frame of unit L2 norm, as configured.
 
         Args:
             x_BTD: float32, as `features` returns them.

@@ -31,7 +31,7 @@ class FullyConnectedBlock(nn.Module):
     Args:
         fan_in: I.
         fan_out: O.
-        dropout: share of the values that are dropped in training.
+        dropout: fraction of the values that are dropped in training.
     """
 
     def __init__(self, fan_in: int, fan_out: int, dropout: float = 0.5) -> None:
@@ -58,7 +58,7 @@ class ResidualBlock(nn.Module):
     Args:
         outer: O, fan in and fan out.
         inner: units in between.
-        dropout: share of the inner values that are dropped in training.
+        dropout: fraction of the inner values that are dropped in training.
     """
 
     def __init__(self, outer: int, inner: int, dropout: float = 0.5) -> None:
@@ -74,7 +74,7 @@ class ResidualBlock(nn.Module):
 class ResNetLike(nn.Module):
     """A tower for each stream, their outputs side by side, a tower on top, a linear output.
 
-    The last stream stands first in the concatenation, as the authors have [audio, video]; one
+    The last stream is first in the concatenation, as the authors have [audio, video]; one
     stream or more than two work in the same way: S streams give S * `inner` units.
 
     Args:
@@ -83,7 +83,7 @@ class ResNetLike(nn.Module):
         inner: units of each stream's tower, of the residual blocks on top, and before the output.
         stream_blocks: A, residual blocks of each stream.
         concat_blocks: C, residual blocks on all streams together.
-        dropout: share of the values that each block drops in training.
+        dropout: fraction of the values that each block drops in training.
         widths: units of each stream's tower where they are not all `inner`.
     """
 

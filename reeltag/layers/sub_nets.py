@@ -49,7 +49,7 @@ class DenseLayer(nn.Module):
         fan_in: I.
         fan_out: O.
         activation: name of the bend.
-        dropout: share of the values that are dropped in training (the authors: 0).
+        dropout: fraction of the values dropped in training (the authors: 0).
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class SubNet(nn.Module):
         hidden: widths of the layers, of the first stream's if the streams are apart.
         other_hidden: widths of the layers of each other stream; empty: all streams are one vector.
         activation: of every layer; the output has none.
-        input_dropout: share of the input values that are dropped in training (the authors: 0).
-        dropout: share of the values that each layer drops in training (the authors: 0).
+        input_dropout: fraction of the input values dropped in training (the authors: 0).
+        dropout: fraction of the values that each layer drops in training (the authors: 0).
     """
 
     def __init__(

@@ -16,7 +16,7 @@ Kind = Literal["vlad", "rvlad", "vlagd"]
 
 
 class NetVLAD(SoftClusters):
-    """Assign frames softly to K clusters and sum what lies beyond each one's centre.
+    """Assign frames softly to K clusters and sum their differences from its centre.
 
         a[t, k] = softmax_k(norm(x Wc)) * mask[t]
         vlad:   V[d, k] = sum_t a[t, k] (x[t, d] - centre[d, k])

@@ -8,7 +8,7 @@ from reeltag.layers.attention_gru import AttentionGRU, StepAttention
 MASK = torch.arange(4) < torch.tensor([[4], [2], [1]])
 
 
-def test_matches_the_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_step_attention_matches_loops(rng: torch.Generator) -> None:
     attention = StepAttention(5).double()
     with torch.no_grad():
         attention.hidden.bias.copy_(torch.randn(5, generator=rng))
@@ -23,7 +23,7 @@ def test_matches_the_formula_written_as_loops(rng: torch.Generator) -> None:
         torch.testing.assert_close(ours[b], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_weights_sum_to_one_over_real_frames_and_are_zero_elsewhere(
+def test_step_attention_weights_sum_to_one_over_real_frames(
     rng: torch.Generator,
 ) -> None:
     weights = StepAttention(5).weights(torch.randn(3, 4, 5, generator=rng), MASK)
@@ -32,7 +32,7 @@ def test_the_weights_sum_to_one_over_real_frames_and_are_zero_elsewhere(
 
 
 @pytest.mark.parametrize("both_ways", [True, False])
-def test_one_frame_gives_its_own_step(both_ways: bool, rng: torch.Generator) -> None:
+def test_attention_gru_of_one_frame_is_its_step(both_ways: bool, rng: torch.Generator) -> None:
     pool = AttentionGRU(6, 3, both_ways=both_ways)
     frames, mask = torch.randn(2, 1, 6, generator=rng), torch.ones(2, 1, dtype=torch.bool)
     steps, _ = pool.recurrent(frames, mask)
@@ -41,12 +41,12 @@ def test_one_frame_gives_its_own_step(both_ways: bool, rng: torch.Generator) -> 
 
 
 @pytest.mark.parametrize("chunk", [0, 3])
-def test_a_video_without_frames_gives_zero(chunk: int) -> None:
+def test_attention_gru_of_no_frames_is_zero(chunk: int) -> None:
     pool = AttentionGRU(6, 3, chunk=chunk)
     assert not pool(torch.ones(1, 4, 6), torch.zeros(1, 4, dtype=torch.bool)).any()
 
 
-def test_two_levels_read_each_chunk_by_itself_and_then_the_chunks(rng: torch.Generator) -> None:
+def test_attention_gru_reads_each_chunk_and_then_the_chunks(rng: torch.Generator) -> None:
     pool = AttentionGRU(6, 3, chunk=3)
     frames, lengths = torch.randn(3, 8, 6, generator=rng), (8, 4, 3)
     mask = torch.arange(8) < torch.tensor(lengths).unsqueeze(-1)
@@ -63,7 +63,7 @@ def test_two_levels_read_each_chunk_by_itself_and_then_the_chunks(rng: torch.Gen
         torch.testing.assert_close(ours[b : b + 1], expected)
 
 
-def test_a_second_level_leaves_the_first_as_it_was() -> None:
+def test_attention_gru_second_level_keeps_the_first() -> None:
     one, two = (_drawn(chunk) for chunk in (0, 5))
     torch.testing.assert_close(dict(one), {name: two[name] for name in one}, rtol=0, atol=0)
     assert all(name.startswith("over_chunks.") for name in two.keys() - one.keys())

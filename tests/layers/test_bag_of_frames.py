@@ -43,7 +43,7 @@ def unit(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("pooling", ["max", "mean"])
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_deep_bag_of_frames_is_its_formula(
+def test_bag_of_frames_matches_formula(
     activation: str, pooling: str, batch_norm: bool, training: bool, rng: torch.Generator
 ) -> None:
     options = {"activation": activation, "pooling": pooling, "batch_norm": batch_norm}
@@ -72,7 +72,7 @@ def soft_words(pool: SoftBagOfWords, x: Tensor, training: bool) -> tuple[Tensor,
 
 @pytest.mark.parametrize("maximum", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_soft_bag_of_words_is_its_formula(
+def test_soft_bag_of_words_matches_formula(
     maximum: bool, training: bool, rng: torch.Generator
 ) -> None:
     pool = SoftBagOfWords(4, 6, maximum=maximum).double().train(training)
@@ -83,7 +83,7 @@ def test_soft_bag_of_words_is_its_formula(
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_gated_bag_of_words_is_its_formula(training: bool, rng: torch.Generator) -> None:
+def test_gated_bag_of_words_matches_formula(training: bool, rng: torch.Generator) -> None:
     pool = GatedBagOfWords(4, 6).double().train(training)
     frames, affine, x = batch(rng)
     total, most = soft_words(pool, x, training)
@@ -98,7 +98,7 @@ def test_gated_bag_of_words_is_its_formula(training: bool, rng: torch.Generator)
 
 
 @pytest.mark.parametrize("layer", [BagOfFrames, SoftBagOfWords])
-def test_a_video_without_frames_gives_zero(layer: Callable[[int, int], torch.nn.Module]) -> None:
+def test_bags_of_no_frames_are_zero(layer: Callable[[int, int], torch.nn.Module]) -> None:
     pool, mask = layer(4, 6).eval(), torch.zeros(1, 5, dtype=torch.bool)
     assert not pool(torch.zeros(1, 5, 4), mask).any()
 
@@ -122,7 +122,7 @@ def counts_as_defined(fixed: bool, scores: Tensor, gamma: Tensor, beta: Tensor) 
 
 @pytest.mark.parametrize("cache", [2**19, 14])  # all at once; two frames at a time
 @pytest.mark.parametrize("fixed", [False, True])
-def test_the_steps_written_by_hand_have_the_gradients_of_their_definition(
+def test_word_kernels_match_formula_for_any_block(
     cache: int, fixed: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blockwise, "CACHE", cache)

@@ -28,14 +28,14 @@ def direct_probability(attention: Tensor, decision: Tensor) -> Tensor:
     return probs
 
 
-def test_the_logit_is_that_of_the_probability_written_as_loops(rng: torch.Generator) -> None:
+def test_decision_attention_matches_loops_over_probabilities(rng: torch.Generator) -> None:
     layer = DecisionAttention(4, CLASSES, HEADS).double()
     x = torch.randn(*MASK.shape, 4, generator=rng).double()
     probs = direct_probability(layer.attention(x), layer.decision(x))
     torch.testing.assert_close(layer(x, MASK), torch.logit(probs), rtol=1e-10, atol=1e-12)
 
 
-def test_gradients_are_those_of_the_loops(rng: torch.Generator) -> None:
+def test_decision_attention_gradients_match_loops(rng: torch.Generator) -> None:
     scores = [
         torch.randn(*MASK.shape, HEADS * CLASSES, generator=rng).double().requires_grad_()
         for _ in range(2)
@@ -49,7 +49,7 @@ def test_gradients_are_those_of_the_loops(rng: torch.Generator) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
-def test_few_videos_at_a_time_give_the_same(
+def test_decision_pool_parts_of_a_batch_change_nothing(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = [
@@ -63,7 +63,7 @@ def test_few_videos_at_a_time_give_the_same(
     torch.testing.assert_close(results[0], results[1])
 
 
-def test_the_logit_is_exact_where_the_probability_saturates() -> None:
+def test_decision_attention_is_exact_where_probabilities_saturate() -> None:
     decision = torch.tensor([[[200.0, -300.0], [150.0, -250.0]]]).requires_grad_()
     attention = torch.zeros(1, 2, 2).requires_grad_()
     logits = decision_pool(attention, decision, torch.ones(1, 2, dtype=torch.bool), 1)
@@ -74,7 +74,7 @@ def test_the_logit_is_exact_where_the_probability_saturates() -> None:
         assert scores.grad is not None and scores.grad.isfinite().all() and scores.grad.any()
 
 
-def test_a_video_without_frames_gives_even_odds_and_no_gradient() -> None:
+def test_decision_attention_of_no_frames_is_even_odds_without_gradient() -> None:
     scores = torch.full((1, 2, 3), 5.0, requires_grad=True)
     logits = decision_pool(scores, scores, torch.zeros(1, 2, dtype=torch.bool), 1)
     logits.sum().backward()

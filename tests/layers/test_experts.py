@@ -18,7 +18,7 @@ def mixture_by_loops(head: MixtureOfExperts, x: torch.Tensor, experts: int) -> t
 
 
 @pytest.mark.parametrize("experts", [1, 2, 5])
-def test_mixture_matches_its_formula_written_as_loops(experts: int, rng: torch.Generator) -> None:
+def test_mixture_of_experts_matches_loops(experts: int, rng: torch.Generator) -> None:
     head = MixtureOfExperts(4, 3, experts).double()
     x = 3 * torch.randn(5, 4, generator=rng).double()
     ours = head(x).sigmoid()
@@ -44,7 +44,7 @@ def test_mixture_stays_finite_with_its_gradient(scale: float, rng: torch.Generat
     assert head.gates.weight.grad.isfinite().all()
 
 
-def test_without_evidence_a_mixture_of_m_starts_at_m_halves_of_its_gates() -> None:
+def test_mixture_of_experts_starts_at_m_halves_of_its_gates() -> None:
     prob = MixtureOfExperts(4, 3, 2)(torch.zeros(1, 4)).sigmoid()
     torch.testing.assert_close(prob, torch.full((1, 3), 2 / 3 / 2))
 
@@ -55,7 +55,7 @@ def test_logistic_head_is_a_linear_map_with_zero_bias(rng: torch.Generator) -> N
 
 
 @pytest.mark.parametrize("on_bias", [False, True])
-def test_penalty_is_half_the_sum_of_squares(on_bias: bool) -> None:
+def test_logistic_penalty_is_half_the_sum_of_squares(on_bias: bool) -> None:
     head = LogisticHead(2, 1, l2=0.1, l2_on_bias=on_bias)
     torch.nn.init.constant_(head.linear.weight, 3.0)
     torch.nn.init.constant_(head.linear.bias, 2.0)
@@ -69,14 +69,14 @@ def test_mixture_penalty_covers_the_weights_of_gates_and_experts() -> None:
     assert head.penalty().item() == pytest.approx((2 * 1 + 4) / 2)
 
 
-def test_penalty_of_zero_weights_has_a_zero_gradient() -> None:
+def test_half_square_of_zero_has_a_zero_gradient() -> None:
     head = LogisticHead(2, 2, l2=1.0)
     torch.nn.init.zeros_(head.linear.weight)
     head.penalty().backward()
     assert head.linear.weight.grad is not None and not head.linear.weight.grad.any()
 
 
-def test_gates_of_low_rank_are_a_product_of_two_matrices(rng: torch.Generator) -> None:
+def test_mixture_gates_of_low_rank_are_a_product_of_two_matrices(rng: torch.Generator) -> None:
     low, full = MixtureOfExperts(4, 3, 2, gate_rank=2, l2=0.1), MixtureOfExperts(4, 3, 2)
     assert low.gate_input is not None
     with torch.no_grad():

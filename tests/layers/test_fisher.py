@@ -16,9 +16,7 @@ def unit(x: Tensor, dim: int) -> Tensor:
 
 @pytest.mark.parametrize("coupled", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_matches_its_formula_written_as_loops(
-    coupled: bool, training: bool, rng: torch.Generator
-) -> None:
+def test_netfv_matches_loops(coupled: bool, training: bool, rng: torch.Generator) -> None:
     pool = NetFV(4, 3, coupled=coupled).double().train(training)
     frames = torch.randn(2, 5, 4, generator=rng).double()
     scale, shift = torch.rand(2, 4, generator=rng).double()
@@ -42,6 +40,6 @@ def test_matches_its_formula_written_as_loops(
     torch.testing.assert_close(ours, torch.cat(halves, dim=-1), rtol=1e-10, atol=1e-12)
 
 
-def test_a_video_without_frames_gives_zero() -> None:
+def test_netfv_of_no_frames_is_zero() -> None:
     pool, mask = NetFV(4, 3).eval(), torch.zeros(1, 5, dtype=torch.bool)
     assert not pool(torch.zeros(1, 5, 4), mask).any()

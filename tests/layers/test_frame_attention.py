@@ -7,7 +7,7 @@ from reeltag.layers.frame_attention import AttentionPool, FeatureAttention, mask
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
 
-def test_attention_pool_is_the_weighted_sum_written_as_loops(rng: torch.Generator) -> None:
+def test_attention_pool_matches_loops(rng: torch.Generator) -> None:
     pool = AttentionPool(4).double()
     frames = torch.randn(2, 5, 4, generator=rng).double()
     expected = torch.zeros(2, 4).double()
@@ -19,7 +19,7 @@ def test_attention_pool_is_the_weighted_sum_written_as_loops(rng: torch.Generato
     torch.testing.assert_close(pool(frames, MASK), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_a_video_without_frames_gives_zero_and_no_gradient(rng: torch.Generator) -> None:
+def test_attention_pool_of_no_frames_is_zero_without_gradient(rng: torch.Generator) -> None:
     pool, frames = AttentionPool(4), torch.randn(2, 5, 4, generator=rng)
     mask = MASK.clone()
     mask[1] = False
@@ -44,7 +44,7 @@ def test_feature_attention_weighs_each_feature_alone(rng: torch.Generator) -> No
     torch.testing.assert_close(pool(frames, MASK), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_masked_attention_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_masked_attention_matches_loops(rng: torch.Generator) -> None:
     query, key, value = torch.randn(3, 2, 2, 5, 4, generator=rng).double()
     mixed = masked_attention(query, key, value, MASK, scale=0.3)
     for b in range(2):
@@ -58,7 +58,7 @@ def test_masked_attention_is_the_formula_written_as_loops(rng: torch.Generator) 
                 torch.testing.assert_close(mixed[b, h, t], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_attention_over_no_frames_is_finite(rng: torch.Generator) -> None:
+def test_masked_attention_over_no_frames_is_finite(rng: torch.Generator) -> None:
     x = torch.randn(2, 2, 5, 4, generator=rng, requires_grad=True)
     mixed = masked_attention(x, x, x, torch.zeros(2, 5, dtype=torch.bool))
     mixed.sum().backward()

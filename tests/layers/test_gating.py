@@ -12,7 +12,7 @@ def batch_norm(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("remove_diagonal", [False, True])
-def test_context_gate_is_its_formula(remove_diagonal: bool, rng: torch.Generator) -> None:
+def test_context_gate_matches_formula(remove_diagonal: bool, rng: torch.Generator) -> None:
     gate, x = ContextGate(3, remove_diagonal=remove_diagonal).double(), torch.randn(5, 3).double()
     expected = torch.zeros(5, 3).double()
     for h in range(3):
@@ -23,7 +23,7 @@ def test_context_gate_is_its_formula(remove_diagonal: bool, rng: torch.Generator
     torch.testing.assert_close(gate(x), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_bottleneck_gate_is_its_formula(rng: torch.Generator) -> None:
+def test_bottleneck_gate_matches_formula(rng: torch.Generator) -> None:
     gate, x = BottleneckGate(4, 2).double(), torch.randn(5, 4, generator=rng).double()
     inner = batch_norm(x @ gate.squeeze.weight.T).clamp(min=0)
     expected = x / (1 + torch.exp(-(inner @ gate.excite.weight.T)))
@@ -41,7 +41,7 @@ def test_probability_gate_multiplies_the_probability(
     torch.testing.assert_close(gate(logits, inputs).sigmoid(), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_a_class_takes_no_part_in_its_own_probability_gate(rng: torch.Generator) -> None:
+def test_probability_gate_without_diagonal_ignores_its_own_class(rng: torch.Generator) -> None:
     gate = ProbabilityGate(2, remove_diagonal=True).eval()
     logits = torch.zeros(1, 2)
     changed = torch.tensor([[3.0, 0.0]])

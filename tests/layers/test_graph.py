@@ -9,7 +9,7 @@ from reeltag.layers.graph import GraphClassifier, GraphLayer, label_graph
 COUNTS = torch.tensor([[8, 4, 1, 0], [4, 4, 0, 0], [1, 0, 5, 0], [0, 0, 0, 0]])
 
 
-def test_the_graph_matches_the_formula_written_as_loops() -> None:
+def test_label_graph_matches_loops() -> None:
     threshold, share, size = 0.2, 0.25, 4
     edge = [[0.0] * size for _ in range(size)]
     for i in range(size):
@@ -30,19 +30,17 @@ def test_the_graph_matches_the_formula_written_as_loops() -> None:
     torch.testing.assert_close(graph, torch.tensor(expected))
 
 
-def test_a_label_hears_of_those_that_imply_it() -> None:
+def test_label_graph_row_has_the_labels_that_imply_it() -> None:
     graph = label_graph(torch.tensor([[4, 2], [2, 2]]), threshold=0.6)  # car; BMW, always a car
     assert graph[0, 1] > 0 and graph[1, 0] == 0
 
 
-def test_without_labels_the_graph_is_the_identity() -> None:
+def test_label_graph_without_labels_is_the_identity() -> None:
     torch.testing.assert_close(label_graph(torch.zeros(3, 3)), torch.eye(3))
 
 
 @pytest.mark.parametrize("sizes", [(5, 3, 4), (3, 5, 4)])
-def test_the_classifier_matches_the_formula_written_as_loops(
-    sizes: tuple[int, int, int], rng: torch.Generator
-) -> None:
+def test_graph_classifier_matches_loops(sizes: tuple[int, int, int], rng: torch.Generator) -> None:
     label_size, hidden, dim = sizes
     head = GraphClassifier(dim, 4, label_size=label_size, hidden=hidden).double()
     with torch.no_grad():
@@ -60,7 +58,7 @@ def test_the_classifier_matches_the_formula_written_as_loops(
     torch.testing.assert_close(head(x), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_with_the_identity_it_can_be_any_linear_head(rng: torch.Generator) -> None:
+def test_graph_classifier_with_identity_can_be_any_linear_head(rng: torch.Generator) -> None:
     head, linear = GraphClassifier(4, 6, label_size=4, hidden=8), torch.randn(6, 4, generator=rng)
     first, second = (layer.linear.weight for layer in (head.first, head.second))
     with torch.no_grad():
@@ -72,7 +70,7 @@ def test_with_the_identity_it_can_be_any_linear_head(rng: torch.Generator) -> No
     torch.testing.assert_close(head(x), x @ linear.T)
 
 
-def test_only_graph_and_label_vectors_grow_with_the_classes() -> None:
+def test_graph_classifier_only_graph_and_vectors_grow_with_classes() -> None:
     def rest(num_classes: int) -> int:
         parameters = dict(GraphClassifier(4, num_classes, label_size=5).named_parameters())
         assert parameters.pop("graph").shape == (num_classes, num_classes)
@@ -82,14 +80,14 @@ def test_only_graph_and_label_vectors_grow_with_the_classes() -> None:
     assert rest(3) == rest(7)
 
 
-def test_a_fixed_graph_is_kept_but_not_trained() -> None:
+def test_graph_classifier_keeps_a_fixed_graph_untrained() -> None:
     head = GraphClassifier(4, 4, label_size=5, train_graph=False)
     head.set_cooccurrence(COUNTS)
     assert "graph" in head.state_dict() and "graph" not in dict(head.named_parameters())
     torch.testing.assert_close(head.graph, label_graph(COUNTS))
 
 
-def test_both_orders_of_the_product_give_the_same(rng: torch.Generator) -> None:
+def test_graph_layer_is_the_same_in_both_orders(rng: torch.Generator) -> None:
     graph, x = torch.randn(4, 4, generator=rng), torch.randn(4, 5, generator=rng)
     for layer in (GraphLayer(5, 3), GraphLayer(5, 7)):
         torch.testing.assert_close(layer(graph, x), graph @ x @ layer.linear.weight.T)

@@ -10,7 +10,7 @@ MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
 @pytest.mark.parametrize("gradient", [True, False])  # of the frames: computed another way
 @pytest.mark.parametrize("training", [True, False])
-def test_scaled_and_shifted_it_is_the_norm_itself(
+def test_input_norm_scaled_and_shifted_is_the_norm(
     training: bool, gradient: bool, rng: torch.Generator
 ) -> None:
     whole, split = (InputNorm(4).double().train(training) for _ in range(2))
@@ -23,7 +23,7 @@ def test_scaled_and_shifted_it_is_the_norm_itself(
     torch.testing.assert_close(split.state_dict(), whole.state_dict(), rtol=1e-12, atol=1e-12)
 
 
-def test_a_folded_linear_map_is_the_map_of_scaled_and_shifted_values(rng: torch.Generator) -> None:
+def test_folded_map_matches_scaled_and_shifted_values(rng: torch.Generator) -> None:
     weight, x = torch.randn(3, 4, generator=rng), torch.randn(5, 4, generator=rng)
     scale, shift = torch.rand(2, 4, generator=rng)
     ours, offset = folded(weight, (scale, shift))
@@ -31,7 +31,7 @@ def test_a_folded_linear_map_is_the_map_of_scaled_and_shifted_values(rng: torch.
     torch.testing.assert_close(x @ ours.T + offset, (scale * x + shift) @ weight.T)
 
 
-def test_without_a_shift_there_is_nothing_to_learn_but_a_place_for_theirs() -> None:
+def test_input_norm_without_shift_keeps_a_buffer_for_it() -> None:
     norm = InputNorm(4, shift=False)
     assert [name for name, _ in norm.named_parameters()] == ["weight"]
     assert norm.state_dict().keys() == InputNorm(4).state_dict().keys()

@@ -16,7 +16,7 @@ def scores(rng: torch.Generator, *, videos: int = 3, experts: int = 2) -> tuple[
 
 
 @pytest.mark.parametrize("experts", [1, 2, 16])
-def test_it_is_the_logit_of_the_mixed_probability(experts: int, rng: torch.Generator) -> None:
+def test_mixture_logit_matches_mixed_probability(experts: int, rng: torch.Generator) -> None:
     gates, votes = scores(rng, experts=experts)
     logits = mixture_logits(gates, votes)
     for b in range(3):
@@ -27,7 +27,7 @@ def test_it_is_the_logit_of_the_mixed_probability(experts: int, rng: torch.Gener
             assert logits[b, c].item() == pytest.approx(math.log(p / (1 - p)), abs=1e-12)
 
 
-def test_gradients_are_those_of_the_formula(
+def test_mixture_gradients_match_differences(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "CACHE", 13)  # so that videos go one by one
@@ -36,7 +36,7 @@ def test_gradients_are_those_of_the_formula(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_saturated_scores_keep_value_and_gradient(dtype: torch.dtype) -> None:
+def test_mixture_keeps_value_and_gradient_where_scores_saturate(dtype: torch.dtype) -> None:
     gates = torch.zeros(1, 3, 2, dtype=dtype)
     gates[0, 2] = -300.0  # the dummy has no share
     votes = torch.tensor([[[200.0, -200.0], [200.0, -200.0]]], dtype=dtype)
@@ -51,7 +51,7 @@ def test_saturated_scores_keep_value_and_gradient(dtype: torch.dtype) -> None:
     assert votes.grad.sum().item() == pytest.approx(2.0, rel=1e-4)
 
 
-def test_compiled_and_eager_paths_agree(
+def test_mixture_compiled_matches_eager(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gates, votes = scores(rng)
@@ -60,5 +60,5 @@ def test_compiled_and_eager_paths_agree(
     torch.testing.assert_close(mixture_logits(gates, votes), eager, rtol=0, atol=1e-14)
 
 
-def test_a_batch_of_no_videos_has_no_logits() -> None:
+def test_mixture_of_no_videos_is_empty() -> None:
     assert mixture_logits(torch.zeros(0, 3, 4), torch.zeros(0, 2, 4)).shape == (0, 4)

@@ -10,7 +10,7 @@ MASK = torch.arange(4) < torch.tensor([[4], [2], [1]])
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("count_padding", [True, False])
-def test_matches_the_formula_written_as_loops(
+def test_input_mixture_matches_loops(
     training: bool, count_padding: bool, rng: torch.Generator
 ) -> None:
     mixture = InputMixture(5, 3, count_padding=count_padding).double().train(training)
@@ -36,14 +36,14 @@ def test_matches_the_formula_written_as_loops(
         torch.testing.assert_close(ours[b], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_weights_sum_to_one(rng: torch.Generator) -> None:
+def test_input_mixture_weights_sum_to_one(rng: torch.Generator) -> None:
     mixture = InputMixture(5, 3)
     weights = mixture.weights(torch.randn(3, 4, 5, generator=rng), MASK)
     assert weights.shape == (3, 3) and (weights > 0).all()
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3))
 
 
-def test_scalars_start_as_the_mean_and_weigh_every_video_alike(rng: torch.Generator) -> None:
+def test_scalar_mixture_starts_as_the_mean_for_every_video(rng: torch.Generator) -> None:
     mixture, members = ScalarMixture(3), torch.randn(3, 4, 5, generator=rng)
     frames, mask = torch.zeros(4, 1, 2), torch.ones(4, 1, dtype=torch.bool)
     torch.testing.assert_close(mixture(frames, mask, members), members.mean(dim=0))

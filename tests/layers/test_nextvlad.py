@@ -51,7 +51,7 @@ def published(layer: NeXtVLAD, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
     return (vlad - mean) / (var + 1e-3).sqrt() * layer.norm.weight + layer.norm.bias
 
 
-def test_matches_the_papers_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_nextvlad_matches_loops(rng: torch.Generator) -> None:
     layer, x = random_layer(rng).eval(), frames(rng)
     ours = layer(x, MASK)
     norm = layer.assign_norm
@@ -76,7 +76,7 @@ def test_matches_the_papers_formula_written_as_loops(rng: torch.Generator) -> No
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("count_padding", [True, False])
 @pytest.mark.parametrize("folded", [True, False])
-def test_fast_order_gives_the_published_values_and_gradients(
+def test_nextvlad_matches_published_order_with_gradients(
     training: bool, count_padding: bool, folded: bool, rng: torch.Generator
 ) -> None:
     layer = random_layer(rng, count_padding=count_padding).train(training)
@@ -93,13 +93,13 @@ def test_fast_order_gives_the_published_values_and_gradients(
 
 
 @pytest.mark.parametrize("many", [True, False])
-def test_few_rows_and_many_rows_agree(many: bool, rng: torch.Generator) -> None:
+def test_nextvlad_few_and_many_rows_agree(many: bool, rng: torch.Generator) -> None:
     layer, x = random_layer(rng).eval(), frames(rng)
     part = slice(0, 3 if many else 1)
     torch.testing.assert_close(layer(x, MASK)[part], layer(x[part], MASK[part]))
 
 
-def test_padding_does_not_move_the_running_statistics(rng: torch.Generator) -> None:
+def test_nextvlad_padding_does_not_move_running_statistics(rng: torch.Generator) -> None:
     x, mask, states = frames(rng), MASK, []
     for extra in (0, 5):
         layer = random_layer(torch.Generator().manual_seed(1))
@@ -108,12 +108,12 @@ def test_padding_does_not_move_the_running_statistics(rng: torch.Generator) -> N
     torch.testing.assert_close(states[0], states[1])
 
 
-def test_groups_that_do_not_divide_are_refused() -> None:
+def test_nextvlad_checks_that_groups_divide() -> None:
     with pytest.raises(ValueError, match="5 groups do not divide 12 = 2 \\* 6"):
         NeXtVLAD(6, 3, 5)
 
 
-def test_the_handmade_gradients_are_right(
+def test_assignment_gradients_match_differences(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reeltag.layers.kernels.soft_assign.CACHE", 24)  # one video at a time
@@ -133,7 +133,7 @@ def test_the_handmade_gradients_are_right(
 
 
 @pytest.mark.parametrize("cache", [24, 48, 10**6])
-def test_how_many_videos_are_taken_at_a_time_changes_nothing(
+def test_soft_assign_parts_of_a_batch_change_nothing(
     cache: int, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = (
@@ -152,7 +152,7 @@ def test_how_many_videos_are_taken_at_a_time_changes_nothing(
 
 @pytest.mark.parametrize("num_frames", [2, 20], ids=["through the wide frames", "through sums"])
 @pytest.mark.parametrize("with_frames", [True, False])
-def test_both_orders_of_summing_give_the_gradient(
+def test_expand_and_sum_gradient_is_the_same_in_both_orders(
     num_frames: int, with_frames: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reeltag.layers.kernels.frame_sums.TOGETHER", 2)

@@ -10,7 +10,7 @@ from reeltag.layers.vlad import NetVLAD
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
 
-def test_the_block_matches_the_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_non_local_block_matches_loops(rng: torch.Generator) -> None:
     block = NonLocalBlock(4, 2, temperature=3.0).double()
     x = torch.randn(2, 3, 4, generator=rng).double()
     ours = block(x)
@@ -26,9 +26,7 @@ def test_the_block_matches_the_formula_written_as_loops(rng: torch.Generator) ->
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_layer_matches_the_formula_written_as_loops(
-    training: bool, rng: torch.Generator
-) -> None:
+def test_non_local_netvlad_matches_loops(training: bool, rng: torch.Generator) -> None:
     pool = NonLocalNetVLAD(4, 3, temperature=2.0).double().train(training)
     frames = torch.randn(2, 5, 4, generator=rng).double()
     scale, shift = torch.rand(2, 4, generator=rng).double() + 0.5
@@ -50,7 +48,7 @@ def test_the_layer_matches_the_formula_written_as_loops(
     torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_clusters_that_hear_nothing_are_those_of_netvlad(rng: torch.Generator) -> None:
+def test_non_local_netvlad_without_attention_is_netvlad(rng: torch.Generator) -> None:
     pool, plain = NonLocalNetVLAD(4, 3, temperature=1.0), NetVLAD(4, 3)
     torch.nn.init.zeros_(pool.block.out.weight)
     plain.load_state_dict(pool.state_dict(), strict=False)
@@ -58,13 +56,13 @@ def test_clusters_that_hear_nothing_are_those_of_netvlad(rng: torch.Generator) -
     torch.testing.assert_close(pool(frames, MASK), plain(frames, MASK))
 
 
-def test_without_weight_on_anyone_each_cluster_hears_the_mean(rng: torch.Generator) -> None:
+def test_non_local_block_without_scores_adds_the_mean(rng: torch.Generator) -> None:
     block, x = NonLocalBlock(4, 2, temperature=1.0), torch.randn(2, 3, 4, generator=rng)
     torch.nn.init.zeros_(block.theta.weight)
     mean = F.linear(F.linear(x.mean(dim=1, keepdim=True), block.value.weight), block.out.weight)
     torch.testing.assert_close(block(x), x + mean)
 
 
-def test_a_video_without_frames_gives_zero() -> None:
+def test_non_local_netvlad_of_no_frames_is_zero() -> None:
     pool, mask = NonLocalNetVLAD(4, 3, temperature=1.0).eval(), torch.zeros(1, 5, dtype=torch.bool)
     assert not pool(torch.zeros(1, 5, 4), mask).any()

@@ -8,7 +8,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_matches_the_formula_on_the_real_rows(masked: bool, rng: torch.Generator) -> None:
+def test_norm_matches_formula_on_real_rows(masked: bool, rng: torch.Generator) -> None:
     norm, x = MaskedBatchNorm(3).double(), 2 + torch.randn(4, 5, 3, generator=rng).double()
     norm.settle()
     mask = torch.rand(4, 5, generator=rng) < 0.6
@@ -23,7 +23,7 @@ def test_matches_the_formula_on_the_real_rows(masked: bool, rng: torch.Generator
     torch.testing.assert_close(norm.running_var, 0.999 + 0.001 * var)
 
 
-def test_gradients_with_and_without_a_full_mask_agree(rng: torch.Generator) -> None:
+def test_norm_gradients_agree_with_and_without_full_mask(rng: torch.Generator) -> None:
     x, weight = torch.randn(6, 3, generator=rng).double(), torch.randn(6, 3, generator=rng)
     gradients = []
     for mask in (None, torch.ones(6, dtype=torch.bool)):
@@ -33,7 +33,7 @@ def test_gradients_with_and_without_a_full_mask_agree(rng: torch.Generator) -> N
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
-def test_a_gradient_that_is_a_slice_is_used_rightly(rng: torch.Generator) -> None:
+def test_norm_takes_a_gradient_that_is_a_slice(rng: torch.Generator) -> None:
     norm, x = MaskedBatchNorm(3), torch.randn(6, 3, generator=rng, requires_grad=True)
     weight = torch.randn(6, 5, generator=rng)
     (torch.cat([norm(x), torch.zeros(6, 2)], dim=-1) * weight).sum().backward()
@@ -42,7 +42,7 @@ def test_a_gradient_that_is_a_slice_is_used_rightly(rng: torch.Generator) -> Non
     torch.testing.assert_close(x.grad, other.grad)
 
 
-def test_in_eval_mode_running_statistics_are_used_and_kept(rng: torch.Generator) -> None:
+def test_norm_in_eval_uses_and_keeps_running_statistics(rng: torch.Generator) -> None:
     norm, x = MaskedBatchNorm(2).eval(), torch.randn(4, 2, generator=rng)
     norm.running_mean.fill_(1.0)
     norm.running_var.fill_(4.0)
@@ -51,17 +51,17 @@ def test_in_eval_mode_running_statistics_are_used_and_kept(rng: torch.Generator)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_single_row_gives_the_bias(masked: bool) -> None:
+def test_norm_of_a_single_row_is_the_bias(masked: bool) -> None:
     norm = MaskedBatchNorm(2)
     out = norm(torch.ones(1, 2), torch.ones(1, dtype=torch.bool) if masked else None)
     torch.testing.assert_close(out, torch.zeros(1, 2))
 
 
-def test_no_real_row_gives_no_nan() -> None:
+def test_norm_without_real_rows_is_finite() -> None:
     assert MaskedBatchNorm(2)(torch.zeros(3, 2), torch.zeros(3, dtype=torch.bool)).isfinite().all()
 
 
-def test_half_precision_input_is_normalised_in_float32(rng: torch.Generator) -> None:
+def test_norm_of_half_precision_is_float32(rng: torch.Generator) -> None:
     x = (100 + torch.randn(50, 2, generator=rng)).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         for mask in (None, torch.ones(50, dtype=torch.bool)):
@@ -72,7 +72,7 @@ def test_half_precision_input_is_normalised_in_float32(rng: torch.Generator) -> 
             )
 
 
-def test_running_statistics_are_those_of_the_last_tenth_of_the_batches(
+def test_norm_running_statistics_follow_the_last_tenth_of_batches(
     rng: torch.Generator,
 ) -> None:
     norm, expected = MaskedBatchNorm(1).double(), torch.zeros(1).double()
@@ -84,7 +84,7 @@ def test_running_statistics_are_those_of_the_last_tenth_of_the_batches(
     assert 265 < norm.running_mean.item() < 280  # a tenth of 300 behind: 300 * 10 / 11 = 273
 
 
-def test_after_many_batches_each_has_the_share_of_slim(rng: torch.Generator) -> None:
+def test_norm_after_many_batches_has_slims_momentum(rng: torch.Generator) -> None:
     norm = MaskedBatchNorm(1)
     norm.num_batches.fill_(50_000)
     norm(torch.full((4, 1), 1000.0))

@@ -7,17 +7,17 @@ from reeltag.layers.dropout import Dropout
 from reeltag.layers.pooling import masked_mean
 
 
-def test_mean_is_over_real_frames_only() -> None:
+def test_masked_mean_is_over_real_frames() -> None:
     frames = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [99.0, 99.0]], [[5.0, 6.0], [0, 0], [0, 0]]])
     mask = torch.tensor([[True, True, False], [True, False, False]])
     torch.testing.assert_close(masked_mean(frames, mask), torch.tensor([[2.0, 3.0], [5.0, 6.0]]))
 
 
-def test_mean_of_no_frames_is_zero() -> None:
+def test_masked_mean_of_no_frames_is_zero() -> None:
     assert not masked_mean(torch.ones(1, 3, 2), torch.zeros(1, 3, dtype=torch.bool)).any()
 
 
-def test_mean_is_taken_in_float32_under_autocast() -> None:
+def test_masked_mean_is_float32_under_autocast() -> None:
     frames = torch.full((1, 300, 1), 1.001)
     with torch.autocast("cpu", torch.bfloat16):
         mean = masked_mean(frames, torch.ones(1, 300, dtype=torch.bool))
@@ -25,7 +25,7 @@ def test_mean_is_taken_in_float32_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("p", [0.2, 0.5])
-def test_dropout_zeroes_a_share_p_and_keeps_the_mean(p: float) -> None:
+def test_dropout_zeroes_a_fraction_p_and_keeps_the_mean(p: float) -> None:
     torch.manual_seed(0)
     out = Dropout(p)(torch.ones(200, 500))
     assert (out == 0).float().mean().item() == pytest.approx(p, abs=0.01)

@@ -24,13 +24,13 @@ def codes(rng: torch.Generator, *shape: int) -> torch.Tensor:
     return torch.randint(0, 256, shape, generator=rng, dtype=torch.uint8)
 
 
-def test_every_byte_dequantises_as_released() -> None:
+def test_dequantise_matches_released_formula_for_every_byte() -> None:
     bytes_ = torch.arange(256, dtype=torch.uint8)
     expected = torch.arange(256).double() * 4 / 255 + 4 / 512 - 2
     torch.testing.assert_close(dequantise(bytes_).double(), expected, atol=3e-7, rtol=0)
 
 
-def test_samsungs_code_is_another() -> None:
+def test_preprocessing_samsung_code_is_q_by_64_minus_2() -> None:
     config = PreprocessingConfig(dequantise="samsung", normalise="none")
     bytes_ = torch.tensor([[[0, 1, 127, 128, 254, 255]]], dtype=torch.uint8)
     expected = torch.tensor([[[-2, -1.984375, -0.015625, 0, 1.96875, 1.984375]]])
@@ -38,13 +38,13 @@ def test_samsungs_code_is_another() -> None:
     torch.testing.assert_close(prepared, expected, rtol=0, atol=0)  # reference/video-level.md 11
 
 
-def test_features_are_not_dequantised_twice() -> None:
+def test_dequantise_checks_dtype() -> None:
     with pytest.raises(TypeError, match=r"must be uint8, got torch\.float32"):
         dequantise(torch.zeros(3))
 
 
 @pytest.mark.golden
-def test_reverse_whitening_is_the_authors() -> None:
+def test_preprocessing_reverse_whitening_matches_authors() -> None:
     with np.load(golden_file("layers/lin_input_transform.npz")) as file:
         raw, eigenvalues = torch.from_numpy(file["in.raw"]), torch.from_numpy(file["in.eigenvals"])
         expected = torch.from_numpy(file["out.model_input"])
@@ -54,7 +54,7 @@ def test_reverse_whitening_is_the_authors() -> None:
 
 
 @every_config
-def test_bytes_and_their_dequantised_values_give_the_same(
+def test_preprocessing_of_bytes_matches_dequantised_values(
     config: PreprocessingConfig, rng: torch.Generator
 ) -> None:
     layer = Preprocessing(config, (5, 3))
@@ -63,7 +63,7 @@ def test_bytes_and_their_dequantised_values_give_the_same(
 
 
 @every_config
-def test_padding_is_exactly_zero_whatever_stands_there(
+def test_preprocessing_padding_is_exactly_zero(
     config: PreprocessingConfig, rng: torch.Generator
 ) -> None:
     frames, mask = (
@@ -76,7 +76,7 @@ def test_padding_is_exactly_zero_whatever_stands_there(
 
 
 @every_config
-def test_a_video_is_the_same_alone_and_in_a_batch(
+def test_preprocessing_does_not_depend_on_the_batch(
     config: PreprocessingConfig, rng: torch.Generator
 ) -> None:
     layer, frames = Preprocessing(config, (5, 3)), codes(rng, 11, 4, 8)
@@ -85,37 +85,37 @@ def test_a_video_is_the_same_alone_and_in_a_batch(
     torch.testing.assert_close(layer(frames, mask), alone)
 
 
-def test_the_joint_norm_is_one_and_keeps_the_streams_relative_energy() -> None:
+def test_preprocessing_joint_norm_is_one_and_keeps_relative_energy() -> None:
     frames, mask = torch.tensor([[[3.0, 0.0, 4.0]]]), torch.ones(1, 1, dtype=torch.bool)
     out = Preprocessing(PreprocessingConfig(), (2, 1))(frames, mask)
     torch.testing.assert_close(out, torch.tensor([[[0.6, 0.0, 0.8]]]))
 
 
-def test_each_stream_alone_has_norm_one() -> None:
+def test_preprocessing_norm_of_each_stream_is_one() -> None:
     frames, mask = torch.tensor([[[3.0, 4.0, -2.0]]]), torch.ones(1, 1, dtype=torch.bool)
     out = Preprocessing(PreprocessingConfig(normalise="streams"), (2, 1))(frames, mask)
     torch.testing.assert_close(out, torch.tensor([[[0.6, 0.8, -1.0]]]))
 
 
-def test_a_frame_of_zeros_stays_finite() -> None:
+def test_preprocessing_frame_of_zeros_stays_zero() -> None:
     out = Preprocessing(PreprocessingConfig(), (4,))(torch.zeros(1, 1, 4), torch.ones(1, 1).bool())
     assert (out == 0).all()
 
 
-def test_without_eigenvalues_only_the_shift_of_the_first_stream_is_undone() -> None:
+def test_preprocessing_without_eigenvalues_undoes_only_the_shift() -> None:
     out = Preprocessing(ALL[3], (2, 1))(torch.ones(1, 1, 3), torch.ones(1, 1).bool())
     expected = torch.tensor([[[1 - 4 / 512, 1 - 4 / 512, 1.0]]])
     torch.testing.assert_close(out, expected)
 
 
-def test_half_precision_keeps_neighbouring_codes_apart() -> None:
+def test_preprocessing_half_precision_keeps_codes_apart() -> None:
     frames = torch.arange(256, dtype=torch.uint8).view(1, 256, 1)
     layer = Preprocessing(PreprocessingConfig(normalise="none"), (1,))
     out = layer(frames, torch.ones(1, 256, dtype=torch.bool), torch.bfloat16)
     assert out.dtype == torch.bfloat16 and len(out.unique()) == 256
 
 
-def test_under_autocast_features_come_in_its_dtype(rng: torch.Generator) -> None:
+def test_preprocessing_under_autocast_has_its_dtype(rng: torch.Generator) -> None:
     layer, frames = Preprocessing(PreprocessingConfig(), (8,)), codes(rng, 2, 3, 8)
     with torch.autocast("cpu", torch.bfloat16):
         out = layer(frames, torch.ones(2, 3, dtype=torch.bool))
@@ -124,7 +124,7 @@ def test_under_autocast_features_come_in_its_dtype(rng: torch.Generator) -> None
     torch.testing.assert_close(out.float(), exact, rtol=2**-8, atol=0)
 
 
-def test_eigenvalues_travel_with_the_state() -> None:
+def test_preprocessing_state_has_the_eigenvalues() -> None:
     trained = Preprocessing(ALL[3], (2, 1), torch.tensor([4.0, 9.0]))
     fresh = Preprocessing(ALL[3], (2, 1))
     fresh.load_state_dict(trained.state_dict())
@@ -140,7 +140,7 @@ def test_eigenvalues_travel_with_the_state() -> None:
         (ALL[0], torch.ones(2), "reverse_whitening is off"),
     ],
 )
-def test_eigenvalues_that_do_not_fit_are_refused(
+def test_preprocessing_checks_eigenvalues(
     config: PreprocessingConfig, eigenvalues: torch.Tensor, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):

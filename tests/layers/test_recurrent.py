@@ -29,7 +29,7 @@ both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["ahead", "bac
 
 @both_cells
 @both_ways
-def test_matches_the_cells_formula_written_as_loops(
+def test_recurrent_matches_loops(
     cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator
 ) -> None:
     layer = made(cell, reverse=reverse)
@@ -46,7 +46,7 @@ def test_matches_the_cells_formula_written_as_loops(
 
 @both_cells
 @both_ways
-def test_gradients_are_the_differences(
+def test_recurrent_gradients_match_differences(
     cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator
 ) -> None:
     layer, mask = made(cell, reverse=reverse), MASK[:3, :3]
@@ -56,7 +56,9 @@ def test_gradients_are_the_differences(
 
 
 @both_cells
-def test_the_last_state_alone_has_a_gradient(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+def test_recurrent_last_state_alone_has_a_gradient(
+    cell: type[LSTM | GRU], rng: torch.Generator
+) -> None:
     layer, frames = made(cell), torch.randn(5, 5, 3, generator=rng).double()
     for way in (layer, lambda *inputs: loops(layer, *inputs)):
         layer.zero_grad()
@@ -69,7 +71,7 @@ def test_the_last_state_alone_has_a_gradient(cell: type[LSTM | GRU], rng: torch.
 
 @both_cells
 @both_ways
-def test_without_a_gradient_chunks_give_the_same(
+def test_recurrent_chunks_change_nothing_without_gradient(
     cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer, frames = made(cell, reverse=reverse), torch.randn(5, 5, 3, generator=rng).double()
@@ -80,7 +82,7 @@ def test_without_a_gradient_chunks_give_the_same(
 
 
 @both_cells
-def test_the_exported_loop_computes_the_same(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+def test_recurrent_exported_loop_matches(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
     torch.manual_seed(0)
     layer = made(cell, reverse=True)  # the contract of models exports both directions
     free = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1)}
@@ -95,7 +97,7 @@ def test_the_exported_loop_computes_the_same(cell: type[LSTM | GRU], rng: torch.
 
 @both_cells
 @pytest.mark.parametrize("frames", [0, 3])
-def test_videos_without_frames_have_state_zero(cell: type[LSTM | GRU], frames: int) -> None:
+def test_recurrent_state_of_no_frames_is_zero(cell: type[LSTM | GRU], frames: int) -> None:
     layer, mask = made(cell), torch.zeros(2, frames, dtype=torch.bool)
     outputs, state = layer(torch.ones(2, frames, 3).double(), mask)
     assert outputs.shape == (2, frames, 4) and not outputs.any() and not state.any()
@@ -104,7 +106,9 @@ def test_videos_without_frames_have_state_zero(cell: type[LSTM | GRU], frames: i
 
 
 @both_cells
-def test_a_gap_between_real_frames_is_skipped(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+def test_recurrent_skips_gaps_between_real_frames(
+    cell: type[LSTM | GRU], rng: torch.Generator
+) -> None:
     layer, frames = made(cell, reverse=True), torch.randn(1, 5, 3, generator=rng).double()
     mask = torch.tensor([[True, False, True, True, False]])
     outputs, state = layer(frames, mask)
@@ -115,7 +119,7 @@ def test_a_gap_between_real_frames_is_skipped(cell: type[LSTM | GRU], rng: torch
 
 
 @both_cells
-def test_bfloat16_is_close_and_its_states_are_float32(
+def test_recurrent_bfloat16_is_close_with_float32_states(
     cell: type[LSTM | GRU], rng: torch.Generator
 ) -> None:
     layer, frames = made(cell).float(), torch.randn(5, 5, 3, generator=rng)
@@ -134,7 +138,9 @@ def test_bfloat16_is_close_and_its_states_are_float32(
 
 
 @both_cells
-def test_both_directions_stand_side_by_side(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
+def test_bidirectional_concatenates_both_directions(
+    cell: type[LSTM | GRU], rng: torch.Generator
+) -> None:
     torch.manual_seed(0)
     pair, frames = bidirectional(cell, 3, 4), torch.randn(5, 5, 3, generator=rng)
     assert isinstance(pair, Bidirectional) and pair.back.reverse and not pair.ahead.reverse
@@ -144,7 +150,7 @@ def test_both_directions_stand_side_by_side(cell: type[LSTM | GRU], rng: torch.G
         torch.testing.assert_close((outputs[..., part], state[..., part]), expected)
 
 
-def test_frames_are_read_step_by_step_longest_video_first() -> None:
+def test_packing_orders_frames_by_step_longest_video_first() -> None:
     mask = torch.arange(3) < torch.tensor([[1], [3], [2]])
     ahead, back = packing_of(mask), packing_of(mask, reverse=True)
     assert ahead.counts == back.counts == [3, 2, 1]
@@ -155,7 +161,7 @@ def test_frames_are_read_step_by_step_longest_video_first() -> None:
     assert list(ahead.chunks(3)) == [range(1), range(1, 3)]
 
 
-def test_tensorflow_starts_gates_of_a_gru_open_and_adds_one_to_forget() -> None:
+def test_recurrent_initial_biases_are_tensorflows() -> None:
     named = {**dict(GRU(3, 4).named_parameters()), **dict(LSTM(3, 4).named_parameters())}
     biases = {name: p.unique().tolist() for name, p in named.items() if name.endswith("bias")}
     assert biases == {"gates.0.bias": [1.0], "candidates.0.bias": [0.0], "kernels.0.bias": [0.0]}

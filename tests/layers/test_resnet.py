@@ -47,7 +47,7 @@ def random_norms(module: nn.Module, rng: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_net_is_its_formula_on_every_row(training: bool, rng: torch.Generator) -> None:
+def test_resnet_matches_formula_on_every_row(training: bool, rng: torch.Generator) -> None:
     net: Any = ResNetLike((3, 2), 4, inner=3, stream_blocks=2, dropout=0.0, widths=(4, 2)).double()
     random_norms(net, rng)
     net.train(training)
@@ -64,7 +64,7 @@ def test_the_net_is_its_formula_on_every_row(training: bool, rng: torch.Generato
     torch.testing.assert_close(net(streams), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_on_frames_it_is_the_same_net_on_the_real_ones(rng: torch.Generator) -> None:
+def test_resnet_on_frames_matches_real_rows(rng: torch.Generator) -> None:
     net = ResNetLike((3, 2), 4, inner=3, dropout=0.0).double()
     frames = torch.randn(2, 5, 5, generator=rng).double()
     mask = torch.arange(5) < torch.tensor([[5], [3]])
@@ -74,7 +74,7 @@ def test_on_frames_it_is_the_same_net_on_the_real_ones(rng: torch.Generator) -> 
     torch.testing.assert_close(found[mask], rows, rtol=1e-10, atol=1e-12)
 
 
-def test_every_block_drops_in_training(rng: torch.Generator) -> None:
+def test_resnet_blocks_drop_in_training(rng: torch.Generator) -> None:
     x = torch.randn(400, 3, generator=rng)
     layer = FullyConnectedBlock(3, 50, dropout=0.3)
     dropped = (layer(x) == 0).float().mean()
@@ -82,7 +82,7 @@ def test_every_block_drops_in_training(rng: torch.Generator) -> None:
     assert (layer.eval()(x) != 0).all()
 
 
-def test_running_statistics_are_those_of_pytorchs_batch_norm() -> None:
+def test_resnet_running_statistics_match_pytorchs() -> None:
     norm = FullyConnectedBlock(3, 4).norm
     other = nn.BatchNorm1d(4)
     assert (norm.momentum, norm.eps) == (other.momentum, other.eps)

@@ -7,7 +7,7 @@ import torch
 from reeltag.layers.rotary import rotated, sine_codes
 
 
-def test_rotation_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_rotation_matches_loops(rng: torch.Generator) -> None:
     x = torch.randn(2, 3, 5, 6, generator=rng).double()
     expected = torch.zeros_like(x)
     for t in range(5):
@@ -21,7 +21,7 @@ def test_rotation_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
     torch.testing.assert_close(rotated(x), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_products_of_rotated_vectors_depend_on_the_distance_alone(rng: torch.Generator) -> None:
+def test_rotation_products_depend_on_distance_alone(rng: torch.Generator) -> None:
     query, key = torch.randn(2, 1, 8, generator=rng).double()
     products = rotated(query.expand(9, 8)) @ rotated(key.expand(9, 8)).T
     for distance in range(-8, 9):
@@ -29,7 +29,7 @@ def test_products_of_rotated_vectors_depend_on_the_distance_alone(rng: torch.Gen
         torch.testing.assert_close(same, same[:1].expand_as(same), rtol=1e-10, atol=1e-12)
 
 
-def test_sine_codes_are_the_formula_written_as_loops() -> None:
+def test_sine_codes_match_loops() -> None:
     for dim in (6, 5):
         codes = sine_codes(torch.zeros(1, 4, dim).double())
         assert codes.shape == (4, dim)
@@ -40,7 +40,7 @@ def test_sine_codes_are_the_formula_written_as_loops() -> None:
                 assert math.isclose(codes[t, d], expected, abs_tol=1e-12)
 
 
-def test_half_precision_stays_but_angles_are_exact() -> None:
+def test_rotation_half_precision_has_exact_angles() -> None:
     x = torch.ones(1, 1, 301, 4, dtype=torch.bfloat16)
     turned = rotated(x)
     assert turned.dtype == torch.bfloat16

@@ -15,7 +15,7 @@ BENDS = {
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_layer_is_its_formula(activation: Activation, rng: torch.Generator) -> None:
+def test_dense_layer_matches_formula(activation: Activation, rng: torch.Generator) -> None:
     layer = DenseLayer(3, 4, activation).double()
     layer.norm.bias.data = torch.randn(4, generator=rng).double()
     x = torch.randn(5, 3, generator=rng).double()
@@ -30,14 +30,14 @@ def test_a_layer_is_its_formula(activation: Activation, rng: torch.Generator) ->
     torch.testing.assert_close(layer(x), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_a_layer_has_weights_and_shifts_and_nothing_else() -> None:
+def test_dense_layer_has_weights_and_shifts_only() -> None:
     layer = DenseLayer(3, 4, "relu")
     names = {"linear.weight", "norm.bias"}
     assert {name for name, _ in layer.named_parameters()} == names
     assert "norm.weight" not in layer.state_dict()
 
 
-def test_streams_apart_meet_before_the_output(rng: torch.Generator) -> None:
+def test_sub_net_joins_streams_before_the_output(rng: torch.Generator) -> None:
     net = SubNet((3, 2), 4, hidden=(5, 6), other_hidden=(2,), activation="swish").eval()
     x = torch.randn(3, 5, generator=rng)
     apart = torch.cat([net.towers[0](x[:, :3]), net.towers[1](x[:, 3:])], dim=1)

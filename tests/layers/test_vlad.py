@@ -12,9 +12,7 @@ KINDS: tuple[Kind, ...] = ("vlad", "rvlad", "vlagd")
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("training", [True, False])
-def test_matches_the_papers_formula_written_as_loops(
-    kind: Kind, training: bool, rng: torch.Generator
-) -> None:
+def test_netvlad_matches_loops(kind: Kind, training: bool, rng: torch.Generator) -> None:
     pool = NetVLAD(4, 3, kind).double().train(training)
     frames = torch.randn(2, 5, 4, generator=rng).double()
     scale, shift = torch.rand(2, 4, generator=rng).double()
@@ -39,7 +37,7 @@ def test_matches_the_papers_formula_written_as_loops(
 
 
 @pytest.mark.parametrize("columns", [1, 3])
-def test_the_step_written_by_hand_has_the_gradients_of_its_definition(
+def test_normalised_sums_match_plain_for_clusters_and_videos_without_frames(
     columns: int, rng: torch.Generator
 ) -> None:
     shapes = [(3, 5, 4), (3, 5, 3), (3, 3), (4, columns), (4, 3)]
@@ -55,13 +53,13 @@ def test_the_step_written_by_hand_has_the_gradients_of_its_definition(
     torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
 
 
-def test_frame_order_does_not_matter(rng: torch.Generator) -> None:
+def test_netvlad_ignores_frame_order(rng: torch.Generator) -> None:
     pool, frames = NetVLAD(4, 3), torch.randn(2, 5, 4, generator=rng)
     mask = torch.ones(2, 5, dtype=torch.bool)
     torch.testing.assert_close(pool(frames, mask), pool(frames.flip(1), mask))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_video_without_frames_gives_zero(kind: Kind) -> None:
+def test_netvlad_of_no_frames_is_zero(kind: Kind) -> None:
     pool, mask = NetVLAD(4, 3, kind).eval(), torch.zeros(1, 5, dtype=torch.bool)
     assert not pool(torch.zeros(1, 5, 4), mask).any()

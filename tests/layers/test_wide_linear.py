@@ -9,7 +9,7 @@ from reeltag.layers.wide_linear import WideLinear
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_tiles_under_autocast_are_a_linear_layer(
+def test_wide_linear_tiles_match_linear_under_autocast(
     bias: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wide_product, "WIDE", 1)
@@ -28,7 +28,7 @@ def test_tiles_under_autocast_are_a_linear_layer(
     torch.testing.assert_close(found[0], found[1], rtol=0.02, atol=0.02)  # two roundings to bf16
 
 
-def test_without_autocast_it_is_exactly_that(rng: torch.Generator) -> None:
+def test_wide_linear_without_autocast_is_linear(rng: torch.Generator) -> None:
     layer, x = WideLinear(17, 3), torch.randn(4, 17, generator=rng)
     expected = x @ layer.weight.T + layer.bias
     torch.testing.assert_close(layer(x), expected)

@@ -70,7 +70,7 @@ class DecisionPool(torch.autograd.Function):
     def backward(ctx: Context, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of both scores.
 
-        With r1 the share of each (t, h) in p, and r0 that in 1 - p,
+        With r1 the fraction of p from each (t, h), and r0 that in 1 - p,
 
             d logit / d e = r1 sigmoid(-e) + r0 sigmoid(e)
             d logit / d (Wa x) = (r1 - r0) - a sum_t(r1 - r0)

@@ -16,7 +16,7 @@ CHUNK = 256  # rows that oneDNN multiplies at a time; with thousands it is a six
 class Product:
     """rows @ weight.T + bias + other, with the weight laid out once for many products.
 
-    PyTorch's product lays it out anew each time, which costs a tenth of a step in bfloat16 and a
+    PyTorch's product lays it out again each time, which costs a tenth of a step in bfloat16 and a
     quarter in float32; oneDNN's operators for linear layers with frozen weights do not.
 
     Args:

@@ -24,7 +24,7 @@ class Packing:
 
     Attributes:
         shape: (B, T).
-        places: (N,) int64, where row n stands in the flattened (B * T).
+        places: (N,) int64, the place of row n in the flattened (B * T).
         order: (B,) int64, the videos, longest first.
         counts: rows of each step, never increasing.
     """
@@ -76,7 +76,7 @@ def packing_of(mask_BT: Tensor, *, reverse: bool = False) -> Packing:
     """Return the order of reading the real frames of `mask_BT`.
 
     Args:
-        mask_BT: bool, True for a real frame; what lies between real frames is skipped.
+        mask_BT: bool, True for a real frame; padding between real frames is skipped.
         reverse: each video from its last real frame to its first.
     """
     length_B = mask_BT.sum(dim=1)

@@ -27,7 +27,6 @@ from reeltag.layers import (
     recurrent,
     wide_linear,
 )
-from reeltag.layers.kernels import wide_product
 from reeltag.layers.kernels.dispatch import Dispatched, kernels_of
 from reeltag.models import vlad_bow
 
@@ -181,7 +180,7 @@ CASES: dict[str, Case] = {
     ),
 }
 ELSEWHERE = {
-    wide_linear.wide_product: "below, under autocast",
+    wide_linear.wide_product: "tests/layers/test_wide_linear.py, under autocast",
     recurrent.loop: "tests/layers/test_recurrent.py, where its twin is: in an exported graph",
 }
 # float64: sums of some ten numbers in another order. float32: the same, and two batch norms that
@@ -247,22 +246,6 @@ def test_kernel_computes_what_the_plain_layer_computes(
                 assert (one is None) == (other is None)
                 if one is not None:
                     torch.testing.assert_close(one, other, rtol=rtol, atol=atol)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_wide_product_is_a_linear_map_under_autocast(
-    bias: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wide_product, "WIDE", 1)
-    monkeypatch.setattr(wide_product, "TILE", 15)  # 5 of 3 outputs at a time
-    draw = Draw(rng, torch.float32, "cpu")
-    arguments = (draw.leaf(4, 17), draw.leaf(3, 17), draw.leaf(3) if bias else None)
-    results = []
-    for place in ("plain", "cpu"):
-        with torch.autocast("cpu", torch.bfloat16), kernels_of(place):
-            results.append(found(wide_linear.wide_product, arguments))
-    # two roundings to bfloat16, of 8 bits each, of results up to about 10
-    torch.testing.assert_close(results[1], results[0], rtol=0.02, atol=0.05)
 
 
 def test_every_kernel_is_compared_with_its_plain_layer() -> None:
