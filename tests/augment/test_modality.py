@@ -26,5 +26,5 @@ def test_certainty_still_leaves_the_other_streams() -> None:
 
 
 def test_the_only_stream_is_never_left_out() -> None:
-    with pytest.raises(ValueError, match="one of 1 streams cannot be left out"):
+    with pytest.raises(ValueError, match="one of 1 streams cannot be dropped"):
         surviving_streams(4, (5,), 0.5)

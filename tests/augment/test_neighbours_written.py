@@ -220,7 +220,7 @@ def test_a_folder_of_other_settings_or_other_things_is_refused(data: Path, tmp_p
     with pytest.raises(ConfigError, match="was made of other data"):
         augment(data, out)
     (out / "augment.json").write_text("{")
-    with pytest.raises(DataError, match="does not tell how the folder was made"):
+    with pytest.raises(DataError, match="does not describe how the folder was made"):
         augment(data, out)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()

@@ -81,7 +81,7 @@ def test_broken_records_do_not_shift_the_rows(tmp_path: Path) -> None:
 
 def test_blank_rule_refuses_data_without_rgb(tmp_path: Path) -> None:
     dataset = write_blank(tmp_path)
-    with pytest.raises(ConfigError, match="needs the rgb stream; what is read is audio"):
+    with pytest.raises(ConfigError, match="needs the rgb stream; read are audio"):
         BlankRule.of([("audio", 4)], 0.1, Path("d"))
     with pytest.raises(ConfigError, match="all 5 videos of the split 'test' are blank by a std of"):
         blank_rows(dataset, "test", 9.0, quiet=True)

@@ -159,7 +159,7 @@ def test_ratings_replace_those_of_the_records(folder: Path, tmp_path: Path) -> N
         ("a,0.5,5.5,1,1", "start_s must be a whole number of seconds from 0 to 295, got 0.5"),
         ("a,300,305,1,1", "start_s must be a whole number of seconds from 0 to 295, got 300"),
         ("a,5,9,1,1", r"end_s must be start_s \+ 5, got 9"),
-        ("d,4,9,1,1", "start_s must lie before the end of the video, got 4"),
+        ("d,4,9,1,1", "start_s must be before the end of the video, got 4"),
         ("a,5,10,1,1.5", r"value must be in \[0, 1\], got 1.5"),
         ("a,5,10,1,nan", r"value must be in \[0, 1\], got nan"),
         ("a,5,10,1,yes", "value must be a number, got 'yes'"),

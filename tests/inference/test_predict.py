@@ -240,7 +240,7 @@ def test_long_videos_are_told_of(
     dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     predict(make_tagger(), dataset, tmp_path / "p", InferenceConfig(max_frames=10, device="cpu"))
-    assert "are judged by their first 10 seconds" in capfd.readouterr().err
+    assert "are scored by their first 10 seconds" in capfd.readouterr().err
 
 
 def test_an_existing_file_is_refused_before_anything_else(dataset: Dataset, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_video_scores_that_do_not_fit_are_refused(dataset: Dataset, tmp_path: Pa
     stranger.class_names = ("Zebra", *dataset.classes.names[1:])
     with pytest.raises(DataError, match="the video run: class 0 is 'Zebra'; in the run itself"):
         predict(own, dataset, tmp_path / "p", fused, video_source=stranger)
-    with pytest.raises(ConfigError, match=r"nothing is asked of them(.|\n)*--candidates 20"):
+    with pytest.raises(ConfigError, match=r"nothing uses them(.|\n)*--candidates 20"):
         predict(make_tagger(), dataset, tmp_path / "p", CPU, video_source=make_tagger())
 
 

@@ -58,7 +58,7 @@ def test_files_that_lack_videos_are_refused(
 @pytest.mark.parametrize(
     ("about", "candidates", "rule"),
     [
-        ({}, 4, r"keeps the 3 best classes of a video, 4 are asked for(.|\n)*--top-k 4"),
+        ({}, 4, r"keeps the 3 best classes of a video, 4 are needed(.|\n)*--top-k 4"),
         ({"per_class": 7}, 2, "keeps only the 7 best videos of a class"),
     ],
 )
