@@ -18,6 +18,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,8 @@ from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
 from reeltag.cli.main import run as run_command
 from reeltag.core.sparse import SparseRows, from_cells
-from reeltag.ensembling.blend import learned
+from reeltag.ensembling.blend_model import Method
+from reeltag.ensembling.blending import BlendConfig, Solver, fit_weights
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
@@ -131,14 +133,14 @@ def _blend(folder: Path, how: str) -> None:
     out.unlink()
 
 
-def _learn(folder: Path, method: str, solver: str) -> None:
+def _learn(folder: Path, method: Method, solver: Solver) -> None:
     """Learn weights on files and labels."""
     with np.load(folder / "truth.npz") as stored:
         cells, videos = stored["cells"], int(stored["videos"])
     ids = pa.array([_id(at) for at in range(videos)])
     truth = Truth(folder, ids, CLASSES, None, SparseRows(*from_cells(cells, videos, CLASSES)))
     files = [folder / f"model-{at}.parquet" for at in range(MODELS)]
-    learned(files, truth, by_class=method == "class-weights", solver=solver)  # type: ignore[arg-type]
+    fit_weights(files, truth, BlendConfig(method=method, solver=solver))
 
 
 def _main(what: str, folder: str, *rest: str) -> None:
@@ -147,7 +149,8 @@ def _main(what: str, folder: str, *rest: str) -> None:
     if what == "blend":
         _blend(Path(folder), *rest)
     else:
-        _learn(Path(folder), *rest)
+        method, solver = rest
+        _learn(Path(folder), cast("Method", method), cast("Solver", solver))
     found = {
         "seconds": time.process_time() - busy,
         "seconds_by_clock": time.monotonic() - began,

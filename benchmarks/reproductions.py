@@ -26,8 +26,8 @@ from benchmarks.results import Row, write_rows
 from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
 from reeltag.data.dataset import Dataset
-from reeltag.evaluation.compare import differences
-from reeltag.evaluation.evaluate import Scored, scored
+from reeltag.evaluation.comparison import differences
+from reeltag.evaluation.scores import Scored, scored
 from reeltag.metrics.segment import AverageOver
 from reeltag.report.results import ResultTable, read_results
 

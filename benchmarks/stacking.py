@@ -27,7 +27,7 @@ from benchmarks.figure import figure, process_memory
 from benchmarks.results import Row
 from reeltag.core.sparse import SparseRows, from_cells
 from reeltag.ensembling.alignment import AlignedRows, align_predictions
-from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
+from reeltag.ensembling.stacking import TreeSizes, predict_trees, train_trees
 from reeltag.ensembling.tree_building import build_rows, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED
 from reeltag.ensembling.tree_growing import bins_of, datasets_of, parameters_of
@@ -83,7 +83,7 @@ def _figures(found: Row, models: int) -> list[Row]:
         return figure(f"{name}, {what}", round(found[key] / MIB, 1), "MiB", details=details)
 
     growing = f"growing {TREES} trees of {FEW.num_leaves} leaves"
-    estimate = round(Sizes.of(rows, models).memory / MIB, 1)
+    estimate = round(TreeSizes.of(rows, models).memory / MIB, 1)
     return [
         rate("rows built of blocks", "built", rows, goal=target),
         rate("rows built of files, joined", "joined_and_built", rows, goal=target),

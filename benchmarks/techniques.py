@@ -23,8 +23,8 @@ from benchmarks.technique_runs import RACES, RUNS, Race, Run
 from reeltag.core.console import say
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.evaluation.compare import differences
-from reeltag.evaluation.evaluate import Scored, scored
+from reeltag.evaluation.comparison import differences
+from reeltag.evaluation.scores import Scored, scored
 
 KEYS = {"runs": ("race", "run"), "comparisons": ("race", "technique")}
 NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}

@@ -20,8 +20,8 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy.export import ExportConfig
 from reeltag.deploy.export import export as write_graph
 from reeltag.deploy.sources import source_of
-from reeltag.evaluation import compare as comparison
-from reeltag.evaluation import evaluate as evaluation
+from reeltag.evaluation import comparison
+from reeltag.evaluation import scores as evaluation
 from reeltag.inference import moments as search
 from reeltag.inference.predict import predict as write_predictions
 from reeltag.inference.scoring import InferenceConfig
@@ -179,7 +179,7 @@ def evaluate(
     Args:
         predictions: file of `predict`.
         data: data set or its folder, with the truth.
-        **settings: split, top_k, k, bootstrap, seed, ... of `reeltag.evaluation.evaluate`.
+        **settings: split, top_k, k, bootstrap, seed, ... of `reeltag.evaluation.scores.evaluate`.
 
     Returns:
         Score by name, in [0, 1]; `<name>_interval` is the 95 % interval over videos.

@@ -11,7 +11,7 @@ from rich.table import Table
 from reeltag.core.console import print_json, print_table
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.evaluation.compare import Difference, compare
+from reeltag.evaluation.comparison import Difference, compare
 from reeltag.metrics.segment import AverageOver
 
 

@@ -11,7 +11,7 @@ from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.scores import evaluate
 from reeltag.metrics.segment import AverageOver
 
 _ABOUT = {

@@ -5,6 +5,7 @@
 Letters in shapes: N rows, C classes, M predictions of the same thing.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,17 @@ class MeanLogits:
         """Return (rows, C) logits; every row must have been added at least once."""
         assert self._yes is not None and self._no is not None and self._count is not None
         return self._yes - self._no if self._of_probs else self._yes / self._count
+
+
+def mean_prob_logits(logits: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the logits of the mean of M probabilities, given as logits of one shape."""
+    if len(logits) == 1:
+        return logits[0]
+    stacked = np.stack(logits)
+    log_yes = np.logaddexp.reduce(-np.logaddexp(0, -stacked), axis=0)
+    log_no = np.logaddexp.reduce(-np.logaddexp(0, stacked), axis=0)
+    mean: NDArray[np.float64] = log_yes - log_no
+    return mean
 
 
 def sigmoid(logits: NDArray[np.floating], dtype: DTypeLike = np.float64) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from reeltag.core.errors import OutputError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.deploy.budget import Precision
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.scores import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.tagger.onnx import OnnxTagger

@@ -10,7 +10,7 @@ import torch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.deploy.combined import Combined
-from reeltag.ensembling.blend_folder import Blend
+from reeltag.ensembling.blend_model import BlendModel
 from reeltag.inference.predict import weights_digest
 from reeltag.tagger.loading import is_graph
 from reeltag.tagger.tagger import AnyTagger, Tagger, read_config
@@ -55,7 +55,7 @@ def source_of(path: Path) -> Source:
 
 
 def _of_blend(folder: Path) -> Source:
-    blend = Blend.load(folder)
+    blend = BlendModel.load(folder)
     if blend.method in UNFIT:
         raise ConfigError(
             f"is a blend by {blend.method}, {UNFIT[blend.method]}",

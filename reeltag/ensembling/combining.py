@@ -1,9 +1,8 @@
-"""One score out of those of M models, for each pair of a row and a class.
+"""One score out of those of M models, for each entry (a class of a row).
 
-Arithmetic is in double precision, and through both p and 1 - p, so that logits of -200 or 200 stay
-what they are.
+Arithmetic is in double precision, with both p and 1 - p, so that logits of -200 or 200 are kept.
 
-Letters in shapes: P pairs, M models, C classes, N rows.
+Letters in shapes: P entries, M models, C classes, N rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,7 @@ from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import Kind, PredictionRows
 
 FLOOR = float(np.log(1e-6) - np.log1p(-1e-6))
-"""Logit, for a mean of logits, of all classes of a row of which a model lists none: p = 1e-6."""
+"""Logit, in a mean of logits, of all classes of a row of which a model lists none: p = 1e-6."""
 _NEAR_ONE = 1e-6  # a sum that may exceed 1: from 1 - this on, the logit rises in p itself
 _RISE = 100.0  # logits for each 1.0 of p there
 _FARTHEST = 700.0  # logits, beyond which exp() overflows
@@ -32,9 +31,8 @@ def weighted(
 ) -> NDArray[np.float32]:
     """Return (P,) the logit of the weighted sum of probabilities; -inf where that is not above 0.
 
-    A sum that exceeds 1 - 1e-6, as weights allow that sum to more than 1 or some of which are
-    below 0, has a logit of log((1 - 1e-6) / 1e-6) and more, still rising with the sum, so that no
-    order is lost.
+    A sum above 1 - 1e-6, as of weights that sum to more than 1 or have one below 0, has a logit of
+    log((1 - 1e-6) / 1e-6) and more, which rises with the sum, so that the order is kept.
 
     Args:
         logits_PM: (P, M), -inf where a model does not list the class.
@@ -74,8 +72,8 @@ def _weighted(
 def mean_logits(block: AlignedRows) -> NDArray[np.float32]:
     """Return (P,) the mean of the models' logits: the geometric mean of their odds.
 
-    A class that a model does not list has there the lowest score that this model gives in the row,
-    which it cannot be above of; where the model lists nothing in the row, `FLOOR`.
+    A class that a model does not list has the lowest score that this model gives in the row, or
+    `FLOOR` where the model lists nothing in the row.
     """
     logits_PM, lengths = block.logits, block.counts()
     full = lengths > 0
@@ -90,13 +88,13 @@ def mean_logits(block: AlignedRows) -> NDArray[np.float32]:
 
 
 class Ranks:
-    """The rank of each score among all scores of its model in a file, as a share in (0, 1).
+    """The rank of each score among all scores of its model in a file, as a fraction in (0, 1).
 
     Scores are counted by the upper half of their bits, and within a bin the lower half decides, so
-    that a higher score always has a higher rank, in 512 kB a model.
+    that a higher score always has a higher rank. Memory: 512 kB per model.
 
     Args:
-        files: (M) to be read once.
+        files: M files, read once.
         kind: rows whose scores count.
     """
 
@@ -114,8 +112,8 @@ class Ranks:
             below = np.cumsum(counts) - counts
             within = (bits & np.uint32(0xFFFF)) / 65536 * counts[bins]
             total[listed] += (below[bins] + within + 0.5) / (counts.sum() + 1)
-        share = total / len(self._counts)
-        logits: NDArray[np.float64] = np.log(share) - np.log1p(-share)
+        rank = total / len(self._counts)
+        logits: NDArray[np.float64] = np.log(rank) - np.log1p(-rank)
         return logits.astype(np.float32)
 
 
@@ -127,7 +125,7 @@ def _counted(rows: Iterable[PredictionRows]) -> NDArray[np.int64]:
 
 
 def _rising(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Return numbers that rise as the scores do."""
+    """Return numbers in the order of the scores."""
     bits = np.ascontiguousarray(scores).view(np.uint32)
     top = np.uint32(1 << 31)
     rising: NDArray[np.uint32] = np.where(bits & top, ~bits, bits | top)
@@ -143,7 +141,7 @@ def to_rows(
 
 
 def best_first(block: AlignedRows, logits: NDArray[np.float32], top_k: int = 0) -> PredictionRows:
-    """Return the rows of a block, each with its best classes, but none with the logit -inf.
+    """Return the rows of a block, each with its best classes, those with the logit -inf left out.
 
     Of equal scores the lower class comes first.
 

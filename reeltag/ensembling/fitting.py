@@ -1,12 +1,12 @@
-"""Weights of the models of an ensemble, by least squares on what is true.
+"""Weights of the models of an ensemble, by least squares on the labels.
 
 The error is the mean of (w_1 p_1 + ... + w_M p_M - y)^2. Pairs that no model lists have the sum 0
 whatever the weights, and are left out. What the sum of squares depends on is the Gram matrix of the
 models' probabilities, so that videos are read once and the exact solution needs none of them again.
 
-Axon (papers/axon2018.txt sec. 3.3) goes down the gradient: Adam, first weights from N(1/M, 0.05),
-fewer than 10 epochs, any sign. Beside it stands the exact solution with weights >= 0 (Lawson and
-Hanson, Solving Least Squares Problems, 1974, chapter 23).
+Axon 2018 (sec. 3.3) descends the gradient: Adam, first weights from N(1/M, 0.05), fewer than 10
+epochs, any sign. The exact solution has weights >= 0 (Lawson and Hanson, Solving Least Squares
+Problems, 1974, chapter 23).
 
 Letters in shapes: P pairs, M models, C classes, G groups (1, or C).
 """
@@ -30,17 +30,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class SgdConfig:
-    """How weights go down the gradient; see `descended`."""
+    """How weights are learned by gradient descent; see `sgd_weights`."""
 
     epochs: int = 9
     """Passes over the videos (Axon: fewer than 10)."""
     batch_size: int = 256
-    """Videos a step (not published)."""
+    """Videos per step (not published)."""
     learning_rate: float = 1e-3
-    """Of Adam (not published)."""
+    """Learning rate of Adam (not published)."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Raise ConfigError where a field is out of range."""
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"sgd.{name} must be at least 1, got {getattr(self, name)}")
@@ -74,7 +74,7 @@ class Gram:
         classes: NDArray[np.int32],
         is_positive: NDArray[np.bool_],
     ) -> None:
-        """Count pairs in: probabilities (P, M), classes (P,), what is true (P,)."""
+        """Add pairs: probabilities (P, M), classes (P,), labels (P,)."""
         self.pairs += len(classes)
         if len(self.hits) == 1:
             self._add(0, probs_PM, is_positive)
@@ -111,15 +111,15 @@ class Gram:
         return float(max(left, 0) / max(self.pairs, 1))
 
 
-def solved(gram: Gram) -> Floats:
+def least_squares_weights(gram: Gram) -> Floats:
     """Return the weights >= 0 with the least error: (M,) of one group, (M, C) of C.
 
-    A class without a positive pair has the weights of all classes together, since its own would
-    all be 0 and the class be gone.
+    A class without a positive pair has the weights of all classes together, as its own would all be
+    0.
     """
     if len(gram.hits) == 1:
         return _least(gram.products[0], gram.hits[0])
-    common = solved(gram.total())
+    common = least_squares_weights(gram.total())
     weights = np.repeat(common[:, None], len(gram.hits), axis=1)
     for group in np.flatnonzero(gram.positives):
         weights[:, group] = _least(gram.products[group], gram.hits[group])
@@ -129,7 +129,7 @@ def solved(gram: Gram) -> Floats:
 def _least(products: Floats, hits: Floats) -> Floats:
     """Return argmin over w >= 0 of w^T products w - 2 w^T hits, by way of a square root.
 
-    Directions that the models do not differ in, but for rounding, are left out.
+    Directions that the models differ in only by rounding are left out.
     """
     values, vectors = np.linalg.eigh(products)
     kept = values > values.max() * 1e-12
@@ -143,13 +143,13 @@ def _least(products: Floats, hits: Floats) -> Floats:
 Loss: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Sums:
+class StepGrams:
     """The Gram matrices of each step's videos, which is all that common weights need.
 
-    4 M (M + 1) bytes of memory a step.
+    4 M (M + 1) bytes of memory per step.
 
     Args:
-        batch_size: videos of a step.
+        batch_size: videos per step.
     """
 
     def __init__(self, batch_size: int) -> None:
@@ -164,13 +164,12 @@ class Sums:
         row: NDArray[np.int64],
     ) -> None:
         """Append the sums over pairs of some videos; `row` (P,) rises from 0."""
-        bounds = _bounds(row, self._size)
-        for begin, end in pairwise(bounds):
+        for begin, end in pairwise(_step_indptr(row, self._size)):
             mine = probs_PM[begin:end]
             self._steps.append((mine.T @ mine, mine[is_positive[begin:end]].sum(0)))
 
     def losses(self, random: np.random.Generator) -> Iterator[Loss]:
-        """Yield the loss of each step but for its constant, in random order."""
+        """Yield the loss of each step without its constant, in random order."""
         for at in random.permutation(len(self._steps)):
             products, hits = map(torch.from_numpy, self._steps[at])
 
@@ -185,15 +184,15 @@ class Sums:
             yield loss
 
     def close(self) -> None:
-        """Forget them."""
+        """Free the memory."""
         self._steps = []
 
 
-class Kept:
-    """Pairs on disk, read again for each epoch: 4 M + 5 bytes a pair, in $TMPDIR.
+class PairFile:
+    """Pairs on disk, read again for each epoch: 4 M + 5 bytes per pair, in $TMPDIR.
 
     Args:
-        batch_size: videos of a step.
+        batch_size: videos per step.
     """
 
     def __init__(self, batch_size: int) -> None:
@@ -201,7 +200,7 @@ class Kept:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="reeltag-")  # noqa: SIM115
         self._models = 0
         self._places: list[tuple[int, int]] = []
-        self._bounds: list[NDArray[np.int64]] = []
+        self._indptrs: list[NDArray[np.int64]] = []
 
     def add(
         self,
@@ -211,7 +210,7 @@ class Kept:
         row: NDArray[np.int64],
     ) -> None:
         """Append pairs of some videos; `row` (P,) rises from 0 to the last of these videos."""
-        self._bounds.append(_bounds(row, self._size))
+        self._indptrs.append(_step_indptr(row, self._size))
         self._places.append((self._file.tell(), len(classes)))
         self._models = probs_PM.shape[1]
         for column in (probs_PM, classes, is_positive):
@@ -224,12 +223,12 @@ class Kept:
         every epoch.
         """
         for at in random.permutation(len(self._places)):
-            (place, count), bounds = self._places[at], self._bounds[at]
+            (place, count), indptr = self._places[at], self._indptrs[at]
             self._file.seek(place)
             probs_PM = self._read(np.float32, count * self._models).view(count, -1)
             classes, truth = self._read(np.int32, count), self._read(np.bool_, count).float()
-            for step in random.permutation(len(bounds) - 1):
-                mine = slice(int(bounds[step]), int(bounds[step + 1]))
+            for step in random.permutation(len(indptr) - 1):
+                mine = slice(int(indptr[step]), int(indptr[step + 1]))
 
                 def loss(
                     weights_GM: torch.Tensor,
@@ -247,29 +246,29 @@ class Kept:
         return torch.from_numpy(np.frombuffer(read, kind))
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Remove the file."""
         self._file.close()
 
 
-def _bounds(row: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _step_indptr(row: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Return where the pairs of each `size` videos begin, and where the last ones end."""
     last = int(row[-1]) + 1 if len(row) else 0
     return np.searchsorted(row, np.arange(0, last + size, size)).astype(np.int64)
 
 
-def descended(
-    steps: Sums | Kept, config: SgdConfig, groups: int, num_models: int, seed: int
+def sgd_weights(
+    steps: StepGrams | PairFile, config: SgdConfig, groups: int, num_models: int, seed: int
 ) -> Floats:
-    """Return the weights that Adam comes to, (M,) of one group, (M, C) of C.
+    """Return the weights that Adam finds, (M,) of one group, (M, C) of C.
 
     The loss is the squared error, summed over the classes, mean over the videos of a step.
 
     Args:
-        steps: what is learned from; `Sums` can only be of one group.
-        config: how.
+        steps: the pairs to learn from; `StepGrams` can only be of one group.
+        config: epochs and learning rate.
         groups: 1, or C.
         num_models: M.
-        seed: of the first weights and the order.
+        seed: random seed of the first weights and of the order.
     """
     random = np.random.default_rng(derive_seed(seed, "ensemble"))
     start = random.normal(1 / num_models, 0.05, (groups, num_models))

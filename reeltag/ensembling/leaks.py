@@ -1,7 +1,7 @@
-"""Were the models of an ensemble trained on the videos that it is to be fitted on?
+"""Check that no model of an ensemble was trained on the videos that weights are fitted on.
 
-A model is surer of what it was trained on than of anything else. Weights fitted there trust the
-model that remembers best, and are worse than none on videos that are new to all.
+A model is surer of its training videos than of others. Weights fitted there trust the model that
+overfits most, and are worse than none on videos that are new to all.
 """
 
 import json
@@ -29,32 +29,32 @@ from reeltag.training.run_folder import open_data
 
 _HINT = (
     "Fit on videos that no model was trained on: --split validate, or out-of-fold predictions "
-    "(`reeltag predict RUN --split train --fold.count K --fold.hold-out F`). --allow-leak fits all "
-    "the same."
+    "(`reeltag predict RUN --split train --fold.count K --fold.hold-out F`). --allow-leak fits "
+    "anyway."
 )
 Hashes = NDArray[np.uint64]
 
 
-def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Dataset) -> None:
-    """Raise ConfigError where a model was trained on a video that the files are about.
+def check_leak(files: Sequence[Predictions], kind: Kind, data: Dataset) -> None:
+    """Raise ConfigError where a model was trained on a video of the files.
 
-    What counts are the ids that the run of a file, by its config.json, was trained on: those of its
-    training shards but the fold that it held out. Where the run or its data are gone, a file that
-    says it is of the training split is refused.
+    The ids that a run was trained on are, by its config.json, those of its training shards without
+    the fold that it held out. Where the run or its data are gone, a file of the training split is
+    refused.
 
     Args:
-        files: about the same things.
-        kind: of the rows that are to be fitted on.
+        files: with the same rows.
+        kind: of the rows that are fitted on.
         data: the data to fit on; in place of those of a run that are gone.
     """
-    judged = id_hashes(files[0], kind)
+    fitted_on = id_hashes(files[0], kind)
     known: dict[str, Hashes] = {}
     for file in files:
         config = _config_of(file)
         if config is None:
             if file.info.split in ("train", "all"):
                 raise ConfigError(
-                    f"is of the split {file.info.split!r}, and nothing tells which of its videos "
+                    f"is of the split {file.info.split!r}, and it is not known which of its videos "
                     "the model was not trained on",
                     where=file.path,
                     hint=_HINT,
@@ -64,10 +64,10 @@ def refuse_leak(files: Sequence[Predictions], kind: Kind, data: Dataset) -> None
         key = json.dumps([config["data"], fold], sort_keys=True)
         if key not in known:
             known[key] = _trained_on(Path(file.info.run), config, fold, data)
-        leaked = np.isin(judged, known[key])
+        leaked = np.isin(fitted_on, known[key])
         if leaked.any():
             raise ConfigError(
-                f"{leaked.sum():,} of the {len(judged):,} {kind} are of videos that "
+                f"{leaked.sum():,} of the {len(fitted_on):,} {kind} are of videos that "
                 f"{file.info.run} was trained on",
                 where=file.path,
                 hint=_HINT,
@@ -86,7 +86,7 @@ def _config_of(file: Predictions) -> dict[str, Any] | None:
 def _trained_on(
     run: Path, config: Mapping[str, Any], fold: Mapping[str, Any], data: Dataset
 ) -> Hashes:
-    """Return the hashes of the ids that a run was trained on, sources of made samples included."""
+    """Return the hashes of the ids that a run was trained on; a made sample has its source's."""
     where = run / "config.json"
     root = Path(entry(config, "data.root", where=where))
     if root.exists():

@@ -1,4 +1,4 @@
-"""The members of an ensemble: prediction files that can be joined, and what made each of them."""
+"""The members of an ensemble: prediction files with the same classes, and the runs they are of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import Predictions, open_predictions
 
 _HINT = "Only predictions of models that were trained on the same classes can be joined."
-_MANY = 100  # scores, of which one at least is a logit outside [0, 1]
+_MANY = 100  # scores, of which logits have at least one outside [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
-    """What made a prediction file.
+class EnsembleMember:
+    """The model of a prediction file.
 
     Attributes:
         family: of the model.
         run: folder of the checkpoint; empty = not known.
-        listed: best classes of a video that it lists at most; 0 = not known.
+        listed: most classes of a video that the file lists; 0 = not known.
     """
 
     family: str
@@ -29,17 +29,20 @@ class Member:
     listed: int = 0
 
     @classmethod
-    def of(cls, file: Predictions) -> "Member":
-        """Return what a file says of itself."""
-        about = file.info
-        return cls(family=about.family, run=about.run, listed=about.top_k)
+    def of(cls, file: Predictions) -> "EnsembleMember":
+        """Return the member that a file is of."""
+        return cls(family=file.info.family, run=file.info.run, listed=file.info.top_k)
+
+    def __str__(self) -> str:
+        """Return family and run, as in "nextvlad /runs/a"."""
+        return f"{self.family or '?'} {self.run}"
 
 
 def open_members(paths: Sequence[Path]) -> list[Predictions]:
-    """Open prediction files that are to be joined.
+    """Open prediction files that are to be blended.
 
     Raises:
-        ConfigError: there is no file, or one stands twice.
+        ConfigError: there is no file, or one is given twice.
         DataError: a file is none of predictions, or about other classes than the first: another
             number of them, or other names in the run that it comes from, where that is still there;
             or its scores are probabilities, by the look of them.
@@ -49,10 +52,10 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
     places = [path.resolve() for path in paths]
     for at, place in enumerate(places):
         if place in places[:at]:
-            raise ConfigError("stands twice among the files", where=paths[at])
+            raise ConfigError("is given twice", where=paths[at])
     files = [open_predictions(path) for path in paths]
     for file in files:
-        _refuse_probabilities(file)
+        _check_logits(file)
     classes = [_classes(file) for file in files]
     named = next((at for at, found in enumerate(classes) if found.source), 0)
     for file, found in zip(files, classes, strict=True):
@@ -61,11 +64,11 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
     return files
 
 
-def _refuse_probabilities(file: Predictions) -> None:
-    """Raise DataError where all of many scores lie in [0, 1], by the file's own statistics.
+def _check_logits(file: Predictions) -> None:
+    """Raise DataError where all of many scores are in [0, 1], by the file's own statistics.
 
-    A model is as good as never unsure in this way of all that it lists: as logits these would be
-    probabilities between 0.50 and 0.73.
+    As logits these would be probabilities between 0.50 and 0.73, which no model has for everything
+    that it lists.
     """
     about = pq.read_metadata(file.path)
     groups = [about.row_group(at) for at in range(about.num_row_groups)]

@@ -1,6 +1,6 @@
-"""The order of the rows of prediction files: is it the same, and if not, make it so.
+"""The order of the rows of prediction files: compared, and made the same.
 
-Rows are known by 64-bit hashes of their ids and starts, so that 6 M videos take 48 MB.
+Rows are identified by 64-bit hashes of their ids and starts, so that 6 M videos take 48 MB.
 
 Letters in shapes: N rows.
 """
@@ -49,7 +49,7 @@ def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
     """Return (N,) a hash of each row's id and start, each once.
 
     Raises:
-        DataError: the file is damaged, or has two rows for one thing.
+        DataError: the file is damaged, or has two rows for one video or segment.
     """
     parts = [_row_keys(ids, starts) for ids, starts in _keyed(file, kind)]
     keys = np.concatenate([np.zeros(0, np.uint64), *parts])
@@ -74,25 +74,25 @@ def in_order_of(
         first: that gives the order.
         keys: (N,) its `row_keys`.
         order: (N,) that sorts them.
-        file: whose rows are about the same N things.
+        file: with the same N rows.
         kind: of rows.
-        folder: to be made, and emptied by reading.
+        folder: to make; its files are removed as they are read.
 
     Raises:
-        DataError: the files are not about the same things, one of them stands twice, or a file is
-            damaged. Raised at once, before a row is read from what comes back.
+        DataError: the files have other rows, or a row twice, or a file is damaged. Raised at once,
+            before the first row is returned.
     """
     places = _Places(first, keys, order, file, kind)
     buckets = _Buckets(folder, len(keys))
     for rows in file.rows(kind):
         buckets.add(rows, places.of(rows))
     buckets.close()
-    places.refuse_missing()
+    places.check_complete()
     return buckets.read(kind)
 
 
 class _Places:
-    """Where in the first file the things stand that another file is about; each once."""
+    """The place in the first file of each row of another file; each once."""
 
     def __init__(
         self,
@@ -126,17 +126,14 @@ class _Places:
     def _unknown(self) -> DataError:
         keys = [_row_keys(*each) for each in _keyed(self._file, self._kind)]
         unknown = ~np.isin(np.concatenate(keys), self._rising)
-        share = f"{unknown.sum():,} of its {len(unknown):,} {self._kind} are"
         if unknown.all():
-            share = f"none of its {len(unknown):,} {self._kind} is"
-        what = "not in" if not unknown.all() else "in"
-        tail = "; the join would be empty" if unknown.all() else ""
+            which = f"none of its {len(unknown):,} {self._kind} is in"
+        else:
+            which = f"{unknown.sum():,} of its {len(unknown):,} {self._kind} are not in"
         some = _named(self._file, self._kind, unknown)
-        return DataError(
-            f"{share} {what} {self._first.path}: {some}{tail}", where=self._file.path, hint=_HINT
-        )
+        return DataError(f"{which} {self._first.path}: {some}", where=self._file.path, hint=_HINT)
 
-    def refuse_missing(self) -> None:
+    def check_complete(self) -> None:
         """Raise DataError if the other file has fewer rows than the first."""
         missing = ~self._seen
         if missing.any():
@@ -166,7 +163,7 @@ class _Buckets:
         self._paths, self._held, self._pairs = paths, list[pa.RecordBatch](), 0
 
     def add(self, rows: PredictionRows, place: NDArray[np.int64]) -> None:
-        """Take in rows (N,) with their places (N,)."""
+        """Add rows (N,) with their places (N,)."""
         batch = rows.to_arrow()
         columns = [*batch.columns, pa.array(place)]
         self._held.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
@@ -183,14 +180,14 @@ class _Buckets:
         self._held, self._pairs = [], 0
 
     def close(self) -> None:
-        """Write what is held."""
+        """Write the rows that are held."""
         if self._held:
             self._flush()
         for file in self._files:
             file.close()
 
     def read(self, kind: Kind) -> Iterator[PredictionRows]:
-        """Yield the rows by rising place; a file is gone once it is read."""
+        """Yield the rows by ascending place; a file is removed once it is read."""
         for path in self._paths:
             with pa.ipc.open_stream(path) as stream:
                 table = _sorted(stream.read_all())
@@ -241,7 +238,7 @@ def _twice(file: Predictions, kind: Kind, row: int) -> DataError:
     chosen = np.zeros(row + 1, bool)
     chosen[row] = True
     return DataError(
-        f"has more than one row for {_named(file, kind, chosen)}; a thing is scored once",
+        f"has more than one row for {_named(file, kind, chosen)}; it must have one",
         where=file.path,
-        hint="Were two prediction files put together? Blend them one at a time.",
+        hint="Were two prediction files joined? Blend them one at a time.",
     )

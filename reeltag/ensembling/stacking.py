@@ -1,22 +1,21 @@
 """A second level of trees over the predictions of many models (Samsung: one over 115 networks).
 
-Each candidate class of a video is a row of the label id and each model's probability, and the
-trees say how probable it is that the video has the label. Of a video that the trees were fitted on
-the booster is asked that has not seen its fold, so that what comes out can be soft labels:
+Each candidate class of a video is a row of the label id and each model's probability, and the trees
+predict how probable it is that the video has the label. A video that the trees were fitted on is
+scored by the booster that has not seen its fold, so that the predictions can become soft labels:
 
     train_trees(blocks, truth, BLEND / "trees")
-    predict_trees(blocks, Trees.load(BLEND / "trees"), OOF.parquet, about)
+    predict_trees(blocks, Trees.load(BLEND / "trees"), OOF.parquet, info)
     reeltag soft-labels --from OOF.parquet --data DATA --out SOFT.parquet
 
 The models must be out of the same folds (`reeltag train --fold.count K`), or a booster learns from
-what its models knew by heart.
+what its models overfit.
 
 Sizes. While trees grow, the rows are on disk, 4 (1 + M) + 1 bytes each; in memory are their bins, a
 byte a column, and some 40 bytes a row besides (targets twice, scores, gradients, the order of the
-leaves): `Sizes`. One booster at a time is in memory.
+leaves): `TreeSizes`. One booster at a time is in memory.
 
-Source: reference/video-level.md 4.6. There predict() gives the class, 0 or 1, where a score is
-needed; here all is probabilities.
+Samsung's predict() gives the class, 0 or 1, where a score is needed; here all is probabilities.
 
 Letters in shapes: V videos, P rows, M models, K folds.
 """
@@ -44,8 +43,8 @@ from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import Kind
 
 
-class Sizes(NamedTuple):
-    """What so many rows take.
+class TreeSizes(NamedTuple):
+    """The disk and memory that rows take.
 
     Attributes:
         disk: bytes, while trees grow.
@@ -56,11 +55,11 @@ class Sizes(NamedTuple):
     memory: int
 
     @classmethod
-    def of(cls, rows: int, models: int, max_bin: int = 255) -> "Sizes":
-        """Return what rows of that many models take.
+    def of(cls, rows: int, models: int, max_bin: int = 255) -> "TreeSizes":
+        """Return the sizes of rows of that many models.
 
-        >>> Sizes.of(150_000_000, 95)
-        Sizes(disk=57750000000, memory=20400000000)
+        >>> TreeSizes.of(150_000_000, 95)
+        TreeSizes(disk=57750000000, memory=20400000000)
         """
         columns = 1 + models
         bins = columns * (1 if max_bin <= 255 else 2)
@@ -79,19 +78,19 @@ def train_trees(
 ) -> Trees:
     """Grow one booster for each fold, and return them; they are in `folder` too.
 
-    Read once, the blocks become rows in files of `folder`, which are removed at the end. The same
+    The blocks are read once, into row files in `folder`, which are removed at the end. The same
     blocks, truth and config give the same trees, whatever the number of threads.
 
     Args:
-        blocks: gives the blocks of all models, one after another; of whole videos, or of segments,
-            of which the rated ones are fitted on.
-        truth: of the split that the blocks are about. Videos without a block do not count.
+        blocks: returns the rows of all models, some at a time: whole videos, or segments, of which
+            the rated ones are fitted on.
+        truth: of the split of the blocks. Videos without a block are ignored.
         folder: to make; `Trees.load` reads it.
-        config: how they are grown.
+        config: how they grow.
         models: names of the M models; () = numbers.
         folds: (V,) the fold of each video of `truth`, 0 to K - 1; -1 = not fitted on. None: by the
             labels, as `reeltag train --fold.count K --fold.seed S` divides the training split.
-        quiet: no progress, no words.
+        quiet: show no progress and log nothing.
 
     Raises:
         DataError: there are no blocks, an id is not in the data, or a fold has no rows or only
@@ -102,7 +101,7 @@ def train_trees(
     """
     from reeltag.ensembling.tree_growing import bins_of, grow  # LightGBM is an extra
 
-    fold = _checked_folds(truth, config, folds)
+    fold = _video_folds(truth, config, folds)
     with whole_folder(folder) as part:
         rows_folder = part / "rows"
         rows_folder.mkdir()
@@ -112,29 +111,30 @@ def train_trees(
         names = tuple(models) or tuple(f"model {at}" for at in range(files.width - 1))
         if len(names) != files.width - 1:
             raise ConfigError(f"{len(names)} names of models, but {files.width - 1} columns")
-        _tell(files, config, building, quiet)
+        if not quiet:
+            _log_rows(files, config, building)
         bins = bins_of(files, config)
-        grown = [grow(files, bins, number, config, quiet) for number in range(config.folds)]
-        num_rows, num_videos = sum(files.counts.values()), int(used.sum())
-        about = TreesInfo(
+        grown = [grow(files, bins, at, config, quiet) for at in range(config.folds)]
+        num_rows = sum(files.counts.values())
+        info = TreesInfo(
             num_classes=truth.num_classes,
             models=names,
             config=config,
-            videos=num_videos,
+            videos=int(used.sum()),
             rows=num_rows,
-            bytes_on_disk=Sizes.of(num_rows, len(names)).disk,
+            bytes_on_disk=TreeSizes.of(num_rows, len(names)).disk,
             seconds_building=round(building, 3),
             boosters=tuple(history for _, history in grown),
         )
         order = np.flatnonzero(used)[np.argsort(targets.keys[used])]
         boosters = tuple(booster for booster, _ in grown)
-        trees = Trees(about, boosters, targets.keys[order], fold[order])
+        trees = Trees(info, boosters, targets.keys[order], fold[order])
         trees.save(part)
         shutil.rmtree(rows_folder)
     return trees
 
 
-def _checked_folds(
+def _video_folds(
     truth: Truth, config: TreeConfig, folds: NDArray[np.integer] | None
 ) -> NDArray[np.int16]:
     """Return (V,) the fold of each video; ConfigError where they do not fit the videos."""
@@ -155,21 +155,21 @@ def predict_trees(
     blocks: Iterable[AlignedRows],
     trees: Trees,
     out: Path,
-    about: PredictionInfo,
+    info: PredictionInfo,
     *,
     quiet: bool = False,
 ) -> dict[Kind, int]:
-    """Write what the trees say of each candidate as a prediction file; return its rows by kind.
+    """Write the trees' predictions of each candidate as a file; return its rows by kind.
 
-    Scores are logits of the trees' probability. A video that the trees were fitted on is predicted
-    by the booster that has not seen it, any other by the mean of all. Videos before segments.
+    Scores are logits of the trees' probability. A video that the trees were fitted on is scored by
+    the booster that has not seen it, any other by the mean of all. Videos before segments.
 
     Args:
         blocks: of the same models, in the same order, as the trees were grown over.
         trees: of `train_trees`.
         out: the file to make.
-        about: what it says of itself.
-        quiet: no progress, no words.
+        info: stored in it.
+        quiet: show no progress and log nothing.
 
     Raises:
         DataError: a block has another number of models than the trees.
@@ -178,8 +178,8 @@ def predict_trees(
     written: dict[Kind, int] = {}
     known = 0
     width = len(trees.info.models)
-    with prediction_writer(out, about) as writer:
-        for block in blocks if quiet else track(blocks, "asking the trees"):
+    with prediction_writer(out, info) as writer:
+        for block in blocks if quiet else track(blocks, "scoring by trees"):
             if block.logits.shape[1] != width:
                 raise DataError(
                     f"the trees were grown over {width} models ({', '.join(trees.info.models)}), "
@@ -193,15 +193,13 @@ def predict_trees(
             writer.write(to_rows(block, best, logits))
             written[block.kind] = written.get(block.kind, 0) + len(block)
     if known and len(trees.boosters) == 1 and not quiet:
-        say(f"{known:,} of these the trees were fitted on: do not judge the trees by them")
+        say(f"{known:,} of these videos the trees were fitted on: scores on them are too high")
     return written
 
 
-def _tell(files: RowFiles, config: TreeConfig, seconds: float, quiet: bool) -> None:
-    if quiet:
-        return
+def _log_rows(files: RowFiles, config: TreeConfig, seconds: float) -> None:
     rows, positives = sum(files.counts.values()), sum(files.positives.values())
-    disk, memory = Sizes.of(rows, files.width - 1, config.max_bin)
+    disk, memory = TreeSizes.of(rows, files.width - 1, config.max_bin)
     say(
         f"{rows:,} rows of {files.width} columns, {positives / rows:.1%} positive, in "
         f"{seconds:.1f} s ({rows / max(seconds, 1e-9):,.0f} rows/s): {disk / 1e9:.2f} GB on disk, "

@@ -1,4 +1,4 @@
-"""Which rows trees are fitted on: candidates of blocks, their targets, and the folds of videos.
+"""The rows that trees are fitted on: candidates of blocks, their targets, and the folds of videos.
 
 Letters in shapes: V videos, N rows of a block, P rows of trees, K folds.
 """
@@ -43,8 +43,8 @@ def folds_of(truth: Truth, count: int, seed: int = 0) -> NDArray[np.int16]:
     return stratified_folds(keys, truth.labels, truth.num_classes, count, seed)
 
 
-class Targets:
-    """What is true of the rows of blocks, and which videos are theirs.
+class TreeTargets:
+    """The labels of the rows of blocks, and the videos they are of.
 
     Args:
         truth: about V videos.
@@ -71,19 +71,19 @@ class Targets:
         unknown = self._sorted[place] != keys
         if unknown.any():
             raise DataError(
-                f"holds no video {ids[int(unknown.argmax())].as_py()!r}, which the predictions are "
-                f"about ({unknown.sum():,} of {len(ids):,} videos looked at are unknown)",
+                f"holds no video {ids[int(unknown.argmax())].as_py()!r}, which was predicted "
+                f"({unknown.sum():,} of {len(ids):,} videos of a portion are unknown)",
                 where=self._truth.data,
-                hint="Fit on the data, and the split, that the predictions are about.",
+                hint="Fit on the data and the split that were predicted.",
             )
         return self._order[place]
 
     def of(
         self, block: AlignedRows, videos: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return (P,) which rows can be fitted on, and (P,) whether the class is there.
+        """Return (P,) which rows can be fitted on, and (P,) whether the class is present.
 
-        All rows of whole videos can; of segments those that somebody rated.
+        All rows of whole videos can, and the rated ones of segments.
         """
         truth, owner = self._truth, block.row_of_entry()
         if block.kind == "videos":
@@ -95,10 +95,10 @@ class Targets:
         positive[rated] = truth.ratings.is_positive[rating[rated]]
         return rated, positive
 
-    def apart(self, share: float, seed: int) -> NDArray[np.bool_]:
-        """Return (V,) a share of the videos, drawn by id."""
+    def apart(self, fraction: float, seed: int) -> NDArray[np.bool_]:
+        """Return (V,) a fraction of the videos, drawn by id."""
         number = np.array([derive_seed(seed, "apart")])
-        return mixed(self.keys, number) < np.uint64(share * 2.0**64)
+        return mixed(self.keys, number) < np.uint64(fraction * 2.0**64)
 
 
 def build_rows(
@@ -108,21 +108,21 @@ def build_rows(
     config: TreeConfig,
     folds: NDArray[np.int16],
     quiet: bool,
-) -> tuple[RowFiles, Targets, NDArray[np.bool_]]:
+) -> tuple[RowFiles, TreeTargets, NDArray[np.bool_]]:
     """Return the rows of all blocks, in files, and (V,) which videos have some.
 
     Args:
-        blocks: gives the blocks, one after another.
+        blocks: returns the rows of all models, some at a time.
         truth: about V videos.
         folder: for the files.
-        config: what is set apart.
-        folds: (V,) of each video; -1 = not wanted.
-        quiet: no progress.
+        config: the rows that are set apart.
+        folds: (V,) of each video; -1 = left out.
+        quiet: show no progress.
 
     Raises:
         DataError: there are no rows, or an id is not in the data.
     """
-    targets = Targets(truth)
+    targets = TreeTargets(truth)
     apart = np.zeros(len(truth), bool)
     if config.stopping == "apart":
         apart = targets.apart(config.apart, config.seed)

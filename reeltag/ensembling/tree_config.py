@@ -10,44 +10,44 @@ from reeltag.core.errors import ConfigError
 class TreeConfig:
     """Gradient-boosted trees, one booster for each fold; the defaults are Samsung's.
 
-    Source: reference/video-level.md 4.6 (lgbm_train.py of the authors' release). `SMALL` is for
-    data on which a learning rate of 0.01 takes longer than it is worth.
+    Source: lgbm_train.py of the authors' release (Samsung 2018). `SMALL` is for data on which a
+    learning rate of 0.01 takes longer than it is worth.
     """
 
     candidates: int = 30
     """Each model's best classes of a video that become rows (slides: 30; the released code: 20)."""
     num_trees: int = 3000
-    """Trees of a booster, at most."""
+    """Largest number of trees of a booster."""
     learning_rate: float = 0.01
-    """Share of each tree in the sum."""
+    """Weight of each tree in the sum."""
     num_leaves: int = 31
-    """Leaves of a tree, at most."""
+    """Largest number of leaves of a tree."""
     min_in_leaf: int = 20
-    """Rows of a leaf, at least."""
+    """Smallest number of rows of a leaf."""
     max_bin: int = 255
-    """Steps that each column is cut into: label ids as numbers share a step with neighbours where
-    there are more. Above 255 the columns take two bytes a row instead of one."""
+    """Bins of each column: label ids as numbers share a bin with neighbours where there are more.
+    Above 255 the columns take two bytes a row instead of one."""
     label_id: Literal["number", "category"] = "number"
-    """What the label id is to a tree: a number with an order, as the authors have it (the ids of
+    """Type of the label id: a number with an order, as the authors have it (the ids of
     YouTube-8M fall with frequency), or a set of categories."""
     folds: int = 5
     """Boosters: each is fitted on all folds but its own. 1 = a single one, fitted on all videos,
     without out-of-fold predictions."""
     stopping: Literal["held-out", "apart"] = "held-out"
-    """Rows that tell when to stop: those of the booster's own fold, as the authors have it, so that
-    the number of trees of an out-of-fold prediction is chosen with the labels that it is about (a
-    slight leak); or some videos of the other folds, which are then not fitted on."""
+    """Rows that decide when to stop: those of the booster's own fold, as the authors have it, so
+    that the number of trees of an out-of-fold prediction is chosen with the labels that it predicts
+    (a slight leak); or some videos of the other folds, which are then not fitted on."""
     apart: float = 0.1
-    """Share of the videos that is set apart where stopping = apart."""
+    """Fraction of the videos that is set apart where stopping = apart."""
     patience: int = 30
     """Trees without a lower loss of the stopping rows after which no more are grown."""
     seed: int = 0
-    """Of the folds, of what is set apart, and of the trees."""
+    """Random seed of the folds, of the videos set apart, and of the trees."""
     threads: int = 0
-    """Threads; 0 = as many as there are cores. The trees are the same for any number."""
+    """Number of threads; 0 = one per core. The trees do not depend on it."""
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
+        """Raise ConfigError where a field is out of range."""
         for name, low, high in (
             ("candidates", 1, 100_000),
             ("num_trees", 1, 1_000_000),
@@ -69,7 +69,7 @@ class TreeConfig:
         if self.folds == 1 and self.stopping == "held-out":
             raise ConfigError(
                 "trees.stopping = held-out needs trees.folds of 2 or more, got 1",
-                hint="Say stopping = apart: some videos are then kept to tell when to stop.",
+                hint="Set stopping = apart: some videos are then set apart to decide when to stop.",
             )
 
 

@@ -13,21 +13,21 @@ from reeltag.core.extras import check_extra
 from reeltag.core.seeding import derive_seed
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import Cell, RowFiles, RowSequence
-from reeltag.ensembling.trees import Grown
+from reeltag.ensembling.trees import BoosterInfo
 
 with check_extra("trees"):
     import lightgbm as lgb
 
 lgb.Sequence.register(RowSequence)  # so LightGBM reads it in batches
 
-_SAMPLE = 200_000  # rows that the steps are made by, as LightGBM's default
+_SAMPLE = 200_000  # rows that the bins are found by, LightGBM's default
 
 
 def bins_of(files: RowFiles, config: TreeConfig) -> lgb.Dataset:
-    """Return a sample of all rows, which says where the steps of each column are.
+    """Return a sample of all rows, which defines the bins of each column.
 
-    They are those of all boosters, and know nothing of targets. Left to itself LightGBM would draw
-    a sample for each, row by row through Python.
+    All boosters share them; they do not depend on targets. By default LightGBM would draw a sample
+    for each booster, row by row through Python.
     """
     sample = files.sample(_SAMPLE, derive_seed(config.seed, "bins"))
     return lgb.Dataset(
@@ -59,7 +59,7 @@ def datasets_of(
 
 
 def parameters_of(config: TreeConfig, fold: int) -> dict[str, Any]:
-    """Return what LightGBM is told of a booster."""
+    """Return LightGBM's parameters of a booster."""
     return {
         "objective": "binary",
         "metric": "binary_logloss",
@@ -71,7 +71,7 @@ def parameters_of(config: TreeConfig, fold: int) -> dict[str, Any]:
         "num_threads": config.threads,
         "seed": derive_seed(config.seed, "trees", fold) % 2**31,
         "deterministic": True,
-        "feature_pre_filter": False,  # it would judge by the sample what no tree can split
+        "feature_pre_filter": False,  # it would drop features by the sample alone
         "force_col_wise": True,  # by rows would keep the bins twice
         "verbosity": -1,
     }
@@ -79,7 +79,7 @@ def parameters_of(config: TreeConfig, fold: int) -> dict[str, Any]:
 
 def grow(
     files: RowFiles, bins: lgb.Dataset, fold: int, config: TreeConfig, quiet: bool
-) -> tuple[lgb.Booster, Grown]:
+) -> tuple[lgb.Booster, BoosterInfo]:
     """Return the booster of a fold: fitted on the others, or, if it is the only one, on all."""
     begun = time.monotonic()
     others = [at for at in range(config.folds) if at != fold] or [fold]
@@ -110,7 +110,7 @@ def grow(
             valid_names=["stopping"],
             callbacks=[lgb.early_stopping(config.patience, verbose=False), _Shown(bar, task)],
         )
-    grown = Grown(
+    grown = BoosterInfo(
         trees=booster.num_trees(),
         loss=float(booster.best_score["stopping"]["binary_logloss"]),
         rows=num_rows,
@@ -128,11 +128,11 @@ def grow(
 
 
 class _Shown:
-    """Moves a progress bar on with each tree."""
+    """Advances a progress bar with each tree."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         self._bar, self._task = bar, task
 
     def __call__(self, env: lgb.callback.CallbackEnv) -> None:
-        """Show that another tree has grown."""
+        """Advance the bar by a tree."""
         self._bar.update(self._task, completed=env.iteration + 1)

@@ -1,11 +1,11 @@
-"""Rows that trees are fitted on, a candidate class of a video each, kept in files.
+"""Rows that trees are fitted on, one per candidate class of a video, kept in files.
 
     rows       float32  label id, probability of model 1, ..., of model M
     targets    uint8    1 = the video has the label
 
-Only the portion at hand is in memory. A row takes 4 (1 + M) + 1 bytes of disk: those of 5 M videos
+Only a portion at a time is in memory. A row takes 4 (1 + M) + 1 bytes of disk: those of 5 M videos
 with 30 candidates are 12.8 GB for 20 models, 57.8 GB for 95. Samsung's rows have no features of the
-video, no ranks and no priors (reference/video-level.md 4.6).
+video, no ranks and no priors.
 
 Letters in shapes: V videos, N rows of a block, P rows of trees, M models, K folds.
 """
@@ -27,11 +27,11 @@ Cell: TypeAlias = tuple[int, bool]  # a fold, and whether its videos were set ap
 
 _BATCH = 1 << 16  # rows, or ids, at a time
 _CACHED = 1 << 13  # rows whose numbers stay in the processor's cache
-_PURPOSE = "trees"  # of the keys that stand for ids
+_PURPOSE = "trees"  # of the keys of ids
 
 
 def keys_of(ids: pa.Array) -> NDArray[np.uint64]:
-    """Return (N,) 64-bit keys of ids; that two of 6 M ids share one has the odds 1 : 1,000,000."""
+    """Return (N,) 64-bit keys of ids; two of 6 M ids share one with probability 1e-6."""
     starts = range(0, len(ids), _BATCH)
     parts = [id_keys(ids.slice(at, _BATCH).to_pylist(), 0, _PURPOSE) for at in starts]
     return np.concatenate([np.zeros(0, np.uint64), *parts])
@@ -54,7 +54,7 @@ def rows_of(block: AlignedRows) -> NDArray[np.float32]:
 
 
 class RowFiles:
-    """Rows in cells: of each fold those to fit on, and those that were set apart.
+    """Rows in cells: per fold, those to fit on and those set apart.
 
     Args:
         folder: to write to; it must exist.
@@ -73,7 +73,7 @@ class RowFiles:
         folds: NDArray[np.int16],
         apart: NDArray[np.bool_],
     ) -> None:
-        """Append rows (P, 1 + M) to the cells that `folds` and `apart` (P,) name."""
+        """Append rows (P, 1 + M) to the cells of `folds` and `apart` (P,)."""
         number = folds.astype(np.int64) * 2 + apart
         for at in np.unique(number).tolist():
             mine = number == at
@@ -126,9 +126,9 @@ class RowFiles:
 
 
 class RowSequence:
-    """Rows in a file, read on access; a sequence for LightGBM.
+    """Rows in a file, read on demand; a sequence for LightGBM.
 
-    By plain reading rather than mapping, since mapped pages would count as memory of the process.
+    They are read rather than mapped, since mapped pages count as memory of the process.
 
     Args:
         path: of the file.
@@ -170,6 +170,6 @@ class RowSequence:
 
 
 def pieces(rows: NDArray[np.float32], size: int = _BATCH) -> Iterator[slice]:
-    """Yield parts of many rows, so that what is made of them stays small."""
+    """Yield parts of many rows, so that arrays computed from them stay small."""
     for first in range(0, len(rows), size):
         yield slice(first, first + size)

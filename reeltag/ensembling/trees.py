@@ -1,8 +1,8 @@
-"""Trees that were grown over predictions: what they say of rows, and the folder they are kept in.
+"""Trees grown over predictions: their scores of rows, and the folder they are kept in.
 
-    trees.json        how they were grown, over which models, how large it all was
+    trees.json        how they were grown, over which models, sizes and times
     booster-0.txt     LightGBM's own text, one file a fold
-    folds.parquet     which videos they were fitted on, and in which fold each was
+    folds.parquet     the videos they were fitted on, and the fold of each
 
 Letters in shapes: N ids, P rows, M models, K boosters.
 """
@@ -22,6 +22,7 @@ from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json
 from reeltag.core.files import write_json
+from reeltag.core.probability import mean_prob_logits
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import pieces
 
@@ -33,17 +34,17 @@ _NOT_SEEN = -1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grown:
-    """One booster: how it came to be.
+class BoosterInfo:
+    """One booster: its size, its loss and the rows it was fitted on.
 
     Attributes:
-        trees: it has, up to the best one.
-        loss: binary cross-entropy of the rows it was stopped by, nats a row.
-        rows: it was fitted on.
-        positives: of them.
-        stopping_rows: that told when to stop.
+        trees: number of trees, up to the best one.
+        loss: binary cross-entropy of the stopping rows, nats per row.
+        rows: fitted on.
+        positives: among them.
+        stopping_rows: that decide when to stop.
         seconds_binning: of reading the rows and putting them into bins.
-        seconds: it took, binning included.
+        seconds: in all, binning included.
     """
 
     trees: int
@@ -62,10 +63,10 @@ class TreesInfo:
     Attributes:
         num_classes: C.
         models: names of the M models, in the order of their columns.
-        config: they were grown by.
+        config: how they were grown.
         videos: with rows.
         rows: of all folds, set apart or not.
-        bytes_on_disk: that the rows took while the trees grew.
+        bytes_on_disk: of the rows while the trees grew.
         seconds_building: of the rows.
         boosters: one a fold.
     """
@@ -77,7 +78,7 @@ class TreesInfo:
     rows: int
     bytes_on_disk: int
     seconds_building: float
-    boosters: tuple[Grown, ...]
+    boosters: tuple[BoosterInfo, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +106,9 @@ class Trees:
         return np.where(self.keys[place] == keys, self.folds[place], _NOT_SEEN).astype(np.int16)
 
     def logits(self, rows: NDArray[np.float32], folds: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Return (P,) the logit of what the trees say of each row.
+        """Return (P,) the logit of the trees' probability of each row.
 
-        Of a row in fold k that is booster k alone, which has not seen it; of a row in no fold, the
+        A row in fold k is scored by booster k alone, which has not seen it; a row in no fold by the
         mean probability of all K.
 
         Args:
@@ -122,7 +123,9 @@ class Trees:
                 here = rows[mine[part]]
                 unseen = single or fold == _NOT_SEEN
                 boosters = self.boosters if unseen else (self.boosters[fold],)
-                logits[mine[part]] = _mean([self._raw(booster, here) for booster in boosters])
+                logits[mine[part]] = mean_prob_logits(
+                    [self._raw(booster, here) for booster in boosters]
+                )
         return logits
 
     def _raw(self, booster: "lgb.Booster", rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -131,19 +134,19 @@ class Trees:
         return np.asarray(raw, np.float64)
 
     def importance(self) -> dict[str, dict[str, float]]:
-        """Return what each column, "label id" or a model, gives to the trees, as shares of 1.
+        """Return the importance of each column, "label id" or a model, as fractions of 1.
 
-        `gain` is its share of the fall of the loss over all splits, `splits` its share of the
-        splits; both are means over the boosters, 0 where no tree has a split. Models that say the
-        same share what one of them would have alone.
+        `gain` is its fraction of the decrease of the loss over all splits, `splits` its fraction of
+        the splits; both are means over the boosters, 0 where no tree has a split. Equal models
+        divide the importance of one of them.
         """
-        shares = {
-            kind: np.mean([_share(b.feature_importance(name)) for b in self.boosters], axis=0)
+        importance = {
+            kind: np.mean([_fractions(b.feature_importance(name)) for b in self.boosters], axis=0)
             for kind, name in (("gain", "gain"), ("splits", "split"))
         }
         names = ("label id", *self.info.models)
         return {
-            name: {kind: float(share[at]) for kind, share in shares.items()}
+            name: {kind: float(of[at]) for kind, of in importance.items()}
             for at, name in enumerate(names)
         }
 
@@ -169,12 +172,12 @@ class Trees:
         """
         path = _there(folder / "trees.json")
         try:
-            told: dict[str, Any] = json.loads(path.read_text())
+            stored: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
-        told.pop("importance", None)
-        info: TreesInfo = from_json(TreesInfo, told, where=path, field="trees")
+        stored.pop("importance", None)
+        info: TreesInfo = from_json(TreesInfo, stored, where=path, field="trees")
         boosters = tuple(
             _read_booster(folder / f"booster-{number}.txt", 1 + len(info.models))
             for number in range(len(info.boosters))
@@ -205,22 +208,11 @@ def _read_booster(path: Path, width: int) -> "lgb.Booster":
         what = f"cannot be read ({reason_of(error)})"
         raise DataError(what, where=path, hint=_HINT) from error
     if booster.num_feature() != width:
-        what = f"has {booster.num_feature()} columns, trees.json tells of {width}"
+        what = f"has {booster.num_feature()} columns, trees.json has {width}"
         raise DataError(what, where=path, hint=_HINT)
     return booster
 
 
-def _share(amounts: NDArray[Any]) -> NDArray[np.float64]:
+def _fractions(amounts: NDArray[Any]) -> NDArray[np.float64]:
     total = float(amounts.sum())
     return amounts / total if total > 0 else np.zeros(len(amounts))
-
-
-def _mean(logits: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the logit of the mean probability; logits of -200 do not become -inf."""
-    if len(logits) == 1:
-        return logits[0]
-    stacked = np.stack(logits)
-    log_yes = np.logaddexp.reduce(-np.logaddexp(0, -stacked), axis=0)
-    log_no = np.logaddexp.reduce(-np.logaddexp(0, stacked), axis=0)
-    mean: NDArray[np.float64] = log_yes - log_no
-    return mean

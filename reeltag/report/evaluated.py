@@ -17,8 +17,8 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.index import Index
 from reeltag.data.selection import Records
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
-from reeltag.evaluation.evaluate import scored
-from reeltag.evaluation.joined import JoinedPredictions
+from reeltag.evaluation.matching import MatchedPredictions
+from reeltag.evaluation.scores import scored
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.report.facts import Reliability, rows_of
@@ -50,9 +50,9 @@ class EvaluatedFile:
     evaluated: NDArray[np.bool_]
     seconds: NDArray[np.int64]
 
-    def joined(self) -> JoinedPredictions:
+    def joined(self) -> MatchedPredictions:
         """Return the file joined with the truth, for another pass."""
-        return JoinedPredictions(self.predictions, self.truth, quiet=True)
+        return MatchedPredictions(self.predictions, self.truth, quiet=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def evaluate_file(
     bootstrap: int,
     quiet: bool,
 ) -> EvaluatedFile:
-    """Score a file of predictions; arguments and errors as `reeltag.evaluation.evaluate`."""
+    """Score a file of predictions; arguments and errors as `reeltag.evaluation.scores.evaluate`."""
     if split is None and splits != PUBLISHED_SPLITS:
         raise ConfigError(
             "patterns of shards have no effect without a split",

@@ -1,4 +1,4 @@
-"""`reeltag blend` as it is typed: learn on one split, use on another; what cannot be is told."""
+"""`reeltag blend` as it is typed: learn on one split, use on another; what cannot be is message."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 
 from reeltag.cli.main import run
 from tests.ensembling.made import drawn, read, write
-from tests.ensembling.test_blend import files
+from tests.ensembling.test_blending import files
 
 TREES = ("--method", "lightgbm", "--fit-on", "D")
 
@@ -34,7 +34,7 @@ def refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
     return captured.err
 
 
-def test_weights_are_learned_saved_and_used_elsewhere(
+def test_blend_weights_are_fitted_saved_and_applied(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known, fresh = (files(tmp_path / "f", corpus, split) for split in ("train", "test"))
@@ -52,22 +52,20 @@ def test_weights_are_learned_saved_and_used_elsewhere(
     assert all(len(of) == 3 for of in read(tmp_path / "P").values())
 
 
-def test_the_table_shows_members_in_order_with_their_weights(
+def test_blend_table_lists_members_with_weights(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known = files(tmp_path / "f", corpus, "train")
     learn = ("--fit-on", corpus, "--split", "train", "--allow-leak", "--out", tmp_path / "P")
-    for method, told in (("weights", "weight"), ("class-weights", "mean weight")):
+    for method, message in (("weights", "weight"), ("class-weights", "mean weight")):
         arguments = [*known, "--method", method, *learn, "--overwrite"]
         assert run(["blend", *map(str, arguments)]) == 0
         out = capfd.readouterr().out
-        assert told in out and "mean squared error" in out
+        assert message in out and "mean squared error" in out
         assert out.index("model0") < out.index("model1") < out.index("model2")
 
 
-def test_the_mean_is_what_is_done_without_a_word(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_blend_defaults_to_the_mean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     paths = [write(tmp_path / str(seed), drawn(seed)) for seed in range(2)]
     found = answer(capfd, *paths, "--out", tmp_path / "P")
     assert found["method"] == "mean" and found["video_rows"] == 40 and found["fitted"] is None
@@ -76,12 +74,12 @@ def test_the_mean_is_what_is_done_without_a_word(
     assert (tmp_path / "P").read_bytes() == kept
 
 
-def test_options_that_contradict_each_other_are_told(
+def test_blend_refuses_contradicting_options(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "p", drawn(0))
     out = ("--out", tmp_path / "P")
-    assert "nothing would be written" in refusal(capfd, path)
+    assert "writes nothing" in refusal(capfd, path)
     assert "--fit-on DATA" in refusal(capfd, path, "--method", "weights", *out)
     assert "leave out --method" in refusal(capfd, path, "--with", "B", "--method", "mean", *out)
     assert "is no blend" in refusal(capfd, path, "--with", tmp_path, *out)
@@ -90,14 +88,14 @@ def test_options_that_contradict_each_other_are_told(
     made = tmp_path / "B"
     made.mkdir()
     (made / "something").touch()
-    told = refusal(capfd, path, "--save", made)
-    assert "exists already" in told and "Choose another --save" in told
-    told = refusal(capfd, path, "--out", path, "--overwrite")
-    assert "is one of the files that are blended" in told and read(path) == drawn(0)
+    message = refusal(capfd, path, "--save", made)
+    assert "exists already" in message and "Choose another --save" in message
+    message = refusal(capfd, path, "--out", path, "--overwrite")
+    assert "is one of the blended files" in message and read(path) == drawn(0)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--split", "test"), "--split: has no effect without --fit-on"),
         (("--train", "a*"), "--train: has no effect without --fit-on"),
@@ -108,28 +106,28 @@ def test_options_that_contradict_each_other_are_told(
         (("--method", "rank", "--trees.num-trees", 9), "effect without --method lightgbm"),
         (("--save", "B", "--top-k", 3), "--top-k: has no effect without --out"),
         (("--save", "B", "--overwrite"), "--overwrite: has no effect without --out"),
-        ((*TREES, "--candidates", 3, "--trees.candidates", 4), "say the same; give one"),
+        ((*TREES, "--candidates", 3, "--trees.candidates", 4), "are the same option; give one"),
     ],
 )
-def test_options_that_would_change_nothing_are_refused(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[object, ...], told: str
+def test_blend_refuses_options_without_effect(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[object, ...], message: str
 ) -> None:
     path, out = write(tmp_path / "p", drawn(0)), ("--out", tmp_path / "P")
-    assert told in refusal(capfd, path, *options, *(() if "--save" in options else out))
+    assert message in refusal(capfd, path, *options, *(() if "--save" in options else out))
 
 
-def test_scores_of_the_videos_that_were_learned_from_are_said_to_be_too_high(
+def test_blend_warns_of_scores_on_fitted_videos(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known = files(tmp_path / "f", corpus, "train")
     learn = ("--method", "weights", "--fit-on", corpus, "--split", "train", "--allow-leak")
     for out in (("--out", tmp_path / "P"), ("--save", tmp_path / "B")):
         assert run(["blend", *map(str, (*known, *learn, *out))]) == 0
-        told = capfd.readouterr().err
-        assert ("what it scores there is too high" in told) == (out[0] == "--out")
+        message = capfd.readouterr().err
+        assert ("that weights were fitted on are too high" in message) == (out[0] == "--out")
 
 
-def test_bad_files_are_told_and_nothing_is_written(
+def test_blend_names_bad_files_and_writes_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     good = write(tmp_path / "good", drawn(0))
@@ -143,7 +141,7 @@ def test_bad_files_are_told_and_nothing_is_written(
         write(tmp_path / name, drawn(0) | {("v3", -1): {0: value}})
         for name, value in (("nan", float("nan")), ("infinite", float("inf")))
     )
-    for bad, told in (
+    for bad, message in (
         (tmp_path / "absent", "is not there"),
         (text, "cannot be read as Parquet"),
         (probs, "scores must be 'logit', got 'probability'"),
@@ -153,32 +151,32 @@ def test_bad_files_are_told_and_nothing_is_written(
         (write(tmp_path / "few", drawn(0, count=3)), "lacks 37 of the 40 videos"),
         (write(tmp_path / "segments", drawn(0, start=0)), "segments"),
     ):
-        told_us = refusal(capfd, good, bad, "--out", tmp_path / "P")
-        assert told in told_us and str(bad) in told_us
+        error = refusal(capfd, good, bad, "--out", tmp_path / "P")
+        assert message in error and str(bad) in error
         assert not list(tmp_path.glob("P*"))
 
 
-def test_probabilities_that_are_said_to_be_logits_are_told_by_their_looks(
+def test_blend_refuses_probabilities_stored_as_logits(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said = {key: {c: 1 / (1 + np.exp(-s)) for c, s in of.items()} for key, of in drawn(1).items()}
     good, bad = write(tmp_path / "good", drawn(0)), write(tmp_path / "bad", said)
-    told = refusal(capfd, good, bad, "--out", tmp_path / "P")
-    assert str(bad) in told and "probabilities, it seems, where logits are needed" in told
+    message = refusal(capfd, good, bad, "--out", tmp_path / "P")
+    assert str(bad) in message and "probabilities, it seems, where logits are needed" in message
     few = {key: said[key] for key in list(said)[:20]}  # so few may well be logits
     answer(capfd, write(tmp_path / "few", few), "--out", tmp_path / "P")
 
 
-def test_training_videos_need_allow_leak(
+def test_blend_needs_allow_leak_for_training_videos(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known = files(tmp_path / "f", corpus, "train")
     learn = ("--method", "weights", "--fit-on", corpus, "--split", "train")
-    told = refusal(capfd, *known, *learn, "--out", tmp_path / "P")
-    assert "--allow-leak" in told and "is of the split 'train'" in told
+    message = refusal(capfd, *known, *learn, "--out", tmp_path / "P")
+    assert "--allow-leak" in message and "is of the split 'train'" in message
 
 
-def test_a_mean_does_not_depend_on_the_order_of_rows(
+def test_mean_blend_does_not_depend_on_row_order(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     listed = drawn(1)

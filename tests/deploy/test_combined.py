@@ -16,10 +16,10 @@ from reeltag.deploy import export as module
 from reeltag.deploy.combined import Combined
 from reeltag.deploy.export import ExportConfig, export
 from reeltag.deploy.sources import source_of
-from reeltag.ensembling.blend import blend, plain
-from reeltag.ensembling.blend_folder import Blend
+from reeltag.ensembling.blend_model import BlendModel
+from reeltag.ensembling.blending import blend, unfitted_blend
 from reeltag.ensembling.combining import weighted
-from reeltag.ensembling.members import Member
+from reeltag.ensembling.members import EnsembleMember
 from reeltag.tagger.onnx import OnnxTagger, config_of
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
@@ -114,7 +114,7 @@ def test_candidates_are_those_that_blending_of_files_has(
     ]
     files = [write(tmp_path / str(m), each, num_classes=7) for m, each in enumerate(listed)]
     found = blended(logits_MBC, torch.full((3,), 1 / 3), rule, candidates=2)
-    blend(files, plain(files, "mean" if rule == "arithmetic" else rule, 2), tmp_path / "P")
+    blend(files, unfitted_blend(files, "mean" if rule == "arithmetic" else rule, 2), tmp_path / "P")
     expected = torch.full((4, 7), -100.0)
     for (name, _), classes in read(tmp_path / "P").items():
         for c, logit in classes.items():
@@ -131,10 +131,10 @@ def blend_of(
         run_of(member, folder / f"run{i}", data={"splits": {}})  # type: ignore[arg-type]
         for i, member in enumerate(members)
     ]
-    Blend(
+    BlendModel(
         method=method,
         members=tuple(
-            Member(family=m.family, run=str(r), listed=listed)
+            EnsembleMember(family=m.family, run=str(r), listed=listed)
             for m, r in zip(members, runs, strict=True)
         ),
         num_classes=members[0].num_classes,
@@ -202,8 +202,8 @@ def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> N
 
 def test_over_the_limit_members_of_one_name_are_told_apart(tmp_path: Path) -> None:
     runs = [run_of(member, tmp_path / str(at) / "run") for at, member in enumerate(pair())]
-    members = tuple(Member(family="early_concat_fcn", run=str(run)) for run in runs)
-    Blend(method="mean", members=members, num_classes=5).save(tmp_path / "BLEND")
+    members = tuple(EnsembleMember(family="early_concat_fcn", run=str(run)) for run in runs)
+    BlendModel(method="mean", members=members, num_classes=5).save(tmp_path / "BLEND")
     with pytest.raises(ConfigError) as caught:
         export(source_of(tmp_path / "BLEND"), tmp_path / "m.onnx", ExportConfig(max_bytes="180kB"))
     assert all(f"{run} 105.7 kB" in str(caught.value) for run in runs)
@@ -234,9 +234,9 @@ def test_members_that_do_not_fit_are_named(
 def test_what_no_graph_can_be_is_refused(
     tmp_path: Path, method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blend = Blend.load(blend_of(tmp_path, "mean", tagger_of("logistic")))
+    blend = BlendModel.load(blend_of(tmp_path, "mean", tagger_of("logistic")))
     changed = dataclasses.replace(blend, method=method)
-    monkeypatch.setattr(Blend, "load", lambda folder: changed)
+    monkeypatch.setattr(BlendModel, "load", lambda folder: changed)
     with pytest.raises(ConfigError, match=f"BLEND: is a blend by {method}, whose"):
         source_of(tmp_path / "BLEND")
 
@@ -251,8 +251,8 @@ def test_a_member_whose_run_is_gone_is_named(tmp_path: Path) -> None:
 def test_a_member_that_is_a_graph_is_said_to_be_one(tmp_path: Path) -> None:
     graph = tmp_path / "model.onnx"
     graph.touch()
-    Blend(method="mean", members=(Member(family="logistic", run=str(graph)),), num_classes=5).save(
-        tmp_path / "BLEND"
-    )
+    BlendModel(
+        method="mean", members=(EnsembleMember(family="logistic", run=str(graph)),), num_classes=5
+    ).save(tmp_path / "BLEND")
     with pytest.raises(ConfigError, match=r"its member .*model\.onnx is no run itself"):
         source_of(tmp_path / "BLEND")

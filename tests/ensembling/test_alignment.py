@@ -1,4 +1,4 @@
-"""Files joined by id: nothing lost, nothing mixed up, whatever their order; bad ones are named."""
+"""Prediction files aligned by id: every score is kept, whatever their order; bad ones are named."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def by_hand(*models: Listed, top_k: int = 6) -> Joined:
 @pytest.mark.parametrize("kind", ["videos", "segments"])
 @pytest.mark.parametrize("top_k", [0, 2])
 @pytest.mark.parametrize("small", [False, True])
-def test_every_class_of_any_model_has_the_logits_of_all(
+def test_aligned_rows_have_every_class_and_the_logits_of_all_models(
     tmp_path: Path, kind: Kind, top_k: int, small: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if small:  # blocks of 3 rows, temporary files of 7, portions of 5
@@ -62,7 +62,7 @@ def test_every_class_of_any_model_has_the_logits_of_all(
     assert list(found) == list(models[0])  # the order of the first file
 
 
-def test_probabilities_are_0_where_a_model_does_not_list_the_class(tmp_path: Path) -> None:
+def test_aligned_probabilities_are_0_for_unlisted_classes(tmp_path: Path) -> None:
     first, second = {("v", -1): {0: 2.0}}, {("v", -1): {3: -2.0}}
     (block,) = align_predictions([write(tmp_path / "1", first), write(tmp_path / "2", second)])
     yes = 1 / (1 + np.exp(-2))
@@ -70,14 +70,14 @@ def test_probabilities_are_0_where_a_model_does_not_list_the_class(tmp_path: Pat
     assert block.probs.tolist() == [[pytest.approx(yes), 0], [0, pytest.approx(1 - yes)]]
 
 
-def test_files_about_other_things_are_refused_by_name(tmp_path: Path) -> None:
+def test_alignment_refuses_files_with_other_rows(tmp_path: Path) -> None:
     listed = drawn(0, count=4)
     first = write(tmp_path / "first", listed)
     strange = {(f"w{at}", -1): each for at, each in enumerate(listed.values())}
     fewer = dict(list(listed.items())[:3])
     more = listed | {("w", -1): {0: 0.0}}
     for other, told in (
-        (strange, r"none of its 4 videos is in .*'w0', 'w1', 'w2', ...; the join would be empty"),
+        (strange, r"none of its 4 videos is in .*'w0', 'w1', 'w2', ..."),
         (fewer, r"lacks 1 of the 4 videos of .*first: 'v3'"),
         (more, r"1 of its 5 videos are not in .*first: 'w'"),
     ):
@@ -87,26 +87,26 @@ def test_files_about_other_things_are_refused_by_name(tmp_path: Path) -> None:
         as_dict([first], "segments")
 
 
-def test_a_thing_a_class_or_a_file_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_alignment_refuses_repeated_rows_classes_and_files(tmp_path: Path) -> None:
     listed = drawn(0, count=4)
     first = write(tmp_path / "first", listed)
     twice = write(tmp_path / "twice", listed, {("v2", -1): {0: 0.0}})
     for files in ([twice], [first, twice]):
         with pytest.raises(DataError, match="twice: has more than one row for 'v2'"):
             as_dict(files)
-    with pytest.raises(ConfigError, match="stands twice among the files"):
+    with pytest.raises(ConfigError, match="is given twice"):
         as_dict([first, first])
     with pytest.raises(ConfigError, match="at least one file"):
         as_dict([])
 
 
-def test_a_score_that_is_infinite_is_refused(tmp_path: Path) -> None:
+def test_alignment_refuses_infinite_scores(tmp_path: Path) -> None:
     bad = write(tmp_path / "bad", {("v", -1): {2: float("inf"), 1: 0.0}})
     with pytest.raises(DataError, match=r"row of 'v' holds an infinite score.* \(class 2\)"):
         as_dict([bad])
 
 
-def test_other_vocabularies_are_refused(tmp_path: Path) -> None:
+def test_alignment_refuses_other_classes(tmp_path: Path) -> None:
     listed = drawn(0, count=4)
     runs = [tmp_path / "run0", tmp_path / "run1"]
     for run, names in zip(runs, (["cat", "dog", *"cdef"], ["dog", "cat", *"cdef"]), strict=True):

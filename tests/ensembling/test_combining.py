@@ -32,7 +32,7 @@ def prob(logit: np.ndarray) -> np.ndarray:
     return found
 
 
-def test_a_weighted_sum_is_that_of_probabilities_and_a_missing_one_is_0() -> None:
+def test_weighted_sum_is_of_probabilities_with_0_for_unlisted() -> None:
     logits = np.array([[1.0, -2.0, 0.5], [MINUS, 3.0, -1.0], [MINUS, MINUS, -4.0]], np.float32)
     common = np.array([0.5, 0.3, 0.1])
     by_class = np.array([[0.2, 0.9], [0.5, 0.05], [0.3, 0.0]])
@@ -43,7 +43,7 @@ def test_a_weighted_sum_is_that_of_probabilities_and_a_missing_one_is_0() -> Non
         assert prob(found.astype(float)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_mean_of_one_or_of_equals_is_what_they_say_even_at_extremes() -> None:
+def test_mean_of_equal_logits_is_exact_at_extremes() -> None:
     far = np.array([[-200.0], [-30], [30], [200]], np.float32)
     classes = np.zeros(4, np.int32)
     for times in (1, 3, 7):
@@ -52,7 +52,7 @@ def test_the_mean_of_one_or_of_equals_is_what_they_say_even_at_extremes() -> Non
         assert found.tolist() == pytest.approx(far[:, 0].tolist())
 
 
-def test_no_order_is_lost_where_weights_sum_to_more_than_1() -> None:
+def test_weights_summing_above_1_keep_the_order() -> None:
     logits = np.linspace(-8, 16, 200, dtype=np.float32)
     found = weighted(np.stack([logits, logits], 1), np.array([0.7, 0.5]), np.zeros(200, np.int32))
     assert (np.diff(found[logits < 8]) > 0).all() and (np.diff(found) >= 0).all()
@@ -60,7 +60,7 @@ def test_no_order_is_lost_where_weights_sum_to_more_than_1() -> None:
 
 
 @pytest.mark.parametrize("of_class", [False, True])
-def test_a_weight_below_0_makes_no_nan_where_the_sum_exceeds_1(of_class: bool) -> None:
+def test_negative_weight_gives_no_nan_above_1(of_class: bool) -> None:
     first = np.linspace(0, 20, 50, dtype=np.float32)  # of all weights only 0.8 is left over
     logits = np.stack([first, np.full_like(first, -9)], 1)
     weights = np.array([1.2, -0.4])
@@ -73,7 +73,7 @@ def test_a_weight_below_0_makes_no_nan_where_the_sum_exceeds_1(of_class: bool) -
     assert (found[total > 1] > 13.8).all()  # log((1 - 1e-6) / 1e-6)
 
 
-def test_a_class_of_no_weight_is_not_listed() -> None:
+def test_class_without_weight_is_not_listed() -> None:
     one = block([[2.0, MINUS], [0.0, 1.0], [MINUS, 1.0], [1.0, MINUS]], [2, 0, 2])
     logits = weighted(one.logits, np.array([0.0, 1.0]), one.classes)
     rows = best_first(one, logits)
@@ -83,20 +83,20 @@ def test_a_class_of_no_weight_is_not_listed() -> None:
     assert np.isneginf(negative[[0, 3]]).all()
 
 
-def test_rows_are_best_first_cut_and_of_equal_scores_the_lower_class_comes_first() -> None:
+def test_best_first_cuts_rows_and_orders_ties_by_class() -> None:
     one = block([[0.0]] * 6, [4, 2])
     rows = best_first(one, np.array([0.5, -3, 7, 0.5, -1, -0.0], np.float32), top_k=3)
     assert rows.indptr.tolist() == [0, 3, 5]
     assert rows.classes.tolist() == [2, 0, 3, 1, 0]
 
 
-def test_a_missing_logit_is_the_lowest_of_its_model_in_the_row() -> None:
+def test_mean_logits_take_the_lowest_of_the_row_for_unlisted() -> None:
     one = block([[1.0, -2.0], [MINUS, 4.0], [3.0, MINUS], [5.0, MINUS]], [3, 1])
     floor = (5 + FLOOR) / 2
     assert mean_logits(one).tolist() == pytest.approx([-0.5, 2.5, 0.5, floor])
 
 
-def test_ranks_are_shares_of_all_scores_of_the_model(tmp_path: Path) -> None:
+def test_ranks_are_fractions_of_all_scores_of_the_model(tmp_path: Path) -> None:
     models: list[Listed] = [drawn(seed, count=30) for seed in range(2)]
     models[1] = {key: {c: 100 * s for c, s in of.items()} for key, of in models[1].items()}
     files = [write(tmp_path / str(at), each) for at, each in enumerate(models)]
@@ -116,7 +116,7 @@ def test_ranks_are_shares_of_all_scores_of_the_model(tmp_path: Path) -> None:
         assert found == pytest.approx(np.mean(shares, 0), abs=tolerance)
 
 
-def test_a_higher_score_has_a_higher_rank_however_close(tmp_path: Path) -> None:
+def test_ranks_keep_the_order_of_close_scores(tmp_path: Path) -> None:
     close = np.nextafter(np.float32(1), np.float32(2))
     listed: Listed = {("a", -1): {0: 1.0, 1: float(close)}, ("b", -1): {0: -1.0, 1: -float(close)}}
     path = write(tmp_path / "p", listed)

@@ -1,11 +1,20 @@
-"""Weights of models: the least error there is, and where Axon's descent comes to."""
+"""Weights of models: the exact least squares solution, and that of Axon's gradient descent."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from reeltag.core.errors import ConfigError
-from reeltag.ensembling.fitting import Gram, Kept, SgdConfig, Sums, descended, solved
+from reeltag.ensembling.fitting import (
+    Gram,
+    PairFile,
+    SgdConfig,
+    StepGrams,
+    least_squares_weights,
+    sgd_weights,
+)
 
 TRUE = np.array([0.6, 0.3, 0.0])
 VIDEOS, CLASSES = 400, 5
@@ -34,7 +43,7 @@ class Pairs:
         return float((((self.probs * own).sum(1) - self.truth) ** 2).mean())
 
 
-def test_the_error_is_known_from_the_sums_alone() -> None:
+def test_gram_error_equals_the_error_over_pairs() -> None:
     pairs = Pairs()
     common = np.array([0.1, -0.2, 0.9])
     by_class = np.random.default_rng(1).normal(size=(3, CLASSES))
@@ -43,59 +52,63 @@ def test_the_error_is_known_from_the_sums_alone() -> None:
         assert pairs.gram(CLASSES).error(weights) == pytest.approx(pairs.error(weights))
 
 
-def test_the_exact_solution_cannot_be_moved_to_a_lower_error() -> None:
+def test_least_squares_weights_have_the_lowest_error() -> None:
     pairs = Pairs()
-    weights = solved(pairs.gram())
+    weights = least_squares_weights(pairs.gram())
     assert weights == pytest.approx(TRUE, abs=0.11)  # three standard errors of 2,000 pairs
     least = pairs.error(weights)
     for model in range(3):
         for step in (-1e-3, 1e-3):
             moved = np.maximum(weights + step * np.eye(3)[model], 0)
             assert pairs.error(moved) >= least
-    assert pairs.error(solved(pairs.gram(CLASSES))) < least  # more freedom, less error there
+    assert (
+        pairs.error(least_squares_weights(pairs.gram(CLASSES))) < least
+    )  # more freedom, less error there
 
 
-def test_no_weight_is_negative_and_twins_share() -> None:
+def test_least_squares_weights_are_not_negative_with_equal_models() -> None:
     pairs = Pairs(noise=-0.2)
     pairs.probs[:, 2] = pairs.probs[:, 0]
-    weights = solved(pairs.gram())
+    weights = least_squares_weights(pairs.gram())
     assert (weights >= 0).all() and np.isfinite(weights).all()
     single = Pairs(noise=-0.2)
     single.probs[:, 2] = 0
-    assert pairs.error(weights) == pytest.approx(single.error(solved(single.gram())), rel=1e-6)
+    assert pairs.error(weights) == pytest.approx(
+        single.error(least_squares_weights(single.gram())), rel=1e-6
+    )
 
 
-def test_a_class_without_a_positive_has_the_weights_of_all() -> None:
+def test_class_without_a_positive_has_the_common_weights() -> None:
     pairs = Pairs()
     pairs.truth &= pairs.classes != 3
-    weights = solved(pairs.gram(CLASSES))
-    assert weights[:, 3] == pytest.approx(solved(pairs.gram()))
+    weights = least_squares_weights(pairs.gram(CLASSES))
+    assert weights[:, 3] == pytest.approx(least_squares_weights(pairs.gram()))
     assert abs(weights[:, 2] - weights[:, 3]).max() > 0.01
 
 
 @pytest.mark.parametrize("groups", [1, CLASSES])
-def test_adam_comes_near_the_exact_solution_and_is_the_same_each_time(groups: int) -> None:
+def test_sgd_weights_are_near_the_exact_solution_and_repeatable(groups: int) -> None:
     pairs = Pairs()
     found = []
     config = SgdConfig(epochs=20, batch_size=20, learning_rate=0.01)
     for _ in range(2):
-        steps: Sums | Kept = Sums(20) if groups == 1 else Kept(20)
+        steps = StepGrams(20) if groups == 1 else PairFile(20)
         half = VIDEOS * CLASSES // 2
         for part in (slice(0, half), slice(half, None)):
             row = pairs.row[part] - pairs.row[part][0]
             steps.add(pairs.probs[part], pairs.classes[part], pairs.truth[part], row)
-        found.append(descended(steps, config, groups, 3, seed=4))
+        found.append(sgd_weights(steps, config, groups, 3, seed=4))
         steps.close()
     assert np.array_equal(found[0], found[1])
     assert found[0].shape == ((3,) if groups == 1 else (3, CLASSES))
-    least = pairs.error(solved(pairs.gram(groups)))
+    least = pairs.error(least_squares_weights(pairs.gram(groups)))
     assert pairs.error(found[0]) < least + 0.003  # its last steps still jump by 0.01
 
 
-def test_sums_and_pairs_say_the_same_loss_up_to_its_constant() -> None:
+def test_step_losses_of_grams_and_pairs_differ_by_a_constant() -> None:
     pairs = Pairs()
     columns = pairs.probs, pairs.classes, pairs.truth, pairs.row
-    sums, kept = Sums(VIDEOS), Kept(VIDEOS)
+    sums, kept = StepGrams(VIDEOS), PairFile(VIDEOS)
     sums.add(*columns)
     kept.add(*columns)
     random = np.random.default_rng(0)
@@ -108,6 +121,6 @@ def test_sums_and_pairs_say_the_same_loss_up_to_its_constant() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}])
-def test_settings_out_of_range_are_refused(bad: dict[str, float]) -> None:
+def test_sgd_options_out_of_range_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"sgd.{next(iter(bad))} must be"):
-        SgdConfig(**bad)  # type: ignore[arg-type]
+        SgdConfig(**bad)

@@ -18,8 +18,8 @@ from reeltag.core.sparse import SparseRows, from_cells
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
 from reeltag.ensembling.alignment import AlignedRows
-from reeltag.ensembling.stacking import Sizes, predict_trees, train_trees
-from reeltag.ensembling.tree_building import Targets, folds_of
+from reeltag.ensembling.stacking import TreeSizes, predict_trees, train_trees
+from reeltag.ensembling.tree_building import TreeTargets, folds_of
 from reeltag.ensembling.tree_config import PUBLISHED, TreeConfig
 from reeltag.ensembling.tree_growing import parameters_of
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
@@ -106,15 +106,15 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".txt"}
 
 
-def test_a_row_is_the_label_id_and_each_models_probability_0_where_it_lists_no_such_class() -> None:
+def test_tree_rows_hold_the_label_id_and_probabilities_with_0_for_unlisted() -> None:
     logits = np.array([[0.0, -np.inf], [np.log(3), np.log(1 / 3)], [-np.inf, 200.0]])
     rows = rows_of(block(["v0", "v1"], [[1, 4], [5]], logits))
     assert rows.tolist() == [[1, 0.5, 0], [4, 0.75, 0.25], [5, 0, 1]]
 
 
-def test_targets_of_videos_are_their_labels_and_of_segments_their_ratings() -> None:
+def test_tree_targets_are_labels_of_videos_and_ratings_of_segments() -> None:
     truth = truth_about([[1], [0, 5]], {(1, 0, 5): True, (1, 0, 2): False, (0, 5, 1): True})
-    targets, rows = Targets(truth), [[1, 4], [2, 3, 5]]
+    targets, rows = TreeTargets(truth), [[1, 4], [2, 3, 5]]
     videos = targets.videos_of(pa.array(["v0", "v1"]))
     assert videos.tolist() == [0, 1]
     usable, positive = targets.of(block(["v0", "v1"], rows, np.zeros((5, 1))), videos)
@@ -125,7 +125,7 @@ def test_targets_of_videos_are_their_labels_and_of_segments_their_ratings() -> N
     assert positive.tolist() == [False, False, False, False, True]
 
 
-def test_bins_built_from_files_are_those_of_the_rows_in_memory(tmp_path: Path) -> None:
+def test_bins_from_files_equal_those_from_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = rng.random((3000, 4), np.float32)
     targets, folds = rng.random(3000) < 0.3, rng.integers(0, 3, 3000).astype(np.int16)
@@ -150,7 +150,7 @@ def test_bins_built_from_files_are_those_of_the_rows_in_memory(tmp_path: Path) -
         assert np.array_equal(read[0][[1, 4]], one[[1, 4]])
 
 
-def test_a_booster_never_sees_the_labels_of_its_own_fold(tmp_path: Path) -> None:
+def test_booster_does_not_depend_on_labels_of_its_own_fold(tmp_path: Path) -> None:
     """Labels of a fold are turned round: its own booster must be the same, the others not."""
     blocks, truth = made()
     folds = (np.arange(120) % 3).astype(np.int16)
@@ -166,7 +166,7 @@ def test_a_booster_never_sees_the_labels_of_its_own_fold(tmp_path: Path) -> None
     assert [one[f"booster-{k}.txt"] == other[f"booster-{k}.txt"] for k in range(3)] == [0, 1, 0]
 
 
-def test_the_held_out_fold_tells_when_to_stop_unless_some_are_set_apart(tmp_path: Path) -> None:
+def test_stopping_uses_the_held_out_fold_or_videos_set_apart(tmp_path: Path) -> None:
     blocks, truth = made()
     folds = (np.arange(120) % 3).astype(np.int16)
     held_out = train_trees(blocks, truth, tmp_path / "a", QUICK, folds=folds, quiet=True).info
@@ -174,14 +174,14 @@ def test_the_held_out_fold_tells_when_to_stop_unless_some_are_set_apart(tmp_path
     assert [b.stopping_rows for b in held_out.boosters] == [40 * CLASSES] * 3
     config = dataclasses.replace(QUICK, stopping="apart", apart=0.3)
     apart = train_trees(blocks, truth, tmp_path / "b", config, folds=folds, quiet=True).info
-    chosen = Targets(truth).apart(0.3, 0)
+    chosen = TreeTargets(truth).apart(0.3, 0)
     for fold, booster in enumerate(apart.boosters):
         assert booster.stopping_rows == (chosen & (folds != fold)).sum() * CLASSES
         assert booster.rows == (~chosen & (folds != fold)).sum() * CLASSES
     assert 20 < chosen.sum() < 55  # 36 are expected, give or take 5
 
 
-def test_a_video_is_predicted_by_the_booster_that_has_not_seen_it_and_a_new_one_by_all(
+def test_trees_predict_out_of_fold_and_new_videos_by_the_mean(
     tmp_path: Path,
 ) -> None:
     blocks, truth = made()
@@ -206,7 +206,7 @@ def test_a_video_is_predicted_by_the_booster_that_has_not_seen_it_and_a_new_one_
     assert got == pytest.approx(np.log(mean / (1 - mean)).tolist(), abs=1e-5)
 
 
-def test_the_same_trees_grow_again_for_any_threads_and_any_blocks(tmp_path: Path) -> None:
+def test_trees_do_not_depend_on_threads_or_portions(tmp_path: Path) -> None:
     config = dataclasses.replace(QUICK, num_trees=5)
     for name, threads, parts in (("one", 1, 4), ("two", 2, 4)):
         blocks, truth = made(blocks=parts)
@@ -219,7 +219,7 @@ def test_the_same_trees_grow_again_for_any_threads_and_any_blocks(tmp_path: Path
     assert len(one) == 3 and one == two
 
 
-def test_more_trees_stop_at_the_best_one(tmp_path: Path) -> None:
+def test_trees_stop_at_the_best_one(tmp_path: Path) -> None:
     blocks, truth = made()
     config = dataclasses.replace(QUICK, num_trees=400, learning_rate=0.5)
     trees = train_trees(blocks, truth, tmp_path / "trees", config, quiet=True)
@@ -229,7 +229,7 @@ def test_more_trees_stop_at_the_best_one(tmp_path: Path) -> None:
         assert grown.trees == booster.num_trees() == kept.num_trees() < 400
 
 
-def test_trees_say_which_model_they_follow(tmp_path: Path) -> None:
+def test_tree_importance_ranks_the_informative_model_first(tmp_path: Path) -> None:
     blocks, truth = made()
     train_trees(blocks, truth, tmp_path / "trees", QUICK, models=("good", "noise"), quiet=True)
     importance = Trees.load(tmp_path / "trees").importance()
@@ -249,9 +249,7 @@ def test_trees_say_which_model_they_follow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("label_id", "finds"), [("number", False), ("category", True)])
-def test_a_label_id_is_a_number_or_a_category(
-    label_id: LabelId, finds: bool, tmp_path: Path
-) -> None:
+def test_label_id_is_a_number_or_a_category(label_id: LabelId, finds: bool, tmp_path: Path) -> None:
     """Whether ids 1 and 4 are there is one split of categories, three of numbers."""
     truth = truth_about([[1, 4]] * 300, {})
     every = [list(range(CLASSES))] * 300
@@ -266,7 +264,7 @@ def test_a_label_id_is_a_number_or_a_category(
     assert (best == {1, 4}) is finds
 
 
-def test_folds_are_those_that_the_models_were_trained_by(corpus: Path) -> None:
+def test_tree_folds_equal_training_folds(corpus: Path) -> None:
     dataset = Dataset.open(corpus, quiet=True)
     truth = read_truth(dataset, "train", dataset.num_classes, quiet=True)
     folds = folds_of(truth, 4, seed=7)
@@ -277,7 +275,7 @@ def test_folds_are_those_that_the_models_were_trained_by(corpus: Path) -> None:
         assert set(truth.ids.filter(pa.array(folds == fold)).to_pylist()) == expected
 
 
-def test_out_of_fold_predictions_become_soft_labels(corpus: Path, tmp_path: Path) -> None:
+def test_out_of_fold_tree_predictions_become_soft_labels(corpus: Path, tmp_path: Path) -> None:
     dataset = Dataset.open(corpus, quiet=True)
     truth = read_truth(dataset, "train", dataset.num_classes, quiet=True)
     count, num_classes = len(truth), truth.num_classes
@@ -298,7 +296,7 @@ def test_out_of_fold_predictions_become_soft_labels(corpus: Path, tmp_path: Path
     assert soft.probs[:5].tolist() == pytest.approx(np.sort(own)[::-1][:5].tolist(), abs=1e-6)
 
 
-def test_a_fold_of_minus_one_is_left_out_and_counts_as_new(tmp_path: Path) -> None:
+def test_fold_of_minus_one_is_not_fitted_on(tmp_path: Path) -> None:
     blocks, truth = made()
     folds = (np.arange(120) % 4).astype(np.int16) - 1
     trees = train_trees(blocks, truth, tmp_path / "trees", QUICK, folds=folds, quiet=True)
@@ -306,7 +304,7 @@ def test_a_fold_of_minus_one_is_left_out_and_counts_as_new(tmp_path: Path) -> No
     assert trees.folds_of(keys_of(truth.ids)).tolist() == folds.tolist()
 
 
-def test_a_single_booster_is_asked_of_everything(tmp_path: Path) -> None:
+def test_single_booster_predicts_everything(tmp_path: Path) -> None:
     blocks, truth = made()
     config = dataclasses.replace(QUICK, folds=1, stopping="apart", apart=0.3)
     trees = train_trees(blocks, truth, tmp_path / "trees", config, quiet=True)
@@ -315,7 +313,7 @@ def test_a_single_booster_is_asked_of_everything(tmp_path: Path) -> None:
     assert np.array_equal(trees.logits(rows, none), trees.logits(rows, none + 1))
 
 
-def test_what_cannot_be_fitted_is_named(tmp_path: Path) -> None:
+def test_unfittable_rows_are_named(tmp_path: Path) -> None:
     blocks, truth = made(count=30)
     out = tmp_path / "trees"
     stranger = block(["v0", "who"], [[1], [2]], np.zeros((2, 2)))
@@ -338,7 +336,7 @@ def test_what_cannot_be_fitted_is_named(tmp_path: Path) -> None:
         predict_trees([block(["v0"], [[1]], np.zeros((1, 1)))], trees, tmp_path / "p", ABOUT)
 
 
-def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
+def test_damaged_tree_folder_is_named(tmp_path: Path) -> None:
     blocks, truth = made(count=30)
     train_trees(blocks, truth, tmp_path / "trees", QUICK, quiet=True)
     for name in ("booster-1.txt", "folds.parquet", "trees.json"):
@@ -363,11 +361,11 @@ def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
         ({"folds": 1}, "held-out needs trees.folds of 2 or more"),
     ],
 )
-def test_options_out_of_range_are_named(wrong: dict[str, Any], told: str) -> None:
+def test_tree_options_out_of_range_are_named(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         dataclasses.replace(PUBLISHED, **wrong)
 
 
-def test_sizes_of_samsungs_rows_are_known_beforehand() -> None:
+def test_tree_sizes_of_samsungs_rows() -> None:
     """5 M videos x 30 candidates over 95 models: 57.8 GB of files, 20.4 GB of memory."""
-    assert Sizes.of(150_000_000, 95) == (57_750_000_000, 20_400_000_000)
+    assert TreeSizes.of(150_000_000, 95) == (57_750_000_000, 20_400_000_000)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.scores import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import logistic

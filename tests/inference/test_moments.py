@@ -95,9 +95,7 @@ def test_of_a_pair_rated_twice_the_last_counts(tmp_path: Path) -> None:
     records = dataset.select("test")
     assert ratings_of(records, [3]) == {("a", 0, 3): False, ("a", 5, 3): False}
     assert checked_ratings(dataset, "test", [4]) == {("a", 5, 4): True}
-    with pytest.raises(
-        ConfigError, match=r"segments for these classes(.|\n)*Leave out --rated"
-    ):
+    with pytest.raises(ConfigError, match=r"segments for these classes(.|\n)*Leave out --rated"):
         checked_ratings(dataset, "test", [7])
 
 

@@ -20,8 +20,8 @@ from reeltag.data.records.example import decode_example
 from reeltag.data.records.tfrecord import frame_records
 from reeltag.data.splits import Split, Splits
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.ensembling.blend import Blend
-from reeltag.ensembling.members import Member
+from reeltag.ensembling.blend_model import BlendModel
+from reeltag.ensembling.members import EnsembleMember
 from reeltag.models import netvlad
 from reeltag.papers.axon2018.config import TINY, TINY_DATA, Config, make_plan
 from reeltag.papers.axon2018.program import solve
@@ -321,9 +321,9 @@ def figures(steps: Iterable[Step], root: Path) -> dict[str, float]:
         elif kind == "compare_with_best":
             value = {"best": 6, "difference": {"gap@20": {"difference": 0.06, "interval": None}}}
         elif kind == "learn_weights":
-            members = tuple(Member(family=of) for of in SEVEN)
+            members = tuple(EnsembleMember(family=of) for of in SEVEN)
             weights = np.arange(1, 8) / 28
-            blend = Blend(method="weights", members=members, num_classes=4, weights=weights)
+            blend = BlendModel(method="weights", members=members, num_classes=4, weights=weights)
             blend.save(folder / "blend")
         elif kind == "augment":
             kinds = dict.fromkeys(("original", "interpolated", "extrapolated", "noisy"), 2)

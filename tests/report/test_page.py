@@ -19,7 +19,7 @@ from markupsafe import Markup
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.scores import evaluate
 from reeltag.report import page as page_module
 from reeltag.report.examples import ClassTrace, Timeline
 from reeltag.report.facts import Reliability

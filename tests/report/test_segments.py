@@ -13,7 +13,7 @@ from reeltag.core.probability import sigmoid
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.scores import evaluate
 from reeltag.predictions.file import open_predictions, prediction_writer
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.report.evaluated import (

@@ -9,7 +9,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
-from reeltag.ensembling.blend import SgdConfig
+from reeltag.ensembling.fitting import SgdConfig
 from reeltag.models import (
     ModelConfig,
     family_of,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reeltag.data.splits import Split
-from reeltag.ensembling.blend import Solver
+from reeltag.ensembling.blending import Solver
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.axon2018.config import TOP_K, AxonPlan

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reeltag.ensembling.blend import Solver
+from reeltag.ensembling.blending import Solver
 from reeltag.papers.axon2018.config import AxonPlan
 from reeltag.papers.axon2018.steps import SOLVERS, AxonGraph, Ensemble, Member, Single
 from reeltag.papers.common.graph import Evaluation, difference_row

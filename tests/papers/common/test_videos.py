@@ -14,7 +14,7 @@ from reeltag.data.loader import Loader
 from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.ensembling.blend import SgdConfig
+from reeltag.ensembling.fitting import SgdConfig
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.ensembling import blend
 from reeltag.ensembling.alignment import align_predictions
-from reeltag.ensembling.blend import Method, SgdConfig, Solver
+from reeltag.ensembling.blend_model import BlendModel, Method
+from reeltag.ensembling.blending import BlendConfig, Solver, blend, fit_blend, unfitted_blend
+from reeltag.ensembling.fitting import SgdConfig
 from reeltag.ensembling.stacking import predict_trees, train_trees
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.trees import Trees
@@ -30,7 +31,8 @@ from reeltag.predictions.file import PredictionInfo, open_predictions
 @step_function("mean", version=1, cost=files_cost)
 def mean(out: Path, *predictions: Path) -> None:
     """Average the probabilities of several steps' predictions."""
-    blend.mean([folder / PREDICTIONS for folder in predictions], out / PREDICTIONS)
+    files = [folder / PREDICTIONS for folder in predictions]
+    blend(files, unfitted_blend(files, "mean"), out / PREDICTIONS)
 
 
 @step_function("learn_weights", version=1, cost=files_cost)
@@ -58,16 +60,9 @@ def learn_weights(
     """
     if (out / BLEND).exists():
         return
-    learned = blend.fit(
-        [folder / PREDICTIONS for folder in predictions],
-        Dataset.open(data, splits=splits),
-        method,
-        solver=solver,
-        split="validate",
-        sgd=sgd or SgdConfig(),
-        seed=seed,
-    )
-    learned.save(out / BLEND)
+    files = [folder / PREDICTIONS for folder in predictions]
+    config = BlendConfig(method=method, solver=solver, sgd=sgd or SgdConfig(), seed=seed)
+    fit_blend(files, Dataset.open(data, splits=splits), config).save(out / BLEND)
 
 
 @step_function("combine", version=1, cost=files_cost)
@@ -81,7 +76,7 @@ def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> No
         top_k: classes kept for each video.
     """
     files = [folder / PREDICTIONS for folder in predictions]
-    blend.blend(files, blend.Blend.load(learned / BLEND), out / PREDICTIONS, top_k=top_k)
+    blend(files, BlendModel.load(learned / BLEND), out / PREDICTIONS, top_k=top_k)
 
 
 @step_function("stack", version=1, cost=files_cost)
@@ -124,6 +119,6 @@ def stack(
 
 def read_weights(folder: Path) -> list[float]:
     """Return the weight of each model that a `learn_weights` step of the method `weights` found."""
-    weights = blend.Blend.load(folder / BLEND).weights
+    weights = BlendModel.load(folder / BLEND).weights
     assert weights is not None and weights.ndim == 1
     return [float(weight) for weight in weights]

@@ -12,9 +12,9 @@ from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, interval
-from reeltag.evaluation.compare import Difference
-from reeltag.evaluation.compare import compare as compare_files
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.comparison import Difference
+from reeltag.evaluation.comparison import compare as compare_files
+from reeltag.evaluation.scores import evaluate
 from reeltag.papers.common.costs import files_cost
 from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, SCORES

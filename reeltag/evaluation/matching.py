@@ -21,7 +21,7 @@ _MAX_PAIRS = 1 << 24  # pairs that are held and sorted at once; more classes tak
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class ScoredPairs:
     """K predictions of a class, in the order of the file; what the rankings are made of.
 
     Attributes:
@@ -36,14 +36,16 @@ class Pairs:
     owners: NDArray[np.int32]
     hits: NDArray[np.bool_]
 
-    def where(self, keep: NDArray[np.bool_]) -> "Pairs":
+    def where(self, keep: NDArray[np.bool_]) -> "ScoredPairs":
         """Return the pairs where `keep` (K,)."""
-        return Pairs(self.scores[keep], self.classes[keep], self.owners[keep], self.hits[keep])
+        return ScoredPairs(
+            self.scores[keep], self.classes[keep], self.owners[keep], self.hits[keep]
+        )
 
     @staticmethod
-    def joined(parts: list["Pairs"]) -> "Pairs":
+    def joined(parts: list["ScoredPairs"]) -> "ScoredPairs":
         """Return all pairs of `parts`, which may be none."""
-        return Pairs(
+        return ScoredPairs(
             np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
             np.concatenate([np.zeros(0, np.int32), *(part.classes for part in parts)]),
             np.concatenate([np.zeros(0, np.int32), *(part.owners for part in parts)]),
@@ -63,14 +65,14 @@ class VideoPairs:
         counts: (C,) rows of known videos that hold the class.
     """
 
-    pairs: Pairs
+    pairs: ScoredPairs
     hit_at_one: NDArray[np.float64]
     precision: NDArray[np.float64]
     longest: int
     counts: Numbers
 
 
-class JoinedPredictions:
+class MatchedPredictions:
     """A prediction file and the truth, joined by id; read as often as is needed.
 
     Args:
@@ -133,9 +135,9 @@ class JoinedPredictions:
             np.add.at(found, owners[counted], 1)
             parts.append(pairs.where(place < top_k))
         precision = found / np.maximum(num_labels, 1)
-        return VideoPairs(Pairs.joined(parts), hit_at_one, precision, longest, counts)
+        return VideoPairs(ScoredPairs.joined(parts), hit_at_one, precision, longest, counts)
 
-    def read_classes(self, counts: Numbers) -> Iterator[Pairs]:
+    def read_classes(self, counts: Numbers) -> Iterator[ScoredPairs]:
         """Yield all pairs of known videos, some classes at a time, so that memory is bounded.
 
         Args:
@@ -148,9 +150,9 @@ class JoinedPredictions:
                 row = rows.row_of_entry()[wanted]
                 wanted[wanted] = of_row[row] >= 0
                 parts.append(self._pairs(rows, wanted, of_row[row[of_row[row] >= 0]]))
-            yield Pairs.joined(parts)
+            yield ScoredPairs.joined(parts)
 
-    def read_segments(self, k: int) -> tuple[Pairs, NDArray[np.bool_]]:
+    def read_segments(self, k: int) -> tuple[ScoredPairs, NDArray[np.bool_]]:
         """Return the rated pairs among the k best of each class, and (C,) which classes are listed.
 
         Equal scores keep the order of the file.
@@ -171,18 +173,21 @@ class JoinedPredictions:
             owners = self.truth.ratings.videos[of_row[row[rated]]]
             hits = self.truth.ratings.is_positive[rating]
             columns = rows.scores[rated], rows.classes[rated], owners.astype(np.int32), hits
-            parts.append(Pairs(*columns))
+            parts.append(ScoredPairs(*columns))
             positions.append(before + rated)
             ratings.append(rating)
             before += len(row)
-        pairs, position = Pairs.joined(parts), np.concatenate([np.zeros(0, np.int64), *positions])
+        pairs, position = (
+            ScoredPairs.joined(parts),
+            np.concatenate([np.zeros(0, np.int64), *positions]),
+        )
         self._refuse_twice(np.concatenate([np.zeros(0, np.int64), *ratings]))
         full = counts > k  # elsewhere the cut cannot reach a rated pair
         if full.any():
             pairs = pairs.where(self._ranks(pairs, position, full) <= k)
         return pairs, counts > 0
 
-    def _ranks(self, pairs: Pairs, position: Numbers, full: NDArray[np.bool_]) -> Numbers:
+    def _ranks(self, pairs: ScoredPairs, position: Numbers, full: NDArray[np.bool_]) -> Numbers:
         """Return the rank of each pair among all pairs of its class, 0 where it is not `full`."""
         order = np.lexsort((position, -pairs.scores, pairs.classes))
         order = order[full[pairs.classes[order]]]
@@ -214,10 +219,12 @@ class JoinedPredictions:
             yield rows, of_row[done : done + len(rows)]
             done += len(rows)
 
-    def _pairs(self, rows: PredictionRows, wanted: NDArray[np.bool_], owners: Numbers) -> Pairs:
+    def _pairs(
+        self, rows: PredictionRows, wanted: NDArray[np.bool_], owners: Numbers
+    ) -> ScoredPairs:
         classes = rows.classes[wanted]
         hits = self.truth.has_label(owners, classes)
-        return Pairs(rows.scores[wanted], classes, owners.astype(np.int32), hits)
+        return ScoredPairs(rows.scores[wanted], classes, owners.astype(np.int32), hits)
 
     def _check(self, rows: PredictionRows, row: Numbers) -> None:
         rises = rows.rises()

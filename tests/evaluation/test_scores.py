@@ -13,10 +13,10 @@ import torch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
-from reeltag.evaluation import joined
+from reeltag.evaluation import matching
 from reeltag.evaluation.bootstrap import Bootstrap
-from reeltag.evaluation.evaluate import evaluate, scored
-from reeltag.evaluation.joined import class_ranges
+from reeltag.evaluation.matching import class_ranges
+from reeltag.evaluation.scores import evaluate, scored
 from reeltag.metrics import (
     GlobalAveragePrecision,
     HitAtOne,
@@ -63,7 +63,7 @@ def test_top_k_names_the_key_and_cuts_the_lists(tmp_path: Path) -> None:
 def test_agrees_with_the_dense_metrics(
     tmp_path: Path, listed: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined, "_MAX_PAIRS", most)
+    monkeypatch.setattr(matching, "_MAX_PAIRS", most)
     draw = np.random.default_rng(listed)
     scores = draw.permutation(60 * 40).reshape(60, 40) / 100 - 9  # logits, no two the same
     labels = draw.random((60, 40)) < 0.1
@@ -95,7 +95,7 @@ def test_reading_classes_in_parts_does_not_matter(
 ) -> None:
     paths = many(tmp_path / "d", 30)
     whole = scores_of(*paths, top_k=2, bootstrap=40)
-    monkeypatch.setattr(joined, "_MAX_PAIRS", 70)
+    monkeypatch.setattr(matching, "_MAX_PAIRS", 70)
     assert scores_of(*paths, top_k=2, bootstrap=40) == whole
 
 

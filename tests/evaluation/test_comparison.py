@@ -7,8 +7,8 @@ import pytest
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
-from reeltag.evaluation.compare import compare
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.comparison import compare
+from reeltag.evaluation.scores import evaluate
 from tests.inference.scored import Row, example, write_corpus, write_rows
 
 VIDEOS = [f"v{number}" for number in range(60)]

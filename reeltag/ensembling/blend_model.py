@@ -1,6 +1,6 @@
-"""What a blend is, and the folder that it is kept in.
+"""A blend, and the folder that it is kept in.
 
-    blend.json       method, members in order, what it was fitted on and how well
+    blend.json       method, members in order, the data it was fitted on and its error there
     weights.npy      (M,) or (M, C), where there are any
     trees/           where the method is lightgbm
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
 from reeltag.core.files import whole_folder, write_json
-from reeltag.ensembling.members import Member
+from reeltag.ensembling.members import EnsembleMember
 from reeltag.ensembling.trees import Trees
 from reeltag.predictions.rows import Kind
 
@@ -29,8 +29,8 @@ _HINT = "A blend is what `reeltag blend P1 P2 ... --method ... --save BLEND` mak
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What a blend was fitted on, and how well it fits there.
+class BlendFit:
+    """The data that a blend was fitted on, and its error there.
 
     Attributes:
         data: folder.
@@ -38,7 +38,7 @@ class Fitted:
         kind: whole videos, or segments with ratings.
         solver: of the weights.
         rows: videos or segments.
-        pairs: of a row and a class that at least one model lists.
+        pairs: entries, of a row and a class that at least one model lists.
         error: mean of (p - y)^2 over the pairs.
         error_of_mean: likewise, of equal weights.
     """
@@ -54,26 +54,26 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Blend:
-    """How the predictions of M models become one.
+class BlendModel:
+    """A way to make the predictions of M models one, with its weights or trees.
 
     Attributes:
-        method: see `reeltag.ensembling.blend`.
+        method: see `reeltag.ensembling.blending`.
         members: M, in the order of the files.
         num_classes: C.
-        candidates: of each model so many best classes of a row count; 0 = all that it lists.
+        candidates: number of best classes of a row that count, per model; 0 = all that it lists.
         weights: (M,), or (M, C), where the method has them.
         trees: where the method has them.
         fitted: None where the method needs no fit.
     """
 
     method: Method
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     num_classes: int
     candidates: int = 0
     weights: NDArray[np.float64] | None = None
     trees: Trees | None = None
-    fitted: Fitted | None = None
+    fitted: BlendFit | None = None
 
     def save(self, folder: Path) -> None:
         """Write the folder that `load` reads.
@@ -87,10 +87,10 @@ class Blend:
             if self.trees is not None:
                 (part / "trees").mkdir()
                 self.trees.save(part / "trees")
-            write_json(part / "blend.json", dataclasses.asdict(self._told()))
+            write_json(part / "blend.json", dataclasses.asdict(self._header()))
 
-    def _told(self) -> "_Told":
-        return _Told(
+    def _header(self) -> "_Header":
+        return _Header(
             method=self.method,
             members=self.members,
             num_classes=self.num_classes,
@@ -99,7 +99,7 @@ class Blend:
         )
 
     @classmethod
-    def load(cls, folder: Path) -> "Blend":
+    def load(cls, folder: Path) -> "BlendModel":
         """Return what `save` wrote.
 
         Raises:
@@ -111,29 +111,29 @@ class Blend:
         except (OSError, ValueError) as error:
             what = f"is no blend: blend.json cannot be read ({reason_of(error)})"
             raise DataError(what, where=folder, hint=_HINT) from error
-        told: _Told = from_json(_Told, value, where=path, field="blend")
-        has_weights = told.method in ("weights", "class-weights")
+        header: _Header = from_json(_Header, value, where=path, field="blend")
+        has_weights = header.method in ("weights", "class-weights")
         return cls(
-            **{field.name: getattr(told, field.name) for field in dataclasses.fields(told)},
-            weights=_read_weights(folder / "weights.npy", told) if has_weights else None,
-            trees=Trees.load(folder / "trees") if told.method == "lightgbm" else None,
+            **{field.name: getattr(header, field.name) for field in dataclasses.fields(header)},
+            weights=_read_weights(folder / "weights.npy", header) if has_weights else None,
+            trees=Trees.load(folder / "trees") if header.method == "lightgbm" else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Told:
+class _Header:
     """What blend.json says; the attributes are those of `Blend`."""
 
     method: Method
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     num_classes: int
     candidates: int = 0
-    fitted: Fitted | None = None
+    fitted: BlendFit | None = None
 
 
-def _read_weights(path: Path, told: _Told) -> NDArray[np.float64]:
+def _read_weights(path: Path, header: _Header) -> NDArray[np.float64]:
     """Return the weights of a blend, finite and of the right shape."""
-    shape = (len(told.members),) + (told.num_classes,) * (told.method == "class-weights")
+    shape = (len(header.members),) + (header.num_classes,) * (header.method == "class-weights")
     try:
         weights = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

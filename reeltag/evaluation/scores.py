@@ -36,7 +36,7 @@ from reeltag.data.blank_videos import check_blank_std
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts, interval
-from reeltag.evaluation.joined import JoinedPredictions, Pairs
+from reeltag.evaluation.matching import MatchedPredictions, ScoredPairs
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.segment import AverageOver, mean_over_classes
@@ -172,7 +172,7 @@ def scored(
     file = open_predictions(predictions)
     num_classes, of = file.info.num_classes, split or "all"
     truth = read_truth(data, of, num_classes, blank_std=blank_std, quiet=quiet)
-    joined = JoinedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
+    joined = MatchedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
         _warn(counts, split, data.path)
@@ -191,7 +191,7 @@ def scored(
 
 
 def _score_videos(
-    joined: JoinedPredictions,
+    joined: MatchedPredictions,
     draws: Bootstrap,
     top_k: int,
     scores: dict[str, Score],
@@ -202,7 +202,7 @@ def _score_videos(
     found = joined.read_videos(top_k)
     owners, categories = truth.labels.row_of_entry(), truth.labels.classes
     pairs, everything = found.pairs, np.zeros_like(categories)
-    one_list = Pairs(pairs.scores, np.zeros_like(pairs.classes), pairs.owners, pairs.hits)
+    one_list = ScoredPairs(pairs.scores, np.zeros_like(pairs.classes), pairs.owners, pairs.hits)
     gap = _class_scores([one_list], ClassCounts(everything, owners, 1), draws, "GAP")
     scores[f"gap@{top_k}"] = Score(float(gap.precision[0]), gap.replicates[0].numpy())
     scores["hit@1"] = _mean(found.hit_at_one, joined.labelled, draws)
@@ -216,7 +216,7 @@ def _score_videos(
 
 
 def _score_segments(
-    joined: JoinedPredictions,
+    joined: MatchedPredictions,
     draws: Bootstrap,
     k: int,
     average_over: AverageOver,
@@ -242,7 +242,7 @@ def _score_segments(
 
 
 def _class_scores(
-    parts: Iterable[Pairs], positives: ClassCounts, draws: Bootstrap, what: str
+    parts: Iterable[ScoredPairs], positives: ClassCounts, draws: Bootstrap, what: str
 ) -> ClassScores:
     """Rank the pairs of each class; a class has all its pairs in one part."""
     num_classes = len(positives.counts)
@@ -281,7 +281,7 @@ def _mean(values_V: NDArray[np.float64], counted_V: NDArray[np.bool_], draws: Bo
     return Score(float(values_V[counted_V].mean()), (totals[0] / totals[1]).numpy())
 
 
-def _counts(joined: JoinedPredictions, split: Split | None) -> dict[str, int]:
+def _counts(joined: MatchedPredictions, split: Split | None) -> dict[str, int]:
     """Return how many videos are judged, and what does not fit together."""
     rows = np.concatenate([joined.videos, joined.segment_videos])
     unknown = int((rows < 0).sum())
@@ -318,7 +318,7 @@ def _warn_of_blank(about: PredictionInfo, blank_std: float) -> None:
         )
 
 
-def _nothing(joined: JoinedPredictions) -> DataError:
+def _nothing(joined: MatchedPredictions) -> DataError:
     kinds = [
         f"{len(rows):,} {kind}"
         for rows, kind in ((joined.videos, "videos"), (joined.segment_videos, "segments"))

@@ -11,11 +11,11 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
 from reeltag.data.origin import interpolated_id, noisy_id
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
-from reeltag.ensembling.blend import Blend, Method, blend, fit, mean, plain
-from reeltag.ensembling.blend_folder import Fitted
-from reeltag.ensembling.members import Member
+from reeltag.ensembling.blend_model import BlendFit, BlendModel, Method
+from reeltag.ensembling.blending import BlendConfig, Solver, blend, fit_blend, unfitted_blend
+from reeltag.ensembling.members import EnsembleMember
 from reeltag.ensembling.tree_config import TreeConfig
-from reeltag.evaluation.evaluate import evaluate
+from reeltag.evaluation.scores import evaluate
 from reeltag.labels.folds import FoldConfig
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import KINDS
@@ -24,6 +24,7 @@ from tests.ensembling.made import Listed, drawn, read, write
 
 CLASSES = 8  # of the corpus
 NOISES = (0.7, 1.5, 3.0)
+WEIGHTS = BlendConfig(method="weights")
 
 
 def labels(data: Path, split: Split) -> dict[str, set[int]]:
@@ -35,8 +36,8 @@ def labels(data: Path, split: Split) -> dict[str, set[int]]:
     }
 
 
-def say(data: Path, split: Split, noise: float, seed: int = 0) -> Listed:
-    """Return what a model says whose logits are wrong by so much."""
+def noisy_predictions(data: Path, split: Split, noise: float, seed: int = 0) -> Listed:
+    """Return predictions whose logits have so much noise."""
     random = np.random.default_rng([seed, int(10 * noise)])
     listed: Listed = {}
     for name, truth in labels(data, split).items():
@@ -52,7 +53,7 @@ def files(folder: Path, data: Path, split: Split, **about: str) -> list[Path]:
     return [
         write(
             folder / f"{split}{at}",
-            say(data, split, noise),
+            noisy_predictions(data, split, noise),
             num_classes=CLASSES,
             **{"family": f"model{at}", "split": split, **about},
         )
@@ -60,10 +61,13 @@ def files(folder: Path, data: Path, split: Split, **about: str) -> list[Path]:
     ]
 
 
-def test_the_mean_is_that_of_probabilities_of_videos_and_of_segments(tmp_path: Path) -> None:
+def test_mean_blend_averages_probabilities_of_videos_and_segments(tmp_path: Path) -> None:
     models = [[drawn(seed), drawn(seed + 9, start=0)] for seed in range(3)]
     paths = [write(tmp_path / str(at), *each) for at, each in enumerate(models)]
-    assert mean(paths, tmp_path / "mean") == {"videos": 40, "segments": 40}
+    assert blend(paths, unfitted_blend(paths, "mean"), tmp_path / "mean") == {
+        "videos": 40,
+        "segments": 40,
+    }
     for number, kind in enumerate(KINDS):
         found = read(tmp_path / "mean", kind)
         assert list(found) == list(models[0][number])
@@ -78,10 +82,10 @@ def test_the_mean_is_that_of_probabilities_of_videos_and_of_segments(tmp_path: P
 
 
 @pytest.mark.parametrize("method", ["mean", "geometric", "rank"])
-def test_a_blend_of_one_keeps_the_order_and_top_k_cuts(tmp_path: Path, method: Method) -> None:
+def test_blend_of_one_keeps_the_order_and_cuts_at_top_k(tmp_path: Path, method: Method) -> None:
     listed = drawn(1)
     path = write(tmp_path / "p", listed)
-    blend([path], plain([path], method), tmp_path / "out", top_k=2)
+    blend([path], unfitted_blend([path], method), tmp_path / "out", top_k=2)
     for key, of in read(tmp_path / "out").items():
         assert list(of) == sorted(listed[key], key=lambda c: -listed[key][c])[:2]
     assert open_predictions(tmp_path / "out").info.top_k == 2
@@ -89,39 +93,37 @@ def test_a_blend_of_one_keeps_the_order_and_top_k_cuts(tmp_path: Path, method: M
 
 @pytest.mark.parametrize("method", ["weights", "class-weights"])
 @pytest.mark.parametrize("solver", ["nnls", "sgd"])
-def test_learned_weights_trust_the_better_models(
-    corpus: Path, tmp_path: Path, method: Method, solver: str
+def test_fitted_weights_are_larger_for_better_models(
+    corpus: Path, tmp_path: Path, method: Method, solver: Solver
 ) -> None:
     paths = files(tmp_path / "f", corpus, "train")
-    found = fit(
-        paths,
-        Dataset.open(corpus, quiet=True),
-        method,
-        split="train",
-        solver=solver,  # type: ignore[arg-type]
-        allow_leak=True,
+    config = BlendConfig(method=method, solver=solver)
+    found = fit_blend(
+        paths, Dataset.open(corpus, quiet=True), config, split="train", allow_leak=True
     )
     assert found.weights is not None and found.fitted is not None
     assert found.weights.shape == ((3,) if method == "weights" else (3, CLASSES))
     if solver == "nnls":
         by_model = found.weights.reshape(3, -1).mean(1)
         assert (found.weights >= 0).all() and by_model[0] > by_model[1] > by_model[2]
-        assert found.fitted.error < found.fitted.error_of_mean  # type: ignore[operator]
+        assert found.fitted.error is not None and found.fitted.error_of_mean is not None
+        assert found.fitted.error < found.fitted.error_of_mean
     assert found.fitted.rows == len(labels(corpus, "train"))
-    assert found.members == tuple(Member(family=f"model{at}") for at in range(3))
+    assert found.members == tuple(EnsembleMember(family=f"model{at}") for at in range(3))
 
 
-def test_weights_of_one_split_are_used_on_another(corpus: Path, tmp_path: Path) -> None:
-    made = fit(
+def test_saved_blend_weights_apply_to_another_split(corpus: Path, tmp_path: Path) -> None:
+    made = fit_blend(
         files(tmp_path / "f", corpus, "train"),
         Dataset.open(corpus, quiet=True),
-        "weights",
+        WEIGHTS,
         split="train",
         allow_leak=True,
     )
     made.save(tmp_path / "BLEND")
-    again = Blend.load(tmp_path / "BLEND")
-    assert np.array_equal(again.weights, made.weights)  # type: ignore[arg-type]
+    again = BlendModel.load(tmp_path / "BLEND")
+    assert made.weights is not None
+    np.testing.assert_array_equal(again.weights, made.weights)
     assert (again.method, again.members, again.fitted) == ("weights", made.members, made.fitted)
     tests = files(tmp_path / "f", corpus, "test")
     blend(tests, again, tmp_path / "weighted")
@@ -135,25 +137,21 @@ def test_weights_of_one_split_are_used_on_another(corpus: Path, tmp_path: Path) 
     assert gap >= max(single) - 1e-9
 
 
-def test_trees_are_grown_saved_and_asked(corpus: Path, tmp_path: Path) -> None:
+def test_tree_blend_round_trip(corpus: Path, tmp_path: Path) -> None:
     paths = files(tmp_path / "f", corpus, "train")
     trees = TreeConfig(num_trees=5, folds=2, min_in_leaf=2, threads=1)
-    made = fit(
-        paths,
-        Dataset.open(corpus, quiet=True),
-        "lightgbm",
-        split="train",
-        trees=trees,
-        allow_leak=True,
+    config = BlendConfig(method="lightgbm", trees=trees)
+    made = fit_blend(
+        paths, Dataset.open(corpus, quiet=True), config, split="train", allow_leak=True
     )
     made.save(tmp_path / "BLEND")
-    again = Blend.load(tmp_path / "BLEND")
+    again = BlendModel.load(tmp_path / "BLEND")
     for how, name in ((made, "1"), (again, "2")):
         assert blend(files(tmp_path / "f", corpus, "test"), how, tmp_path / name)
     assert read(tmp_path / "1") == read(tmp_path / "2")
 
 
-def test_segments_are_fitted_on_their_ratings(corpus: Path, tmp_path: Path) -> None:
+def test_fit_on_segments_uses_ratings_alone(corpus: Path, tmp_path: Path) -> None:
     records = Dataset.open(corpus, quiet=True).with_splits(PUBLISHED_SPLITS).select("validate")
     starts, classes = records.lists("segment_starts")[1], records.lists("segment_labels")[1]
     offsets, scores = records.lists("segment_scores")
@@ -163,9 +161,9 @@ def test_segments_are_fitted_on_their_ratings(corpus: Path, tmp_path: Path) -> N
         key = records.table["id"][int(row)].as_py(), int(start)
         listed.setdefault(key, {})[int(c)] = 3.0 if score > 0 else -3.0
     for of in listed.values():
-        of.setdefault(next(c for c in range(CLASSES) if c not in of), 9.0)  # nobody rated that
+        of.setdefault(next(c for c in range(CLASSES) if c not in of), 9.0)  # unrated
     path = write(tmp_path / "p", listed, num_classes=CLASSES)
-    found = fit([path], Dataset.open(corpus, quiet=True), "weights")
+    found = fit_blend([path], Dataset.open(corpus, quiet=True), WEIGHTS)
     assert found.fitted is not None and found.fitted.pairs == len(scores)
     yes, no = 1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))
     positive = (scores > 0).sum()
@@ -175,42 +173,40 @@ def test_segments_are_fitted_on_their_ratings(corpus: Path, tmp_path: Path) -> N
 
 def run_folder(path: Path, data: Path, **fold: int) -> Path:
     path.mkdir()
-    told = {
+    config = {
         "data": {"root": str(data), "splits": {}},
         "recipe": {"fold": {"count": 0, **fold}},
     }
-    (path / "config.json").write_text(json.dumps(told))
+    (path / "config.json").write_text(json.dumps(config))
     return path
 
 
-def test_videos_that_a_model_was_trained_on_are_refused(corpus: Path, tmp_path: Path) -> None:
+def test_fit_refuses_training_videos_of_a_member(corpus: Path, tmp_path: Path) -> None:
     run = run_folder(tmp_path / "run", corpus)
     known = files(tmp_path / "known", corpus, "train", run=str(run))
     count = len(labels(corpus, "train"))
-    told = f"{count} of the {count} videos are of videos that .*run was trained on"
-    with pytest.raises(ConfigError, match=told):
-        fit(known, Dataset.open(corpus, quiet=True), "weights", split="train")
-    with pytest.raises(ConfigError, match="is of the split 'train', and nothing tells"):
-        fit(
+    error = f"{count} of the {count} videos are of videos that .*run was trained on"
+    with pytest.raises(ConfigError, match=error):
+        fit_blend(known, Dataset.open(corpus, quiet=True), WEIGHTS, split="train")
+    with pytest.raises(ConfigError, match="is of the split 'train', and it is not known"):
+        fit_blend(
             files(tmp_path / "unknown", corpus, "train"),
             Dataset.open(corpus, quiet=True),
-            "weights",
+            WEIGHTS,
             split="train",
         )
     assert (
-        fit(
-            known, Dataset.open(corpus, quiet=True), "weights", split="train", allow_leak=True
+        fit_blend(
+            known, Dataset.open(corpus, quiet=True), WEIGHTS, split="train", allow_leak=True
         ).weights
         is not None
     )
     fresh = files(tmp_path / "fresh", corpus, "validate", run=str(run))
-    assert fit(fresh, Dataset.open(corpus, quiet=True), "weights").weights is not None
+    assert fit_blend(fresh, Dataset.open(corpus, quiet=True), WEIGHTS).weights is not None
 
 
-def test_blend_refuses_videos_whose_augmented_samples_a_model_was_trained_on(
-    corpus: Path, tmp_path: Path
-) -> None:
-    listed = say(corpus, "validate", 0.7)
+def test_fit_refuses_sources_of_augmented_training_samples(corpus: Path, tmp_path: Path) -> None:
+    listed = noisy_predictions(corpus, "validate", 0.7)
     first, second, *_, partner = (name for name, _ in listed)
     (tmp_path / "augmented").mkdir()
     samples = [noisy_id(first, 1), interpolated_id(second, partner)]
@@ -218,10 +214,10 @@ def test_blend_refuses_videos_whose_augmented_samples_a_model_was_trained_on(
     about = {"split": "validate", "run": str(run_folder(tmp_path / "run", tmp_path / "augmented"))}
     path = write(tmp_path / "p", listed, num_classes=CLASSES, **about)
     with pytest.raises(ConfigError, match=f"2 of the {len(listed)} videos are of videos that"):
-        fit([path], Dataset.open(corpus, quiet=True), "weights")
+        fit_blend([path], Dataset.open(corpus, quiet=True), WEIGHTS)
 
 
-def test_a_fold_that_a_model_held_out_is_no_leak_another_is(corpus: Path, tmp_path: Path) -> None:
+def test_fit_accepts_the_held_out_fold_alone(corpus: Path, tmp_path: Path) -> None:
     dataset = Dataset.open(corpus, quiet=True)
     paths = []
     for fold in (0, 1):
@@ -229,30 +225,30 @@ def test_a_fold_that_a_model_held_out_is_no_leak_another_is(corpus: Path, tmp_pa
         paths.append((fold, run))
     held = held_out_rows(dataset, FoldConfig(count=2, hold_out=0))
     mine = {(name, -1) for name in dataset.table["id"].filter(held).to_pylist()}
-    listed = {key: of for key, of in say(corpus, "train", 0.7).items() if key in mine}
+    listed = {key: of for key, of in noisy_predictions(corpus, "train", 0.7).items() if key in mine}
     for fold, run in paths:
         about = {"split": "train", "run": str(run)}
         path = write(tmp_path / f"p{fold}", listed, num_classes=CLASSES, **about)
         if fold == 0:
             assert (
-                fit([path], Dataset.open(corpus, quiet=True), "weights", split="train").weights
+                fit_blend([path], Dataset.open(corpus, quiet=True), WEIGHTS, split="train").weights
                 is not None
             )
         else:
             with pytest.raises(ConfigError, match=f"{len(mine)} of the {len(mine)} videos"):
-                fit([path], Dataset.open(corpus, quiet=True), "weights", split="train")
+                fit_blend([path], Dataset.open(corpus, quiet=True), WEIGHTS, split="train")
 
 
-def test_data_that_know_nothing_of_the_videos_are_refused(corpus: Path, tmp_path: Path) -> None:
+def test_fit_refuses_data_without_the_predicted_videos(corpus: Path, tmp_path: Path) -> None:
     strange = write(tmp_path / "p", drawn(0, classes=CLASSES), num_classes=CLASSES)
     with pytest.raises(DataError, match="holds no video 'v0'"):
-        fit([strange], Dataset.open(corpus, quiet=True), "weights")
+        fit_blend([strange], Dataset.open(corpus, quiet=True), WEIGHTS)
 
 
-def test_files_of_others_than_the_members_are_refused(tmp_path: Path) -> None:
+def test_blend_refuses_files_of_other_members(tmp_path: Path) -> None:
     runs = [str(tmp_path / "A"), str(tmp_path / "B")]
     one, two = (write(tmp_path / str(at), drawn(at), run=run) for at, run in enumerate(runs))
-    how = plain([one, two], "mean")
+    how = unfitted_blend([one, two], "mean")
     with pytest.raises(DataError, match="is file 1, and of logistic .*B; member 1 .*A"):
         blend([two, one], how, tmp_path / "out")
     with pytest.raises(DataError, match="1 files for a blend of 2 models"):
@@ -265,30 +261,30 @@ def test_files_of_others_than_the_members_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out2").exists()
     seven = write(tmp_path / "7", drawn(0), run=runs[0], num_classes=7)
     with pytest.raises(DataError, match="has 7 classes; the blend has 6"):
-        blend([seven], plain([one], "mean"), tmp_path / "out2")
+        blend([seven], unfitted_blend([one], "mean"), tmp_path / "out2")
 
 
-def test_a_damaged_blend_is_refused_by_name(tmp_path: Path) -> None:
-    made = Blend(
+def test_damaged_blend_folder_is_named(tmp_path: Path) -> None:
+    made = BlendModel(
         method="weights",
-        members=(Member(family="a"), Member(family="b")),
+        members=(EnsembleMember(family="a"), EnsembleMember(family="b")),
         num_classes=6,
         weights=np.array([0.5, 0.4]),
-        fitted=Fitted(data="D", split="validate", kind="videos", solver="nnls", rows=1, pairs=2),
+        fitted=BlendFit(data="D", split="validate", kind="videos", solver="nnls", rows=1, pairs=2),
     )
     made.save(tmp_path / "B")
     with pytest.raises(OutputError, match="exists already"):
         made.save(tmp_path / "B")
     np.save(tmp_path / "B" / "weights.npy", np.ones(3))
     with pytest.raises(DataError, match=r"of the shape \(2,\), has the shape \(3,\)"):
-        Blend.load(tmp_path / "B")
+        BlendModel.load(tmp_path / "B")
     (tmp_path / "B" / "weights.npy").write_bytes(b"no")
     with pytest.raises(DataError, match="weights.npy: cannot be read"):
-        Blend.load(tmp_path / "B")
+        BlendModel.load(tmp_path / "B")
     (tmp_path / "B" / "blend.json").write_text(
         '{"method": "magic", "members": [], "num_classes": 6}'
     )
     with pytest.raises(DataError, match="blend.method must be 'mean' or"):
-        Blend.load(tmp_path / "B")
+        BlendModel.load(tmp_path / "B")
     with pytest.raises(DataError, match="is no blend"):
-        Blend.load(tmp_path)
+        BlendModel.load(tmp_path)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
-from reeltag.evaluation.evaluate import Scored, Settings, scored
+from reeltag.evaluation.scores import Scored, Settings, scored
 
 
 @dataclass(frozen=True, kw_only=True)
