@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.initialisers import scaled_linear, xavier_linear
+from reeltag.layers.kernels.decision_pool import EXACT
 from reeltag.layers.kernels.dispatch import faster
 from reeltag.layers.kernels.mixture_logits import MixtureLogits
 
@@ -157,6 +158,6 @@ def mixture_logits(gates_BNC: Tensor, experts_BMC: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(gates_BNC.dtype, torch.float32)
     gates_BNC, experts_BMC = gates_BNC.to(dtype), experts_BMC.to(dtype)
-    yes_BMC = gates_BNC[:, :-1] + F.logsigmoid(experts_BMC)
+    yes_BMC = gates_BNC[:, :-1] - F.softplus(-experts_BMC, threshold=EXACT)
     no_BNC = torch.cat([yes_BMC - experts_BMC, gates_BNC[:, -1:]], dim=1)
     return yes_BMC.logsumexp(dim=1) - no_BNC.logsumexp(dim=1)

@@ -1,10 +1,12 @@
 """The mixture's logit: the definition in loops, saturated scores, and its gradients."""
 
 import math
+from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reeltag.layers.experts import mixture_logits
 from reeltag.layers.kernels import mixture_logits as kernel
@@ -62,3 +64,20 @@ def test_mixture_compiled_matches_eager(
 
 def test_mixture_of_no_videos_is_empty() -> None:
     assert mixture_logits(torch.zeros(0, 3, 4), torch.zeros(0, 2, 4)).shape == (0, 4)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, to itself
+def test_mixture_exported_is_exact_where_scores_saturate(tmp_path: Path) -> None:
+    class Mixture(nn.Module):
+        def forward(self, gates: Tensor, votes: Tensor) -> Tensor:
+            return mixture_logits(gates, votes)
+
+    gates, votes = torch.zeros(1, 3, 2), torch.tensor([[[200.0, -200.0], [200.0, -200.0]]])
+    gates[0, 2] = -300.0  # the dummy has no weight
+    program = torch.onnx.export(Mixture().eval(), (gates, votes), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(tmp_path / "mixture.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "mixture.onnx"))
+    names = [given.name for given in session.get_inputs()]
+    (logits,) = session.run(None, dict(zip(names, (gates.numpy(), votes.numpy()), strict=True)))
+    assert logits.tolist() == [[200.0, -200.0]]  # log(sigmoid(-200)) would be -infinity
