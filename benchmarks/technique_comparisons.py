@@ -211,7 +211,7 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
                 ("1e-8", "none"),
                 ("1e-7", "none"),
                 ("1e-6", "none"),
-                ("0.2", "Axon: 85.75 -> 87.88 (in doubt, reference/video-level.md 3.3)"),
+                ("0.2", "Axon: 85.75 -> 87.88 (in doubt)"),
             )
         ),
         Comparison(

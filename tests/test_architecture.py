@@ -1,6 +1,8 @@
 """The folder tree is a stack: a package imports only from packages strictly below it."""
 
 import ast
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import reeltag
@@ -43,3 +45,31 @@ def test_imports_point_strictly_down() -> None:
         here = path.relative_to(ROOT).parts[0]
         up += [f"{path}: {to}" for to in imports(path) if to != here and LEVEL[to] >= LEVEL[here]]
     assert not up
+
+
+def test_source_file_has_at_most_400_lines() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
+    assert not {str(path): length for path, length in lengths.items() if length > 400}
+
+
+def test_public_class_name_is_given_once() -> None:
+    """But for a family's or a paper's Config, which its module names."""
+    homes = defaultdict(list)
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(str(path.relative_to(ROOT)))
+    homes.pop("Config")
+    assert not {name: paths for name, paths in homes.items() if len(paths) > 1}
+
+
+def test_source_silences_the_type_checker_at_most_20_times() -> None:
+    assert sum(path.read_text().count("type: ignore") for path in ROOT.rglob("*.py")) <= 20
+
+
+def test_source_cites_no_file_that_is_not_here() -> None:
+    citation = re.compile(
+        r"(?<![\w/.])(?:reference|papers)/[a-z-]+(?:[0-9]{4})?[a-z-]*\.(?:md|txt)"
+    )
+    cited = {str(path): citation.findall(path.read_text()) for path in ROOT.rglob("*.py")}
+    assert not {path: found for path, found in cited.items() if found}

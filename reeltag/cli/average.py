@@ -16,7 +16,7 @@ from reeltag.inference.scoring import InferenceConfig
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.batches import make_batches
-from reeltag.training.mean_run import Member, average_runs
+from reeltag.training.mean_run import AveragedRun, average_runs
 from reeltag.training.norm_statistics import recompute_norms
 from reeltag.training.run_folder import read_recipe
 
@@ -84,7 +84,7 @@ class Average:
         """Compute the statistics of batch norms again, where data are given."""
         if self.norms_from is None:
             return
-        run = Member.at(self.runs[0]).run
+        run = AveragedRun.at(self.runs[0]).run
         recipe = read_recipe(read_config(run), where=run / "config.json")
         data = Dataset.open(self.norms_from, quiet=self.json)
         plain = dataclasses.replace(recipe, soft=SoftLabelConfig(), labels=type(recipe.labels)())

@@ -13,7 +13,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.deploy.checking import gap_before_and_after
 from reeltag.deploy.export import ExportConfig, export, refuse_out, told
-from reeltag.deploy.sources import Source, source_of
+from reeltag.deploy.sources import ExportSource, source_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class Export:
                 hint="Say on which data GAP@20 is told with --data DATA.",
             )
 
-    def _splits(self, source: Source) -> Splits:
+    def _splits(self, source: ExportSource) -> Splits:
         """Return the rule of the first run's training, with the patterns given in its place."""
         config: dict[str, Any] = source.members[0]["config"]
         return splits_of(config, self.source, self.train, self.validate, self.test)

@@ -41,7 +41,7 @@ _ABOUT = ("paper", "needs", "cost", "reaches", "departs")  # of a program, in th
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class SolveOptions:
     """Run a program; finished steps are not run again, unfinished ones resume."""
 
     data: Annotated[Path | None, tyro.conf.arg(metavar="DATA")] = None
@@ -126,7 +126,7 @@ class Solve:
         fields: list[Any] = [
             ("config", Annotated[program.config, tyro.conf.arg(name="")], field(default=config))
         ]
-        kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
+        kind = make_dataclass("Options", fields, bases=(SolveOptions,), frozen=True, kw_only=True)
         options: Any = tyro.cli(
             kind, args=rest, prog=f"reeltag solve {name}", description=_description(program)
         )

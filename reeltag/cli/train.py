@@ -38,7 +38,7 @@ def model_names() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class TrainOptions:
     """Train a model on a folder of TFRecords."""
 
     data: Path
@@ -176,7 +176,7 @@ def _parse(
     ]
     given = {"preprocessing": family.preprocessing, **given}
     fields += [(name, type(value), field(default=value)) for name, value in given.items()]
-    kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
+    kind = make_dataclass("Options", fields, bases=(TrainOptions,), frozen=True, kw_only=True)
     description = f"{family.about}\n\nSource: {family.source}"
     return tyro.cli(kind, args=arguments, prog=prog, description=description)
 

@@ -37,7 +37,7 @@ _OWN = ("data", "out", "trials", "space", "prune", "search_seed", "dry_run", "js
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class TuneOptions:
     """Search for good sizes: many trainings, each chosen by Optuna from what came of the others."""
 
     data: Path | None = None
@@ -98,8 +98,8 @@ class Tune:
             ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
             ("preprocessing", PreprocessingConfig, field(default=family.preprocessing)),
         ]
-        kind = make_dataclass("Options", fields, bases=(Options,), frozen=True, kw_only=True)
-        about = f"{Options.__doc__}\n\n{search_space.__doc__}"
+        kind = make_dataclass("Options", fields, bases=(TuneOptions,), frozen=True, kw_only=True)
+        about = f"{TuneOptions.__doc__}\n\n{search_space.__doc__}"
         options: Any = tyro.cli(kind, args=rest, prog=f"reeltag tune {name}", description=about)
         words = (word.partition("=")[0] for word in rest if word.startswith("--"))
         given = tuple(word.removeprefix("--").replace("-", "_") for word in words)

@@ -26,7 +26,7 @@ from reeltag.deploy.checking import difference_on_made_input
 from reeltag.deploy.codebooks import Rule
 from reeltag.deploy.graph import graph_of, input_of
 from reeltag.deploy.packing import budget_of, pack
-from reeltag.deploy.sources import Source
+from reeltag.deploy.sources import ExportSource
 from reeltag.tagger.loading import SUFFIX
 from reeltag.tagger.onnx import OnnxTagger
 from reeltag.tagger.tagger import AnyTagger
@@ -62,7 +62,7 @@ class ExportConfig:
 
 
 def export(
-    source: Source, out: Path, config: ExportConfig, *, overwrite: bool = False
+    source: ExportSource, out: Path, config: ExportConfig, *, overwrite: bool = False
 ) -> dict[str, Any]:
     """Write the graph of `source`, and return what came of it.
 

@@ -22,7 +22,7 @@ UNFIT = {
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Source:
+class ExportSource:
     """What is to be exported.
 
     Attributes:
@@ -38,7 +38,7 @@ class Source:
     prefixes: dict[str, str]
 
 
-def source_of(path: Path) -> Source:
+def source_of(path: Path) -> ExportSource:
     """Read a run folder, or a folder of `reeltag blend --save` and the runs that it names.
 
     A member without any weight is left out, but for a blend of candidates, which it has a say in.
@@ -54,7 +54,7 @@ def source_of(path: Path) -> Source:
     return _of_blend(path) if (path / "blend.json").is_file() else _of_run(path)
 
 
-def _of_blend(folder: Path) -> Source:
+def _of_blend(folder: Path) -> ExportSource:
     blend = BlendModel.load(folder)
     if blend.method in UNFIT:
         raise ConfigError(
@@ -97,7 +97,7 @@ def _of_blend(folder: Path) -> Source:
         candidates=candidates,
         names=[str(run) for run in runs],
     )
-    return Source(
+    return ExportSource(
         tagger=tagger.eval(),
         method=blend.method,
         members=[_described(*pair) for pair in zip(taggers, runs, strict=True)],
@@ -111,9 +111,9 @@ def _told_apart(runs: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 
-def _of_run(run: Path) -> Source:
+def _of_run(run: Path) -> ExportSource:
     tagger = Tagger.load(run)
-    return Source(
+    return ExportSource(
         tagger=tagger, method="run", members=[_described(tagger, run)], prefixes={"": tagger.family}
     )
 

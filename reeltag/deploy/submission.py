@@ -10,7 +10,7 @@
     Class,Segments
     7,Abcd:35 Efgh:0 ...
 
-Where google's writer differs (reference/segment-level.md 2.4): it writes six digits, which makes
+Where google's writer differs (docs/departures.md): it writes six digits, which makes
 ties; a blank before each line's end, which costs its own scorer the last entry; and leaves out
 classes that were never predicted. Here probabilities are the sigmoid in float64 with all digits
 (logits above 36.7 are 1.0, in the right order still), and every class asked for has a row,

@@ -11,8 +11,8 @@ from reeltag.core.errors import ConfigError
 class SegmentPolicy:
     """How the systems of 2019 scored segments better; by default none of it is done.
 
-    Sources: reference/segment-level.md 1 (head and tail), 3.3 (candidates, fusion: 3rd place), 3.4
-    and 3.5 (windows: 5th and 7th place), 3.6 (shifts: 9th place).
+    Sources: the third challenge: its ratings (head and tail), its 3rd place (candidates, fusion),
+    5th and 7th (windows) and 9th (shifts); docs/departures.md.
     """
 
     skip_head: int = 0

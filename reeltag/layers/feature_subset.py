@@ -1,6 +1,6 @@
 """A random part of the input values, the same for all videos: models that see less differ more.
 
-Source: papers/samsung2018-slides, "models trained on subsampled features".
+Source: Samsung 2018, slides, "models trained on subsampled features".
 """
 
 import numpy as np

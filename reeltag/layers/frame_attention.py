@@ -61,7 +61,7 @@ def masked_attention(
 class AttentionPool(nn.Module):
     """y = sum_t a[t] x[t],  a = softmax over real frames of w . x[t].
 
-    Source: reference/video-level.md sec. 4.5 (Samsung's AttentionModel and EarlyConcatLSTM4). Two
+    Source: the authors' code (Samsung's AttentionModel and EarlyConcatLSTM4). Two
     departures: their softmax covers the padding too; and they add a bias to w . x[t], which the
     softmax takes out again.
 

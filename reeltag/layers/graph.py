@@ -64,7 +64,7 @@ class GraphLayer(nn.Module):
 class GraphClassifier(nn.Module):
     """logits = x (G leaky_relu(G X W1) W2)^T with label vectors X and a graph G of the labels.
 
-    Source: papers/autohome2019 sec. 3.4, after arXiv:1904.03582 (ML-GCN). G is trained too, as
+    Source: Autohome 2019 sec. 3.4, after arXiv:1904.03582 (ML-GCN). G is trained too, as
     Autohome says (in ML-GCN's code it is fixed). Label vectors are learned, in place of GloVe's.
 
     Args:

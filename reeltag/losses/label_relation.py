@@ -16,7 +16,7 @@ Omega is singular, as its rank is at most H. Here Omega^-1 is the pseudo-inverse
 does not use cost nothing until Omega is made anew. (An epsilon in its place would cost 1 / epsilon
 for every direction that W0 does not use, and so forbid what lowers the loss.)
 
-Sources: papers/axon2018.txt sec. 3.2 eq. 5 and 6, reference/video-level.md sec. 3.3; the closed
+Sources: Axon 2018 sec. 3.2 eq. 5 and 6, and the authors' code; the closed
 form is that of Zhang & Yeung, UAI 2010, arXiv:1203.3536.
 
 Shape letters: C classes, H inputs of the output layer, R = min(C, H). Weights are (C, H), as

@@ -24,7 +24,7 @@ class SegmentMeanAveragePrecision(RankingMetric):
     The mean is over classes with a rated positive; equal scores keep their order of arrival.
 
     Source: google/youtube-8m segment_eval_inference.py (HEAD crashes on its own header, on classes
-    without a positive and, in Python 3, matches no id; see reference/segment-level.md 2.5).
+    without a positive and, in Python 3, matches no id).
     Memory: 5 bytes x segments x classes. With `k=None` only rated pairs are kept, 9 bytes each:
     the same value wherever no class has more than K segments, as in validation while training.
 

@@ -42,3 +42,12 @@ def resolve_mask(frames_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
     if mask_BT is None:
         return torch.ones(frames_BTD.shape[:2], dtype=torch.bool, device=frames_BTD.device)
     return mask_BT
+
+
+def path_of(config: type) -> str:
+    """Return the import path of a class.
+
+    >>> path_of(ModelConfig)
+    'reeltag.models._config:ModelConfig'
+    """
+    return f"{config.__module__}:{config.__qualname__}"

@@ -12,7 +12,7 @@ from annotated_types import Ge, Lt, MinLen, MultipleOf
 from reeltag.core.bounds import Amount, Fraction, NotNegative, Part, Positive
 
 
-class Search(Enum):
+class SearchKind(Enum):
     """How a field is searched where nothing else is asked for; a field without it is not."""
 
     SCALE = "a quarter, half, once, twice; of a tuple all items by the same factor"
@@ -20,13 +20,13 @@ class Search(Enum):
     DROPOUT = "0 to 0.7"
 
 
-Size = Annotated[int, Ge(1), Search.SCALE]  # units, clusters, words
-EvenSize = Annotated[int, Ge(2), MultipleOf(2), Search.SCALE]
-Sizes = Annotated[tuple[Positive, ...], MinLen(1), Search.SCALE]  # one per layer or stream
+Size = Annotated[int, Ge(1), SearchKind.SCALE]  # units, clusters, words
+EvenSize = Annotated[int, Ge(2), MultipleOf(2), SearchKind.SCALE]
+Sizes = Annotated[tuple[Positive, ...], MinLen(1), SearchKind.SCALE]  # one per layer or stream
 Widths = Annotated[tuple[Positive, ...], MinLen(1)]
-Count = Annotated[int, Ge(1), Search.STEPS]  # layers, rounds, experts
-CountOrZero = Annotated[int, Ge(0), Search.STEPS]
-DropoutRate = Annotated[float, Ge(0), Lt(1), Search.DROPOUT]
+Count = Annotated[int, Ge(1), SearchKind.STEPS]  # layers, rounds, experts
+CountOrZero = Annotated[int, Ge(0), SearchKind.STEPS]
+DropoutRate = Annotated[float, Ge(0), Lt(1), SearchKind.DROPOUT]
 Penalty = Amount  # weight of a penalty, in nats
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "Part",
     "Penalty",
     "Positive",
-    "Search",
+    "SearchKind",
     "Size",
     "Sizes",
     "Widths",

@@ -29,15 +29,15 @@ from torch import nn
 from reeltag.core.discovery import announced, module_names
 from reeltag.core.errors import ConfigError, reason_of
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models._config import ModelConfig
+from reeltag.models._config import ModelConfig, path_of
 
 PACKAGE = "reeltag.models"
 GROUP = "reeltag.models"  # of entry points
 TINY: Mapping[str, Any] = {"num_classes": 5, "dims": (6, 2)}
 C = TypeVar("C", bound=ModelConfig)
 _CONFIG = (
-    "A Config is a frozen dataclass that extends reeltag.models.ModelConfig, gives every field a "
-    "default, and whose build() returns an nn.Module."
+    "A Config is a frozen dataclass that extends reeltag.models.ModelConfig; every field has a "
+    "default, and build() returns an nn.Module."
 )
 _OWN = (
     "An own model is found by its import path, package.module:Config; by its name once its module "
@@ -75,15 +75,6 @@ class Family:
         local = self.config.__module__ == "__main__" or "<locals>" in self.config.__qualname__
         anywhere = self.name in _our_names() or self.name in _installed()
         return self.name if anywhere or local else path_of(self.config)
-
-
-def path_of(config: type) -> str:
-    """Return the import path of a class.
-
-    >>> path_of(ModelConfig)
-    'reeltag.models._config:ModelConfig'
-    """
-    return f"{config.__module__}:{config.__qualname__}"
 
 
 def register_model(
@@ -125,8 +116,8 @@ def register_model(
         raise ConfigError(f"a model cannot be called {name!r}: letters, digits, _, . and - only")
 
     def register(config: type[C]) -> type[C]:
-        family = _family(name, config, tiny or {}, variants or {name: {}})
-        family = dataclasses.replace(family, source=source, recipe=dict(recipe or {}))
+        found = _family(name, config, tiny or {}, variants or {name: {}})
+        family = dataclasses.replace(found, source=source, recipe=dict(recipe or {}))
         if preprocessing is not None:
             family = dataclasses.replace(family, preprocessing=preprocessing)
         if name in _our_names():
@@ -370,8 +361,7 @@ def _sizes(name: str) -> ModelConfig:
 
 def _imported(path: str, told: str = "") -> type[ModelConfig]:
     """Return the class at an import path; ConfigError where there is none."""
-    told = told or path
-    module, _, _ = path.partition(":")
+    told, module = told or path, path.partition(":")[0]
     try:
         import_module(module)
     except ImportError as error:
@@ -394,17 +384,15 @@ def _found_at(path: str) -> Any:  # noqa: ANN401  (whatever is there)
 
 
 def _refuse_twice(name: str, one: str, other: str) -> NoReturn:
-    raise ConfigError(
-        f"the name {name!r} is given to two models: {one} and {other}",
-        hint="Give one of them another name (in @register_model, its variants and entry points).",
-    )
+    hint = "Give one of them another name (in @register_model, its variants and entry points)."
+    raise ConfigError(f"the name {name!r} is given to two models: {one} and {other}", hint=hint)
 
 
 def _refuse_unknown(name: str) -> NoReturn:
     known = [*map(_ours, _our_names()), *_registered.values()]
     names = [family.name for family in known]
-    variants = [variant for family in known for variant in family.variants]
-    alike = difflib.get_close_matches(name, dict.fromkeys([*names, *_installed(), *variants]), n=3)
+    named = dict.fromkeys([*names, *_installed(), *(of for each in known for of in each.variants)])
+    alike = difflib.get_close_matches(name, named, n=3)
     raise ConfigError(
         f"there is no model {name!r}",
         hint=(f"Did you mean {' or '.join(alike)}? " if alike else "")

@@ -24,7 +24,7 @@ from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, DropoutRate, Fraction, Size, Sizes
 
-SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m AttentionModel1-5"
+SOURCE = "Samsung AI 2018, slides; twoleggedeye/youtube8m AttentionModel1-5"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 128,
@@ -63,7 +63,7 @@ class AttentionRound(nn.Module):
     """u[t] = relu(W [x[t], c] + b);  c' = sum_t softmax_t(w . u[t]) u[t].
 
     Shape letters: D frame size, P size of the context c, H units. Source:
-    reference/video-level.md sec. 4.5; the softmax is over real frames only.
+    the authors' code; the softmax is over real frames only.
 
     Args:
         dim: D.

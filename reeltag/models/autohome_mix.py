@@ -22,7 +22,7 @@ from reeltag.models import nextvlad
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, DropoutRate, NotNegative, Penalty, Positive, Size, Sizes
 
-SOURCE = "papers/autohome2019 sec. 3.1 and table 1; reference/segment-level.md sec. 5"
+SOURCE = "Autohome 2019 sec. 3.1 and table 1"
 PREPROCESSING = nextvlad.PREPROCESSING
 RECIPE = {
     "batch_size": 80,

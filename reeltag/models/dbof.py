@@ -21,7 +21,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, Penalty, Size
 
-SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of papers/autohome2019"
+SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of Autohome 2019"
 PREPROCESSING = PreprocessingConfig()
 RECIPE = {
     "batch_size": 1024,

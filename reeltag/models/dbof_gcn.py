@@ -18,7 +18,7 @@ from reeltag.models import dbof
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Size
 
-SOURCE = "papers/autohome2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
+SOURCE = "Autohome 2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
 PREPROCESSING = PreprocessingConfig()
 RECIPE = {
     "batch_size": 80,

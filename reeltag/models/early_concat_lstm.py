@@ -17,7 +17,7 @@ from reeltag.layers.recurrent import LSTM
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, DropoutRate, Size
 
-SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM"
+SOURCE = "Samsung AI 2018, slides; twoleggedeye/youtube8m EarlyConcatLSTM"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 128,

@@ -16,7 +16,7 @@ from reeltag.layers.recurrent import GRU
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, Penalty, Size
 
-SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; Youtube-8M-WILLOW GruModel; papers/axon2018"
+SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; Youtube-8M-WILLOW GruModel; Axon 2018"
 PREPROCESSING = PreprocessingConfig()
 RECIPE = {
     "batch_size": 128,

@@ -23,7 +23,7 @@ from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import DropoutRate, Sizes, Widths
 
-SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatLSTM4"
+SOURCE = "Samsung AI 2018, slides; twoleggedeye/youtube8m EarlyConcatLSTM4"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 128,
@@ -54,7 +54,7 @@ class Branch(nn.Module):
         z[t] = [u[t], LSTM forwards and backwards of u, at t]
         y = sum_t softmax_t(w . z[t]) z[t]
 
-    Shape letters: D width of the stream. Source: reference/video-level.md sec. 4.5.
+    Shape letters: D width of the stream. Source: the authors' code.
 
     Args:
         dim: D.

@@ -23,7 +23,7 @@ from reeltag.layers.resnet import ResNetLike
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import CountOrZero, DropoutRate, Part, Size
 
-SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m video_level_nn_models/models.py"
+SOURCE = "Samsung 2018, slides; twoleggedeye/youtube8m video_level_nn_models/models.py"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 512,

@@ -22,7 +22,7 @@ from reeltag.layers.rotary import sine_codes
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, DropoutRate, Positive, Size
 
-SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m TransformerEncoder"
+SOURCE = "Samsung AI 2018, slides; twoleggedeye/youtube8m TransformerEncoder"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 512,

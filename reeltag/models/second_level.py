@@ -27,7 +27,7 @@ from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import DropoutRate
 from reeltag.models.sub_nets import RECIPE as RECIPE
 
-SOURCE = "papers/samsung2018-slides; twoleggedeye/youtube8m tf_training/video_level_models.py"
+SOURCE = "Samsung 2018, slides; twoleggedeye/youtube8m tf_training/video_level_models.py"
 PREPROCESSING = PreprocessingConfig()
 EMBEDDINGS = {"a": 1024, "b": 1024, "c": 1024, "d": 1024, "e": 2048, "f": 2048}
 HIDDEN = (8192, 6000)

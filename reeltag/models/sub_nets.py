@@ -18,7 +18,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.sub_nets import Activation, SubNet
 from reeltag.models._config import ModelConfig, resolve_mask
-from reeltag.models._fields import DropoutRate, Positive, Search, Sizes
+from reeltag.models._fields import DropoutRate, Positive, SearchKind, Sizes
 
 SOURCE = "twoleggedeye/youtube8m tf_training/video_level_models.py"
 PREPROCESSING = PreprocessingConfig()
@@ -34,7 +34,7 @@ class Config(ModelConfig):
 
     hidden: Sizes = (1024, 1024)
     """Widths of the layers; of the first stream's, where the streams are apart."""
-    other_hidden: Annotated[tuple[Positive, ...], Search.SCALE] = ()
+    other_hidden: Annotated[tuple[Positive, ...], SearchKind.SCALE] = ()
     """Widths of the layers of each other stream; empty: all streams are one vector."""
     activation: Activation = "swish"
     """Bend of every layer: swish, relu or leaky."""

@@ -22,7 +22,7 @@ from reeltag.layers.resnet import EPS, MOMENTUM
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import DropoutRate, Sizes
 
-SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m FrameConv"
+SOURCE = "Samsung AI 2018, slides; twoleggedeye/youtube8m FrameConv"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 128,

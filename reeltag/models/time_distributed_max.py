@@ -14,7 +14,7 @@ from reeltag.layers.resnet import EPS, MOMENTUM, ResNetLike
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import CountOrZero, DropoutRate, Size
 
-SOURCE = "Samsung AI 2018, papers/samsung2018-slides; twoleggedeye/youtube8m EarlyConcatAlternate"
+SOURCE = "Samsung AI 2018, slides; twoleggedeye/youtube8m EarlyConcatAlternate"
 PREPROCESSING = PreprocessingConfig(normalise="none")
 RECIPE = {
     "batch_size": 128,

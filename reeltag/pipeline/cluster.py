@@ -21,7 +21,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.extras import check_extra
 from reeltag.pipeline.fleet import Said
 from reeltag.pipeline.local import Worker, threads_each
-from reeltag.pipeline.orders import Order, Report
+from reeltag.pipeline.orders import Order, StepReport
 
 with check_extra("cluster"):
     import ray
@@ -74,7 +74,7 @@ class Agent:
         """Let the worker make a step."""
         self.worker.begin(order)
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[StepReport]:
         """Return what the worker said since."""
         return self.worker.reports()
 
@@ -175,7 +175,7 @@ class Cluster:
             why = f"{place} is lost ({type(error).__name__})"
             say(f"{why}; {len(self.agents)} workers are left")
             step = self.at.get(place, "")
-            return [(place, Report(answer="lost", step=step, words=why))] if step else []
+            return [(place, StepReport(answer="lost", step=step, words=why))] if step else []
 
     def _all(self, method: str) -> None:
         asked = [getattr(agent, method).remote() for agent in self.agents.values()]

@@ -6,13 +6,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from reeltag.pipeline.amounts import duration, size
-from reeltag.pipeline.planning import Plan, Row
+from reeltag.pipeline.planning import Row, RunPlan
 from reeltag.pipeline.steps import Node, Step, ordered
 
 _STYLES = {"done": "green", "partly": "yellow", "to do": "bold", "not needed": "dim"}
 
 
-def drawn(plan: Plan) -> Table:
+def drawn(plan: RunPlan) -> Table:
     """Return the graph as a table; a step that several need is drawn once and then referred to.
 
     What needs only steps that stand above is one line, with their numbers; data are drawn once.
@@ -31,7 +31,7 @@ def drawn(plan: Plan) -> Table:
     return table
 
 
-def summary(plan: Plan, workers: int = 1) -> str:
+def summary(plan: RunPlan, workers: int = 1) -> str:
     """Return the totals of a plan, made by so many workers, as a sentence."""
     states = [row.state for row in plan.rows]
     partly, to_do = states.count("partly"), states.count("to do")

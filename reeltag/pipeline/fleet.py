@@ -19,13 +19,13 @@ from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.pipeline.events import Event, Kind, Narrator
 from reeltag.pipeline.failures import FailedStepsError, Failures, listed
 from reeltag.pipeline.making import kept
-from reeltag.pipeline.orders import LOGS, Order, Report, order
+from reeltag.pipeline.orders import LOGS, Order, StepReport, order
 from reeltag.pipeline.running import PATIENCE, missing, refuse_ranks
 from reeltag.pipeline.steps import Source, Step, as_steps, ordered
 from reeltag.pipeline.store import is_done
 from reeltag.pipeline.terminal import Display
 
-Said = tuple[str, Report]  # by whom, what
+Said = tuple[str, StepReport]  # by whom, what
 
 
 class Engine(Protocol):
@@ -175,7 +175,7 @@ class _Fleet:
             self.engine.begin(place, order(step, self.root))
         return bool(ready)
 
-    def take(self, place: str, report: Report, *, stopping: bool) -> None:
+    def take(self, place: str, report: StepReport, *, stopping: bool) -> None:
         """Note what a worker says, and tell it."""
         job = self.jobs.get(place)
         if job is None or job.step.folder_name != report.step:
@@ -204,7 +204,7 @@ class _Fleet:
         else:
             self._failed(place, job, report, seconds)
 
-    def _failed(self, place: str, job: _Job, report: Report, seconds: float) -> None:
+    def _failed(self, place: str, job: _Job, report: StepReport, seconds: float) -> None:
         step = job.step
         why = report.words or "it was interrupted"
         self.failed_at.setdefault(step.folder_name, set()).add(place)

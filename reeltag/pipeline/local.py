@@ -15,7 +15,7 @@ import torch
 
 from reeltag.core.errors import ConfigError
 from reeltag.pipeline.fleet import Said
-from reeltag.pipeline.orders import Order, Report
+from reeltag.pipeline.orders import Order, StepReport
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 GPUS = "CUDA_VISIBLE_DEVICES"
@@ -44,9 +44,9 @@ class Worker:
         with suppress(BrokenPipeError):  # it died; `reports` will say so
             self.connection.send(order)
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[StepReport]:
         """Return what it has said since, at once."""
-        found: list[Report] = []
+        found: list[StepReport] = []
         try:
             while self.connection is not None and self.connection.poll():
                 report = self.connection.recv()
@@ -56,7 +56,7 @@ class Worker:
         except (EOFError, OSError):
             why = self._ended()
             if self.step:
-                found.append(Report(answer="died", step=self.step, words=why))
+                found.append(StepReport(answer="died", step=self.step, words=why))
             self.step = ""
         return found
 

@@ -37,7 +37,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class StepReport:
     """What a worker says.
 
     Attributes:

@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """What `run` would do.
 
     Attributes:
@@ -79,7 +79,7 @@ class Plan:
     def seconds_on(self, workers: int) -> float:
         """Return how long so many workers take, who begin what is ready in the order of work.
 
-        As `Plan.seconds`, without steps of which nobody knows how long they take.
+        As `RunPlan.seconds`, without steps of which nobody knows how long they take.
         """
         rows = {row.step.folder_name: row for row in self.rows if row.state in ("partly", "to do")}
         needs = {name: _names(row.step.needs) & rows.keys() for name, row in rows.items()}
@@ -112,7 +112,7 @@ class Plan:
         }
 
 
-def plan(goals: Step | Iterable[Step], root: Path) -> Plan:
+def plan(goals: Step | Iterable[Step], root: Path) -> RunPlan:
     """Return what `run(goals, root)` would do, and what that would cost. Nothing is written.
 
     Raises:
@@ -125,7 +125,7 @@ def plan(goals: Step | Iterable[Step], root: Path) -> Plan:
     steps = [node for node in nodes if isinstance(node, Step)]
     rows = [_row(step, n, to_do, root, history) for n, step in enumerate(steps, start=1)]
     open_ = [row for row in rows if row.state in ("partly", "to do")]
-    return Plan(
+    return RunPlan(
         goals=goals,
         root=root,
         rows=tuple(rows),

@@ -17,7 +17,7 @@ from pathlib import Path
 from reeltag.pipeline.failures import hopeless, reason
 from reeltag.pipeline.locks import attempted, holder
 from reeltag.pipeline.making import make, sessions
-from reeltag.pipeline.orders import Answer, Order, Report
+from reeltag.pipeline.orders import Answer, Order, StepReport
 from reeltag.pipeline.steps import Step
 from reeltag.pipeline.store import Record, is_done, lock_of
 
@@ -57,7 +57,7 @@ def _work(order: Order, connection: Connection) -> None:
         report = _made(order, connection)
     except Exception as error:
         traceback.print_exc()
-        report = Report(
+        report = StepReport(
             answer="failed",
             step=order.step,
             seconds=time.monotonic() - begun,
@@ -67,29 +67,29 @@ def _work(order: Order, connection: Connection) -> None:
     except BaseException as error:
         words = reason(error)
         seconds = time.monotonic() - begun
-        connection.send(Report(answer="stopped", step=order.step, seconds=seconds, words=words))
+        connection.send(StepReport(answer="stopped", step=order.step, seconds=seconds, words=words))
         raise KeyboardInterrupt from error
     sys.stdout.flush()
     sys.stderr.flush()
     connection.send(report)
 
 
-def _made(order: Order, connection: Connection) -> Report:
+def _made(order: Order, connection: Connection) -> StepReport:
     step, root = order.opened()
     _await_inputs(step, root)
 
     def on_begin(record: Record) -> None:
         answer: Answer = "begun" if record.sessions == 1 else "resumed"
-        connection.send(Report(answer=answer, step=order.step))
+        connection.send(StepReport(answer=answer, step=order.step))
 
     with attempted(lock_of(step, root)) as ours:
         if not ours:
             who = holder(lock_of(step, root)) or "another process"
-            return Report(answer="taken", step=order.step, words=who)
+            return StepReport(answer="taken", step=order.step, words=who)
         if is_done(step, root):
-            return Report(answer="there", step=order.step)
+            return StepReport(answer="there", step=order.step)
         record = make(step, root, on_begin)
-    return Report(
+    return StepReport(
         answer="done",
         step=order.step,
         seconds=record.seconds,

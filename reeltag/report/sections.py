@@ -34,7 +34,7 @@ from reeltag.report.view import (
     Picture,
     RatedRow,
     SegmentsSection,
-    Tag,
+    ShownTag,
     TaggedVideo,
     TagsSection,
     TrainingSection,
@@ -320,7 +320,7 @@ def tags_section(file: EvaluatedFile, facts: VideoFacts, names: tuple[str, ...])
                 id=file.truth.ids[video].as_py(),
                 seconds=int(file.seconds[video]),
                 tags=tuple(
-                    Tag(name=names[label], prob=prob, is_label=label in true)
+                    ShownTag(name=names[label], prob=prob, is_label=label in true)
                     for label, prob in zip(listed, probs, strict=True)
                 ),
                 missed=tuple(names[label] for label in true if label not in listed),

@@ -163,7 +163,7 @@ class VideosSection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tag:
+class ShownTag:
     """A class of a video, its probability, and whether it is one of the video's labels."""
 
     name: str
@@ -177,7 +177,7 @@ class TaggedVideo:
 
     id: str
     seconds: int
-    tags: tuple[Tag, ...]
+    tags: tuple[ShownTag, ...]
     missed: tuple[str, ...]
 
     @property

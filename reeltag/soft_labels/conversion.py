@@ -1,7 +1,7 @@
 """Soft labels out of what is there already: prediction files, or other soft labels.
 
 The out-of-fold predictions of all folds, joined, are soft labels for every training video of a
-teacher that never saw that video's labels (Samsung: papers/samsung2018-slides).
+teacher that never saw that video's labels (Samsung: Samsung 2018, slides).
 """
 
 import dataclasses

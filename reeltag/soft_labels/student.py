@@ -1,7 +1,7 @@
 """Soft labels of a teacher as something to learn from, beside the labels of the data.
 
-Segments are added to the rated ones (OPPO: papers/oppo2019 sec. 3.2); the labels of whole videos
-are mixed with the teacher's (Samsung and Axon: reference/video-level.md 3.5, 4.3). Both are done
+Segments are added to the rated ones (OPPO: OPPO 2019 sec. 3.2); the labels of whole videos
+are mixed with the teacher's (Samsung and Axon: docs/departures.md). Both are done
 once, on the index; nothing is looked up in a training step.
 
 Shape letters: N items, S soft segments, C classes.

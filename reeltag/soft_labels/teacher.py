@@ -1,8 +1,8 @@
 """Soft labels of a teacher: its predictions of the training data, as labels for a student.
 
-Segments (papers/oppo2019 sec. 3.2): of each video some are drawn, the teacher is asked about these
+Segments (OPPO 2019 sec. 3.2): of each video some are drawn, the teacher is asked about these
 alone, and what it says of the video's own labels is kept, raw: no temperature, no threshold.
-Whole videos (Axon, Samsung: reference/video-level.md 3.5, 4.3): the best classes of each.
+Whole videos (Axon, Samsung: docs/departures.md): the best classes of each.
 
 Letters in shapes: V videos, S segments drawn, B items of a batch, C classes.
 """

@@ -4,7 +4,7 @@
     SWA    mean of the weights after steps s, s + n, s + 2n, ...
 
 Parameters and buffers are averaged alike, the running statistics of batch norm too, as Skalic &
-Austin's EMA does (reference/video-level.md 6.4). Izmailov et al. 2018 (arXiv:1803.05407) compute
+Austin's EMA does (Next top GB model 2018). Izmailov et al. 2018 (arXiv:1803.05407) compute
 these statistics again from data in the end: `reeltag average RUN --norms-from DATA`. Tensors of
 whole numbers are those of the last weights.
 """

@@ -30,7 +30,7 @@ _FIRST = "the first has"
 
 
 @dataclass(frozen=True)
-class Member:
+class AveragedRun:
     """One of the runs: its folder, the content of its config.json, and the file of its weights."""
 
     run: Path
@@ -38,7 +38,7 @@ class Member:
     weights: Path
 
     @classmethod
-    def at(cls, path: Path) -> "Member":
+    def at(cls, path: Path) -> "AveragedRun":
         """Find what `path` names: a run folder, or a .safetensors file in one.
 
         Raises:
@@ -77,7 +77,7 @@ def average_runs(
         OutputError: `out` exists.
     """
     refuse_existing(out)
-    members = [Member.at(path) for path in paths]
+    members = [AveragedRun.at(path) for path in paths]
     if not members:
         raise ConfigError("no run is given")
     for other in members[1:]:
@@ -100,7 +100,7 @@ def average_runs(
     return tagger.eval()
 
 
-def _check_same_recipe(first: Member, other: Member) -> None:
+def _check_same_recipe(first: AveragedRun, other: AveragedRun) -> None:
     """Raise ConfigError where the mean of two runs would mean nothing, with the reason."""
     one, two = _identity(first), _identity(other)
     for name, own in one.items():
@@ -117,7 +117,7 @@ def _check_same_recipe(first: Member, other: Member) -> None:
         )
 
 
-def _identity(of: Member) -> dict[str, Any]:
+def _identity(of: AveragedRun) -> dict[str, Any]:
     """Return what must be the same, the coarsest first."""
     model = read_model(of.config, where=of.run / "config.json")
     sizes = dataclasses.asdict(model)
@@ -131,7 +131,7 @@ def _identity(of: Member) -> dict[str, Any]:
     }
 
 
-def _recipe(of: Member, name: str) -> Any:  # noqa: ANN401  (as the JSON has it)
+def _recipe(of: AveragedRun, name: str) -> Any:  # noqa: ANN401  (as the JSON has it)
     recipe = of.config.get("recipe")
     return recipe.get(name) if isinstance(recipe, Mapping) else None
 
@@ -141,7 +141,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _warn_of_other_starts(members: Sequence[Member]) -> None:
+def _warn_of_other_starts(members: Sequence[AveragedRun]) -> None:
     """Log where nothing shows that all began with the same weights."""
     folders = {str(member.run.resolve()) for member in members}
     starts = {_recipe(member, "init") or str(member.run.resolve()) for member in members}
@@ -153,7 +153,7 @@ def _warn_of_other_starts(members: Sequence[Member]) -> None:
         )
 
 
-def _mean(members: Sequence[Member]) -> dict[str, Tensor]:
+def _mean(members: Sequence[AveragedRun]) -> dict[str, Tensor]:
     """Return the mean of every tensor, in the type that the first member has it in."""
     with ExitStack() as stack:
         files = []
@@ -180,7 +180,7 @@ def _mean(members: Sequence[Member]) -> dict[str, Tensor]:
         }
 
 
-def _mean_of(name: str, tensors: Sequence[Tensor], members: Sequence[Member]) -> Tensor:
+def _mean_of(name: str, tensors: Sequence[Tensor], members: Sequence[AveragedRun]) -> Tensor:
     first = tensors[0]
     for member, tensor in zip(members, tensors, strict=True):
         if tensor.shape != first.shape or not tensor.isfinite().all():

@@ -22,7 +22,7 @@ from typing import Any, Literal, get_origin, get_type_hints
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import Leaf, from_json, leaves
-from reeltag.models import ModelConfig, Search
+from reeltag.models import ModelConfig, SearchKind
 from reeltag.training.config import Recipe
 
 Value = bool | int | float | str
@@ -77,7 +77,7 @@ def derived(model: ModelConfig, recipe: Recipe) -> dict[str, Dimension]:
     space: dict[str, Dimension] = {}
     for name, hint in get_type_hints(type(model), include_extras=True).items():
         for mark in getattr(hint, "__metadata__", ()):
-            found = _searched(mark, getattr(model, name)) if isinstance(mark, Search) else None
+            found = _searched(mark, getattr(model, name)) if isinstance(mark, SearchKind) else None
             if found is not None:
                 space[f"model.{name}"] = found
     rate = recipe.optim.learning_rate
@@ -162,11 +162,11 @@ def flags(model: ModelConfig, values: Mapping[str, Value]) -> list[str]:
     return words
 
 
-def _searched(mark: Search, value: Any) -> Dimension | None:  # noqa: ANN401  (of the field)
+def _searched(mark: SearchKind, value: Any) -> Dimension | None:  # noqa: ANN401  (of the field)
     """Return the dimension of a marked field, given its value; None where it is too small."""
-    if mark is Search.DROPOUT:
+    if mark is SearchKind.DROPOUT:
         return Range(low=0.0, high=MOST_DROPOUT)
-    if mark is Search.STEPS:
+    if mark is SearchKind.STEPS:
         return Range(low=max(1, value - 1), high=value + 2, whole=True)
     sizes = value if isinstance(value, tuple) else (value,)
     if not sizes or min(sizes) < SMALLEST_SIZE:

@@ -7,7 +7,7 @@ import pytest
 from reeltag.cli.main import run
 from reeltag.models import families, list_models
 
-COUNTS = {  # millions of parameters that papers and reference/video-level.md 2.4, 4.7, 5.3 give
+COUNTS = {  # millions of parameters that papers and the authors' code give
     "nextvlad_8g_k128": 88.9,
     "nextvlad_8g_k112_r16": 78.6,
     "netvlad_k256_h1024": 321.5,

@@ -16,7 +16,7 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.deploy import export as module
 from reeltag.deploy.export import ExportConfig, export, told
 from reeltag.deploy.packing import budget_of, pack
-from reeltag.deploy.sources import Source, source_of
+from reeltag.deploy.sources import ExportSource, source_of
 from reeltag.models import families
 from reeltag.tagger.onnx import OnnxTagger, config_of
 from reeltag.tagger.tagger import Tagger
@@ -34,7 +34,7 @@ def tagger() -> Tagger:
 
 
 @pytest.fixture(scope="module")
-def source(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> ExportSource:
     return source_of(run_of(tagger, tmp_path_factory.mktemp("run") / "RUN", data={"splits": {}}))
 
 
@@ -46,7 +46,7 @@ def traced_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def exported(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(source: ExportSource, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "model.onnx"
     export(source, out, ExportConfig(top_k=20))
     return out
@@ -90,7 +90,7 @@ def test_what_stands_in_the_padding_changes_nothing(exported: Path) -> None:
 
 
 def test_the_file_says_what_it_is_and_not_where_it_was_made(
-    tagger: Tagger, source: Source, exported: Path
+    tagger: Tagger, source: ExportSource, exported: Path
 ) -> None:
     model = onnx.load(exported)
     onnx.checker.check_model(model)
@@ -120,7 +120,7 @@ def test_float_features_go_in_where_the_run_has_means_of_videos(tmp_path: Path) 
     [("fp16", "uniform", 2), ("uint8", "uniform", 3), ("uint8", "kmeans", 3)],
 )
 def test_lower_precision_is_smaller_and_still_close(
-    tagger: Tagger, source: Source, exported: Path, tmp_path: Path, precision: Any, rule: Any,
+    tagger: Tagger, source: ExportSource, exported: Path, tmp_path: Path, precision: Any, rule: Any,
     saved: int,
 ) -> None:  # fmt: skip
     out = tmp_path / "model.onnx"
@@ -143,7 +143,7 @@ def test_where_nothing_is_large_it_says_that_all_stays_as_it_is(tmp_path: Path) 
     assert answer["packed"] == 0 and "numbers, all in fp32: no tensor" in told(answer)
 
 
-def test_arithmetic_is_in_float32_whatever_is_stored(source: Source, tmp_path: Path) -> None:
+def test_arithmetic_is_in_float32_whatever_is_stored(source: ExportSource, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     export(source, out, ExportConfig(precision="uint8"))
     graph = onnx.load(out).graph
@@ -158,7 +158,7 @@ def test_arithmetic_is_in_float32_whatever_is_stored(source: Source, tmp_path: P
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "uint8"])
 def test_the_count_before_writing_bounds_the_file_closely(
-    source: Source, tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch
+    source: ExportSource, tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = []
 
@@ -171,14 +171,14 @@ def test_the_count_before_writing_bounds_the_file_closely(
     assert 0 <= counted[0].bytes_at(precision) - answer["bytes"] < 2_000
 
 
-def refusal(source: Source, out: Path, **config: Any) -> str:
+def refusal(source: ExportSource, out: Path, **config: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         export(source, out, ExportConfig(**config))
     return str(caught.value)
 
 
 def test_above_the_limit_it_says_what_weighs_what_and_what_fits(
-    source: Source, tmp_path: Path
+    source: ExportSource, tmp_path: Path
 ) -> None:
     out = tmp_path / "model.onnx"
     told = refusal(source, out, max_bytes="120kB")
@@ -190,7 +190,7 @@ def test_above_the_limit_it_says_what_weighs_what_and_what_fits(
 
 
 def test_far_above_the_limit_no_share_of_the_weights_is_proposed(
-    source: Source, tmp_path: Path
+    source: ExportSource, tmp_path: Path
 ) -> None:
     told = refusal(source, tmp_path / "model.onnx", max_bytes="1kB")
     assert "0% of its weights" not in told and "a far smaller student" in told
@@ -198,7 +198,7 @@ def test_far_above_the_limit_no_share_of_the_weights_is_proposed(
 
 
 def test_weights_beyond_a_protobuf_lie_beside_it(
-    tagger: Tagger, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tagger: Tagger, source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_PROTOBUF", 100_000)
     out = tmp_path / "model.onnx"
@@ -213,7 +213,7 @@ def test_weights_beyond_a_protobuf_lie_beside_it(
 
 
 def test_a_graph_that_says_other_than_pytorch_is_not_written(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     def other(tagger: Tagger, **options: Any) -> Any:
@@ -244,7 +244,9 @@ def test_a_weight_that_half_precision_cannot_hold_stays(tagger: Tagger) -> None:
     assert list(kinds.values()).count(onnx_ir.DataType.FLOAT16) == 1
 
 
-def test_an_output_that_is_there_or_no_onnx_is_refused(source: Source, exported: Path) -> None:
+def test_an_output_that_is_there_or_no_onnx_is_refused(
+    source: ExportSource, exported: Path
+) -> None:
     with pytest.raises(OutputError, match="exists already"):
         export(source, exported, ExportConfig())
     with pytest.raises(OutputError, match=r"must end in \.onnx"):

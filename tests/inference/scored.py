@@ -14,7 +14,7 @@ from tests.data.made import frame_record, rated_record, write_shard
 
 Row = tuple[str, int | None, Mapping[int, float]]  # id, start in seconds, score by class
 Rating = tuple[int, int, float]  # start, class, score
-# The worked example of reference/video-level.md section 11.
+# An example worked by hand.
 EXAMPLE_SCORES = {
     "v1": (0.9, 0.1, 0.4, 0.05, 0.3),
     "v2": (0.2, 0.8, 0.6, 0.7, 0.01),

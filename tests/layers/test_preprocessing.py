@@ -35,7 +35,7 @@ def test_preprocessing_samsung_code_is_q_by_64_minus_2() -> None:
     bytes_ = torch.tensor([[[0, 1, 127, 128, 254, 255]]], dtype=torch.uint8)
     expected = torch.tensor([[[-2, -1.984375, -0.015625, 0, 1.96875, 1.984375]]])
     prepared = Preprocessing(config, [6])(bytes_, torch.ones(1, 1, dtype=torch.bool))
-    torch.testing.assert_close(prepared, expected, rtol=0, atol=0)  # reference/video-level.md 11
+    torch.testing.assert_close(prepared, expected, rtol=0, atol=0)  # worked by hand
 
 
 def test_dequantise_checks_dtype() -> None:

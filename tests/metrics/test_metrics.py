@@ -1,4 +1,4 @@
-"""What holds for every metric, and the worked example of reference/video-level.md section 11."""
+"""What holds for every metric, and an example worked by hand."""
 
 import copy
 from functools import partial

@@ -31,7 +31,7 @@ from reeltag.models._tensorflow import load_tensorflow, parameter_names
         ("nextvlad_8g_k128", 88.9),  # arXiv:1811.05014 table 1: 89 M
         ("nextvlad_8g_k112_r16", 78.6),  # table 2: 79 M
         ("netvlad_k256_h1024", 321.5),
-        ("netvlad_k256_h800", 254.4),  # papers/axon2018 sec. 3.4: 970.5 MiB
+        ("netvlad_k256_h800", 254.4),  # Axon 2018 sec. 3.4: 970.5 MiB
     ],
 )
 def test_parameters_are_as_many_as_published(variant: str, millions: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from reeltag import papers
 from reeltag.cli.main import run
-from reeltag.cli.solve import Options
+from reeltag.cli.solve import SolveOptions
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
@@ -35,7 +35,7 @@ def test_program_says_what_it_is_under_a_unique_name(program: Program) -> None:
 @every_program
 def test_option_has_a_sentence_and_is_no_flag_of_the_command(program: Program) -> None:
     names = {field.name for field in dataclasses.fields(program.config)}
-    assert not names & {field.name for field in dataclasses.fields(Options)}
+    assert not names & {field.name for field in dataclasses.fields(SolveOptions)}
     described = docstring_parser.parse_from_object(program.config).params
     assert {param.arg_name for param in described if param.description} == names
     with pytest.raises(dataclasses.FrozenInstanceError):

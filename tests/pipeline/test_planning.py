@@ -11,14 +11,14 @@ from reeltag.pipeline import planning
 from reeltag.pipeline.amounts import duration, size
 from reeltag.pipeline.drawing import drawn, summary
 from reeltag.pipeline.locks import attempted
-from reeltag.pipeline.planning import Plan, plan
+from reeltag.pipeline.planning import RunPlan, plan
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, source, step
 from reeltag.pipeline.store import begin, finish, folder_of, lock_of, part_of
 from tests.pipeline.made import costly, diamond, folders
 
 
-def text(made: Plan) -> list[str]:
+def text(made: RunPlan) -> list[str]:
     console = Console(width=100, color_system=None)
     with console.capture() as capture:
         console.print(drawn(made))
