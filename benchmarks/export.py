@@ -19,7 +19,7 @@ from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.deploy.export import ExportConfig, export
 from reeltag.deploy.graph import input_of
-from reeltag.deploy.sources import Source
+from reeltag.deploy.sources import ExportSource
 from reeltag.models import nextvlad
 from reeltag.tagger.onnx import OnnxTagger
 from reeltag.tagger.tagger import Tagger
@@ -35,7 +35,7 @@ def run(quick: bool) -> list[Row]:
     torch.manual_seed(0)
     names = [f"class {number}" for number in range(config.num_classes)]
     tagger = Tagger(config, streams, names).eval()
-    source = Source(tagger=tagger, method="run", members=[], prefixes={"": "nextvlad"})
+    source = ExportSource(tagger=tagger, method="run", members=[], prefixes={"": "nextvlad"})
     assert input_of(tagger) == "uint8"
     rows = []
     with tempfile.TemporaryDirectory() as folder:
