@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 import torch
@@ -57,6 +58,7 @@ def _describe(family: Family) -> dict[str, Any]:
     }
 
 
+@cache
 def _parameters(config: ModelConfig) -> int:
     """Count parameters at the authors' sizes without allocating them."""
     with torch.device("meta"):

@@ -5,33 +5,34 @@ import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from rich.table import Table
 
-from reeltag.cli.train import model_names
+from reeltag.cli import train
+from reeltag.cli.help import FLAGS, Help, print_help
+from reeltag.cli.model_options import of_model
+from reeltag.cli.train import FAMILIES
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.figures.study import Dot, draw_study
-from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import Family, ModelConfig, family_of, model_config
+from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.amounts import duration
 from reeltag.training import search_space
 from reeltag.training.config import Recipe
-from reeltag.training.recipes import recipe_for, tiny_recipe
 from reeltag.training.search_space import Dimension, derived, flags, parsed, places
 from reeltag.training.tuning import Search, Study, Trial
 
-USAGE = """usage: reeltag tune MODEL --data DATA --out STUDY [--trials 30] [options]
+USAGE = f"""usage: reeltag tune MODEL --data DATA --out STUDY [--trials 30] [options]
 
-MODEL is a family or one of its variants (`reeltag models`):
-{names}.
-`reeltag tune MODEL --dry-run` shows what is searched; --help lists every option. The same command
-again goes on with the study."""
+MODEL is a family or one of its variants (`reeltag models` lists them). Families: {FAMILIES}.
+
+`reeltag tune MODEL --dry-run` shows what is searched, and how: {search_space.__doc__}
+The same command again goes on with the study."""
 TRIALS, PICTURE = "trials.csv", "study.svg"
 _OWN = ("data", "out", "trials", "space", "prune", "search_seed", "dry_run", "json")
 
@@ -65,45 +66,36 @@ class TuneOptions:
     """One JSON object on stdout, nothing else there."""
 
 
+BASIC = frozenset(["trials", "space", "prune", "search_seed", "dry_run"])
+HELP = Help(name="tune", options=TuneOptions, basic=BASIC | train.HELP.basic)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tune:
     """A parsed `reeltag tune MODEL ...`."""
 
     name: str
-    family: Family
     options: Any
     given: tuple[str, ...]
 
     @staticmethod
     def parse(arguments: Sequence[str]) -> "Tune":
         """Read the flags: which there are depends on the model and --tiny."""
-        if not arguments or arguments[0] in ("-h", "--help"):
-            (STDOUT if arguments else STDERR).print(
-                USAGE.format(names=model_names()), highlight=False, markup=False, soft_wrap=True
-            )
-            sys.exit(0 if arguments else 2)
+        if not arguments:
+            STDERR.print(USAGE, highlight=False, markup=False, soft_wrap=True)
+            sys.exit(2)
+        if arguments[0] in FLAGS:
+            print_help(HELP, TuneOptions, USAGE, everything="--help-all" in arguments)
+            sys.exit(0)
         name, rest = arguments[0], list(arguments[1:])
         if name.startswith("-"):
             raise ConfigError(
-                f"the name of a model must come first, got {name}",
-                hint=f"There are: {model_names()}.",
+                f"the name of a model must come first, got {name}", hint=f"Families: {FAMILIES}."
             )
-        model = model_config(name)
-        family = family_of(model)
-        recipe = recipe_for(family)
-        if "--tiny" in rest:
-            model, recipe = family.tiny, tiny_recipe(recipe)
-        fields: list[Any] = [
-            ("model", family.config, field(default=model)),
-            ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
-            ("preprocessing", PreprocessingConfig, field(default=family.preprocessing)),
-        ]
-        kind = make_dataclass("Options", fields, bases=(TuneOptions,), frozen=True, kw_only=True)
-        about = f"{TuneOptions.__doc__}\n\n{search_space.__doc__}"
-        options: Any = tyro.cli(kind, args=rest, prog=f"reeltag tune {name}", description=about)
+        options = of_model(HELP, name, rest)
         words = (word.partition("=")[0] for word in rest if word.startswith("--"))
         given = tuple(word.removeprefix("--").replace("-", "_") for word in words)
-        return Tune(name=name, family=family, options=options, given=given)
+        return Tune(name=name, options=options, given=given)
 
     def run(self) -> int:
         """Search, and say what is best."""

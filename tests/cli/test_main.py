@@ -10,6 +10,9 @@ import pytest
 
 import reeltag
 from reeltag.cli.main import COMMANDS, main, run
+from reeltag.core.fields import leaves
+from reeltag.models import nextvlad
+from reeltag.training.config import Recipe
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,13 +55,49 @@ def test_an_error_is_told_without_traceback(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_help_does_not_wait_for_torch() -> None:
-    program = "import sys; from reeltag.cli.main import run; run(['--help']); "
-    program += "print('torch' in sys.modules)"
+@pytest.mark.parametrize("command", ["--help", "train --help", "train --help-all"])
+def test_help_does_not_wait_for_torch(command: str) -> None:
+    program = "import sys; from reeltag.cli.main import main\n"
+    program += f"try: main({command.split()!r})\n"
+    program += "except SystemExit as end: print(end.code, 'torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "False"
+    assert done.stdout.splitlines()[-1] == "0 False"
+
+
+def flags_in(text: str) -> set[str]:
+    return {line.split()[0].rstrip(",") for line in text.splitlines() if line.startswith("  --")}
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_help_shows_basic_options_and_help_all_shows_every_flag(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = []
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit) as caught:
+            main([command, "nextvlad", flag])
+        assert caught.value.code == 0
+        texts.append(capsys.readouterr().out)
+    basic, every = map(flags_in, texts)
+    assert 20 <= len(basic - {flag for flag in basic if flag.startswith("--model.")}) <= 32
+    assert f"--help-all shows {len(every) - len(basic)} more." in texts[0] and basic < every
+    recipe = {f"--{of.flag.replace('_', '-')}" for of in leaves(Recipe)}
+    sizes = {f"--model.{of.flag.replace('_', '-')}" for of in leaves(nextvlad.Config)}
+    assert recipe | sizes - {"--model.num-classes", "--model.dims"} <= every
+    assert not every & {"--model.num-classes", "--model.dims"}
+
+
+def test_help_of_a_model_shows_its_authors_recipe_and_what_is_allowed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "nextvlad_8g_k112_r16", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--batch-size INT Videos a step, over all devices together. (an integer >= 1;" in text
+    assert "default 160)" in text and "--model.reduction INT" in text and "default 16)" in text
+    assert "NeXtVLAD: widened frames" in text and "arXiv:1811.05014" in text
 
 
 def test_tiny_training_from_the_command_line(
