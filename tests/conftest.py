@@ -18,6 +18,7 @@ from tests.processes import Launch
 settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("all")
 
+collect_ignore = ["own_model_package"]  # its import would register its model for all tests
 PROJECT = Path(__file__).resolve().parent.parent
 OWN_GOLDEN = os.environ.get("REELTAG_GOLDEN")  # replaces both
 GOLDEN = [Path(OWN_GOLDEN)] if OWN_GOLDEN else [HERE, PROJECT.parent / "shared" / "golden"]

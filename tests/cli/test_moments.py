@@ -212,7 +212,7 @@ def test_files_that_are_there_are_refused_by_the_option_that_names_them(
     (tmp_path / "m.csv").touch()
     command = ["moments", str(checkpoint), "--data", str(data), "--class", "3", "--csv"]
     assert run([*command, str(tmp_path / "m.csv")]) == 2
-    assert "Choose another --csv, or say --overwrite." in capfd.readouterr().err
+    assert "Choose another --csv, or add --overwrite." in capfd.readouterr().err
     assert run([*command, str(tmp_path)]) == 2
     assert "Name a file, as in --csv m.csv." in capfd.readouterr().err
 
@@ -241,10 +241,10 @@ def test_the_work_of_a_solution_is_told_from_a_run(
     [
         (["--class", "Gitar"], "Did you mean Guitar?"),
         (["--class", "12"], "--class: must be in 0 to"),
-        ([], "say of which class, as in --class Guitar"),
+        ([], "name a class, as in --class Guitar"),
         (["--class", "3", "--top", "0"], "--top: must be at least 1, got 0"),
         (["--class", "3", "--min-prob", "1.5"], "--min-prob: must be in [0, 1]"),
-        (["--class", "3", "--split", "train", "--rated"], "has segments that people rated"),
+        (["--class", "3", "--split", "train", "--rated"], "has rated segments"),
         (["--class", "3", "--skip-head", "99"], "Score the whole of short videos"),
         (["--class", "3", "--predictions", "p"], "give either a RUN, or a file"),
         (["--class", "3", "--video-run", "absent"], "is not a run folder"),

@@ -100,7 +100,7 @@ def test_five_folds_give_soft_labels_of_every_training_video(
     other = ["predict", str(tmp_path / "fold1"), "--data", str(data), "--out", str(tmp_path / "x")]
     other += ["--fold.count", "5", "--fold.hold-out", "2"]
     assert run([*other, "--split", "train"]) == 2
-    told = "was trained without fold 1 of 5 (seed 0), and is asked about fold 2 of 5"
+    told = "was trained without fold 1 of 5 (seed 0), and is to score fold 2 of 5"
     assert told in capfd.readouterr().err
     assert run(other) == 2
     assert "folds are of the split 'train', not of 'test'" in capfd.readouterr().err

@@ -13,6 +13,7 @@ import torch
 
 import reeltag
 from reeltag.cli.main import run
+from reeltag.data.dataset import Dataset
 from reeltag.models import Family, _registry, families, find_family, list_models
 from tests.models.contract import CHECKS
 
@@ -94,7 +95,7 @@ def test_programs_of_the_docs_run(
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
     module = ModuleType("my_net")
     monkeypatch.setitem(sys.modules, "my_net", module)
-    vars(module).update(data=corpus, out=tmp_path / "run")
+    vars(module).update(data=Dataset.open(corpus), out=tmp_path / "run")
     for block in blocks[:-1]:  # the last one logs to a service
         exec(block, vars(module))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["family"] == "my_net:Config"

@@ -339,7 +339,7 @@ def test_correlation_targets_that_would_weigh_nothing_are_refused(
         ({"correlation_weight": -1.0}, "labels.correlation_weight must be >= 0"),
         ({"noise_precision": 0.0}, r"labels.noise_precision must be in \(0, 1\]"),
         ({"noise_recall": 1.5}, r"labels.noise_recall must be in \(0, 1\]"),
-        ({"weak_negatives": 1.0, "unrated_weight": 0.1}, "both say what unrated classes weigh"),
+        ({"weak_negatives": 1.0, "unrated_weight": 0.1}, "both weigh unrated classes"),
         ({"classes": "x.csv"}, "which unrated classes count, and none does"),
     ],
 )
