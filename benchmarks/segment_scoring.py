@@ -3,7 +3,7 @@
     python -m benchmarks.segment_scoring [--videos N] [--rgb 1024] [--model NAME] [--device cuda]
 
 A synthetic corpus of videos of 300 seconds (1024 + 128 bytes per second) is written to a temporary
-folder. Then `soften` (8 segments for each label, so that there is something to clock) and
+folder. Then `soft-labels` (8 segments for each label, so that there is something to clock) and
 `predict` (every segment, 1000 classes, the best of each class kept) run over it with a NeXtVLAD of
 the published size and random weights. At every tenth of the way the clock is stopped, resident
 memory is read, and the batches just scored go through the bare model again: both speeds are thus

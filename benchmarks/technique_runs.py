@@ -140,7 +140,7 @@ def _correlated(tau: float, names: str) -> Run:
 def _soft_segments(teacher: str, flags: str, file: str, more: str = "") -> Run:
     """Return a run on the soft labels that a teacher gives the training videos."""
     stem, run = file.replace("-", "_"), teacher.replace("-", "_").replace(".", "_")
-    command = f"soften {{{run}}} --data {{root}} --train train/* --per-label 2"
+    command = f"soft-labels {{{run}}} --data {{root}} --train train/* --per-label 2"
     return Run(
         flags=f"{flags} --soft.file {{{stem}}} {more}".strip(),
         start="stage-1",
@@ -205,7 +205,7 @@ OUT_OF_FOLD = {
 }
 SOFT = {
     **OUT_OF_FOLD,
-    "soft.parquet": "soften --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root} " + YT8M,
+    "soft.parquet": "soft-labels --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root} " + YT8M,
 }
 FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 LONGER = "--epochs 3 --schedule constant --learning-rate 0.0002"
