@@ -205,7 +205,8 @@ OUT_OF_FOLD = {
 }
 SOFT = {
     **OUT_OF_FOLD,
-    "soft.parquet": "soft-labels --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root} " + YT8M,
+    "soft.parquet": "soft-labels --from {oof_0} {oof_1} {oof_2} {oof_3} {oof_4} --data {root} "
+    + YT8M,
 }
 FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 LONGER = "--epochs 3 --schedule constant --learning-rate 0.0002"
