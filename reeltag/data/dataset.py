@@ -113,7 +113,7 @@ class Dataset:
     def __repr__(self) -> str:
         """Return kind, size, streams and classes, as in "Dataset('DATA', 120 videos, ...)"."""
         streams = ", ".join(f"{stream.name} {stream.width}" for stream in self.streams)
-        what = f"{len(self):,} {self.kind}-level records in {len(self.shards)} shards"
+        what = f"{len(self):,} {self.kind.removesuffix('s')}-level records in {len(self.shards)} shards"
         return f"Dataset({str(self.path)!r}: {what}, {streams}, {self.num_classes:,} classes)"
 
     @property

@@ -40,7 +40,7 @@ def test_dataset_describes_its_folder(folder: Path) -> None:
     assert data.shards == ("train0.tfrecord", "validate0.tfrecord")
     assert data.num_classes == len(data.classes) == NUM_CLASSES
     assert repr(data) == (
-        f"Dataset('{folder}': 4 frames-level records in 2 shards, rgb 6, audio 3, 12 classes)"
+        f"Dataset('{folder}': 4 frame-level records in 2 shards, rgb 6, audio 3, 12 classes)"
     )
 
 
