@@ -113,7 +113,8 @@ class Dataset:
     def __repr__(self) -> str:
         """Return kind, size, streams and classes, as in "Dataset('DATA', 120 videos, ...)"."""
         streams = ", ".join(f"{stream.name} {stream.width}" for stream in self.streams)
-        what = f"{len(self):,} {self.kind.removesuffix('s')}-level records in {len(self.shards)} shards"
+        kind = "video" if self.kind == "video" else "frame"
+        what = f"{len(self):,} {kind}-level records in {len(self.shards)} shards"
         return f"Dataset({str(self.path)!r}: {what}, {streams}, {self.num_classes:,} classes)"
 
     @property
