@@ -5,6 +5,7 @@ told which field is wrong, what was found and what is allowed.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -111,9 +112,14 @@ def field_docs(kind: type) -> dict[str, str]:
     """Return the docstrings below the fields of a dataclass, also below inherited ones."""
     docs: dict[str, str] = {}
     for base in reversed(kind.__mro__[:-1]):
-        for of in docstring_parser.parse_from_object(base).params:
-            docs[of.arg_name] = " ".join((of.description or "").split())
+        docs |= _own_field_docs(base)
     return docs
+
+
+@functools.cache  # the source of the class is read and parsed
+def _own_field_docs(kind: type) -> dict[str, str]:
+    described = docstring_parser.parse_from_object(kind).params
+    return {of.arg_name: " ".join((of.description or "").split()) for of in described}
 
 
 def _default_of(field: Any) -> object:  # noqa: ANN401  (dataclasses.Field)
