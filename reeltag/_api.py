@@ -25,6 +25,7 @@ from reeltag.evaluation import scores as evaluation
 from reeltag.inference import moments as search
 from reeltag.inference.predict import predict as write_predictions
 from reeltag.inference.scoring import InferenceConfig
+from reeltag.inference.stream import Output
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
@@ -162,11 +163,10 @@ def predict(
     write_predictions(
         _tagger(model),
         _dataset(data),
-        Path(out),
+        Output(Path(out), overwrite=overwrite),
         choices or InferenceConfig(),
         split=split,
         run=run,
-        overwrite=overwrite,
     )
     return open_predictions(Path(out))
 

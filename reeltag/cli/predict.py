@@ -20,7 +20,7 @@ from reeltag.data.folding import held_out_rows
 from reeltag.data.splits import Splits
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
-from reeltag.inference.stream import Outcome, check_output
+from reeltag.inference.stream import Outcome, Output
 from reeltag.labels.folds import FoldConfig
 from reeltag.tagger.loading import any_tagger, config_of, described_in, is_graph
 from reeltag.tagger.tagger import AnyTagger
@@ -69,7 +69,8 @@ class Predict:
 
     def run(self) -> int:
         """Predict, and print what was written."""
-        check_output(self.out, overwrite=self.overwrite)
+        out = Output(self.out, overwrite=self.overwrite, restart=self.restart)
+        out.check()
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         tagger = any_tagger(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
@@ -77,13 +78,11 @@ class Predict:
         outcome = predict(
             tagger,
             data,
-            self.out,
+            out,
             self._choices(),
             split=self.split,
             rows=self._rows(data),
             run=self.checkpoint,
-            overwrite=self.overwrite,
-            restart=self.restart,
             video_source=video_source(self.video_run, self.video_predictions),
         )
         if self.json:

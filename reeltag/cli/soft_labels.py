@@ -15,7 +15,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.inference.stream import Outcome, check_output
+from reeltag.inference.stream import Outcome, Output, check_output
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
 from reeltag.soft_labels.storage import SoftLabelInfo
 from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
@@ -91,13 +91,11 @@ class Soften:
         return write_soft_labels(
             tagger,
             data,
-            self.out,
+            Output(self.out, overwrite=self.overwrite, restart=self.restart),
             self.choices,
             split=self.split,
             segment_classes=self._segment_classes(data),
             run=run,
-            overwrite=self.overwrite,
-            restart=self.restart,
         )
 
     def _join(self) -> Outcome:

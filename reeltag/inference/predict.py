@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
 from reeltag.inference.scoring import InferenceConfig, Scorer
-from reeltag.inference.stream import Outcome, check_output, write_predictions
+from reeltag.inference.stream import Outcome, Output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.predictions.file import PredictionInfo
-from reeltag.predictions.parts import PredictionParts
-from reeltag.predictions.rows import Kind
 from reeltag.tagger.tagger import AnyTagger
 
 DEFAULT_CONFIG = InferenceConfig()
@@ -34,15 +32,12 @@ DEFAULT_CONFIG = InferenceConfig()
 def predict(
     tagger: AnyTagger,
     data: Dataset,
-    out: Path,
+    out: Output | Path,
     choices: InferenceConfig = DEFAULT_CONFIG,
     *,
     split: Split = "test",
     rows: NDArray[np.bool_] | None = None,
     run: Path | None = None,
-    overwrite: bool = False,
-    restart: bool = False,
-    finish: Callable[[PredictionParts], dict[Kind, int]] | None = None,
     video_source: AnyTagger | Path | None = None,
 ) -> Outcome:
     """Score a split into the prediction file `out`; broken records are skipped and counted.
@@ -54,16 +49,12 @@ def predict(
     Args:
         tagger: put into eval mode and onto the device of `choices`.
         data: with the split.
-        out: the file to make.
+        out: the file to make, and how; a path is that of a new file.
         choices: what is scored, and how.
         split: which shards.
         rows: (R,) rows of the data's table that are scored, of those of the split; None = all.
         run: the tagger's run folder, to be named in the file.
-        overwrite: replace `out` if it exists.
-        restart: throw away what an interrupted run has left.
-        finish: makes something else of what was scored than a prediction file; see
-            `write_predictions`.
-        video_source: what candidates and fusion of segments go by: another checkpoint, or a
+        video_source: source of candidates and fusion of segments: another checkpoint, or a
             prediction file of whole videos; None = `tagger` itself.
 
     Raises:
@@ -72,7 +63,8 @@ def predict(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
-    check_output(out, overwrite=overwrite)
+    out = Output.of(out)
+    out.check()
     check_fit(tagger, data, choices)
     streams = tuple(name for name, _ in tagger.streams)
     items = data.videos(split, streams=streams, rows=rows)
@@ -81,25 +73,17 @@ def predict(
     check_long_enough(items, choices)
     log_items(items, choices)
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
-    blank = (
-        BlankRule.of(tagger.streams, choices.blank_std, data.path) if choices.blank_std else None
-    )
+    std = choices.blank_std
+    blank = BlankRule.of(tagger.streams, std, data.path) if std else None
     scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank)
 
     def read(first: int) -> Iterator[FrameBatch]:
         left = data.videos("all", streams=streams, rows=usable[first:]) if first else items
         return batches_of(left, scorer)
 
-    outcome = write_predictions(
-        scorer,
-        read,
-        len(items),
-        out,
-        _about(tagger, data, choices, split, run),
-        {**_settings(tagger, data, usable, choices), **source},
-        restart=restart,
-        finish=finish,
-    )
+    about = _about(tagger, data, choices, split, run)
+    settings = {**_settings(tagger, data, usable, choices), **source}
+    outcome = write_predictions(scorer, read, len(items), out, about, settings)
     return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
 
 

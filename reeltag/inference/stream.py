@@ -27,14 +27,14 @@ from reeltag.predictions.rows import Kind, PredictionRows
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a prediction came to.
+    """What a run of predictions wrote.
 
     Attributes:
         path: the prediction file.
-        videos: number of videos looked at.
+        videos: number of videos scored, by this run and interrupted ones before it.
         rows: number of rows written, by kind.
         resumed_at: videos that an interrupted run had done before.
-        skipped: broken records, which are skipped.
+        skipped: broken records.
         blank: blank videos, which were not scored.
         seconds: wall time of this run.
     """
@@ -46,6 +46,35 @@ class Outcome:
     skipped: int = 0
     blank: int = 0
     seconds: float
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where predictions go, and how.
+
+    Attributes:
+        path: the file to make; until it is whole there is a folder `<path>.parts` next to it.
+        overwrite: replace the file if it exists.
+        restart: remove the parts that an interrupted run has left, instead of going on from them.
+        finish: makes `path` of the finished parts, whatever it is, and returns the number of rows
+            by kind; None makes a prediction file.
+        part_seconds: time between two points from which an interrupted run can go on.
+    """
+
+    path: Path
+    overwrite: bool = False
+    restart: bool = False
+    finish: Callable[[PredictionParts], dict[Kind, int]] | None = None
+    part_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, out: "Output | Path") -> "Output":
+        """Return an output to a new file, unless `out` is one already."""
+        return out if isinstance(out, Output) else cls(out)
+
+    def check(self) -> None:
+        """Raise OutputError where the file exists already and is not to be replaced."""
+        check_output(self.path, overwrite=self.overwrite)
 
 
 @dataclass(frozen=True)
@@ -82,29 +111,22 @@ def write_predictions(
     scorer: Scorer,
     read: Callable[[int], Iterable[FrameBatch]],
     num_videos: int,
-    out: Path,
+    out: Output,
     about: PredictionInfo,
     settings: Mapping[str, Any],
     *,
-    restart: bool = False,
-    part_seconds: float = 60.0,
-    finish: Callable[[PredictionParts], dict[Kind, int]] | None = None,
     items: str = "videos",
 ) -> Outcome:
-    """Score all batches into the prediction file `out`.
+    """Score all batches into the prediction file `out.path`.
 
     Args:
         scorer: of a tagger.
         read: from the number of a video to the batches from this video on.
         num_videos: in all, or of what else is an item of a batch.
-        out: appears at the end, whole; until then there is a folder `<out>.parts` next to it.
+        out: where the rows go.
         about: written into the file.
-        settings: all that the predictions depend on; parts made with others are refused.
-        restart: throw away the parts of an interrupted run.
-        part_seconds: time between two points from which an interrupted run can go on.
-        finish: makes `out` of the finished parts, whatever it is, and returns the number of rows
-            by kind; None makes the prediction file.
-        items: what an item of a batch is called.
+        settings: all that the predictions depend on; parts written with others are an error.
+        items: name of an item of a batch.
 
     Raises:
         ConfigError: parts of an interrupted run with other settings are there.
@@ -112,30 +134,20 @@ def write_predictions(
         KeyboardInterrupt: Ctrl-C; all batches scored until then are kept.
         OutputError: the disk is full.
     """
-    begun, stop = time.monotonic(), StopRequest("batch")
-    parts = PredictionParts(
-        out.with_name(out.name + ".parts"),
-        settings,
-        kinds_of(scorer.choices),
-        restart=restart,
-    )
+    begun = time.monotonic()
+    folder = out.path.with_name(out.path.name + ".parts")
+    parts = PredictionParts(folder, settings, kinds_of(scorer.choices), restart=out.restart)
     resumed_at = parts.videos_done
     if resumed_at:
         say(f"going on after {resumed_at:,} of {num_videos:,} {items} ({parts.folder})")
     try:
         limits = _limits(parts, about.num_classes, scorer.choices.per_class)
-        with progress_bar() as bar, listening_for_stop(stop):
+        with progress_bar() as bar:
             task = bar.add_task("predicting", total=num_videos, completed=resumed_at)
             batches = iter(read(resumed_at)) if resumed_at < num_videos else iter(())
-            closing = _Closing(part_seconds, stop)
-            while not stop.asked and _write_part(
-                scorer, batches, parts, limits, closing, (bar, task, items)
-            ):
-                pass
-        if stop.asked:
-            raise KeyboardInterrupt
+            _write_parts(scorer, batches, parts, limits, out.part_seconds, (bar, task, items))
         about = replace(about, blank=parts.num_blank)
-        rows = finish(parts) if finish else _merge(parts, out, about, limits)
+        rows = out.finish(parts) if out.finish else _merge(parts, out.path, about, limits)
     except BaseException:
         if parts.videos_done:
             say(
@@ -147,7 +159,7 @@ def write_predictions(
         raise
     parts.remove()
     return Outcome(
-        path=out,
+        path=out.path,
         videos=parts.videos_done,
         rows=rows,
         resumed_at=resumed_at,
@@ -173,6 +185,24 @@ def _limits(parts: PredictionParts, num_classes: int, per_class: int) -> dict[Ki
     for rows in parts.rows(kind):
         limit.restore(rows)
     return {kind: limit}
+
+
+def _write_parts(
+    scorer: Scorer,
+    batches: Iterator[FrameBatch],
+    parts: PredictionParts,
+    limits: Mapping[Kind, ClassLimit],
+    part_seconds: float,
+    progress: tuple[Progress, TaskID, str],
+) -> None:
+    """Write all batches as parts; raise KeyboardInterrupt after the part that Ctrl-C closes."""
+    stop = StopRequest("batch")
+    closing = _Closing(part_seconds, stop)
+    with listening_for_stop(stop):
+        while not stop.asked and _write_part(scorer, batches, parts, limits, closing, progress):
+            pass
+    if stop.asked:
+        raise KeyboardInterrupt
 
 
 def _write_part(

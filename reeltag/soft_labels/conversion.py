@@ -20,7 +20,7 @@ from reeltag.data.splits import Split
 from reeltag.inference.stream import Outcome, check_output
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions, open_predictions
-from reeltag.predictions.rows import PredictionRows
+from reeltag.predictions.rows import Kind, PredictionRows
 from reeltag.soft_labels.storage import SoftLabelInfo, open_soft_labels, soft_label_writer
 from reeltag.soft_labels.teacher import to_soft_labels
 
@@ -36,10 +36,10 @@ def convert_predictions(
 ) -> Outcome:
     """Write the predictions of whole videos of several files as one file of soft labels.
 
-    How many videos of the split have none is said. Memory: 11 bytes of each record of the data.
+    Memory: 11 bytes of each record of the data.
 
     Args:
-        files: of `reeltag predict`; a video stands in one of them at most.
+        files: of `reeltag predict`; a video is in one of them at most.
         data: that they are about.
         out: the file of soft labels to make.
         top_k: classes kept for each video.
@@ -48,7 +48,7 @@ def convert_predictions(
 
     Raises:
         DataError: a file is damaged, holds no whole videos or ids that are not in the data, a
-            video stands twice, or the files are about other classes than the data.
+            video is there twice, or the files are about other classes than the data.
         ConfigError: the split is empty.
         OutputError: `out` exists, or the disk is full.
     """
@@ -78,14 +78,8 @@ def convert_predictions(
                 )
             if part.holds("segments"):
                 say(f"{part.path}: only its whole videos become soft labels, not its segments")
-    _tell_missing(videos, data, split)
-    return Outcome(
-        path=out,
-        videos=videos.count,
-        rows={"videos": videos.count},
-        resumed_at=0,
-        seconds=time.monotonic() - begun,
-    )
+    _log_found(videos, data, split)
+    return _outcome(out, "videos", videos.count, begun)
 
 
 def draw_soft_labels(
@@ -121,31 +115,30 @@ def draw_soft_labels(
         for rows in file.drawn(per_class, keep_outside=keep_outside):
             writer.write(rows)
             written += len(rows)
-    return Outcome(
-        path=out,
-        videos=written,
-        rows={"segments": written},
-        resumed_at=0,
-        seconds=time.monotonic() - begun,
-    )
+    return _outcome(out, "segments", written, begun)
+
+
+def _outcome(out: Path, kind: Kind, count: int, begun: float) -> Outcome:
+    seconds = time.monotonic() - begun
+    return Outcome(path=out, videos=count, rows={kind: count}, resumed_at=0, seconds=seconds)
 
 
 class _SeenVideos:
-    """Which videos of the data the prediction files are about, each once."""
+    """The videos of the data that the prediction files are about, each once."""
 
     def __init__(self, data: Dataset, parts: Sequence[Predictions]) -> None:
         self._parts, self._data = parts, data
         keys = id_keys(data.table["id"].to_pylist(), 0, "joining")
         self.keys, self.number = np.unique(keys, return_inverse=True)
-        self.file = np.full(len(self.keys), -1, np.int16)  # that each video stands in
+        self.file = np.full(len(self.keys), -1, np.int16)  # that each video is in
 
     @property
     def count(self) -> int:
-        """How many videos there are."""
+        """Number of videos that are in a file."""
         return int((self.file >= 0).sum())
 
     def see(self, rows: PredictionRows, number: int) -> None:
-        """Take note of rows of file `number`; DataError where they are unknown or seen before."""
+        """Record the videos of rows of file `number`; DataError where unknown or seen before."""
         names = rows.ids.to_pylist()
         keys = id_keys(names, 0, "joining")
         place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
@@ -164,7 +157,7 @@ class _SeenVideos:
             other = self.file[place[at]]
             where = "twice" if other in (-1, number) else f"also in {self._parts[other].path}"
             raise DataError(
-                f"the video {names[at]!r} stands {where}",
+                f"the video {names[at]!r} is there {where}",
                 where=self._parts[number].path,
                 hint="Each video can have one row: out-of-fold files share none (--fold.hold-out).",
             )
@@ -186,7 +179,7 @@ def _class_names(parts: Sequence[Predictions], data: Dataset) -> tuple[str, ...]
     return classes.names
 
 
-def _tell_missing(videos: _SeenVideos, data: Dataset, split: Split) -> None:
+def _log_found(videos: _SeenVideos, data: Dataset, split: Split) -> None:
     wanted = np.zeros(len(videos.keys), bool)
     wanted[videos.number[data.rows(split)]] = True
     there = int((videos.file[wanted] >= 0).sum())

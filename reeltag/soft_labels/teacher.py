@@ -7,10 +7,9 @@ Whole videos (Axon, Samsung: docs/departures.md): the best classes of each.
 Letters in shapes: V videos, S segments drawn, B items of a batch, C classes.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +29,7 @@ from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Split
 from reeltag.inference.predict import check_fit, predict, weights_digest
 from reeltag.inference.scoring import InferenceConfig, Scorer, check_no_nan
-from reeltag.inference.stream import Outcome, check_output, write_predictions
+from reeltag.inference.stream import Outcome, Output, write_predictions
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal, draw_segments
 from reeltag.labels.targets import Targets
@@ -105,16 +104,14 @@ def _at_least(least: int, name: str, value: int) -> None:
 def write_soft_labels(
     tagger: Tagger,
     data: Dataset,
-    out: Path,
+    out: Output | Path,
     choices: TeacherConfig,
     *,
     split: Split = "train",
     segment_classes: tuple[int, ...] = (),
     run: Path | None = None,
-    overwrite: bool = False,
-    restart: bool = False,
 ) -> Outcome:
-    """Write what `tagger` thinks of the videos, or of drawn segments, of a split to `out`.
+    """Write the probabilities of the videos of a split, or of drawn segments of them, to `out`.
 
     A run that is killed leaves `<out>.parts`, and the same call goes on from there. Memory: some
     100 bytes of each video and 60 of each drawn segment; frames stay on the disk.
@@ -122,14 +119,12 @@ def write_soft_labels(
     Args:
         tagger: the teacher; put into eval mode and onto the device of `choices`.
         data: with the split.
-        out: the file of soft labels to make.
-        choices: what is asked, and how.
+        out: the file of soft labels to make, and how; a path is that of a new file.
+        choices: what is scored, and how.
         split: which shards.
         segment_classes: the classes that draws of `choices.equal` are for; empty = all. They are
             written into the file, so that they hold for later draws too.
         run: the tagger's run folder, to be named in the file.
-        overwrite: replace `out` if it exists.
-        restart: throw away what an interrupted run has left.
 
     Raises:
         ConfigError: tagger and data do not fit each other, the split is empty, no segment can be
@@ -137,7 +132,8 @@ def write_soft_labels(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
-    check_output(out, overwrite=overwrite)
+    out = Output.of(out)
+    out.check()
     beyond = [of for of in segment_classes if not 0 <= of < tagger.num_classes]
     if beyond:
         raise ConfigError(f"class {beyond[0]} is not one of the checkpoint's {tagger.num_classes}")
@@ -154,41 +150,28 @@ def write_soft_labels(
         seed=choices.seed,
     )
     if choices.videos:
-
-        def finish(parts: PredictionParts) -> dict[Kind, int]:
-            return _write_soft(parts, "videos", out, about, None)
-
-        return predict(
-            tagger,
-            data,
-            out,
-            choices.scoring(),
-            split=split,
-            overwrite=overwrite,
-            restart=restart,
-            finish=finish,
-        )
+        path = out.path
+        out = replace(out, finish=lambda parts: _write_soft(parts, "videos", path, about, None))
+        return predict(tagger, data, out, choices.scoring(), split=split)
     streams = tuple(name for name, _ in tagger.streams)
     check_fit(tagger, data, choices.scoring())
     chosen = chosen_segments(data, choices, split=split, streams=streams, classes=segment_classes)
-    return _write_segments(tagger, chosen, out, choices, about, restart=restart)
+    return _write_segments(tagger, chosen, out, choices, about)
 
 
 def _write_segments(
     tagger: Tagger,
     chosen: tuple[VideoSet, NDArray[np.int32]],
-    out: Path,
+    out: Output,
     choices: TeacherConfig,
     about: SoftLabelInfo,
-    *,
-    restart: bool,
 ) -> Outcome:
-    """Ask about the segments that were chosen."""
+    """Score the segments that were chosen."""
     items, drawn_for = chosen
     scorer = _LabelScorer(tagger, tagger.num_classes, choices.scoring())
 
     def read(first: int) -> Iterator[FrameBatch]:
-        left = dataclasses.replace(
+        left = replace(
             items,
             video=items.video[first:],
             second=items.second[first:],
@@ -205,23 +188,16 @@ def _write_segments(
     places = hashlib.blake2b("\n".join(items.dataset.shards).encode(), digest_size=8)
     for array in (items.shard, items.offset, items.second, drawn_for):
         places.update(array.tobytes())
-    outcome = write_predictions(
-        scorer,
-        read,
-        len(items),
-        out,
-        PredictionInfo(num_classes=tagger.num_classes),
-        {
-            "precision": choices.precision,
-            "segments": places.hexdigest(),
-            "classes": list(about.segment_classes) if choices.equal else [],
-            "weights": weights_digest(tagger),
-        },
-        restart=restart,
-        finish=lambda parts: _write_soft(parts, "segments", out, about, drawn_for),
-        items="segments",
-    )
-    return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
+    settings = {
+        "precision": choices.precision,
+        "segments": places.hexdigest(),
+        "classes": list(about.segment_classes) if choices.equal else [],
+        "weights": weights_digest(tagger),
+    }
+    path, info = out.path, PredictionInfo(num_classes=tagger.num_classes)
+    out = replace(out, finish=lambda parts: _write_soft(parts, "segments", path, about, drawn_for))
+    outcome = write_predictions(scorer, read, len(items), out, info, settings, items="segments")
+    return replace(outcome, skipped=sum(items.skipped.values()))
 
 
 def chosen_segments(

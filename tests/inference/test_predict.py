@@ -1,7 +1,6 @@
 """A checkpoint over a data set: from the shards to the file, and what does not fit is refused."""
 
 import dataclasses
-import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +17,10 @@ from reeltag.data.shards import read_record
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference import predict as predict_module
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
-from reeltag.inference.stream import write_predictions
+from reeltag.inference.stream import Output
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import nextvlad
 from reeltag.predictions.file import open_predictions
@@ -147,16 +145,12 @@ def interrupt(tagger: Tagger, batches: int) -> None:
     hook = tagger.register_forward_hook(fail_late)
 
 
-def test_a_resumed_run_scores_the_rows_of_its_fold_alone(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    often = functools.partial(write_predictions, part_seconds=0)
-    monkeypatch.setattr(predict_module, "write_predictions", often)
+def test_predict_resumes_with_the_rows_of_its_fold_alone(dataset: Dataset, tmp_path: Path) -> None:
     rows = held_out_rows(dataset, FoldConfig(count=2, hold_out=1))
     choices, tagger, out = dataclasses.replace(CPU, batch_size=4), make_tagger(), tmp_path / "p"
     interrupt(tagger, 3)
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, dataset, out, choices, split="train", rows=rows)
+        predict(tagger, dataset, Output(out, part_seconds=0), choices, split="train", rows=rows)
     assert predict(tagger, dataset, out, choices, split="train", rows=rows).resumed_at == 12
     found = rows_in_order(pairs(out, "videos"))
     assert sorted(name for name, _ in found) == sorted(dataset.table["id"].filter(rows).to_pylist())
@@ -164,16 +158,14 @@ def test_a_resumed_run_scores_the_rows_of_its_fold_alone(
 
 @pytest.mark.parametrize("per_class", [0, 15])
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int
+    dataset: Dataset, tmp_path: Path, per_class: int
 ) -> None:
     choices = InferenceConfig(segments=True, batch_size=4, per_class=per_class, device="cpu")
     predict(make_tagger(), dataset, tmp_path / "whole", choices, split="all")
-    often = functools.partial(write_predictions, part_seconds=0)
-    monkeypatch.setattr(predict_module, "write_predictions", often)
     tagger, out = make_tagger(), tmp_path / "p"
     interrupt(tagger, 10)
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, dataset, out, choices, split="all")
+        predict(tagger, dataset, Output(out, part_seconds=0), choices, split="all")
     other = make_tagger()
     other.model.state_dict()[next(iter(other.model.state_dict()))].add_(1)
     with pytest.raises(ConfigError, match=r"other settings is kept here: weights"):
@@ -248,7 +240,7 @@ def test_an_existing_file_is_refused_before_anything_else(dataset: Dataset, tmp_
     with pytest.raises(OutputError, match="exists already"):
         predict(make_tagger(), dataset, tmp_path / "p", CPU)
     assert (tmp_path / "p").read_text() == "precious"
-    predict(make_tagger(), dataset, tmp_path / "p", CPU, overwrite=True)
+    predict(make_tagger(), dataset, Output(tmp_path / "p", overwrite=True), CPU)
     assert open_predictions(tmp_path / "p").holds("videos")
 
 
@@ -279,18 +271,15 @@ def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
     assert about.policy == "skip_tail 1, candidates 4, video_power 0.3, segment_power 0.7"
 
 
-def test_an_interrupted_run_is_not_gone_on_with_by_other_video_scores(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    often = functools.partial(write_predictions, part_seconds=0)
-    monkeypatch.setattr(predict_module, "write_predictions", often)
+def test_predict_resumes_with_the_same_video_scores_alone(dataset: Dataset, tmp_path: Path) -> None:
     choices = InferenceConfig(videos=False, segments=True, batch_size=4, policy=FUSED, device="cpu")
     whole, out = tmp_path / "whole", tmp_path / "p"
     predict(make_tagger(), dataset, whole, choices, split="all", video_source=make_tagger())
     tagger = make_tagger()
     interrupt(tagger, 8)
+    often, source = Output(out, part_seconds=0), make_tagger()
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, dataset, out, choices, split="all", video_source=make_tagger())
+        predict(tagger, dataset, often, choices, split="all", video_source=source)
     other = make_tagger()
     next(iter(other.model.parameters())).data.add_(1)
     with pytest.raises(ConfigError, match="other settings is kept here: video_scores"):

@@ -15,7 +15,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.inference import scoring
 from reeltag.inference.scoring import InferenceConfig, Scorer
-from reeltag.inference.stream import Outcome, check_output, write_predictions
+from reeltag.inference.stream import Outcome, Output, check_output, write_predictions
 from reeltag.predictions import top_k
 from reeltag.predictions.file import PredictionInfo, open_predictions
 from reeltag.predictions.rows import Kind
@@ -59,11 +59,9 @@ def predict(
         Scorer(tagger or MeanTagger(), NUM_CLASSES, wanted),
         failing,
         len(data),
-        out,
+        Output(out, restart=restart, part_seconds=part_seconds),
         PredictionInfo(num_classes=NUM_CLASSES),
         {"top_k": wanted.top_k, "per_class": wanted.per_class},
-        restart=restart,
-        part_seconds=part_seconds,
     )
 
 

@@ -1,7 +1,6 @@
 """A teacher's soft labels: what it says of the segments that were drawn, and of nothing else."""
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,7 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
-from reeltag.inference.stream import write_predictions
-from reeltag.soft_labels import teacher
+from reeltag.inference.stream import Output
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
 from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
 from reeltag.soft_labels.teacher import TeacherConfig, chosen_segments, write_soft_labels
@@ -131,13 +129,9 @@ def test_an_equal_draw_is_the_same_before_and_after_the_teacher_is_asked(
     assert set(rows_of(tmp_path / "kept").drawn_for) == set(every.drawn_for)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_soft_labels_resume_where_they_were_interrupted(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, batch_size=8)
     write_soft_labels(make_tagger(), dataset, tmp_path / "whole", choices)
-    often = functools.partial(write_predictions, part_seconds=0)
-    monkeypatch.setattr(teacher, "write_predictions", often)
     tagger, calls = make_tagger(), []
 
     def fail_late(*_: object) -> None:
@@ -147,7 +141,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
     hook, out = tagger.register_forward_hook(fail_late), tmp_path / "s"
     with pytest.raises(KeyboardInterrupt):
-        write_soft_labels(tagger, dataset, out, choices)
+        write_soft_labels(tagger, dataset, Output(out, part_seconds=0), choices)
     hook.remove()
     assert not out.exists()
     with pytest.raises(ConfigError, match="other settings is kept here: segments"):
@@ -175,7 +169,7 @@ def test_it_says_when_the_videos_were_rated_already(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(teacher, "say", said.append)
+    monkeypatch.setattr("reeltag.soft_labels.teacher.say", said.append)
     chosen_segments(dataset, HERE, split="train")
     assert not any("have rated segments already" in line for line in said)
     chosen_segments(dataset, HERE, split="validate")
@@ -208,7 +202,7 @@ def test_an_existing_file_is_refused_first(dataset: Dataset, tmp_path: Path) -> 
     (tmp_path / "s").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
         write_soft_labels(make_tagger(), dataset, tmp_path / "s", HERE)
-    write_soft_labels(make_tagger(), dataset, tmp_path / "s", HERE, overwrite=True)
+    write_soft_labels(make_tagger(), dataset, Output(tmp_path / "s", overwrite=True), HERE)
     assert len(rows_of(tmp_path / "s"))
 
 
@@ -244,9 +238,9 @@ def test_files_that_cannot_be_joined_are_refused(dataset: Dataset, tmp_path: Pat
         return write_rows(tmp_path / name, rows, num_classes=num_classes)
 
     one = file("one", names[:4])
-    with pytest.raises(DataError, match=f"two: the video '{names[3]}' stands also in .*one"):
+    with pytest.raises(DataError, match=f"two: the video '{names[3]}' is there also in .*one"):
         convert_predictions([one, file("two", names[3:6])], dataset, out)
-    with pytest.raises(DataError, match=f"three: the video '{names[5]}' stands twice"):
+    with pytest.raises(DataError, match=f"three: the video '{names[5]}' is there twice"):
         convert_predictions([file("three", [names[5]] * 2)], dataset, out)
     with pytest.raises(DataError, match="not in .*: 'x', 'y', 'z', ..."):
         convert_predictions([file("four", [names[0], *"xyzq"])], dataset, out)
