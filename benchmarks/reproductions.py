@@ -27,7 +27,8 @@ from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
 from reeltag.data.dataset import Dataset
 from reeltag.evaluation.comparison import differences
-from reeltag.evaluation.scores import Scored, scored
+from reeltag.evaluation.config import EvaluationConfig
+from reeltag.evaluation.scores import Scored, score_file
 from reeltag.metrics.segment import AverageOver
 from reeltag.report.results import ResultTable, read_results
 
@@ -279,9 +280,8 @@ def ahead(files: list[Path], others: list[Path], data: Path, metric: str) -> Row
 @cache
 def _scored(file: Path, data: Path, over: AverageOver) -> Scored:
     """Return the scores of a file that several orders need."""
-    return scored(
-        file, Dataset.open(data, quiet=True), average_over=over, bootstrap=400, quiet=True
-    )
+    config = EvaluationConfig(average_over=over, bootstrap=400)
+    return score_file(file, Dataset.open(data, quiet=True), config, quiet=True)
 
 
 def predictions(found: Row, name: str) -> Path | None:

@@ -24,7 +24,8 @@ from reeltag.core.console import say
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.comparison import differences
-from reeltag.evaluation.scores import Scored, scored
+from reeltag.evaluation.config import EvaluationConfig
+from reeltag.evaluation.scores import Scored, score_file
 
 KEYS = {"runs": ("race", "run"), "comparisons": ("race", "technique")}
 NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}
@@ -173,9 +174,8 @@ def difference(race: str, course: Race, each: Comparison, data: Path, work: Path
 @cache
 def _scored(file: Path, data: Path, splits: Splits) -> Scored:
     """Return the scores of a file that several comparisons need."""
-    return scored(
-        file, Dataset.open(data, splits=splits, quiet=True), split="test", bootstrap=400, quiet=True
-    )
+    config = EvaluationConfig(split="test", bootstrap=400)
+    return score_file(file, Dataset.open(data, splits=splits, quiet=True), config, quiet=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ options that are left out here. In the examples DATA is a small synthetic corpus
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, Unpack
+from typing import Any, TypeAlias
 
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
@@ -22,6 +22,7 @@ from reeltag.deploy.export import export as write_graph
 from reeltag.deploy.sources import source_of
 from reeltag.evaluation import comparison
 from reeltag.evaluation import scores as evaluation
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.inference import moments as search
 from reeltag.inference.predict import predict as write_predictions
 from reeltag.inference.scoring import InferenceConfig
@@ -172,14 +173,19 @@ def predict(
 
 
 def evaluate(
-    predictions: PathLike, data: Data, **settings: Unpack[evaluation.Settings]
+    predictions: PathLike,
+    data: Data,
+    *,
+    quiet: bool = False,
+    **config: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
     """Return all scores that predictions and data allow: GAP@20, Hit@1, PERR, mAP, MAP@K.
 
     Args:
         predictions: file of `predict`.
         data: data set or its folder, with the truth.
-        **settings: split, top_k, k, bootstrap, seed, ... of `reeltag.evaluation.scores.evaluate`.
+        quiet: show no progress, and log nothing.
+        **config: fields of `EvaluationConfig`: split, top_k, k, bootstrap, seed, ...
 
     Returns:
         Score by name, in [0, 1]; `<name>_interval` is the 95 % interval over videos.
@@ -192,14 +198,17 @@ def evaluate(
         >>> 0 < evaluate(PREDICTIONS, DATA, split="test", bootstrap=0)["gap@20"] <= 1
         True
     """
-    return evaluation.evaluate(Path(predictions), _dataset(data), **settings)
+    settings = EvaluationConfig(**config)
+    return evaluation.evaluate(Path(predictions), _dataset(data), settings, quiet=quiet)
 
 
 def compare(
     predictions: Sequence[PathLike] | PathLike,
     against: Sequence[PathLike] | PathLike,
     data: Data,
-    **settings: Unpack[evaluation.Settings],
+    *,
+    quiet: bool = False,
+    **config: Any,  # noqa: ANN401
 ) -> dict[str, comparison.Difference]:
     """Return the difference in each score, with a paired bootstrap interval over the videos.
 
@@ -207,7 +216,8 @@ def compare(
         predictions: file of `predict`, or one for each seed of one way of training.
         against: likewise of the other way.
         data: data set or its folder, with the truth.
-        **settings: as `evaluate`.
+        quiet: show no progress, and log nothing.
+        **config: as `evaluate`.
 
     Returns:
         Difference by the name of the score; above 0, `predictions` is better.
@@ -220,7 +230,8 @@ def compare(
         >>> compare(PREDICTIONS, PREDICTIONS, DATA, split="test")["gap@20"].difference
         0.0
     """
-    return comparison.compare(_paths(predictions), _paths(against), _dataset(data), **settings)
+    sides, settings = (_paths(predictions), _paths(against)), EvaluationConfig(**config)
+    return comparison.compare(*sides, _dataset(data), settings, quiet=quiet)
 
 
 def moments(

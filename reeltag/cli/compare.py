@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from rich.table import Table
@@ -12,51 +12,36 @@ from reeltag.core.console import print_json, print_table
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.comparison import Difference, compare
-from reeltag.metrics.segment import AverageOver
+from reeltag.evaluation.config import EvaluationConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
     """Compare predictions of two ways of training on the same videos.
 
-    Several files a side are runs with different seeds: their means are compared. The interval of
+    Several files on a side are runs with different seeds: their means are compared. The interval of
     the difference is a paired bootstrap over videos: both sides are evaluated on the same draws.
     """
 
     predictions: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="P")]
-    """Parquet files that `reeltag predict` made: runs of one way."""
+    """Parquet files that `reeltag predict` wrote: runs of one way."""
     against: tuple[Path, ...]
     """Files of the other way."""
     data: Path
     """Folder of TFRecords (or one TFRecord) with the truth."""
-    split: Literal["train", "validate", "test", "all"] = "test"
-    """All videos of this split are the truth: one that was not predicted counts as missed."""
+    config: tyro.conf.OmitArgPrefixes[EvaluationConfig] = field(
+        default_factory=lambda: EvaluationConfig(split="test", bootstrap=400)
+    )
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     """Which shards belong to the split; as in training."""
-    k: int = 100_000
-    """K of MAP@K: places in the list of a class."""
-    average_over: AverageOver = "listed"
-    """Classes that MAP@K is the mean of: those that are in a file, or all with a rated positive."""
-    bootstrap: int = 400
-    """Replicates for the interval; 0 = no interval."""
-    seed: int = 0
-    """Random seed of the bootstrap."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Compare, and print the differences; 0."""
-        found = compare(
-            self.predictions,
-            self.against,
-            Dataset.open(self.data, splits=self.splits, quiet=self.json),
-            split=self.split,
-            k=self.k,
-            average_over=self.average_over,
-            bootstrap=self.bootstrap,
-            seed=self.seed,
-            quiet=self.json,
-        )
+        """Compare, and print the differences; return 0."""
+        self.config.check_splits(self.splits)
+        data = Dataset.open(self.data, splits=self.splits, quiet=self.json)
+        found = compare(self.predictions, self.against, data, self.config, quiet=self.json)
         if self.json:
             print_json({name: dataclasses.asdict(each) for name, each in found.items()})
         else:

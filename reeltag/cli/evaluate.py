@@ -1,22 +1,21 @@
-"""`reeltag evaluate`: score predictions against the labels and ratings of a data folder."""
+"""`reeltag evaluate`: score predictions against the labels and ratings of a data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table
-from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
-from reeltag.metrics.segment import AverageOver
 
 _ABOUT = {
-    "gap@20": "global AP, each video in its 20 best classes",
-    "hit@1": "videos whose best class is right",
+    "gap@{top_k}": "global AP, each video in its {top_k:,} best classes",
+    "hit@1": "fraction of videos whose best class is a label",
     "perr": "precision at equal recall rate",
     "map": "mean AP of {map_classes:,} classes, each video in its {map_truncated_at:,} best",
     "map@k": "mean AP of {classes:,} classes, each by its {k:,} best segments",
@@ -32,63 +31,27 @@ class Evaluate:
     """
 
     predictions: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="P")]
-    """Parquet file that `reeltag predict` made."""
+    """Parquet file that `reeltag predict` wrote."""
     data: Path
     """Folder of TFRecords (or one TFRecord) with the truth."""
-    split: Literal["train", "validate", "test", "all"] | None = None
-    """All videos of this split are the truth: what is true of one that was not predicted counts as
-    missed. None: only the videos that P is about count."""
-    train: str = ""
-    """Pattern of the training shards, relative to DATA; empty: by the published names."""
-    validate: str = ""
-    """Pattern of the validation shards, likewise."""
-    test: str = ""
-    """Pattern of the test shards, likewise."""
-    holdout: float = Splits.holdout
-    """Share of the training shards that validate where no others do; as in training."""
-    k: int = 100_000
-    """K of MAP@K: places in the list of a class."""
-    average_over: AverageOver = "listed"
-    """Classes that MAP@K is the mean of: those that are in P, or all with a rated positive."""
-    bootstrap: int = 200
-    """Replicates for the intervals; 0 = no intervals."""
-    seed: int = 0
-    """Random seed of the bootstrap."""
-    blank_std: float = 0.0
-    """Videos whose mean rgb frame has at most this standard deviation are left out (`reeltag
-    predict --blank-std` does not score them); 0: all do. Costs a pass over the rgb frames."""
+    config: tyro.conf.OmitArgPrefixes[EvaluationConfig] = field(default_factory=EvaluationConfig)
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    """Which shards belong to the split; as in training."""
     per_class: Path | None = None
     """CSV file to write: positives and average precision of every class."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Score, and print the scores; 0."""
-        splits = Splits(
-            train=self.train, validate=self.validate, test=self.test, holdout=self.holdout
-        )
-        if splits != Splits() and self.split is None:
-            raise ConfigError(
-                "has no effect without --split",
-                where="--"
-                + next((n for n in ("train", "validate", "test") if getattr(self, n)), "holdout"),
-                hint="Add --split test, for example.",
-            )
-        scores = evaluate(
-            self.predictions,
-            Dataset.open(self.data, splits=splits, quiet=self.json),
-            split=self.split,
-            k=self.k,
-            average_over=self.average_over,
-            bootstrap=self.bootstrap,
-            seed=self.seed,
-            blank_std=self.blank_std,
-            per_class=self.per_class,
-        )
+        """Score, and print the scores; return 0."""
+        self.config.check_splits(self.splits)
+        data = Dataset.open(self.data, splits=self.splits, quiet=self.json)
+        scores = evaluate(self.predictions, data, self.config, per_class=self.per_class)
         if self.json:
             print_json(scores)
         else:
-            _print(scores, f"{self.predictions}: {scores['videos']:,} videos of {self.data}")
+            title = f"{self.predictions}: {scores['videos']:,} videos of {self.data}"
+            _print(scores | {"top_k": self.config.top_k}, title)
         return 0
 
 
@@ -98,8 +61,9 @@ def _print(scores: dict[str, Any], title: str) -> None:
     table.add_column("value", justify="right")
     if scores["bootstrap"]:
         table.add_column("95 % interval", justify="center")
-    table.add_column("what")
-    for name, about in _ABOUT.items():
+    table.add_column("meaning")
+    for key, about in _ABOUT.items():
+        name = key.format(**scores)
         if name in scores:
             low_high = scores.get(f"{name}_interval")
             edges = [" to ".join(map(_number, low_high or [None]))] if scores["bootstrap"] else []

@@ -1,5 +1,6 @@
 """`reeltag report WHAT --data DATA --out page.html`: scores, classes and moments as one page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,10 +9,12 @@ import tyro
 
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.inference.stream import check_output
 from reeltag.predictions.file import open_predictions
-from reeltag.report.page import Examples, write_report
+from reeltag.report.page import Examples, ReportSource, write_report
 from reeltag.report.results import SolveResult, find_result, read_results
 
 _HINT = (
@@ -68,23 +71,16 @@ class Report:
                 where=self.run_folder,
                 hint="Give the folder that `reeltag train` made, or leave out --run.",
             )
-        given = self._find_inputs()
-        scores = write_report(
-            self.out,
-            predictions=given.predictions,
-            data=self.data,
-            run=given.run,
-            result=given.result,
-            split=self.split,
-            splits=self.splits,
-            bootstrap=self.bootstrap,
-            examples=Examples(count=self.examples, seed=self.seed, videos=self.videos),
-            quiet=self.json,
-        )
+        source = self._find_source()
+        config = EvaluationConfig(split=self.split, bootstrap=self.bootstrap)
+        if source.predictions is not None:
+            config.check_splits(self.splits)
+        examples = Examples(count=self.examples, seed=self.seed, videos=self.videos)
+        scores = write_report(self.out, source, config, examples=examples, quiet=self.json)
         if self.json:
             about: dict[str, Any] = {"page": str(self.out)}
-            about["predictions"] = given.predictions and str(given.predictions)
-            about["solution"] = given.result and given.result.solution
+            about["predictions"] = source.predictions and str(source.predictions)
+            about["solution"] = source.result and source.result.solution
             print_json(about | scores)
             return 0
         for sentence in scores["left_out"]:
@@ -92,7 +88,7 @@ class Report:
         say(f"{self.out} ({self.out.stat().st_size / 1e6:.1f} MB)")
         return 0
 
-    def _find_inputs(self) -> "_Inputs":
+    def _find_source(self) -> ReportSource:
         """Return the predictions, run and result that WHAT names."""
         first = self.what[0]
         result = None
@@ -102,7 +98,7 @@ class Report:
                 result = self._result([found, *self.what[1:]])
             elif (first / "config.json").is_file():
                 self._check_alone("a run folder")
-                return self._inputs(self.predictions, self.run_folder or first, None)
+                return self._source(self.predictions, self.run_folder or first, None)
             else:
                 raise DataError("is neither a run folder nor a WORK", where=first, hint=_HINT)
         elif first.suffix == ".json":
@@ -113,13 +109,13 @@ class Report:
         if self.predictions is not None:
             raise ConfigError(f"{first} is one already", where="--predictions", hint=_HINT)
         open_predictions(first)
-        return self._inputs(first, self.run_folder, None)
+        return self._source(first, self.run_folder, None)
 
-    def _result(self, paths: "list[Path] | tuple[Path, ...]") -> SolveResult:
+    def _result(self, paths: Sequence[Path]) -> SolveResult:
         files = [(find_result(path) or path) if path.is_dir() else path for path in paths]
         return read_results(files)
 
-    def _of_result(self, result: SolveResult) -> "_Inputs":
+    def _of_result(self, result: SolveResult) -> ReportSource:
         predictions = self.predictions
         if predictions is None and (self.data is not None or self.stage):
             found = result.predictions(self.stage)
@@ -128,11 +124,11 @@ class Report:
         if run is None and predictions is not None:
             of = open_predictions(predictions).info.run
             run = Path(of) if of and Path(of).is_dir() else None
-        return self._inputs(predictions, run, result)
+        return self._source(predictions, run, result)
 
-    def _inputs(
+    def _source(
         self, predictions: Path | None, run: Path | None, result: SolveResult | None
-    ) -> "_Inputs":
+    ) -> ReportSource:
         if self.stage and result is None:
             raise ConfigError(
                 "applies to a WORK of `reeltag solve` alone", where="--stage", hint=_HINT
@@ -145,7 +141,10 @@ class Report:
             )
         if self.videos and predictions is None:
             raise ConfigError("has no effect without predictions", where="--videos", hint=_HINT)
-        return _Inputs(predictions=predictions, run=run, result=result)
+        data = None
+        if predictions is not None and self.data is not None:
+            data = Dataset.open(self.data, splits=self.splits, quiet=True)
+        return ReportSource(predictions=predictions, data=data, run=run, result=result)
 
     def _check_alone(self, kind: str) -> None:
         if len(self.what) > 1:
@@ -155,10 +154,3 @@ class Report:
                 hint="Several files must be results of the same solution (WORK/NAME.json). "
                 "`reeltag compare` compares predictions.",
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Inputs:
-    predictions: Path | None
-    run: Path | None
-    result: SolveResult | None

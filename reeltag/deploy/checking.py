@@ -11,6 +11,7 @@ from reeltag.core.errors import OutputError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.deploy.budget import Precision
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
@@ -89,7 +90,7 @@ def gap_before_and_after(
         for name, asked in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):
             out = Path(folder, name + ".parquet")
             done = predict(asked, data, out, choices, split=split, rows=rows)
-            found[name] = evaluate(out, whole, bootstrap=0, quiet=True)["gap@20"]
+            found[name] = evaluate(out, whole, EvaluationConfig(bootstrap=0), quiet=True)["gap@20"]
             found["videos"] = done.videos
     return found
 

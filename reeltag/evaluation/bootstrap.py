@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how far could a score have come out otherwise, had other videos been drawn?
+"""Bootstrap intervals: how much would a score change if other videos were drawn?
 
 Videos are drawn with replacement, as many as there are; all predictions, labels and rated segments
 of a video go with it. A replicate is a number of copies for each video, so nothing is sorted or
@@ -16,34 +16,34 @@ from torch.nn.functional import embedding_bag
 from reeltag.core.console import track
 from reeltag.core.seeding import derive_seed
 
-_AT_ONCE = 32  # replicates: 128 bytes a video
-_SHARE = 95.0  # per cent of the replicates that lie within an interval
+_AT_ONCE = 32  # replicates: 128 bytes per video
+_INSIDE = 95.0  # per cent of the replicates that are within an interval
 
 
 class Bootstrap:
-    """A fixed set of replicates: the same whenever they are gone through.
+    """A fixed set of replicates: each pass over them is the same.
 
     Args:
-        judged: (V,) bool, the videos that are drawn from; the others count 0 times.
+        evaluated: (V,) bool, the videos that are drawn from; the others count 0 times.
         replicates: how many; 0 = no intervals.
-        seed: of the draws. A replicate depends on the seed, its number and `judged` alone.
+        seed: of the draws. A replicate depends on the seed, its number and `evaluated` alone.
         quiet: show no progress.
     """
 
     def __init__(
-        self, judged: NDArray[np.bool_], replicates: int, seed: int, *, quiet: bool = True
+        self, evaluated: NDArray[np.bool_], replicates: int, seed: int, *, quiet: bool = True
     ) -> None:
         self.replicates = replicates
         self._quiet = quiet
-        self._drawn_from = np.flatnonzero(judged)
-        self._num_videos = len(judged)
+        self._drawn_from = np.flatnonzero(evaluated)
+        self._num_videos = len(evaluated)
         self._seed = seed
 
     def weights(self, what: str = "") -> Iterator[Tensor]:
-        """Yield (V, R) float32: the copies of each video, of some replicates after the other.
+        """Yield (V, R) float32: the copies of each video, some replicates at a time.
 
         Args:
-            what: is being bootstrapped, to be shown with the progress; "" = none is shown.
+            what: name of what is bootstrapped, shown with the progress; "" = none is shown.
         """
         firsts = range(0, self.replicates, _AT_ONCE)
         for first in firsts if self._quiet or not what else track(firsts, f"bootstrap of {what}"):
@@ -61,14 +61,14 @@ def interval(value: float, replicates: NDArray[np.float64]) -> list[float] | Non
     """Return [low, high]: `value` and the middle 95 % of the replicates about their own mean.
 
     Drawing videos twice moves a mean of average precisions (a rare class loses its only positive,
-    or gains a copy of it), so the replicates of mAP lie beside the value rather than about it; how
-    far they scatter is what they know. For a score without that bias, as GAP, this is the plain
+    or gains a copy of it), so the replicates of mAP are off the value rather than about it; how
+    far they scatter is what they measure. For a score without that bias, as GAP, this is the plain
     percentile interval. Cut to [0, 1]; None where no replicate has a value.
     """
     replicates = replicates[np.isfinite(replicates)]
     if not len(replicates):
         return None
-    tail = (100 - _SHARE) / 2
+    tail = (100 - _INSIDE) / 2
     edges = value + np.percentile(replicates, [tail, 100 - tail]) - replicates.mean()
     return [float(edge) for edge in edges.clip(0.0, 1.0)]
 

@@ -1,9 +1,9 @@
 """Is one way of training better than another? Differences of scores, with an interval.
 
-Both are judged on the same videos, and replicate r of the bootstrap draws the same videos for
-both, so that what makes a video easy for both cancels. Several files a side are runs that differ
-in their seed alone: their mean is compared, so that the interval is that of the mean (it knows
-how far other test videos would move it, not how far other seeds would: `seed_sd` tells that).
+Both are scored on the same videos, and replicate r of the bootstrap draws the same videos for
+both, so that what makes a video easy for both cancels. Several files on a side are runs that differ
+in their seed alone: their mean is compared, so that the interval is that of the mean. It covers
+how far other test videos would move it, not how far other seeds would; that is `seed_sd`.
 
 Letters in shapes: S runs (seeds), R replicates.
 """
@@ -11,14 +11,14 @@ Letters in shapes: S runs (seeds), R replicates.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
-from reeltag.evaluation.scores import Scored, Settings, scored
+from reeltag.evaluation.config import EvaluationConfig
+from reeltag.evaluation.scores import DEFAULT_CONFIG, Scored, score_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class Difference:
         against: mean over the runs of the other side.
         against_seed_sd: likewise.
         difference: `value - against`.
-        interval: [low, high] that holds 95 % of the differences when the videos are drawn anew,
-            about the difference itself; None without a bootstrap.
+        interval: [low, high] that holds 95 % of the differences when the videos are drawn
+            again, about the difference itself; None without a bootstrap.
     """
 
     value: float
@@ -47,7 +47,9 @@ def compare(
     predictions: Sequence[Path],
     against: Sequence[Path],
     data: Dataset,
-    **settings: Unpack[Settings],
+    config: EvaluationConfig = DEFAULT_CONFIG,
+    *,
+    quiet: bool = False,
 ) -> dict[str, Difference]:
     """Return the difference in each score that both sides have, by the score's name.
 
@@ -55,7 +57,8 @@ def compare(
         predictions: one or more files of `reeltag predict`: runs of one way.
         against: files of the other way.
         data: with the truth.
-        **settings: as `evaluate`.
+        config: which videos and classes, and the bootstrap.
+        quiet: show no progress, and log nothing.
 
     Raises:
         DataError: as `evaluate`, or the files are about different videos, or share no score.
@@ -63,15 +66,15 @@ def compare(
     """
     if not predictions or not against:
         raise ConfigError("both sides need at least one file of predictions", where="--against")
-    ours = [(path, scored(path, data, **settings)) for path in predictions]
-    theirs = [(path, scored(path, data, **settings)) for path in against]
+    ours = [(path, score_file(path, data, config, quiet=quiet)) for path in predictions]
+    theirs = [(path, score_file(path, data, config, quiet=quiet)) for path in against]
     return differences(ours, theirs)
 
 
 def differences(
     ours: Sequence[tuple[Path, Scored]], theirs: Sequence[tuple[Path, Scored]]
 ) -> dict[str, Difference]:
-    """Return what `compare` does, of files that were scored already with the same settings.
+    """Return what `compare` does, of files that were scored already with the same config.
 
     Args:
         ours: (file, its scores) for each run, one or more.
@@ -82,7 +85,7 @@ def differences(
     """
     first, reference = ours[0]
     for path, found in (*ours, *theirs):
-        if not np.array_equal(found.judged, reference.judged):
+        if not np.array_equal(found.evaluated, reference.evaluated):
             raise DataError(
                 f"is about other videos than {first}: nothing can be compared",
                 where=path,

@@ -1,4 +1,4 @@
-"""Predictions beside the truth: which video a row is about, and which of its classes are there.
+"""Predictions and the truth: which video a row is about, and which of its classes are there.
 
 Letters in shapes: N rows or pairs, V videos, C classes, K pairs that are kept.
 """
@@ -43,7 +43,7 @@ class ScoredPairs:
         )
 
     @staticmethod
-    def joined(parts: list["ScoredPairs"]) -> "ScoredPairs":
+    def concatenate(parts: list["ScoredPairs"]) -> "ScoredPairs":
         """Return all pairs of `parts`, which may be none."""
         return ScoredPairs(
             np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
@@ -55,12 +55,12 @@ class ScoredPairs:
 
 @dataclass(frozen=True, eq=False)
 class VideoPairs:
-    """What a file says of whole videos.
+    """Predictions of whole videos.
 
     Attributes:
         pairs: each known video's first `top_k` classes.
         hit_at_one: (V,) 1.0 where the first class is there.
-        precision: (V,) share of a video's n labels among its first n classes; 0 without labels.
+        precision: (V,) fraction of a video's n labels among its first n classes; 0 without labels.
         longest: classes in the longest row.
         counts: (C,) rows of known videos that hold the class.
     """
@@ -85,13 +85,13 @@ class MatchedPredictions:
     Attributes:
         truth: as given, or what is left of it.
         labelled: (V,) bool, the videos that count for the scores of whole videos.
-        judged: (V,) bool, those that count for the scores of segments.
+        rated: (V,) bool, those that count for the scores of segments.
         videos: the video of each row of a whole video, -1 = unknown.
         segment_videos: the video of each row of a segment, likewise.
-        segments: the rated segment of each row of a segment, -1 = nobody rated it.
+        segments: the rated segment of each row of a segment, -1 = unrated.
 
     Raises:
-        DataError: the file is damaged, or an id is missing or stands twice (with the same start).
+        DataError: the file is damaged, an id is missing, or two rows are about the same thing.
     """
 
     def __init__(
@@ -103,17 +103,16 @@ class MatchedPredictions:
         is_segment = starts != WHOLE_VIDEO
         self.videos = videos[~is_segment]
         self.segment_videos = videos[is_segment]
-        everyone = np.full(len(truth), not only_predicted)
-        self.labelled = everyone | _is_among(self.videos, len(truth))
-        self.judged = everyone | _is_among(self.segment_videos, len(truth))
-        self.truth = truth.select(self.labelled, self.judged) if only_predicted else truth
+        all_V = np.full(len(truth), not only_predicted)
+        self.labelled = all_V | _is_among(self.videos, len(truth))
+        self.rated = all_V | _is_among(self.segment_videos, len(truth))
+        self.truth = truth.select(self.labelled, self.rated) if only_predicted else truth
         self.segments = self.truth.segments_of(self.segment_videos, starts[is_segment])
 
     def read_videos(self, top_k: int) -> VideoPairs:
-        """Read the rows of whole videos.
+        """Read the rows of whole videos, of each the `top_k` best classes.
 
-        Raises:
-            DataError: the scores of a row rise, or it holds a class twice.
+        DataError where the scores of a row rise, or it holds a class twice.
         """
         truth, num_classes = self.truth, self.truth.num_classes
         num_labels = truth.labels.counts()
@@ -135,7 +134,7 @@ class MatchedPredictions:
             np.add.at(found, owners[counted], 1)
             parts.append(pairs.where(place < top_k))
         precision = found / np.maximum(num_labels, 1)
-        return VideoPairs(ScoredPairs.joined(parts), hit_at_one, precision, longest, counts)
+        return VideoPairs(ScoredPairs.concatenate(parts), hit_at_one, precision, longest, counts)
 
     def read_classes(self, counts: Numbers) -> Iterator[ScoredPairs]:
         """Yield all pairs of known videos, some classes at a time, so that memory is bounded.
@@ -150,15 +149,12 @@ class MatchedPredictions:
                 row = rows.row_of_entry()[wanted]
                 wanted[wanted] = of_row[row] >= 0
                 parts.append(self._pairs(rows, wanted, of_row[row[of_row[row] >= 0]]))
-            yield ScoredPairs.joined(parts)
+            yield ScoredPairs.concatenate(parts)
 
     def read_segments(self, k: int) -> tuple[ScoredPairs, NDArray[np.bool_]]:
         """Return the rated pairs among the k best of each class, and (C,) which classes are listed.
 
-        Equal scores keep the order of the file.
-
-        Raises:
-            DataError: a segment holds a class twice.
+        Equal scores keep the order of the file. DataError where a segment holds a class twice.
         """
         num_classes = self.truth.num_classes
         counts = np.zeros(num_classes, dtype=np.int64)
@@ -178,10 +174,10 @@ class MatchedPredictions:
             ratings.append(rating)
             before += len(row)
         pairs, position = (
-            ScoredPairs.joined(parts),
+            ScoredPairs.concatenate(parts),
             np.concatenate([np.zeros(0, np.int64), *positions]),
         )
-        self._refuse_twice(np.concatenate([np.zeros(0, np.int64), *ratings]))
+        self._check_rated_once(np.concatenate([np.zeros(0, np.int64), *ratings]))
         full = counts > k  # elsewhere the cut cannot reach a rated pair
         if full.any():
             pairs = pairs.where(self._ranks(pairs, position, full) <= k)
@@ -237,7 +233,7 @@ class MatchedPredictions:
             at, category = divmod(int(keys[twice.argmax()]), self.truth.num_classes)
             raise self.file.broken(f"the row of {rows.row_name(at)} holds class {category} twice")
 
-    def _refuse_twice(self, ratings: Numbers) -> None:
+    def _check_rated_once(self, ratings: Numbers) -> None:
         ratings = np.sort(ratings)
         twice = ratings[1:] == ratings[:-1]
         if twice.any():

@@ -1,7 +1,7 @@
-"""Score a prediction file against the labels and ratings of a data folder.
+"""Score a prediction file against the labels and ratings of a data set.
 
 For rows of whole videos: `gap@20`, `hit@1`, `perr`, `map` (over the `map_classes` classes with a
-label; from lists of at most `map_truncated_at` classes a video, so that it is the starter's
+label; from lists of at most `map_truncated_at` classes per video, so that it is the starter's
 truncated mAP where that is below the number of classes). For rows of segments, where data have
 ratings: `map@k` over `classes` classes with a rated positive, from `segments` rated segments. A
 video or segment without a row, and a class that a row does not hold, is never found, but what is
@@ -22,7 +22,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,18 +30,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
-from reeltag.data.blank_videos import check_blank_std
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts, interval
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.matching import MatchedPredictions, ScoredPairs
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.segment import AverageOver, mean_over_classes
 from reeltag.metrics.weighted import WeightedRanking
 from reeltag.predictions.file import PredictionInfo, open_predictions
+
+DEFAULT_CONFIG = EvaluationConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,37 +65,30 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a prediction file came to: scores by name, by class, and the videos (V,) judged."""
+    """Scores of a prediction file by name and by class, and the videos (V,) that they are over."""
 
     scores: dict[str, Score]
     classes: dict[str, ClassScores]
     counts: dict[str, int]
     truth: Truth
-    judged: NDArray[np.bool_]
-    bootstrap: int
-    seed: int
+    evaluated: NDArray[np.bool_]
+    config: EvaluationConfig
 
     def summary(self) -> dict[str, Any]:
         """Return what `evaluate` returns: plain values by the names of this module's docstring."""
-        answer: dict[str, Any] = {}
+        found, bootstrap = dict[str, Any](), self.config.bootstrap
         for name, score in self.scores.items():
-            answer[name] = score.value if np.isfinite(score.value) else None
-            if self.bootstrap:
-                answer[f"{name}_interval"] = interval(score.value, score.replicates)
-        return answer | self.counts | {"bootstrap": self.bootstrap, "seed": self.seed}
+            found[name] = score.value if np.isfinite(score.value) else None
+            if bootstrap:
+                found[f"{name}_interval"] = interval(score.value, score.replicates)
+        return found | self.counts | {"bootstrap": bootstrap, "seed": self.config.seed}
 
 
 def evaluate(
     predictions: Path,
     data: Dataset,
+    config: EvaluationConfig = DEFAULT_CONFIG,
     *,
-    split: Split | None = None,
-    top_k: int = 20,
-    k: int = 100_000,
-    average_over: AverageOver = "listed",
-    bootstrap: int = 200,
-    seed: int = 0,
-    blank_std: float = 0.0,
     per_class: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -102,92 +97,52 @@ def evaluate(
     Args:
         predictions: file of `reeltag predict`.
         data: with the truth.
-        split: all its videos are the truth. None: those of all `data` that the file is about.
-        top_k: classes of a video that enter GAP.
-        k: K of MAP@K.
-        average_over: classes of MAP@K: "listed" leaves out classes that are in no row, as the
-            starter's script does; with "rated" they count as 0, as at Kaggle.
-        bootstrap: replicates; 0 = no intervals.
-        seed: of the bootstrap.
-        blank_std: videos whose mean rgb frame has at most this standard deviation do not judge;
-            0 = all do.
-        per_class: CSV file to write, one line a class.
-        quiet: no progress, no words.
+        config: which videos and classes, and the bootstrap.
+        per_class: CSV file to write, one line per class.
+        quiet: show no progress, and log nothing.
 
     Raises:
         DataError: the file is no prediction file or broken, its vocabulary is another one, it has
             two rows for one thing, none of its ids is in the data, or nothing there is labelled.
-        ConfigError: the split is empty, or a number is out of range.
+        ConfigError: the split is empty.
         OutputError: `per_class` cannot be written.
     """
-    found = scored(
-        predictions,
-        data,
-        split=split,
-        top_k=top_k,
-        k=k,
-        average_over=average_over,
-        bootstrap=bootstrap,
-        seed=seed,
-        blank_std=blank_std,
-        quiet=quiet,
-    )
+    found = score_file(predictions, data, config, quiet=quiet)
     if per_class is not None:
         _write_classes(per_class, found.truth, found.classes)
     return found.summary()
 
 
-class Settings(TypedDict, total=False):
-    """The options of `scored`, each described at `evaluate`."""
-
-    split: Split | None
-    top_k: int
-    k: int
-    average_over: AverageOver
-    bootstrap: int
-    seed: int
-    blank_std: float
-    quiet: bool
-
-
-def scored(
+def score_file(
     predictions: Path,
     data: Dataset,
+    config: EvaluationConfig = DEFAULT_CONFIG,
     *,
-    split: Split | None = None,
-    top_k: int = 20,
-    k: int = 100_000,
-    average_over: AverageOver = "listed",
-    bootstrap: int = 200,
-    seed: int = 0,
-    blank_std: float = 0.0,
     quiet: bool = False,
 ) -> Scored:
     """Return all scores of a file with their replicates; arguments and errors as `evaluate`.
 
-    Replicate r draws the same videos for every file that is judged by the same truth.
+    Replicate r draws the same videos for every file that is scored against the same truth.
     """
-    _refuse_settings(top_k, k, bootstrap)
-    check_blank_std(blank_std)
-    file = open_predictions(predictions)
-    num_classes, of = file.info.num_classes, split or "all"
-    truth = read_truth(data, of, num_classes, blank_std=blank_std, quiet=quiet)
+    file, split = open_predictions(predictions), config.split
+    num_classes, blank_std = file.info.num_classes, config.blank_std
+    truth = read_truth(data, split or "all", num_classes, blank_std=blank_std, quiet=quiet)
     joined = MatchedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
-        _warn(counts, split, data.path)
-        _warn_of_blank(file.info, blank_std)
-    judged = joined.labelled | joined.judged
-    draws = Bootstrap(judged, bootstrap, seed, quiet=quiet)
+        _log_counts(counts, split, data)
+        _log_blank(file.info, blank_std)
+    evaluated = joined.labelled | joined.rated
+    draws = Bootstrap(evaluated, config.bootstrap, config.seed, quiet=quiet)
     scores: dict[str, Score] = {}
     classes: dict[str, ClassScores] = {}
     if (joined.videos >= 0).any() and len(joined.truth.labels.classes):
-        counts |= _score_videos(joined, draws, top_k, scores, classes)
+        counts |= _score_videos(joined, draws, config.top_k, scores, classes)
     if (joined.segment_videos >= 0).any() and len(joined.truth.ratings):
-        counts |= _score_segments(joined, draws, k, average_over, scores, classes, quiet)
+        counts |= _score_segments(joined, draws, config, scores, classes, quiet)
     if not scores:
         raise _nothing(joined)
-    return Scored(scores, classes, counts, truth, judged, bootstrap, seed)
+    return Scored(scores, classes, counts, truth, evaluated, config)
 
 
 def _score_videos(
@@ -197,7 +152,7 @@ def _score_videos(
     scores: dict[str, Score],
     classes: dict[str, ClassScores],
 ) -> dict[str, int]:
-    """Add the scores of whole videos, and return what is to be said of them."""
+    """Add the scores of whole videos, and return the counts behind them."""
     truth = joined.truth
     found = joined.read_videos(top_k)
     owners, categories = truth.labels.row_of_entry(), truth.labels.classes
@@ -218,14 +173,13 @@ def _score_videos(
 def _score_segments(
     joined: MatchedPredictions,
     draws: Bootstrap,
-    k: int,
-    average_over: AverageOver,
+    config: EvaluationConfig,
     scores: dict[str, Score],
     classes: dict[str, ClassScores],
     quiet: bool,
 ) -> dict[str, int]:
-    """Add MAP@K, and return what is to be said of it."""
-    truth = joined.truth
+    """Add MAP@K, and return the counts behind it."""
+    truth, k, average_over = joined.truth, config.k, config.average_over
     pairs, is_listed = joined.read_segments(k)
     rated = truth.ratings.keep(truth.ratings.is_positive)
     positives = ClassCounts(rated.classes, rated.video_of_rating(), truth.num_classes)
@@ -282,27 +236,27 @@ def _mean(values_V: NDArray[np.float64], counted_V: NDArray[np.bool_], draws: Bo
 
 
 def _counts(joined: MatchedPredictions, split: Split | None) -> dict[str, int]:
-    """Return how many videos are judged, and what does not fit together."""
+    """Return how many videos are evaluated, and what does not fit together."""
     rows = np.concatenate([joined.videos, joined.segment_videos])
     unknown = int((rows < 0).sum())
     if unknown == len(rows):
         some = "it has no rows" if not len(rows) else f"none of its {len(rows):,} rows"
         where = f"the split {split!r} of {joined.truth.data}" if split else joined.truth.data
         raise DataError(
-            f"says nothing of any video of {where}: {some}",
+            f"is about no video of {where}: {some}",
             where=joined.file.path,
             hint="Give the data that were predicted, and the --split of them.",
         )
     predicted = len(np.unique(rows[rows >= 0]))
     return {
-        "videos": int((joined.labelled | joined.judged).sum()),
+        "videos": int((joined.labelled | joined.rated).sum()),
         "rows_without_truth": unknown,
         "videos_without_prediction": len(joined.truth) - predicted,
     }
 
 
-def _warn(counts: dict[str, int], split: Split | None, data: Path) -> None:
-    place = f"the split {split!r}" if split else str(data)
+def _log_counts(counts: dict[str, int], split: Split | None, data: Dataset) -> None:
+    place = f"the split {split!r}" if split else str(data.path)
     if counts["rows_without_truth"]:
         say(f"{counts['rows_without_truth']:,} rows are about videos outside {place}: left out")
     if counts["videos_without_prediction"]:
@@ -310,7 +264,7 @@ def _warn(counts: dict[str, int], split: Split | None, data: Path) -> None:
         say(f"{counts['videos_without_prediction']:,} videos of {place} have no prediction: {fate}")
 
 
-def _warn_of_blank(about: PredictionInfo, blank_std: float) -> None:
+def _log_blank(about: PredictionInfo, blank_std: float) -> None:
     if about.blank and blank_std < about.blank_std:
         say(
             f"{about.blank:,} videos were not scored, being blank (std <= {about.blank_std:g}): "
@@ -329,12 +283,6 @@ def _nothing(joined: MatchedPredictions) -> DataError:
         where=joined.truth.data,
         hint="Whole videos need `labels`, segments need `segment_scores` in the records.",
     )
-
-
-def _refuse_settings(top_k: int, k: int, bootstrap: int) -> None:
-    for name, value, least in (("top_k", top_k, 1), ("k", k, 1), ("bootstrap", bootstrap, 0)):
-        if value < least:
-            raise ConfigError(f"must be at least {least}, got {value}", where=f"--{name}")
 
 
 def _write_classes(path: Path, truth: Truth, classes: dict[str, ClassScores]) -> None:

@@ -56,7 +56,7 @@ class RatedSegments(SparseRows):
 
     @cached_property
     def is_positive(self) -> NDArray[np.bool_]:
-        """(Q,) which ratings say that the class is present."""
+        """(Q,) which ratings are positive: the class is present."""
         return self.values > 0
 
     def video_of_rating(self) -> Numbers:
@@ -72,7 +72,7 @@ class Truth:
         data: the data folder.
         ids: (V,) strings, each once.
         num_classes: C.
-        names: C class names, None where the data come without a vocabulary.
+        names: C class names, None where the data come without a class list.
         labels: of the V videos, ascending in each.
         ratings: of the S rated segments.
     """
@@ -138,7 +138,7 @@ def read_truth(
     blank_std: float = 0.0,
     quiet: bool = False,
 ) -> Truth:
-    """Return what a split of a data folder says; of records with the same id the first counts.
+    """Return labels and ratings of a split; of records with the same id the first counts.
 
     Args:
         data: with labels and ratings.

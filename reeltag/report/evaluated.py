@@ -12,13 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
-from reeltag.data.index import Index
 from reeltag.data.selection import Records
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.matching import MatchedPredictions
-from reeltag.evaluation.scores import scored
+from reeltag.evaluation.scores import score_file
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.report.facts import Reliability, rows_of
@@ -32,7 +30,6 @@ class EvaluatedFile:
 
     Attributes:
         predictions: the file.
-        index: of the data.
         records: of the split.
         truth: labels and ratings of V videos; without a split, of the predicted ones alone.
         scores: as `reeltag evaluate --json` prints them.
@@ -42,13 +39,17 @@ class EvaluatedFile:
     """
 
     predictions: Predictions
-    index: Index
     records: Records
     truth: Truth
     scores: Mapping[str, Any]
     precision: Mapping[str, NDArray[np.float64]]
     evaluated: NDArray[np.bool_]
     seconds: NDArray[np.int64]
+
+    @property
+    def data(self) -> Dataset:
+        """The data set of the truth."""
+        return self.records.dataset
 
     def joined(self) -> MatchedPredictions:
         """Return the file joined with the truth, for another pass."""
@@ -87,33 +88,21 @@ class SegmentFacts:
 
 
 def evaluate_file(
-    predictions: Path,
-    data: Path,
-    *,
-    split: Split | None,
-    splits: Splits,
-    bootstrap: int,
-    quiet: bool,
+    predictions: Path, data: Dataset, config: EvaluationConfig, *, quiet: bool
 ) -> EvaluatedFile:
     """Score a file of predictions; arguments and errors as `reeltag.evaluation.scores.evaluate`."""
-    if split is None and splits != PUBLISHED_SPLITS:
-        raise ConfigError(
-            "patterns of shards have no effect without a split",
-            hint="Add --split test, for example.",
-        )
-    dataset = Dataset.open(data, splits=splits, quiet=True)
-    found = scored(predictions, dataset, split=split, bootstrap=bootstrap, quiet=quiet)
-    records = dataset.select(split or "all")
-    truth = found.truth if split else found.truth.select(found.judged, found.judged)
+    found = score_file(predictions, data, config, quiet=quiet)
+    records, truth = data.select(config.split or "all"), found.truth
+    if config.split is None:
+        truth = truth.select(found.evaluated, found.evaluated)
     of_record = rows_of(truth.ids, _whole(records.table["id"]))
     return EvaluatedFile(
         predictions=open_predictions(predictions),
-        index=dataset.index,
         records=records,
         truth=truth,
         scores=found.summary(),
         precision={kind: scores.precision.numpy() for kind, scores in found.classes.items()},
-        evaluated=found.judged,
+        evaluated=found.evaluated,
         seconds=records.column("frames")[of_record].astype(np.int64),
     )
 

@@ -1,7 +1,4 @@
-"""Single videos to look at: which, and their scores over time.
-
-The page says how each was chosen.
-"""
+"""Single videos that the page shows: which, and their scores over time."""
 
 import csv
 from collections.abc import Sequence
@@ -15,13 +12,14 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
 from reeltag.core.seeding import derive_seed
+from reeltag.data.class_list import folder_of
 from reeltag.evaluation.truth import Truth
 from reeltag.report.evaluated import EvaluatedFile, SegmentFacts, labels_of
 from reeltag.report.facts import rows_of
 
 NUM_CLASSES = 3  # traces in a timeline
 LEAST_RATINGS = 4  # of a video that is shown, where enough have them
-LEAST = 1e-4  # probability that a class counts with where it is not kept
+LEAST = 1e-4  # probability of a class that a segment does not keep
 
 Segment = tuple[int, NDArray[np.int32], NDArray[np.float32]]
 
@@ -104,9 +102,9 @@ def choose(
     rising = candidates[np.argsort(loss[candidates], kind="stable")]
     kinds = [("chosen", _wanted(truth, number, wanted)), ("best", rising[:count])]
     kinds.append(("worst", rising[count:][::-1][:count]))
-    rest = rising[count : len(rising) - count]
-    drawn = np.random.default_rng(derive_seed(seed, "examples")).permutation(len(rest))[:count]
-    kinds.append(("random", rest[drawn]))
+    others = rising[count : len(rising) - count]
+    drawn = np.random.default_rng(derive_seed(seed, "examples")).permutation(len(others))[:count]
+    kinds.append(("random", others[drawn]))
     return [
         ChosenVideo(video=int(video), why=why, loss=float(loss[video]))
         for why, chosen in kinds
@@ -114,7 +112,7 @@ def choose(
     ]
 
 
-def timelines(file: EvaluatedFile, chosen: Sequence[ChosenVideo], data: Path) -> list[Timeline]:
+def timelines(file: EvaluatedFile, chosen: Sequence[ChosenVideo]) -> list[Timeline]:
     """Return the scores over time of these videos, in one pass over the file.
 
     Of each video the classes with the most ratings are shown, three at most.
@@ -128,7 +126,7 @@ def timelines(file: EvaluatedFile, chosen: Sequence[ChosenVideo], data: Path) ->
             pairs = slice(rows.indptr[row], rows.indptr[row + 1])
             segment = int(rows.starts[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()
             found.setdefault(chosen[place[row]].video, []).append(segment)
-    present = _read_truth(data, set(ids.to_pylist()))
+    present = _read_truth(folder_of(file.data.path), set(ids.to_pylist()))
     return [
         _timeline(file, one, sorted(found.get(one.video, []), key=lambda of: of[0]), present)
         for one in chosen
@@ -189,9 +187,9 @@ def _ratings(truth: Truth, video: int) -> list[tuple[int, int, bool]]:
     return list(zip(rated.classes.tolist(), starts.tolist(), positive.tolist(), strict=True))
 
 
-def _read_truth(data: Path, ids: set[str]) -> dict[str, dict[int, list[tuple[int, int]]]]:
+def _read_truth(folder: Path, ids: set[str]) -> dict[str, dict[int, list[tuple[int, int]]]]:
     """Return id -> class -> intervals of a synthetic corpus's truth.csv, or {} without one."""
-    path = (data if data.is_dir() else data.parent) / "truth.csv"
+    path = folder / "truth.csv"
     found: dict[str, dict[int, list[tuple[int, int]]]] = {}
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:

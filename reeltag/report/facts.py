@@ -41,7 +41,7 @@ class Bin:
 
 
 class Reliability:
-    """How often predictions of a probability are hits; memory holds counts alone."""
+    """How often predictions of a probability are hits; only counts are held in memory."""
 
     def __init__(self) -> None:
         self._probs = np.zeros(NUM_BINS)

@@ -65,7 +65,7 @@ class HardClass:
         label: the class.
         companions: labels that go with it most often, in two training videos or more.
         rivals: the negatives above most positives.
-        confused: negatives above at least half of the positives.
+        confused: negatives that score above at least half of the positives.
         company: labels that two of their videos have or more, and how many; most frequent first.
     """
 
@@ -141,14 +141,14 @@ def hard_classes(
                     _rival(file, int(negatives[at]), int(above[at])) for at in order[:NUM_RIVALS]
                 ),
                 confused=len(confused),
-                company=_company(file, confused, label),
+                company=_common_labels(file, confused, label),
             )
         )
     return found
 
 
 def reasons(label: int, classes: RatedClasses, training: TrainingLabels) -> list[str]:
-    """Return possible reasons of a low average precision, in words."""
+    """Return possible reasons of a low average precision, as phrases."""
     words = []
     typical = training.counts[classes.shown]
     if training.counts[label] == 0:
@@ -178,7 +178,7 @@ def _rival(file: EvaluatedFile, rating: int, above: int) -> Rival:
     return Rival(id=video, start=int(rated.starts[segment]), above=above)
 
 
-def _company(
+def _common_labels(
     file: EvaluatedFile, ratings: NDArray[np.int64], label: int
 ) -> tuple[tuple[int, int], ...]:
     """Return three labels at most that the videos of these ratings have most often."""

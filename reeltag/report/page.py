@@ -11,8 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_file
 from reeltag.data.class_list import ClassList
-from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
+from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Split
 from reeltag.data.synth.about import read_marker
+from reeltag.evaluation.config import EvaluationConfig
+from reeltag.evaluation.scores import DEFAULT_CONFIG
 from reeltag.figures.svg import LIGHT
 from reeltag.report.evaluated import EvaluatedFile, evaluate_file, read_segments, read_videos
 from reeltag.report.examples import choose, timelines
@@ -48,35 +51,42 @@ class Examples:
     videos: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportSource:
+    """What a page is about; sections without input are left out.
+
+    Attributes:
+        predictions: Parquet, with whole videos, segments or both; None = no scores.
+        data: with the labels; without it there are no scores.
+        run: the run folder, for the training curves and the configuration.
+        result: of a solution, for the paper's tables.
+    """
+
+    predictions: Path | None = None
+    data: Dataset | None = None
+    run: Path | None = None
+    result: SolveResult | None = None
+
+
 def write_report(
     out: Path,
+    source: ReportSource,
+    config: EvaluationConfig = DEFAULT_CONFIG,
     *,
-    predictions: Path | None = None,
-    data: Path | None = None,
-    run: Path | None = None,
-    result: SolveResult | None = None,
-    split: Split | None = None,
-    splits: Splits = PUBLISHED_SPLITS,
-    bootstrap: int = 200,
     examples: Examples = Examples(),
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Write the page to `out`, whole or not at all. The same input gives the same bytes.
 
-    Sections without input are left out, and the page says so. Memory is what `evaluate` takes: of
-    the rows of predictions only those of videos that are shown are kept.
+    Memory is that of `evaluate`: of the rows of predictions only those of videos that are shown are
+    kept.
 
     Args:
         out: the .html file.
-        predictions: Parquet, with whole videos, segments or both; None = no scores.
-        data: the data folder with the labels; without it there are no scores.
-        run: the run folder, for the training curves and the configuration; None = without.
-        result: of a solution, for the paper's tables.
-        split: all its videos are scored, predicted or not. None: the predicted videos.
-        splits: the rule that gives a shard its split.
-        bootstrap: replicates for the intervals; 0 = no intervals.
-        examples: videos to look at.
-        quiet: no progress.
+        source: what the page is about.
+        config: how predictions are scored.
+        examples: videos that are shown over time.
+        quiet: show no progress.
 
     Returns:
         The scores as `evaluate` names them, and "left_out": sentences on missing sections.
@@ -87,21 +97,20 @@ def write_report(
         OutputError: `out` cannot be written.
     """
     left_out, file = list[str](), None
-    if predictions is not None and data is not None:
-        file = evaluate_file(
-            predictions, data, split=split, splits=splits, bootstrap=bootstrap, quiet=quiet
-        )
+    run, result = source.run, source.result
+    if source.predictions is not None and source.data is not None:
+        file = evaluate_file(source.predictions, source.data, config, quiet=quiet)
     else:
-        lacking = "predictions" if predictions is None else "data"
+        lacking = "predictions" if source.predictions is None else "data"
         left_out.append(f"Scores, classes and moments: no {lacking} were given.")
     training = training_section(run)
     if training is None:
         cause = "no run was given" if run is None else f"{run} has no metrics.csv"
         left_out.append(f"Training curves: {cause}.")
-    scored = _scored_sections(file, data, splits, examples, left_out) if file and data else {}
+    scored = _scored_sections(file, examples, left_out) if file else {}
     page = Page(
         title=_title(file, result, run),
-        headline=_headline(file, result, split, data) if file and data else None,
+        headline=_headline(file, result, config.split) if file else None,
         paper=paper_section(result) if result else None,
         training=training,
         **{name: scored.get(name) for name in ("segments", "moments", "videos", "tags")},
@@ -132,10 +141,10 @@ def render(page: Page) -> str:
 
 
 def _scored_sections(
-    file: EvaluatedFile, data: Path, splits: Splits, examples: Examples, left_out: list[str]
+    file: EvaluatedFile, examples: Examples, left_out: list[str]
 ) -> dict[str, Any]:
     """Return the sections that the predictions allow; add the others to `left_out`."""
-    name, names = file.predictions.path.name, _names(file, data)
+    name, names = file.predictions.path.name, _names(file)
     training = read_training_labels(file.records, names)
     found: dict[str, Any] = {}
     if examples.videos and "segment" not in file.precision:
@@ -145,7 +154,7 @@ def _scored_sections(
             hint="`reeltag predict --segments` scores segments.",
         )
     if "segment" in file.precision:
-        found["segments"], found["moments"] = _of_segments(file, data, training, names, examples)
+        found["segments"], found["moments"] = _segment_sections(file, training, names, examples)
     elif not file.predictions.holds("segments"):
         left_out.append(f"Moments and classes in segments: {name} holds no segments.")
     else:
@@ -162,9 +171,8 @@ def _scored_sections(
     return found
 
 
-def _of_segments(
+def _segment_sections(
     file: EvaluatedFile,
-    data: Path,
     training: TrainingLabels,
     names: tuple[str, ...],
     examples: Examples,
@@ -173,7 +181,7 @@ def _of_segments(
     classes = rated_classes(file, facts)
     hard = hard_classes(file, facts, classes, training)
     chosen = choose(file, facts, count=examples.count, seed=examples.seed, wanted=examples.videos)
-    shown = timelines(file, chosen, data)
+    shown = timelines(file, chosen)
     rated = len(np.unique(file.truth.ratings.videos))
     return (
         segments_section(facts, classes, hard, training, names),
@@ -181,8 +189,8 @@ def _of_segments(
     )
 
 
-def _names(file: EvaluatedFile, data: Path) -> tuple[str, ...]:
-    classes = file.records.dataset.classes
+def _names(file: EvaluatedFile) -> tuple[str, ...]:
+    classes = file.data.classes
     return (ClassList.numbered(file.truth.num_classes) if classes.inferred else classes).names
 
 
@@ -192,23 +200,21 @@ def _title(file: EvaluatedFile | None, result: SolveResult | None, run: Path | N
         return subject or (run.resolve().name if run else "reeltag")
     family = file.predictions.info.family
     subject = subject or FAMILIES.get(family, family.capitalize()) or "Predictions"
-    return f"{subject} on {file.index.root.resolve().name}"
+    return f"{subject} on {file.data.root.resolve().name}"
 
 
-def _headline(
-    file: EvaluatedFile, result: SolveResult | None, split: Split | None, data: Path
-) -> Headline:
-    index, scores, truth = file.index, file.scores, file.truth
+def _headline(file: EvaluatedFile, result: SolveResult | None, split: Split | None) -> Headline:
+    data, scores, truth = file.data, file.scores, file.truth
     counted = np.ones(len(truth), bool) if split else file.evaluated
-    videos, marker = int(counted.sum()), read_marker(data)
+    videos, marker = int(counted.sum()), read_marker(data.path)
     return Headline(
-        data=str(index.root),
+        data=str(data.root),
         split=split or "",
         videos=videos,
-        hours=float(file.seconds[counted].sum() / 3600) if index.kind == "frames" else None,
+        hours=float(file.seconds[counted].sum() / 3600) if data.kind == "frames" else None,
         labels=len(truth.labels.classes) / videos,
         missing=int(scores["videos_without_prediction"]) if split else 0,
-        classes=index.num_classes,
+        classes=data.num_classes,
         streams=tuple(f"{stream.name} ({stream.width})" for stream in file.records.streams),
         file=_short_path(file) if result else "",
         synthetic=str(marker.get("made_by", "reeltag synth")) if marker else "",

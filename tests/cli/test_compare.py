@@ -17,5 +17,5 @@ def test_a_table_and_a_json_object(tmp_path: Path, capsys: pytest.CaptureFixture
     for words in ("gap@20", "P (2)", "against (1)", "+0.0000", "as good"):
         assert words in printed
     assert run([*command, "--bootstrap", "0", "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["map"]["difference"] == 0 and answer["map"]["interval"] is None
+    found = json.loads(capsys.readouterr().out)
+    assert found["map"]["difference"] == 0 and found["map"]["interval"] is None

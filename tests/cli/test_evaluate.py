@@ -14,11 +14,11 @@ def test_one_json_object_and_nothing_else(
 ) -> None:
     path, data = example(tmp_path)
     assert run(["evaluate", str(path), "--data", str(data), "--bootstrap", "20", "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)
     for key in ("gap@20", "hit@1", "perr", "map"):
-        low, high = answer[f"{key}_interval"]
-        assert 0 <= low <= high <= 1 and 0 <= answer[key] <= 1
-    assert answer["gap@20"] == pytest.approx(0.6809524)
+        low, high = found[f"{key}_interval"]
+        assert 0 <= low <= high <= 1 and 0 <= found[key] <= 1
+    assert found["gap@20"] == pytest.approx(0.6809524)
 
 
 def test_a_table_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from reeltag.ensembling.blend_model import BlendFit, BlendModel, Method
 from reeltag.ensembling.blending import BlendConfig, Solver, blend, fit_blend, unfitted_blend
 from reeltag.ensembling.members import EnsembleMember
 from reeltag.ensembling.tree_config import TreeConfig
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.labels.folds import FoldConfig
 from reeltag.predictions.file import open_predictions
@@ -127,13 +128,9 @@ def test_saved_blend_weights_apply_to_another_split(corpus: Path, tmp_path: Path
     assert (again.method, again.members, again.fitted) == ("weights", made.members, made.fitted)
     tests = files(tmp_path / "f", corpus, "test")
     blend(tests, again, tmp_path / "weighted")
-    single = [
-        evaluate(path, Dataset.open(corpus, quiet=True), bootstrap=0, quiet=True)["gap@20"]
-        for path in tests
-    ]
-    gap = evaluate(
-        tmp_path / "weighted", Dataset.open(corpus, quiet=True), bootstrap=0, quiet=True
-    )["gap@20"]
+    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(bootstrap=0)
+    single = [evaluate(path, data, config, quiet=True)["gap@20"] for path in tests]
+    gap = evaluate(tmp_path / "weighted", data, config, quiet=True)["gap@20"]
     assert gap >= max(single) - 1e-9
 
 

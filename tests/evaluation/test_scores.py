@@ -15,8 +15,9 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.evaluation import matching
 from reeltag.evaluation.bootstrap import Bootstrap
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.matching import class_ranges
-from reeltag.evaluation.scores import evaluate, scored
+from reeltag.evaluation.scores import evaluate, score_file
 from reeltag.metrics import (
     GlobalAveragePrecision,
     HitAtOne,
@@ -28,34 +29,40 @@ from tests.inference.scored import Rating, Row, example, write_corpus, write_row
 
 
 def scores_of(
-    path: Path, data: Path, *, splits: Splits = PUBLISHED_SPLITS, **options: Any
+    path: Path,
+    data: Path,
+    *,
+    splits: Splits = PUBLISHED_SPLITS,
+    per_class: Path | None = None,
+    **config: Any,
 ) -> dict[str, Any]:
     dataset = Dataset.open(data, splits=splits, quiet=True)
-    return evaluate(path, dataset, quiet=True, **{"bootstrap": 0, **options})
+    settings = EvaluationConfig(**{"bootstrap": 0, **config})
+    return evaluate(path, dataset, settings, per_class=per_class, quiet=True)
 
 
 def test_the_worked_example(tmp_path: Path) -> None:
-    answer = scores_of(*example(tmp_path))
-    assert answer["gap@20"] == pytest.approx(0.6809524)
-    assert answer["hit@1"] == pytest.approx(2 / 3)
-    assert answer["perr"] == pytest.approx(0.5)
-    assert answer["map"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1 / 3) / 5)
-    assert answer["videos"] == 3 and answer["map_truncated_at"] == 5 and answer["map_classes"] == 5
-    assert answer["rows_without_truth"] == answer["videos_without_prediction"] == 0
-    assert not any(name.startswith("map@k") or "interval" in name for name in answer)
+    found = scores_of(*example(tmp_path))
+    assert found["gap@20"] == pytest.approx(0.6809524)
+    assert found["hit@1"] == pytest.approx(2 / 3)
+    assert found["perr"] == pytest.approx(0.5)
+    assert found["map"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1 / 3) / 5)
+    assert found["videos"] == 3 and found["map_truncated_at"] == 5 and found["map_classes"] == 5
+    assert found["rows_without_truth"] == found["videos_without_prediction"] == 0
+    assert not any(name.startswith("map@k") or "interval" in name for name in found)
 
 
 def test_what_short_lists_lack_stays_in_the_divisors(tmp_path: Path) -> None:
-    answer = scores_of(*example(tmp_path, best=2))
-    assert answer["gap@20"] == pytest.approx(0.65333333)
-    assert answer["map"] == pytest.approx((1 + 1 + 1 + 0.5 + 0) / 5)
-    assert answer["map_truncated_at"] == 2
+    found = scores_of(*example(tmp_path, best=2))
+    assert found["gap@20"] == pytest.approx(0.65333333)
+    assert found["map"] == pytest.approx((1 + 1 + 1 + 0.5 + 0) / 5)
+    assert found["map_truncated_at"] == 2
 
 
 def test_top_k_names_the_key_and_cuts_the_lists(tmp_path: Path) -> None:
-    answer = scores_of(*example(tmp_path), top_k=3)
-    assert answer["gap@3"] == pytest.approx(0.61428571)
-    assert answer["map"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1 / 3) / 5)  # all that is stored
+    found = scores_of(*example(tmp_path), top_k=3)
+    assert found["gap@3"] == pytest.approx(0.61428571)
+    assert found["map"] == pytest.approx((1 + 1 + 0.5 + 0.5 + 1 / 3) / 5)  # all that is stored
 
 
 @pytest.mark.parametrize("most", [1, 300, 1 << 24])
@@ -76,7 +83,7 @@ def test_agrees_with_the_dense_metrics(
     ]
     truth = {name: np.flatnonzero(labels[v]).tolist() for v, name in enumerate(names)}
     data = write_corpus(tmp_path / "data", truth, num_classes=40)
-    answer = scores_of(write_rows(tmp_path / "p", rows[::-1], num_classes=40, group=7), data)
+    found = scores_of(write_rows(tmp_path / "p", rows[::-1], num_classes=40, group=7), data)
     dense = torch.full((60, 40), -1000.0).scatter_(
         1, torch.from_numpy(best), torch.from_numpy(np.take_along_axis(scores, best, 1)).float()
     )
@@ -87,7 +94,7 @@ def test_agrees_with_the_dense_metrics(
         ("map", MeanAveragePrecision(40, top_k=listed)),
     ):
         metric.update(dense, torch.from_numpy(labels))
-        assert answer[name] == pytest.approx(float(metric.compute()), abs=1e-12), name
+        assert found[name] == pytest.approx(float(metric.compute()), abs=1e-12), name
 
 
 def test_reading_classes_in_parts_does_not_matter(
@@ -124,12 +131,12 @@ def segment_files(folder: Path) -> tuple[Path, Path]:
 
 
 def test_segments_by_hand(tmp_path: Path) -> None:
-    answer = scores_of(*segment_files(tmp_path))
+    found = scores_of(*segment_files(tmp_path))
     # class 3: hit, (unrated), (unknown), miss, hit; 3 positives. class 1: miss; 1 positive.
-    assert answer["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
-    assert answer["classes"] == 2 and answer["segments"] == 5 and answer["k"] == 100_000
-    assert answer["rows_without_truth"] == 1 and answer["videos_without_prediction"] == 1
-    assert "gap@20" not in answer
+    assert found["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
+    assert found["classes"] == 2 and found["segments"] == 5 and found["k"] == 100_000
+    assert found["rows_without_truth"] == 1 and found["videos_without_prediction"] == 1
+    assert "gap@20" not in found
 
 
 @pytest.mark.parametrize(("k", "expected"), [(1, 1 / 3), (4, 1 / 3), (5, (1 + 2 / 3) / 3)])
@@ -156,10 +163,10 @@ def test_segments_agree_with_the_dense_metric(tmp_path: Path, k: int) -> None:
         for row in range(240)
     ]
     data = write_corpus(tmp_path / "data", dict.fromkeys(names, ()), ratings, num_classes=6)
-    answer = scores_of(write_rows(tmp_path / "p", rows, num_classes=6, group=50), data, k=k)
+    found = scores_of(write_rows(tmp_path / "p", rows, num_classes=6, group=50), data, k=k)
     metric = SegmentMeanAveragePrecision(6, k=k)
     metric.update(torch.from_numpy(scores).float(), labels, weights)
-    assert answer["map@k"] == pytest.approx(float(metric.compute()), abs=1e-12)
+    assert found["map@k"] == pytest.approx(float(metric.compute()), abs=1e-12)
 
 
 def test_classes_that_no_row_holds(tmp_path: Path) -> None:
@@ -174,9 +181,9 @@ def test_classes_that_no_row_holds(tmp_path: Path) -> None:
 def test_videos_and_segments_in_one_file(tmp_path: Path) -> None:
     videos: list[Row] = [("a", None, {1: 2.0}), ("c", None, {2: 1.0})]
     data = segment_files(tmp_path)[1]
-    answer = scores_of(write_rows(tmp_path / "both", videos + SEGMENT_ROWS), data)
-    assert answer["gap@20"] == 1 and answer["videos"] == 3
-    assert answer["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
+    found = scores_of(write_rows(tmp_path / "both", videos + SEGMENT_ROWS), data)
+    assert found["gap@20"] == 1 and found["videos"] == 3
+    assert found["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
 
 
 def test_of_a_split_all_videos_are_the_truth(
@@ -188,7 +195,8 @@ def test_of_a_split_all_videos_are_the_truth(
     loose = scores_of(path, data)
     assert loose["gap@20"] == pytest.approx(0.6809524)
     assert (loose["videos"], loose["videos_without_prediction"]) == (3, 2)
-    strict = evaluate(path, Dataset.open(data, quiet=True), split="test", bootstrap=0)
+    config = EvaluationConfig(split="test", bootstrap=0)
+    strict = evaluate(path, Dataset.open(data, quiet=True), config)
     assert strict["gap@20"] == pytest.approx(0.6809524 / 2)
     assert strict["hit@1"] == pytest.approx(2 / 4)
     assert strict["perr"] == pytest.approx(0.5 * 3 / 4)
@@ -205,8 +213,8 @@ def test_rows_about_other_videos_are_counted_and_left_out(
     table = pq.read_table(path)
     more = pa.table(dict(zip(table.column_names, (["w"], [None], [[0]], [[9.0]]), strict=True)))
     pq.write_table(pa.concat_tables([more.cast(table.schema), table]), path)
-    answer = evaluate(path, Dataset.open(data, quiet=True), bootstrap=0)
-    assert answer["gap@20"] == pytest.approx(0.6809524) and answer["rows_without_truth"] == 1
+    found = evaluate(path, Dataset.open(data, quiet=True), EvaluationConfig(bootstrap=0))
+    assert found["gap@20"] == pytest.approx(0.6809524) and found["rows_without_truth"] == 1
     assert "1 rows are about videos outside" in capsys.readouterr().err
 
 
@@ -236,17 +244,17 @@ def test_intervals_hold_the_value_and_shrink_with_more_videos(tmp_path: Path) ->
     few = scores_of(*many(tmp_path / "few", 40), bootstrap=100)
     lots = scores_of(*many(tmp_path / "lots", 640), bootstrap=100)
     for key in KEYS:
-        for answer in (few, lots):
-            low, high = answer[f"{key}_interval"]
-            assert 0 <= low < answer[key] < high <= 1, key
-        widths = [np.diff(answer[f"{key}_interval"]).item() for answer in (few, lots)]
+        for found in (few, lots):
+            low, high = found[f"{key}_interval"]
+            assert 0 <= low < found[key] < high <= 1, key
+        widths = [np.diff(found[f"{key}_interval"]).item() for found in (few, lots)]
         assert 2 < widths[0] / widths[1] < 8, key  # 16 times the videos: a quarter as wide
 
 
 def test_the_interval_of_a_mean_is_that_of_its_standard_error(tmp_path: Path) -> None:
-    answer = scores_of(*many(tmp_path / "d", 400), bootstrap=400)
-    low, high = answer["hit@1_interval"]
-    error = (answer["hit@1"] * (1 - answer["hit@1"]) / 400) ** 0.5
+    found = scores_of(*many(tmp_path / "d", 400), bootstrap=400)
+    low, high = found["hit@1_interval"]
+    error = (found["hit@1"] * (1 - found["hit@1"]) / 400) ** 0.5
     assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)  # 400 draws: sd 0.05
 
 
@@ -262,11 +270,11 @@ def test_segments_of_a_video_are_drawn_together(tmp_path: Path) -> None:
     ratings = {"a": [(0, 3, 0.0), (5, 3, 1.0)]}
     data = write_corpus(tmp_path / "data", {"a": (), "b": ()}, ratings)
     rows: list[Row] = [("a", 0, {3: 2.0}), ("a", 5, {3: 1.0}), ("b", 0, {3: 0.0})]
-    answer = scores_of(write_rows(tmp_path / "p", rows), data, bootstrap=100)
-    low, high = answer["map@k_interval"]
+    found = scores_of(write_rows(tmp_path / "p", rows), data, bootstrap=100)
+    low, high = found["map@k_interval"]
     # miss and hit, once or twice each, or neither (the value is kept then): never a hit alone
     assert high - low == pytest.approx(1 / 2 - 1 / 3)
-    assert low < answer["map@k"] < high
+    assert low < found["map@k"] < high
 
 
 def test_rare_classes_do_not_push_the_interval_away_from_the_value(tmp_path: Path) -> None:
@@ -277,11 +285,11 @@ def test_rare_classes_do_not_push_the_interval_away_from_the_value(tmp_path: Pat
     rows: list[Row] = [
         (name, None, dict(enumerate(draw.standard_normal(151).tolist()))) for name in names
     ]
-    answer = scores_of(write_rows(tmp_path / "p", rows, num_classes=151), data, bootstrap=100)
-    low, high = answer["map_interval"]
-    assert low < answer["map"] < high
+    found = scores_of(write_rows(tmp_path / "p", rows, num_classes=151), data, bootstrap=100)
+    low, high = found["map_interval"]
+    assert low < found["map"] < high
     # the mean is that of the data: AP of chance is rare, but copies do not make it better
-    assert (low + high) / 2 == pytest.approx(answer["map"], rel=0.2)
+    assert (low + high) / 2 == pytest.approx(found["map"], rel=0.2)
 
 
 def test_bootstrap_keeps_the_value_of_a_class_whose_positives_are_not_drawn(tmp_path: Path) -> None:
@@ -290,11 +298,10 @@ def test_bootstrap_keeps_the_value_of_a_class_whose_positives_are_not_drawn(tmp_
     rows: list[Row] = [
         (n, None, {0: 1.0 - v, 1: v}) for v, n in zip((-1.0, 1, 2, 3), truth, strict=True)
     ]
-    found = scored(
-        write_rows(tmp_path / "p", rows), Dataset.open(data, quiet=True), bootstrap=64, quiet=True
-    )
+    path, config = write_rows(tmp_path / "p", rows), EvaluationConfig(bootstrap=64)
+    found = score_file(path, Dataset.open(data, quiet=True), config, quiet=True)
     of_class = found.classes["video"]
-    draws = torch.cat([*Bootstrap(found.judged, 64, 0).weights()], dim=1)
+    draws = torch.cat([*Bootstrap(found.evaluated, 64, 0).weights()], dim=1)
     drawn = draws[found.truth.ids.index("a")] > 0
     assert drawn.any() and not drawn.all()
     assert (of_class.replicates[1, ~drawn] == of_class.precision[1]).all()
@@ -316,8 +323,8 @@ def test_a_line_for_each_class(tmp_path: Path) -> None:
 
 def test_nothing_positive_is_undefined_not_zero(tmp_path: Path) -> None:
     data = write_corpus(tmp_path / "data", {"a": ()}, {"a": [(0, 3, 0.0)]})
-    answer = scores_of(write_rows(tmp_path / "p", [("a", 0, {3: 1.0})]), data, bootstrap=5)
-    assert answer["map@k"] is None and answer["map@k_interval"] is None
+    found = scores_of(write_rows(tmp_path / "p", [("a", 0, {3: 1.0})]), data, bootstrap=5)
+    assert found["map@k"] is None and found["map@k_interval"] is None
 
 
 def refused(path: Path, data: Path, words: str, **options: Any) -> None:
@@ -329,7 +336,7 @@ def test_files_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     other = write_corpus(tmp_path / "other", {"v1": (0,)}, num_classes=6)
     refused(path, other, "has 6 classes; the file of predictions has 5")
-    refused(path, write_corpus(tmp_path / "far", {"w": (1,)}), "says nothing of any video")
+    refused(path, write_corpus(tmp_path / "far", {"w": (1,)}), "is about no video of")
     unlabelled = write_corpus(tmp_path / "bare", {"v1": (), "v2": ()})
     refused(path, unlabelled, "holds no labels or ratings for 3 videos")
     (tmp_path / "text").write_text("not Parquet")
@@ -381,12 +388,12 @@ def test_lists_that_are_not_rankings_are_named(tmp_path: Path) -> None:
 def test_an_empty_row_is_a_video_of_which_nothing_is_said(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     rows: list[Row] = [("v1", None, {}), ("v3", None, {3: 1.0})]
-    answer = scores_of(write_rows(path, rows), data)
-    assert answer["hit@1"] == 0.5 and answer["gap@20"] == pytest.approx(1 / 3)
+    found = scores_of(write_rows(path, rows), data)
+    assert found["hit@1"] == 0.5 and found["gap@20"] == pytest.approx(1 / 3)
 
 
 def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
     paths = example(tmp_path)
     for option, value in (("k", 0), ("top_k", 0), ("bootstrap", -1)):
-        with pytest.raises(ConfigError, match="must be at least"):
+        with pytest.raises(ConfigError, match=f"{option} is {value}; allowed: an integer >= "):
             scores_of(*paths, **{option: value})  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
@@ -116,17 +117,13 @@ def test_labels_of_blank_rows_count_as_missed_unless_they_are_left_out(
     choices = dataclasses.replace(CHOICES, top_k=3, segments=False)
     predict(make_tagger(), dataset, tmp_path / "p", choices)
     capsys.readouterr()
-    every = evaluate(
-        tmp_path / "p", Dataset.open(dataset.root, quiet=True), split="test", bootstrap=0
-    )
-    assert "2 videos were not scored, being blank (std <= 0.1)" in capsys.readouterr().err
-    real = evaluate(
-        tmp_path / "p",
+    data, config = (
         Dataset.open(dataset.root, quiet=True),
-        split="test",
-        bootstrap=0,
-        blank_std=0.1,
+        EvaluationConfig(split="test", bootstrap=0),
     )
+    every = evaluate(tmp_path / "p", data, config)
+    assert "2 videos were not scored, being blank (std <= 0.1)" in capsys.readouterr().err
+    real = evaluate(tmp_path / "p", data, dataclasses.replace(config, blank_std=0.1))
     assert "their labels count" not in capsys.readouterr().err
     assert (every["videos"], real["videos"]) == (5, 3)
     assert every["perr"] == pytest.approx(real["perr"] * 3 / 5)

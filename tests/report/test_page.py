@@ -19,17 +19,19 @@ from markupsafe import Markup
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.report import page as page_module
 from reeltag.report.examples import ClassTrace, Timeline
 from reeltag.report.facts import Reliability
-from reeltag.report.page import Examples, render, write_report
+from reeltag.report.page import Examples, ReportSource, render, write_report
 from reeltag.report.plots import reliability_curve, score_over_time, stage_bars
 from reeltag.report.results import MetricValue, read_results
 from reeltag.report.view import Page
 from tests.report.made import CORPUS, write_predictions
 from tests.report.test_results import write_result
 
+CONFIG = {"split", "bootstrap"}  # fields that the tests change
 NAMES = [
     "<script>Tick & Tock</script>",
     '<i>"Quoted"',
@@ -69,7 +71,11 @@ def run_folder(corpus: Path) -> Path:
 
 def written(out: Path, **given: Any) -> str:
     """Write a page and return it with single blanks, and none between tags."""
-    write_report(out, quiet=True, **{"bootstrap": 0, **given})
+    config = EvaluationConfig(**{"bootstrap": 0} | {k: given.pop(k) for k in CONFIG & given.keys()})
+    examples = given.pop("examples", Examples())
+    if "data" in given:
+        given["data"] = Dataset.open(given["data"], quiet=True)
+    write_report(out, ReportSource(**given), config, examples=examples, quiet=True)
     return re.sub(r"\s*(<[^>]*>)\s*(?=<)", r"\1", re.sub(r"\s+", " ", out.read_text()))
 
 
@@ -159,9 +165,8 @@ def headings(page: str) -> list[str]:
 
 
 def test_headline_scores_are_those_of_evaluate(page: str, corpus: Path, predictions: Path) -> None:
-    scores = evaluate(
-        predictions, Dataset.open(corpus, quiet=True), split="test", bootstrap=20, quiet=True
-    )
+    config = EvaluationConfig(split="test", bootstrap=20)
+    scores = evaluate(predictions, Dataset.open(corpus, quiet=True), config, quiet=True)
     cards = re.findall(
         r'class="card"><div class="name">([^<]+)</div><div class="value">([^<]+)</div>'
         r'<div class="interval">([^<]*)<',
@@ -181,14 +186,8 @@ def test_headline_scores_are_those_of_evaluate(page: str, corpus: Path, predicti
 def test_worst_classes_have_the_precision_that_evaluate_writes(
     page: str, corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
-    evaluate(
-        predictions,
-        Dataset.open(corpus, quiet=True),
-        split="test",
-        bootstrap=0,
-        per_class=tmp_path / "c.csv",
-        quiet=True,
-    )
+    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(split="test", bootstrap=0)
+    evaluate(predictions, data, config, per_class=tmp_path / "c.csv", quiet=True)
     lines = [line.rsplit(",", 4)[1:] for line in (tmp_path / "c.csv").read_text().splitlines()[1:]]
     expected = sorted(
         (round(float(precision), 3), int(positives))
@@ -401,8 +400,9 @@ def test_class_that_no_segment_lists_is_left_out_and_counted(
         )
     pq.write_table(table, tmp_path / "p.parquet")
     out = tmp_path / "page.html"
-    scores = write_report(out, predictions=tmp_path / "p.parquet", data=corpus, split="test",
-                        bootstrap=0, quiet=True)  # fmt: skip
+    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(split="test", bootstrap=0)
+    source = ReportSource(predictions=tmp_path / "p.parquet", data=data)
+    scores = write_report(out, source, config, quiet=True)
     parsed = Parsed(out.read_text())
     hard = parsed.table("negatives above the positives")
     assert not any(row[0].startswith(NAMES[2]) for row in hard) and len(hard) == scores["classes"]
@@ -447,7 +447,7 @@ def test_predictions_of_other_videos_raise_and_nothing_is_written(
     corpus: Path, predictions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "page.html"
-    with pytest.raises(DataError, match="says nothing of any video of the split 'validate'"):
+    with pytest.raises(DataError, match="is about no video of the split 'validate'"):
         written(out, predictions=predictions, data=corpus, split="validate")
     with pytest.raises(ConfigError, match="no shard belongs"):
         written(out, predictions=predictions, data=next(corpus.glob("train*")), split="test")

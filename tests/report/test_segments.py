@@ -11,8 +11,8 @@ import pytest
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
 from reeltag.data.dataset import Dataset
-from reeltag.data.splits import PUBLISHED_SPLITS
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.predictions.file import open_predictions, prediction_writer
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
@@ -50,9 +50,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluated(corpus: Path, name: str) -> tuple[EvaluatedFile, SegmentFacts]:
-    file = evaluate_file(
-        corpus.parent / name, corpus, split="test", splits=PUBLISHED_SPLITS, bootstrap=5, quiet=True
-    )
+    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(split="test", bootstrap=5)
+    file = evaluate_file(corpus.parent / name, data, config, quiet=True)
     return file, read_segments(file)
 
 
@@ -92,14 +91,8 @@ def ratings_of(file: EvaluatedFile) -> list[tuple[str, int, int, bool]]:
 def test_evaluated_file_has_the_scores_of_evaluate(corpus: Path, name: str) -> None:
     file, facts = evaluated(corpus, name)
     path, per_class = corpus.parent / name, corpus.parent / "classes.csv"
-    scores = evaluate(
-        path,
-        Dataset.open(corpus, quiet=True),
-        split="test",
-        bootstrap=5,
-        per_class=per_class,
-        quiet=True,
-    )
+    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(split="test", bootstrap=5)
+    scores = evaluate(path, data, config, per_class=per_class, quiet=True)
     assert dict(file.scores) == scores
     with per_class.open() as lines:
         written = [row["segment_average_precision"] for row in csv.DictReader(lines)]
@@ -258,7 +251,7 @@ def test_timelines_hold_scores_ratings_and_labels_of_their_video(
 ) -> None:
     file, facts = short
     logits, ratings = rows_by_key(corpus.parent / "short"), ratings_of(file)
-    shown = timelines(file, choose(file, facts, count=2, seed=0), corpus)
+    shown = timelines(file, choose(file, facts, count=2, seed=0))
     ids = file.records.table["id"].to_pylist()
     offsets, labels = file.records.lists("labels")
     for timeline in shown:
@@ -310,9 +303,8 @@ def test_video_hits_are_joined_by_id(corpus: Path, tmp_path: Path) -> None:
         writer.write(
             PredictionRows.of_matrix(names, WHOLE_VIDEO, order, np.full((3, 8), 4, np.float32))
         )
-    file = evaluate_file(
-        tmp_path / "q", corpus, split=None, splits=PUBLISHED_SPLITS, bootstrap=0, quiet=True
-    )
+    data = Dataset.open(corpus, quiet=True)
+    file = evaluate_file(tmp_path / "q", data, EvaluationConfig(bootstrap=0), quiet=True)
     facts = read_videos(file)
     offsets = records.lists("labels")[0]
     sizes = np.diff(offsets)[[3, 0]].sum()

@@ -14,6 +14,7 @@ from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, interval
 from reeltag.evaluation.comparison import Difference
 from reeltag.evaluation.comparison import compare as compare_files
+from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.papers.common.costs import files_cost
 from reeltag.papers.common.splits.assignment import EvalSplit
@@ -39,10 +40,7 @@ def score(
     scores = evaluate(
         predictions / PREDICTIONS,
         Dataset.open(data, splits=evaluation.truth_splits),
-        split=evaluation.truth,
-        k=K,
-        average_over="rated",
-        bootstrap=bootstrap,
+        _config(evaluation, bootstrap),
         per_class=out / "classes.csv",
     )
     write_json(out / SCORES, scores)
@@ -63,18 +61,8 @@ def compare(
     """
     data_set = Dataset.open(data, splits=evaluation.truth_splits)
     first, *others = [folder / PREDICTIONS for folder in predictions]
-    found = [
-        compare_files(
-            [first],
-            [other],
-            data_set,
-            split=evaluation.truth,
-            k=K,
-            average_over="rated",
-            bootstrap=bootstrap,
-        )
-        for other in others
-    ]
+    config = _config(evaluation, bootstrap)
+    found = [compare_files([first], [other], data_set, config) for other in others]
     write_json(out / SCORES, [_as_json(comparison) for comparison in found])
 
 
@@ -98,8 +86,7 @@ def score_videos(
     scores = evaluate(
         predictions / PREDICTIONS,
         data_set,
-        split=evaluation.split,
-        bootstrap=bootstrap,
+        EvaluationConfig(split=evaluation.split, bootstrap=bootstrap),
         per_class=out / "classes.csv",
     )
     if (predictions / CROSS_ENTROPY).exists():
@@ -132,14 +119,17 @@ def compare_with_best(
     split, data_set = evaluation.split, Dataset.open(data, splits=evaluation.splits)
     files = [folder / PREDICTIONS for folder in others]
     best = int(np.argmax([_gap(file, data_set, split) for file in files]))
-    found = compare_files(
-        [one / PREDICTIONS], [files[best]], data_set, split=split, bootstrap=bootstrap
-    )
+    config = EvaluationConfig(split=split, bootstrap=bootstrap)
+    found = compare_files([one / PREDICTIONS], [files[best]], data_set, config)
     write_json(out / SCORES, {"best": best, "difference": _as_json(found)})
 
 
+def _config(evaluation: EvalSplit, bootstrap: int) -> EvaluationConfig:
+    return EvaluationConfig(split=evaluation.truth, k=K, average_over="rated", bootstrap=bootstrap)
+
+
 def _gap(file: Path, data: Dataset, split: Split) -> float:
-    scores = evaluate(file, data, split=split, bootstrap=0, quiet=True)
+    scores = evaluate(file, data, EvaluationConfig(split=split, bootstrap=0), quiet=True)
     return float(scores["gap@20"])
 
 
