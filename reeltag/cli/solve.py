@@ -46,6 +46,13 @@ class SolveOptions:
 
     data: Annotated[Path | None, tyro.conf.arg(metavar="DATA")] = None
     """Folder of TFRecords (or one TFRecord). Only --tiny needs none: it writes some into WORK."""
+    classes: Path | None = None
+    """Class list in place of the one that is found with the data: CSV with index and name."""
+    labels: Path | None = None
+    """Labels in place of the records': .csv or .parquet with the columns id, class."""
+    ratings: Path | None = None
+    """Ratings in place of the records': .csv or .parquet with the columns id, start_s, end_s,
+    class, value (0 to 1). When a file has changed, what depends on it is computed again."""
     out: Annotated[Path, tyro.conf.arg(metavar="WORK")]
     """Folder for the results of all steps; several processes may work in it at once."""
     tiny: bool = False
@@ -158,18 +165,20 @@ class Solve:
 
     def _data(self) -> Dataset:
         options = self.options
-        if options.data is not None:
-            return Dataset.open(options.data)
-        if not options.tiny:
+        folder = options.data
+        if folder is None and not options.tiny:
             raise ConfigError(
                 "give the data with --data DATA",
                 hint=f"Or try `reeltag solve {self.program.name} --tiny "
                 f"--out {shlex.quote(str(options.out))}`, which writes some.",
             )
-        folder = Path(options.out) / "tiny-data"
-        if not folder.exists():
-            write_corpus(folder, self.program.tiny_data, quiet=True)
-        return Dataset.open(folder)
+        if folder is None:
+            folder = Path(options.out) / "tiny-data"
+            if not folder.exists():
+                write_corpus(folder, self.program.tiny_data, quiet=True)
+        return Dataset.open(
+            folder, classes=options.classes, labels=options.labels, ratings=options.ratings
+        )
 
     def _plan(self, steps: Sequence[Step]) -> int:
         options = self.options

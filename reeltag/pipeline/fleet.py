@@ -88,7 +88,7 @@ def run_fleet(
     todo = missing(goals, root)
     make_folder(root)
     if todo:
-        engine.check(root, [node.path for node in nodes if isinstance(node, Source)])
+        engine.check(root, [path for of in nodes if isinstance(of, Source) for path in of.paths])
     steps = [node for node in nodes if isinstance(node, Step)]
     with Display(root) as display:
         fleet = _Fleet(goals, steps, root, engine, on_event or display.tell, Failures(retries))

@@ -30,8 +30,8 @@ class Keyed(ABC):
         """The step or data folder that this is, or lies in."""
 
     @abstractmethod
-    def located(self, folder_of: Callable[[Any], Path]) -> Path:
-        """Return where it lies, given where steps and data folders lie."""
+    def located(self, folder_of: Callable[[Any], Path]) -> Any:  # noqa: ANN401
+        """Return what a step's function gets: where it is, given where steps and data are."""
 
     @abstractmethod
     def readable(self) -> str:

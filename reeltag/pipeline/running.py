@@ -82,8 +82,9 @@ def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
     found: dict[str, Step] = {}
 
     def visit(node: Node, user: str) -> None:
-        if isinstance(node, Source) and not node.path.exists():
-            raise DataError(f"is not there, but the step {user} needs it", where=node.path)
+        for path in node.paths if isinstance(node, Source) else ():
+            if not path.exists():
+                raise DataError(f"is not there, but the step {user} needs it", where=path)
         if isinstance(node, Step) and node.folder_name not in found and not is_done(node, root):
             for before in node.needs:
                 visit(before, node.name)

@@ -133,7 +133,12 @@ class Source(Node):
         """12 hex digits over the fingerprint; the path does not matter."""
         return digest(["source", self.fingerprint])
 
-    def located(self, folder_of: Callable[[Any], Path]) -> Path:
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The folder or file, and all others that must be there for the steps that need it."""
+        return (self.path,)
+
+    def located(self, folder_of: Callable[[Any], Path]) -> Any:  # noqa: ANN401
         """Return its path."""
         return self.path
 

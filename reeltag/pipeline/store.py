@@ -48,7 +48,7 @@ class Record:
 
 def folder_of(node: Node, root: Path) -> Path:
     """Return where the result of a step lies, or will lie; of a source, its path."""
-    return node.located(folders(root))
+    return folders(root)(node)
 
 
 def part_of(step: Step, root: Path) -> Path:

@@ -16,15 +16,17 @@ import pytest
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.papers import autohome2019, moments, oppo2019
+from reeltag.papers.common.dataset_source import DatasetFiles, DatasetSource
 from reeltag.papers.common.program import Program
-from reeltag.pipeline.steps import Source, Step, ordered, source
+from reeltag.pipeline.steps import Step, ordered
 
 FILE = Path(__file__).parent / "folders.json"
 PROGRAMS = (oppo2019.PROGRAM, autohome2019.PROGRAM, moments.PROGRAM)
 
 
-def synthetic_source(data: Dataset) -> Source:
-    return source(data.path, "synthetic")  # whatever the versions of numpy draw
+def synthetic_source(data: Dataset) -> DatasetSource:
+    """Return a data set whose key is the same whatever the versions of numpy draw."""
+    return DatasetSource(data.path, "synthetic", files=DatasetFiles(data.path))
 
 
 def folders(program: Program, data: Path) -> list[str]:

@@ -19,7 +19,7 @@ def solve(data: Dataset, config: Config) -> Goal:
     assignment = assign_held_out_splits(data, given)
     plan = make_plan(config, assignment, data)
     builder = GraphBuilder(
-        data=dataset_source(data),
+        data=dataset_source(data).without_ratings,
         evaluation=assignment.evaluation,
         bootstrap=config.bootstrap,
         precision=plan.sizes.precision,

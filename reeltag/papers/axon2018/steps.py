@@ -123,7 +123,7 @@ class AxonGraph:
     def means(self) -> Keyed:
         """Return the data set with one vector per video."""
         data, assignment = self.builder.data, self.plan.assignment
-        if not self.plan.frames:
+        if not self.plan.frames and "labels" not in data.files.given:
             return data
         which = tuple(assignment.counts)
         return step(average_frames, data, splits=assignment.splits, which=which) / DATA

@@ -6,7 +6,6 @@ what steps of its kind took in the same folder, so that the first of them matter
 
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,8 +16,9 @@ from reeltag.data.items import SEGMENT_SECONDS
 from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import Split, Splits
 from reeltag.models import ModelConfig
+from reeltag.papers.common.dataset_source import DatasetSource, open_data
 from reeltag.papers.common.splits.assignment import EvalSplit, num_rated, rows_in, shards_of
-from reeltag.pipeline.steps import Estimate, Source, Step, ordered
+from reeltag.pipeline.steps import Estimate, Step, ordered
 from reeltag.training.config import Recipe
 
 _CPU, _GPU = 4e10, 2e13  # useful operations per second of a CPU's thread, of a GPU
@@ -97,12 +97,13 @@ def model_bytes(model: ModelConfig, data: Dataset) -> int:
 
 def _data_of(step: Step) -> Dataset:
     """Return the data set that a step or one before it reads."""
-    return _opened(next(node.path for node in ordered(step) if isinstance(node, Source)))
+    nodes = (*step.needs, *ordered(step))
+    return _opened(next(node for node in nodes if isinstance(node, DatasetSource)))
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path) -> Dataset:
-    return Dataset.open(path, quiet=True)
+def _opened(source: DatasetSource) -> Dataset:
+    return open_data(source.files, quiet=True)
 
 
 def _models_of(step: Step) -> list[ModelConfig]:
@@ -121,7 +122,7 @@ def _usable(data: Dataset) -> NDArray[np.bool_]:
 def _lengths(step: Step, data: Dataset) -> NDArray[np.int64]:
     """Return (R,) frames of each video that a step reads: 1 where another step averaged them."""
     frames = np.minimum(column_of(data.table, "frames"), 300).astype(np.int64)
-    reads_source = any(isinstance(node, Source) for node in step.needs)
+    reads_source = any(isinstance(node, DatasetSource) for node in step.needs)
     return frames if reads_source else np.ones_like(frames)
 
 

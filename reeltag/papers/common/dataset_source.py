@@ -1,7 +1,16 @@
-"""A data set as an input of steps: known by its content, wherever it is."""
+"""A data set as an input of steps: known by its content, wherever it is.
+
+source = dataset_source(Dataset.open("DATA", labels="labels.csv"))
+trained = step(train, source, ...)              # `train` gets a DataLocation,
+data = open_data(location, splits=splits)       # and opens the data set there
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +19,8 @@ import pyarrow.compute as pc
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.index import Index
-from reeltag.pipeline.steps import Source, source
+from reeltag.data.splits import PUBLISHED_SPLITS, Splits
+from reeltag.pipeline.steps import Source
 
 _ROWS = 65_536  # hashed at a time
 _SAMPLES = 1000  # records whose checksum is looked at
@@ -27,29 +37,127 @@ _COLUMNS = (
 )
 
 
-def dataset_source(data: Dataset) -> Source:
-    """Return a data set as an input of steps.
+@dataclass(frozen=True, eq=False)
+class DatasetFiles:
+    """Where a data set is, for a step that opens it: its folder, and files given with it.
 
-    Its fingerprint covers the names of the shards, the classes, everything that the index knows of
-    every record (id, labels, rated segments, frames), and the stored checksums of 1000 records
-    spread over the data set, so that features extracted again are other data. Moving or touching
-    the files changes nothing. One pass over the index: seconds for 6 M records.
+    Attributes:
+        path: folder or shard.
+        given: files in place of what is in the folder: "classes", "labels", "ratings" -> path.
+        digests: SHA-256 of each of these files; a changed file is other data.
+    """
+
+    path: Path
+    given: Mapping[str, Path] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self, splits: Splits = PUBLISHED_SPLITS, *, quiet: bool = False) -> Dataset:
+        """Open the data set; see `Dataset.open`."""
+        classes, labels, ratings = map(self.given.get, ("classes", "labels", "ratings"))
+        return Dataset.open(
+            self.path, classes=classes, labels=labels, ratings=ratings, splits=splits, quiet=quiet
+        )
+
+    def check(self) -> None:
+        """Raise DataError where a given file is gone, or has changed since steps were planned."""
+        for name, file in self.given.items():
+            if _digest(file) != self.digests[name]:
+                raise DataError(
+                    f"has changed since the steps that read these {name} were planned",
+                    where=file,
+                    hint="Run the same command again: what depends on the file is computed again.",
+                )
+
+
+DataLocation: TypeAlias = Path | DatasetFiles  # of data that a step wrote, or of a data set
+
+
+def files_of(data: DataLocation) -> DatasetFiles:
+    """Return where a data set is, as an object with the files given with it."""
+    return data if isinstance(data, DatasetFiles) else DatasetFiles(data)
+
+
+def open_data(
+    data: DataLocation, splits: Splits = PUBLISHED_SPLITS, *, quiet: bool = False
+) -> Dataset:
+    """Return the data set that a step gets as an input, divided by a rule.
 
     Raises:
-        ConfigError: classes, labels or ratings are other files than those in the folder.
+        DataError: it cannot be read, or a file given with it has changed.
+    """
+    files = files_of(data)
+    files.check()
+    return files.open(splits, quiet=quiet)
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetSource(Source):
+    """A data set as an input of steps, known by its content.
+
+    Attributes:
+        files: folder and given files.
+    """
+
+    files: DatasetFiles = field(kw_only=True)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The folder and the given files."""
+        return (self.path, *self.files.given.values())
+
+    @cached_property
+    def without_ratings(self) -> "DatasetSource":
+        """The same without a given file of ratings, for steps that read none: they outlast it."""
+        others = {name: file for name, file in self.files.given.items() if name != "ratings"}
+        if len(others) == len(self.files.given):
+            return self
+        return dataset_source(DatasetFiles(self.path, others).open(quiet=True))
+
+    def located(self, folder_of: Callable[[Any], Path]) -> DataLocation:
+        """Return folder and given files; the folder alone where none is given."""
+        return self.files if self.files.given else self.path
+
+    def readable(self) -> str:
+        """Return name, key and path, and each given file with the first digits of its SHA-256."""
+        given = self.files.given.items()
+        words = [f", {name} {file} sha256:{self.files.digests[name][:12]}" for name, file in given]
+        return f"{self.name}-{self.key} ({self.path}{''.join(words)})"
+
+
+def dataset_source(data: Dataset) -> DatasetSource:
+    """Return a data set as an input of steps.
+
+    Its fingerprint covers the names of the shards, the classes, everything that is known of every
+    record (id, labels, rated segments, frames), and the stored checksums of 1000 records spread
+    over the data set, so that features extracted again are other data. Labels, ratings and classes
+    are those that count, from the records or from files given with them: a file that changes them
+    is other data. Moving or touching files changes nothing. One pass over the index: seconds for
+    6 M records.
+
+    Raises:
+        ConfigError: the class list is of no file, from which a step could read it.
         DataError: a shard cannot be read.
     """
-    if data.sources:
-        name, file = next(iter(data.sources.items()))
+    if not data.classes.source and not data.classes.inferred:
         raise ConfigError(
-            f"replaces the {name} of the folder, and steps of a program read those of the folder",
-            where=file,
-            hint="Put the class list into the folder, and labels and ratings into its records.",
+            "the class list is in memory alone, and every step opens the data set again",
+            where=data.path,
+            hint="Save it (ClassList.save), and give its file: Dataset.open(..., classes=FILE).",
         )
     state = hashlib.sha256()
     for part in _parts(data):
         state.update(hashlib.sha256(part).digest())
-    return source(data.path, state.hexdigest())
+    digests = {name: _digest(file) for name, file in data.sources.items()}
+    files = DatasetFiles(data.path, data.sources, digests)
+    return DatasetSource(data.path, state.hexdigest(), files=files)
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=file) from error
 
 
 def _parts(data: Dataset) -> Iterator[bytes]:

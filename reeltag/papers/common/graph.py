@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reeltag.models import ModelConfig
+from reeltag.papers.common.dataset_source import DatasetSource
 from reeltag.papers.common.program import FolderOf
 from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.evaluate import compare, compare_with_best, score, score_videos
@@ -13,7 +14,7 @@ from reeltag.papers.common.steps.predict import predict_segments
 from reeltag.papers.common.steps.train import train
 from reeltag.papers.common.tables import TableRow, figure_of, interval_of
 from reeltag.pipeline.keys import Keyed
-from reeltag.pipeline.steps import Source, Step, step
+from reeltag.pipeline.steps import Step, step
 from reeltag.training.config import Recipe
 
 Metric = Literal["map@k", "gap@20"]
@@ -96,7 +97,7 @@ class GraphBuilder:
         device: where steps run, as trainings call it.
     """
 
-    data: Source
+    data: DatasetSource
     evaluation: EvalSplit
     bootstrap: int
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -133,9 +134,10 @@ class GraphBuilder:
             fields["soft.file"] = soft / SOFT_LABELS
         if equal:
             fields["soft.equal"] = equal
+        rated = recipe.items == "segments" or (recipe.fold.count and recipe.fold.by == "ratings")
         return step(
             train,
-            data or self.data,
+            data or (self.data if rated else self.data.without_ratings),
             name=name,
             model=model,
             recipe=recipe,

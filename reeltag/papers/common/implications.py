@@ -10,15 +10,20 @@ from reeltag.data.label_counts import count_correlation
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.labels.correlation import Correlation
 from reeltag.papers.common.costs import files_cost
-from reeltag.papers.common.dataset_source import dataset_source
+from reeltag.papers.common.dataset_source import (
+    DataLocation,
+    DatasetSource,
+    dataset_source,
+    open_data,
+)
 from reeltag.pipeline.keys import Keyed
-from reeltag.pipeline.steps import Source, source, step, step_function
+from reeltag.pipeline.steps import source, step, step_function
 
 FILE = "implications.parquet"
 
 
 def implications(
-    path: Path | None, data: Dataset, given: Source, splits: Splits = PUBLISHED_SPLITS
+    path: Path | None, data: Dataset, given: DatasetSource, splits: Splits = PUBLISHED_SPLITS
 ) -> Keyed:
     """Return the file that says which class implies which, as `reeltag labels --out` writes it.
 
@@ -33,7 +38,7 @@ def implications(
         DataError: nothing is at the path, or it is of other classes.
     """
     if path is None:
-        return step(count_labels, given, splits=splits) / FILE
+        return step(count_labels, given.without_ratings, splits=splits) / FILE
     if not path.exists():
         raise DataError(
             "is not there, and is needed for which class implies which",
@@ -50,13 +55,13 @@ def implications(
 
 
 @step_function("count_labels", version=1, cost=files_cost)
-def count_labels(out: Path, data: Path, *, splits: Splits) -> None:
+def count_labels(out: Path, data: DataLocation, *, splits: Splits) -> None:
     """Count which labels appear together in the training videos: `implications.parquet`.
 
     Args:
         out: folder of the step.
-        data: data folder.
+        data: where the data set is.
         splits: the rule that gives a shard its split.
     """
-    records = Dataset.open(data, splits=splits).select("train")
+    records = open_data(data, splits).select("train")
     count_correlation(records).save(out / FILE)

@@ -1,5 +1,6 @@
 """A data set's key: the same wherever it is, another for whatever else is in it."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
-from reeltag.papers.common.dataset_source import dataset_source
+from reeltag.papers.common.dataset_source import DatasetSource, dataset_source, open_data
 from tests.data.made import frame_record, some_frames, write_shard
 
 
@@ -62,8 +64,51 @@ def test_dataset_source_names_a_missing_shard(tmp_path: Path) -> None:
         dataset_source(opened)
 
 
-def test_dataset_source_refuses_labels_of_another_file(tmp_path: Path) -> None:
+def test_dataset_key_follows_the_content_of_given_labels(tmp_path: Path) -> None:
+    data, labels = written(tmp_path / "a"), tmp_path / "labels.csv"
+
+    def source() -> DatasetSource:
+        return dataset_source(Dataset.open(data, labels=labels, quiet=True, jobs=1))
+
+    rows = [f"v{video},{label}\n" for video in range(3) for label in (1, 2)]
+    labels.write_text("id,class\n" + "".join(rows))
+    assert source().key == key(data)  # they are those of the records
+    labels.write_text("id,class\n" + "".join(reversed(rows)))
+    assert source().key == key(data)
+    labels.write_text("id,class\n" + "".join(rows[1:]))
+    planned = source()
+    assert planned.key != key(data)
+    digest = hashlib.sha256(labels.read_bytes()).hexdigest()
+    assert f"({data}, labels {labels} sha256:{digest[:12]})" in planned.readable()
+
+
+def test_dataset_source_without_ratings_keeps_labels(tmp_path: Path) -> None:
     data = written(tmp_path / "a")
+    assert dataset_source(Dataset.open(data, quiet=True)).without_ratings.key == key(data)
     (tmp_path / "labels.csv").write_text("id,class\nv0,1\n")
-    with pytest.raises(ConfigError, match=r"labels.csv: replaces the labels of the folder"):
-        dataset_source(Dataset.open(data, labels=tmp_path / "labels.csv", quiet=True))
+    (tmp_path / "ratings.csv").write_text("id,start_s,end_s,class,value\nv0,0,5,1,1\n")
+    files = {name: tmp_path / f"{name}.csv" for name in ("labels", "ratings")}
+    both = dataset_source(Dataset.open(data, quiet=True, **files))
+    labels = dataset_source(Dataset.open(data, quiet=True, labels=files["labels"]))
+    assert both.without_ratings.key == labels.key != both.key
+    assert both.without_ratings.paths == (data, files["labels"])
+
+
+def test_open_data_raises_for_a_file_changed_after_planning(tmp_path: Path) -> None:
+    data, labels = written(tmp_path / "a"), tmp_path / "labels.csv"
+    labels.write_text("id,class\nv0,1\n")
+    location = dataset_source(Dataset.open(data, labels=labels, quiet=True)).files
+    assert open_data(location, quiet=True).table["labels"].to_pylist() == [[1], [], []]
+    labels.write_text("id,class\nv0,2\n")
+    with pytest.raises(DataError, match=r"labels.csv: has changed since the steps that read"):
+        open_data(location, quiet=True)
+
+
+def test_dataset_source_raises_for_a_class_list_without_file(tmp_path: Path) -> None:
+    data = written(tmp_path / "a")
+    classes = ClassList(("one", "two", "three"))
+    with pytest.raises(ConfigError, match="the class list is in memory alone"):
+        dataset_source(Dataset.open(data, classes=classes, quiet=True))
+    classes.save(tmp_path / "names.csv")
+    opened = Dataset.open(data, classes=tmp_path / "names.csv", quiet=True)
+    assert open_data(dataset_source(opened).files).classes.names == classes.names

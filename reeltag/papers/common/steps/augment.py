@@ -1,4 +1,4 @@
-"""Data folders that steps write: means of frames, and neighbours of videos with rare labels.
+"""Data folders that steps write: one vector per video, and neighbours of videos with rare labels.
 
     means = step(average_frames, data, splits=splits, which=("train", "validate", "test"))
     more = step(augment, means / DATA, splits=splits, plan=..., making=..., seed=0)
@@ -30,6 +30,7 @@ from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import OFFSET, SCALE
 from reeltag.papers.common.costs import records_cost
+from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.steps.files import COUNTS, DATA
 from reeltag.pipeline.steps import step_function
 
@@ -37,15 +38,18 @@ _AT_ONCE = 64  # videos whose frames are averaged: 22 MB of YouTube-8M
 
 
 @step_function("average_frames", version=1, cost=records_cost)
-def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split, ...]) -> None:
-    """Write video-level records of frame-level ones: the mean of each stream, as YouTube-8M's.
+def average_frames(
+    out: Path, data: DataLocation, *, splits: Splits, which: tuple[Split, ...]
+) -> None:
+    """Write video-level records: the mean of each stream, as YouTube-8M's, and the labels.
 
     The mean is over all frames of a video, of the dequantised features; `rgb` becomes `mean_rgb`.
-    Shards keep their names; those that are there already stay.
+    Video-level records keep their vectors, and get the labels that count. Shards keep their names;
+    those that are there already stay.
 
     Args:
         out: folder of the step; gets the data folder `data`.
-        data: data folder, with frames.
+        data: where the data set is.
         splits: the rule that gives a shard its split.
         which: splits to be averaged.
 
@@ -53,7 +57,7 @@ def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split,
         ConfigError: `out` is in the data, which would then hold two kinds of records.
         OutputError: the disk is full.
     """
-    frames, folder = Dataset.open(data, splits=splits), out / DATA
+    frames, folder = open_data(data, splits), out / DATA
     if frames.root.resolve() in out.resolve().parents:
         raise ConfigError(
             f"is in the data, {frames.root}, which would then hold video-level records too",
@@ -76,20 +80,20 @@ def average_frames(out: Path, data: Path, *, splits: Splits, which: tuple[Split,
 
 @step_function("augment", version=1, cost=records_cost)
 def augment(
-    out: Path, data: Path, *, splits: Splits, plan: PlanConfig, making: Making, seed: int
+    out: Path, data: DataLocation, *, splits: Splits, plan: PlanConfig, making: Making, seed: int
 ) -> None:
     """Write samples around the training videos of rare labels, thin out frequent ones.
 
     Args:
         out: folder of the step; gets the data folder `data`, and the samples of each kind.
-        data: data folder, video-level.
+        data: where the data set is, video-level.
         splits: the rule that gives a shard its split; `train` is augmented.
         plan: how many samples a label should have.
         making: how they are made.
         seed: random seed of the kept videos and of the noise.
     """
     folder = out / DATA
-    items = Dataset.open(data, splits=splits).videos("train")
+    items = open_data(data, splits).videos("train")
     planned = plan_of(items, plan, seed=seed)
     prepare_folder(folder, items, settings(items, planned, making, seed))
     chunks = chunks_of(items, making.chunk_shards)
@@ -109,7 +113,8 @@ def _mean_records(items: VideoSet) -> list[bytes]:
     reading = ReadConfig(mapped=False)
     for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, reading=reading):
         for name, codes, mask in zip(batch.ids, batch.frames, batch.mask, strict=True):
-            mean = codes[mask].numpy().mean(axis=0) * SCALE + OFFSET
+            mean = codes[mask].numpy().mean(axis=0)
+            mean = mean if items.dataset.kind == "video" else mean * SCALE + OFFSET
             at = len(records)
             of_video = labels[bounds[at] : bounds[at + 1]].astype(np.int64)
             features: dict[str, Values] = {"id": [name.encode()], "labels": of_video}
@@ -121,5 +126,6 @@ def _by_stream(items: VideoSet, mean: NDArray[np.float64]) -> dict[str, Values]:
     """Return the mean (D,) of all streams by the names that YouTube-8M's have."""
     stops = np.cumsum([stream.width for stream in items.streams])
     parts = np.split(mean.astype(np.float32), stops[:-1])
-    names = [f"mean_{stream.name}" for stream in items.streams]
+    prefix = "" if items.dataset.kind == "video" else "mean_"
+    names = [prefix + stream.name for stream in items.streams]
     return dict(zip(names, parts, strict=True))

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.ensembling.alignment import align_predictions
 from reeltag.ensembling.blend_model import BlendModel, Method
@@ -23,6 +22,7 @@ from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.trees import Trees
 from reeltag.evaluation.truth import read_truth
 from reeltag.papers.common.costs import files_cost
+from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.steps.files import BLEND, OUT_OF_FOLD, PREDICTIONS, TREES
 from reeltag.pipeline.steps import step_function
 from reeltag.predictions.file import PredictionInfo, open_predictions
@@ -38,7 +38,7 @@ def mean(out: Path, *predictions: Path) -> None:
 @step_function("learn_weights", version=1, cost=files_cost)
 def learn_weights(
     out: Path,
-    data: Path,
+    data: DataLocation,
     *predictions: Path,
     method: Method,
     solver: Solver,
@@ -50,7 +50,7 @@ def learn_weights(
 
     Args:
         out: folder of the step; gets the folder `blend`, as `reeltag blend --save` writes it.
-        data: data folder.
+        data: where the data set is.
         *predictions: folders of steps with predictions of the held-out videos.
         method: weights, or class-weights.
         solver: sgd, as the paper; or nnls, exact.
@@ -62,7 +62,7 @@ def learn_weights(
         return
     files = [folder / PREDICTIONS for folder in predictions]
     config = BlendConfig(method=method, solver=solver, sgd=sgd or SgdConfig(), seed=seed)
-    fit_blend(files, Dataset.open(data, splits=splits), config).save(out / BLEND)
+    fit_blend(files, open_data(data, splits), config).save(out / BLEND)
 
 
 @step_function("combine", version=1, cost=files_cost)
@@ -82,7 +82,7 @@ def combine(out: Path, learned: Path, *predictions: Path, top_k: int = 50) -> No
 @step_function("stack", version=1, cost=files_cost)
 def stack(
     out: Path,
-    data: Path,
+    data: DataLocation,
     *members: Path,
     names: tuple[str, ...],
     splits: Splits,
@@ -93,7 +93,7 @@ def stack(
 
     Args:
         out: folder of the step; gets `trees`, `out_of_fold.parquet` and `predictions.parquet`.
-        data: data folder.
+        data: where the data set is.
         *members: folders of `predict_folds` steps.
         names: of the members.
         splits: the rule that gives a shard its split.
@@ -102,7 +102,7 @@ def stack(
     """
     files = [folder / OUT_OF_FOLD for folder in members]
     info = open_predictions(files[0]).info
-    data_set = Dataset.open(data, splits=splits, quiet=True)
+    data_set = open_data(data, splits, quiet=True)
     truth = read_truth(data_set, "train", info.num_classes, quiet=True)
     top_k = config.candidates
     if not (out / TREES).exists():

@@ -17,6 +17,7 @@ from reeltag.evaluation.comparison import compare as compare_files
 from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.papers.common.costs import files_cost
+from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, SCORES
 from reeltag.pipeline.steps import step_function
@@ -26,20 +27,20 @@ K = 100_000  # of MAP@K, the mean over all classes with a rated positive
 
 @step_function("score", version=1, cost=files_cost)
 def score(
-    out: Path, predictions: Path, data: Path, *, evaluation: EvalSplit, bootstrap: int
+    out: Path, predictions: Path, data: DataLocation, *, evaluation: EvalSplit, bootstrap: int
 ) -> None:
     """Score predictions of segments into `scores.json`, as `reeltag evaluate --json`.
 
     Args:
         out: folder of the step; gets `classes.csv` too.
         predictions: folder of a step with predictions of the evaluated videos.
-        data: data folder.
+        data: where the data set is.
         evaluation: which videos and classes.
         bootstrap: replicates of the interval.
     """
     scores = evaluate(
         predictions / PREDICTIONS,
-        Dataset.open(data, splits=evaluation.truth_splits),
+        open_data(data, evaluation.truth_splits),
         _config(evaluation, bootstrap),
         per_class=out / "classes.csv",
     )
@@ -48,18 +49,18 @@ def score(
 
 @step_function("compare", version=1, cost=files_cost)
 def compare(
-    out: Path, data: Path, *predictions: Path, evaluation: EvalSplit, bootstrap: int
+    out: Path, data: DataLocation, *predictions: Path, evaluation: EvalSplit, bootstrap: int
 ) -> None:
     """Write the difference of the first predictions from each other, by the same draws of videos.
 
     Args:
         out: folder of the step; gets `scores.json`, a list of what `reeltag compare --json` says.
-        data: data folder.
+        data: where the data set is.
         *predictions: folders of steps with predictions; the first is compared with the rest.
         evaluation: which videos and classes.
         bootstrap: replicates of the intervals.
     """
-    data_set = Dataset.open(data, splits=evaluation.truth_splits)
+    data_set = open_data(data, evaluation.truth_splits)
     first, *others = [folder / PREDICTIONS for folder in predictions]
     config = _config(evaluation, bootstrap)
     found = [compare_files([first], [other], data_set, config) for other in others]
@@ -68,7 +69,7 @@ def compare(
 
 @step_function("score_videos", version=1, cost=files_cost)
 def score_videos(
-    out: Path, predictions: Path, data: Path, *, evaluation: EvalSplit, bootstrap: int
+    out: Path, predictions: Path, data: DataLocation, *, evaluation: EvalSplit, bootstrap: int
 ) -> None:
     """Score predictions of videos into `scores.json`, as `reeltag evaluate --json`.
 
@@ -78,11 +79,11 @@ def score_videos(
     Args:
         out: folder of the step; gets `classes.csv` too.
         predictions: folder of a step with predictions.
-        data: data folder.
+        data: where the data set is.
         evaluation: which videos.
         bootstrap: replicates of the intervals.
     """
-    data_set = Dataset.open(data, splits=evaluation.splits)
+    data_set = open_data(data, evaluation.splits)
     scores = evaluate(
         predictions / PREDICTIONS,
         data_set,
@@ -103,20 +104,20 @@ def score_videos(
 
 @step_function("compare_with_best", version=1, cost=files_cost)
 def compare_with_best(
-    out: Path, data: Path, one: Path, *others: Path, evaluation: EvalSplit, bootstrap: int
+    out: Path, data: DataLocation, one: Path, *others: Path, evaluation: EvalSplit, bootstrap: int
 ) -> None:
     """Write the difference of predictions from the best of several others, by GAP@20.
 
     Args:
         out: folder of the step; gets `scores.json`: `best`, the number of the best from 0, and
             `difference`, what `reeltag compare --json` says of the two.
-        data: data folder.
+        data: where the data set is.
         one: folder of a step with predictions.
         *others: likewise.
         evaluation: which videos.
         bootstrap: replicates of the intervals.
     """
-    split, data_set = evaluation.split, Dataset.open(data, splits=evaluation.splits)
+    split, data_set = evaluation.split, open_data(data, evaluation.splits)
     files = [folder / PREDICTIONS for folder in others]
     best = int(np.argmax([_gap(file, data_set, split) for file in files]))
     config = EvaluationConfig(split=split, bootstrap=bootstrap)

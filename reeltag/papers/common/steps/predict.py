@@ -29,6 +29,7 @@ from reeltag.inference.predict import check_fit, predict
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.papers.common.costs import files_cost, predict_segments_cost, predict_videos_cost
+from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.files import CROSS_ENTROPY, OUT_OF_FOLD, PREDICTIONS, RUN
 from reeltag.papers.common.steps.scorer import EnsembleScorer
@@ -42,7 +43,7 @@ from reeltag.tagger.tagger import Tagger
 def predict_segments(
     out: Path,
     trained: Path,
-    data: Path,
+    data: DataLocation,
     *,
     evaluation: EvalSplit,
     videos: bool = False,
@@ -54,7 +55,7 @@ def predict_segments(
     Args:
         out: folder of the step; gets `predictions.parquet`.
         trained: folder of a `train` step.
-        data: data folder.
+        data: where the data set is.
         evaluation: which videos and classes.
         videos: score the whole videos too.
         precision: of the large products.
@@ -63,7 +64,7 @@ def predict_segments(
     file, run = out / PREDICTIONS, trained / RUN
     if file.exists():
         return
-    tagger, data_set = Tagger.load(run), Dataset.open(data, splits=evaluation.splits)
+    tagger, data_set = Tagger.load(run), open_data(data, evaluation.splits)
     choices = InferenceConfig(
         videos=videos,
         segments=True,
@@ -107,7 +108,7 @@ def copy_video_scores(out: Path, predictions: Path) -> None:
 @step_function("predict_videos", version=1, cost=predict_videos_cost)
 def predict_videos(
     out: Path,
-    data: Path,
+    data: DataLocation,
     *trained: Path,
     splits: Splits,
     inference: InferenceConfig,
@@ -119,7 +120,7 @@ def predict_videos(
 
     Args:
         out: folder of the step; gets `predictions.parquet`.
-        data: data folder.
+        data: where the data set is.
         *trained: folders of `train` steps, of one family.
         splits: the rule that gives a shard its split.
         inference: how; its device is replaced.
@@ -131,13 +132,13 @@ def predict_videos(
     runs = [folder / RUN for folder in trained]
     taggers = [Tagger.load(run) for run in runs]
     inference, file = replace(inference, device=torch_device(device)), out / PREDICTIONS
-    data_set = Dataset.open(data, splits=splits)
+    data_set = open_data(data, splits)
     if len(runs) == 1 and not cross_entropy:
         if not file.exists():
             predict(taggers[0], data_set, file, inference, split=split, run=runs[0])
         return
     scorer = EnsembleScorer(taggers, inference, cross_entropy=cross_entropy)
-    info = _info(taggers, data, inference, split)
+    info = _info(taggers, data_set, inference, split)
     if len(runs) == 1:
         info = replace(info, run=str(runs[0].resolve()))
     items = _items(data_set, taggers[0], split)
@@ -152,7 +153,7 @@ def predict_videos(
 @step_function("predict_folds", version=1, cost=predict_videos_cost)
 def predict_folds(
     out: Path,
-    data: Path,
+    data: DataLocation,
     *trained: Path,
     splits: Splits,
     inference: InferenceConfig,
@@ -162,7 +163,7 @@ def predict_folds(
 
     Args:
         out: folder of the step; gets `out_of_fold.parquet` and what `predict_videos` writes.
-        data: data folder.
+        data: where the data set is.
         *trained: folders of `train` steps; network k was trained without fold k.
         splits: the rule that gives a shard its split.
         inference: how; its device is replaced.
@@ -170,9 +171,9 @@ def predict_folds(
     """
     taggers = [Tagger.load(folder / RUN) for folder in trained]
     inference = replace(inference, device=torch_device(device))
-    data_set = Dataset.open(data, splits=splits)
+    data_set = open_data(data, splits)
     if not (out / OUT_OF_FOLD).exists():
-        info = _info(taggers, data, inference, "train")
+        info = _info(taggers, data_set, inference, "train")
         with prediction_writer(out / OUT_OF_FOLD, info) as writer:
             for number, tagger in enumerate(taggers):
                 fold = FoldConfig(count=len(trained), hold_out=number)
@@ -198,13 +199,13 @@ def _items(
 
 
 def _info(
-    taggers: Sequence[Tagger], data: Path, inference: InferenceConfig, split: Split
+    taggers: Sequence[Tagger], data: Dataset, inference: InferenceConfig, split: Split
 ) -> PredictionInfo:
     family = taggers[0].family
     return PredictionInfo(
         num_classes=taggers[0].num_classes,
         top_k=min(inference.top_k, taggers[0].num_classes),
         family=family if len(taggers) == 1 else f"{len(taggers)} {family}",
-        data=str(data.resolve()),
+        data=str(data.path.resolve()),
         split=split,
     )

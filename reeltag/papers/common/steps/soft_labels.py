@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.papers.common.costs import files_cost, soft_label_cost
+from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.steps.files import PREDICTIONS, RUN, SOFT_LABELS
 from reeltag.papers.common.steps.predict import torch_device
 from reeltag.pipeline.steps import step_function
@@ -18,7 +18,7 @@ from reeltag.tagger.tagger import Tagger
 def soft_label_segments(
     out: Path,
     teacher: Path,
-    data: Path,
+    data: DataLocation,
     *,
     choices: TeacherConfig,
     classes: tuple[int, ...] = (),
@@ -30,7 +30,7 @@ def soft_label_segments(
     Args:
         out: folder of the step.
         teacher: folder of a `train` step.
-        data: data folder.
+        data: where the data set is.
         choices: which segments are drawn, and how they are scored.
         classes: that `choices.equal`, now or later, draws for; empty = all.
         splits: the rule that gives a shard its split.
@@ -38,24 +38,24 @@ def soft_label_segments(
     """
     file, run = out / SOFT_LABELS, teacher / RUN
     if not file.exists():
-        tagger, data_set = Tagger.load(run), Dataset.open(data, splits=splits)
+        tagger, data_set = Tagger.load(run), open_data(data, splits)
         choices = replace(choices, device=torch_device(device))
         write_soft_labels(tagger, data_set, file, choices, segment_classes=classes, run=run)
 
 
 @step_function("soft_label_videos", version=1, cost=files_cost)
 def soft_label_videos(
-    out: Path, predictions: Path, data: Path, *, splits: Splits, top_k: int = 50
+    out: Path, predictions: Path, data: DataLocation, *, splits: Splits, top_k: int = 50
 ) -> None:
     """Write predictions of the training videos as soft labels: `soft.parquet`.
 
     Args:
         out: folder of the step.
         predictions: a prediction file, or the folder of a step with one.
-        data: data folder.
+        data: where the data set is.
         splits: the rule that gives a shard its split.
         top_k: classes kept for each video.
     """
     file = predictions / PREDICTIONS if predictions.is_dir() else predictions
-    data_set = Dataset.open(data, splits=splits)
+    data_set = open_data(data, splits)
     convert_predictions([file], data_set, out / SOFT_LABELS, top_k=top_k, overwrite=True)

@@ -11,11 +11,16 @@ import torch
 from torch import Tensor
 
 from reeltag.core.files import whole_file, write_json
-from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.common.costs import files_cost, records_cost, train_cost
+from reeltag.papers.common.dataset_source import (
+    DataLocation,
+    DatasetFiles,
+    files_of,
+    open_data,
+)
 from reeltag.papers.common.steps.files import RUN, TENSORS
 from reeltag.pipeline.steps import step_function
 from reeltag.training import fit
@@ -30,7 +35,7 @@ _FRAMES_PER_CENTROID = 50
 @step_function("train", version=1, cost=train_cost)
 def train(
     out: Path,
-    data: Path,
+    data: DataLocation,
     *,
     model: ModelConfig,
     recipe: Recipe,
@@ -42,7 +47,7 @@ def train(
 
     Args:
         out: folder of the step.
-        data: data folder.
+        data: where the data set is.
         model: sizes, which name the family; classes and widths are taken from the data.
         recipe: everything else.
         preprocessing: of the stored frames; None = as the family's authors.
@@ -53,17 +58,16 @@ def train(
     run = out / RUN
     finished = run / "metrics.json"  # written last
     if not finished.exists():
-        data = data.resolve()
         given: dict[str, str | int] = {"accelerator": accelerator}
         for name, value in (fields or {}).items():
             given[name] = str(value.resolve()) if isinstance(value, Path) else value
         if (run / "config.json").exists():
-            _update_fields(run / "config.json", data, given)
+            _update_fields(run / "config.json", files_of(data), given)
             fit.resume(run)
         else:
             for name, setting in given.items():
                 recipe = _with_field(recipe, name, setting)
-            fit.train(Dataset.open(data), run, model, recipe, preprocessing=preprocessing)
+            fit.train(open_data(data), run, model, recipe, preprocessing=preprocessing)
         metrics = json.loads(finished.read_text())
         write_json(finished, {**metrics, "run": RUN})  # `out` will be renamed
     (run / "resume.ckpt").unlink(missing_ok=True)
@@ -92,18 +96,23 @@ def gather_tensors(out: Path, *trained: Path, part: str, into: str) -> None:
 
 @step_function("fit_centroids", version=1, cost=records_cost)
 def fit_centroids(
-    out: Path, data: Path, *, preprocessing: PreprocessingConfig, clusters: int, splits: Splits
+    out: Path,
+    data: DataLocation,
+    *,
+    preprocessing: PreprocessingConfig,
+    clusters: int,
+    splits: Splits,
 ) -> None:
     """Fit centroids of the training videos' frames by k-means, as `reeltag centroids` does.
 
     Args:
         out: folder of the step; gets `tensors.safetensors`.
-        data: data folder.
+        data: where the data set is.
         preprocessing: of the model that needs them.
         clusters: how many.
         splits: the rule that gives a shard its split.
     """
-    items = Dataset.open(data, splits=splits).videos("train")
+    items = open_data(data, splits).videos("train")
     widths = tuple(stream.width for stream in items.streams)
     prepare = Preprocessing(preprocessing, widths)
     features_ND = sample_features(items, prepare, _FRAMES_PER_CENTROID * clusters, 0)
@@ -119,10 +128,12 @@ def _with_field(config: Any, name: str, value: str | int) -> Any:  # noqa: ANN40
     return dataclasses.replace(config, **{first: inner})
 
 
-def _update_fields(file: Path, data: Path, given: Mapping[str, str | int]) -> None:
+def _update_fields(file: Path, data: DatasetFiles, given: Mapping[str, str | int]) -> None:
     """Write into the config.json of an unfinished run where data and other steps are today."""
     config = json.loads(file.read_text())
-    config["data"]["root"] = str(data)
+    data.check()
+    config["data"]["root"] = str(data.path.resolve())
+    config["data"] |= {name: str(path) for name, path in data.given.items()}
     for name, value in given.items():
         *outer, last = name.split(".")
         fields = config["recipe"]
