@@ -140,4 +140,4 @@ def test_axon_trains_on_records_with_the_given_labels(tmp_path: Path) -> None:
 
 
 def _rated(step: Step) -> bool:
-    return step.config["recipe"].items == "segments"
+    return str(step.config["recipe"].items) == "segments"

@@ -87,11 +87,11 @@ def test_dataset_source_without_ratings_keeps_labels(tmp_path: Path) -> None:
     assert dataset_source(Dataset.open(data, quiet=True)).without_ratings.key == key(data)
     (tmp_path / "labels.csv").write_text("id,class\nv0,1\n")
     (tmp_path / "ratings.csv").write_text("id,start_s,end_s,class,value\nv0,0,5,1,1\n")
-    files = {name: tmp_path / f"{name}.csv" for name in ("labels", "ratings")}
-    both = dataset_source(Dataset.open(data, quiet=True, **files))
-    labels = dataset_source(Dataset.open(data, quiet=True, labels=files["labels"]))
+    file, ratings = tmp_path / "labels.csv", tmp_path / "ratings.csv"
+    both = dataset_source(Dataset.open(data, quiet=True, labels=file, ratings=ratings))
+    labels = dataset_source(Dataset.open(data, quiet=True, labels=file))
     assert both.without_ratings.key == labels.key != both.key
-    assert both.without_ratings.paths == (data, files["labels"])
+    assert both.without_ratings.paths == (data, file)
 
 
 def test_open_data_raises_for_a_file_changed_after_planning(tmp_path: Path) -> None:
