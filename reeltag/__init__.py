@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         compare,
         evaluate,
         export,
+        import_weights,
         load,
         moments,
         predict,
@@ -75,6 +76,7 @@ __all__ = [
     "create_model",
     "evaluate",
     "export",
+    "import_weights",
     "list_models",
     "load",
     "moments",
@@ -86,7 +88,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "reeltag._api": "compare evaluate export load moments predict synth train",
+    "reeltag._api": "compare evaluate export import_weights load moments predict synth train",
     "reeltag.core.batch": "FrameBatch",
     "reeltag.core.errors": "ConfigError DataError OutputError ReeltagError",
     "reeltag.data.class_list": "ClassList",

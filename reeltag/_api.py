@@ -30,6 +30,8 @@ from reeltag.inference.stream import Output
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.tagger.import_config import ImportConfig
+from reeltag.tagger.importing import TensorflowArrays, import_checkpoint
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
@@ -77,6 +79,48 @@ def load(run: PathLike, device: str = "cpu") -> Tagger:
         ['...']
     """
     return Tagger.load(run, device)
+
+
+def import_weights(
+    checkpoint: PathLike,
+    model: str | ModelConfig,
+    out: PathLike,
+    *,
+    preprocessing: PreprocessingConfig | None = None,
+    **config: Any,  # noqa: ANN401
+) -> Tagger:
+    """Make a run folder of a TensorFlow checkpoint of a model's authors, and return its tagger.
+
+    Args:
+        checkpoint: .npz file with an array for each variable, by the authors' names; how to dump
+            one: docs/import-weights.md.
+        model: family, variant or import path, or a Config. Its sizes are read from the arrays;
+            what they do not show is that of the Config.
+        out: run folder to make.
+        preprocessing: what happens to stored frames first; None: as the family's authors.
+        **config: fields of `ImportConfig`, such as classes="vocabulary.csv", dims=(1024, 128).
+
+    Raises:
+        DataError: the file cannot be read, or an array is missing, has no place in the model or
+            another shape.
+        ConfigError: the family knows no names of TensorFlow variables, or an option does not fit
+            the arrays.
+        OutputError: `out` exists or cannot be written.
+
+    Example:
+        >>> import numpy as np
+        >>> scope = "tower/fully_connected"
+        >>> arrays = {f"{scope}/weights": np.zeros((20, 3)), f"{scope}/biases": np.zeros(3)}
+        >>> np.savez(TMP / "model.npz", **arrays)
+        >>> tagger = import_weights(TMP / "model.npz", "logistic", TMP / "run", dims=(16, 4))
+        >>> tagger.class_names
+        ('class 0', 'class 1', 'class 2')
+    """
+    options = ImportConfig(**config)
+    opened = TensorflowArrays.open(Path(checkpoint), averages=options.averages)
+    sizes = model_config(model) if isinstance(model, str) else model
+    fitted = opened.sized(sizes, options.dims, defaults_may_differ=True)
+    return import_checkpoint(opened, fitted, Path(out), options, preprocessing=preprocessing)
 
 
 def train(

@@ -14,6 +14,7 @@ from reeltag.core.files import refuse_existing
 from reeltag.data.dataset import Dataset
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.soft_labels.student import SoftLabelConfig
+from reeltag.tagger.importing import check_trained
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.batches import make_batches
 from reeltag.training.mean_run import AveragedRun, average_runs
@@ -85,7 +86,9 @@ class Average:
         if self.norms_from is None:
             return
         run = AveragedRun.at(self.runs[0]).run
-        recipe = read_recipe(read_config(run), where=run / "config.json")
+        config = read_config(run)
+        check_trained(run, config)
+        recipe = read_recipe(config, where=run / "config.json")
         data = Dataset.open(self.norms_from, quiet=self.json)
         plain = dataclasses.replace(recipe, soft=SoftLabelConfig(), labels=type(recipe.labels)())
         streams = tuple(name for name, _ in tagger.streams)

@@ -13,7 +13,7 @@ from reeltag.core.fields import Leaf, leaves
 
 FLAGS = ("-h", "--help", "--help-all")
 MOST_COLUMNS = 100
-FROM_DATA = ("model.num_classes", "model.dims")  # are those of the data: no flags
+FROM_DATA = ("model.num_classes", "model.dims")  # are those of the data or a checkpoint: no flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,18 @@ class Help:
     Attributes:
         name: of the command.
         options: dataclass of those that do not depend on the model.
-        basic: names of those that --help shows, next to all of the model's.
+        basic: names of those that --help shows, next to all of the model's; none: all.
+        sizes: where the sizes come from that are no flags.
+        instead: what to do in place of giving them.
+        files: what follows the name of the model, such as "CKPT.npz ".
     """
 
     name: str
     options: type
-    basic: frozenset[str]
+    basic: frozenset[str] = frozenset()
+    sizes: str = "classes and widths of streams are those of the data"
+    instead: str = "Leave it out. --streams takes some of the streams."
+    files: str = ""
 
 
 def print_help(command: Help, kind: type, usage: str, *, everything: bool) -> None:
@@ -41,8 +47,9 @@ def print_help(command: Help, kind: type, usage: str, *, everything: bool) -> No
         everything: show all.
     """
     found = [leaf for leaf in leaves(kind) if leaf.flag not in FROM_DATA]
-    names = command.basic
-    shown = [of for of in found if everything or of.flag in names or of.flag.startswith("model.")]
+    shown, names = found, command.basic
+    if names and not everything:
+        shown = [of for of in found if of.flag in names or of.flag.startswith("model.")]
     lines = [usage]
     for title, options in _groups(shown):
         lines += ["", title]

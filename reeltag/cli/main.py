@@ -25,6 +25,10 @@ COMMANDS = {
     "train": ("Train", "train a model on a folder of TFRecords, or go on with a run"),
     "tune": ("Tune", "search for good sizes of a model: a study of many trainings"),
     "average": ("Average", "write the mean of several runs' weights as a run"),
+    "import-weights": (
+        "ImportWeights",
+        "make a run of a TensorFlow checkpoint of a model's authors",
+    ),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
     "soft-labels": ("Soften", "write a teacher's predictions of the training data as soft labels"),
     "blend": ("Blend", "make the predictions of several models one"),

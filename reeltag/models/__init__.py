@@ -34,6 +34,8 @@ from reeltag.models._registry import (
     model_config,
     register_model,
 )
+from reeltag.models._tensorflow import FromTensorflow, is_weight, load_tensorflow, plain_name
+from reeltag.models._tensorflow_sizes import Shapes, sized
 
 __all__ = [
     "Count",
@@ -42,6 +44,7 @@ __all__ = [
     "EvenSize",
     "Family",
     "Fraction",
+    "FromTensorflow",
     "KnowsClassWeights",
     "KnowsCooccurrence",
     "Mixture",
@@ -52,6 +55,7 @@ __all__ = [
     "Penalty",
     "Positive",
     "SearchKind",
+    "Shapes",
     "Size",
     "Sizes",
     "Widths",
@@ -59,10 +63,14 @@ __all__ = [
     "families",
     "family_of",
     "find_family",
+    "is_weight",
     "list_models",
+    "load_tensorflow",
     "model_config",
     "output_layers",
     "penalty",
+    "plain_name",
     "register_model",
     "resolve_mask",
+    "sized",
 ]

@@ -8,7 +8,7 @@ business here, and padding is masked. Not a family: netvlad, netfv and soft_dbow
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from reeltag.layers.input_norm import InputNorm
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, NotNegative, Penalty, Size
 from reeltag.models._tensorflow import FromTensorflow
+from reeltag.models._tensorflow_sizes import Shapes, gated_mixture_sizes
 
 STREAMS = ("video", "audio")  # the authors' names, in order
 
@@ -29,9 +30,11 @@ class LateFusionConfig(ModelConfig):
 
     Attributes:
         share: how many clusters of the first stream make one of the others.
+        scope: how the authors' checkpoint calls the pooling.
     """
 
     share: ClassVar[int] = 2
+    scope: ClassVar[str]
 
     num_clusters: Size = 256
     """Clusters of the first stream."""
@@ -57,6 +60,17 @@ class LateFusionConfig(ModelConfig):
         enough = len(self.dims) == 1 or self.num_clusters >= self.share
         self.check_field("num_clusters", enough, f">= {self.share} with several streams")
 
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        words = [f"{stream}_{self.scope}/cluster_weights" for stream in STREAMS]
+        return gated_mixture_sizes(shapes) | {
+            "dims": tuple(filter(None, (shapes.size(name, 0) for name in words))),
+            "num_clusters": shapes.size(words[0]),
+            "hidden": shapes.size("hidden1_weights"),
+            "relu": "hidden1_bn/gamma" in shapes,
+            "gate": "gating_weights_2" in shapes,
+        }
+
     def clusters(self) -> list[int]:
         """Return the clusters of each stream."""
         others = [self.num_clusters // self.share] * (len(self.dims) - 1)
@@ -70,7 +84,6 @@ class LateFusion(nn.Module):
         config: sizes. The hidden weights start as N(0, 1 / sqrt(num_clusters)), not the fan-in:
             what each stream gives has norm 1.
         pools: one pooling layer per stream: (frames, mask, (scale, shift)) -> (B, output_size).
-        scope: how the authors' checkpoint calls the pooling.
         shift: the shift of the frames' norm makes a difference to the pooling.
     """
 
@@ -78,12 +91,11 @@ class LateFusion(nn.Module):
         self,
         config: LateFusionConfig,
         pools: Sequence[nn.Module],
-        scope: str,
         *,
         shift: bool = True,
     ) -> None:
         super().__init__()
-        self.dims, self.scope = config.dims, scope
+        self.dims, self.scope = config.dims, config.scope
         self.input_norm = InputNorm(sum(config.dims), shift=shift)
         self.pools = nn.ModuleList(pools)
         experts = GatedMixture(

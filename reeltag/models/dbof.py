@@ -8,7 +8,7 @@ which frames are seen is the loader's business here, and padding is masked.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -20,6 +20,7 @@ from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, Penalty, Size
+from reeltag.models._tensorflow_sizes import WIDTH, Shapes, mixture_sizes
 
 SOURCE = "google/youtube-8m, DbofModel; arXiv:1609.08675 sec. 4.1; base of Autohome 2019"
 PREPROCESSING = PreprocessingConfig()
@@ -48,6 +49,15 @@ class Config(ModelConfig):
     """Experts a class, without the dummy expert that always says no."""
     l2: Penalty = 1e-8
     """Weight of the L2 penalty on the experts and their gates."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        return mixture_sizes(shapes) | {
+            "num_clusters": shapes.size("cluster_weights"),
+            "hidden": shapes.size("hidden1_weights"),
+            "batch_norm": "hidden1_biases" not in shapes,
+            WIDTH: shapes.size("cluster_weights", 0),
+        }
 
     def build(self) -> "DBoFModel":
         """Return the model with freshly drawn weights."""

@@ -7,6 +7,7 @@ order with `--frames.how random`.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import GRU
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, Penalty, Size
+from reeltag.models._tensorflow_sizes import WIDTH, Shapes, mixture_sizes
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; Youtube-8M-WILLOW GruModel; Axon 2018"
 PREPROCESSING = PreprocessingConfig()
@@ -22,6 +24,7 @@ RECIPE = {
     "batch_size": 128,
     "optim": {"learning_rate": 2e-4, "decay": 0.9, "decay_examples": 4_000_000},
 }  # README of the authors' code
+CELL = "RNN/rnn/multi_rnn_cell/cell_{}/gru_cell/candidate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,15 @@ class Config(ModelConfig):
     """Experts a class, without the dummy expert that always says no."""
     l2: Penalty = 1e-6
     """Weight of the L2 penalty on the experts and their gates."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        cells = shapes.size(f"{CELL}/bias".format(0))
+        return mixture_sizes(shapes) | {
+            "cells": cells,
+            "num_layers": shapes.count(f"{CELL}/bias"),
+            WIDTH: max(shapes.size(f"{CELL}/kernel".format(0), 0) - cells, 0),
+        }
 
     def build(self) -> "GRUModel":
         """Return the model with freshly drawn weights."""

@@ -6,6 +6,7 @@ With one frame this is the video-level model of the starter code, with more its 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Penalty
+from reeltag.models._tensorflow_sizes import WIDTH, Shapes
 
 SOURCE = "google/youtube-8m, LogisticModel and FrameLevelLogisticModel; arXiv:1609.08675 sec. 4.1"
 PREPROCESSING = PreprocessingConfig()
@@ -30,6 +32,11 @@ class Config(ModelConfig):
 
     l2: Penalty = 1e-8
     """Weight of the L2 penalty on the weights."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        weights = f"{TENSORFLOW['head.linear']}/weights"
+        return {WIDTH: shapes.size(weights, 0), "num_classes": shapes.size(weights)}
 
     def build(self) -> "Logistic":
         """Return the model with freshly drawn weights."""

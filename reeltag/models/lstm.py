@@ -8,7 +8,7 @@ loader does (RECIPE).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -17,6 +17,7 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.recurrent import LSTM
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, Penalty, Size
+from reeltag.models._tensorflow_sizes import WIDTH, Shapes, mixture_sizes, ratio
 
 SOURCE = "Miech et al. 2017, arXiv:1706.06905 sec. 3.1; google/youtube-8m, LstmModel"
 PREPROCESSING = PreprocessingConfig()
@@ -25,6 +26,8 @@ RECIPE = {
     "frames": {"how": "random", "num_frames": 150},
     "optim": {"learning_rate": 2e-4, "decay": 0.9, "decay_examples": 4_000_000},
 }  # WILLOW's README; the starter code's, for all frames: 1e-3, decay 0.95
+SCOPES = {"states": "RNN/rnn", "output": "rnn"}  # WILLOW's and the starter code's
+CELL = "multi_rnn_cell/cell_{}/basic_lstm_cell"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,18 @@ class Config(ModelConfig):
     """Experts a class, without the dummy expert that always says no."""
     l2: Penalty = 1e-8
     """Weight of the L2 penalty on the experts and their gates."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        read = "states" if f"{SCOPES['states']}/{CELL}/bias".format(0) in shapes else "output"
+        cell = f"{SCOPES[read]}/{CELL}"
+        cells = ratio(shapes.size(f"{cell}/bias".format(0)), 4)
+        return mixture_sizes(shapes) | {
+            "read": read,
+            "cells": cells,
+            "num_layers": shapes.count(f"{cell}/bias"),
+            WIDTH: max(shapes.size(f"{cell}/kernel".format(0), 0) - cells, 0),
+        }
 
     def build(self) -> "LSTMModel":
         """Return the model with freshly drawn weights."""
@@ -69,7 +84,7 @@ class LSTMModel(nn.Module):
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""
-        scope = "RNN/rnn" if self.read == "states" else "rnn"
+        scope = SCOPES[self.read]
         names = {f"rnn.{k}": f"{scope}/{v}" for k, v in self.rnn.tensorflow_names().items()}
         return names | {f"head.{k}": v for k, v in self.head.tensorflow_names().items()}
 

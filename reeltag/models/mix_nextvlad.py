@@ -10,7 +10,7 @@ the mixture (on-line distillation, `--members.weight`). Departures: docs/departu
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from reeltag.layers.mixture_gate import InputMixture
 from reeltag.models import nextvlad
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, DropoutRate, Penalty, Positive, Size
+from reeltag.models._tensorflow_sizes import Shapes
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014 sec. 3.4; linrongc/youtube-8m nextvlad.py"
 PREPROCESSING = nextvlad.PREPROCESSING
@@ -63,6 +64,11 @@ class Config(ModelConfig):
         """Return the sizes of a member."""
         sizes = {name: value for name, value in vars(self).items() if name != "num_members"}
         return nextvlad.Config(**sizes)
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        sizes = nextvlad.nextvlad_sizes(shapes, "branch_0/", ("video_vlad", "audio_vlad"))
+        return sizes | {"num_members": shapes.size("mix_weights/biases")}
 
     def build(self) -> "MixNeXtVLADModel":
         """Return the model with freshly drawn weights."""

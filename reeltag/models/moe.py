@@ -7,6 +7,7 @@ Made for video-level features (one frame, the mean); on frames it takes the mean
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from reeltag.layers.pooling import masked_mean
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, NotNegative, Penalty
+from reeltag.models._tensorflow_sizes import WIDTH, Shapes, gated_mixture_sizes
 
 SOURCE = "google/youtube-8m, MoeModel; arXiv:1609.08675 sec. 4.1; gates: WILLOW; 16: axon2018"
 PREPROCESSING = PreprocessingConfig()
@@ -38,6 +40,10 @@ class Config(ModelConfig):
     """No class takes part in its own gate."""
     l2: Penalty = 1e-8
     """Weight of the L2 penalty on gates and experts."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        return gated_mixture_sizes(shapes) | {WIDTH: shapes.size("experts/weights", 0)}
 
     def build(self) -> "MixtureModel":
         """Return the model with freshly drawn weights."""

@@ -6,11 +6,13 @@ The first stream has all clusters, the others half of them.
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from reeltag.layers.fisher import NetFV
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._fields import Size
 from reeltag.models._late_fusion import LateFusion, LateFusionConfig
+from reeltag.models._tensorflow_sizes import Shapes
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW NetFVModelLF"
 PREPROCESSING = PreprocessingConfig()
@@ -25,10 +27,17 @@ RECIPE = {
 class Config(LateFusionConfig):
     """Gated NetFV with the authors' sizes as defaults."""
 
+    scope: ClassVar[str] = "FV"
+
     num_clusters: Size = 128
     """Clusters of the first stream; the others have half as many."""
     coupled: bool = False
     """The centres are 0.01 times the assignment weights, not parameters of their own."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        coupled = f"video_{self.scope}/cluster_weights2" not in shapes
+        return super().tensorflow_sizes(shapes) | {"coupled": coupled}
 
     def build(self) -> "NetFVModel":
         """Return the model with freshly drawn weights."""
@@ -43,7 +52,7 @@ class NetFVModel(LateFusion):
             NetFV(dim, count, coupled=config.coupled)
             for dim, count in zip(config.dims, config.clusters(), strict=True)
         ]
-        super().__init__(config, pools, "FV")
+        super().__init__(config, pools)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8)

@@ -7,11 +7,13 @@ gates in their place.
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.layers.vlad import Kind, NetVLAD
 from reeltag.models._fields import Size
 from reeltag.models._late_fusion import LateFusion, LateFusionConfig
+from reeltag.models._tensorflow_sizes import Shapes
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW NetVLADModelLF"
 PREPROCESSING = PreprocessingConfig()
@@ -26,10 +28,21 @@ RECIPE = {
 class Config(LateFusionConfig):
     """Gated NetVLAD with the authors' sizes as defaults."""
 
+    scope: ClassVar[str] = "VLAD"
+
     num_clusters: Size = 256
     """Clusters of the first stream; the others have half as many."""
     pooling: Kind = "vlad"
     """vlad: sums beyond centres; rvlad: plain sums; vlagd: sums, gated."""
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        video, pooling = f"video_{self.scope}", "rvlad"
+        if f"{video}/gate_weights" in shapes:
+            pooling = "vlagd"
+        elif f"{video}/cluster_weights2" in shapes:
+            pooling = "vlad"
+        return super().tensorflow_sizes(shapes) | {"pooling": pooling}
 
     def build(self) -> "NetVLADModel":
         """Return the model with freshly drawn weights."""
@@ -44,7 +57,7 @@ class NetVLADModel(LateFusion):
             NetVLAD(dim, count, config.pooling)
             for dim, count in zip(config.dims, config.clusters(), strict=True)
         ]
-        super().__init__(config, pools, "VLAD")
+        super().__init__(config, pools)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8)

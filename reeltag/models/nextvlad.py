@@ -8,7 +8,7 @@ The first stream has all clusters and groups, the others half of them. Departure
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from reeltag.layers.nextvlad import NeXtVLAD
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig, resolve_mask
 from reeltag.models._fields import Count, DropoutRate, Penalty, Positive, Size
-from reeltag.models._tensorflow import stream_names
+from reeltag.models._tensorflow import STREAMS, stream_names
+from reeltag.models._tensorflow_sizes import Shapes, mixture_sizes, ratio
 
 SOURCE = "Lin, Xiao, Fan 2018, arXiv:1811.05014; linrongc/youtube-8m nextvlad.py"
 PREPROCESSING = PreprocessingConfig(normalise="none", reverse_whitening=True)
@@ -67,6 +68,10 @@ class Config(ModelConfig):
         """Return (width, clusters, groups) of each stream."""
         first = [(self.dims[0], self.num_clusters, self.groups)]
         return first + [(dim, self.num_clusters // 2, self.groups // 2) for dim in self.dims[1:]]
+
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        return nextvlad_sizes(shapes)
 
     def build(self) -> "NeXtVLADModel":
         """Return the model with freshly drawn weights."""
@@ -118,6 +123,27 @@ class NeXtVLADModel(nn.Module):
             "classifier.gate.excite.weight": "gating_weights_2",
             **head,
         }
+
+
+def nextvlad_sizes(
+    shapes: Shapes, scope: str = "", streams: Sequence[str] = STREAMS
+) -> dict[str, Any]:
+    """Return what the arrays of the authors' checkpoint show, below a scope."""
+    wide = [f"{scope}{stream}/fully_connected/weights" for stream in streams]
+    dims = [shapes.size(name, 0) for name in wide]
+    hidden = shapes.size(f"{scope}hidden1_weights")
+    if f"{scope}experts/weights" in shapes:
+        head = mixture_sizes(shapes, scope) | {"head": "moe"}
+    else:
+        head = {"num_classes": shapes.size(f"{scope}fully_connected/biases"), "head": "logistic"}
+    return head | {
+        "dims": tuple(filter(None, dims)),
+        "num_clusters": shapes.size(f"{scope}{streams[0]}/cluster_weights2"),
+        "groups": shapes.size(f"{scope}{streams[0]}/fully_connected_1/biases"),
+        "expansion": ratio(shapes.size(wide[0]), dims[0]),
+        "hidden": hidden,
+        "reduction": ratio(hidden, shapes.size(f"{scope}gating_weights_1")),
+    }
 
 
 def part_streams(frames_BTD: Tensor, dims: Sequence[int]) -> tuple[Tensor, ...]:

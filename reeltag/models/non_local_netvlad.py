@@ -8,7 +8,7 @@ with replacement; which frames are seen is the loader's business here, and paddi
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 
@@ -30,6 +30,8 @@ RECIPE = {
 class Config(LateFusionConfig):
     """Gated NetVLAD with attention over the clusters, with the authors' sizes as defaults."""
 
+    scope: ClassVar[str] = "VLAD"
+
     num_clusters: Size = 64
     """Clusters of the first stream; the others have half as many."""
     num_experts: Count = 8
@@ -50,7 +52,7 @@ class NonLocalNetVLADModel(LateFusion):
             NonLocalNetVLAD(dim, count, config.temperature)
             for dim, count in zip(config.dims, config.clusters(), strict=True)
         ]
-        super().__init__(config, pools, "VLAD")
+        super().__init__(config, pools)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=4, hidden=8, num_experts=2)

@@ -6,13 +6,14 @@ The first stream has all words, the others an eighth of them. Of the gated kind 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from reeltag.layers.bag_of_frames import GatedBagOfWords, SoftBagOfWords
 from reeltag.layers.gated_head import GateSource
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._fields import Penalty, Size
-from reeltag.models._late_fusion import LateFusion, LateFusionConfig
+from reeltag.models._late_fusion import STREAMS, LateFusion, LateFusionConfig
+from reeltag.models._tensorflow_sizes import Shapes
 
 SOURCE = "Miech, Laptev, Sivic 2017, arXiv:1706.06905; Youtube-8M-WILLOW SoftDbofModelLF, Gated..."
 PREPROCESSING = PreprocessingConfig()
@@ -27,6 +28,7 @@ RECIPE = {
 class Config(LateFusionConfig):
     """Soft-DBoW with the authors' sizes as defaults."""
 
+    scope: ClassVar[str] = "DBOF"
     share: ClassVar[int] = 8
     num_clusters: Size = 8000
     """Words of the first stream; the others have an eighth."""
@@ -46,6 +48,14 @@ class Config(LateFusionConfig):
         fits = not (self.maximum and self.pooling == "gated")
         self.check_field("maximum", fits, "False with gated pooling")
 
+    def tensorflow_sizes(self, shapes: Shapes) -> dict[str, Any]:
+        """Return what the arrays of the authors' checkpoint show."""
+        words = sum(shapes.size(f"{stream}_{self.scope}/cluster_weights") for stream in STREAMS)
+        return super().tensorflow_sizes(shapes) | {
+            "pooling": "gated" if f"video_{self.scope}/dim_red" in shapes else "soft",
+            "maximum": shapes.size("hidden1_weights", 0) == 2 * words > 0,
+        }
+
     def build(self) -> "SoftDBoWModel":
         """Return the model with freshly drawn weights."""
         return SoftDBoWModel(self)
@@ -61,7 +71,7 @@ class SoftDBoWModel(LateFusion):
         ]
         if config.pooling == "gated":
             pools[0] = GatedBagOfWords(config.dims[0], config.num_clusters)
-        super().__init__(config, pools, "DBOF", shift=False)
+        super().__init__(config, pools, shift=False)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8)

@@ -1,10 +1,15 @@
-"""What answers about videos: the tagger of a run folder, or a graph that was exported."""
+"""What scores videos: the tagger of a run folder, or a graph that was exported."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from reeltag.core.errors import DataError
 from reeltag.tagger.tagger import AnyTagger, Tagger, read_config
 
 SUFFIX = ".onnx"
@@ -36,10 +41,30 @@ def config_of(path: Path) -> Mapping[str, Any]:
 
 
 def is_graph(path: Path) -> bool:
-    """Tell whether a path is that of a graph, and not of a run folder."""
+    """Return whether a path is that of a graph, and not of a run folder."""
     return path.suffix == SUFFIX and not path.is_dir()
 
 
 def described_in(path: Path) -> Path:
     """Return the file that `config_of` reads."""
     return path if is_graph(path) else path / "config.json"
+
+
+def read_eigenvalues(file: str) -> Tensor | None:
+    """Return the eigenvalues (D,) in an .npy file; None where no file is named.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if not file:
+        return None
+    try:
+        values = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is of another format"
+        raise DataError(
+            f"cannot be read as .npy ({reason})",
+            where=file,
+            hint="YouTube-8M publishes the file as yt8m_pca/eigenvals.npy.",
+        ) from error
+    return torch.from_numpy(np.asarray(values, dtype=np.float32).ravel())

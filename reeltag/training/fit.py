@@ -28,6 +28,8 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
+from reeltag.tagger.importing import check_trained
+from reeltag.tagger.loading import read_eigenvalues
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
@@ -48,7 +50,7 @@ from reeltag.training.run_folder import (
     read_recipe,
     steps_done,
 )
-from reeltag.training.starting import read_eigenvalues, start
+from reeltag.training.starting import start
 
 PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
@@ -156,6 +158,7 @@ def resume(
             where=out,
             hint=f"Train from its weights: reeltag train {config.get('family')} --init {out} ...",
         )
+    check_trained(out, config)
     recipe = read_recipe(config, where=where)
     _check_device(recipe)
     if max_steps is not None:

@@ -1,12 +1,10 @@
-"""What a training starts from: weights of another run, fitted tensors, eigenvalues of a PCA."""
+"""What a training starts from: weights of another run, or fitted tensors."""
 
 import dataclasses
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -94,23 +92,3 @@ def _fill(tagger: Tagger, path: Path) -> None:
             )
     tagger.model.load_state_dict(own | found)
     say(f"Starting from {len(found)} of {len(own)} tensors in {path}: {', '.join(found)}.")
-
-
-def read_eigenvalues(file: str) -> Tensor | None:
-    """Return the eigenvalues (D,) in an .npy file; None where no file is named.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    if not file:
-        return None
-    try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is of another format"
-        raise DataError(
-            f"cannot be read as .npy ({reason})",
-            where=file,
-            hint="YouTube-8M publishes the file as yt8m_pca/eigenvals.npy.",
-        ) from error
-    return torch.from_numpy(np.asarray(values, dtype=np.float32).ravel())
