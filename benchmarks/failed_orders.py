@@ -27,7 +27,7 @@ from reeltag.cli.solve import Solve
 from reeltag.data.dataset import Dataset
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered
-from reeltag.pipeline.store import folder_of, folders
+from reeltag.pipeline.store import folder_of, locator
 from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
 
 PER_LABEL, PER_CLASS = 2, 1000  # the paper's n and m
@@ -113,7 +113,7 @@ def spread(name: str, flags: str, options: argparse.Namespace) -> Row:
     steps, work = _steps(name, flags, 0, options)
     equal = steps["train-II-B"].config["fields"]["soft.equal"]
     original = steps["train-original"].config["fields"]["soft.file"]
-    file = open_soft_labels(original.located(folders(work)))
+    file = open_soft_labels(original.locate(locator(work)))
     rows = SoftLabelRows.concatenate(file.rows())
     evaluated = [*steps["predict_segments-II-A"].config["evaluation"].classes]
     counts = np.bincount(rows.drawn_for, minlength=max(evaluated) + 1)[evaluated]

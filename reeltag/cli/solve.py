@@ -21,12 +21,12 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.papers.common.program import Goal, Program, program_named
 from reeltag.papers.common.tables import Table
-from reeltag.pipeline.amounts import size
-from reeltag.pipeline.cleaning import leftovers, remove
-from reeltag.pipeline.drawing import drawn, summary
-from reeltag.pipeline.engines import EngineName, make
-from reeltag.pipeline.keys import readable
-from reeltag.pipeline.local import places
+from reeltag.pipeline.cleanup import remove, unused_folders
+from reeltag.pipeline.engines import EngineName, run_steps
+from reeltag.pipeline.formatting import format_size
+from reeltag.pipeline.keys import json_value
+from reeltag.pipeline.local_engine import worker_names
+from reeltag.pipeline.plan_table import format_summary, plan_table
 from reeltag.pipeline.planning import plan
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of, read_record
@@ -148,7 +148,7 @@ class Solve:
             return self._clean(goal)
         if options.dry_run:
             return self._plan(steps)
-        make(
+        run_steps(
             steps,
             root,
             engine=options.engine,
@@ -188,8 +188,8 @@ class Solve:
             found["to_do"] |= {"workers": workers, "seconds_on_them": planned.seconds_on(workers)}
             print_json({"program": self.program.name, **found})
         else:
-            print_table(drawn(planned))
-            text = summary(planned, workers)
+            print_table(plan_table(planned))
+            text = format_summary(planned, workers)
             STDOUT.print(text, highlight=False, markup=False, soft_wrap=True)
         return 0
 
@@ -200,7 +200,7 @@ class Solve:
         result = {
             "program": name,
             "reeltag": reeltag.__version__,
-            "config": readable(options.config),
+            "config": json_value(options.config),
             "steps": [_measured(step, options.out) for step in _steps(steps)],
             "tables": [table.to_json() for table in tables],
             "closing": closing,
@@ -221,18 +221,20 @@ class Solve:
 
     def _clean(self, goal: Goal) -> int:
         options = self.options
-        found = leftovers(goal.steps, options.out)
-        bytes_, gone = sum(leftover.bytes for leftover in found), list[str]()
-        for leftover in found:
-            holder = f", in use by {leftover.holder}" if leftover.holder else ""
-            say(f"not needed: {leftover.folder} ({size(leftover.bytes)}{holder})")
+        found = unused_folders(goal.steps, options.out)
+        bytes_, gone = sum(unused.bytes for unused in found), list[str]()
+        for unused in found:
+            holder = f", in use by {unused.holder}" if unused.holder else ""
+            say(f"not needed: {unused.folder} ({format_size(unused.bytes)}{holder})")
         if found and not options.dry_run and _confirmed(len(found), bytes_, options.yes):
-            gone = [str(leftover.folder) for leftover in found if remove(leftover)]
+            gone = [str(unused.folder) for unused in found if remove(unused)]
         if options.json:
             listed = [{"folder": str(one.folder), "bytes": one.bytes} for one in found]
             print_json({"not_needed": listed, "bytes": bytes_, "removed": gone})
         else:
-            text = f"not needed: {_folders(len(found))}, {size(bytes_)}; removed: {len(gone)}"
+            text = (
+                f"not needed: {_folders(len(found))}, {format_size(bytes_)}; removed: {len(gone)}"
+            )
             STDOUT.print(text, highlight=False)
         return 0
 
@@ -282,7 +284,7 @@ def _measured(step: Step, root: Path) -> dict[str, Any]:
 
 def _workers(engine: EngineName, workers: int) -> int:
     """Return how many steps run at once, as far as that is known without a cluster."""
-    return len(places(workers)) if engine == "local" else max(workers, 1)
+    return len(worker_names(workers)) if engine == "local" else max(workers, 1)
 
 
 def _confirmed(count: int, bytes_: int, yes: bool) -> bool:
@@ -291,5 +293,5 @@ def _confirmed(count: int, bytes_: int, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise ConfigError("stdin is no terminal to confirm on", hint="Add --yes to remove them.")
-    STDERR.print(f"Remove {_folders(count)}, {size(bytes_)}? [y/N] ", end="", markup=False)
+    STDERR.print(f"Remove {_folders(count)}, {format_size(bytes_)}? [y/N] ", end="", markup=False)
     return sys.stdin.readline().strip().casefold() in ("y", "yes")

@@ -21,7 +21,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
 from reeltag.figures.study import Dot, draw_study
 from reeltag.models import ModelConfig, family_of
-from reeltag.pipeline.amounts import duration
+from reeltag.pipeline.formatting import format_duration
 from reeltag.training import search_space
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import Dimension, derived, flags, parsed, places
@@ -238,7 +238,7 @@ def _write(study: Study) -> None:
 def _line(trial: Trial, trials: int) -> str:
     values = ", ".join(f"{name} {_short(of)}" for name, of in trial.values.items())
     end = f"failed: {trial.words}" if trial.state == "failed" else f"{trial.state}, {_value(trial)}"
-    return f"[{trial.number + 1}/{trials}] {end} in {duration(trial.seconds)} ({values})"
+    return f"[{trial.number + 1}/{trials}] {end} in {format_duration(trial.seconds)} ({values})"
 
 
 def _states(trials: Sequence[Trial]) -> list[str]:

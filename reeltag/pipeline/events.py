@@ -1,4 +1,4 @@
-"""What happens on the way to the goals, and how it is said on stderr."""
+"""Events of a run, and the lines that log them on stderr."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reeltag.core.console import say
-from reeltag.pipeline.amounts import duration, size
+from reeltag.pipeline.formatting import format_duration, format_size
 from reeltag.pipeline.steps import Step
 
-Kind = Literal["there", "begun", "resumed", "done", "again", "failed", "waiting"]
+Kind = Literal["present", "started", "resumed", "done", "retrying", "failed", "waiting"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened on the way to the goals.
+    """An event of a run.
 
     Attributes:
-        kind: "begun" and "resumed": a step; "done", "failed": the same; "again": it failed and will
-            be tried again; "waiting": all that could be done is being done by others; "there": at
-            the start, what needs no work.
-        step: which; None for "there".
-        number: of the step in the order of work, from 1; for "there", steps that are there.
+        kind: "present": how many steps are finished at the start; "retrying": the step failed and
+            will run again; "waiting": all steps that could run are run by other processes; the
+            others: of one step.
+        step: which; None for "present".
+        number: of the step in the order of work, from 1; for "present", the finished steps.
         total: steps of the whole graph.
-        seconds: that the step took, if "done" with all its sessions.
+        seconds: that the step took, if "done" in all its sessions.
         elapsed: seconds since the run began.
         bytes: of the result.
-        words: who is waited for, why it failed and where it lies, or how many sessions it took.
-        place: which worker made it, where there are several.
+        message: who is waited for, why it failed and where its folder is, or its sessions.
+        worker: which ran it, where there are several.
     """
 
     kind: Kind
@@ -37,16 +37,16 @@ class Event:
     seconds: float = 0.0
     elapsed: float = 0.0
     bytes: int = 0
-    words: str = ""
-    place: str = ""
+    message: str = ""
+    worker: str = ""
 
 
-class Narrator:
-    """Tells of a run: numbers its steps, and looks at the clock.
+class EventReporter:
+    """Creates the events of a run: adds the number of the step and the time elapsed.
 
     Args:
         steps: of the whole graph, in the order of work.
-        on_event: told everything.
+        on_event: called with each event.
     """
 
     def __init__(self, steps: Sequence[Step], on_event: Callable[[Event], None]) -> None:
@@ -61,10 +61,10 @@ class Narrator:
         number: int = 0,
         seconds: float = 0.0,
         bytes_: int = 0,
-        words: str = "",
-        place: str = "",
+        message: str = "",
+        worker: str = "",
     ) -> None:
-        """Tell an event; arguments as the attributes of `Event`."""
+        """Report an event; arguments as the attributes of `Event`."""
         event = Event(
             kind=kind,
             step=step,
@@ -73,32 +73,34 @@ class Narrator:
             seconds=seconds,
             elapsed=time.monotonic() - self._start,
             bytes=bytes_,
-            words=words,
-            place=place,
+            message=message,
+            worker=worker,
         )
         self._on_event(event)
 
 
-def told(event: Event) -> str:
-    """Return what happened in a line; "" where it is not worth one."""
+def format_event(event: Event) -> str:
+    """Return an event as a line; "" for one that needs none."""
     name = event.step.name if event.step else ""
-    head = f"[{event.number}/{event.total}] {name}" + (f" on {event.place}" if event.place else "")
-    if event.kind == "there":
-        return f"{event.number} of {event.total} steps are there already." if event.number else ""
-    if event.kind in ("begun", "resumed"):
-        return f"{head} ..." if event.kind == "begun" else f"{head} goes on ..."
+    worker = f" on {event.worker}" if event.worker else ""
+    head = f"[{event.number}/{event.total}] {name}{worker}"
+    if event.kind == "present":
+        return f"{event.number} of {event.total} steps are done already." if event.number else ""
+    if event.kind in ("started", "resumed"):
+        return f"{head} ..." if event.kind == "started" else f"{head} resumed ..."
     if event.kind == "done":
-        took = f"{duration(event.seconds)} {event.words}".rstrip()
-        since = duration(event.elapsed)
-        return f"{head} done in {took}, {size(event.bytes)} ({since} since the start)"
+        took = f"{format_duration(event.seconds)} {event.message}".rstrip()
+        since = format_duration(event.elapsed)
+        return f"{head} done in {took}, {format_size(event.bytes)} ({since} since the start)"
     if event.kind == "waiting":
-        return f"{head}: waiting for {event.words}"
-    if event.kind == "again":
-        return f"{head} failed after {duration(event.seconds)}: {event.words}; it is tried again"
-    return f"{head} stopped after {duration(event.seconds)}; {event.words}"
+        return f"{head}: waiting for {event.message}"
+    after = format_duration(event.seconds)
+    if event.kind == "retrying":
+        return f"{head} failed after {after}: {event.message}; it is tried again"
+    return f"{head} stopped after {after}; {event.message}"
 
 
-def tell(event: Event) -> None:
-    """Say on stderr what happened."""
-    if line := told(event):
+def log_event(event: Event) -> None:
+    """Log an event on stderr."""
+    if line := format_event(event):
         say(line)

@@ -1,9 +1,13 @@
-"""Steps that failed: how often each is tried, and what is said of them at the end."""
+"""Failed steps: how often each is tried, and the error at the end that names them."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from annotated_types import Ge
+
+from reeltag.core.bounds import CheckedFields
 from reeltag.core.errors import ConfigError, ReeltagError
 from reeltag.pipeline.steps import Step
 
@@ -11,73 +15,68 @@ SHOWN = 12  # names of steps in one error
 
 
 class FailedStepsError(ReeltagError):
-    """Steps failed, and all that did not depend on them was made, or was to be made."""
+    """Steps failed, and what did not depend on them has run or could not."""
 
 
 @dataclass(frozen=True)
-class Failures:
-    """What failed in one call.
+class Failures(CheckedFields):
+    """Failures in one call.
 
     Attributes:
-        retries: how often a step that failed is tried again. A `ConfigError` is not: what cannot
-            be built today cannot be built in a moment.
-        tries: that failed, by the step's folder name.
-        given_up: why, by the step's folder name, of those that are not tried again.
+        retries: how often a failed step is run again. One that failed with a `ConfigError` is not:
+            a wrong config stays wrong.
+        tries: failed tries, by the step's folder name.
+        given_up: reason, by the step's folder name, for those that are not tried again.
     """
 
-    retries: int = 0
+    retries: Annotated[int, Ge(0)] = 0
     tries: Counter[str] = field(default_factory=Counter)
     given_up: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if self.retries < 0:
-            raise ConfigError(f"must be >= 0, got {self.retries}", where="retries")
-
-    def add(self, step: Step, why: str, *, hopeless: bool = False) -> bool:
-        """Note that a step failed; return whether it is to be tried again."""
+    def add(self, step: Step, why: str, *, retryable: bool = True) -> bool:
+        """Record that a step failed; return whether it is to be tried again."""
         self.tries[step.folder_name] += 1
-        again = not hopeless and self.tries[step.folder_name] <= self.retries
+        again = retryable and self.tries[step.folder_name] <= self.retries
         if not again:
-            self.given_up[step.folder_name] = f"{step.name} ({why}; {self.tried(step)})"
+            self.given_up[step.folder_name] = f"{step.name} ({why}; {self.format_tries(step)})"
         return again
 
-    def tried(self, step: Step) -> str:
-        """Say how often a step was tried."""
+    def format_tries(self, step: Step) -> str:
+        """Return how often a step was tried, in words."""
         count = self.tries[step.folder_name]
         return {1: "tried once", 2: "tried twice"}.get(count, f"tried {count} times")
 
     def error(self, steps: Sequence[Step], missing: Sequence[Step], hint: str = "") -> ReeltagError:
-        """Return what is raised at the end.
+        """Return the error to raise at the end.
 
         Args:
             steps: of the graph.
-            missing: of them, those that are not there.
+            missing: those of them that are not finished.
             hint: where to look.
         """
-        words = f"{len(self.given_up)} of {len(steps)} steps failed: "
-        words += listed(list(self.given_up.values()))
+        message = f"{len(self.given_up)} of {len(steps)} steps failed: "
+        message += format_names(list(self.given_up.values()))
         left = [step.name for step in missing if step.folder_name not in self.given_up]
-        words += f"; not made for that: {listed(left)}" if left else ""
-        return FailedStepsError(
-            words, hint=f"{hint} The same command tries them again and makes the rest.".strip()
-        )
+        message += f"; not run because of that: {format_names(left)}" if left else ""
+        hint = f"{hint} The same command tries them again and runs what is missing.".strip()
+        return FailedStepsError(message, hint=hint)
 
 
-def hopeless(error: BaseException) -> bool:
-    """Return whether it is no use to try again what raised this."""
-    return isinstance(error, ConfigError)
+def is_retryable(error: BaseException) -> bool:
+    """Return whether a step that raised this may succeed when it is run again."""
+    return not isinstance(error, ConfigError)
 
 
-def reason(error: BaseException) -> str:
-    """Return an error in one line, its kind first."""
+def format_error(error: BaseException) -> str:
+    """Return an error in one line, its class first."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names with commas between them, not more than a person reads.
+def format_names(names: Sequence[str]) -> str:
+    """Return names with commas between them, at most 12.
 
-    >>> listed(["a", "b"]), listed([str(n) for n in range(14)])[-20:]
+    >>> format_names(["a", "b"]), format_names([str(n) for n in range(14)])[-20:]
     ('a, b', '9, 10, 11 and 2 more')
     """
     shown, more = names[:SHOWN], len(names) - SHOWN

@@ -1,4 +1,4 @@
-"""What a value says about the result of a step: its canonical form, from which keys are hashed."""
+"""Canonical form of values that determine the result of a step; keys are its hash."""
 
 import dataclasses
 import hashlib
@@ -17,25 +17,25 @@ _PLAIN = bool | int | float | str
 
 
 class Keyed(ABC):
-    """Something that is known by what made it: a step, a data folder, or a file inside of one."""
+    """A step, a data folder, or a file inside of one, identified by a key."""
 
     @property
     @abstractmethod
     def key(self) -> str:
-        """Equal for what is the same, whichever process asks."""
+        """Hash of all that determines the content, equal in every process."""
 
     @property
     @abstractmethod
     def node(self) -> "Keyed":
-        """The step or data folder that this is, or lies in."""
+        """The step or data folder itself, or the one that contains it."""
 
     @abstractmethod
-    def located(self, folder_of: Callable[[Any], Path]) -> Any:  # noqa: ANN401
-        """Return what a step's function gets: where it is, given where steps and data are."""
+    def locate(self, folder_of: Callable[[Any], Path]) -> Any:  # noqa: ANN401
+        """Return the argument of a step's function, given the paths of steps and data folders."""
 
     @abstractmethod
-    def readable(self) -> str:
-        """Return what people call it."""
+    def label(self) -> str:
+        """Return its name for people."""
 
 
 def digest(value: object) -> str:
@@ -47,7 +47,7 @@ def canonical(value: object, where: str) -> object:
     """Return `value` as JSON values, equal if and only if the values mean the same.
 
     The order of a dict does not matter; 1 and 1.0, "a" and Path("a") differ; a tuple equals the
-    list of its items. A dataclass stands for the name of its class, or the `KEY_NAME` that it
+    list of its items. A dataclass becomes the name of its class, or the `KEY_NAME` that it
     declares (never its module: it may move), and its fields, without those that are declared
     `field(compare=False)` (workers, device: they do not change the result) and those declared
     `field(metadata=ADDED)` that have their default (results from before the field stay valid).
@@ -58,7 +58,7 @@ def canonical(value: object, where: str) -> object:
         where: name of the value, for the error.
 
     Raises:
-        ConfigError: it holds something else, of which nothing can be said for certain.
+        ConfigError: it holds a value of another type.
     """
     if value is None or (isinstance(value, _PLAIN) and not isinstance(value, Enum)):
         return value
@@ -76,8 +76,10 @@ def canonical(value: object, where: str) -> object:
         pairs = [[canonical(k, where), canonical(v, f"{where}.{k}")] for k, v in value.items()]
         return ["dict", sorted(pairs, key=_text)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        told = [f for f in dataclasses.fields(value) if f.compare and not _as_before(f, value)]
-        named = {f.name: canonical(getattr(value, f.name), f"{where}.{f.name}") for f in told}
+        counted = [
+            f for f in dataclasses.fields(value) if f.compare and not _is_added_default(f, value)
+        ]
+        named = {f.name: canonical(getattr(value, f.name), f"{where}.{f.name}") for f in counted}
         return ["dataclass", _kind(value), named]
     raise ConfigError(
         f"a {type(value).__qualname__} cannot be part of a step's config",
@@ -86,22 +88,22 @@ def canonical(value: object, where: str) -> object:
     )
 
 
-def readable(value: object) -> Any:  # noqa: ANN401  (as the json module takes it)
+def json_value(value: object) -> Any:  # noqa: ANN401  (as the json module takes it)
     """Return `value` (as `canonical` takes it) as JSON for people, no field left out."""
     if isinstance(value, Keyed):
-        return value.readable()
+        return value.label()
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, list | tuple):
-        return [readable(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((readable(item) for item in value), key=_text)
+        return sorted((json_value(item) for item in value), key=_text)
     if isinstance(value, Mapping):
-        return {str(key): readable(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: readable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return value
 
 
@@ -121,9 +123,9 @@ def references(value: object) -> Iterator[Keyed]:
 
 
 def resolved(value: object, folder_of: Callable[[Any], Path]) -> object:
-    """Return `value` with every step and data folder replaced by where it lies."""
+    """Return `value` with every step and data folder replaced by its path."""
     if isinstance(value, Keyed):
-        return value.located(folder_of)
+        return value.locate(folder_of)
     if next(references(value), None) is None:
         return value
     if isinstance(value, Mapping):
@@ -135,8 +137,8 @@ def resolved(value: object, folder_of: Callable[[Any], Path]) -> object:
     return dataclasses.replace(value, **found)  # type: ignore[type-var]
 
 
-def _as_before(of: dataclasses.Field[Any], value: object) -> bool:
-    """Tell whether a field came later, and has the value that stands for what was before."""
+def _is_added_default(of: dataclasses.Field[Any], value: object) -> bool:
+    """Return whether a field was added later and has its default."""
     return ADDED.items() <= of.metadata.items() and bool(getattr(value, of.name) == of.default)
 
 

@@ -1,4 +1,4 @@
-"""One process at a time on a step, whoever else works in the same folder."""
+"""Locks: one process at a time on a step, of all that work in the same folder."""
 
 import fcntl
 import json
@@ -16,11 +16,11 @@ _HELD: set[IO[str]] = set()
 
 
 @contextmanager
-def attempted(path: Path) -> Iterator[bool]:
+def try_lock(path: Path) -> Iterator[bool]:
     """Yield whether this process has the lock `path` for the length of the block; never waits.
 
-    The kernel takes the lock from a process that ends, however it ends; so a lock file that was
-    left lying about holds nobody up. A file system without locks gives it to everyone who asks.
+    The kernel releases the lock when a process ends, however it ends; a lock file that was left
+    behind blocks no one. On a file system without locks every process gets it.
 
     Raises:
         OutputError: the file cannot be written.
@@ -31,18 +31,18 @@ def attempted(path: Path) -> Iterator[bool]:
     finally:
         if file is not None:
             _HELD.discard(file)
-            path.unlink(missing_ok=True)  # while it is ours: who waits on it looks again
+            path.unlink(missing_ok=True)  # while it is ours: a waiting process opens it again
             file.close()
 
 
-def holder(path: Path) -> str:
-    """Return which process has the lock `path`, in words; empty where nobody has it."""
+def lock_holder(path: Path) -> str:
+    """Return which process has the lock `path`, in words; "" for none."""
     try:
         with path.open("r") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _told(file.read())
+                return _format_holder(file.read())
             except OSError:
                 return ""
     except FileNotFoundError:
@@ -64,10 +64,10 @@ def _locked(path: Path) -> IO[str] | None:
             return None
         except OSError:
             pass
-        if _is(file, path):
+        if _is_same(file, path):
             break
-        file.close()  # its last owner removed it between our two calls
-    with suppress(OSError):  # a full disk: it is ours all the same
+        file.close()  # its last holder removed it between our two calls
+    with suppress(OSError):  # a full disk: the lock is held all the same
         file.truncate(0)
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, file)
         file.flush()
@@ -75,14 +75,14 @@ def _locked(path: Path) -> IO[str] | None:
     return file
 
 
-def _is(file: IO[str], path: Path) -> bool:
+def _is_same(file: IO[str], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
 
 
-def _told(text: str) -> str:
+def _format_holder(text: str) -> str:
     try:
         value = json.loads(text)
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(value["since"]))
@@ -91,12 +91,12 @@ def _told(text: str) -> str:
         return "another process"
 
 
-def _forget() -> None:
-    """Let go, in a forked worker, of the locks of its parent: they end with the parent."""
+def _close_inherited() -> None:
+    """Close, in a forked process, the locks of its parent: they end with the parent."""
     for file in _HELD:
         with suppress(OSError):
             os.close(file.fileno())
     _HELD.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_close_inherited)

@@ -1,4 +1,4 @@
-"""What is done, what is to do, and what it will cost: a plan, made without running anything."""
+"""Plans: which steps are done and which are to do, with their cost; nothing is run."""
 
 import heapq
 import shutil
@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Literal
 
 from reeltag.core.errors import DataError
-from reeltag.pipeline.locks import holder
+from reeltag.pipeline.locks import lock_holder
 from reeltag.pipeline.running import missing
 from reeltag.pipeline.steps import Estimate, Node, Source, Step, as_steps, ordered
 from reeltag.pipeline.store import (
@@ -20,27 +20,27 @@ from reeltag.pipeline.store import (
     lock_of,
     part_of,
     read_record,
+    seconds_spent,
     size_of,
-    spent,
 )
 
-State = Literal["done", "partly", "to do", "not needed"]
-Basis = Literal["measured", "estimate", "like others", "unknown"]
+State = Literal["done", "partial", "to do", "not needed"]
+Basis = Literal["measured", "estimate", "similar steps", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PlannedStep:
     """One step of a plan.
 
     Attributes:
         step: which.
         number: in the order of work, from 1.
-        state: "not needed": it is not there, but nothing that is to do needs it.
-        seconds: that it took; of one to do, what is left to do; None = nobody knows.
-        bytes: that it holds, or will add; None = nobody knows.
-        basis: where seconds and bytes come from: measured on this step, its own estimate (scaled
-            by what the function really took in this folder), or the median of other steps here.
-        holder: the process that works on it just now, in words, or empty.
+        state: "not needed": it is missing, but no step to do needs it.
+        seconds: that it took; of one to do, the remaining ones; None = unknown.
+        bytes: that it holds, or will add; None = unknown.
+        basis: of seconds and bytes: measured on this step, its own estimate (scaled by the times
+            of its function in this folder), or the median of other steps of its function.
+        holder: the process that runs it now, in words, or "".
     """
 
     step: Step
@@ -54,22 +54,22 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """What `run` would do.
+    """The steps of a run, with their states and costs.
 
     Attributes:
-        goals: what it is for.
+        goals: of the run.
         root: folder of the results.
         rows: the steps, inputs first.
         sources: data that no step makes.
         seconds: of all that is to do, one step after another, as far as known.
         bytes: that will be added, as far as known.
-        unknown: steps to do of which nobody knows how long they take.
+        unknown: number of steps to do without an estimate of their seconds.
         free: bytes that the disk of `root` has left.
     """
 
     goals: tuple[Step, ...]
     root: Path
-    rows: tuple[Row, ...]
+    rows: tuple[PlannedStep, ...]
     sources: tuple[Source, ...]
     seconds: float
     bytes: int
@@ -77,19 +77,19 @@ class RunPlan:
     free: int
 
     def seconds_on(self, workers: int) -> float:
-        """Return how long so many workers take, who begin what is ready in the order of work.
+        """Return the seconds of so many workers, which begin ready steps in the order of work.
 
-        As `RunPlan.seconds`, without steps of which nobody knows how long they take.
+        As `RunPlan.seconds`, without steps of unknown length.
         """
-        rows = {row.step.folder_name: row for row in self.rows if row.state in ("partly", "to do")}
+        rows = {row.step.folder_name: row for row in self.rows if row.state in ("partial", "to do")}
         needs = {name: _names(row.step.needs) & rows.keys() for name, row in rows.items()}
-        at_work, now = list[tuple[float, str]](), 0.0
-        while needs or at_work:
+        running, now = list[tuple[float, str]](), 0.0
+        while needs or running:
             ready = [name for name, before in needs.items() if not before]
-            for name in ready[: workers - len(at_work)]:
-                heapq.heappush(at_work, (now + (rows[name].seconds or 0.0), name))
+            for name in ready[: workers - len(running)]:
+                heapq.heappush(running, (now + (rows[name].seconds or 0.0), name))
                 del needs[name]
-            now, ended = heapq.heappop(at_work)
+            now, ended = heapq.heappop(running)
             for before in needs.values():
                 before.discard(ended)
         return now
@@ -100,7 +100,7 @@ class RunPlan:
             "root": str(self.root),
             "steps": [_described(row, self.root) for row in self.rows],
             "sources": [
-                {"name": s.name, "key": s.key, "path": str(s.path), "there": s.path.exists()}
+                {"name": s.name, "key": s.key, "path": str(s.path), "exists": s.path.exists()}
                 for s in self.sources
             ],
             "to_do": {
@@ -113,10 +113,10 @@ class RunPlan:
 
 
 def plan(goals: Step | Iterable[Step], root: Path) -> RunPlan:
-    """Return what `run(goals, root)` would do, and what that would cost. Nothing is written.
+    """Return the plan of `run(goals, root)`. Nothing is written.
 
     Raises:
-        DataError: data that the steps need are not there, or a step.json is damaged.
+        DataError: data that the steps need are missing, or a step.json is damaged.
     """
     goals = tuple(as_steps(goals))
     nodes = ordered(goals)
@@ -124,7 +124,7 @@ def plan(goals: Step | Iterable[Step], root: Path) -> RunPlan:
     history = _history(root)
     steps = [node for node in nodes if isinstance(node, Step)]
     rows = [_row(step, n, to_do, root, history) for n, step in enumerate(steps, start=1)]
-    open_ = [row for row in rows if row.state in ("partly", "to do")]
+    open_ = [row for row in rows if row.state in ("partial", "to do")]
     return RunPlan(
         goals=goals,
         root=root,
@@ -139,11 +139,11 @@ def plan(goals: Step | Iterable[Step], root: Path) -> RunPlan:
 
 def _row(
     step: Step, number: int, to_do: set[str], root: Path, history: Mapping[str, list[Record]]
-) -> Row:
+) -> PlannedStep:
     folder, part = folder_of(step, root), part_of(step, root)
     if is_done(step, root):
         record = read_record(folder)
-        return Row(
+        return PlannedStep(
             step=step,
             number=number,
             state="done",
@@ -153,35 +153,35 @@ def _row(
         )
     expected, basis = _expected(step, history.get(step.id, []))
     seconds, bytes_ = expected.seconds, expected.bytes
-    partly = part.exists()
-    if partly:
-        before = spent(part, read_record(part))
+    partial = part.exists()
+    if partial:
+        before = seconds_spent(part, read_record(part))
         seconds = None if seconds is None else max(0.0, seconds - before)
         bytes_ = None if bytes_ is None else max(0, bytes_ - size_of(part))
-    needed: State = "partly" if partly else "to do"
-    return Row(
+    needed: State = "partial" if partial else "to do"
+    return PlannedStep(
         step=step,
         number=number,
         state=needed if step.folder_name in to_do else "not needed",
         seconds=seconds,
         bytes=bytes_,
         basis=basis,
-        holder=holder(lock_of(step, root)),
+        holder=lock_holder(lock_of(step, root)),
     )
 
 
-def _expected(step: Step, alike: list[Record]) -> tuple[Estimate, Basis]:
-    """Return what a step should cost: its estimate, or what others of its function did cost."""
+def _expected(step: Step, others: list[Record]) -> tuple[Estimate, Basis]:
+    """Return the expected cost: the step's estimate, or the cost of others of its function."""
     own = step.estimate()
-    ratios = [record.seconds / record.estimate for record in alike if record.estimate]
+    ratios = [record.seconds / record.estimate for record in others if record.estimate]
     seconds, count = own.seconds, own.bytes
     if seconds is not None and ratios:
         seconds *= median(ratios)
     basis: Basis = "unknown" if seconds is None else "estimate"
-    if seconds is None and alike:
-        seconds, basis = median(record.seconds for record in alike), "like others"
-    if count is None and alike:
-        count = round(median(record.bytes for record in alike))
+    if seconds is None and others:
+        seconds, basis = median(record.seconds for record in others), "similar steps"
+    if count is None and others:
+        count = round(median(record.bytes for record in others))
     return Estimate(seconds=seconds, bytes=count), basis
 
 
@@ -189,21 +189,21 @@ def _history(root: Path) -> dict[str, list[Record]]:
     """Return the finished steps under `root`, by the id of their function."""
     found: dict[str, list[Record]] = {}
     for path in sorted(root.glob("*/step.json")):
-        with suppress(DataError):  # a file of another program, in a folder of another
+        with suppress(DataError):  # a step.json of another program
             record = read_record(path.parent)
             if record is not None and record.finished:
                 found.setdefault(record.id, []).append(record)
     return found
 
 
-def _described(row: Row, root: Path) -> dict[str, Any]:
+def _described(row: PlannedStep, root: Path) -> dict[str, Any]:
     return {
         "number": row.number,
         "name": row.step.name,
         "key": row.step.key,
         "folder": str(folder_of(row.step, root)),
         "state": row.state,
-        "needs": [node.readable() for node in row.step.needs],
+        "needs": [node.label() for node in row.step.needs],
         "seconds": row.seconds,
         "bytes": row.bytes,
         "basis": row.basis,

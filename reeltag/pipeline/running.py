@@ -1,4 +1,4 @@
-"""Steps run: each once, inputs first, what is there already not at all."""
+"""Runs steps in this process: each once, inputs first, finished ones not at all."""
 
 import os
 import time
@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.pipeline.events import Event, Narrator, tell
-from reeltag.pipeline.failures import FailedStepsError, Failures, hopeless, reason
-from reeltag.pipeline.locks import attempted, holder
-from reeltag.pipeline.making import kept, make, sessions
+from reeltag.pipeline.events import Event, EventReporter, log_event
+from reeltag.pipeline.execution import execute, format_sessions, resume_hint
+from reeltag.pipeline.failures import Failures, format_error, is_retryable
+from reeltag.pipeline.locks import lock_holder, try_lock
 from reeltag.pipeline.steps import Node, Source, Step, as_steps, ordered
 from reeltag.pipeline.store import Record, is_done, lock_of
 
-__all__ = ["PATIENCE", "Event", "FailedStepsError", "missing", "refuse_ranks", "run", "tell"]
-
-PATIENCE = 0.5  # seconds between two looks at what another process is making
+POLL_SECONDS = 0.5  # seconds between two looks at a step that another process runs
 
 
 def run(
@@ -27,57 +25,57 @@ def run(
     keep_going: bool = False,
     retries: int = 0,
 ) -> None:
-    """Make the goals, and of all that they need what is missing, under `root`.
+    """Run the goals, and those of the steps they need that are missing under `root`.
 
-    Safe to call again, whatever happened: what is finished is not done again, what was begun goes
-    on. Several processes may do so at once (on one GPU each, say): they share the steps out.
+    It may be called again, whatever happened: finished steps are not run again, others resume.
+    Several processes may call it at once (on one GPU each, say): each step is run by one of them.
 
     Args:
-        goals: a step, or several.
-        root: folder for all results; made where it is missing.
-        on_event: told what happens; None: `tell`, lines on stderr.
-        keep_going: after a step has failed, make what does not depend on it.
-        retries: how often a step that failed is gone on with at once.
+        goals: one step or several.
+        root: folder for all results; created where it is missing.
+        on_event: called with each event; None: `log_event`, lines on stderr.
+        keep_going: after a step has failed, run what does not depend on it.
+        retries: how often a failed step is resumed at once.
 
     Raises:
         FailedStepsError: with `keep_going`, at the end; it names them all.
         ConfigError: called on several ranks (torchrun).
-        DataError: data that the steps need are not there.
-        Exception: whatever a step raises, with a note that names the step and how to go on.
+        DataError: data that the steps need are missing.
+        Exception: any error of a step, with a note that names the step and how to resume.
     """
-    refuse_ranks()
+    check_single_rank()
     goals = as_steps(goals)
     steps = [node for node in ordered(goals) if isinstance(node, Step)]
     failures = Failures(retries)
-    work = _Work(root, Narrator(steps, on_event or tell), failures)
+    current = _Run(root, EventReporter(steps, on_event or log_event), failures)
     todo = missing(goals, root)
-    work.tell("there", number=sum(is_done(step, root) for step in steps))
+    current.report("present", number=sum(is_done(step, root) for step in steps))
     gone = failures.given_up
     while ready := [s for s in todo if s.folder_name not in gone and _can_begin(s, root)]:
         for step in ready:
             tries = failures.tries[step.folder_name]
             try:
-                if work.attempt(step):
+                if current.attempt(step):
                     break
             except Exception:
-                noted = failures.tries[step.folder_name] > tries  # else it is not the step's fault
-                if not noted or (step.folder_name in gone and not keep_going):
+                counted = failures.tries[step.folder_name] > tries  # else not the step's own error
+                if not counted or (step.folder_name in gone and not keep_going):
                     raise
                 break
         else:
-            work.wait(ready)
+            current.wait(ready)
         todo = missing(goals, root)
     if gone:
         raise failures.error(steps, todo)
 
 
 def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
-    """Return the steps that must run for the goals to be there, inputs first.
+    """Return the steps that must run for the goals to be finished, inputs first.
 
-    What only finished steps needed may be missing: it is not made again.
+    Inputs of finished steps alone may be missing: they are not run again.
 
     Raises:
-        DataError: data that one of them needs are not there.
+        DataError: data that one of them needs are missing.
     """
     found: dict[str, Step] = {}
 
@@ -96,63 +94,63 @@ def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Run:
     """One call of `run`."""
 
     root: Path
-    tell: Narrator
+    report: EventReporter
     failures: Failures
     waited: set[str] = field(default_factory=set)
 
     def attempt(self, step: Step) -> bool:
-        """Make a step, unless another process is at it; return whether it is there now."""
-        with attempted(lock_of(step, self.root)) as ours:
+        """Run a step unless another process does; return whether it is finished now."""
+        with try_lock(lock_of(step, self.root)) as ours:
             if ours and not is_done(step, self.root):
-                self._make(step)
+                self._execute(step)
             return ours
 
     def wait(self, steps: Iterable[Step]) -> None:
-        """Wait a moment, and say once for each step who is at it."""
+        """Wait a moment, and report once for each step which process runs it."""
         for step in steps:
-            who = holder(lock_of(step, self.root))
-            if who and step.folder_name not in self.waited:
+            holder = lock_holder(lock_of(step, self.root))
+            if holder and step.folder_name not in self.waited:
                 self.waited.add(step.folder_name)
-                self.tell("waiting", step, words=who)
-        time.sleep(PATIENCE)
+                self.report("waiting", step, message=holder)
+        time.sleep(POLL_SECONDS)
 
-    def _make(self, step: Step) -> None:
-        begun = time.monotonic()
+    def _execute(self, step: Step) -> None:
+        started = time.monotonic()
 
-        def on_begin(record: Record) -> None:
-            self.tell("begun" if record.sessions == 1 else "resumed", step)
+        def on_start(record: Record) -> None:
+            self.report("started" if record.sessions == 1 else "resumed", step)
 
         try:
-            record = make(step, self.root, on_begin)
+            record = execute(step, self.root, on_start)
         except BaseException as error:
-            seconds, words = time.monotonic() - begun, f"{kept(step, self.root)}."
+            seconds, message = time.monotonic() - started, f"{resume_hint(step, self.root)}."
             if not isinstance(error, Exception):
-                self.tell("failed", step, seconds=seconds, words=words)
-            elif self.failures.add(step, reason(error), hopeless=hopeless(error)):
-                self.tell("again", step, seconds=seconds, words=reason(error))
+                self.report("failed", step, seconds=seconds, message=message)
+            elif self.failures.add(step, format_error(error), retryable=is_retryable(error)):
+                self.report("retrying", step, seconds=seconds, message=format_error(error))
             else:
-                tried = self.failures.tried(step)
-                words = words if tried == "tried once" else f"{tried}; {words}"
-                self.tell("failed", step, seconds=seconds, words=words)
+                tried = self.failures.format_tries(step)
+                message = message if tried == "tried once" else f"{tried}; {message}"
+                self.report("failed", step, seconds=seconds, message=message)
             raise
-        words = sessions(record)
-        self.tell("done", step, seconds=record.seconds, bytes_=record.bytes, words=words)
+        message = format_sessions(record)
+        self.report("done", step, seconds=record.seconds, bytes_=record.bytes, message=message)
 
 
 def _can_begin(step: Step, root: Path) -> bool:
     return all(is_done(before, root) for before in step.needs)
 
 
-def refuse_ranks() -> None:
+def check_single_rank() -> None:
     """Raise ConfigError on a rank of torchrun."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise ConfigError(
             "steps are not run on the ranks of torchrun",
             hint="Start the command alone, with --workers N. Or start it once for each GPU, with "
-            "CUDA_VISIBLE_DEVICES=0, =1 and so on and the same folder: the processes share the "
-            "steps out.",
+            "CUDA_VISIBLE_DEVICES=0, =1 and so on and the same folder: each step is run "
+            "by one of the processes.",
         )

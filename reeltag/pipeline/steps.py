@@ -1,20 +1,20 @@
-"""Steps: functions whose result is a folder named by everything that determines it.
+"""Steps: functions whose result is a folder, named by a hash of all that determines it.
 
     @step_function("train", version=1)
     def train(out: Path, data: Path, *, recipe: Recipe) -> None: ...
 
     data = source(path, fingerprint)
-    trained = step(train, data, name="II-A", recipe=RECIPE)      # a graph: nothing has run yet
+    trained = step(train, data, name="II-A", recipe=RECIPE)      # a graph; nothing runs yet
     scored = step(score, trained, data, split="test")
     run(scored, Path("work"))                                     # reeltag.pipeline.running
 
-`train` is then called as `train(out, data_folder, recipe=RECIPE)`. What it writes into the folder
-`out` is its result. `out` may hold what an earlier call left that was killed: the function goes on
-from there, or starts over. It must not write down the path of `out`, which is renamed at the end.
+`train` is then called as `train(out, data_folder, recipe=RECIPE)`. Its result is all that it writes
+into the folder `out`. `out` may hold files of an earlier call that was killed: the function resumes
+from them, or starts over. It must not store the path of `out`, which is renamed at the end.
 
 A key is a hash of the function's id and version, the config and the keys of the inputs. It does not
-see the function's code or module: moving a function keeps all folders, and a change of what it
-computes needs a raised `version`.
+depend on the function's code or module: moving a function keeps all folders; a change of what it
+computes needs a higher `version`.
 """
 
 import inspect
@@ -36,7 +36,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a step will cost, as far as it is known; None = unknown."""
+    """Expected cost of a step; None = unknown."""
 
     seconds: float | None = None
     bytes: int | None = None
@@ -45,19 +45,19 @@ class Estimate:
 def step_function(
     step_id: str, *, version: int, cost: "Callable[[Step], Estimate] | None" = None
 ) -> Callable[[_Function], _Function]:
-    """Give a function of a module the id and version under which keys know it.
+    """Return the decorator that gives a function of a module its id and version.
 
     Args:
-        step_id: begins the names of the folders; stays when the function is renamed or moved.
+        step_id: beginning of the folders' names; stays when the function is renamed or moved.
         version: raised when the function computes something else.
-        cost: rule for what a step of the function costs; called when a step is planned or begins.
+        cost: expected cost of a step of the function; called when it is planned or begins.
 
     Raises:
         ConfigError: another function has the id.
     """
 
-    def identified(function: _Function) -> _Function:
-        path = path_of(function)
+    def register(function: _Function) -> _Function:
+        path = qualified_name(function)
         if (owner := _OWNERS.setdefault(step_id, path)) != path:
             raise ConfigError(
                 f"two functions have the step id {step_id!r}: {owner} and {path}",
@@ -66,16 +66,16 @@ def step_function(
         vars(function).update(step_id=step_id, step_version=version, step_cost=cost)
         return function
 
-    return identified
+    return register
 
 
-def path_of(function: Callable[..., object]) -> str:
+def qualified_name(function: Callable[..., object]) -> str:
     """Return module and name of a function."""
     return f"{function.__module__}.{getattr(function, '__qualname__', '<no name>')}"
 
 
 class Node(Keyed):
-    """What a step can have as an input: another step, or data that we did not make."""
+    """An input of a step: another step, or data that no step writes."""
 
     name: str
 
@@ -84,13 +84,13 @@ class Node(Keyed):
         """Itself."""
         return self
 
-    def __truediv__(self, path: str) -> "Inside":
+    def __truediv__(self, path: str) -> "ResultPath":
         """Return the file or folder `path` inside of the result."""
-        return Inside(self, path)
+        return ResultPath(self, path)
 
 
 @dataclass(frozen=True, eq=False)
-class Inside(Keyed):
+class ResultPath(Keyed):
     """A file or folder inside the result of a step: `trained / "run"`."""
 
     of: Node
@@ -99,30 +99,30 @@ class Inside(Keyed):
     def __post_init__(self) -> None:
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise ConfigError(f"must lie inside the result of a step, got {self.path!r}")
+            raise ConfigError(f"must be inside the result of a step, got {self.path!r}")
 
     @property
     def key(self) -> str:
-        """That of the step and the path inside."""
+        """Key of the step, and the path inside."""
         return f"{self.of.key}/{PurePosixPath(self.path)}"
 
     @property
     def node(self) -> Node:
-        """The step that makes it."""
+        """The step that writes it."""
         return self.of
 
-    def located(self, folder_of: Callable[[Any], Path]) -> Path:
-        """Return where it lies, given where steps lie."""
+    def locate(self, folder_of: Callable[[Any], Path]) -> Path:
+        """Return its path, given the function from steps to their paths."""
         return folder_of(self.of) / self.path
 
-    def readable(self) -> str:
+    def label(self) -> str:
         """Return the step's folder and the path inside."""
-        return f"{self.of.readable()}/{self.path}"
+        return f"{self.of.label()}/{self.path}"
 
 
 @dataclass(frozen=True, eq=False)
 class Source(Node):
-    """A folder or file that no step makes. It is what its fingerprint says, wherever it lies."""
+    """A folder or file that no step writes, identified by its fingerprint wherever it is."""
 
     path: Path
     fingerprint: str
@@ -135,14 +135,14 @@ class Source(Node):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The folder or file, and all others that must be there for the steps that need it."""
+        """All paths that must exist for the steps that need it."""
         return (self.path,)
 
-    def located(self, folder_of: Callable[[Any], Path]) -> Any:  # noqa: ANN401
+    def locate(self, folder_of: Callable[[Any], Path]) -> Any:  # noqa: ANN401
         """Return its path."""
         return self.path
 
-    def readable(self) -> str:
+    def label(self) -> str:
         """Return name, key and path."""
         return f"{self.name}-{self.key} ({self.path})"
 
@@ -167,7 +167,7 @@ class Step(Node):
     runtime: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if "<" in path_of(self.fn) or not hasattr(self.fn, "step_id"):
+        if "<" in qualified_name(self.fn) or not hasattr(self.fn, "step_id"):
             raise ConfigError(
                 f"the function of a step needs a name in a module and an id, got {self.fn!r}",
                 where=self.name,
@@ -182,18 +182,18 @@ class Step(Node):
                 raise ConfigError(
                     f"an input is a step or a source, got {given!r}",
                     where=self.name,
-                    hint="Data that no step makes come in as source(path, fingerprint).",
+                    hint="Data that no step writes are given as source(path, fingerprint).",
                 )
         try:
             parts = (self.name, *self.inputs)
             inspect.signature(self.fn).bind(*parts, **self.config, **self.runtime)
         except TypeError as error:
             raise ConfigError(
-                f"{path_of(self.fn)} cannot be called with what the step gives it: {error}",
+                f"{qualified_name(self.fn)} cannot be called with these arguments: {error}",
                 where=self.name,
             ) from error
         object.__setattr__(self, "config", MappingProxyType(dict(self.config)))
-        _ = self.key  # a config that cannot be hashed is refused where it is written
+        _ = self.key  # a config that cannot be hashed is an error here
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs to run the step."""
@@ -215,7 +215,7 @@ class Step(Node):
         return int(vars(self.fn)["step_version"])
 
     def estimate(self) -> Estimate:
-        """Return what the step will cost by the rule of its function."""
+        """Return the expected cost, by the rule of the function."""
         rule: Callable[[Step], Estimate] | None = vars(self.fn)["step_cost"]
         return rule(self) if rule else Estimate()
 
@@ -228,20 +228,20 @@ class Step(Node):
 
     @cached_property
     def needs(self) -> tuple[Node, ...]:
-        """The steps and sources it needs, each once, in the order they are given."""
+        """The steps and sources it needs, each once, in the given order."""
         found = references([*self.inputs, self.config])
-        return tuple({of.readable(): of for of in map(_node, found)}.values())
+        return tuple({of.label(): of for of in map(_node, found)}.values())
 
     @property
     def folder_name(self) -> str:
-        """Name and key, as its folder is called."""
+        """Name of its folder: name and key."""
         return f"{self.name}-{self.key}"
 
-    def located(self, folder_of: Callable[[Any], Path]) -> Path:
-        """Return where its result lies."""
+    def locate(self, folder_of: Callable[[Any], Path]) -> Path:
+        """Return the folder of its result."""
         return folder_of(self)
 
-    def readable(self) -> str:
+    def label(self) -> str:
         """Return the name of its folder."""
         return self.folder_name
 
@@ -253,7 +253,7 @@ def step(
     runtime: Mapping[str, Any] | None = None,
     **config: object,
 ) -> Step:
-    """Write a step as the call it stands for: `step(train, data, name="II-A", recipe=RECIPE)`.
+    """Return the step of a call: `step(train, data, name="II-A", recipe=RECIPE)`.
 
     Args:
         fn: called as `fn(out, *inputs, **config, **runtime)`.
@@ -263,8 +263,8 @@ def step(
         config: see `Step`.
 
     Raises:
-        ConfigError: `fn` has no id or does not take these arguments, the name cannot be one of a
-            folder, or the config holds what cannot be hashed.
+        ConfigError: `fn` has no id or does not take these arguments, the name is no folder name,
+            or the config holds a value that cannot be hashed.
     """
     parts = [getattr(fn, "step_id", "step"), name]
     return Step(
@@ -277,22 +277,22 @@ def step(
 
 
 def source(path: Path, fingerprint: str, name: str = "data") -> Source:
-    """Return data that no step makes as an input of steps.
+    """Return data that no step writes as an input of steps.
 
     Args:
-        path: where they lie now; moving them changes no key.
-        fingerprint: what tells these data from others.
-        name: what people call them.
+        path: where they are now; moving them changes no key.
+        fingerprint: equal for equal data only.
+        name: for people.
     """
     return Source(path, fingerprint, name)
 
 
 def ordered(goals: Step | Iterable[Step]) -> list[Node]:
-    """Return all that the goals need, and themselves: each once, inputs first."""
+    """Return the goals and all nodes that they need: each once, inputs first."""
     found: dict[str, Node] = {}
     for goal in as_steps(goals):
-        for node in _walk(goal, found):
-            found[node.readable()] = node
+        for node in _visit(goal, found):
+            found[node.label()] = node
     return list(found.values())
 
 
@@ -301,12 +301,12 @@ def as_steps(goals: Step | Iterable[Step]) -> list[Step]:
     return [goals] if isinstance(goals, Step) else list(goals)
 
 
-def _walk(node: Node, found: Mapping[str, Node]) -> Iterator[Node]:
-    if node.readable() in found:
+def _visit(node: Node, found: Mapping[str, Node]) -> Iterator[Node]:
+    if node.label() in found:
         return
     if isinstance(node, Step):
         for before in node.needs:
-            yield from _walk(before, found)
+            yield from _visit(before, found)
     yield node
 
 

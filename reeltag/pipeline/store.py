@@ -1,8 +1,8 @@
-"""Where results lie, and what is written down of each.
+"""Folders of results, and the record in each.
 
 ROOT/train-II-A-0123456789ab/            a finished step, with step.json inside
-ROOT/train-II-A-0123456789ab.part/       one that has begun; appears under its name in one rename
-ROOT/train-II-A-0123456789ab.lock        while a process works on it
+ROOT/train-II-A-0123456789ab.part/       an unfinished one; it gets its name in one rename
+ROOT/train-II-A-0123456789ab.lock        while a process runs it
 """
 
 import json
@@ -17,24 +17,24 @@ import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import from_json
 from reeltag.core.files import write_json
-from reeltag.pipeline.keys import readable
-from reeltag.pipeline.steps import Node, Step, path_of
+from reeltag.pipeline.keys import json_value
+from reeltag.pipeline.steps import Node, Step, qualified_name
 
 RECORD = "step.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What step.json says that is read again; the file says more, for people.
+    """The fields of step.json that are read again; the file has more, for people.
 
     Attributes:
         id: of the function.
-        seconds: worked on it, in all sessions; of a step that has begun, in the earlier ones.
+        seconds: of all sessions; of an unfinished step, of the earlier ones.
         began: when the last session began, seconds since 1970.
-        sessions: how often it was begun or gone on with.
-        finished: whether it is whole.
+        sessions: how often it was begun or resumed.
+        finished: whether it is complete.
         bytes: of all its files; 0 before it is finished.
-        estimate: seconds that it was thought to take before; None = nobody knew.
+        estimate: seconds expected before it began; None = unknown.
     """
 
     id: str
@@ -47,33 +47,33 @@ class Record:
 
 
 def folder_of(node: Node, root: Path) -> Path:
-    """Return where the result of a step lies, or will lie; of a source, its path."""
-    return folders(root)(node)
+    """Return the folder of a step's result, finished or not; of a source, its path."""
+    return locator(root)(node)
 
 
 def part_of(step: Step, root: Path) -> Path:
-    """Return where a step is worked on."""
+    """Return the folder of an unfinished step."""
     return root / f"{step.folder_name}.part"
 
 
 def lock_of(step: Step, root: Path) -> Path:
-    """Return the file that is locked while a process works on a step."""
+    """Return the file that is locked while a process runs a step."""
     return root / f"{step.folder_name}.lock"
 
 
 def is_done(node: Node, root: Path) -> bool:
-    """Return whether a result is there, whole."""
+    """Return whether a step is finished; of a source, whether it exists."""
     return folder_of(node, root).exists()
 
 
 def read_record(folder: Path) -> Record | None:
-    """Return what step.json in `folder` says; None where there is none.
+    """Return the record in `folder`; None where there is none.
 
     Raises:
         DataError: it is damaged.
     """
     path = folder / RECORD
-    hint = f"Remove {folder}, and it is made again."
+    hint = f"Remove {folder}, and the step runs again."
     try:
         value = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
@@ -89,7 +89,7 @@ def read_record(folder: Path) -> Record | None:
 
 
 def begin(step: Step, root: Path) -> Record:
-    """Write down that work on a step begins, or goes on, and return that."""
+    """Write the record of a step that begins or resumes, and return it."""
     part = part_of(step, root)
     part.mkdir(parents=True, exist_ok=True)
     before = read_record(part)
@@ -98,7 +98,7 @@ def begin(step: Step, root: Path) -> Record:
     expected = step.estimate().seconds
     record = Record(
         id=step.id,
-        seconds=spent(part, before),
+        seconds=seconds_spent(part, before),
         began=time.time(),
         sessions=before.sessions + 1 if before else 1,
         finished=False,
@@ -110,19 +110,19 @@ def begin(step: Step, root: Path) -> Record:
 
 
 def finish(step: Step, root: Path, record: Record, seconds: float) -> Record:
-    """Give a step that has been made its name: the folder appears there at once, and whole."""
+    """Rename the folder of a step that has run: it appears complete, in one rename."""
     part = part_of(step, root)
     if not record.finished:
-        whole = {"finished": True, "seconds": record.seconds + seconds, "bytes": size_of(part)}
-        record = Record(**{**asdict(record), **whole})
+        complete = {"finished": True, "seconds": record.seconds + seconds, "bytes": size_of(part)}
+        record = Record(**{**asdict(record), **complete})
         _write(part, step, root, record)
     _sync(part)
     os.replace(part, folder_of(step, root))
     return record
 
 
-def spent(part: Path, record: Record | None) -> float:
-    """Return the seconds that went into an unfinished step, up to its last sign of life."""
+def seconds_spent(part: Path, record: Record | None) -> float:
+    """Return the seconds spent on an unfinished step, up to its last write."""
     if record is None:
         return 0.0
     latest = max(path.stat().st_mtime for path in [part, *part.rglob("*")])
@@ -135,8 +135,8 @@ def size_of(folder: Path) -> int:
     return sum(found.st_size for found in files)
 
 
-def folders(root: Path) -> Callable[[Any], Path]:
-    """Return the function that tells where steps and sources lie."""
+def locator(root: Path) -> Callable[[Any], Path]:
+    """Return the function that maps a step to its folder, and a source to its path."""
     return lambda step: root / step.folder_name if isinstance(step, Step) else step.path
 
 
@@ -146,11 +146,11 @@ def _write(part: Path, step: Step, root: Path, record: Record) -> None:
         "name": step.name,
         "key": step.key,
         **asdict(record),
-        "function": path_of(step.fn),
+        "function": qualified_name(step.fn),
         "version": step.version,
-        "config": readable(step.config),
-        "runtime": readable(step.runtime),
-        "inputs": [given.readable() for given in step.inputs],
+        "config": json_value(step.config),
+        "runtime": json_value(step.runtime),
+        "inputs": [given.label() for given in step.inputs],
         "date": date,
         "reeltag": reeltag.__version__,
     }
@@ -158,7 +158,7 @@ def _write(part: Path, step: Step, root: Path, record: Record) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Wait until the disk has all files of a folder: its name must not outlive its content."""
+    """Flush all files of a folder to disk, so that a renamed folder is complete after a crash."""
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What several workers are at, on one terminal: a line each; in a log, a word now and then."""
+"""Progress of several workers: a line each on a terminal; in a log, a line now and then."""
 
 import time
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from reeltag.core.console import STDERR, say
-from reeltag.pipeline.amounts import duration
-from reeltag.pipeline.events import Event, told
-from reeltag.pipeline.orders import log_of
+from reeltag.pipeline.events import Event, format_event
+from reeltag.pipeline.formatting import format_duration
 from reeltag.pipeline.steps import Step
+from reeltag.pipeline.tasks import log_of
 
-EVERY = 30.0  # seconds between two words of a worker in a log
+EVERY = 30.0  # seconds between two lines of a worker in a log
 _TAIL = 4096  # bytes in which the last line of a log is looked for
 
 
 class Display:
-    """Shows events as lines, and below them, on a terminal, what each worker said last.
+    """Shows events as lines, and on a terminal, below them, the last output of each worker.
 
     Args:
         root: folder of results, with the logs of steps below.
@@ -30,7 +30,7 @@ class Display:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._live = Live(console=STDERR, auto_refresh=False, transient=True)
-        self._said: dict[str, tuple[float, str]] = {}
+        self._last: dict[str, tuple[float, str]] = {}  # when, line; by worker
 
     def __enter__(self) -> "Display":
         if STDERR.is_terminal:
@@ -45,46 +45,46 @@ class Display:
     ) -> None:
         self._live.stop()
 
-    def tell(self, event: Event) -> None:
-        """Write a line above the workers'."""
-        if line := told(event):
+    def log(self, event: Event) -> None:
+        """Write a line above those of the workers."""
+        if line := format_event(event):
             say(line)
 
-    def show(self, at_work: Mapping[str, tuple[Step, float]], total: int, done: int) -> None:
-        """Bring the workers' lines up to date.
+    def show(self, running: Mapping[str, tuple[Step, float]], total: int, done: int) -> None:
+        """Update the lines of the workers.
 
         Args:
-            at_work: the step of each worker that has one, and since when (time.monotonic).
+            running: by worker, its step and since when it runs (time.monotonic).
             total: steps of the whole graph.
-            done: of these, how many are there.
+            done: how many of them are finished.
         """
         if self._live.is_started:
-            self._live.update(self._lines(at_work, total, done), refresh=True)
+            self._live.update(self._lines(running, total, done), refresh=True)
             return
         now = time.monotonic()
-        for place, (step, since) in at_work.items():
-            last, before = self._said.get(place, (since, ""))
+        for worker, (step, since) in running.items():
+            last, before = self._last.get(worker, (since, ""))
             if now - last >= EVERY:
-                words = last_line(log_of(step, self.root))
-                self._said[place] = now, words
-                if words and words != before:
-                    say(f"{place}, {step.name}: {words}")
+                line = last_line(log_of(step, self.root))
+                self._last[worker] = now, line
+                if line and line != before:
+                    say(f"{worker}, {step.name}: {line}")
 
-    def _lines(self, at_work: Mapping[str, tuple[Step, float]], total: int, done: int) -> Group:
+    def _lines(self, running: Mapping[str, tuple[Step, float]], total: int, done: int) -> Group:
         table = Table.grid(padding=(0, 2))
         for _ in range(3):
             table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for place in sorted(at_work):
-            step, since = at_work[place]
-            words = last_line(log_of(step, self.root))
-            seconds = duration(time.monotonic() - since)
-            table.add_row(Text(place, "bold"), Text(step.name), Text(seconds, "dim"), Text(words))
-        return Group(Text(f"{done} of {total} steps, {len(at_work)} at work", "dim"), table)
+        for worker in sorted(running):
+            step, since = running[worker]
+            line = last_line(log_of(step, self.root))
+            seconds = format_duration(time.monotonic() - since)
+            table.add_row(Text(worker, "bold"), Text(step.name), Text(seconds, "dim"), Text(line))
+        return Group(Text(f"{done} of {total} steps done, {len(running)} running", "dim"), table)
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log with something in it; "" where there is none."""
+    """Return the last line of a log that is not empty; "" where there is none."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -92,5 +92,5 @@ def last_line(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    kept = (line.strip() for line in reversed(lines))
-    return next((line for line in kept if line and not line.startswith("-- ")), "")
+    stripped = (line.strip() for line in reversed(lines))
+    return next((line for line in stripped if line and not line.startswith("-- ")), "")

@@ -1,7 +1,7 @@
-"""A process that makes steps as it is told: `python -m reeltag.pipeline.worker`.
+"""A process that runs steps one after another: `python -m reeltag.pipeline.worker`.
 
-It stops as Ctrl-C stops any of our commands when it gets SIGINT, and also when the one who gave the
-orders is gone, however that came. What a step says goes to the step's log.
+It stops as any of our commands does on Ctrl-C when it gets SIGINT, and also when the process that
+started it is gone, however it ended. All output of a step goes to the step's log.
 """
 
 import os
@@ -14,104 +14,104 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from reeltag.pipeline.failures import hopeless, reason
-from reeltag.pipeline.locks import attempted, holder
-from reeltag.pipeline.making import make, sessions
-from reeltag.pipeline.orders import Answer, Order, StepReport
+from reeltag.pipeline.execution import execute, format_sessions
+from reeltag.pipeline.failures import format_error, is_retryable
+from reeltag.pipeline.locks import lock_holder, try_lock
 from reeltag.pipeline.steps import Step
 from reeltag.pipeline.store import Record, is_done, lock_of
+from reeltag.pipeline.tasks import Status, StepReport, Task
 
-SIGHT = 60.0  # seconds until what another machine has made must be seen here
-_Orders = queue.SimpleQueue[Order]
+VISIBLE_SECONDS = 60.0  # until the result of another machine must be seen here
+_Tasks = queue.SimpleQueue[Task]
 
 
 def main() -> None:
-    """Work until there are no more orders."""
+    """Run tasks until the connection is closed."""
     connection = Connection(int(sys.argv[1]))
     os.set_inheritable(connection.fileno(), False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # as Ray blocks it
-    orders = _Orders()
-    threading.Thread(target=_listen, args=(connection, orders), daemon=True).start()
+    tasks = _Tasks()
+    threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
     try:
         while True:
-            _work(orders.get(), connection)
+            _work(tasks.get(), connection)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.stderr.flush()
-        os._exit(130)  # nothing is left to be done, and no thread is waited for
+        os._exit(130)  # at once: other threads are not waited for
 
 
-def _listen(connection: Connection, orders: _Orders) -> None:
+def _listen(connection: Connection, tasks: _Tasks) -> None:
     try:
         while True:
-            orders.put(connection.recv())
+            tasks.put(connection.recv())
     except (EOFError, OSError):
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def _work(order: Order, connection: Connection) -> None:
-    _write_to(order.log)
-    sys.path += [path for path in order.paths if path not in sys.path and Path(path).exists()]
-    begun = time.monotonic()
+def _work(task: Task, connection: Connection) -> None:
+    _redirect_output(task.log)
+    sys.path += [path for path in task.paths if path not in sys.path and Path(path).exists()]
+    started = time.monotonic()
     try:
-        report = _made(order, connection)
-    except Exception as error:
-        traceback.print_exc()
-        report = StepReport(
-            answer="failed",
-            step=order.step,
-            seconds=time.monotonic() - begun,
-            words=reason(error),
-            hopeless=hopeless(error),
-        )
+        report = _execute(task, connection)
     except BaseException as error:
-        words = reason(error)
-        seconds = time.monotonic() - begun
-        connection.send(StepReport(answer="stopped", step=order.step, seconds=seconds, words=words))
-        raise KeyboardInterrupt from error
+        interrupted = not isinstance(error, Exception)
+        if not interrupted:
+            traceback.print_exc()
+        report = StepReport(
+            status="interrupted" if interrupted else "failed",
+            step=task.step,
+            seconds=time.monotonic() - started,
+            message=format_error(error),
+            retryable=is_retryable(error),
+        )
+        if interrupted:
+            connection.send(report)
+            raise KeyboardInterrupt from error
     sys.stdout.flush()
     sys.stderr.flush()
     connection.send(report)
 
 
-def _made(order: Order, connection: Connection) -> StepReport:
-    step, root = order.opened()
+def _execute(task: Task, connection: Connection) -> StepReport:
+    step, root = task.unpack()
     _await_inputs(step, root)
 
-    def on_begin(record: Record) -> None:
-        answer: Answer = "begun" if record.sessions == 1 else "resumed"
-        connection.send(StepReport(answer=answer, step=order.step))
+    def on_start(record: Record) -> None:
+        status: Status = "started" if record.sessions == 1 else "resumed"
+        connection.send(StepReport(status=status, step=task.step))
 
-    with attempted(lock_of(step, root)) as ours:
+    with try_lock(lock_of(step, root)) as ours:
         if not ours:
-            who = holder(lock_of(step, root)) or "another process"
-            return StepReport(answer="taken", step=order.step, words=who)
+            holder = lock_holder(lock_of(step, root)) or "another process"
+            return StepReport(status="locked", step=task.step, message=holder)
         if is_done(step, root):
-            return StepReport(answer="there", step=order.step)
-        record = make(step, root, on_begin)
+            return StepReport(status="present", step=task.step)
+        record = execute(step, root, on_start)
     return StepReport(
-        answer="done",
-        step=order.step,
+        status="done",
+        step=task.step,
         seconds=record.seconds,
         bytes=record.bytes,
-        words=sessions(record),
+        message=format_sessions(record),
     )
 
 
 def _await_inputs(step: Step, root: Path) -> None:
-    """Wait until what was made on another machine is seen on this one, over a shared folder."""
-    end = time.monotonic() + SIGHT
+    """Wait until results of other machines are seen on this one, over a shared folder."""
+    end = time.monotonic() + VISIBLE_SECONDS
     for needed in step.needs:
         while not is_done(needed, root):
             if time.monotonic() > end:
-                raise FileNotFoundError(f"{needed.readable()} is not seen on {os.uname().nodename}")
-            with os.scandir(root) as there:  # looks at the folder anew, where it is on a network
-                any(there)
+                raise FileNotFoundError(f"{needed.label()} is not seen on {os.uname().nodename}")
+            with os.scandir(root) as entries:  # refreshes the listing of a network folder
+                any(entries)
             time.sleep(0.2)
 
 
-def _write_to(log: Path) -> None:
-    """Let everything that is said from now on, by libraries in C too, be appended to a file."""
+def _redirect_output(log: Path) -> None:
+    """Append all output from now on, that of libraries in C too, to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         for stream in (sys.stdout, sys.stderr):

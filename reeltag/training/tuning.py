@@ -28,9 +28,9 @@ from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of
-from reeltag.pipeline.failures import reason
+from reeltag.pipeline.failures import format_error
 from reeltag.pipeline.keys import canonical
-from reeltag.pipeline.locks import attempted
+from reeltag.pipeline.locks import try_lock
 from reeltag.training import fit
 from reeltag.training.callbacks import Validation
 from reeltag.training.config import Recipe
@@ -177,7 +177,7 @@ class Study:
             KeyboardInterrupt: on Ctrl-C; the same call goes on, with the training at hand too.
         """
         for frozen in self.study.get_trials(states=(TrialState.RUNNING,)):
-            with attempted(self._lock(frozen.number)) as ours:
+            with try_lock(self._lock(frozen.number)) as ours:
                 again = self.study.get_trials()[frozen.number]
                 if ours and again.state == TrialState.RUNNING:
                     self._train(optuna.Trial(self.study, frozen._trial_id), on_trial)
@@ -186,7 +186,7 @@ class Study:
             seed = derive_seed(self.search.seed, "trial", number) % 2**32
             self.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
             trial = self.study.ask(self._distributions())
-            with attempted(self._lock(trial.number)) as ours:
+            with try_lock(self._lock(trial.number)) as ours:
                 if ours:
                     self._train(trial, on_trial)
 
@@ -224,7 +224,7 @@ class Study:
         except optuna.TrialPruned:
             self.study.tell(trial, state=TrialState.PRUNED)
         except (ReeltagError, RuntimeError, MemoryError) as error:
-            trial.set_user_attr("words", reason(error))
+            trial.set_user_attr("words", format_error(error))
             self.study.tell(trial, state=TrialState.FAIL)
             self._refuse_hopeless(error)
             torch.cuda.empty_cache()
@@ -262,7 +262,7 @@ class Study:
         ended = [of.state for of in self.study.get_trials(deepcopy=False) if of.state.is_finished()]
         if len(ended) >= HOPELESS and set(ended) == {TrialState.FAIL}:
             raise TrainingError(
-                f"all {len(ended)} trials failed, the last one with {reason(error)}",
+                f"all {len(ended)} trials failed, the last one with {format_error(error)}",
                 where=self.folder,
                 hint="Begin another study with what can be trained, under another --out.",
             ) from error

@@ -88,9 +88,7 @@ def test_soft_labels_come_from_out_of_fold_predictions(data: Dataset) -> None:
     members = {f"predict_folds-{name}" for name in MEMBERS}
     assert needs(found["stack-fleet"]) == needs(found["mean-fleet"]) == members
     assert found["stack-fleet"].config["config"].folds == TINY.folds
-    assert (
-        found["soft_label_videos-by-lightgbm"].inputs[0].readable().endswith("/out_of_fold.parquet")
-    )
+    assert found["soft_label_videos-by-lightgbm"].inputs[0].label().endswith("/out_of_fold.parquet")
     students = {name for name, of in found.items() if "soft_label_videos-by-lightgbm" in needs(of)}
     assert students == SOFT
     assert needs(found["train-final"]) == {"gather_tensors-nets", "soft_label_videos-by-lightgbm"}

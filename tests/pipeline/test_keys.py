@@ -1,4 +1,4 @@
-"""Keys: equal in every process for what means the same, different for what does not."""
+"""Keys: equal in every process for equal values, different for others."""
 
 import dataclasses
 import subprocess
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import ADDED
-from reeltag.pipeline.keys import canonical, digest, readable, references, resolved
+from reeltag.pipeline.keys import canonical, digest, json_value, references, resolved
 from reeltag.pipeline.steps import Step, source, step
-from tests.pipeline.made import Numbers, nested
+from tests.pipeline.synthetic_steps import Numbers, nested
 
 
 def key(config: Any) -> str:
@@ -45,7 +45,7 @@ def rich_step() -> Step:
     return step(nested, of=config, runtime={"log": Path("anywhere")})
 
 
-def test_another_process_with_another_hash_seed_computes_the_same_key() -> None:
+def test_key_is_the_same_in_a_process_with_another_hash_seed() -> None:
     keys = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM],
@@ -59,12 +59,12 @@ def test_another_process_with_another_hash_seed_computes_the_same_key() -> None:
     assert keys == {rich_step().key}
 
 
-def test_a_key_is_12_hex_digits_and_known_by_heart() -> None:
-    # a change of the canonical form makes everybody's results be computed anew: never by accident
+def test_digest_stays_as_recorded() -> None:
+    # a change of the canonical form would make all results run again: never by accident
     assert digest(canonical({"a": [1, 2.0, "x"]}, "")) == "d77b2c216a5e"
 
 
-def test_a_field_that_came_later_counts_only_where_it_has_another_value() -> None:
+def test_added_field_changes_key_only_with_another_value() -> None:
     before = dataclasses.make_dataclass("Sizes", [("rate", float, 0.5)], frozen=True)
     added = dataclasses.field(default=(), metadata=ADDED)
     fields: list[Any] = [("rate", float, 0.5), ("frozen", tuple[str, ...], added)]
@@ -73,7 +73,7 @@ def test_a_field_that_came_later_counts_only_where_it_has_another_value() -> Non
     assert key(after(frozen=("head",))) != key(after())
 
 
-def test_the_order_of_a_dict_and_tuple_or_list_do_not_matter() -> None:
+def test_key_ignores_order_of_dicts_and_kind_of_sequence() -> None:
     assert key({"a": 1, "b": 2}) == key({"b": 2, "a": 1})
     assert key((1, 2)) == key([1, 2])
     assert key({1, 2, 3}) == key({3, 2, 1})
@@ -103,7 +103,7 @@ DIFFERENT: list[Any] = [
 ]
 
 
-def test_what_means_something_else_has_another_key() -> None:
+def test_different_values_have_different_keys() -> None:
     assert len({key(value) for value in DIFFERENT}) == len(DIFFERENT)
 
 
@@ -120,13 +120,13 @@ def test_config_class_keeps_its_key_under_another_name_with_key_name() -> None:
     assert key(renamed()) == key(Numbers())
 
 
-def test_a_field_that_does_not_count_in_comparisons_does_not_count_in_keys() -> None:
+def test_uncompared_field_does_not_change_key() -> None:
     assert key(Numbers(workers=9)) == key(Numbers())
-    assert readable(Numbers(workers=9)) == {"rate": 0.5, "sizes": [3, 4], "workers": 9}
+    assert json_value(Numbers(workers=9)) == {"rate": 0.5, "sizes": [3, 4], "workers": 9}
 
 
 @pytest.mark.parametrize("value", [object(), len, Numbers, b"x", 1j])
-def test_what_cannot_be_hashed_is_refused_with_its_place(value: Any) -> None:
+def test_unhashable_value_is_named_with_its_path(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"nested.of.config.x\[1\]: .* cannot be part"):
         key({"x": [0, value]})
 
@@ -139,7 +139,7 @@ plain = st.recursive(
 
 
 @given(plain, plain)
-def test_keys_are_equal_where_the_values_written_out_are(one: Any, other: Any) -> None:
+def test_keys_are_equal_iff_values_are(one: Any, other: Any) -> None:
     def text(value: Any) -> Any:  # repr with sorted dicts
         if isinstance(value, dict):
             return sorted((k, text(v)) for k, v in value.items()), "dict"
@@ -148,7 +148,7 @@ def test_keys_are_equal_where_the_values_written_out_are(one: Any, other: Any) -
     assert (key(one) == key(other)) == (text(one) == text(other))
 
 
-def test_a_step_deep_inside_a_config_is_found_and_replaced_by_its_folder() -> None:
+def test_nested_step_is_found_and_replaced_by_its_folder() -> None:
     data = source(Path("data.txt"), "f")
     before = step(nested, of={"on": data}, runtime={"log": Path("log")})
     config = {"a": [before / "x.npy"], "b": Numbers(rate=before)}  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Locks: one owner, told by name; gone with its process, whatever its children do."""
+"""Locks: one holder, with its name; released with its process, whatever its children do."""
 
 import fcntl
 import os
@@ -10,37 +10,37 @@ from typing import IO
 
 import pytest
 
-from reeltag.pipeline.locks import attempted, holder
+from reeltag.pipeline.locks import lock_holder, try_lock
 
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from reeltag.pipeline.locks import attempted
-with attempted(Path(sys.argv[1])) as ours:
+from reeltag.pipeline.locks import try_lock
+with try_lock(Path(sys.argv[1])) as ours:
     if not os.fork():
         print("child", ours, flush=True)
-        sys.stdin.read()  # until the test is over
+        sys.stdin.read()  # until the test ends
     sys.stdin.read()
 """
 
 CHECK = """os.wait()
-    from reeltag.pipeline.locks import holder
-    with attempted(Path(sys.argv[1])) as second:
-        print("still locked", bool(holder(Path(sys.argv[1]))), second)
+    from reeltag.pipeline.locks import lock_holder
+    with try_lock(Path(sys.argv[1])) as second:
+        print("still locked", bool(lock_holder(Path(sys.argv[1]))), second)
 """
 
 
-def test_one_has_it_and_others_are_told_who(tmp_path: Path) -> None:
+def test_lock_has_one_holder_and_names_it(tmp_path: Path) -> None:
     lock = tmp_path / "deep" / "x.lock"
-    with attempted(lock) as first, attempted(lock) as second:
+    with try_lock(lock) as first, try_lock(lock) as second:
         assert first and not second
-        assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in holder(lock)
-    assert holder(lock) == "" and not lock.exists()
-    with attempted(lock) as again:
+        assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in lock_holder(lock)
+    assert lock_holder(lock) == "" and not lock.exists()
+    with try_lock(lock) as again:
         assert again
 
 
-def test_a_lock_file_removed_while_it_is_taken_is_taken_anew(
+def test_lock_file_removed_in_between_is_locked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, real = tmp_path / "x.lock", fcntl.flock
@@ -53,26 +53,26 @@ def test_a_lock_file_removed_while_it_is_taken_is_taken_anew(
         real(file, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with attempted(lock) as first, attempted(lock) as second:
+    with try_lock(lock) as first, try_lock(lock) as second:
         assert first and not second
 
 
-def test_a_lock_left_by_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
+def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
     command = [sys.executable, "-c", PROGRAM, str(lock)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "child True\n"
-        assert f"process {process.pid} on" in holder(lock)
+        assert f"process {process.pid} on" in lock_holder(lock)
         process.kill()
         process.wait()
-        assert lock.exists() and holder(lock) == ""  # its forked worker is still alive
-        with attempted(lock) as ours:
+        assert lock.exists() and lock_holder(lock) == ""  # its forked worker is still alive
+        with try_lock(lock) as ours:
             assert ours
 
 
-def test_a_worker_that_ends_does_not_take_the_lock_away(tmp_path: Path) -> None:
-    program = PROGRAM.replace("sys.stdin.read()  # until the test is over", "os._exit(0)")
+def test_lock_survives_the_end_of_a_forked_child(tmp_path: Path) -> None:
+    program = PROGRAM.replace("sys.stdin.read()  # until the test ends", "os._exit(0)")
     program = program.replace("sys.stdin.read()", CHECK)
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "x.lock")],

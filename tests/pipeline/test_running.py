@@ -1,4 +1,4 @@
-"""Running: finished or absent, never half; each step once; what was begun goes on."""
+"""Running: results are finished or absent; each step runs once; unfinished ones resume."""
 
 import json
 import signal
@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.pipeline.running import Event, FailedStepsError, run
+from reeltag.pipeline.events import Event
+from reeltag.pipeline.failures import FailedStepsError
+from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Source, Step, source, step
 from reeltag.pipeline.store import begin, finish, folder_of, is_done, lock_of, part_of, read_record
-from tests.pipeline.made import (
+from tests.pipeline.synthetic_steps import (
     calls,
     diamond,
     failing,
@@ -32,7 +34,7 @@ def data(tmp_path: Path) -> Source:
     return source(tmp_path / "data.txt", "four")
 
 
-def test_a_place_where_nothing_can_be_written_is_told_at_once(tmp_path: Path) -> None:
+def test_run_reports_unwritable_folder_at_once(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
@@ -58,7 +60,7 @@ def make(goals: Callable[[Path], Step | list[Step]], folder: Path) -> None:
     run(goals(folder), folder / "work")
 
 
-def test_a_diamond_runs_once_and_again_not_at_all(data: Source, tmp_path: Path) -> None:
+def test_run_runs_each_step_once(data: Source, tmp_path: Path) -> None:
     goal, root, log = diamond(data, tmp_path / "log"), tmp_path / "work", tmp_path / "log"
     run(goal, root)
     assert value(folder_of(goal, root)) == 4 * 0.5 * 2 + 7
@@ -70,7 +72,7 @@ def test_a_diamond_runs_once_and_again_not_at_all(data: Source, tmp_path: Path) 
     )
 
 
-def test_a_changed_number_runs_only_what_depends_on_it(data: Source, tmp_path: Path) -> None:
+def test_run_repeats_only_dependents_of_a_change(data: Source, tmp_path: Path) -> None:
     root, log = tmp_path / "work", tmp_path / "log"
     run(diamond(data, log), root)
     changed = diamond(data, log, plus=1.0)
@@ -79,7 +81,7 @@ def test_a_changed_number_runs_only_what_depends_on_it(data: Source, tmp_path: P
     assert value(folder_of(changed, root)) == 12
 
 
-def test_data_that_were_moved_are_used_and_nothing_runs_again(data: Source, tmp_path: Path) -> None:
+def test_run_uses_moved_data_without_running_again(data: Source, tmp_path: Path) -> None:
     root, log = tmp_path / "work", tmp_path / "log"
     run(diamond(data, log), root)
     moved = source(data.path.rename(tmp_path / "moved.txt"), "four")
@@ -87,7 +89,7 @@ def test_data_that_were_moved_are_used_and_nothing_runs_again(data: Source, tmp_
     assert calls(log)[4:] == ["total-left", "total-goal"]
 
 
-def test_what_only_finished_steps_needed_may_be_gone(data: Source, tmp_path: Path) -> None:
+def test_run_does_not_need_inputs_of_finished_steps(data: Source, tmp_path: Path) -> None:
     root, log = tmp_path / "work", tmp_path / "log"
     goal = diamond(data, log)
     run(goal, root)
@@ -99,13 +101,13 @@ def test_what_only_finished_steps_needed_may_be_gone(data: Source, tmp_path: Pat
     assert len(calls(log)) == 4
 
 
-def test_missing_data_are_named_before_anything_runs(data: Source, tmp_path: Path) -> None:
+def test_run_names_missing_data_first(data: Source, tmp_path: Path) -> None:
     data.path.unlink()
     with pytest.raises(DataError, match=r"data.txt: is not there, but the step number-top"):
         run(diamond(data, tmp_path / "log"), tmp_path / "work")
 
 
-def test_a_step_gets_the_paths_of_the_steps_in_its_config(data: Source, tmp_path: Path) -> None:
+def test_step_gets_paths_of_steps_in_its_config(data: Source, tmp_path: Path) -> None:
     runtime = {"log": tmp_path / "log"}
     one, two = (step(total, plus=plus, name=str(plus), runtime=runtime) for plus in (1.0, 2.0))
     paths = [one / "value.json", two / "value.json", data]
@@ -114,23 +116,21 @@ def test_a_step_gets_the_paths_of_the_steps_in_its_config(data: Source, tmp_path
     assert value(folder_of(goal, tmp_path / "work")) == 7
 
 
-def test_step_json_says_how_the_folder_was_made(data: Source, tmp_path: Path) -> None:
+def test_step_json_records_function_config_and_inputs(data: Source, tmp_path: Path) -> None:
     goal = diamond(data, tmp_path / "log", plus=2.5)
     run(goal, tmp_path / "work")
     left = goal.needs[0]
     assert isinstance(left, Step)
     folder = folder_of(left, tmp_path / "work")
     found = json.loads((folder / "step.json").read_text())
-    assert (found["id"], found["function"]) == ("total", "tests.pipeline.made.total")
+    assert (found["id"], found["function"]) == ("total", "tests.pipeline.synthetic_steps.total")
     assert found["config"] == {"plus": 2.5}
-    assert found["inputs"] == [node.readable() for node in left.needs] and found["version"] == 1
+    assert found["inputs"] == [node.label() for node in left.needs] and found["version"] == 1
     assert found["finished"] and found["bytes"] >= len("4.5") and found["seconds"] >= 0
     assert found["sessions"] == 1 and found["date"] and found["reeltag"]
 
 
-def test_kill_9_in_mid_step_and_run_again_goes_on_in_the_same_part(
-    tmp_path: Path, launch: Launch
-) -> None:
+def test_killed_step_resumes_in_its_folder(tmp_path: Path, launch: Launch) -> None:
     goal, root = slow_step(tmp_path), tmp_path / "work"
     part = part_of(goal, root)
     process = launch(make, slow_step, tmp_path)
@@ -147,14 +147,14 @@ def test_kill_9_in_mid_step_and_run_again_goes_on_in_the_same_part(
     run(goal, root, seen.append)
     folder = folder_of(goal, root)
     assert (folder / "marker").exists() and value(folder) == 5
-    assert [event.kind for event in seen] == ["there", "resumed", "done"]
-    assert seen[-1].words == "in 2 sessions"
+    assert [event.kind for event in seen] == ["present", "resumed", "done"]
+    assert seen[-1].message == "in 2 sessions"
     record = read_record(folder)
     assert record is not None and record.sessions == 2 and record.seconds >= 100  # of both
     assert folders(root) == [folder.name]
 
 
-def test_a_kill_just_before_the_rename_runs_nothing_again(tmp_path: Path) -> None:
+def test_kill_before_rename_runs_nothing_again(tmp_path: Path) -> None:
     goal, root = slow_step(tmp_path), tmp_path / "work"
     finish(goal, root, begin(goal, root), seconds=3.0)
     folder_of(goal, root).rename(part_of(goal, root))
@@ -163,7 +163,7 @@ def test_a_kill_just_before_the_rename_runs_nothing_again(tmp_path: Path) -> Non
     assert calls(tmp_path / "log") == [] and record is not None and record.seconds == 3.0
 
 
-def test_two_processes_on_one_step_make_it_once(tmp_path: Path, launch: Launch) -> None:
+def test_two_processes_run_one_step_once(tmp_path: Path, launch: Launch) -> None:
     processes = [launch(make, slow_step, tmp_path) for _ in range(2)]
 
     def waiting() -> list[int]:
@@ -179,37 +179,35 @@ def test_two_processes_on_one_step_make_it_once(tmp_path: Path, launch: Launch) 
     assert f"waiting for process {first.pid} on " in processes[second].err.read_text()
 
 
-def test_two_processes_share_out_what_does_not_depend_on_each_other(
-    tmp_path: Path, launch: Launch
-) -> None:
+def test_two_processes_divide_independent_steps(tmp_path: Path, launch: Launch) -> None:
     seen, log = list[Event](), tmp_path / "log"
     process = launch(make, pair, tmp_path).until(lambda: calls(log) == ["slow-a"])
 
     def see(event: Event) -> None:
         seen.append(event)
-        if event.kind == "begun":
+        if event.kind == "started":
             (tmp_path / "gate").touch()
 
     run(pair(tmp_path), tmp_path / "work", see)
     process.result()
     assert calls(log) == ["slow-a", "slow-b"]
-    assert [event.kind for event in seen][:2] == ["there", "begun"]
+    assert [event.kind for event in seen][:2] == ["present", "started"]
     assert seen[1].step is not None and seen[1].step.name == "slow-b"
 
 
-def test_what_another_process_finished_since_we_looked_is_not_made_again(tmp_path: Path) -> None:
+def test_step_finished_meanwhile_is_not_run_again(tmp_path: Path) -> None:
     root, log = tmp_path / "w", tmp_path / "log"
     goal = step(total, runtime={"log": log})
 
     def other(event: Event) -> None:
-        if event.kind == "there":  # what is missing has been found by now
+        if event.kind == "present":  # missing steps have been found by now
             run(goal, root, lambda _: None)
 
     run(goal, root, other)
     assert calls(log) == ["total"]
 
 
-def test_a_failing_step_is_named_keeps_its_part_and_leaves_others(
+def test_failing_step_is_named_and_keeps_its_folder(
     data: Source, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root, flag = tmp_path / "work", tmp_path / "flag"
@@ -219,18 +217,16 @@ def test_a_failing_step_is_named_keeps_its_part_and_leaves_others(
     with pytest.raises(ZeroDivisionError, match="by the flag") as caught:
         run(goal, root)
     note = caught.value.__notes__[0]
-    assert "in step failing-II-B" in note and "goes on" in note and ".part" in note
+    assert "in step failing-II-B" in note and "resumes" in note and ".part" in note
     assert "[5/5] failing-II-B stopped after" in capfd.readouterr().err
-    assert folder_of(before, root).is_dir() and (part_of(goal, root) / "begun").exists()
+    assert folder_of(before, root).is_dir() and (part_of(goal, root) / "started").exists()
     assert not folder_of(goal, root).exists() and not list(root.glob("*.lock"))
     flag.unlink()
     run(goal, root)
     assert value(folder_of(goal, root)) == 1.0 and len(calls(tmp_path / "log")) == 4
 
 
-def test_keep_going_makes_what_does_not_depend_on_a_failed_step(
-    data: Source, tmp_path: Path
-) -> None:
+def test_keep_going_runs_steps_independent_of_a_failed_one(data: Source, tmp_path: Path) -> None:
     root, flag, log = tmp_path / "work", tmp_path / "flag", tmp_path / "log"
     flag.touch()
     one, two = (step(failing, name=name, runtime={"flag": flag}) for name in "ab")
@@ -243,7 +239,7 @@ def test_keep_going_makes_what_does_not_depend_on_a_failed_step(
     assert is_done(after, root) and is_done(two, root)
 
 
-def test_a_step_that_fails_is_gone_on_with_as_often_as_said(
+def test_failed_step_is_resumed_up_to_retries(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log, flag = tmp_path / "log", tmp_path / "flag"
@@ -257,11 +253,11 @@ def test_a_step_that_fails_is_gone_on_with_as_often_as_said(
     with pytest.raises(ZeroDivisionError, match="by the flag"):
         run(never, tmp_path / "work", retries=1)
     assert "tried twice" in capfd.readouterr().err
-    with pytest.raises(ConfigError, match="retries: must be >= 0, got -1"):
+    with pytest.raises(ConfigError, match="retries is -1; allowed"):
         run(never, tmp_path / "work", retries=-1)
 
 
-def test_what_cannot_be_built_is_not_tried_again(tmp_path: Path) -> None:
+def test_config_error_is_not_retried(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="never"):
         run(
             step(failing_at_first, how="config", runtime={"log": tmp_path / "log"}),
@@ -271,27 +267,27 @@ def test_what_cannot_be_built_is_not_tried_again(tmp_path: Path) -> None:
     assert len(calls(tmp_path / "log")) == 1
 
 
-def test_ctrl_c_leaves_the_part_and_a_second_call_goes_on(tmp_path: Path, launch: Launch) -> None:
+def test_ctrl_c_keeps_the_unfinished_folder(tmp_path: Path, launch: Launch) -> None:
     goal, root = slow_step(tmp_path), tmp_path / "work"
     process = launch(make, slow_step, tmp_path).until((part_of(goal, root) / "ticks").exists)
     assert process.signal(signal.SIGINT).wait().status != 0
-    words = process.err.read_text()
-    assert "[1/1] slow stopped after" in words
-    assert "the same command goes on from there" in words
+    message = process.err.read_text()
+    assert "[1/1] slow stopped after" in message
+    assert "the same command resumes from there" in message
     assert (part_of(goal, root) / "ticks").exists() and not list(root.glob("*.lock"))
 
 
-def test_progress_is_told_on_stderr_only(
+def test_progress_is_on_stderr_only(
     data: Source, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run(diamond(data, tmp_path / "log"), tmp_path / "work")
     out, err = capfd.readouterr()
     assert not out and "[2/4] total-left ..." in err and "[2/4] total-left done in " in err
     run(diamond(data, tmp_path / "log", plus=1.0), tmp_path / "work")
-    assert "2 of 4 steps are there already" in capfd.readouterr().err
+    assert "2 of 4 steps are done already" in capfd.readouterr().err
 
 
-def test_a_damaged_step_json_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_damaged_step_json_is_an_error(tmp_path: Path) -> None:
     goal = slow_step(tmp_path)
     begin(goal, tmp_path)
     for text in ("{", "[]", "{}", '{"id": 3}'):
@@ -300,13 +296,13 @@ def test_a_damaged_step_json_is_named_with_the_way_out(tmp_path: Path) -> None:
             run(goal, tmp_path)
 
 
-def test_ranks_of_torchrun_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_on_ranks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="once for each GPU"):
         run(slow_step(tmp_path), tmp_path)
 
 
-def test_the_same_work_under_another_name_is_other_work(data: Source, tmp_path: Path) -> None:
+def test_renamed_step_runs_again(data: Source, tmp_path: Path) -> None:
     goal = diamond(data, tmp_path / "log")
     run([goal, replace(goal, name="renamed")], tmp_path / "work")
     assert calls(tmp_path / "log")[3:] == ["total-goal", "renamed"]

@@ -11,7 +11,7 @@ from reeltag.pipeline.events import Event
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, ordered, source, step, step_function
 from reeltag.pipeline.store import folder_of
-from tests.pipeline.made import Numbers, diamond, nested, number, total, total_of_others
+from tests.pipeline.synthetic_steps import Numbers, diamond, nested, number, total, total_of_others
 
 LOG = {"log": Path("log")}
 DATA = source(Path("here/data.txt"), "sha 1")
@@ -21,7 +21,7 @@ def by_name(goal: Step) -> dict[str, str]:
     return {node.name: node.key for node in ordered(goal)}
 
 
-def test_a_changed_number_changes_only_the_keys_of_what_depends_on_it() -> None:
+def test_change_changes_keys_of_dependents_only() -> None:
     before, after = by_name(diamond(DATA, Path("l"))), by_name(diamond(DATA, Path("l"), plus=1.0))
     assert {name for name in before if before[name] != after[name]} == {"total-left", "total-goal"}
 
@@ -41,14 +41,14 @@ def test_key_depends_on_id_and_order_of_inputs_but_not_on_name_and_runtime() -> 
     assert step(total, one, other, runtime=LOG).key != step(total, other, one, runtime=LOG).key
 
 
-def test_a_step_in_the_config_is_an_input_and_a_file_of_it_another_one() -> None:
+def test_step_in_config_is_an_input() -> None:
     one, two = step(total, runtime=LOG), step(total, plus=1.0, runtime=LOG)
     goals = [step(nested, of={"paths": [of]}, runtime=LOG) for of in (one, two, one / "value.json")]
     assert len({goal.key for goal in goals}) == 3
     assert [goal.needs for goal in goals] == [(one,), (two,), (one,)]
 
 
-def test_each_step_stands_once_and_after_all_that_it_needs() -> None:
+def test_ordered_lists_each_step_once_after_its_inputs() -> None:
     names = [node.name for node in ordered(diamond(DATA, Path("l")))]
     assert names == ["data", "number-top", "total-left", "total-right", "total-goal"]
     goal = diamond(DATA, Path("l"))
@@ -56,7 +56,7 @@ def test_each_step_stands_once_and_after_all_that_it_needs() -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b", "../x", "a b", "é", "x" * 101])
-def test_a_name_that_is_none_of_a_folder_is_refused(name: str) -> None:
+def test_step_name_must_be_a_folder_name(name: str) -> None:
     with pytest.raises(ConfigError, match="a step is named by letters"):
         step(total, name=name, runtime=LOG)
 
@@ -78,10 +78,10 @@ def test_step_reuses_its_folder_after_its_function_moved_to_another_module(
     monkeypatch.setattr(steps, "_OWNERS", {})  # another process, in which the old module is gone
     moved, seen = step(function_of("new.module"), name="x"), list[Event]()
     run(moved, tmp_path, seen.append)
-    assert folder_of(moved, tmp_path).is_dir() and [event.kind for event in seen] == ["there"]
+    assert folder_of(moved, tmp_path).is_dir() and [event.kind for event in seen] == ["present"]
 
 
-def test_step_function_refuses_an_id_that_another_function_has() -> None:
+def test_step_function_id_of_another_function_is_an_error() -> None:
     function_of("first.module", step_id="twice")
     function_of("first.module", step_id="twice")  # the same one, its module loaded again
     with pytest.raises(ConfigError, match="'twice': first.module.write_one and second.module"):
@@ -94,25 +94,25 @@ def test_step_version_changes_its_key() -> None:
 
 
 @pytest.mark.parametrize("function", [lambda out: None, by_name], ids=["lambda", "no id"])
-def test_step_refuses_a_function_without_name_or_id(function: Any) -> None:
+def test_step_function_without_name_or_id_is_an_error(function: Any) -> None:
     with pytest.raises(ConfigError, match="needs a name in a module and an id"):
         step(function, name="x")
 
 
-def test_a_call_that_cannot_work_is_refused_before_anything_runs() -> None:
+def test_step_with_wrong_arguments_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"number: .*number cannot be called .*'numbers'"):
         step(number, DATA, runtime=LOG)
     with pytest.raises(ConfigError, match="unexpected keyword argument 'rates'"):
         step(number, DATA, numbers=Numbers(), rates=1, runtime=LOG)
 
 
-def test_a_path_is_no_input() -> None:
+def test_path_as_input_is_an_error() -> None:
     path: Any = Path("data")
     with pytest.raises(ConfigError, match="an input is a step or a source"):
         step(total, path, runtime=LOG)
 
 
 @pytest.mark.parametrize("path", ["../x", "/x", ""])
-def test_what_is_taken_of_a_result_lies_inside_it(path: str) -> None:
-    with pytest.raises(ConfigError, match="must lie inside"):
+def test_result_path_must_be_inside_the_result(path: str) -> None:
+    with pytest.raises(ConfigError, match="must be inside"):
         step(total, runtime=LOG) / path

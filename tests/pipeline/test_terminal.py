@@ -1,4 +1,4 @@
-"""Several workers on one terminal: a line each; in a log, a word of each now and then."""
+"""Progress of several workers: a line each on a terminal; in a log, a line now and then."""
 
 import io
 from pathlib import Path
@@ -9,12 +9,12 @@ from rich.console import Console
 
 from reeltag.pipeline import terminal
 from reeltag.pipeline.events import Event
-from reeltag.pipeline.orders import log_of
 from reeltag.pipeline.steps import Step, step
+from reeltag.pipeline.tasks import log_of
 from reeltag.pipeline.terminal import Display, last_line
-from tests.pipeline.made import total
+from tests.pipeline.synthetic_steps import total
 
-NOW = 1000.0  # the clock stands still
+NOW = 1000.0  # of a fixed clock
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def steps(tmp_path: Path) -> list[Step]:
     return found
 
 
-def test_a_terminal_has_a_line_for_each_worker(
+def test_display_shows_a_line_per_worker(
     tmp_path: Path, steps: list[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = io.StringIO()
@@ -39,23 +39,23 @@ def test_a_terminal_has_a_line_for_each_worker(
     with Display(tmp_path) as display:
         display.show({"gpu 0": (steps[0], NOW), "gpu 1": (steps[1], NOW - 75)}, total=9, done=4)
     text = shown.getvalue()
-    assert "4 of 9 steps, 2 at work" in text and "step 4 [fast]" in text
+    assert "4 of 9 steps done, 2 running" in text and "step 4 [fast]" in text
     line = next(line for line in text.splitlines() if "total-b" in line)
     assert "gpu 1" in line and "1 min 15 s" in line and "step 5 [fast]" in line
 
 
-def test_a_log_has_a_word_of_each_worker_only_now_and_then(
+def test_display_logs_a_line_per_worker_now_and_then(
     tmp_path: Path, steps: list[Step], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Display(tmp_path) as display:
-        display.tell(Event(kind="begun", step=steps[0], number=1, total=2, place="gpu 0"))
+        display.log(Event(kind="started", step=steps[0], number=1, total=2, worker="gpu 0"))
         for seconds in (0.0, 75.0, 80.0):
             display.show({"gpu 0": (steps[0], NOW - seconds)}, total=9, done=4)
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["[1/2] total-a on gpu 0 ...", "gpu 0, total-a: step 4 [fast]"]
 
 
-def test_the_last_line_of_a_log_is_found_in_a_long_or_missing_one(tmp_path: Path) -> None:
+def test_last_line_of_a_long_or_missing_log(tmp_path: Path) -> None:
     assert last_line(tmp_path / "none") == ""
     (tmp_path / "log").write_text("x\n" * 100_000 + "the end\n")
     assert last_line(tmp_path / "log") == "the end"

@@ -113,11 +113,11 @@ class DatasetSource(Source):
             return self
         return dataset_source(DatasetFiles(self.path, others).open(quiet=True))
 
-    def located(self, folder_of: Callable[[Any], Path]) -> DataLocation:
+    def locate(self, folder_of: Callable[[Any], Path]) -> DataLocation:
         """Return folder and given files; the folder alone where none is given."""
         return self.files if self.files.given else self.path
 
-    def readable(self) -> str:
+    def label(self) -> str:
         """Return name, key and path, and each given file with the first digits of its SHA-256."""
         given = self.files.given.items()
         words = [f", {name} {file} sha256:{self.files.digests[name][:12]}" for name, file in given]

@@ -79,7 +79,7 @@ def test_dataset_key_follows_the_content_of_given_labels(tmp_path: Path) -> None
     planned = source()
     assert planned.key != key(data)
     digest = hashlib.sha256(labels.read_bytes()).hexdigest()
-    assert f"({data}, labels {labels} sha256:{digest[:12]})" in planned.readable()
+    assert f"({data}, labels {labels} sha256:{digest[:12]})" in planned.label()
 
 
 def test_dataset_source_without_ratings_keeps_labels(tmp_path: Path) -> None:

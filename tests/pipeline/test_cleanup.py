@@ -1,15 +1,15 @@
-"""Cleaning: folders of other graphs go, all else stays."""
+"""Cleanup: folders of other graphs are removed, all else stays."""
 
 from pathlib import Path
 
 import pytest
 
-from reeltag.pipeline.cleaning import leftovers, remove
-from reeltag.pipeline.locks import attempted
+from reeltag.pipeline.cleanup import remove, unused_folders
+from reeltag.pipeline.locks import try_lock
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, source, step
 from reeltag.pipeline.store import begin, folder_of, lock_of, part_of
-from tests.pipeline.made import diamond, folders, total
+from tests.pipeline.synthetic_steps import diamond, folders, total
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def graphs(tmp_path: Path) -> tuple[Step, Step]:
     return diamond(data, tmp_path / "log"), diamond(data, tmp_path / "log", plus=1.0)
 
 
-def test_what_the_graph_does_not_need_goes_and_all_else_stays(
+def test_cleanup_removes_only_what_the_graph_does_not_need(
     graphs: tuple[Step, Step], tmp_path: Path
 ) -> None:
     old, new = graphs
@@ -31,37 +31,35 @@ def test_what_the_graph_does_not_need_goes_and_all_else_stays(
     begin(wanted, root)
     for name in ("notes", "mine-0123456789ab"):  # no step.json: not ours
         (root / name).mkdir()
-    found = leftovers(wanted, root)
+    found = unused_folders(wanted, root)
     left = old.needs[0]
     assert isinstance(left, Step)
     gone = {folder_of(old, root), folder_of(left, root), part_of(unfinished, root)}
-    assert {leftover.folder for leftover in found} == gone
-    assert all(leftover.bytes > 0 and not leftover.holder for leftover in found)
+    assert {unused.folder for unused in found} == gone
+    assert all(unused.bytes > 0 and not unused.holder for unused in found)
     before = set(folders(root))
-    assert all(remove(leftover) for leftover in found)
+    assert all(remove(unused) for unused in found)
     assert before - set(folders(root)) == {path.name for path in gone}
-    assert leftovers(wanted, root) == []
+    assert unused_folders(wanted, root) == []
 
 
-def test_a_folder_that_a_process_works_on_stays(graphs: tuple[Step, Step], tmp_path: Path) -> None:
+def test_cleanup_keeps_a_folder_in_use(graphs: tuple[Step, Step], tmp_path: Path) -> None:
     old, new = graphs
     begin(old, tmp_path)
-    with attempted(lock_of(old, tmp_path)):
-        (found,) = leftovers(new, tmp_path)
+    with try_lock(lock_of(old, tmp_path)):
+        (found,) = unused_folders(new, tmp_path)
         assert found.holder.startswith("process ") and not remove(found)
         assert part_of(old, tmp_path).is_dir()
 
 
-def test_a_removal_that_was_killed_is_found_and_ended(
-    graphs: tuple[Step, Step], tmp_path: Path
-) -> None:
+def test_cleanup_completes_a_killed_removal(graphs: tuple[Step, Step], tmp_path: Path) -> None:
     old, _ = graphs
     run(old, tmp_path / "work")
     folder = folder_of(old, tmp_path / "work")
     trash = folder.rename(folder.with_name(f"{folder.name}.trash"))
-    (found,) = leftovers(old, tmp_path / "work")
+    (found,) = unused_folders(old, tmp_path / "work")
     assert found.folder == trash and remove(found) and not trash.exists()
 
 
-def test_no_folder_holds_nothing(graphs: tuple[Step, Step], tmp_path: Path) -> None:
-    assert leftovers(graphs[0], tmp_path / "nowhere") == []
+def test_cleanup_finds_nothing_without_a_folder(graphs: tuple[Step, Step], tmp_path: Path) -> None:
+    assert unused_folders(graphs[0], tmp_path / "nowhere") == []

@@ -1,4 +1,4 @@
-"""Workers on this machine: a process for each GPU, or several that share the cores out."""
+"""Workers on this machine: a process per GPU, or several that share the cores."""
 
 import os
 import signal
@@ -14,18 +14,18 @@ from typing import IO
 import torch
 
 from reeltag.core.errors import ConfigError
-from reeltag.pipeline.fleet import Said
-from reeltag.pipeline.orders import Order, StepReport
+from reeltag.pipeline.scheduler import WorkerReport
+from reeltag.pipeline.tasks import StepReport, Task
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 class Worker:
-    """A process that makes steps; started with its first order, and anew after it has died.
+    """A process that runs steps; started with its first task, and again after it has died.
 
     Args:
-        variables: of its environment, beside those of this process.
+        variables: of its environment, in addition to those of this process.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -33,45 +33,45 @@ class Worker:
         self.step = ""
         self.connection: Connection | None = None
         self.process: subprocess.Popen[bytes] | None = None
-        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
 
-    def begin(self, order: Order) -> None:
-        """Let it make a step."""
+    def begin(self, task: Task) -> None:
+        """Send it a task."""
         if self.connection is None:
             self._start()
-        self.step = order.step
+        self.step = task.step
         assert self.connection is not None
-        with suppress(BrokenPipeError):  # it died; `reports` will say so
-            self.connection.send(order)
+        with suppress(BrokenPipeError):  # it died, which `reports` finds
+            self.connection.send(task)
 
     def reports(self) -> list[StepReport]:
-        """Return what it has said since, at once."""
+        """Return its new reports, without waiting."""
         found: list[StepReport] = []
         try:
             while self.connection is not None and self.connection.poll():
                 report = self.connection.recv()
                 found.append(report)
-                if report.answer not in ("begun", "resumed"):
+                if report.status not in ("started", "resumed"):
                     self.step = ""
         except (EOFError, OSError):
-            why = self._ended()
+            message = self._clean_up()
             if self.step:
-                found.append(StepReport(answer="died", step=self.step, words=why))
+                found.append(StepReport(status="died", step=self.step, message=message))
             self.step = ""
         return found
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does."""
+        """Send it SIGINT."""
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it at once; a step that it is at goes on another time."""
+        """Kill it; the step that it runs can be resumed."""
         self._signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """End it; it is idle, or may be stopped."""
+        """End it; it is idle, or may be interrupted."""
         if self.connection is not None:
-            self.connection.close()  # which it takes for SIGINT
+            self.connection.close()  # on which it interrupts itself
             self.connection = None
         if self.process is not None:
             try:
@@ -79,7 +79,7 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self.kill()
                 self.process.wait()
-        self._words.close()
+        self._output.close()
 
     def _start(self) -> None:
         ours, its = Pipe()
@@ -93,15 +93,15 @@ class Worker:
             env=environment,
             pass_fds=(its.fileno(),),
             stdin=subprocess.DEVNULL,
-            stdout=self._words,
-            stderr=self._words,
-            start_new_session=True,  # a terminal's Ctrl-C is for us; we pass it on
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,  # a terminal's Ctrl-C reaches us only; we pass it on
         )
         its.close()
         self.connection = ours
 
-    def _ended(self) -> str:
-        """Say how it ended, and be ready for the next."""
+    def _clean_up(self) -> str:
+        """Return how it ended, and prepare for the next start."""
         assert self.process is not None and self.connection is not None
         self.connection.close()
         self.connection = None
@@ -110,12 +110,12 @@ class Worker:
             name = signal.Signals(-status).name
             memory = " (out of memory?)" if name == "SIGKILL" else ""
             return f"its process was ended by {name}{memory}"
-        return f"its process ended with status {status}{self._last_words()}"
+        return f"its process ended with status {status}{self._last_output()}"
 
-    def _last_words(self) -> str:
-        """Return what it said before it had a log."""
-        self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
+    def _last_output(self) -> str:
+        """Return its last line of output before it had a log."""
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1].strip()}" if lines else ""
 
     def _signal(self, number: signal.Signals) -> None:
@@ -123,60 +123,60 @@ class Worker:
             self.process.send_signal(number)
 
 
-class Local:
+class LocalEngine:
     """The workers of this machine.
 
     Args:
-        workers: how many; 0: one for each GPU. More than there are GPUs share these.
+        workers: how many; 0: one per GPU. If there are more than GPUs, they share these.
 
     Raises:
         ConfigError: `workers` is less than 0.
     """
 
     def __init__(self, workers: int) -> None:
-        names = places(workers)
-        gpus, threads = visible_gpus(), threads_each(len(names))
+        names = worker_names(workers)
+        gpus, threads = visible_gpus(), thread_variables(len(names))
         self.workers = {
             name: Worker({**threads, **({GPUS: gpus[number % len(gpus)]} if gpus else {})})
             for number, name in enumerate(names)
         }
 
     def check(self, *folders: object) -> None:
-        """Do nothing: what is seen here is seen by all processes here."""
+        """Do nothing: all processes on a machine see the same folders."""
 
     @property
-    def places(self) -> Sequence[str]:
+    def worker_names(self) -> Sequence[str]:
         """Names of the workers."""
         return list(self.workers)
 
-    def begin(self, place: str, order: Order) -> None:
-        """Let a worker make a step."""
-        self.workers[place].begin(order)
+    def begin(self, worker: str, task: Task) -> None:
+        """Send a task to an idle worker."""
+        self.workers[worker].begin(task)
 
-    def reports(self, seconds: float) -> list[Said]:
-        """Wait up to so long for somebody to say something, and return that."""
+    def reports(self, seconds: float) -> list[WorkerReport]:
+        """Return the new reports; wait at most so many seconds for the first."""
         open_ = [worker.connection for worker in self.workers.values() if worker.connection]
         wait(open_, seconds)
-        return [(name, said) for name, worker in self.workers.items() for said in worker.reports()]
+        return [(name, one) for name, worker in self.workers.items() for one in worker.reports()]
 
     def interrupt(self) -> None:
-        """Do to all what Ctrl-C does."""
+        """Send SIGINT to all workers."""
         for worker in self.workers.values():
             worker.interrupt()
 
     def kill(self) -> None:
-        """End all at once."""
+        """Kill all workers."""
         for worker in self.workers.values():
             worker.kill()
 
     def close(self) -> None:
-        """End all, who are idle."""
+        """End all workers, which are idle."""
         for worker in self.workers.values():
             worker.close()
 
 
-def places(workers: int) -> list[str]:
-    """Return the names of the workers that `workers` asks for, see `Local`."""
+def worker_names(workers: int) -> list[str]:
+    """Return the names of so many workers, see `LocalEngine`."""
     if workers < 0:
         raise ConfigError(f"must be >= 0, got {workers}", where="workers")
     gpus = visible_gpus()
@@ -190,16 +190,16 @@ def places(workers: int) -> list[str]:
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     count = torch.cuda.device_count()
-    said = os.environ.get(GPUS)
-    return said.split(",")[:count] if said and count else [str(gpu) for gpu in range(count)]
+    names = os.environ.get(GPUS)
+    return names.split(",")[:count] if names and count else [str(gpu) for gpu in range(count)]
 
 
-def threads_each(workers: int, cores: int = 0) -> dict[str, str]:
-    """Return the variables that share the cores out; what a person has set stays.
+def thread_variables(workers: int, cores: int = 0) -> dict[str, str]:
+    """Return the variables that divide the cores among the workers; those that are set stay.
 
     Args:
-        workers: who share them.
-        cores: that there are; 0: those that this process may use.
+        workers: how many.
+        cores: to divide; 0: those that this process may use.
     """
     threads = max(1, (cores or len(os.sched_getaffinity(0))) // max(workers, 1))
     return {name: os.environ.get(name, str(threads)) for name in THREADS}

@@ -1,4 +1,4 @@
-"""What passes between the one who shares steps out and the workers who make them."""
+"""Messages between the scheduler and its workers."""
 
 import pickle
 import sys
@@ -10,19 +10,21 @@ from reeltag.core.errors import ConfigError
 from reeltag.pipeline.steps import Step
 
 LOGS = "logs"  # folder below that of the results
-Answer = Literal["begun", "resumed", "done", "there", "taken", "failed", "stopped", "died", "lost"]
+Status = Literal[
+    "started", "resumed", "done", "present", "locked", "failed", "interrupted", "died", "lost"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """A step that a worker is to make.
+class Task:
+    """A step for a worker to run.
 
     Attributes:
         step: name of its folder.
-        log: file that everything is appended to that the step says.
+        log: file to which all output of the step is appended.
         paths: where modules are found; the worker looks there too, after its own.
-        content: the step and the folder of results, pickled: it is the worker's main
-            thread that unpacks them, for that imports the function, and what fails is reported.
+        content: the step and the folder of results, pickled. The worker's main thread unpickles
+            them: that imports the function, and an error is reported.
     """
 
     step: str
@@ -30,7 +32,7 @@ class Order:
     paths: tuple[str, ...]
     content: bytes
 
-    def opened(self) -> tuple[Step, Path]:
+    def unpack(self) -> tuple[Step, Path]:
         """Return the step and the folder of results."""
         step, root = pickle.loads(self.content)
         return step, root
@@ -38,36 +40,36 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What a worker says.
+    """A worker's report.
 
     Attributes:
-        answer: "begun" or "resumed", later one of the others: "there": it was made meanwhile;
-            "taken": another process is at it; "stopped": by Ctrl-C; "died": the worker itself
-            ended; "lost": and with it the machine, it takes no more orders.
+        status: "started" or "resumed", later one of the others: "present": it was finished
+            meanwhile; "locked": another process runs it; "interrupted": by Ctrl-C; "died": the
+            worker itself ended; "lost": and so did its machine, it takes no more tasks.
         step: name of the folder; "" where the worker had none.
         seconds: worked on it; of "done", in all sessions.
         bytes: of the result.
-        words: why, who, or how many sessions.
-        hopeless: to try it again is no use.
+        message: reason, holder of the lock, or number of sessions.
+        retryable: whether it may succeed when it is run again.
     """
 
-    answer: Answer
+    status: Status
     step: str
     seconds: float = 0.0
     bytes: int = 0
-    words: str = ""
-    hopeless: bool = False
+    message: str = ""
+    retryable: bool = True
 
 
-def order(step: Step, root: Path) -> Order:
-    """Return the order to make a step.
+def create_task(step: Step, root: Path) -> Task:
+    """Return the task to run a step.
 
     Raises:
         ConfigError: the step cannot be sent to another process.
     """
     if step.fn.__module__ == "__main__":
         raise ConfigError(
-            f"{step.fn.__qualname__} stands in the program itself, where no worker finds it",
+            f"{step.fn.__qualname__} is defined in the program itself, where no worker finds it",
             where=step.name,
             hint="Put the functions of steps into a module, or leave out --workers.",
         )
@@ -80,9 +82,9 @@ def order(step: Step, root: Path) -> Order:
             hint="Its function and its config must be those of a module.",
         ) from error
     paths = tuple(str(Path(path).absolute()) for path in sys.path)
-    return Order(step=step.folder_name, log=log_of(step, root), paths=paths, content=content)
+    return Task(step=step.folder_name, log=log_of(step, root), paths=paths, content=content)
 
 
 def log_of(step: Step, root: Path) -> Path:
-    """Return the file that keeps what a step says while a worker makes it."""
+    """Return the file with the output of a step that a worker runs."""
     return root.absolute() / LOGS / f"{step.folder_name}.log"

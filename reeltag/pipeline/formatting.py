@@ -6,23 +6,23 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SCALES = ((3600, 1, ("min", "s")), (86400, 60, ("h", "min")), (math.inf, 3600, ("d", "h")))
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as people say them.
+def format_duration(seconds: float) -> str:
+    """Return seconds in words.
 
-    >>> duration(3.21), duration(200), duration(8000), duration(300000)
+    >>> format_duration(3.21), format_duration(200), format_duration(8000), format_duration(300000)
     ('3.2 s', '3 min 20 s', '2 h 13 min', '3 d 11 h')
     """
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     _, unit, (first, second) = next(scale for scale in _SCALES if seconds < scale[0])
-    whole, rest = divmod(round(seconds / unit), 24 if unit == 3600 else 60)
-    return f"{whole} {first} {rest} {second}" if rest else f"{whole} {first}"
+    whole, remainder = divmod(round(seconds / unit), 24 if unit == 3600 else 60)
+    return f"{whole} {first} {remainder} {second}" if remainder else f"{whole} {first}"
 
 
-def size(count: int) -> str:
-    """Return bytes as people say them, by powers of 1000.
+def format_size(count: int) -> str:
+    """Return bytes in words, by powers of 1000.
 
-    >>> size(999), size(1_400_000), size(1_300_000_000_000)
+    >>> format_size(999), format_size(1_400_000), format_size(1_300_000_000_000)
     ('999 B', '1.4 MB', '1.3 TB')
     """
     value, unit = float(count), 0

@@ -30,7 +30,7 @@ def value(folder: Path) -> float:
 
 @step_function("number", version=1)
 def number(out: Path, data: Path, *, numbers: Numbers, log: Path) -> None:
-    """Write a number made of data and config."""
+    """Write the product of data and config."""
     _note(log, out)
     _write(out, float(data.read_text()) * numbers.rate)
 
@@ -67,21 +67,21 @@ def nested(out: Path, *, of: dict[str, Any], log: Path) -> None:
 
 @step_function("slow", version=1)
 def slow(out: Path, *, ticks: int, log: Path, gate: Path) -> None:
-    """Count up to `ticks`, going on from where an earlier call was killed; wait at 3 for `gate`."""
+    """Count up to `ticks`, resuming where an earlier call was killed; wait at 3 for `gate`."""
     _note(log, out)
     state = out / "ticks"
     for tick in range(int(state.read_text()) if state.exists() else 0, ticks):
         if tick == 3:
             wait_for(gate.exists)
         (out / "ticks.part").write_text(str(tick + 1))
-        (out / "ticks.part").rename(state)  # whole, whenever it is stopped
+        (out / "ticks.part").rename(state)  # complete, whenever it is stopped
     _write(out, float(ticks))
 
 
 @step_function("failing", version=1)
 def failing(out: Path, *inputs: Path, flag: Path, after: Path | None = None) -> None:
-    """Fail as long as there is a flag, once there is `after`."""
-    (out / "begun").touch()
+    """Fail while `flag` exists, once `after` exists."""
+    (out / "started").touch()
     wait_for((after or out).exists)
     if flag.exists():
         raise ZeroDivisionError("by the flag")
@@ -90,11 +90,11 @@ def failing(out: Path, *inputs: Path, flag: Path, after: Path | None = None) -> 
 
 @step_function("failing_at_first", version=1)
 def failing_at_first(out: Path, *, how: str, log: Path) -> None:
-    """Fail the first time: by an error, by one that cannot pass, or with the whole process."""
+    """Fail the first time: by an error, by one that is not retryable, or with the process."""
     _note(log, out)
-    print("a word of mine")
-    if not (out / "begun").exists():
-        (out / "begun").touch()
+    print("output of the step")
+    if not (out / "started").exists():
+        (out / "started").touch()
         if how == "process":
             os.kill(os.getpid(), signal.SIGKILL)
         raise ConfigError("never") if how == "config" else ZeroDivisionError("at first")
@@ -103,12 +103,12 @@ def failing_at_first(out: Path, *, how: str, log: Path) -> None:
 
 @step_function("meeting", version=1)
 def meeting(out: Path, *, mine: str, other: str, folder: Path) -> None:
-    """Write down process and environment when another step is at work at the same time."""
+    """Write process and environment, once another step runs at the same time."""
     (folder / mine).touch()
     wait_for((folder / other).exists)
     names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
-    said = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
-    (out / "said.json").write_text(json.dumps(said))
+    found = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
+    (out / "environment.json").write_text(json.dumps(found))
 
 
 def diamond(data: Source, log: Path, *, rate: float = 0.5, plus: float = 0.0) -> Step:
@@ -127,12 +127,12 @@ def calls(log: Path) -> list[str]:
 
 
 def folders(root: Path) -> Sequence[str]:
-    """Return what lies in a folder."""
+    """Return the names in a folder."""
     return sorted(path.name for path in root.iterdir())
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, however long that takes."""
+    """Wait until a condition holds, without a limit of time."""
     while not is_so():
         time.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""Folders of earlier graphs, found and removed."""
+"""Cleanup: finds and removes the folders of earlier graphs."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reeltag.pipeline.locks import attempted, holder
+from reeltag.pipeline.locks import lock_holder, try_lock
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import RECORD, size_of
 
@@ -15,20 +15,20 @@ _OURS = re.compile(r"(?P<step>.+-[0-9a-f]{12})(?P<kind>\.part|\.trash)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leftover:
-    """A folder that the graph does not need, with the bytes in it and who works on it, if any."""
+class UnusedFolder:
+    """A folder that the graph does not need, its size, and the process that works on it, if any."""
 
     folder: Path
     bytes: int
     holder: str = ""
 
 
-def leftovers(goals: Step | Iterable[Step], root: Path) -> list[Leftover]:
-    """Return the results under `root`, finished or not, that are none of the goals' graph.
+def unused_folders(goals: Step | Iterable[Step], root: Path) -> list[UnusedFolder]:
+    """Return the results under `root`, finished or not, that the goals do not need.
 
-    Folders that steps did not make (without a step.json) are left alone.
+    Folders without a step.json are left alone.
     """
-    needed = {node.readable() for node in ordered(goals)}
+    needed = {node.label() for node in ordered(goals)}
     found = []
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         name = _OURS.fullmatch(folder.name)
@@ -37,20 +37,20 @@ def leftovers(goals: Step | Iterable[Step], root: Path) -> list[Leftover]:
         result = name["kind"] != ".trash"
         if result and (name["step"] in needed or not (folder / RECORD).is_file()):
             continue
-        who = holder(root / f"{name['step']}.lock")
-        found.append(Leftover(folder=folder, bytes=size_of(folder), holder=who))
+        holder = lock_holder(root / f"{name['step']}.lock")
+        found.append(UnusedFolder(folder=folder, bytes=size_of(folder), holder=holder))
     return found
 
 
-def remove(leftover: Leftover) -> bool:
+def remove(unused: UnusedFolder) -> bool:
     """Remove a folder, unless a process works on it; return whether it is gone.
 
-    It loses its name first: a removal that is killed leaves no half of a result under it.
+    It is renamed first: a removal that is killed leaves no partial result under its name.
     """
-    folder = leftover.folder
+    folder = unused.folder
     step = _OURS.fullmatch(folder.name)
     assert step is not None
-    with attempted(folder.with_name(f"{step['step']}.lock")) as ours:
+    with try_lock(folder.with_name(f"{step['step']}.lock")) as ours:
         if not ours:
             return False
         trash = folder.with_name(f"{step['step']}.trash")
