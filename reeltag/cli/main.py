@@ -30,7 +30,10 @@ COMMANDS = {
         "make a run of a TensorFlow checkpoint of a model's authors",
     ),
     "predict": ("Predict", "score the videos, or every 5 seconds of them, into a Parquet file"),
-    "soft-labels": ("Soften", "write a teacher's predictions of the training data as soft labels"),
+    "soft-labels": (
+        "SoftLabels",
+        "write a teacher's predictions of the training data as soft labels",
+    ),
     "blend": ("Blend", "make the predictions of several models one"),
     "evaluate": ("Evaluate", "score predictions against the labels, with bootstrap intervals"),
     "compare": (

@@ -1,4 +1,4 @@
-"""`reeltag moments`: where in which video a class is."""
+"""`reeltag moments`: the segments of all videos where a class scores highest."""
 
 import csv
 import dataclasses
@@ -24,9 +24,9 @@ from reeltag.inference.moments import (
     Moment,
     Ratings,
     TopMoments,
-    checked_ratings,
     lengths_of,
     predicted_segments,
+    rated_segments,
     ratings_of,
     scored_segments,
 )
@@ -40,34 +40,34 @@ from reeltag.tagger.tagger import Tagger
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """List the 5-second segments that a model is surest of, for one class or several.
+    """List the 5-second segments of the highest probability, for one class or several.
 
         reeltag moments RUN --data DATA --class "Guitar" --class 37 --top 20
 
-    Prints video, start and end in seconds, probability and, where people rated the segment, the
+    Prints video, start and end in seconds, probability and, where the segment is rated, the
     rating. Nothing but these lists is kept in memory. Of an archive that was scored before
     (`reeltag predict --segments`) give the file instead of the run: --predictions P.parquet.
     """
 
     checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Run folder that `reeltag train` made."""
+    """Run folder that `reeltag train` wrote."""
     data: Path | None = None
     """Folder of TFRecords (or one TFRecord); None: with --predictions, the data they are of."""
     class_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="class")] = ()
     """Name of a class, in whatever case, or its number; may be given several times."""
     top: int = 20
-    """Moments listed of each class."""
+    """Moments listed for each class."""
     min_prob: float = 0.0
     """Leave out moments that are less probable."""
     rated: bool = False
-    """List only segments that people rated: to see what the model gets wrong."""
+    """List only rated segments: to see what the model gets wrong."""
     predictions: Path | None = None
     """Prediction file with segments to read, instead of scoring with a run."""
     csv: Path | None = None
-    """CSV file to make: class, name, id, start_s, end_s, prob, rated (1, 0, or empty)."""
+    """CSV file to write: class, name, id, start_s, end_s, prob, rated (1, 0, or empty)."""
     vtt: Path | None = None
-    """Folder to make, with a WebVTT track for each video that is listed; listed segments of a class
-    that follow each other are one cue (--min-prob: from which probability on)."""
+    """Folder to write, with a WebVTT track for each listed video; listed segments of a class that
+    follow each other are one cue (--min-prob: from which probability on)."""
     split: Literal["train", "validate", "test", "all"] | None = None
     """Which part of the data; None: test (all, where there is none), or what the predictions are
     of."""
@@ -79,9 +79,9 @@ class Moments:
     """Pattern of the test shards, likewise."""
     policy: tyro.conf.OmitArgPrefixes[SegmentPolicy] = field(default_factory=SegmentPolicy)
     video_run: Path | None = None
-    """Run folder of the video model that --candidates and --video-power go by; None: RUN itself."""
+    """Run folder of the video model for --candidates and --video-power; None: RUN itself."""
     video_predictions: Path | None = None
-    """Prediction file of whole videos that they go by instead."""
+    """Prediction file of whole videos, in place of that run."""
     batch_size: int = 64
     """Videos scored at once; results do not depend on it."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -119,7 +119,7 @@ class Moments:
         if (self.checkpoint is None) == (self.predictions is None):
             raise ConfigError("give either a RUN, or a file with --predictions")
         if not self.class_:
-            raise ConfigError("name a class, as in --class Guitar; it may be given again")
+            raise ConfigError("name a class, as in --class Guitar; the option may be repeated")
         if self.top < 1:
             raise ConfigError(f"must be at least 1, got {self.top}", where="--top")
         if not 0 <= self.min_prob <= 1:
@@ -137,7 +137,7 @@ class Moments:
         if given or self.policy != SegmentPolicy():
             what = f"--{given[0].replace('_', '-')}" if given else "how segments are scored"
             raise ConfigError(
-                f"{what} was decided when the predictions were made, and cannot be changed here",
+                f"{what} was set when the predictions were written, and cannot be changed here",
                 where=self.predictions,
                 hint="Give it to `reeltag predict RUN --segments`, or RUN in place of the file.",
             )
@@ -198,7 +198,7 @@ class Moments:
         split: Split,
     ) -> "_Source":
         if self.rated:
-            ratings = checked_ratings(data, split, classes)
+            ratings = rated_segments(data, split, classes)
         elif data.kind == "video":
             ratings = {}
         else:
@@ -290,8 +290,8 @@ def _write_csv(path: Path, found: Mapping[int, list[Moment]], names: tuple[str, 
         for c, moments in found.items():
             for each in moments:
                 rated = "" if each.rated is None else int(each.rated)
-                place = (each.id, each.start_s, each.end_s, repr(each.prob), rated)
-                writer.writerow((c, names[c], *place))
+                row = (c, names[c], each.id, each.start_s, each.end_s, repr(each.prob), rated)
+                writer.writerow(row)
 
 
 def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: int) -> None:

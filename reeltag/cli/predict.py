@@ -36,11 +36,11 @@ class Predict:
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
-    """Run folder that `reeltag train` made, or file that `reeltag export` made."""
+    """Run folder of `reeltag train`, or file of `reeltag export`."""
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
-    """Parquet file to make."""
+    """Parquet file to write."""
     split: Literal["train", "validate", "test", "all"] = "test"
     """Which part of the data."""
     train: str | None = None
@@ -56,10 +56,10 @@ class Predict:
     """CSV file with a column Index: segments are scored for these classes only (the challenge's
     segment_label_ids.csv)."""
     video_run: Path | None = None
-    """Run folder of the video model that --candidates and --video-power go by; None: RUN itself."""
+    """Run folder of the video model for --candidates and --video-power; None: RUN itself."""
     video_predictions: Path | None = None
-    """Prediction file of whole videos that they go by instead; what a video's row does not list is
-    no candidate."""
+    """Prediction file of whole videos, in place of that run; a class that a video's row does not
+    list is no candidate."""
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
@@ -98,7 +98,7 @@ class Predict:
             return self.choices
         if self.choices.segment_classes:
             raise ConfigError(
-                "--classes and --segment-classes both choose what is scored; give one"
+                "--classes and --segment-classes both choose the scored classes; give one"
             )
         if not self.choices.segments:
             raise ConfigError("--classes is about segments, which need --segments")
@@ -109,8 +109,7 @@ class Predict:
     def _rows(self, data: Dataset) -> NDArray[np.bool_] | None:
         """Return the rows of the table that are scored: those of the fold, None for all.
 
-        Raises:
-            ConfigError: the fold is not one of the checkpoint's training.
+        ConfigError where the fold is not one of the checkpoint's training.
         """
         if not self.fold.count:
             return None
@@ -136,7 +135,7 @@ def _described_fold(fold: FoldConfig) -> str:
 
 
 def video_source(run: Path | None, predictions: Path | None) -> AnyTagger | Path | None:
-    """Return what is given to candidates and fusion, or None."""
+    """Return the given source of candidates and fusion, or None."""
     if run is not None and predictions is not None:
         raise ConfigError("--video-run and --video-predictions both score the videos; give one")
     return predictions if run is None else any_tagger(run)

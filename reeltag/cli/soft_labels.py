@@ -1,4 +1,4 @@
-"""`reeltag soft-labels`: what a teacher thinks of the training data, as labels for a student."""
+"""`reeltag soft-labels`: a teacher's probabilities of the training data, as labels of a student."""
 
 import dataclasses
 import shlex
@@ -23,8 +23,8 @@ from reeltag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, kw_only=True)
-class Soften:
-    """Write what a teacher thinks of the training data, as soft labels for a student.
+class SoftLabels:
+    """Write a teacher's probabilities of the training data, as soft labels for a student.
 
     By default of n segments for each label of a video, and of these the video's own labels (OPPO):
 
@@ -42,9 +42,9 @@ class Soften:
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
-    """Parquet file to make: id, start_s (null for a whole video), classes, probs, drawn_for."""
+    """Parquet file to write: id, start_s (null for a whole video), classes, probs, drawn_for."""
     from_: Annotated[tuple[Path, ...], tyro.conf.arg(name="from")] = ()
-    """Prediction files to make soft labels of instead, or one file of soft labels for --equal."""
+    """Prediction files to convert instead, or one file of soft labels for --equal."""
     split: Literal["train", "validate", "test", "all"] = "train"
     """Which part of the data."""
     train: str | None = None
@@ -57,34 +57,34 @@ class Soften:
     choices: tyro.conf.OmitArgPrefixes[TeacherConfig] = field(default_factory=TeacherConfig)
     classes: Path | None = None
     """CSV file with a column Index: --equal draws for these classes only, and keeps only these.
-    None: segment_label_ids.csv, where it lies with the data."""
+    None: segment_label_ids.csv, where it is in the data folder."""
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
-    """Begin anew where an interrupted run could be continued."""
+    """Begin again where an interrupted run could be continued."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
-        """Make the file, and say what is in it."""
+        """Write the file, and print what is in it."""
         check_output(self.out, overwrite=self.overwrite)
         if (self.checkpoint is None) == (not self.from_):
             raise ConfigError("give either the RUN of a teacher, or files with --from")
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         if self.checkpoint is not None:
-            outcome = self._ask(self.checkpoint)
+            outcome = self._score(self.checkpoint)
         elif SoftLabelInfo.marks(self.from_[0]):
             outcome = self._draw()
         else:
-            outcome = self._join()
+            outcome = self._convert()
         if self.json:
             print_json(_described(outcome))
         else:
-            _tell(outcome)
+            _print(outcome)
         return 0
 
-    def _ask(self, run: Path) -> Outcome:
-        """Ask the teacher in a run folder."""
+    def _score(self, run: Path) -> Outcome:
+        """Score the training data with the teacher in a run folder."""
         tagger = Tagger.load(run)
         splits = trained_splits(run, self.train, self.validate, self.test)
         data = Dataset.open(self.data, splits=splits, quiet=self.json)
@@ -98,8 +98,8 @@ class Soften:
             run=run,
         )
 
-    def _join(self) -> Outcome:
-        """Make soft labels of prediction files."""
+    def _convert(self) -> Outcome:
+        """Convert prediction files."""
         if self.choices.equal and self.from_[0].is_file():
             raise ConfigError("--equal draws from soft labels, and --from names predictions")
         splits = Splits(train=self.train or "", validate=self.validate or "", test=self.test or "")
@@ -152,7 +152,7 @@ def _described(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _tell(outcome: Outcome) -> None:
+def _print(outcome: Outcome) -> None:
     rows = " and ".join(f"{number:,} {kind}" for kind, number in outcome.rows.items())
     new = outcome.videos - outcome.resumed_at
     STDOUT.print(

@@ -187,11 +187,3 @@ class Dataset:
     def class_indices(self, wanted: Sequence[str]) -> tuple[int, ...]:
         """Return the indices of classes by name, MID or index, each once; see `ClassList`."""
         return tuple(dict.fromkeys(self.classes.index_of(name) for name in wanted))
-
-
-def dataset_of(index: Index) -> Dataset:
-    """Return the data set of an index, with the class list that is found with it."""
-    classes = ClassList.find(index.root)
-    numbered = ClassList.numbered(index.num_classes, inferred=True)
-    fits = classes is not None and len(classes) == index.num_classes
-    return Dataset(index.root, index, classes if classes is not None and fits else numbered)

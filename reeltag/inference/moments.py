@@ -1,4 +1,4 @@
-"""The best moments of a class: where in which video a model is surest of it.
+"""The best moments of a class: the segments of all videos where its score is highest.
 
 Segments stream by, out of a model or a prediction file, and only the best are kept: memory is that
 of the lists, whatever the number of videos.
@@ -46,8 +46,8 @@ class Moment:
         id: of the video.
         start_s: first second.
         end_s: one past the last; a last, partial segment ends with its video.
-        prob: that the class is there, as the model sees it.
-        rated: whether people rated it positive; None where it is not rated.
+        prob: predicted probability of the class, in [0, 1].
+        rated: whether it was rated positive; None where it is not rated.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Moment:
 
 
 @dataclass(frozen=True, order=True)
-class _Place:
+class _Entry:
     """A segment in a list, in the order of the list: best first, the earlier of equals first."""
 
     falling: float
@@ -90,11 +90,11 @@ class TopMoments:
     ) -> None:
         self.segments = 0
         self._top, self._min_prob, self._only = top, min_prob, only
-        self._lists: dict[int, list[_Place]] = {c: [] for c in classes}
+        self._lists: dict[int, list[_Entry]] = {c: [] for c in classes}
         self._num_pairs = 0
 
     def add(self, rows: PredictionRows) -> None:
-        """Look at further rows, of segments."""
+        """Take further rows, of segments, into the lists."""
         order = rows.classes.argsort(kind="stable")
         for c, kept in self._lists.items():
             begin, end = np.searchsorted(rows.classes, [c, c + 1], sorter=order)
@@ -105,40 +105,40 @@ class TopMoments:
             if self._only is None:
                 pairs = pairs[(-rows.scores[pairs]).argsort(kind="stable")[: self._top]]
             if len(pairs):
-                new = self._places(rows, pairs, c)
+                new = self._entries(rows, pairs, c)
                 self._lists[c] = sorted([*kept, *new])[: self._top]
         self.segments += len(rows)
         self._num_pairs += len(rows.classes)
 
-    def _places(self, rows: PredictionRows, pairs: NDArray[np.int64], c: int) -> Iterator[_Place]:
+    def _entries(self, rows: PredictionRows, pairs: NDArray[np.int64], c: int) -> Iterator[_Entry]:
         at = np.searchsorted(rows.indptr, pairs, side="right") - 1
         ids, starts = rows.ids.take(pa.array(at)).to_pylist(), rows.starts[at].tolist()
         scores, positions = rows.scores[pairs].tolist(), (self._num_pairs + pairs).tolist()
         for score, position, name, start in zip(scores, positions, ids, starts, strict=True):
             if self._only is None or (name, start, c) in self._only:
-                yield _Place(-score, position, name, start)
+                yield _Entry(-score, position, name, start)
 
     def ids(self) -> set[str]:
         """Return the videos that are listed."""
-        return {place.id for kept in self._lists.values() for place in kept}
+        return {entry.id for kept in self._lists.values() for entry in kept}
 
     def moments(self, lengths: Mapping[str, int], ratings: Ratings) -> dict[int, list[Moment]]:
         """Return the list of each class, best first.
 
         Args:
             lengths: seconds of each video that is listed.
-            ratings: of segments, by people.
+            ratings: of segments.
         """
         return {
             c: [
                 Moment(
-                    id=place.id,
-                    start_s=place.start,
-                    end_s=min(place.start + SEGMENT_SECONDS, lengths[place.id]),
-                    prob=float(sigmoid(np.array([-place.falling], np.float32))[0]),
-                    rated=ratings.get((place.id, place.start, c)),
+                    id=entry.id,
+                    start_s=entry.start,
+                    end_s=min(entry.start + SEGMENT_SECONDS, lengths[entry.id]),
+                    prob=float(sigmoid(np.array([-entry.falling], np.float32))[0]),
+                    rated=ratings.get((entry.id, entry.start, c)),
                 )
-                for place in kept
+                for entry in kept
             ]
             for c, kept in self._lists.items()
         }
@@ -201,11 +201,7 @@ def scored_segments(
 
 
 def predicted_segments(path: Path) -> Iterator[PredictionRows]:
-    """Yield the rows of segments of a prediction file.
-
-    Raises:
-        DataError: it cannot be read, or holds none.
-    """
+    """Yield the rows of segments of a prediction file; DataError where it holds none."""
     file, none = open_predictions(path), True
     for rows in track(file.rows("segments"), "reading"):
         none = False
@@ -233,11 +229,7 @@ def ratings_of(records: Records, classes: Iterable[int]) -> Ratings:
 
 
 def lengths_of(data: Dataset, ids: Iterable[str]) -> dict[str, int]:
-    """Return the seconds of some videos.
-
-    Raises:
-        DataError: one is not in the data.
-    """
+    """Return the seconds of some videos; DataError where one is not in the data."""
     wanted = pa.array(sorted(ids), pa.string())
     usable = pc.invert(data.table["skip"])
     mine = data.table.filter(pc.and_(usable, pc.is_in(data.table["id"], value_set=wanted)))
@@ -248,7 +240,7 @@ def lengths_of(data: Dataset, ids: Iterable[str]) -> dict[str, int]:
             f"does not hold {len(missing):,} of the videos that were scored, the first "
             f"{missing[0]!r}",
             where=data.path,
-            hint="Give the data that the predictions were made of.",
+            hint="Give the data that were predicted.",
         )
     return found
 
@@ -258,12 +250,8 @@ def has_ratings(records: Records) -> bool:
     return len(lists_of(records.table, "segment_starts")[1]) > 0
 
 
-def checked_ratings(data: Dataset, split: Split, classes: Iterable[int]) -> Ratings:
-    """Return the ratings of segments of a split.
-
-    Raises:
-        ConfigError: nothing of these classes was rated.
-    """
+def rated_segments(data: Dataset, split: Split, classes: Iterable[int]) -> Ratings:
+    """Return the ratings of segments of a split; ConfigError where these classes have none."""
     records = data.select(split)
     ratings = ratings_of(records, classes)
     if not ratings:

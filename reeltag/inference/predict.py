@@ -88,11 +88,10 @@ def predict(
 
 
 def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> None:
-    """Raise an error where a tagger cannot be used on these data, before any batch is read.
+    """Check that a tagger can be used on these data, before any batch is read.
 
-    Raises:
-        ConfigError: the data lack a stream, or have no segments where they are to be scored.
-        DataError: the classes differ.
+    ConfigError where the data lack a stream, or have no segments where they are to be scored;
+    DataError where the classes differ.
     """
     there = {stream.name: stream.width for stream in data.streams}
     if any(there.get(name) != width for name, width in tagger.streams):
@@ -131,9 +130,8 @@ def video_scores_of(
 ) -> tuple[VideoScores | None, dict[str, str]]:
     """Return the source of candidates and fusion (None = `tagger` itself), and its hash.
 
-    Raises:
-        ConfigError: it does not fit the tagger, or nothing is scored that would need it.
-        DataError: a prediction file cannot be read, or lacks a video.
+    ConfigError where it does not fit the tagger, or nothing is scored that would need it; DataError
+    where a prediction file cannot be read, or lacks a video.
     """
     if source is None:
         return None, {}
@@ -151,8 +149,8 @@ def video_scores_of(
         raise ConfigError(
             f"the video run reads the streams {_listed(dict(source.streams))}; the run itself "
             f"{_listed(dict(tagger.streams))}",
-            hint="Let it write a file: `reeltag predict VIDEO_RUN --out V.parquet`, and give that "
-            "with --video-predictions V.parquet.",
+            hint="Write its predictions: `reeltag predict VIDEO_RUN --out V.parquet`, and "
+            "give them with --video-predictions V.parquet.",
         )
     ClassList(source.class_names).check_same(
         ClassList(tagger.class_names), where="the video run", other_where="the run itself"
@@ -185,7 +183,7 @@ def log_items(items: VideoSet, choices: InferenceConfig) -> None:
     if longer and (choices.videos or choices.policy.uses_videos):
         say(
             f"{longer:,} videos are scored by their first {choices.max_frames} seconds; "
-            "--max-frames 0 looks at all"
+            "--max-frames 0 scores all"
         )
     passed_over = choices.policy.skip_head + choices.policy.skip_tail
     short = int((-(-items.length // SEGMENT_SECONDS) <= passed_over).sum())
@@ -214,17 +212,17 @@ def _about(
 def _settings(
     tagger: AnyTagger, data: Dataset, rows: NDArray[np.int64], choices: InferenceConfig
 ) -> dict[str, Any]:
-    """Return all that predictions depend on; not what only changes how fast they come."""
-    places = hashlib.blake2b("\n".join(data.shards).encode(), digest_size=8)
+    """Return all that predictions depend on; options that only change the speed are left out."""
+    records = hashlib.blake2b("\n".join(data.shards).encode(), digest_size=8)
     for name in ("shard", "offset", "size"):
-        places.update(data.table[name].to_numpy()[rows].tobytes())
+        records.update(data.table[name].to_numpy()[rows].tobytes())
     settings = dataclasses.asdict(choices)
     for speed_only in ("batch_size", "device"):
         del settings[speed_only]
-    if not choices.blank_std:  # so that what was begun before there was such an option goes on
+    if not choices.blank_std:  # so that runs of before there was this option resume
         del settings["blank_std"]
     policy = settings.pop("policy")
-    return {**settings, **policy, "weights": weights_digest(tagger), "records": places.hexdigest()}
+    return {**settings, **policy, "weights": weights_digest(tagger), "records": records.hexdigest()}
 
 
 def weights_digest(tagger: AnyTagger) -> str:

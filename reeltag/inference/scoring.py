@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
+from reeltag.core.bounds import Amount, CheckedFields, NotNegative, Positive
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.probability import MeanLogits, fused_logits
 from reeltag.core.sparse import indptr_of
-from reeltag.data.blank_videos import BlankRule, check_blank_std
+from reeltag.data.blank_videos import BlankRule
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
@@ -32,45 +33,40 @@ __all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan", "segm
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferenceConfig:
-    """What is predicted of each video, and how."""
+class InferenceConfig(CheckedFields):
+    """What is predicted for each video, and how."""
 
     videos: bool = True
     """Score whole videos."""
     segments: bool = False
     """Score every 5-second segment of each video."""
-    top_k: int = 20
+    top_k: Positive = 20
     """Classes kept for a video."""
-    segment_top_k: int = 1000
+    segment_top_k: Positive = 1000
     """Classes kept for a segment."""
-    per_class: int = 0
+    per_class: NotNegative = 0
     """Best segments kept for a class (best videos, if no segments are scored), out of what the
     options above keep; 0 keeps all. The challenge of 2019 wants 100000."""
     segment_classes: tuple[int, ...] = ()
     """Classes that segments are scored for; empty means all."""
     policy: SegmentPolicy = field(default_factory=SegmentPolicy)
     """How segments are scored."""
-    max_frames: int = 300
+    max_frames: NotNegative = 300
     """Seconds, from its beginning, that a whole video is scored by (300 as published and as in
     training); 0 means all. Segments are scored to the end of the video."""
-    blank_std: float = 0.0
+    blank_std: Amount = 0.0
     """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
     row without classes, and no segments. 0 scores all; 0.1 finds the 576,949 of YouTube-8M's test
     videos that are none."""
-    batch_size: int = 64
+    batch_size: Positive = 64
     """Videos scored at once; results do not depend on it."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the large products."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError for what is out of range."""
-        for name in ("top_k", "segment_top_k", "batch_size"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
-        for name in ("per_class", "max_frames"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), ">= 0")
-        check_blank_std(self.blank_std)
+    def check(self) -> None:
+        """Raise ConfigError where nothing is scored, or a policy has no segments."""
         if not (self.videos or self.segments):
             raise ConfigError("neither videos nor segments are to be scored")
         if not self.segments and self.policy != SegmentPolicy():
@@ -81,7 +77,7 @@ class InferenceConfig:
             )
 
     def torch_device(self) -> torch.device:
-        """Return the device that is meant.
+        """Return the device.
 
         Raises:
             ConfigError: there is no such device.
@@ -96,11 +92,6 @@ class InferenceConfig:
         return torch.device(name)
 
 
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise ConfigError(f"{name} must be {allowed}, got {value}")
-
-
 class Scorer:
     """Scores batches with a tagger.
 
@@ -108,7 +99,7 @@ class Scorer:
         tagger: maps frames (B, T, D) and mask (B, T) to logits (B, C); put into eval mode.
         num_classes: C.
         choices: what is scored, and how.
-        video_scores: what candidates and fusion go by; None = the same tagger's.
+        video_scores: source of candidates and fusion; None = the same tagger's.
         pool: classes that candidates are taken from; empty = those that segments are scored for.
         blank: the rule by which videos are not scored; None scores all.
 
@@ -145,7 +136,7 @@ class Scorer:
 
         Args:
             batch: of videos.
-            floors: (C,) what scores less will be dropped from the rows of segments: it need not be
+            floors: (C,) lower scores will be dropped from the rows of segments, and need not be
                 ranked. Ranking the 1000 classes of a segment takes 50 us of a CPU, and of a long
                 stream few are among the best of their class.
 
@@ -160,7 +151,7 @@ class Scorer:
             return self._score(batch, floors)
         videos = segments = None
         if not is_blank.all():
-            videos, segments = self._score(_taken(batch, ~is_blank), floors)
+            videos, segments = self._score(_select(batch, ~is_blank), floors)
         return (_with_empty(videos, batch.ids, is_blank) if self.choices.videos else None), segments
 
     def _score(
@@ -202,7 +193,7 @@ class Scorer:
         videos_BC: Tensor | None,
         floors: NDArray[np.float32] | None,
     ) -> PredictionRows:
-        """Return the rows of the segments, under what is known of their videos."""
+        """Return the rows of the segments, with candidates and fusion by the scores of videos."""
         policy = self.choices.policy
         lengths = batch.mask.sum(dim=1).tolist()
         head, tail = policy.skip_head, policy.skip_tail
@@ -211,12 +202,13 @@ class Scorer:
         videos_BK = None if videos_BC is None else self._candidates(videos_BC)
         floor_K = None
         if videos_BK is not None:
-            asked_BK = videos_BK > -torch.inf
-            in_question = asked_BK.any(dim=1).tolist()
+            wanted_BK = videos_BK > -torch.inf
+            has_candidate = wanted_BK.any(dim=1).tolist()
             grid = [
-                g if any_class else range(0) for g, any_class in zip(grid, in_question, strict=True)
+                g if any_class else range(0)
+                for g, any_class in zip(grid, has_candidate, strict=True)
             ]
-            k = min(k, int(asked_BK.sum(dim=1).max()))
+            k = min(k, int(wanted_BK.sum(dim=1).max()))
         elif floors is not None and k == len(self._chosen):  # else the cut at k comes first
             floor_K = torch.from_numpy(floors).to(self.device)[self._chosen]
         segments = Segments.on(grid, lengths)
@@ -228,7 +220,7 @@ class Scorer:
             part = segments.part(here)
             logits_NK = self._segment_logits(batch, part, ids[here])
             if videos_BK is not None:
-                logits_NK = _under(videos_BK[part.video.to(self.device)], logits_NK, policy)
+                logits_NK = _fused(videos_BK[part.video.to(self.device)], logits_NK, policy)
             if floor_K is not None:
                 may_stay_NK = logits_NK >= floor_K
                 logits_NK = logits_NK.where(may_stay_NK, -torch.inf)
@@ -269,7 +261,7 @@ class Scorer:
         return videos_BC.index_select(1, self._chosen)
 
 
-def _under(videos_NK: Tensor, logits_NK: Tensor, policy: SegmentPolicy) -> Tensor:
+def _fused(videos_NK: Tensor, logits_NK: Tensor, policy: SegmentPolicy) -> Tensor:
     """Return the segments' logits, fused with those of their videos; -inf = no candidate."""
     if policy.video_power == 0:
         return logits_NK.where(videos_NK > -torch.inf, -torch.inf)
@@ -288,7 +280,7 @@ def _rows(ids: Sequence[str], starts: Tensor | int, *best: Tensor) -> Prediction
     )
 
 
-def _taken(batch: FrameBatch, keep: Tensor) -> FrameBatch:
+def _select(batch: FrameBatch, keep: Tensor) -> FrameBatch:
     """Return the videos where `keep` (B,), without labels."""
     ids = tuple(name for name, kept in zip(batch.ids, keep.tolist(), strict=True) if kept)
     return FrameBatch(frames=batch.frames[keep], mask=batch.mask[keep], ids=ids)
@@ -324,5 +316,5 @@ def check_no_nan(logits_NC: Tensor, batch: FrameBatch, ids: Sequence[str]) -> No
         where=f"video {shown}",
         hint="Look at the checkpoint: its training may have diverged."
         if sound
-        else "Mend or remove these records; `reeltag info DATA` lists broken ones.",
+        else "Repair or remove these records; `reeltag info DATA` lists broken ones.",
     )

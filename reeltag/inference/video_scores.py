@@ -18,14 +18,14 @@ from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import PredictionRows
 
-_HINT = "Make one: reeltag predict VIDEO_RUN --data DATA --split S --top-k K --out V.parquet"
+_HINT = "Write one: reeltag predict VIDEO_RUN --data DATA --split S --top-k K --out V.parquet"
 
 
 class VideoScores(Protocol):
     """Logits of whole videos."""
 
     def logits(self, batch: FrameBatch) -> Tensor:
-        """Return (B, C) float32 on the batch's device; -inf where a class is out of the question.
+        """Return (B, C) float32 on the batch's device; -inf where a class is no candidate.
 
         Called in inference mode, under the arithmetic of the segments.
         """
@@ -52,7 +52,7 @@ class ScoresOfTagger:
 
 
 class ScoresOfFile:
-    """Scores out of a prediction file; a class that a video's row does not list is out (-inf).
+    """Scores out of a prediction file; -inf for a class that a video's row does not list.
 
     Memory: 8 bytes for each class of a row, and some 150 of each video.
 
@@ -79,7 +79,7 @@ class ScoresOfFile:
             raise ConfigError(
                 f"keeps the {about.top_k} best classes of a video, {candidates} are needed",
                 where=path,
-                hint=f"Ask for fewer --candidates, or predict again with --top-k {candidates}.",
+                hint=f"Give fewer --candidates, or predict again with --top-k {candidates}.",
             )
         if about.per_class and not about.segment_top_k:
             raise ConfigError(

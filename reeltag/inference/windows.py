@@ -1,7 +1,7 @@
 """Which seconds a segment is scored by, and these frames out of a batch.
 
 A segment at s is [s, s + 5). Its window is [s - before + shift, s + 5 + after + shift), as far as
-that is within the video: no frame is repeated, wrapped around the ends, or made up.
+that is within the video: no frame is repeated, wrapped around the ends, or invented.
 
 Letters in shapes: B videos, T frames, D feature size, N segments of the batch,
 L frames of a window.
@@ -68,7 +68,7 @@ class Segments:
 def cut_windows(
     batch: FrameBatch, segments: Segments, *, before: int = 0, after: int = 0, shift: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the windows that hold a frame: frames (n, L, D), mask (n, L), and (n,) whose they are.
+    """Return the windows that hold a frame: frames (n, L, D), mask (n, L), and (n,) their segments.
 
     Real frames come first, as everywhere.
 

@@ -11,7 +11,7 @@ class ClassLimit:
     """Keeps the k best entries of each class of a stream of rows.
 
     Two passes: `admit` drops the entries that k better ones are known for already and returns the
-    rest, to be stored; at the end, `keep` selects the best of the stored rows, in the same order.
+    others, to be stored; at the end, `keep` selects the best of the stored rows, in the same order.
     Segments without a class left are dropped; videos stay, perhaps empty.
 
     Args:

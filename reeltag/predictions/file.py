@@ -75,10 +75,10 @@ class PredictionInfo(RowsInfo):
 
 
 class PredictionWriter:
-    """Gathers rows into row groups; made by `prediction_writer`.
+    """Gathers rows into row groups; see `prediction_writer`.
 
-    Rows are copied into buffers that are made once: small arrays kept for long between the large
-    ones of a model would leave holes that the allocator cannot use again, and memory would grow.
+    Rows are copied into buffers that are allocated once: small arrays kept for long between the
+    large ones of a model would leave holes that the allocator cannot use, and memory would grow.
     """
 
     def __init__(self, file: pq.ParquetWriter) -> None:
@@ -136,8 +136,7 @@ class PredictionWriter:
 def prediction_writer(path: Path, info: PredictionInfo) -> Iterator[PredictionWriter]:
     """Yield a writer of rows; the file appears whole or not at all.
 
-    Raises:
-        OutputError: the disk is full, or the folder cannot be written to.
+    OutputError where the disk is full, or the folder cannot be written to.
     """
     with (
         whole_file(path) as part,
@@ -165,9 +164,8 @@ class Predictions:
     def rows(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows of whole videos or of segments, in the order of the file.
 
-        Raises:
-            DataError: the file is damaged, the lists of a row differ in length, a class is outside
-                0..C-1, a score is not a number, or a start is below 0 s.
+        DataError where the file is damaged, the lists of a row differ in length, a class is outside
+        0..C-1, a score is not a number, or a start is below 0 s.
         """
         try:
             yield from self._read(kind)

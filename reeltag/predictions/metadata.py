@@ -20,9 +20,9 @@ class RowsInfo:
 
     Attributes:
         ROWS: the rows that it holds.
-        MARK: key and value in the metadata that tell this kind of file.
+        MARK: key and value in the metadata of this kind of file.
         WHAT: name of this kind of file in errors: "a prediction file".
-        HINT: how to make one.
+        HINT: how one is written.
     """
 
     ROWS: ClassVar[type[StoredRows]]
@@ -40,8 +40,7 @@ class RowsInfo:
     def read(cls, path: Path) -> Self:
         """Return the info of a file; unknown keys are of later versions and ignored.
 
-        Raises:
-            DataError: there is no such file, it is not Parquet, or another kind of file.
+        DataError where there is no such file, it is not Parquet, or another kind of file.
         """
         if not path.is_file():
             what = f"is a folder, not {cls.WHAT}" if path.is_dir() else "is not there"
@@ -58,7 +57,7 @@ class RowsInfo:
 
     @classmethod
     def marks(cls, path: Path) -> bool:
-        """Return whether a file is of this kind, be it broken or not."""
+        """Return whether a file is of this kind, broken or not."""
         key, mark = cls.MARK
         try:
             return bool(json.loads(pq.read_schema(path).metadata[b"reeltag"])[key] == mark)

@@ -131,7 +131,7 @@ class PredictionParts:
             raise DataError(
                 f"is in the way of the unfinished predictions and cannot be read ({error})",
                 where=path,
-                hint="Say --restart to remove that folder and start again.",
+                hint="Add --restart to remove that folder and start again.",
             ) from error
         ours = json.loads(json.dumps(self.settings))
         differing = [key for key in ours.keys() | there.keys() if ours.get(key) != there.get(key)]
@@ -143,7 +143,7 @@ class PredictionParts:
             raise ConfigError(
                 f"an interrupted prediction with other settings is kept here: {changes}",
                 where=self.folder,
-                hint="Repeat its settings to go on with it, or say --restart to start again.",
+                hint="Repeat its settings to go on with it, or add --restart to start again.",
             )
 
 

@@ -3,7 +3,7 @@
 Equal scores are ordered too, so that nothing depends on the batch size: within a row
 the lower class comes first, within a class the row that came first.
 
-Letters in shapes: N rows, C classes, k classes kept of a row, P pairs of a row and a class.
+Letters in shapes: N rows, C classes, k classes kept for a row, P pairs of a row and a class.
 """
 
 import numpy as np

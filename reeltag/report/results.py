@@ -83,7 +83,7 @@ class SolveResult:
         solution: its name.
         files: that were read, one per seed.
         tables: of the paper.
-        steps: (name, folder) in the order in which they were made, of the first file.
+        steps: (name, folder) in the order in which they ran, of the first file.
         config: of the first file.
         best: folder of the step that is the solution's result; None where none is named.
     """
@@ -123,11 +123,7 @@ class SolveResult:
 
 
 def find_result(folder: Path) -> Path | None:
-    """Return the result of `reeltag solve` in WORK, None where none is there.
-
-    Raises:
-        ConfigError: there is more than one.
-    """
+    """Return the result of `reeltag solve` in WORK, None without; ConfigError for several."""
     found = [path for path in sorted(folder.glob("*.json")) if _is_result(path)]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -142,8 +138,7 @@ def find_result(folder: Path) -> Path | None:
 def read_results(paths: Sequence[Path]) -> SolveResult:
     """Return one result of one or more files of the same solution, one per seed.
 
-    Raises:
-        DataError: a file is no result, or they are of different solutions or tables.
+    DataError where a file is no result, or they are of different solutions or tables.
     """
     read = [_read(path) for path in paths]
     first = read[0]

@@ -118,17 +118,13 @@ class SoftLabelInfo(RowsInfo):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Return the info of a file.
-
-        Raises:
-            DataError: as `RowsInfo.read`, or a segment class has no name.
-        """
+        """Return the info of a file; DataError also where a segment class has no name."""
         if PredictionInfo.marks(path):
             raise DataError(
                 "holds predictions (logits), not soft labels (probabilities)",
                 where=path,
-                hint=f"`reeltag soft-labels --from {path} --data DATA --out SOFT.parquet` makes "
-                "them soft labels.",
+                hint=f"`reeltag soft-labels --from {path} --data DATA --out SOFT.parquet` converts "
+                "them.",
             )
         found = super().read(path)
         for beyond in (of for of in found.segment_classes if not 0 <= of < found.num_classes):
@@ -138,7 +134,7 @@ class SoftLabelInfo(RowsInfo):
 
 
 class SoftLabelWriter:
-    """Gathers rows into row groups; made by `soft_label_writer`."""
+    """Gathers rows into row groups; see `soft_label_writer`."""
 
     def __init__(self, file: pq.ParquetWriter) -> None:
         self._file = file
@@ -163,8 +159,7 @@ class SoftLabelWriter:
 def soft_label_writer(path: Path, info: SoftLabelInfo) -> Iterator[SoftLabelWriter]:
     """Yield a writer of rows; the file appears whole or not at all.
 
-    Raises:
-        OutputError: the disk is full, or the folder cannot be written to.
+    OutputError where the disk is full, or the folder cannot be written to.
     """
     with (
         whole_file(path) as part,
@@ -191,13 +186,13 @@ class SoftLabelFile:
         """Yield all rows, in the order of the file.
 
         Raises:
-            DataError: the file is damaged, or a row of it is not what is allowed.
+            DataError: the file is damaged, or a row of it breaks the rules above.
         """
         first = 0
         try:
             with pq.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(_READ_ROWS, columns=SoftLabelRows.SCHEMA.names):
-                    yield self._checked(batch.cast(SoftLabelRows.SCHEMA), first)
+                    yield self._read_rows(batch.cast(SoftLabelRows.SCHEMA), first)
                     first += len(batch)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise self._broken(f"cannot be read ({reason_of(error)})") from error
@@ -235,7 +230,7 @@ class SoftLabelFile:
             first += len(rows)
             yield kept.keep(np.isin(kept.classes, classes)) if classes else kept
 
-    def _checked(self, batch: pa.RecordBatch, first: int) -> SoftLabelRows:
+    def _read_rows(self, batch: pa.RecordBatch, first: int) -> SoftLabelRows:
         """Return a batch of rows; DataError that names the first row that is not allowed."""
         classes, probs = batch.column("classes"), batch.column("probs")
         missing = pc.or_(pc.is_null(batch.column("id")), pc.is_null(classes))
@@ -295,7 +290,6 @@ class SoftLabelFile:
 def open_soft_labels(path: Path) -> SoftLabelFile:
     """Open a file of soft labels; its rows are read later.
 
-    Raises:
-        DataError: there is no such file, it is not Parquet, or not one of soft labels.
+    DataError where there is no such file, it is not Parquet, or not one of soft labels.
     """
     return SoftLabelFile(path, SoftLabelInfo.read(path))

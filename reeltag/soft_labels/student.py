@@ -1,4 +1,4 @@
-"""Soft labels of a teacher as something to learn from, beside the labels of the data.
+"""Training on soft labels of a teacher, in addition to the labels of the data.
 
 Segments are added to the rated ones (OPPO: OPPO 2019 sec. 3.2); the labels of whole videos
 are mixed with the teacher's (Samsung and Axon: docs/departures.md). Both are done
@@ -12,13 +12,16 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from reeltag.core import console
+from reeltag.core.bounds import CheckedFields, NotNegative
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import from_cells
 from reeltag.data.class_list import ClassList
@@ -32,32 +35,30 @@ from reeltag.soft_labels.storage import SoftLabelFile, SoftLabelRows, open_soft_
 _CLASSES = "Take soft labels of a teacher that was trained on the classes of these data."
 _HINT = "Take the soft labels of these data, or add --soft.ignore-unknown to leave such rows out."
 _AT_ONCE = 1 << 16  # videos whose labels are mixed: so that only the result grows with the data
-_JUDGING: tuple[Split, ...] = ("validate", "test")
+_EVALUATION: tuple[Split, ...] = ("validate", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftLabelConfig:
-    """Soft labels to learn from beside the labels of the data."""
+class SoftLabelConfig(CheckedFields):
+    """Soft labels to learn from in addition to the labels of the data."""
+
+    prefix: ClassVar[str] = "soft"
 
     file: str = ""
     """File of `reeltag soft-labels`; empty = none. With --items segments its segments are added to
     the rated ones; with --items videos the labels of the videos are mixed."""
-    weight: float = 1.0
+    weight: Annotated[float, Ge(0), Le(1)] = 1.0
     """Whole videos: w of the target w * soft + (1 - w) * label, in [0, 1] (Axon 1; Samsung 0.1 to
-    1). Segments: how much a soft label counts beside a rating. 0 leaves the soft labels out."""
-    equal: int = 0
-    """Segments taken for each class, of those drawn for it (OPPO 1000); 0 takes all."""
+    1). Segments: weight of a soft label, where that of a rating is 1. 0 leaves soft labels out."""
+    equal: NotNegative = 0
+    """Segments drawn for each class, out of those drawn for it before (OPPO 1000); 0 takes all."""
     keep_outside: bool = False
     """With `equal`: also learn from classes outside the list that the file was made with."""
     ignore_unknown: bool = False
-    """Leave out, and count, what does not belong to the data, instead of refusing the file."""
+    """Leave out, and count, rows that do not belong to the data, instead of raising an error."""
 
-    def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
-        if not 0 <= self.weight <= 1:
-            raise ConfigError(f"soft.weight must be in [0, 1], got {self.weight}")
-        if self.equal < 0:
-            raise ConfigError(f"soft.equal must be >= 0, got {self.equal}")
+    def check(self) -> None:
+        """Raise ConfigError for options that have no effect."""
         if self.equal and not self.file:
             raise ConfigError("soft.equal draws from a file: name it with --soft.file")
         if self.keep_outside and not self.equal:
@@ -65,7 +66,7 @@ class SoftLabelConfig:
 
     @property
     def used(self) -> bool:
-        """Whether there is anything to learn from."""
+        """Whether there are soft labels to learn from."""
         return bool(self.file) and self.weight > 0
 
 
@@ -76,10 +77,10 @@ def soft_segments(
     streams: tuple[str, ...] | None = None,
     held_out: NDArray[np.bool_] | None = None,
 ) -> VideoSet:
-    """Return the soft segments, to be trained on beside the rated ones.
+    """Return the soft segments, to be trained on in addition to the rated ones.
 
-    A soft segment teaches the classes that the teacher was asked about, with weight `soft.weight`
-    (1); all others weigh 0. It may lie in any shard of the folder but those that validate or test.
+    The targets of a soft segment are the classes that the teacher scored, with weight `soft.weight`
+    (1); all others have weight 0. It may be of any shard of the data but validation and test.
 
     Args:
         data: whose training split is trained on.
@@ -89,15 +90,15 @@ def soft_segments(
 
     Raises:
         DataError: the file is damaged, or what it holds does not belong to the data.
-        ConfigError: it holds no segments, or segments of videos that validate or test.
+        ConfigError: it holds no segments, or segments of validation or test videos.
     """
     file, rows = _read(soft, data, segments=True)
     rows, row = _known(rows, data, soft, file)
-    _refuse_leak(rows, data, file)
+    _check_leak(rows, data, file)
     if held_out is not None:
         fold = data.table["id"].filter(pa.array(held_out)).combine_chunks()
         kept = ~pc.is_in(rows.ids, value_set=fold).to_numpy(zero_copy_only=False)
-        _say(f"{(~kept).sum():,} soft segments are of the held-out fold and left out")
+        _log(f"{(~kept).sum():,} soft segments are of the held-out fold and left out")
         rows, row = rows.where(kept), row[kept]
     if not len(rows):
         raise ConfigError("no soft segment is left to train on", where=file.path)
@@ -108,7 +109,7 @@ def soft_segments(
     weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
     targets = Targets(rows.indptr, rows.classes, rows.probs, weight, unlisted_weight=0.0)
     frames = records.column("frames")[video]
-    _say(f"{len(video):,} soft segments beside the rated ones")
+    _log(f"{len(video):,} soft segments in addition to the rated ones")
     return VideoSet(
         records,
         video=video[order],
@@ -123,7 +124,7 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
     """Return whole videos whose targets are w * soft + (1 - w) * label where there are soft ones.
 
     A class that the teacher does not list has the soft label 0. A video without soft labels keeps
-    its own; how many there are is said. w = 0 changes nothing.
+    its own; their number is logged. w = 0 changes nothing.
 
     Args:
         items: whole videos with labels.
@@ -136,8 +137,8 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
     file, rows = _read(soft, items.dataset, segments=False)
     _known(rows, items.dataset, soft, file)
     ids = items.records.table["id"].combine_chunks()
-    taught = pc.fill_null(pc.index_in(ids, value_set=rows.ids), -1).to_numpy()[items.video]
-    has_soft = taught >= 0
+    soft_row = pc.fill_null(pc.index_in(ids, value_set=rows.ids), -1).to_numpy()[items.video]
+    has_soft = soft_row >= 0
     hard, of_teacher = items.targets, Targets(rows.indptr, rows.classes, rows.probs)
     assert hard is not None
     mixed = []
@@ -145,10 +146,10 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
         some = np.arange(first, min(first + _AT_ONCE, len(items)))
         mixed.append(
             _mixed_targets(
-                hard.take(some), of_teacher, taught[some], soft.weight, items.num_classes
+                hard.take(some), of_teacher, soft_row[some], soft.weight, items.num_classes
             )
         )
-    _say(
+    _log(
         f"{has_soft.sum():,} of {len(items):,} training videos have soft labels"
         + ("" if has_soft.all() else "; the others keep their own labels")
     )
@@ -156,16 +157,16 @@ def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
 
 
 def _mixed_targets(
-    hard: Targets, soft: Targets, taught: NDArray[np.int64], weight: float, num_classes: int
+    hard: Targets, soft: Targets, soft_row: NDArray[np.int64], weight: float, num_classes: int
 ) -> Targets:
-    """Return the targets of N videos; `taught` (N,) is the place of each in `soft`, -1 for none."""
-    of_hard, mine = hard.row_of_entry(), np.flatnonzero(taught >= 0)
-    place, entry = soft.entries_of(taught[mine])
-    share = np.where(taught >= 0, 1 - weight, 1.0)[of_hard]
+    """Return the targets of N videos; `soft_row` (N,) is the row of each in `soft`, -1 for none."""
+    of_hard, mine = hard.row_of_entry(), np.flatnonzero(soft_row >= 0)
+    place, entry = soft.entries_of(soft_row[mine])
+    weight_E = np.where(soft_row >= 0, 1 - weight, 1.0)[of_hard]
     keys = np.concatenate(
         [of_hard * num_classes + hard.classes, mine[place] * num_classes + soft.classes[entry]]
     )
-    values = np.concatenate([share * hard.entry_values(), weight * soft.at(entry)[0]])
+    values = np.concatenate([weight_E * hard.entry_values(), weight * soft.at(entry)[0]])
     unique, where = np.unique(keys, return_inverse=True)
     summed = np.bincount(where, weights=values, minlength=len(unique)).astype(np.float32)
     kept = summed > 0
@@ -229,18 +230,18 @@ def _known(
             continue
         shown = pc.unique(rows.ids.filter(pa.array(bad))).to_pylist()
         names = ", ".join(map(repr, shown[:3])) + (", ..." if len(shown) > 3 else "")
-        told = f"{bad.sum():,} of {len(rows):,} soft labels {what}: {names}"
+        text = f"{bad.sum():,} of {len(rows):,} soft labels {what}: {names}"
         if not soft.ignore_unknown:
-            raise DataError(told, where=file.path, hint=_HINT)
-        _say(f"{file.path}: {told}; they are left out")
+            raise DataError(text, where=file.path, hint=_HINT)
+        _log(f"{file.path}: {text}; they are left out")
     kept = there & ~beyond
     if not kept.all():
         rows, row = rows.where(kept), row[kept]
-    _refuse_twice(rows, row, file)
+    _check_distinct(rows, row, file)
     return rows, row
 
 
-def _refuse_twice(rows: SoftLabelRows, row: NDArray[np.int64], file: SoftLabelFile) -> None:
+def _check_distinct(rows: SoftLabelRows, row: NDArray[np.int64], file: SoftLabelFile) -> None:
     """Raise DataError where two rows are about the same thing."""
     keys = row << 32 | (rows.starts.astype(np.int64) + 1)
     order = np.argsort(keys, kind="stable")
@@ -254,26 +255,26 @@ def _refuse_twice(rows: SoftLabelRows, row: NDArray[np.int64], file: SoftLabelFi
         )
 
 
-def _refuse_leak(rows: SoftLabelRows, data: Dataset, file: SoftLabelFile) -> None:
-    """Raise ConfigError where a soft segment is of a video that validates or tests."""
+def _check_leak(rows: SoftLabelRows, data: Dataset, file: SoftLabelFile) -> None:
+    """Raise ConfigError where a soft segment is of a validation or test video."""
     shard = data.table["shard"].to_numpy()
-    for split in _JUDGING:
+    for split in _EVALUATION:
         try:
             shards = data.shards_of(split)
         except ConfigError:  # no shard is of that split
             continue
-        judges = data.table["id"].filter(pa.array(np.isin(shard, shards)))
-        leaked = pc.is_in(rows.ids, value_set=judges.combine_chunks())
+        evaluated = data.table["id"].filter(pa.array(np.isin(shard, shards)))
+        leaked = pc.is_in(rows.ids, value_set=evaluated.combine_chunks())
         if leaked.true_count:
             raise ConfigError(
                 f"{leaked.true_count:,} soft segments are of videos of the split {split!r}, the "
                 f"first of {rows.ids.filter(leaked)[0].as_py()!r}: they would be trained on",
                 where=file.path,
-                hint="Soften the training videos only: `reeltag soft-labels RUN --split train`.",
+                hint="Soft-label training videos only: `reeltag soft-labels RUN --split train`.",
             )
 
 
-def _say(text: str) -> None:
-    """Tell the person in front of the terminal something, once."""
-    if int(os.environ.get("RANK", 0)) == 0:  # of several processes, the first one speaks
+def _log(text: str) -> None:
+    """Log a line, in the first of several processes alone."""
+    if int(os.environ.get("RANK", 0)) == 0:
         console.say(text)

@@ -1,7 +1,7 @@
 """Soft labels of a teacher: its predictions of the training data, as labels for a student.
 
-Segments (OPPO 2019 sec. 3.2): of each video some are drawn, the teacher is asked about these
-alone, and what it says of the video's own labels is kept, raw: no temperature, no threshold.
+Segments (OPPO 2019 sec. 3.2): of each video some are drawn, the teacher scores these alone, and its
+probabilities of the video's own labels are kept as they are: no temperature, no threshold.
 Whole videos (Axon, Samsung: docs/departures.md): the best classes of each.
 
 Letters in shapes: V videos, S segments drawn, B items of a batch, C classes.
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
+from reeltag.core.bounds import CheckedFields, NotNegative, Positive
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
@@ -47,38 +48,34 @@ from reeltag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherConfig:
-    """What a teacher is asked about, and how."""
+class TeacherConfig(CheckedFields):
+    """What a teacher scores, and how."""
 
     videos: bool = False
     """Whole videos and their best classes, instead of segments and their video's labels."""
-    top_k: int = 50
+    top_k: Positive = 50
     """Whole videos: classes kept for each (Axon 50)."""
-    per_label: int = 2
+    per_label: Positive = 2
     """Segments drawn for each label of a video (OPPO 2)."""
-    equal: int = 0
+    equal: NotNegative = 0
     """Keep only so many segments for each class, of those drawn for it (OPPO 1000); 0 keeps all."""
     keep_outside: bool = False
     """With --equal: also keep classes outside the list of --classes."""
-    skip_head: int = 6
-    """Segments at the head of a video that none is drawn from (nobody rated the first 6)."""
-    skip_tail: int = 2
-    """Segments at the tail, likewise (nobody rated the last 2), perhaps a partial one included."""
+    skip_head: NotNegative = 6
+    """Segments at the head of a video that none is drawn from (the first 6 are never rated)."""
+    skip_tail: NotNegative = 2
+    """Segments at the tail, likewise (the last 2 are never rated), a partial one included."""
     seed: int = 0
-    """Of the draws."""
-    batch_size: int = 0
+    """Random seed of the draws."""
+    batch_size: NotNegative = 0
     """Items scored at once; 0 = 64 videos or 512 segments. Results do not depend on it."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the large products."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
 
-    def __post_init__(self) -> None:
-        """Refuse what is out of range with ConfigError."""
-        for name, least in (("per_label", 1), ("top_k", 1), ("equal", 0), ("batch_size", 0)):
-            _at_least(least, name, getattr(self, name))
-        _at_least(0, "skip_head", self.skip_head)
-        _at_least(0, "skip_tail", self.skip_tail)
+    def check(self) -> None:
+        """Raise ConfigError for options that exclude each other."""
         if self.videos and self.equal:
             raise ConfigError("--equal draws segments; leave it or --videos out")
         if self.keep_outside and not self.equal:
@@ -94,11 +91,6 @@ class TeacherConfig:
             precision=self.precision,
             device=self.device,
         )
-
-
-def _at_least(least: int, name: str, value: int) -> None:
-    if value < least:
-        raise ConfigError(f"{name} must be >= {least}, got {value}")
 
 
 def write_soft_labels(
@@ -151,7 +143,7 @@ def write_soft_labels(
     )
     if choices.videos:
         path = out.path
-        out = replace(out, finish=lambda parts: _write_soft(parts, "videos", path, about, None))
+        out = replace(out, finish=lambda parts: _write_rows(parts, "videos", path, about, None))
         return predict(tagger, data, out, choices.scoring(), split=split)
     streams = tuple(name for name, _ in tagger.streams)
     check_fit(tagger, data, choices.scoring())
@@ -195,7 +187,7 @@ def _write_segments(
         "weights": weights_digest(tagger),
     }
     path, info = out.path, PredictionInfo(num_classes=tagger.num_classes)
-    out = replace(out, finish=lambda parts: _write_soft(parts, "segments", path, about, drawn_for))
+    out = replace(out, finish=lambda parts: _write_rows(parts, "segments", path, about, drawn_for))
     outcome = write_predictions(scorer, read, len(items), out, info, settings, items="segments")
     return replace(outcome, skipped=sum(items.skipped.values()))
 
@@ -212,9 +204,7 @@ def chosen_segments(
 
     Only whole segments [0, 5), [5, 10), ... are drawn. What is drawn for a video depends on its id,
     its labels and the seed. (Of records with the same id only the first is usable at all.)
-
-    Raises:
-        ConfigError: the split is empty, or no segment can be drawn.
+    ConfigError where the split is empty, or no segment can be drawn.
     """
     records = data.select(split, streams=streams)
     ids = records.table["id"].combine_chunks()
@@ -244,12 +234,12 @@ def chosen_segments(
                 f"no segment is drawn for any of the {len(allowed)} classes of the list: none of "
                 f"them is a label of the split {split!r}",
                 where=data.path,
-                hint="Give another list with --classes, or say --keep-outside.",
+                hint="Give another list with --classes, or add --keep-outside.",
             )
         if allowed:
             targets = targets.keep(np.isin(targets.classes, list(allowed)))
     rated = np.diff(records.lists("segment_starts")[0]) > 0
-    _tell(num_segments, targets.counts(), rated, video)
+    _log_drawn(num_segments, targets.counts(), rated, video)
     items = VideoSet(
         records,
         video=video,
@@ -261,16 +251,16 @@ def chosen_segments(
     return items, drawn_for
 
 
-def _tell(
+def _log_drawn(
     num_segments: NDArray[np.int64],
     num_labels: NDArray[np.int64],
     rated: NDArray[np.bool_],
     video: NDArray[np.int64],
 ) -> None:
-    """Say what was drawn, why of some videos nothing, and whether people have rated them already.
+    """Log how many segments were drawn, why none of some videos, and how many of them are rated.
 
-    A teacher of rated segments has been trained on the split that it calls `train`: to ask it about
-    those same videos is rarely what is meant.
+    A teacher of rated segments has been trained on the split that it calls `train`; soft labels of
+    those same videos are rarely what is meant.
     """
     drawn = np.unique(video)
     say(f"{len(video):,} segments of {len(drawn):,} of {len(rated):,} videos are drawn")
@@ -287,15 +277,14 @@ def _tell(
 
 
 class _LabelScorer(Scorer):
-    """Scores segments for the labels that stand in their batch."""
+    """Scores segments for the labels in their batch."""
 
     def score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
     ) -> tuple[None, PredictionRows]:
         """Return the logits of each segment's labels; nothing is limited, so `floors` is None.
 
-        Raises:
-            DataError: a logit is not a number.
+        DataError where a logit is not a number.
         """
         batch = batch.to(self.device)
         assert batch.labels is not None and batch.starts is not None
@@ -313,7 +302,7 @@ class _LabelScorer(Scorer):
         )
 
 
-def _write_soft(
+def _write_rows(
     parts: PredictionParts,
     kind: Kind,
     out: Path,

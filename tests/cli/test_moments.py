@@ -265,8 +265,8 @@ def test_wrong_options_have_status_2_and_say_the_way_out(
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--skip-head", "6"], "how segments are scored was decided"),
-        (["--split", "test"], "--split was decided when the predictions were made"),
+        (["--skip-head", "6"], "how segments are scored was set"),
+        (["--split", "test"], "--split was set when the predictions were written"),
         (["--data", "absent"], "which is not there"),
     ],
 )

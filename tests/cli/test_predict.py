@@ -136,12 +136,12 @@ def test_one_source_of_video_scores_is_enough(
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--top-k", "0"], "top_k must be >= 1, got 0"),
+        (["--top-k", "0"], "top_k is 0; allowed: an integer >= 1"),
         (["--test", "nothing*"], "nothing*"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--segments", "--classes", "absent.csv"], "absent.csv"),
         (["--candidates", "20"], "Add --segments"),
-        (["--segments", "--shifts", "1"], "shifts must hold 0"),
+        (["--segments", "--shifts", "1"], "shifts is (1,); allowed"),
     ],
 )
 def test_wrong_options_have_status_2_and_no_traceback(

@@ -67,7 +67,7 @@ def test_a_teacher_of_segments_and_its_student(
     student += [*RATED, "--init", str(teacher), "--soft.file", str(soft), "--soft.equal", "2"]
     capfd.readouterr()
     assert run([*student, "--out", str(tmp_path / "B")]) == 0
-    assert f"{drawn['segment_rows']} soft segments beside" in capfd.readouterr().err
+    assert f"{drawn['segment_rows']} soft segments in addition" in capfd.readouterr().err
     recipe = read_recipe(read_config(tmp_path / "B"))
     assert recipe.soft.file == str(soft) and recipe.soft.equal == 2
     assert run(["train", "--resume", str(tmp_path / "B"), "--max-steps", "4"]) == 0
@@ -131,8 +131,8 @@ def test_a_person_is_told_what_was_made_and_what_comes_next(
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--per-label", "0"], "per_label must be >= 1, got 0"),
-        (["--skip-head", "-1"], "skip_head must be >= 0, got -1"),
+        (["--per-label", "0"], "per_label is 0; allowed: an integer >= 1"),
+        (["--skip-head", "-1"], "skip_head is -1; allowed: an integer >= 0"),
         (["--videos", "--equal", "3"], "--equal draws segments"),
         (["--keep-outside"], "no effect without --equal"),
         (["--classes", "absent.csv", "--equal", "3"], "absent.csv"),

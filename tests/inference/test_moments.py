@@ -12,9 +12,9 @@ from reeltag.core.probability import sigmoid
 from reeltag.inference.moments import (
     Ratings,
     TopMoments,
-    checked_ratings,
     lengths_of,
     predicted_segments,
+    rated_segments,
     ratings_of,
     scored_segments,
 )
@@ -94,9 +94,9 @@ def test_of_a_pair_rated_twice_the_last_counts(tmp_path: Path) -> None:
     dataset = indexed(tmp_path)
     records = dataset.select("test")
     assert ratings_of(records, [3]) == {("a", 0, 3): False, ("a", 5, 3): False}
-    assert checked_ratings(dataset, "test", [4]) == {("a", 5, 4): True}
+    assert rated_segments(dataset, "test", [4]) == {("a", 5, 4): True}
     with pytest.raises(ConfigError, match=r"segments for these classes(.|\n)*Leave out --rated"):
-        checked_ratings(dataset, "test", [7])
+        rated_segments(dataset, "test", [7])
 
 
 def test_lengths_are_those_of_the_data(tmp_path: Path) -> None:

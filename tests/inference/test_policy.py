@@ -12,16 +12,16 @@ from reeltag.inference.scoring import InferenceConfig
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
-        ({"skip_head": -1}, "skip_head must be >= 0, got -1"),
-        ({"skip_tail": -5}, "skip_tail must be >= 0"),
-        ({"candidates": -1}, "candidates must be >= 0"),
-        ({"window_after": -2}, "window_after must be >= 0"),
-        ({"video_power": float("nan")}, "video_power must be >= 0 and finite"),
+        ({"skip_head": -1}, "skip_head is -1; allowed: an integer >= 0"),
+        ({"skip_tail": -5}, "skip_tail is -5; allowed"),
+        ({"candidates": -1}, "candidates is -1; allowed"),
+        ({"window_after": -2}, "window_after is -2; allowed"),
+        ({"video_power": float("nan")}, "video_power is nan; allowed: a finite number >= 0"),
         ({"segment_power": 0.95}, "segment_power must be 1 where video_power is 0"),
-        ({"shifts": ()}, "shifts must hold 0, and none twice, got none"),
-        ({"shifts": (-1, 1)}, "shifts must hold 0"),
-        ({"shifts": (0, 1, 1)}, "none twice, got 0 1 1"),
-        ({"shift_mean": "ranks"}, "shift_mean must be logits or probs"),
+        ({"shifts": ()}, r"shifts is \(\); allowed: numbers with 0, and none twice"),
+        ({"shifts": (-1, 1)}, r"shifts is \(-1, 1\); allowed"),
+        ({"shifts": (0, 1, 1)}, r"shifts is \(0, 1, 1\); allowed"),
+        ({"shift_mean": "ranks"}, "shift_mean is .ranks.; allowed: .logits. or .probs."),
     ],
 )
 def test_policies_out_of_range_are_refused(wrong: dict[str, Any], rule: str) -> None:

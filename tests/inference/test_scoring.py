@@ -142,8 +142,8 @@ def test_training_mode_does_not_leak_into_inference() -> None:
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
-        ({"top_k": 0}, "top_k must be >= 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be >= 1"),
+        ({"top_k": 0}, "top_k is 0; allowed: an integer >= 1"),
+        ({"batch_size": 0}, "batch_size is 0; allowed: an integer >= 1"),
         ({"videos": False}, "neither videos nor segments"),
     ],
 )
