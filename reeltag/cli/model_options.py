@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import field, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 
@@ -17,7 +17,7 @@ from reeltag.tagger.importing import TensorflowArrays, check_trained
 from reeltag.tagger.tagger import read_config, read_model
 from reeltag.training.config import Recipe
 from reeltag.training.recipes import recipe_for, tiny_recipe
-from reeltag.training.run_folder import read_recipe
+from reeltag.training.run_folder import read_recipe, read_splits
 
 
 def of_model(command: Help, name: str, arguments: Sequence[str]) -> Any:  # noqa: ANN401
@@ -54,6 +54,7 @@ def of_run(command: Help, path: Path, arguments: Sequence[str]) -> Any:  # noqa:
     prepared = entry(config, "preprocessing", where=where)
     given = {
         "data": Path(entry(config, "data.root", where=where)),
+        "splits": read_splits(config, where=where),
         "preprocessing": from_json(
             PreprocessingConfig, prepared, where=where, field="preprocessing"
         ),
@@ -100,10 +101,11 @@ def _parsed(
     if "tiny" in _names(arguments):
         model, recipe = family.tiny, tiny_recipe(recipe)
     values = {"preprocessing": family.preprocessing, **given}
+    hints = get_type_hints(command.options, include_extras=True)
     fields: list[Any] = [
         ("model", family.config, field(default=model)),
         ("recipe", Annotated[Recipe, tyro.conf.arg(name="")], field(default=recipe)),
-        *((name, type(value), field(default=value)) for name, value in values.items()),
+        *((name, hints.get(name, type(of)), field(default=of)) for name, of in values.items()),
     ]
     return _parse(command, name, arguments, family, fields)
 

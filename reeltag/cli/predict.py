@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
-from reeltag.core.fields import entry, from_json
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
@@ -24,7 +23,7 @@ from reeltag.inference.stream import Outcome, Output
 from reeltag.labels.folds import FoldConfig
 from reeltag.tagger.loading import any_tagger, config_of, described_in, is_graph
 from reeltag.tagger.tagger import AnyTagger
-from reeltag.training.run_folder import read_recipe
+from reeltag.training.run_folder import read_recipe, read_splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +117,12 @@ class Predict:
         config, where = config_of(self.checkpoint), described_in(self.checkpoint)
         if "recipe" in config:
             recipe = read_recipe(config, where=where)
-            if recipe.fold != self.fold or recipe.splits != data.splits:
+            elsewhere = read_splits(config, where=where) != data.splits
+            if recipe.fold != self.fold or elsewhere:
                 raise ConfigError(
                     f"the checkpoint was trained without {_described_fold(recipe.fold)}, and is "
                     f"to score {_described_fold(self.fold)}"
-                    + (" of other shards" if recipe.splits != data.splits else "")
+                    + (" of other shards" if elsewhere else "")
                     + ": its predictions would not be out-of-fold",
                     where=where,
                     hint="Give the --fold options and the patterns of the training.",
@@ -158,8 +158,7 @@ def splits_of(
     """Return the rule in a config.json, with the patterns given here in its place."""
     trained = Splits()
     if "data" in config:  # a tagger that was not trained here has none
-        value = entry(config, "data.splits", where=where)
-        trained = from_json(Splits, value, where=where, field="data.splits")
+        trained = read_splits(config, where=where)
     return dataclasses.replace(
         trained,
         train=trained.train if train is None else train,

@@ -18,6 +18,7 @@ from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.discovery import module_names
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Splits
 from reeltag.training.config import Recipe
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class TrainOptions:
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
     """Run folder to make."""
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = field(default_factory=Recipe)
     tiny: bool = False
     """The smallest model and a few steps: to see that everything works."""
@@ -110,7 +112,7 @@ class Train:
         options, fit = self.options, import_module(FIT)
         fit.check_start(options.out, options.recipe)  # before an index is built
         result = fit.train(
-            Dataset.open(options.data),
+            Dataset.open(options.data, splits=options.splits),
             options.out,
             options.model,
             options.recipe,

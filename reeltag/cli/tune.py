@@ -19,6 +19,7 @@ from reeltag.cli.train import FAMILIES
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
+from reeltag.data.splits import Splits
 from reeltag.figures.study import Dot, draw_study
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.formatting import format_duration
@@ -57,6 +58,7 @@ class TuneOptions:
     --validate-every for it to have something to look at."""
     search_seed: int = 0
     """Of what is chosen; --seed is that of each training."""
+    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = field(default_factory=Recipe)
     tiny: bool = False
     """The smallest model and a few steps: to see that everything works."""
@@ -110,6 +112,7 @@ class Tune:
             raise ConfigError("give the data with --data DATA and the study with --out STUDY")
         search = Search(
             data=options.data,
+            splits=options.splits,
             model=options.model,
             recipe=options.recipe,
             preprocessing=options.preprocessing,

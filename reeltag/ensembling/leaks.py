@@ -18,14 +18,13 @@ from reeltag.core.fields import entry, from_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.origin import origin_of
-from reeltag.data.splits import Splits
 from reeltag.ensembling.ordering import id_hashes
 from reeltag.labels.folds import FoldConfig
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import Kind
 from reeltag.tagger.tagger import read_config
-from reeltag.training.run_folder import open_data
+from reeltag.training.run_folder import open_data, read_splits
 
 _HINT = (
     "Fit on videos that no model was trained on: --split validate, or out-of-fold predictions "
@@ -91,8 +90,7 @@ def _trained_on(
     root = Path(entry(config, "data.root", where=where))
     if root.exists():
         data = open_data(run, config, quiet=True)
-    splits = entry(config, "data.splits", where=where)
-    data = data.with_splits(from_json(Splits, splits, where=where, field="data.splits"))
+    data = data.with_splits(read_splits(config, where=where))
     held_out = from_json(FoldConfig, fold, where=where, field="recipe.fold")
     try:
         rows = data.rows("train")

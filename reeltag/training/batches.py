@@ -14,7 +14,7 @@ from reeltag.data.folding import held_out_rows, rows_to_train_on
 from reeltag.data.items import VideoSet
 from reeltag.data.joining import joined
 from reeltag.data.loader import Loader, ReadConfig
-from reeltag.data.splits import PUBLISHED_SPLITS, Split
+from reeltag.data.splits import Split
 from reeltag.soft_labels.student import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
 from reeltag.training.relabelling import relabelled
@@ -72,7 +72,6 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
         raise ConfigError(
             f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
         )
-    data = divided(data, recipe)
     train = _training_items(data, recipe)
     if len(train) < recipe.batch_size:
         raise ConfigError(
@@ -101,23 +100,6 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
         rows = None if blank is None else ~blank
         validate = load(_items(data, recipe, "validate", rows), "validate")
     return Batches(load(train, "train"), validate, train)
-
-
-def divided(data: Dataset, recipe: Recipe) -> Dataset:
-    """Return the data with the splits of the recipe, where it has any of its own.
-
-    Raises:
-        ConfigError: data set and recipe have splits that differ.
-    """
-    if recipe.splits in (PUBLISHED_SPLITS, data.splits):
-        return data
-    if data.splits != PUBLISHED_SPLITS:
-        raise ConfigError(
-            f"the data set is divided by {data.splits}, the recipe by {recipe.splits}",
-            where="splits",
-            hint="Give the splits to one of them: Dataset.open(..., splits=) or Recipe(splits=).",
-        )
-    return data.with_splits(recipe.splits)
 
 
 def _items(

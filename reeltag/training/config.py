@@ -22,7 +22,6 @@ from reeltag.core.bounds import (
 from reeltag.core.errors import ConfigError
 from reeltag.core.fields import ADDED
 from reeltag.data.sampling import FrameChoice
-from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.relabelling import RelabelConfig
@@ -184,8 +183,6 @@ class RelationConfig(CheckedFields):
 class Recipe(CheckedFields):
     """A training run but for the model and the data."""
 
-    splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
-    """Which shards are trained on, validated and tested with."""
     items: Literal["videos", "segments"] = "videos"
     """Whole videos with their labels, or rated 5-second segments with their ratings."""
     soft: SoftLabelConfig = field(default_factory=SoftLabelConfig)

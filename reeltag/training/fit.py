@@ -85,7 +85,7 @@ def train(
     """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
 
     Args:
-        data: to learn from; the splits of `recipe` count where it has any of its own.
+        data: to learn from, with the splits to train and to validate on.
         out: the run folder to make.
         model: sizes, which name the family; `dims` and `num_classes` are taken from the data.
         recipe: everything else.

@@ -127,7 +127,7 @@ def _identity(of: AveragedRun) -> dict[str, Any]:
         **{f"model.{name}": value for name, value in sizes.items()},
         "streams": of.config.get("streams"),
         "preprocessing": of.config.get("preprocessing"),
-        "splits": _recipe(of, "splits"),
+        "splits": of.config.get("data", {}).get("splits"),
     }
 
 

@@ -14,6 +14,7 @@ import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Splits
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
 
@@ -32,7 +33,7 @@ def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
             "streams": [name for name, _ in tagger.streams],
             "num_classes": data.num_classes,
         },
-        "recipe": dataclasses.asdict(dataclasses.replace(recipe, splits=data.splits)),
+        "recipe": dataclasses.asdict(recipe),
     }
 
 
@@ -47,12 +48,26 @@ def read_recipe(config: Mapping[str, Any], *, where: object = "config.json") -> 
         DataError: a field is missing, unknown, of the wrong kind or out of range.
     """
     value = entry(config, "recipe", where=where)
+    if isinstance(value, Mapping):  # runs of earlier versions have the splits here too
+        value = {name: of for name, of in value.items() if name != "splits"}
     recipe: Recipe = from_json(Recipe, value, where=where, field="recipe")
     return recipe
 
 
+def read_splits(config: Mapping[str, Any], *, where: object = "config.json") -> Splits:
+    """Return the rule in a run's config.json that gave a shard its split; raise as `read_recipe`.
+
+    Args:
+        config: as `reeltag.tagger.tagger.read_config` returns it.
+        where: file that it was read from, for the error.
+    """
+    value = entry(config, "data.splits", where=where)
+    splits: Splits = from_json(Splits, value, where=where, field="data.splits")
+    return splits
+
+
 def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> Dataset:
-    """Return the data set that a run was trained on, with the files that were given with it.
+    """Return the data set that a run was trained on: with its splits, and files given with it.
 
     Args:
         run: folder of the run; relative paths are in it.
@@ -72,7 +87,14 @@ def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> D
     classes, labels, ratings = (
         path(name) if name in given else None for name in ("classes", "labels", "ratings")
     )
-    return Dataset.open(path("root"), classes=classes, labels=labels, ratings=ratings, quiet=quiet)
+    return Dataset.open(
+        path("root"),
+        classes=classes,
+        labels=labels,
+        ratings=ratings,
+        splits=read_splits(config, where=where),
+        quiet=quiet,
+    )
 
 
 def steps_done(checkpoint: Path, module: nn.Module) -> int:

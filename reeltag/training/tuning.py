@@ -26,6 +26,7 @@ from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
 from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import Dataset
+from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.failures import format_error
@@ -55,6 +56,7 @@ class Search:
 
     Attributes:
         data: folder of TFRecords.
+        splits: the rule that gives a shard its split.
         model: sizes where they are not searched, which name the family.
         recipe: the training where it is not searched.
         preprocessing: what happens to the stored frames first.
@@ -64,6 +66,7 @@ class Search:
     """
 
     data: Path
+    splits: Splits = PUBLISHED_SPLITS
     model: ModelConfig
     recipe: Recipe
     preprocessing: PreprocessingConfig
@@ -76,6 +79,7 @@ class Search:
         return {
             "family": family_of(self.model).reference,
             "data": str(self.data.resolve()),
+            "splits": canonical(self.splits, "splits"),
             "model": canonical(self.model, "model"),
             "recipe": canonical(self.recipe, "recipe"),
             "preprocessing": canonical(self.preprocessing, "preprocessing"),
@@ -242,7 +246,7 @@ class Study:
             search = self.search
             model, recipe = applied(search.model, search.recipe, values)
             best = fit.train(
-                Dataset.open(search.data, quiet=True),
+                Dataset.open(search.data, splits=search.splits, quiet=True),
                 run,
                 model,
                 recipe,

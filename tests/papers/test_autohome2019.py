@@ -126,7 +126,8 @@ def test_fifth_is_held_out_by_video_with_a_fifth_of_every_class(tmp_path: Path) 
     write_corpus(tmp_path / "data", config, quiet=True)
     opened = Dataset.open(tmp_path / "data", quiet=True)
     plan = plan_of(opened)
-    trained = make_batches(opened, plan.segments(plan.absent, 0.0, plan.fifth)).items
+    recipe = plan.segments(plan.absent, 0.0, plan.fifth)
+    trained = make_batches(opened.with_splits(recipe.splits), recipe).items
     rated = opened.with_splits(plan.assignment.rated)
     held_out = rated.rated_segments("train", rows=plan.evaluation.rows(opened))
     ids = [set(items.ids(np.arange(len(items)))) for items in (trained, held_out)]

@@ -64,7 +64,7 @@ def graph(data: Path, config: Config = TINY) -> dict[str, Step]:
 def trained_on(data: Path, step: Step) -> set[str]:
     """Return the ids of the videos that a training sees."""
     recipe = replace(step.config["recipe"], batch_size=1)
-    items = make_batches(opened(data), recipe).items
+    items = make_batches(opened(data).with_splits(recipe.splits), recipe).items
     return set(items.ids(np.arange(len(items))))
 
 

@@ -66,9 +66,11 @@ SEGMENTS: list[Row] = [
 VIDEOS: list[Row] = [("a", None, {0: 0.5, 5: 0.25}, None), ("c", None, {}, None)]
 
 
-def train_items(dataset: Dataset, soft: SoftLabelConfig, **recipe: Any) -> VideoSet:
-    chosen: dict[str, Any] = {"items": "segments", "batch_size": 1, "splits": RATED, **recipe}
-    return make_batches(dataset, Recipe(soft=soft, **chosen)).items
+def train_items(
+    dataset: Dataset, soft: SoftLabelConfig, *, splits: Splits = RATED, **recipe: Any
+) -> VideoSet:
+    chosen: dict[str, Any] = {"items": "segments", "batch_size": 1, **recipe}
+    return make_batches(dataset.with_splits(splits), Recipe(soft=soft, **chosen)).items
 
 
 def one_epoch(dataset: Dataset, recipe: Recipe) -> list[FrameBatch]:
@@ -86,9 +88,9 @@ def test_an_epoch_is_the_rated_and_the_soft_segments_shuffled(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     soft = store(tmp_path / "s", SEGMENTS)
-    recipe = Recipe(items="segments", batch_size=1, splits=RATED, soft=soft)
+    recipe = Recipe(items="segments", batch_size=1, soft=soft)
     asked = {}
-    for batch in one_epoch(corpus.data, recipe):
+    for batch in one_epoch(corpus.data.with_splits(RATED), recipe):
         assert batch.labels is not None and batch.weights is not None and batch.starts is not None
         classes = batch.weights[0].nonzero().flatten().tolist()
         assert set(batch.weights.unique().tolist()) <= {0.0, 1.0}
@@ -276,7 +278,7 @@ def test_labels_are_made_noisy_before_soft_ones_are_mixed_in(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     noise = RelabelConfig(noise_precision=0.5, noise_recall=0.5)
-    plain = {"items": "videos", "splits": ALL, "labels": noise}
+    plain: dict[str, Any] = {"items": "videos", "splits": ALL, "labels": noise}
     noisy = dense(train_items(corpus.data, SoftLabelConfig(), **plain))
     soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.25)
     found = dense(train_items(corpus.data, soft, **plain))
@@ -319,8 +321,8 @@ def test_the_held_out_fold_is_trained_on_in_no_way(corpus: Corpus, tmp_path: Pat
 
 def test_validation_is_never_softened(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "v", [*VIDEOS, ("e", None, {9: 0.5}, None)])
-    recipe = Recipe(batch_size=1, splits=ALL, soft=soft)
-    validate = make_batches(corpus.data, recipe).validate
+    recipe = Recipe(batch_size=1, soft=soft)
+    validate = make_batches(corpus.data.with_splits(ALL), recipe).validate
     assert validate is not None
     labels = next(iter(validate)).labels
     assert labels is not None

@@ -23,6 +23,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError, TrainingError
 from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
+from reeltag.data.splits import Splits
 from reeltag.models import logistic, moe, netvlad, nextvlad
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import Optimisation, Recipe
@@ -324,10 +325,8 @@ def test_loss_that_is_not_finite_at_the_end_is_told(corpus: Path, tmp_path: Path
 
 def test_segments_train_on_what_was_rated_alone(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, items="segments", batch_size=4)
-    recipe = dataclasses.replace(
-        recipe, splits=dataclasses.replace(recipe.splits, train="validate*", validate="test*")
-    )
-    result = train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
+    rated = Dataset.open(corpus, splits=Splits(train="validate*", validate="test*"))
+    result = train(rated, tmp_path / "run", logistic.TINY, recipe)
     assert result.metric == "map@k" and result.best is not None and result.best > 0
 
 

@@ -35,8 +35,10 @@ def made_run(folder: Path, seed: int, family: str = "nextvlad", **changes: Any) 
     tagger.save_classes(folder)
     splits = {"train": "", "validate": "", "test": "", "holdout": 0.1}
     fold = {"count": 0, "hold_out": 0, "seed": 0, "by": "labels"}
-    recipe = {"init": "START", "splits": splits, "fold": fold, **changes}
-    write_json(folder / "config.json", {**tagger.describe(), "recipe": recipe})
+    recipe = {"init": "START", "fold": fold, **changes}
+    write_json(
+        folder / "config.json", {**tagger.describe(), "data": {"splits": splits}, "recipe": recipe}
+    )
     return folder
 
 
@@ -119,7 +121,7 @@ def test_runs_of_other_kinds_are_refused_and_what_differs_is_named(tmp_path: Pat
             ("model", {"hidden": 10}, "has model.hidden 10; the first has"),
             ("streams", [["a", 6], ["b", 2]], r"has streams \[\['a', 6\]"),
             ("preprocessing", {"dequantise": "samsung"}, "has preprocessing {"),
-            ("recipe", {"splits": {"train": "x*"}}, "has splits {'train': 'x"),
+            ("data", {"splits": {"train": "x*"}}, "has splits {'train': 'x"),
         ]
     ):
         other = made_run(tmp_path / f"other{number}", 0)

@@ -33,7 +33,6 @@ from tests.labels.test_targets import listed
 
 SPLITS = Splits(train="validate*", validate="test*", test="train*")  # where segments are rated
 RECIPE = Recipe(
-    splits=SPLITS,
     items="segments",
     batch_size=8,
     max_steps=5,
@@ -43,17 +42,17 @@ RECIPE = Recipe(
 
 @pytest.fixture(scope="module")
 def dataset(corpus: Path) -> Dataset:
-    return Dataset.open(corpus, quiet=True)
+    return Dataset.open(corpus, splits=SPLITS, quiet=True)
 
 
 @pytest.fixture(scope="module")
 def segments(dataset: Dataset) -> VideoSet:
-    return dataset.with_splits(SPLITS).rated_segments()
+    return dataset.rated_segments()
 
 
 @pytest.fixture(scope="module")
 def whole(dataset: Dataset) -> VideoSet:
-    return dataset.with_splits(SPLITS).videos()
+    return dataset.videos()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +81,7 @@ def targets_of(items: VideoSet) -> Targets:
 
 def trained(out: Path, corpus: Path, recipe: Recipe = RECIPE) -> dict[str, Tensor]:
     """Return the weights after a few steps."""
-    train(Dataset.open(corpus), out, logistic.TINY, recipe)
+    train(Dataset.open(corpus, splits=SPLITS), out, logistic.TINY, recipe)
     return load_file(out / "model.safetensors")
 
 

@@ -10,10 +10,11 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig, autohome_mix, dbof, dbof_gcn
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import EvalSplit, SplitAssignment
 from reeltag.papers.common.steps.train import NEVER
-from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.config import Optimisation
 from reeltag.training.relabelling import RelabelConfig
 
 _STRIDE = FrameChoice(how="stride")
@@ -240,11 +241,11 @@ class AutohomePlan:
         """DBoF."""
         return self.graph.base()
 
-    def videos(self, model: ModelConfig) -> Recipe:
+    def videos(self, model: ModelConfig) -> SplitRecipe:
         """Whole videos with their labels; all frames, of which a bag sees 30 as published."""
         sizes = self.sizes
         all_frames = _THIRTY if isinstance(model, dbof.Config | dbof_gcn.Config) else FrameChoice()
-        return Recipe(
+        return SplitRecipe(
             splits=self.assignment.videos,
             frames=all_frames if sizes.all_frames else _STRIDE,
             max_steps=sizes.steps,
@@ -253,10 +254,10 @@ class AutohomePlan:
             **self._common(),
         )
 
-    def segments(self, labels: RelabelConfig, noise: float, fold: FoldConfig) -> Recipe:
+    def segments(self, labels: RelabelConfig, noise: float, fold: FoldConfig) -> SplitRecipe:
         """Rated segments of all folds but one, or of all, relabelled."""
         sizes = self.sizes
-        return Recipe(
+        return SplitRecipe(
             splits=self.assignment.rated,
             fold=fold,
             items="segments",

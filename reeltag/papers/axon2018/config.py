@@ -21,10 +21,11 @@ from reeltag.models import (
     soft_dbow,
 )
 from reeltag.papers.common.costs import model_bytes
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import VideoSplitAssignment
 from reeltag.soft_labels.student import SoftLabelConfig
-from reeltag.training.config import Optimisation, Recipe, RelationConfig
+from reeltag.training.config import Optimisation, RelationConfig
 
 YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes
 SGD_STEPS = 867  # a pass over the 111,022 held-out videos of the paper, 128 at a time
@@ -251,13 +252,13 @@ class AxonPlan:
         """Return the seed of a set of models: no two sets of any two seeds share one."""
         return self.config.seed * self.config.sets + number
 
-    def single(self, model: ModelConfig, seed: int) -> Recipe:
+    def single(self, model: ModelConfig, seed: int) -> SplitRecipe:
         """One of the seven: random frames as in WILLOW's code, Adam, stairs (sec. 3.5)."""
         sizes = self.sizes
         rate = sizes.recurrent_rate if family_of(model).name in _RECURRENT else sizes.rate
         return self._recipe(model, rate, sizes.steps, seed=seed)
 
-    def video_level(self) -> Recipe:
+    def video_level(self) -> SplitRecipe:
         """The mixture of experts: as many steps on the augmented set as on the plain one."""
         batch = self.sizes.moe_batch_size
         steps = max(1, round(self.sizes.epochs * self.assignment.counts["train"] / batch))
@@ -265,7 +266,7 @@ class AxonPlan:
         optim = replace(recipe.optim, decay=0.95)  # the starter code's
         return replace(recipe, batch_size=batch, frames=FrameChoice(), optim=optim)
 
-    def fine_tuned(self, model: ModelConfig, weight: float) -> Recipe:
+    def fine_tuned(self, model: ModelConfig, weight: float) -> SplitRecipe:
         """Fine-tuning of a trained model with the penalty (sec. 3.2); 0: without."""
         rate, steps = self.sizes.relation_rate, self.sizes.relation_steps
         recipe = self._recipe(model, rate, steps, seed=self.seed(0))
@@ -273,7 +274,7 @@ class AxonPlan:
             recipe = replace(recipe, optim=replace(recipe.optim, schedule="constant"))
         return replace(recipe, epochs=1.0, relation=RelationConfig(weight=weight))
 
-    def distilled(self, share: float) -> Recipe:
+    def distilled(self, share: float) -> SplitRecipe:
         """The student, trained on this fraction of the ensemble's labels, else on the data's."""
         sizes = self.sizes
         recipe = self._recipe(
@@ -282,11 +283,11 @@ class AxonPlan:
         soft = SoftLabelConfig(weight=share)
         return replace(recipe, batch_size=sizes.student_batch_size, soft=soft)
 
-    def _recipe(self, model: ModelConfig, rate: float, steps: int, *, seed: int) -> Recipe:
+    def _recipe(self, model: ModelConfig, rate: float, steps: int, *, seed: int) -> SplitRecipe:
         """Return what all trainings share: the weights best on the held-out videos count."""
         chosen: Any = family_of(model).recipe.get("frames", {})
         as_published = self.frames and self.sizes.schedule == "staircase"
-        return Recipe(
+        return SplitRecipe(
             splits=self.assignment.splits,
             frames=FrameChoice(**chosen) if as_published else FrameChoice(),
             shuffle=self.config.shuffle,

@@ -10,6 +10,7 @@ from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.axon2018.config import TOP_K, AxonPlan
 from reeltag.papers.common.graph import GraphBuilder
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.steps.augment import augment, average_frames
 from reeltag.papers.common.steps.blend import combine, learn_weights, mean
 from reeltag.papers.common.steps.files import DATA
@@ -17,7 +18,6 @@ from reeltag.papers.common.steps.predict import predict_videos
 from reeltag.papers.common.steps.soft_labels import soft_label_videos
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step, step
-from reeltag.training.config import Recipe
 
 SOLVERS: tuple[Solver, ...] = ("sgd", "nnls")  # the paper's first
 
@@ -104,7 +104,7 @@ class AxonGraph:
         self,
         name: str,
         model: ModelConfig,
-        recipe: Recipe,
+        recipe: SplitRecipe,
         *,
         data: Keyed | None = None,
         start: Step | None = None,

@@ -17,9 +17,9 @@ from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import Split, Splits
 from reeltag.models import ModelConfig
 from reeltag.papers.common.dataset_source import DatasetSource, open_data
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.assignment import EvalSplit, num_rated, rows_in, shards_of
 from reeltag.pipeline.steps import Estimate, Step, ordered
-from reeltag.training.config import Recipe
 
 _CPU, _GPU = 4e10, 2e13  # useful operations per second of a CPU's thread, of a GPU
 _READ_FRAME = 1e-5  # seconds to read and hand over a frame, on a CPU
@@ -126,7 +126,7 @@ def _lengths(step: Step, data: Dataset) -> NDArray[np.int64]:
     return frames if reads_source else np.ones_like(frames)
 
 
-def _frames_seen(recipe: Recipe, length: NDArray[np.int64]) -> float:
+def _frames_seen(recipe: SplitRecipe, length: NDArray[np.int64]) -> float:
     """Return the frames of a video that a training sees, in the mean."""
     frames = float(length.mean()) if len(length) else 0.0
     if recipe.frames.how == "stride":

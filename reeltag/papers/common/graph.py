@@ -7,6 +7,7 @@ from typing import Any, Literal
 from reeltag.models import ModelConfig
 from reeltag.papers.common.dataset_source import DatasetSource
 from reeltag.papers.common.program import FolderOf
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.evaluate import compare, compare_with_best, score, score_videos
 from reeltag.papers.common.steps.files import RUN, SOFT_LABELS, read_scores
@@ -15,7 +16,6 @@ from reeltag.papers.common.steps.train import train
 from reeltag.papers.common.tables import TableRow, figure_of, interval_of
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step, step
-from reeltag.training.config import Recipe
 
 Metric = Literal["map@k", "gap@20"]
 Paper = tuple[float | None, ...]  # the paper's figures in a row: one, or none in its table
@@ -107,7 +107,7 @@ class GraphBuilder:
         self,
         name: str,
         model: ModelConfig,
-        recipe: Recipe,
+        recipe: SplitRecipe,
         *,
         data: Keyed | None = None,
         start: Keyed | None = None,

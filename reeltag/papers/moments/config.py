@@ -9,9 +9,10 @@ from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import nextvlad
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.own_videos import OwnVideos
 from reeltag.papers.common.steps.train import NEVER
-from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.config import Optimisation
 from reeltag.training.relabelling import RelabelConfig
 
 # where the rules were measured (reels); they reach what is published for 3.9 M videos
@@ -146,10 +147,10 @@ class MomentsPlan:
         )
         return nextvlad.Config(num_clusters=sizes.clusters, hidden=sizes.hidden, groups=groups)
 
-    def videos(self) -> Recipe:
+    def videos(self) -> SplitRecipe:
         """Stage I: whole videos with their labels, down-sampled if they are long."""
         sizes = self.sizes
-        return Recipe(
+        return SplitRecipe(
             splits=self.own.assignment.videos,
             fold=self.own.video_fold,
             frames=FrameChoice(how="stride" if self.own.seconds >= _LONG else "all"),
@@ -159,10 +160,10 @@ class MomentsPlan:
             **self._common(),
         )
 
-    def segments(self, fold: FoldConfig) -> Recipe:
+    def segments(self, fold: FoldConfig) -> SplitRecipe:
         """Stage II: rated segments but those of a fold; unrated classes hardly count."""
         sizes = self.sizes
-        return Recipe(
+        return SplitRecipe(
             splits=self.own.assignment.rated,
             fold=fold,
             items="segments",
@@ -173,7 +174,7 @@ class MomentsPlan:
             **self._common(),
         )
 
-    def all_segments(self) -> Recipe:
+    def all_segments(self) -> SplitRecipe:
         """The final fit: all rated segments."""
         return self.segments(FoldConfig())
 

@@ -8,11 +8,12 @@ from reeltag.augment.config import AugmentConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
 from reeltag.models import ModelConfig, mix_nextvlad, nextvlad
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import SplitAssignment
 from reeltag.papers.common.steps.train import NEVER
 from reeltag.soft_labels.teacher import TeacherConfig
-from reeltag.training.config import MemberLoss, Optimisation, Recipe
+from reeltag.training.config import MemberLoss, Optimisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +156,10 @@ class OppoPlan:
             reduction=16,
         )
 
-    def videos(self, *, mix: bool = False, all_frames: bool = False) -> Recipe:
+    def videos(self, *, mix: bool = False, all_frames: bool = False) -> SplitRecipe:
         """Stage I: whole videos with their labels, down-sampled unless `all_frames`."""
         frames = FrameChoice(how="stride", stride_range=self.config.stride)
-        return Recipe(
+        return SplitRecipe(
             splits=self.assignment.videos,
             frames=FrameChoice() if all_frames else frames,
             shuffle=self.config.shuffle,
@@ -167,12 +168,12 @@ class OppoPlan:
             **self._common(mix=mix),
         )
 
-    def segments(self, *, mix: bool = False, fresh: bool = False) -> Recipe:
+    def segments(self, *, mix: bool = False, fresh: bool = False) -> SplitRecipe:
         """Stages II and III: rated segments, mask, mixup; `fresh` weights learn as in stage I."""
         rate = self.sizes.mix_rated_rate if mix else self.sizes.rated_rate
         optim = self._optim(rate, self.sizes.rated_schedule, mix=mix)
         fresh_optim = self._optim(self.sizes.rate, self.sizes.schedule, mix=mix)
-        return Recipe(
+        return SplitRecipe(
             splits=self.assignment.rated,
             fold=self.assignment.fold,
             items="segments",

@@ -7,12 +7,12 @@ from reeltag.data.dataset import Dataset
 from reeltag.papers.common.dataset_source import dataset_source
 from reeltag.papers.common.graph import GraphBuilder
 from reeltag.papers.common.program import Goal, Program
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.segments import assign_segment_splits
 from reeltag.papers.common.steps.soft_labels import soft_label_segments
 from reeltag.papers.oppo2019.config import TINY, TINY_DATA, Config, OppoPlan, make_plan
 from reeltag.papers.oppo2019.tables import evaluate_models
 from reeltag.pipeline.steps import Step, step
-from reeltag.training.config import Recipe
 
 
 def solve(data: Dataset, config: Config) -> Goal:
@@ -77,7 +77,7 @@ class _Stages:
     def _train(
         self,
         name: str,
-        recipe: Recipe,
+        recipe: SplitRecipe,
         *,
         mix: bool = False,
         start: Step | None = None,

@@ -12,6 +12,7 @@ from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import ModelConfig, resnet_like, second_level
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import VideoSplitAssignment
 from reeltag.papers.common.steps.train import NEVER
@@ -25,7 +26,7 @@ from reeltag.papers.samsung2018.fleet import (
     make_fleet,
 )
 from reeltag.soft_labels.student import SoftLabelConfig
-from reeltag.training.config import LossConfig, Recipe
+from reeltag.training.config import LossConfig
 
 SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn from all videos
 
@@ -226,11 +227,11 @@ class SamsungPlan:
         """The six small nets A to F, each alone, as wide as they are in the final graph."""
         return dict(zip("abcdef", [net for net, _ in self.final.nets()], strict=True))
 
-    def first_level(self, member: FleetMember, fold: int) -> Recipe:
+    def first_level(self, member: FleetMember, fold: int) -> SplitRecipe:
         """Return how a member learns without a fold."""
         return self._all(member.recipe, FoldConfig(count=self.config.folds, hold_out=fold))
 
-    def single_recipe(self, name: str) -> Recipe:
+    def single_recipe(self, name: str) -> SplitRecipe:
         """Return how one of `SINGLES` learns, from all training videos."""
         recipe = self.sizes.fleet_recipe.recipe(
             batch_size=self._batch(self.sizes.single_batch),
@@ -241,7 +242,7 @@ class SamsungPlan:
         )
         return self._all(recipe)
 
-    def net_recipe(self, *, final: bool = False) -> Recipe:
+    def net_recipe(self, *, final: bool = False) -> SplitRecipe:
         """Return how a small net, or the final graph, learns from soft labels."""
         sizes = self.sizes
         shared = replace(
@@ -269,7 +270,7 @@ class SamsungPlan:
         """Return a batch that the training videos fill."""
         return min(size, max(1, self.assignment.counts["train"] // 2))
 
-    def _all(self, recipe: Recipe, fold: FoldConfig | None = None) -> Recipe:
+    def _all(self, recipe: SplitRecipe, fold: FoldConfig | None = None) -> SplitRecipe:
         """Return a recipe with what all share: no validation, the last weights count."""
         return replace(
             recipe,

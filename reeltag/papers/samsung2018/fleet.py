@@ -14,7 +14,8 @@ from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, model_config
-from reeltag.training.config import LossConfig, Optimisation, Recipe
+from reeltag.papers.common.recipe import SplitRecipe
+from reeltag.training.config import LossConfig, Optimisation
 
 STREAMS = PreprocessingConfig(normalise="streams")
 MIXUP = AugmentConfig(mixup=0.4, mixup_per="sample", mixup_partner="previous")
@@ -37,7 +38,7 @@ class FleetMember:
 
     name: str
     model: ModelConfig
-    recipe: Recipe
+    recipe: SplitRecipe
     preprocessing: PreprocessingConfig | None = None
     row: int = 0
     stacked: bool = True
@@ -55,7 +56,7 @@ class FleetRecipe:
     clip: str = "global"
     clip_norm: float = 10.0
 
-    def recipe(self, *, rate: float = 0.0, epochs: float = 0.0, **more: Any) -> Recipe:  # noqa: ANN401
+    def recipe(self, *, rate: float = 0.0, epochs: float = 0.0, **more: Any) -> SplitRecipe:  # noqa: ANN401
         """Return a recipe; what is 0 is the fleet's."""
         optim = Optimisation(
             learning_rate=rate or self.rate,
@@ -64,7 +65,7 @@ class FleetRecipe:
             clip_norm=self.clip_norm,
         )
         given = {"batch_size": self.batch_size} | more
-        return Recipe(epochs=epochs or self.epochs, optim=optim, **given)
+        return SplitRecipe(epochs=epochs or self.epochs, optim=optim, **given)
 
 
 PUBLISHED = FleetRecipe()  # 76 of the authors' 113 configs have batch 512; 40 M examples, 10 passes

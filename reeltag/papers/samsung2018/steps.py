@@ -6,6 +6,7 @@ from typing import Any
 
 from reeltag.models import ModelConfig, family_of
 from reeltag.papers.common.graph import GraphBuilder
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.steps.blend import mean, stack
 from reeltag.papers.common.steps.files import OUT_OF_FOLD, TENSORS
 from reeltag.papers.common.steps.predict import predict_folds, predict_videos
@@ -15,7 +16,6 @@ from reeltag.papers.samsung2018.config import SamsungPlan
 from reeltag.papers.samsung2018.fleet import FleetMember
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step, step
-from reeltag.training.config import Recipe
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class SamsungGraph:
         self,
         name: str,
         model: ModelConfig,
-        recipe: Recipe,
+        recipe: SplitRecipe,
         *,
         start: Keyed | None = None,
         soft: Step | None = None,

@@ -17,6 +17,7 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import logistic, nextvlad
 from reeltag.papers.common.dataset_source import dataset_source
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.assignment import SplitAssignment
 from reeltag.papers.common.splits.segments import assign_segment_splits
 from reeltag.papers.common.steps.evaluate import score
@@ -31,14 +32,13 @@ from reeltag.predictions.file import open_predictions
 from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
 from reeltag.soft_labels.teacher import TeacherConfig
 from reeltag.training.batches import make_batches
-from reeltag.training.config import Recipe
 from reeltag.training.module import TaggerTraining
 from tests.processes import Launch
 
 CONFIG = SynthConfig(
     videos=48, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=2, held_out=0.25
 )
-VIDEOS = Recipe(batch_size=8, max_steps=2, validate_every=NEVER)
+VIDEOS = SplitRecipe(batch_size=8, max_steps=2, validate_every=NEVER)
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +53,18 @@ def assigned(data: Path) -> SplitAssignment:
     return assign_segment_splits(Dataset.open(data, quiet=True))
 
 
-def segment_recipe(data: Path, **changes: int) -> Recipe:
+def segment_recipe(data: Path, **changes: int) -> SplitRecipe:
     return replace(VIDEOS, items="segments", splits=assigned(data).rated, **changes)  # type: ignore[arg-type]
 
 
 def long_training(data: Path) -> Step:
-    recipe = Recipe(batch_size=8, max_steps=80, validate_every=40, save_minutes=0.0)
+    recipe = SplitRecipe(batch_size=8, max_steps=80, validate_every=40, save_minutes=0.0)
     source = dataset_source(Dataset.open(data, quiet=True))
     model = logistic.Config()
     return step(train, source, name="I", model=model, recipe=recipe)
 
 
-def trained(out: Path, data: Path, recipe: Recipe, **fields: Path | int) -> Path:
+def trained(out: Path, data: Path, recipe: SplitRecipe, **fields: Path | int) -> Path:
     """Train NeXtVLAD into a folder; `soft__file` is the field soft.file of the recipe."""
     out.mkdir(parents=True, exist_ok=True)
     given = {name.replace("__", "."): value for name, value in fields.items()}
@@ -200,7 +200,7 @@ def test_a_fold_is_evaluated_and_not_trained_on_where_test_is_unrated(
     ids = opened.table["id"]
     evaluated = set(ids.filter(found.evaluation.rows(opened)).to_pylist())
     recipe = replace(segment_recipe(data), splits=found.rated, fold=found.fold, batch_size=1)
-    items = make_batches(opened, recipe).items
+    items = make_batches(opened.with_splits(recipe.splits), recipe).items
     seen = set(items.ids(np.arange(len(items))))
     rated = {name for name in ids.to_pylist() if name in evaluated | seen}
     assert not evaluated & seen and len(evaluated) == pytest.approx(len(rated) / 3, abs=1)

@@ -20,6 +20,7 @@ from reeltag.inference.scoring import InferenceConfig
 from reeltag.labels.folds import FoldConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import logistic
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.blend import combine, learn_weights, read_weights, stack
 from reeltag.papers.common.steps.evaluate import compare_with_best, score_videos
@@ -29,7 +30,7 @@ from reeltag.papers.common.steps.train import NEVER, train
 from reeltag.predictions.file import open_predictions
 from reeltag.soft_labels.storage import open_soft_labels
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.config import Optimisation, Recipe
+from reeltag.training.config import Optimisation
 
 CONFIG = SynthConfig(videos=80, classes=5, rgb=8, audio=4, level="video", shards=2, held_out=0.2)
 INFERENCE = InferenceConfig(top_k=5, batch_size=7)
@@ -48,7 +49,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """One network without each of two folds."""
     root, found = tmp_path_factory.mktemp("trained"), []
     for fold in range(COUNT):
-        recipe = Recipe(
+        recipe = SplitRecipe(
             batch_size=8,
             max_steps=10,
             validate_every=NEVER,

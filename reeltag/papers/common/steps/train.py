@@ -21,12 +21,12 @@ from reeltag.papers.common.dataset_source import (
     files_of,
     open_data,
 )
+from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.steps.files import RUN, TENSORS
 from reeltag.pipeline.steps import step_function
 from reeltag.training import fit
 from reeltag.training.centroids import fit_centroids as fit_centroids_to
 from reeltag.training.centroids import sample_features
-from reeltag.training.config import Recipe
 
 NEVER = 1 << 40  # steps: a recipe that validates so seldom keeps its last weights
 _FRAMES_PER_CENTROID = 50
@@ -38,7 +38,7 @@ def train(
     data: DataLocation,
     *,
     model: ModelConfig,
-    recipe: Recipe,
+    recipe: SplitRecipe,
     preprocessing: PreprocessingConfig | None = None,
     fields: Mapping[str, Path | int] | None = None,
     accelerator: str = "auto",
@@ -49,7 +49,7 @@ def train(
         out: folder of the step.
         data: where the data set is.
         model: sizes, which name the family; classes and widths are taken from the data.
-        recipe: everything else.
+        recipe: everything else, and the part of the data.
         preprocessing: of the stored frames; None = as the family's authors.
         fields: of the recipe that depend on other steps, such as {"init": run, "soft.file": file,
             "soft.equal": 1000, "labels.correlation": file}.
@@ -67,7 +67,8 @@ def train(
         else:
             for name, setting in given.items():
                 recipe = _with_field(recipe, name, setting)
-            fit.train(open_data(data), run, model, recipe, preprocessing=preprocessing)
+            data_set = open_data(data, recipe.splits)
+            fit.train(data_set, run, model, recipe.without_splits(), preprocessing=preprocessing)
         metrics = json.loads(finished.read_text())
         write_json(finished, {**metrics, "run": RUN})  # `out` will be renamed
     (run / "resume.ckpt").unlink(missing_ok=True)
