@@ -14,28 +14,27 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
 import safetensors.torch
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import whole_file
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models import Mixture, ModelConfig, family_of, find_family
-
-Video = NDArray[np.uint8] | NDArray[np.float32] | Tensor | Mapping[str, NDArray[np.uint8]]
+from reeltag.tagger.video import Video, as_frames, in_eval_mode
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """One answer: class `index`, its `name`, and `prob`, the probability in [0, 1]."""
+    """A class of a video: its `index`, its `name`, and `prob`, its probability in [0, 1]."""
 
     index: int
     name: str
@@ -59,6 +58,93 @@ class AnyTagger(nn.Module):
     def num_classes(self) -> int:
         """C."""
         return len(self.class_names)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(chain(self.parameters(), self.buffers())).device
+
+    @overload
+    def predict(self, videos: Video, *, top_k: int = 20, batch_size: int = 16) -> list[Tag]: ...
+
+    @overload
+    def predict(
+        self, videos: Sequence[Video], *, top_k: int = 20, batch_size: int = 16
+    ) -> list[list[Tag]]: ...
+
+    def predict(
+        self,
+        videos: Video | Sequence[Video],
+        *,
+        top_k: int = 20,
+        batch_size: int = 16,
+    ) -> list[Tag] | list[list[Tag]]:
+        """Return the `top_k` likeliest tags of a video, best first; of a list of them, such lists.
+
+        Videos of a list may be of different lengths: they are scored in batches, with masks. A
+        probability is the same as that of the video alone to 1e-5 (float32 on the CPU). Modules
+        are in training or eval mode afterwards as they were before.
+
+        Args:
+            videos: one video, or a sequence of them. A video is an array (T, D), T >= 1, of
+                uint8 as stored or of float features, streams side by side; or a mapping of stream
+                name to (T, width). Rows are frames, one per second for YouTube-8M's features.
+            top_k: how many tags of each video; at most C are returned.
+            batch_size: videos that are scored together.
+
+        Raises:
+            DataError: the list is empty, or a video has no frames, the wrong width, type or
+                streams, or what is not finite; of a list, the video is named by its number.
+            ConfigError: `top_k` or `batch_size` is below 1.
+
+        Example:
+            >>> from reeltag.models import model_config
+            >>> _ = torch.manual_seed(0)
+            >>> sizes = model_config("logistic", num_classes=3, dims=(4, 2))
+            >>> tagger = Tagger(sizes, [("rgb", 4), ("audio", 2)], ["Car", "Music", "Speech"])
+            >>> long, short = torch.zeros(60, 6), torch.ones(5, 6)  # 60 and 5 frames
+            >>> [tag.name for tag in tagger.predict(short, top_k=2)]
+            ['Car', 'Speech']
+            >>> [len(tags) for tags in tagger.predict([long, short])]
+            [3, 3]
+        """
+        for name, value in (("top_k", top_k), ("batch_size", batch_size)):
+            if value < 1:
+                raise ConfigError(f"must be >= 1, got {value}", where=name)
+        if not isinstance(videos, Sequence):
+            return self._tags([as_frames(videos, self.streams)], top_k)[0]
+        if not videos:
+            raise DataError("there is no video in the list", where="videos")
+        frames = [
+            as_frames(video, self.streams, where=f"video {number}")
+            for number, video in enumerate(videos)
+        ]
+        tags: list[list[Tag]] = [[] for _ in frames]
+        # alike in type and length, so that little is padded
+        order = sorted(range(len(frames)), key=lambda i: (str(frames[i].dtype), len(frames[i])))
+        for _, alike in groupby(order, key=lambda i: frames[i].dtype):
+            while numbers := list(islice(alike, batch_size)):
+                found = self._tags([frames[i] for i in numbers], top_k)
+                for number, of_video in zip(numbers, found, strict=True):
+                    tags[number] = of_video
+        return tags
+
+    @torch.inference_mode()
+    def _tags(self, videos: list[Tensor], top_k: int) -> list[list[Tag]]:
+        """Return the tags of videos (T, D) of one type, in one batch."""
+        lengths = torch.tensor([len(frames) for frames in videos])
+        mask_BT = torch.arange(int(lengths.max())) < lengths[:, None]
+        frames_BTD = pad_sequence(videos, batch_first=True)
+        with in_eval_mode(self):
+            logits_BC = self(frames_BTD.to(self.device), mask_BT.to(self.device)).float().cpu()
+        best = logits_BC.topk(min(top_k, self.num_classes))
+        return [
+            [
+                Tag(index=int(c), name=self.class_names[int(c)], prob=float(p))
+                for c, p in zip(classes, probs, strict=True)
+            ]
+            for classes, probs in zip(best.indices, best.values.sigmoid(), strict=True)
+        ]
 
 
 class Tagger(AnyTagger):
@@ -115,52 +201,6 @@ class Tagger(AnyTagger):
         if not isinstance(self.model, Mixture):
             raise ConfigError(f"{self.family} is no mixture of models")
         return self.model.members(self.prepare(frames_BTD, mask_BT), mask_BT)
-
-    @torch.inference_mode()
-    def predict(self, video: Video, *, top_k: int = 20) -> list[Tag]:
-        """Return the `top_k` likeliest tags of one video, best first.
-
-        Args:
-            video: (T, D) uint8 as stored or float features, streams side by side; or a mapping
-                of stream name to (T, width). One row is one second.
-            top_k: how many tags; at most C.
-
-        Raises:
-            DataError: no frames, or the wrong width or streams.
-
-        Example:
-            >>> import numpy, reeltag  # doctest: +SKIP
-            >>> tagger = reeltag.load("RUN")  # doctest: +SKIP
-            >>> tagger.predict(numpy.zeros((60, 1152), numpy.uint8), top_k=3)  # doctest: +SKIP
-        """
-        frames = self._frames(video)
-        frames = frames.to(self.prepare.scale.device)
-        mask = torch.ones(1, len(frames), dtype=torch.bool, device=frames.device)
-        training = self.training
-        try:
-            logits = self.eval()(frames[None], mask)[0].float()
-        finally:
-            self.train(training)
-        best = logits.topk(min(top_k, self.num_classes))
-        return [
-            Tag(index=int(c), name=self.class_names[int(c)], prob=float(p))
-            for c, p in zip(best.indices, best.values.sigmoid(), strict=True)
-        ]
-
-    def _frames(self, video: Video) -> Tensor:
-        if isinstance(video, Mapping):
-            missing = [name for name, _ in self.streams if name not in video]
-            if missing:
-                raise DataError(f"streams {missing} are missing; this tagger needs {self.streams}")
-            video = np.concatenate([video[name] for name, _ in self.streams], axis=1)
-        frames = torch.as_tensor(video)
-        width = sum(width for _, width in self.streams)
-        if frames.ndim != 2 or frames.shape[1] != width or not len(frames):
-            raise DataError(
-                f"frames must be (T, {width}) with T >= 1, streams {self.streams} side by side, "
-                f"got {tuple(frames.shape)}"
-            )
-        return frames
 
     def describe(self) -> dict[str, Any]:
         """Return what `config.json` says of the tagger itself, as plain JSON values."""
