@@ -4,7 +4,7 @@
         program.py                  PROGRAM and solve(data, config): the stages as steps
         config.py                   Config (flags), TINY, sizes small and published, recipes
         tables.py                   what is evaluated, and the paper's figures next to ours
-        steps.py, fleet.py          where there are many models
+        steps.py, first_level.py    where there are many models
     papers/common/
         program.py                  Program, Goal: what every program exports
         graph.py                    GraphBuilder, Evaluation: steps that papers share

@@ -15,13 +15,13 @@ import pytest
 
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.papers import autohome2019, moments, oppo2019
+from reeltag.papers import autohome2019, moments, oppo2019, samsung2018
 from reeltag.papers.common.dataset_source import DatasetFiles, DatasetSource
 from reeltag.papers.common.program import Program
 from reeltag.pipeline.steps import Step, ordered
 
 FILE = Path(__file__).parent / "folders.json"
-PROGRAMS = (oppo2019.PROGRAM, autohome2019.PROGRAM, moments.PROGRAM)
+PROGRAMS = (oppo2019.PROGRAM, autohome2019.PROGRAM, moments.PROGRAM, samsung2018.PROGRAM)
 
 
 def synthetic_source(data: Dataset) -> DatasetSource:

@@ -1,4 +1,4 @@
-"""Samsung 2018: what trains on what, the fleet, what a number changes, all rows of the slides."""
+"""Samsung 2018: what trains on what, the first level, all rows of the slides."""
 
 import json
 import shutil
@@ -17,8 +17,8 @@ from reeltag.data.splits import Splits
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.papers.common.splits.videos import assign_fold_splits
 from reeltag.papers.samsung2018.config import TINY, TINY_DATA, Config, SamsungPlan, make_plan
-from reeltag.papers.samsung2018.fleet import (
-    make_fleet,
+from reeltag.papers.samsung2018.first_level import (
+    first_level_models,
     published_frames,
     published_videos,
     small_frames,
@@ -112,7 +112,7 @@ def test_changed_number_changes_only_steps_that_depend_on_it(data: Dataset) -> N
     assert not moved(before, {name: of for name, of in alone.items() if "fold" in name})
 
 
-def test_fleet_has_the_size_and_every_row_of_the_slides() -> None:
+def test_first_level_has_the_size_and_every_row_of_the_slides() -> None:
     videos, frames = [*published_videos()], [*published_frames()]
     assert (len(videos), sum(one.stacked for one in frames)) == (95, 20)
     assert 10 <= len([*small_videos()]) <= 14 and len([*small_frames()]) == 10
@@ -134,7 +134,7 @@ def test_fleet_has_the_size_and_every_row_of_the_slides() -> None:
 def test_members_are_chosen_by_name_and_by_the_streams_of_the_data() -> None:
     def names(**how: object) -> list[str]:
         given = {"small": True, "frames": False, "num_streams": 2} | how
-        return [one.name for one in make_fleet(**given)]  # type: ignore[arg-type]
+        return [one.name for one in first_level_models(**given)]  # type: ignore[arg-type]
 
     assert "clusters" in names(frames=True) and "clusters" not in names()
     assert "audio-only" in names() and "audio-only" not in names(num_streams=1)
@@ -166,9 +166,9 @@ def test_published_recipes_are_the_authors(data: Dataset) -> None:
     trees = at_scale.trees
     assert (trees.candidates, trees.num_trees, trees.learning_rate) == (30, 3000, 0.01)
     assert at_scale.inference.top_k >= trees.candidates
-    assert len(at_scale.fleet) == 95
+    assert len(at_scale.members) == 95
     small = make_plan(Config(soft_weight=0.7), plan_of(data, Config()).assignment, data)
-    assert len(small.fleet) < 20 and small.sizes.soft_weight == 0.7
+    assert len(small.members) < 20 and small.sizes.soft_weight == 0.7
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,9 @@ def test_tables_hold_every_row_of_the_slides(tiny_run: TinyRun) -> None:
         (gap, loss), ((low, high), about) = by_row[row]["ours"], by_row[row]["intervals"]
         assert 0 <= low <= gap <= high <= 1 and about[0] <= loss <= about[1]
     assert by_row[3]["ours"] == [None, None] and "no frames" in by_row[3]["note"]
-    fleet_lines = tables["First level"]["lines"]
-    assert [line["name"] for line in fleet_lines] == [*MEMBERS]
-    assert all(0 < line["ours"][0] < 1 for line in fleet_lines)  # out of fold
+    first_level = tables["First level"]["lines"]
+    assert [line["name"] for line in first_level] == [*MEMBERS]
+    assert all(0 < line["ours"][0] < 1 for line in first_level)  # out of fold
     gained = {line["name"]: line for line in tables["What each stage gains"]["lines"]}
     over = gained["soft labels over mixup"]
     assert over["paper"][0] == pytest.approx(0.01312)

@@ -30,7 +30,6 @@ from reeltag.training.config import Optimisation, RelationConfig
 YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes
 SGD_STEPS = 867  # a pass over the 111,022 held-out videos of the paper, 128 at a time
 TOP_K = 50  # classes that a model predicts of a video, as in the authors' code
-_RECURRENT = ("gru", "lstm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +254,8 @@ class AxonPlan:
     def single(self, model: ModelConfig, seed: int) -> SplitRecipe:
         """One of the seven: random frames as in WILLOW's code, Adam, stairs (sec. 3.5)."""
         sizes = self.sizes
-        rate = sizes.recurrent_rate if family_of(model).name in _RECURRENT else sizes.rate
+        recurrent = isinstance(model, gru.Config | lstm.Config)
+        rate = sizes.recurrent_rate if recurrent else sizes.rate
         return self._recipe(model, rate, sizes.steps, seed=seed)
 
     def video_level(self) -> SplitRecipe:

@@ -16,14 +16,14 @@ from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import VideoSplitAssignment
 from reeltag.papers.common.steps.train import NEVER
-from reeltag.papers.samsung2018.fleet import (
+from reeltag.papers.samsung2018.first_level import (
     MIXUP,
     PUBLISHED,
     SMALL,
     SOFT_RANKING,
-    FleetMember,
-    FleetRecipe,
-    make_fleet,
+    FirstLevelModel,
+    FirstLevelRecipe,
+    first_level_models,
 )
 from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.config import LossConfig
@@ -35,7 +35,7 @@ SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn f
 class SamsungSizes:
     """What depends on the amount of data; the defaults are the authors'."""
 
-    fleet_recipe: FleetRecipe = PUBLISHED
+    first_level: FirstLevelRecipe = PUBLISHED
     top_k: int = 30
     trees: TreeConfig = tree_config.PUBLISHED
     inner: int = 2048
@@ -56,7 +56,7 @@ class SamsungSizes:
 
 PUBLISHED_SIZES = SamsungSizes()
 SMALL_SIZES = SamsungSizes(
-    fleet_recipe=SMALL,
+    first_level=SMALL,
     top_k=100,
     trees=tree_config.SMALL,
     inner=512,
@@ -88,10 +88,10 @@ class Config:
     with_validate: bool = True
     """Train on the validation videos too, as the authors; else they are not used."""
     scale: Literal["auto", "published", "small"] = "auto"
-    """Fleet and sizes: 95 networks and 20 on frames, or a dozen and 10; auto takes the small ones
-    below 100,000 training videos."""
+    """First level and sizes: 95 networks and 20 on frames, or a dozen and 10; auto takes the small
+    ones below 100,000 training videos."""
     members: tuple[str, ...] = ()
-    """Names of the fleet's members to train, of those of the scale; empty: all."""
+    """Names of the networks of the first level to train, of those of the scale; empty: all."""
     folds: int = 5
     """Parts of the training videos; a member is trained once without each."""
     seed: int = 0
@@ -174,18 +174,18 @@ TINY = Config(
 
 @dataclass(frozen=True, kw_only=True)
 class SamsungPlan:
-    """A Config with all numbers filled in: the fleet, and the recipes of all trainings."""
+    """A Config with all numbers filled in: the first level, and the recipes of all trainings."""
 
     config: Config
     sizes: SamsungSizes
     assignment: VideoSplitAssignment
-    fleet: tuple[FleetMember, ...]
+    members: tuple[FirstLevelModel, ...]
     dims: tuple[int, ...]
     frames: bool
 
     @property
     def trees(self) -> TreeConfig:
-        """How the trees of the second level grow; the folds are the fleet's."""
+        """How the trees of the second level grow; the folds are the first level's."""
         trees, config = self.sizes.trees, self.config
         return replace(
             trees,
@@ -227,13 +227,13 @@ class SamsungPlan:
         """The six small nets A to F, each alone, as wide as they are in the final graph."""
         return dict(zip("abcdef", [net for net, _ in self.final.nets()], strict=True))
 
-    def first_level(self, member: FleetMember, fold: int) -> SplitRecipe:
+    def first_level(self, member: FirstLevelModel, fold: int) -> SplitRecipe:
         """Return how a member learns without a fold."""
         return self._all(member.recipe, FoldConfig(count=self.config.folds, hold_out=fold))
 
     def single_recipe(self, name: str) -> SplitRecipe:
         """Return how one of `SINGLES` learns, from all training videos."""
-        recipe = self.sizes.fleet_recipe.recipe(
+        recipe = self.sizes.first_level.recipe(
             batch_size=self._batch(self.sizes.single_batch),
             epochs=self.sizes.single_epochs,
             augment=MIXUP if name == "mixup" else AugmentConfig(),
@@ -246,7 +246,7 @@ class SamsungPlan:
         """Return how a small net, or the final graph, learns from soft labels."""
         sizes = self.sizes
         shared = replace(
-            sizes.fleet_recipe,
+            sizes.first_level,
             rate=sizes.net_rate,
             batch_size=sizes.net_batch,
             clip="per-tensor",
@@ -293,14 +293,14 @@ def make_plan(config: Config, assignment: VideoSplitAssignment, data: Dataset) -
     small, frames = is_small(config.scale, assignment.counts["train"]), data.kind == "frames"
     sizes = SMALL_SIZES if small else PUBLISHED_SIZES
     trees = sizes.trees  # a TreeConfig here, a number there
-    members = make_fleet(
+    members = first_level_models(
         small=small, frames=frames, num_streams=len(data.streams), names=config.members
     )
     return SamsungPlan(
         config=config,
         sizes=replace(with_given(sizes, config), trees=trees),
         assignment=assignment,
-        fleet=members,
+        members=members,
         dims=tuple(stream.width for stream in data.streams),
         frames=frames,
     )

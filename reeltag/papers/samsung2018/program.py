@@ -28,11 +28,11 @@ def solve(data: Dataset, config: Config) -> Goal:
     )
     graph = SamsungGraph(plan, builder)
 
-    # First level: every network of the fleet, five times, each without a fold that it then predicts
-    predictions = {member.name: graph.first_level(member) for member in plan.fleet}
+    # First level: every network, five times, each without a fold that it then predicts
+    predictions = {member.name: graph.first_level(member) for member in plan.members}
 
     # Second level: trees over the networks' out-of-fold scores of a video's likeliest classes
-    stacked = {member.name: predictions[member.name] for member in plan.fleet if member.stacked}
+    stacked = {member.name: predictions[member.name] for member in plan.members if member.stacked}
     soft = graph.soft_labels(graph.stacked(stacked))
 
     # One ResNetLike on all videos, in four ways; the last learns from the trees' soft labels
@@ -64,7 +64,7 @@ PROGRAM = Program(
     ".7016), ResNetLike .660 -> .665 with soft labels, one graph .692 (slides: .861 with mixup to "
     ".874, .88743, .88729); docs/reproductions.md",
     departs="running statistics in batch norms; probabilities of the trees, where the code takes "
-    "classes; small sizes have networks of ours in the fleet (docs/departures.md)",
+    "classes; small sizes have networks of ours in the first level (docs/departures.md)",
     config=Config,
     tiny=TINY,
     tiny_data=TINY_DATA,

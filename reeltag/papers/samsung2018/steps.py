@@ -1,4 +1,4 @@
-"""Steps of Samsung 2018: the fleet by folds, trees over it, and single networks."""
+"""Steps of Samsung 2018: the first level by folds, trees over it, and single networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from reeltag.papers.common.steps.predict import predict_folds, predict_videos
 from reeltag.papers.common.steps.soft_labels import soft_label_videos
 from reeltag.papers.common.steps.train import fit_centroids, gather_tensors
 from reeltag.papers.samsung2018.config import SamsungPlan
-from reeltag.papers.samsung2018.fleet import FleetMember
+from reeltag.papers.samsung2018.first_level import FirstLevelModel
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step, step
 
@@ -34,7 +34,7 @@ class SamsungGraph:
     predictions: dict[str, Step] = field(default_factory=dict)
     runs: dict[str, Step] = field(default_factory=dict)
 
-    def first_level(self, member: FleetMember) -> Step:
+    def first_level(self, member: FirstLevelModel) -> Step:
         """Return a member's predictions: of each fold by a network without it, and of the test."""
         options: dict[str, Any] = {}
         if member.preprocessing is not None:
@@ -63,12 +63,13 @@ class SamsungGraph:
 
     def stacked(self, members: Mapping[str, Step]) -> Step:
         """Return the trees over members' out-of-fold predictions; keep the members' mean too."""
-        self.predictions["mean"] = step(mean, *members.values(), name="fleet")
+        fleet = "fleet"  # in names of folders
+        self.predictions["mean"] = step(mean, *members.values(), name=fleet)
         self.predictions["lightgbm"] = step(
             stack,
             self.builder.data,
             *members.values(),
-            name="fleet",
+            name=fleet,
             names=tuple(members),
             splits=self.plan.assignment.splits,
             config=self.plan.trees,
@@ -116,7 +117,7 @@ class SamsungGraph:
             gather_tensors, *nets, name="nets", part="model.net.towers", into="nets.{}.towers"
         )
 
-    def _centroids(self, member: FleetMember) -> Step:
+    def _centroids(self, member: FirstLevelModel) -> Step:
         return step(
             fit_centroids,
             self.builder.data,

@@ -36,8 +36,8 @@ OF_ROW = {0: "final", 1: "soft", 2: "mixup", 4: "soft-ranking"}  # the others ar
 PAPER = {"final": FINAL, "lightgbm": LARGE, "soft": 0.87417, "mixup": 0.86105}
 PAPER |= {"soft-ranking": 0.85184}
 ENSEMBLES = {
-    "mean": "Mean of the fleet",
-    "lightgbm": "Large ensemble (LightGBM over the fleet)",
+    "mean": "Mean of the first level",
+    "lightgbm": "Large ensemble (LightGBM over the first level)",
     "final": "Final ensemble (one graph)",
 }
 SHORT = {"plain": "plain", "soft": "soft labels", "lightgbm": "LightGBM", "final": "final graph"}
@@ -57,7 +57,7 @@ def evaluate_graph(graph: SamsungGraph) -> Goal:
     predictions, builder = graph.predictions, graph.builder
     evaluation = builder.evaluate(predictions, GAINS, metric="gap@20")
     rivals = {
-        "lightgbm": tuple(member.name for member in graph.plan.fleet),
+        "lightgbm": tuple(member.name for member in graph.plan.members),
         "final": tuple(f"net-{name}" for name in graph.plan.nets),
     }
     best = {
@@ -81,12 +81,12 @@ class _SamsungTables:
     rivals: Mapping[str, tuple[str, ...]]
 
     def __call__(self, folder: FolderOf) -> list[Table]:
-        """Return the slides' table, the fleet, the ensembles, and what is gained."""
+        """Return the slides' table, the first level, the ensembles, and what is gained."""
         scores = {name: self.evaluation.read(name, folder) for name in self.evaluation.scores}
         note = self._note(scores["final"])
         return [
             self._results(scores, note),
-            self._fleet(scores, note),
+            self._first_level(scores, note),
             self._ensembles(folder, note),
             self._gained(folder, note),
         ]
@@ -98,7 +98,7 @@ class _SamsungTables:
 
     def _results(self, scores: Mapping[str, Any], note: str) -> Table:
         """Return every row of the slides, and the plain ResNetLike, which they do not have."""
-        own = {member.row: member.name for member in self.graph.plan.fleet if member.row} | OF_ROW
+        own = {member.row: member.name for member in self.graph.plan.members if member.row} | OF_ROW
         lines = []
         for row, name, on_frames, gap, loss, in_ensemble in RESULTS:
             found = scores.get(own.get(row, ""))
@@ -131,7 +131,7 @@ class _SamsungTables:
             return "no frames here"
         return "no such member"
 
-    def _fleet(self, scores: Mapping[str, Any], note: str) -> Table:
+    def _first_level(self, scores: Mapping[str, Any], note: str) -> Table:
         """Return all members: each fold's network out of fold, and the mean of them."""
         lines = [
             TableRow(
@@ -140,7 +140,7 @@ class _SamsungTables:
                 ours=(scores[member.name]["out_of_fold"], *_figures(scores[member.name])["ours"]),
                 intervals=(None, *_figures(scores[member.name])["intervals"]),
             )
-            for member in self.graph.plan.fleet
+            for member in self.graph.plan.members
         ]
         return Table(
             title="First level",

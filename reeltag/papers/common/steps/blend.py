@@ -3,7 +3,7 @@
     both = step(mean, predicted_a, predicted_b, name="A+B")
     learned = step(learn_weights, data, held_out_a, held_out_b, name="2", method="weights", ...)
     both = step(combine, learned, predicted_a, predicted_b, name="weights-2-test")
-    trees = step(stack, data, *members, name="fleet", splits=splits, config=TreeConfig())
+    trees = step(stack, data, *members, name="all", splits=splits, config=TreeConfig())
 
 What learns does not start over after a kill.
 """

@@ -13,17 +13,18 @@ from typing import Any
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import ModelConfig, model_config
+from reeltag.models import ModelConfig, kmeans_resnet, model_config
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.training.config import LossConfig, Optimisation
 
 STREAMS = PreprocessingConfig(normalise="streams")
 MIXUP = AugmentConfig(mixup=0.4, mixup_per="sample", mixup_partner="previous")
+SORTING = 10  # the slides' row that is in no ensemble
 SOFT_RANKING = LossConfig(name="soft-ranking")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetMember:
+class FirstLevelModel:
     """A network of the first level.
 
     Attributes:
@@ -32,8 +33,6 @@ class FleetMember:
         recipe: how it learns; splits, fold, seed and precision are put in later.
         preprocessing: of the stored frames; None = as the family's authors.
         row: of the slides' table of results; 0 = none.
-        stacked: whether the second level learns from it (slides: `Ens.`).
-        centroids: of frames that it needs, fitted first; 0 = none.
     """
 
     name: str
@@ -41,13 +40,21 @@ class FleetMember:
     recipe: SplitRecipe
     preprocessing: PreprocessingConfig | None = None
     row: int = 0
-    stacked: bool = True
-    centroids: int = 0
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the second level learns from it (slides: `Ens.`)."""
+        return self.row != SORTING
+
+    @property
+    def centroids(self) -> int:
+        """Centroids of frames that it needs, fitted first; 0 = none."""
+        return self.model.num_clusters if isinstance(self.model, kmeans_resnet.Config) else 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetRecipe:
-    """How the networks of a fleet learn, unless a network has its own numbers."""
+class FirstLevelRecipe:
+    """How the networks learn, unless one has its own numbers."""
 
     batch_size: int = 512
     rate: float = 5e-3
@@ -57,7 +64,7 @@ class FleetRecipe:
     clip_norm: float = 10.0
 
     def recipe(self, *, rate: float = 0.0, epochs: float = 0.0, **more: Any) -> SplitRecipe:  # noqa: ANN401
-        """Return a recipe; what is 0 is the fleet's."""
+        """Return a recipe; what is 0 is the same for all."""
         optim = Optimisation(
             learning_rate=rate or self.rate,
             schedule=self.schedule,  # type: ignore[arg-type]
@@ -68,8 +75,9 @@ class FleetRecipe:
         return SplitRecipe(epochs=epochs or self.epochs, optim=optim, **given)
 
 
-PUBLISHED = FleetRecipe()  # 76 of the authors' 113 configs have batch 512; 40 M examples, 10 passes
-SMALL = FleetRecipe(
+# 76 of the authors' 113 configs have batch 512; 40 M examples, 10 passes
+PUBLISHED = FirstLevelRecipe()
+SMALL = FirstLevelRecipe(
     batch_size=256,
     rate=1.5e-3,
     epochs=8.0,
@@ -79,43 +87,37 @@ SMALL = FleetRecipe(
 )
 
 
-def member(
+def network(
     name: str,
     variant: str,
     sizes: Mapping[str, Any] | None = None,
     *,
-    by: FleetRecipe,
+    by: FirstLevelRecipe,
     row: int = 0,
-    stacked: bool = True,
     preprocessing: PreprocessingConfig | None = None,
-    centroids: int = 0,
     **recipe: Any,  # noqa: ANN401
-) -> FleetMember:
-    """Return a member: a family or one of its variants, with some other sizes.
+) -> FirstLevelModel:
+    """Return a network: a family or one of its variants, with some other sizes.
 
     Args:
         name: of its steps.
         variant: of `reeltag models`.
         sizes: fields of the model that differ from the variant's.
-        by: how the fleet learns.
-        row: see `FleetMember`.
-        stacked: see `FleetMember`.
-        preprocessing: see `FleetMember`.
-        centroids: see `FleetMember`.
-        **recipe: what it has of its own, see `FleetRecipe.recipe`.
+        by: how all learn.
+        row: see `FirstLevelModel`.
+        preprocessing: see `FirstLevelModel`.
+        **recipe: what it has of its own, see `FirstLevelRecipe.recipe`.
     """
-    return FleetMember(
+    return FirstLevelModel(
         name=name,
         model=model_config(variant, **(sizes or {})),
         recipe=by.recipe(**recipe),
         preprocessing=preprocessing,
         row=row,
-        stacked=stacked,
-        centroids=centroids,
     )
 
 
-def _grid(by: FleetRecipe) -> Iterator[FleetMember]:
+def _grid(by: FirstLevelRecipe) -> Iterator[FirstLevelModel]:
     """Yield 75 ResNetLikes, every second one with mixup (35 of the authors' 113 configs)."""
     blocks = ((1, 1), (2, 1), (1, 2), (2, 2), (4, 4))
     grid = product((512, 1024, 1536, 2048, 3072), blocks, (0.2, 0.4, 0.6))
@@ -128,7 +130,7 @@ def _grid(by: FleetRecipe) -> Iterator[FleetMember]:
         }
         name = f"resnet-{inner}-a{of_stream}-c{together}-d{round(10 * dropout)}"
         augment = MIXUP if mixed else AugmentConfig()
-        yield member(
+        yield network(
             name + "-mixup" * mixed,
             "resnet_like",
             sizes | {"dropout": dropout},
@@ -137,14 +139,16 @@ def _grid(by: FleetRecipe) -> Iterator[FleetMember]:
         )
 
 
-def _one_stream(by: FleetRecipe, inner: int, row_epochs: float = 0.0) -> Iterator[FleetMember]:
+def _one_stream(
+    by: FirstLevelRecipe, inner: int, row_epochs: float = 0.0
+) -> Iterator[FirstLevelModel]:
     """Yield the ResNetLikes that look, or listen, alone: rows 9 and 15."""
     for name, row in (("video", 9), ("audio", 15)):
         variant, sizes = f"resnet_like_{name}", {"inner": inner}
-        yield member(f"{name}-only", variant, sizes, by=by, row=row, epochs=row_epochs)
+        yield network(f"{name}-only", variant, sizes, by=by, row=row, epochs=row_epochs)
 
 
-def published_videos() -> Iterator[FleetMember]:
+def published_videos() -> Iterator[FirstLevelModel]:
     """Yield the 95 networks on whole videos."""
     by = PUBLISHED
     yield from _grid(by)
@@ -152,50 +156,50 @@ def published_videos() -> Iterator[FleetMember]:
     for inner in (512, 1024):
         for name in ("video", "audio"):
             variant, sizes = f"resnet_like_{name}", {"inner": inner}
-            yield member(f"{name}-only-{inner}", variant, sizes, by=by)
+            yield network(f"{name}-only-{inner}", variant, sizes, by=by)
     for number, share in enumerate((0.3, 0.5, 0.5, 0.7, 0.9)):
         few = {"features": share, "features_seed": number}
-        yield member(f"features-{round(10 * share)}-{number}", "resnet_like", few, by=by)
+        yield network(f"features-{round(10 * share)}-{number}", "resnet_like", few, by=by)
     for epochs in (0.25, 0.5, 1.0):
-        yield member(f"under-fitted-{epochs:g}", "resnet_like", by=by, epochs=epochs)
-    yield member("resnet-soft-ranking", "resnet_like", by=by, loss=SOFT_RANKING)
+        yield network(f"under-fitted-{epochs:g}", "resnet_like", by=by, epochs=epochs)
+    yield network("resnet-soft-ranking", "resnet_like", by=by, loss=SOFT_RANKING)
     for variant in ("resnet_like_noise", "early_concat_fcn", "attentive_fcn", "cyclic_fcn"):
-        yield member(variant.replace("_", "-"), variant, by=by)
-    yield member("bottleneck-4", "bottleneck_4", by=by, row=16)
+        yield network(variant.replace("_", "-"), variant, by=by)
+    yield network("bottleneck-4", "bottleneck_4", by=by, row=16)
 
 
-def published_frames() -> Iterator[FleetMember]:
+def published_frames() -> Iterator[FirstLevelModel]:
     """Yield the 20 networks on frames, and the one that was in no ensemble."""
     by = PUBLISHED
     slow: dict[str, Any] = {"batch_size": 128, "rate": 1e-3, "epochs": 5.0}
     for count in (1, 3, 5):
         row = 3 if count == 3 else 0
-        yield member(f"linear-{count}", f"linear_combinations_{count}", by=by, row=row)
+        yield network(f"linear-{count}", f"linear_combinations_{count}", by=by, row=row)
     for size in ("3x1024", "3x1024_no_dropout", "5x512", "4x768", "4x768_no_norm"):
         row = 5 if size == "3x1024" else 0
         name = "attention-" + size.replace("_", "-")
-        yield member(name, f"attention_net_{size}", by=by, row=row, **slow)
+        yield network(name, f"attention_net_{size}", by=by, row=row, **slow)
     lstm = slow | {"rate": 1e-4}
-    yield member("lstm-bi-attention", "lstm_bi_attention", by=by, row=6, **lstm)
+    yield network("lstm-bi-attention", "lstm_bi_attention", by=by, row=6, **lstm)
     sizes: dict[str, Any] = {"hidden": (2048, 2048), "dropout": 0.3}
-    yield member("lstm-bi-attention-2048", "lstm_bi_attention", sizes, by=by, **lstm)
-    yield member("conv", "time_distributed_conv", by=by, row=7, **slow)
+    yield network("lstm-bi-attention-2048", "lstm_bi_attention", sizes, by=by, **lstm)
+    yield network("conv", "time_distributed_conv", by=by, row=7, **slow)
     sizes = {"channels": (1024, 1024), "other_channels": (256, 256)}
-    yield member("conv-1024", "time_distributed_conv", sizes, by=by, **slow)
-    yield member("bow-4096", "vlad_bow_4096", by=by, row=8)
-    yield member("bow-1000", "vlad_bow_1000", by=by)
+    yield network("conv-1024", "time_distributed_conv", sizes, by=by, **slow)
+    yield network("bow-4096", "vlad_bow_4096", by=by, row=8)
+    yield network("bow-1000", "vlad_bow_1000", by=by)
     sort = slow | {"batch_size": 32}
-    yield member("sort", "time_distributed_sort", by=by, row=10, stacked=False, **sort)
-    yield member("lstm", "early_concat_lstm", by=by, row=11, **slow)
-    yield member("lstm-dropout-3", "early_concat_lstm", {"dropout": 0.3}, by=by, **slow)
-    yield member("max", "time_distributed_max", by=by, row=12, **slow)
-    yield member("transformer", "samsung_transformer", by=by, row=13)
+    yield network("sort", "time_distributed_sort", by=by, row=SORTING, **sort)
+    yield network("lstm", "early_concat_lstm", by=by, row=11, **slow)
+    yield network("lstm-dropout-3", "early_concat_lstm", {"dropout": 0.3}, by=by, **slow)
+    yield network("max", "time_distributed_max", by=by, row=12, **slow)
+    yield network("transformer", "samsung_transformer", by=by, row=13)
     no_dropout = "samsung_transformer_1x500_no_dropout"
-    yield member("transformer-no-dropout", no_dropout, by=by)
-    yield member("clusters", "kmeans_resnet", by=by, row=14, centroids=10_000)
+    yield network("transformer-no-dropout", no_dropout, by=by)
+    yield network("clusters", "kmeans_resnet", by=by, row=14)
 
 
-def small_videos() -> Iterator[FleetMember]:
+def small_videos() -> Iterator[FirstLevelModel]:
     """Yield a dozen on whole videos: the paper's kinds, and ours that are strongest here.
 
     The strong ones are our early_concat_fcn_norm and Samsung's small nets (docs/models.md).
@@ -203,48 +207,48 @@ def small_videos() -> Iterator[FleetMember]:
     by, small = SMALL, {"inner": 512}
     fcn = "early_concat_fcn_norm"
     fcn_by: dict[str, Any] = {"by": by, "rate": 2e-3, "preprocessing": STREAMS}
-    yield member("fcn", fcn, **fcn_by)
+    yield network("fcn", fcn, **fcn_by)
     more = {"input_dropout": 0.3, "dropout": 0.6}
-    yield member("fcn-dropout", fcn, more, **fcn_by)
+    yield network("fcn-dropout", fcn, more, **fcn_by)
     joint, alike = PreprocessingConfig(), {"stream_scales": (16.0,)}
-    yield member("fcn-joint", fcn, alike, by=by, rate=2e-3, epochs=7.0, preprocessing=joint)
+    yield network("fcn-joint", fcn, alike, by=by, rate=2e-3, epochs=7.0, preprocessing=joint)
     two = {"hidden": (1024, 1024), "dropout": 0.4}
-    yield member("fcn-2-layers", fcn, two, **fcn_by, epochs=6.0)
-    yield member("fcn-features", fcn, {"features": 0.6}, **fcn_by, epochs=7.0)
-    yield member("fcn-under-fitted", fcn, **fcn_by, epochs=2.0)
-    yield member("sub-net-b", "sub_net_b", by=by, epochs=6.0)
-    yield member("sub-net-c", "sub_net_c", by=by, epochs=6.0)
-    yield member("resnet", "resnet_like", small, by=by, epochs=7.0)
-    yield member("resnet-mixup", "resnet_like", small, by=by, epochs=7.0, augment=MIXUP)
+    yield network("fcn-2-layers", fcn, two, **fcn_by, epochs=6.0)
+    yield network("fcn-features", fcn, {"features": 0.6}, **fcn_by, epochs=7.0)
+    yield network("fcn-under-fitted", fcn, **fcn_by, epochs=2.0)
+    yield network("sub-net-b", "sub_net_b", by=by, epochs=6.0)
+    yield network("sub-net-c", "sub_net_c", by=by, epochs=6.0)
+    yield network("resnet", "resnet_like", small, by=by, epochs=7.0)
+    yield network("resnet-mixup", "resnet_like", small, by=by, epochs=7.0, augment=MIXUP)
     yield from _one_stream(by, 512, row_epochs=5.0)
     four = {"hidden": 256, "halvings": 6}  # 256 / 2^6 = 4 units
-    yield member("bottleneck-4", "bottleneck", four, by=by, row=16, epochs=5.0)
+    yield network("bottleneck-4", "bottleneck", four, by=by, row=16, epochs=5.0)
 
 
-def small_frames() -> Iterator[FleetMember]:
+def small_frames() -> Iterator[FirstLevelModel]:
     """Yield one network on frames for each of the slides' rows, a quarter or half as wide."""
     by, half = SMALL, {"inner": 512}
     slow: dict[str, Any] = {"batch_size": 128, "rate": 1e-3, "epochs": 4.0}
-    yield member("linear-3", "linear_combinations_3", half, by=by, row=3, **slow)
+    yield network("linear-3", "linear_combinations_3", half, by=by, row=3, **slow)
     sizes: dict[str, Any] = {"size": 512, "hidden": (1024, 1024)}
-    yield member("attention", "attention_net_3x1024", sizes, by=by, row=5, **slow)
+    yield network("attention", "attention_net_3x1024", sizes, by=by, row=5, **slow)
     sizes = {"hidden": (1024, 1024)}
-    yield member("lstm-bi-attention", "lstm_bi_attention", sizes, by=by, row=6, **slow)
+    yield network("lstm-bi-attention", "lstm_bi_attention", sizes, by=by, row=6, **slow)
     sizes = {"channels": (512, 512), "other_channels": (128, 128)}
-    yield member("conv", "time_distributed_conv", sizes, by=by, row=7, **slow)
-    yield member("bow-1000", "vlad_bow_1000", half, by=by, row=8, **slow)
-    yield member("sort", "time_distributed_sort", half, by=by, row=10, stacked=False, **slow)
+    yield network("conv", "time_distributed_conv", sizes, by=by, row=7, **slow)
+    yield network("bow-1000", "vlad_bow_1000", half, by=by, row=8, **slow)
+    yield network("sort", "time_distributed_sort", half, by=by, row=SORTING, **slow)
     sizes = {"cells": 256, "hidden": 1024}
-    yield member("lstm", "early_concat_lstm", sizes, by=by, row=11, **slow)
-    yield member("max", "time_distributed_max", half, by=by, row=12, **slow)
-    yield member("transformer", "samsung_transformer", by=by, row=13, **slow)
+    yield network("lstm", "early_concat_lstm", sizes, by=by, row=11, **slow)
+    yield network("max", "time_distributed_max", half, by=by, row=12, **slow)
+    yield network("transformer", "samsung_transformer", by=by, row=13, **slow)
     sizes = half | {"num_clusters": 1000}
-    yield member("clusters", "kmeans_resnet", sizes, by=by, row=14, centroids=1000, **slow)
+    yield network("clusters", "kmeans_resnet", sizes, by=by, row=14, **slow)
 
 
-def make_fleet(
+def first_level_models(
     *, small: bool, frames: bool, num_streams: int, names: Sequence[str] = ()
-) -> tuple[FleetMember, ...]:
+) -> tuple[FirstLevelModel, ...]:
     """Return the members for some data.
 
     Args:
