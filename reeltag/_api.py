@@ -19,7 +19,7 @@ from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy.export import ExportConfig
 from reeltag.deploy.export import export as write_graph
-from reeltag.deploy.sources import source_of
+from reeltag.deploy.sources import load_source
 from reeltag.evaluation import comparison
 from reeltag.evaluation import scores as evaluation
 from reeltag.evaluation.config import EvaluationConfig
@@ -349,7 +349,7 @@ def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  #
         >>> export(RUN, TMP / "model.onnx")["precision"]
         'fp32'
     """
-    return write_graph(source_of(Path(source)), Path(out), ExportConfig(**config))
+    return write_graph(load_source(Path(source)), Path(out), ExportConfig(**config))
 
 
 def _tagger(model: AnyTagger | PathLike) -> AnyTagger:

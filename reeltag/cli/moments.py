@@ -19,7 +19,7 @@ from reeltag.core.files import whole_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
-from reeltag.deploy.webvtt import Span, refuse_folder, write_webvtt
+from reeltag.deploy.webvtt import Span, check_folder, write_webvtt
 from reeltag.inference.moments import (
     Moment,
     Ratings,
@@ -127,7 +127,7 @@ class Moments:
         if self.csv is not None:
             check_output(self.csv, overwrite=self.overwrite, flag="--csv m.csv")
         if self.vtt is not None:
-            refuse_folder(self.vtt, overwrite=self.overwrite)
+            check_folder(self.vtt, overwrite=self.overwrite)
         if self.checkpoint is not None and self.data is None:
             raise ConfigError("a RUN needs data to be scored: add --data DATA")
         if self.predictions is None:

@@ -37,20 +37,20 @@ class Submit:
     """
 
     predictions: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="P")] = None
-    """Prediction file that `reeltag predict` made."""
+    """Prediction file of `reeltag predict`."""
     challenge: Literal[2018, 2019] | None = None
     """2018: 20 labels per video. 2019: 100,000 segments per class."""
     out: Path | None = None
-    """CSV file to make."""
+    """CSV file to write."""
     check: Path | None = None
     """CSV file to check instead."""
     classes: Path | None = None
-    """CSV file with a column Index: the classes that may occur. 2019: those that get a row, in
+    """CSV file with a column Index: the classes that are allowed. 2019: those that get a row, in
     this order; by default segment_label_ids.csv in the data folder, else all classes."""
     data: Path | None = None
     """Data folder in which the classes are looked for; by default that of the predictions."""
     overwrite: bool = False
-    """Replace the file if it is there."""
+    """Replace the file if it exists."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
@@ -60,7 +60,7 @@ class Submit:
             raise DataError("is not there", where=self.data, hint="Give the data folder.")
         if self.check is not None:
             if self.predictions is not None or self.out is not None:
-                raise ConfigError("--check goes without predictions and without --out", hint=USAGE)
+                raise ConfigError("--check takes neither predictions nor --out", hint=USAGE)
             return self._print_checked(check_submission(self.check, self._classes_allowed()))
         if self.predictions is None or self.challenge is None or self.out is None:
             raise ConfigError("predictions, --challenge and --out are needed", hint=USAGE)
@@ -85,7 +85,7 @@ class Submit:
         if 0 < kept < len(classes) and not found.info.per_class:
             say(
                 f"the predictions keep {kept} classes per segment, so that many classes will not "
-                f"fill their {MAX_SEGMENTS:,} places; `reeltag predict --segment-top-k "
+                f"fill their {MAX_SEGMENTS:,} entries; `reeltag predict --segment-top-k "
                 f"{len(classes)}` keeps all, --per-class {MAX_SEGMENTS} the best of each class"
             )
         return classes
@@ -117,7 +117,7 @@ class Submit:
             f"{written.entries:,} {entries}"
         )
         if written.repeated:
-            _print(f"{written.repeated:,} stood twice in the predictions and were left out")
+            _print(f"{written.repeated:,} were repeated in the predictions and left out")
         if written.empty:
             _print(f"{written.empty:,} {rows} have no entry")
 

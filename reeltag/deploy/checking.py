@@ -1,4 +1,4 @@
-"""Whether a graph says what PyTorch says: on made input, and by its score on data."""
+"""Checks that a graph agrees with PyTorch: on random input, and by its score on data."""
 
 import tempfile
 from pathlib import Path
@@ -22,39 +22,41 @@ TOLERANCE = 1e-4  # of a probability, in fp32: sums in another order differ by s
 GAP_TOP_K = 20
 
 
-def difference_on_made_input(tagger: AnyTagger, graph: OnnxTagger, precision: Precision) -> float:
+def max_probability_difference(tagger: AnyTagger, graph: OnnxTagger, precision: Precision) -> float:
     """Return the largest difference of a probability between a graph and PyTorch.
 
     Two batches of random frames of other sizes than the graph was traced with, with padding.
 
     Raises:
-        OutputError: in fp32 it is above 1e-4; or the graph does not give numbers, or its best
-            classes are not those of its logits. In a lower precision weights are rounded, and what
-            is lost is told, not judged.
+        OutputError: in fp32 it is above 1e-4; or the graph's output is not finite, or its best
+            classes are not those of its logits. In a lower precision weights are rounded, and any
+            difference is allowed.
     """
     worst, width = 0.0, sum(width for _, width in tagger.streams)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     floats = graph.about["input"] == "float32"
     batches = ((4, 1), (1, 1)) if floats else ((4, 37), (1, 300))
     for videos, length in batches:
         mask = torch.arange(length) < torch.tensor([[length], [20], [5], [1]])[:videos]
         shape = videos, length, width
-        made = (
-            chance.normal(size=shape).astype("f4")
+        values = (
+            rng.normal(size=shape).astype("f4")
             if floats
-            else chance.integers(256, size=shape, dtype="u1")
+            else rng.integers(256, size=shape, dtype="u1")
         )
-        frames = torch.from_numpy(made)
+        frames = torch.from_numpy(values)
         with torch.inference_mode():
             expected, found = tagger.eval()(frames, mask).float(), graph(frames, mask)
         classes, probs = graph.best(frames, mask)
         best = found.gather(1, classes).sigmoid()
         if not found.isfinite().all() or not torch.allclose(best, probs, atol=1e-6):
-            raise OutputError("the graph does not give numbers, or not those of its best classes")
+            raise OutputError(
+                "the output of the graph is not finite, or not that of its best classes"
+            )
         worst = max(worst, float((expected.sigmoid() - found.sigmoid()).abs().max()))
     if precision == "fp32" and worst > TOLERANCE:
         raise OutputError(
-            f"the graph says other than PyTorch does: a probability differs by {worst:.2g}; "
+            f"the graph does not agree with PyTorch: a probability differs by {worst:.2g}; "
             f"allowed: {TOLERANCE:g}. Nothing was written",
             hint="Please report it with the command and the model's config.json.",
         )
@@ -71,7 +73,7 @@ def gap_before_and_after(
 ) -> dict[str, float | None]:
     """Return GAP@20 of the tagger in PyTorch (`gap_before`) and of its graph (`gap_after`).
 
-    Beside them stands the number of `videos`. The score is None where none of them has a label.
+    The third entry is the number of `videos`. The scores are None where none of them has a label.
 
     Args:
         tagger: as it was exported.
@@ -83,23 +85,23 @@ def gap_before_and_after(
     Raises:
         ConfigError: the data do not fit, or the split is empty.
     """
-    rows = _drawn(data, split, videos)
-    choices, whole = InferenceConfig(top_k=GAP_TOP_K), data.with_splits(PUBLISHED_SPLITS)
+    rows = _sample(data, split, videos)
+    config, whole = InferenceConfig(top_k=GAP_TOP_K), data.with_splits(PUBLISHED_SPLITS)
     found: dict[str, float | None] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, asked in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):
+        for name, scored in (("gap_before", tagger), ("gap_after", OnnxTagger(graph))):
             out = Path(folder, name + ".parquet")
-            done = predict(asked, data, out, choices, split=split, rows=rows)
+            done = predict(scored, data, out, config, split=split, rows=rows)
             found[name] = evaluate(out, whole, EvaluationConfig(bootstrap=0), quiet=True)["gap@20"]
             found["videos"] = done.videos
     return found
 
 
-def _drawn(data: Dataset, split: Split, videos: int) -> NDArray[np.bool_] | None:
-    """Return which rows of the table are asked about, (R,) bool; None for all."""
-    there = data.rows(split)
-    if not videos or videos >= len(there):
+def _sample(data: Dataset, split: Split, videos: int) -> NDArray[np.bool_] | None:
+    """Return which rows of the table are scored, (R,) bool; None for all."""
+    available = data.rows(split)
+    if not videos or videos >= len(available):
         return None
     rows = np.zeros(len(data), np.bool_)
-    rows[np.random.default_rng(0).choice(there, videos, replace=False)] = True
+    rows[np.random.default_rng(0).choice(available, videos, replace=False)] = True
     return rows

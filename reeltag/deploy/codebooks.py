@@ -1,6 +1,6 @@
-"""A tensor as bytes: 256 numbers of its own, and for each element which of them is nearest.
+"""Tensors in one byte an element: the index of the nearest number in a codebook of 256.
 
-    value[i] ~ codebook[codes[i]]         4 bytes an element become 1, and 1 kB a tensor
+    value[i] ~ codebook[codes[i]]         1 byte an element instead of 4, and 1 kB a tensor
 
 Source: Skalic & Austin 2018, "Building a size constrained predictive model" (`quantize.py` of the
 authors' code): one codebook a variable, uniform between its least and greatest value or of k-means.
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 Rule = Literal["uniform", "kmeans"]
 
 SIZE = 256  # numbers of a codebook
-BINS = 1 << 16  # that k-means sees the elements through: 1/256 of a uniform step
+BINS = 1 << 16  # of the histogram that k-means runs on: 1/256 of a uniform step
 ROUNDS = 100  # of k-means at most; the loss no longer moves after some 50
-CHUNK = 1 << 24  # elements looked at together, so that memory stays at some 200 MB
+CHUNK = 1 << 24  # elements processed together, so that memory stays at some 200 MB
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
-    """A tensor in code.
+class CodedTensor:
+    """A tensor as codes.
 
     Attributes:
         codebook: (256,) float32, rising.
@@ -35,18 +35,18 @@ class Coded:
     codes: NDArray[np.uint8]
 
     def values(self) -> NDArray[np.float32]:
-        """Return what the code stands for, float32."""
+        """Return the decoded tensor, float32."""
         return self.codebook[self.codes]
 
 
-def coded(values: NDArray[np.float32], rule: Rule = "uniform") -> Coded:
-    """Return the tensor in code, each element by the nearest number of the codebook.
+def encode(values: NDArray[np.float32], rule: Rule = "uniform") -> CodedTensor:
+    """Return the tensor as codes, each element that of the nearest number of the codebook.
 
     Args:
         values: float32, any shape with at least one element, finite.
-        rule: "uniform": 256 numbers evenly from the least to the greatest value. "kmeans": those of
-            least squared error that Lloyd's rounds come to, never worse than the uniform ones (but
-            for the width of a bin, 1/65,536 of the range).
+        rule: "uniform": 256 numbers evenly spaced from the least to the greatest value.
+            "kmeans": those of Lloyd's algorithm, with a squared error never above that of the
+            uniform ones (up to the width of a bin, 1/65,536 of the range).
 
     Raises:
         ValueError: an element is not finite.
@@ -64,13 +64,13 @@ def coded(values: NDArray[np.float32], rule: Rule = "uniform") -> Coded:
     for start in range(0, len(flat), CHUNK):
         part = slice(start, start + CHUNK)
         codes[part] = np.searchsorted(borders, flat[part])
-    return Coded(rising, codes.reshape(values.shape))
+    return CodedTensor(rising, codes.reshape(values.shape))
 
 
 def _k_means(flat: NDArray[np.float32], low: float, high: float) -> NDArray[np.float64]:
     """Return (K,) rising, by Lloyd's rounds over the bins of a histogram.
 
-    They begin where theory puts the numbers of many: as dense as the third root of the density of
+    They start at the asymptotic optimum: as dense as the third root of the density of
     the elements (Panter & Dite 1951); from evenly spaced ones they would take thousands of rounds.
     """
     counts, sums = _histogram(flat, low, high)
@@ -91,7 +91,7 @@ def _k_means(flat: NDArray[np.float32], low: float, high: float) -> NDArray[np.f
 def _histogram(
     flat: NDArray[np.float32], low: float, high: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how many elements lie in each of the bins (W,), and their sums (W,)."""
+    """Return how many elements are in each of the bins (W,), and their sums (W,)."""
     counts, sums = np.zeros(BINS), np.zeros(BINS)
     for start in range(0, len(flat), CHUNK):
         part = flat[start : start + CHUNK].astype(np.float64)
@@ -104,17 +104,17 @@ def _histogram(
 def _spread(counts: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
     """Return (K,) numbers as dense as the third root of the counts, smoothed over 64 bins."""
     coarse = counts.reshape(-1, 64).sum(axis=1) ** (1 / 3)
-    share = np.concatenate([[0], coarse.cumsum()]) / coarse.sum()
-    edges = np.linspace(low, high, len(share))
-    return np.interp((np.arange(SIZE) + 0.5) / SIZE, share, edges)
+    fraction = np.concatenate([[0], coarse.cumsum()]) / coarse.sum()
+    edges = np.linspace(low, high, len(fraction))
+    return np.interp((np.arange(SIZE) + 0.5) / SIZE, fraction, edges)
 
 
 def _round(
     codebook: NDArray[np.float64], counts_W: NDArray[np.float64], means_W: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the squared error of a rising codebook, and the means of what falls to each number.
+    """Return the squared error of a rising codebook, and the mean of each number's elements.
 
-    A number to which nothing falls stays where it is.
+    A number that is nearest to none stays.
     """
     nearest = np.searchsorted((codebook[1:] + codebook[:-1]) / 2, means_W)
     loss = float((counts_W * (means_W - codebook[nearest]) ** 2).sum())

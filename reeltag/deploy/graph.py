@@ -30,8 +30,8 @@ INPUTS, OUTPUTS = ("frames", "mask"), ("classes", "probs", "logits")
 OPSET = 20
 
 
-class _Answer(nn.Module):
-    """What a graph computes."""
+class _ExportedModule(nn.Module):
+    """Module whose graph is exported."""
 
     def __init__(self, tagger: AnyTagger, top_k: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _Answer(nn.Module):
 
 
 def input_of(tagger: AnyTagger) -> Input:
-    """Return what the frames of a tagger are stored as: means of videos as floats, others as bytes.
+    """Return the stored type of a tagger's frames: float32 for means of videos, else uint8.
 
     The records of whole videos name their streams mean_rgb, mean_audio, ...
     """
@@ -58,10 +58,10 @@ def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:
 
     Args:
         tagger: on the CPU.
-        top_k: classes that the graph lists of a video; at most C are.
-        stored: what its frames come as.
+        top_k: classes that the graph lists per video; at most C.
+        stored: type of its frames.
     """
-    answer = _Answer(tagger, min(top_k, tagger.num_classes)).eval()
+    module = _ExportedModule(tagger, min(top_k, tagger.num_classes)).eval()
     width = sum(width for _, width in tagger.streams)
     frames = torch.zeros(2, 5, width, dtype=getattr(torch, stored))
     mask = torch.arange(5) < torch.tensor([[5], [3]])
@@ -69,7 +69,7 @@ def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:
     free = {0: batch, 1: length}
     with torch.no_grad(), _quiet():
         program = torch.onnx.export(
-            answer,
+            module,
             (frames, mask),
             dynamo=True,
             dynamic_shapes=(free, free),
@@ -88,7 +88,7 @@ def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what the exporter says of its own insides."""
+    """Silence the exporter's own warnings and log lines."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
     levels = [logger.level for logger in loggers]
     try:

@@ -1,4 +1,4 @@
-"""Large tensors of a graph made smaller; the graph unpacks them itself.
+"""Packing of large tensors of a graph; the graph unpacks them itself.
 
     fp16     half ------------------> Cast ---> float32, as before
     uint8    codes --> Cast --> Gather(codebook) ---> float32, as before
@@ -14,7 +14,7 @@ from reeltag.core.console import track
 from reeltag.core.errors import DataError
 from reeltag.core.extras import check_extra
 from reeltag.deploy.budget import LARGE, Budget, Precision, Weight
-from reeltag.deploy.codebooks import Rule, coded
+from reeltag.deploy.codebooks import Rule, encode
 
 with check_extra("export"):
     import onnx_ir as ir
@@ -25,15 +25,15 @@ LENGTHS = 24  # bytes at most by which the shape and the lengths of a larger one
 
 
 def budget_of(model: ir.Model, members: dict[str, str]) -> Budget:
-    """Return what the graph takes; see `Budget` for `members`."""
+    """Return the bytes of the graph; see `Budget` for `members`."""
     weights = [_weight(value) for value in model.graph.initializers.values()]
-    return Budget(weights=weights, rest=_bytes_without_large(model, weights), members=members)
+    return Budget(weights=weights, overhead=_bytes_without_large(model, weights), members=members)
 
 
 def pack(model: ir.Model, precision: Precision, rule: Rule) -> int:
-    """Put the large tensors of a graph into a lower precision, and return how many numbers are now.
+    """Put the large tensors of a graph into a lower precision, and return how many numbers are.
 
-    Half precision ends at 65,504: a tensor that goes beyond stays in float32.
+    A tensor with values beyond 65,504, the largest of half precision, stays in float32.
 
     Raises:
         DataError: a weight is not a number.
@@ -75,7 +75,7 @@ def _weight(value: ir.Value) -> Weight:
 
 
 def _bytes_without_large(model: ir.Model, weights: list[Weight]) -> int:
-    """Return the bytes of the graph but for the elements of its tensors."""
+    """Return the bytes of the graph without the elements of its tensors."""
     values = list(model.graph.initializers.values())
     held = [value.const_value for value in values]
     for value, weight in zip(values, weights, strict=True):
@@ -95,7 +95,7 @@ def _put_half(graph: ir.Graph, value: ir.Value, array: NDArray[np.float32]) -> N
 
 
 def _put_codes(graph: ir.Graph, value: ir.Value, array: NDArray[np.float32], rule: Rule) -> None:
-    code = coded(array, rule)
+    code = encode(array, rule)
     codes = _constant(graph, f"{value.name}.codes", code.codes)
     codebook = _constant(graph, f"{value.name}.codebook", code.codebook)
     cast = ir.Node("", "Cast", [codes], [ir.AttrInt64("to", ir.DataType.INT32)], num_outputs=1)
@@ -112,7 +112,7 @@ def _constant(graph: ir.Graph, name: str, array: NDArray[np.generic]) -> ir.Valu
 
 
 def _replace(graph: ir.Graph, value: ir.Value, nodes: list[ir.Node]) -> None:
-    """Let the output of the last of `nodes` take the place of a constant, its name included."""
+    """Replace a constant by the output of the last of `nodes`, which gets its name."""
     output, name = nodes[-1].outputs[0], value.name
     graph.initializers.pop(str(name))
     output.shape, output.type = value.shape, value.type

@@ -1,4 +1,4 @@
-"""What can leave the lab: a run, or a blend of runs."""
+"""Sources of an export: a run, or a blend of runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.deploy.combined import Combined
+from reeltag.deploy.combined import BlendedTagger
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.inference.predict import weights_digest
 from reeltag.tagger.loading import is_graph
@@ -23,13 +23,13 @@ UNFIT = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportSource:
-    """What is to be exported.
+    """A model to export.
 
     Attributes:
-        tagger: the whole of it, on the CPU.
+        tagger: the complete model, on the CPU.
         method: "run", or how its members are blended.
-        members: what each run says of itself: family, run, weights (a digest), config.
-        prefixes: what the names of a member's weights begin with, to what the member is called.
+        members: of each run its family, run, weights (a digest) and config.
+        prefixes: prefix of the names of a member's weights -> name of the member.
     """
 
     tagger: AnyTagger
@@ -38,14 +38,14 @@ class ExportSource:
     prefixes: dict[str, str]
 
 
-def source_of(path: Path) -> ExportSource:
+def load_source(path: Path) -> ExportSource:
     """Read a run folder, or a folder of `reeltag blend --save` and the runs that it names.
 
-    A member without any weight is left out, but for a blend of candidates, which it has a say in.
+    Members without weight are left out, except where the blend takes candidates from them.
 
     Raises:
-        ConfigError: it is a blend that no graph can be, or its members do not fit each other.
-        DataError: it is neither, or a run is gone.
+        ConfigError: the blend cannot be a graph, or its members do not fit each other.
+        DataError: it is neither, or a run is missing.
     """
     if is_graph(path):
         raise ConfigError(
@@ -60,14 +60,14 @@ def _of_blend(folder: Path) -> ExportSource:
         raise ConfigError(
             f"is a blend by {blend.method}, {UNFIT[blend.method]}",
             where=folder,
-            hint="Export a blend by mean, weights, class-weights or geometric; or let a student "
-            "learn what this one says (`reeltag soft-labels`), and export that.",
+            hint="Export a blend by mean, weights, class-weights or geometric; or train a "
+            "student on its soft labels (`reeltag soft-labels`), and export that.",
         )
     runs = [Path(member.run) for member in blend.members]
     for member, run in zip(blend.members, runs, strict=True):
         if is_graph(run) or (run / "blend.json").is_file():
             raise ConfigError(
-                f"its member {member.run} is no run itself",
+                f"its member {member.run} is not a run",
                 where=folder,
                 hint="Blend the predictions of runs.",
             )
@@ -82,15 +82,15 @@ def _of_blend(folder: Path) -> ExportSource:
     weights = equal if blend.weights is None else torch.from_numpy(blend.weights)
     counts = (weights != 0).view(len(runs), -1).any(1)
     candidates = blend.candidates
-    if blend.weights is not None and not candidates:  # learned where what is not listed has p = 0
+    if blend.weights is not None and not candidates:  # learned with p = 0 for unlisted classes
         candidates = max(member.listed for member in blend.members)
     if counts.any() and not counts.all() and not blend.candidates:  # least squares leaves some out
-        unused = [str(run) for run, does in zip(runs, counts.tolist(), strict=True) if not does]
+        unused = [str(run) for run, used in zip(runs, counts.tolist(), strict=True) if not used]
         say(f"left out, as the blend gives them no weight: {', '.join(unused)}")
-        runs = [run for run, does in zip(runs, counts.tolist(), strict=True) if does]
+        runs = [run for run, used in zip(runs, counts.tolist(), strict=True) if used]
         weights = weights[counts]
     taggers = [Tagger.load(run) for run in runs]
-    tagger = Combined(
+    tagger = BlendedTagger(
         taggers,
         weights,
         "geometric" if blend.method == "geometric" else "arithmetic",
@@ -101,11 +101,11 @@ def _of_blend(folder: Path) -> ExportSource:
         tagger=tagger.eval(),
         method=blend.method,
         members=[_described(*pair) for pair in zip(taggers, runs, strict=True)],
-        prefixes={f"members.{i}.": name for i, name in enumerate(_told_apart(runs))},
+        prefixes={f"members.{i}.": name for i, name in enumerate(_unique_names(runs))},
     )
 
 
-def _told_apart(runs: Sequence[Path]) -> list[str]:
+def _unique_names(runs: Sequence[Path]) -> list[str]:
     """Return the names of run folders, or, where some are the same, their paths."""
     names = [run.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]

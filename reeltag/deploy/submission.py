@@ -10,11 +10,11 @@
     Class,Segments
     7,Abcd:35 Efgh:0 ...
 
-Where google's writer differs (docs/departures.md): it writes six digits, which makes
-ties; a blank before each line's end, which costs its own scorer the last entry; and leaves out
-classes that were never predicted. Here probabilities are the sigmoid in float64 with all digits
-(logits above 36.7 are 1.0, in the right order still), and every class asked for has a row,
-perhaps an empty one, since the challenge divides by all of them.
+Google's writer differs (docs/departures.md): it writes six digits, which makes ties; a blank before
+each line's end, which costs its own scorer the last entry; and leaves out classes that were never
+predicted. Here probabilities are the sigmoid in float64 with all digits (logits above 36.7 are 1.0,
+still in the right order), and every requested class has a row, possibly empty, since the challenge
+divides by all of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,14 +44,14 @@ MAX_SEGMENTS = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What was written.
+    """Summary of a written submission.
 
     Attributes:
         path: of the file.
         challenge: whose format it has.
         rows: videos (2018) or classes (2019).
         entries: labels (2018) or segments (2019), over all rows.
-        repeated: videos or segments that stood again in the predictions and were left out.
+        repeated: videos or segments that the predictions had twice; the second was left out.
         empty: rows without an entry.
     """
 
@@ -67,8 +67,8 @@ def write_videos(predictions: Predictions, out: Path) -> Submission:
     """Write the submission of 2018: up to 20 labels of every video, in the order of the file.
 
     Raises:
-        DataError: there are no videos in the predictions, one's scores are not best first, or an
-            id cannot stand in such a file.
+        DataError: there are no videos in the predictions, the scores of one are not best first,
+            or an id cannot be written in the format.
         OutputError: the disk is full.
     """
     seen: set[str] = set()
@@ -76,8 +76,8 @@ def write_videos(predictions: Predictions, out: Path) -> Submission:
     with whole_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(HEADERS[2018] + "\n")
         for rows in predictions.rows("videos"):
-            _refuse_unwritable(rows.ids, predictions.path)
-            _refuse_unranked(rows, predictions.path)
+            _check_ids(rows.ids, predictions.path)
+            _check_ranking(rows, predictions.path)
             for name, pairs in zip(rows.ids.to_pylist(), _label_pairs(rows), strict=True):
                 if name in seen:
                     repeated += 1
@@ -87,7 +87,7 @@ def write_videos(predictions: Predictions, out: Path) -> Submission:
                 empty += not pairs
                 file.write(f"{name},{' '.join(pairs)}\n")
         if not seen:
-            raise _lacks(predictions, "videos", "Predict without --no-videos.")
+            raise _no_predictions(predictions, "videos", "Predict without --no-videos.")
     return Submission(
         path=out, challenge=2018, rows=len(seen), entries=entries, repeated=repeated, empty=empty
     )
@@ -102,25 +102,25 @@ def write_segments(
 ) -> Submission:
     """Write the submission of 2019: a row for each of `classes`, in that order.
 
-    Segments with equal scores stand in the order of the predictions. Memory: 8 bytes *
-    `max_segments` a class (0.8 GB for the challenge) and the names of the segments.
+    Segments with equal scores are in the order of the predictions. Memory: 8 bytes *
+    `max_segments` per class (0.8 GB for the challenge) and the names of the segments.
 
     Raises:
         DataError: there are no segments in the predictions, a class is not one of theirs, or an
-            id cannot stand in such a file.
+            id cannot be written in the format.
         OutputError: the disk is full.
     """
     wanted = np.zeros(predictions.info.num_classes, bool)
     if bad := [c for c in classes if not 0 <= c < len(wanted)]:
         raise DataError(
-            f"class {bad[0]} is asked for; the predictions are of classes 0..{len(wanted) - 1}",
+            f"class {bad[0]} is requested; the predictions have classes 0..{len(wanted) - 1}",
             where=predictions.path,
             hint="Give the list of classes that belongs to these data (--classes).",
         )
     wanted[list(classes)] = True
     best, names = _rank_segments(predictions, wanted, max_segments)
     if not len(names):
-        raise _lacks(predictions, "segments", "Predict with --segments.")
+        raise _no_predictions(predictions, "segments", "Predict with --segments.")
     repeated = entries = empty = 0
     with whole_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(HEADERS[2019] + "\n")
@@ -156,7 +156,7 @@ def _rank_segments(
     names = [pa.array([], pa.string())]
     before = 0
     for rows in predictions.rows("segments"):
-        _refuse_unwritable(rows.ids, predictions.path)
+        _check_ids(rows.ids, predictions.path)
         starts = pa.array(rows.starts).cast(pa.string())
         names.append(pc.binary_join_element_wise(rows.ids, starts, ":"))
         positions = rows.row_of_entry() + before
@@ -175,22 +175,22 @@ def _joined(names: pa.Array) -> str:
     return text
 
 
-def _refuse_unwritable(ids: pa.Array, path: Path) -> None:
+def _check_ids(ids: pa.Array, path: Path) -> None:
     bad = ids.filter(pc.match_substring_regex(ids, r'[\s,"]|^$'))
     if len(bad):
         raise DataError(
             f"id {bad[0].as_py()!r} is empty or holds a blank, comma or quote, which the format "
-            "of the challenges has no way to write",
+            "of the challenges does not allow",
             where=path,
         )
 
 
-def _refuse_unranked(rows: PredictionRows, path: Path) -> None:
+def _check_ranking(rows: PredictionRows, path: Path) -> None:
     rises = rows.rises()
     if rises.any():
         name = rows.ids[int(rows.row_of_entry()[rises.argmax()])].as_py()
-        raise DataError(f"the scores of {name!r} do not stand best first", where=path)
+        raise DataError(f"the scores of {name!r} are not best first", where=path)
 
 
-def _lacks(predictions: Predictions, kind: str, hint: str) -> DataError:
+def _no_predictions(predictions: Predictions, kind: str, hint: str) -> DataError:
     return DataError(f"holds no predictions of {kind}", where=predictions.path, hint=hint)

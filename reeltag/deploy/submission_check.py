@@ -1,6 +1,6 @@
-"""Whether a submission file is what the challenge's scorer expects, line by line.
+"""Check of a submission file, line by line, against what the challenge's scorer expects.
 
-Problems would cost points or the submission; remarks are worth a look. Memory: one line, the
+Problems would cost points or the submission; remarks are unusual. Memory: one line, the
 rules' findings, and (2018) the ids of the videos.
 """
 
@@ -26,7 +26,7 @@ _SEGMENT = r'^[^\s,"]+:(?:0|5|[1-9]\d*[05])$'
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something at a line (from 1; 0 = the file as a whole): what was found and what is allowed."""
+    """A finding at a line (from 1; 0 = the file as a whole): what is there and what is allowed."""
 
     line: int
     what: str
@@ -34,11 +34,11 @@ class Finding:
 
 @dataclass(kw_only=True)
 class CheckedSubmission:
-    """What a check came to.
+    """Result of a check.
 
     Attributes:
         path: of the file.
-        challenge: whose format it has; None where that cannot be told.
+        challenge: whose format it has; None where that is unknown.
         rows: lines after the header.
         entries: labels or segments in all rows.
         problems: the first 100.
@@ -62,13 +62,13 @@ class CheckedSubmission:
         return self.num_problems == 0
 
     def problem(self, line: int, what: str) -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.num_problems += 1
         if self.num_problems <= _SHOWN:
             self.problems.append(Finding(line=line, what=what))
 
     def remark(self, line: int, what: str) -> None:
-        """Note something worth a look."""
+        """Add a remark."""
         self.num_remarks += 1
         if self.num_remarks <= _SHOWN:
             self.remarks.append(Finding(line=line, what=what))
@@ -77,11 +77,11 @@ class CheckedSubmission:
 def check_submission(
     path: Path, classes: Mapping[Challenge, Collection[int]] | None = None
 ) -> CheckedSubmission:
-    """Check a submission of either challenge; the format is told from the file.
+    """Check a submission of either challenge; the format is found from the file.
 
     Args:
         path: of the file.
-        classes: for a challenge, the classes that may occur; all may where there is none.
+        classes: for a challenge, the classes that are allowed; without it all are.
 
     Raises:
         DataError: the file cannot be opened, or is not text.
@@ -111,7 +111,7 @@ def _check_lines(
         checked.problem(0, "the file is empty")
         return
     second = next(file, "")
-    checked.challenge = _told_format(first, second)
+    checked.challenge = _detect_format(first, second)
     if checked.challenge is None:
         checked.problem(1, f"the header must be {_headers()}, got {_short(first)}")
         return
@@ -128,11 +128,11 @@ def _check_header(line: str, checked: CheckedSubmission, rows: "_Rows") -> None:
     """Check line 1, which is a row where there is no header."""
     wanted = HEADERS[rows.challenge]
     if line.startswith("\ufeff"):
-        checked.problem(1, "a byte order mark stands before the header")
+        checked.problem(1, "a byte order mark before the header")
         line = line[1:]
     if line.rstrip("\r\n") == wanted:
         return
-    if _told_row(line):
+    if _detect_row_format(line):
         checked.problem(1, f"the header {wanted!r} is missing")
         rows.check(1, line)
     else:
@@ -140,7 +140,7 @@ def _check_header(line: str, checked: CheckedSubmission, rows: "_Rows") -> None:
 
 
 class _Rows:
-    """The rules of one format, and what they must remember from line to line."""
+    """The rules of one format, and their state from line to line."""
 
     def __init__(
         self, checked: CheckedSubmission, challenge: Challenge, classes: Collection[int] | None
@@ -189,7 +189,7 @@ class _Rows:
             self._check_segments(number, entries)
 
     def finish(self) -> None:
-        """Check what only the whole file tells."""
+        """Check the file as a whole."""
         if not self.checked.rows:
             self._problem(0, "there are no rows after the header")
         if self.num_windows_ends:
@@ -217,7 +217,7 @@ class _Rows:
         if len(labels) > MAX_LABELS:
             self._problem(number, f"at most {MAX_LABELS} labels are allowed, got {len(labels)}")
         if len(set(labels)) < len(labels):
-            self._problem(number, "a label stands twice")
+            self._problem(number, "a label is repeated")
         for label in labels:
             self._check_class(number, label)
         if bad := [text for text in texts if not _SCORE.fullmatch(text)]:
@@ -250,17 +250,17 @@ class _Rows:
                 f"the first {_short(wrong[0].as_py())}",
             )
         if repeated := len(column) - len(column.unique()):
-            self._problem(number, f"{repeated:,} segments stand twice and would count twice")
+            self._problem(number, f"{repeated:,} segments are repeated and would count twice")
 
 
-def _told_format(first: str, second: str) -> Challenge | None:
+def _detect_format(first: str, second: str) -> Challenge | None:
     for challenge, header in HEADERS.items():
         if first.lstrip("\ufeff").rstrip().lower() == header.lower():
             return challenge
-    return _told_row(first) or _told_row(second)
+    return _detect_row_format(first) or _detect_row_format(second)
 
 
-def _told_row(line: str) -> Challenge | None:
+def _detect_row_format(line: str) -> Challenge | None:
     if _SEGMENT_ROW.match(line):
         return 2019
     return 2018 if _VIDEO_ROW.match(line) else None

@@ -1,4 +1,4 @@
-"""WebVTT: what is where in a video, as text tracks that players and editors open.
+"""WebVTT: moments of a video as text tracks that players and editors open.
 
     WEBVTT
 
@@ -19,13 +19,13 @@ from reeltag.core.files import whole_file
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """Seconds [start_s, end_s) of a video in which a class is.
+    """A class at the seconds [start_s, end_s) of a video.
 
     Attributes:
         start_s: first second.
         end_s: one past the last.
-        text: what is there.
-        prob: how sure that is, in [0, 1].
+        text: name of the class.
+        prob: its probability.
     """
 
     start_s: int
@@ -34,12 +34,12 @@ class Span:
     prob: float
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """Return the spans of one video, by start, those with the same text made one where they touch.
+def merge_spans(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans of one video, by start, those with the same text merged where they touch.
 
     The merged span has the highest probability of its parts.
 
-    >>> merged([Span(5, 10, "a", 0.5), Span(0, 5, "a", 0.9), Span(5, 10, "b", 0.1)])
+    >>> merge_spans([Span(5, 10, "a", 0.5), Span(0, 5, "a", 0.9), Span(5, 10, "b", 0.1)])
     [Span(start_s=0, end_s=10, text='a', prob=0.9), Span(start_s=5, end_s=10, text='b', prob=0.1)]
     """
     last: dict[str, Span] = {}
@@ -64,32 +64,32 @@ def write_webvtt(
     Characters of an id that a file name cannot hold everywhere are written as %XX.
 
     Args:
-        folder: made where it is not there.
-        videos: id -> what is in the video, in any order.
-        overwrite: into a folder that holds something, replacing files of the same names.
+        folder: created where it is missing.
+        videos: id -> spans of the video, in any order.
+        overwrite: write into a folder with files, replacing those of the same names.
 
     Raises:
-        OutputError: the folder holds something, or cannot be written.
+        OutputError: the folder holds files, or cannot be written.
     """
-    refuse_folder(folder, overwrite=overwrite)
+    check_folder(folder, overwrite=overwrite)
     paths = []
     for name, spans in videos.items():
         path = folder / file_name(name)
         with whole_file(path) as part:
-            part.write_text(webvtt(merged(spans)), encoding="utf-8", newline="\n")
+            part.write_text(webvtt(merge_spans(spans)), encoding="utf-8", newline="\n")
         paths.append(path)
     return paths
 
 
-def refuse_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise OutputError where `folder` is a file, or holds something that is not to be replaced."""
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise OutputError where `folder` is a file, or holds files without `overwrite`."""
     if folder.exists() and not folder.is_dir():
         raise OutputError("is a file, not a folder", where=folder, hint="Choose another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise OutputError(
             "holds files already, and they are not overwritten",
             where=folder,
-            hint="Choose another folder, or say --overwrite.",
+            hint="Choose another folder, or add --overwrite.",
         )
 
 
@@ -104,7 +104,7 @@ def file_name(video_id: str) -> str:
 
 
 def webvtt(spans: Iterable[Span]) -> str:
-    """Return the file that shows `spans`, which come by rising start, each with its probability."""
+    """Return the text of a file with `spans`, given by rising start, each with its probability."""
     cues = [
         f"{_time(span.start_s)} --> {_time(span.end_s)}\n{_escaped(span.text)} {span.prob:.2f}\n"
         for span in spans
@@ -119,6 +119,6 @@ def _time(seconds: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return the text of a cue: one line, without what a player would take for markup."""
+    """Return the text of a cue: one line, its markup escaped."""
     text = " ".join(text.split())
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

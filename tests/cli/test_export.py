@@ -16,7 +16,7 @@ from reeltag.deploy import export
 from reeltag.models import model_config
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
-from tests.deploy.made import run_of, traced
+from tests.deploy.synthetic_runs import run_of, traced
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
 SPLITS = {"train": "", "validate": "train0000", "test": "validate*", "holdout": 0.1}
@@ -68,7 +68,7 @@ def answer_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str
 @pytest.mark.parametrize(
     "options", [(), ("--segments", "--candidates", "4", "--per-class", "3")], ids=["videos", "all"]
 )
-def test_predict_takes_the_graph_like_a_run(
+def test_predict_takes_an_exported_graph(
     data: Path, checkpoint: Path, model: Path, tmp_path: Path, options: tuple[str, ...],
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -87,7 +87,7 @@ def test_predict_takes_the_graph_like_a_run(
             np.testing.assert_allclose(ours.scores, other.scores, rtol=1e-4, atol=1e-5)
 
 
-def test_with_data_it_tells_gap_before_and_after(
+def test_export_with_data_prints_gap_before_and_after(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "model.onnx"
@@ -100,21 +100,21 @@ def test_with_data_it_tells_gap_before_and_after(
     assert 0 < answer["gap_before"] < 1
 
 
-def told(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+def error_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
     capfd.readouterr()
     assert run([*map(str, arguments)]) == 2
     return capfd.readouterr().err
 
 
-def test_what_cannot_be_is_said_in_words(
+def test_export_of_wrong_source_is_an_error(
     data: Path, checkpoint: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = ("--out", tmp_path / "m.onnx", "--top-k", "3")
-    assert "the model takes" in told(capfd, "export", checkpoint, *out, "--max-bytes", "1kB")
-    assert "is an exported model already" in told(capfd, "export", model, *out)
-    assert "is not a run folder" in told(capfd, "export", tmp_path, *out)
+    assert "the model takes" in error_of(capfd, "export", checkpoint, *out, "--max-bytes", "1kB")
+    assert "is an exported model already" in error_of(capfd, "export", model, *out)
+    assert "is not a run folder" in error_of(capfd, "export", tmp_path, *out)
     bf16 = ("--out", tmp_path / "p.parquet", "--precision", "bf16")
-    assert "computes in fp32" in told(capfd, "predict", model, "--data", data, *bf16)
+    assert "computes in fp32" in error_of(capfd, "predict", model, "--data", data, *bf16)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,8 +127,8 @@ def test_what_cannot_be_is_said_in_words(
         (("--test", "a*"), "--test: has no effect without --data"),
     ],
 )
-def test_options_that_would_change_nothing_are_refused(
+def test_export_options_without_effect_are_an_error(
     checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str],
     options: tuple[str, ...], what: str,
 ) -> None:  # fmt: skip
-    assert what in told(capfd, "export", checkpoint, "--out", tmp_path / "m.onnx", *options)
+    assert what in error_of(capfd, "export", checkpoint, "--out", tmp_path / "m.onnx", *options)

@@ -33,7 +33,7 @@ def submit(*arguments: object) -> int:
     return run(["submit", *map(str, arguments)])
 
 
-def test_what_is_written_for_either_challenge_passes_the_check(
+def test_submit_output_passes_the_check(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for challenge, words in ((2018, "3 videos, 12 labels"), (2019, "10 classes, 24 segments")):
@@ -41,11 +41,11 @@ def test_what_is_written_for_either_challenge_passes_the_check(
         assert submit(predictions, "--challenge", challenge, "--out", out) == 0
         assert words in capfd.readouterr().out
         assert submit("--check", out) == 0
-        told = capfd.readouterr().out
-        assert f"format of {challenge}" in told and "no problems" in told
+        printed = capfd.readouterr().out
+        assert f"format of {challenge}" in printed and "no problems" in printed
 
 
-def test_json_is_one_object_on_stdout(
+def test_submit_json_is_one_object_on_stdout(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "s.csv"
@@ -66,7 +66,7 @@ def test_json_is_one_object_on_stdout(
     assert checked["problems"][0]["line"] == 2
 
 
-def test_the_list_of_classes_beside_the_data_counts(
+def test_submit_takes_class_list_of_the_data(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "data" / "segment_label_ids.csv").write_text("Index\n7\n2\n1\n")
@@ -84,15 +84,15 @@ def test_the_list_of_classes_beside_the_data_counts(
     assert submit("--check", tmp_path / "t.csv", "--classes", tmp_path / "mine.csv") == 0
 
 
-def test_few_classes_a_segment_are_warned_of(
+def test_submit_warns_of_few_classes_per_segment(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert submit(predictions, "--challenge", 2019, "--out", tmp_path / "s.csv") == 0
-    told = " ".join(capfd.readouterr().err.split())
-    assert "keep 4 classes per segment" in told and "--segment-top-k 10" in told
+    printed = " ".join(capfd.readouterr().err.split())
+    assert "keep 4 classes per segment" in printed and "--segment-top-k 10" in printed
 
 
-def test_the_vocabulary_limits_the_labels(
+def test_submit_check_uses_the_vocabulary(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "s.csv"
@@ -104,19 +104,19 @@ def test_the_vocabulary_limits_the_labels(
     assert "class 5 is not one of the 4 allowed" in capfd.readouterr().out
 
 
-def test_problems_have_lines_and_status_1(
+def test_submit_check_prints_lines_with_status_1(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "s.csv"
     path.write_text("VideoId,LabelConfidencePairs\na,1 0.5 \n" + "b,1 7\n" * 150)
     assert submit("--check", path) == 1
-    told = capfd.readouterr().out
-    assert "problem, line 2: a blank before the end of the line" in told
-    assert "problem, line 3: scores must be in [0, 1], got 7" in told
-    assert "... and 200 more problems" in told and "300 problems" in told
+    printed = capfd.readouterr().out
+    assert "problem, line 2: a blank before the end of the line" in printed
+    assert "problem, line 3: scores must be in [0, 1], got 7" in printed
+    assert "... and 200 more problems" in printed and "300 problems" in printed
 
 
-def test_what_cannot_be_read_has_status_2(
+def test_submit_check_of_unreadable_file_has_status_2(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert submit("--check", tmp_path / "absent.csv") == 2
@@ -131,14 +131,14 @@ def test_what_cannot_be_read_has_status_2(
     "arguments",
     [[], ["p"], ["p", "--challenge", "2018"], ["p", "--check", "s.csv"]],
 )
-def test_half_a_command_is_told_how_to_be_whole(
+def test_submit_without_options_is_an_error(
     arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert submit(*arguments) == 2
     assert "Write one: reeltag submit P.parquet" in " ".join(capfd.readouterr().err.split())
 
 
-def test_existing_files_are_refused_unless_told(
+def test_submit_keeps_existing_files(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "s.csv"
@@ -149,8 +149,6 @@ def test_existing_files_are_refused_unless_told(
     assert out.read_text().startswith("VideoId")
 
 
-def test_a_folder_as_submission_is_refused_with_a_name_that_fits(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_submit_to_a_folder_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["submit", "p.parquet", "--challenge", "2019", "--out", str(tmp_path)]) == 2
     assert "Name a file, as in --out s.csv." in capfd.readouterr().err

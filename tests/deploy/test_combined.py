@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, ReeltagError
 from reeltag.deploy import export as module
-from reeltag.deploy.combined import Combined
+from reeltag.deploy.combined import BlendedTagger
 from reeltag.deploy.export import ExportConfig, export
-from reeltag.deploy.sources import source_of
+from reeltag.deploy.sources import load_source
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.ensembling.blending import blend, unfitted_blend
 from reeltag.ensembling.combining import weighted
 from reeltag.ensembling.members import EnsembleMember
 from reeltag.tagger.onnx import OnnxTagger, config_of
 from reeltag.tagger.tagger import AnyTagger, Tagger
-from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
+from tests.deploy.synthetic_runs import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
 from tests.ensembling.made import Listed, read, write
 
 LARGE: dict[str, Any] = {"hidden": (4096,), "input_dropout": 0.0}
@@ -54,7 +54,7 @@ class Says(AnyTagger):
 
 
 def blended(logits_MBC: Tensor, weights: Tensor, *rule: Any, **options: Any) -> Tensor:
-    answer: Tensor = Combined([Says(each) for each in logits_MBC], weights, *rule, **options)(
+    answer: Tensor = BlendedTagger([Says(each) for each in logits_MBC], weights, *rule, **options)(
         *some_frames((1,) * logits_MBC.shape[1])
     )
     return answer
@@ -71,7 +71,7 @@ def logits_MBC(rng: torch.Generator) -> Tensor:
     ids=["mean", "sum below 1", "sum above 1", "one below 0", "below 0, sum 1"],
 )
 @pytest.mark.parametrize("of_class", [False, True])
-def test_it_is_what_blending_of_files_says(
+def test_blended_tagger_equals_blend_of_files(
     logits_MBC: Tensor, weights: list[float], of_class: bool
 ) -> None:
     given = torch.tensor(weights, dtype=torch.float64)
@@ -85,13 +85,13 @@ def test_it_is_what_blending_of_files_says(
     assert found.isfinite().all() and (found.numpy()[np.isneginf(theirs)] < -80).all()
 
 
-def test_a_sum_above_1_goes_on_rising_whatever_the_signs() -> None:
+def test_blended_logit_rises_beyond_sum_1() -> None:
     logits = torch.tensor([[[1.7, 1.9, 9.0]], [[-9.0, -9.0, -9.0]]])  # p 1.02, 1.05, 1.2
     found = blended(logits, torch.tensor([1.2, -0.3]))[0]
     assert (found.diff() > 1).all() and found.min() > 13.8  # log((1 - 1e-6) / 1e-6) = 13.8
 
 
-def test_a_mean_of_sure_answers_is_not_cut_off() -> None:
+def test_blended_logit_of_saturated_members_is_exact() -> None:
     logits = torch.tensor([[[200.0, -200.0]], [[200.0, -190.0]]])
     expected = torch.tensor([[200.0, -190 - math.log(2)]])
     torch.testing.assert_close(blended(logits, torch.tensor([0.5, 0.5])), expected)
@@ -99,13 +99,13 @@ def test_a_mean_of_sure_answers_is_not_cut_off() -> None:
     torch.testing.assert_close(blended(unused, torch.tensor([0.5, 0.5, 0.0])), expected)
 
 
-def test_geometric_is_the_mean_of_logits(logits_MBC: Tensor) -> None:
+def test_geometric_blend_is_the_mean_of_logits(logits_MBC: Tensor) -> None:
     found = blended(logits_MBC, torch.full((3,), 1 / 3), "geometric")
     torch.testing.assert_close(found, logits_MBC.mean(0))
 
 
 @pytest.mark.parametrize("rule", ["arithmetic", "geometric"])
-def test_candidates_are_those_that_blending_of_files_has(
+def test_blended_candidates_equal_those_of_files(
     logits_MBC: Tensor, rule: Any, tmp_path: Path
 ) -> None:
     listed: list[Listed] = [
@@ -144,11 +144,11 @@ def blend_of(
 
 
 @pytest.mark.parametrize("method", ["class-weights", "geometric"])
-def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
+def test_blend_exports_as_one_graph(tmp_path: Path, method: Any) -> None:
     members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
     weights = np.random.default_rng(0).uniform(0, 1, (2, 5)) if method != "geometric" else None
     out = tmp_path / "model.onnx"
-    source = source_of(blend_of(tmp_path, method, *members, weights=weights))
+    source = load_source(blend_of(tmp_path, method, *members, weights=weights))
     assert export(source, out, ExportConfig())["max_difference"] < 1e-5
     graph, batch = OnnxTagger(out), some_frames()
     with torch.inference_mode():
@@ -163,12 +163,12 @@ def test_a_blend_becomes_one_graph(tmp_path: Path, method: Any) -> None:
     assert graph.about["method"] == method and config_of(out) == {"data": {"splits": {}}}
 
 
-def test_learned_weights_count_for_the_classes_that_they_were_learned_on(tmp_path: Path) -> None:
+def test_learned_weights_apply_to_listed_classes(tmp_path: Path) -> None:
     members = tagger_of("early_concat_fcn"), tagger_of("early_concat_fcn", seed=1)
     half = np.full((2, members[0].num_classes), 0.5)
     learned = blend_of(tmp_path / "a", "class-weights", *members, listed=2, weights=half)
     plain_mean = blend_of(tmp_path / "b", "mean", *members, listed=2)
-    answers = [source_of(made).tagger(*some_frames((3,))) for made in (learned, plain_mean)]
+    answers = [load_source(made).tagger(*some_frames((3,))) for made in (learned, plain_mean)]
     listed = answers[0] > -100  # what no file would list has p = 0, whatever its weight
     assert 2 <= listed.sum() <= 4 < members[0].num_classes
     torch.testing.assert_close(answers[0][listed], answers[1][listed])
@@ -176,13 +176,13 @@ def test_learned_weights_count_for_the_classes_that_they_were_learned_on(tmp_pat
 
 
 @pytest.mark.parametrize(("candidates", "left"), [(0, ["early_concat_fcn"]), (2, None)])
-def test_a_member_without_weight_is_left_out_unless_it_brings_candidates(
+def test_member_without_weight_is_left_out_unless_it_has_candidates(
     tmp_path: Path, candidates: int, left: list[str] | None
 ) -> None:
     members = tagger_of("logistic"), tagger_of("early_concat_fcn", seed=1)
     weights = np.array([0.0, 0.8])
     folder = blend_of(tmp_path, "weights", *members, weights=weights, candidates=candidates)
-    source, batch = source_of(folder), some_frames()
+    source, batch = load_source(folder), some_frames()
     assert [of["family"] for of in source.members] == (left or [m.family for m in members])
     if left:
         with torch.inference_mode():
@@ -191,8 +191,8 @@ def test_a_member_without_weight_is_left_out_unless_it_brings_candidates(
         assert source.prefixes == {"members.0.": "run1"}
 
 
-def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> None:
-    source = source_of(blend_of(tmp_path, "geometric", *pair()))
+def test_limit_error_names_members_with_bytes(tmp_path: Path) -> None:
+    source = load_source(blend_of(tmp_path, "geometric", *pair()))
     with pytest.raises(ConfigError) as caught:
         export(source, tmp_path / "model.onnx", ExportConfig(max_bytes="180kB"))
     assert "No precision fits" in str(caught.value)
@@ -200,12 +200,14 @@ def test_over_the_limit_members_are_named_with_their_weight(tmp_path: Path) -> N
     assert "1 of them fit together" in str(caught.value)
 
 
-def test_over_the_limit_members_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_limit_error_names_members_of_one_name_by_path(tmp_path: Path) -> None:
     runs = [run_of(member, tmp_path / str(at) / "run") for at, member in enumerate(pair())]
     members = tuple(EnsembleMember(family="early_concat_fcn", run=str(run)) for run in runs)
     BlendModel(method="mean", members=members, num_classes=5).save(tmp_path / "BLEND")
     with pytest.raises(ConfigError) as caught:
-        export(source_of(tmp_path / "BLEND"), tmp_path / "m.onnx", ExportConfig(max_bytes="180kB"))
+        export(
+            load_source(tmp_path / "BLEND"), tmp_path / "m.onnx", ExportConfig(max_bytes="180kB")
+        )
     assert all(f"{run} 105.7 kB" in str(caught.value) for run in runs)
     assert "1 of them fit together" in str(caught.value)
 
@@ -217,42 +219,45 @@ def test_over_the_limit_members_of_one_name_are_told_apart(tmp_path: Path) -> No
             {"streams": MEANS},
             r"run1: reads the streams mean_rgb \(6\), mean_audio \(2\); the first",
         ),
-        ({"streams": FRAMES[:1]}, r"run1: reads the streams rgb \(6\); the first member reads rgb"),
-        ({"names": "abcd"}, "run1: knows 4 classes; the first member knows 5"),
-        ({"names": ("cat", "cow", "c", "car", "sea")}, "run1: knows class 1 as 'cow'; .* 'dog'"),
+        ({"streams": FRAMES[:1]}, r"run1: reads the streams rgb \(6\); the first"),
+        ({"names": "abcd"}, "run1: has 4 classes; the first member has 5"),
+        (
+            {"names": ("cat", "cow", "c", "car", "sea")},
+            "run1: class 1 is 'cow'; in the first .* 'dog'",
+        ),
     ],
 )
-def test_members_that_do_not_fit_are_named(
+def test_blend_of_unlike_members_is_an_error(
     tmp_path: Path, other: dict[str, Any], words: str
 ) -> None:
     folder = blend_of(tmp_path, "mean", tagger_of("logistic"), tagger_of("logistic", **other))
-    with pytest.raises(ConfigError, match=words):
-        source_of(folder)
+    with pytest.raises(ReeltagError, match=words):
+        load_source(folder)
 
 
 @pytest.mark.parametrize("method", ["rank", "lightgbm"])
-def test_what_no_graph_can_be_is_refused(
+def test_blend_without_a_graph_is_an_error(
     tmp_path: Path, method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blend = BlendModel.load(blend_of(tmp_path, "mean", tagger_of("logistic")))
     changed = dataclasses.replace(blend, method=method)
     monkeypatch.setattr(BlendModel, "load", lambda folder: changed)
     with pytest.raises(ConfigError, match=f"BLEND: is a blend by {method}, whose"):
-        source_of(tmp_path / "BLEND")
+        load_source(tmp_path / "BLEND")
 
 
-def test_a_member_whose_run_is_gone_is_named(tmp_path: Path) -> None:
+def test_blend_names_a_missing_run(tmp_path: Path) -> None:
     folder = blend_of(tmp_path, "mean", tagger_of("logistic"))
     (tmp_path / "run0").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="its member 'logistic' comes from .*run0, which is not th"):
-        source_of(folder)
+        load_source(folder)
 
 
-def test_a_member_that_is_a_graph_is_said_to_be_one(tmp_path: Path) -> None:
+def test_blend_with_an_exported_member_is_an_error(tmp_path: Path) -> None:
     graph = tmp_path / "model.onnx"
     graph.touch()
     BlendModel(
         method="mean", members=(EnsembleMember(family="logistic", run=str(graph)),), num_classes=5
     ).save(tmp_path / "BLEND")
-    with pytest.raises(ConfigError, match=r"its member .*model\.onnx is no run itself"):
-        source_of(tmp_path / "BLEND")
+    with pytest.raises(ConfigError, match=r"its member .*model\.onnx is not a run"):
+        load_source(tmp_path / "BLEND")

@@ -14,13 +14,13 @@ import torch
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.deploy import export as module
-from reeltag.deploy.export import ExportConfig, export, told
+from reeltag.deploy.export import ExportConfig, export, format_export
 from reeltag.deploy.packing import budget_of, pack
-from reeltag.deploy.sources import ExportSource, source_of
+from reeltag.deploy.sources import ExportSource, load_source
 from reeltag.models import families
 from reeltag.tagger.onnx import OnnxTagger, config_of
 from reeltag.tagger.tagger import Tagger
-from tests.deploy.made import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
+from tests.deploy.synthetic_runs import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
 
 LARGE: dict[str, Any] = {
     "hidden": (4096,),
@@ -35,7 +35,7 @@ def tagger() -> Tagger:
 
 @pytest.fixture(scope="module")
 def source(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> ExportSource:
-    return source_of(run_of(tagger, tmp_path_factory.mktemp("run") / "RUN", data={"splits": {}}))
+    return load_source(run_of(tagger, tmp_path_factory.mktemp("run") / "RUN", data={"splits": {}}))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,7 +64,7 @@ def assert_same(tagger: torch.nn.Module, graph: OnnxTagger, **frames: Any) -> No
         torch.testing.assert_close(graph(*batch), tagger(*batch))
 
 
-def test_any_engine_reads_it_and_gets_the_best_classes(tagger: Tagger, exported: Path) -> None:
+def test_graph_runs_in_onnxruntime_alone(tagger: Tagger, exported: Path) -> None:
     session = onnxruntime.InferenceSession(str(exported))
     assert [i.type for i in session.get_inputs()] == ["tensor(uint8)", "tensor(bool)"]
     frames, mask = some_frames()
@@ -77,19 +77,19 @@ def test_any_engine_reads_it_and_gets_the_best_classes(tagger: Tagger, exported:
 
 
 @pytest.mark.parametrize("lengths", [(1,), (9, 2, 4, 1, 1, 3), (300,)])
-def test_batch_and_length_are_free(
+def test_graph_takes_any_batch_and_length(
     tagger: Tagger, exported: Path, lengths: tuple[int, ...]
 ) -> None:
     assert_same(tagger, OnnxTagger(exported), lengths=lengths)
 
 
-def test_what_stands_in_the_padding_changes_nothing(exported: Path) -> None:
+def test_graph_ignores_padding(exported: Path) -> None:
     graph, (frames, mask) = OnnxTagger(exported), some_frames()
     junk = torch.where(mask.unsqueeze(-1), frames, 200)
     torch.testing.assert_close(graph(junk, mask), graph(frames, mask))
 
 
-def test_the_file_says_what_it_is_and_not_where_it_was_made(
+def test_graph_metadata_has_no_paths_of_the_machine(
     tagger: Tagger, source: ExportSource, exported: Path
 ) -> None:
     model = onnx.load(exported)
@@ -105,10 +105,10 @@ def test_the_file_says_what_it_is_and_not_where_it_was_made(
     assert "batch, length, 8" in model.doc_string
 
 
-def test_float_features_go_in_where_the_run_has_means_of_videos(tmp_path: Path) -> None:
+def test_graph_of_video_means_takes_floats(tmp_path: Path) -> None:
     tagger = tagger_of("logistic", MEANS)
     out = tmp_path / "model.onnx"
-    source = source_of(run_of(tagger, tmp_path / "RUN"))
+    source = load_source(run_of(tagger, tmp_path / "RUN"))
     assert export(source, out, ExportConfig())["input"] == "float32"
     assert_same(tagger, OnnxTagger(out), lengths=(1, 1), floats=True)
     with pytest.raises(DataError, match="reads float32 frames; the data hold uint8"):
@@ -119,14 +119,14 @@ def test_float_features_go_in_where_the_run_has_means_of_videos(tmp_path: Path) 
     ("precision", "rule", "saved"),
     [("fp16", "uniform", 2), ("uint8", "uniform", 3), ("uint8", "kmeans", 3)],
 )
-def test_lower_precision_is_smaller_and_still_close(
+def test_lower_precision_is_smaller_and_close(
     tagger: Tagger, source: ExportSource, exported: Path, tmp_path: Path, precision: Any, rule: Any,
     saved: int,
 ) -> None:  # fmt: skip
     out = tmp_path / "model.onnx"
     answer = export(source, out, ExportConfig(precision=precision, codebook=rule))
     assert answer["bytes"] == out.stat().st_size and answer["packed"] < answer["weights"]
-    assert f"{answer['packed']:,} of them in {precision}" in told(answer)
+    assert f"{answer['packed']:,} of them in {precision}" in format_export(answer)
     less = exported.stat().st_size - answer["bytes"]
     # but for two codebooks of 1 kB, the nodes that unpack, and a word in the metadata
     assert abs(saved * 53_248 - less) < 4_000
@@ -137,13 +137,13 @@ def test_lower_precision_is_smaller_and_still_close(
     assert 0 < lost < {"fp16": 1e-3, "uint8": 0.03}[precision]
 
 
-def test_where_nothing_is_large_it_says_that_all_stays_as_it_is(tmp_path: Path) -> None:
+def test_format_export_without_large_tensors(tmp_path: Path) -> None:
     run = run_of(tagger_of("logistic"), tmp_path / "RUN", data={"splits": {}})
-    answer = export(source_of(run), tmp_path / "model.onnx", ExportConfig(precision="uint8"))
-    assert answer["packed"] == 0 and "numbers, all in fp32: no tensor" in told(answer)
+    answer = export(load_source(run), tmp_path / "model.onnx", ExportConfig(precision="uint8"))
+    assert answer["packed"] == 0 and "numbers, all in fp32: no tensor" in format_export(answer)
 
 
-def test_arithmetic_is_in_float32_whatever_is_stored(source: ExportSource, tmp_path: Path) -> None:
+def test_graph_arithmetic_is_float32(source: ExportSource, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     export(source, out, ExportConfig(precision="uint8"))
     graph = onnx.load(out).graph
@@ -157,7 +157,7 @@ def test_arithmetic_is_in_float32_whatever_is_stored(source: ExportSource, tmp_p
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "uint8"])
-def test_the_count_before_writing_bounds_the_file_closely(
+def test_budget_bounds_the_file_closely(
     source: ExportSource, tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = []
@@ -177,27 +177,25 @@ def refusal(source: ExportSource, out: Path, **config: Any) -> str:
     return str(caught.value)
 
 
-def test_above_the_limit_it_says_what_weighs_what_and_what_fits(
+def test_limit_error_names_tensors_and_fitting_precisions(
     source: ExportSource, tmp_path: Path
 ) -> None:
     out = tmp_path / "model.onnx"
-    told = refusal(source, out, max_bytes="120kB")
-    assert "takes 26" in told and "allowed: 120.0 kB" in told
-    assert "131.1 kB  32,768 numbers" in told and "81.9 kB  20,480 numbers" in told
-    assert "What fits: --precision uint8 (" in told and "fp16 (" not in told
+    error = refusal(source, out, max_bytes="120kB")
+    assert "takes 26" in error and "allowed: 120.0 kB" in error
+    assert "131.1 kB  32,768 numbers" in error and "81.9 kB  20,480 numbers" in error
+    assert "What fits: --precision uint8 (" in error and "fp16 (" not in error
     assert "No precision fits" in refusal(source, out, max_bytes="20kB", precision="uint8")
     assert list(tmp_path.iterdir()) == []  # nothing was written
 
 
-def test_far_above_the_limit_no_share_of_the_weights_is_proposed(
-    source: ExportSource, tmp_path: Path
-) -> None:
-    told = refusal(source, tmp_path / "model.onnx", max_bytes="1kB")
-    assert "0% of its weights" not in told and "a far smaller student" in told
-    assert "val_" not in told and "other tensors" in told  # constants of the graph weigh nothing
+def test_limit_error_proposes_no_tiny_model(source: ExportSource, tmp_path: Path) -> None:
+    error = refusal(source, tmp_path / "model.onnx", max_bytes="1kB")
+    assert "0% of its weights" not in error and "a far smaller student" in error
+    assert "val_" not in error and "other tensors" in error  # constants of the graph weigh nothing
 
 
-def test_weights_beyond_a_protobuf_lie_beside_it(
+def test_weights_beyond_a_protobuf_are_in_a_second_file(
     tagger: Tagger, source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_PROTOBUF", 100_000)
@@ -212,7 +210,7 @@ def test_weights_beyond_a_protobuf_lie_beside_it(
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]  # the old data are gone
 
 
-def test_a_graph_that_says_other_than_pytorch_is_not_written(
+def test_graph_that_differs_from_pytorch_is_not_written(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -222,20 +220,20 @@ def test_a_graph_that_says_other_than_pytorch_is_not_written(
         return graph
 
     monkeypatch.setattr(module, "graph_of", other)
-    with pytest.raises(OutputError, match="other than PyTorch does: a probability differs by"):
+    with pytest.raises(OutputError, match="agree with PyTorch: a probability differs by"):
         export(source, tmp_path / "model.onnx", ExportConfig())
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("precision", ["fp16", "uint8"])
-def test_weights_that_are_no_numbers_have_no_code(tagger: Tagger, precision: Any) -> None:
+def test_packing_of_infinite_weights_is_an_error(tagger: Tagger, precision: Any) -> None:
     graph = traced(tagger, top_k=20, stored="uint8")
     spoil(graph, lambda array: array + np.nan)
     with pytest.raises(DataError, match=r"layers\.0\.linear\.weight holds NaN or infinity"):
         pack(graph, precision, "uniform")
 
 
-def test_a_weight_that_half_precision_cannot_hold_stays(tagger: Tagger) -> None:
+def test_packing_keeps_weights_beyond_half_precision(tagger: Tagger) -> None:
     graph = traced(tagger, top_k=20, stored="uint8")
     spoil(graph, lambda array: array + 70_000)
     pack(graph, "fp16", "uniform")
@@ -244,9 +242,7 @@ def test_a_weight_that_half_precision_cannot_hold_stays(tagger: Tagger) -> None:
     assert list(kinds.values()).count(onnx_ir.DataType.FLOAT16) == 1
 
 
-def test_an_output_that_is_there_or_no_onnx_is_refused(
-    source: ExportSource, exported: Path
-) -> None:
+def test_export_output_must_be_a_new_onnx_file(source: ExportSource, exported: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         export(source, exported, ExportConfig())
     with pytest.raises(OutputError, match=r"must end in \.onnx"):
@@ -254,7 +250,7 @@ def test_an_output_that_is_there_or_no_onnx_is_refused(
 
 
 @pytest.mark.parametrize("text", ["0", "1TB", "-3MB", "much", ""])
-def test_a_limit_that_is_no_size_is_named(text: str) -> None:
+def test_parse_bytes_of_other_text_is_an_error(text: str) -> None:
     with pytest.raises(ConfigError, match="--max-bytes: must be a size above 0"):
         ExportConfig(max_bytes=text)
 
@@ -262,7 +258,7 @@ def test_a_limit_that_is_no_size_is_named(text: str) -> None:
 @pytest.mark.parametrize(
     "spoil", [lambda p: p.write_bytes(b"no graph"), lambda p: p.write_text(""), Path.unlink]
 )
-def test_what_is_no_exported_graph_is_refused(
+def test_onnx_tagger_of_another_file_is_an_error(
     spoil: Callable[[Path], object], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.onnx"
@@ -272,7 +268,7 @@ def test_what_is_no_exported_graph_is_refused(
         OnnxTagger(path)
 
 
-def test_a_graph_of_somebody_else_is_refused(exported: Path, tmp_path: Path) -> None:
+def test_onnx_tagger_of_a_foreign_graph_is_an_error(exported: Path, tmp_path: Path) -> None:
     model = onnx.load(exported)
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "other.onnx")
@@ -281,10 +277,10 @@ def test_a_graph_of_somebody_else_is_refused(exported: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["lstm"])
-def test_a_loop_says_what_pytorch_says(name: str, tmp_path: Path) -> None:
+def test_graph_of_a_loop_equals_pytorch(name: str, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     tagger = tagger_of(name)
-    export(source_of(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())
+    export(load_source(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())
     assert_same(tagger, OnnxTagger(out), lengths=(5, 9, 1, 2))
 
 
@@ -294,6 +290,6 @@ def test_a_loop_says_what_pytorch_says(name: str, tmp_path: Path) -> None:
 def test_every_family_exports(name: str, streams: Any, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     tagger = tagger_of(name, streams)
-    export(source_of(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())
+    export(load_source(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())
     width = sum(width for _, width in streams)
     assert_same(tagger, OnnxTagger(out), lengths=(5, 9, 1, 2), width=width)

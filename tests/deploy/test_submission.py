@@ -38,7 +38,7 @@ def predictions(path: Path, *rows: Row, num_classes: int = 30) -> Predictions:
     return open_predictions(path)
 
 
-def test_the_format_of_2018(tmp_path: Path) -> None:
+def test_submission_2018_format(tmp_path: Path) -> None:
     found = predictions(
         tmp_path / "p", ("Abcd", None, [12, 3], [50.0, 0.0]), ("Efgh", None, [29], [-900.0])
     )
@@ -49,7 +49,7 @@ def test_the_format_of_2018(tmp_path: Path) -> None:
     assert (written.rows, written.entries, written.repeated) == (2, 3, 0)
 
 
-def test_the_format_of_2019(tmp_path: Path) -> None:
+def test_submission_2019_format(tmp_path: Path) -> None:
     found = predictions(
         tmp_path / "p",
         ("Abcd", 0, [7, 3], [2.0, 1.0]),
@@ -63,7 +63,7 @@ def test_the_format_of_2019(tmp_path: Path) -> None:
     assert (written.rows, written.entries, written.empty) == (3, 6, 1)
 
 
-def test_only_the_twenty_best_labels_are_written(tmp_path: Path) -> None:
+def test_submission_2018_has_the_twenty_best_labels(tmp_path: Path) -> None:
     logits = [float(-n) for n in range(30)]
     found = predictions(tmp_path / "p", ("a", None, list(range(30)), logits))
     write_videos(found, tmp_path / "s.csv")
@@ -71,7 +71,7 @@ def test_only_the_twenty_best_labels_are_written(tmp_path: Path) -> None:
     assert fields[::2] == [str(n) for n in range(20)]
 
 
-def test_probabilities_that_differ_as_logits_differ_in_the_file(tmp_path: Path) -> None:
+def test_submission_keeps_order_of_close_logits(tmp_path: Path) -> None:
     logits = np.linspace(25, 15, 20, dtype=np.float32)  # %g of all of them is 1
     found = predictions(tmp_path / "p", ("a", None, list(range(20)), logits.tolist()))
     write_videos(found, tmp_path / "s.csv")
@@ -80,7 +80,7 @@ def test_probabilities_that_differ_as_logits_differ_in_the_file(tmp_path: Path) 
     assert all(before > after for before, after in pairwise(scores))
 
 
-def test_probabilities_stay_in_their_range_at_the_extremes() -> None:
+def test_submission_probabilities_stay_in_range() -> None:
     extremes = np.array([-np.inf, -800, 0, 800, np.inf], np.float32)
     assert sigmoid(extremes).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
     assert sigmoid(np.array([1, -20], np.float32)).tolist() == [
@@ -89,14 +89,14 @@ def test_probabilities_stay_in_their_range_at_the_extremes() -> None:
     ]
 
 
-def test_the_best_segments_are_kept_among_equals_the_first(tmp_path: Path) -> None:
+def test_submission_2019_keeps_the_first_of_equal_segments(tmp_path: Path) -> None:
     rows: list[Row] = [(f"v{n}", 5 * n, [1], [float(n % 3)]) for n in range(12)]
     write_segments(predictions(tmp_path / "p", *rows), tmp_path / "s.csv", [1], max_segments=5)
     text = (tmp_path / "s.csv").read_text()
     assert text.splitlines()[1] == "1,v2:10 v5:25 v8:40 v11:55 v1:5"
 
 
-def test_nothing_is_written_twice(tmp_path: Path) -> None:
+def test_submission_leaves_out_repeated_rows(tmp_path: Path) -> None:
     videos = predictions(tmp_path / "v", ("a", None, [1], [0.0]), ("a", None, [2], [3.0]))
     written = write_videos(videos, tmp_path / "v.csv")
     assert (tmp_path / "v.csv").read_text().splitlines()[1:] == ["a,1 0.5"]
@@ -109,7 +109,7 @@ def test_nothing_is_written_twice(tmp_path: Path) -> None:
     assert written.repeated == 1
 
 
-def test_predictions_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
+def test_submission_of_wrong_predictions_is_an_error(tmp_path: Path) -> None:
     videos = predictions(tmp_path / "v", ("a", None, [1], [1.0]))
     segments = predictions(tmp_path / "s", ("a", 5, [1], [1.0]))
     with pytest.raises(DataError, match=r"no predictions of segments(.|\n)*--segments"):
@@ -119,32 +119,32 @@ def test_predictions_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_scores_that_rise_are_refused_within_a_row_only(tmp_path: Path) -> None:
+def test_submission_of_rising_scores_is_an_error(tmp_path: Path) -> None:
     sound = predictions(
         tmp_path / "p", ("a", None, [], []), ("b", None, [1], [0.0]), ("c", None, [1], [9.0])
     )
     assert write_videos(sound, tmp_path / "s.csv").empty == 1
     rising = predictions(tmp_path / "q", ("a", None, [1], [0.0]), ("b", None, [1, 2], [0.0, 1.0]))
-    with pytest.raises(DataError, match="scores of 'b' do not stand best first"):
+    with pytest.raises(DataError, match="scores of 'b' are not best first"):
         write_videos(rising, tmp_path / "t.csv")
 
 
-def test_a_class_that_was_never_predicted_is_refused(tmp_path: Path) -> None:
+def test_submission_of_unknown_class_is_an_error(tmp_path: Path) -> None:
     segments = predictions(tmp_path / "s", ("a", 5, [1], [1.0]))
-    with pytest.raises(DataError, match=r"class 30 is asked for; .* classes 0\.\.29"):
+    with pytest.raises(DataError, match=r"class 30 is requested; .* classes 0\.\.29"):
         write_segments(segments, tmp_path / "out", [1, 30])
 
 
 @pytest.mark.parametrize("name", ["a b", "a,b", 'a"b', "a\nb", ""])
-def test_ids_that_would_break_the_format_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="no way to write"):
+def test_submission_of_unwritable_id_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="does not allow"):
         write_videos(predictions(tmp_path / "v", (name, None, [1], [1.0])), tmp_path / "out")
-    with pytest.raises(DataError, match="no way to write"):
+    with pytest.raises(DataError, match="does not allow"):
         write_segments(predictions(tmp_path / "s", (name, 0, [1], [1.0])), tmp_path / "out", [1])
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_written_passes_the_check(tmp_path: Path) -> None:
+def test_written_submission_passes_the_check(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     videos: list[Row] = []
     segments: list[Row] = []

@@ -25,7 +25,7 @@ def check(tmp_path: Path, text: str, num_classes: int | None = None) -> CheckedS
         (SEGMENTS + "7,Abcd:35 Efgh:0\n12,a:b:115", 2019, 2, 3),
     ],
 )
-def test_sound_files_of_both_formats_are_told_apart(
+def test_check_detects_the_format(
     tmp_path: Path, text: str, challenge: int, rows: int, entries: int
 ) -> None:
     checked = check(tmp_path, text, num_classes=13)
@@ -76,52 +76,52 @@ def test_sound_files_of_both_formats_are_told_apart(
         (SEGMENTS + "7,Ab:35 \n", 2, "blank before the end of the line: the last entry is lost"),
     ],
 )
-def test_each_fault_is_found_at_its_line(tmp_path: Path, text: str, line: int, rule: str) -> None:
+def test_check_names_problem_with_its_line(tmp_path: Path, text: str, line: int, rule: str) -> None:
     checked = check(tmp_path, text, num_classes=13)
     assert not checked.is_sound
-    told = [finding for finding in checked.problems if finding.line == line]
-    assert told, checked.problems
+    found = [finding for finding in checked.problems if finding.line == line]
+    assert found, checked.problems
     with pytest.raises(AssertionError, match=rule):
-        raise AssertionError("; ".join(finding.what for finding in told))
+        raise AssertionError("; ".join(finding.what for finding in found))
 
 
-def test_a_fault_is_told_once(tmp_path: Path) -> None:
+def test_check_names_a_problem_once(tmp_path: Path) -> None:
     checked = check(tmp_path, VIDEOS + "Ab,1 0.5 \nCd,1 0.5\n")
     assert checked.num_problems == 1
 
 
-def test_more_segments_than_allowed(tmp_path: Path) -> None:
+def test_check_counts_segments(tmp_path: Path) -> None:
     many = " ".join(f"v{n}:0" for n in range(100_001))
     checked = check(tmp_path, f"{SEGMENTS}7,{many}\n")
     (finding,) = checked.problems
     assert "at most 100,000 segments are allowed, got 100,001" in finding.what
 
 
-def test_a_cell_cut_off_by_a_spreadsheet_is_remarked(tmp_path: Path) -> None:
+def test_check_remarks_a_cut_off_cell(tmp_path: Path) -> None:
     cell = " ".join(f"vide{n:04d}:{5 * (n % 10)}" for n in range(9999))[:32_767]
     checked = check(tmp_path, f"{SEGMENTS}7,{cell}\n")
     assert "cut off by a spreadsheet" in checked.remarks[0].what
     assert checked.remarks[0].line == 2
 
 
-def test_what_is_only_odd_is_remarked(tmp_path: Path) -> None:
+def test_check_remarks_unusual_rows(tmp_path: Path) -> None:
     checked = check(tmp_path, SEGMENTS + "1,Ab:35\r\n2,\r\n", num_classes=5)
     assert checked.is_sound
-    told = [finding.what for finding in checked.remarks]
-    assert told == [
+    found = [finding.what for finding in checked.remarks]
+    assert found == [
         "class '2' has no entry",
         "2 lines end in Windows' way (CR LF)",
         "3 of 5 classes have no row, the first is 0",
     ]
 
 
-def test_thousands_of_faults_are_counted_and_the_first_are_shown(tmp_path: Path) -> None:
+def test_check_counts_all_and_keeps_the_first_problems(tmp_path: Path) -> None:
     checked = check(tmp_path, VIDEOS + "".join(f"v{n},1 2\n" for n in range(5000)))
     assert checked.num_problems == 5000
     assert [finding.line for finding in checked.problems] == list(range(2, 102))
 
 
-def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+def test_check_of_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"s\.csv: cannot be read"):
         check_submission(tmp_path / "s.csv")
     with pytest.raises(DataError, match="cannot be read"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import OutputError
-from reeltag.deploy.webvtt import Span, file_name, merged, webvtt, write_webvtt
+from reeltag.deploy.webvtt import Span, file_name, merge_spans, webvtt, write_webvtt
 
 _TIME = r"(\d\d+):([0-5]\d):([0-5]\d)\.(\d{3})"
 
@@ -29,21 +29,21 @@ def cues(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
-def test_a_track_holds_what_it_was_given() -> None:
+def test_webvtt_text() -> None:
     track = webvtt([Span(0, 5, "Guitar", 0.914), Span(3595, 3605, "Car", 1.0)])
     assert cues(track) == [(0, 5, "Guitar 0.91"), (3595, 3605, "Car 1.00")]
 
 
-def test_a_track_without_cues_is_still_one() -> None:
+def test_webvtt_without_spans() -> None:
     assert webvtt([]) == "WEBVTT\n"
 
 
-def test_names_cannot_break_a_cue() -> None:
+def test_webvtt_escapes_class_names() -> None:
     track = webvtt([Span(0, 5, "R&B --> <b>loud</b>\n\nand long", 0.5)])
     assert cues(track) == [(0, 5, "R&amp;B --&gt; &lt;b&gt;loud&lt;/b&gt; and long 0.50")]
 
 
-def test_spans_that_touch_are_one_of_each_class() -> None:
+def test_merge_spans_joins_touching_spans_per_class() -> None:
     spans = [
         Span(40, 45, "a", 0.2),
         Span(10, 15, "a", 0.9),
@@ -52,7 +52,7 @@ def test_spans_that_touch_are_one_of_each_class() -> None:
         Span(45, 47, "a", 0.3),
         Span(20, 25, "a", 0.7),
     ]
-    assert merged(spans) == [
+    assert merge_spans(spans) == [
         Span(5, 15, "a", 0.9),
         Span(15, 20, "b", 0.8),
         Span(20, 25, "a", 0.7),
@@ -60,7 +60,7 @@ def test_spans_that_touch_are_one_of_each_class() -> None:
     ]
 
 
-def test_a_video_has_its_file(tmp_path: Path) -> None:
+def test_write_webvtt_writes_a_file_per_video(tmp_path: Path) -> None:
     folder = tmp_path / "tracks"
     paths = write_webvtt(folder, {"v1": [Span(5, 10, "a", 1), Span(0, 5, "a", 1)], "../v2": []})
     assert [path.name for path in paths] == ["v1.vtt", "%2E.%2Fv2.vtt"]
@@ -68,7 +68,7 @@ def test_a_video_has_its_file(tmp_path: Path) -> None:
     assert sorted(folder.iterdir()) == sorted(paths) and list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_folder_that_holds_something_is_left_alone_unless_told(tmp_path: Path) -> None:
+def test_write_webvtt_keeps_existing_files(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("1")
     with pytest.raises(OutputError, match=r"holds files already(.|\n)*--overwrite"):
         write_webvtt(tmp_path, {"v": []})
@@ -76,7 +76,7 @@ def test_a_folder_that_holds_something_is_left_alone_unless_told(tmp_path: Path)
     assert {path.name for path in tmp_path.iterdir()} == {"precious", "v.vtt"}
 
 
-def test_names_of_files_differ_where_ids_do() -> None:
+def test_webvtt_file_names_are_unique() -> None:
     ids = ["a/b", "a%2Fb", "a b", ".a", "%2Ea", "..", "é", "-_~"]
     names = [file_name(name) for name in ids]
     assert len(set(names)) == len(ids)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reeltag.core.files import write_json
-from reeltag.deploy.combined import Combined
+from reeltag.deploy.combined import BlendedTagger
 from reeltag.deploy.graph import graph_of
 from reeltag.inference.predict import weights_digest
 from reeltag.models import find_family
@@ -32,7 +32,7 @@ def traced(tagger: AnyTagger, *, top_k: int, stored: Any) -> Any:
 
 def _described(tagger: AnyTagger) -> list[str]:
     """Return all that a graph depends on but weights and the number of classes it lists."""
-    if isinstance(tagger, Combined):
+    if isinstance(tagger, BlendedTagger):
         members = [text for member in tagger.members for text in _described(member)]  # type: ignore[arg-type]
         return [tagger.rule, str(tagger.candidates), *members]
     assert isinstance(tagger, Tagger)
