@@ -56,13 +56,13 @@ def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answer_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run a command with --json and return its answer."""
+    """Run a command with --json and return its result."""
     capfd.readouterr()
     assert run([*map(str, arguments), "--json"]) == 0
     out = capfd.readouterr().out
     assert out.count("\n") == 1
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    result: dict[str, Any] = json.loads(out)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_export_with_data_prints_gap_before_and_after(
 ) -> None:
     out = tmp_path / "model.onnx"
     command = ("export", checkpoint, "--out", out, "--data", data, "--split", "test")
-    answer = answer_of(capfd, *command, "--videos", "2", "--top-k", "3")
-    assert answer["path"] == str(out) and answer["bytes"] == out.stat().st_size
-    assert answer["max_difference"] < 1e-5 and answer["videos"] == 2
+    result = answer_of(capfd, *command, "--videos", "2", "--top-k", "3")
+    assert result["path"] == str(out) and result["bytes"] == out.stat().st_size
+    assert result["max_difference"] < 1e-5 and result["videos"] == 2
     # float sums in another order: two classes may at most change places
-    assert answer["gap_before"] == pytest.approx(answer["gap_after"], abs=1e-3)
-    assert 0 < answer["gap_before"] < 1
+    assert result["gap_before"] == pytest.approx(result["gap_after"], abs=1e-3)
+    assert 0 < result["gap_before"] < 1
 
 
 def error_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -41,7 +41,7 @@ def pair() -> tuple[Tagger, Tagger]:
 
 
 class Says(AnyTagger):
-    """A tagger that always says the same."""
+    """A tagger that always predicts the same logits."""
 
     def __init__(self, logits_BC: Tensor) -> None:
         super().__init__()
