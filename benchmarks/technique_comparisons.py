@@ -76,7 +76,7 @@ SEGMENT_COMPARISONS = (
         paper="OPPO: without the rated ones .7441 (A: .7572)",
     ),
     Comparison(
-        technique="soft labels, as many a class (Equal)",
+        technique="soft labels, equally many per class (Equal)",
         run="soft-equal",
         against="mask",
         paper="OPPO: .7572 -> .7690",
