@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # worksteal: the tests of a file stay together, so that their fixtures are made once; three on two
 # cores, for some tests wait for the processes that they kill
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+# (their bytecode is kept, for many tests start processes, which import the same again)
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .PHONY: install demo test check bench slow clean
 

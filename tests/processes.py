@@ -8,7 +8,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -110,10 +110,21 @@ def _call(
     for number, path in enumerate(files, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
-    if most_bytes:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     torch.set_num_threads(1)  # the pool of threads stayed with the parent
-    answer.send(function(*arguments))
+    with _files_up_to(most_bytes):
+        answer.send(function(*arguments))
+
+
+@contextmanager
+def _files_up_to(most_bytes: int) -> Iterator[None]:
+    """Limit the size of files; not beyond the block, for the coverage is written after it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class Launch:
@@ -142,9 +153,11 @@ class Launch:
         """End all of them, and what they started that has their environment."""
         for started in self._started:
             started.end()
-        for process in self.left():
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        while left := self.left():  # a killed one is there until the system has cleared it away
+            for process in left:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.005)
 
     def left(self) -> list[int]:
         """Return the processes that were started by ours, where /proc tells."""
