@@ -20,11 +20,13 @@ Shape letters: V videos, E labels of all videos, C classes.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
+from reeltag.core.bounds import CheckedFields
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.items import VideoSet
@@ -34,30 +36,20 @@ PUBLISHED_PIVOT = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanConfig:
+class PlanConfig(CheckedFields):
     """How many samples a label should have, by how many it has."""
 
-    pivot: float | Literal["auto"] = PUBLISHED_PIVOT
+    pivot: Annotated[float, Ge(1)] | Literal["auto"] = PUBLISHED_PIVOT
     """Videos of a label above which it is sub-sampled, and up to which it is over-sampled. auto:
     10,000 for as many videos as YouTube-8M's 5,001,275, and in proportion for fewer or more."""
-    decades: float = 2.0
+    decades: Annotated[float, Ge(0.5)] = 2.0
     """A label this many powers of ten above the pivot should have twice the pivot; one as many
     below it nothing, by the formula (but see --rare). At least 0.5."""
-    alpha: float = 1.0
+    alpha: Annotated[float, Gt(0), Le(1000)] = 1.0
     """Strength of the over-sampling: int(alpha * t / n + 1) neighbours; above 0."""
     rare: Literal["peak", "published"] = "peak"
     """Labels rarer than where that number is largest: peak gives them that largest number;
     published follows the formula, which gives the rarest labels nothing."""
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for numbers that plan nothing."""
-        if self.pivot != "auto" and not (1 <= self.pivot < math.inf):
-            what = f"must be auto or a number of videos, at least 1, got {self.pivot}"
-            raise ConfigError(what, where="pivot")
-        if not 0.5 <= self.decades < math.inf:
-            raise ConfigError(f"must be at least 0.5, got {self.decades}", where="decades")
-        if not 0 < self.alpha <= 1000:
-            raise ConfigError(f"must be above 0 and at most 1000, got {self.alpha}", where="alpha")
 
     def for_videos(self, num_videos: int) -> "PlanConfig":
         """Return the configuration with a number for the pivot, at least 1."""

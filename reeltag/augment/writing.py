@@ -28,6 +28,7 @@ from reeltag.augment.neighbours import (
     noisy,
     pairs_by_label,
 )
+from reeltag.core.bounds import CheckedFields, Positive, Rate
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.class_list import ClassList
@@ -44,7 +45,7 @@ from reeltag.data.splits import Split, Splits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making:
+class Making(CheckedFields):
     """How new samples are made around a video that is over-sampled."""
 
     method: Literal["neighbours", "noise"] = "neighbours"
@@ -55,21 +56,17 @@ class Making:
     a video without another of its label in its chunk; always; never."""
     weight: Annotated[float, tyro.conf.arg(name="lambda")] = 0.5
     """How far a sample is from its source, as a part of the way to the neighbour; in (0, 1)."""
-    sigma: float = 0.03
+    sigma: Rate = 0.03
     """Standard deviation of the noise, in units of the features; above 0."""
     by: str = ""
     """Stream in which neighbours are near; empty: the first, mean_rgb in YouTube-8M."""
-    chunk_shards: int = 256
+    chunk_shards: Positive = 256
     """Neighbours are looked for within so many shards; memory grows with it."""
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError for numbers out of range."""
+    def check(self) -> None:
+        """Raise ConfigError where `weight`, the flag --lambda, is out of range."""
         if not 0 < self.weight < 1:
             raise ConfigError(f"must be above 0 and below 1, got {self.weight}", where="lambda")
-        if not 0 < self.sigma < float("inf"):
-            raise ConfigError(f"must be above 0, got {self.sigma}", where="sigma")
-        if self.chunk_shards < 1:
-            raise ConfigError(f"must be at least 1, got {self.chunk_shards}", where="chunk_shards")
 
     def noised(self, alone: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which over-sampled videos get samples with noise, given which are alone."""

@@ -15,37 +15,31 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, TypeAlias
+from typing import IO, ClassVar, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from reeltag.core.errors import ConfigError
+from reeltag.core.bounds import CheckedFields, Part, Positive
 from reeltag.core.seeding import derive_seed
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SgdConfig:
+class SgdConfig(CheckedFields):
     """How weights are learned by gradient descent; see `sgd_weights`."""
 
-    epochs: int = 9
-    """Passes over the videos (Axon: fewer than 10)."""
-    batch_size: int = 256
-    """Videos per step (not published)."""
-    learning_rate: float = 1e-3
-    """Learning rate of Adam (not published)."""
+    prefix: ClassVar[str] = "sgd"
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError where a field is out of range."""
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"sgd.{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.learning_rate <= 1:
-            raise ConfigError(f"sgd.learning_rate must be in (0, 1], got {self.learning_rate}")
+    epochs: Positive = 9
+    """Passes over the videos (Axon: fewer than 10)."""
+    batch_size: Positive = 256
+    """Videos per step (not published)."""
+    learning_rate: Part = 1e-3
+    """Learning rate of Adam (not published)."""
 
 
 class Gram:

@@ -7,21 +7,28 @@ Shape letters: V records, G videos (records with the same id are one), E labels,
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
+from reeltag.core.bounds import CheckedFields, Rule
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.core.sparse import SparseRows, distinct, from_cells
 
+NumFolds = Annotated[int, Ge(2), Le(1000)]
+_COUNT = Rule(lambda count: count == 0 or 2 <= count <= 1000, "0, or an integer in [2, 1000]")
+
 
 @dataclass(frozen=True, kw_only=True)
-class FoldConfig:
+class FoldConfig(CheckedFields):
     """Folds of the training split, and which of them is left out."""
 
-    count: int = 0
+    prefix: ClassVar[str] = "fold"
+
+    count: Annotated[int, _COUNT] = 0
     """Folds that the training videos are divided into, with as much of every class in each; 0 =
     none. The validation split is not divided."""
     hold_out: int = 0
@@ -34,10 +41,8 @@ class FoldConfig:
     """Random seed of the division, not of the training: the same for all predictions that are
     joined."""
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError where a field is out of range."""
-        if self.count != 0 and not 2 <= self.count <= 1000:
-            raise ConfigError(f"fold.count must be 0 or in [2, 1000], got {self.count}")
+    def check(self) -> None:
+        """Raise ConfigError where there is no such fold."""
         if not 0 <= self.hold_out < max(self.count, 1):
             raise ConfigError(
                 f"fold.hold_out must be in [0, fold.count = {self.count}), got {self.hold_out}"

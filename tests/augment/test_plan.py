@@ -156,6 +156,6 @@ def test_a_split_without_labels_is_refused(tmp_path: Path) -> None:
         *(("pivot", value) for value in (0.5, float("inf"), float("nan"))),
     ],
 )
-def test_numbers_out_of_range_are_named(field: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=rf"^{field}: must be"):
+def test_plan_config_names_numbers_out_of_range(field: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^{field} is {value}; allowed: "):
         PlanConfig(**{field: value})  # type: ignore[arg-type]

@@ -104,10 +104,10 @@ def test_words_say_what_was_made_and_what_is_next(
     ("arguments", "words"),
     [
         ([], "--out: is missing: the folder to make"),
-        (["--out", "{out}", "--alpha", "0"], "alpha: must be above 0 and at most 1000, got 0"),
+        (["--out", "{out}", "--alpha", "0"], "alpha is 0.0; allowed: a number in (0, 1000]"),
         (["--out", "{out}", "--lambda", "1"], "lambda: must be above 0 and below 1, got 1.0"),
-        (["--out", "{out}", "--sigma", "-1"], "sigma: must be above 0, got -1"),
-        (["--out", "{out}", "--chunk-shards", "0"], "chunk_shards: must be at least 1, got 0"),
+        (["--out", "{out}", "--sigma", "-1"], "sigma is -1.0; allowed: a finite number > 0"),
+        (["--out", "{out}", "--chunk-shards", "0"], "chunk_shards is 0; allowed: an integer >= 1"),
         (["--out", "{out}", "--jobs", "0"], "jobs: must be at least 1, got 0"),
         (["--out", "{out}", "--by", "smell"], "the data has no stream 'smell'"),
         (["--out", "{out}", "--tsne", "Nothing"], "tsne: there is no class 'Nothing' among the 8"),

@@ -29,7 +29,7 @@ def test_bad_argument_is_named_with_exit_status_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["synth", str(tmp_path / "out"), "--recall", "2"]) == 2
-    assert "recall must be in (0, 1], got 2.0" in capsys.readouterr().err
+    assert "recall is 2.0; allowed: a number in (0, 1]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -92,7 +92,7 @@ def test_folds_without_labels_have_one_size() -> None:
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"count": 1}, r"fold.count must be 0 or in \[2, 1000\], got 1"),
+        ({"count": 1}, r"fold.count is 1; allowed: 0, or an integer in \[2, 1000\]"),
         ({"count": 5, "hold_out": 5}, r"fold.hold_out must be in \[0, fold.count = 5\), got 5"),
         ({"hold_out": 1}, r"fold.hold_out must be in \[0, fold.count = 0\), got 1"),
     ],

@@ -225,10 +225,10 @@ def test_missing_ratings_are_refused_before_anything_runs(data: Dataset, tmp_pat
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"folds": 1}, r"folds must be in \[2, 1000\], got 1"),
-        ({"unrated_weight": 0.0}, "unrated_weight must be > 0, got 0.0"),
+        ({"folds": 1}, r"folds is 1; allowed: an integer in \[2, 1000\]"),
+        ({"unrated_weight": 0.0}, "unrated_weight is 0.0; allowed: a finite number > 0"),
         ({"tau": 0.0}, "labels.tau must be in"),
-        ({"noise": -1.0}, "augment.noise must be >= 0"),
+        ({"noise": -1.0}, "augment.noise is -1.0; allowed: a finite number >= 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(change: dict[str, Any], words: str) -> None:

@@ -288,9 +288,9 @@ def test_dry_run_shows_the_steps_and_writes_nothing(
         (["--train", "train*", "--test", "train0000*"], "is named by the patterns of both"),
         (["--max-bytes", "1000"], "clusters has 2"),
         (["--batch-size", "1000"], "a batch takes 1,000"),
-        (["--lambdas", "1.5"], "fractions in [0, 1]"),
+        (["--lambdas", "1.5"], "one or more, each a number in [0, 1]"),
         (["--lambdas", "1", "1"], "names a fraction twice"),
-        (["--sets", "0"], "must be >= 1"),
+        (["--sets", "0"], "sets is 0; allowed: an integer >= 1"),
     ],
 )
 def test_bad_options_are_refused_before_anything_runs(

@@ -176,8 +176,12 @@ def test_published_recipes_are_the_authors(data: Dataset) -> None:
     [
         ({"train0": [video_record(f"v{n}") for n in range(9)]}, [], "no test video has labels"),
         ({"train0": [video_record("a")], "test0": [video_record("b")]}, [], "2 folds need 4"),
-        ({"train0": [video_record("a")]}, ["--folds", "1"], "folds must be in [2, 100]"),
-        ({}, ["--soft-weight", "0"], "soft_weight must be in (0, 1]"),
+        (
+            {"train0": [video_record("a")]},
+            ["--folds", "1"],
+            "folds is 1; allowed: an integer",
+        ),
+        ({}, ["--soft-weight", "0"], "soft_weight is 0.0; allowed: a number in (0, 1]"),
         (
             {
                 "train0": [frame_record(f"v{n}") for n in range(9)],

@@ -1,9 +1,11 @@
 """The configuration of a synthetic corpus."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from reeltag.core.errors import ConfigError
+from annotated_types import Ge, Gt, Le, Lt
+
+from reeltag.core.bounds import CheckedFields, NotNegative, Part, Positive
 
 SplitName = Literal["train", "validate", "test"]
 
@@ -33,71 +35,50 @@ PRESETS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthConfig:
+class SynthConfig(CheckedFields):
     """What `reeltag synth` writes; the same config gives the same bytes."""
 
-    videos: int = 2000
+    videos: Annotated[int, Ge(3)] = 2000
     """Videos in all three splits together."""
-    classes: int = 200
+    classes: Annotated[int, Ge(2)] = 200
     """Number of classes (YouTube-8M has 3862)."""
     seed: int = 0
-    """Seed of everything that is drawn."""
+    """Random seed of everything that is drawn."""
     level: Literal["frames", "video"] = "frames"
     """Frames at 1 Hz as bytes, or the mean of each video's frames as floats."""
     preset: Literal["moderate", "clean", "youtube8m"] = "moderate"
     """How noisy the labels are; youtube8m: precision 0.788, recall 0.145."""
-    precision: float | None = None
-    """Share of the written labels that are true, in (0, 1]; by default the preset's."""
-    recall: float | None = None
-    """Share of the true labels that are written, in (0, 1]; by default the preset's."""
-    subjects: float | None = None
+    precision: Part | None = None
+    """Fraction of the written labels that are true, in (0, 1]; by default the preset's."""
+    recall: Part | None = None
+    """Fraction of the true labels that are written, in (0, 1]; by default the preset's."""
+    subjects: Annotated[float, Ge(1)] | None = None
     """Mean number of classes drawn for a video, parents not counted; by default the preset's."""
-    rated_fraction: float = 1.0
-    """Share of the validate and test videos that have rated 5-second segments."""
-    held_out: float = 0.15
-    """Share of the videos in validate, and as many again in test."""
-    shards: int = 0
+    rated_fraction: Annotated[float, Ge(0), Le(1)] = 1.0
+    """Fraction of the validate and test videos that have rated 5-second segments."""
+    held_out: Annotated[float, Gt(0), Lt(0.5)] = 0.15
+    """Fraction of the videos in validate, and as many again in test."""
+    shards: NotNegative = 0
     """Files of the train split; 0 = one per 250 videos. The other splits' are as long."""
-    rgb: int = 1024
+    rgb: NotNegative = 1024
     """Width of the visual stream; 0 = none."""
-    audio: int = 128
+    audio: NotNegative = 128
     """Width of the audio stream; 0 = none."""
-    min_frames: int = 60
+    min_frames: Positive = 60
     """Length of the shortest video in seconds."""
-    max_frames: int = 180
+    max_frames: Positive = 180
     """Length of the longest video in seconds (YouTube-8M: 300)."""
-    zipf: float = 1.0
+    zipf: Annotated[float, Ge(0), Le(10)] = 1.0
     """Exponent of the class frequencies: the class of rank r has weight (r + 1)^-zipf."""
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be written.
-
-        Raises:
-            ConfigError: names the field, its value and what is allowed.
-        """
-        held = self.held_out
-        rules: list[tuple[str, bool, str]] = [
-            ("videos", self.videos >= 3, "at least 3, one for each split"),
-            ("classes", self.classes >= 2, "at least 2"),
-            ("rated_fraction", 0 <= self.rated_fraction <= 1, "in [0, 1]"),
-            ("held_out", 0 < held < 0.5, "in (0, 0.5)"),
-            ("shards", 0 <= self.shards <= self.videos, f"in [0, {self.videos}], 0 = automatic"),
-            ("rgb", self.rgb >= 0 and self.rgb + self.audio > 0, "positive where audio is 0"),
-            ("audio", self.audio >= 0, "0 or positive"),
-            ("min_frames", self.min_frames >= 1, "at least 1"),
-            ("max_frames", self.max_frames >= self.min_frames, f"at least {self.min_frames}"),
-            ("zipf", 0 <= self.zipf <= 10, "in [0, 10]"),
-            ("preset", self.preset in PRESETS, f"one of {', '.join(PRESETS)}"),
-            ("level", self.level in ("frames", "video"), "frames or video"),
-        ]
-        for name in ("precision", "recall"):
-            share = getattr(self, name)
-            rules.append((name, share is None or 0 < share <= 1, "in (0, 1]"))
-        few = self.subjects is None or 1 <= self.subjects <= self.classes
-        rules.append(("subjects", few, f"in [1, {self.classes}]"))
-        for name, holds, allowed in rules:
-            if not holds:
-                raise ConfigError(f"{name} must be {allowed}, got {getattr(self, name)!r}")
+    def check(self) -> None:
+        """Raise ConfigError where fields do not fit each other."""
+        self.check_field("shards", self.shards <= self.videos, f"in [0, {self.videos}]")
+        self.check_field("rgb", self.rgb + self.audio > 0, "positive where audio is 0")
+        longer = self.max_frames >= self.min_frames
+        self.check_field("max_frames", longer, f"at least {self.min_frames}")
+        few = self.subjects is None or self.subjects <= self.classes
+        self.check_field("subjects", few, f"in [1, {self.classes}]")
 
     @property
     def noise(self) -> LabelNoise:

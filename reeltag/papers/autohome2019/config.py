@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reeltag.augment.config import AugmentConfig
-from reeltag.core.errors import ConfigError
+from reeltag.core.bounds import CheckedFields, Rate
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
-from reeltag.labels.folds import FoldConfig
+from reeltag.labels.folds import FoldConfig, NumFolds
 from reeltag.models import ModelConfig, autohome_mix, dbof, dbof_gcn
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
@@ -65,7 +65,7 @@ SMALL = AutohomeSizes(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(CheckedFields):
     """Where a number is None, the scale decides; the first one given is the paper's."""
 
     scale: Literal["auto", "published", "small"] = "auto"
@@ -74,7 +74,7 @@ class Config:
     seed: int = 0
     """Random seed of weights, order and dropout; the evaluated videos stay. Results of other seeds
     stay."""
-    folds: int = 5
+    folds: NumFolds = 5
     """Parts of the rated videos; one is held out, and every row of the tables is evaluated on
     it."""
     implications: Path | None = None
@@ -84,8 +84,8 @@ class Config:
 
     rated_weight: float = 2.5
     """m: weight of rated classes, in table 4 and the final model (table 3 tries 2, 2.5 and 3)."""
-    unrated_weight: float = 0.1
-    """n: weight of unrated classes."""
+    unrated_weight: Rate = 0.1
+    """n: weight of unrated classes, and of implied ones in table 4."""
     tau: float = 0.5
     """Least probability of an implication in the final model (table 4 tries 0.4, 0.5 and 0.6)."""
     noise: float = 0.0
@@ -136,15 +136,8 @@ class Config:
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
-    def __post_init__(self) -> None:
-        """Check numbers with which a late step would fail; raise ConfigError."""
-        if not 2 <= self.folds <= 1000:
-            raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
-        if not self.unrated_weight > 0:
-            raise ConfigError(
-                f"unrated_weight must be > 0, got {self.unrated_weight}: implied classes in "
-                "table 4 weigh as much"
-            )
+    def check(self) -> None:
+        """Raise ConfigError for numbers with which a late step would fail."""
         AugmentConfig(noise=self.noise)
         RelabelConfig(rated_weight=self.rated_weight, tau=self.tau)
 

@@ -1,10 +1,13 @@
 """Sizes and recipes of Axon 2018: as published, and smaller ones for some thousand videos."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, MinLen
 
 from reeltag.augment.plan import PUBLISHED_PIVOT, PlanConfig
 from reeltag.augment.writing import Making
+from reeltag.core.bounds import CheckedFields, Positive
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
@@ -93,7 +96,7 @@ SMALL = AxonSizes(  # those of benchmarks/zoo_entries.py, race "audioset"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(CheckedFields):
     """Where a number is None, the scale decides; the first one given is the paper's."""
 
     train: str = ""
@@ -110,12 +113,12 @@ class Config:
     100,000 training videos."""
     seed: int = 0
     """Random seed of weights, order, dropout and noise. Results of other seeds stay."""
-    sets: int = 2
+    sets: Positive = 2
     """Sets of the seven models, each with its own seed."""
     ablations: bool = True
     """Also train what only the comparisons need: the mixture of experts without augmentation, and
     fine-tuning without the penalty."""
-    lambdas: tuple[float, ...] = (0.0, 0.5, 1.0)
+    lambdas: Annotated[tuple[Annotated[float, Ge(0), Le(1)], ...], MinLen(1)] = (0.0, 0.5, 1.0)
     """Distillation: fractions of the ensemble's labels, the others are the data's."""
     bootstrap: int = 200
     """Draws of the evaluated videos, for the intervals."""
@@ -165,13 +168,8 @@ class Config:
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
-    def __post_init__(self) -> None:
-        """Check ranges; raise ConfigError."""
-        if self.sets < 1:
-            raise ConfigError(f"must be >= 1, got {self.sets}", where="--sets")
-        if not self.lambdas or not all(0 <= share <= 1 for share in self.lambdas):
-            what = f"must be fractions in [0, 1], one at least, got {self.lambdas}"
-            raise ConfigError(what, where="--lambdas")
+    def check(self) -> None:
+        """Raise ConfigError where a fraction is named twice."""
         if len(set(self.lambdas)) < len(self.lambdas):
             raise ConfigError(f"names a fraction twice: {self.lambdas}", where="--lambdas")
 

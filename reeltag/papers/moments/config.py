@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from reeltag.core.bounds import CheckedFields
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
-from reeltag.labels.folds import FoldConfig
+from reeltag.labels.folds import FoldConfig, NumFolds
 from reeltag.models import nextvlad
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.own_videos import OwnVideos
@@ -22,7 +22,7 @@ _STEPS = 200  # at least, on rated segments
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(CheckedFields):
     """Where a number is None, the data decide.
 
     V: videos to train on, R: ratings, C: classes with ratings, D: values of a frame. For 4,000
@@ -35,7 +35,7 @@ class Config:
     without_ratings: bool = False
     """Stop after stage I: the model of whole videos scores segments. For less than 100 ratings; if
     there are some, they are evaluated."""
-    folds: int = 5
+    folds: NumFolds = 5
     """Parts of the rated videos, one of which is held out for evaluation; the final model learns
     from it too. Not used where videos of `test` are rated: these are evaluated then."""
     bootstrap: int = 1000
@@ -67,10 +67,8 @@ class Config:
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
-    def __post_init__(self) -> None:
-        """Check numbers with which a late step would fail; raise ConfigError."""
-        if not 2 <= self.folds <= 1000:
-            raise ConfigError(f"folds must be in [2, 1000], got {self.folds}")
+    def check(self) -> None:
+        """Raise ConfigError for weights with which stage II would fail."""
         self.labels()
 
     def labels(self) -> RelabelConfig:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reeltag.augment.config import AugmentConfig
+from reeltag.core.bounds import CheckedFields
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
+from reeltag.labels.folds import NumFolds
 from reeltag.models import ModelConfig, mix_nextvlad, nextvlad
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
@@ -55,7 +57,7 @@ SMALL = OppoSizes(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(CheckedFields):
     """Where a number is None, the scale decides; the first one given is the paper's."""
 
     scale: Literal["auto", "published", "small"] = "auto"
@@ -66,7 +68,7 @@ class Config:
     of other seeds stay."""
     ablations: bool = True
     """Also train what only the comparisons need: stage I on all frames, and table 2."""
-    folds: int = 5
+    folds: NumFolds = 5
     """Where no test video is rated: parts of the rated videos, one of which is evaluated."""
     bootstrap: int = 1000
     """Draws of the evaluated videos, for the intervals."""

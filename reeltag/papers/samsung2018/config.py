@@ -1,10 +1,12 @@
 """Sizes and recipes of Samsung 2018: as published, and smaller ones for some thousand videos."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
 
 from reeltag.augment.config import AugmentConfig
-from reeltag.core.errors import ConfigError
+from reeltag.core.bounds import CheckedFields, Part, Positive
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.ensembling import tree_config
@@ -76,7 +78,7 @@ SMALL_SIZES = SamsungSizes(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(CheckedFields):
     """Where a number is None, the scale decides; the first one given is the authors'."""
 
     train: str = ""
@@ -92,7 +94,7 @@ class Config:
     ones below 100,000 training videos."""
     members: tuple[str, ...] = ()
     """Names of the networks of the first level to train, of those of the scale; empty: all."""
-    folds: int = 5
+    folds: Annotated[int, Ge(2), Le(100)] = 5
     """Parts of the training videos; a member is trained once without each."""
     seed: int = 0
     """Random seed of weights, order and dropout; the folds stay. Results of other seeds stay
@@ -105,11 +107,11 @@ class Config:
 
     epochs: float | None = None
     """Passes over the videos of every training; None: each has its own."""
-    candidates: int | None = None
+    candidates: Positive | None = None
     """Each member's best classes of a video that become rows of the trees (30)."""
-    trees: int | None = None
+    trees: Positive | None = None
     """Trees of a fold, at most (3000; small 500)."""
-    inner: int | None = None
+    inner: Positive | None = None
     """Units of the ResNetLikes that are compared: soft labels, mixup, plain, ranking (2048; small
     512)."""
     blocks: int | None = None
@@ -118,12 +120,12 @@ class Config:
     """Their passes over the videos (10)."""
     single_dropout: float | None = None
     """Fraction of the values that each of their blocks drops in training (0.6; small 0.5)."""
-    soft_weight: float | None = None
+    soft_weight: Part | None = None
     """Fraction of the soft labels in the labels of students and of the final graph, the others are
     the data's (1; small 0.5; the authors also tried 0.1 and 0.5)."""
-    soft_top_k: int = 50
+    soft_top_k: Positive = 50
     """Classes of a video that have a soft label."""
-    divisor: int | None = None
+    divisor: Positive | None = None
     """How much narrower the final graph is than the authors' 247 M (1; small 4)."""
     net_epochs: float | None = None
     """Passes of each of the six small nets (5; small 8)."""
@@ -142,18 +144,6 @@ class Config:
     """Of LightGBM; 0 = as many as there are cores."""
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
-
-    def __post_init__(self) -> None:
-        """Check ranges; raise ConfigError."""
-        if not 2 <= self.folds <= 100:
-            raise ConfigError(f"folds must be in [2, 100], got {self.folds}")
-        for name in ("candidates", "trees", "inner", "divisor"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if self.soft_top_k < 1:
-            raise ConfigError(f"soft_top_k must be >= 1, got {self.soft_top_k}")
-        if self.soft_weight is not None and not 0 < self.soft_weight <= 1:
-            raise ConfigError(f"soft_weight must be in (0, 1], got {self.soft_weight}")
 
 
 TINY_DATA = SynthConfig(
