@@ -5,7 +5,7 @@
 
 A figure is the median of several runs (indexing: the best), with its target; the peer it is
 compared with ran in the same minutes. Run it on a quiet machine. Rows are written as soon as they
-are measured: stopped, it goes on with --resume.
+are measured: stopped, it resumes with --resume.
 """
 
 import argparse

@@ -95,8 +95,7 @@ def _table(unit: Unit, found: dict[str, list[Pair]]) -> Table:
 def paired(theirs: list[Row], ours: list[Row]) -> Iterator[Pair]:
     """Yield rows of both sides: by name and unit, the others in their order if as many are left.
 
-    Raises:
-        ValueError: rows are left over that cannot be paired; it names them.
+    Raises ValueError if rows are left over that cannot be paired; it names them.
     """
     known = {(row["name"], row["unit"]): row for row in theirs}
     partner = {at: known.pop((row["name"], row["unit"]), None) for at, row in enumerate(ours)}

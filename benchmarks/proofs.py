@@ -1,6 +1,6 @@
 """A quality figure on real data: the commands that a person would type, run one after the other.
 
-What is done under the work folder is not done again, so an interrupted proof goes on.
+Finished runs in the work folder are not run again: an interrupted proof resumes.
 """
 
 import contextlib

@@ -43,7 +43,7 @@ class Proof:
         solution: its name.
         data: a race of benchmarks/technique_runs.py, or a folder of ../shared/data.
         flags: of `reeltag solve`; {implications} is the file that `labels` makes.
-        labels: arguments of `reeltag labels`: of the clips that reels and mosaics are made of.
+        labels: arguments of `reeltag labels`: of the clips of reels and mosaics.
         orders: (better, worse): steps that hold predictions, as the paper has them.
         metric: that decides which is better.
     """
@@ -157,7 +157,7 @@ PROOFS = {
 
 
 def main() -> int:
-    """Solve the proofs that are named, or gather what is there."""
+    """Run the named proofs, or collect the finished ones."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.reproductions")
     parser.add_argument("proofs", nargs="*", metavar="PROOF", help=", ".join(PROOFS))
     parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])

@@ -5,7 +5,7 @@
 
 A race is a data set with a budget; a run is one way of training in it, given by the commands that a
 person would type (benchmarks/technique_runs.py). Runs that start from another run find it trained.
-What is done under the work folder is not done again, so an interrupted race goes on.
+Finished runs in the work folder are not run again: an interrupted comparison resumes.
 """
 
 import argparse

@@ -54,8 +54,7 @@ def units_of(words: Iterable[str]) -> list[Unit]:
     A benchmark's name may be followed by some of its parts: "models nextvlad 'lstm*' loading". A
     part is named by itself, by its group (of a model: the family), or by a pattern.
 
-    Raises:
-        UnitError: a word names nothing.
+    Raises UnitError if a unit is unknown.
     """
     chosen: dict[str, list[str]] = {}
     for word in words:

@@ -14,8 +14,7 @@ class PageError(ValueError):
 def filled(text: str, tables: Tables) -> str:
     """Return a page with every marked table generated again.
 
-    Raises:
-        PageError: the page marks a table that there is none of, or lacks one of `tables`.
+    Raises PageError if the page marks an unknown table, or lacks one of `tables`.
     """
     found = [match[1] for match in MARKED.finditer(text)]
     if sorted(found) != sorted(tables):

@@ -46,7 +46,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _orders(orders: Sequence[Row]) -> str:
-    """Return a row for each pair of models of which the paper says which is better."""
+    """Return a row for each pair of models that the paper compares."""
     rows = []
     for each in orders:
         low, high = each["interval"]

@@ -36,8 +36,7 @@ def parse_bytes(text: str) -> int:
     >>> parse_bytes("1.5 MB"), parse_bytes("1GiB"), parse_bytes("300")
     (1500000, 1073741824, 300)
 
-    Raises:
-        ConfigError: it is not a number of bytes above 0.
+    Raises ConfigError if it is not a number of bytes above 0.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmg]i?)?b?\s*", text, re.IGNORECASE)
     number = round(float(found[1]) * _UNITS[(found[2] or "").lower()]) if found else 0

@@ -27,10 +27,9 @@ def max_probability_difference(tagger: AnyTagger, graph: OnnxTagger, precision: 
 
     Two batches of random frames of other sizes than the graph was traced with, with padding.
 
-    Raises:
-        OutputError: in fp32 it is above 1e-4; or the graph's output is not finite, or its best
-            classes are not those of its logits. In a lower precision weights are rounded, and any
-            difference is allowed.
+    Raises OutputError if it is above 1e-4 in fp32, the graph's output is not finite, or its best
+    classes are not those of its logits. In a lower precision weights are rounded, and any
+    difference is allowed.
     """
     worst, width = 0.0, sum(width for _, width in tagger.streams)
     rng = np.random.default_rng(0)

@@ -35,8 +35,7 @@ def pack(model: ir.Model, precision: Precision, rule: Rule) -> int:
 
     A tensor with values beyond 65,504, the largest of half precision, stays in float32.
 
-    Raises:
-        DataError: a weight is not a number.
+    Raises DataError if a weight is not finite.
     """
     values, packed = list(model.graph.initializers.values()), 0
     large = [value for value in values if _weight(value).packable]

@@ -43,9 +43,8 @@ def load_source(path: Path) -> ExportSource:
 
     Members without weight are left out, except where the blend takes candidates from them.
 
-    Raises:
-        ConfigError: the blend cannot be a graph, or its members do not fit each other.
-        DataError: it is neither, or a run is missing.
+    Raises ConfigError if the blend cannot be a graph, or its members do not fit each other,
+    DataError if it is neither, or a run is missing.
     """
     if is_graph(path):
         raise ConfigError(

@@ -66,10 +66,8 @@ class Submission:
 def write_videos(predictions: Predictions, out: Path) -> Submission:
     """Write the submission of 2018: up to 20 labels of every video, in the order of the file.
 
-    Raises:
-        DataError: there are no videos in the predictions, the scores of one are not best first,
-            or an id cannot be written in the format.
-        OutputError: the disk is full.
+    Raises DataError if there are no videos in the predictions, the scores of one are not best
+    first, or an id cannot be written in the format, OutputError if the disk is full.
     """
     seen: set[str] = set()
     repeated = entries = empty = 0
@@ -105,10 +103,8 @@ def write_segments(
     Segments with equal scores are in the order of the predictions. Memory: 8 bytes *
     `max_segments` per class (0.8 GB for the challenge) and the names of the segments.
 
-    Raises:
-        DataError: there are no segments in the predictions, a class is not one of theirs, or an
-            id cannot be written in the format.
-        OutputError: the disk is full.
+    Raises DataError if there are no segments in the predictions, a class is not one of theirs, or
+    an id cannot be written in the format, OutputError if the disk is full.
     """
     wanted = np.zeros(predictions.info.num_classes, bool)
     if bad := [c for c in classes if not 0 <= c < len(wanted)]:

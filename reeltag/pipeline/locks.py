@@ -22,8 +22,7 @@ def try_lock(path: Path) -> Iterator[bool]:
     The kernel releases the lock when a process ends, however it ends; a lock file that was left
     behind blocks no one. On a file system without locks every process gets it.
 
-    Raises:
-        OutputError: the file cannot be written.
+    Raises OutputError if the file cannot be written.
     """
     file = _locked(path)
     try:

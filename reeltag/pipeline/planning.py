@@ -115,8 +115,7 @@ class RunPlan:
 def plan(goals: Step | Iterable[Step], root: Path) -> RunPlan:
     """Return the plan of `run(goals, root)`. Nothing is written.
 
-    Raises:
-        DataError: data that the steps need are missing, or a step.json is damaged.
+    Raises DataError if data that the steps need are missing, or a step.json is damaged.
     """
     goals = tuple(as_steps(goals))
     nodes = ordered(goals)

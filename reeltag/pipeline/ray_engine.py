@@ -123,9 +123,8 @@ class RayEngine:
     def check(self, root: Path, sources: Sequence[Path]) -> None:
         """Raise an error where a node does not see the folder of results, or the data.
 
-        Raises:
-            ConfigError: a node does not see `root`, or has another folder at its path.
-            DataError: a node does not see the data.
+        Raises ConfigError if a node does not see `root`, or has another folder at its path,
+        DataError if a node does not see the data.
         """
         token = root.absolute() / f".seen-{uuid.uuid4().hex}"
         token.touch()

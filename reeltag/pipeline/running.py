@@ -74,8 +74,7 @@ def missing(goals: Step | Iterable[Step], root: Path) -> list[Step]:
 
     Inputs of finished steps alone may be missing: they are not run again.
 
-    Raises:
-        DataError: data that one of them needs are missing.
+    Raises DataError if data that one of them needs are missing.
     """
     found: dict[str, Step] = {}
 

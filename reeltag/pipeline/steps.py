@@ -257,10 +257,10 @@ def step(
 
     Args:
         fn: called as `fn(out, *inputs, **config, **runtime)`.
-        inputs: steps, sources, or files inside of them.
+        *inputs: steps, sources, or files inside of them.
         name: added to the function's id: "train" and "II-A" make "train-II-A".
         runtime: see `Step`.
-        config: see `Step`.
+        **config: see `Step`.
 
     Raises:
         ConfigError: `fn` has no id or does not take these arguments, the name is no folder name,

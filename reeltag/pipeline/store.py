@@ -69,8 +69,7 @@ def is_done(node: Node, root: Path) -> bool:
 def read_record(folder: Path) -> Record | None:
     """Return the record in `folder`; None where there is none.
 
-    Raises:
-        DataError: it is damaged.
+    Raises DataError if it is damaged.
     """
     path = folder / RECORD
     hint = f"Remove {folder}, and the step runs again."

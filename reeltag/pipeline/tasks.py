@@ -64,8 +64,7 @@ class StepReport:
 def create_task(step: Step, root: Path) -> Task:
     """Return the task to run a step.
 
-    Raises:
-        ConfigError: the step cannot be sent to another process.
+    Raises ConfigError if the step cannot be sent to another process.
     """
     if step.fn.__module__ == "__main__":
         raise ConfigError(
