@@ -9,7 +9,7 @@ from reeltag.cli.main import run
 from tests.inference.scored import example
 
 
-def test_a_table_and_a_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_prints_a_table_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, data = example(tmp_path)
     command = ["compare", str(path), str(path), "--against", str(path), "--data", str(data)]
     assert run([*command, "--bootstrap", "5"]) == 0

@@ -9,9 +9,7 @@ from reeltag.cli.main import run
 from tests.inference.scored import example, write_corpus, write_rows
 
 
-def test_one_json_object_and_nothing_else(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, data = example(tmp_path)
     assert run(["evaluate", str(path), "--data", str(data), "--bootstrap", "20", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -21,7 +19,7 @@ def test_one_json_object_and_nothing_else(
     assert found["gap@20"] == pytest.approx(0.6809524)
 
 
-def test_a_table_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_corpus(tmp_path / "data", {"a": (1,)}, {"a": [(0, 3, 1.0)]})
     rows = [("a", None, {1: 1.0}), ("a", 0, {3: 1.0})]
     path = write_rows(tmp_path / "p", rows)
@@ -36,7 +34,9 @@ def test_a_table_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "interval" not in capsys.readouterr().out
 
 
-def test_patterns_need_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_raises_for_patterns_without_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, data = example(tmp_path)
     command = ["evaluate", str(path), "--data", str(data), "--test", "test0"]
     assert run(command) == 2
@@ -45,7 +45,7 @@ def test_patterns_need_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["videos"] == 3
 
 
-def test_bad_input_has_status_2_and_nothing_on_stdout(
+def test_evaluate_bad_input_has_status_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = example(tmp_path)[1]

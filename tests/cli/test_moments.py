@@ -70,7 +70,7 @@ def asked(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, An
     return answer
 
 
-def test_the_best_segments_of_each_class_are_listed(
+def test_moments_list_the_best_segments_of_each_class(
     data: Path, checkpoint: Path, predictions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answer = asked(
@@ -88,7 +88,7 @@ def test_the_best_segments_of_each_class_are_listed(
         assert [m["prob"] for m in each["moments"]] == pytest.approx(probs, abs=1e-6)
 
 
-def test_data_without_a_test_part_are_searched_as_a_whole(
+def test_moments_search_all_data_without_a_test_split(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("vocabulary.csv", "train0000.tfrecord"):
@@ -100,7 +100,7 @@ def test_data_without_a_test_part_are_searched_as_a_whole(
     assert run(["moments", *map(str, common), "--test", "nothing*"]) == 2  # asked for, not there
 
 
-def test_a_prediction_file_gives_the_same_lists(
+def test_moments_of_a_prediction_file_are_the_same(
     data: Path, checkpoint: Path, predictions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     common = ("--class", "Guitar", "--class", "Car", "--top", 7)
@@ -114,7 +114,7 @@ def test_a_prediction_file_gives_the_same_lists(
             assert [m["prob"] for m in its["moments"]] == pytest.approx(probs, abs=1e-6)
 
 
-def test_verdicts_are_those_of_the_data(
+def test_moments_show_the_ratings_of_the_data(
     data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rated: dict[tuple[str, int, int], bool] = {}
@@ -138,7 +138,7 @@ def test_verdicts_are_those_of_the_data(
     assert verdicts == {True, False, None}
 
 
-def test_policies_change_the_lists(
+def test_moments_follow_the_policy(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     common = ("--data", data, "--split", "all", "--class", "Guitar", "--top", 9999)
@@ -161,7 +161,7 @@ def test_policies_change_the_lists(
         assert [(m["id"], m["start_s"]) for m in found] == [(m["id"], m["start_s"]) for m in itself]
 
 
-def test_a_person_sees_a_table_and_gets_files(
+def test_moments_print_a_table_and_write_files(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     table, tracks = tmp_path / "m.csv", tmp_path / "tracks"
@@ -190,9 +190,7 @@ def test_a_person_sees_a_table_and_gets_files(
     assert verdicts == {"yes", "no"}
 
 
-def test_ids_of_any_length_are_printed_whole(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_moments_print_ids_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     names = [f"archive/{'a long title ' * 12}/part {n}.mp4" for n in range(2)]
     write_shard(tmp_path / "a.tfrecord", [frame_record(name) for name in names])
     path = tmp_path / "p.parquet"
@@ -206,7 +204,7 @@ def test_ids_of_any_length_are_printed_whole(
         assert any(line.startswith(name) and line.endswith("0.7311") for line in lines)
 
 
-def test_files_that_are_there_are_refused_by_the_option_that_names_them(
+def test_moments_raise_for_existing_files(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "m.csv").touch()
@@ -217,7 +215,7 @@ def test_files_that_are_there_are_refused_by_the_option_that_names_them(
     assert "Name a file, as in --csv m.csv." in capfd.readouterr().err
 
 
-def test_tracks_that_nothing_is_in_are_told(
+def test_moments_log_empty_tracks(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["moments", checkpoint, "--data", data, "--class", 3, "--min-prob", 1]
@@ -225,7 +223,7 @@ def test_tracks_that_nothing_is_in_are_told(
     assert "tracks: no moment, no track" in capfd.readouterr().err
 
 
-def test_the_work_of_a_solution_is_told_from_a_run(
+def test_moments_name_the_runs_in_a_work_folder(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     last = tmp_path / "WORK" / "train-final-0" / "run"
@@ -250,7 +248,7 @@ def test_the_work_of_a_solution_is_told_from_a_run(
         (["--class", "3", "--video-run", "absent"], "is not a run folder"),
     ],
 )
-def test_wrong_options_have_status_2_and_say_the_way_out(
+def test_moments_wrong_options_have_status_2(
     data: Path,
     checkpoint: Path,
     arguments: list[str],
@@ -270,14 +268,14 @@ def test_wrong_options_have_status_2_and_say_the_way_out(
         (["--data", "absent"], "which is not there"),
     ],
 )
-def test_what_a_prediction_file_has_decided_cannot_be_changed(
+def test_moments_raise_for_options_set_by_the_predictions(
     predictions: Path, arguments: list[str], rule: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["moments", "--predictions", str(predictions), "--class", "3", *arguments]) == 2
     assert rule in capfd.readouterr().err
 
 
-def test_files_without_segments_and_records_without_seconds_are_refused(
+def test_moments_raise_without_segments_or_frames(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["predict", checkpoint, "--data", data, "--out", tmp_path / "p", "--json"]

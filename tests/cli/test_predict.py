@@ -52,7 +52,7 @@ def predicted(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str
     return answer
 
 
-def test_the_split_is_that_of_the_training_unless_told(
+def test_predict_takes_the_splits_of_the_training(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     common = (checkpoint, "--data", data)
@@ -65,7 +65,7 @@ def test_the_split_is_that_of_the_training_unless_told(
     assert len({name for name, _, _ in pairs(tmp_path / "c", "videos")}) == 30
 
 
-def test_segments_of_the_classes_of_a_list(
+def test_predict_scores_segments_of_listed_classes(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ids.csv").write_text("Index\n7\n3\n")
@@ -85,7 +85,7 @@ def test_segments_of_the_classes_of_a_list(
     assert "give one" in capfd.readouterr().err
 
 
-def test_a_person_is_told_what_was_written(
+def test_predict_prints_what_was_written(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "p.parquet"
@@ -99,7 +99,7 @@ def test_a_person_is_told_what_was_written(
     assert len(pairs(out, "videos")) == 8
 
 
-def test_candidates_make_short_lists_of_a_sound_submission(
+def test_predict_candidates_make_a_valid_submission(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ids.csv").write_text("Index\n7\n3\n11\n0\n")
@@ -123,7 +123,7 @@ def test_candidates_make_short_lists_of_a_sound_submission(
     assert len({c for _, _, c in found}) < 4  # a class that is nobody's best has an empty row
 
 
-def test_one_source_of_video_scores_is_enough(
+def test_predict_raises_for_two_video_sources(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["predict", checkpoint, "--data", data, "--out", tmp_path / "p", "--segments"]
@@ -144,7 +144,7 @@ def test_one_source_of_video_scores_is_enough(
         (["--segments", "--shifts", "1"], "shifts is (1,); allowed"),
     ],
 )
-def test_wrong_options_have_status_2_and_no_traceback(
+def test_predict_wrong_options_have_status_2(
     data: Path,
     checkpoint: Path,
     tmp_path: Path,
@@ -159,7 +159,7 @@ def test_wrong_options_have_status_2_and_no_traceback(
     assert rule in captured.err and not captured.out and not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_no_run_is_refused(
+def test_predict_raises_for_a_folder_without_a_run(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["predict", str(tmp_path), "--data", str(data), "--out", str(tmp_path / "p")]

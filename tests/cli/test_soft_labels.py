@@ -51,7 +51,7 @@ def rows_of(path: Path) -> SoftLabelRows:
     return open_soft_labels(path).read()
 
 
-def test_a_teacher_of_segments_and_its_student(
+def test_soft_labels_of_segments_train_a_student(
     data: Path, teacher: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     soft = tmp_path / "soft.parquet"
@@ -73,7 +73,7 @@ def test_a_teacher_of_segments_and_its_student(
     assert run(["train", "--resume", str(tmp_path / "B"), "--max-steps", "4"]) == 0
 
 
-def test_five_folds_give_soft_labels_of_every_training_video(
+def test_soft_labels_of_five_folds_cover_the_training_videos(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     files = []
@@ -106,7 +106,7 @@ def test_five_folds_give_soft_labels_of_every_training_video(
     assert "folds are of the split 'train', not of 'test'" in capfd.readouterr().err
 
 
-def test_a_person_is_told_what_was_made_and_what_comes_next(
+def test_soft_labels_print_what_was_written_and_the_next_step(
     data: Path, teacher: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ids.csv").write_text("Index\n0\n1\n")
@@ -140,7 +140,7 @@ def test_a_person_is_told_what_was_made_and_what_comes_next(
         (["--train", "nothing*"], "nothing*"),
     ],
 )
-def test_wrong_options_have_status_2_and_no_traceback(
+def test_soft_labels_wrong_options_have_status_2(
     data: Path,
     teacher: Path,
     tmp_path: Path,
@@ -154,7 +154,7 @@ def test_wrong_options_have_status_2_and_no_traceback(
     assert rule in captured.err and not captured.out and not list(tmp_path.iterdir())
 
 
-def test_files_to_join_that_are_not_there_or_not_to_be_drawn_from_are_named(
+def test_soft_labels_name_files_that_cannot_be_converted(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["soft-labels", "--data", str(data), "--out", str(tmp_path / "s")]

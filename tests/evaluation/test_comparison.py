@@ -34,14 +34,14 @@ def predictions(path: Path, right: float, seed: int) -> Path:
     return write_rows(path, rows)
 
 
-def test_a_file_against_itself_differs_by_nothing_in_any_draw(tmp_path: Path) -> None:
+def test_compare_with_itself_is_zero_in_every_draw(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     differences = compare([path], [path], Dataset.open(data, quiet=True), config(20), quiet=True)
     for found in differences.values():
         assert found.difference == 0 and found.interval == [0, 0]
 
 
-def test_the_means_of_the_runs_are_compared(tmp_path: Path) -> None:
+def test_compare_takes_the_means_of_runs(tmp_path: Path) -> None:
     data = Dataset.open(corpus(tmp_path), quiet=True)
     ours = [predictions(tmp_path / f"a{seed}", 0.9, seed) for seed in (1, 2, 3)]
     theirs = [predictions(tmp_path / f"b{seed}", 0.3, seed) for seed in (4, 5)]
@@ -54,7 +54,7 @@ def test_the_means_of_the_runs_are_compared(tmp_path: Path) -> None:
     assert found.interval is not None and 0 < found.interval[0] < found.interval[1]
 
 
-def test_draws_are_paired(tmp_path: Path) -> None:
+def test_compare_pairs_the_draws(tmp_path: Path) -> None:
     """A file that is better by a little on every video is told apart where the two single
     intervals overlap by far."""
     data = Dataset.open(corpus(tmp_path), quiet=True)
@@ -72,7 +72,7 @@ def test_draws_are_paired(tmp_path: Path) -> None:
     assert paired[1] - paired[0] < 0.6 * (single[1] - single[0])
 
 
-def test_other_videos_cannot_be_compared(tmp_path: Path) -> None:
+def test_compare_raises_for_other_videos(tmp_path: Path) -> None:
     data = Dataset.open(corpus(tmp_path), quiet=True)
     path = predictions(tmp_path / "a", 0.5, 1)
     part = write_rows(tmp_path / "part", [(VIDEOS[0], None, {0: 1.0})])
@@ -83,7 +83,7 @@ def test_other_videos_cannot_be_compared(tmp_path: Path) -> None:
     assert found.interval is None and found.seed_sd is None and found.difference > 0
 
 
-def test_both_sides_are_needed_and_a_common_score(tmp_path: Path) -> None:
+def test_compare_raises_without_a_side_or_a_common_score(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "data", {"a": (1,)}, {"a": [(0, 3, 1.0)]})
     data = Dataset.open(folder, quiet=True)
     video = write_rows(tmp_path / "video", [("a", None, {1: 1.0})])

@@ -41,7 +41,7 @@ def scores_of(
     return evaluate(path, dataset, settings, per_class=per_class, quiet=True)
 
 
-def test_the_worked_example(tmp_path: Path) -> None:
+def test_scores_of_the_worked_example(tmp_path: Path) -> None:
     found = scores_of(*example(tmp_path))
     assert found["gap@20"] == pytest.approx(0.6809524)
     assert found["hit@1"] == pytest.approx(2 / 3)
@@ -52,7 +52,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     assert not any(name.startswith("map@k") or "interval" in name for name in found)
 
 
-def test_what_short_lists_lack_stays_in_the_divisors(tmp_path: Path) -> None:
+def test_short_lists_keep_missing_labels_in_the_divisors(tmp_path: Path) -> None:
     found = scores_of(*example(tmp_path, best=2))
     assert found["gap@20"] == pytest.approx(0.65333333)
     assert found["map"] == pytest.approx((1 + 1 + 1 + 0.5 + 0) / 5)
@@ -67,7 +67,7 @@ def test_top_k_names_the_key_and_cuts_the_lists(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("most", [1, 300, 1 << 24])
 @pytest.mark.parametrize("listed", [4, 30, 40])
-def test_agrees_with_the_dense_metrics(
+def test_scores_match_the_dense_metrics(
     tmp_path: Path, listed: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching, "_MAX_PAIRS", most)
@@ -97,7 +97,7 @@ def test_agrees_with_the_dense_metrics(
         assert found[name] == pytest.approx(float(metric.compute()), abs=1e-12), name
 
 
-def test_reading_classes_in_parts_does_not_matter(
+def test_scores_are_independent_of_class_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = many(tmp_path / "d", 30)
@@ -106,7 +106,7 @@ def test_reading_classes_in_parts_does_not_matter(
     assert scores_of(*paths, top_k=2, bootstrap=40) == whole
 
 
-def test_classes_are_read_in_ranges_that_fit() -> None:
+def test_class_ranges_hold_at_most_the_given_pairs() -> None:
     counts = np.array([5, 4, 20, 0, 3, 7])
     assert [*class_ranges(counts, 10)] == [(0, 2), (2, 3), (3, 6)]
     assert [*class_ranges(counts, 10**6)] == [(0, 6)]
@@ -130,7 +130,7 @@ def segment_files(folder: Path) -> tuple[Path, Path]:
     return write_rows(folder / "p.parquet", SEGMENT_ROWS), data
 
 
-def test_segments_by_hand(tmp_path: Path) -> None:
+def test_segment_scores_match_a_calculation_by_hand(tmp_path: Path) -> None:
     found = scores_of(*segment_files(tmp_path))
     # class 3: hit, (unrated), (unknown), miss, hit; 3 positives. class 1: miss; 1 positive.
     assert found["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
@@ -140,14 +140,14 @@ def test_segments_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("k", "expected"), [(1, 1 / 3), (4, 1 / 3), (5, (1 + 2 / 3) / 3)])
-def test_lists_of_segments_are_cut_before_unrated_ones_leave(
+def test_map_at_k_cuts_before_unrated_segments_leave(
     tmp_path: Path, k: int, expected: float
 ) -> None:
     assert scores_of(*segment_files(tmp_path), k=k)["map@k"] == pytest.approx(expected / 2)
 
 
 @pytest.mark.parametrize("k", [1, 10, 55, 210, 10_000])
-def test_segments_agree_with_the_dense_metric(tmp_path: Path, k: int) -> None:
+def test_map_at_k_matches_the_dense_metric(tmp_path: Path, k: int) -> None:
     draw = np.random.default_rng(k)
     names = [f"v{video}" for video in range(12)]
     scores = draw.integers(0, 25, (12 * 20, 6)) / 8 - 2  # ties, and scores below zero
@@ -169,7 +169,7 @@ def test_segments_agree_with_the_dense_metric(tmp_path: Path, k: int) -> None:
     assert found["map@k"] == pytest.approx(float(metric.compute()), abs=1e-12)
 
 
-def test_classes_that_no_row_holds(tmp_path: Path) -> None:
+def test_average_over_decides_about_unlisted_classes(tmp_path: Path) -> None:
     ratings = {"a": [(0, 3, 1.0), (0, 4, 1.0)]}
     data = write_corpus(tmp_path / "data", {"a": ()}, ratings)
     path = write_rows(tmp_path / "p", [("a", 0, {3: 1.0})])
@@ -178,7 +178,7 @@ def test_classes_that_no_row_holds(tmp_path: Path) -> None:
     assert (rated["map@k"], rated["classes"]) == (0.5, 2)
 
 
-def test_videos_and_segments_in_one_file(tmp_path: Path) -> None:
+def test_scores_of_videos_and_segments_in_one_file(tmp_path: Path) -> None:
     videos: list[Row] = [("a", None, {1: 2.0}), ("c", None, {2: 1.0})]
     data = segment_files(tmp_path)[1]
     found = scores_of(write_rows(tmp_path / "both", videos + SEGMENT_ROWS), data)
@@ -186,7 +186,7 @@ def test_videos_and_segments_in_one_file(tmp_path: Path) -> None:
     assert found["map@k"] == pytest.approx(((1 + 2 / 3) / 3 + 0) / 2)
 
 
-def test_of_a_split_all_videos_are_the_truth(
+def test_split_makes_all_its_videos_the_truth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, data = example(tmp_path)
@@ -206,7 +206,7 @@ def test_of_a_split_all_videos_are_the_truth(
     assert other["gap@20"] == pytest.approx(0.6809524)
 
 
-def test_rows_about_other_videos_are_counted_and_left_out(
+def test_rows_of_unknown_videos_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, data = example(tmp_path)
@@ -251,14 +251,14 @@ def test_intervals_hold_the_value_and_shrink_with_more_videos(tmp_path: Path) ->
         assert 2 < widths[0] / widths[1] < 8, key  # 16 times the videos: a quarter as wide
 
 
-def test_the_interval_of_a_mean_is_that_of_its_standard_error(tmp_path: Path) -> None:
+def test_interval_of_a_mean_matches_its_standard_error(tmp_path: Path) -> None:
     found = scores_of(*many(tmp_path / "d", 400), bootstrap=400)
     low, high = found["hit@1_interval"]
     error = (found["hit@1"] * (1 - found["hit@1"]) / 400) ** 0.5
     assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)  # 400 draws: sd 0.05
 
 
-def test_a_seed_gives_the_same_intervals_and_another_one_others(tmp_path: Path) -> None:
+def test_intervals_depend_on_the_seed_alone(tmp_path: Path) -> None:
     paths = many(tmp_path / "d", 50)
     first, again, other = (scores_of(*paths, bootstrap=40, seed=seed) for seed in (1, 1, 2))
     assert first == again
@@ -266,7 +266,7 @@ def test_a_seed_gives_the_same_intervals_and_another_one_others(tmp_path: Path) 
     assert all(first[f"{key}_interval"] != other[f"{key}_interval"] for key in KEYS)
 
 
-def test_segments_of_a_video_are_drawn_together(tmp_path: Path) -> None:
+def test_bootstrap_draws_segments_with_their_video(tmp_path: Path) -> None:
     ratings = {"a": [(0, 3, 0.0), (5, 3, 1.0)]}
     data = write_corpus(tmp_path / "data", {"a": (), "b": ()}, ratings)
     rows: list[Row] = [("a", 0, {3: 2.0}), ("a", 5, {3: 1.0}), ("b", 0, {3: 0.0})]
@@ -277,7 +277,7 @@ def test_segments_of_a_video_are_drawn_together(tmp_path: Path) -> None:
     assert low < found["map@k"] < high
 
 
-def test_rare_classes_do_not_push_the_interval_away_from_the_value(tmp_path: Path) -> None:
+def test_interval_holds_the_value_with_rare_classes(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     names = [f"v{video}" for video in range(300)]
     truth = {name: [0, 1 + video // 2] for video, name in enumerate(names)}  # two videos each
@@ -310,7 +310,7 @@ def test_bootstrap_keeps_the_value_of_a_class_whose_positives_are_not_drawn(tmp_
     np.testing.assert_allclose(found.scores["map"].replicates, means.numpy(), atol=1e-12)
 
 
-def test_a_line_for_each_class(tmp_path: Path) -> None:
+def test_per_class_file_has_a_line_per_class(tmp_path: Path) -> None:
     path, data = segment_files(tmp_path)
     out = tmp_path / "classes.csv"
     scores_of(path, data, per_class=out)
@@ -321,7 +321,7 @@ def test_a_line_for_each_class(tmp_path: Path) -> None:
     assert [line["segment_average_precision"] for line in lines] == precision
 
 
-def test_nothing_positive_is_undefined_not_zero(tmp_path: Path) -> None:
+def test_score_without_positives_is_undefined(tmp_path: Path) -> None:
     data = write_corpus(tmp_path / "data", {"a": ()}, {"a": [(0, 3, 0.0)]})
     found = scores_of(write_rows(tmp_path / "p", [("a", 0, {3: 1.0})]), data, bootstrap=5)
     assert found["map@k"] is None and found["map@k_interval"] is None
@@ -332,7 +332,7 @@ def refused(path: Path, data: Path, words: str, **options: Any) -> None:
         scores_of(path, data, **options)
 
 
-def test_files_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
+def test_evaluate_raises_for_files_that_do_not_fit(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     other = write_corpus(tmp_path / "other", {"v1": (0,)}, num_classes=6)
     refused(path, other, "has 6 classes; the file of predictions has 5")
@@ -346,7 +346,7 @@ def test_files_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
     refused(write_rows(tmp_path / "none", []), data, "it has no rows")
 
 
-def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
+def test_evaluate_names_a_damaged_file(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the first ids
@@ -364,11 +364,11 @@ def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
         ([(None, None, {0: 1.0})], "without an id"),
     ],
 )
-def test_broken_rows_are_named(tmp_path: Path, rows: list[Row], words: str) -> None:
+def test_evaluate_names_broken_rows(tmp_path: Path, rows: list[Row], words: str) -> None:
     refused(write_rows(tmp_path / "broken", rows), example(tmp_path)[1], words)
 
 
-def test_lists_that_are_not_rankings_are_named(tmp_path: Path) -> None:
+def test_evaluate_names_rows_that_are_not_rankings(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     schema = pq.read_schema(path)
 
@@ -385,14 +385,14 @@ def test_lists_that_are_not_rankings_are_named(tmp_path: Path) -> None:
     refused(path, data, "'v1' at 0 s holds class 3 twice")
 
 
-def test_an_empty_row_is_a_video_of_which_nothing_is_said(tmp_path: Path) -> None:
+def test_empty_row_counts_as_missed(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     rows: list[Row] = [("v1", None, {}), ("v3", None, {3: 1.0})]
     found = scores_of(write_rows(path, rows), data)
     assert found["hit@1"] == 0.5 and found["gap@20"] == pytest.approx(1 / 3)
 
 
-def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
+def test_evaluation_config_raises_out_of_range(tmp_path: Path) -> None:
     paths = example(tmp_path)
     for option, value in (("k", 0), ("top_k", 0), ("bootstrap", -1)):
         with pytest.raises(ConfigError, match=f"{option} is {value}; allowed: an integer >= "):

@@ -54,9 +54,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert np.allclose(found[name], pairs, rtol=1e-5, atol=1e-6), name
 
 
-def test_blank_videos_have_a_row_without_classes_and_no_segments(
-    dataset: Dataset, tmp_path: Path
-) -> None:
+def test_blank_videos_have_empty_rows_and_no_segments(dataset: Dataset, tmp_path: Path) -> None:
     outcome = predict(make_tagger(), dataset, tmp_path / "p", CHOICES)
     every = predict(
         make_tagger(), dataset, tmp_path / "all", dataclasses.replace(CHOICES, blank_std=0)
@@ -71,7 +69,7 @@ def test_blank_videos_have_a_row_without_classes_and_no_segments(
     assert about.blank_std == 0.1 and about.blank == 2
 
 
-def test_they_never_reach_the_model(dataset: Dataset, tmp_path: Path) -> None:
+def test_blank_videos_never_reach_the_model(dataset: Dataset, tmp_path: Path) -> None:
     tagger, seen = make_tagger(), list[int]()
 
     def note(module: object, inputs: tuple[Tensor, ...]) -> None:
@@ -82,14 +80,14 @@ def test_they_never_reach_the_model(dataset: Dataset, tmp_path: Path) -> None:
     assert seen == [1, 1, 1]  # of (blank, n), (blank, p), (q)
 
 
-def test_a_batch_of_nothing_but_blank_rows_is_written_too(dataset: Dataset, tmp_path: Path) -> None:
+def test_blank_batch_is_written(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(CHOICES, batch_size=1)
     assert predict(make_tagger(), dataset, tmp_path / "one", choices).blank == 2
     predict(make_tagger(), dataset, tmp_path / "two", CHOICES)
     assert_same(rows_of(tmp_path / "one", "videos"), rows_of(tmp_path / "two", "videos"))
 
 
-def test_an_interrupted_run_goes_on_with_its_count(
+def test_blank_count_survives_an_interruption(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, calls = predict(make_tagger(), dataset, tmp_path / "whole", CHOICES), [0]
@@ -111,7 +109,7 @@ def test_an_interrupted_run_goes_on_with_its_count(
     assert rows_of(tmp_path / "p", "videos") == rows_of(tmp_path / "whole", "videos")
 
 
-def test_labels_of_blank_rows_count_as_missed_unless_they_are_left_out(
+def test_blank_videos_count_as_missed_unless_left_out(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     choices = dataclasses.replace(CHOICES, top_k=3, segments=False)
@@ -130,7 +128,7 @@ def test_labels_of_blank_rows_count_as_missed_unless_they_are_left_out(
     assert real["gap@20"] > every["gap@20"]
 
 
-def test_a_checkpoint_that_hears_only_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+def test_blank_rule_raises_without_rgb(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger((("audio", 4),))
     with pytest.raises(ConfigError, match="blank_std needs the rgb stream; read are aud"):
         predict(tagger, dataset, tmp_path / "p", CHOICES)

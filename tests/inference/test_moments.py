@@ -50,7 +50,7 @@ def streamed(seed: int, size: int, keep: int = CLASSES) -> Iterator[PredictionRo
 
 @pytest.mark.parametrize("size", [1, 7, 300])
 @pytest.mark.parametrize("top", [1, 12, 1000])
-def test_the_lists_are_those_of_a_full_sort(size: int, top: int) -> None:
+def test_top_moments_match_a_full_sort(size: int, top: int) -> None:
     lists = TopMoments([4, 1], top)
     for rows in streamed(0, size):
         lists.add(rows)
@@ -66,7 +66,7 @@ def test_the_lists_are_those_of_a_full_sort(size: int, top: int) -> None:
         assert all(m.end_s == 98 for m in moments if m.start_s == 95)  # a partial one
 
 
-def test_moments_below_a_probability_or_never_rated_are_left_out() -> None:
+def test_top_moments_apply_min_prob_and_ratings() -> None:
     ratings: Ratings = {("v3", 10, 2): True, ("v9", 0, 2): False, ("v9", 5, 1): True}
     scores, _, _ = made(1)
     likely, rated = TopMoments([2], 300, min_prob=0.5), TopMoments([2], 300, only=ratings)
@@ -79,7 +79,7 @@ def test_moments_below_a_probability_or_never_rated_are_left_out() -> None:
     assert told == {("v3", 10, True), ("v9", 0, False)}
 
 
-def test_a_class_that_rows_do_not_list_is_not_found_there() -> None:
+def test_top_moments_skip_unlisted_classes() -> None:
     lists = TopMoments([0], 300)
     for rows in streamed(2, 50, keep=2):
         lists.add(rows)
@@ -88,7 +88,7 @@ def test_a_class_that_rows_do_not_list_is_not_found_there() -> None:
     assert len(lists.moments(dict.fromkeys(lists.ids(), 100), {})[0]) == int(among.sum())
 
 
-def test_of_a_pair_rated_twice_the_last_counts(tmp_path: Path) -> None:
+def test_ratings_keep_the_last_of_a_pair(tmp_path: Path) -> None:
     ratings = [(0, 3, 1.0), (5, 3, 0.0), (0, 3, 0.0), (5, 4, 1.0)]
     write_shard(tmp_path / "test0.tfrecord", [rated_record("a", 12, ratings), frame_record("b")])
     dataset = indexed(tmp_path)
@@ -111,7 +111,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def test_data_in_which_there_are_no_moments_are_refused(tmp_path: Path) -> None:
+def test_scored_segments_raise_for_data_without_segments(tmp_path: Path) -> None:
     tagger = make_tagger(4, (("rgb", 16), ("audio", 4)))
     short = write_shard(_folder(tmp_path / "s") / "test0.tfrecord", [frame_record("a", 4)]).parent
     with pytest.raises(ConfigError, match=r"none of the 1 videos .* lasts 5 s, the longest 4 s"):
@@ -130,9 +130,7 @@ def test_data_in_which_there_are_no_moments_are_refused(tmp_path: Path) -> None:
         next(scored_segments(tagger, indexed(whole), all_gone))
 
 
-def test_short_videos_among_others_are_one_moment(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_short_videos_are_one_moment(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     records = [frame_record("a", 4), frame_record("b", 11)]
     write_shard(tmp_path / "test0.tfrecord", records)
     tagger = make_tagger(4, (("rgb", 16), ("audio", 4)))
@@ -141,7 +139,7 @@ def test_short_videos_among_others_are_one_moment(
     assert "1 videos last less than 5 s" in capfd.readouterr().err
 
 
-def test_files_without_segments_are_refused(tmp_path: Path) -> None:
+def test_predicted_segments_raise_without_segments(tmp_path: Path) -> None:
     with prediction_writer(tmp_path / "p", PredictionInfo(num_classes=3)):
         pass
     with pytest.raises(DataError, match=r"no predictions of segments(.|\n)*--segments"):

@@ -24,23 +24,23 @@ from reeltag.inference.scoring import InferenceConfig
         ({"shift_mean": "ranks"}, "shift_mean is .ranks.; allowed: .logits. or .probs."),
     ],
 )
-def test_policies_out_of_range_are_refused(wrong: dict[str, Any], rule: str) -> None:
+def test_policy_raises_out_of_range(wrong: dict[str, Any], rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
         SegmentPolicy(**wrong)
 
 
-def test_videos_are_asked_only_where_they_have_a_say() -> None:
+def test_policy_uses_videos_for_candidates_and_fusion() -> None:
     assert not SegmentPolicy(skip_head=6, window_before=3, shifts=(0, 1)).uses_videos
     assert SegmentPolicy(candidates=20).uses_videos
     assert SegmentPolicy(video_power=0.05, segment_power=0.95).uses_videos
 
 
-def test_policies_without_segments_are_refused() -> None:
+def test_policy_raises_without_segments() -> None:
     with pytest.raises(ConfigError, match=r"no effect on videos(.|\n)*--segments"):
         InferenceConfig(policy=SegmentPolicy(skip_head=6))
 
 
-def test_a_policy_says_what_it_changes() -> None:
+def test_policy_text_names_changes() -> None:
     assert str(SegmentPolicy()) == ""
     policy = SegmentPolicy(skip_head=6, video_power=0.05, segment_power=0.95, shifts=(-1, 0))
     assert str(policy) == "skip_head 6, video_power 0.05, segment_power 0.95, shifts -1 0"

@@ -67,7 +67,7 @@ def make_tagger(
     return tagger
 
 
-def test_a_checkpoint_of_another_class_list_is_refused(
+def test_predict_raises_for_another_class_list(
     dataset: Dataset, corpus: Path, tmp_path: Path
 ) -> None:
     tagger = make_tagger()  # its classes are numbered: they fit any names
@@ -79,7 +79,9 @@ def test_a_checkpoint_of_another_class_list_is_refused(
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_the_batch_size_changes_nothing(dataset: Dataset, tmp_path: Path, batch_size: int) -> None:
+def test_predict_is_independent_of_batch_size(
+    dataset: Dataset, tmp_path: Path, batch_size: int
+) -> None:
     choices = InferenceConfig(segments=True, device="cpu")
     predict(make_tagger(), dataset, tmp_path / "a", choices, split="all")
     choices = dataclasses.replace(choices, batch_size=batch_size)
@@ -90,7 +92,7 @@ def test_the_batch_size_changes_nothing(dataset: Dataset, tmp_path: Path, batch_
         assert rows_in_order(found) == rows_in_order(expected)
 
 
-def test_a_video_gets_what_the_tagger_says_of_it_alone(dataset: Dataset, tmp_path: Path) -> None:
+def test_predict_matches_the_tagger_on_single_videos(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger()
     outcome = predict(tagger, dataset, tmp_path / "p", InferenceConfig(segments=True, device="cpu"))
     videos, segments = pairs(tmp_path / "p", "videos"), pairs(tmp_path / "p", "segments")
@@ -109,7 +111,7 @@ def test_a_video_gets_what_the_tagger_says_of_it_alone(dataset: Dataset, tmp_pat
     assert len(segments) == 12 * outcome.rows["segments"]
 
 
-def test_the_file_says_where_it_comes_from(dataset: Dataset, tmp_path: Path) -> None:
+def test_prediction_info_names_run_data_and_split(dataset: Dataset, tmp_path: Path) -> None:
     choices = InferenceConfig(segments=True, top_k=3, segment_classes=(2, 5), device="cpu")
     predict(make_tagger(), dataset, tmp_path / "p", choices, split="validate", run=Path("RUN"))
     about = open_predictions(tmp_path / "p").info
@@ -118,7 +120,7 @@ def test_the_file_says_where_it_comes_from(dataset: Dataset, tmp_path: Path) -> 
     assert about.run == str(Path("RUN").resolve())
 
 
-def test_shards_are_chosen_by_pattern(dataset: Dataset, tmp_path: Path) -> None:
+def test_predict_selects_shards_by_pattern(dataset: Dataset, tmp_path: Path) -> None:
     only = dataset.with_splits(Splits(test="train0001"))
     predict(make_tagger(), only, tmp_path / "p", CPU)
     found = {name for name, _, _ in pairs(tmp_path / "p", "videos")}
@@ -127,7 +129,7 @@ def test_shards_are_chosen_by_pattern(dataset: Dataset, tmp_path: Path) -> None:
     assert found == set(mine["id"].to_pylist())
 
 
-def test_a_tagger_of_one_stream_reads_only_that(dataset: Dataset, tmp_path: Path) -> None:
+def test_predict_reads_the_streams_of_the_tagger(dataset: Dataset, tmp_path: Path) -> None:
     predict(make_tagger(streams=(("audio", 8),)), dataset, tmp_path / "p", CPU)
     assert len(pairs(tmp_path / "p", "videos")) == 9 * 12
 
@@ -157,7 +159,7 @@ def test_predict_resumes_with_the_rows_of_its_fold_alone(dataset: Dataset, tmp_p
 
 
 @pytest.mark.parametrize("per_class", [0, 15])
-def test_an_interrupted_run_goes_on_where_it_stopped(
+def test_predict_resumes_where_it_was_interrupted(
     dataset: Dataset, tmp_path: Path, per_class: int
 ) -> None:
     choices = InferenceConfig(segments=True, batch_size=4, per_class=per_class, device="cpu")
@@ -179,7 +181,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         assert pairs(out, kind) == pytest.approx(expected, abs=1e-5)
 
 
-def test_broken_records_are_skipped_and_counted(corpus: Path, tmp_path: Path) -> None:
+def test_predict_counts_broken_records(corpus: Path, tmp_path: Path) -> None:
     shutil.copytree(corpus, tmp_path / "corpus", ignore=shutil.ignore_patterns(".reeltag"))
     shard = tmp_path / "corpus" / "test0000.tfrecord"
     data = bytearray(shard.read_bytes())
@@ -201,7 +203,7 @@ def test_broken_records_are_skipped_and_counted(corpus: Path, tmp_path: Path) ->
         ({"streams": (("depth", 8),)}, r"depth \(8\); the data hold rgb"),
     ],
 )
-def test_data_that_do_not_fit_the_checkpoint_are_refused_before_reading(
+def test_predict_raises_for_other_streams_before_reading(
     dataset: Dataset, tmp_path: Path, changes: dict[str, Any], rule: str
 ) -> None:
     with pytest.raises((ConfigError, DataError), match=rule):
@@ -209,7 +211,7 @@ def test_data_that_do_not_fit_the_checkpoint_are_refused_before_reading(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_without_a_vocabulary_may_show_fewer_classes(corpus: Path, tmp_path: Path) -> None:
+def test_predict_accepts_fewer_classes_without_class_list(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     shutil.copy(corpus / "test0000.tfrecord", tmp_path / "a" / "b" / "c")
     bare = Dataset.open(tmp_path / "a" / "b" / "c", jobs=1, quiet=True)
@@ -218,7 +220,7 @@ def test_data_without_a_vocabulary_may_show_fewer_classes(corpus: Path, tmp_path
         predict(make_tagger(num_classes=1), bare, tmp_path / "q", CPU)
 
 
-def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
+def test_predict_raises_for_segments_of_video_level_data(tmp_path: Path) -> None:
     config = dataclasses.replace(CORPUS, level="video", videos=20)
     write_corpus(tmp_path / "corpus", config, quiet=True)
     dataset = Dataset.open(tmp_path / "corpus", jobs=1, quiet=True)
@@ -228,14 +230,14 @@ def test_video_level_records_have_no_segments(tmp_path: Path) -> None:
     assert predict(tagger, dataset, tmp_path / "p", CPU).rows == {"videos": 3}
 
 
-def test_long_videos_are_told_of(
+def test_predict_logs_long_videos(
     dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     predict(make_tagger(), dataset, tmp_path / "p", InferenceConfig(max_frames=10, device="cpu"))
     assert "are scored by their first 10 seconds" in capfd.readouterr().err
 
 
-def test_an_existing_file_is_refused_before_anything_else(dataset: Dataset, tmp_path: Path) -> None:
+def test_predict_raises_for_an_existing_file_first(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "p").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
         predict(make_tagger(), dataset, tmp_path / "p", CPU)
@@ -247,9 +249,7 @@ def test_an_existing_file_is_refused_before_anything_else(dataset: Dataset, tmp_
 FUSED = SegmentPolicy(candidates=4, video_power=0.3, segment_power=0.7, skip_tail=1)
 
 
-def test_videos_can_be_judged_by_the_run_by_another_or_by_a_file(
-    dataset: Dataset, tmp_path: Path
-) -> None:
+def test_video_source_is_the_run_another_or_a_file(dataset: Dataset, tmp_path: Path) -> None:
     tagger, other = make_tagger(), make_tagger()
     for weight in other.model.parameters():
         weight.data.mul_(-1.5)
@@ -292,7 +292,7 @@ def test_predict_resumes_with_the_same_video_scores_alone(dataset: Dataset, tmp_
     assert pairs(out, "segments") == pytest.approx(pairs(whole, "segments"), abs=1e-5)
 
 
-def test_video_scores_that_do_not_fit_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+def test_video_source_raises_where_it_does_not_fit(dataset: Dataset, tmp_path: Path) -> None:
     fused = InferenceConfig(segments=True, policy=FUSED, device="cpu")
     deaf = make_tagger(streams=(("rgb", 16),))
     with pytest.raises(ConfigError, match=r"reads the streams rgb \(16\);(.|\n)*--video-pred"):
@@ -306,7 +306,7 @@ def test_video_scores_that_do_not_fit_are_refused(dataset: Dataset, tmp_path: Pa
         predict(make_tagger(), dataset, tmp_path / "p", CPU, video_source=make_tagger())
 
 
-def test_videos_without_a_segment_left_are_told_of_or_refused(
+def test_predict_logs_or_raises_for_too_short_videos(
     dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for head, rule in ((4, "videos are too short: at head and tail"), (7, "")):

@@ -38,13 +38,13 @@ def scorer(choices: InferenceConfig, tagger: MeanTagger | None = None) -> Scorer
         (20, 1, 1, [5, 10]),
     ],
 )
-def test_segments_are_those_of_the_challenge(
+def test_segment_starts_are_those_of_the_challenge(
     num_frames: int, head: int, tail: int, expected: list[int]
 ) -> None:
     assert list(segment_starts(num_frames, skip_head=head, skip_tail=tail)) == expected
 
 
-def test_a_segment_is_scored_as_a_video_of_its_frames_alone() -> None:
+def test_segment_scores_are_of_its_frames_alone() -> None:
     videos = make_videos([13, 4, 20])
     _, segments = scorer(BOTH).score(make_batch(videos))
     assert segments is not None
@@ -58,7 +58,7 @@ def test_a_segment_is_scored_as_a_video_of_its_frames_alone() -> None:
         assert found[row] == pytest.approx(dict(enumerate(expected)), abs=1e-5)
 
 
-def test_videos_keep_their_best_classes_best_first() -> None:
+def test_video_rows_are_best_first() -> None:
     videos = make_videos([7, 9])
     batch = make_batch(videos)
     rows, segments = scorer(InferenceConfig(top_k=3, device="cpu")).score(batch)
@@ -68,7 +68,7 @@ def test_videos_keep_their_best_classes_best_first() -> None:
     assert rows.scores.reshape(2, 3).tolist() == expected.values.tolist()
 
 
-def test_long_videos_are_judged_by_their_beginning_and_cut_to_their_end() -> None:
+def test_long_videos_are_scored_by_their_beginning() -> None:
     (long,) = make_videos([23])
     videos, segments = scorer(
         InferenceConfig(segments=True, max_frames=12, top_k=NUM_CLASSES, device="cpu")
@@ -82,7 +82,7 @@ def test_long_videos_are_judged_by_their_beginning_and_cut_to_their_end() -> Non
     assert scores_by_class(whole) != scores_by_class(beginning)
 
 
-def test_only_chosen_classes_are_kept_for_segments_under_their_own_numbers() -> None:
+def test_segment_classes_keep_their_numbers() -> None:
     choices = InferenceConfig(
         segments=True, segment_classes=(11, 2, 5), segment_top_k=2, device="cpu"
     )
@@ -95,14 +95,14 @@ def test_only_chosen_classes_are_kept_for_segments_under_their_own_numbers() -> 
     assert videos is not None and len(set(videos.classes.tolist())) == NUM_CLASSES
 
 
-def test_segments_are_scored_a_bounded_number_at_a_time() -> None:
+def test_segments_are_scored_in_bounded_batches() -> None:
     tagger = MeanTagger()
     choices = InferenceConfig(segments=True, videos=False, batch_size=2, device="cpu")
     scorer(choices, tagger).score(make_batch(make_videos([100, 3])))
     assert [shape[:2] for shape in tagger.calls] == [(8, 5), (8, 5), (5, 5)]
 
 
-def test_a_batch_of_empty_videos_has_no_segments() -> None:
+def test_empty_videos_have_no_segments() -> None:
     empty = FrameBatch(
         frames=torch.zeros(2, 3, 8, dtype=torch.uint8),
         mask=torch.zeros(2, 3, dtype=torch.bool),
@@ -113,7 +113,7 @@ def test_a_batch_of_empty_videos_has_no_segments() -> None:
     assert segments is not None and len(segments) == 0
 
 
-def test_an_answer_that_is_no_number_names_the_video_and_the_cause() -> None:
+def test_nan_logit_error_names_video_and_cause() -> None:
     videos = [video.float() for video in make_videos([5, 6, 7])]
     videos[1][2, 3] = torch.nan
     with pytest.raises(DataError, match=r"'v1'.*features hold NaN"):
@@ -126,7 +126,7 @@ def test_an_answer_that_is_no_number_names_the_video_and_the_cause() -> None:
         scorer(InferenceConfig(device="cpu"), tagger).score(make_batch(make_videos([5])))
 
 
-def test_bf16_is_near_fp32() -> None:
+def test_bf16_scores_are_near_fp32() -> None:
     batch = make_batch(make_videos([30, 17]))
     exact = scores_by_class(scorer(InferenceConfig(device="cpu")).score(batch)[0])
     rough = scores_by_class(scorer(InferenceConfig(device="cpu", precision="bf16")).score(batch)[0])
@@ -134,7 +134,7 @@ def test_bf16_is_near_fp32() -> None:
     assert rough == [pytest.approx(row, abs=0.05) for row in exact]
 
 
-def test_training_mode_does_not_leak_into_inference() -> None:
+def test_scorer_puts_the_tagger_into_eval_mode() -> None:
     tagger = MeanTagger().train()
     assert not scorer(InferenceConfig(device="cpu"), tagger).tagger.training
 
@@ -147,12 +147,12 @@ def test_training_mode_does_not_leak_into_inference() -> None:
         ({"videos": False}, "neither videos nor segments"),
     ],
 )
-def test_choices_out_of_range_are_refused(wrong: dict[str, int], rule: str) -> None:
+def test_inference_config_raises_out_of_range(wrong: dict[str, int], rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
         InferenceConfig(**wrong)  # type: ignore[arg-type]
 
 
-def test_unknown_devices_and_classes_are_refused() -> None:
+def test_scorer_raises_for_unknown_devices_and_classes() -> None:
     with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
         scorer(InferenceConfig(device="abacus"))
     with pytest.raises(ConfigError, match="class 12 is not one of the checkpoint's 12"):
@@ -160,7 +160,7 @@ def test_unknown_devices_and_classes_are_refused() -> None:
 
 
 @pytest.mark.gpu
-def test_the_gpu_says_what_the_cpu_says() -> None:
+def test_gpu_scores_match_cpu() -> None:
     batch = make_batch(make_videos([30, 17]))
     ours = scorer(BOTH).score(batch)
     theirs = scorer(InferenceConfig(segments=True, device="cuda")).score(batch)

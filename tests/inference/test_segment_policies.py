@@ -126,19 +126,19 @@ POLICIES = {
 
 @pytest.mark.parametrize("batch_size", [1, 64])
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_does_what_the_loops_do(name: str, batch_size: int) -> None:
+def test_policy_scores_match_plain_loops(name: str, batch_size: int) -> None:
     policy = SegmentPolicy(**POLICIES[name])  # type: ignore[arg-type]
     same(by_scorer(policy, {"batch_size": batch_size}), by_loops(policy))
 
 
-def test_another_video_model_has_the_say_where_there_is_one() -> None:
+def test_policy_uses_the_given_video_scores() -> None:
     policy = SegmentPolicy(candidates=3, video_power=0.5, segment_power=0.5)
     expected = by_loops(policy, video_tagger=Harsher())
     same(by_scorer(policy, {}, video_scores=OfHarsher()), expected)
     assert expected.keys() != by_loops(policy).keys()
 
 
-def test_candidates_are_taken_from_the_classes_that_are_scored_or_from_the_pool() -> None:
+def test_candidates_are_of_the_scored_classes_or_the_pool() -> None:
     policy, classes = SegmentPolicy(candidates=2), (1, 4, 8, 11)
     alone = by_scorer(policy, {"segment_classes": classes})
     same(alone, by_loops(policy, classes=classes))
@@ -148,7 +148,7 @@ def test_candidates_are_taken_from_the_classes_that_are_scored_or_from_the_pool(
     assert found.keys() < alone.keys()
 
 
-def test_videos_without_a_candidate_are_not_scored() -> None:
+def test_videos_without_candidate_are_not_scored() -> None:
     tagger, asked = MeanTagger(), SegmentPolicy(candidates=1)
     best = int(np.argmax(said_of(VIDEOS[0], MeanTagger())))
     other = (best + 1) % NUM_CLASSES
@@ -160,12 +160,12 @@ def test_videos_without_a_candidate_are_not_scored() -> None:
     assert rows is not None and len(rows) == 0 and len(tagger.calls) == 1
 
 
-def test_fewer_classes_than_candidates_are_kept_after_the_fusion() -> None:
+def test_segment_top_k_cuts_after_the_fusion() -> None:
     policy = SegmentPolicy(candidates=6, video_power=0.5, segment_power=0.5)
     same(by_scorer(policy, {"segment_top_k": 2}), by_loops(policy, keep=2))
 
 
-def test_without_a_policy_the_bits_are_those_of_plain_cuts() -> None:
+def test_default_policy_equals_plain_cuts() -> None:
     batch, tagger = make_batch(VIDEOS), MeanTagger()
     cuts, masks = [], []
     for row, video in enumerate(VIDEOS):
@@ -185,6 +185,6 @@ def test_without_a_policy_the_bits_are_those_of_plain_cuts() -> None:
     )
 
 
-def test_a_pool_beyond_the_classes_is_refused() -> None:
+def test_pool_raises_beyond_the_classes() -> None:
     with pytest.raises(ConfigError, match="class 12 is not one of the checkpoint's 12"):
         Scorer(MeanTagger(), NUM_CLASSES, InferenceConfig(device="cpu"), pool=(12,))

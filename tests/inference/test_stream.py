@@ -83,7 +83,7 @@ def rows_in_order(found: Pairs) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_the_batch_size_changes_nothing(tmp_path: Path, batch_size: int) -> None:
+def test_stream_is_independent_of_batch_size(tmp_path: Path, batch_size: int) -> None:
     predict(tmp_path / "all", batch_size=90, top_k=NUM_CLASSES)
     predict(tmp_path / "some", batch_size=batch_size, top_k=NUM_CLASSES)
     for kind in ("videos", "segments"):
@@ -92,7 +92,7 @@ def test_the_batch_size_changes_nothing(tmp_path: Path, batch_size: int) -> None
         assert rows_in_order(found) == rows_in_order(expected)
 
 
-def test_one_pass_gives_videos_and_all_their_segments(tmp_path: Path) -> None:
+def test_stream_writes_videos_and_segments_in_one_pass(tmp_path: Path) -> None:
     outcome = predict(tmp_path / "p", batch_size=7)
     num_segments = sum(-(-len(video) // 5) for video in VIDEOS)
     assert outcome.rows == {"videos": len(VIDEOS), "segments": num_segments}
@@ -100,7 +100,7 @@ def test_one_pass_gives_videos_and_all_their_segments(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
-def test_only_what_is_asked_for_is_written(tmp_path: Path) -> None:
+def test_stream_writes_the_chosen_kinds_alone(tmp_path: Path) -> None:
     predict(tmp_path / "videos", segments=False, top_k=3)
     assert not open_predictions(tmp_path / "videos").holds("segments")
     assert len(pairs(tmp_path / "videos", "videos")) == 3 * len(VIDEOS)
@@ -112,7 +112,7 @@ def test_only_what_is_asked_for_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("per_class", [0, 40])
 @pytest.mark.parametrize("stop_at", [7, 35, 84])
-def test_an_interrupted_run_goes_on_and_ends_the_same(
+def test_stream_resumes_to_the_same_file(
     tmp_path: Path, stop_at: int, per_class: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     predict(tmp_path / "whole", batch_size=7, per_class=per_class)
@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
 
 @pytest.mark.parametrize("per_class", [0, 40])
 @pytest.mark.parametrize(("read_before", "kept"), [(0, 7), (14, 21), (84, 90)])
-def test_ctrl_c_in_the_first_minute_keeps_every_batch_that_was_scored(
+def test_ctrl_c_keeps_every_scored_batch(
     tmp_path: Path,
     read_before: int,
     kept: int,
@@ -151,13 +151,13 @@ def test_ctrl_c_in_the_first_minute_keeps_every_batch_that_was_scored(
         assert pairs(out, kind) == pytest.approx(pairs(tmp_path / "whole", kind), abs=1e-5)
 
 
-def test_a_second_ctrl_c_does_not_wait_for_the_batch(tmp_path: Path) -> None:
+def test_second_ctrl_c_does_not_wait_for_the_batch(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         predict(tmp_path / "p", batch_size=7, ctrl_c=(14, 2))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_goes_on_with_what_was_whole(tmp_path: Path, launch: Launch) -> None:
+def test_killed_run_resumes_from_whole_parts(tmp_path: Path, launch: Launch) -> None:
     killed = launch(predict_until_killed, tmp_path / "p").wait()
     assert killed.status == -signal.SIGKILL
     assert not (tmp_path / "p").exists()
@@ -187,7 +187,7 @@ def predict_on_a_full_disk(out: Path, part_seconds: float) -> str:
     return str(caught.value)
 
 
-def test_a_full_disk_costs_nothing_that_was_whole(tmp_path: Path, launch: Launch) -> None:
+def test_full_disk_keeps_whole_parts(tmp_path: Path, launch: Launch) -> None:
     full = launch(predict_on_a_full_disk, tmp_path / "p", 0.0, most_bytes=8000)
     assert "cannot be written" in full.result()
     assert not (tmp_path / "p").exists() and not list(tmp_path.rglob("*.part"))
@@ -195,16 +195,14 @@ def test_a_full_disk_costs_nothing_that_was_whole(tmp_path: Path, launch: Launch
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
-def test_a_disk_that_is_full_at_once_is_not_in_the_way_of_the_next_run(
-    tmp_path: Path, launch: Launch
-) -> None:
+def test_full_disk_at_start_leaves_no_parts(tmp_path: Path, launch: Launch) -> None:
     full = launch(predict_on_a_full_disk, tmp_path / "p", 60.0, most_bytes=10)
     assert "state.json: cannot be written" in full.result()
     assert list(tmp_path.iterdir()) == []
     assert predict(tmp_path / "p").videos == len(VIDEOS)
 
 
-def test_an_interrupted_run_with_other_settings_is_not_mixed_in(tmp_path: Path) -> None:
+def test_stream_raises_for_parts_of_other_settings(tmp_path: Path) -> None:
     out = tmp_path / "p"
     with pytest.raises(KeyboardInterrupt):
         predict(out, batch_size=7, stop_at=14, part_seconds=0)
@@ -214,13 +212,13 @@ def test_an_interrupted_run_with_other_settings_is_not_mixed_in(tmp_path: Path) 
     assert len(pairs(out, "videos")) == 5 * len(VIDEOS)
 
 
-def test_a_run_that_fails_before_its_first_part_leaves_nothing(tmp_path: Path) -> None:
+def test_failure_before_first_part_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         predict(tmp_path / "p", batch_size=7, stop_at=14)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+def test_foreign_parts_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "p.parts").mkdir()
     (tmp_path / "p.parts" / "thesis.txt").touch()
     with pytest.raises(DataError, match="cannot be read"):
@@ -229,9 +227,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("segments", "kind"), [(True, "segments"), (False, "videos")])
-def test_per_class_keeps_exactly_the_best_of_each_class(
-    tmp_path: Path, segments: bool, kind: Kind
-) -> None:
+def test_per_class_keeps_the_best_of_each_class(tmp_path: Path, segments: bool, kind: Kind) -> None:
     predict(tmp_path / "all", batch_size=16, segments=segments)
     outcome = predict(
         tmp_path / "best", batch_size=16, segments=segments, per_class=25, part_seconds=0
@@ -254,7 +250,7 @@ def test_per_class_keeps_exactly_the_best_of_each_class(
     [({}, NUM_CLASSES), ({"segment_classes": (1, 4, 6)}, 3), ({"segment_top_k": 5}, 5)],
     ids=["all", "some classes", "cut"],
 )
-def test_what_cannot_be_among_the_best_of_its_class_is_not_ranked(
+def test_per_class_ranks_possible_entries_alone(
     tmp_path: Path, choices: dict[str, Any], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how: dict[str, Any] = {"batch_size": 4, "videos": False, **choices}
@@ -273,13 +269,13 @@ def test_what_cannot_be_among_the_best_of_its_class_is_not_ranked(
     assert (min(ranked) < most) == ("segment_top_k" not in choices)  # else the cut is first
 
 
-def test_among_equal_scores_the_first_segments_are_kept(tmp_path: Path) -> None:
+def test_per_class_keeps_the_first_of_equal_scores(tmp_path: Path) -> None:
     same = [VIDEOS[5][:5]] * 30
     predict(tmp_path / "p", same, batch_size=5, per_class=9, part_seconds=0)
     assert {name for name, _, _ in pairs(tmp_path / "p", "segments")} == {f"v{n}" for n in range(9)}
 
 
-def test_existing_files_are_refused_unless_told(tmp_path: Path) -> None:
+def test_check_output_raises_for_existing_files(tmp_path: Path) -> None:
     out = tmp_path / "p"
     check_output(out, overwrite=False)
     out.write_text("precious")

@@ -25,7 +25,7 @@ def write(path: Path, names: list[str], **about: Any) -> Path:
     return path
 
 
-def test_rows_of_a_file_are_found_by_id_and_what_they_do_not_list_is_out(tmp_path: Path) -> None:
+def test_file_scores_are_by_id_and_unlisted_classes_minus_infinity(tmp_path: Path) -> None:
     path = write(tmp_path / "v", ["x", "v1", "v0", "y"])
     scores = ScoresOfFile(path, ["v0", "v1"], NUM_CLASSES, 3)
     expected = torch.full((2, NUM_CLASSES), -torch.inf)
@@ -34,7 +34,7 @@ def test_rows_of_a_file_are_found_by_id_and_what_they_do_not_list_is_out(tmp_pat
     assert torch.equal(scores.logits(make_batch(make_videos([4, 9]))), expected)
 
 
-def test_other_scores_have_another_digest(tmp_path: Path) -> None:
+def test_file_scores_digest_follows_the_scores(tmp_path: Path) -> None:
     one = ScoresOfFile(write(tmp_path / "a", ["v0", "v1"]), ["v0", "v1"], NUM_CLASSES)
     same = ScoresOfFile(write(tmp_path / "b", ["v0", "v1", "z"]), ["v1", "v0"], NUM_CLASSES)
     other = ScoresOfFile(write(tmp_path / "c", ["v1", "v0"]), ["v0", "v1"], NUM_CLASSES)
@@ -48,7 +48,7 @@ def test_other_scores_have_another_digest(tmp_path: Path) -> None:
         (["v0", "v1", "v0"], {}, 0, "more than one row"),
     ],
 )
-def test_files_that_lack_videos_are_refused(
+def test_file_scores_raise_for_missing_videos(
     tmp_path: Path, names: list[str], about: dict[str, Any], candidates: int, rule: str
 ) -> None:
     with pytest.raises(DataError, match=rule):
@@ -62,7 +62,7 @@ def test_files_that_lack_videos_are_refused(
         ({"per_class": 7}, 2, "keeps only the 7 best videos of a class"),
     ],
 )
-def test_files_that_keep_too_little_are_refused(
+def test_file_scores_raise_for_too_few_classes(
     tmp_path: Path, about: dict[str, Any], candidates: int, rule: str
 ) -> None:
     path = write(tmp_path / "v", ["v0", "v1"], **about)
@@ -70,12 +70,12 @@ def test_files_that_keep_too_little_are_refused(
         ScoresOfFile(path, ["v0", "v1"], NUM_CLASSES, candidates)
 
 
-def test_a_limit_on_segments_leaves_the_videos_of_a_file_whole(tmp_path: Path) -> None:
+def test_file_scores_accept_a_limit_on_segments(tmp_path: Path) -> None:
     path = write(tmp_path / "v", ["v0"], per_class=7, segment_top_k=5)
     assert ScoresOfFile(path, ["v0"], NUM_CLASSES, 2).logits(make_batch(make_videos([3]))).any()
 
 
-def test_another_tagger_judges_the_beginning_of_a_video() -> None:
+def test_tagger_scores_are_of_the_first_frames() -> None:
     batch = make_batch(make_videos([30]))
     scores = ScoresOfTagger(MeanTagger(), torch.device("cpu"), 12).logits(batch)
     assert torch.equal(scores, MeanTagger()(batch.frames[:, :12], batch.mask[:, :12]))

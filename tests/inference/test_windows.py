@@ -11,7 +11,7 @@ from tests.inference.standin import make_batch, make_videos
     ("before", "after", "shift"),
     [(0, 0, 0), (3, 2, 0), (2, 2, -2), (0, 0, 4), (0, 0, -9), (0, 7, 3)],
 )
-def test_windows_are_slices_of_their_video_cut_at_its_ends(
+def test_windows_are_slices_cut_at_the_ends_of_the_video(
     before: int, after: int, shift: int
 ) -> None:
     videos = make_videos([13, 4, 20, 1])
@@ -32,7 +32,7 @@ def test_windows_are_slices_of_their_video_cut_at_its_ends(
         assert mask[place].tolist() == sorted(mask[place].tolist(), reverse=True)  # real ones first
 
 
-def test_some_segments_can_be_cut_alone() -> None:
+def test_windows_of_a_part_match_those_of_all() -> None:
     videos = make_videos([12, 30])
     segments = Segments.on([range(0, 15, 5), range(10, 20, 5)], [12, 30])
     assert len(segments) == 5

@@ -33,7 +33,7 @@ def write_table(path: Path, *, metadata: dict[bytes, bytes] | None = None, **col
     return path
 
 
-def test_videos_and_segments_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_prediction_file_round_trip(tmp_path: Path) -> None:
     with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
         writer.write(rows_of("ab", None))
         writer.write(rows_of("c", None, first_class=7))
@@ -51,7 +51,7 @@ def test_videos_and_segments_come_back_as_they_were_written(tmp_path: Path) -> N
     assert segments.scores.tolist() == [2.5, -1.0] * 3
 
 
-def test_any_other_tool_sees_the_documented_columns(tmp_path: Path) -> None:
+def test_prediction_file_has_the_documented_columns(tmp_path: Path) -> None:
     with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
         writer.write(rows_of("a", None))
         writer.write(rows_of("a", [5]))
@@ -65,14 +65,14 @@ def test_any_other_tool_sees_the_documented_columns(tmp_path: Path) -> None:
     assert b'"num_classes": 10' in table.schema.metadata[b"reeltag"]
 
 
-def test_videos_after_segments_are_a_mistake_of_the_caller(tmp_path: Path) -> None:
+def test_writer_raises_for_videos_after_segments(tmp_path: Path) -> None:
     with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
         writer.write(rows_of("a", [0]))
         with pytest.raises(ValueError, match="before those of segments"):
             writer.write(rows_of("a", None))
 
 
-def test_pairs_are_filtered_within_their_rows() -> None:
+def test_rows_keep_filters_entries_within_rows() -> None:
     rows = rows_of("abc", [0, 5, 10])
     kept = rows.keep(np.array([True, True, False, False, False, True]))
     assert kept.indptr.tolist() == [0, 2, 2, 3]
@@ -85,7 +85,7 @@ def test_pairs_are_filtered_within_their_rows() -> None:
     assert full.to_arrow().to_pylist()[1]["classes"] == [1]
 
 
-def test_columns_of_pandas_types_are_read_as_well(tmp_path: Path) -> None:
+def test_prediction_file_of_pandas_is_read(tmp_path: Path) -> None:
     path = write_table(tmp_path / "p.parquet", start_s=[35])  # int64 and double lists
     (rows,) = open_predictions(path).rows("segments")
     assert rows.starts.tolist() == [35]
@@ -103,13 +103,15 @@ def test_columns_of_pandas_types_are_read_as_well(tmp_path: Path) -> None:
         ({"id": pa.array([None], pa.string())}, "without an id"),
     ],
 )
-def test_broken_rows_are_refused(tmp_path: Path, columns: dict[str, Any], rule: str) -> None:
+def test_prediction_file_raises_for_broken_rows(
+    tmp_path: Path, columns: dict[str, Any], rule: str
+) -> None:
     path = write_table(tmp_path / "p.parquet", **columns)
     with pytest.raises(DataError, match=rule):
         list(open_predictions(path).rows("videos"))
 
 
-def test_rows_may_be_empty(tmp_path: Path) -> None:
+def test_prediction_file_rows_may_be_empty(tmp_path: Path) -> None:
     scores: list[list[float]] = [[], [1.0], [], [3.0, 2.0], []]
     classes = [list(range(len(row))) for row in scores]
     rows: dict[str, Any] = {
@@ -122,7 +124,7 @@ def test_rows_may_be_empty(tmp_path: Path) -> None:
     assert found.indptr.tolist() == [0, 0, 1, 1, 3, 3]
 
 
-def test_what_is_no_prediction_file_is_refused(tmp_path: Path) -> None:
+def test_open_predictions_raises_for_other_files(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "absent", "is not there"), (tmp_path, "is a folder, not a")):
         with pytest.raises(DataError) as told:
             open_predictions(path)
@@ -138,7 +140,7 @@ def test_what_is_no_prediction_file_is_refused(tmp_path: Path) -> None:
         open_predictions(tmp_path / "other")
 
 
-def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
+def test_damaged_prediction_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     with prediction_writer(path, ABOUT) as writer:
         writer.write(rows_of("abcdefghij" * 50, None))
@@ -156,7 +158,7 @@ def test_a_file_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
         list(found.rows("videos"))
 
 
-def test_scores_of_unknown_meaning_are_refused(tmp_path: Path) -> None:
+def test_open_predictions_raises_without_logit_mark(tmp_path: Path) -> None:
     path = write_table(tmp_path / "p.parquet", metadata={b"pandas": b"{}"})
     with pytest.raises(DataError, match="is not a prediction file: the metadata key"):
         open_predictions(path)
@@ -165,7 +167,7 @@ def test_scores_of_unknown_meaning_are_refused(tmp_path: Path) -> None:
         open_predictions(write_table(tmp_path / "p.parquet", metadata=metadata))
 
 
-def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_writer_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
         with prediction_writer(tmp_path / "p.parquet", ABOUT) as writer:
             writer.write(rows_of("a", None))
@@ -185,7 +187,7 @@ def write_much(path: Path) -> str:
     return str(caught.value)
 
 
-def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, launch: Launch) -> None:
+def test_writer_on_full_disk_raises_output_error(tmp_path: Path, launch: Launch) -> None:
     told = launch(write_much, tmp_path / "p.parquet", most_bytes=4096).result()
     assert "cannot be written" in told and "p.parquet" in told
     assert list(tmp_path.iterdir()) == []

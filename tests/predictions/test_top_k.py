@@ -12,14 +12,14 @@ from reeltag.predictions import top_k
 from reeltag.predictions.top_k import BestOfClass, top_classes
 
 
-def test_the_best_come_first() -> None:
+def test_top_classes_are_sorted_best_first() -> None:
     scores, classes = top_classes(torch.tensor([[0.1, 3.0, -2.0, 1.0]]), 3)
     assert classes.tolist() == [[1, 3, 0]]
     assert scores.tolist() == [[3.0, 1.0, pytest.approx(0.1)]]
 
 
 @given(st.lists(st.lists(st.sampled_from([-1.0, 0.0, 2.0]), min_size=9, max_size=9), min_size=1))
-def test_among_equals_the_lowest_class_is_kept_and_comes_first(values: list[list[float]]) -> None:
+def test_top_classes_order_ties_by_class(values: list[list[float]]) -> None:
     for k in (4, 9):
         scores, classes = top_classes(torch.tensor(values), k)
         for row, found, its in zip(values, classes.tolist(), scores.tolist(), strict=True):
@@ -27,14 +27,12 @@ def test_among_equals_the_lowest_class_is_kept_and_comes_first(values: list[list
             assert its == [row[c] for c in found]
 
 
-def test_more_classes_than_there_are_gives_all() -> None:
+def test_top_classes_returns_at_most_all() -> None:
     assert top_classes(torch.zeros(2, 3), 20)[1].tolist() == [[0, 1, 2]] * 2
 
 
 @pytest.mark.parametrize("pending", [1, 50, 1 << 22])
-def test_the_best_of_a_class_are_those_of_the_whole_stream(
-    pending: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_best_of_class_matches_a_full_sort(pending: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top_k, "_PENDING_PAIRS", pending)
     generator = np.random.default_rng(0)
     scores = (generator.integers(-5, 5, size=(400, 3)) / 4).astype(np.float32)  # many ties
@@ -51,7 +49,7 @@ def test_the_best_of_a_class_are_those_of_the_whole_stream(
         assert found_scores.tolist() == scores[expected, c].tolist()
 
 
-def test_what_may_enter_is_at_last_what_is_kept() -> None:
+def test_best_of_class_admits_the_kept_pairs_alone() -> None:
     best = BestOfClass(2, 2)
     classes = np.array([0, 0, 0, 1, 0], np.int32)
     scores = np.array([1.0, -3.0, 1.0, -9.0, 1.0], np.float32)
@@ -62,14 +60,14 @@ def test_what_may_enter_is_at_last_what_is_kept() -> None:
     assert best.may_enter(classes, scores, positions).tolist() == [True, False, True, True, False]
 
 
-def test_zeros_of_both_signs_are_equal_and_infinities_have_their_place() -> None:
+def test_best_of_class_orders_zeros_and_infinities() -> None:
     best = BestOfClass(1, 9)
     scores = np.array([-0.0, 0.0, -np.inf, np.inf, -1e-38], np.float32)
     best.add(np.zeros(5, np.int32), scores, np.arange(5))
     assert best.best(0)[1].tolist() == [3, 0, 1, 4, 2]
 
 
-def test_a_hundredth_of_the_places_needs_a_hundredth_of_2_gb() -> None:
+def test_best_of_class_memory_is_bounded() -> None:
     """The challenge has 1000 classes of 100,000 places; here are 100 of 10,000."""
     random = np.random.default_rng(0)
     best = BestOfClass(100, 10_000)

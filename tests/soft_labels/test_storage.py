@@ -50,7 +50,7 @@ def raw(path: Path, rows: list[Row]) -> Path:
     return path
 
 
-def test_what_is_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_soft_label_file_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_GROUP_ROWS", 2)
     monkeypatch.setattr(storage, "_READ_ROWS", 3)
     file = open_soft_labels(write(tmp_path / "s", ROWS))
@@ -59,14 +59,14 @@ def test_what_is_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert SoftLabelInfo.marks(tmp_path / "s")
 
 
-def test_other_tools_open_it(tmp_path: Path) -> None:
+def test_soft_label_file_has_the_documented_columns(tmp_path: Path) -> None:
     table = pq.read_table(write(tmp_path / "s", ROWS))
     assert table.to_pylist() == ROWS
     about = json.loads(table.schema.metadata[b"reeltag"])
     assert about["format"] == "soft labels 1" and about["class_names"] == ["a", "b", "c", "d"]
 
 
-def test_a_broken_off_writer_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_soft_label_writer_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), soft_label_writer(tmp_path / "s", ABOUT) as writer:
         writer.write(
             SoftLabelRows.from_arrow(pa.RecordBatch.from_pylist(ROWS, schema=SoftLabelRows.SCHEMA))
@@ -91,7 +91,7 @@ def test_a_broken_off_writer_leaves_nothing(tmp_path: Path) -> None:
         ({**row("z", 5, {}), "classes": [None], "probs": [0.5]}, r"row 2 has a class or prob"),
     ],
 )
-def test_a_row_that_is_not_allowed_is_named_by_file_and_number(
+def test_soft_label_error_names_file_and_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: Row, rule: str
 ) -> None:
     monkeypatch.setattr(storage, "_READ_ROWS", 2)  # the bad row is in the second batch
@@ -100,7 +100,7 @@ def test_a_row_that_is_not_allowed_is_named_by_file_and_number(
         list(file.rows())
 
 
-def test_what_is_no_file_of_soft_labels_is_refused(tmp_path: Path) -> None:
+def test_open_soft_labels_raises_for_other_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not there"):
         open_soft_labels(tmp_path / "absent")
     (tmp_path / "text").write_text("id,probs")
@@ -137,7 +137,7 @@ def test_what_is_no_file_of_soft_labels_is_refused(tmp_path: Path) -> None:
         {"teacher": 3},
     ],
 )
-def test_metadata_of_other_kinds_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_open_soft_labels_raises_for_other_metadata(tmp_path: Path, change: dict[str, Any]) -> None:
     path = raw(tmp_path / "s.parquet", ROWS)
     table = pq.read_table(path)
     about = json.loads(table.schema.metadata[b"reeltag"])
@@ -150,7 +150,7 @@ def test_metadata_of_other_kinds_are_refused(tmp_path: Path, change: dict[str, A
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_a_damaged_file_is_read_as_it_was_or_refused(tmp_path: Path, seed: int) -> None:
+def test_damaged_soft_label_file_is_read_or_raises(tmp_path: Path, seed: int) -> None:
     path, rng = raw(tmp_path / "s.parquet", many(50)), np.random.default_rng(seed)
     whole, content = list(open_soft_labels(path).rows()), bytearray(path.read_bytes())
     if seed % 3:
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_read_as_it_was_or_refused(tmp_path: Path, seed: int) 
     assert sum(map(len, found)) == sum(map(len, whole))
 
 
-def test_a_column_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_open_soft_labels_raises_for_undecodable_column_names(tmp_path: Path) -> None:
     path = raw(tmp_path / "s.parquet", ROWS)
     path.write_bytes(path.read_bytes().replace(b"drawn_for", b"drawn\xfffor"))
     with pytest.raises(DataError, match=r"s.parquet: cannot be read"):
@@ -184,7 +184,7 @@ def many(num_rows: int) -> list[Row]:
     ]
 
 
-def test_an_equal_draw_takes_m_a_class_the_same_in_any_order(tmp_path: Path) -> None:
+def test_equal_draw_is_independent_of_row_order(tmp_path: Path) -> None:
     rows = many(60)
     one = SoftLabelRows.concatenate(open_soft_labels(write(tmp_path / "s", rows)).drawn(7))
     assert np.bincount(one.drawn_for).tolist() == [7, 7]
@@ -194,7 +194,7 @@ def test_an_equal_draw_takes_m_a_class_the_same_in_any_order(tmp_path: Path) -> 
         list(open_soft_labels(write(tmp_path / "u", ROWS[2:])).drawn(7))
 
 
-def test_classes_outside_the_list_are_left_out_of_an_equal_draw_unless_kept(tmp_path: Path) -> None:
+def test_equal_draw_leaves_out_classes_outside_the_list(tmp_path: Path) -> None:
     about = SoftLabelInfo(class_names=ABOUT.class_names, segment_classes=(0, 2))
     file = open_soft_labels(write(tmp_path / "s", many(60), about))
     assert set(file.read().classes) == {

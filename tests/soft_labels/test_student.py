@@ -84,9 +84,7 @@ def one_epoch(dataset: Dataset, recipe: Recipe) -> list[FrameBatch]:
     ]
 
 
-def test_an_epoch_is_the_rated_and_the_soft_segments_shuffled(
-    corpus: Corpus, tmp_path: Path
-) -> None:
+def test_epoch_holds_rated_and_soft_segments(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "s", SEGMENTS)
     recipe = Recipe(items="segments", batch_size=1, soft=soft)
     asked = {}
@@ -109,7 +107,7 @@ def test_an_epoch_is_the_rated_and_the_soft_segments_shuffled(
         assert np.array_equal(asked[name, wanted], frames)
 
 
-def test_without_rated_segments_the_soft_ones_are_all(corpus: Corpus, tmp_path: Path) -> None:
+def test_epoch_without_ratings_holds_soft_segments_alone(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "s", SEGMENTS)
     splits = Splits(train="train*", validate="validate*", test="test*")
     items = train_items(corpus.data, soft, splits=splits)
@@ -117,7 +115,9 @@ def test_without_rated_segments_the_soft_ones_are_all(corpus: Corpus, tmp_path: 
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
-def test_segments_weigh_what_is_asked_for(corpus: Corpus, tmp_path: Path, weight: float) -> None:
+def test_soft_segment_weights_follow_the_config(
+    corpus: Corpus, tmp_path: Path, weight: float
+) -> None:
     soft = dataclasses.replace(store(tmp_path / "s", SEGMENTS), weight=weight)
     targets = train_items(corpus.data, soft).targets
     assert targets is not None
@@ -125,7 +125,7 @@ def test_segments_weigh_what_is_asked_for(corpus: Corpus, tmp_path: Path, weight
     assert sorted(targets.entry_weights()) == sorted(expected)
 
 
-def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_unrated(
+def test_reweighting_leaves_soft_labels_alone(
     corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soft = dataclasses.replace(store(tmp_path / "s", SEGMENTS), weight=0.5)
@@ -154,9 +154,7 @@ def test_ratings_are_reweighted_soft_labels_keep_their_weight_and_the_rest_is_un
     assert "soft segments: soft labels keep their weight, unrated ones 0.125" in told
 
 
-def test_weak_negatives_are_those_of_the_soft_segments_own_video(
-    corpus: Corpus, tmp_path: Path
-) -> None:
+def test_weak_negatives_of_soft_segments_are_of_their_video(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "s", SEGMENTS)
     items = train_items(corpus.data, soft, labels=RelabelConfig(weak_negatives=1.0))
     assert items.targets is not None
@@ -165,7 +163,7 @@ def test_weak_negatives_are_those_of_the_soft_segments_own_video(
         assert items.targets.unlisted_weights()[item] == np.float32(1 / absent)
 
 
-def test_equal_draws_again_from_the_file(corpus: Corpus, tmp_path: Path) -> None:
+def test_equal_draws_from_the_file(corpus: Corpus, tmp_path: Path) -> None:
     rows: list[Row] = [("d", 5 * n, {n % 2: 0.5, 9: 0.5}, n % 2) for n in range(6)]
     soft = store(tmp_path / "s", rows, segment_classes=(0, 1))
     items = train_items(corpus.data, dataclasses.replace(soft, equal=2))
@@ -175,7 +173,7 @@ def test_equal_draws_again_from_the_file(corpus: Corpus, tmp_path: Path) -> None
     assert 9 in train_items(corpus.data, kept).targets.classes  # type: ignore[union-attr]
 
 
-def test_segments_of_videos_that_judge_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+def test_soft_segments_of_evaluation_videos_raise(corpus: Corpus, tmp_path: Path) -> None:
     for name, split in (("e", "validate"), ("t", "test")):
         soft = store(tmp_path / name, [*SEGMENTS, (name, 5, {1: 0.5}, 1)])
         with pytest.raises(
@@ -184,7 +182,7 @@ def test_segments_of_videos_that_judge_are_refused(corpus: Corpus, tmp_path: Pat
             train_items(corpus.data, soft)
 
 
-def test_a_video_that_stands_in_a_judging_shard_too_is_refused(tmp_path: Path) -> None:
+def test_soft_segments_of_videos_also_in_an_evaluation_shard_raise(tmp_path: Path) -> None:
     copies = frame_corpus(
         tmp_path / "data",
         {"train0": [a_video("a", 30, [(5, 3, 1.0)])], "validate0": [a_video("a", 30)]},
@@ -202,7 +200,7 @@ def test_a_video_that_stands_in_a_judging_shard_too_is_refused(tmp_path: Path) -
         ([("c", 15, {1: 0.5}, 1)], "1 of 5 soft labels begin after the end of their video: 'c'"),
     ],
 )  # fmt: skip
-def test_what_does_not_belong_to_the_data_is_refused_or_left_out(
+def test_unknown_soft_labels_raise_or_are_left_out(
     corpus: Corpus,
     tmp_path: Path,
     rows: list[Row],
@@ -217,7 +215,7 @@ def test_what_does_not_belong_to_the_data_is_refused_or_left_out(
     assert rule in capfd.readouterr().err
 
 
-def test_a_segment_or_video_that_stands_twice_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+def test_repeated_soft_labels_raise(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "s", [*SEGMENTS, SEGMENTS[1]])
     with pytest.raises(DataError, match="more than one row for 'a' at 25 s"):
         train_items(corpus.data, soft)
@@ -226,7 +224,7 @@ def test_a_segment_or_video_that_stands_twice_is_refused(corpus: Corpus, tmp_pat
         train_items(corpus.data, soft, items="videos", splits=ALL)
 
 
-def test_a_file_of_other_classes_or_kinds_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+def test_soft_labels_of_other_classes_or_kinds_raise(corpus: Corpus, tmp_path: Path) -> None:
     fewer = store(tmp_path / "fewer", SEGMENTS, class_names=NAMES[:-1])
     with pytest.raises(DataError, match="has 11 classes; .* has 12"):
         train_items(corpus.data, fewer)
@@ -253,7 +251,7 @@ def dense(items: VideoSet) -> dict[str, dict[int, float]]:
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
-def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
+def test_video_target_mixes_soft_and_hard_labels(
     corpus: Corpus,
     tmp_path: Path,
     weight: float,
@@ -274,9 +272,7 @@ def test_the_target_of_a_video_is_w_soft_and_1_minus_w_label(
     assert (told in capfd.readouterr().err) == (weight > 0)
 
 
-def test_labels_are_made_noisy_before_soft_ones_are_mixed_in(
-    corpus: Corpus, tmp_path: Path
-) -> None:
+def test_label_noise_comes_before_mixing(corpus: Corpus, tmp_path: Path) -> None:
     noise = RelabelConfig(noise_precision=0.5, noise_recall=0.5)
     plain: dict[str, Any] = {"items": "videos", "splits": ALL, "labels": noise}
     noisy = dense(train_items(corpus.data, SoftLabelConfig(), **plain))
@@ -294,7 +290,7 @@ def test_labels_are_made_noisy_before_soft_ones_are_mixed_in(
         assert found.get(name, {}) == pytest.approx({c: v for c, v in expected.items() if v})
 
 
-def test_a_weight_of_0_is_plain_training_to_the_bit(corpus: Corpus, tmp_path: Path) -> None:
+def test_soft_weight_0_equals_plain_training(corpus: Corpus, tmp_path: Path) -> None:
     soft = dataclasses.replace(store(tmp_path / "v", VIDEOS), weight=0.0)
     plain = train_items(corpus.data, SoftLabelConfig(), items="videos", splits=ALL).targets
     found = train_items(corpus.data, soft, items="videos", splits=ALL).targets
@@ -303,7 +299,7 @@ def test_a_weight_of_0_is_plain_training_to_the_bit(corpus: Corpus, tmp_path: Pa
     assert np.array_equal(plain.indptr, found.indptr) and not found.weighted
 
 
-def test_the_held_out_fold_is_trained_on_in_no_way(corpus: Corpus, tmp_path: Path) -> None:
+def test_held_out_fold_is_not_trained_on(corpus: Corpus, tmp_path: Path) -> None:
     splits = Splits(train="train*", validate="validate*", test="test*")
     soft = store(tmp_path / "s", SEGMENTS)
     seen = []
@@ -319,7 +315,7 @@ def test_the_held_out_fold_is_trained_on_in_no_way(corpus: Corpus, tmp_path: Pat
     assert seen[0] | seen[1] == set("abcd") and not seen[0] & seen[1]
 
 
-def test_validation_is_never_softened(corpus: Corpus, tmp_path: Path) -> None:
+def test_validation_keeps_hard_labels(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "v", [*VIDEOS, ("e", None, {9: 0.5}, None)])
     recipe = Recipe(batch_size=1, soft=soft)
     validate = make_batches(corpus.data.with_splits(ALL), recipe).validate
@@ -339,6 +335,6 @@ def test_validation_is_never_softened(corpus: Corpus, tmp_path: Path) -> None:
         ({"file": "s", "keep_outside": True}, "no effect without --soft.equal"),
     ],
 )
-def test_options_out_of_range_are_named(options: dict[str, Any], rule: str) -> None:
+def test_soft_label_config_raises_out_of_range(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
         SoftLabelConfig(**options)

@@ -60,7 +60,7 @@ def labels_of(dataset: Dataset) -> dict[str, tuple[int, list[int]]]:
 
 
 @pytest.mark.parametrize(("head", "tail"), [(6, 2), (0, 0)])
-def test_each_video_gives_what_the_selection_says_with_its_labels(
+def test_soft_labels_are_of_the_drawn_segments_and_labels(
     dataset: Dataset, tmp_path: Path, head: int, tail: int
 ) -> None:
     choices = dataclasses.replace(HERE, skip_head=head, skip_tail=tail)
@@ -80,7 +80,7 @@ def test_each_video_gives_what_the_selection_says_with_its_labels(
     assert ((rows.probs > 0) & (rows.probs < 1)).all()
 
 
-def test_the_probabilities_are_the_teachers_raw_and_of_the_segment_alone(
+def test_soft_probs_are_the_teachers_for_the_segment_alone(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     tagger = make_tagger()
@@ -96,9 +96,7 @@ def test_the_probabilities_are_the_teachers_raw_and_of_the_segment_alone(
             assert prob == pytest.approx(expected[of], abs=1e-6)
 
 
-def test_the_same_seed_gives_the_same_file_in_batches_of_any_size(
-    dataset: Dataset, tmp_path: Path
-) -> None:
+def test_soft_labels_are_independent_of_batch_size(dataset: Dataset, tmp_path: Path) -> None:
     for name, changes in (("a", {}), ("b", {"batch_size": 7}), ("c", {"seed": 1})):
         choices = dataclasses.replace(HERE, **changes)  # type: ignore[arg-type]
         write_soft_labels(make_tagger(), dataset, tmp_path / name, choices)
@@ -110,9 +108,7 @@ def test_the_same_seed_gives_the_same_file_in_batches_of_any_size(
     assert again.read_bytes() == (tmp_path / "a").read_bytes()
 
 
-def test_an_equal_draw_is_the_same_before_and_after_the_teacher_is_asked(
-    dataset: Dataset, tmp_path: Path
-) -> None:
+def test_equal_draw_is_the_same_before_and_after_scoring(dataset: Dataset, tmp_path: Path) -> None:
     classes = (0, 1, 2, 3, 4)
     equal = dataclasses.replace(HERE, equal=3)
     common = {"split": "all", "segment_classes": classes}
@@ -151,7 +147,7 @@ def test_soft_labels_resume_where_they_were_interrupted(dataset: Dataset, tmp_pa
     assert not (tmp_path / "s.parts").exists()
 
 
-def test_a_logit_that_is_no_number_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+def test_soft_labels_raise_for_nan_logits(dataset: Dataset, tmp_path: Path) -> None:
     tagger = make_tagger()
     next(tagger.model.parameters()).data.fill_(float("nan"))
     with pytest.raises(DataError, match="not a number"):
@@ -159,13 +155,13 @@ def test_a_logit_that_is_no_number_is_refused(dataset: Dataset, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_videos_too_short_to_draw_from_are_told_of(dataset: Dataset, tmp_path: Path) -> None:
+def test_soft_labels_log_videos_too_short_to_draw_from(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, skip_head=30)
     with pytest.raises(ConfigError, match=r"no segment can be drawn(.|\n)*--skip-head 0"):
         write_soft_labels(make_tagger(), dataset, tmp_path / "s", choices)
 
 
-def test_it_says_when_the_videos_were_rated_already(
+def test_soft_labels_log_videos_that_are_rated(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -176,7 +172,7 @@ def test_it_says_when_the_videos_were_rated_already(
     assert any("have rated segments already" in line for line in said)
 
 
-def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
+def test_soft_labels_raise_for_classes_without_videos(tmp_path: Path) -> None:
     write_corpus(tmp_path / "data", dataclasses.replace(CORPUS, videos=3, shards=1), quiet=True)
     few = Dataset.open(tmp_path / "data", jobs=1, quiet=True)
     unused = set(range(12)) - {of for _, labels in labels_of(few).values() for of in labels}
@@ -187,7 +183,7 @@ def test_a_list_of_classes_that_no_video_has_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_whole_videos_keep_their_best_classes(dataset: Dataset, tmp_path: Path) -> None:
+def test_soft_labels_of_videos_keep_the_best_classes(dataset: Dataset, tmp_path: Path) -> None:
     choices = dataclasses.replace(HERE, videos=True, top_k=4)
     write_soft_labels(make_tagger(), dataset, tmp_path / "s", choices)
     predict(make_tagger(), dataset, tmp_path / "p", InferenceConfig(device="cpu"), split="train")
@@ -198,7 +194,7 @@ def test_whole_videos_keep_their_best_classes(dataset: Dataset, tmp_path: Path) 
     assert open_soft_labels(tmp_path / "s").info.class_names == tuple(make_tagger().class_names)
 
 
-def test_an_existing_file_is_refused_first(dataset: Dataset, tmp_path: Path) -> None:
+def test_soft_labels_raise_for_an_existing_file(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
         write_soft_labels(make_tagger(), dataset, tmp_path / "s", HERE)
@@ -206,7 +202,7 @@ def test_an_existing_file_is_refused_first(dataset: Dataset, tmp_path: Path) -> 
     assert len(rows_of(tmp_path / "s"))
 
 
-def test_files_of_all_folds_are_joined(
+def test_convert_predictions_joins_folds(
     dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = [of for of in dataset.table["id"].to_pylist() if of.startswith("train")]
@@ -229,7 +225,9 @@ def test_files_of_all_folds_are_joined(
     assert "only its whole videos become soft labels" in capfd.readouterr().err
 
 
-def test_files_that_cannot_be_joined_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+def test_convert_predictions_raises_where_files_do_not_fit(
+    dataset: Dataset, tmp_path: Path
+) -> None:
     names = dataset.table["id"].to_pylist()
     out = tmp_path / "s"
 
@@ -251,9 +249,7 @@ def test_files_that_cannot_be_joined_are_refused(dataset: Dataset, tmp_path: Pat
     assert not out.exists()
 
 
-def test_a_video_that_stands_in_two_shards_gives_its_segments_once(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_video_in_two_shards_is_drawn_from_once(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for name in ("train0000", "train0007"):
         shard = (corpus / "train0000.tfrecord").read_bytes()
