@@ -110,7 +110,7 @@ class MatchedPredictions:
         self.segments = self.truth.segments_of(self.segment_videos, starts[is_segment])
 
     def read_videos(self, top_k: int) -> VideoPairs:
-        """Read the rows of whole videos, of each the `top_k` best classes.
+        """Read the rows of whole videos, and keep the `top_k` best classes of each.
 
         DataError where the scores of a row rise, or it holds a class twice.
         """

@@ -49,7 +49,7 @@ def predict(
     Args:
         tagger: put into eval mode and onto the device of `choices`.
         data: with the split.
-        out: the file to make, and how; a path is that of a new file.
+        out: the file to write, and how; a path is that of a new file.
         choices: what is scored, and how.
         split: which shards.
         rows: (R,) rows of the data's table that are scored, of those of the split; None = all.

@@ -53,11 +53,11 @@ class Output:
     """Where predictions go, and how.
 
     Attributes:
-        path: the file to make; until it is whole there is a folder `<path>.parts` next to it.
+        path: the file to write; until it is whole there is a folder `<path>.parts` next to it.
         overwrite: replace the file if it exists.
         restart: remove the parts that an interrupted run has left, instead of going on from them.
-        finish: makes `path` of the finished parts, whatever it is, and returns the number of rows
-            by kind; None makes a prediction file.
+        finish: writes `path` from the finished parts, and returns the number of rows by kind;
+            None writes a prediction file.
         part_seconds: time between two points from which an interrupted run can go on.
     """
 
@@ -93,7 +93,7 @@ def check_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -
     """Raise OutputError where `out` exists already, unless it is a file and may be overwritten.
 
     Args:
-        out: the file to make.
+        out: the file to write.
         overwrite: whether it may be replaced.
         flag: that gives it, with an example, for the hint.
     """

@@ -78,7 +78,7 @@ class StoredRows(TimedRows):
 
     @classmethod
     def from_arrow(cls, batch: pa.RecordBatch) -> Self:
-        """Return what `to_arrow` made; ids and lists must not be null."""
+        """Return the rows of a `to_arrow` batch; ids and lists must not be null."""
         ids, start, classes, values, *others = batch.select(cls.SCHEMA.names).columns
         numbers = [column.fill_null(-1).to_numpy() for column in (start, *others)]
         columns = dict(zip(cls.ROW_COLUMNS, [ids, *numbers], strict=True))

@@ -19,7 +19,7 @@ HALF = 5.2  # inches: half of the page's width
 MIN_PAIRS = 5  # of a bin of the reliability curve that is drawn
 NAME = 26  # letters of a stage's name in one line
 Dashes = str | tuple[float, tuple[float, ...]]
-# they tell lines apart where colours do not
+# lines differ in dashes too, for readers who do not see the colours
 DASHES: tuple[Dashes, ...] = ("solid", (0, (5, 1.6)), (0, (1.6, 1.2)))
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -173,7 +173,7 @@ def stage_bars(
 ) -> tuple[Markup, float]:
     """Draw a bar per stage, with its interval or its seeds; return also where the bars begin.
 
-    Bars begin at 0 unless the values are too close together to be told apart.
+    Bars begin at 0 unless the values are too close together to be distinguished.
 
     Args:
         names: of the stages.

@@ -70,7 +70,7 @@ def cards(scores: Mapping[str, object]) -> tuple[Card, ...]:
 
 
 def paper_section(result: SolveResult) -> PaperSection:
-    """Return the paper's tables beside ours, and bars of each stage."""
+    """Return the paper's tables next to ours, and bars of each stage."""
     return PaperSection(
         seeds=len(result.files),
         compared=any(table.paper for table in result.tables),

@@ -33,7 +33,7 @@ class Headline:
         classes: how many.
         streams: name and width of each feature.
         file: of the predictions, where the page is also about results of a paper.
-        synthetic: what made the data; "" = they are real.
+        synthetic: program that wrote the data; "" = they are real.
         cards: the scores.
         rated: rated segments and their classes that MAP@K is over.
         bootstrap: there are intervals.
@@ -65,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class PaperSection:
-    """Tables of a paper beside ours, each with bars; `compared`: one has the paper's figures."""
+    """Tables of a paper next to ours, each with bars; `compared`: one has the paper's figures."""
 
     seeds: int
     compared: bool

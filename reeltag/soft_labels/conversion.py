@@ -41,7 +41,7 @@ def convert_predictions(
     Args:
         files: of `reeltag predict`; a video is in one of them at most.
         data: that they are about.
-        out: the file of soft labels to make.
+        out: the file of soft labels to write.
         top_k: classes kept for each video.
         split: the videos that soft labels are wanted for.
         overwrite: replace `out` if it exists.
@@ -71,7 +71,7 @@ def convert_predictions(
                 held += len(rows)
             if not held:
                 raise DataError(
-                    "holds no whole videos; of segments alone no soft labels are made",
+                    "holds no whole videos, and segments alone cannot be converted",
                     where=part.path,
                     hint="A prediction has a segment's best classes, a soft label all those of its "
                     "video: `reeltag soft-labels RUN --data DATA --out SOFT.parquet` writes them.",
@@ -95,7 +95,7 @@ def draw_soft_labels(
 
     Args:
         source: file of soft labels of segments.
-        out: the file to make.
+        out: the file to write.
         per_class: segments drawn for each class, of those that were drawn for it.
         segment_classes: that are drawn for; empty = those that `source` names.
         keep_outside: draw for all classes.

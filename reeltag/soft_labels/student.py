@@ -53,7 +53,7 @@ class SoftLabelConfig(CheckedFields):
     equal: NotNegative = 0
     """Segments drawn for each class, out of those drawn for it before (OPPO 1000); 0 takes all."""
     keep_outside: bool = False
-    """With `equal`: also learn from classes outside the list that the file was made with."""
+    """With `equal`: also learn from classes outside the list of --classes."""
     ignore_unknown: bool = False
     """Leave out, and count, rows that do not belong to the data, instead of raising an error."""
 

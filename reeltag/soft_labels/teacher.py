@@ -111,7 +111,7 @@ def write_soft_labels(
     Args:
         tagger: the teacher; put into eval mode and onto the device of `choices`.
         data: with the split.
-        out: the file of soft labels to make, and how; a path is that of a new file.
+        out: the file of soft labels to write, and how; a path is that of a new file.
         choices: what is scored, and how.
         split: which shards.
         segment_classes: the classes that draws of `choices.equal` are for; empty = all. They are

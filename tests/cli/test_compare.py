@@ -1,4 +1,4 @@
-"""`reeltag compare` as it is typed."""
+"""`reeltag compare` from the command line."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`reeltag evaluate` as it is typed."""
+"""`reeltag evaluate` from the command line."""
 
 import json
 from pathlib import Path
@@ -50,5 +50,5 @@ def test_evaluate_bad_input_has_status_2(
 ) -> None:
     data = example(tmp_path)[1]
     assert run(["evaluate", str(tmp_path / "absent"), "--data", str(data), "--json"]) == 2
-    told = capsys.readouterr()
-    assert not told.out and "absent" in told.err
+    printed = capsys.readouterr()
+    assert not printed.out and "absent" in printed.err

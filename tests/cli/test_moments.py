@@ -60,27 +60,27 @@ def predictions(data: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathF
     return out
 
 
-def asked(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run the command with --json and return its answer."""
+def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return the object."""
     capfd.readouterr()
     assert run(["moments", *map(str, arguments), "--json"]) == 0
     out = capfd.readouterr().out
     assert out.count("\n") == 1
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    found: dict[str, Any] = json.loads(out)
+    return found
 
 
 def test_moments_list_the_best_segments_of_each_class(
     data: Path, checkpoint: Path, predictions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = asked(
+    found = run_json(
         capfd, checkpoint, "--data", data, "--split", "validate", "--class", "guitar",
         "--class", 3, "--top", 4,
     )  # fmt: skip
     everything = pairs(predictions, "segments")
-    assert answer["segments"] == len(everything) // 12
-    assert [each["name"] for each in answer["classes"]] == ["Guitar", "Sport"]
-    for each in answer["classes"]:
+    assert found["segments"] == len(everything) // 12
+    assert [each["name"] for each in found["classes"]] == ["Guitar", "Sport"]
+    for each in found["classes"]:
         mine = {key: score for key, score in everything.items() if key[2] == each["class"]}
         best = sorted(mine, key=lambda key: -mine[key])[:4]
         assert [(m["id"], m["start_s"]) for m in each["moments"]] == [key[:2] for key in best]
@@ -94,19 +94,19 @@ def test_moments_search_all_data_without_a_test_split(
     for name in ("vocabulary.csv", "train0000.tfrecord"):
         shutil.copy(data / name, tmp_path)
     common = (checkpoint, "--data", tmp_path, "--class", "3")
-    found = asked(capfd, *common)
-    assert found["split"] == "all" and found == asked(capfd, *common, "--split", "all")
-    assert asked(capfd, checkpoint, "--data", data, "--class", "3")["split"] == "test"
-    assert run(["moments", *map(str, common), "--test", "nothing*"]) == 2  # asked for, not there
+    found = run_json(capfd, *common)
+    assert found["split"] == "all" and found == run_json(capfd, *common, "--split", "all")
+    assert run_json(capfd, checkpoint, "--data", data, "--class", "3")["split"] == "test"
+    assert run(["moments", *map(str, common), "--test", "nothing*"]) == 2  # named, and not there
 
 
 def test_moments_of_a_prediction_file_are_the_same(
     data: Path, checkpoint: Path, predictions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     common = ("--class", "Guitar", "--class", "Car", "--top", 7)
-    ours = asked(capfd, checkpoint, "--data", data, "--split", "validate", *common)
+    ours = run_json(capfd, checkpoint, "--data", data, "--split", "validate", *common)
     for more in ((), ("--data", data)):
-        theirs = asked(capfd, "--predictions", predictions, *common, *more)
+        theirs = run_json(capfd, "--predictions", predictions, *common, *more)
         for mine, its in zip(ours["classes"], theirs["classes"], strict=True):
             assert [m["id"] for m in its["moments"]] == [m["id"] for m in mine["moments"]]
             assert [m["rated"] for m in its["moments"]] == [m["rated"] for m in mine["moments"]]
@@ -124,16 +124,16 @@ def test_moments_show_the_ratings_of_the_data(
         )
         rated |= {(row["id"], start, c): score > 0 for start, c, score in triples}
     classes = [word for c in range(12) for word in ("--class", c)]
-    answer = asked(
+    found = run_json(
         capfd, checkpoint, "--data", data, "--split", "all", *classes, "--rated", "--top", 9999
     )
     listed = {
         (m["id"], m["start_s"], each["class"]): m["rated"]
-        for each in answer["classes"]
+        for each in found["classes"]
         for m in each["moments"]
     }
     assert listed == rated and len(set(rated.values())) == 2
-    some = asked(capfd, checkpoint, "--data", data, *classes, "--top", 9999)["classes"]
+    some = run_json(capfd, checkpoint, "--data", data, *classes, "--top", 9999)["classes"]
     verdicts = {m["rated"] for each in some for m in each["moments"]}
     assert verdicts == {True, False, None}
 
@@ -142,7 +142,7 @@ def test_moments_follow_the_policy(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     common = ("--data", data, "--split", "all", "--class", "Guitar", "--top", 9999)
-    plain = asked(capfd, checkpoint, *common)
+    plain = run_json(capfd, checkpoint, *common)
     for policy in (
         ("--skip-head", 1, "--skip-tail", 1),
         ("--candidates", 2),
@@ -150,14 +150,14 @@ def test_moments_follow_the_policy(
         ("--window-before", 3, "--window-after", 2),
         ("--video-power", 0.05, "--segment-power", 0.95),
     ):
-        assert asked(capfd, checkpoint, *common, *policy)["classes"] != plain["classes"]
+        assert run_json(capfd, checkpoint, *common, *policy)["classes"] != plain["classes"]
     videos = tmp_path / "v"
     command = ["predict", checkpoint, "--data", data, "--out", videos, "--split", "all", "--json"]
     assert run([*map(str, command), "--top-k", "12"]) == 0
     fused = ("--candidates", 2, "--video-power", 0.2, "--segment-power", 0.8)
-    itself = asked(capfd, checkpoint, *common, *fused)["classes"][0]["moments"]
+    itself = run_json(capfd, checkpoint, *common, *fused)["classes"][0]["moments"]
     for source in (("--video-run", checkpoint), ("--video-predictions", videos)):
-        found = asked(capfd, checkpoint, *common, *fused, *source)["classes"][0]["moments"]
+        found = run_json(capfd, checkpoint, *common, *fused, *source)["classes"][0]["moments"]
         assert [(m["id"], m["start_s"]) for m in found] == [(m["id"], m["start_s"]) for m in itself]
 
 

@@ -1,4 +1,4 @@
-"""`reeltag predict`: from the run folder and the data to the file, with words or as JSON."""
+"""`reeltag predict`: from the run folder and the data to the file, with a summary or as JSON."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder as `reeltag train` leaves it, whose test split was validate*."""
+    """Return a run folder as `reeltag train` writes it, whose test split was validate*."""
     folder = tmp_path_factory.mktemp("run") / "RUN"
     folder.mkdir()
     torch.manual_seed(0)
@@ -44,20 +44,20 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predicted(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run the command with --json and return its answer."""
+    """Run the command with --json and return the object."""
     assert run(["predict", *map(str, arguments), "--device", "cpu", "--json"]) == 0
     out = capfd.readouterr().out
     assert out.count("\n") == 1
-    answer: dict[str, Any] = json.loads(out)
-    return answer
+    found: dict[str, Any] = json.loads(out)
+    return found
 
 
 def test_predict_takes_the_splits_of_the_training(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     common = (checkpoint, "--data", data)
-    answer = predicted(capfd, *common, "--out", tmp_path / "a")
-    assert answer["videos"] == answer["video_rows"] == 4 and answer["segment_rows"] == 0
+    found = predicted(capfd, *common, "--out", tmp_path / "a")
+    assert found["videos"] == found["video_rows"] == 4 and found["segment_rows"] == 0
     assert {name.split("-")[0] for name, _, _ in pairs(tmp_path / "a", "videos")} == {"validate"}
     predicted(capfd, *common, "--out", tmp_path / "b", "--test", "test*")
     assert {name.split("-")[0] for name, _, _ in pairs(tmp_path / "b", "videos")} == {"test"}
@@ -70,11 +70,11 @@ def test_predict_scores_segments_of_listed_classes(
 ) -> None:
     (tmp_path / "ids.csv").write_text("Index\n7\n3\n")
     classes = ("--classes", tmp_path / "ids.csv")
-    answer = predicted(
+    found = predicted(
         capfd, checkpoint, "--data", data, "--out", tmp_path / "p", "--segments", "--no-videos",
         *classes, "--batch-size", 3,
     )  # fmt: skip
-    assert answer["video_rows"] == 0 and answer["segment_rows"] > 0
+    assert found["video_rows"] == 0 and found["segment_rows"] > 0
     assert {c for _, _, c in pairs(tmp_path / "p", "segments")} == {3, 7}
     about = open_predictions(tmp_path / "p").info
     assert (about.run, about.segment_top_k) == (str(checkpoint), 2)
@@ -91,8 +91,8 @@ def test_predict_prints_what_was_written(
     out = tmp_path / "p.parquet"
     command = ["predict", str(checkpoint), "--data", str(data), "--out", str(out), "--segments"]
     assert run(command) == 0
-    told = capfd.readouterr().out
-    assert "p.parquet: predictions for 4 videos and" in told and "videos/s" in told
+    printed = capfd.readouterr().out
+    assert "p.parquet: predictions for 4 videos and" in printed and "videos/s" in printed
     assert run(command) == 2
     assert "exists already" in capfd.readouterr().err
     assert run([*command, "--overwrite", "--top-k", "2"]) == 0
@@ -120,7 +120,7 @@ def test_predict_candidates_make_a_valid_submission(
         mine = [key for key in found if key[2] == int(c)]
         expected = sorted(mine, key=lambda key: -found[key])
         assert listed.split() == [f"{name}:{start}" for name, start, _ in expected]
-    assert len({c for _, _, c in found}) < 4  # a class that is nobody's best has an empty row
+    assert len({c for _, _, c in found}) < 4  # a class that is best in no segment has no row
 
 
 def test_predict_raises_for_two_video_sources(

@@ -1,4 +1,4 @@
-"""The loops of the papers, typed: teacher, soft labels, student; and folds, joined, student."""
+"""`reeltag soft-labels`: teacher, soft labels, student; and folds, converted, student."""
 
 import json
 from pathlib import Path
@@ -30,15 +30,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def teacher(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that was trained on the rated segments."""
+    """Return a tiny model that was trained on the rated segments."""
     out = tmp_path_factory.mktemp("run") / "A"
     command = ["train", "nextvlad", "--tiny", "--data", str(data), "--items", "segments"]
     assert run([*command, *RATED, *FEW, "--out", str(out)]) == 0
     return out
 
 
-def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run a command with --json and return its answer."""
+def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run a command with --json and return the object."""
     capfd.readouterr()
     assert run([*map(str, arguments), "--json"]) == 0
     out = capfd.readouterr().out
@@ -56,12 +56,14 @@ def test_soft_labels_of_segments_train_a_student(
 ) -> None:
     soft = tmp_path / "soft.parquet"
     common = ("soft-labels", teacher, "--data", data, "--train", "train*", "--device", "cpu")
-    made = answer(capfd, *common, "--out", soft)
-    assert made["segment_rows"] == len(rows_of(soft)) > 50 and made["video_rows"] == 0
+    written = run_json(capfd, *common, "--out", soft)
+    assert written["segment_rows"] == len(rows_of(soft)) > 50 and written["video_rows"] == 0
     about = open_soft_labels(soft).info
     assert (about.per_label, about.split, about.teacher) == (2, "train", str(teacher))
     few = tmp_path / "few.parquet"
-    drawn = answer(capfd, "soft-labels", "--from", soft, "--data", data, "--out", few, "--equal", 2)
+    drawn = run_json(
+        capfd, "soft-labels", "--from", soft, "--data", data, "--out", few, "--equal", 2
+    )
     assert drawn["segment_rows"] == len(rows_of(few)) <= 16
     student = ["train", "nextvlad", "--tiny", "--data", str(data), "--items", "segments", *FEW]
     student += [*RATED, "--init", str(teacher), "--soft.file", str(soft), "--soft.equal", "2"]
@@ -86,13 +88,13 @@ def test_soft_labels_of_five_folds_cover_the_training_videos(
         assert run([*predicted, *fold, "--device", "cpu"]) == 0
         files.append(file)
     soft = tmp_path / "soft.parquet"
-    made = answer(
+    written = run_json(
         capfd, "soft-labels", "--from", *files, "--data", data, "--out", soft, "--top-k", 4
     )
     index = open_index(data, quiet=True)
     names = [of for of in index.table["id"].to_pylist() if of.startswith("train")]
     assert sorted(rows_of(soft).ids.to_pylist()) == sorted(names)
-    assert made["video_rows"] == len(names)
+    assert written["video_rows"] == len(names)
     student = ["train", "logistic", "--tiny", "--data", str(data), *FEW, "--max-steps", "2"]
     student += ["--soft.file", str(soft), "--soft.weight", "0.5"]
     assert run([*student, "--out", str(tmp_path / "B")]) == 0
@@ -100,8 +102,8 @@ def test_soft_labels_of_five_folds_cover_the_training_videos(
     other = ["predict", str(tmp_path / "fold1"), "--data", str(data), "--out", str(tmp_path / "x")]
     other += ["--fold.count", "5", "--fold.hold-out", "2"]
     assert run([*other, "--split", "train"]) == 2
-    told = "was trained without fold 1 of 5 (seed 0), and is to score fold 2 of 5"
-    assert told in capfd.readouterr().err
+    text = "was trained without fold 1 of 5 (seed 0), and is to score fold 2 of 5"
+    assert text in capfd.readouterr().err
     assert run(other) == 2
     assert "folds are of the split 'train', not of 'test'" in capfd.readouterr().err
 

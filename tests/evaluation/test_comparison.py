@@ -1,4 +1,4 @@
-"""Differences between files of predictions: paired, over several runs, refused where unfair."""
+"""Differences between files of predictions: paired, over several runs, and errors."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def test_compare_takes_the_means_of_runs(tmp_path: Path) -> None:
 
 
 def test_compare_pairs_the_draws(tmp_path: Path) -> None:
-    """A file that is better by a little on every video is told apart where the two single
+    """A file that is better by a little on every video is significantly so where the two single
     intervals overlap by far."""
     data = Dataset.open(corpus(tmp_path), quiet=True)
     base = predictions(tmp_path / "base", 0.5, 1)

@@ -219,7 +219,7 @@ def test_rows_of_unknown_videos_are_counted(
 
 
 def many(folder: Path, videos: int, seed: int = 0) -> tuple[Path, Path]:
-    """Return a corpus of random labels, and predictions that know something about them."""
+    """Return a corpus of random labels, and predictions that correlate with them."""
     draw = np.random.default_rng(seed)
     labels = draw.random((videos, 5)) < 0.3
     scores = labels + draw.standard_normal(labels.shape)
@@ -327,7 +327,7 @@ def test_score_without_positives_is_undefined(tmp_path: Path) -> None:
     assert found["map@k"] is None and found["map@k_interval"] is None
 
 
-def refused(path: Path, data: Path, words: str, **options: Any) -> None:
+def check_raises(path: Path, data: Path, words: str, **options: Any) -> None:
     with pytest.raises(DataError, match=words):
         scores_of(path, data, **options)
 
@@ -335,22 +335,22 @@ def refused(path: Path, data: Path, words: str, **options: Any) -> None:
 def test_evaluate_raises_for_files_that_do_not_fit(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     other = write_corpus(tmp_path / "other", {"v1": (0,)}, num_classes=6)
-    refused(path, other, "has 6 classes; the file of predictions has 5")
-    refused(path, write_corpus(tmp_path / "far", {"w": (1,)}), "is about no video of")
+    check_raises(path, other, "has 6 classes; the file of predictions has 5")
+    check_raises(path, write_corpus(tmp_path / "far", {"w": (1,)}), "is about no video of")
     unlabelled = write_corpus(tmp_path / "bare", {"v1": (), "v2": ()})
-    refused(path, unlabelled, "holds no labels or ratings for 3 videos")
+    check_raises(path, unlabelled, "holds no labels or ratings for 3 videos")
     (tmp_path / "text").write_text("not Parquet")
-    refused(tmp_path / "text", data, "cannot be read as Parquet")
+    check_raises(tmp_path / "text", data, "cannot be read as Parquet")
     pq.write_table(pa.table({"id": ["v1"]}), tmp_path / "columns")
-    refused(tmp_path / "columns", data, "lacks the columns")
-    refused(write_rows(tmp_path / "none", []), data, "it has no rows")
+    check_raises(tmp_path / "columns", data, "lacks the columns")
+    check_raises(write_rows(tmp_path / "none", []), data, "it has no rows")
 
 
 def test_evaluate_names_a_damaged_file(tmp_path: Path) -> None:
     path, data = example(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the first ids
-    refused(path, data, "p.parquet: cannot be read")
+    check_raises(path, data, "p.parquet: cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ def test_evaluate_names_a_damaged_file(tmp_path: Path) -> None:
     ],
 )
 def test_evaluate_names_broken_rows(tmp_path: Path, rows: list[Row], words: str) -> None:
-    refused(write_rows(tmp_path / "broken", rows), example(tmp_path)[1], words)
+    check_raises(write_rows(tmp_path / "broken", rows), example(tmp_path)[1], words)
 
 
 def test_evaluate_names_rows_that_are_not_rankings(tmp_path: Path) -> None:
@@ -377,12 +377,12 @@ def test_evaluate_names_rows_that_are_not_rankings(tmp_path: Path) -> None:
         pq.write_table(pa.table(columns, schema), path)
 
     write(None, [1, 2], [0.1, 0.2])
-    refused(path, data, "scores of 'v1' are not best first")
+    check_raises(path, data, "scores of 'v1' are not best first")
     write(None, [1, 2, 1], [0.3, 0.2, 0.1])
-    refused(path, data, "row of 'v1' holds class 1 twice")
+    check_raises(path, data, "row of 'v1' holds class 1 twice")
     write(0, [3, 3], [0.3, 0.2])
     data = write_corpus(tmp_path / "rated", {"v1": ()}, {"v1": [(0, 3, 1.0)]})
-    refused(path, data, "'v1' at 0 s holds class 3 twice")
+    check_raises(path, data, "'v1' at 0 s holds class 3 twice")
 
 
 def test_empty_row_counts_as_missed(tmp_path: Path) -> None:

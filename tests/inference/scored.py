@@ -31,7 +31,7 @@ def write_corpus(
     num_classes: int = 5,
     shard: str = "test0",
 ) -> Path:
-    """Write one shard, and a vocabulary beside it; videos with ratings have 100 seconds."""
+    """Write one shard, and a class list next to it; videos with ratings have 100 seconds."""
     folder.mkdir(exist_ok=True)
     ClassList.numbered(num_classes).save(folder / "classes.csv")
     records = []

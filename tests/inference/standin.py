@@ -28,7 +28,7 @@ class MeanTagger(nn.Module):
 
 
 def make_videos(lengths: Sequence[int], dim: int = 8, seed: int = 0) -> list[Tensor]:
-    """One (T, D) uint8 tensor a length."""
+    """Return a (T, D) uint8 tensor per length."""
     generator = torch.Generator().manual_seed(seed)
     return [
         torch.randint(0, 256, (length, dim), generator=generator, dtype=torch.uint8)
@@ -37,7 +37,7 @@ def make_videos(lengths: Sequence[int], dim: int = 8, seed: int = 0) -> list[Ten
 
 
 def make_batch(videos: Sequence[Tensor], first: int = 0) -> FrameBatch:
-    """A batch padded with bytes that are not zero; video n is called v<n>."""
+    """Return a batch padded with bytes that are not zero; video n is called v<n>."""
     longest = max(len(video) for video in videos)
     frames = torch.full((len(videos), longest, videos[0].shape[1]), 77, dtype=videos[0].dtype)
     mask = torch.zeros(len(videos), longest, dtype=torch.bool)
@@ -49,7 +49,7 @@ def make_batch(videos: Sequence[Tensor], first: int = 0) -> FrameBatch:
 
 
 def reader(videos: Sequence[Tensor], batch_size: int) -> Callable[[int], Iterator[FrameBatch]]:
-    """Return what gives the batches from any video on."""
+    """Return a function from the number of a video to the batches from it on."""
 
     def read(first: int) -> Iterator[FrameBatch]:
         for start in range(first, len(videos), batch_size):

@@ -48,7 +48,7 @@ def rows_of(path: Path, kind: Any) -> dict[str, list[tuple[int, float]]]:
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Rows are the same but for the rounding of float32 in batches of another size."""
+    """Check that rows are the same but for the rounding of float32 in batches of another size."""
     assert list(found) == list(expected)
     for name, pairs in expected.items():
         assert np.allclose(found[name], pairs, rtol=1e-5, atol=1e-6), name

@@ -1,4 +1,4 @@
-"""The lists are those of a full sort, however the segments come; errors say what is needed."""
+"""Top moments are those of a full sort, in whatever order segments come; errors; ratings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ SEGMENTS = InferenceConfig(videos=False, segments=True, device="cpu")
 NUM_SEGMENTS, CLASSES = 300, 6
 
 
-def made(seed: int) -> tuple[NDArray[np.float32], list[str], NDArray[np.int32]]:
+def synthetic(seed: int) -> tuple[NDArray[np.float32], list[str], NDArray[np.int32]]:
     """Return scores (300, 6) with many ties, and the id and start of each segment."""
     random = np.random.default_rng(seed)
     scores = random.integers(-8, 8, (NUM_SEGMENTS, CLASSES)).astype(np.float32)
@@ -39,8 +39,8 @@ def made(seed: int) -> tuple[NDArray[np.float32], list[str], NDArray[np.int32]]:
 
 
 def streamed(seed: int, size: int, keep: int = CLASSES) -> Iterator[PredictionRows]:
-    """Yield the made segments so many at a time, each with its `keep` best classes."""
-    scores, names, starts = made(seed)
+    """Yield the synthetic segments so many at a time, each with its `keep` best classes."""
+    scores, names, starts = synthetic(seed)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :keep].astype(np.int32)
     for begin in range(0, NUM_SEGMENTS, size):
         part = slice(begin, begin + size)
@@ -54,7 +54,7 @@ def test_top_moments_match_a_full_sort(size: int, top: int) -> None:
     lists = TopMoments([4, 1], top)
     for rows in streamed(0, size):
         lists.add(rows)
-    scores, names, starts = made(0)
+    scores, names, starts = synthetic(0)
     found = lists.moments(dict.fromkeys(names, 98), {})
     assert list(found) == [4, 1] and lists.segments == NUM_SEGMENTS
     for c, moments in found.items():
@@ -68,22 +68,22 @@ def test_top_moments_match_a_full_sort(size: int, top: int) -> None:
 
 def test_top_moments_apply_min_prob_and_ratings() -> None:
     ratings: Ratings = {("v3", 10, 2): True, ("v9", 0, 2): False, ("v9", 5, 1): True}
-    scores, _, _ = made(1)
+    scores, _, _ = synthetic(1)
     likely, rated = TopMoments([2], 300, min_prob=0.5), TopMoments([2], 300, only=ratings)
     for rows in streamed(1, 64):
         likely.add(rows)
         rated.add(rows)
     lengths = {f"v{number}": 100 for number in range(15)}
     assert len(likely.moments(lengths, {})[2]) == int((scores[:, 2] >= 0).sum())
-    told = {(m.id, m.start_s, m.rated) for m in rated.moments(lengths, ratings)[2]}
-    assert told == {("v3", 10, True), ("v9", 0, False)}
+    listed = {(m.id, m.start_s, m.rated) for m in rated.moments(lengths, ratings)[2]}
+    assert listed == {("v3", 10, True), ("v9", 0, False)}
 
 
 def test_top_moments_skip_unlisted_classes() -> None:
     lists = TopMoments([0], 300)
     for rows in streamed(2, 50, keep=2):
         lists.add(rows)
-    scores, _, _ = made(2)
+    scores, _, _ = synthetic(2)
     among = (np.argsort(-scores, axis=1, kind="stable")[:, :2] == 0).any(axis=1)
     assert len(lists.moments(dict.fromkeys(lists.ids(), 100), {})[0]) == int(among.sum())
 

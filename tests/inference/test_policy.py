@@ -1,4 +1,4 @@
-"""What can be asked of the scoring of segments, and what cannot."""
+"""Bounds of a segment policy, its text, and when it needs scores of videos."""
 
 from typing import Any
 

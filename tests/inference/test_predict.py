@@ -1,4 +1,4 @@
-"""A checkpoint over a data set: from the shards to the file, and what does not fit is refused."""
+"""A checkpoint over a data set: from the shards to the file, resume, and errors."""
 
 import dataclasses
 import shutil
@@ -54,7 +54,7 @@ def one_thread() -> Iterator[None]:
 def make_tagger(
     num_classes: int = 12, streams: tuple[tuple[str, int], ...] = (("rgb", 16), ("audio", 8))
 ) -> Tagger:
-    """A NeXtVLAD whose batch norms have seen something."""
+    """Return a NeXtVLAD whose batch norms have statistics."""
     torch.manual_seed(0)
     config = dataclasses.replace(
         nextvlad.TINY, num_classes=num_classes, dims=tuple(width for _, width in streams)
@@ -135,7 +135,7 @@ def test_predict_reads_the_streams_of_the_tagger(dataset: Dataset, tmp_path: Pat
 
 
 def interrupt(tagger: Tagger, batches: int) -> None:
-    """Make the tagger stop the run, once, at the batch after so many."""
+    """Let the tagger interrupt the run, once, at the batch after so many."""
     calls: list[int] = []
 
     def fail_late(*_: object) -> None:
@@ -294,14 +294,14 @@ def test_predict_resumes_with_the_same_video_scores_alone(dataset: Dataset, tmp_
 
 def test_video_source_raises_where_it_does_not_fit(dataset: Dataset, tmp_path: Path) -> None:
     fused = InferenceConfig(segments=True, policy=FUSED, device="cpu")
-    deaf = make_tagger(streams=(("rgb", 16),))
+    one_stream = make_tagger(streams=(("rgb", 16),))
     with pytest.raises(ConfigError, match=r"reads the streams rgb \(16\);(.|\n)*--video-pred"):
-        predict(make_tagger(), dataset, tmp_path / "p", fused, video_source=deaf)
-    own, stranger = make_tagger(), make_tagger()
+        predict(make_tagger(), dataset, tmp_path / "p", fused, video_source=one_stream)
+    own, other = make_tagger(), make_tagger()
     own.class_names = dataset.classes.names
-    stranger.class_names = ("Zebra", *dataset.classes.names[1:])
+    other.class_names = ("Zebra", *dataset.classes.names[1:])
     with pytest.raises(DataError, match="the video run: class 0 is 'Zebra'; in the run itself"):
-        predict(own, dataset, tmp_path / "p", fused, video_source=stranger)
+        predict(own, dataset, tmp_path / "p", fused, video_source=other)
     with pytest.raises(ConfigError, match=r"nothing uses them(.|\n)*--candidates 20"):
         predict(make_tagger(), dataset, tmp_path / "p", CPU, video_source=make_tagger())
 

@@ -1,4 +1,4 @@
-"""One batch: the right segments, each scored as if it stood alone."""
+"""One batch: the right segments, each scored as if it were alone."""
 
 import pytest
 import torch

@@ -28,7 +28,7 @@ class Harsher(MeanTagger):
 
 
 class OfHarsher:
-    """Its scores, as a scorer asks for them."""
+    """Its scores, as a scorer takes them."""
 
     def logits(self, batch: FrameBatch) -> Tensor:
         logits_BC: Tensor = Harsher()(batch.frames, batch.mask)
@@ -39,7 +39,7 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
-def said_of(frames: Tensor, tagger: MeanTagger) -> list[float]:
+def logits_of(frames: Tensor, tagger: MeanTagger) -> list[float]:
     """Return the logits of some frames alone."""
     mask = torch.ones(1, len(frames), dtype=torch.bool)
     logits: list[float] = tagger(frames[None], mask)[0].tolist()
@@ -57,7 +57,7 @@ def by_loops(
     """Return (id, start, class) -> logit, one segment, shift and class after the other."""
     found: Scores = {}
     for number, video in enumerate(VIDEOS):
-        of_video = said_of(video, video_tagger or MeanTagger())
+        of_video = logits_of(video, video_tagger or MeanTagger())
         candidates = sorted(classes if pool is None else pool, key=lambda c: (-of_video[c], c))
         if policy.candidates:
             candidates = candidates[: policy.candidates]
@@ -65,18 +65,18 @@ def by_loops(
             candidates = list(range(NUM_CLASSES))
         starts = list(range(0, len(video), 5))
         for start in starts[policy.skip_head : len(starts) - policy.skip_tail]:
-            answers = []
+            outputs = []
             for shift in policy.shifts:
                 first = max(start - policy.window_before + shift, 0)
                 last = max(start + 5 + policy.window_after + shift, 0)
                 if len(video[first:last]):
-                    answers.append(said_of(video[first:last], MeanTagger()))
+                    outputs.append(logits_of(video[first:last], MeanTagger()))
             scores = {}
             for c in set(classes) & set(candidates):
                 if policy.shift_mean == "probs":
-                    mean = sum(sigmoid(answer[c]) for answer in answers) / len(answers)
+                    mean = sum(sigmoid(output[c]) for output in outputs) / len(outputs)
                 else:
-                    mean = sigmoid(sum(answer[c] for answer in answers) / len(answers))
+                    mean = sigmoid(sum(output[c] for output in outputs) / len(outputs))
                 p = sigmoid(of_video[c]) ** policy.video_power * mean**policy.segment_power
                 scores[c] = math.log(p / (1 - p))
             for c in sorted(scores, key=lambda c: -scores[c])[:keep]:
@@ -86,8 +86,8 @@ def by_loops(
 
 def by_scorer(policy: SegmentPolicy, choices: dict[str, Any], **scorer: Any) -> Scores:
     found: Scores = {}
-    asked = InferenceConfig(segments=True, videos=False, policy=policy, device="cpu", **choices)
-    _, rows = Scorer(MeanTagger(), NUM_CLASSES, asked, **scorer).score(make_batch(VIDEOS))
+    config = InferenceConfig(segments=True, videos=False, policy=policy, device="cpu", **choices)
+    _, rows = Scorer(MeanTagger(), NUM_CLASSES, config, **scorer).score(make_batch(VIDEOS))
     assert rows is not None
     for row in range(len(rows)):
         pairs = slice(rows.indptr[row], rows.indptr[row + 1])
@@ -149,11 +149,11 @@ def test_candidates_are_of_the_scored_classes_or_the_pool() -> None:
 
 
 def test_videos_without_candidate_are_not_scored() -> None:
-    tagger, asked = MeanTagger(), SegmentPolicy(candidates=1)
-    best = int(np.argmax(said_of(VIDEOS[0], MeanTagger())))
+    tagger, config = MeanTagger(), SegmentPolicy(candidates=1)
+    best = int(np.argmax(logits_of(VIDEOS[0], MeanTagger())))
     other = (best + 1) % NUM_CLASSES
     choices = InferenceConfig(
-        videos=False, segments=True, segment_classes=(other,), policy=asked, device="cpu"
+        videos=False, segments=True, segment_classes=(other,), policy=config, device="cpu"
     )
     scorer = Scorer(tagger, NUM_CLASSES, choices, pool=(best, other))
     _, rows = scorer.score(make_batch(VIDEOS[:1]))

@@ -120,8 +120,8 @@ def test_stream_resumes_to_the_same_file(
     with pytest.raises(KeyboardInterrupt):
         predict(out, batch_size=7, per_class=per_class, stop_at=stop_at, part_seconds=0)
     assert not out.exists()
-    told = " ".join(capfd.readouterr().err.split())
-    assert f"{stop_at} of 90 videos are done" in told and "the same command goes on" in told
+    log = " ".join(capfd.readouterr().err.split())
+    assert f"{stop_at} of 90 videos are done" in log and "the same command goes on" in log
     outcome = predict(out, batch_size=4, per_class=per_class, part_seconds=0)
     assert outcome.resumed_at == stop_at
     for kind in ("videos", "segments"):
@@ -142,9 +142,9 @@ def test_ctrl_c_keeps_every_scored_batch(
     with pytest.raises(KeyboardInterrupt):
         predict(out, batch_size=7, per_class=per_class, ctrl_c=(read_before, 1))
     assert not out.exists() and signal.getsignal(signal.SIGINT) is before
-    told = " ".join(capfd.readouterr().err.split())
-    assert "stopping after this batch" in told
-    assert f"{kept} of 90 videos are done" in told and "the same command goes on" in told
+    log = " ".join(capfd.readouterr().err.split())
+    assert "stopping after this batch" in log
+    assert f"{kept} of 90 videos are done" in log and "the same command goes on" in log
     assert predict(out, batch_size=7, per_class=per_class).resumed_at == kept
     predict(tmp_path / "whole", batch_size=7, per_class=per_class)
     for kind in ("videos", "segments"):
@@ -169,7 +169,7 @@ def test_killed_run_resumes_from_whole_parts(tmp_path: Path, launch: Launch) -> 
 
 
 def predict_until_killed(out: Path) -> None:
-    """Be killed in the middle of the tenth batch."""
+    """Kill this process in the middle of the tenth batch."""
 
     class Deadly(MeanTagger):
         def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ def predict_until_killed(out: Path) -> None:
 
 
 def predict_on_a_full_disk(out: Path, part_seconds: float) -> str:
-    """Return the words of the error."""
+    """Return the text of the error."""
     with pytest.raises(OutputError) as caught, redirect_stderr(io.StringIO()):
         predict(out, batch_size=8, part_seconds=part_seconds)
     return str(caught.value)

@@ -1,4 +1,4 @@
-"""Scores of whole videos from elsewhere: found by id, and refused where they cannot serve."""
+"""Scores of whole videos from elsewhere: found by id, and errors where they do not fit."""
 
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_vi
 
 
 def write(path: Path, names: list[str], **about: Any) -> Path:
-    """Write three classes a video, c, c + 1 and c + 2 of video number c, scores 3, 2, 1."""
-    told = PredictionInfo(**{"num_classes": NUM_CLASSES, "top_k": 3, **about})
+    """Write three classes per video, c, c + 1 and c + 2 of video number c, scores 3, 2, 1."""
+    info = PredictionInfo(**{"num_classes": NUM_CLASSES, "top_k": 3, **about})
     first = np.arange(len(names), dtype=np.int32)[:, None]
     classes = (first + np.arange(3, dtype=np.int32)) % NUM_CLASSES
     scores = np.tile(np.array([3, 2, 1], np.float32), (len(names), 1))
-    with prediction_writer(path, told) as writer:
+    with prediction_writer(path, info) as writer:
         writer.write(PredictionRows.of_matrix(names, WHOLE_VIDEO, classes.astype(np.int32), scores))
     return path
 

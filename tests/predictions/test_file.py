@@ -1,4 +1,4 @@
-"""Prediction files: what is written is read back, and what is broken is refused by name."""
+"""Prediction files: round trip, documented columns, and errors that name file and rule."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ ABOUT = PredictionInfo(num_classes=10, top_k=2, family="moe", run="RUN", data="D
 
 
 def rows_of(ids: str, starts: list[int] | None, first_class: int = 0) -> PredictionRows:
-    """One row a letter of `ids`, two classes each."""
+    """Return a row per letter of `ids`, with two classes each."""
     classes = np.arange(2 * len(ids), dtype=np.int32).reshape(-1, 2) % 2 + first_class
     scores = np.tile(np.array([2.5, -1.0], np.float32), (len(ids), 1))
     return PredictionRows.of_matrix(
@@ -26,7 +26,7 @@ def rows_of(ids: str, starts: list[int] | None, first_class: int = 0) -> Predict
 
 
 def write_table(path: Path, *, metadata: dict[bytes, bytes] | None = None, **columns: Any) -> Path:
-    """A prediction file by hand, so that it may be wrong."""
+    """Write a prediction file by hand, so that it may be wrong."""
     there = {"id": ["a"], "start_s": [None], "classes": [[1, 2]], "scores": [[1.0, 0.5]]}
     table = pa.table({name: pa.array(columns.get(name, there[name])) for name in there})
     pq.write_table(table.replace_schema_metadata(metadata or ABOUT.schema().metadata), path)
@@ -126,10 +126,10 @@ def test_prediction_file_rows_may_be_empty(tmp_path: Path) -> None:
 
 def test_open_predictions_raises_for_other_files(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "absent", "is not there"), (tmp_path, "is a folder, not a")):
-        with pytest.raises(DataError) as told:
+        with pytest.raises(DataError) as raised:
             open_predictions(path)
-        assert str(told.value).startswith(f"{path}: {words}") and "rrno" not in str(told.value)
-        assert "reeltag predict RUN" in told.value.hint
+        assert str(raised.value).startswith(f"{path}: {words}") and "rrno" not in str(raised.value)
+        assert "reeltag predict RUN" in raised.value.hint
     (tmp_path / "text").write_text("VideoId,LabelConfidencePairs\n")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         open_predictions(tmp_path / "text")
@@ -179,7 +179,7 @@ def test_failed_writer_leaves_nothing(tmp_path: Path) -> None:
 
 
 def write_much(path: Path) -> str:
-    """Return the words of the error."""
+    """Return the text of the error."""
     with pytest.raises(OutputError) as caught, prediction_writer(path, ABOUT) as writer:
         for number in range(200):
             writer.write(rows_of("abcdefghij" * 20, list(range(number, number + 200))))
@@ -188,6 +188,6 @@ def write_much(path: Path) -> str:
 
 
 def test_writer_on_full_disk_raises_output_error(tmp_path: Path, launch: Launch) -> None:
-    told = launch(write_much, tmp_path / "p.parquet", most_bytes=4096).result()
-    assert "cannot be written" in told and "p.parquet" in told
+    raised = launch(write_much, tmp_path / "p.parquet", most_bytes=4096).result()
+    assert "cannot be written" in raised and "p.parquet" in raised
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What is kept: ties have a rule, and a stream is cut as if it had been sorted whole."""
+"""Best classes of rows and best rows of classes: ties, streams, memory."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""The numbers behind the plots: hits, calibration, labels to learn from, the log."""
+"""The numbers behind the plots: hits, calibration, training labels, the log."""
 
 from pathlib import Path
 

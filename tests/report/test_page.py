@@ -1,4 +1,4 @@
-"""The page of plots: what stands on it, what is left out, and that it needs nothing else."""
+"""The page of plots: what is on it, what is left out, and that it needs nothing else."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ from reeltag.report.page import Examples, ReportSource, render, write_report
 from reeltag.report.plots import reliability_curve, score_over_time, stage_bars
 from reeltag.report.results import MetricValue, read_results
 from reeltag.report.view import Page
-from tests.report.made import CORPUS, write_predictions
+from tests.report.synthetic import CORPUS, write_predictions
 from tests.report.test_results import write_result
 
 CONFIG = {"split", "bootstrap"}  # fields that the tests change
@@ -108,7 +108,7 @@ def page(corpus: Path, predictions: Path, run_folder: Path, views: list[Page]) -
 
 
 class Parsed(HTMLParser):
-    """Collects what a browser would, and refuses tags that are not closed in order."""
+    """Collects what a browser would, and checks that tags are closed in order."""
 
     VOID = frozenset({"meta", "br"})
 

@@ -1,4 +1,4 @@
-"""What `reeltag solve` left behind, read for the page: one seed or several, and bad files."""
+"""Results of `reeltag solve`, read for the page: one seed or several, and bad files."""
 
 import json
 from pathlib import Path

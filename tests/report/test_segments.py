@@ -1,4 +1,4 @@
-"""What is read of rated segments: scores, hard classes and why, videos that are shown."""
+"""Rated segments on the page: scores, hard classes and why, videos that are shown."""
 
 import csv
 import dataclasses
@@ -34,7 +34,7 @@ from reeltag.report.hard_classes import (
     reasons,
 )
 from reeltag.report.sections import segments_section, tags_section
-from tests.report.made import CORPUS, write_predictions
+from tests.report.synthetic import CORPUS, write_predictions
 
 NAMES = tuple(f"class {c}" for c in range(8))
 
@@ -77,7 +77,7 @@ def rows_by_key(path: Path) -> dict[tuple[str, int, int], float]:
 
 
 def ratings_of(file: EvaluatedFile) -> list[tuple[str, int, int, bool]]:
-    """Return id, start, class and verdict of each rating of the split, from the records."""
+    """Return id, start, class and value of each rating of the split, from the records."""
     ids, found = file.records.table["id"].to_pylist(), []
     columns = [file.records.lists(f"segment_{of}") for of in ("starts", "labels", "scores")]
     for video, id_ in enumerate(ids):
@@ -242,8 +242,8 @@ def test_wanted_videos_come_first_and_must_be_rated(
     wanted = file.truth.ids[int(file.truth.ratings.video_of_rating()[0])].as_py()
     chosen = choose(file, facts, count=1, seed=0, wanted=(wanted,))
     assert chosen[0].why == "chosen" and file.truth.ids[chosen[0].video].as_py() == wanted
-    with pytest.raises(ConfigError, match="'nobody' is not there"):
-        choose(file, facts, count=1, seed=0, wanted=("nobody",))
+    with pytest.raises(ConfigError, match="'absent' is not there"):
+        choose(file, facts, count=1, seed=0, wanted=("absent",))
 
 
 def test_timelines_hold_scores_ratings_and_labels_of_their_video(

@@ -1,4 +1,4 @@
-"""The file of soft labels: what goes in comes out, elsewhere too, and what is wrong is named."""
+"""The file of soft labels: round trip, other tools, equal draws, and errors."""
 
 import json
 from pathlib import Path
@@ -162,8 +162,8 @@ def test_damaged_soft_label_file_is_read_or_raises(tmp_path: Path, seed: int) ->
     try:
         found = list(open_soft_labels(path).rows())
     except DataError as error:
-        told = str(error)  # no line but the error's own and its hint
-        assert told.startswith(f"{path}: ") and told.count("\n") == 1, told
+        text = str(error)  # no line but the error's own and its hint
+        assert text.startswith(f"{path}: ") and text.count("\n") == 1, text
         return
     for part in found:  # what was changed cannot be seen; it is still of the right kind
         assert ((part.probs >= 0) & (part.probs <= 1)).all() and (part.classes < 4).all()
@@ -178,7 +178,7 @@ def test_open_soft_labels_raises_for_undecodable_column_names(tmp_path: Path) ->
 
 
 def many(num_rows: int) -> list[Row]:
-    """Segments of many videos, each drawn for one of its two classes."""
+    """Return segments of many videos, each drawn for one of its two classes."""
     return [
         row(f"v{n}", 5 * (n % 7), {n % 2: 0.5, 2 + n % 2: 0.25}, n % 2) for n in range(num_rows)
     ]

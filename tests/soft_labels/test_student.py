@@ -1,4 +1,4 @@
-"""Soft labels in training: what a batch asks for, and files that do not belong to the data."""
+"""Soft labels in training: targets and weights of a batch, and files that do not fit."""
 
 import dataclasses
 from pathlib import Path
@@ -43,12 +43,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def store(path: Path, rows: list[Row], **about: Any) -> SoftLabelConfig:
-    made = SoftLabelInfo(**{"class_names": NAMES, **about})
+    info = SoftLabelInfo(**{"class_names": NAMES, **about})
     columns = [
         {"id": i, "start_s": s, "classes": [*p], "probs": [*p.values()], "drawn_for": d}
         for i, s, p, d in rows
     ]
-    with soft_label_writer(path, made) as writer:
+    with soft_label_writer(path, info) as writer:
         writer.write(
             SoftLabelRows.from_arrow(
                 pa.RecordBatch.from_pylist(columns, schema=SoftLabelRows.SCHEMA)
@@ -87,14 +87,14 @@ def one_epoch(dataset: Dataset, recipe: Recipe) -> list[FrameBatch]:
 def test_epoch_holds_rated_and_soft_segments(corpus: Corpus, tmp_path: Path) -> None:
     soft = store(tmp_path / "s", SEGMENTS)
     recipe = Recipe(items="segments", batch_size=1, soft=soft)
-    asked = {}
+    found = {}
     for batch in one_epoch(corpus.data.with_splits(RATED), recipe):
         assert batch.labels is not None and batch.weights is not None and batch.starts is not None
         classes = batch.weights[0].nonzero().flatten().tolist()
         assert set(batch.weights.unique().tolist()) <= {0.0, 1.0}
         key = (batch.ids[0], tuple((c, float(batch.labels[0, c])) for c in classes))
-        asked[key] = batch.frames[0, : int(batch.mask.sum())].numpy()
-    assert set(asked) == {
+        found[key] = batch.frames[0, : int(batch.mask.sum())].numpy()
+    assert set(found) == {
         ("r", ((3, 1.0), (4, 0.0))),
         ("r", ((2, 1.0),)),
         ("d", ((1, 0.25), (7, 0.5))),
@@ -104,7 +104,7 @@ def test_epoch_holds_rated_and_soft_segments(corpus: Corpus, tmp_path: Path) -> 
     }
     for (name, wanted), start in ((("a", ((2, 1.0),)), 25), (("b", ((3, 0.125), (4, 0.0))), 25)):
         frames = corpus.videos[name].frames[start : start + 5]
-        assert np.array_equal(asked[name, wanted], frames)
+        assert np.array_equal(found[name, wanted], frames)
 
 
 def test_epoch_without_ratings_holds_soft_segments_alone(corpus: Corpus, tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ def test_reweighting_leaves_soft_labels_alone(
     weights = items.targets.entry_weights()[items.targets.classes == 3].tolist()
     assert sorted(weights) == [0.5, 0.5, 2.5] and len(twice) == 3
     assert (items.targets.unlisted_weights() == 0.125).all()
-    told = capsys.readouterr().err
-    assert "labels: rated classes weigh 2.5, unrated ones 0.125" in told
-    assert "soft segments: soft labels keep their weight, unrated ones 0.125" in told
+    log = capsys.readouterr().err
+    assert "labels: rated classes weigh 2.5, unrated ones 0.125" in log
+    assert "soft segments: soft labels keep their weight, unrated ones 0.125" in log
 
 
 def test_weak_negatives_of_soft_segments_are_of_their_video(corpus: Corpus, tmp_path: Path) -> None:
@@ -268,8 +268,8 @@ def test_video_target_mixes_soft_and_hard_labels(
             hard, share = float(of in labels), weight if name in taught else 0.0
             expected[of] = share * taught.get(name, {}).get(of, 0.0) + (1 - share) * hard
         assert found[name] == pytest.approx({c: v for c, v in expected.items() if v})
-    told = "2 of 5 training videos have soft labels; the others keep their own"
-    assert (told in capfd.readouterr().err) == (weight > 0)
+    log = "2 of 5 training videos have soft labels; the others keep their own"
+    assert (log in capfd.readouterr().err) == (weight > 0)
 
 
 def test_label_noise_comes_before_mixing(corpus: Corpus, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A teacher's soft labels: what it says of the segments that were drawn, and of nothing else."""
+"""A teacher's soft labels: its probabilities of the segments that were drawn, and no others."""
 
 import dataclasses
 from pathlib import Path
@@ -43,7 +43,7 @@ def rows_of(path: Path) -> SoftLabelRows:
 
 
 def same(one: SoftLabelRows, other: SoftLabelRows) -> bool:
-    """Tell whether two are equal, but for float32 sums of batches of another size."""
+    """Return whether two are equal, but for float32 sums of batches of another size."""
     assert one.probs == pytest.approx(other.probs, abs=1e-6)
     probs = np.zeros_like(one.probs)
     return bool(
@@ -164,12 +164,12 @@ def test_soft_labels_log_videos_too_short_to_draw_from(dataset: Dataset, tmp_pat
 def test_soft_labels_log_videos_that_are_rated(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("reeltag.soft_labels.teacher.say", said.append)
+    lines: list[str] = []
+    monkeypatch.setattr("reeltag.soft_labels.teacher.say", lines.append)
     chosen_segments(dataset, HERE, split="train")
-    assert not any("have rated segments already" in line for line in said)
+    assert not any("have rated segments already" in line for line in lines)
     chosen_segments(dataset, HERE, split="validate")
-    assert any("have rated segments already" in line for line in said)
+    assert any("have rated segments already" in line for line in lines)
 
 
 def test_soft_labels_raise_for_classes_without_videos(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_convert_predictions_joins_folds(
     assert rows.probs[:2] == pytest.approx([1 / (1 + np.exp(-2)), 1 / (1 + np.exp(1))])
     assert f"{len(names)} of the {len(names)} videos of the split 'train'" in capfd.readouterr().err
     convert_predictions(files[:2], dataset, tmp_path / "t")
-    told = f"{len(names) - len(names[2::3])} of the {len(names)} videos"
-    assert told in capfd.readouterr().err
+    line = f"{len(names) - len(names[2::3])} of the {len(names)} videos"
+    assert line in capfd.readouterr().err
     rated: list[Row] = [(names[0], None, {1: 2.0}), (names[0], 5, {1: 2.0})]
     both = write_rows(tmp_path / "b", rated, num_classes=12)
     convert_predictions([both], dataset, tmp_path / "u")

@@ -1,4 +1,4 @@
-"""A small corpus and predictions that know its labels somewhat, for the tests of the page."""
+"""A small corpus and predictions that correlate with its labels, for the tests of the page."""
 
 from pathlib import Path
 
