@@ -19,6 +19,7 @@ from reeltag.cli.train import FAMILIES
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
+from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.figures.study import Dot, draw_study
 from reeltag.models import ModelConfig, family_of
@@ -111,8 +112,7 @@ class Tune:
         if options.data is None or options.out is None:
             raise ConfigError("give the data with --data DATA and the study with --out STUDY")
         search = Search(
-            data=options.data,
-            splits=options.splits,
+            data=Dataset.open(options.data, splits=options.splits, quiet=True),
             model=options.model,
             recipe=options.recipe,
             preprocessing=options.preprocessing,

@@ -26,7 +26,6 @@ from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
 from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import Dataset
-from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.failures import format_error
@@ -55,8 +54,7 @@ class Search:
     """What a study is about.
 
     Attributes:
-        data: folder of TFRecords.
-        splits: the rule that gives a shard its split.
+        data: that each trial is trained on.
         model: sizes where they are not searched, which name the family.
         recipe: the training where it is not searched.
         preprocessing: what happens to the stored frames first.
@@ -65,8 +63,7 @@ class Search:
         seed: of the draws.
     """
 
-    data: Path
-    splits: Splits = PUBLISHED_SPLITS
+    data: Dataset
     model: ModelConfig
     recipe: Recipe
     preprocessing: PreprocessingConfig
@@ -78,8 +75,8 @@ class Search:
         """Return what must be the same for a study to be gone on with."""
         return {
             "family": family_of(self.model).reference,
-            "data": str(self.data.resolve()),
-            "splits": canonical(self.splits, "splits"),
+            "data": str(self.data.path.resolve()),
+            "splits": canonical(self.data.splits, "splits"),
             "model": canonical(self.model, "model"),
             "recipe": canonical(self.recipe, "recipe"),
             "preprocessing": canonical(self.preprocessing, "preprocessing"),
@@ -246,7 +243,7 @@ class Study:
             search = self.search
             model, recipe = applied(search.model, search.recipe, values)
             best = fit.train(
-                Dataset.open(search.data, splits=search.splits, quiet=True),
+                search.data,
                 run,
                 model,
                 recipe,

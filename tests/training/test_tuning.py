@@ -26,7 +26,7 @@ Train = Callable[..., Result]
 def search(data: Path, *, prune: bool = False, space: Space = SPACE) -> Search:
     recipe = Recipe(batch_size=16, max_steps=4, validate_every=2)
     return Search(
-        data=data,
+        data=Dataset.open(data, quiet=True),
         model=resnet_like.Config(inner=16),
         recipe=recipe,
         preprocessing=resnet_like.PREPROCESSING,
@@ -35,17 +35,11 @@ def search(data: Path, *, prune: bool = False, space: Space = SPACE) -> Search:
     )
 
 
-@pytest.fixture
-def _unopened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave data unopened: nothing is trained on them here."""
-    monkeypatch.setattr(Dataset, "open", lambda path, **_: path)
-
-
 def made(values: Callable[[int], list[float]]) -> Train:
     """Return what stands for a training: trial n says these values one after another."""
 
     def train(
-        data: Path, out: Path, model: Any, recipe: Recipe, *, callbacks: Any, **_: Any
+        data: Dataset, out: Path, model: Any, recipe: Recipe, *, callbacks: Any, **_: Any
     ) -> Result:
         out.mkdir(parents=True)
         said = values(int(out.name[-4:]))
@@ -65,13 +59,12 @@ def ignore(trial: Trial) -> None:
     """Tell nobody."""
 
 
-@pytest.mark.usefixtures("_unopened")
 def test_trial_0_is_the_family_as_it_is_and_the_best_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fit, "train", made(lambda n: [0.1, 0.5 if n == 3 else 0.2 + n / 100]))
     told = list[Trial]()
-    study = Study(search(tmp_path), tmp_path / "study")
+    study = Study(search(corpus), tmp_path / "study")
     study.run(6, told.append)
     assert [of.number for of in told] == list(range(6))
     assert told[0].values == {"model.inner": 16, "learning_rate": 2e-4}
@@ -81,11 +74,10 @@ def test_trial_0_is_the_family_as_it_is_and_the_best_is_found(
     assert set(importance) == set(SPACE) and sum(importance.values()) == pytest.approx(1)
 
 
-@pytest.mark.usefixtures("_unopened")
 def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Study(search(tmp_path), tmp_path / "whole")
+    whole = Study(search(corpus), tmp_path / "whole")
     monkeypatch.setattr(fit, "train", made(lambda n: [0.2 + n % 5 / 100]))
     whole.run(14, ignore)
 
@@ -96,10 +88,10 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
 
     parts = tmp_path / "parts"
     monkeypatch.setattr(fit, "train", made(stopped))
-    Study(search(tmp_path), parts).run(3, ignore)
+    Study(search(corpus), parts).run(3, ignore)
     with pytest.raises(KeyboardInterrupt):
-        Study(search(tmp_path), parts).run(14, ignore)
-    study = Study(search(tmp_path), parts)
+        Study(search(corpus), parts).run(14, ignore)
+    study = Study(search(corpus), parts)
     assert [of.state for of in study.trials()][-1] == "running"
     (parts / "trial-0012").rmdir()  # nothing was saved yet
     monkeypatch.setattr(fit, "train", made(lambda n: [0.2 + n % 5 / 100]))
@@ -109,25 +101,23 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
     study.run(14, lambda _: pytest.fail("all are there"))
 
 
-@pytest.mark.usefixtures("_unopened")
 def test_poor_trainings_are_pruned_only_if_one_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fit, "train", made(lambda n: [0.5, 0.6] if n < 6 else [0.1, 0.9]))
-    study = Study(search(tmp_path, prune=True), tmp_path / "a")
+    study = Study(search(corpus, prune=True), tmp_path / "a")
     study.run(8, ignore)
     assert [of.state for of in study.trials()] == ["complete"] * 6 + ["pruned"] * 2
     assert study.trials()[-1].value == 0.1
     best = study.best()
     assert best is not None and best.value == 0.6
-    other = Study(search(tmp_path), tmp_path / "b")
+    other = Study(search(corpus), tmp_path / "b")
     other.run(8, ignore)
     assert [of.state for of in other.trials()] == ["complete"] * 8
 
 
-@pytest.mark.usefixtures("_unopened")
 def test_a_training_that_fails_is_told_and_the_others_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def values(n: int) -> list[float]:
         if n == 1:
@@ -135,36 +125,35 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(
         return [0.3]
 
     monkeypatch.setattr(fit, "train", made(values))
-    study = Study(search(tmp_path), tmp_path / "study")
+    study = Study(search(corpus), tmp_path / "study")
     study.run(3, ignore)
     assert [of.state for of in study.trials()] == ["complete", "failed", "complete"]
     assert study.trials()[1].words == "RuntimeError: out of memory"
 
 
-@pytest.mark.usefixtures("_unopened")
 def test_when_all_fail_the_study_gives_up_and_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def values(n: int) -> list[float]:
         raise TrainingError("the loss is nan")
 
     monkeypatch.setattr(fit, "train", made(values))
-    study = Study(search(tmp_path), tmp_path / "study")
+    study = Study(search(corpus), tmp_path / "study")
     with pytest.raises(TrainingError, match="all 3 trials failed, the last one with .*is nan"):
         study.run(30, ignore)
 
 
-def test_another_search_is_refused_in_the_same_folder(tmp_path: Path) -> None:
-    Study(search(tmp_path), tmp_path / "study")
+def test_another_search_is_refused_in_the_same_folder(corpus: Path, tmp_path: Path) -> None:
+    Study(search(corpus), tmp_path / "study")
     other: Space = {"model.inner": Choice((8,))}
     with pytest.raises(ConfigError, match="study: was begun with another space"):
-        Study(search(tmp_path, space=other), tmp_path / "study")
+        Study(search(corpus, space=other), tmp_path / "study")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
     with pytest.raises(ConfigError, match="full: holds something else already"):
-        Study(search(tmp_path), tmp_path / "full")
+        Study(search(corpus), tmp_path / "full")
     with pytest.raises(ConfigError, match="nothing is searched"):
-        Study(search(tmp_path, space={}), tmp_path / "none")
+        Study(search(corpus, space={}), tmp_path / "none")
 
 
 def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(
