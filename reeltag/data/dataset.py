@@ -98,13 +98,9 @@ class Dataset:
             classes = ClassList.numbered(found, inferred=True)
         index = label_table.with_labels(index, classes) if label_table else index
         index = rating_table.with_ratings(index, classes) if rating_table else index
-        return cls(
-            path,
-            replace(index, num_classes=len(classes)),
-            classes,
-            splits,
-            {name: Path(str(file)).resolve() for name, file in given.items() if file},
-        )
+        index = replace(index, num_classes=len(classes))
+        sources = {name: Path(str(file)).resolve() for name, file in given.items() if file}
+        return cls(path, index, classes, splits, sources)
 
     def __len__(self) -> int:
         """Return the number of records, those that are skipped included."""

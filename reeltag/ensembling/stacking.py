@@ -93,8 +93,7 @@ def train_trees(
         quiet: show no progress and log nothing.
 
     Raises:
-        DataError: there are no blocks, an id is not in the data, or a fold has no rows or only
-            positives or negatives to fit on.
+        DataError: there are no blocks, an id is unknown, or a fold lacks positives or negatives.
         ConfigError: `folds` does not fit the videos or the config, or `models` the blocks.
         OutputError: `folder` exists, or the disk is full.
         MissingPackageError: LightGBM is not installed.
@@ -103,19 +102,15 @@ def train_trees(
 
     fold = _video_folds(truth, config, folds)
     with whole_folder(folder) as part:
-        rows_folder = part / "rows"
+        begun, rows_folder = time.monotonic(), part / "rows"
         rows_folder.mkdir()
-        begun = time.monotonic()
         files, targets, used = build_rows(blocks, truth, rows_folder, config, fold, quiet)
         building = time.monotonic() - begun
-        names = tuple(models) or tuple(f"model {at}" for at in range(files.width - 1))
-        if len(names) != files.width - 1:
-            raise ConfigError(f"{len(names)} names of models, but {files.width - 1} columns")
+        names, num_rows = _model_names(models, files.width - 1), sum(files.counts.values())
         if not quiet:
             _log_rows(files, config, building)
         bins = bins_of(files, config)
         grown = [grow(files, bins, at, config, quiet) for at in range(config.folds)]
-        num_rows = sum(files.counts.values())
         info = TreesInfo(
             num_classes=truth.num_classes,
             models=names,
@@ -127,11 +122,18 @@ def train_trees(
             boosters=tuple(history for _, history in grown),
         )
         order = np.flatnonzero(used)[np.argsort(targets.keys[used])]
-        boosters = tuple(booster for booster, _ in grown)
-        trees = Trees(info, boosters, targets.keys[order], fold[order])
+        trees = Trees(info, tuple(one for one, _ in grown), targets.keys[order], fold[order])
         trees.save(part)
         shutil.rmtree(rows_folder)
     return trees
+
+
+def _model_names(given: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return the names of the models, numbers where none are given."""
+    names = tuple(given) or tuple(f"model {at}" for at in range(count))
+    if len(names) != count:
+        raise ConfigError(f"{len(names)} names of models, but {count} columns")
+    return names
 
 
 def _video_folds(
