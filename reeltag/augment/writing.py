@@ -33,7 +33,6 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
-from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader, OpenShards
 from reeltag.data.origin import extrapolated_id, interpolated_id, noisy_id
@@ -136,7 +135,7 @@ def write_chunk(work: ChunkWork) -> None:
     with FrameReader(items) as reader:
         chunk.find(reader)
     for shard in todo:
-        chunk.write(data.index, shard)
+        chunk.write(data, shard)
 
 
 class _Chunk:
@@ -164,14 +163,14 @@ class _Chunk:
             label, wanted = self.work.decision[self.over], self.work.neighbours[self.over]
             self.pairs = pairs_by_label(near, label, wanted)
 
-    def write(self, index: Index, shard: int) -> None:
+    def write(self, data: Dataset, shard: int) -> None:
         """Write the new shard that takes the place of one."""
         first, stop = np.searchsorted(self.items.shard, [shard, shard + 1]).tolist()
-        rng = np.random.default_rng(derive_seed(self.work.seed, "noise", index.shards[shard]))
+        rng = np.random.default_rng(derive_seed(self.work.seed, "noise", data.shards[shard]))
         offset, size = self.items.offset, self.items.records.column("size")
-        shards = OpenShards(index)
+        shards = OpenShards(data.index)
         try:
-            with TFRecordWriter(self.work.out / index.shards[shard]) as writer:
+            with TFRecordWriter(self.work.out / data.shards[shard]) as writer:
                 for video in range(first, stop):
                     if self.work.kept[video]:
                         record = memoryview(bytearray(int(size[video])))

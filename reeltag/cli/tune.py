@@ -58,7 +58,7 @@ class TuneOptions:
     """Stop a training whose validation is worse than the median of the others at that step; give
     --validate-every for it to have something to look at."""
     search_seed: int = 0
-    """Of what is chosen; --seed is that of each training."""
+    """Random seed of the search; --seed is that of each training."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = field(default_factory=Recipe)
     tiny: bool = False
