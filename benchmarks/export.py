@@ -1,6 +1,6 @@
 """How fast an exported NeXtVLAD predicts: onnxruntime next to PyTorch, on the CPU.
 
-The published sizes (8 groups, 128 clusters, 3,862 classes), 300 frames of raw bytes a video, the
+The published sizes (8 groups, 128 clusters, 3,862 classes), 300 frames of raw bytes per video, the
 same threads; the two take turns, so that whatever else runs hits both. Both give what the graph
 gives: the 20 best classes and their probabilities.
     python -m benchmarks export [--quick]

@@ -4,7 +4,7 @@ Each size is `reeltag predict` in a fresh process on a synthetic frame-level cor
 bytes per second, 10 to 30 seconds, videos and segments scored, an expert mixture of 200 classes).
 Reported is the peak of all resident memory (VmHWM of /proc/self/status: what ru_maxrss and
 container limits see, files mapped into memory included) and the peak of anonymous memory alone
-(RssAnon, sampled every 5 ms). What grows is the index: some 400 bytes a video.
+(RssAnon, sampled every 5 ms). The index alone grows: some 400 bytes per video.
 """
 
 import contextlib

@@ -15,164 +15,104 @@ class Comparison:
 
 SEGMENT_COMPARISONS = (
     Comparison(
-        technique="rated segments after video labels (stage II-A)",
-        run="mask",
-        against="stage-1",
-        paper="OPPO: MAP .7277 -> .7572",
+        "rated segments after video labels (stage II-A)",
+        "mask",
+        "stage-1",
+        "OPPO: MAP .7277 -> .7572",
     ),
     Comparison(
-        technique="mask: rated classes only, against all others absent",
-        run="mask",
-        against="no-mask",
-        paper="OPPO: no figure",
+        "mask: rated classes only, against all others absent", "mask", "no-mask", "OPPO: no figure"
     ),
     *(
-        Comparison(
-            technique=f"reweighting m = {m}, n = 0.1",
-            run=f"reweight-{m}",
-            against="no-mask",
-            paper=f"Autohome: {gain}",
-        )
+        Comparison(f"reweighting m = {m}, n = 0.1", f"reweight-{m}", "no-mask", f"Autohome: {gain}")
         for m, gain in (("2", ".778 -> .782"), ("2.5", ".778 -> .783"), ("3", ".778 -> .781"))
     ),
-    Comparison(
-        technique="reweighting m = 2.5, n = 0.1, against the mask",
-        run="reweight-2.5",
-        against="mask",
-        paper="none",
-    ),
-    Comparison(
-        technique="weak negatives, alpha = 1",
-        run="weak-negatives",
-        against="mask",
-        paper="2nd place: no figure",
-    ),
+    Comparison("reweighting m = 2.5, n = 0.1, against the mask", "reweight-2.5", "mask", "none"),
+    Comparison("weak negatives, alpha = 1", "weak-negatives", "mask", "2nd place: no figure"),
     *(
         Comparison(
-            technique=f"correlation targets, tau = {tau}",
-            run=f"tau-{tau}",
-            against="reweight-2.5",
-            paper=f"Autohome: {gain}",
+            f"correlation targets, tau = {tau}", f"tau-{tau}", "reweight-2.5", f"Autohome: {gain}"
         )
         for tau, gain in (("0.4", ".783 -> .788"), ("0.5", ".783 -> .791"), ("0.6", ".783 -> .789"))
     ),
-    Comparison(technique="mixup 0.4", run="mixup", against="mask", paper="OPPO: no figure"),
+    Comparison("mixup 0.4", "mixup", "mask", "OPPO: no figure"),
+    Comparison("mixup 0.4, four times as long", "mixup-long", "mask-long", ""),
+    Comparison("Gaussian noise on half of the dimensions", "noise", "mask", "Autohome: no figure"),
     Comparison(
-        technique="mixup 0.4, four times as long",
-        run="mixup-long",
-        against="mask-long",
-        paper="",
+        "soft labels, all (Original)",
+        "soft",
+        "mask",
+        "OPPO: without the rated ones .7441 (A: .7572)",
     ),
     Comparison(
-        technique="Gaussian noise on half of the dimensions",
-        run="noise",
-        against="mask",
-        paper="Autohome: no figure",
+        "soft labels, equally many per class (Equal)", "soft-equal", "mask", "OPPO: .7572 -> .7690"
     ),
     Comparison(
-        technique="soft labels, all (Original)",
-        run="soft",
-        against="mask",
-        paper="OPPO: without the rated ones .7441 (A: .7572)",
+        "soft labels, all, on top of reweighting m = 2.5", "soft-reweight", "reweight-2.5", "none"
     ),
     Comparison(
-        technique="soft labels, equally many per class (Equal)",
-        run="soft-equal",
-        against="mask",
-        paper="OPPO: .7572 -> .7690",
+        "graph over the labels gives the classifier (DBoF)",
+        "dbof-gcn",
+        "dbof",
+        "Autohome: .740 -> .749",
+    ),
+    Comparison("the same after stage I", "dbof-gcn-stage-1", "dbof-stage-1", ""),
+    Comparison(
+        "of it: two layers over label vectors, without a graph",
+        "dbof-no-graph-stage-1",
+        "dbof-stage-1",
+        "",
     ),
     Comparison(
-        technique="soft labels, all, on top of reweighting m = 2.5",
-        run="soft-reweight",
-        against="reweight-2.5",
-        paper="none",
+        "of it: the graph, as counted", "dbof-gcn-fixed-stage-1", "dbof-no-graph-stage-1", ""
     ),
-    Comparison(
-        technique="graph over the labels gives the classifier (DBoF)",
-        run="dbof-gcn",
-        against="dbof",
-        paper="Autohome: .740 -> .749",
-    ),
-    Comparison(
-        technique="the same after stage I",
-        run="dbof-gcn-stage-1",
-        against="dbof-stage-1",
-        paper="",
-    ),
-    Comparison(
-        technique="of it: two layers over label vectors, without a graph",
-        run="dbof-no-graph-stage-1",
-        against="dbof-stage-1",
-        paper="",
-    ),
-    Comparison(
-        technique="of it: the graph, as counted",
-        run="dbof-gcn-fixed-stage-1",
-        against="dbof-no-graph-stage-1",
-        paper="",
-    ),
-    Comparison(
-        technique="of it: the graph is trained",
-        run="dbof-gcn-stage-1",
-        against="dbof-gcn-fixed-stage-1",
-        paper="",
-    ),
+    Comparison("of it: the graph is trained", "dbof-gcn-stage-1", "dbof-gcn-fixed-stage-1", ""),
 )
 
 
 def _video_comparisons(*more: Comparison) -> tuple[Comparison, ...]:
     return (
         Comparison(
-            technique="mixup 0.4, a batch at a time",
-            run="mixup",
-            against="plain",
-            paper="Samsung's ResNetLike: .861 with mixup; without not given",
+            "mixup 0.4, a batch at a time",
+            "mixup",
+            "plain",
+            "Samsung's ResNetLike: .861 with mixup; without not given",
         ),
         Comparison(
-            technique="mixup 0.4, each with one of the batch before",
-            run="mixup-sample",
-            against="plain",
-            paper="Samsung, as above",
+            "mixup 0.4, each with one of the batch before",
+            "mixup-sample",
+            "plain",
+            "Samsung, as above",
         ),
         Comparison(
-            technique="soft ranking in place of cross-entropy",
-            run="soft-ranking",
-            against="plain",
-            paper="Samsung's ResNetLike: .852; cross-entropy not given",
+            "soft ranking in place of cross-entropy",
+            "soft-ranking",
+            "plain",
+            "Samsung's ResNetLike: .852; cross-entropy not given",
         ),
         Comparison(
-            technique="cross-entropy + 0.1 of soft ranking",
-            run="soft-ranking-too",
-            against="plain",
-            paper="Samsung: no figure",
+            "cross-entropy + 0.1 of soft ranking", "soft-ranking-too", "plain", "Samsung: no figure"
         ),
         Comparison(
-            technique="hinge ranking in place of cross-entropy",
-            run="hinge-ranking",
-            against="plain",
-            paper="Samsung: no figure",
+            "hinge ranking in place of cross-entropy",
+            "hinge-ranking",
+            "plain",
+            "Samsung: no figure",
+        ),
+        Comparison("log-sum-exp pairwise loss", "pairwise", "plain", "no figure"),
+        Comparison("asymmetric loss", "asymmetric", "plain", "not of the four"),
+        Comparison("focal loss", "focal", "plain", "not of the four"),
+        Comparison(
+            "out-of-fold soft labels alone",
+            "soft-1",
+            "plain",
+            "Samsung's ResNetLike, of 115 models: .874",
         ),
         Comparison(
-            technique="log-sum-exp pairwise loss",
-            run="pairwise",
-            against="plain",
-            paper="no figure",
-        ),
-        Comparison(
-            technique="asymmetric loss", run="asymmetric", against="plain", paper="not of the four"
-        ),
-        Comparison(technique="focal loss", run="focal", against="plain", paper="not of the four"),
-        Comparison(
-            technique="out-of-fold soft labels alone",
-            run="soft-1",
-            against="plain",
-            paper="Samsung's ResNetLike, of 115 models: .874",
-        ),
-        Comparison(
-            technique="out-of-fold soft labels, half and half with the hard ones",
-            run="soft-0.5",
-            against="plain",
-            paper="Samsung: no figure",
+            "out-of-fold soft labels, half and half with the hard ones",
+            "soft-0.5",
+            "plain",
+            "Samsung: no figure",
         ),
         *more,
     )
@@ -182,29 +122,24 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
     "reels": SEGMENT_COMPARISONS,
     "mosaics": SEGMENT_COMPARISONS,
     "yt8m": _video_comparisons(
+        Comparison("mixup 0.4, three times as long", "mixup-long", "plain-long", ""),
         Comparison(
-            technique="mixup 0.4, three times as long",
-            run="mixup-long",
-            against="plain-long",
-            paper="",
+            "mixup, ResNetLike",
+            "resnet-like-mixup",
+            "resnet-like",
+            "Samsung: .861 with mixup; without not given",
         ),
         Comparison(
-            technique="mixup, ResNetLike",
-            run="resnet-like-mixup",
-            against="resnet-like",
-            paper="Samsung: .861 with mixup; without not given",
-        ),
-        Comparison(
-            technique="out-of-fold soft labels alone, ResNetLike",
-            run="resnet-like-soft",
-            against="resnet-like",
-            paper="Samsung, of 115 models: .874",
+            "out-of-fold soft labels alone, ResNetLike",
+            "resnet-like-soft",
+            "resnet-like",
+            "Samsung, of 115 models: .874",
         ),
         *(
             Comparison(
-                technique=f"relation regulariser {weight}, against as many steps without",
-                run=f"relation-{weight}",
-                against="longer",
+                f"relation regulariser {weight}, against as many steps without",
+                f"relation-{weight}",
+                "longer",
                 paper=paper,
             )
             for weight, paper in (
@@ -215,10 +150,10 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             )
         ),
         Comparison(
-            technique="neighbours in feature space, mixture of 4 experts",
-            run="moe-neighbours",
-            against="moe",
-            paper="Axon: +.0023 of an average of two models, one with 16 experts",
+            "neighbours in feature space, mixture of 4 experts",
+            "moe-neighbours",
+            "moe",
+            "Axon: +.0023 of an average of two models, one with 16 experts",
         ),
     ),
     "yt8m_noisy": _video_comparisons(),

@@ -80,7 +80,7 @@ def test_config_flags_change_what_depends_on_them(
     assert "[1/3]" not in capsys.readouterr().err
 
 
-def test_dry_run_draws_the_graph_and_runs_nothing(
+def test_dry_run_shows_the_graph_and_runs_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert solve(tmp_path, "--dry-run") == 0
@@ -128,7 +128,7 @@ def test_only_runs_a_step_and_what_it_needs(
     assert "Did you mean member-1" in capsys.readouterr().err
 
 
-def test_clean_asks_and_removes_folders_of_other_options(
+def test_clean_confirms_and_removes_folders_of_other_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert solve(tmp_path, "--rate", "2") == 0 and solve(tmp_path) == 0
@@ -138,8 +138,8 @@ def test_clean_asks_and_removes_folders_of_other_options(
     assert "not needed: 3 folders" in capsys.readouterr().out
     assert solve(tmp_path, "--clean") == 2 and set(tmp_path.iterdir()) == before
     assert "Add --yes" in capsys.readouterr().err
-    for answer, gone in (("n\n", 0), ("y\n", 3)):
-        stdin = io.StringIO(answer)
+    for typed, gone in (("n\n", 0), ("y\n", 3)):
+        stdin = io.StringIO(typed)
         monkeypatch.setattr(stdin, "isatty", lambda: True)
         monkeypatch.setattr("sys.stdin", stdin)
         assert solve(tmp_path, "--clean") == 0
