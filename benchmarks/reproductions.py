@@ -1,7 +1,7 @@
 """The papers' tables on real data, in several seeds: docs/reproductions.md.
 
     python -m benchmarks.reproductions [PROOF ...] [--seed 0 1 2]    run what is missing
-    python -m benchmarks.reproductions --table      collect finished runs: results/reproductions.json
+    python -m benchmarks.reproductions --table    collect finished runs: results/reproductions.json
 
 A proof is a solution with a data set and flags. Each seed has a WORK of its own; an interrupted one
 resumes. An order states which of two of its models a paper finds better: ours are compared over all

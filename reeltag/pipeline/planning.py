@@ -60,7 +60,7 @@ class RunPlan:
         goals: of the run.
         root: folder of the results.
         rows: the steps, inputs first.
-        sources: data that no step makes.
+        sources: data that no step writes.
         seconds: of all that is to do, one step after another, as far as known.
         bytes: that will be added, as far as known.
         unknown: number of steps to do without an estimate of their seconds.

@@ -55,7 +55,7 @@ def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def answer_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+def json_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     """Run a command with --json and return its result."""
     capfd.readouterr()
     assert run([*map(str, arguments), "--json"]) == 0
@@ -73,11 +73,11 @@ def test_predict_takes_an_exported_graph(
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     common = ("--data", data, "--top-k", "7", *options, "--device", "cpu")
-    answers = []
+    results = []
     for name, source in (("run", checkpoint), ("onnx", model)):
         out = tmp_path / f"{name}.parquet"
-        answers.append(answer_of(capfd, "predict", source, "--out", out, *common))
-    assert answers[0]["videos"] == answers[1]["videos"] > 0  # the test split of the training
+        results.append(json_of(capfd, "predict", source, "--out", out, *common))
+    assert results[0]["videos"] == results[1]["videos"] > 0  # the test split of the training
     mine, theirs = (open_predictions(tmp_path / f"{name}.parquet") for name in ("onnx", "run"))
     assert mine.info.family == "logistic" and mine.info.run == str(model.resolve())
     for kind in ("videos", "segments"):
@@ -92,10 +92,10 @@ def test_export_with_data_prints_gap_before_and_after(
 ) -> None:
     out = tmp_path / "model.onnx"
     command = ("export", checkpoint, "--out", out, "--data", data, "--split", "test")
-    result = answer_of(capfd, *command, "--videos", "2", "--top-k", "3")
+    result = json_of(capfd, *command, "--videos", "2", "--top-k", "3")
     assert result["path"] == str(out) and result["bytes"] == out.stat().st_size
     assert result["max_difference"] < 1e-5 and result["videos"] == 2
-    # float sums in another order: two classes may at most change places
+    # float sums in another order: two classes may at most swap
     assert result["gap_before"] == pytest.approx(result["gap_after"], abs=1e-3)
     assert 0 < result["gap_before"] < 1
 

@@ -138,12 +138,12 @@ def test_clean_confirms_and_removes_folders_of_other_options(
     assert "not needed: 3 folders" in capsys.readouterr().out
     assert solve(tmp_path, "--clean") == 2 and set(tmp_path.iterdir()) == before
     assert "Add --yes" in capsys.readouterr().err
-    for typed, gone in (("n\n", 0), ("y\n", 3)):
+    for typed, removed in (("n\n", 0), ("y\n", 3)):
         stdin = io.StringIO(typed)
         monkeypatch.setattr(stdin, "isatty", lambda: True)
         monkeypatch.setattr("sys.stdin", stdin)
         assert solve(tmp_path, "--clean") == 0
-        assert len(before) - len(set(tmp_path.iterdir())) == gone
+        assert len(before) - len(set(tmp_path.iterdir())) == removed
     capsys.readouterr()
     assert solve(tmp_path, "--clean", "--yes", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"not_needed": [], "bytes": 0, "removed": []}
@@ -151,7 +151,7 @@ def test_clean_confirms_and_removes_folders_of_other_options(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["synthetic2091", "--out", "w"], "Did you mean synthetic2019"),
         (["--out", "w"], "the name of a program must come first"),
@@ -162,7 +162,7 @@ def test_clean_confirms_and_removes_folders_of_other_options(
 )
 def test_wrong_arguments_are_named_with_status_2(
     arguments: list[str],
-    words: str,
+    message: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -173,7 +173,7 @@ def test_wrong_arguments_are_named_with_status_2(
     except SystemExit as error:
         status = error.code
     captured = capsys.readouterr()
-    assert status == 2 and not captured.out and words in captured.err
+    assert status == 2 and not captured.out and message in captured.err
     assert not list(tmp_path.iterdir())
 
 

@@ -36,10 +36,10 @@ def submit(*arguments: object) -> int:
 def test_submit_output_passes_the_check(
     predictions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for challenge, words in ((2018, "3 videos, 12 labels"), (2019, "10 classes, 24 segments")):
+    for challenge, message in ((2018, "3 videos, 12 labels"), (2019, "10 classes, 24 segments")):
         out = tmp_path / f"{challenge}.csv"
         assert submit(predictions, "--challenge", challenge, "--out", out) == 0
-        assert words in capfd.readouterr().out
+        assert message in capfd.readouterr().out
         assert submit("--check", out) == 0
         printed = capfd.readouterr().out
         assert f"format of {challenge}" in printed and "no problems" in printed

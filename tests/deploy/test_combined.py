@@ -40,12 +40,12 @@ def pair() -> tuple[Tagger, Tagger]:
     return tagger_of("early_concat_fcn", **LARGE), tagger_of("early_concat_fcn", seed=1, **LARGE)
 
 
-class Says(AnyTagger):
+class Constant(AnyTagger):
     """A tagger that always predicts the same logits."""
 
     def __init__(self, logits_BC: Tensor) -> None:
         super().__init__()
-        self.family, self.streams = "says", (("rgb", 8),)
+        self.family, self.streams = "constant", (("rgb", 8),)
         self.class_names = tuple(map(str, range(logits_BC.shape[1])))
         self.register_buffer("logits_BC", logits_BC)
 
@@ -54,10 +54,10 @@ class Says(AnyTagger):
 
 
 def blended(logits_MBC: Tensor, weights: Tensor, *rule: Any, **options: Any) -> Tensor:
-    answer: Tensor = BlendedTagger([Says(each) for each in logits_MBC], weights, *rule, **options)(
-        *some_frames((1,) * logits_MBC.shape[1])
-    )
-    return answer
+    blended: Tensor = BlendedTagger(
+        [Constant(each) for each in logits_MBC], weights, *rule, **options
+    )(*some_frames((1,) * logits_MBC.shape[1]))
+    return blended
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_blended_tagger_equals_blend_of_files(
     found = blended(logits_MBC, given)
     classes = np.tile(np.arange(7, dtype=np.int32), 4)
     theirs = weighted(logits_MBC.flatten(1).T.numpy(), given.numpy(), classes).reshape(4, 7)
-    above = np.isfinite(theirs)  # of a sum that is not above 0 they say -inf, we the least
+    above = np.isfinite(theirs)  # of a sum that is not above 0 theirs is -inf, ours the least
     np.testing.assert_allclose(found.numpy()[above], theirs[above], rtol=1e-4, atol=1e-4)
     assert found.isfinite().all() and (found.numpy()[np.isneginf(theirs)] < -80).all()
 
@@ -168,11 +168,11 @@ def test_learned_weights_apply_to_listed_classes(tmp_path: Path) -> None:
     half = np.full((2, members[0].num_classes), 0.5)
     learned = blend_of(tmp_path / "a", "class-weights", *members, listed=2, weights=half)
     plain_mean = blend_of(tmp_path / "b", "mean", *members, listed=2)
-    answers = [load_source(made).tagger(*some_frames((3,))) for made in (learned, plain_mean)]
-    listed = answers[0] > -100  # what no file would list has p = 0, whatever its weight
+    logits = [load_source(folder).tagger(*some_frames((3,))) for folder in (learned, plain_mean)]
+    listed = logits[0] > -100  # what no file would list has p = 0, whatever its weight
     assert 2 <= listed.sum() <= 4 < members[0].num_classes
-    torch.testing.assert_close(answers[0][listed], answers[1][listed])
-    assert (answers[1] > -100).all()
+    torch.testing.assert_close(logits[0][listed], logits[1][listed])
+    assert (logits[1] > -100).all()
 
 
 @pytest.mark.parametrize(("candidates", "left"), [(0, ["early_concat_fcn"]), (2, None)])
@@ -213,7 +213,7 @@ def test_limit_error_names_members_of_one_name_by_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "words"),
+    ("other", "message"),
     [
         (
             {"streams": MEANS},
@@ -228,10 +228,10 @@ def test_limit_error_names_members_of_one_name_by_path(tmp_path: Path) -> None:
     ],
 )
 def test_blend_of_unlike_members_is_an_error(
-    tmp_path: Path, other: dict[str, Any], words: str
+    tmp_path: Path, other: dict[str, Any], message: str
 ) -> None:
     folder = blend_of(tmp_path, "mean", tagger_of("logistic"), tagger_of("logistic", **other))
-    with pytest.raises(ReeltagError, match=words):
+    with pytest.raises(ReeltagError, match=message):
         load_source(folder)
 
 

@@ -1,4 +1,4 @@
-"""Exported graphs: what they say, what they weigh, what is refused, and that nothing is left."""
+"""Exported graphs: output, metadata, size, errors, and that no partial file is left."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -124,10 +124,10 @@ def test_lower_precision_is_smaller_and_close(
     saved: int,
 ) -> None:  # fmt: skip
     out = tmp_path / "model.onnx"
-    answer = export(source, out, ExportConfig(precision=precision, codebook=rule))
-    assert answer["bytes"] == out.stat().st_size and answer["packed"] < answer["weights"]
-    assert f"{answer['packed']:,} of them in {precision}" in format_export(answer)
-    less = exported.stat().st_size - answer["bytes"]
+    result = export(source, out, ExportConfig(precision=precision, codebook=rule))
+    assert result["bytes"] == out.stat().st_size and result["packed"] < result["weights"]
+    assert f"{result['packed']:,} of them in {precision}" in format_export(result)
+    less = exported.stat().st_size - result["bytes"]
     # but for two codebooks of 1 kB, the nodes that unpack, and a word in the metadata
     assert abs(saved * 53_248 - less) < 4_000
     batch = some_frames((30, 20, 3))
@@ -139,8 +139,8 @@ def test_lower_precision_is_smaller_and_close(
 
 def test_format_export_without_large_tensors(tmp_path: Path) -> None:
     run = run_of(tagger_of("logistic"), tmp_path / "RUN", data={"splits": {}})
-    answer = export(load_source(run), tmp_path / "model.onnx", ExportConfig(precision="uint8"))
-    assert answer["packed"] == 0 and "numbers, all in fp32: no tensor" in format_export(answer)
+    result = export(load_source(run), tmp_path / "model.onnx", ExportConfig(precision="uint8"))
+    assert result["packed"] == 0 and "numbers, all in fp32: no tensor" in format_export(result)
 
 
 def test_graph_arithmetic_is_float32(source: ExportSource, tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_budget_bounds_the_file_closely(
         return counted[-1]
 
     monkeypatch.setattr(module, "budget_of", noted)
-    answer = export(source, tmp_path / "m.onnx", ExportConfig(precision=precision))
-    assert 0 <= counted[0].bytes_at(precision) - answer["bytes"] < 2_000
+    result = export(source, tmp_path / "m.onnx", ExportConfig(precision=precision))
+    assert 0 <= counted[0].bytes_at(precision) - result["bytes"] < 2_000
 
 
 def refusal(source: ExportSource, out: Path, **config: Any) -> str:
@@ -200,14 +200,14 @@ def test_weights_beyond_a_protobuf_are_in_a_second_file(
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_PROTOBUF", 100_000)
     out = tmp_path / "model.onnx"
-    answer = export(source, out, ExportConfig())
+    result = export(source, out, ExportConfig())
     files = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert set(files) == {"model.onnx", "model.onnx.data"}
-    assert answer["bytes"] == sum(files.values()) and files["model.onnx"] < 100_000
+    assert result["bytes"] == sum(files.values()) and files["model.onnx"] < 100_000
     assert_same(tagger, OnnxTagger(out))
     monkeypatch.undo()
     export(source, out, ExportConfig(precision="uint8"), overwrite=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]  # the old data are gone
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]  # the old data are removed
 
 
 def test_graph_that_differs_from_pytorch_is_not_written(

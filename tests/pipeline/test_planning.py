@@ -18,10 +18,10 @@ from reeltag.pipeline.store import begin, finish, folder_of, lock_of, part_of
 from tests.pipeline.synthetic_steps import costly, diamond, folders
 
 
-def text(made: RunPlan) -> list[str]:
+def text(planned: RunPlan) -> list[str]:
     console = Console(width=100, color_system=None)
     with console.capture() as capture:
-        console.print(plan_table(made))
+        console.print(plan_table(planned))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
@@ -29,8 +29,8 @@ def summed(name: str, *inputs: Step, seconds: float | None, bytes_: int = 0) -> 
     return step(costly, *inputs, name=name, seconds=seconds, bytes_=bytes_)
 
 
-def took(made: Step, root: Path, seconds: float) -> None:
-    finish(made, root, begin(made, root), seconds=seconds)
+def took(planned: Step, root: Path, seconds: float) -> None:
+    finish(planned, root, begin(planned, root), seconds=seconds)
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def goal(tmp_path: Path) -> Step:
 
 
 def test_plan_writes_nothing_and_needs_no_folder(goal: Step, tmp_path: Path) -> None:
-    made = plan(goal, tmp_path / "deep" / "work")
-    assert [row.state for row in made.rows] == ["to do"] * 4 and made.unknown == 4
+    planned = plan(goal, tmp_path / "deep" / "work")
+    assert [row.state for row in planned.rows] == ["to do"] * 4 and planned.unknown == 4
     assert folders(tmp_path) == ["data.txt"]
 
 
@@ -83,11 +83,11 @@ def test_plan_ignores_step_json_of_another_program(tmp_path: Path) -> None:
 def test_estimate_subtracts_time_spent_on_unfinished_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = summed("a", seconds=100.0, bytes_=10_000)
-    begin(made, tmp_path)
-    (part_of(made, tmp_path) / "x").write_bytes(bytes(4000))
+    planned = summed("a", seconds=100.0, bytes_=10_000)
+    begin(planned, tmp_path)
+    (part_of(planned, tmp_path) / "x").write_bytes(bytes(4000))
     monkeypatch.setattr(planning, "seconds_spent", lambda part, record: 30.0)
-    row = plan(made, tmp_path).rows[0]
+    row = plan(planned, tmp_path).rows[0]
     assert row.state == "partial" and row.seconds == 70.0
     assert row.bytes is not None and 4000 < row.bytes < 6000  # step.json counts too
 
@@ -96,24 +96,24 @@ def test_plan_totals_count_steps_to_do(tmp_path: Path) -> None:
     one, two = summed("a", seconds=10.0), summed("bb", seconds=20.0, bytes_=5)
     goal = summed("ccc", one, two, summed("dddd", seconds=None), seconds=40.0, bytes_=6)
     took(one, tmp_path, 10.0)
-    made = plan(goal, tmp_path)
+    planned = plan(goal, tmp_path)
     # of "dddd" it is known that "a", of the same function, took 10 s
-    assert made.seconds == pytest.approx(70.0) and made.bytes == 11 and made.unknown == 0
-    found = json.loads(json.dumps(made.to_json()))
+    assert planned.seconds == pytest.approx(70.0) and planned.bytes == 11 and planned.unknown == 0
+    found = json.loads(json.dumps(planned.to_json()))
     assert found["to_do"]["seconds"] == pytest.approx(70.0) and len(found["steps"]) == 4
     assert found["steps"][3]["needs"] == [
         row["folder"].split("/")[-1] for row in found["steps"][:3]
     ]
-    assert format_summary(made) == "1 of 4 steps are done; to do: about 1 min 10 s, 11 B."
+    assert format_summary(planned) == "1 of 4 steps are done; to do: about 1 min 10 s, 11 B."
 
 
 def test_seconds_on_workers_follow_the_critical_schedule(tmp_path: Path) -> None:
     three = [summed(name, seconds=30.0) for name in "abc"]
     goal = summed("goal", *three, seconds=10.0)
-    made = plan([goal, summed("alone", seconds=25.0)], tmp_path)
+    planned = plan([goal, summed("alone", seconds=25.0)], tmp_path)
     # two workers: a and b, then c and alone, then goal; three: a, b and c, then goal and alone
-    assert [made.seconds_on(workers) for workers in (1, 2, 3, 9)] == [125.0, 70.0, 55.0, 40.0]
-    assert format_summary(made, 2).endswith(
+    assert [planned.seconds_on(workers) for workers in (1, 2, 3, 9)] == [125.0, 70.0, 55.0, 40.0]
+    assert format_summary(planned, 2).endswith(
         "about 2 min 5 s of work, 1 min 10 s on 2 workers, 0 B."
     )
     took(three[0], tmp_path, 30.0)
@@ -135,13 +135,13 @@ def test_plan_table_expands_a_shared_step_once(goal: Step, tmp_path: Path) -> No
         *("4 costly-both", "├─ 3 total-right of 1", "└─ 2 total-left (above)"),
     ]
     run(goal, tmp_path / "work")
-    made = plan(goal, tmp_path / "work")
-    assert "done" in text(made)[1] and format_summary(made) == "All steps are done."
+    planned = plan(goal, tmp_path / "work")
+    assert "done" in text(planned)[1] and format_summary(planned) == "All steps are done."
 
 
 def test_summary_warns_of_a_small_disk(tmp_path: Path) -> None:
-    made = plan(summed("a", seconds=1.0, bytes_=10**18), tmp_path)
-    assert "1000 PB. The disk has only" in format_summary(made)
+    planned = plan(summed("a", seconds=1.0, bytes_=10**18), tmp_path)
+    assert "1000 PB. The disk has only" in format_summary(planned)
 
 
 def test_plan_names_missing_data(goal: Step, tmp_path: Path) -> None:

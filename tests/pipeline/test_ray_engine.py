@@ -153,12 +153,12 @@ def test_ray_paths_must_be_seen_from_every_node(two: ray_engine.RayEngine, tmp_p
 def test_ray_ctrl_c_stops_workers_of_all_nodes(two: ray_engine.RayEngine, tmp_path: Path) -> None:
     root, runtime = tmp_path / "work", {"log": tmp_path / "log", "gate": tmp_path / "gate"}
     goals = [step(slow, name=name, ticks=9, runtime=runtime) for name in "ab"]
-    begun = set()
+    started = set()
 
     def interrupt(event: Event) -> None:
         if event.kind == "started" and event.step:
-            begun.add(event.step.name)
-        if len(begun) == 2 and event.kind == "started":
+            started.add(event.step.name)
+        if len(started) == 2 and event.kind == "started":
             wait_for(lambda: all((part_of(of, root) / "ticks").exists() for of in goals))
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -177,12 +177,12 @@ def test_ray_steps_of_a_lost_node_run_on_another(nodes: Nodes, tmp_path: Path) -
     third, root, gate = nodes.add_node(**args), tmp_path / "work", tmp_path / "gate"
     runtime = {"log": tmp_path / "log", "gate": gate}
     goals = [step(slow, name=name, ticks=9, runtime=runtime) for name in "abc"]
-    begun = list[str]()
+    started = list[str]()
 
     def lose(event: Event) -> None:
         if event.kind == "started":
-            begun.append(event.worker)
-            if len(begun) == 3:
+            started.append(event.worker)
+            if len(started) == 3:
                 nodes.remove_node(third)
                 gate.touch()
 
