@@ -25,7 +25,7 @@ def check_extra(extra: str, *packages: str) -> AbstractContextManager[None]:
 
     Args:
         extra: a key of `EXTRAS`.
-        packages: of the extra, those that are needed; none = all.
+        *packages: of the extra, those that are needed; none = all.
     """
     missing = [package for package in packages or EXTRAS[extra] if not _is_installed(package)]
     if missing:

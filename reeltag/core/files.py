@@ -14,6 +14,9 @@ from reeltag.core.errors import OutputError
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it becomes `path` only if the block succeeds.
 
+    Args:
+        path: of the file; its folder is made if need be.
+
     Raises:
         OutputError: the disk is full, or the folder cannot be written to; `path` is as before.
     """
@@ -34,6 +37,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; it becomes `path` only if the block succeeds.
+
+    Args:
+        path: of the folder, which does not exist yet.
 
     Raises:
         OutputError: `path` exists already, or cannot be written.

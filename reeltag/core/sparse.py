@@ -100,6 +100,9 @@ class SparseRows:
         What all parts leave out, or have as the same number for all rows, stays so. What is no
         column is that of the first part.
 
+        Args:
+            parts: at least one, all of as many columns.
+
         Raises:
             ValueError: there are no parts.
         """

@@ -76,6 +76,10 @@ class Annotations:
 
         Rows of unknown ids and classes are left out, and logged.
 
+        Args:
+            index: of the records.
+            classes: by which the classes of the file are found.
+
         Raises:
             DataError: no row can be used.
         """
@@ -86,6 +90,10 @@ class Annotations:
 
     def with_ratings(self, index: Index, classes: ClassList) -> Index:
         """Return the index with these ratings of 5-second segments, in the order of the file.
+
+        Args:
+            index: of the records.
+            classes: by which the classes of the file are found.
 
         Raises:
             DataError: no row can be used; or a segment is not [start, start + 5) of whole seconds

@@ -40,6 +40,11 @@ class BlankRule:
     def of(cls, streams: Sequence[tuple[str, int]], std: float, where: Path) -> "BlankRule":
         """Return the rule for batches of these streams, (name, width) each, side by side.
 
+        Args:
+            streams: (name, width) of each, in the order of the columns.
+            std: the most that the mean of a blank video deviates over its rgb columns.
+            where: the data, for the error.
+
         Raises:
             ConfigError: none of them is called rgb.
         """
@@ -72,6 +77,12 @@ def blank_rows(
     """Return (R,) which rows of the index's table are blank videos of a split; others are False.
 
     The rgb stream of the split is read once; their number is logged.
+
+    Args:
+        data: with an rgb stream.
+        split: that is read.
+        std: the most that the mean of a blank video deviates over its rgb columns.
+        quiet: show no progress.
 
     Raises:
         ConfigError: there is no rgb stream, the split is empty, or nothing else is in it.

@@ -117,6 +117,9 @@ class ClassList:
     def save(self, path: Path) -> None:
         """Write index, name and MID (if known) of every class, whole or not at all.
 
+        Args:
+            path: of the CSV file.
+
         Raises:
             OutputError: it cannot be written.
         """
@@ -129,6 +132,10 @@ class ClassList:
 
     def mask(self, num_classes: int, *, of: str = "the data") -> NDArray[np.bool_]:
         """Return (num_classes,) which classes are in the list.
+
+        Args:
+            num_classes: of the data.
+            of: what has so many classes, for the error.
 
         Raises:
             DataError: the list has a class that is not in 0 to num_classes - 1.
@@ -146,6 +153,10 @@ class ClassList:
 
     def index_of(self, wanted: str | int, *, where: object = "class") -> int:
         """Return the index of a class by its name (in any case), its MID or its index.
+
+        Args:
+            wanted: name, MID or index; digits in a string are an index.
+            where: what it was given as, for the error.
 
         Raises:
             ConfigError: no class, or more than one, is called that; similar names are listed.

@@ -81,13 +81,12 @@ class Dataset:
                 where=path,
                 hint=f"Give the folder that holds the *{SUFFIX} files, or one of them.",
             )
-        given = {"classes": classes, "labels": labels, "ratings": ratings}
-        if isinstance(classes, ClassList):
-            given["classes"] = classes.source
-        elif classes is not None:
-            classes = ClassList.open(classes, full=True)
-        else:
+        listed = classes.source if isinstance(classes, ClassList) else classes
+        given = {"classes": listed, "labels": labels, "ratings": ratings}
+        if classes is None:
             classes = ClassList.find(path)
+        elif not isinstance(classes, ClassList):
+            classes = ClassList.open(classes, full=True)
         size = None if classes is None else len(classes)
         index = open_index(path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
         label_table = None if labels is None else Annotations.read(labels, LABEL_COLUMNS)

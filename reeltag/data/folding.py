@@ -20,6 +20,10 @@ def held_out_rows(data: Dataset, fold: FoldConfig) -> NDArray[np.bool_]:
     Only usable records of the training split are in a fold; by ratings, only those with some. What
     `reeltag augment` made of a video is in the fold of that video.
 
+    Args:
+        data: whose training split is folded.
+        fold: number of folds, and which one is held out.
+
     Raises:
         ConfigError: the training split is empty, or holds fewer videos than there are folds.
     """

@@ -12,6 +12,9 @@ def count_correlation(records: Records) -> Correlation:
 
     Classes of data without a class list are numbered.
 
+    Args:
+        records: whose labels are counted.
+
     Raises:
         DataError: none of the videos has a label.
     """

@@ -165,6 +165,9 @@ class Loader(IterableDataset[FrameBatch]):
         The thread reads on across the ends of epochs, and batches stay good across them. The place
         of the loader itself (`state_dict`) is neither used nor moved.
 
+        Args:
+            batches_done: how many batches to skip.
+
         Raises:
             DataError: a shard vanished, shrank or cannot be read.
         """
@@ -243,6 +246,9 @@ class Loader(IterableDataset[FrameBatch]):
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go to where another loader was; only "epoch" and "batches" have to be there.
+
+        Args:
+            state: as `state_dict` returned it.
 
         Raises:
             ConfigError: the batches were others: batch size, seed or number of items differ.

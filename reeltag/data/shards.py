@@ -37,6 +37,9 @@ class ShardMaps:
     def buffer(self, shard: int) -> NDArray[np.uint8]:
         """Return all bytes of shard number `shard`, read-only.
 
+        Args:
+            shard: from 0.
+
         Raises:
             DataError: the file cannot be opened, or is shorter than it was when indexed.
         """
@@ -72,6 +75,10 @@ def _ends_of_shards(index: Index) -> NDArray[np.int64]:
 
 def read_record(index: Index, row: int) -> dict[str, NDArray[np.uint8] | NDArray[np.float32]]:
     """Return the streams of one record: name -> (T, width). The plain way; the loader is faster.
+
+    Args:
+        index: of the data.
+        row: of its table.
 
     Raises:
         DataError: the record is one that is skipped, or the shard has changed.

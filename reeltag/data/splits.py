@@ -55,6 +55,10 @@ class Splits:
         Without any shard to validate on, the last `holdout` of the training shards (rounded up)
         are held out; a single training shard cannot be divided.
 
+        Args:
+            index: whose shards are split.
+            split: train, validate or test.
+
         Raises:
             ConfigError: the split is empty, or two patterns name the same shard.
         """

@@ -160,6 +160,9 @@ class Correlation:
         Columns: `first` i, `second` j, `together` M_ij, `probability` P(j | i), and both names.
         Its metadata, under `reeltag`, hold C names, N and what was counted, as JSON.
 
+        Args:
+            path: of the file.
+
         Raises:
             OutputError: it cannot be written.
         """
@@ -187,6 +190,9 @@ class Correlation:
     @classmethod
     def load(cls, path: Path) -> "Correlation":
         """Read what `save` wrote; `source` is then the path.
+
+        Args:
+            path: of the file.
 
         Raises:
             DataError: there is no such file, it is not one of correlations, or it is damaged.

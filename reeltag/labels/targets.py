@@ -91,6 +91,9 @@ class Targets(SparseRows):
     def concatenate(cls, parts: Iterable[Self]) -> Self:
         """Return the targets of the items of all parts, one part after the other.
 
+        Args:
+            parts: at least one, all with the same class mask.
+
         Raises:
             ValueError: there are no parts, or their class masks differ.
         """

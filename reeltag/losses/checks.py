@@ -14,6 +14,11 @@ def checked(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return the three in float32 (float64 if the logits are).
 
+    Args:
+        logits_BC: scores.
+        labels_BC: in [0, 1].
+        weights_BC: of each term; None = 1.
+
     Raises:
         ValueError: shapes differ.
     """

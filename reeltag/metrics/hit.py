@@ -23,6 +23,10 @@ class HitAtOne(RankingMetric):
     def update(self, scores_BC: Tensor, labels_BC: Tensor) -> None:
         """Add a batch: scores (B, C) on any monotone scale, labels (B, C) in [0, 1].
 
+        Args:
+            scores_BC: on any monotone scale.
+            labels_BC: in [0, 1].
+
         Raises:
             ValueError: the shapes differ, or a score is NaN.
         """

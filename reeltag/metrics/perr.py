@@ -36,6 +36,10 @@ class PrecisionAtEqualRecallRate(RankingMetric):
     def update(self, scores_BC: Tensor, labels_BC: Tensor) -> None:
         """Add a batch: scores (B, C), logits or probabilities, labels (B, C) in [0, 1].
 
+        Args:
+            scores_BC: logits or probabilities.
+            labels_BC: in [0, 1].
+
         Raises:
             ValueError: the shapes differ, or a score is NaN.
         """

@@ -163,6 +163,10 @@ def best_columns(scores_BC: Tensor, k: int) -> tuple[Tensor, Tensor]:
     `torch.topk` does not promise: rows with a tie are found by looking one place further, and
     only those are sorted.
 
+    Args:
+        scores_BC: on any scale.
+        k: at least 1.
+
     Raises:
         ValueError: a score is NaN.
     """

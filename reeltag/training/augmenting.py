@@ -34,6 +34,11 @@ SAMPLE = 1024  # frames for the features' standard deviation, to 2 %
 def augmented(objective: Objective, tagger: Tagger, config: AugmentConfig) -> Objective:
     """Return `objective` on batches varied as `config` says; itself where nothing is varied.
 
+    Args:
+        objective: loss of a batch.
+        tagger: that is trained.
+        config: how batches are varied.
+
     Raises:
         ConfigError: streams are to be dropped of a tagger that has only one.
     """
@@ -70,6 +75,10 @@ class Augmented:
 
     def __call__(self, batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of the varied batch and what is to be logged.
+
+        Args:
+            batch: as the loader gives it.
+            model: the tagger.
 
         Raises:
             TypeError: `model` is no tagger, so that there is nothing to prepare the frames.

@@ -63,6 +63,12 @@ class EndlessBatches:
 def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int = 1) -> Batches:
     """Return the loaders of a recipe on a data set, for one rank of several.
 
+    Args:
+        data: of the training and the validation.
+        recipe: batch size, targets and so on.
+        rank: of this process.
+        world_size: number of processes.
+
     Raises:
         ConfigError: a split is empty, holds no usable record, or lacks a stream; or the batch does
             not divide among the ranks, or is larger than the training set; or as `relabelled`.

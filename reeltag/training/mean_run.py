@@ -41,6 +41,9 @@ class AveragedRun:
     def at(cls, path: Path) -> "AveragedRun":
         """Find what `path` names: a run folder, or a .safetensors file in one.
 
+        Args:
+            path: of the run folder or the file.
+
         Raises:
             DataError: there is no config.json, or there are no weights.
         """

@@ -94,6 +94,10 @@ class TaggerTraining(LightningModule):
     def training_step(self, batch: FrameBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch; some steps after one that is not finite training stops.
 
+        Args:
+            batch: as the loader gives it.
+            batch_idx: unused.
+
         Raises:
             TrainingError: as `check_losses`, now and then.
         """

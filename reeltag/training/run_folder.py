@@ -100,6 +100,10 @@ def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> D
 def steps_done(checkpoint: Path, module: nn.Module) -> int:
     """Return the optimiser steps that a checkpoint has behind it.
 
+    Args:
+        checkpoint: path of a resume.ckpt.
+        module: that the checkpoint is for.
+
     Raises:
         DataError: it is no checkpoint of a training, is damaged, or does not fit `module`.
     """

@@ -126,6 +126,11 @@ def applied(
 ) -> tuple[ModelConfig, Recipe]:
     """Return model and recipe with the values of a trial.
 
+    Args:
+        model: before the trial.
+        recipe: before the trial.
+        values: name of a dimension -> its value.
+
     Raises:
         ConfigError: they do not go together.
     """

@@ -178,6 +178,13 @@ def _own_name(path: Path) -> Path:
 def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> None:
     """Scan one shard and keep its rows in `folder`, unless they are there already.
 
+    Args:
+        root: of the data.
+        shard: of it.
+        folder: for the rows.
+        schema: streams that a record must have.
+        verify: check the checksums of the records.
+
     Raises:
         DataError: the shard cannot be opened.
         OutputError: the rows cannot be written.

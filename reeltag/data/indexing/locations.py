@@ -87,6 +87,9 @@ def index_places(data: Path) -> tuple[Path, Path]:
 def writable_place(data: Path) -> Path:
     """Return the first of `index_places` that can be written to; it is made.
 
+    Args:
+        data: the folder of the shards.
+
     Raises:
         OutputError: neither can.
     """

@@ -37,6 +37,9 @@ def probe_shard(path: Path) -> Schema | Problem:
     A stream is a list of byte strings of one width, or, where a record has none of these, a list
     of at least two floats. The answer is that of the majority, so one odd record does not matter.
 
+    Args:
+        path: of the shard.
+
     Raises:
         DataError: the file cannot be opened.
     """
@@ -73,6 +76,9 @@ def _why_no_stream(data: NDArray[np.uint8], framed: Framed) -> Problem:
 
 def streams_of_record(payload: NDArray[np.uint8]) -> list[tuple[Kind, Stream]]:
     """Return every stream of a record, all of one kind; none if it holds no features.
+
+    Args:
+        payload: bytes of the record.
 
     Raises:
         DataError: the payload is no tf.Example and no tf.SequenceExample.

@@ -93,6 +93,11 @@ def describe_record(
 ) -> Described:
     """Return what a tf.Example or tf.SequenceExample holds, without decoding its frames.
 
+    Args:
+        payload: bytes of the record.
+        kind: of the records of this data.
+        streams: that the record must have.
+
     Raises:
         DataError: the payload is neither.
     """

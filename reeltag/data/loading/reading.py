@@ -47,6 +47,11 @@ class OpenShards:
     def read(self, shard: int, buffer: memoryview, offset: int) -> None:
         """Fill `buffer` with the bytes of a shard from `offset` on.
 
+        Args:
+            shard: its number.
+            buffer: writable, of the wanted length.
+            offset: in bytes from the start of the file.
+
         Raises:
             DataError: the shard cannot be opened or read, or ends before.
         """

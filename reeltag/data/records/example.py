@@ -102,6 +102,9 @@ def _encode_frames(name: str, frames: NDArray[np.uint8]) -> bytes:
 def decode_example(payload: Bytes) -> dict[str, Feature]:
     """Return the features of a tf.Example: name -> values.
 
+    Args:
+        payload: bytes of the message.
+
     Raises:
         DataError: the payload is not one.
     """
@@ -113,6 +116,9 @@ def decode_sequence_example(payload: Bytes) -> tuple[dict[str, Feature], dict[st
     """Return the context, name -> values, and the feature lists, name -> values per frame.
 
     A tf.Example decodes too: it is one context without feature lists.
+
+    Args:
+        payload: bytes of the message.
 
     Raises:
         DataError: the payload is not one.
@@ -126,6 +132,9 @@ def decode_sequence_example(payload: Bytes) -> tuple[dict[str, Feature], dict[st
 
 def split_message(payload: Bytes) -> tuple[dict[str, Spans], dict[str, Spans]]:
     """Return where the Feature and the FeatureList messages of a tf.(Sequence)Example are, by name.
+
+    Args:
+        payload: bytes of the message.
 
     Raises:
         DataError: the payload is not one.
@@ -165,6 +174,9 @@ def joined(payload: Bytes, spans: Spans) -> Bytes:
 def decode_feature_list(message: Bytes) -> list[Feature]:
     """Return the values of each frame of a FeatureList message.
 
+    Args:
+        message: its bytes.
+
     Raises:
         DataError: the message is not one.
     """
@@ -177,6 +189,9 @@ def decode_feature_list(message: Bytes) -> list[Feature]:
 
 def decode_feature(message: Bytes) -> Feature:
     """Return the values of a Feature message; None where its kind was not set.
+
+    Args:
+        message: its bytes.
 
     Raises:
         DataError: the message is not one.

@@ -33,6 +33,10 @@ class Layout(NamedTuple):
 def locate_frames(payload: NDArray[np.uint8], spans: Spans) -> Layout:
     """Return where the byte strings of a FeatureList are, one of `width` bytes per frame.
 
+    Args:
+        payload: bytes of the record.
+        spans: of the FeatureList message in them.
+
     Raises:
         DataError: it is not a FeatureList.
     """
@@ -71,6 +75,10 @@ def _constant_stride(
 
 def locate_floats(payload: NDArray[np.uint8], spans: Spans) -> Layout:
     """Return where the values of a Feature of floats are: one frame of `width` float32.
+
+    Args:
+        payload: bytes of the record.
+        spans: of the Feature message in them.
 
     Raises:
         DataError: it is not a Feature.

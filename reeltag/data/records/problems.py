@@ -66,6 +66,9 @@ def to_text(bits: int) -> str | None:
 def from_text(text: str | None) -> int:
     """Return the integer whose names are `text`.
 
+    Args:
+        text: names as `to_text` joins them; None = no problem.
+
     Raises:
         KeyError: a name is not known.
     """

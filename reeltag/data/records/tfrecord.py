@@ -52,6 +52,9 @@ def masked_crc(data: bytes | NDArray[np.uint8]) -> int:
 class TFRecordWriter:
     """Write payloads as one TFRecord file, which appears whole or not at all.
 
+    Args:
+        path: of the file.
+
     Raises:
         OutputError: the file cannot be written; nothing is left.
 
@@ -95,6 +98,9 @@ class TFRecordWriter:
 
 def map_file(path: Path) -> NDArray[np.uint8]:
     """Return the bytes of a file as a read-only array over a memory map; empty for an empty file.
+
+    Args:
+        path: of the file.
 
     Raises:
         DataError: the file cannot be opened.

@@ -54,6 +54,11 @@ def encode_bytes_field(number: int, payload: bytes) -> bytes:
 def read_varint(buffer: Bytes, start: int, stop: int) -> tuple[int, int]:
     """Return the unsigned value of the varint at `start` and the position behind it.
 
+    Args:
+        buffer: the bytes.
+        start: position of the first byte.
+        stop: position behind the message.
+
     Raises:
         DataError: it does not end before `stop`, or within ten bytes.
     """
@@ -87,6 +92,11 @@ def encode_varints(values: Iterable[int]) -> bytes:
 
 def fields(buffer: Bytes, start: int, stop: int) -> Iterator[Field]:
     """Yield the fields of the message in `buffer[start:stop]`, in their order.
+
+    Args:
+        buffer: the bytes.
+        start: position of the first byte.
+        stop: position behind the message.
 
     Raises:
         DataError: the bytes are not a protobuf message.
