@@ -28,7 +28,7 @@ from reeltag.augment.neighbours import nearest, pairs_once
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import YT8M_VIDEOS, PlanConfig, plan_of
 from reeltag.augment.volume import chunks_of, volume_of
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 
@@ -104,17 +104,17 @@ def _augment(pivot: str, quick: bool) -> Row:
     data = DATA / "yt8m"
     splits = Splits(train=f"video/validate00{'0' if quick else '[0-5]'}?")
     config = PlanConfig(pivot="auto" if pivot == "auto" else float(pivot))
-    making = Making()
+    sampling = SampleConfig()
     items = Dataset.open(data, splits=splits, jobs=1, quiet=True).videos()
     begin = time.process_time()
     plan = plan_of(items, config)
-    chunks = chunks_of(items, making.chunk_shards)
-    volume = volume_of(items, plan, chunks, making)
+    chunks = chunks_of(items, sampling.chunk_shards)
+    volume = volume_of(items, plan, chunks, sampling)
     planned = time.process_time() - begin
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        prepare_folder(out, items, settings(items, plan, making, 0))
-        works = works_of(out, items, plan, chunks, making, 0)
+        prepare_folder(out, items, settings(items, plan, sampling, 0))
+        works = works_of(out, items, plan, chunks, sampling, 0)
         begin, wall = time.process_time(), time.perf_counter()
         write_all(items, works, jobs=1, quiet=True)
         cpu, seconds = time.process_time() - begin, time.perf_counter() - wall

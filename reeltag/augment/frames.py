@@ -2,7 +2,7 @@
 
 The loader chooses frames while it reads them (`reeltag.data.sampling.FrameChoice`: at random, one
 contiguous run, evenly spaced, every r-th with r drawn once per batch). Here is what needs the
-frames themselves, or a chance of its own for each: dropping at random, and by similarity.
+frames themselves, or a random draw for each: dropping at random, and by similarity.
 
 Shape letters: B items, T frames, D features.
 """
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 
-def without_chance(mask_BT: Tensor, probability: float) -> Tensor:
-    """Return (B, T) bool: the real frames that stay if each is dropped with `probability`.
+def random_keep_mask(mask_BT: Tensor, probability: float) -> Tensor:
+    """Return (B, T) bool: the real frames that stay where each is dropped with `probability`.
 
     At least one frame of each item stays: where all would go, one of them, uniformly drawn.
 
@@ -26,7 +26,7 @@ def without_chance(mask_BT: Tensor, probability: float) -> Tensor:
     return ((draw_BT >= probability) | luckiest_BT) & mask_BT
 
 
-def without_similar(x_BTD: Tensor, mask_BT: Tensor, cosine: float) -> Tensor:
+def dissimilar_keep_mask(x_BTD: Tensor, mask_BT: Tensor, cosine: float) -> Tensor:
     """Return (B, T) bool: the real frames whose cosine with the frame before is at most `cosine`.
 
     The frame before is that of the video, whether it stays itself or not, so that a slow pan loses

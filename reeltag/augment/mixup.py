@@ -16,7 +16,7 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 
 
-def draw_share(
+def draw_lambda(
     alpha: float, num_items: int, *, per_sample: bool, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Return (B,) float32 lambda ~ Beta(alpha, alpha) in [0, 1]: one for all, or one for each.
@@ -32,23 +32,23 @@ def draw_share(
     return drawn.expand(num_items)
 
 
-def frame_shares(share_B: Tensor, mask_BT: Tensor, other_BT: Tensor) -> tuple[Tensor, Tensor]:
+def frame_weights(lambda_B: Tensor, mask_BT: Tensor, other_BT: Tensor) -> tuple[Tensor, Tensor]:
     """Return what each frame of the two items counts, both (B, T) float32, 0 for padding.
 
     A mixed frame is own * x_t + other * x'_t; it is a real frame where either of the two counts
     (the union of the masks; an item of weight 0 adds none, so that lambda = 1 changes nothing).
 
     Args:
-        share_B: lambda in [0, 1].
+        lambda_B: lambda in [0, 1].
         mask_BT: bool, frames of the items themselves.
         other_BT: bool, frames of their partners.
     """
-    share_B1 = share_B.unsqueeze(1)
-    return share_B1 * mask_BT, (1 - share_B1) * other_BT
+    lambda_B1 = lambda_B.unsqueeze(1)
+    return lambda_B1 * mask_BT, (1 - lambda_B1) * other_BT
 
 
 def mixed_labels(
-    share_B: Tensor, labels: tuple[Tensor, Tensor], weights: tuple[Tensor, Tensor] | None
+    lambda_B: Tensor, labels: tuple[Tensor, Tensor], weights: tuple[Tensor, Tensor] | None
 ) -> tuple[Tensor, Tensor | None]:
     """Return labels (B, C) of the mixed items, and weights (B, C) or None.
 
@@ -60,15 +60,15 @@ def mixed_labels(
     every loss that is linear in the labels; hinge and ranking losses are not.)
 
     Args:
-        share_B: lambda in [0, 1].
+        lambda_B: lambda in [0, 1].
         labels: (B, C) in [0, 1], of the items and of their partners.
         weights: (B, C) >= 0, likewise; None where all count 1.
     """
-    share_B1 = share_B.unsqueeze(1)
+    lambda_B1 = lambda_B.unsqueeze(1)
     if weights is None:
-        return torch.lerp(labels[1], labels[0], share_B1), None
-    own_BC = share_B1 * weights[0]
-    weight_BC = own_BC + (1 - share_B1) * weights[1]
+        return torch.lerp(labels[1], labels[0], lambda_B1), None
+    own_BC = lambda_B1 * weights[0]
+    weight_BC = own_BC + (1 - lambda_B1) * weights[1]
     # a lerp by own / own = 1 gives back the items' own labels, to the bit
     label_BC = torch.lerp(labels[1], labels[0], own_BC / weight_BC)
     return label_BC.masked_fill_(weight_BC == 0, 0.0), weight_BC
@@ -81,7 +81,7 @@ class Mix:
     Attributes:
         partners: the batch that partners are taken from, of the same T.
         order: (B,) int64, place in `partners` of each item's partner.
-        share: (B,) lambda, what the items themselves count.
+        ratio: (B,) lambda, what the items themselves count.
         own: (B, T) what each frame of the items counts, 0 for padding.
         other: (B, T) what each frame of their partners counts, 0 for padding.
         mask: (B, T) bool, the real frames of the mixed items.
@@ -89,7 +89,7 @@ class Mix:
 
     partners: FrameBatch
     order: Tensor
-    share: Tensor
+    ratio: Tensor
     own: Tensor
     other: Tensor
     mask: Tensor
@@ -100,9 +100,9 @@ class Mix:
             raise ValueError("mixup needs batches with labels")
         labels = batch.labels, self.partners.labels[self.order]
         if batch.weights is None or self.partners.weights is None:
-            return mixed_labels(self.share, labels, None)
+            return mixed_labels(self.ratio, labels, None)
         weights = batch.weights, self.partners.weights[self.order]
-        return mixed_labels(self.share, labels, weights)
+        return mixed_labels(self.ratio, labels, weights)
 
 
 def draw_mix(
@@ -125,12 +125,12 @@ def draw_mix(
         longest = max(batch.mask.shape[1], before.mask.shape[1])
         batch, partners = _padded(batch, longest), _padded(before, longest)
         order_B = torch.arange(num_items, device=device) % len(before)
-    share_B = draw_share(alpha, num_items, per_sample=per_sample, device=device)
-    own_BT, other_BT = frame_shares(share_B, batch.mask, partners.mask[order_B])
+    lambda_B = draw_lambda(alpha, num_items, per_sample=per_sample, device=device)
+    own_BT, other_BT = frame_weights(lambda_B, batch.mask, partners.mask[order_B])
     return batch, Mix(
         partners=partners,
         order=order_B,
-        share=share_B,
+        ratio=lambda_B,
         own=own_BT,
         other=other_BT,
         mask=own_BT + other_BT > 0,

@@ -23,7 +23,7 @@ class Pairs(NamedTuple):
     """P pairs of videos, by source, the nearest partner first.
 
     Attributes:
-        source: (P,) int64, number of the video that samples are made for, ascending.
+        source: (P,) int64, number of the video that samples are around, ascending.
         partner: (P,) int64, number of its neighbour.
     """
 
@@ -59,7 +59,7 @@ def nearest(vectors: Vectors, num_neighbours: int) -> NDArray[np.int64]:
     finally:
         faiss.omp_set_num_threads(threads)
     others = found != np.arange(len(vectors))[:, None]
-    others[others.all(axis=1), -1] = False  # a twin stood in the video's own place
+    others[others.all(axis=1), -1] = False  # a twin was found in place of the video
     kept: NDArray[np.int64] = found[others].reshape(len(vectors), num_others)
     return kept
 
@@ -67,7 +67,7 @@ def nearest(vectors: Vectors, num_neighbours: int) -> NDArray[np.int64]:
 def pairs_once(neighbours: NDArray[np.int64]) -> Pairs:
     """Return the pairs of videos and their neighbours (M, K), every unordered pair once.
 
-    Of two videos that are neighbours of each other the first is the source.
+    Where two videos are neighbours of each other, the first is the source.
 
     >>> pairs_once(np.array([[1], [0], [1]]))
     Pairs(source=array([0, 2]), partner=array([1, 1]))

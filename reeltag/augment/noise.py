@@ -29,7 +29,7 @@ def standard_deviation(x_ND: Tensor, mask_N: Tensor) -> Tensor:
 
 
 def gaussian_field(
-    shape: tuple[int, int, int], *, share: float = 1.0, device: torch.device | str = "cpu"
+    shape: tuple[int, int, int], *, fraction: float = 1.0, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Return (B, T, D) standard normal numbers to read from, never to write to.
 
@@ -41,7 +41,7 @@ def gaussian_field(
 
     Args:
         shape: B, T and D.
-        share: of the numbers that are not set to 0, each by a draw of its own; in (0, 1].
+        fraction: of the numbers that are not set to 0, each by a draw of its own; in (0, 1].
         device: on which they are drawn, from torch's generator there.
     """
     num_items, num_frames, dim = shape
@@ -51,8 +51,8 @@ def gaussian_field(
     if windows:
         size = length + (num_items - 1) * step
     line = torch.randn(size, device=device)
-    if share < 1:
-        line *= torch.rand(size, device=device) < share
+    if fraction < 1:
+        line *= torch.rand(size, device=device) < fraction
     if not windows:
         return line.view(shape)
     return line.as_strided(shape, (step, dim, 1))
@@ -77,20 +77,20 @@ class Noise:
 
 
 def draw_noise(
-    shape: tuple[int, int, int], deviation_D: Tensor, share: float, *, per_frame: bool
+    shape: tuple[int, int, int], deviation_D: Tensor, fraction: float, *, per_frame: bool
 ) -> Noise:
     """Return noise for a batch, all of it from torch's generator of the device.
 
     Args:
         shape: B, T and D.
         deviation_D: standard deviation of the noise in each dimension.
-        share: of the dimensions that get noise, each with this chance; in (0, 1].
+        fraction: of the dimensions that get noise, each with this chance; in (0, 1].
         per_frame: choose other dimensions for each frame, not once for the item.
     """
     num_items, _, dim = shape
     device = deviation_D.device
-    field_BTD = gaussian_field(shape, share=share if per_frame else 1.0, device=device)
+    field_BTD = gaussian_field(shape, fraction=fraction if per_frame else 1.0, device=device)
     spread_BD = deviation_D.expand(num_items, dim)
-    if not per_frame and share < 1:
-        spread_BD = spread_BD * (torch.rand((num_items, dim), device=device) < share)
+    if not per_frame and fraction < 1:
+        spread_BD = spread_BD * (torch.rand((num_items, dim), device=device) < fraction)
     return Noise(spread=spread_BD, field=field_BTD)

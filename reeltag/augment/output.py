@@ -1,12 +1,12 @@
 """The folder that an augmentation fills: a data folder with the same shards as the one it is of.
 
-    OUT/augment.json         what it was made of and how; a run with other settings is refused
+    OUT/augment.json         data and settings; a run with other settings raises
         classes.csv          names of the classes
         train0000.tfrecord   new shards of the split, under the names of the old ones
         test0000.tfrecord    links to the shards of the other splits
 
-A shard appears whole or not at all, and one that is there is not made again: a run that was stopped
-goes on where it was.
+A shard appears whole or not at all, and one that is there is not written again: a run that was
+stopped goes on where it was.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from reeltag.augment.plan import Plan
 from reeltag.augment.volume import Chunk
-from reeltag.augment.writing import ChunkWork, Making, settings_of, write_chunk
+from reeltag.augment.writing import ChunkWork, SampleConfig, settings_of, write_chunk
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import refuse_existing, write_json
@@ -37,13 +37,13 @@ LOOK = 0.5  # seconds from one look at what is finished to the next
 TELL = 30.0  # seconds from line to line in a log file
 
 
-def settings(items: VideoSet, plan: Plan, making: Making, seed: int) -> dict[str, Any]:
+def settings(items: VideoSet, plan: Plan, sampling: SampleConfig, seed: int) -> dict[str, Any]:
     """Return everything that the new shards depend on, as plain JSON values."""
     return {
         "split": items.records.split,
         "videos": len(items),
         "content": _digest(items),
-        **settings_of(making),
+        **settings_of(sampling),
         "pivot": plan.config.number,
         "decades": plan.config.decades,
         "alpha": plan.config.alpha,
@@ -66,8 +66,13 @@ def _digest(items: VideoSet) -> str:
 def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> None:
     """Make the folder, or take it up again: settings, classes, links to the other shards.
 
+    Args:
+        out: the folder.
+        items: the videos that are augmented.
+        wanted: settings, see `settings`.
+
     Raises:
-        ConfigError: `out` is in the data, or was made with other settings or of other data, or
+        ConfigError: `out` is in the data, or was written with other settings or from other data, or
             the labels are not those of the records, which are copied as they are.
         OutputError: `out` holds something else, or cannot be written.
     """
@@ -92,7 +97,7 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot be made ({error.strerror})", where=out) from error
+        raise OutputError(f"cannot be created ({error.strerror})", where=out) from error
     write_json(out / SETTINGS, {"data": str(root), **wanted})
     data.classes.save(out / "classes.csv")
     written = set(np.unique(items.shard).tolist())
@@ -101,22 +106,22 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
 
 
 def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Raise ConfigError where a folder that is there was made otherwise than it would be now."""
+    """Raise ConfigError where a folder that is there was written otherwise than it would be now."""
     try:
         found = json.loads(path.read_text())
         others = [name for name, value in wanted.items() if found[name] != value]
     except (OSError, ValueError, KeyError, TypeError) as error:
         hint = "Remove the folder, or choose another --out."
         raise DataError(
-            "does not describe how the folder was made", where=path, hint=hint
+            "does not describe how the folder was written", where=path, hint=hint
         ) from error
     if others:
         name = others[0]
         of_data = name in ("videos", "content", "split")
         raise ConfigError(
-            f"was made of other data ({name} {found[name]}, now {wanted[name]})"
+            f"was written from other data ({name} {found[name]}, now {wanted[name]})"
             if of_data
-            else f"was made with {name} {found[name]}, not {wanted[name]}",
+            else f"was written with {name} {found[name]}, not {wanted[name]}",
             where=path.parent,
             hint="Give the same options to go on with it, or choose another --out.",
         )
@@ -128,11 +133,11 @@ def _link(target: Path, link: Path) -> None:
         if not os.path.lexists(link):
             link.symlink_to(target)
     except OSError as error:
-        raise OutputError(f"cannot be made a link to {target} ({error})", where=link) from error
+        raise OutputError(f"cannot be linked to {target} ({error})", where=link) from error
 
 
 def works_of(
-    out: Path, items: VideoSet, plan: Plan, chunks: list[Chunk], making: Making, seed: int
+    out: Path, items: VideoSet, plan: Plan, chunks: list[Chunk], sampling: SampleConfig, seed: int
 ) -> list[ChunkWork]:
     """Return the work for each chunk."""
     data = items.dataset
@@ -147,7 +152,7 @@ def works_of(
             decision=plan.decision[chunk.first : chunk.stop],
             neighbours=plan.neighbours[chunk.first : chunk.stop],
             kept=plan.kept[chunk.first : chunk.stop],
-            making=making,
+            sampling=sampling,
             seed=seed,
         )
         for chunk in chunks
@@ -155,7 +160,13 @@ def works_of(
 
 
 def write_all(items: VideoSet, works: list[ChunkWork], *, jobs: int | None, quiet: bool) -> int:
-    """Write what is not there yet, in `jobs` processes (None: one per core).
+    """Write what is not there yet.
+
+    Args:
+        items: the videos that are augmented.
+        works: the work of each chunk.
+        jobs: processes; None: one per core.
+        quiet: show no progress.
 
     Returns:
         How many videos of the split were read for it; 0 where all was there.

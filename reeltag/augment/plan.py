@@ -78,7 +78,7 @@ class Plan:
         config: that it follows; its pivot is a number.
         counts: (C,) int64, videos of each label before.
         decision: (V,) int32, the decision label; -1 for a video without labels, which stays.
-        neighbours: (V,) int32, how many neighbours to look for; 0: nothing is made of it.
+        neighbours: (V,) int32, how many neighbours to look for; 0: it gets no samples.
         kept: (V,) bool, whether the video itself stays.
     """
 
@@ -168,7 +168,7 @@ def plan_of(items: VideoSet, config: PlanConfig, *, seed: int = 0) -> Plan:
     if targets is None or not len(targets.classes):
         raise ConfigError(
             f"none of the {len(items)} videos of the split {items.records.split!r} has a label, "
-            "and labels decide what is made of a video",
+            "and labels decide what becomes of a video",
             where=items.dataset.path,
             hint="Take a split with labels: --split train.",
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.augment.plan import Plan
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.data.items import VideoSet
 
 FRAMING = 16  # bytes around a record
@@ -77,7 +77,7 @@ class Volume:
     memory: int
 
 
-def volume_of(items: VideoSet, plan: Plan, chunks: list[Chunk], making: Making) -> Volume:
+def volume_of(items: VideoSet, plan: Plan, chunks: list[Chunk], sampling: SampleConfig) -> Volume:
     """Return what is planned for the videos of a split."""
     alone = least = most = noisy = largest = 0
     for chunk in chunks:
@@ -88,10 +88,10 @@ def volume_of(items: VideoSet, plan: Plan, chunks: list[Chunk], making: Making) 
         members, wanted = groups
         lone = members == 1
         found = np.minimum(wanted, members - 1)
-        if making.method == "neighbours":
+        if sampling.method == "neighbours":
             least += 2 * int((-(-members * found // 2)).sum())
             most += 2 * int(np.minimum(members * found, members * (members - 1) // 2).sum())
-        noisy += int((members * wanted)[making.noised(lone)].sum())
+        noisy += int((members * wanted)[sampling.noised(lone)].sum())
         alone += int(lone.sum())
         largest = max(largest, int(over.sum()) + int(members.max(initial=0)))
     kept = int(plan.kept.sum())

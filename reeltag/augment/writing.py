@@ -1,7 +1,7 @@
-"""Writing one chunk: read the vectors of its over-sampled videos, find neighbours, make shards.
+"""Writing one chunk: read the vectors of its over-sampled videos, find neighbours, write shards.
 
-A shard of the same name as the one it is made of holds, in the order of that one, each video that
-is kept (its record byte for byte) and behind it what was made of it: for each neighbour a sample
+A shard has the name of the one that it replaces and holds, in the order of that one, each video
+that is kept (its record byte for byte) and behind it its new samples: for each neighbour a sample
 between and one beyond, then those with noise. New records are tf.Examples as YouTube-8M's: id,
 labels (those of the source) and one float vector a stream.
 
@@ -14,7 +14,7 @@ Shape letters: N over-sampled videos of the chunk, D values of all streams, K ne
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import tyro
@@ -44,8 +44,10 @@ from reeltag.data.splits import Split, Splits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making(CheckedFields):
-    """How new samples are made around a video that is over-sampled."""
+class SampleConfig(CheckedFields):
+    """How new samples around an over-sampled video are computed."""
+
+    KEY_NAME: ClassVar[str] = "Making"  # folders of steps have their names from this
 
     method: Literal["neighbours", "noise"] = "neighbours"
     """neighbours: two samples for each neighbour, one between and one beyond. noise: as many
@@ -54,7 +56,7 @@ class Making(CheckedFields):
     """When the method neighbours adds noise too, one sample for each neighbour wanted: alone, for
     a video without another of its label in its chunk; always; never."""
     weight: Annotated[float, tyro.conf.arg(name="lambda")] = 0.5
-    """How far a sample is from its source, as a part of the way to the neighbour; in (0, 1)."""
+    """How far a sample is from its source, as a fraction of the way to the neighbour; in (0, 1)."""
     sigma: Rate = 0.03
     """Standard deviation of the noise, in units of the features; above 0."""
     by: str = ""
@@ -99,7 +101,7 @@ class ChunkWork:
         decision: decision label of each of its videos, see `Plan`.
         neighbours: how many neighbours each wants, see `Plan`.
         kept: whether each stays, see `Plan`.
-        making: how samples are made.
+        sampling: how samples are computed.
         seed: of the noise.
     """
 
@@ -112,14 +114,17 @@ class ChunkWork:
     decision: NDArray[np.int32]
     neighbours: NDArray[np.int32]
     kept: NDArray[np.bool_]
-    making: Making
+    sampling: SampleConfig
     seed: int
 
 
 def write_chunk(work: ChunkWork) -> None:
     """Write the shards of a chunk that are not there yet, each whole or not at all.
 
-    The bytes depend on the data, the plan, `making` and `seed` alone.
+    The bytes depend on the data, the plan, `sampling` and `seed` alone.
+
+    Args:
+        work: what, and where to.
 
     Raises:
         DataError: a shard vanished, shrank or cannot be read.
@@ -139,7 +144,7 @@ def write_chunk(work: ChunkWork) -> None:
 
 
 class _Chunk:
-    """The videos of a chunk, and what is made around them."""
+    """The videos of a chunk, and the samples around them."""
 
     def __init__(self, items: VideoSet, work: ChunkWork) -> None:
         self.items, self.work = items, work
@@ -150,7 +155,7 @@ class _Chunk:
         self.pairs = Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
         label = work.decision[self.over]
         self.alone = np.bincount(label, minlength=1)[label] == 1
-        self.noised = work.making.noised(self.alone)
+        self.noised = work.sampling.noised(self.alone)
         self.ids = items.ids(np.arange(len(items)))
         self.bounds, labels = items.records.lists("labels")
         self.labels = labels.astype(np.int64)
@@ -158,13 +163,13 @@ class _Chunk:
     def find(self, reader: FrameReader) -> None:
         """Read the vectors of the over-sampled videos, and pair those that are neighbours."""
         self.vectors = read_vectors(reader, self.items, self.over)
-        if self.work.making.method == "neighbours":
-            near = self.vectors[:, self.work.making.columns(self.items)]
+        if self.work.sampling.method == "neighbours":
+            near = self.vectors[:, self.work.sampling.columns(self.items)]
             label, wanted = self.work.decision[self.over], self.work.neighbours[self.over]
             self.pairs = pairs_by_label(near, label, wanted)
 
     def write(self, data: Dataset, shard: int) -> None:
-        """Write the new shard that takes the place of one."""
+        """Write the new shard that replaces one."""
         first, stop = np.searchsorted(self.items.shard, [shard, shard + 1]).tolist()
         rng = np.random.default_rng(derive_seed(self.work.seed, "noise", data.shards[shard]))
         offset, size = self.items.offset, self.items.records.column("size")
@@ -177,28 +182,28 @@ class _Chunk:
                         shards.read(shard, record, int(offset[video]))
                         writer.write(bytes(record))
                     if self.place[video] >= 0:
-                        for made in self._made_of(video, rng):
-                            writer.write(made)
+                        for sample in self._samples_of(video, rng):
+                            writer.write(sample)
         finally:
             shards.close()
 
-    def _made_of(self, video: int, rng: np.random.Generator) -> Iterator[bytes]:
-        """Yield the records made of a video."""
-        making, name, place = self.work.making, self.ids[video], int(self.place[video])
+    def _samples_of(self, video: int, rng: np.random.Generator) -> Iterator[bytes]:
+        """Yield the records of the samples around a video."""
+        sampling, name, place = self.work.sampling, self.ids[video], int(self.place[video])
         vector = self.vectors[place]
         labels = self.labels[self.bounds[video] : self.bounds[video + 1]]
         start, stop = np.searchsorted(self.pairs.source, [place, place + 1]).tolist()
         partners = self.pairs.partner[start:stop]
         near = self.vectors[partners]
-        between = interpolated(vector, near, making.weight)
-        beyond = extrapolated(vector, near, making.weight)
+        between = interpolated(vector, near, sampling.weight)
+        beyond = extrapolated(vector, near, sampling.weight)
         for number, partner in enumerate(self.over[partners].tolist()):
             other = self.ids[partner]
             yield self._record(interpolated_id(name, other), labels, between[number])
             yield self._record(extrapolated_id(name, other), labels, beyond[number])
         if self.noised[place]:
             wanted = int(self.work.neighbours[video])
-            for number, drawn in enumerate(noisy(vector, wanted, making.sigma, rng), start=1):
+            for number, drawn in enumerate(noisy(vector, wanted, sampling.sigma, rng), start=1):
                 yield self._record(noisy_id(name, number), labels, drawn)
 
     def _record(self, name: str, labels: NDArray[np.int64], vector: Vectors) -> bytes:
@@ -212,7 +217,12 @@ class _Chunk:
 
 
 def read_vectors(reader: FrameReader, items: VideoSet, wanted: NDArray[np.int64]) -> Vectors:
-    """Return the vectors (N, D) of some items of a video-level data set, all streams side by side.
+    """Return the vectors (N, D) of some items of a video-level data set, all streams in one row.
+
+    Args:
+        reader: of the items.
+        items: the videos.
+        wanted: (N,) numbers of items.
 
     Raises:
         DataError: a shard vanished, shrank or cannot be read.
@@ -228,7 +238,7 @@ def read_vectors(reader: FrameReader, items: VideoSet, wanted: NDArray[np.int64]
     return vectors[:, 0]
 
 
-def settings_of(making: Making) -> dict[str, object]:
+def settings_of(sampling: SampleConfig) -> dict[str, object]:
     """Return what new samples depend on, by the names of the flags."""
-    found = asdict(making)
+    found = asdict(sampling)
     return {"lambda" if name == "weight" else name: value for name, value in found.items()}

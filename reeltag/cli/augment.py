@@ -12,7 +12,7 @@ import tyro
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import PUBLISHED_PIVOT, YT8M_VIDEOS, Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Chunk, Volume, chunks_of, volume_of
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
@@ -49,7 +49,7 @@ class Augment:
     """Which shards train, validate and test."""
     plan: tyro.conf.OmitArgPrefixes[PlanConfig] = field(default_factory=PlanConfig)
     """How many samples a label should have."""
-    making: tyro.conf.OmitArgPrefixes[Making] = field(default_factory=Making)
+    sampling: tyro.conf.OmitArgPrefixes[SampleConfig] = field(default_factory=SampleConfig)
     """How new samples are made."""
     seed: int = 0
     """Random seed of the videos that are kept, and of the noise."""
@@ -84,14 +84,14 @@ class Augment:
             )
         items = data.videos(self.split)
         check_not_augmented(items)
-        columns = self.making.columns(items)
+        columns = self.sampling.columns(items)
         given = [] if self.tsne in ("", "auto") else self.tsne.split(",")
         shown = named_classes(given, data.classes) if given else []
         plan = plan_of(items, self.plan, seed=self.seed)
         if self.tsne == "auto":
             shown = fullest_classes(plan)
-        chunks = chunks_of(items, self.making.chunk_shards)
-        volume = volume_of(items, plan, chunks, self.making)
+        chunks = chunks_of(items, self.sampling.chunk_shards)
+        volume = volume_of(items, plan, chunks, self.sampling)
         if self.plan.pivot == PUBLISHED_PIVOT and len(items) < SMALL:
             say(
                 f"note: the pivot of 10,000 is made for {YT8M_VIDEOS:,} videos; here are "
@@ -111,8 +111,8 @@ class Augment:
         self, out: Path, items: VideoSet, plan: Plan, chunks: list[Chunk]
     ) -> tuple[int, float]:
         """Write what is not there yet; return how many videos were read, and seconds."""
-        prepare_folder(out, items, settings(items, plan, self.making, self.seed))
-        works = works_of(out, items, plan, chunks, self.making, self.seed)
+        prepare_folder(out, items, settings(items, plan, self.sampling, self.seed))
+        works = works_of(out, items, plan, chunks, self.sampling, self.seed)
         begin = time.monotonic()
         done = write_all(items, works, jobs=self.jobs, quiet=self.json)
         return done, time.monotonic() - begin

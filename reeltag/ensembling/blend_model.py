@@ -78,6 +78,9 @@ class BlendModel:
     def save(self, folder: Path) -> None:
         """Write the folder that `load` reads.
 
+        Args:
+            folder: to be created.
+
         Raises:
             OutputError: `folder` exists, or the disk is full.
         """
@@ -102,6 +105,9 @@ class BlendModel:
     def load(cls, folder: Path) -> "BlendModel":
         """Return what `save` wrote.
 
+        Args:
+            folder: that it wrote.
+
         Raises:
             DataError: something is missing or damaged.
         """
@@ -122,7 +128,7 @@ class BlendModel:
 
 @dataclass(frozen=True, kw_only=True)
 class _Header:
-    """What blend.json says; the attributes are those of `Blend`."""
+    """The content of blend.json; the attributes are those of `BlendModel`."""
 
     method: Method
     members: tuple[EnsembleMember, ...]

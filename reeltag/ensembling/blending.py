@@ -1,4 +1,4 @@
-"""Blends: the predictions of several models made one, fitted on one split, applied to others.
+"""Blends: the predictions of several models combined, fitted on one split, applied to others.
 
     mean             of the probabilities; a class that a model does not list has the probability 0
     weights          a weighted sum of them, one weight per model
@@ -84,7 +84,12 @@ class FittedWeights:
 
 
 def unfitted_blend(files: Sequence[Path], method: Method, candidates: int = 0) -> BlendModel:
-    """Return a blend of a method that needs no fit: mean, geometric or rank.
+    """Return a blend of a method that needs no fit.
+
+    Args:
+        files: of predictions, one per model.
+        method: mean, geometric or rank.
+        candidates: of a model's best classes of a row that count; 0: all.
 
     Raises:
         ConfigError: there is no file, or one is given twice.

@@ -85,7 +85,7 @@ def _config_of(file: Predictions) -> dict[str, Any] | None:
 def _trained_on(
     run: Path, config: Mapping[str, Any], fold: Mapping[str, Any], data: Dataset
 ) -> Hashes:
-    """Return the hashes of the ids that a run was trained on; a made sample has its source's."""
+    """Return the hashes of the ids that a run was trained on; of augmented samples the source's."""
     where = run / "config.json"
     root = Path(entry(config, "data.root", where=where))
     if root.exists():
@@ -94,7 +94,7 @@ def _trained_on(
     held_out = from_json(FoldConfig, fold, where=where, field="recipe.fold")
     try:
         rows = data.rows("train")
-    except ReeltagError:  # other data in the place of those of the run
+    except ReeltagError:  # other data where those of the run were
         return np.zeros(0, np.uint64)
     if held_out.count:
         rows = rows[rows_to_train_on(data, held_out_rows(data, held_out))[rows]]

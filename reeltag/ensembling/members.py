@@ -41,6 +41,9 @@ class EnsembleMember:
 def open_members(paths: Sequence[Path]) -> list[Predictions]:
     """Open prediction files that are to be blended.
 
+    Args:
+        paths: of the files, one per model.
+
     Raises:
         ConfigError: there is no file, or one is given twice.
         DataError: a file is none of predictions, or about other classes than the first: another
@@ -49,9 +52,9 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
     """
     if not paths:
         raise ConfigError("give at least one file of predictions, as `reeltag predict` makes it")
-    places = [path.resolve() for path in paths]
-    for at, place in enumerate(places):
-        if place in places[:at]:
+    resolved = [path.resolve() for path in paths]
+    for at, path in enumerate(resolved):
+        if path in resolved[:at]:
             raise ConfigError("is given twice", where=paths[at])
     files = [open_predictions(path) for path in paths]
     for file in files:

@@ -1,4 +1,4 @@
-"""The order of the rows of prediction files: compared, and made the same.
+"""The order of the rows of prediction files: compared, and aligned.
 
 Rows are identified by 64-bit hashes of their ids and starts, so that 6 M videos take 48 MB.
 
@@ -47,6 +47,10 @@ def id_hashes(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
 
 def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
     """Return (N,) a hash of each row's id and start, each once.
+
+    Args:
+        file: of predictions.
+        kind: videos or segments.
 
     Raises:
         DataError: the file is damaged, or has two rows for one video or segment.

@@ -31,6 +31,11 @@ def folds_of(truth: Truth, count: int, seed: int = 0) -> NDArray[np.int16]:
     Where `truth` is of the training split, these are the folds of `reeltag train --fold.count K
     --fold.seed S`: models whose predictions are out of these folds, and trees on them.
 
+    Args:
+        truth: about V videos.
+        count: K.
+        seed: random seed of the division.
+
     Raises:
         ConfigError: there are fewer videos than folds.
     """
@@ -60,6 +65,9 @@ class TreeTargets:
 
     def videos_of(self, ids: pa.Array) -> NDArray[np.int64]:
         """Return (N,) the video of each id.
+
+        Args:
+            ids: (N,) of videos.
 
         Raises:
             DataError: an id is not in the data.

@@ -153,6 +153,9 @@ class Trees:
     def save(self, folder: Path) -> None:
         """Write the trees into a folder that exists.
 
+        Args:
+            folder: to write to.
+
         Raises:
             OutputError: the folder cannot be written to.
         """
@@ -166,6 +169,9 @@ class Trees:
     @classmethod
     def load(cls, folder: Path) -> "Trees":
         """Return what `save` wrote.
+
+        Args:
+            folder: that it wrote to.
 
         Raises:
             DataError: something is missing or damaged.

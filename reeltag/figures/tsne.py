@@ -52,6 +52,10 @@ class MapSamples:
 def named_classes(words: Sequence[str], names: ClassList) -> list[int]:
     """Return the classes of these numbers or names; case is ignored.
 
+    Args:
+        words: numbers or names.
+        names: of all classes.
+
     Raises:
         ConfigError: there is no such class, or there are more than 8.
     """

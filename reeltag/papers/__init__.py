@@ -1,6 +1,6 @@
 """How was paper X done? A folder a paper; to add one: its folder, its name in the tuple.
 
-    papers/<team><year>/            or named for what it makes, where no paper does: `moments`
+    papers/<team><year>/            or named after its result, where there is no paper: `moments`
         program.py                  PROGRAM and solve(data, config): the stages as steps
         config.py                   Config (flags), TINY, sizes small and published, recipes
         tables.py                   what is evaluated, and the paper's figures next to ours
@@ -14,8 +14,8 @@
         tables.py                   tables for the terminal, JSON and reports
         dataset_source.py           a data set as an input of steps
 
-A step's function fills a folder; `reeltag.pipeline.steps` says how it is called, named and found
-again. Programs in one WORK share steps of equal name and key.
+A step's function fills a folder; `reeltag.pipeline.steps` explains how it is called, named and
+found again. Programs in one WORK share steps of equal name and key.
 
 `tests/papers/test_contract.py` holds every listed program to `Program`'s rules, and runs it tiny.
 """

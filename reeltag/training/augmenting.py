@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.augment.config import AugmentConfig
-from reeltag.augment.frames import compact, without_chance, without_similar
+from reeltag.augment.frames import compact, dissimilar_keep_mask, random_keep_mask
 from reeltag.augment.mixup import Mix, draw_mix
 from reeltag.augment.modality import surviving_streams
 from reeltag.augment.noise import Noise, draw_noise, standard_deviation
@@ -109,14 +109,14 @@ class Augmented:
         keep_BT = batch.mask
         if self.config.similar_frames < 1:
             parts = [
-                without_similar(
+                dissimilar_keep_mask(
                     prepare.features(batch.frames[part]), keep_BT[part], self.config.similar_frames
                 )
                 for part in _parts(batch.frames)
             ]
             keep_BT = torch.cat(parts)
         if self.config.frame_drop:
-            keep_BT = without_chance(keep_BT, self.config.frame_drop)
+            keep_BT = random_keep_mask(keep_BT, self.config.frame_drop)
         frames_BTD, mask_BT = compact(batch.frames, keep_BT)
         return replace(batch, frames=frames_BTD, mask=mask_BT)
 

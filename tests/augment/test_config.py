@@ -8,7 +8,7 @@ from reeltag.augment.config import AugmentConfig
 from reeltag.core.errors import ConfigError
 
 
-def test_nothing_is_varied_unless_asked_for() -> None:
+def test_augment_config_varies_nothing_by_default() -> None:
     assert not AugmentConfig().active
     for name, value in (
         ("mixup", 0.4),

@@ -1,10 +1,10 @@
-"""Mixup: the shares, and labels and ratings of what is mixed."""
+"""Mixup: lambda, and labels and ratings of what is mixed."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from reeltag.augment.mixup import draw_mix, draw_share, frame_shares, mixed_labels
+from reeltag.augment.mixup import draw_lambda, draw_mix, frame_weights, mixed_labels
 from reeltag.core.batch import FrameBatch
 from reeltag.losses.cross_entropy import binary_cross_entropy
 
@@ -23,19 +23,19 @@ def some_weights(rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("alpha", [0.2, 0.4, 1.0])
-def test_shares_are_beta_distributed(alpha: float) -> None:
+def test_lambda_is_beta_distributed(alpha: float) -> None:
     torch.manual_seed(0)
-    share_B = draw_share(alpha, 20_000, per_sample=True).double()
-    assert share_B.min() >= 0 and share_B.max() <= 1
+    lambda_B = draw_lambda(alpha, 20_000, per_sample=True).double()
+    assert lambda_B.min() >= 0 and lambda_B.max() <= 1
     variance = 1 / (4 * (2 * alpha + 1))
     # 5 standard errors: of the mean at most sqrt(.18 / 20000), of the variance less than that / 2
-    assert float(share_B.mean()) == pytest.approx(0.5, abs=0.015)
-    assert float(share_B.var()) == pytest.approx(variance, abs=0.0075)
+    assert float(lambda_B.mean()) == pytest.approx(0.5, abs=0.015)
+    assert float(lambda_B.var()) == pytest.approx(variance, abs=0.0075)
 
 
-def test_a_batch_has_one_share_or_each_item_its_own() -> None:
-    assert len(draw_share(0.4, 50, per_sample=False).unique()) == 1
-    assert len(draw_share(0.4, 50, per_sample=True).unique()) > 40
+def test_lambda_is_one_per_batch_or_per_item() -> None:
+    assert len(draw_lambda(0.4, 50, per_sample=False).unique()) == 1
+    assert len(draw_lambda(0.4, 50, per_sample=True).unique()) > 40
 
 
 def test_mixed_labels_equal_loops_over_the_formula(rng: torch.Generator) -> None:
@@ -52,7 +52,7 @@ def test_mixed_labels_equal_loops_over_the_formula(rng: torch.Generator) -> None
             assert float(found_y[b, c]) == pytest.approx(y, abs=1e-6)
 
 
-def test_the_mixed_loss_is_the_two_losses_in_their_shares(rng: torch.Generator) -> None:
+def test_mixed_loss_is_the_weighted_sum_of_both_losses(rng: torch.Generator) -> None:
     share, labels, weights = torch.rand(B, generator=rng), some_labels(rng), some_weights(rng)
     logits = 5 * torch.randn(B, C, generator=rng, dtype=torch.float64)
     share, labels = share.double(), (labels[0].double(), labels[1].double())
@@ -65,7 +65,7 @@ def test_the_mixed_loss_is_the_two_losses_in_their_shares(rng: torch.Generator) 
         torch.testing.assert_close(mixed, two, rtol=1e-6, atol=1e-6)  # reference 4.4
 
 
-def test_where_both_are_rated_it_is_the_papers_equation(rng: torch.Generator) -> None:
+def test_mixed_labels_of_rated_classes_follow_the_papers_equation(rng: torch.Generator) -> None:
     share, labels = torch.rand(B, generator=rng), some_labels(rng)
     ones = torch.ones(B, C)
     mixed, weights = mixed_labels(share, labels, (ones, ones))
@@ -77,7 +77,7 @@ def test_where_both_are_rated_it_is_the_papers_equation(rng: torch.Generator) ->
     torch.testing.assert_close(weights, ones)
 
 
-def test_the_whole_share_gives_back_labels_and_ratings_to_the_bit(rng: torch.Generator) -> None:
+def test_lambda_of_1_gives_back_labels_and_weights_to_the_bit(rng: torch.Generator) -> None:
     labels, weights = some_labels(rng), some_weights(rng)
     mixed_y, mixed_w = mixed_labels(torch.ones(B), labels, weights)
     assert mixed_w is not None and torch.equal(mixed_w, weights[0])
@@ -88,7 +88,7 @@ def test_the_whole_share_gives_back_labels_and_ratings_to_the_bit(rng: torch.Gen
     assert mixed_w is not None and torch.equal(mixed_w, weights[1])
 
 
-def test_equal_labels_stay_as_they_are(rng: torch.Generator) -> None:
+def test_mixed_labels_of_equal_items_stay(rng: torch.Generator) -> None:
     ones = torch.ones(B, C)
     weights = (0.1 * ones, 2.5 * ones)
     for share in torch.rand(200, generator=rng).unsqueeze(1).expand(200, B):
@@ -96,7 +96,7 @@ def test_equal_labels_stay_as_they_are(rng: torch.Generator) -> None:
         assert torch.equal(mixed_labels(share, (ones, ones), None)[0], ones)
 
 
-def test_a_class_rated_by_neither_costs_and_teaches_nothing(rng: torch.Generator) -> None:
+def test_class_rated_by_neither_has_no_loss_and_no_gradient(rng: torch.Generator) -> None:
     labels, weights = some_labels(rng), some_weights(rng)
     mixed = mixed_labels(torch.rand(B, generator=rng), labels, weights)
     logits = torch.randn(B, C, generator=rng, requires_grad=True)
@@ -106,10 +106,10 @@ def test_a_class_rated_by_neither_costs_and_teaches_nothing(rng: torch.Generator
     assert (logits.grad[unrated] == 0).all() and (logits.grad[~unrated] != 0).any()
 
 
-def test_frames_count_their_items_share_and_the_mask_is_the_union() -> None:
+def test_frame_weights_are_lambda_and_the_mask_is_the_union() -> None:
     own = torch.tensor([[True, True, False], [True, False, False]])
     other = torch.tensor([[True, False, False], [True, True, True]])
-    mine, theirs = frame_shares(torch.tensor([0.25, 1.0]), own, other)
+    mine, theirs = frame_weights(torch.tensor([0.25, 1.0]), own, other)
     assert mine.tolist() == [[0.25, 0.25, 0], [1, 0, 0]]
     assert theirs.tolist() == [[0.75, 0, 0], [0, 0, 0]]
 
@@ -124,7 +124,7 @@ def batch_of(num_frames: int, lengths: list[int], rng: torch.Generator) -> Frame
     )
 
 
-def test_partners_are_a_permutation_or_stand_at_the_same_place_of_the_batch_before(
+def test_partners_are_a_permutation_or_of_the_batch_before(
     rng: torch.Generator,
 ) -> None:
     batch, before = batch_of(4, [4, 2, 1], rng), batch_of(6, [6, 1, 2], rng)
@@ -140,7 +140,7 @@ def test_partners_are_a_permutation_or_stand_at_the_same_place_of_the_batch_befo
     assert mix.mask.sum(1).tolist() == [6, 2, 2] and longer.mask.sum(1).tolist() == [4, 2, 1]
 
 
-def test_items_without_labels_cannot_be_mixed(rng: torch.Generator) -> None:
+def test_mixup_raises_for_items_without_labels(rng: torch.Generator) -> None:
     batch = batch_of(4, [4, 2], rng)
     bare = FrameBatch(frames=batch.frames, mask=batch.mask)
     with pytest.raises(ValueError, match="mixup needs batches with labels"):

@@ -7,7 +7,7 @@ from reeltag.augment.modality import surviving_streams
 
 
 @pytest.mark.parametrize("dims", [(3, 2), (4, 1, 2)])
-def test_a_share_of_the_items_loses_one_stream_each_as_often(dims: tuple[int, ...]) -> None:
+def test_stream_dropout_drops_one_stream_of_some_items_evenly(dims: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     alive = surviving_streams(9000, dims, 0.3)
     streams = torch.stack([part.mean(1) for part in alive.split(dims, dim=1)], dim=1)
@@ -19,12 +19,12 @@ def test_a_share_of_the_items_loses_one_stream_each_as_often(dims: tuple[int, ..
     assert float((lost.mean(0) - 0.3 / len(dims)).abs().max()) < 0.02
 
 
-def test_certainty_still_leaves_the_other_streams() -> None:
+def test_stream_dropout_of_1_leaves_the_other_streams() -> None:
     alive = surviving_streams(100, (3, 2), 1.0)
     assert (alive.sum(1) > 0).all() and (alive.sum(1) < 5).all()
     assert surviving_streams(100, (3, 2), 0.0).all()
 
 
-def test_the_only_stream_is_never_left_out() -> None:
+def test_stream_dropout_raises_for_the_only_stream() -> None:
     with pytest.raises(ValueError, match="one of 1 streams cannot be dropped"):
         surviving_streams(4, (5,), 0.5)

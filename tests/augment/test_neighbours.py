@@ -25,13 +25,13 @@ def loops(vectors: NDArray[np.float32], wanted: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("num_videos", [2, 7, 60])  # faiss computes 20 and more in another way
-def test_nearest_are_those_of_the_definition(num_videos: int) -> None:
+def test_nearest_equals_the_definition(num_videos: int) -> None:
     vectors = np.random.default_rng(3).standard_normal((num_videos, 5), dtype=np.float32)
     for wanted in (1, 4, 100):
         assert nearest(vectors, wanted).tolist() == loops(vectors, wanted)
 
 
-def test_a_lone_video_has_none_and_a_twin_is_not_the_video_itself() -> None:
+def test_nearest_of_a_lone_video_is_empty_and_of_a_twin_the_other() -> None:
     assert nearest(np.ones((1, 4), np.float32), 3).shape == (1, 0)
     for number in (5, 40):
         twins = np.ones((number, 4), np.float32)
@@ -40,7 +40,7 @@ def test_a_lone_video_has_none_and_a_twin_is_not_the_video_itself() -> None:
         assert not (found == np.arange(number)[:, None]).any()
 
 
-def test_every_unordered_pair_is_used_once_and_the_first_is_the_source() -> None:
+def test_pairs_hold_each_unordered_pair_once_by_the_first() -> None:
     # 0 and 1 are neighbours of each other; 2 has both; 3 has 2 and 0
     pairs = pairs_once(np.array([[1, 2], [0, 2], [0, 1], [2, 0]]))
     assert list(zip(*map(np.ndarray.tolist, pairs), strict=True)) == [
@@ -59,7 +59,7 @@ def test_pairs_stay_within_a_label_and_take_what_each_label_wants() -> None:
     assert len(nothing.source) == len(nothing.partner) == 0
 
 
-def test_vectors_worked_by_hand() -> None:
+def test_new_vectors_worked_by_hand() -> None:
     source, partner = np.array([1, 2], np.float32), np.array([[3, -2]], np.float32)
     assert interpolated(source, partner, 0.5).tolist() == [[2, 0]]
     assert extrapolated(source, partner, 0.5).tolist() == [[0, 4]]
@@ -67,7 +67,7 @@ def test_vectors_worked_by_hand() -> None:
     assert interpolated(source, partner, 0.25).dtype == np.float32
 
 
-def test_noise_has_the_deviation_asked_for_and_is_drawn_for_each_sample() -> None:
+def test_noisy_vectors_have_the_deviation_and_differ() -> None:
     source = np.full(500, 7, np.float32)
     drawn = noisy(source, 40, 0.03, np.random.default_rng(1)) - source
     assert drawn.shape == (40, 500) and drawn.dtype == np.float32

@@ -11,7 +11,7 @@ from reeltag.augment import output, writing
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Volume, chunks_of, volume_of
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
@@ -39,16 +39,16 @@ def prepared(data: Path, config: PlanConfig = CONFIG) -> tuple[VideoSet, Plan]:
 
 
 def augment(
-    data: Path, out: Path, making: Making | None = None, *, jobs: int = 1, seed: int = 0
+    data: Path, out: Path, sampling: SampleConfig | None = None, *, jobs: int = 1, seed: int = 0
 ) -> Volume:
     """Augment as the command does; return what was planned."""
-    making = making or Making(chunk_shards=2)
+    sampling = sampling or SampleConfig(chunk_shards=2)
     items, plan = prepared(data)
-    chunks = chunks_of(items, making.chunk_shards)
-    prepare_folder(out, items, settings(items, plan, making, seed))
-    works = works_of(out, items, plan, chunks, making, seed)
+    chunks = chunks_of(items, sampling.chunk_shards)
+    prepare_folder(out, items, settings(items, plan, sampling, seed))
+    works = works_of(out, items, plan, chunks, sampling, seed)
     write_all(items, works, jobs=jobs, quiet=True)
-    return volume_of(items, plan, chunks, making)
+    return volume_of(items, plan, chunks, sampling)
 
 
 def by_loops(chunk: list[Made], plan: Plan, names: dict[str, int]) -> Iterator[Sample]:
@@ -72,8 +72,8 @@ def by_loops(chunk: list[Made], plan: Plan, names: dict[str, int]) -> Iterator[S
                 yield Sample(f"{video.id}~x~{other.id}", video.labels, x_i + 0.5 * (x_i - x_j))
 
 
-def test_shards_hold_what_the_loops_say_in_their_order(data: Path, tmp_path: Path) -> None:
-    augment(data, tmp_path / "out", Making(chunk_shards=2, noise="never"))
+def test_augmented_shards_equal_a_loop_over_the_definition(data: Path, tmp_path: Path) -> None:
+    augment(data, tmp_path / "out", SampleConfig(chunk_shards=2, noise="never"))
     items, plan = prepared(data)
     names = {name: place for place, name in enumerate(items.ids(np.arange(len(items))))}
     every = many(60, 9)
@@ -87,7 +87,7 @@ def test_shards_hold_what_the_loops_say_in_their_order(data: Path, tmp_path: Pat
             np.testing.assert_allclose(ours.vector, theirs.vector, rtol=0, atol=2e-6)
 
 
-def test_videos_that_are_kept_are_the_bytes_they_were(data: Path, tmp_path: Path) -> None:
+def test_kept_records_are_copied_byte_for_byte(data: Path, tmp_path: Path) -> None:
     augment(data, tmp_path / "out")
     written = (tmp_path / "out" / "train2.tfrecord").read_bytes()
     _, plan = prepared(data)
@@ -99,18 +99,18 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("train*"))}
 
 
-def test_bytes_depend_on_nothing_but_data_and_settings(data: Path, tmp_path: Path) -> None:
+def test_augmented_bytes_depend_on_data_and_settings_alone(data: Path, tmp_path: Path) -> None:
     augment(data, tmp_path / "a", jobs=1)
     augment(data, tmp_path / "b", jobs=2)
     shutil.copytree(data, tmp_path / "moved")
     augment(tmp_path / "moved", tmp_path / "c")
     assert files(tmp_path / "a") == files(tmp_path / "b") == files(tmp_path / "c")
     for seed in (0, 1):
-        augment(data, tmp_path / f"noisy{seed}", Making(method="noise"), seed=seed)
+        augment(data, tmp_path / f"noisy{seed}", SampleConfig(method="noise"), seed=seed)
     assert files(tmp_path / "noisy0") != files(tmp_path / "noisy1")
 
 
-def test_a_run_that_was_killed_goes_on_and_ends_the_same(
+def test_killed_augmentation_resumes_to_the_same_bytes(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     augment(data, tmp_path / "whole")
@@ -132,7 +132,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(
     assert (tmp_path / "out" / "train0.tfrecord").stat().st_mtime_ns == first  # not made again
 
 
-def test_chunks_that_are_there_are_not_read_again(
+def test_finished_chunks_are_not_read_again(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     augment(data, tmp_path / "out")
@@ -143,15 +143,15 @@ def test_chunks_that_are_there_are_not_read_again(
     assert read == [(2, 3)]
 
 
-def test_noise_is_for_those_that_stand_alone_unless_asked_for(data: Path, tmp_path: Path) -> None:
+def test_noise_is_for_lone_videos_by_default(data: Path, tmp_path: Path) -> None:
     kinds = {}
-    for name, making in {
-        "alone": Making(chunk_shards=1),
-        "always": Making(chunk_shards=1, noise="always"),
-        "never": Making(chunk_shards=1, noise="never"),
-        "noise": Making(chunk_shards=1, method="noise"),
+    for name, sampling in {
+        "alone": SampleConfig(chunk_shards=1),
+        "always": SampleConfig(chunk_shards=1, noise="always"),
+        "never": SampleConfig(chunk_shards=1, noise="never"),
+        "noise": SampleConfig(chunk_shards=1, method="noise"),
     }.items():
-        volume = augment(data, tmp_path / name, making)
+        volume = augment(data, tmp_path / name, sampling)
         items = Dataset.open(tmp_path / name, jobs=1, quiet=True).videos()
         kinds[name] = count_kinds(items.records.table["id"])
         made = len(items) - kinds[name]["original"]
@@ -171,16 +171,16 @@ def test_noise_is_for_those_that_stand_alone_unless_asked_for(data: Path, tmp_pa
     assert np.abs(again - away[0]).max() > 1e-3  # each shard has noise of its own
 
 
-def test_neighbours_are_near_in_the_stream_asked_for(data: Path, tmp_path: Path) -> None:
+def test_neighbours_are_near_in_the_chosen_stream(data: Path, tmp_path: Path) -> None:
     augment(data, tmp_path / "rgb")
-    augment(data, tmp_path / "audio", Making(chunk_shards=2, by="mean_audio"))
+    augment(data, tmp_path / "audio", SampleConfig(chunk_shards=2, by="mean_audio"))
     assert files(tmp_path / "rgb") != files(tmp_path / "audio")
     items, _ = prepared(data)
     with pytest.raises(ConfigError, match="no stream 'smell'; it has mean_rgb, mean_audio"):
-        Making(by="smell").columns(items)
+        SampleConfig(by="smell").columns(items)
 
 
-def test_it_is_read_back_without_a_problem_and_loads(data: Path, tmp_path: Path) -> None:
+def test_augmented_folder_is_indexed_without_problems_and_loads(data: Path, tmp_path: Path) -> None:
     augment(data, tmp_path / "out")
     dataset = Dataset.open(tmp_path / "out", jobs=1, quiet=True)
     assert dataset.table["problem"].null_count == len(dataset.table)
@@ -205,19 +205,19 @@ def test_it_is_read_back_without_a_problem_and_loads(data: Path, tmp_path: Path)
         ("a~name", ("a~name", "original", "")),
     ],
 )
-def test_origin_of_an_id(sample_id: str, expected: tuple[str, str, str]) -> None:
+def test_origin_is_read_from_the_id(sample_id: str, expected: tuple[str, str, str]) -> None:
     assert origin_of(sample_id) == expected
 
 
-def test_a_folder_of_other_settings_or_other_things_is_refused(data: Path, tmp_path: Path) -> None:
+def test_folder_of_other_settings_or_content_raises(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     augment(data, out)
-    with pytest.raises(ConfigError, match="was made with lambda 0.5, not 0.25"):
-        augment(data, out, Making(chunk_shards=2, weight=0.25))
-    with pytest.raises(ConfigError, match="was made with seed 0, not 7"):
+    with pytest.raises(ConfigError, match="was written with lambda 0.5, not 0.25"):
+        augment(data, out, SampleConfig(chunk_shards=2, weight=0.25))
+    with pytest.raises(ConfigError, match="was written with seed 0, not 7"):
         augment(data, out, seed=7)
     write_data(data, {"train0": many(16, 9)})
-    with pytest.raises(ConfigError, match="was made of other data"):
+    with pytest.raises(ConfigError, match="was written from other data"):
         augment(data, out)
     (out / "augment.json").write_text("{")
     with pytest.raises(DataError, match="does not describe how the folder was made"):

@@ -7,7 +7,7 @@ from reeltag.augment import noise as module
 from reeltag.augment.noise import draw_noise, gaussian_field, standard_deviation
 
 
-def test_half_of_the_dimensions_stay_untouched() -> None:
+def test_noise_leaves_half_of_the_dimensions_untouched() -> None:
     torch.manual_seed(0)
     noise = draw_noise((80, 5, 1152), torch.full((1152,), 0.1), 0.5, per_frame=False)
     x = noise.add_(torch.zeros(80, 5, 1152), torch.ones(80, 5, dtype=torch.bool), slice(0, 80))
@@ -19,7 +19,7 @@ def test_half_of_the_dimensions_stay_untouched() -> None:
     assert float(x[x != 0].std()) == pytest.approx(0.1, rel=0.01)
 
 
-def test_each_frame_may_choose_its_own_dimensions() -> None:
+def test_noise_per_frame_chooses_dimensions_for_each_frame() -> None:
     torch.manual_seed(0)
     noise = draw_noise((8, 20, 500), torch.ones(500), 0.25, per_frame=True)
     touched = noise.field != 0
@@ -33,14 +33,14 @@ def test_noise_of_all_dimensions_leaves_none_out() -> None:
         assert (noise.spread == 1).all() and (noise.field != 0).all()
 
 
-def test_padding_stays_zero() -> None:
+def test_noise_keeps_padding_zero() -> None:
     noise = draw_noise((2, 3, 4), torch.ones(4), 1.0, per_frame=False)
     mask = torch.tensor([[True, True, False], [True, False, False]])
     x = noise.add_(torch.zeros(2, 3, 4), mask, slice(0, 2))
     assert torch.equal((x != 0).all(-1), mask) and torch.equal((x != 0).any(-1), mask)
 
 
-def test_the_line_that_items_share_is_independent_noise_for_each(
+def test_noise_windows_of_items_are_independent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shape = (12, 40, 50)
@@ -64,7 +64,7 @@ def test_the_line_that_items_share_is_independent_noise_for_each(
     assert abs(float((field[:, :, 1:] * field[:, :, :-1]).mean())) < 0.04
 
 
-def test_deviation_is_that_of_the_real_frames(rng: torch.Generator) -> None:
+def test_standard_deviation_is_of_the_real_frames(rng: torch.Generator) -> None:
     x = torch.randn(200, 3, generator=rng) * torch.tensor([0.01, 1.0, 20.0]) + 5
     mask = torch.rand(200, generator=rng) < 0.7
     found = standard_deviation(x * mask.unsqueeze(1), mask)

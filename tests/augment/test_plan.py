@@ -16,7 +16,7 @@ from reeltag.augment.plan import (
     target_count,
 )
 from reeltag.augment.volume import chunks_of, volume_of
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.core.errors import ConfigError
 from tests.augment.vectors import Made, write_data
 
@@ -27,7 +27,7 @@ PUBLISHED = PlanConfig(rare="published")
     ("count", "expected"),
     [(150, 6), (200, 8), (272, 8), (500, 7), (1000, 6), (3000, 3), (9999, 2), (10_000, 2)],
 )
-def test_neighbours_as_the_published_formula_has_them(count: int, expected: int) -> None:
+def test_neighbours_follow_the_published_formula(count: int, expected: int) -> None:
     assert neighbours_for(np.array([count]), PUBLISHED).tolist() == [expected]
     assert divisors_for(np.array([count]), PUBLISHED).tolist() == [1]
 
@@ -36,7 +36,7 @@ def test_neighbours_as_the_published_formula_has_them(count: int, expected: int)
     ("count", "expected"),
     [(10_001, 1), (50_000, 3), (100_000, 6), (400_000, 22), (800_000, 40)],
 )
-def test_one_of_so_many_is_kept_as_the_published_formula_has_it(count: int, expected: int) -> None:
+def test_divisors_follow_the_published_formula(count: int, expected: int) -> None:
     assert divisors_for(np.array([count]), PlanConfig()).tolist() == [expected]
     assert neighbours_for(np.array([count]), PlanConfig()).tolist() == [0]
 
@@ -47,13 +47,13 @@ def test_target_count_worked_by_hand() -> None:
     assert found.tolist() == [-5000, 0, 5000, 10_000, 20_000]
 
 
-def test_published_formula_gives_the_rarest_nothing_and_the_peak_gives_them_most() -> None:
+def test_rare_labels_get_most_neighbours_by_peak_and_none_as_published() -> None:
     rare = np.array([1, 50, 99, 100, 150, 271, 272])
     assert neighbours_for(rare, PUBLISHED).tolist() == [0, 0, 0, 1, 6, 8, 8]
     assert neighbours_for(rare, PlanConfig()).tolist() == [8] * 7
 
 
-def test_fewer_videos_never_mean_fewer_neighbours() -> None:
+def test_neighbours_do_not_fall_with_fewer_videos() -> None:
     every = np.arange(1, 10_001)
     for config in (PlanConfig(), PlanConfig(alpha=2.5), PlanConfig(pivot=700, decades=1)):
         assert (np.diff(neighbours_for(every, config)) <= 0).all()
@@ -65,7 +65,7 @@ def test_alpha_multiplies_the_neighbours() -> None:
     assert neighbours_for(np.array([1000]), PlanConfig(alpha=2)).tolist() == [11]
 
 
-def test_a_scaled_pivot_treats_a_tenth_of_the_videos_as_the_whole() -> None:
+def test_auto_pivot_scales_with_the_number_of_videos() -> None:
     tenth = PlanConfig(pivot="auto").for_videos(YT8M_VIDEOS // 10)
     assert tenth.number == pytest.approx(1000, rel=1e-5)
     tenths = np.array([25, 50, 90, 310])  # none at a whole number, where rounding decides
@@ -83,7 +83,7 @@ def test_decision_label_is_the_rarest_and_the_first_of_equals() -> None:
     assert nothing.tolist() == [-1]
 
 
-def test_the_hash_keeps_its_share_and_is_the_same_everywhere() -> None:
+def test_is_kept_has_its_rate_and_is_the_same_everywhere() -> None:
     kept = [is_kept(f"{number:04x}", 5) for number in range(5000)]
     # 5000 draws at 1/5: sd 28; 4 sd
     assert abs(sum(kept) - 1000) < 113
@@ -99,7 +99,7 @@ MADE = {  # label 0: 8 videos; label 1: 3 of them; label 2: 1, alone; one video 
 SMALL = PlanConfig(pivot=4, decades=1)
 
 
-def test_each_video_follows_its_rarest_label(tmp_path: Path) -> None:
+def test_plan_follows_the_rarest_label_of_each_video(tmp_path: Path) -> None:
     items = write_data(tmp_path, MADE).videos()
     plan = plan_of(items, SMALL)
     assert plan.counts.tolist() == [9, 3, 1]
@@ -111,7 +111,7 @@ def test_each_video_follows_its_rarest_label(tmp_path: Path) -> None:
     assert plan.kept.all()
 
 
-def test_what_is_frequent_is_thinned_out_by_the_id_and_seed(tmp_path: Path) -> None:
+def test_plan_thins_out_frequent_labels_by_id_and_seed(tmp_path: Path) -> None:
     items = write_data(tmp_path, MADE).videos()
     config = PlanConfig(pivot=1)  # t(9) = 1.48: one of 6
     plan = plan_of(items, config)
@@ -128,21 +128,21 @@ def test_volume_and_chunks_worked_by_hand(tmp_path: Path) -> None:
     plan = plan_of(items, SMALL)
     whole = chunks_of(items, 256)
     assert [(chunk.shards, chunk.first, chunk.stop) for chunk in whole] == [((0, 1, 2), 0, 10)]
-    volume = volume_of(items, plan, whole, Making())
+    volume = volume_of(items, plan, whole, SampleConfig())
     # 3 videos of label 1, each the neighbour of each: 3 pairs, 6 samples; b3 alone: 2 noisy
     assert (volume.over_sampled, volume.alone, volume.noisy) == (4, 1, 2)
     assert (volume.least, volume.most, volume.dropped, volume.chunks) == (8, 8, 0, 1)
     assert volume.memory == (4 + 3) * 4 * 9
     single = chunks_of(items, 1)
     assert [chunk.stop for chunk in single] == [4, 8, 10]
-    volume = volume_of(items, plan, single, Making())
+    volume = volume_of(items, plan, single, SampleConfig())
     # a1 and b3 alone, two noisy each; b0 and b1: one pair
     assert (volume.alone, volume.noisy, volume.least, volume.most) == (2, 4, 6, 6)
-    noise = volume_of(items, plan, single, Making(method="noise"))
+    noise = volume_of(items, plan, single, SampleConfig(method="noise"))
     assert (noise.noisy, noise.least, noise.most) == (8, 8, 8)
 
 
-def test_a_split_without_labels_is_refused(tmp_path: Path) -> None:
+def test_plan_raises_for_a_split_without_labels(tmp_path: Path) -> None:
     items = write_data(tmp_path, {"train0": [Made("a", ()), Made("b", ())]}).videos()
     with pytest.raises(ConfigError, match="none of the 2 videos of the split 'train' has a label"):
         plan_of(items, PlanConfig())

@@ -44,7 +44,7 @@ def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, A
     return told
 
 
-def test_json_adds_up_and_keeps_to_the_plan(
+def test_augment_json_adds_up_and_follows_the_plan(
     vectors: Path, augmented: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     plan = answer(capfd, vectors, "--plan-only", *SCALED)
@@ -63,7 +63,7 @@ def test_json_adds_up_and_keeps_to_the_plan(
     assert max(int(row["after"]) for row in rows) == found["labels_after"]["max"]
 
 
-def test_a_plan_writes_nothing(
+def test_augment_plan_only_writes_nothing(
     vectors: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["augment", str(vectors), "--plan-only", "--out", str(tmp_path / "out")]) == 0
@@ -73,7 +73,7 @@ def test_a_plan_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_both_pictures_are_well_formed_and_stand_alone(augmented: Path) -> None:
+def test_augment_pictures_are_well_formed_svg(augmented: Path) -> None:
     for name, words in {
         "label_counts.svg": ("before", "after", "rank of the label", "pivot 30"),
         "tsne.svg": ("original (", "interpolated (", "extrapolated ("),
@@ -83,13 +83,13 @@ def test_both_pictures_are_well_formed_and_stand_alone(augmented: Path) -> None:
         assert all(word in text for word in words) and "var(--" not in text
 
 
-def test_a_model_trains_on_it_as_on_the_data(augmented: Path, tmp_path: Path) -> None:
+def test_augmented_folder_trains_like_the_data(augmented: Path, tmp_path: Path) -> None:
     arguments = ["train", "logistic", "--data", str(augmented), "--out", str(tmp_path / "RUN")]
     assert run([*arguments, "--batch-size", "16", "--max-steps", "3"]) == 0
     assert (tmp_path / "RUN" / "model.safetensors").is_file()
 
 
-def test_words_say_what_was_made_and_what_is_next(
+def test_augment_prints_what_was_written_and_the_next_command(
     vectors: Path, augmented: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["augment", str(vectors), "--out", str(augmented), *SCALED]) == 0
@@ -116,7 +116,7 @@ def test_words_say_what_was_made_and_what_is_next(
         (["--out", "{out}", "--train", "none*"], "no shard belongs to the split 'train'"),
     ],
 )
-def test_wrong_options_have_status_2_and_leave_nothing(
+def test_augment_wrong_options_have_status_2_and_write_nothing(
     vectors: Path,
     tmp_path: Path,
     arguments: list[str],
@@ -130,7 +130,7 @@ def test_wrong_options_have_status_2_and_leave_nothing(
     assert not (vectors / "out").exists()
 
 
-def test_frames_are_refused_with_the_way_out(
+def test_augment_raises_for_frame_level_data(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["augment", str(corpus), "--out", str(tmp_path / "out")]) == 2
@@ -138,11 +138,11 @@ def test_frames_are_refused_with_the_way_out(
     assert "holds frames" in told and "video-level files" in told and not list(tmp_path.iterdir())
 
 
-def test_other_settings_and_augmented_data_are_refused(
+def test_augment_raises_for_other_settings_and_augmented_data(
     vectors: Path, augmented: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = ["augment", str(vectors), "--out", str(augmented), *SCALED]
     assert run([*given, "--alpha", "2"]) == 2
-    assert "was made with alpha 1.0, not 2.0" in " ".join(capfd.readouterr().err.split())
+    assert "was written with alpha 1.0, not 2.0" in " ".join(capfd.readouterr().err.split())
     assert run(["augment", str(augmented), "--out", str(tmp_path / "twice")]) == 2
     assert "were made by augmentation" in " ".join(capfd.readouterr().err.split())

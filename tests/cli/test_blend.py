@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reeltag.cli.main import run
-from tests.ensembling.made import drawn, read, write
+from tests.ensembling.synthetic import drawn, read, write
 from tests.ensembling.test_blending import files
 
 TREES = ("--method", "lightgbm", "--fit-on", "D")

@@ -23,7 +23,7 @@ from reeltag.ensembling.members import EnsembleMember
 from reeltag.tagger.onnx import OnnxTagger, config_of
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from tests.deploy.synthetic_runs import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
-from tests.ensembling.made import Listed, read, write
+from tests.ensembling.synthetic import Listed, read, write
 
 LARGE: dict[str, Any] = {"hidden": (4096,), "input_dropout": 0.0}
 

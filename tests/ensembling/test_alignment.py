@@ -10,7 +10,7 @@ from reeltag.ensembling import alignment, ordering
 from reeltag.ensembling.alignment import align_predictions
 from reeltag.predictions import file as predictions
 from reeltag.predictions.rows import Kind
-from tests.ensembling.made import Listed, drawn, write
+from tests.ensembling.synthetic import Listed, drawn, write
 
 
 def shuffled(listed: Listed, seed: int = 5) -> Listed:

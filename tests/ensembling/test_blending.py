@@ -21,7 +21,7 @@ from reeltag.labels.folds import FoldConfig
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import KINDS
 from tests.data.made import frame_record, write_shard
-from tests.ensembling.made import Listed, drawn, read, write
+from tests.ensembling.synthetic import Listed, drawn, read, write
 
 CLASSES = 8  # of the corpus
 NOISES = (0.7, 1.5, 3.0)

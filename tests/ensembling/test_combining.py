@@ -10,7 +10,7 @@ from reeltag.ensembling.alignment import AlignedRows, align_predictions
 from reeltag.ensembling.combining import FLOOR, Ranks, best_first, mean_logits, weighted
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import WHOLE_VIDEO
-from tests.ensembling.made import Listed, drawn, write
+from tests.ensembling.synthetic import Listed, drawn, write
 
 MINUS = -np.inf
 

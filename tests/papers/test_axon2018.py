@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from reeltag.augment.plan import PlanConfig
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.cli.main import run
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
@@ -256,7 +256,7 @@ def test_only_training_videos_are_augmented(tmp_path: Path) -> None:
     out.mkdir()
     how = PlanConfig(pivot=20.0)
     for _ in range(2):  # again: as after a kill
-        augment(out, data, splits=splits, plan=how, making=Making(), seed=0)
+        augment(out, data, splits=splits, plan=how, making=SampleConfig(), seed=0)
     counts = read_counts(out)
     augmented = Dataset.open(out / "data", splits=splits, quiet=True)
     assert counts["before"] == counts["original"] == 8

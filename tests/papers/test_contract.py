@@ -26,7 +26,7 @@ every_program = pytest.mark.parametrize("program", ALL, ids=lambda program: prog
 
 
 @every_program
-def test_program_says_what_it_is_under_a_unique_name(program: Program) -> None:
+def test_program_describes_itself_under_a_unique_name(program: Program) -> None:
     texts = (program.title, program.paper, program.needs, program.cost, program.reaches)
     assert all(texts) and program.departs and program.title.endswith(".")
     assert program_named(program.name, ALL) is program

@@ -78,8 +78,8 @@ def seen(tagger: Tagger, config: AugmentConfig, *batches: FrameBatch) -> FrameBa
     return inside.batches[-1]
 
 
-def fix_share(monkeypatch: pytest.MonkeyPatch, share_B: Tensor) -> None:
-    monkeypatch.setattr(mixup, "draw_share", lambda *_, **__: share_B)
+def fix_lambda(monkeypatch: pytest.MonkeyPatch, lambda_B: Tensor) -> None:
+    monkeypatch.setattr(mixup, "draw_lambda", lambda *_, **__: lambda_B)
 
 
 def test_nothing_to_vary_is_the_objective_itself() -> None:
@@ -106,7 +106,7 @@ def test_the_whole_share_equals_no_mixup_bit_for_bit(
     normalise: str, space: str, partner: str, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tagger, batch = plain_tagger(normalise), some_batch(rng, weights=True)
-    fix_share(monkeypatch, torch.ones(6))
+    fix_lambda(monkeypatch, torch.ones(6))
     config = AugmentConfig(mixup=0.4, mixup_space=space, mixup_partner=partner)  # type: ignore[arg-type]
     objective = augmented(supervised, tagger, config)
     objective(some_batch(rng, weights=True), tagger)
@@ -125,7 +125,7 @@ def test_mixed_frames_equal_loops_over_the_formula(
     tagger, batch = plain_tagger(), some_batch(rng)
     before = some_batch(rng, num_frames=7)  # longer: the mixture is as long as the longer of both
     share = torch.rand(6, generator=rng)
-    fix_share(monkeypatch, share)
+    fix_lambda(monkeypatch, share)
     config = AugmentConfig(mixup=0.4, mixup_partner="previous", mixup_space=space)  # type: ignore[arg-type]
     read = seen(tagger, config, before, batch)
     assert read.frames.shape == (6, 7, 8) and read.ids == batch.ids

@@ -79,7 +79,7 @@ class Config(CheckedFields):
     it."""
     implications: Path | None = None
     """Folder of TFRecords whose video labels say which class implies which, or a file of `reeltag
-    labels`: of the clips that reels and mosaics are made of, whose own labels say nothing. None:
+    labels`: of the clips that reels and mosaics are made of, whose own labels show nothing. None:
     the training videos."""
 
     rated_weight: float = 2.5
@@ -289,6 +289,10 @@ class AutohomePlan:
 def make_plan(config: Config, assignment: SplitAssignment) -> AutohomePlan:
     """Return the config with the numbers of its scale; log which scale that is.
 
+    Args:
+        config: with None where the scale decides.
+        assignment: what each part of the data is for.
+
     Raises:
         ConfigError: the sizes do not fit each other.
     """
@@ -299,5 +303,5 @@ def make_plan(config: Config, assignment: SplitAssignment) -> AutohomePlan:
     if config.rated_steps is None and config.rated_epochs is not None:
         sizes = replace(sizes, rated_steps=0)
     plan = AutohomePlan(config=config, sizes=sizes, assignment=assignment)
-    _ = plan.same, plan.graph  # sizes that do not fit are refused here
+    _ = plan.same, plan.graph  # sizes that do not fit raise here
     return plan

@@ -22,7 +22,7 @@ def solve(data: Dataset, config: Config) -> Goal:
     """Return tables 2 to 5, evaluated on the held-out fifth, and the final fit on all."""
     assignment = assign_segment_splits(data, folds=config.folds, soft_labels=False)
     plan = make_plan(config, assignment)
-    plan.evaluation.rows(data)  # too few rated videos are refused now, not after hours
+    plan.evaluation.rows(data)  # too few rated videos raise now, not after hours
     builder = GraphBuilder(
         data=dataset_source(data),
         evaluation=plan.evaluation,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, MinLen
 
 from reeltag.augment.plan import PUBLISHED_PIVOT, PlanConfig
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.core.bounds import CheckedFields, Positive
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
@@ -159,7 +159,7 @@ class Config(CheckedFields):
     student_steps: int | None = None
     """Steps of the distillation (647,000; small: 0, `epochs` decides)."""
     pivot: float | None = None
-    """Videos of a label above which it is thinned out, and up to which samples are made (10,000;
+    """Videos of a label above which it is thinned out, and up to which samples are added (10,000;
     small: 0, 2.6 times as many as a label has on average, as there)."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
@@ -234,10 +234,10 @@ class AxonPlan:
         return _student(self.sizes)
 
     @property
-    def augmentation(self) -> tuple[PlanConfig, Making]:
-        """How many samples are made, and how."""
+    def augmentation(self) -> tuple[PlanConfig, SampleConfig]:
+        """How many samples there are to be, and how they are computed."""
         there = max(1.0, round(PUBLISHED_PIVOT * self.assignment.videos_per_label / YT8M_LABELS))
-        return PlanConfig(pivot=self.sizes.pivot or there), Making()
+        return PlanConfig(pivot=self.sizes.pivot or there), SampleConfig()
 
     @property
     def descent(self) -> SgdConfig:

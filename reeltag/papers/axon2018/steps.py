@@ -130,13 +130,13 @@ class AxonGraph:
 
     def augmented(self, means: Keyed) -> Step:
         """Return the step that writes samples around the videos of rare labels."""
-        plan, making = self.plan.augmentation
+        plan, sampling = self.plan.augmentation
         return step(
             augment,
             means,
             splits=self.plan.assignment.splits,
             plan=plan,
-            making=making,
+            making=sampling,
             seed=self.plan.config.seed,
         )
 

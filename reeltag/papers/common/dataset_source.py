@@ -82,6 +82,11 @@ def open_data(
 ) -> Dataset:
     """Return the data set that a step gets as an input, divided by a rule.
 
+    Args:
+        data: where it is.
+        splits: the rule that gives a shard its split.
+        quiet: show no progress.
+
     Raises:
         DataError: it cannot be read, or a file given with it has changed.
     """
@@ -133,6 +138,9 @@ def dataset_source(data: Dataset) -> DatasetSource:
     are those that count, from the records or from files given with them: a file that changes them
     is other data. Moving or touching files changes nothing. One pass over the index: seconds for
     6 M records.
+
+    Args:
+        data: the data set; its splits do not count.
 
     Raises:
         ConfigError: the class list is of no file, from which a step could read it.

@@ -221,7 +221,7 @@ class GraphBuilder:
 
 
 def difference_row(name: str, found: Mapping[str, Any], paper: Paper = ()) -> TableRow:
-    """Return the row of what `reeltag compare --json` says of a metric."""
+    """Return the row of a comparison by one metric, as of `reeltag compare --json`."""
     return TableRow(
         name=name,
         paper=paper,

@@ -1,4 +1,4 @@
-"""Which class implies which, as an input of steps: counted over labels, or from a file."""
+"""Which class implies which, as an input of steps: from label counts, or from a file."""
 
 import hashlib
 from pathlib import Path

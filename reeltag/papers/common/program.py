@@ -50,8 +50,8 @@ class Program:
             solve` itself are taken. `field(compare=False)` marks what does not change results.
         tiny: a config with which the whole program takes less than half a minute on a CPU.
         tiny_data: the corpus for `--tiny` without data, and for the tests.
-        solve: builds the graph; nothing runs yet. Unusable data are refused here, before hours
-            have passed: DataError that names what is needed and which command makes it.
+        solve: builds the graph; nothing runs yet. Unusable data raise here, before hours have
+            passed: DataError that names what is needed and which command makes it.
     """
 
     name: str
@@ -70,6 +70,10 @@ class Program:
 
 def program_named(name: str, programs: Sequence[Program]) -> Program:
     """Return a program by its name.
+
+    Args:
+        name: that is looked for.
+        programs: that there are.
 
     Raises:
         ConfigError: there is none of that name; the error lists close ones.

@@ -69,7 +69,7 @@ class Table:
         return dataclasses.asdict(self)
 
     def to_rich(self) -> rich.table.Table:
-        """Return the table for the terminal; figures that nobody has are dashes."""
+        """Return the table for the terminal; unknown figures are dashes."""
         out = rich.table.Table(
             title=escape(self.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
         )

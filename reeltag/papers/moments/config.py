@@ -185,12 +185,16 @@ class MomentsPlan:
 def make_plan(config: Config, own: OwnVideos) -> MomentsPlan:
     """Return the config with the numbers that follow the data; log which these are.
 
+    Args:
+        config: with None where the data decide.
+        own: what the data hold.
+
     Raises:
         ConfigError: a number that was given is not possible.
     """
     sizes = sizes_for(own, config)
     plan = MomentsPlan(config=config, sizes=sizes, own=own)
-    _ = plan.model, plan.videos(), plan.all_segments()  # impossible sizes are refused here
+    _ = plan.model, plan.videos(), plan.all_segments()  # impossible sizes raise here
     say(
         f"{own.assignment.num_videos:,} videos: {sizes.clusters} clusters, {sizes.hidden} units, "
         f"{sizes.epochs:g} epochs of batch {sizes.batch_size} at {sizes.rate:g}"

@@ -141,7 +141,7 @@ class Config(CheckedFields):
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic of the large products (fp32; small bf16)."""
     threads: int = field(default=0, compare=False)
-    """Of LightGBM; 0 = as many as there are cores."""
+    """Threads of LightGBM; 0 = as many as there are cores."""
     device: Literal["auto", "cpu", "gpu"] = field(default="auto", compare=False)
     """Where it runs."""
 
@@ -276,6 +276,11 @@ class SamsungPlan:
 
 def make_plan(config: Config, assignment: VideoSplitAssignment, data: Dataset) -> SamsungPlan:
     """Return the config with the numbers of its scale; log which scale that is.
+
+    Args:
+        config: with None where the scale decides.
+        assignment: what each part of the data is for.
+        data: the data set.
 
     Raises:
         ConfigError: a member is none of the scale's.

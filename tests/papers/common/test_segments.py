@@ -191,9 +191,7 @@ def test_copied_scores_are_the_videos_for_each_segment(data: Path, tmp_path: Pat
     assert 0 < scores["map@k"] <= 1 and scores["videos_without_prediction"] == 0
 
 
-def test_a_fold_is_evaluated_and_not_trained_on_where_test_is_unrated(
-    data: Path, tmp_path: Path
-) -> None:
+def test_fold_is_evaluated_and_held_out_where_test_is_unrated(data: Path, tmp_path: Path) -> None:
     unrated = shutil.copytree(data, tmp_path / "data", ignore=shutil.ignore_patterns("test*"))
     opened = Dataset.open(unrated, quiet=True)
     found = assign_segment_splits(opened, folds=3)
@@ -213,7 +211,7 @@ def test_a_fold_is_evaluated_and_not_trained_on_where_test_is_unrated(
     assert read_scores(tmp_path / "scores")["videos"] == len(evaluated)
 
 
-def test_soft_labels_of_other_data_are_refused(data: Path, tmp_path: Path) -> None:
+def test_training_raises_for_soft_labels_of_other_data(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     write_corpus(other, replace(CONFIG, seed=1), quiet=True)
     teacher = trained(tmp_path / "I", other, VIDEOS)

@@ -31,9 +31,9 @@ from reeltag.papers.common.splits.assignment import (
     shards_of,
 )
 
-FEW = 100  # ratings below which training and evaluation on them say nothing
+FEW = 100  # fewer ratings neither train nor evaluate
 _HINT = (
-    "A rating says of one 5-second segment whether one class is in it: in a frame-level record, "
+    "A rating is whether one class is in one 5-second segment: in a frame-level record, "
     "the lists segment_start_times, segment_end_times, segment_labels (class) and segment_scores "
     "(1 yes, 0 no), as YouTube-8M's of 2019; `reeltag synth DATA` makes such records. A few "
     "hundred of some dozen videos, half of them no, are a start; on reels 5,166 of 73 classes "
@@ -78,7 +78,7 @@ def assign_own_splits(data: Dataset, *, folds: int, without_ratings: bool) -> Ow
         without_ratings: ratings, if there are any, are only evaluated.
 
     Raises:
-        DataError: a needed part is missing; the error says how it is stored.
+        DataError: a needed part is missing; the error explains how it is stored.
     """
     check_segments(data, range(len(data.shards)))
     _log_unusable_ratings(data)
@@ -194,7 +194,7 @@ def _video_labels(
         raise DataError(
             f"none of the {mine.sum():,} records to train on can be used: {_problems(data, mine)}",
             where=data.root,
-            hint="`reeltag info DATA` names them; docs/records.md says what a record must hold.",
+            hint="`reeltag info DATA` names them; docs/records.md lists what a record must hold.",
         )
     labels = lists_of(data.table.filter(trained).combine_chunks(), "labels")[1]
     if not len(labels):
@@ -227,7 +227,7 @@ def _check_ratings(
     if not 0 < len(positives) < count:
         kind = "yes, the class is there" if len(positives) else "no, the class is not there"
         raise DataError(
-            f"all of the {count:,} ratings say {kind}: nothing separates the two",
+            f"all of the {count:,} ratings are {kind}: nothing separates the two",
             where=data.root,
             hint=_HINT,
         )

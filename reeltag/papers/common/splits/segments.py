@@ -41,7 +41,7 @@ def assign_segment_splits(
             long enough.
 
     Raises:
-        DataError: a needed part is missing; the error says which command makes it.
+        DataError: a needed part is missing; the error names the command that makes it.
     """
     test = shards_of(data, "test")
     check_segments(data, [*shards_of(data, "validate"), *test])

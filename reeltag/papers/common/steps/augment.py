@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import PlanConfig, plan_of
 from reeltag.augment.volume import chunks_of
-from reeltag.augment.writing import Making
+from reeltag.augment.writing import SampleConfig
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
@@ -80,7 +80,13 @@ def average_frames(
 
 @step_function("augment", version=1, cost=records_cost)
 def augment(
-    out: Path, data: DataLocation, *, splits: Splits, plan: PlanConfig, making: Making, seed: int
+    out: Path,
+    data: DataLocation,
+    *,
+    splits: Splits,
+    plan: PlanConfig,
+    making: SampleConfig,
+    seed: int,
 ) -> None:
     """Write samples around the training videos of rare labels, thin out frequent ones.
 
@@ -89,7 +95,7 @@ def augment(
         data: where the data set is, video-level.
         splits: the rule that gives a shard its split; `train` is augmented.
         plan: how many samples a label should have.
-        making: how they are made.
+        making: how they are computed.
         seed: random seed of the kept videos and of the noise.
     """
     folder = out / DATA

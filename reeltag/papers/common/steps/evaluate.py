@@ -54,9 +54,9 @@ def compare(
     """Write the difference of the first predictions from each other, by the same draws of videos.
 
     Args:
-        out: folder of the step; gets `scores.json`, a list of what `reeltag compare --json` says.
+        out: folder of the step; gets `scores.json`, a list of what `reeltag compare --json` writes.
         data: where the data set is.
-        *predictions: folders of steps with predictions; the first is compared with the rest.
+        *predictions: folders of steps with predictions; the first is compared with the others.
         evaluation: which videos and classes.
         bootstrap: replicates of the intervals.
     """
@@ -110,7 +110,7 @@ def compare_with_best(
 
     Args:
         out: folder of the step; gets `scores.json`: `best`, the number of the best from 0, and
-            `difference`, what `reeltag compare --json` says of the two.
+            `difference`, the comparison as of `reeltag compare --json`.
         data: where the data set is.
         one: folder of a step with predictions.
         *others: likewise.

@@ -7,7 +7,7 @@ from typing import Any
 RUN = "run"  # run folder of a training
 PREDICTIONS = "predictions.parquet"
 OUT_OF_FOLD = "out_of_fold.parquet"  # predictions of the training videos
-CROSS_ENTROPY = "cross_entropy.npy"  # (V,) of the evaluated videos, beside their predictions
+CROSS_ENTROPY = "cross_entropy.npy"  # (V,) of the evaluated videos, next to their predictions
 SOFT_LABELS = "soft.parquet"
 SCORES = "scores.json"  # of an evaluation or comparison
 TENSORS = "tensors.safetensors"
