@@ -220,7 +220,7 @@ def test_folder_of_other_settings_or_content_raises(data: Path, tmp_path: Path) 
     with pytest.raises(ConfigError, match="was written from other data"):
         augment(data, out)
     (out / "augment.json").write_text("{")
-    with pytest.raises(DataError, match="does not describe how the folder was made"):
+    with pytest.raises(DataError, match="does not describe how the folder was written"):
         augment(data, out)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
