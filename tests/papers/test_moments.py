@@ -288,8 +288,8 @@ def nameless(count: int) -> list[bytes]:
     [
         ({"a": [frame_record("a")]}, "holds no rating of any segment"),
         ({"a": [frame_record("a")], "b": rated(90, 0.0)}, "holds 90 ratings of segments"),
-        ({"a": rated(100)}, "all of the 100 ratings say yes"),
-        ({"a": rated(100, 0.3)}, "all of the 100 ratings say yes"),  # any score above 0 is a yes
+        ({"a": rated(100)}, "all of the 100 ratings are yes"),
+        ({"a": rated(100, 0.3)}, "all of the 100 ratings are yes"),  # any score above 0 is a yes
         ({"a": rated(100, 0.0, videos=4)}, "are of 4 videos; one of 5 parts"),
         ({"a": rated(100, 0.0, category=7)}, "outside the vocabulary of 3 classes"),
         ({"a": [video_record("a")]}, "one vector per video"),
@@ -313,5 +313,5 @@ def test_bad_data_are_refused_with_what_is_needed(
     assert run(["solve", "moments", "--data", str(tmp_path), "--out", str(out)]) == 2
     printed = " ".join(capfd.readouterr().err.split())
     assert words in printed and "Traceback" not in printed and not out.exists()
-    if "ratings say" in words or "holds" in words:
+    if "ratings are" in words or "holds" in words:
         assert "segment_start_times" in printed and "--without-ratings" in printed
