@@ -16,7 +16,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError
 from reeltag.core.files import make_folder
 from reeltag.core.interrupt import StopRequest, listening_for_stop
-from reeltag.pipeline.events import Event, EventReporter, Kind
+from reeltag.pipeline.events import Event, EventReporter
 from reeltag.pipeline.execution import resume_hint
 from reeltag.pipeline.failures import FailedStepsError, Failures, format_names
 from reeltag.pipeline.running import POLL_SECONDS, check_single_rank, missing
@@ -157,8 +157,9 @@ class _Scheduler:
 
     def assign(self) -> bool:
         """Send steps that are ready to idle workers; return whether there are steps to wait for."""
-        running = {job.step.folder_name for job in self.jobs.values()}
-        todo = [step for step in missing(self.goals, self.root) if self._is_open(step, running)]
+        closed = {job.step.folder_name for job in self.jobs.values()}
+        closed |= self.finished | self.failures.given_up.keys()
+        todo = [s for s in missing(self.goals, self.root) if s.folder_name not in closed]
         ready = [step for step in todo if all(self._is_there(before) for before in step.needs)]
         free = [worker for worker in self.engine.worker_names if worker not in self.jobs]
         if ready and not self.engine.worker_names:
@@ -184,9 +185,8 @@ class _Scheduler:
             return
         step, name = job.step, report.step
         if report.status in ("started", "resumed"):
-            kind: Kind = "started" if report.status == "started" else "resumed"
             job.started = True
-            self.report(kind, step, worker=worker)
+            self.report(report.status, step, worker=worker)
             return
         del self.jobs[worker]
         seconds = report.seconds or time.monotonic() - job.since
@@ -226,11 +226,6 @@ class _Scheduler:
             return self.failures.error(self.steps, left, hint)
         names = format_names([step.name for step in left])
         return FailedStepsError(f"no worker is left; not run: {names}", hint=hint)
-
-    def _is_open(self, step: Step, running: set[str]) -> bool:
-        name = step.folder_name
-        closed = running | self.finished | self.failures.given_up.keys()
-        return name not in closed
 
     def _is_there(self, node: object) -> bool:
         """Return whether an input is finished, seen from here or by the worker that ran it."""
