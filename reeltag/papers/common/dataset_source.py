@@ -140,10 +140,11 @@ def dataset_source(data: Dataset) -> DatasetSource:
     6 M records.
 
     Args:
-        data: the data set; its splits do not count.
+        data: the data set.
 
     Raises:
-        ConfigError: the class list is of no file, from which a step could read it.
+        ConfigError: the class list is of no file, from which a step could read it; or the data set
+            has splits of its own, which the program chooses.
         DataError: a shard cannot be read.
     """
     if not data.classes.source and not data.classes.inferred:
@@ -151,6 +152,13 @@ def dataset_source(data: Dataset) -> DatasetSource:
             "the class list is in memory alone, and every step opens the data set again",
             where=data.path,
             hint="Save it (ClassList.save), and give its file: Dataset.open(..., classes=FILE).",
+        )
+    if data.splits != PUBLISHED_SPLITS:
+        raise ConfigError(
+            f"is divided by {data.splits}, and a program divides its data itself",
+            where=data.path,
+            hint="Open it without splits=; programs that can divide it otherwise have --train, "
+            "--validate and --test.",
         )
     state = hashlib.sha256()
     for part in _parts(data):

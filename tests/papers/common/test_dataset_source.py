@@ -10,6 +10,7 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.data.splits import Splits
 from reeltag.papers.common.dataset_source import DatasetSource, dataset_source, open_data
 from tests.data.made import frame_record, some_frames, write_shard
 
@@ -112,3 +113,9 @@ def test_dataset_source_raises_for_a_class_list_without_file(tmp_path: Path) -> 
     classes.save(tmp_path / "names.csv")
     opened = Dataset.open(data, classes=tmp_path / "names.csv", quiet=True)
     assert open_data(dataset_source(opened).files).classes.names == classes.names
+
+
+def test_dataset_source_raises_for_splits_that_the_program_chooses(tmp_path: Path) -> None:
+    data = Dataset.open(written(tmp_path / "a"), splits=Splits(train="train*"), quiet=True)
+    with pytest.raises(ConfigError, match="a program divides its data itself"):
+        dataset_source(data)
