@@ -34,7 +34,7 @@ from reeltag.data.items import VideoSet
 
 SETTINGS = "augment.json"
 LOOK = 0.5  # seconds from one look at what is finished to the next
-TELL = 30.0  # seconds from line to line in a log file
+LOG_EVERY = 30.0  # seconds from line to line in a log file
 
 
 def settings(items: VideoSet, plan: Plan, sampling: SampleConfig, seed: int) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _watch(pending: dict[Path, int], end: threading.Event) -> None:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    told = time.monotonic()
+    logged = time.monotonic()
     bar = Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal)
     with bar:
         task = bar.add_task("", total=state.total, speed=0.0)
@@ -248,8 +248,8 @@ def _watch(pending: dict[Path, int], end: threading.Event) -> None:
             for path in [path for path in pending if path.exists()]:
                 state.done += pending.pop(path)
             bar.update(task, completed=state.done, speed=state.speed)
-            if not STDERR.is_terminal and time.monotonic() - told > TELL:
-                told = time.monotonic()
+            if not STDERR.is_terminal and time.monotonic() - logged > LOG_EVERY:
+                logged = time.monotonic()
                 left = (state.total - state.done) / state.speed if state.done else float("nan")
                 STDERR.print(
                     f"{state.done:,} of {state.total:,} videos  {state.speed:,.0f} videos/s  "

@@ -66,7 +66,7 @@ class SolveOptions:
     or this machine belongs to (`ray start`; pip install 'reeltag[cluster]'). WORK and DATA must
     then be on a folder that all nodes see under the same path, which is checked."""
     workers: int = 0
-    """Steps that run at once, each in a process of its own with one GPU, or its share of the
+    """Steps that run at once, each in a process of its own with one GPU, or a part of the
     cores. 0: one for each visible GPU (on a cluster without any: one per node). Ctrl-C stops them
     all, and the same command resumes; WORK/logs/ has the output of each step."""
     retries: int = 1
