@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import reeltag
@@ -50,6 +51,33 @@ def test_imports_point_strictly_down() -> None:
 def test_source_file_has_at_most_400_lines() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
     assert not {str(path): length for path, length in lengths.items() if length > 400}
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef, bool]]:
+    """Yield path, node, and whether it is a method that has a self or a class."""
+    for path in ROOT.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        methods = {m for of in ast.walk(tree) if isinstance(of, ast.ClassDef) for m in of.body}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                static = any(ast.unparse(of) == "staticmethod" for of in node.decorator_list)
+                yield f"{path.relative_to(ROOT)}:{node.name}", node, node in methods and not static
+
+
+def test_function_has_at_most_60_lines() -> None:
+    lengths = {name: (node.end_lineno or 0) - node.lineno + 1 for name, node, _ in functions()}
+    assert not {name: length for name, length in lengths.items() if length > 60}
+
+
+def test_function_has_at_most_8_parameters_and_a_constructor_10() -> None:
+    many = {}
+    for name, node, bound in functions():
+        of = node.args
+        number = len([*of.posonlyargs, *of.args, *of.kwonlyargs]) - bound
+        number += sum(rest is not None for rest in (of.vararg, of.kwarg))
+        if number > (10 if node.name == "__init__" else 8):
+            many[name] = number
+    assert not many
 
 
 def test_public_class_name_is_given_once() -> None:

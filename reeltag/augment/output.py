@@ -29,7 +29,7 @@ from reeltag.augment.volume import Chunk
 from reeltag.augment.writing import ChunkWork, SampleConfig, settings_of, write_chunk
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.core.files import refuse_existing, write_json
+from reeltag.core.files import check_new_path, write_json
 from reeltag.data.items import VideoSet
 
 SETTINGS = "augment.json"
@@ -93,7 +93,7 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
     if (out / SETTINGS).is_file():
         _check_settings(out / SETTINGS, wanted)
     else:
-        refuse_existing(out)
+        check_new_path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -10,7 +10,7 @@ import tyro
 
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
-from reeltag.core.files import refuse_existing
+from reeltag.core.files import check_new_path
 from reeltag.data.dataset import Dataset
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.soft_labels.student import SoftLabelConfig
@@ -57,7 +57,7 @@ class Average:
         if self.norms_from is None and (self.norm_batches, self.device) != (100, "auto"):
             flag = "--norm-batches" if self.device == "auto" else "--device"
             raise ConfigError("has no effect without --norms-from", where=flag)
-        refuse_existing(self.out)
+        check_new_path(self.out)
         tagger = average_runs(self.runs, self.out, self._with_norms)
         parameters = sum(p.numel() for p in tagger.parameters())
         if self.json:

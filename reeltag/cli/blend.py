@@ -14,7 +14,7 @@ from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
-from reeltag.core.files import refuse_existing
+from reeltag.core.files import check_new_path
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.ensembling.blend_model import FITTED, BlendModel, Method
@@ -149,7 +149,7 @@ class Blend:
                 )
             check_output(self.out, overwrite=self.overwrite)
         if self.save is not None:
-            refuse_existing(self.save, "--save")
+            check_new_path(self.save, "--save")
         if self.with_ is not None:
             given = {
                 "--method": self.method,

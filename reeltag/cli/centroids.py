@@ -11,7 +11,7 @@ import tyro
 
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
-from reeltag.core.files import refuse_existing, whole_file
+from reeltag.core.files import check_new_path, whole_file
 from reeltag.data.dataset import Dataset
 from reeltag.data.frame_sample import count_frames
 from reeltag.data.splits import Split, Splits
@@ -60,7 +60,7 @@ class Centroids:
                 raise ConfigError(
                     f"must be at least {least}, got {getattr(self, name)}", where=name
                 )
-        refuse_existing(self.out)
+        check_new_path(self.out)
         begin = time.monotonic()
         data = Dataset.open(self.data, splits=self.splits, quiet=self.json)
         items = data.videos(self.split, streams=self.streams or None)

@@ -11,11 +11,11 @@ class FrameBatch:
     """A padded batch of videos, or of 5-second segments, given as frame features.
 
     Attributes:
-        frames: (B, T, D) uint8 as stored, or float. Streams stand side by side along D in the
-            order of the data set. What stands where `mask` is False is unspecified.
+        frames: (B, T, D) uint8 as stored, or float. Streams are side by side along D in the
+            order of the data set. What is where `mask` is False is unspecified.
         mask: (B, T) bool; True for a real frame. Real frames come first.
         labels: (B, C) float32 in [0, 1], or None where nothing is known.
-        weights: (B, C) float32, how much each label counts (0 = nobody rated it), or None = all 1.
+        weights: (B, C) float32, how much each label counts (0 = unrated), or None = all 1.
         ids: B video ids.
         starts: (B,) int64, start of the segment in seconds; None for whole videos.
     """

@@ -30,7 +30,7 @@ STDOUT = _Stdout()
 
 
 def say(text: str) -> None:
-    """Tell the person in front of the terminal something; never on stdout."""
+    """Print a text for the person at the terminal to stderr; stdout is for results."""
     STDERR.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Errors a user can mend: each names where, what was found, what is allowed, and the way out.
+"""Errors that a user can correct: each names where, what was found, what is allowed, the way out.
 
 ReeltagError
 |- ConfigError     an option that cannot be built or used

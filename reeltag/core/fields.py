@@ -1,7 +1,7 @@
 """Values read from JSON, checked against the annotations of the dataclasses that they become.
 
 A config.json may be written by hand, cut short, or come from another version: whoever reads it is
-told which field is wrong, what was found and what is allowed.
+given the field that is wrong, what was found and what is allowed.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from reeltag.core.errors import ConfigError, DataError
 # metadata of a field that came later: at its default, whatever was made before is still the same
 ADDED = {"reeltag": "added"}
 
-_HINT = "Mend the file, or train anew with the options that it names."
+_HINT = "Correct the file, or train again with the options that it names."
 _PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -29,7 +29,7 @@ def from_json(kind: Any, value: object, *, where: object, field: str) -> Any:  #
         kind: int, float, str, bool, None, a Literal, a tuple or union of these, or a dataclass
             whose fields are of these kinds.
         value: as the json module reads it.
-        where: file that it stands in, for the error.
+        where: file that it is in, for the error.
         field: name of the value in that file, for the error.
 
     Raises:
@@ -48,11 +48,11 @@ def from_json(kind: Any, value: object, *, where: object, field: str) -> Any:  #
     if origin is Literal:
         if value in options and type(value) in map(type, options):
             return value
-        _refuse(value, " or ".join(map(repr, options)), where, field)
+        _raise_mismatch(value, " or ".join(map(repr, options)), where, field)
     if origin is tuple:
         return _tuple(options, value, where, field)
     if not _is_plain(kind, value):
-        _refuse(value, _PLAIN.get(kind, "null"), where, field)
+        _raise_mismatch(value, _PLAIN.get(kind, "null"), where, field)
     return value
 
 
@@ -71,7 +71,7 @@ class Leaf:
     """A field of a dataclass or of those inside of it.
 
     Attributes:
-        flag: what it is called as a flag: names with dots, without those that are not told.
+        flag: what it is called as a flag: names with dots, without those that flags leave out.
         path: names from the outermost dataclass to it.
         kind: its type.
         annotation: its type with what is annotated, such as bounds.
@@ -129,7 +129,7 @@ def _default_of(field: Any) -> object:  # noqa: ANN401  (dataclasses.Field)
 
 def _dataclass(kind: Any, value: object, where: object, field: str) -> Any:  # noqa: ANN401
     if not isinstance(value, Mapping):
-        _refuse(value, "an object of fields", where, field)
+        _raise_mismatch(value, "an object of fields", where, field)
     hints = get_type_hints(kind)
     fields = {of.name: of for of in dataclasses.fields(kind) if of.init}
     unknown = sorted(value.keys() - fields.keys())
@@ -153,7 +153,7 @@ def _dataclass(kind: Any, value: object, where: object, field: str) -> Any:  # n
 def _tuple(options: tuple[Any, ...], value: object, where: object, field: str) -> tuple[Any, ...]:
     endless = len(options) == 2 and options[1] is Ellipsis
     if not isinstance(value, list) or not (endless or len(value) == len(options)):
-        _refuse(value, "a list" if endless else f"a list of {len(options)}", where, field)
+        _raise_mismatch(value, "a list" if endless else f"a list of {len(options)}", where, field)
     kinds = [options[0]] * len(value) if endless else options
     return tuple(
         from_json(kind, item, where=where, field=f"{field}[{place}]")
@@ -170,7 +170,7 @@ def _is_plain(kind: object, value: object) -> bool:
 _KINDS = {*_PLAIN, NoneType}
 
 
-def _refuse(value: object, allowed: str, where: object, field: str) -> NoReturn:
+def _raise_mismatch(value: object, allowed: str, where: object, field: str) -> NoReturn:
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     raise DataError(f"{field} must be {allowed}, got {text}", where=where, hint=_HINT)

@@ -12,7 +12,7 @@ from reeltag.core.errors import OutputError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it becomes `path` only if the block succeeds.
+    """Yield a path next to `path` to write to; it becomes `path` only if the block succeeds.
 
     Args:
         path: of the file; its folder is made if need be.
@@ -36,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; it becomes `path` only if the block succeeds.
+    """Yield an empty folder next to `path`; it becomes `path` only if the block succeeds.
 
     Args:
         path: of the folder, which does not exist yet.
@@ -44,7 +44,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: `path` exists already, or cannot be written.
     """
-    refuse_existing(path)
+    check_new_path(path)
     part = path.with_name(path.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -78,7 +78,7 @@ def not_written(path: Path, error: OSError) -> OutputError:
     )
 
 
-def refuse_existing(path: Path, flag: str = "--out") -> None:
+def check_new_path(path: Path, flag: str = "--out") -> None:
     """Raise OutputError if `path`, given by `flag`, is there and is more than an empty folder."""
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()

@@ -17,13 +17,13 @@ class StopRequest:
     """
 
     def __init__(self, work: str) -> None:
-        self.asked, self._work = False, work
+        self.requested, self._work = False, work
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """Take SIGINT: note it the first time, raise KeyboardInterrupt the second."""
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
         say(f"stopping after this {self._work} (Ctrl-C again: at once) ...")
 
 

@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Let the C library keep freed memory for the next allocation, instead of returning it.
 
     A training step on a CPU frees and takes again the same hundreds of megabytes; given back to the
-    system, every page is faulted in and zeroed anew each time, 13 % of a NeXtVLAD step. The price
+    system, every page is faulted in and zeroed again each time, 13 % of a NeXtVLAD step. The price
     is that memory once used stays with the process. Call it once, early, in a process that trains.
 
     Returns:

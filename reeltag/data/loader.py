@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
 from reeltag.core.batch import FrameBatch
+from reeltag.core.bounds import CheckedFields, Positive
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.items import VideoSet
@@ -23,7 +24,7 @@ from reeltag.data.sampling import FrameChoice, Shuffle, epoch_order
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadConfig:
+class ReadConfig(CheckedFields):
     """How batches are read; what is in them does not depend on it (but for `window`).
 
     Attributes:
@@ -34,16 +35,10 @@ class ReadConfig:
         window: shuffle "shards" moves an item by fewer than so many places; at least 1.
     """
 
-    prefetch: int = 2
+    prefetch: Positive = 2
     pin: bool = False
     mapped: bool = True
-    window: int = 10_000
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError where a number is out of range."""
-        for name in ("prefetch", "window"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"must be at least 1, got {getattr(self, name)}", where=name)
+    window: Positive = 10_000
 
 
 ALL_FRAMES, MAPPED = FrameChoice(), ReadConfig()

@@ -55,7 +55,7 @@ class FrameChoice:
     """Smallest and largest r of stride; 5 to 10 in OPPO's first stage."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that choose nothing, with ConfigError."""
+        """Raise ConfigError for numbers that choose nothing."""
         if self.how not in ("all", "stride") and self.num_frames < 1:
             raise ConfigError(
                 f"must be at least 1 to choose frames by {self.how!r}, got {self.num_frames}",

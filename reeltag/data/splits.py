@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias, get_args
 
+from reeltag.core.bounds import CheckedFields, Fraction
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index
 
@@ -26,7 +27,7 @@ _PUBLISHED: dict[str, Split] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Splits:
+class Splits(CheckedFields):
     """The rule that gives each shard of a data folder its split.
 
     A pattern is relative to the data folder, with *, ? and [] as in a shell (* also crosses
@@ -41,13 +42,8 @@ class Splits:
     """Pattern of the validation shards; empty: validate*, else some of the training shards."""
     test: str = ""
     """Pattern of the test shards; empty: test*, eval*, also as a folder."""
-    holdout: float = 0.1
+    holdout: Fraction = 0.1
     """Fraction of the training shards, the last by name, for validation where no shards are."""
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for a fraction outside [0, 1)."""
-        if not 0 <= self.holdout < 1:
-            raise ConfigError(f"must be in [0, 1), got {self.holdout}", where="holdout")
 
     def shards(self, index: Index, split: Split) -> list[int]:
         """Return the numbers of the shards of `split`, ascending; never an empty list.

@@ -24,7 +24,7 @@ TABLE_SCHEMA = pa.schema(
         ("problem", pa.string()),  # names joined by semicolons; null for a sound record
         ("skip", pa.bool_()),  # not to be used
         ("start", pa.list_(pa.int32())),  # a stream each: first byte, relative to `offset`
-        ("stride", pa.list_(pa.int32())),  # bytes from frame to frame; 0: walk the record
+        ("stride", pa.list_(pa.int32())),  # bytes from frame to frame; 0: scan the record
     ]
 )
 

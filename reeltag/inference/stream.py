@@ -86,7 +86,7 @@ class _Closing:
 
     def is_due(self, seconds: float) -> bool:
         """Return whether a part begun `seconds` ago is closed before the next batch."""
-        return self.stop.asked or seconds >= self.part_seconds
+        return self.stop.requested or seconds >= self.part_seconds
 
 
 def check_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -> None:
@@ -199,9 +199,9 @@ def _write_parts(
     stop = StopRequest("batch")
     closing = _Closing(part_seconds, stop)
     with listening_for_stop(stop):
-        while not stop.asked and _write_part(scorer, batches, parts, limits, closing, progress):
+        while not stop.requested and _write_part(scorer, batches, parts, limits, closing, progress):
             pass
-    if stop.asked:
+    if stop.requested:
         raise KeyboardInterrupt
 
 

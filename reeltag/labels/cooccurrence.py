@@ -47,7 +47,7 @@ def count_cooccurrence(labels: SparseRows, num_classes: int) -> Cooccurrence:
     """Return which classes appear together in how many videos.
 
     Source: Autohome 2019, sec. 3.3 eq. 4. Time: what sorting the lists takes, where they are
-    not ascending, and adding 1 for each pair. Memory beside the result: C^2 int32 up to `CELLS` of
+    not ascending, and adding 1 for each pair. Further memory: C^2 int32 up to `CELLS` of
     them, else the pairs that occur. A class that is listed twice for a video counts once.
 
     Args:

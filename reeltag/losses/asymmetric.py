@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltag.losses.checks import checked, weighed_sum
+from reeltag.losses.checks import check_terms, weighed_sum
 
 
 def asymmetric_loss(
@@ -35,7 +35,7 @@ def asymmetric_loss(
     Args:
         logits_BC: any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1]; soft labels are weighed linearly (not in the paper).
-        weights_BC: how much each class counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each class counts, >= 0 (0 = unrated); None = all 1.
         gamma_pos: focus on hard positives; 0, or >= 1.
         gamma_neg: focus on hard negatives; 0, or >= 1.
         margin: probability below which a negative costs nothing, in [0, 1).
@@ -48,7 +48,7 @@ def asymmetric_loss(
             raise ValueError(f"{name} must be 0, or >= 1 and finite, got {gamma}")
     if not 0 <= margin < 1:
         raise ValueError(f"margin must be in [0, 1), got {margin}")
-    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
     log_p_BC, log_not_p_BC = F.logsigmoid(logits_BC), F.logsigmoid(-logits_BC)
     q_BC = (logits_BC.sigmoid() - margin).clamp(min=0)
     log_not_q_BC = log_not_p_BC

@@ -1,4 +1,4 @@
-"""What every loss asks of its input, and the arithmetic it computes in.
+"""What every loss requires of its input, and the arithmetic it computes in.
 
 Shape letters: B videos, C classes.
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def checked(
+def check_terms(
     logits_BC: Tensor, labels_BC: Tensor, weights_BC: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return the three in float32 (float64 if the logits are).
@@ -30,7 +30,7 @@ def checked(
     return logits_BC.to(dtype), labels_BC.to(dtype), weights_BC
 
 
-def require_finite(name: str, value: float) -> None:
+def check_finite(name: str, value: float) -> None:
     """Raise ValueError unless `value` is >= 0 and finite."""
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} must be >= 0 and finite, got {value}")

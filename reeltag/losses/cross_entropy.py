@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltag.losses.checks import checked, weighed_sum
+from reeltag.losses.checks import check_terms, weighed_sum
 
 
 def binary_cross_entropy(
@@ -23,12 +23,12 @@ def binary_cross_entropy(
     Args:
         logits_BC: any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1]; soft labels are weighed linearly.
-        weights_BC: how much each label counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each label counts, >= 0 (0 = unrated); None = all 1.
 
     Raises:
         ValueError: shapes differ.
     """
-    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
     loss_BC = F.binary_cross_entropy_with_logits(logits_BC, labels_BC, reduction="none")
     return weighed_sum(loss_BC, weights_BC)
 
@@ -60,7 +60,7 @@ def epsilon_cross_entropy(
     """
     if not 0 < epsilon < math.inf:
         raise ValueError(f"epsilon must be > 0 and finite, got {epsilon}")
-    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
     yes_BC = labels_BC * torch.log(logits_BC.sigmoid() + epsilon)
     no_BC = (1 - labels_BC) * torch.log((-logits_BC).sigmoid() + epsilon)
     loss_BC = -(yes_BC + no_BC)

@@ -1,4 +1,4 @@
-"""Distillation: learning what another model says, or (on line) what a mixture of the members says.
+"""Distillation: learning what another model, or (on line) a mixture of the members, predicts.
 
 Shape letters: B videos, C classes, M members.
 """
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltag.losses.checks import checked
+from reeltag.losses.checks import check_terms
 from reeltag.losses.cross_entropy import binary_cross_entropy
 
 
@@ -79,7 +79,7 @@ def distillation_loss(
         logits_BC: of the student, any float dtype; computed in float32 (float64 stays).
         labels_BC: the truth, in [0, 1].
         teacher_BC: the teacher's probabilities, in [0, 1].
-        weights_BC: how much each class counts in both terms, >= 0 (0 = nobody rated it); None =
+        weights_BC: how much each class counts in both terms, >= 0 (0 = unrated); None =
             all 1.
         share: lambda, that of the teacher, in [0, 1].
         temperature: T > 0, finite; the larger, the more the teacher's small probabilities count.
@@ -94,7 +94,7 @@ def distillation_loss(
     if teacher_BC.shape != logits_BC.shape:
         shapes = f"logits {tuple(logits_BC.shape)}, teacher {tuple(teacher_BC.shape)}"
         raise ValueError(f"{shapes} differ")
-    logits_BC, teacher_BC, weights_BC = checked(logits_BC, teacher_BC.detach(), weights_BC)
+    logits_BC, teacher_BC, weights_BC = check_terms(logits_BC, teacher_BC.detach(), weights_BC)
     truth_B = binary_cross_entropy(logits_BC, labels_BC, weights_BC)
     if temperature != 1:
         teacher_BC = (teacher_BC.logit() / temperature).sigmoid()

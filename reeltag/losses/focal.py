@@ -6,7 +6,7 @@ Shape letters: B videos, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltag.losses.checks import checked, require_finite, weighed_sum
+from reeltag.losses.checks import check_finite, check_terms, weighed_sum
 
 
 def focal_loss(
@@ -31,17 +31,17 @@ def focal_loss(
     Args:
         logits_BC: any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1]; soft labels are weighed linearly (not in the paper).
-        weights_BC: how much each class counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each class counts, >= 0 (0 = unrated); None = all 1.
         gamma: how little an easy class counts, >= 0.
         alpha: share of the positives, in [0, 1]; None leaves out both factors.
 
     Raises:
         ValueError: shapes differ, or a parameter is out of range.
     """
-    require_finite("gamma", gamma)
+    check_finite("gamma", gamma)
     if alpha is not None and not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be in [0, 1] or None, got {alpha}")
-    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
     yes, no = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
     log_p_BC, log_not_p_BC = F.logsigmoid(logits_BC), F.logsigmoid(-logits_BC)
     positive_BC = yes * labels_BC * (gamma * log_not_p_BC).exp() * log_p_BC

@@ -2,7 +2,7 @@
 
     penalty = tr(W Omega^-1 W^T),    Omega = (W^T W)^(1/2) / tr((W^T W)^(1/2))
 
-W (H, C) are the weights of the output layer, Omega (C, C) says how classes relate and is taken as
+W (H, C) are the weights of the output layer, Omega (C, C) is how classes relate and is taken as
 given: no gradient runs through it. With the singular values s and right singular vectors v of the
 weights W0 that Omega was made from,
 
@@ -13,8 +13,8 @@ sum(s)^2, the square of the nuclear norm, whose own gradient 2 sum(s) U V^T is t
 nuclear form of the penalty keeps U V^T instead and costs no matrix product.)
 
 Omega is singular, as its rank is at most H. Here Omega^-1 is the pseudo-inverse: directions that W0
-does not use cost nothing until Omega is made anew. (An epsilon in its place would cost 1 / epsilon
-for every direction that W0 does not use, and so forbid what lowers the loss.)
+does not use cost nothing until Omega is computed again. (An epsilon in its place would cost
+1 / epsilon for every direction that W0 does not use, and so forbid what lowers the loss.)
 
 Sources: Axon 2018 sec. 3.2 eq. 5 and 6, and the authors' code; the closed
 form is that of Zhang & Yeung, UAI 2010, arXiv:1203.3536.
@@ -31,7 +31,7 @@ def omega_factor(weight_CH: Tensor) -> Tensor:
     """Return F (R, C) with F^T F = the pseudo-inverse of Omega, for `omega_penalty`.
 
     Singular values below sqrt(10 eps) of the largest (0.0011 of it in float32) count as 0: that is
-    what the eigenvalues of W W^T can tell from 0. Costs 4 C H R operations for the products and
+    what the eigenvalues of W W^T can distinguish from 0. Costs 4 C H R operations for the products,
     about 9 R^3 for the eigenvectors.
 
     Args:

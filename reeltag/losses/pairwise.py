@@ -1,6 +1,6 @@
 """Ranking losses: what a video has should score above what videos have not.
 
-A label of 0.5 or more is a positive, a smaller one a negative; what weighs 0 (nobody rated it) is
+A label of 0.5 or more is a positive, a smaller one a negative; what weighs 0 (unrated) is
 neither. A pair weighs the product of its two weights.
 
 Shape letters: B videos, C classes, P positives of the batch, K hardest negatives of the batch.
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from reeltag.losses.checks import checked, require_finite
+from reeltag.losses.checks import check_finite, check_terms
 
 POSITIVE = 0.5  # the smallest label that is a positive
 PAIRS = 2**22  # pairs compared at once: 16 MB a tensor in float32
@@ -41,14 +41,14 @@ def hinge_ranking_loss(
     Args:
         logits_BC: any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1]; positive from 0.5.
-        weights_BC: how much each label counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each label counts, >= 0 (0 = unrated); None = all 1.
         margin: what a positive has to exceed a negative by, >= 0.
         hardest: negatives taken into account, per video of the batch, >= 1.
 
     Raises:
         ValueError: shapes differ, or a parameter is out of range.
     """
-    require_finite("margin", margin)
+    check_finite("margin", margin)
 
     def cost(difference: Tensor) -> Tensor:
         return (difference + margin).clamp(min=0)
@@ -69,7 +69,7 @@ def soft_ranking_loss(
     Samsung's soft ranking loss. Every pair costs something, so that the mean is that of all pairs
     but those whose cost underflows.
     """
-    require_finite("margin", margin)
+    check_finite("margin", margin)
 
     def cost(difference: Tensor) -> Tensor:
         return F.softplus(difference + margin)
@@ -113,13 +113,13 @@ def pairwise_loss(
     Args:
         logits_BC: any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1]; positive from 0.5.
-        weights_BC: how much each label counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each label counts, >= 0 (0 = unrated); None = all 1.
         mean: take the mean over the pairs in place of their sum.
 
     Raises:
         ValueError: shapes differ.
     """
-    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
     positive_BC, negative_BC = _sides(labels_BC, weights_BC)
     weights_BC = torch.ones_like(logits_BC) if weights_BC is None else weights_BC
     floor = torch.finfo(logits_BC.dtype).min / 4  # exp is 0, and sums of two stay finite
@@ -153,7 +153,7 @@ def _against_hardest(
     """Return (B,), see `hinge_ranking_loss`; `cost` is that of a negative minus a positive."""
     if hardest < 1:
         raise ValueError(f"hardest must be >= 1, got {hardest}")
-    logits_BC, labels_BC, weights_BC = checked(logits_BC, labels_BC, weights_BC)
+    logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
     positive_BC, negative_BC = _sides(labels_BC, weights_BC)
     weights_BC = torch.ones_like(logits_BC) if weights_BC is None else weights_BC
     negatives = logits_BC[negative_BC]

@@ -6,7 +6,7 @@ Shape letters: B videos, C classes.
 import torch
 from torch import Tensor
 
-from reeltag.losses.checks import checked, require_finite, weighed_sum
+from reeltag.losses.checks import check_finite, check_terms, weighed_sum
 
 
 def hinge_loss(
@@ -25,14 +25,14 @@ def hinge_loss(
     Args:
         scores_BC: probabilities or logits, any float dtype; computed in float32 (float64 stays).
         labels_BC: in [0, 1]; 0.5 costs `margin` whatever the score.
-        weights_BC: how much each class counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each class counts, >= 0 (0 = unrated); None = all 1.
         margin: what a score has to exceed to cost nothing, >= 0.
 
     Raises:
         ValueError: shapes differ, or the margin is out of range.
     """
-    require_finite("margin", margin)
-    scores_BC, labels_BC, weights_BC = checked(scores_BC, labels_BC, weights_BC)
+    check_finite("margin", margin)
+    scores_BC, labels_BC, weights_BC = check_terms(scores_BC, labels_BC, weights_BC)
     cost_BC = (margin - (2 * labels_BC - 1) * scores_BC).clamp(min=0)
     return weighed_sum(cost_BC, weights_BC)
 
@@ -47,12 +47,12 @@ def softmax_loss(scores_BC: Tensor, labels_BC: Tensor, weights_BC: Tensor | None
     Args:
         scores_BC: any real numbers; computed in float32 (float64 stays).
         labels_BC: >= 0.
-        weights_BC: how much each label counts, >= 0 (0 = nobody rated it); None = all 1.
+        weights_BC: how much each label counts, >= 0 (0 = unrated); None = all 1.
 
     Raises:
         ValueError: shapes differ.
     """
-    scores_BC, labels_BC, weights_BC = checked(scores_BC, labels_BC, weights_BC)
+    scores_BC, labels_BC, weights_BC = check_terms(scores_BC, labels_BC, weights_BC)
     if weights_BC is not None:
         labels_BC = labels_BC * weights_BC
         scores_BC = scores_BC.masked_fill(weights_BC == 0, torch.finfo(scores_BC.dtype).min)

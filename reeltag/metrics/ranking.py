@@ -18,7 +18,7 @@ _ROWS = 1024  # that many rows with ties are corrected at a time: 8 bytes x rows
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Pairs of L lists, list after list, each best first; and where among them the hits stand.
+    """Pairs of L lists, list after list, each best first; and where among them the hits are.
 
     Attributes:
         order: the number of each pair as it was given to `rank_pairs`, in ranked order.

@@ -16,7 +16,7 @@ class SegmentMeanAveragePrecision(RankingMetric):
     """Mean over classes of the average precision of a class's K best segments.
 
     For each class: take all its segments by falling score, cut the list to K, *then* drop those
-    that nobody rated for the class. Unrated segments are never errors, they only use up places.
+    that are unrated for the class. Unrated segments are never errors, they only use up places.
     With y_1, y_2, ... the ratings of the rest and N the class's rated positives, listed or not,
 
         AP = (1 / N) * sum_i [y_i > 0] * (positives among y_1 ... y_i) / i.
@@ -64,7 +64,7 @@ class SegmentMeanAveragePrecision(RankingMetric):
         Args:
             scores_BC: (B, C) on any monotone scale; -inf = the class's list lacks the segment.
             labels_BC: (B, C), positive where > 0.
-            weights_BC: (B, C), 0 where nobody rated the segment for the class, else > 0.
+            weights_BC: (B, C), 0 where the segment is unrated for the class, else > 0.
 
         Raises:
             ValueError: the shapes differ or C is not `num_classes`, or a score is NaN.

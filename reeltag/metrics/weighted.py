@@ -42,7 +42,7 @@ class WeightedRanking:
     def average_precision(self, num_positives_LR: Tensor, weights_VR: Tensor) -> Tensor:
         """Return the average precision of each list under each weighting, (L, R) float64.
 
-        A pair of video v stands `weights_VR[v, r]` times in the list. The copies of a hit share
+        A pair of video v is `weights_VR[v, r]` times in the list. The copies of a hit share
         the precision of the first: else a video that is drawn twice would vouch for itself, and
         rare classes would fare better in a replicate than in the data. Weights of 1 give
         `Ranking.average_precision`.

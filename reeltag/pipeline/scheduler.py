@@ -102,7 +102,7 @@ def run_on_workers(
             raise
     left = missing(goals, root)
     left = [step for step in left if step.folder_name not in scheduler.finished]
-    if stop.asked and left:
+    if stop.requested and left:
         say(f"stopped; the same command resumes ({len(left)} of {len(steps)} steps are to do)")
         raise KeyboardInterrupt
     if left:
@@ -143,15 +143,15 @@ class _Scheduler:
         self.report("present", number=sum(is_done(step, self.root) for step in self.steps))
         interrupted = False
         while True:
-            closing = stop.asked or (self.failures.given_up and not keep_going)
-            if stop.asked and not interrupted:
+            closing = stop.requested or (self.failures.given_up and not keep_going)
+            if stop.requested and not interrupted:
                 interrupted = True
                 self.engine.interrupt()
             waiting = False if closing else self.assign()
             if not self.jobs and not waiting:
                 return
             for worker, report in self.engine.reports(POLL_SECONDS):
-                self.handle(worker, report, stopping=stop.asked)
+                self.handle(worker, report, stopping=stop.requested)
             running = {worker: (job.step, job.since) for worker, job in self.jobs.items()}
             display.show(running, len(self.steps), self._count_done())
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import reeltag
 from reeltag.core.errors import ConfigError, DataError, reason_of
-from reeltag.core.files import refuse_existing, whole_folder, write_json
+from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.data.class_list import ClassList
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import (
@@ -130,7 +130,7 @@ def import_checkpoint(
         DataError: an array is missing, has no place in the model or another shape.
         OutputError: `out` exists, or cannot be written.
     """
-    refuse_existing(out)
+    check_new_path(out)
     check_importable(model)
     names = ClassList.open(config.classes, full=True).names if config.classes else ()
     if names:  # where the arrays do not show how many classes there are

@@ -32,7 +32,7 @@ SAMPLE = 1024  # frames for the features' standard deviation, to 2 %
 
 
 def augmented(objective: Objective, tagger: Tagger, config: AugmentConfig) -> Objective:
-    """Return `objective` on batches varied as `config` says; itself where nothing is varied.
+    """Return `objective` on batches varied as `config` describes; itself where nothing is varied.
 
     Args:
         objective: loss of a batch.

@@ -107,7 +107,7 @@ class TrainLog(Callback):
 class Validation(Callback):
     """Computes the validation metric and keeps the weights that were best in it.
 
-    Stands before weight averaging in the list of callbacks, so that it sees the averaged weights.
+    It is before weight averaging in the list of callbacks, so that it sees the averaged weights.
 
     Args:
         name: of the metric.
@@ -180,7 +180,7 @@ class Checkpoint(Callback):
         module.batches_done += 1
         validates_next = module.batches_done % trainer.val_check_batch == 0
         between_steps = module.batches_done % module.recipe.accumulate == 0
-        stop = self.stop.asked
+        stop = self.stop.requested
         due = stop or time.monotonic() - self._saved >= self.seconds
         if trainer.world_size > 1:  # all ranks save together or not at all
             due, stop = trainer.strategy.broadcast((due, stop))

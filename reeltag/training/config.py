@@ -70,7 +70,7 @@ class Optimisation(CheckedFields):
 
 @dataclass(frozen=True, kw_only=True)
 class MemberLoss(CheckedFields):
-    """What the members of a mixture learn beside the labels; other models have no members."""
+    """What the members of a mixture learn but the labels; other models have no members."""
 
     prefix: ClassVar[str] = "members"
     weight: Amount = 0.0
@@ -186,7 +186,7 @@ class Recipe(CheckedFields):
     items: Literal["videos", "segments"] = "videos"
     """Whole videos with their labels, or rated 5-second segments with their ratings."""
     soft: SoftLabelConfig = field(default_factory=SoftLabelConfig)
-    """Labels of a teacher to learn from beside these."""
+    """Labels of a teacher to learn from in addition to these."""
     fold: FoldConfig = field(default_factory=FoldConfig)
     """Folds of the training split, one of which is not trained on."""
     blank_std: Amount = field(default=0.0, metadata=ADDED)
@@ -249,4 +249,4 @@ class Recipe(CheckedFields):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Where it runs; several devices or nodes by starting it with torchrun."""
     seed: int = 0
-    """Of the initial weights, the order of the videos, the frames and the dropout."""
+    """Random seed of the initial weights, the order of the videos, the frames and the dropout."""

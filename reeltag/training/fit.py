@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import refuse_existing, whole_folder, write_json
+from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
@@ -121,7 +121,7 @@ def train(
     )
     set_label_graph(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)
-    averaging = _averaging(recipe, batches)  # before there is a folder: it may refuse
+    averaging = _averaging(recipe, batches)  # before there is a folder: it may raise
     if _rank() == 0:
         with whole_folder(out) as part:
             tagger.save_classes(part)
@@ -319,7 +319,7 @@ def _make_trainer(
 def check_start(out: Path, recipe: Recipe) -> None:
     """Raise OutputError where `out` exists, ConfigError where the device lacks what is needed."""
     if _rank() == 0:
-        refuse_existing(out)
+        check_new_path(out)
     _check_device(recipe)
 
 

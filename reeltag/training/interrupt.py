@@ -13,7 +13,7 @@ from reeltag.training.run_folder import resume_command
 
 @contextmanager
 def explained(out: Path) -> Iterator[None]:
-    """Say how to go on after Ctrl-C or a full disk.
+    """Log how to go on after Ctrl-C or a full disk.
 
     Lightning turns KeyboardInterrupt into an exit with status 1; nothing else of a fit exits.
     """

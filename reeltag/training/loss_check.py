@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reeltag.layers.ranks import over_ranks
 
-EVERY = 16  # batches between two checks, if nobody asks before
+EVERY = 16  # batches between two checks, if none is requested before
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LossCheck:
     Attributes:
         last: the last loss that was looked at; nan before.
         bad: a scalar on the device, 1 from the first loss on that is not finite, on any rank, else
-            0. An optimiser that is given it as `found_inf` stands still
+            0. An optimiser that is given it as `found_inf` does not move
             from there on, so that the weights are still those before that loss.
     """
 

@@ -39,7 +39,7 @@ LOSSES: Mapping[LossName, Callable[..., Tensor]] = {
 
 
 def loss_of(config: LossConfig) -> Loss:
-    """Return the loss that the flags ask for; by default `binary_cross_entropy` itself."""
+    """Return the loss that the flags give; by default `binary_cross_entropy` itself."""
     function = LOSSES[config.name]
     values = {number: getattr(config, number) for number in LOSS_NUMBERS[config.name]}
     values = {number: value for number, value in values.items() if value is not None}

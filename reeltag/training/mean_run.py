@@ -20,7 +20,7 @@ from torch import Tensor
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import refuse_existing, whole_folder, write_json
+from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_of
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
@@ -79,7 +79,7 @@ def average_runs(
         DataError: one cannot be read, or holds what is not a number.
         OutputError: `out` exists.
     """
-    refuse_existing(out)
+    check_new_path(out)
     members = [AveragedRun.at(path) for path in paths]
     if not members:
         raise ConfigError("no run is given")

@@ -1,4 +1,4 @@
-"""Objectives: what a model is asked for. (batch, model) -> loss, logs.
+"""Objectives: what a model learns. (batch, model) -> loss, logs.
 
 There is one training loop; a way of training differs from another by its objective alone.
 """
@@ -20,7 +20,7 @@ from reeltag.training.relation import with_relation
 
 
 def objective_for(tagger: Tagger, recipe: Recipe) -> Objective:
-    """Return what `tagger` is trained with unless something else is asked for.
+    """Return what `tagger` is trained with unless the recipe names something else.
 
     First what the model owes the labels, by the loss of `recipe.loss`; each further line may wrap
     the objective before it.
@@ -38,8 +38,8 @@ def supervised(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of the labels in nats per video, plus the model's own penalty.
 
-    Averaged over videos. `batch.weights`, where there are any, say how much each class counts (0:
-    nobody rated it).
+    Averaged over videos. `batch.weights`, where there are any, give how much each class counts (0:
+    unrated).
 
     Args:
         batch: with labels.

@@ -5,15 +5,15 @@ about it here is done once, on the sparse targets, and never touches a frame; va
 never relabelled.
 """
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.bounds import Amount, CheckedFields, Part, Positive, Rate
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.core.sparse import distinct, is_among
@@ -28,16 +28,18 @@ from reeltag.labels.weighting import mask_classes, reweighted, weak_negatives
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelabelConfig:
+class RelabelConfig(CheckedFields):
     """How the labels of the training items are changed. By default they are not."""
 
-    rated_weight: float = 1.0
+    prefix: ClassVar[str] = "labels"
+
+    rated_weight: Rate = 1.0
     """Segments: weight of the classes that are rated (m; 2.5 in Autohome's paper). Soft labels keep
     theirs, --soft.weight."""
-    unrated_weight: float = 0.0
+    unrated_weight: Amount = 0.0
     """Segments: weight of the unrated classes, taken as absent (n; 0.1 in Autohome's
     paper). 0 leaves them out, 1 trains as the starter code does."""
-    weak_negatives: float = 0.0
+    weak_negatives: Amount = 0.0
     """Segments: what all classes that the video is not labelled with weigh together, as absent
     (alpha; 1 in the 2nd place of 2019); its own unrated labels weigh nothing. 0 is off."""
     classes: str = ""
@@ -46,36 +48,27 @@ class RelabelConfig:
     correlation: str = ""
     """File that `reeltag labels DATA --out FILE` wrote: a rating also counts for the classes
     that it implies (BMW, so Car). Empty is off."""
-    tau: float = 0.5
+    tau: Part = 0.5
     """Least probability of an implication that is used, in (0, 1]."""
-    min_videos: int = 1
+    min_videos: Positive = 1
     """Videos that a class must have been counted in to imply another: of few, much is chance."""
     correlation_mode: Literal["sum", "max"] = "sum"
     """What several classes imply together: the sum of their probabilities (at most 1), or the
     largest."""
-    correlation_weight: float | None = None
+    correlation_weight: Amount | None = None
     """Weight of implied targets; None: that of an unrated class."""
     graph: str = ""
     """File of `reeltag labels`: the graph over the labels of models that have one (dbof_gcn).
     Empty: counted over the training videos."""
-    noise_precision: float = 1.0
+    noise_precision: Part = 1.0
     """Videos: wrong labels are added, for experiments, until this fraction of all is true."""
-    noise_recall: float = 1.0
+    noise_recall: Part = 1.0
     """Videos: fraction of the true labels that is not forgotten, for experiments."""
     noise_seed: int = 0
     """Random seed of that noise alone; a video's noise depends on it and on the video's id."""
 
-    def __post_init__(self) -> None:
-        """Raise ConfigError for numbers out of range and options that contradict."""
-        positive = 0 < self.rated_weight < math.inf
-        _require(positive, "rated_weight", self.rated_weight, "> 0 and finite")
-        for name in ("unrated_weight", "weak_negatives", "correlation_weight"):
-            weight = getattr(self, name)
-            _require(weight is None or 0 <= weight < math.inf, name, weight, ">= 0 and finite")
-        _require(self.min_videos >= 1, "min_videos", self.min_videos, ">= 1")
-        for name in ("tau", "noise_precision", "noise_recall"):
-            share = getattr(self, name)
-            _require(0 < share <= 1, name, share, "in (0, 1]")
+    def check(self) -> None:
+        """Raise ConfigError for options that contradict."""
         if self.weak_negatives and self.unrated_weight:
             raise ConfigError(
                 f"labels.weak_negatives {self.weak_negatives} and labels.unrated_weight "
@@ -238,7 +231,7 @@ def _correlated(items: VideoSet, targets: Targets, config: RelabelConfig) -> tup
         mode=config.correlation_mode,
         weight=config.correlation_weight,
     )
-    added = _num_taught(after) - _num_taught(targets)
+    added = _num_positive(after) - _num_positive(targets)
     what = "segments" if items.segments else "videos"
     return after, (
         f"{added.sum():,} correlation targets added to {np.count_nonzero(added):,} {what} of "
@@ -247,12 +240,7 @@ def _correlated(items: VideoSet, targets: Targets, config: RelabelConfig) -> tup
     )
 
 
-def _num_taught(targets: Targets) -> NDArray[np.int64]:
+def _num_positive(targets: Targets) -> NDArray[np.int64]:
     """Return (N,) how many classes of each item have a target above 0."""
     positive = targets.row_of_entry()[targets.entry_values() > 0]
     return np.bincount(positive, minlength=len(targets))
-
-
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise ConfigError(f"labels.{name} must be {allowed}, got {value}")

@@ -1,14 +1,14 @@
 """What a study of sizes varies: which fields of a model and its recipe, in which range.
 
 A field is called as its flag of `reeltag train` is: `model.inner`, `learning_rate`, `loss.kind`.
-A family's Config marks what is searched unless something else is asked for:
+A family's Config marks what is searched unless `--space` names something else:
 
     Size, Sizes >= 16 (units, clusters, words)          a quarter, half, once, twice; a tuple as one
     Count (layers, blocks, rounds, experts)             from one less (at least 1) to two more
     DropoutRate                                         0 to 0.7
     learning_rate of the recipe                         a tenth to ten times, logarithmically
 
-What must divide something (groups, heads, reduction), what only says how a thing is computed,
+What must divide something (groups, heads, reduction), what only sets how a thing is computed,
 seeds and penalties stay as they are. Any field can be named all the same, with a range or a choice
 of its own.
 """
@@ -73,7 +73,7 @@ def places(model: ModelConfig) -> dict[str, Leaf]:
 
 
 def derived(model: ModelConfig, recipe: Recipe) -> dict[str, Dimension]:
-    """Return what is searched where nothing is said, by the rules of this module."""
+    """Return what is searched where nothing is given, by the rules of this module."""
     space: dict[str, Dimension] = {}
     for name, hint in get_type_hints(type(model), include_extras=True).items():
         for mark in getattr(hint, "__metadata__", ()):
@@ -86,7 +86,7 @@ def derived(model: ModelConfig, recipe: Recipe) -> dict[str, Dimension]:
 
 
 def parsed(text: str, model: ModelConfig) -> tuple[str, Dimension]:
-    """Return the flag and the dimension that `--space` says.
+    """Return the flag and the dimension that `--space` gives.
 
     Args:
         text: `inner=256:2048` (any whole number, on a logarithmic scale `256:2048:log`),
@@ -97,10 +97,10 @@ def parsed(text: str, model: ModelConfig) -> tuple[str, Dimension]:
     Raises:
         ConfigError: there is no such field, or it does not take such values.
     """
-    name, sign, said = text.partition("=")
+    name, sign, given = text.partition("=")
     known, name = places(model), name.strip().lstrip("-").replace("-", "_")
     flag = name if name in known else f"model.{name}"
-    if not sign or not said or flag not in known:
+    if not sign or not given or flag not in known:
         raise ConfigError(
             f"must be FIELD=RANGE with a field of the model or the recipe, got {text!r}",
             where="--space",
@@ -108,16 +108,16 @@ def parsed(text: str, model: ModelConfig) -> tuple[str, Dimension]:
             f"Fields of the model: {', '.join(of[6:] for of in known if of.startswith('model.'))}.",
         )
     kind = known[flag].kind
-    between = _RANGE.fullmatch(said)
+    between = _RANGE.fullmatch(given)
     if between and kind in (int, float):
         low, high = (_value(part, kind, flag) for part in between.group(1, 2))
         log = bool(between[3])
         if not (low < high and (low > 0 or not log)):
-            raise ConfigError(f"{said} is no range", where=f"--space {flag}")
+            raise ConfigError(f"{given} is no range", where=f"--space {flag}")
         return flag, Range(low=low, high=high, log=log, whole=kind is int)
-    items: Any = _json(said) if said.startswith("[[") else None
+    items: Any = _json(given) if given.startswith("[[") else None
     if items is None:
-        items = [_json(said)] if said.startswith("[") else said.split(",")
+        items = [_json(given)] if given.startswith("[") else given.split(",")
     return flag, Choice(tuple(_value(item, kind, flag) for item in items))
 
 

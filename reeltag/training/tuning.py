@@ -5,7 +5,7 @@ STUDY/journal.log         Optuna's journal: what each trial was given, and what 
 STUDY/trial-0007/         a run folder, as of `reeltag train`; trial 0 is the family as it is
 
 Each trial draws from a seed of its own: a study that was stopped and gone on with is the same as
-one that was not. Several processes may work on one study, one on each GPU, say.
+one that was not. Several processes may work on one study, for example one on each GPU.
 """
 
 import json
@@ -45,7 +45,7 @@ with check_extra("tune"):
     from optuna.trial import FrozenTrial, TrialState
 
 JOURNAL, ABOUT = "journal.log", "study.json"
-HOPELESS = 3  # trials that failed before any came to an end
+MOST_FAILURES = 3  # trials that failed before any came to an end
 RANDOM = 10  # first trials, drawn at random
 
 
@@ -114,14 +114,14 @@ class Reporting(Callback):
 
     def __init__(self, trial: optuna.Trial, study: optuna.Study, search: Search) -> None:
         self.trial, self.prune = trial, search.prune
-        self.told = list(study.get_trials()[trial.number].intermediate_values)
+        self.reported = list(study.get_trials()[trial.number].intermediate_values)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report the metric; raise TrialPruned where the trial is worse than the others."""
         callbacks: list[Callback] = cast(Any, trainer).callbacks
         value = next(of.last for of in callbacks if isinstance(of, Validation))
-        if trainer.global_step > max(self.told, default=-1):
-            self.told.append(trainer.global_step)
+        if trainer.global_step > max(self.reported, default=-1):
+            self.reported.append(trainer.global_step)
             self.trial.report(value, trainer.global_step)
         if self.prune and self.trial.should_prune():
             raise optuna.TrialPruned
@@ -194,7 +194,7 @@ class Study:
     def trials(self) -> list[Trial]:
         """Return all trials, by number."""
         waiting = TrialState.WAITING
-        return [self._told(of) for of in self.study.get_trials() if of.state != waiting]
+        return [self._trial_of(of) for of in self.study.get_trials() if of.state != waiting]
 
     def best(self) -> Trial | None:
         """Return the best trial that was not pruned; None where none came to an end."""
@@ -227,13 +227,13 @@ class Study:
         except (ReeltagError, RuntimeError, MemoryError) as error:
             trial.set_user_attr("words", format_error(error))
             self.study.tell(trial, state=TrialState.FAIL)
-            self._refuse_hopeless(error)
+            self._check_failures(error)
             torch.cuda.empty_cache()
         (run / "resume.ckpt").unlink(missing_ok=True)
-        on_trial(self._told(self.study.get_trials()[trial.number]))
+        on_trial(self._trial_of(self.study.get_trials()[trial.number]))
 
     def _value(self, values: Mapping[str, Value], run: Path, reporting: Callback) -> float:
-        """Train, or go on, and return what validation says."""
+        """Train, or go on, and return the score of the validation."""
         done = run / "metrics.json"
         if done.exists():  # only the journal did not know yet
             best = json.loads(done.read_text())["best"]
@@ -258,10 +258,10 @@ class Study:
             )
         return float(best)
 
-    def _refuse_hopeless(self, error: BaseException) -> None:
+    def _check_failures(self, error: BaseException) -> None:
         """Give up where all trials so far failed."""
         ended = [of.state for of in self.study.get_trials(deepcopy=False) if of.state.is_finished()]
-        if len(ended) >= HOPELESS and set(ended) == {TrialState.FAIL}:
+        if len(ended) >= MOST_FAILURES and set(ended) == {TrialState.FAIL}:
             raise TrainingError(
                 f"all {len(ended)} trials failed, the last one with {format_error(error)}",
                 where=self.folder,
@@ -294,7 +294,7 @@ class Study:
     def _lock(self, number: int) -> Path:
         return self.folder / f"trial-{number:04d}.lock"
 
-    def _told(self, frozen: FrozenTrial) -> Trial:
+    def _trial_of(self, frozen: FrozenTrial) -> Trial:
         names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
         names |= {TrialState.FAIL: "failed"}
         begun = frozen.datetime_start.timestamp() if frozen.datetime_start else time.time()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import refuse_existing, whole_file, whole_folder, write_json
+from reeltag.core.files import check_new_path, whole_file, whole_folder, write_json
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ def test_a_folder_is_there_only_after_its_block(tmp_path: Path) -> None:
 def test_an_existing_output_is_refused_but_an_empty_folder_is_not(tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.mkdir()
-    refuse_existing(path)
+    check_new_path(path)
     path.mkdir()
     (path / "a").write_text("a")
     with pytest.raises(OutputError, match="exists already"):
-        refuse_existing(path)
+        check_new_path(path)
     with pytest.raises(OutputError, match="exists already"), whole_folder(path):
         pass
     assert (path / "a").exists()

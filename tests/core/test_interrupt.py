@@ -11,9 +11,9 @@ from reeltag.core.interrupt import StopRequest, listening_for_stop
 def test_the_first_is_noted_and_the_second_stops(capfd: pytest.CaptureFixture[str]) -> None:
     stop, before = StopRequest("batch"), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), listening_for_stop(stop):
-        assert not stop.asked
+        assert not stop.requested
         signal.raise_signal(signal.SIGINT)
-        assert stop.asked and "stopping after this batch" in capfd.readouterr().err
+        assert stop.requested and "stopping after this batch" in capfd.readouterr().err
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 

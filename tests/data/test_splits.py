@@ -123,5 +123,5 @@ def test_patterns_that_share_a_shard_are_refused() -> None:
 
 @pytest.mark.parametrize("holdout", [-0.1, 1.0])
 def test_a_share_out_of_range_is_refused(holdout: float) -> None:
-    with pytest.raises(ConfigError, match=r"holdout: must be in \[0, 1\), got"):
+    with pytest.raises(ConfigError, match=r"holdout is .*; allowed: a number in \[0, 1\)"):
         Splits(holdout=holdout)

@@ -78,10 +78,10 @@ def _stamp(root: Path, path: Path) -> Shard:
 
 def index_places(data: Path) -> tuple[Path, Path]:
     """Return the two folders that the index of `data` may be in: next to it, and in the cache."""
-    beside = data.parent / ".reeltag" / data.name if data.is_file() else data / ".reeltag"
+    local = data.parent / ".reeltag" / data.name if data.is_file() else data / ".reeltag"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reeltag"
     key = hashlib.sha256(str(data.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    return beside, cache / key
+    return local, cache / key
 
 
 def writable_place(data: Path) -> Path:

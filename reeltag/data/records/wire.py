@@ -1,4 +1,4 @@
-"""The protobuf wire format: varints, tags and the walk over the fields of one message.
+"""The protobuf wire format: varints, tags and the scan of the fields of one message.
 
 Only what tf.Example needs, but to the letter where it matters: unknown fields of every wire type
 are stepped over, tags and lengths may be written in more bytes than necessary, and no number read

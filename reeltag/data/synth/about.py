@@ -110,7 +110,7 @@ def _readme(config: SynthConfig, counts: SynthCounts) -> str:
 
 Nothing here was ever filmed: `reeltag synth` {version("reeltag")} drew these videos from random
 numbers and wrote them in YouTube-8M's file format. They are for tests, for demonstrations and for
-rehearsing a big run. A figure measured on them says nothing about the quality of a model.
+rehearsing a big run. A figure measured on them shows nothing about the quality of a model.
 
 {counts.videos} videos ({splits}), {counts.seconds / 3600:.1f} hours, {config.classes} classes,
 {counts.labels / counts.videos:.2f} labels per video, {counts.rated} rated segments.
