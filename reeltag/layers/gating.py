@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltag.layers.initialisers import normal_linear, scaled_linear
+from reeltag.layers.kernels.decision_pool import EXACT
 from reeltag.layers.norm import MaskedBatchNorm
 
 
@@ -69,7 +70,8 @@ class ProbabilityGate(nn.Module):
     """p <- p * sigmoid(norm(W u)), on logits; u is p itself, or the input of the classifier.
 
     With s the sigmoid, log(p s) = log p + log s and log(1 - p s) = log(1 - p + p (1 - s)) are both
-    sums in log space, so the logit is exact where p or s saturate.
+    sums in log space, so the logit is exact where p or s saturate, in an exported graph too: there
+    the logarithm of a sigmoid would be that of 0.
     Source: arXiv:1706.06905 sec. 3.3; WILLOW video_level_models.py, `MoeModel`.
 
     Args:
@@ -100,6 +102,7 @@ class ProbabilityGate(nn.Module):
             weight = weight - torch.diag(weight.diagonal())
         source = input_BH if self.from_input else logits_BC.sigmoid()
         gate_BC = self.norm(F.linear(source, weight))
-        yes_BC = F.logsigmoid(logits_BC)
-        no_BC = torch.logaddexp(F.logsigmoid(-logits_BC), yes_BC + F.logsigmoid(-gate_BC))
-        return yes_BC + F.logsigmoid(gate_BC) - no_BC
+        yes_BC = -F.softplus(-logits_BC, threshold=EXACT)
+        open_BC = -F.softplus(-gate_BC, threshold=EXACT)
+        no_2BC = torch.stack([yes_BC - logits_BC, yes_BC + open_BC - gate_BC])
+        return yes_BC + open_BC - no_2BC.logsumexp(dim=0)

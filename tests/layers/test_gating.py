@@ -1,5 +1,8 @@
 """Gates: their formulas, the diagonal, and logits that stay exact."""
 
+from pathlib import Path
+
+import onnxruntime
 import pytest
 import torch
 
@@ -62,3 +65,22 @@ def test_probability_gate_stays_exact_where_probabilities_saturate(logit: float)
     # 1 - p s = (1 - p) + p (1 - s); with p near 1 it is e^-logit + e^-40
     expected = value if logit < 0 else -torch.logaddexp(-value, torch.tensor(-40.0).double())
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, to itself
+@pytest.mark.parametrize("bias", [-300.0, 0.0, 300.0])
+def test_probability_gate_exported_is_exact_where_probabilities_saturate(
+    bias: float, tmp_path: Path
+) -> None:
+    gate = ProbabilityGate(1).eval()
+    torch.nn.init.zeros_(gate.linear.weight)
+    torch.nn.init.constant_(gate.norm.bias, bias)
+    logits = torch.tensor([[-200.0], [-30.0], [0.0], [30.0], [200.0]])
+    program = torch.onnx.export(gate, (logits, logits), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(tmp_path / "gate.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "gate.onnx"))
+    given = {of.name: logits.numpy() for of in session.get_inputs()}
+    (exported,) = session.run(None, given)
+    exact = gate.double()(logits.double(), logits.double())
+    torch.testing.assert_close(torch.from_numpy(exported).double(), exact, rtol=1e-5, atol=1e-5)
