@@ -13,7 +13,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import check_new_path
 from reeltag.data.dataset import Dataset
 from reeltag.inference.scoring import InferenceConfig
-from reeltag.soft_labels.student import SoftLabelConfig
+from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.tagger.importing import check_trained
 from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.batches import make_batches

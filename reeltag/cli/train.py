@@ -17,14 +17,15 @@ from reeltag.cli.help import FLAGS, Help, print_help
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.discovery import module_names
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.training.config import Recipe
 
 if TYPE_CHECKING:
     from reeltag.training.fit import Result
 
-MODEL_OPTIONS, FIT = "reeltag.cli.model_options", "reeltag.training.fit"  # help needs no torch
+# help needs neither torch nor the readers of data
+MODEL_OPTIONS, FIT = "reeltag.cli.model_options", "reeltag.training.fit"
+DATASET = "reeltag.data.dataset"
 FAMILIES = ", ".join(module_names("reeltag.models"))
 USAGE = f"""usage: reeltag train MODEL --data DATA --out RUN [options]      train a model
        reeltag train --config RUN/config.json --out RUN2       repeat a run (options may differ)
@@ -112,7 +113,7 @@ class Train:
         options, fit = self.options, import_module(FIT)
         fit.check_start(options.out, options.recipe)  # before an index is built
         result = fit.train(
-            Dataset.open(options.data, splits=options.splits),
+            import_module(DATASET).Dataset.open(options.data, splits=options.splits),
             options.out,
             options.model,
             options.recipe,

@@ -5,11 +5,13 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from reeltag.core.bounds import CheckedFields, Fraction
 from reeltag.core.errors import ConfigError
-from reeltag.data.index import Index
+
+if TYPE_CHECKING:  # options need no pyarrow
+    from reeltag.data.index import Index
 
 Split: TypeAlias = Literal["train", "validate", "test", "all"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -45,7 +47,7 @@ class Splits(CheckedFields):
     holdout: Fraction = 0.1
     """Fraction of the training shards, the last by name, for validation where no shards are."""
 
-    def shards(self, index: Index, split: Split) -> list[int]:
+    def shards(self, index: "Index", split: Split) -> list[int]:
         """Return the numbers of the shards of `split`, ascending; never an empty list.
 
         Without any shard to validate on, the last `holdout` of the training shards (rounded up)
@@ -64,7 +66,7 @@ class Splits(CheckedFields):
             raise self._nothing(index, split)
         return found
 
-    def _assigned(self, index: Index) -> dict[Split, list[int]]:
+    def _assigned(self, index: "Index") -> dict[Split, list[int]]:
         """Return the shards of each split but "all"."""
         patterns: dict[Split, str] = {
             "train": self.train,
@@ -89,7 +91,7 @@ class Splits(CheckedFields):
             shards["train"], shards["validate"] = train[:-num_held], train[-num_held:]
         return shards
 
-    def _nothing(self, index: Index, split: Split) -> ConfigError:
+    def _nothing(self, index: "Index", split: Split) -> ConfigError:
         """Return the error for an empty split: what was looked for, and what is there."""
         pattern = "" if split == "all" else getattr(self, split)
         wanted = f"the pattern {pattern!r}" if pattern else "the published names"

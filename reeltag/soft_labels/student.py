@@ -10,18 +10,14 @@ Shape letters: N items, S soft segments, C classes.
 import dataclasses
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from reeltag.core import console
-from reeltag.core.bounds import CheckedFields, NotNegative
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import from_cells
 from reeltag.data.class_list import ClassList
@@ -30,44 +26,13 @@ from reeltag.data.items import SEGMENT_SECONDS, VideoSet
 from reeltag.data.splits import Split
 from reeltag.labels.targets import Targets
 from reeltag.predictions.rows import WHOLE_VIDEO
+from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.soft_labels.storage import SoftLabelFile, SoftLabelRows, open_soft_labels
 
 _CLASSES = "Take soft labels of a teacher that was trained on the classes of these data."
 _HINT = "Take the soft labels of these data, or add --soft.ignore-unknown to leave such rows out."
 _AT_ONCE = 1 << 16  # videos whose labels are mixed: so that only the result grows with the data
 _EVALUATION: tuple[Split, ...] = ("validate", "test")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftLabelConfig(CheckedFields):
-    """Soft labels to learn from in addition to the labels of the data."""
-
-    prefix: ClassVar[str] = "soft"
-
-    file: str = ""
-    """File of `reeltag soft-labels`; empty = none. With --items segments its segments are added to
-    the rated ones; with --items videos the labels of the videos are mixed."""
-    weight: Annotated[float, Ge(0), Le(1)] = 1.0
-    """Whole videos: w of the target w * soft + (1 - w) * label, in [0, 1] (Axon 1; Samsung 0.1 to
-    1). Segments: weight of a soft label, where that of a rating is 1. 0 leaves soft labels out."""
-    equal: NotNegative = 0
-    """Segments drawn for each class, out of those drawn for it before (OPPO 1000); 0 takes all."""
-    keep_outside: bool = False
-    """With `equal`: also learn from classes outside the list of --classes."""
-    ignore_unknown: bool = False
-    """Leave out, and count, rows that do not belong to the data, instead of raising an error."""
-
-    def check(self) -> None:
-        """Raise ConfigError for options that have no effect."""
-        if self.equal and not self.file:
-            raise ConfigError("soft.equal draws from a file: name it with --soft.file")
-        if self.keep_outside and not self.equal:
-            raise ConfigError("soft.keep_outside has no effect without --soft.equal")
-
-    @property
-    def used(self) -> bool:
-        """Whether there are soft labels to learn from."""
-        return bool(self.file) and self.weight > 0
 
 
 def soft_segments(

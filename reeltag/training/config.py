@@ -23,8 +23,8 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.fields import ADDED
 from reeltag.data.sampling import FrameChoice
 from reeltag.labels.folds import FoldConfig
-from reeltag.soft_labels.student import SoftLabelConfig
-from reeltag.training.relabelling import RelabelConfig
+from reeltag.soft_labels.config import SoftLabelConfig
+from reeltag.training.relabel_config import RelabelConfig
 
 SWA_START = Rule(
     lambda start: 0 <= start < 1 or (float(start).is_integer() and start >= 1),

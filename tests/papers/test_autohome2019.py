@@ -25,7 +25,7 @@ from reeltag.papers.common.steps.train import NEVER, train
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
-from reeltag.training.relabelling import RelabelConfig
+from reeltag.training.relabel_config import RelabelConfig
 
 
 @pytest.fixture(scope="module")

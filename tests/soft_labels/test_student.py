@@ -15,11 +15,11 @@ from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.soft_labels import student
+from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.soft_labels.storage import SoftLabelInfo, SoftLabelRows, soft_label_writer
-from reeltag.soft_labels.student import SoftLabelConfig
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Recipe
-from reeltag.training.relabelling import RelabelConfig
+from reeltag.training.relabel_config import RelabelConfig
 from tests.data.corpora import NUM_CLASSES, Corpus, a_video, frame_corpus
 
 NAMES = tuple(f"c{number}" for number in range(NUM_CLASSES))

@@ -16,7 +16,8 @@ from reeltag.labels.correlation import Correlation
 from reeltag.models import dbof_gcn
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.label_graph import set_label_graph
-from reeltag.training.relabelling import RelabelConfig, relabelled
+from reeltag.training.relabel_config import RelabelConfig
+from reeltag.training.relabelling import relabelled
 
 
 @pytest.fixture(scope="module")

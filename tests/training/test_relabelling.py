@@ -27,7 +27,8 @@ from reeltag.training import relabelling as mending
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import train
-from reeltag.training.relabelling import RelabelConfig, relabelled
+from reeltag.training.relabel_config import RelabelConfig
+from reeltag.training.relabelling import relabelled
 from reeltag.training.run_folder import read_recipe
 from tests.labels.test_targets import listed
 

@@ -15,7 +15,7 @@ from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import EvalSplit, SplitAssignment
 from reeltag.papers.common.steps.train import NEVER
 from reeltag.training.config import Optimisation
-from reeltag.training.relabelling import RelabelConfig
+from reeltag.training.relabel_config import RelabelConfig
 
 _STRIDE = FrameChoice(how="stride")
 _THIRTY = FrameChoice(how="random", num_frames=30)

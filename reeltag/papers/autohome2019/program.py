@@ -15,7 +15,7 @@ from reeltag.papers.common.program import Goal, Program
 from reeltag.papers.common.splits.segments import assign_segment_splits
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step
-from reeltag.training.relabelling import RelabelConfig
+from reeltag.training.relabel_config import RelabelConfig
 
 
 def solve(data: Dataset, config: Config) -> Goal:

@@ -27,7 +27,7 @@ from reeltag.papers.common.costs import model_bytes
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
 from reeltag.papers.common.splits.assignment import VideoSplitAssignment
-from reeltag.soft_labels.student import SoftLabelConfig
+from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.training.config import Optimisation, RelationConfig
 
 YT8M_LABELS = 3885  # videos of a label on average: 5,001,275 videos, 3.0 labels each, 3862 classes

@@ -13,7 +13,7 @@ from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.own_videos import OwnVideos
 from reeltag.papers.common.steps.train import NEVER
 from reeltag.training.config import Optimisation
-from reeltag.training.relabelling import RelabelConfig
+from reeltag.training.relabel_config import RelabelConfig
 
 # where the rules were measured (reels); they reach what is published for 3.9 M videos
 _VIDEOS, _RATINGS = 4_000, 5_000

@@ -27,7 +27,7 @@ from reeltag.papers.samsung2018.first_level import (
     FirstLevelRecipe,
     first_level_models,
 )
-from reeltag.soft_labels.student import SoftLabelConfig
+from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.training.config import LossConfig
 
 SINGLES = ("plain", "mixup", "soft-ranking", "soft")  # ResNetLikes that learn from all videos
