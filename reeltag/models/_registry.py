@@ -3,7 +3,7 @@
 A family is a Config and what is known of it. It is one of
 
     a file of `reeltag/models`      called as the file: SOURCE, PREPROCESSING, RECIPE, Config, TINY
-                                    and VARIANTS stand in it
+                                    and VARIANTS are in it
     a registered Config             `@register_model("my_net")`, once its module is imported
     an entry point                  of an installed package, in the group `reeltag.models`:
                                     my_net = "my_package.my_net:Config"

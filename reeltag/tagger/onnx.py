@@ -1,7 +1,7 @@
 """An exported model as a tagger: `reeltag predict model.onnx` works like a run.
 
-What the graph is stands in the metadata of its file, under `reeltag`, as JSON; the names of its
-classes under `class_names`.
+The metadata of its file describe the graph, under `reeltag`, as JSON; `class_names` has the names
+of its classes.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ class OnnxTagger(AnyTagger):
     It computes on the CPU, or on a GPU where onnxruntime is built for one; batches may be anywhere.
 
     Args:
-        path: of the file; external data lie beside it.
+        path: of the file; external data are next to it.
         threads: that one product may use; 0 = as many as PyTorch's.
         used: name of the file for errors, where that is not `path`.
 
     Attributes:
-        about: what the file says of itself.
+        about: the description in its metadata.
 
     Raises:
         DataError: there is no such file, it is no graph, or not one of `reeltag export`.

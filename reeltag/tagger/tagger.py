@@ -189,7 +189,7 @@ class Tagger(AnyTagger):
 
     @property
     def has_members(self) -> bool:
-        """Whether the model is a mixture of others, which `members` asks one by one."""
+        """Whether the model is a mixture of others, which `members` runs one by one."""
         return isinstance(self.model, Mixture)
 
     def members(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,7 +203,7 @@ class Tagger(AnyTagger):
         return self.model.members(self.prepare(frames_BTD, mask_BT), mask_BT)
 
     def describe(self) -> dict[str, Any]:
-        """Return what `config.json` says of the tagger itself, as plain JSON values."""
+        """Return the entries of `config.json` that describe the tagger, as plain JSON values."""
         return {
             "family": self.reference,
             "model": dataclasses.asdict(self.config),
@@ -249,7 +249,7 @@ class Tagger(AnyTagger):
                 f"cannot be read: damaged, or cut short? ({error})",
                 where=weights,
                 hint=f"`reeltag train --resume {run} --max-steps N`, with N beyond the steps done, "
-                "writes it anew when a validation is the best so far.",
+                "writes it again when a validation is the best so far.",
             ) from error
         own = tagger.state_dict()
         wrong = sorted(tensors.keys() ^ own.keys()) + [
@@ -298,7 +298,7 @@ class Tagger(AnyTagger):
             )
         if len(class_names) != model.num_classes:
             raise DataError(
-                f"model.num_classes is {model.num_classes}, but classes.csv beside it names "
+                f"model.num_classes is {model.num_classes}, but classes.csv next to it names "
                 f"{len(class_names)}",
                 where=where,
                 hint="Take both files from the same run.",
