@@ -194,7 +194,7 @@ def test_a_recipe_that_is_wrong_can_neither_be_resumed_nor_repeated(
         ("classes.csv", None, "classes.csv: cannot be read"),
         ("classes.csv", b"a,b\n0,x\n", "no column 'name'"),
         ("classes.csv", b"\xff\xfe\x00\n", "classes.csv: cannot be read"),
-        ("classes.csv", b"index,name\n0,a\n", "classes.csv beside it names 1"),
+        ("classes.csv", b"index,name\n0,a\n", "classes.csv next to it names 1"),
     ],
 )
 def test_a_damaged_file_of_a_run_is_named(
