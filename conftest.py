@@ -1,9 +1,18 @@
 """What the examples in the docstrings of `reeltag._api` find: DATA, RUN, PREDICTIONS and TMP."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+gc.disable()  # what is imported stays: to look through it for garbage is a fifth of a collection
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but of the tests alone."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -101,18 +101,3 @@ def test_source_cites_no_file_that_is_not_here() -> None:
     )
     cited = {str(path): citation.findall(path.read_text()) for path in ROOT.rglob("*.py")}
     assert not {path: found for path, found in cited.items() if found}
-
-
-def test_functions_have_at_most_60_lines_and_8_parameters() -> None:
-    """But for constructors of classes, which may have 10 parameters."""
-    long = []
-    for path in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef):
-                lines = (node.end_lineno or 0) - node.lineno + 1
-                names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-                names = [name for name in names if name not in ("self", "cls")]
-                number = len(names) + len(node.args.kwonlyargs)
-                if lines > 60 or number > (10 if node.name == "__init__" else 8):
-                    long.append(f"{path}: {node.name}, {lines} lines, {number} parameters")
-    assert not long

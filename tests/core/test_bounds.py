@@ -39,7 +39,9 @@ FOCUS = Annotated[float, Rule(lambda x: x == 0 or x >= 1, "0, or >= 1 and finite
         (str, ["", 3], [], "str"),
     ],
 )
-def test_bounds_are_met_and_told(kind: Any, good: list[Any], bad: list[Any], words: str) -> None:
+def test_bounds_are_met_and_formatted(
+    kind: Any, good: list[Any], bad: list[Any], words: str
+) -> None:
     assert all(fits(value, kind) for value in good)
     assert not any(fits(value, kind) for value in bad)
     assert allowed(kind) == words

@@ -23,7 +23,7 @@ def full_disk() -> Iterator[None]:
     signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_file_is_there_only_after_its_block(tmp_path: Path) -> None:
+def test_file_is_there_only_after_its_block(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.txt"
     with whole_file(path) as part:
         part.write_text("whole")
@@ -31,7 +31,7 @@ def test_a_file_is_there_only_after_its_block(tmp_path: Path) -> None:
     assert path.read_text() == "whole" and list(path.parent.iterdir()) == [path]
 
 
-def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError, match="half"), whole_file(path) as part:
@@ -40,14 +40,14 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+def test_full_disk_raises_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
     path = tmp_path / "big.json"
     with pytest.raises(OutputError, match="big.json: cannot be written"):
         write_json(path, ["x" * 4096])
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_is_there_only_after_its_block(tmp_path: Path) -> None:
+def test_folder_is_there_only_after_its_block(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with pytest.raises(RuntimeError), whole_folder(path) as part:
         (part / "a").write_text("a")
@@ -59,7 +59,7 @@ def test_a_folder_is_there_only_after_its_block(tmp_path: Path) -> None:
     assert (path / "a").read_text() == "a"
 
 
-def test_an_existing_output_is_refused_but_an_empty_folder_is_not(tmp_path: Path) -> None:
+def test_existing_output_raises_but_an_empty_folder_does_not(tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.mkdir()
     check_new_path(path)
@@ -77,7 +77,7 @@ def test_json_is_readable_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "v.json").read_text()) == {"größe": [1, 2.5, None]}
 
 
-def test_a_parent_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
+def test_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         write_json(tmp_path / "file" / "v.json", 1)

@@ -8,7 +8,7 @@ import pytest
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 
 
-def test_the_first_is_noted_and_the_second_stops(capfd: pytest.CaptureFixture[str]) -> None:
+def test_first_interrupt_is_noted_and_the_second_stops(capfd: pytest.CaptureFixture[str]) -> None:
     stop, before = StopRequest("batch"), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), listening_for_stop(stop):
         assert not stop.requested

@@ -43,7 +43,7 @@ def test_scores_that_are_certain_keep_their_order() -> None:
     assert -math.inf < found[4] < found[3] == pytest.approx(-190, abs=1e-3)
 
 
-def test_a_video_that_cannot_hold_the_class_makes_it_impossible() -> None:
+def test_video_that_cannot_hold_the_class_makes_it_impossible() -> None:
     out = fused_logits(
         torch.tensor([-torch.inf, 0.0]), torch.zeros(2), video_power=0.0, segment_power=1.0
     )
@@ -65,7 +65,7 @@ def test_means_are_over_the_answers_that_a_row_has(of_probs: bool) -> None:
             assert mean.mean()[row, c].item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_mean_of_certain_probabilities_is_still_a_number() -> None:
+def test_mean_of_certain_probabilities_is_still_a_number() -> None:
     mean = MeanLogits(of_probs=True)
     for value in (60.0, 80.0):
         mean.add(torch.tensor([[value, -value]]), torch.tensor([0]), 1)

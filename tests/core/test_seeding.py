@@ -3,7 +3,7 @@
 from reeltag.core.seeding import derive_seed
 
 
-def test_a_seed_is_the_same_on_every_machine() -> None:
+def test_seed_is_the_same_on_every_machine() -> None:
     assert derive_seed(0, "shuffle", 3) == 2386335075006008887
 
 

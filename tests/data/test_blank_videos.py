@@ -26,7 +26,7 @@ def batch_of(*videos: np.ndarray) -> FrameBatch:
     return FrameBatch(frames=frames, mask=mask)
 
 
-def test_the_deviation_is_that_of_the_dequantised_mean_frame() -> None:
+def test_deviation_is_that_of_the_dequantised_mean_frame() -> None:
     video = frames_of("a")
     mean = (video[:, :16].astype(np.float64) * (4 / 255) + (4 / 512 - 2)).mean(axis=0)
     std = float(np.std(mean))
@@ -79,7 +79,7 @@ def test_broken_records_do_not_shift_the_rows(tmp_path: Path) -> None:
     assert ids_where(dataset, found) == {"blank"}
 
 
-def test_blank_rule_refuses_data_without_rgb(tmp_path: Path) -> None:
+def test_blank_rule_raises_for_data_without_rgb(tmp_path: Path) -> None:
     dataset = write_blank(tmp_path)
     with pytest.raises(ConfigError, match="needs the rgb stream; read are audio"):
         BlankRule.of([("audio", 4)], 0.1, Path("d"))

@@ -65,7 +65,7 @@ def test_subset_keeps_the_order_of_the_file(tmp_path: Path) -> None:
     assert ClassList.open(tmp_path / "v.csv") == ClassList(("a, b", "c"), indices=(4, 0))
 
 
-def test_mask_marks_the_listed_classes_and_refuses_others(tmp_path: Path) -> None:
+def test_mask_marks_the_listed_classes_and_raises_for_others(tmp_path: Path) -> None:
     (tmp_path / "ids.csv").write_text("Index\n3\n0\n")
     listed = ClassList.open(tmp_path / "ids.csv")
     assert listed.mask(4).tolist() == [True, False, False, True]
@@ -102,7 +102,7 @@ def test_segment_classes_are_looked_for_in_the_data_folder_alone(tmp_path: Path)
         ("Index\n\xff\n", "it is not CSV text"),
     ],
 )
-def test_broken_list_is_refused_with_its_line(tmp_path: Path, text: str, rule: str) -> None:
+def test_broken_list_raises_with_its_line(tmp_path: Path, text: str, rule: str) -> None:
     (tmp_path / "ids.csv").write_text(text, encoding="latin-1")
     with pytest.raises(DataError) as raised:
         ClassList.open(tmp_path / "ids.csv")

@@ -63,7 +63,7 @@ def test_one_shard_is_a_dataset(folder: Path) -> None:
     assert (data.root, data.path.name, len(data)) == (folder, "train0.tfrecord", 2)
 
 
-def test_path_that_is_no_data_is_refused(folder: Path) -> None:
+def test_path_that_is_no_data_raises(folder: Path) -> None:
     with pytest.raises(DataError, match=r"is not there\n.*folder that holds the \*.tfrecord"):
         opened(folder / "gone")
     with pytest.raises(DataError, match=r"classes.csv: is neither a folder nor a file whose name"):
@@ -166,7 +166,7 @@ def test_ratings_replace_those_of_the_records(folder: Path, tmp_path: Path) -> N
         ("a,,10,1,1", "start_s must be a number, got ''"),
     ],
 )
-def test_rating_that_is_no_5_second_segment_is_refused(
+def test_rating_that_is_no_5_second_segment_raises(
     folder: Path, tmp_path: Path, row: str, rule: str
 ) -> None:
     (tmp_path / "r.csv").write_text(f"{RATINGS}a,0,5,1,1\nunknown,0,5,1,1\n{row}\n")
@@ -174,7 +174,7 @@ def test_rating_that_is_no_5_second_segment_is_refused(
         opened(folder, ratings=tmp_path / "r.csv")
 
 
-def test_ratings_of_video_level_records_are_refused(tmp_path: Path) -> None:
+def test_ratings_of_video_level_records_raise(tmp_path: Path) -> None:
     vector_corpus(tmp_path / "data")
     (tmp_path / "r.csv").write_text(RATINGS + "v0,0,5,1,1\n")
     with pytest.raises(DataError, match="has no segments to be rated"):
@@ -190,7 +190,7 @@ def test_ratings_of_video_level_records_are_refused(tmp_path: Path) -> None:
         ("l.csv", "id,label\na,1\n", r"has no column class \(it has: id, label\)"),
     ],
 )
-def test_file_that_is_no_table_is_refused(
+def test_file_that_is_no_table_raises(
     folder: Path, tmp_path: Path, name: str, text: str | None, rule: str
 ) -> None:
     if text is not None:

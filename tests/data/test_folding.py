@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_the_folds_cover_the_training_split_and_share_nothing(data: Path) -> None:
+def test_folds_cover_the_training_split_and_share_nothing(data: Path) -> None:
     dataset = Dataset.open(data, jobs=1, quiet=True)
     folds = [held_out_rows(dataset, FoldConfig(count=4, hold_out=k)) for k in range(4)]
     times = np.sum(folds, axis=0)
@@ -48,13 +48,13 @@ def test_shards_of_other_names_give_the_same_folds(data: Path, tmp_path: Path) -
     assert ids[0] == ids[1]
 
 
-def test_more_folds_than_videos_are_refused(data: Path) -> None:
+def test_more_folds_than_videos_raise(data: Path) -> None:
     dataset = Dataset.open(data, jobs=1, quiet=True)
     with pytest.raises(ConfigError, match="training videos cannot be divided into 50 folds"):
         held_out_rows(dataset, FoldConfig(count=50))
 
 
-def test_what_was_made_of_a_video_shares_its_fold_and_nobody_trains_with_its_neighbour(
+def test_what_was_made_of_a_video_shares_its_fold_and_none_trains_with_its_neighbour(
     tmp_path: Path,
 ) -> None:
     names = "abcdefgh"

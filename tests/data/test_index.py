@@ -110,7 +110,7 @@ def test_audioset_and_features_of_ones_own_need_no_flags(tmp_path: Path) -> None
         ),
     ],
 )
-def test_a_problem_of_a_record_is_its_own(tmp_path: Path, record: bytes, problem: Problem) -> None:
+def test_problem_of_a_record_is_its_own(tmp_path: Path, record: bytes, problem: Problem) -> None:
     write_shard(tmp_path / "a.tfrecord", [*SOUND, record, frame_record("after")])
     index = indexed(tmp_path)
     assert problems(index) == [None, None, None, problem.text, None]
@@ -132,7 +132,7 @@ def test_a_problem_of_a_record_is_its_own(tmp_path: Path, record: bytes, problem
         ({"mean_rgb": [bytes(64)]}, Problem.WRONG_WIDTH),
     ],
 )
-def test_a_problem_of_a_video_level_record(
+def test_problem_of_a_video_level_record(
     tmp_path: Path, features: dict[str, Values], problem: Problem
 ) -> None:
     records = [*map(video_record, "abc"), video_record("d", (), **features)]
@@ -167,7 +167,7 @@ def test_framing_problems_leave_a_row_with_file_and_offset(tmp_path: Path) -> No
     }
 
 
-def test_an_id_may_stand_once_in_each_set_of_shards(tmp_path: Path) -> None:
+def test_id_may_stand_once_in_each_set_of_shards(tmp_path: Path) -> None:
     write_shard(tmp_path / "train01.tfrecord", [frame_record("a"), frame_record("b")])
     write_shard(tmp_path / "trainzz.tfrecord", [frame_record("a")])
     write_shard(tmp_path / "validate01.tfrecord", [frame_record("b"), frame_record("b")])
@@ -194,7 +194,7 @@ def test_one_file_is_a_data_set_too(tmp_path: Path) -> None:
     assert indexed(tmp_path / "b.tfrecord").kind == "video"
 
 
-def test_a_record_beyond_protobufs_limit_is_undecodable(
+def test_record_beyond_protobufs_limit_is_undecodable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_shard(tmp_path / "a.tfrecord", SOUND)

@@ -116,7 +116,7 @@ def test_broken_records_are_left_out_and_counted_by_kind(tmp_path: Path) -> None
     assert dataset.videos("test").skipped == {"undecodable": 2}
 
 
-def test_nothing_usable_says_what_was_found(rated: Corpus) -> None:
+def test_nothing_usable_names_what_was_found(rated: Corpus) -> None:
     with pytest.raises(
         ConfigError, match=r"'train' holds no usable record: 3 records in 2 shards \(train0.* 0 of"
     ):

@@ -50,7 +50,7 @@ def all_of(items: VideoSet) -> list[tuple[str, int, bytes, bytes]]:
     return [item for batch in Loader(items, batch_size=3) for item in items_of(batch)]
 
 
-def test_the_items_are_those_of_the_parts_with_their_frames_and_targets(corpus: Corpus) -> None:
+def test_items_are_those_of_the_parts_with_their_frames_and_targets(corpus: Corpus) -> None:
     rated = corpus.data.rated_segments("train", rows=np.array([1]))
     every = corpus.data.rated_segments("all", rows=np.array([2, 4]))  # c and, of validate, e
     parts = [rated, soft_grid(corpus), every]
@@ -60,7 +60,7 @@ def test_the_items_are_those_of_the_parts_with_their_frames_and_targets(corpus: 
     assert len(union.records) == 5 and set(union.records.table["id"].to_pylist()) == set("abcde")
 
 
-def test_the_order_is_that_of_the_shards(corpus: Corpus) -> None:
+def test_order_is_that_of_the_shards(corpus: Corpus) -> None:
     union = joined([corpus.data.rated_segments("all"), soft_grid(corpus)])
     place = list(zip(union.shard, union.offset, union.second, strict=True))
     assert place == sorted(place) and (np.diff(union.video) >= 0).all()
@@ -69,7 +69,7 @@ def test_the_order_is_that_of_the_shards(corpus: Corpus) -> None:
     assert union.targets.take(twice).entry_values().tolist() == [1.0, 0.5]  # rated, then soft
 
 
-def test_parts_that_do_not_fit_are_refused(corpus: Corpus) -> None:
+def test_parts_that_do_not_fit_raise(corpus: Corpus) -> None:
     with pytest.raises(ValueError, match="nothing to join"):
         joined([])
     with pytest.raises(ValueError, match="different data, streams or kinds"):

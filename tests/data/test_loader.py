@@ -30,7 +30,7 @@ STRIDE = FrameChoice(how="stride", stride_range=(2, 4))
 
 
 @pytest.mark.parametrize("shuffle", ["global", "shards"])
-def test_an_epoch_takes_every_item_once_and_the_next_in_another_order(
+def test_epoch_takes_every_item_once_and_the_next_in_another_order(
     corpus: Corpus, items: VideoSet, shuffle: Shuffle
 ) -> None:
     loader = Loader(items, batch_size=7, shuffle=shuffle, reading=ReadConfig(window=10))
@@ -52,7 +52,7 @@ def test_every_batch_and_epoch_draws_other_frames(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shuffle", ["no", "global", "shards"])
 @pytest.mark.parametrize("choice", [RANDOM, STRIDE], ids=lambda choice: choice.how)
-def test_a_loader_resumed_anywhere_goes_on_bit_by_bit(
+def test_loader_resumed_anywhere_goes_on_bit_by_bit(
     items: VideoSet, shuffle: Shuffle, choice: FrameChoice
 ) -> None:
     def fresh() -> Loader:
@@ -75,7 +75,7 @@ def test_a_loader_resumed_anywhere_goes_on_bit_by_bit(
         assert_same(rest, expected[done : done + len(whole) - done % len(whole)])
 
 
-def test_an_epoch_that_was_broken_off_is_not_repeated(items: VideoSet) -> None:
+def test_epoch_that_was_broken_off_is_not_repeated(items: VideoSet) -> None:
     loader = Loader(items, batch_size=9, shuffle="global")
     for _ in loader:
         break
@@ -100,7 +100,7 @@ def test_naming_the_epoch_again_keeps_a_position_just_loaded_and_another_discard
     assert loader.state_dict()["epoch"] == 5
 
 
-def test_a_position_in_other_batches_is_refused(items: VideoSet) -> None:
+def test_position_in_other_batches_raises(items: VideoSet) -> None:
     state = Loader(items, batch_size=9, seed=1).state_dict()
     with pytest.raises(ConfigError, match="batch_size: was 9 when the state was saved, and is 8"):
         Loader(items, batch_size=8, seed=1).load_state_dict(state)
@@ -150,7 +150,7 @@ def test_all_ranks_have_as_many_batches_and_a_share_of_the_last_may_be_empty(
     assert [[len(batch.ids) for batch in kept(loader)] for loader in dropped] == [[6], [6]]
 
 
-def test_the_endless_stream_is_epoch_after_epoch_from_any_batch_on(items: VideoSet) -> None:
+def test_endless_stream_is_epoch_after_epoch_from_any_batch_on(items: VideoSet) -> None:
     def fresh() -> Loader:
         return Loader(items, batch_size=9, frames=RANDOM, shuffle="global", seed=5)
 
@@ -257,7 +257,7 @@ def raise_in_loop(loader: Loader) -> None:
         raise RuntimeError("left")
 
 
-def test_an_iterator_that_is_never_finished_leaves_no_thread_or_file(items: VideoSet) -> None:
+def test_iterator_that_is_never_finished_leaves_no_thread_or_file(items: VideoSet) -> None:
     before = set(os.listdir("/proc/self/fd"))
     begun: Iterator[FrameBatch] = iter(Loader(items, batch_size=2))
     next(begun)
@@ -277,20 +277,18 @@ def test_an_iterator_that_is_never_finished_leaves_no_thread_or_file(items: Vide
         ({"batch_size": 41, "drop_last": True}, "40 items do not fill one batch of 41"),
     ],
 )
-def test_numbers_out_of_range_are_refused(
-    items: VideoSet, values: dict[str, Any], message: str
-) -> None:
+def test_numbers_out_of_range_raise(items: VideoSet, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Loader(items, **{"batch_size": 8, **values})
 
 
 @pytest.mark.parametrize("name", ["prefetch", "window"])
-def test_read_config_refuses_numbers_below_one(name: str) -> None:
+def test_read_config_raises_for_numbers_below_one(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: must be at least 1, got 0"):
         ReadConfig(**{name: 0})  # type: ignore[arg-type]
 
 
-def test_choosing_frames_of_video_level_records_is_refused(tmp_path: Path) -> None:
+def test_choosing_frames_of_video_level_records_raises(tmp_path: Path) -> None:
     items = vector_corpus(tmp_path)[0].videos("all")
     with pytest.raises(ConfigError, match="frames: video-level records have one vector each"):
         Loader(items, batch_size=8, frames=RANDOM)

@@ -52,7 +52,7 @@ def test_only_frames_that_exist_are_chosen(
 
 
 @every_choice
-def test_a_rank_gets_what_the_whole_batch_would_give_it(choice: FrameChoice) -> None:
+def test_rank_gets_what_the_whole_batch_would_give_it(choice: FrameChoice) -> None:
     lengths = [9, 30, 4, 17, 1]
     whole = choose(choice, *lengths)
     for rank in range(2):
@@ -72,7 +72,7 @@ def test_all_first_and_regular_are_worked_by_hand() -> None:
     assert numbers(choose(regular, 3)) == [0, 1, 2]
 
 
-def test_a_run_begins_anywhere_it_fits() -> None:
+def test_run_begins_anywhere_it_fits() -> None:
     choice = FrameChoice(how="contiguous", num_frames=3)
     runs = {tuple(numbers(choose(choice, 5, seed=seed))) for seed in range(50)}
     assert runs == {(0, 1, 2), (1, 2, 3), (2, 3, 4)}
@@ -96,7 +96,7 @@ def test_stride_leaves_a_short_video_one_frame() -> None:
     assert {tuple(numbers(choose(choice, 2, seed=seed))) for seed in range(20)} == {(0,), (1,)}
 
 
-def test_random_with_replacement_gives_the_number_asked_for_even_of_a_short_video() -> None:
+def test_random_with_replacement_gives_the_number_requested_even_of_a_short_video() -> None:
     frames = numbers(choose(FrameChoice(how="random", num_frames=40), 6))
     assert len(frames) == 40 and set(frames) == set(range(6))
     assert frames != sorted(frames)
@@ -125,7 +125,7 @@ def test_random_frames_are_uniform(replace: bool) -> None:
     assert abs(counts - 2000).max() < 200  # 4.7 standard deviations
 
 
-def test_a_batch_is_as_long_as_its_longest_choice() -> None:
+def test_batch_is_as_long_as_its_longest_choice() -> None:
     assert choose(FrameChoice(how="first", num_frames=9), 4, 6).num_steps == 6
     assert choose(FrameChoice(how="random", num_frames=9), 4, 6).num_steps == 9
 
@@ -139,7 +139,7 @@ def test_a_batch_is_as_long_as_its_longest_choice() -> None:
         ({"stride_range": (0, 4)}, "stride_range: must be 1 <= low <= high, got 0, 4"),
     ],
 )
-def test_numbers_that_choose_nothing_are_refused(values: dict[str, object], message: str) -> None:
+def test_numbers_that_choose_nothing_raise(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{message}"):
         FrameChoice(**values)  # type: ignore[arg-type]
 
@@ -155,7 +155,7 @@ def test_every_item_comes_once_an_epoch(shuffle: Shuffle) -> None:
 
 
 @pytest.mark.parametrize("shuffle", ["global", "shards"])
-def test_the_seed_and_nothing_else_decides_the_order(shuffle: Shuffle) -> None:
+def test_seed_and_nothing_else_decides_the_order(shuffle: Shuffle) -> None:
     orders = [epoch_order(some_shards(), shuffle, buffer=30, seed=seed) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(orders[0], orders[1])
     assert (orders[0] != orders[2]).mean() > 0.9

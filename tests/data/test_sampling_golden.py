@@ -40,7 +40,7 @@ def test_random_frames_are_the_starter_codes() -> None:
     assert (chosen.count == theirs.shape[1]).all()
 
 
-def test_a_run_is_the_starter_codes_which_repeats_the_last_frame_of_a_short_video() -> None:
+def test_run_is_the_starter_codes_which_repeats_the_last_frame_of_a_short_video() -> None:
     length, uniforms, theirs = arrays_of("SampleRandomSequence")
     choice = FrameChoice(how="contiguous", num_frames=theirs.shape[1])
     chosen = choice.choose(length, GivenUniforms(uniforms.ravel()))

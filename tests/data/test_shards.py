@@ -26,7 +26,7 @@ def num_open() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_a_buffer_holds_the_file(index: Index) -> None:
+def test_buffer_holds_the_file(index: Index) -> None:
     buffer = ShardMaps(index).buffer(3)
     assert buffer.tobytes() == index.path(3).read_bytes()
     assert not buffer.flags.writeable
@@ -43,7 +43,7 @@ def test_no_more_than_allowed_stay_open_and_arrays_stay_good(index: Index) -> No
     assert kept.tobytes() == first
 
 
-def test_the_one_used_last_is_closed_last(index: Index) -> None:
+def test_last_used_shard_is_closed_last(index: Index) -> None:
     maps = ShardMaps(index, max_open=2)
     first = maps.buffer(0)
     maps.buffer(1)
@@ -69,20 +69,20 @@ def test_threads_may_share_it(index: Index) -> None:
     assert not wrong
 
 
-def test_a_shard_that_became_shorter_is_an_error_not_a_crash(index: Index) -> None:
+def test_shard_that_became_shorter_is_an_error_not_a_crash(index: Index) -> None:
     path = index.path(2)
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(DataError, match=r"2\.tfrecord: has .* bytes, but the index knows records"):
         ShardMaps(index).buffer(2)
 
 
-def test_a_shard_that_is_gone_is_an_error(index: Index) -> None:
+def test_shard_that_is_gone_is_an_error(index: Index) -> None:
     index.path(2).unlink()
     with pytest.raises(DataError, match=r"2\.tfrecord: cannot be read"):
         read_record(index, 2)
 
 
-def test_a_record_with_frames_at_odd_places_is_read_by_walking(tmp_path: Path) -> None:
+def test_record_with_frames_at_odd_places_is_read_by_walking(tmp_path: Path) -> None:
     frames = some_frames(3, 16)
 
     def feature(row: int) -> bytes:  # an unknown field behind every second frame

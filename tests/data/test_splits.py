@@ -59,18 +59,18 @@ def test_shards_of_one_split_come_in_order_and_all_takes_everything() -> None:
         "nothing, *00[0-5]?",
     ],
 )
-def test_a_pattern_may_leave_out_folder_ending_and_be_one_of_several(pattern: str) -> None:
+def test_pattern_may_leave_out_folder_ending_and_be_one_of_several(pattern: str) -> None:
     index = an_index("yt8m/video/validate0059.tfrecord", "yt8m/video/validate0060.tfrecord")
     assert names(index, "train", Splits(train=pattern)) == ["yt8m/video/validate0059.tfrecord"]
 
 
-def test_a_shard_that_a_pattern_names_leaves_the_split_of_its_published_name() -> None:
+def test_shard_that_a_pattern_names_leaves_the_split_of_its_published_name() -> None:
     index = an_index(*(f"validate{i:04}.tfrecord" for i in (0, 60, 70)))
     splits = Splits(train="validate000?", test="validate007?")
     assert names(index, "validate", splits) == ["validate0060.tfrecord"]
 
 
-def test_a_pattern_replaces_the_published_names_of_its_own_split() -> None:
+def test_pattern_replaces_the_published_names_of_its_own_split() -> None:
     index = an_index("train0", "train1", "validate0")
     assert names(index, "train", Splits(train="train0")) == ["train0"]
 
@@ -90,14 +90,14 @@ def test_nothing_is_held_out_where_validation_shards_are_there() -> None:
     assert names(index, "train") == ["train0", "train1"]
 
 
-def test_a_single_training_shard_trains_and_cannot_be_held_out() -> None:
+def test_single_training_shard_trains_and_cannot_be_held_out() -> None:
     index = an_index("train0")
     assert names(index, "train") == ["train0"]
     with pytest.raises(ConfigError, match=r"'validate' .* found 1 shards: train0\n.*--validate"):
         Splits().shards(index, "validate")
 
 
-def test_an_empty_split_names_pattern_what_was_found_and_the_option() -> None:
+def test_empty_split_names_pattern_what_was_found_and_the_option() -> None:
     index = an_index("a", "b", "c", "d")
     with pytest.raises(
         ConfigError,
@@ -110,18 +110,18 @@ def test_an_empty_split_names_pattern_what_was_found_and_the_option() -> None:
         Splits().shards(an_index(), "all")
 
 
-def test_a_pattern_that_names_nothing_does_not_fall_back_to_a_holdout() -> None:
+def test_pattern_that_names_nothing_does_not_fall_back_to_a_holdout() -> None:
     with pytest.raises(ConfigError, match=r"'validate' by the pattern 'valid8\*'"):
         Splits(validate="valid8*").shards(an_index("train0", "train1"), "validate")
 
 
-def test_patterns_that_share_a_shard_are_refused() -> None:
+def test_patterns_that_share_a_shard_raise() -> None:
     index = an_index("train0", "train1")
     with pytest.raises(ConfigError, match=r"/data/train1: .*both train and test"):
         Splits(train="train*", test="train1").shards(index, "train")
 
 
 @pytest.mark.parametrize("holdout", [-0.1, 1.0])
-def test_a_share_out_of_range_is_refused(holdout: float) -> None:
+def test_fraction_out_of_range_raises(holdout: float) -> None:
     with pytest.raises(ConfigError, match=r"holdout is .*; allowed: a number in \[0, 1\)"):
         Splits(holdout=holdout)

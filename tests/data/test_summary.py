@@ -63,7 +63,7 @@ def test_problems_name_file_and_offset_of_the_first(dataset: Dataset) -> None:
     assert first["skipped"] and not all(entry["skipped"] for entry in problems)
 
 
-def test_the_most_frequent_classes_have_names_and_ties_keep_their_order(dataset: Dataset) -> None:
+def test_most_frequent_classes_have_names_and_ties_keep_their_order(dataset: Dataset) -> None:
     summary = summarise(dataset)
     assert summary.top_classes("ABCDEFGHIJ", 2) == [
         {"class": 1, "name": "B", "videos": 2},
@@ -80,7 +80,7 @@ def test_video_level_records_have_no_length(tmp_path: Path) -> None:
     assert summary.splits == {} and summary.problems == []
 
 
-def test_a_data_set_of_which_nothing_can_be_used(tmp_path: Path) -> None:
+def test_data_set_of_which_nothing_can_be_used(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tfrecord", [frame_record("a", id=[])])
     summary = summarise(Dataset.open(tmp_path, quiet=True))
     assert (summary.videos, summary.hours, summary.frames) == (0, 0.0, None)

@@ -155,7 +155,7 @@ def test_tau_above_one_leaves_targets_unchanged(many: tuple[Targets, Implication
     assert correlated(many[0], implications({}, 60)) is many[0]
 
 
-def test_correlation_weight_out_of_range_is_refused() -> None:
+def test_correlation_weight_out_of_range_raises() -> None:
     rated = Targets(np.array([0, 1]), np.array([BMW], np.int32))
     for weight in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="weight must be >= 0"):

@@ -83,7 +83,7 @@ def test_min_videos_drops_implications_of_rare_classes() -> None:
 
 
 @pytest.mark.parametrize("tau", [0.0, -1.0, float("nan")])
-def test_tau_that_is_not_positive_is_refused(tau: float) -> None:
+def test_tau_that_is_not_positive_raises(tau: float) -> None:
     with pytest.raises(ConfigError, match="tau: must be > 0"):
         correlated(VIDEOS).implications(tau)
 
@@ -126,7 +126,7 @@ def test_correlation_file_round_trip(tmp_path: Path) -> None:
             "first_name": "BMW", "second_name": "Car"} in rows  # fmt: skip
 
 
-def test_correlation_load_refuses_other_files(tmp_path: Path) -> None:
+def test_correlation_load_raises_for_other_files(tmp_path: Path) -> None:
     text = tmp_path / "text.parquet"
     text.write_text("first,second\n")
     other = tmp_path / "other.parquet"
@@ -172,7 +172,7 @@ def damaged(path: Path, *, about: dict[str, Any] | None = None, **columns: list[
         ({"first": [0, None]}, "others"),
     ],
 )
-def test_correlation_load_refuses_impossible_counts(
+def test_correlation_load_raises_for_impossible_counts(
     change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "p.parquet"

@@ -115,7 +115,7 @@ def test_noise_of_a_video_with_nearly_all_classes_adds_the_remaining() -> None:
     assert sets(noisy) == [{0, 1, 2, 3}, set()]
 
 
-def test_noise_out_of_range_and_on_ratings_is_refused(clean: tuple[Targets, list[str]]) -> None:
+def test_noise_out_of_range_and_on_ratings_raises(clean: tuple[Targets, list[str]]) -> None:
     for wrong in (0.0, 1.1, float("nan")):
         with pytest.raises(ValueError, match="precision must be in"):
             corrupted(*clean, FREQUENCIES, precision=wrong)

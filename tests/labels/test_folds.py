@@ -97,6 +97,6 @@ def test_folds_without_labels_have_one_size() -> None:
         ({"hold_out": 1}, r"fold.hold_out must be in \[0, fold.count = 0\), got 1"),
     ],
 )
-def test_fold_options_out_of_range_are_refused(options: dict[str, Any], rule: str) -> None:
+def test_fold_options_out_of_range_raise(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
         FoldConfig(**options)

@@ -159,7 +159,7 @@ def test_video_with_every_class_has_no_weak_negatives() -> None:
     assert targets.entry_weights().tolist() == [1.0, 0.0, 0.0]
 
 
-def test_weights_out_of_range_and_labels_of_other_items_are_refused(rated: Targets) -> None:
+def test_weights_out_of_range_and_labels_of_other_items_raise(rated: Targets) -> None:
     for wrong in (-0.1, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="rated must be >= 0 and finite"):
             reweighted(rated, rated=wrong)

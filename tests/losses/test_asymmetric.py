@@ -50,7 +50,7 @@ def test_below_the_margin_a_negative_costs_and_moves_nothing(gamma_neg: float) -
 
 
 @pytest.mark.parametrize("margin", [1e-12, 1e-4, 0.5])
-def test_a_certain_wrong_yes_costs_what_the_margin_leaves(margin: float) -> None:
+def test_certain_wrong_yes_costs_what_the_margin_leaves(margin: float) -> None:
     loss = asymmetric_loss(torch.tensor([[99.0]]), torch.zeros(1, 1), gamma_neg=0, margin=margin)
     assert loss.item() == pytest.approx(-math.log(margin), rel=1e-6)
 

@@ -50,7 +50,7 @@ def test_one_number_a_video_of_float32_or_better(
 
 
 @every_loss
-def test_the_gradient_is_that_of_finite_differences(loss: Loss, rng: torch.Generator) -> None:
+def test_gradient_is_that_of_finite_differences(loss: Loss, rng: torch.Generator) -> None:
     logits, labels, weights = some_input(rng, torch.float64)
     logits.requires_grad_()
     assert torch.autograd.gradcheck(lambda z: loss(z, labels), (logits,))
@@ -58,9 +58,7 @@ def test_the_gradient_is_that_of_finite_differences(loss: Loss, rng: torch.Gener
 
 
 @every_loss
-def test_what_nobody_rated_moves_nothing_and_counts_nothing(
-    loss: Loss, rng: torch.Generator
-) -> None:
+def test_unrated_terms_move_nothing_and_counts_nothing(loss: Loss, rng: torch.Generator) -> None:
     logits, labels, weights = some_input(rng, torch.float32)
     unrated = weights == 0
     found = gradient(loss, logits, labels, weights)
@@ -113,7 +111,7 @@ def test_each_video_keeps_its_value_in_another_order(loss: Loss, rng: torch.Gene
 
 
 @every_loss
-def test_the_right_answer_costs_less_than_none_and_the_wrong_one_more(loss: Loss) -> None:
+def test_right_answer_costs_less_than_none_and_the_wrong_one_more(loss: Loss) -> None:
     labels = torch.eye(6)[:4]
     right = 4 * labels - 2
     costs = [loss(logits, labels).mean() for logits in (right, 0 * right, -right)]

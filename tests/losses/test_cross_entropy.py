@@ -47,7 +47,7 @@ def test_two_classes_worked_by_hand() -> None:
     torch.testing.assert_close(loss, torch.tensor([math.log(4 / 3) + math.log(4)]))
 
 
-def test_a_weight_counts_its_class_that_much() -> None:
+def test_weight_counts_its_class_that_much() -> None:
     logits, labels = torch.zeros(2, 3), torch.ones(2, 3)
     weights = torch.tensor([[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]])
     expected = torch.tensor([3 * math.log(2), 0.0])
@@ -56,17 +56,17 @@ def test_a_weight_counts_its_class_that_much() -> None:
     torch.testing.assert_close(approximate, expected, atol=1e-4, rtol=0)
 
 
-def test_the_authors_epsilon_bounds_the_cost_of_a_class() -> None:
+def test_authors_epsilon_bounds_the_cost_of_a_class() -> None:
     loss = epsilon_cross_entropy(torch.tensor([[-100.0]]), torch.ones(1, 1), epsilon=1e-5)
     assert loss.item() == pytest.approx(-math.log(1e-5))
 
 
-def test_an_epsilon_of_zero_is_refused() -> None:
+def test_epsilon_of_zero_raises() -> None:
     with pytest.raises(ValueError, match="epsilon must be > 0 and finite, got 0"):
         epsilon_cross_entropy(torch.zeros(1, 1), torch.zeros(1, 1), epsilon=0)
 
 
-def test_the_hinge_of_logits_and_of_soft_labels_worked_by_hand() -> None:
+def test_hinge_of_logits_and_of_soft_labels_worked_by_hand() -> None:
     logits, labels = torch.tensor([[0.5, -2.0, 2.0]]), torch.tensor([[1.0, 0.0, 0.25]])
     # 1 - 0.5; beyond the margin; s = -1/2, so 1 + 1
     torch.testing.assert_close(hinge_loss(logits, labels), torch.tensor([0.5 + 0 + 2]))
@@ -76,14 +76,14 @@ def test_the_hinge_of_logits_and_of_soft_labels_worked_by_hand() -> None:
         hinge_loss(logits, labels, margin=-1)
 
 
-def test_the_softmax_runs_over_what_is_rated_and_shares_out_by_weight() -> None:
+def test_softmax_runs_over_what_is_rated_and_shares_out_by_weight() -> None:
     scores = torch.tensor([[0.0, math.log(3), 50.0]])
     labels, weights = torch.tensor([[1.0, 1.0, 1.0]]), torch.tensor([[3.0, 1.0, 0.0]])
     expected = 3 / 4 * math.log(4) + 1 / 4 * math.log(4 / 3)  # softmax of the first two: 1/4, 3/4
     torch.testing.assert_close(softmax_loss(scores, labels, weights), torch.tensor([expected]))
 
 
-def test_the_softmax_stays_finite_at_the_largest_of_scores() -> None:
+def test_softmax_stays_finite_at_the_largest_of_scores() -> None:
     scores = torch.tensor([[3e38, 1.0, 2.0]], requires_grad=True)
     loss = softmax_loss(scores, torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[1.0, 1.0, 0.0]]))
     loss.sum().backward()

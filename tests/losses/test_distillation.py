@@ -17,7 +17,7 @@ FILES = golden_files("layers/lin_distill*.npz")
 
 @pytest.mark.golden
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.stem))
-def test_the_divergence_and_its_gradients_are_the_authors(path: Path) -> None:
+def test_divergence_and_its_gradients_are_the_authors(path: Path) -> None:
     with np.load(path) as file:
         meta = json.loads(str(file["meta"]))
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}
@@ -58,7 +58,7 @@ def test_matches_the_formula_written_as_loops(rng: torch.Generator) -> None:
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_a_member_that_agrees_costs_nothing(rng: torch.Generator) -> None:
+def test_member_that_agrees_costs_nothing(rng: torch.Generator) -> None:
     logits = torch.randn(4, 5, generator=rng)
     divergence = mixture_divergence(logits, torch.stack([logits, logits + 3]))
     torch.testing.assert_close(divergence, torch.zeros(4), rtol=0, atol=1e-6)
@@ -99,7 +99,7 @@ def student_and_teacher(rng: torch.Generator) -> tuple[torch.Tensor, ...]:
     return logits, labels, teacher, weights
 
 
-def test_the_whole_share_is_one_loss_alone_bit_for_bit(rng: torch.Generator) -> None:
+def test_whole_share_is_one_loss_alone_bit_for_bit(rng: torch.Generator) -> None:
     logits, labels, teacher, weights = student_and_teacher(rng)
     logits.requires_grad_()
     for share, target in ((0.0, labels), (1.0, teacher)):
@@ -124,7 +124,7 @@ def test_at_temperature_1_it_is_cross_entropy_with_the_mixed_target(
     )
 
 
-def test_a_temperature_worked_by_hand() -> None:
+def test_temperature_worked_by_hand() -> None:
     logits, teacher = torch.tensor([[2 * math.log(3)]]), torch.tensor([[0.9]])  # odds 9 = 3^2
     loss = distillation_loss(logits, torch.ones(1, 1), teacher, share=0.25, temperature=2)
     truth = math.log(10 / 9)
@@ -132,7 +132,7 @@ def test_a_temperature_worked_by_hand() -> None:
     torch.testing.assert_close(loss, torch.tensor([0.75 * truth + 0.25 * 4 * taught]))
 
 
-def test_the_gradient_of_the_teachers_share_is_t_times_the_difference_at_t(
+def test_gradient_of_the_teachers_part_is_t_times_the_difference_at_t(
     rng: torch.Generator,
 ) -> None:
     logits, labels, teacher, _ = student_and_teacher(rng)

@@ -33,7 +33,7 @@ def test_without_focus_and_balance_it_is_cross_entropy(rng: torch.Generator) -> 
     torch.testing.assert_close(2 * halved, expected, rtol=1e-12, atol=0)
 
 
-def test_the_larger_gamma_the_less_an_easy_class_counts() -> None:
+def test_larger_gamma_the_less_an_easy_class_counts() -> None:
     logits, labels = torch.tensor([[2.0], [-2.0]]), torch.ones(2, 1)  # easy, hard
     shares = []
     for gamma in (0.0, 0.5, 2.0, 5.0):
@@ -42,7 +42,7 @@ def test_the_larger_gamma_the_less_an_easy_class_counts() -> None:
     assert shares == sorted(shares, reverse=True) and shares[-1] < 1e-4
 
 
-def test_a_fractional_gamma_keeps_the_gradient_finite_where_p_underflows() -> None:
+def test_fractional_gamma_keeps_the_gradient_finite_where_p_underflows() -> None:
     logits = torch.tensor([[-200.0, 200.0]], requires_grad=True)
     focal_loss(logits, torch.tensor([[0.0, 1.0]]), gamma=0.5).sum().backward()
     assert logits.grad is not None and logits.grad.isfinite().all()

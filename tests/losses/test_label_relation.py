@@ -41,7 +41,7 @@ def literal(weight_CH: Tensor, omega_CC: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_penalty_and_its_gradient_are_those_of_the_literal_matrices(
+def test_penalty_and_its_gradient_are_those_of_the_literal_matrices(
     shape: tuple[int, int], rng: torch.Generator
 ) -> None:
     then = weights(shape, rng)
@@ -55,7 +55,7 @@ def test_the_penalty_and_its_gradient_are_those_of_the_literal_matrices(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_factor_squared_is_the_pseudo_inverse_of_omega(
+def test_factor_squared_is_the_pseudo_inverse_of_omega(
     shape: tuple[int, int], rng: torch.Generator
 ) -> None:
     weight_CH = weights(shape, rng)
@@ -92,7 +92,7 @@ def test_no_other_omega_of_trace_one_costs_less(rng: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES[:2])
-def test_the_nuclear_gradient_is_that_through_a_singular_value_decomposition(
+def test_nuclear_gradient_is_that_through_a_singular_value_decomposition(
     shape: tuple[int, int], rng: torch.Generator
 ) -> None:
     left, right = (torch.linalg.qr(weights((n, min(shape)), rng))[0] for n in shape)
@@ -129,7 +129,7 @@ def test_classes_that_point_the_same_way_cost_less_than_classes_that_share_nothi
     assert omega_penalty(apart, omega_factor(together)).item() == pytest.approx(1.0)
 
 
-def test_what_earlier_weights_did_not_use_costs_nothing_until_omega_is_made_anew() -> None:
+def test_what_earlier_weights_did_not_use_costs_nothing_until_omega_is_computed_again() -> None:
     then = torch.tensor([[3.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     now = torch.tensor([[3.0, 0.0], [0.0, 5.0], [0.0, 0.0]])
     assert omega_penalty(now, omega_factor(then)).item() == pytest.approx(9.0)

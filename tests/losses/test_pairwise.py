@@ -75,7 +75,7 @@ def test_matches_the_definition_written_as_loops(
 
 
 @every_ranking
-def test_the_mean_of_a_batch_is_the_mean_over_its_costly_pairs(
+def test_mean_of_a_batch_is_the_mean_over_its_costly_pairs(
     loss: Callable[..., Tensor], rng: torch.Generator
 ) -> None:
     logits, labels, _ = some_input(rng)
@@ -86,7 +86,7 @@ def test_the_mean_of_a_batch_is_the_mean_over_its_costly_pairs(
     assert float(mean) == pytest.approx(sum(costly) / len(costly), rel=1e-12)
 
 
-def test_a_soft_label_is_a_positive_from_one_half() -> None:
+def test_soft_label_is_a_positive_from_one_half() -> None:
     logits = torch.tensor([[0.3, -0.2, 0.9]])
     soft, hard = torch.tensor([[0.5, 0.49, 0.0]]), torch.tensor([[1.0, 0.0, 0.0]])
     for loss in (*COSTS, pairwise_loss):
@@ -162,7 +162,7 @@ def test_log_sum_exp_worked_by_hand_and_as_loops(rng: torch.Generator) -> None:
             assert float(ours) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_pairwise_loss_needs_no_matrix_of_pairs(rng: torch.Generator) -> None:
+def test_pairwise_loss_needs_no_matrix_of_pairs(rng: torch.Generator) -> None:
     """100,000 x 100,000 pairs: 40 GB, if they were written down."""
     logits = torch.randn(1, 200_000, generator=rng, dtype=torch.float64)
     labels = torch.arange(200_000)[None] < 100_000

@@ -40,7 +40,7 @@ def test_gap_of_the_worked_example(top_k: int, expected: float) -> None:
     assert value_of(GlobalAveragePrecision(top_k), SCORES, LABELS) == pytest.approx(expected)
 
 
-def test_the_rest_of_the_worked_example() -> None:
+def test_rest_of_the_worked_example() -> None:
     assert value_of(HitAtOne(), SCORES, LABELS) == pytest.approx(2 / 3)
     assert value_of(PrecisionAtEqualRecallRate(), SCORES, LABELS) == pytest.approx(0.5)
     for top_k, expected in ((None, [1, 1, 0.5, 0.5, 1 / 3]), (2, [1, 1, 1, 0.5, 0])):
@@ -91,7 +91,7 @@ def test_batching_does_not_matter(name: str) -> None:
 
 
 @every_metric
-def test_an_empty_batch_changes_nothing(name: str) -> None:
+def test_empty_batch_changes_nothing(name: str) -> None:
     rows, metric = batch(0), METRICS[name]()
     update(metric, rows)
     before = metric.compute()
@@ -130,7 +130,7 @@ def test_reset_forgets_and_copies_are_apart(name: str) -> None:
 
 @pytest.mark.gpu
 @every_metric
-def test_a_gpu_gives_the_value_of_the_cpu(name: str) -> None:
+def test_gpu_gives_the_value_of_the_cpu(name: str) -> None:
     here, there = METRICS[name](), METRICS[name]().to("cuda")
     for seed in (0, 1):
         update(here, batch(seed))
@@ -139,13 +139,13 @@ def test_a_gpu_gives_the_value_of_the_cpu(name: str) -> None:
 
 
 @every_metric
-def test_shapes_that_differ_are_refused(name: str) -> None:
+def test_shapes_that_differ_raise(name: str) -> None:
     rows = batch(0)
     with pytest.raises(ValueError, match=r"must all be \(B, C\), got \(64, 30\), \(63, 30\)"):
         update(METRICS[name](), rows | {"labels": rows["labels"][1:]})
 
 
-def test_settings_out_of_range_are_refused() -> None:
+def test_settings_out_of_range_raise() -> None:
     for build in (GlobalAveragePrecision, partial(MeanAveragePrecision, 3)):
         with pytest.raises(ValueError, match="top_k must be positive"):
             build(top_k=0)

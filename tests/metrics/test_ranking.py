@@ -19,13 +19,13 @@ def test_best_columns_are_those_of_a_stable_sort(rows: int, cols: int, k: int, s
     assert torch.equal(best, scores.gather(1, columns))
 
 
-def test_best_columns_mend_more_rows_than_fit_at_once() -> None:
+def test_best_columns_sort_more_rows_than_fit_at_once() -> None:
     scores = torch.zeros(2500, 8)
     _, columns = best_columns(scores, 3)
     assert torch.equal(columns, torch.arange(3).expand(2500, 3))
 
 
-def test_a_score_that_is_not_a_number_is_refused() -> None:
+def test_score_that_is_not_a_number_raises() -> None:
     for k in (2, 9):
         with pytest.raises(ValueError, match="NaN"):
             best_columns(torch.tensor([[1.0, 2, 3], [1, torch.nan, 3]]), k)
@@ -48,7 +48,7 @@ def test_columns_are_ranked_in_parts_as_at_once(rng: torch.Generator) -> None:
     assert ranks.tolist() == (1 + (scores > scores[7]).sum(dim=0)).tolist()
 
 
-def test_average_precision_of_shapes_that_differ_is_refused() -> None:
+def test_average_precision_of_shapes_that_differ_raises() -> None:
     with pytest.raises(ValueError, match=r"scores \(2,\) and hits \(3,\) differ"):
         average_precision(torch.zeros(2), torch.zeros(3))
 

@@ -45,7 +45,7 @@ def test_submitted_lists(path: Path) -> None:
 
 @pytest.mark.golden
 @pytest.mark.parametrize("path", AS_A_MATRIX, ids=lambda path: path.name.partition(".")[0])
-def test_the_metric_gives_the_same_from_dense_scores(path: Path) -> None:
+def test_metric_gives_the_same_from_dense_scores(path: Path) -> None:
     lists = read_lists(path)
     rows = {s: i for i, s in enumerate(sorted({i for i, _ in lists.ratings} | set_of_ids(lists)))}
     shape = len(rows), 1 + max(category for _, category in lists.ratings)
@@ -97,7 +97,7 @@ def test_worked_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("k", "expected"), [(1, 1 / 2), (3, 1 / 2), (4, (1 + 2 / 3) / 2)])
-def test_the_list_is_cut_before_unrated_segments_leave_it(k: int, expected: float) -> None:
+def test_list_is_cut_before_unrated_segments_leave_it(k: int, expected: float) -> None:
     metric = SegmentMeanAveragePrecision(1, k=k)
     labels = torch.tensor([[1.0], [0], [0], [1]])
     weights = torch.tensor([[1.0], [0], [1], [1]])
@@ -105,7 +105,7 @@ def test_the_list_is_cut_before_unrated_segments_leave_it(k: int, expected: floa
     assert float(metric.compute()) == pytest.approx(expected)
 
 
-def test_a_class_that_is_missing_from_the_file() -> None:
+def test_class_that_is_missing_from_the_file() -> None:
     scores = torch.tensor([[2.0, -torch.inf], [1, -torch.inf]])
     ones = torch.ones(2, 2)
     for average_over, expected in (("listed", 1.0), ("rated", 0.5)):
@@ -150,7 +150,7 @@ def test_nothing_rated_is_not_a_number() -> None:
     assert metric.compute().isnan()
 
 
-def test_wrong_input_is_refused() -> None:
+def test_wrong_input_raises() -> None:
     with pytest.raises(ValueError, match="k must be positive or None, got 0"):
         SegmentMeanAveragePrecision(2, k=0)
     metric = SegmentMeanAveragePrecision(2)

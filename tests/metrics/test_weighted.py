@@ -35,7 +35,7 @@ def test_weights_of_zero_and_one_are_a_choice_of_videos(seed: int, number: int) 
 
 
 @pytest.mark.parametrize("part", [1, 7, 64])
-def test_the_size_of_a_part_does_not_matter(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_of_a_part_does_not_matter(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     scores, hits, lists, owners = pairs(3, 500, videos=50)
     ranking = WeightedRanking(rank_pairs(scores, hits, lists), owners)
     weights, positives = torch.randint(0, 5, (50, 2)).float(), torch.full((4, 2), 60.0)
@@ -56,7 +56,7 @@ def test_weights_are_copies(rng: torch.Generator) -> None:
     assert float(value) == pytest.approx(float(copied.average_precision(positives)), abs=1e-3)
 
 
-def test_a_video_drawn_twice_does_not_vouch_for_itself() -> None:
+def test_video_drawn_twice_does_not_vouch_for_itself() -> None:
     ranking = rank_pairs(torch.tensor([3.0, 2, 1]), torch.tensor([False, True, False]))
     weighted = WeightedRanking(ranking, torch.tensor([0, 1, 2]))
     weights = torch.tensor([[1.0, 1, 2], [1, 3, 1], [1, 5, 5]])

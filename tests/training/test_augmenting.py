@@ -102,7 +102,7 @@ def test_nothing_is_varied_in_evaluation(rng: torch.Generator) -> None:
 @pytest.mark.parametrize("normalise", ["joint", "streams", "none"])
 @pytest.mark.parametrize("space", ["features", "normalised"])
 @pytest.mark.parametrize("partner", ["permutation", "previous"])
-def test_the_whole_share_equals_no_mixup_bit_for_bit(
+def test_whole_share_equals_no_mixup_bit_for_bit(
     normalise: str, space: str, partner: str, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tagger, batch = plain_tagger(normalise), some_batch(rng, weights=True)
@@ -147,7 +147,7 @@ def test_mixed_frames_equal_loops_over_the_formula(
             torch.testing.assert_close(read.frames[b, t].double(), expected, atol=1e-6, rtol=0)
 
 
-def test_an_unrated_class_gets_no_gradient_with_mixup(rng: torch.Generator) -> None:
+def test_unrated_class_gets_no_gradient_with_mixup(rng: torch.Generator) -> None:
     tagger, batch = plain_tagger(), some_batch(rng, weights=True)
     kept: dict[str, Tensor] = {}
 
@@ -166,7 +166,7 @@ def test_an_unrated_class_gets_no_gradient_with_mixup(rng: torch.Generator) -> N
     assert (gradient[unrated] == 0).all()
 
 
-def test_the_first_batch_has_no_partner_and_the_next_has_it(rng: torch.Generator) -> None:
+def test_first_batch_has_no_partner_and_the_next_has_it(rng: torch.Generator) -> None:
     tagger, one, two = plain_tagger(), some_batch(rng), some_batch(rng)
     config = AugmentConfig(mixup=0.4, mixup_partner="previous")
     first, second = seen(tagger, config, one), seen(tagger, config, one, two)
@@ -208,7 +208,7 @@ def test_noise_touches_half_of_the_dimensions_by_a_tenth_of_their_deviation() ->
     assert float(added.std()) == pytest.approx(0.03, rel=0.02)
 
 
-def test_a_lost_stream_is_zero_and_the_rest_has_the_norm_it_would_have_without(
+def test_lost_stream_is_zero_and_the_rest_has_the_norm_it_would_have_without(
     rng: torch.Generator,
 ) -> None:
     tagger, batch = plain_tagger(), some_batch(rng)
@@ -241,7 +241,7 @@ def test_dropped_frames_make_the_batch_shorter_and_leave_the_rest_as_it_was(
     torch.testing.assert_close(read.frames, plain)
 
 
-def test_the_same_seed_varies_in_the_same_way(rng: torch.Generator) -> None:
+def test_same_seed_varies_in_the_same_way(rng: torch.Generator) -> None:
     tagger, one, two = plain_tagger(), some_batch(rng), some_batch(rng)
     again = [seen(tagger, EVERYTHING, one, two) for _ in range(2)]
     assert torch.equal(again[0].frames, again[1].frames)

@@ -125,7 +125,7 @@ def test_swa_is_the_mean_of_the_weights_after_the_steps_that_it_names(
     assert_close(weights_of(tmp_path / "run"), mean([states[step] for step in steps]))
 
 
-def test_the_weights_are_validated_until_there_is_a_mean_and_the_mean_from_then_on(
+def test_weights_are_validated_until_there_is_a_mean_and_the_mean_from_then_on(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, Tensor]] = []
@@ -175,7 +175,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("stop", [4, 6, 9])  # before, at and after the first weights of the mean
-def test_a_training_that_was_stopped_goes_on_to_the_same_mean(
+def test_training_that_was_stopped_goes_on_to_the_same_mean(
     corpus: Path, whole: Path, tmp_path: Path, stop: int
 ) -> None:
 
@@ -199,7 +199,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_mean(
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_a_training_that_is_made_longer_forgets_a_mean_that_began_too_early(
+def test_training_that_is_made_longer_forgets_a_mean_that_began_too_early(
     corpus: Path, tmp_path: Path
 ) -> None:
     wanted = recipe(swa_from=0.5, swa_every=1, max_steps=6)
@@ -211,7 +211,7 @@ def test_a_training_that_is_made_longer_forgets_a_mean_that_began_too_early(
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_the_average_goes_where_the_weights_went() -> None:
+def test_average_goes_where_the_weights_went() -> None:
     averaging = averaging_for(Optimisation(ema=0.5), 9, 0)
     assert averaging is not None
     module = LightningModule()
@@ -226,7 +226,7 @@ def test_the_average_goes_where_the_weights_went() -> None:
     assert moved.n_averaged.device.type == "cpu"  # read at each step, it waits for no device
 
 
-def test_options_that_would_average_nothing_are_refused() -> None:
+def test_options_that_would_average_nothing_raise() -> None:
     for value in (-0.1, 1.5, float("nan")):
         with pytest.raises(ConfigError, match=r"swa_from is .*; allowed: 0, a fraction in"):
             Optimisation(swa_from=value)
@@ -242,20 +242,20 @@ def test_options_that_would_average_nothing_are_refused() -> None:
     assert averaging_for(FAST, 9, 1) is None
 
 
-def test_a_training_that_is_refused_leaves_no_folder(corpus: Path, tmp_path: Path) -> None:
+def test_training_that_raises_leaves_no_folder(corpus: Path, tmp_path: Path) -> None:
     recipe = Recipe(max_steps=9, batch_size=4, optim=swa(10))
     with pytest.raises(ConfigError, match="step 10, and the training ends at step 9"):
         train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_pace_of_no_mean_is_said_to_have_no_effect(capfd: pytest.CaptureFixture[str]) -> None:
+def test_pace_of_no_mean_is_logged_to_have_no_effect(capfd: pytest.CaptureFixture[str]) -> None:
     assert averaging_for(FAST, 9, 0) is None and not capfd.readouterr().err
     assert averaging_for(swa(0, 3), 9, 0) is None
     assert "swa_every has no effect without swa_from" in capfd.readouterr().err
 
 
-def test_people_are_told_how_many_weights_the_mean_is_of() -> None:
+def test_log_has_how_many_weights_the_mean_is_of() -> None:
     told = averaging_for(swa(0.75, 10), 1200, 100)
     assert told is not None
     assert told.words == "SWA: mean of 31 weights, every 10 steps from step 900 on"

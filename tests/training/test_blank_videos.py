@@ -44,13 +44,13 @@ def test_they_are_left_out_of_both_splits(
     assert judging(dataset, without) == set(NAMES["validate0"])
 
 
-def test_a_fold_is_left_out_beside_them(dataset: Dataset) -> None:
+def test_fold_is_left_out_too(dataset: Dataset) -> None:
     fold = FoldConfig(count=2, hold_out=0)
     half = taught(dataset, dataclasses.replace(RECIPE, blank_std=0.0, fold=fold))
     found = taught(dataset, dataclasses.replace(RECIPE, fold=fold))
     assert found == {name for name in half if "blank" not in name} and len(found) < 6
 
 
-def test_a_limit_that_is_none_is_refused() -> None:
+def test_limit_that_is_none_raises() -> None:
     with pytest.raises(ConfigError, match="blank_std is .*; allowed: a finite number >= 0"):
         Recipe(blank_std=-0.1)

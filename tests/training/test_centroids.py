@@ -28,7 +28,7 @@ def every_frame(items: VideoSet) -> NDArray[np.uint8]:
     return np.concatenate([batch.frames[batch.mask].numpy() for batch in batches])
 
 
-def test_a_sample_of_all_frames_is_all_frames(items: VideoSet) -> None:
+def test_sample_of_all_frames_is_all_frames(items: VideoSet) -> None:
     whole = np.concatenate(list(sample_frames(items, 10**6, seed=0)))
     assert len(whole) == count_frames(items)
     np.testing.assert_array_equal(whole, every_frame(items))
@@ -76,6 +76,6 @@ def test_as_many_frames_as_centroids_are_the_centroids() -> None:
     assert sorted(map(tuple, found)) == sorted(map(tuple, frames)) and distance < 1e-6
 
 
-def test_fewer_frames_than_centroids_are_refused() -> None:
+def test_fewer_frames_than_centroids_raise() -> None:
     with pytest.raises(ConfigError, match="7 centroids need as many frames, and the sample has 6"):
         fit_centroids(np.zeros((6, 3), np.float32), 7)

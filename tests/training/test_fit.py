@@ -59,7 +59,7 @@ def last_state(run: Path) -> dict[str, Tensor]:
     return state
 
 
-def test_a_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -> None:
+def test_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -> None:
     result = train(Dataset.open(corpus), tmp_path / "run", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "run")
     assert config["family"] == "nextvlad" and config["streams"] == [["rgb", 16], ["audio", 4]]
@@ -76,14 +76,14 @@ def test_a_run_folder_holds_all_that_is_promised(corpus: Path, tmp_path: Path) -
     assert len(names) == 9
 
 
-def test_the_loss_falls_far_below_where_it_began(corpus: Path, tmp_path: Path) -> None:
+def test_loss_falls_far_below_where_it_began(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, max_steps=60, log_every=1)
     train(Dataset.open(corpus), tmp_path / "run", moe.TINY, recipe)
     losses = losses_of(tmp_path / "run")
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
 
-def test_a_saved_tagger_says_what_the_trained_one_said(corpus: Path, tmp_path: Path) -> None:
+def test_saved_tagger_predicts_as_the_trained_one(corpus: Path, tmp_path: Path) -> None:
     train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, RECIPE)
     tagger = reeltag.load(tmp_path / "run")
     frames = torch.randint(0, 256, (20, 20), dtype=torch.uint8)
@@ -117,7 +117,7 @@ def test_tagger_predict_leaves_the_mode_as_it_was(
     assert {module.training for module in tagger.modules()} == {training}
 
 
-def test_the_same_config_and_seed_give_the_same_weights(corpus: Path, tmp_path: Path) -> None:
+def test_same_config_and_seed_give_the_same_weights(corpus: Path, tmp_path: Path) -> None:
     train(Dataset.open(corpus), tmp_path / "one", nextvlad.TINY, RECIPE)
     config = read_config(tmp_path / "one")
     train(Dataset.open(corpus), tmp_path / "two", nextvlad.TINY, read_recipe(config))
@@ -131,7 +131,7 @@ def test_the_same_config_and_seed_give_the_same_weights(corpus: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_a_longer_training_in_two_pieces_is_that_in_one(
+def test_longer_training_in_two_pieces_is_that_in_one(
     corpus: Path, tmp_path: Path, ema: float
 ) -> None:
     optim = dataclasses.replace(FAST, ema=ema, decay=0.5, decay_examples=50)
@@ -311,7 +311,7 @@ def test_loss_that_is_not_finite_stops_and_names_step_and_batch(
     assert all(torch.equal(part, before[f"tagger.{name}"]) for name, part in good.items())
 
 
-def test_loss_that_is_not_finite_at_the_end_is_told(corpus: Path, tmp_path: Path) -> None:
+def test_loss_that_is_not_finite_at_the_end_is_reported(corpus: Path, tmp_path: Path) -> None:
     def explodes(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
         loss, logs = supervised(batch, model)
         return loss + (math.nan if torch.is_grad_enabled() and next(calls) == 2 else 0.0), logs
@@ -336,7 +336,7 @@ def test_bf16_trains_as_well(corpus: Path, tmp_path: Path) -> None:
     assert result.best is not None and result.best > 0.2
 
 
-def test_an_existing_run_is_refused(corpus: Path, tmp_path: Path) -> None:
+def test_existing_run_raises(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "precious").touch()
     with pytest.raises(OutputError, match="exists already"):
@@ -350,7 +350,7 @@ def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
         Tagger.load(tmp_path)
 
 
-def test_an_unknown_stream_is_named_before_anything_is_made(corpus: Path, tmp_path: Path) -> None:
+def test_unknown_stream_is_named_before_anything_is_made(corpus: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, streams=("smell",))
     with pytest.raises(ConfigError, match="smell"):
         train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)

@@ -36,7 +36,7 @@ def test_frozen_tensors_and_their_running_statistics_stay_and_the_others_learn(
     assert not torch.equal(few["model.net.output.weight"], more["model.net.output.weight"])
 
 
-def test_a_pattern_of_nothing_and_one_of_everything_are_refused() -> None:
+def test_pattern_of_nothing_and_one_of_everything_raise() -> None:
     model = sub_nets.TINY.build()
     with pytest.raises(ConfigError, match=r"no parameter 'nets\.\*'") as found:
         freeze(model, ("nets.*",))

@@ -105,7 +105,7 @@ def test_float16_keeps_the_weights_before_a_loss_that_is_not_finite(
     [("fp32", 1e-3), ("bf16", 0.05), ("fp16", 0.02)],  # 24, 8 and 11 bits; products in TF32
 )
 @pytest.mark.parametrize("config", [MODEL, lstm.TINY], ids=["nextvlad", "lstm"])
-def test_a_gpu_gives_the_loss_curve_of_the_cpu(
+def test_gpu_gives_the_loss_curve_of_the_cpu(
     config: Any, precision: Any, rel: float, corpus: Path, tmp_path: Path
 ) -> None:
     losses = []

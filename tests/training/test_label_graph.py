@@ -43,7 +43,7 @@ def state(tagger: Tagger) -> torch.Tensor:
     return torch.cat([value.flatten().double() for value in tagger.state_dict().values()])
 
 
-def test_the_labels_of_the_training_videos_are_counted(dataset: Dataset) -> None:
+def test_labels_of_the_training_videos_are_counted(dataset: Dataset) -> None:
     counts = count_cooccurrence(
         SparseRows(*dataset.videos().records.lists("labels")), dataset.num_classes
     )

@@ -47,7 +47,7 @@ def test_without_numbers_each_loss_is_that_of_its_authors(
     assert values.shape == (4,) and values.isfinite().all()
 
 
-def test_the_numbers_reach_the_loss(rng: torch.Generator) -> None:
+def test_numbers_reach_the_loss(rng: torch.Generator) -> None:
     given = some_input(rng)
     for config, expected in (
         (LossConfig(name="focal", gamma=0.5, alpha=0.9), focal_loss(*given, gamma=0.5, alpha=0.9)),
@@ -119,12 +119,12 @@ def test_samsungs_mix_is_their_mean_over_classes_times_the_number_of_classes(
         ({"name": "pairwise", "margin": 1.0}, "loss.margin .*\n.* asymmetric, hinge, hinge-rank"),
     ],
 )
-def test_what_cannot_be_is_refused(change: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_raises(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         LossConfig(**change)
 
 
-def test_the_flags_are_those_of_reeltag_train_and_go_into_the_folder(
+def test_flags_are_those_of_reeltag_train_and_go_into_the_folder(
     corpus: Path, tmp_path: Path
 ) -> None:
     flags = ["--loss.name=soft-ranking", "--loss.hardest=5", "--loss.cross-entropy-weight=0.5"]
@@ -140,7 +140,7 @@ def test_the_flags_are_those_of_reeltag_train_and_go_into_the_folder(
         read_recipe(read_config(tmp_path / "run"), where=path)
 
 
-def test_a_plain_model_and_a_mixture_with_its_members_pay_the_chosen_loss(
+def test_plain_model_and_a_mixture_with_its_members_pay_the_chosen_loss(
     rng: torch.Generator,
 ) -> None:
     recipe = Recipe(loss=LossConfig(name="asymmetric", gamma_neg=2.0))
@@ -189,7 +189,7 @@ def test_training_lowers_the_loss_and_learns_the_labels(
     assert result.best is not None and result.best > 0.6  # untrained: 0.32
 
 
-def test_a_config_from_before_there_was_a_choice_means_cross_entropy() -> None:
+def test_config_from_before_there_was_a_choice_means_cross_entropy() -> None:
     recipe = json.loads(json.dumps(dataclasses.asdict(Recipe())))
     del recipe["loss"]
     assert read_recipe({"recipe": recipe}).loss == LossConfig()

@@ -65,7 +65,7 @@ def test_every_tensor_is_the_mean_in_float64(tmp_path: Path) -> None:
     assert len(Tagger.load(tmp_path / "mean").predict(frames, top_k=3)) == 3
 
 
-def test_the_mean_of_one_run_with_itself_is_that_run(tmp_path: Path) -> None:
+def test_mean_of_one_run_with_itself_is_that_run(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", 0)
     average_runs([run, run, run / "model.safetensors"], tmp_path / "mean")
     one, other = (load_file(of / "model.safetensors") for of in (run, tmp_path / "mean"))
@@ -83,7 +83,7 @@ def test_checkpoints_of_one_run_are_averaged_too(tmp_path: Path) -> None:
         torch.testing.assert_close(found[name], value - 1)
 
 
-def test_a_mean_over_folds_has_seen_all_of_them(tmp_path: Path) -> None:
+def test_mean_over_folds_has_seen_all_of_them(tmp_path: Path) -> None:
     fold = {"count": 3, "hold_out": 0, "seed": 0, "by": "labels"}
     one = made_run(tmp_path / "one", 0, fold=fold)
     two = made_run(tmp_path / "two", 1, fold=fold)
@@ -94,7 +94,7 @@ def test_a_mean_over_folds_has_seen_all_of_them(tmp_path: Path) -> None:
     assert config_of(tmp_path / "mixed")["recipe"]["fold"]["count"] == 0
 
 
-def test_runs_that_began_apart_are_told_of(
+def test_runs_that_began_apart_are_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, two = made_run(tmp_path / "one", 0), made_run(tmp_path / "two", 1)
@@ -107,7 +107,7 @@ def test_runs_that_began_apart_are_told_of(
     assert "began with different weights (2 starts)" in capsys.readouterr().err
 
 
-def test_runs_of_other_kinds_are_refused_and_what_differs_is_named(tmp_path: Path) -> None:
+def test_runs_of_other_kinds_raise_and_what_differs_is_named(tmp_path: Path) -> None:
     one = made_run(tmp_path / "one", 0)
 
     def refused(other: Path, match: str) -> None:
@@ -167,7 +167,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         average_runs([one, two], tmp_path / "out")
 
 
-def test_a_mean_is_no_training_that_could_go_on(tmp_path: Path) -> None:
+def test_mean_is_no_training_that_could_go_on(tmp_path: Path) -> None:
     runs = [made_run(tmp_path / str(seed), seed) for seed in range(2)]
     average_runs(runs, tmp_path / "mean")
     with pytest.raises(ConfigError, match="is the mean of other runs"):

@@ -56,7 +56,7 @@ def test_statistics_are_the_mean_over_batches(
             assert torch.equal(value, before[name]), name
 
 
-def test_a_model_without_batch_norm_and_no_batch_at_all_are_refused(rng: torch.Generator) -> None:
+def test_model_without_batch_norm_and_no_batch_at_all_raise(rng: torch.Generator) -> None:
     with pytest.raises(ConfigError, match="logistic with these options has no batch norm"):
         recompute_norms(made_tagger("logistic"), batches(rng, 1))
     with pytest.raises(ConfigError, match="there is no batch"):

@@ -38,7 +38,7 @@ def some_batch(rng: torch.Generator, weights: bool = False) -> FrameBatch:
 
 
 @pytest.mark.parametrize("weights", [False, True])
-def test_a_mixture_pays_for_itself_its_members_and_what_parts_them(
+def test_mixture_pays_for_itself_its_members_and_what_parts_them(
     weights: bool, rng: torch.Generator
 ) -> None:
     tagger, batch = tagger_of(MIXTURE), some_batch(rng, weights)
@@ -55,7 +55,7 @@ def test_a_mixture_pays_for_itself_its_members_and_what_parts_them(
     assert logs.keys() == {"label_loss", "member_loss", "distillation_loss"}
 
 
-def test_a_weight_of_zero_leaves_the_divergence_out(rng: torch.Generator) -> None:
+def test_weight_of_zero_leaves_the_divergence_out(rng: torch.Generator) -> None:
     tagger, batch = tagger_of(MIXTURE), some_batch(rng)
     full, logs = supervised_mixture(batch, tagger, config=MemberLoss(weight=9.0))
     loss, less = supervised_mixture(batch, tagger, config=MemberLoss())
@@ -63,7 +63,7 @@ def test_a_weight_of_zero_leaves_the_divergence_out(rng: torch.Generator) -> Non
     assert less.keys() == {"label_loss", "member_loss"}
 
 
-def test_the_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> None:
+def test_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> None:
     tagger, batch = tagger_of(MIXTURE), some_batch(rng)
     gradients = []
     for config in (MemberLoss(), MemberLoss(weight=1.0, stop_gradient=True), MemberLoss(weight=1)):
@@ -75,7 +75,7 @@ def test_the_stopped_gradient_reaches_the_members_only(rng: torch.Generator) -> 
     assert not torch.allclose(gradients[0], gradients[2])
 
 
-def test_a_model_without_members_is_asked_for_labels_alone(rng: torch.Generator) -> None:
+def test_model_without_members_is_requested_labels_alone(rng: torch.Generator) -> None:
     plain, mixture = tagger_of(moe.TINY), tagger_of(MIXTURE)
     recipe, batch = Recipe(members=MemberLoss(weight=2.0)), some_batch(rng)
     loss, logs = objective_for(plain, recipe)(batch, plain)
@@ -91,7 +91,7 @@ def test_a_model_without_members_is_asked_for_labels_alone(rng: torch.Generator)
         supervised_mixture(batch, plain.model, config=recipe.members)
 
 
-def test_a_batch_without_labels_is_refused(rng: torch.Generator) -> None:
+def test_batch_without_labels_raises(rng: torch.Generator) -> None:
     batch = dataclasses.replace(some_batch(rng), labels=None)
     with pytest.raises(ValueError, match="needs a batch with labels"):
         supervised(batch, tagger_of(moe.TINY))
@@ -101,14 +101,14 @@ def test_a_batch_without_labels_is_refused(rng: torch.Generator) -> None:
     ("change", "words"),
     [({"weight": -1.0}, "members.weight"), ({"temperature": 0.0}, "members.temperature is 0.0")],
 )
-def test_numbers_of_the_divergence_that_cannot_be_are_refused(
+def test_numbers_of_the_divergence_that_cannot_be_raise(
     change: dict[str, float], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         MemberLoss(**change)  # type: ignore[arg-type]
 
 
-def test_a_training_of_a_mixture_says_in_its_folder_how_members_learned(
+def test_training_of_a_mixture_records_in_its_folder_how_members_learned(
     corpus: Path, tmp_path: Path
 ) -> None:
     members = MemberLoss(weight=9.0)

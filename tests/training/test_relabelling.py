@@ -100,7 +100,7 @@ def test_by_default_the_items_come_back_as_they_are(
     assert not said
 
 
-def test_training_without_options_is_training_without_mending(
+def test_training_without_options_is_training_without_relabelling(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = trained(tmp_path / "with", corpus)
@@ -108,7 +108,7 @@ def test_training_without_options_is_training_without_mending(
     assert_same(plain, trained(tmp_path / "without", corpus))
 
 
-def test_a_threshold_that_nothing_reaches_trains_as_without_correlations(
+def test_threshold_that_nothing_reaches_trains_as_without_correlations(
     corpus: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     names = ClassList.find(dataset.root)
@@ -138,7 +138,7 @@ def test_equal_weights_train_as_the_starter_code_does(
     assert any(not torch.equal(tensor, weights[name]) for name, tensor in masked.items())
 
 
-def test_only_training_items_are_mended(dataset: Dataset, correlation: Path) -> None:
+def test_only_training_items_are_relabelled(dataset: Dataset, correlation: Path) -> None:
     config = RelabelConfig(rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation))
     batches = make_batches(dataset, replace(RECIPE, labels=config))
     assert batches.validate is not None
@@ -149,7 +149,7 @@ def test_only_training_items_are_mended(dataset: Dataset, correlation: Path) -> 
     assert set(first.weights.unique().tolist()) == {2.5, np.float32(0.1).item()}
 
 
-def test_what_was_done_is_said_in_one_line(
+def test_what_was_done_is_logged_in_one_line(
     segments: VideoSet, correlation: Path, said: list[str]
 ) -> None:
     config = RelabelConfig(
@@ -170,7 +170,7 @@ def test_what_was_done_is_said_in_one_line(
 
 
 @pytest.mark.parametrize("mode", ["sum", "max"])
-def test_correlations_have_the_threshold_mode_and_weight_asked_for(
+def test_correlations_have_the_threshold_mode_and_weight_requested(
     segments: VideoSet, correlation: Path, mode: Any, said: list[str]
 ) -> None:
     weak = RelabelConfig(
@@ -210,7 +210,7 @@ def test_weak_negatives_are_no_labels_of_the_segments_own_video(
     assert "those of 8 that are no label of the video 0.5 together" in said[0]
 
 
-def test_classes_of_a_file_alone_count_where_nobody_rated(
+def test_classes_of_a_file_alone_count_where_unrated(
     segments: VideoSet, tmp_path: Path, said: list[str]
 ) -> None:
     path = tmp_path / "segment_label_ids.csv"
@@ -229,7 +229,7 @@ def test_classes_of_a_file_alone_count_where_nobody_rated(
         ("Index\n1\n8\n", r"lists class 8; the data has 8 \(0 to 7\)"),
     ],
 )
-def test_a_list_of_classes_that_cannot_be_used_is_named(
+def test_list_of_classes_that_cannot_be_used_is_named(
     segments: VideoSet, tmp_path: Path, text: str | None, words: str
 ) -> None:
     path = tmp_path / "classes.csv"
@@ -240,7 +240,7 @@ def test_a_list_of_classes_that_cannot_be_used_is_named(
     assert str(path) in str(caught.value)
 
 
-def test_correlations_of_another_class_list_are_refused_with_both_named(
+def test_correlations_of_another_class_list_raise_with_both_named(
     segments: VideoSet, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.parquet"
@@ -280,7 +280,7 @@ def test_noise_changes_hard_labels_into_hard_labels(whole: VideoSet, said: list[
     ]
 
 
-def test_a_video_has_its_noise_in_whatever_part_of_the_data(dataset: Dataset) -> None:
+def test_video_has_its_noise_in_whatever_part_of_the_data(dataset: Dataset) -> None:
     def noise_of(**which: Any) -> dict[str, object]:
         items = dataset.videos("all", **which)
         noisy = listed(targets_of(relabelled(items, NOISE)))
@@ -292,7 +292,7 @@ def test_a_video_has_its_noise_in_whatever_part_of_the_data(dataset: Dataset) ->
     assert listed(targets_of(relabelled(other, replace(NOISE, noise_seed=1)))) != [*every.values()]
 
 
-def test_noise_on_soft_labels_or_ratings_is_refused(whole: VideoSet, segments: VideoSet) -> None:
+def test_noise_on_soft_labels_or_ratings_raises(whole: VideoSet, segments: VideoSet) -> None:
     soft = np.full(len(targets_of(whole).classes), 0.5, np.float32)
     with pytest.raises(ConfigError, match="some of these are soft"):
         relabelled(replace(whole, targets=replace(targets_of(whole), values=soft)), NOISE)
@@ -309,14 +309,14 @@ def test_noise_on_soft_labels_or_ratings_is_refused(whole: VideoSet, segments: V
         ({"classes": "x.csv", "correlation": "y"}, "classes"),
     ],
 )
-def test_weights_of_whole_videos_mean_nothing_and_are_refused(
+def test_weights_of_whole_videos_mean_nothing_and_raise(
     whole: VideoSet, change: dict[str, Any], name: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"labels.{name} .*every class counts as known"):
         relabelled(whole, RelabelConfig(**change))
 
 
-def test_correlation_targets_that_would_weigh_nothing_are_refused(
+def test_correlation_targets_that_would_weigh_nothing_raise(
     segments: VideoSet, correlation: Path
 ) -> None:
     with pytest.raises(ConfigError, match="those weigh 0") as caught:
@@ -348,7 +348,7 @@ def test_option_out_of_range_raises_by_its_name(change: dict[str, Any], words: s
         RelabelConfig(**change)
 
 
-def test_the_options_are_flags_and_stand_in_the_run_folder(
+def test_options_are_flags_and_stand_in_the_run_folder(
     corpus: Path, correlation: Path, tmp_path: Path
 ) -> None:
     flags = ["--labels.rated-weight", "2.5", "--labels.unrated-weight", "0.1"]

@@ -64,13 +64,13 @@ def last_state(run: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("family", families(), ids=lambda f: f.name)
-def test_the_layer_found_is_the_one_whose_rows_make_the_logits(family: Any) -> None:
+def test_layer_found_is_the_one_whose_rows_make_the_logits(family: Any) -> None:
     layers = output_layers(family.tiny.build())
     assert bool(layers) == (family.name not in WITHOUT)
     assert all(len(layer.class_weights()) == family.tiny.num_classes for layer in layers)
 
 
-def test_a_class_of_a_mixture_of_experts_has_the_sum_of_its_experts(rng: torch.Generator) -> None:
+def test_class_of_a_mixture_of_experts_has_the_sum_of_its_experts(rng: torch.Generator) -> None:
     head = MixtureOfExperts(8, 5, 3)
     with torch.no_grad():
         for number in range(3):  # rows m * C + c
@@ -85,7 +85,7 @@ def test_a_class_of_a_mixture_of_experts_has_the_sum_of_its_experts(rng: torch.G
 
 
 @pytest.mark.parametrize("form", ["omega", "nuclear"])
-def test_the_loss_has_the_penalty_of_every_member(form: str, rng: torch.Generator) -> None:
+def test_loss_has_the_penalty_of_every_member(form: str, rng: torch.Generator) -> None:
     config = dataclasses.replace(mix_nextvlad.TINY, dropout=0.0)
     tagger, batch = tagger_of(config).eval(), some_batch(rng)
     recipe = Recipe(relation=RelationConfig(weight=0.5, form=form))  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ def test_without_weight_the_objective_is_the_very_same() -> None:
 
 
 @pytest.mark.parametrize("form", ["omega", "nuclear"])
-def test_the_penalty_alone_lets_the_classes_share_more(form: str, rng: torch.Generator) -> None:
+def test_penalty_alone_lets_the_classes_share_more(form: str, rng: torch.Generator) -> None:
     tagger, batch = tagger_of(logistic.TINY), some_batch(rng)
     weight = tagger.model.head.linear.weight  # type: ignore[union-attr]
     assert isinstance(weight, nn.Parameter)
@@ -142,7 +142,7 @@ def test_the_penalty_alone_lets_the_classes_share_more(form: str, rng: torch.Gen
 
 
 @pytest.mark.parametrize("form", ["omega", "nuclear"])
-def test_a_training_in_two_pieces_is_that_in_one(corpus: Path, tmp_path: Path, form: str) -> None:
+def test_training_in_two_pieces_is_that_in_one(corpus: Path, tmp_path: Path, form: str) -> None:
     relation = RelationConfig(weight=0.01, form=form, every=5)  # type: ignore[arg-type]
     augment = AugmentConfig(noise=0.1)  # wraps the objective that holds the state
     long = dataclasses.replace(RECIPE, relation=relation, augment=augment)
@@ -154,7 +154,7 @@ def test_a_training_in_two_pieces_is_that_in_one(corpus: Path, tmp_path: Path, f
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
 
 
-def test_a_trained_model_is_fine_tuned(corpus: Path, tmp_path: Path) -> None:
+def test_trained_model_is_fine_tuned(corpus: Path, tmp_path: Path) -> None:
     train(Dataset.open(corpus), tmp_path / "first", logistic.TINY, RECIPE)
     more = dataclasses.replace(RECIPE, init=str(tmp_path / "first"), max_steps=20)
     costs = []
@@ -167,7 +167,7 @@ def test_a_trained_model_is_fine_tuned(corpus: Path, tmp_path: Path) -> None:
     assert costs[1] < 0.9 * costs[0]
 
 
-def test_the_state_is_found_behind_what_wraps_it() -> None:
+def test_state_is_found_behind_what_wraps_it() -> None:
     objective = related(tagger_of(moe.TINY))
 
     class Wrapper:
@@ -179,7 +179,7 @@ def test_the_state_is_found_behind_what_wraps_it() -> None:
     assert relation_of(supervised) is None and relation_of(Wrapper(supervised)) is None
 
 
-def test_a_model_without_such_a_layer_is_refused_with_those_that_have_one() -> None:
+def test_model_without_such_a_layer_raises_with_those_that_have_one() -> None:
     config = RelationConfig(weight=0.2)
     with pytest.raises(ConfigError, match=r"weight is 0.2, but dbof_gcn has no linear") as raised:
         with_relation(supervised, tagger_of(dbof_gcn.TINY), config)

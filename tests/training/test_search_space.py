@@ -97,7 +97,7 @@ def test_what_people_say_is_understood(text: str, flag: str, found: Range | Choi
         ("gate=yes", "model.gate must be true or false, got 'yes'"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(text: str, said: str) -> None:
+def test_what_cannot_be_searched_raises(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parsed(text, resnet_like.Config())
 
@@ -110,7 +110,7 @@ def test_values_become_the_flags_of_train() -> None:
     assert flags(resnet, {"model.gate": False}) == ["--model.no-gate"]
 
 
-def test_a_value_of_a_nested_field_is_put_there() -> None:
+def test_value_of_a_nested_field_is_put_there() -> None:
     _, recipe = applied(resnet_like.Config(), RECIPE, {"soft.weight": 0.25, "clip_norm": 3.0})
     soft = dataclasses.replace(RECIPE.soft, weight=0.25)
     optim = dataclasses.replace(RECIPE.optim, clip_norm=3.0)

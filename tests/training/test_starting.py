@@ -26,7 +26,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_training_starts_from_the_weights_of_another(
+def test_training_starts_from_the_weights_of_another(
     corpus: Path, run: Path, tmp_path: Path
 ) -> None:
     train(
@@ -51,7 +51,7 @@ def test_tensors_of_a_file_are_taken_by_name_and_the_others_stay(
         torch.testing.assert_close(value, expected, rtol=0, atol=0)
 
 
-def test_another_model_is_refused_before_a_run_folder_is_made(
+def test_another_model_raises_before_a_run_folder_is_made(
     corpus: Path, run: Path, tmp_path: Path
 ) -> None:
     out, recipe = tmp_path / "out", dataclasses.replace(STILL, init=str(run))
@@ -66,14 +66,14 @@ def test_another_model_is_refused_before_a_run_folder_is_made(
     assert not out.exists()
 
 
-def test_another_class_list_is_refused(run: Path) -> None:
+def test_another_class_list_raises(run: Path) -> None:
     tagger = Tagger.load(run)
     tagger.class_names = ("other", *tagger.class_names[1:])
     with pytest.raises(ConfigError, match="its model has another class list than these data"):
         start(tagger, str(run))
 
 
-def test_a_file_that_does_not_fit_is_refused(run: Path, tmp_path: Path) -> None:
+def test_file_that_does_not_fit_raises(run: Path, tmp_path: Path) -> None:
     path, tagger = tmp_path / "tensors.safetensors", Tagger.load(run)
     save_file({"head.gates.weight": torch.zeros(2, 3)}, path)
     with pytest.raises(ConfigError, match=r"'head.gates.weight' has shape \(2, 3\); the model has"):
@@ -88,7 +88,7 @@ def test_a_file_that_does_not_fit_is_refused(run: Path, tmp_path: Path) -> None:
         start(tagger, str(tmp_path / "absent"))
 
 
-def test_a_model_that_must_be_fitted_first_says_so(run: Path) -> None:
+def test_model_that_must_be_fitted_first_raises(run: Path) -> None:
     class Unfitted(nn.Module):
         def check_ready(self) -> None:
             raise ConfigError("the centroids were never fitted", hint="Run `reeltag centroids`.")

@@ -74,7 +74,7 @@ def test_trial_0_is_the_family_as_it_is_and_the_best_is_found(
     assert set(importance) == set(SPACE) and sum(importance.values()) == pytest.approx(1)
 
 
-def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
+def test_study_that_was_stopped_goes_on_as_if_it_had_not_been(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Study(search(corpus), tmp_path / "whole")
@@ -101,7 +101,7 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(
     study.run(14, lambda _: pytest.fail("all are there"))
 
 
-def test_poor_trainings_are_pruned_only_if_one_says_so(
+def test_poor_trainings_are_pruned_only_if_requested(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fit, "train", made(lambda n: [0.5, 0.6] if n < 6 else [0.1, 0.9]))
@@ -116,7 +116,7 @@ def test_poor_trainings_are_pruned_only_if_one_says_so(
     assert [of.state for of in other.trials()] == ["complete"] * 8
 
 
-def test_a_training_that_fails_is_told_and_the_others_go_on(
+def test_training_that_fails_is_reported_and_the_others_go_on(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def values(n: int) -> list[float]:
@@ -131,7 +131,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(
     assert study.trials()[1].words == "RuntimeError: out of memory"
 
 
-def test_when_all_fail_the_study_gives_up_and_says_why(
+def test_when_all_fail_the_study_gives_up_and_names_why(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def values(n: int) -> list[float]:
@@ -143,7 +143,7 @@ def test_when_all_fail_the_study_gives_up_and_says_why(
         study.run(30, ignore)
 
 
-def test_another_search_is_refused_in_the_same_folder(corpus: Path, tmp_path: Path) -> None:
+def test_another_search_raises_in_the_same_folder(corpus: Path, tmp_path: Path) -> None:
     Study(search(corpus), tmp_path / "study")
     other: Space = {"model.inner": Choice((8,))}
     with pytest.raises(ConfigError, match="study: was begun with another space"):
@@ -156,7 +156,7 @@ def test_another_search_is_refused_in_the_same_folder(corpus: Path, tmp_path: Pa
         Study(search(corpus, space={}), tmp_path / "none")
 
 
-def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(
+def test_training_that_was_stopped_goes_on_from_its_checkpoint(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study(search(corpus), tmp_path / "study")

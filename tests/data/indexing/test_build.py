@@ -80,7 +80,7 @@ def test_only_changed_shards_are_read_again(tmp_path: Path, scanned: list[str]) 
     assert indexed(tmp_path).table.equals(index.table)  # the same as from scratch
 
 
-def test_a_duplicate_is_forgotten_with_the_record_before_it(tmp_path: Path) -> None:
+def test_duplicate_is_forgotten_with_the_record_before_it(tmp_path: Path) -> None:
     write_shard(tmp_path / "p-1.tfrecord", [frame_record("a")])
     write_shard(tmp_path / "p-2.tfrecord", [frame_record("a")])
     assert problems(indexed(tmp_path)) == [None, "duplicate id"]
@@ -88,7 +88,7 @@ def test_a_duplicate_is_forgotten_with_the_record_before_it(tmp_path: Path) -> N
     assert problems(indexed(tmp_path)) == [None]
 
 
-def test_an_interrupted_pass_goes_on_where_it_was(
+def test_interrupted_pass_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scanned: list[str]
 ) -> None:
     for name in "abc":
@@ -111,7 +111,7 @@ def test_an_interrupted_pass_goes_on_where_it_was(
     assert not (tmp_path / ".reeltag" / "building").exists()
 
 
-def test_a_damaged_piece_of_an_interrupted_pass_is_made_again(tmp_path: Path) -> None:
+def test_damaged_piece_of_an_interrupted_pass_is_made_again(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tfrecord", SOUND)
     write = build.write_piece
 
@@ -126,7 +126,7 @@ def test_a_damaged_piece_of_an_interrupted_pass_is_made_again(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("damage", [b"", b"no arrow file", None])
-def test_a_damaged_index_is_built_anew(tmp_path: Path, damage: bytes | None) -> None:
+def test_damaged_index_is_built_again(tmp_path: Path, damage: bytes | None) -> None:
     write_shard(tmp_path / "a.tfrecord", SOUND)
     path = tmp_path / ".reeltag" / "index.arrow"
     before = indexed(tmp_path).table.to_pylist()
@@ -134,7 +134,7 @@ def test_a_damaged_index_is_built_anew(tmp_path: Path, damage: bytes | None) -> 
     assert indexed(tmp_path).table.to_pylist() == before
 
 
-def test_an_index_of_another_version_is_built_anew(
+def test_index_of_another_version_is_built_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scanned: list[str]
 ) -> None:
     write_shard(tmp_path / "a.tfrecord", SOUND)
@@ -144,7 +144,7 @@ def test_an_index_of_another_version_is_built_anew(
     assert len(indexed(tmp_path).table) == 3
 
 
-def test_an_unverified_index_does_not_pass_for_a_verified_one(tmp_path: Path) -> None:
+def test_unverified_index_does_not_pass_for_a_verified_one(tmp_path: Path) -> None:
     path = write_shard(tmp_path / "a.tfrecord", SOUND)
     data = bytearray(path.read_bytes())
     data[-5] ^= 1  # the last byte of the last frame
@@ -154,7 +154,7 @@ def test_an_unverified_index_does_not_pass_for_a_verified_one(tmp_path: Path) ->
     assert problems(indexed(tmp_path, verify=False))[2] == "bad data checksum"  # there already
 
 
-def test_a_read_only_folder_is_indexed_in_the_cache(
+def test_read_only_folder_is_indexed_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scanned: list[str]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -234,7 +234,7 @@ def test_any_damage_to_a_shard_is_a_row_or_a_data_error(
             assert {len(frames) for frames in streams.values()} == {record["frames"]}
 
 
-def test_a_full_disk_is_said_and_the_pass_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_full_disk_raises_and_the_pass_goes_on_when_there_is_room(tmp_path: Path) -> None:
     for name in "ab":
         write_shard(tmp_path / f"{name}.tfrecord", [frame_record(name)])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -29,12 +29,12 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None
     assert [shard.name for shard in shards] == ["frame/a.tfrecord"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone: is not there"):
         find_shards(tmp_path / "gone")
 
 
-def test_a_folder_without_shards(tmp_path: Path) -> None:
+def test_folder_without_shards(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"no file whose name ends in \.tfrecord\n  Give the folder"
     ):
@@ -47,13 +47,13 @@ def test_packed_shards_are_noticed(tmp_path: Path) -> None:
         find_shards(tmp_path)
 
 
-def test_a_broken_link_is_named(tmp_path: Path) -> None:
+def test_broken_link_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.tfrecord").symlink_to(tmp_path / "gone")
     with pytest.raises(DataError, match=r"a\.tfrecord: cannot be read"):
         find_shards(tmp_path)
 
 
-def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str) -> None:  # permissions do not hold root back, so they are played
         raise PermissionError(13, "Permission denied", path)
 

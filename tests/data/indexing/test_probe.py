@@ -19,17 +19,17 @@ def probed(folder: Path, *records: bytes) -> Schema | Problem:
     return probe_shard(write_shard(folder / "a.tfrecord", records))
 
 
-def test_the_majority_of_records_decides(tmp_path: Path) -> None:
+def test_majority_of_records_decides(tmp_path: Path) -> None:
     odd = frame_record("odd", widths={"rgb": 15, "more": 2})
     assert probed(tmp_path, odd, *[frame_record("a")] * 2) == Schema("frames", (RGB, AUDIO))
 
 
-def test_a_record_of_the_other_kind_is_outvoted(tmp_path: Path) -> None:
+def test_record_of_the_other_kind_is_outvoted(tmp_path: Path) -> None:
     found = probed(tmp_path, frame_record("a"), *[video_record("b")] * 2)
     assert isinstance(found, Schema) and found.kind == "video"
 
 
-def test_a_list_whose_width_varies_is_no_stream(tmp_path: Path) -> None:
+def test_list_whose_width_varies_is_no_stream(tmp_path: Path) -> None:
     records = [
         video_record(name, top_scores=np.zeros(2 + i, np.float32)) for i, name in enumerate("abc")
     ]
@@ -53,7 +53,7 @@ def test_times_and_single_numbers_are_no_streams(tmp_path: Path) -> None:
         ([], Problem.EMPTY),
     ],
 )
-def test_a_shard_without_a_sound_record_says_why(
+def test_shard_without_a_sound_record_names_why(
     tmp_path: Path, records: list[bytes], problem: Problem
 ) -> None:
     assert probed(tmp_path, *records) == problem
@@ -65,7 +65,7 @@ def test_without_any_sound_record_the_first_reason_is_named(tmp_path: Path) -> N
         open_index(tmp_path, quiet=True)
 
 
-def test_two_kinds_of_shards_are_refused_by_an_example_of_each(tmp_path: Path) -> None:
+def test_two_kinds_of_shards_raise_by_an_example_of_each(tmp_path: Path) -> None:
     write_shard(tmp_path / "video" / "b.tfrecord", [video_record("a")])
     write_shard(tmp_path / "frame" / "a.tfrecord", [frame_record("a")])
     with pytest.raises(DataError) as caught:
@@ -80,7 +80,7 @@ def test_two_kinds_of_shards_are_refused_by_an_example_of_each(tmp_path: Path) -
     assert open_index(tmp_path / "video", quiet=True).kind == "video"
 
 
-def test_other_streams_in_another_shard_are_refused_even_when_it_comes_later(
+def test_other_streams_in_another_shard_raise_even_when_it_comes_later(
     tmp_path: Path,
 ) -> None:
     write_shard(tmp_path / "a.tfrecord", [frame_record("a")])
@@ -90,7 +90,7 @@ def test_other_streams_in_another_shard_are_refused_even_when_it_comes_later(
         open_index(tmp_path, quiet=True)
 
 
-def test_a_shard_that_is_all_broken_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_shard_that_is_all_broken_does_not_stop_the_others(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tfrecord", [b"\xff"])
     write_shard(tmp_path / "b.tfrecord", [frame_record("b")])
     table = open_index(tmp_path, quiet=True).table

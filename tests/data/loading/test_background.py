@@ -59,7 +59,7 @@ def test_it_works_as_far_ahead_as_there_are_buffers_and_no_further() -> None:
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
-def test_a_result_is_good_until_so_many_further_ones_were_taken(keep: int) -> None:
+def test_result_is_good_until_so_many_further_ones_were_taken(keep: int) -> None:
     taken: list[Slot] = []
     for number, slot in enumerate(run(50, num_slots=2 * keep + 1, keep=keep)):
         taken.append(slot)
@@ -67,7 +67,7 @@ def test_a_result_is_good_until_so_many_further_ones_were_taken(keep: int) -> No
         assert [taken[old].number for old in good] == list(good)
 
 
-def test_the_consumer_tells_each_buffer_when_it_is_done_with_it() -> None:
+def test_consumer_releases_each_buffer_when_it_is_done_with_it() -> None:
     ahead = run(6, num_slots=3, keep=1)
     first = next(ahead)
     assert first.times_let_go == 0
@@ -77,7 +77,7 @@ def test_the_consumer_tells_each_buffer_when_it_is_done_with_it() -> None:
     assert second.times_let_go == 1
 
 
-def test_an_exception_of_the_thread_reaches_the_consumer_after_the_results_before_it() -> None:
+def test_exception_of_the_thread_reaches_the_consumer_after_the_results_before_it() -> None:
     def produce(free: Iterator[Slot]) -> Iterator[tuple[Slot, int]]:
         yield next(free), 1
         raise OSError("the disk is on fire")
@@ -101,7 +101,7 @@ def test_closing_early_ends_the_thread() -> None:
         next(ahead)
 
 
-def test_a_forgotten_iterator_ends_its_thread() -> None:
+def test_forgotten_iterator_ends_its_thread() -> None:
     ahead = run(1000)
     next(ahead)
     del ahead
@@ -109,7 +109,7 @@ def test_a_forgotten_iterator_ends_its_thread() -> None:
     assert not loader_threads()
 
 
-def test_the_thread_itself_may_collect_its_iterator() -> None:
+def test_thread_itself_may_collect_its_iterator() -> None:
     """The garbage collector runs on whatever thread allocates: it must not wait for itself."""
     box: list[RunAhead[Slot, Slot]] = []
     closed: list[bool] = []

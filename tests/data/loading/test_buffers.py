@@ -79,7 +79,7 @@ COUNTED = np.arange(NUM_CLASSES) % 3 > 0
 
 @pytest.mark.parametrize("counted", [None, COUNTED])
 @pytest.mark.parametrize("each", [False, True])
-def test_what_is_not_listed_weighs_what_its_item_says_if_the_class_counts(
+def test_what_is_not_listed_weighs_what_its_item_gives_if_the_class_counts(
     segments: VideoSet, each: bool, counted: NDArray[np.bool_] | None
 ) -> None:
     assert segments.targets is not None
@@ -118,6 +118,6 @@ def test_whole_videos_have_no_weights_unless_something_counts_less(rated: Corpus
     assert_loaded(replace(items, targets=replace(items.targets, class_mask=COUNTED)))
 
 
-def test_a_loader_without_labels_has_neither(segments: VideoSet) -> None:
+def test_loader_without_labels_has_neither(segments: VideoSet) -> None:
     (batch,) = kept(Loader(segments, batch_size=len(segments), labels=False))
     assert batch.labels is None and batch.weights is None

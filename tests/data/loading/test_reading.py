@@ -29,7 +29,7 @@ RANDOM = FrameChoice(how="random", num_frames=4, replace=False)
 STRIDE = FrameChoice(how="stride", stride_range=(2, 4))
 
 
-def test_a_batch_holds_the_stored_bytes_padded_to_the_longest(
+def test_batch_holds_the_stored_bytes_padded_to_the_longest(
     corpus: Corpus, items: VideoSet
 ) -> None:
     seen = list[str]()
@@ -66,7 +66,7 @@ def test_without_labels_a_batch_has_none(items: VideoSet) -> None:
     assert batch.labels is None and batch.weights is None
 
 
-def test_streams_stand_side_by_side_in_the_order_asked_for(corpus: Corpus) -> None:
+def test_streams_are_side_by_side_in_the_order_requested(corpus: Corpus) -> None:
     for streams, columns in (
         (("audio",), [6, 7, 8]),
         (("audio", "rgb"), [6, 7, 8, 0, 1, 2, 3, 4, 5]),
@@ -127,9 +127,7 @@ def test_rated_segments_have_frames_scores_weights_and_starts(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("choice", [FrameChoice(), FrameChoice(how="regular", num_frames=3)])
-def test_the_grid_gives_back_every_frame_of_every_video(
-    corpus: Corpus, choice: FrameChoice
-) -> None:
+def test_grid_gives_back_every_frame_of_every_video(corpus: Corpus, choice: FrameChoice) -> None:
     found: dict[str, list[NDArray[np.uint8]]] = {}
     for batch in kept(Loader(segment_grid(corpus.data.videos("all")), batch_size=7, frames=choice)):
         assert batch.labels is None and batch.starts is not None
@@ -191,7 +189,7 @@ def test_mapped_and_read_shards_give_the_same_batches(items: VideoSet) -> None:
 
 
 @pytest.mark.parametrize("mapped", [True, False])
-def test_a_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) -> None:
+def test_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) -> None:
     dataset = many_videos(tmp_path, num_shards=2).data
     loader = Loader(dataset.videos("all"), batch_size=10, reading=ReadConfig(mapped=mapped))
     assert len(kept(loader)) == 2

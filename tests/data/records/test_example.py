@@ -45,7 +45,7 @@ def entry(name: str, value: bytes) -> bytes:
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
-def test_an_example_comes_back(features: dict[str, Any]) -> None:
+def test_example_comes_back(features: dict[str, Any]) -> None:
     decoded = decode_example(encode_example(features))
     assert decoded.keys() == features.keys()
     for name, values in features.items():
@@ -54,7 +54,7 @@ def test_an_example_comes_back(features: dict[str, Any]) -> None:
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=3), st.dictionaries(NAMES, FRAMES, max_size=3))
-def test_a_sequence_example_comes_back(context: dict[str, Any], lists: dict[str, Any]) -> None:
+def test_sequence_example_comes_back(context: dict[str, Any], lists: dict[str, Any]) -> None:
     got_context, got_lists = decode_sequence_example(encode_sequence_example(context, lists))
     assert got_context.keys() == context.keys() and got_lists.keys() == lists.keys()
     for name, values in context.items():
@@ -63,7 +63,7 @@ def test_a_sequence_example_comes_back(context: dict[str, Any], lists: dict[str,
         assert got_lists[name] == [[row.tobytes()] for row in frames]
 
 
-def test_the_encoding_is_that_of_protobuf_by_hand() -> None:
+def test_encoding_is_that_of_protobuf_by_hand() -> None:
     assert encode_example({"a": np.array([1, 300])}) == bytes.fromhex(
         "0a0e" "0a0c" "0a0161" "1207" "1a05" "0a03" "01ac02"
     )  # fmt: skip
@@ -72,13 +72,13 @@ def test_the_encoding_is_that_of_protobuf_by_hand() -> None:
 @pytest.mark.parametrize(
     "wrong", [np.zeros((2, 2), np.float32), np.array(["a"]), np.array([1 + 2j])]
 )
-def test_values_that_have_no_encoding_are_refused_by_name(wrong: Any) -> None:
+def test_values_that_have_no_encoding_raise_by_name(wrong: Any) -> None:
     with pytest.raises(ValueError, match="labels must be"):
         encode_example({"labels": wrong})
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(4, np.uint8), np.zeros((2, 3), np.float32)])
-def test_frames_that_are_no_bytes_are_refused(wrong: Any) -> None:
+def test_frames_that_are_no_bytes_raise(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"rgb must be \(T, W\) uint8"):
         encode_sequence_example({}, {"rgb": wrong})
 
@@ -106,7 +106,7 @@ def test_floats_may_be_unpacked() -> None:
     np.testing.assert_array_equal(np.asarray(decode_feature(message)), [1.0, 2.0])
 
 
-def test_packed_floats_of_odd_size_are_refused() -> None:
+def test_packed_floats_of_odd_size_raise() -> None:
     with pytest.raises(DataError, match="packed floats take 5 bytes"):
         decode_feature(encode_bytes_field(2, encode_bytes_field(1, b"12345")))
 
@@ -125,25 +125,25 @@ def test_of_two_kinds_the_last_counts() -> None:
     )
 
 
-def test_a_feature_without_kind_is_none() -> None:
+def test_feature_without_kind_is_none() -> None:
     assert decode_feature(b"") is None
     assert decode_feature(b"\x20\x01") is None  # an unknown field alone
 
 
-def test_of_a_key_that_stands_twice_the_last_counts() -> None:
+def test_last_of_two_equal_keys_counts() -> None:
     body = entry("labels", int64_feature(packed(1))) + entry("labels", int64_feature(packed(2, 4)))
     np.testing.assert_array_equal(
         np.asarray(decode_example(encode_bytes_field(1, body))["labels"]), [2, 4]
     )
 
 
-def test_a_map_in_two_messages_is_merged() -> None:
+def test_map_in_two_messages_is_merged() -> None:
     one = encode_bytes_field(1, entry("a", int64_feature(packed(1))))
     other = encode_bytes_field(1, entry("b", int64_feature(packed(2))))
     assert decode_example(one + other).keys() == {"a", "b"}
 
 
-def test_a_value_may_stand_before_its_key_and_in_two_pieces() -> None:
+def test_value_may_stand_before_its_key_and_in_two_pieces() -> None:
     value = encode_bytes_field(2, int64_feature(packed(1)))
     body = encode_bytes_field(1, value + encode_bytes_field(1, b"a") + value)
     np.testing.assert_array_equal(
@@ -151,7 +151,7 @@ def test_a_value_may_stand_before_its_key_and_in_two_pieces() -> None:
     )
 
 
-def test_a_key_that_is_no_text_is_refused() -> None:
+def test_key_that_is_no_text_raises() -> None:
     body = encode_bytes_field(1, encode_bytes_field(1, b"\xff"))
     with pytest.raises(DataError, match="not UTF-8"):
         decode_example(encode_bytes_field(1, body))
@@ -164,7 +164,7 @@ def test_any_bytes_are_an_example_or_a_data_error(payload: bytes) -> None:
 
 
 @given(st.data())
-def test_a_damaged_record_is_decoded_or_a_data_error(data: st.DataObject) -> None:
+def test_damaged_record_is_decoded_or_a_data_error(data: st.DataObject) -> None:
     payload = bytearray(
         encode_sequence_example(
             {"id": [b"a"], "labels": np.array([3, 400])},

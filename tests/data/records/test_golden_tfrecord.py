@@ -111,7 +111,7 @@ def check_values(index: Index, row: int, name: str, wanted: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("path", SOUND, ids=lambda path: path.stem)
-def test_a_sound_file_gives_tensorflows_values_to_the_bit(path: Path, tmp_path: Path) -> None:
+def test_sound_file_gives_tensorflows_values_to_the_bit(path: Path, tmp_path: Path) -> None:
     index = indexed(tmp_path, path)
     records = expected(path.stem)["records"]
     assert len(index.table) == len(records)
@@ -145,12 +145,12 @@ def documented() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ODD, ids=lambda path: path.stem)
-def test_an_odd_or_broken_file_has_the_documented_outcome(path: Path, tmp_path: Path) -> None:
+def test_odd_or_broken_file_has_the_documented_outcome(path: Path, tmp_path: Path) -> None:
     assert outcome(indexed(tmp_path, path)) == documented()[path.stem]
 
 
 @pytest.mark.parametrize("path", ODD, ids=lambda path: path.stem)
-def test_an_odd_record_that_both_use_has_tensorflows_values(path: Path, tmp_path: Path) -> None:
+def test_odd_record_that_both_use_has_tensorflows_values(path: Path, tmp_path: Path) -> None:
     index = indexed(tmp_path, path)
     for row, wanted in enumerate(expected(path.stem)["records"]):
         used = "ids" in wanted and not index.table["skip"][row].as_py()

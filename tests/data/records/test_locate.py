@@ -28,7 +28,7 @@ def frame(*strings: bytes) -> bytes:
 
 
 @given(st.integers(1, 9), st.integers(1, 300))
-def test_frames_are_where_the_layout_says(num_frames: int, width: int) -> None:
+def test_frames_are_where_the_layout_has_them(num_frames: int, width: int) -> None:
     payload = frame_record("a", num_frames, widths={"rgb": width})
     _, lists = split_message(payload)
     found = locate_frames(array(payload), lists["rgb"])
@@ -54,31 +54,31 @@ def test_frames_are_where_the_layout_says(num_frames: int, width: int) -> None:
         ([encode_bytes_field(3, encode_bytes_field(1, b"\1\2"))], Layout(1, 0, 0, 0)),
     ],
 )
-def test_odd_frames_are_told_from_even_ones(frames: list[bytes], expected: Layout) -> None:
+def test_odd_frames_are_distinguished_from_even_ones(frames: list[bytes], expected: Layout) -> None:
     assert located_list(*frames) == expected
 
 
-def test_a_frame_whose_length_has_more_bytes_than_needed_is_not_at_the_stride() -> None:
+def test_frame_whose_length_has_more_bytes_than_needed_is_not_at_the_stride() -> None:
     long = b"\x0a\x87\x00" + b"\x0a\x05" + b"\x0a\x03abc"  # 12 bytes like the next two, 6 + 6
     message = long + encode_bytes_field(1, frame(b"abc"))
     found = locate_frames(array(message), [(0, len(message))])
     assert found == Layout(2, 3, 0, 0)
 
 
-def test_a_broken_frame_is_not_taken_for_two_even_ones() -> None:
+def test_broken_frame_is_not_taken_for_two_even_ones() -> None:
     half = b"\x0a\x12" + b"\x0a\x06" + b"\x0a\x04abcd"  # says that it is 18 bytes long, not 8
     with pytest.raises(DataError):
         locate_frames(array(half * 2), [(0, 20)])
 
 
-def test_a_list_in_two_pieces_is_walked() -> None:
+def test_list_in_two_pieces_is_walked() -> None:
     piece = encode_bytes_field(1, frame(b"abcd"))
     found = locate_frames(array(piece * 2), [(0, len(piece)), (len(piece), 2 * len(piece))])
     assert found == Layout(2, 4, 0, 0)
     assert decode_feature_list(piece * 2) == [[b"abcd"]] * 2
 
 
-def test_floats_are_where_the_layout_says() -> None:
+def test_floats_are_where_the_layout_has_them() -> None:
     values = np.arange(5, dtype=np.float32)
     payload = video_record("a", mean_rgb=values)
     found = locate_floats(array(payload), split_message(payload)[0]["mean_rgb"])

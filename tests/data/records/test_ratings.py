@@ -57,12 +57,12 @@ def test_empty_lists_are_no_problem() -> None:
     assert read(np.array([], np.int64), None, np.array([], np.float32)) == (NO_RATINGS, set())
 
 
-def test_a_score_that_is_no_number_is_dropped() -> None:
+def test_score_that_is_no_number_is_dropped() -> None:
     ratings, problems = read(np.array([0, 5]), LABELS, np.array([np.nan, 1], np.float32))
     assert ratings == ([5], [5], [1]) and problems == {Problem.SEGMENT_SCORE}
 
 
-def test_a_negative_class_is_dropped() -> None:
+def test_negative_class_is_dropped() -> None:
     ratings, problems = read(np.array([0, 5]), np.array([-1, 5]), SCORES)
     assert ratings == ([5], [5], [0]) and problems == {Problem.LABEL_OUTSIDE}
 

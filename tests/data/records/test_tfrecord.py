@@ -37,7 +37,7 @@ def payloads(data: bytes) -> list[bytes]:
     return [data[of.offset : of.offset + of.size] for of in frame_records(data) if not of.problem]
 
 
-def test_the_checksum_is_the_published_one() -> None:
+def test_checksum_is_the_published_one() -> None:
     # crc32c("123456789") = 0xE3069283 is the check value of CRC-32C; the rest is TFRecord's mask
     rotated = (0xE3069283 >> 15 | 0xE3069283 << 17) & 0xFFFFFFFF
     assert masked_crc(b"123456789") == (rotated + 0xA282EAD8) & 0xFFFFFFFF
@@ -52,7 +52,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert payloads(map_file(path).tobytes()) == PAYLOADS
 
 
-def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
+def test_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
     def write_and_fail() -> None:
         with TFRecordWriter(tmp_path / "a.tfrecord") as writer:
             writer.write(b"one")
@@ -63,7 +63,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:
+def test_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
@@ -74,7 +74,7 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_cannot_be_made_is_an_output_error(
+def test_file_that_cannot_be_made_is_an_output_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, mode: str) -> None:
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_made_is_an_output_error(
         write_shard(tmp_path / "a.tfrecord", [])
 
 
-def test_a_writer_is_of_no_use_outside_its_block(tmp_path: Path) -> None:
+def test_writer_is_of_no_use_outside_its_block(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="inside its with block"):
         TFRecordWriter(tmp_path / "a").write(b"")
 
@@ -110,7 +110,7 @@ def test_nothing_is_read_after_a_bad_length(byte: int) -> None:
 
 
 @pytest.mark.parametrize("size", [len(FILE) - 1, len(FILE) - 5, 48, 46, 36])
-def test_a_cut_is_found_wherever_it_is(size: int) -> None:
+def test_cut_is_found_wherever_it_is(size: int) -> None:
     assert list(frame_records(FILE[:size]))[-1] == Framed(35, 0, Problem.TRUNCATED)
 
 
@@ -124,26 +124,26 @@ def test_a_cut_is_found_wherever_it_is(size: int) -> None:
         (b"\x1f\x8b\x08", Problem.GZIP),
     ],
 )
-def test_what_is_no_tfrecord_file_is_said(data: bytes, problem: Problem) -> None:
+def test_what_is_no_tfrecord_file_is_named(data: bytes, problem: Problem) -> None:
     assert list(frame_records(data)) == [Framed(0, 0, problem)]
 
 
-def test_a_record_that_begins_like_gzip_is_a_record() -> None:
+def test_record_that_begins_like_gzip_is_a_record() -> None:
     payload = bytes(0x8B1F)  # its length begins with gzip's magic bytes
     assert payloads(framed(payload)) == [payload]
 
 
-def test_a_length_beyond_the_file_allocates_nothing() -> None:
+def test_length_beyond_the_file_allocates_nothing() -> None:
     data = FILE + with_checksum(struct.pack("<Q", 2**60)) + b"abc"
     assert list(frame_records(data))[-1] == Framed(len(FILE), 0, Problem.TRUNCATED)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone.tfrecord: cannot be read"):
         map_file(tmp_path / "gone.tfrecord")
 
 
-def test_an_empty_file_is_mapped(tmp_path: Path) -> None:
+def test_empty_file_is_mapped(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     assert map_file(tmp_path / "a").shape == (0,)
 

@@ -26,7 +26,7 @@ def test_packed_integers_come_back(values: list[int]) -> None:
     assert list(wire.read_varints(packed, 0, len(packed))) == values
 
 
-def test_a_varint_in_more_bytes_than_necessary_is_read() -> None:
+def test_varint_in_more_bytes_than_necessary_is_read() -> None:
     assert wire.read_varint(b"\x85\x80\x00", 0, 3) == (5, 3)
 
 
@@ -35,12 +35,12 @@ def test_bits_beyond_64_are_dropped_as_protobuf_does() -> None:
 
 
 @pytest.mark.parametrize("broken", [b"", b"\x80", b"\x80" * 10 + b"\x01"])
-def test_a_varint_without_end_is_refused(broken: bytes) -> None:
+def test_varint_without_end_raises(broken: bytes) -> None:
     with pytest.raises(DataError, match="does not end"):
         wire.read_varint(broken, 0, len(broken))
 
 
-def test_a_varint_is_not_read_beyond_its_message() -> None:
+def test_varint_is_not_read_beyond_its_message() -> None:
     with pytest.raises(DataError, match="does not end"):
         wire.read_varint(b"\x80\x01", 0, 1)
 
@@ -79,7 +79,7 @@ def test_fields_of_every_wire_type_are_found() -> None:
         (b"\x0a" + wire.encode_varint(2**60), "behind its message"),
     ],
 )
-def test_a_broken_message_is_refused(message: bytes, what: str) -> None:
+def test_broken_message_raises(message: bytes, what: str) -> None:
     with pytest.raises(DataError, match=what):
         list(wire.fields(message, 0, len(message)))
 

@@ -184,7 +184,7 @@ def test_vocabulary_has_youtube_8m_columns_and_counts_the_train_labels(tiny: Pat
     assert {r["Name"]: r["Vertical1"] for r in rows}["Car"] == "Vehicle"
 
 
-def test_people_and_programs_are_told_that_it_is_synthetic(tiny: Path) -> None:
+def test_people_and_programs_see_that_it_is_synthetic(tiny: Path) -> None:
     text = (tiny / "README.md").read_text()
     assert "synthetic" in text.lower() and "min_frames = 12" in text
     marker = read_marker(tiny)
@@ -206,7 +206,7 @@ def test_names_are_distinct_and_parents_come_first() -> None:
     assert tree.closures[sports_car] == (sports_car, car, tree.names.index("Vehicle"))
 
 
-def test_a_true_class_implies_its_parents_in_every_second(videos: list[Any]) -> None:
+def test_true_class_implies_its_parents_in_every_second(videos: list[Any]) -> None:
     parents = class_tree(MANY.classes, MANY.zipf).parents
     checked = 0
     for video in videos:
@@ -225,7 +225,7 @@ def test_labels_are_present_in_some_seconds_only(videos: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("preset", ["moderate", "youtube8m", "clean"])
-def test_precision_and_recall_of_the_labels_are_those_asked_for(preset: Any) -> None:
+def test_precision_and_recall_of_the_labels_are_those_requested(preset: Any) -> None:
     config = SynthConfig(
         videos=1000, classes=400, preset=preset, rgb=2, audio=0, min_frames=5, max_frames=20
     )
@@ -302,7 +302,7 @@ def test_some_classes_are_in_the_picture_only_and_some_in_the_sound_only() -> No
     np.testing.assert_array_equal(sound, world.audible)
 
 
-def test_a_stream_of_width_zero_is_left_out_and_every_class_stays_learnable(tmp_path: Path) -> None:
+def test_stream_of_width_zero_is_left_out_and_every_class_stays_learnable(tmp_path: Path) -> None:
     silent = dataclasses.replace(TINY, audio=0)
     write_corpus(tmp_path / "silent", silent)
     assert list(frame_records_of(tmp_path / "silent", "train")[0][1]) == ["rgb"]
@@ -316,7 +316,7 @@ def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -
     return float((precision * hits).sum() / hits.sum())
 
 
-def test_a_linear_model_on_means_beats_the_prior_clearly_but_noise_matters() -> None:
+def test_linear_model_on_means_beats_the_prior_clearly_but_noise_matters() -> None:
     config = SynthConfig(videos=900, classes=40, rgb=64, audio=16, min_frames=20, max_frames=40)
     world = World(config)
 
@@ -337,14 +337,14 @@ def test_a_linear_model_on_means_beats_the_prior_clearly_but_noise_matters() -> 
     assert ridge > 2 * baseline and ridge < 0.9
 
 
-def test_an_existing_folder_is_left_alone(tiny: Path) -> None:
+def test_existing_folder_is_left_alone(tiny: Path) -> None:
     before = files_of(tiny)
     with pytest.raises(OutputError, match="exists already"):
         write_corpus(tiny, TINY)
     assert files_of(tiny) == before
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -354,7 +354,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_corpus_is_never_held_in_memory(tmp_path: Path) -> None:
+def test_corpus_is_never_held_in_memory(tmp_path: Path) -> None:
     config = dataclasses.replace(TINY, videos=400, rgb=900, shards=8)
     tracemalloc.start()
     write_corpus(tmp_path / "out", config, quiet=True)
