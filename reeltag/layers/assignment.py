@@ -63,7 +63,14 @@ def soft_counts(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return sum and maximum over frames of softmax_K(batch_norm(scores)), and the statistics.
 
-    Args: as `soft_assign`, and `maximum`: compute the maximum; otherwise it is empty, (B, 0).
+    Args:
+        scores_BTK: as of `soft_assign`.
+        counted_BT: as of `soft_assign`.
+        gamma_K: as of `soft_assign`.
+        beta_K: as of `soft_assign`.
+        eps: as of `soft_assign`.
+        statistics: as of `soft_assign`.
+        maximum: compute the maximum; otherwise it is empty, (B, 0).
 
     Returns:
         sum (B, K), maximum (B, K) in the precision of the scores, of values in [0, 1];

@@ -149,12 +149,7 @@ def families() -> tuple[Family, ...]:
 
 
 def find_family(name: str) -> Family:
-    """Return the family of a name or an import path.
-
-    Raises:
-        ConfigError: there is none, or what is there is no Config; names those that look like it,
-            and how own models are registered.
-    """
+    """Return the family of a name or an import path; ConfigError, with similar names, if none."""
     if ":" in name:
         return family_of(_imported(name))
     installed = _installed()
@@ -170,8 +165,7 @@ def find_family(name: str) -> Family:
 def family_of(config: ModelConfig | type[ModelConfig]) -> Family:
     """Return the family of a Config, an object or the class.
 
-    Raises:
-        ConfigError: it is no Config, or it is neither registered nor importable.
+    Raise ConfigError where it is no Config, or neither registered nor importable.
     """
     kind = config if isinstance(config, type) else type(config)
     if not issubclass(kind, ModelConfig):
@@ -194,6 +188,10 @@ def family_of(config: ModelConfig | type[ModelConfig]) -> Family:
 
 def model_config(name: str, **fields: Any) -> ModelConfig:  # noqa: ANN401  (of the family)
     """Return the sizes of a family, a variant or an import path, with some fields changed.
+
+    Args:
+        name: of the family or variant, or an import path.
+        **fields: name of a field -> its value.
 
     Raises:
         ConfigError: there is no such model, it has no such field, or the sizes cannot be built.

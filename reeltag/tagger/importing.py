@@ -97,6 +97,11 @@ class TensorflowArrays:
     ) -> C:
         """Return the Config with the sizes that the arrays show; see `reeltag.models.sized`.
 
+        Args:
+            config: its fields count where the arrays show nothing.
+            dims: width of each stream; (): those that the arrays show.
+            defaults_may_differ: a field at its default is replaced by what the arrays show.
+
         Raises:
             ConfigError: a size that was given is another one, naming both.
         """

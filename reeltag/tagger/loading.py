@@ -18,6 +18,9 @@ SUFFIX = ".onnx"
 def any_tagger(path: Path) -> AnyTagger:
     """Return the tagger of a run folder, or of a file of `reeltag export`.
 
+    Args:
+        path: of the run folder or the file.
+
     Raises:
         DataError: it is neither.
         MissingPackageError: it is a file, and onnxruntime is not installed.
@@ -52,6 +55,9 @@ def described_in(path: Path) -> Path:
 
 def read_eigenvalues(file: str) -> Tensor | None:
     """Return the eigenvalues (D,) in an .npy file; None where no file is named.
+
+    Args:
+        file: path of the .npy file; empty: none.
 
     Raises:
         DataError: it cannot be read.

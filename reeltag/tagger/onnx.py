@@ -32,7 +32,6 @@ class OnnxTagger(AnyTagger):
     Args:
         path: of the file; external data are next to it.
         threads: that one product may use; 0 = as many as PyTorch's.
-        used: name of the file for errors, where that is not `path`.
 
     Attributes:
         about: the description in its metadata.
@@ -88,6 +87,9 @@ def config_of(path: Path) -> dict[str, Any]:
     """Return the config.json of the run that a graph was made of.
 
     Of a blend only `data`, and {} where its runs do not agree on their shards.
+
+    Args:
+        path: of the graph.
 
     Raises:
         DataError: as `OnnxTagger`.

@@ -195,6 +195,10 @@ class Tagger(AnyTagger):
     def members(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Map frames as `forward` does to the logits (B, C), and those of each member (M, B, C).
 
+        Args:
+            frames_BTD: as of `forward`.
+            mask_BT: as of `forward`.
+
         Raises:
             ConfigError: the model has no members.
         """
@@ -227,6 +231,10 @@ class Tagger(AnyTagger):
     @classmethod
     def load(cls, run: Path | str, device: torch.device | str = "cpu") -> "Tagger":
         """Read the tagger of a run folder, in eval mode.
+
+        Args:
+            run: path of the run folder.
+            device: that the tagger is moved to.
 
         Raises:
             DataError: `run` is not a finished run folder, or its parts do not fit each other.
@@ -326,6 +334,10 @@ def read_config(run: Path) -> dict[str, Any]:
 
 def read_model(config: Mapping[str, Any], *, where: object) -> ModelConfig:
     """Return the sizes of the model in a run's config.json, which name its family.
+
+    Args:
+        config: of config.json.
+        where: the file, for the error.
 
     Raises:
         DataError: a field is missing, unknown or of the wrong kind, or there is no such family.

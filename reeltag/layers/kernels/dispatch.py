@@ -30,9 +30,11 @@ _forced: list[str] = list(filter(None, [os.environ.get("REELTAG_KERNELS", "")]))
 class Dispatched(Generic[P, R]):
     """A plain function and its twins, called as one; made by `faster`.
 
-    Attributes:
+    Args:
         plain: the definition.
         twins: place -> faster function.
+        when: returns whether the twins can be used for these arguments; None: always.
+        autocast: compute in the mode of the caller; else autocast is off.
     """
 
     def __init__(
@@ -79,6 +81,9 @@ def faster(
 def place_of(device: str) -> str:
     """Return where twins are looked up for a tensor on a type of device.
 
+    Args:
+        device: "cpu", "cuda", ...
+
     Raises:
         ConfigError: REELTAG_KERNELS is no place.
     """
@@ -98,6 +103,9 @@ def place_of(device: str) -> str:
 @contextmanager
 def kernels_of(place: str) -> Iterator[None]:
     """Take the twins of `place` on every device; "plain" takes none.
+
+    Args:
+        place: one of `PLACES`.
 
     Example:
         >>> with kernels_of("plain"):

@@ -27,6 +27,9 @@ def scan(
 def has_scan(given_TBG: Tensor, *_: object) -> bool:
     """Return whether torch has the operator, a prototype that is private to torch.
 
+    Args:
+        given_TBG: input of the recurrent net, whose T an export may leave free.
+
     Raises:
         ConfigError: it has not, and the number of frames is free, for which a loop does not do.
     """
