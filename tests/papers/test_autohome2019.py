@@ -227,7 +227,7 @@ def test_missing_ratings_are_refused_before_anything_runs(data: Dataset, tmp_pat
     [
         ({"folds": 1}, r"folds is 1; allowed: an integer in \[2, 1000\]"),
         ({"unrated_weight": 0.0}, "unrated_weight is 0.0; allowed: a finite number > 0"),
-        ({"tau": 0.0}, "labels.tau must be in"),
+        ({"tau": 0.0}, "labels.tau is 0.0; allowed: a number in"),
         ({"noise": -1.0}, "augment.noise is -1.0; allowed: a finite number >= 0"),
     ],
 )
