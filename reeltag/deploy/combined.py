@@ -13,10 +13,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import softplus
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
+from reeltag.layers.kernels.decision_pool import EXACT
 from reeltag.tagger.tagger import AnyTagger
 
 Rule = Literal["arithmetic", "geometric"]
@@ -98,9 +99,11 @@ class BlendedTagger(AnyTagger):
             return (weights * logits_MBC).sum(0)
         if not self._may_exceed:
             log_weights, log_missing = _log(weights), _log(self.missing_weight)
-            yes_BC = torch.logsumexp(log_weights + logsigmoid(logits_MBC), 0)
-            no_BC = torch.logsumexp(log_weights + logsigmoid(-logits_MBC), 0)
-            return yes_BC - torch.logaddexp(no_BC, log_missing.expand_as(no_BC))
+            log_p_MBC = -softplus(-logits_MBC, threshold=EXACT)  # in a graph not log(sigmoid)
+            yes_BC = torch.logsumexp(log_weights + log_p_MBC, 0)
+            no_MBC = log_weights + log_p_MBC - logits_MBC
+            missing_1BC = log_missing.expand_as(yes_BC)[None]
+            return yes_BC - torch.logsumexp(torch.cat([no_MBC, missing_1BC]), 0)
         yes_BC = (weights * logits_MBC.sigmoid()).sum(0)
         no_BC = (weights * (-logits_MBC).sigmoid()).sum(0) + self.missing_weight  # 1 - p underflows
         inside_BC = yes_BC.clamp(LEAST).log() - no_BC.clamp(LEAST).log()

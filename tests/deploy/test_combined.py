@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor
@@ -97,6 +98,28 @@ def test_blended_logit_of_saturated_members_is_exact() -> None:
     torch.testing.assert_close(blended(logits, torch.tensor([0.5, 0.5])), expected)
     unused = torch.cat([logits, torch.zeros(1, 1, 2)])
     torch.testing.assert_close(blended(unused, torch.tensor([0.5, 0.5, 0.0])), expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, to itself
+def test_exported_blend_of_saturated_members_is_exact(tmp_path: Path) -> None:
+    class OfMembers(torch.nn.Module):
+        def forward(self, logits_MBC: Tensor) -> Tensor:
+            return blender._mean(logits_MBC)
+
+    members = [Constant(torch.zeros(1, 1))] * 2
+    blender = BlendedTagger(members, torch.tensor([0.5, 0.5]))
+    low = torch.tensor([-300.0, -120.0, -30.0, 0.0, 30.0, 120.0, 300.0])
+    logits = torch.stack([low, low + 2])[..., None]
+    program = torch.onnx.export(OfMembers().eval(), (logits,), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(tmp_path / "blend.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "blend.onnx"))
+    (exported,) = session.run(None, {session.get_inputs()[0].name: logits.numpy()})
+    log_p = torch.nn.functional.logsigmoid(logits.double()).logsumexp(0)
+    log_no_p = torch.nn.functional.logsigmoid(-logits.double()).logsumexp(0)
+    torch.testing.assert_close(
+        torch.from_numpy(exported).double(), log_p - log_no_p, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_geometric_blend_is_the_mean_of_logits(logits_MBC: Tensor) -> None:
