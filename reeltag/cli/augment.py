@@ -35,8 +35,8 @@ class Augment:
     with shards of the same names, in YouTube-8M's format; those of the other splits are links. So
     `reeltag train` takes OUT where it took DATA, with the same options. Ids are the origin:
     02aa~i~7Xcd is between 02aa, whose labels it has, and 7Xcd, 02aa~x~7Xcd beyond 02aa, 02aa~n1
-    has noise. A run that was stopped goes on when the same command is given again. Beside the
-    shards lie label_counts.csv and .svg, before and after.
+    has noise. A run that was stopped resumes when the same command is given again. Next to the
+    shards are label_counts.csv and .svg, before and after.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]

@@ -92,13 +92,13 @@ def _value(kind: Any) -> str:  # noqa: ANN401  (a type)
 
 def _words(leaf: Leaf) -> str:
     """Return the help of an option: what it does, what is allowed, its default."""
-    told = []
+    notes = []
     if leaf.annotation != leaf.kind and get_origin(leaf.kind) is not Literal:
-        told.append(allowed(leaf.annotation))
+        notes.append(allowed(leaf.annotation))
     if leaf.default is dataclasses.MISSING:
-        told.append("required")
+        notes.append("required")
     elif leaf.default not in (None, "", ()) and leaf.default is not False:
         value = leaf.default
         shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        told.append(f"default {shown}")
-    return f"{leaf.words} ({'; '.join(told)})" if told else leaf.words
+        notes.append(f"default {shown}")
+    return f"{leaf.words} ({'; '.join(notes)})" if notes else leaf.words

@@ -42,7 +42,7 @@ COMMANDS = {
     ),
     "moments": ("Moments", "list where in which video a class is, as a table, JSON, CSV or WebVTT"),
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
-    "solve": ("Solve", "run a whole paper as a program, and set its tables beside the paper's"),
+    "solve": ("Solve", "run a whole paper as a program, and show its tables next to the paper's"),
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),
     "report": ("Report", "draw predictions and scores as one HTML page"),
 }
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Return the exit status of `reeltag *arguments`; errors are told without traceback."""
+    """Return the exit status of `reeltag *arguments`; errors are printed without traceback."""
     debug = "--debug" in arguments
     try:
         status = _run([argument for argument in arguments if argument != "--debug"])
@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _in_words(error: Exception) -> str:
-    """Return what a person is told of an error; those that we did not foresee are our mistakes."""
+    """Return the message of an error; an unforeseen one is a mistake of the program."""
     if isinstance(error, ReeltagError):
         return str(error)
     if isinstance(error, OSError):
@@ -85,9 +85,9 @@ def _in_words(error: Exception) -> str:
         return f"{where}: cannot be read or written ({error.strerror or error})"
     if isinstance(error, MemoryError):
         return "there is not enough memory\n  Make the batch or the model smaller."
-    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    found = f"{type(error).__name__}: {error}".rstrip(": ")
     return (
-        f"this should not happen ({told})\n"
+        f"this should not happen ({found})\n"
         "  Say --debug to see where, and please report it with the command."
     )
 

@@ -73,7 +73,9 @@ class Resume:
 
     def run(self) -> int:
         """Train on, and say what came of it."""
-        return _tell(import_module(FIT).resume(self.resume, max_steps=self.max_steps), self.json)
+        return _print_result(
+            import_module(FIT).resume(self.resume, max_steps=self.max_steps), self.json
+        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Train:
             options.recipe,
             preprocessing=options.preprocessing,
         )
-        return _tell(result, options.json)
+        return _print_result(result, options.json)
 
 
 def _parted(arguments: Sequence[str]) -> list[str]:
@@ -131,7 +133,7 @@ def _parted(arguments: Sequence[str]) -> list[str]:
     return parted
 
 
-def _tell(result: "Result", as_json: bool) -> int:
+def _print_result(result: "Result", as_json: bool) -> int:
     if int(os.environ.get("RANK", 0)):  # of several processes, the first one speaks
         return 0
     if as_json:

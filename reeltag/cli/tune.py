@@ -51,7 +51,7 @@ class TuneOptions:
     trials: int = 30
     """Trainings in all, those of earlier calls counted."""
     space: tuple[str, ...] = ()
-    """Ranges instead of, or beside, those searched by default: inner=256:4096:log (log: by scale)
+    """Ranges in place of those searched by default, or more: inner=256:4096:log (log: by scale)
     dropout=0.1:0.5 gate=true,false hidden=[[512,512],[1024,1024]]; stream_blocks=2 keeps a field
     at a value. A flag of `reeltag train` that is given is not searched either."""
     prune: bool = False
@@ -132,7 +132,7 @@ class Tune:
             say("stopped; the same command goes on with this training and the study")
             raise
         _write(study)
-        return self._tell(study)
+        return self._print_result(study)
 
     def _space(self) -> dict[str, Dimension]:
         """Return what is searched: the default, without what was given, with what was said."""
@@ -153,7 +153,7 @@ class Tune:
             table.add_row(f"--{name.replace('_', '-')}", str(of), str(now))
         print_table(table)
 
-    def _tell(self, study: Study) -> int:
+    def _print_result(self, study: Study) -> int:
         """Say what came of it; 1 where no training came to an end."""
         trials, best, importance = study.trials(), study.best(), study.importance()
         failed = [of for of in trials if of.state == "failed"]
@@ -209,7 +209,7 @@ class Tune:
 def _given_values(
     model: ModelConfig, recipe: Recipe, given: Sequence[str]
 ) -> dict[str, search_space.Value]:
-    """Return the fields that were given as flags (--no-x stands for x)."""
+    """Return the fields that were given as flags (--no-x means x)."""
     known = places(model)
     names = [name.replace(".no_", ".").removeprefix("no_") for name in given]
     chosen = [name if name in known else bare for name, bare in zip(given, names, strict=True)]

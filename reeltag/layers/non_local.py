@@ -18,7 +18,7 @@ class NonLocalBlock(nn.Module):
 
     Source: Wang et al. 2018, arXiv:1711.07971 eq. 6; sizes, initial weights and the temperature as
     the authors of arXiv:1810.00207 use it. Computed in float32 (float64 stays), under autocast too:
-    the scores of sums that nobody has normalised reach hundreds, where bfloat16 has steps of 1.
+    scores of sums that are not normalised reach hundreds, where bfloat16 has steps of 1.
 
     Args:
         dim: D.

@@ -1,4 +1,4 @@
-"""What a model may offer beside its logits, and how it is found in one."""
+"""What a model may offer in addition to its logits, and how it is found in one."""
 
 from typing import Protocol, runtime_checkable
 

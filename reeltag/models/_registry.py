@@ -121,10 +121,10 @@ def register_model(
         if preprocessing is not None:
             family = dataclasses.replace(family, preprocessing=preprocessing)
         if name in _our_names():
-            _refuse_twice(name, path_of(config), f"{PACKAGE}.{name}:Config")
+            _raise_registered_twice(name, path_of(config), f"{PACKAGE}.{name}:Config")
         other = _registered.get(name)
         if other is not None and path_of(other.config) != path_of(config):
-            _refuse_twice(name, path_of(config), path_of(other.config))
+            _raise_registered_twice(name, path_of(config), path_of(other.config))
         _registered[name] = family
         return config
 
@@ -144,7 +144,7 @@ def families() -> tuple[Family, ...]:
         for name in dict.fromkeys((family.name, *family.variants)):
             other = taken.setdefault(name, family)
             if other is not family:
-                _refuse_twice(name, path_of(family.config), path_of(other.config))
+                _raise_registered_twice(name, path_of(family.config), path_of(other.config))
     return found
 
 
@@ -158,7 +158,7 @@ def find_family(name: str) -> Family:
     if name in installed and name not in _registered:
         _load(installed[name])
     if name not in _registered:
-        _refuse_unknown(name)
+        _raise_unknown(name)
     return _registered[name]
 
 
@@ -284,16 +284,16 @@ def _family(
     variants: Mapping[str, Mapping[str, Any]],
 ) -> Family:
     """Return a family of an own Config; ConfigError where it cannot be one."""
-    told = f"model {name!r} is {path_of(config)}" if ":" not in name else name
+    label = f"model {name!r} is {path_of(config)}" if ":" not in name else name
     if not (isinstance(config, type) and issubclass(config, ModelConfig)):
-        raise ConfigError(f"{told}, which is no Config", hint=_CONFIG)
+        raise ConfigError(f"{label}, which is no Config", hint=_CONFIG)
     if "__dataclass_params__" not in vars(config):
         raise ConfigError(
-            f"{told}, which is no dataclass",
+            f"{label}, which is no dataclass",
             hint="Write @dataclass(frozen=True, kw_only=True) below @register_model.",
         )
     if config.build is ModelConfig.build:
-        raise ConfigError(f"{told}, which has no build()", hint=_CONFIG)
+        raise ConfigError(f"{label}, which has no build()", hint=_CONFIG)
     try:
         return Family(
             name=name,
@@ -303,7 +303,7 @@ def _family(
             variants={variant: config(**fields) for variant, fields in variants.items()},
         )
     except TypeError as error:
-        raise ConfigError(f"{told}, which cannot be made: {error}", hint=_CONFIG) from error
+        raise ConfigError(f"{label}, which cannot be made: {error}", hint=_CONFIG) from error
 
 
 @cache
@@ -312,25 +312,25 @@ def _installed() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in announced(GROUP):
         if point.name in _our_names():
-            _refuse_twice(point.name, _told(point), f"{PACKAGE}.{point.name}:Config")
+            _raise_registered_twice(point.name, _described(point), f"{PACKAGE}.{point.name}:Config")
         other = found.setdefault(point.name, point)
         if other.value != point.value:
-            _refuse_twice(point.name, _told(point), _told(other))
+            _raise_registered_twice(point.name, _described(point), _described(other))
     return found
 
 
-def _told(point: EntryPoint) -> str:
+def _described(point: EntryPoint) -> str:
     package = f" of the package {point.dist.name}" if point.dist else ""
     return f"{point.value}{package}"
 
 
 def _load(point: EntryPoint) -> None:
     """Import what an entry point names, and register it under its name unless its module did."""
-    config = _imported(point.value, f"the entry point {point.name} = {_told(point)}")
+    config = _imported(point.value, f"the entry point {point.name} = {_described(point)}")
     names = [name for name, family in _registered.items() if family.config is config]
     if names and point.name not in names:
         raise ConfigError(
-            f"{_told(point)} is registered as {names[0]!r}, but announced as {point.name!r}",
+            f"{_described(point)} is registered as {names[0]!r}, but announced as {point.name!r}",
             hint="Give the entry point and @register_model the same name.",
         )
     if not names:
@@ -357,19 +357,19 @@ def _sizes(name: str) -> ModelConfig:
     return find_family(name).config()
 
 
-def _imported(path: str, told: str = "") -> type[ModelConfig]:
+def _imported(path: str, label: str = "") -> type[ModelConfig]:
     """Return the class at an import path; ConfigError where there is none."""
-    told, module = told or path, path.partition(":")[0]
+    label, module = label or path, path.partition(":")[0]
     try:
         import_module(module)
     except ImportError as error:
         raise ConfigError(
-            f"{told} cannot be imported ({reason_of(error)})",
+            f"{label} cannot be imported ({reason_of(error)})",
             hint="Install the package, or put the folder with the module into PYTHONPATH.",
         ) from error
     found = _found_at(path)
     if not isinstance(found, type):
-        raise ConfigError(f"{told} names no class, but {found!r}", hint=_CONFIG)
+        raise ConfigError(f"{label} names no class, but {found!r}", hint=_CONFIG)
     return found
 
 
@@ -381,12 +381,12 @@ def _found_at(path: str) -> Any:  # noqa: ANN401  (whatever is there)
     return found
 
 
-def _refuse_twice(name: str, one: str, other: str) -> NoReturn:
+def _raise_registered_twice(name: str, one: str, other: str) -> NoReturn:
     hint = "Give one of them another name (in @register_model, its variants and entry points)."
     raise ConfigError(f"the name {name!r} is given to two models: {one} and {other}", hint=hint)
 
 
-def _refuse_unknown(name: str) -> NoReturn:
+def _raise_unknown(name: str) -> NoReturn:
     known = [*map(_ours, _our_names()), *_registered.values()]
     names = [family.name for family in known]
     named = dict.fromkeys([*names, *_installed(), *(of for each in known for of in each.variants)])

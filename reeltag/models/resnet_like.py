@@ -33,7 +33,7 @@ RECIPE = {
         "clip": "global",
         "clip_norm": 10.0,
     },
-}  # 76 of the authors' 113 configs have this batch; they halve the rate where GAP stands still
+}  # 76 of the authors' 113 configs have this batch; they halve the rate where GAP does not rise
 
 
 @dataclass(frozen=True, kw_only=True)

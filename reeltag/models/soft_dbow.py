@@ -35,7 +35,7 @@ class Config(LateFusionConfig):
     pooling: Literal["soft", "gated"] = "soft"
     """soft: sums of the frames' words; gated: those of the first stream times a gate."""
     maximum: bool = False
-    """Also the maximum over frames, beside the sum; only with soft pooling."""
+    """Also the maximum over frames, in addition to the sum; only with soft pooling."""
     gate: bool = False
     """Context gate on the hidden units."""
     probability_gate: GateSource = "none"

@@ -4,7 +4,7 @@
            -> attention over time -> linear -> logits
 
 Positions are rotations of queries and keys, so that any length works, and the same second means the
-same wherever it stands. For Samsung's encoder of 2018: `samsung_transformer`.
+same at every place. For Samsung's encoder of 2018: `samsung_transformer`.
 """
 
 from dataclasses import dataclass

@@ -59,7 +59,7 @@ class OnnxTagger(AnyTagger):
                 where=path,
                 hint=_HINT,
             ) from error
-        self.register_buffer("digest", _digest(path))  # tells these weights from others
+        self.register_buffer("digest", _digest(path))  # of these weights
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Map frames (B, T, D), uint8 as stored or float features, to logits (B, C)."""
@@ -121,7 +121,7 @@ def _opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _digest(path: Path) -> Tensor:
-    """Return 8 bytes that tell a file, and the data beside it, from others."""
+    """Return a digest, 8 bytes, of a file and the data next to it."""
     content = hashlib.blake2b(digest_size=8)
     for part in (path, path.with_name(path.name + ".data")):
         if part.is_file():

@@ -167,7 +167,7 @@ class Study:
         """Train until the study has so many trials; those that were stopped go on first.
 
         A trial that fails (too large for the memory, a loss that is not finite) counts, and is
-        told; the next ones avoid its neighbourhood no more than any other.
+        logged; the next ones avoid its neighbourhood no more than any other.
 
         Args:
             trials: that came to an end, in all sessions and processes.
