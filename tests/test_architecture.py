@@ -28,7 +28,7 @@ ROOT = Path(reeltag.__file__).parent
 
 
 def imports(path: Path) -> set[str]:
-    """Return the reeltag packages that a file imports, wherever in it the import stands."""
+    """Return the reeltag packages that a file imports, wherever in it the import is."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):  # relative ones are refused by ruff (TID252)
@@ -38,7 +38,7 @@ def imports(path: Path) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("reeltag.")}
 
 
-def test_every_package_has_a_level() -> None:
+def test_package_has_a_level() -> None:
     assert {p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] != "_"} == set(LEVEL)
 
 

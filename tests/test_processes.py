@@ -1,4 +1,4 @@
-"""Processes of tests are gone after the test, whatever becomes of it."""
+"""Processes of tests are gone after the test, however it ends."""
 
 import os
 import signal

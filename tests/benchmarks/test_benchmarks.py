@@ -50,7 +50,7 @@ def trivial(monkeypatch: pytest.MonkeyPatch) -> Trivial:
     ],
 )
 @pytest.mark.usefixtures("trivial")
-def test_words_name_benchmarks_and_their_parts(words: str, found: str) -> None:
+def test_arguments_name_benchmarks_and_their_parts(words: str, found: str) -> None:
     assert ", ".join(map(str, units_of(words.split()))) == found
 
 
@@ -63,7 +63,7 @@ def test_words_name_benchmarks_and_their_parts(words: str, found: str) -> None:
     ],
 )
 @pytest.mark.usefixtures("trivial")
-def test_unknown_word_is_named_with_what_there_is(words: str, message: str) -> None:
+def test_unknown_benchmark_raises_with_the_known_ones(words: str, message: str) -> None:
     with pytest.raises(UnitError, match=message):
         units_of(words.split())
 

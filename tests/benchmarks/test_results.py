@@ -56,7 +56,7 @@ def test_absent_file_has_no_rows(tmp_path: Path) -> None:
     assert read_rows("bench", folder=tmp_path) == []
 
 
-def test_every_row_of_results_says_how_to_repeat_it() -> None:
+def test_result_rows_have_the_command_that_repeats_them() -> None:
     results = Path(__file__).parents[2] / "results"
     for path in results.glob("*.json"):
         for rows in json.loads(path.read_text()).values():

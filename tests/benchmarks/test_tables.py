@@ -16,7 +16,7 @@ PAGE = "before\n<!-- table: a -->\n| x |\n|---|\n| 1 |\n<!-- end -->\nafter\n"
 TABLES: dict[str, Callable[[], str]] = {"a": lambda: "| x |\n|---|\n| 2 |\n| 3 |"}
 
 
-def test_tables_of_all_pages_are_those_of_results(capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_tables_are_those_of_results(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["--check"])
     assert status == 0, capsys.readouterr().err
 
@@ -50,7 +50,7 @@ def test_difference_is_the_first_line_that_differs() -> None:
 
 
 @pytest.mark.parametrize("text", ["no table", PAGE + PAGE, PAGE.replace("table: a", "table: b")])
-def test_page_without_its_tables_is_refused(text: str) -> None:
+def test_page_without_its_tables_raises(text: str) -> None:
     with pytest.raises(PageError, match="there have to be a, each once"):
         filled(text, TABLES)
 

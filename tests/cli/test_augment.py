@@ -17,7 +17,7 @@ SCALED = ["--pivot", "30", "--decades", "1", "--chunk-shards", "2"]
 
 @pytest.fixture(scope="module")
 def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus of 120 video-level records, 8 classes, 3 training shards."""
+    """Return a corpus of 120 video-level records, 8 classes, 3 training shards."""
     out = tmp_path_factory.mktemp("vectors") / "data"
     config = SynthConfig(
         videos=120, classes=8, rgb=16, audio=4, level="video", shards=3, held_out=0.2,
@@ -36,19 +36,19 @@ def augmented(vectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run the command with --json and return its answer; nothing else is on stdout."""
+def result_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return its result; nothing else is on stdout."""
     capfd.readouterr()
     assert run(["augment", *map(str, arguments), "--json"]) == 0
-    told: dict[str, Any] = json.loads(capfd.readouterr().out)
-    return told
+    found: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return found
 
 
 def test_augment_json_adds_up_and_follows_the_plan(
     vectors: Path, augmented: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plan = answer(capfd, vectors, "--plan-only", *SCALED)
-    found = answer(capfd, vectors, "--out", augmented, *SCALED)
+    plan = result_of(capfd, vectors, "--plan-only", *SCALED)
+    found = result_of(capfd, vectors, "--out", augmented, *SCALED)
     assert found["read"] == 0  # it goes on where it was: all is there
     made = found["interpolated"] + found["extrapolated"] + found["noisy"]
     assert found["original"] == plan["kept"] and found["samples"] == plan["kept"] + made
@@ -67,9 +67,9 @@ def test_augment_plan_only_writes_nothing(
     vectors: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["augment", str(vectors), "--plan-only", "--out", str(tmp_path / "out")]) == 0
-    told = capfd.readouterr()
-    assert "over-sampled" in told.out and "GB of vectors a process" in told.out
-    assert "--pivot auto scales it" in told.err
+    captured = capfd.readouterr()
+    assert "over-sampled" in captured.out and "GB of vectors a process" in captured.out
+    assert "--pivot auto scales it" in captured.err
     assert not list(tmp_path.iterdir())
 
 
@@ -93,11 +93,12 @@ def test_augment_prints_what_was_written_and_the_next_command(
     vectors: Path, augmented: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["augment", str(vectors), "--out", str(augmented), *SCALED]) == 0
-    told = capfd.readouterr().out
+    output = capfd.readouterr().out
     assert (
-        "samples of 72 videos" in told and f"next: reeltag train moe_16 --data {augmented}" in told
+        "samples of 72 videos" in output
+        and f"next: reeltag train moe_16 --data {augmented}" in output
     )
-    assert "videos per label, before: min" in told and "all shards were there already" in told
+    assert "videos per label, before: min" in output and "all shards were there already" in output
 
 
 @pytest.mark.parametrize(
@@ -125,8 +126,12 @@ def test_augment_wrong_options_have_status_2_and_write_nothing(
 ) -> None:
     given = [text.format(out=tmp_path / "out", data=vectors) for text in arguments]
     assert run(["augment", str(vectors), *given]) == 2
-    told = capfd.readouterr()
-    assert words in " ".join(told.err.split()) and not told.out and not list(tmp_path.iterdir())
+    captured = capfd.readouterr()
+    assert (
+        words in " ".join(captured.err.split())
+        and not captured.out
+        and not list(tmp_path.iterdir())
+    )
     assert not (vectors / "out").exists()
 
 
@@ -134,8 +139,10 @@ def test_augment_raises_for_frame_level_data(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["augment", str(corpus), "--out", str(tmp_path / "out")]) == 2
-    told = " ".join(capfd.readouterr().err.split())
-    assert "holds frames" in told and "video-level files" in told and not list(tmp_path.iterdir())
+    output = " ".join(capfd.readouterr().err.split())
+    assert (
+        "holds frames" in output and "video-level files" in output and not list(tmp_path.iterdir())
+    )
 
 
 def test_augment_raises_for_other_settings_and_augmented_data(

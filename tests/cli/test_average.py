@@ -20,7 +20,7 @@ RECIPE = Recipe(batch_size=8, max_steps=6, optim=Optimisation(learning_rate=0.02
 
 @pytest.fixture(scope="module")
 def runs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two trainings that began with the same weights."""
+    """Return two trainings that began with the same weights."""
     folder = tmp_path_factory.mktemp("runs")
     train(Dataset.open(corpus, quiet=True), folder / "start", nextvlad.TINY, RECIPE)
     made = []
@@ -31,41 +31,41 @@ def runs(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return made
 
 
-def answered(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+def result_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     assert run([*map(str, arguments), "--json"]) == 0
-    answer: dict[str, Any] = json.loads(capfd.readouterr().out)
-    return answer
+    result: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return result
 
 
-def test_a_mean_predicts_and_is_trained_from_like_a_run(
+def test_average_predicts_and_starts_trainings_like_a_run(
     runs: list[Path], corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "mean"
-    answer = answered(capfd, "average", *runs, "--out", out)
-    assert answer["run"] == str(out) and answer["runs"] == 2 and answer["family"] == "nextvlad"
+    result = result_of(capfd, "average", *runs, "--out", out)
+    assert result["run"] == str(out) and result["runs"] == 2 and result["family"] == "nextvlad"
     file = tmp_path / "P.parquet"
-    assert answered(capfd, "predict", out, "--data", corpus, "--out", file)["videos"] > 0
+    assert result_of(capfd, "predict", out, "--data", corpus, "--out", file)["videos"] > 0
     again = ["train", "--config", out, "--init", out, "--out", tmp_path / "more"]
-    assert answered(capfd, *again, "--max-steps", 2)["steps"] == 2
+    assert result_of(capfd, *again, "--max-steps", 2)["steps"] == 2
 
 
-def test_statistics_of_batch_norms_come_from_data_where_that_is_asked_for(
+def test_average_takes_batch_norm_statistics_from_data_on_request(
     runs: list[Path], corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answered(capfd, "average", *runs, "--out", tmp_path / "plain")
+    result_of(capfd, "average", *runs, "--out", tmp_path / "plain")
     common = ["--norms-from", corpus, "--norm-batches", 3, "--device", "cpu"]
-    answered(capfd, "average", *runs, "--out", tmp_path / "fresh", *common)
-    answered(capfd, "average", *runs, "--out", tmp_path / "again", *common)
+    result_of(capfd, "average", *runs, "--out", tmp_path / "fresh", *common)
+    result_of(capfd, "average", *runs, "--out", tmp_path / "again", *common)
     plain, fresh, again = (
         load_file(tmp_path / name / "model.safetensors") for name in ("plain", "fresh", "again")
     )
     moved = {name for name in plain if not torch.equal(plain[name], fresh[name])}
     assert moved and all(name.endswith(("running_mean", "running_var")) for name in moved)
     assert all(torch.equal(fresh[name], again[name]) for name in fresh)
-    answered(capfd, "average", runs[0], "--out", tmp_path / "one", *common)
+    result_of(capfd, "average", runs[0], "--out", tmp_path / "one", *common)
 
 
-def test_what_cannot_be_averaged_is_said_in_words(
+def test_average_of_unlike_runs_is_an_error(
     runs: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--out", str(tmp_path / "out")]

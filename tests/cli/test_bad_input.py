@@ -1,6 +1,6 @@
-"""What people get wrong on the command line: a word about it, status 2, and nothing half-made.
+"""Wrong input on the command line: a message, status 2, and no unfinished output.
 
-Every case here once ended in a traceback, in a wrong word, or was checked by hand beside those.
+Each case once ended in a traceback or a wrong message, or was checked by hand next to those.
 """
 
 import json
@@ -21,12 +21,12 @@ from reeltag.data.dataset import Dataset
 from tests.data.made import frame_record, write_shard
 from tests.processes import Launch
 
-Told = Callable[..., str]
+ErrorOf = Callable[..., str]
 
 
 @pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Told:
-    """Run a command that must fail with status 2 and an empty stdout; return its words."""
+def error_of(capfd: pytest.CaptureFixture[str]) -> ErrorOf:
+    """Run a command that must fail with status 2 and an empty stdout; return its message."""
 
     def fails(*arguments: object) -> str:
         try:
@@ -55,7 +55,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(trained: Path, tmp_path: Path) -> Path:
-    """A run folder to spoil."""
+    """Return a run folder to damage."""
     return shutil.copytree(trained, tmp_path / "copied")
 
 
@@ -90,29 +90,27 @@ def changed(folder: Path, key: str, value: Any) -> None:
         (["--eigenvalues", "/nope.npy"], "/nope.npy: cannot be read"),
     ],
 )
-def test_an_option_that_cannot_work_leaves_no_run_folder(
-    corpus: Path, tmp_path: Path, told: Told, options: list[str], words: str
+def test_unusable_option_leaves_no_run_folder(
+    corpus: Path, tmp_path: Path, error_of: ErrorOf, options: list[str], words: str
 ) -> None:
-    assert words in told(*train(corpus, tmp_path / "run", *options))
+    assert words in error_of(*train(corpus, tmp_path / "run", *options))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_told_before_a_run_folder_is_made(
-    corpus: Path, tmp_path: Path, told: Told
-) -> None:
-    assert "there is no GPU" in told(*train(corpus, tmp_path / "run", "--accelerator", "gpu"))
+def test_missing_gpu_leaves_no_run_folder(corpus: Path, tmp_path: Path, error_of: ErrorOf) -> None:
+    assert "there is no GPU" in error_of(*train(corpus, tmp_path / "run", "--accelerator", "gpu"))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_below_a_file_is_named(corpus: Path, trained: Path, told: Told) -> None:
+def test_output_below_a_file_is_named(corpus: Path, trained: Path, error_of: ErrorOf) -> None:
     file = corpus / "README.md"
-    assert "is a file, not a folder" in told(*train(corpus, file / "run"))
-    assert "is a file, not a folder" in told("synth", file / "out", "--videos", "4")
-    assert "is a file, not a folder" in told(
+    assert "is a file, not a folder" in error_of(*train(corpus, file / "run"))
+    assert "is a file, not a folder" in error_of("synth", file / "out", "--videos", "4")
+    assert "is a file, not a folder" in error_of(
         "predict", trained, "--data", corpus, "--out", file / "p.parquet"
     )
-    assert "cannot be made" in told("demo", file / "out")
+    assert "cannot be made" in error_of("demo", file / "out")
     assert file.is_file()
 
 
@@ -126,10 +124,10 @@ def test_a_place_below_a_file_is_named(corpus: Path, trained: Path, told: Told) 
         (["--resume=/nope"], "/nope: is not a run folder"),
     ],
 )
-def test_train_without_a_model_says_what_there_is(
-    told: Told, arguments: list[str], words: str
+def test_train_without_a_model_lists_the_models(
+    error_of: ErrorOf, arguments: list[str], words: str
 ) -> None:
-    assert words in told("train", *arguments)
+    assert words in error_of("train", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -147,15 +145,15 @@ def test_train_without_a_model_says_what_there_is(
         ("streams", [["rgb", "x"], ["audio", 4]], "streams[0][1] must be a whole number"),
     ],
 )
-def test_a_config_that_is_wrong_names_file_and_field(
-    corpus: Path, copied: Path, tmp_path: Path, told: Told, key: str, value: Any, words: str
+def test_wrong_config_error_names_file_and_field(
+    corpus: Path, copied: Path, tmp_path: Path, error_of: ErrorOf, key: str, value: Any, words: str
 ) -> None:
     changed(copied, key, value)
     for command in (
         ["predict", copied, "--data", corpus, "--out", tmp_path / "p"],
         ["train", "--resume", copied],
     ):
-        error = told(*command)
+        error = error_of(*command)
         assert words in error and "copied/config.json" in error
     assert not (tmp_path / "p").exists()
 
@@ -173,12 +171,14 @@ def test_a_config_that_is_wrong_names_file_and_field(
         ("data.root", "/nowhere", "/nowhere: is not there"),
     ],
 )
-def test_a_recipe_that_is_wrong_can_neither_be_resumed_nor_repeated(
-    copied: Path, tmp_path: Path, told: Told, key: str, value: Any, words: str
+def test_wrong_recipe_can_neither_be_resumed_nor_repeated(
+    copied: Path, tmp_path: Path, error_of: ErrorOf, key: str, value: Any, words: str
 ) -> None:
     changed(copied, key, value)
-    assert words in told("train", "--resume", copied)
-    assert words in told("train", "--config", copied / "config.json", "--out", tmp_path / "again")
+    assert words in error_of("train", "--resume", copied)
+    assert words in error_of(
+        "train", "--config", copied / "config.json", "--out", tmp_path / "again"
+    )
     assert not (tmp_path / "again").exists()
 
 
@@ -197,11 +197,11 @@ def test_a_recipe_that_is_wrong_can_neither_be_resumed_nor_repeated(
         ("classes.csv", b"index,name\n0,a\n", "classes.csv next to it names 1"),
     ],
 )
-def test_a_damaged_file_of_a_run_is_named(
+def test_damaged_run_file_is_named(
     corpus: Path,
     copied: Path,
     tmp_path: Path,
-    told: Told,
+    error_of: ErrorOf,
     name: str,
     content: bytes | None,
     words: str,
@@ -209,23 +209,23 @@ def test_a_damaged_file_of_a_run_is_named(
     (copied / name).unlink()
     if content is not None:
         (copied / name).write_bytes(content)
-    assert words in told("predict", copied, "--data", corpus, "--out", tmp_path / "p")
+    assert words in error_of("predict", copied, "--data", corpus, "--out", tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize("size", [0, 100, 2000])
-def test_a_damaged_checkpoint_says_how_to_begin_anew(copied: Path, told: Told, size: int) -> None:
+def test_damaged_checkpoint_error_names_the_remedy(
+    copied: Path, error_of: ErrorOf, size: int
+) -> None:
     checkpoint = copied / "resume.ckpt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:size])
-    error = told("train", "--resume", copied)
+    error = error_of("train", "--resume", copied)
     assert "resume.ckpt: is no checkpoint" in error and "Remove it" in error
     checkpoint.unlink()
     assert run(["train", "--resume", str(copied)]) == 0
 
 
-def test_a_finished_run_is_said_to_be_finished_and_kept(
-    copied: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_finished_run_is_reported_and_kept(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = (copied / "model.safetensors").read_bytes()
     assert run(["train", "--resume", str(copied), "--json"]) == 0
     captured = capfd.readouterr()
@@ -233,22 +233,22 @@ def test_a_finished_run_is_said_to_be_finished_and_kept(
     assert (copied / "model.safetensors").read_bytes() == before
 
 
-def test_a_log_that_was_cut_short_does_not_stop_a_resume(copied: Path) -> None:
+def test_truncated_log_does_not_stop_a_resume(copied: Path) -> None:
     log = copied / "metrics.csv"
     log.write_bytes(b"step\nx\n\xff\n" + log.read_bytes()[:-3])
     assert run(["train", "--resume", str(copied), "--max-steps", "6"]) == 0
     assert log.read_text().startswith("step,examples")
 
 
-def test_records_without_frames_or_labels_are_told_as_such(tmp_path: Path, told: Told) -> None:
+def test_records_without_frames_or_labels_are_named(tmp_path: Path, error_of: ErrorOf) -> None:
     for name, records in {
         "frames": [frame_record(f"v{n}", 0) for n in range(4)],
         "labels": [frame_record(f"v{n}", 5, ()) for n in range(40)],
     }.items():
         (tmp_path / name).mkdir()
         write_shard(tmp_path / name / "train0.tfrecord", records)
-    assert "zero frames" in told("info", tmp_path / "frames")
-    assert "no record has a label" in told(*train(tmp_path / "labels", tmp_path / "run"))
+    assert "zero frames" in error_of("info", tmp_path / "frames")
+    assert "no record has a label" in error_of(*train(tmp_path / "labels", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -261,8 +261,8 @@ def test_broken_shards_are_skipped_counted_and_strict(
         (data / name).write_bytes((data / name).read_bytes()[:-50])
     (data / "train0001.tfrecord").write_bytes(b"")
     assert run(["info", str(data), "--strict", "--json"]) == 1
-    told = {of["problem"]: of for of in json.loads(capfd.readouterr().out)["problems"]}
-    assert told["truncated"]["records"] == 2 and told["truncated"]["offset"] > 0
+    problems = {of["problem"]: of for of in json.loads(capfd.readouterr().out)["problems"]}
+    assert problems["truncated"]["records"] == 2 and problems["truncated"]["offset"] > 0
     assert run(train(data, tmp_path / "run", "--batch-size", "8")) == 0
     words = capfd.readouterr().err
     assert "1 records with truncated" in words and "1 records with empty shard" in words
@@ -270,28 +270,32 @@ def test_broken_shards_are_skipped_counted_and_strict(
     assert "1 records with truncated" in capfd.readouterr().err
 
 
-def test_a_pattern_that_names_nothing_is_an_error_of_info_too(corpus: Path, told: Told) -> None:
-    assert "'nope*'" in told("info", corpus, "--train", "nope*")
-    assert "both train and test" in told("info", corpus, "--train", "t*", "--test", "test*")
-    assert "--jobs: must be at least 1, got 0" in told("info", corpus, "--jobs", "0")
+def test_info_pattern_without_a_match_is_an_error(corpus: Path, error_of: ErrorOf) -> None:
+    assert "'nope*'" in error_of("info", corpus, "--train", "nope*")
+    assert "both train and test" in error_of("info", corpus, "--train", "t*", "--test", "test*")
+    assert "--jobs: must be at least 1, got 0" in error_of("info", corpus, "--jobs", "0")
 
 
-def test_folders_that_are_not_there_are_not_passed_over(
-    corpus: Path, trained: Path, tmp_path: Path, told: Told, capfd: pytest.CaptureFixture[str]
+def test_missing_folders_are_errors(
+    corpus: Path,
+    trained: Path,
+    tmp_path: Path,
+    error_of: ErrorOf,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "p.parquet"
     command = ["predict", str(trained), "--data", str(corpus), "--out", str(file), "--segments"]
     assert run(command) == 0
     capfd.readouterr()
     page = ("report", file, "--data", corpus, "--out", tmp_path / "page.html", "--bootstrap", "0")
-    assert "nope: is not there" in told(*page, "--run", tmp_path / "nope")
+    assert "nope: is not there" in error_of(*page, "--run", tmp_path / "nope")
     submission = ("submit", file, "--challenge", "2019", "--out", tmp_path / "s.csv")
-    assert "nope: is not there" in told(*submission, "--data", tmp_path / "nope")
+    assert "nope: is not there" in error_of(*submission, "--data", tmp_path / "nope")
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
 
 
-def test_an_error_nobody_foresaw_is_told_in_words(
-    told: Told, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_unexpected_error_is_logged_without_traceback(
+    error_of: ErrorOf, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def fails(*_: object) -> None:
         raise ZeroDivisionError("on purpose")
@@ -305,7 +309,7 @@ def test_an_error_nobody_foresaw_is_told_in_words(
     assert "Traceback" in capfd.readouterr().err
 
 
-def test_a_reader_that_went_away_is_no_error(corpus: Path) -> None:
+def test_closed_pipe_is_no_error(corpus: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "reeltag", "info", str(corpus)]
@@ -314,7 +318,7 @@ def test_a_reader_that_went_away_is_no_error(corpus: Path) -> None:
     assert done.stderr == b""
 
 
-def test_a_disk_that_fills_in_mid_training_leaves_a_run_to_go_on_with(
+def test_full_disk_in_training_leaves_a_resumable_run(
     corpus: Path, tmp_path: Path, launch: Launch
 ) -> None:
     out = tmp_path / "run"
@@ -330,7 +334,7 @@ def test_a_disk_that_fills_in_mid_training_leaves_a_run_to_go_on_with(
     assert run(["train", "--resume", str(out), "--max-steps", "4"]) == 0
 
 
-def test_ctrl_c_saves_the_step_and_says_how_to_go_on(
+def test_ctrl_c_saves_the_step_and_logs_how_to_resume(
     corpus: Path, tmp_path: Path, launch: Launch
 ) -> None:
     out = tmp_path / "my run"

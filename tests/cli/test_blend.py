@@ -1,4 +1,4 @@
-"""`reeltag blend` as it is typed: learn on one split, use on another; what cannot be is message."""
+"""`reeltag blend` as it is typed: learn on one split, use on another; wrong options are errors."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.ensembling.test_blending import files
 TREES = ("--method", "lightgbm", "--fit-on", "D")
 
 
-def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run the command with --json and return its answer."""
+def result_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return its result."""
     capfd.readouterr()
     assert run(["blend", *map(str, arguments), "--json"]) == 0
     out = capfd.readouterr().out
@@ -25,8 +25,8 @@ def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, A
     return found
 
 
-def refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run the command, which must fail, and return what it says."""
+def error_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run the command, which must fail, and return its message."""
     capfd.readouterr()
     assert run(["blend", *map(str, arguments)]) == 2
     captured = capfd.readouterr()
@@ -38,14 +38,14 @@ def test_blend_weights_are_fitted_saved_and_applied(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known, fresh = (files(tmp_path / "f", corpus, split) for split in ("train", "test"))
-    made = tmp_path / "BLEND"
+    saved = tmp_path / "BLEND"
     learn = ("--method", "weights", "--fit-on", corpus, "--split", "train", "--allow-leak")
-    found = answer(capfd, *known, *learn, "--save", made)
+    found = result_of(capfd, *known, *learn, "--save", saved)
     weights = [member["weight"] for member in found["members"]]
     assert found["method"] == "weights" and found["path"] is None
     assert weights[0] > weights[2] >= 0
     assert found["fitted"]["error"] <= found["fitted"]["error_of_mean"]
-    used = answer(capfd, *fresh, "--with", made, "--out", tmp_path / "P", "--top-k", 3)
+    used = result_of(capfd, *fresh, "--with", saved, "--out", tmp_path / "P", "--top-k", 3)
     assert [member["weight"] for member in used["members"]] == weights
     assert [member["file"] for member in used["members"]] == [str(path) for path in fresh]
     assert used["video_rows"] == len(read(tmp_path / "P")) > 0
@@ -67,30 +67,30 @@ def test_blend_table_lists_members_with_weights(
 
 def test_blend_defaults_to_the_mean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     paths = [write(tmp_path / str(seed), drawn(seed)) for seed in range(2)]
-    found = answer(capfd, *paths, "--out", tmp_path / "P")
+    found = result_of(capfd, *paths, "--out", tmp_path / "P")
     assert found["method"] == "mean" and found["video_rows"] == 40 and found["fitted"] is None
     kept = (tmp_path / "P").read_bytes()
-    assert "exists already" in refusal(capfd, *paths, "--out", tmp_path / "P")
+    assert "exists already" in error_of(capfd, *paths, "--out", tmp_path / "P")
     assert (tmp_path / "P").read_bytes() == kept
 
 
-def test_blend_refuses_contradicting_options(
+def test_blend_raises_for_contradicting_options(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "p", drawn(0))
     out = ("--out", tmp_path / "P")
-    assert "writes nothing" in refusal(capfd, path)
-    assert "--fit-on DATA" in refusal(capfd, path, "--method", "weights", *out)
-    assert "leave out --method" in refusal(capfd, path, "--with", "B", "--method", "mean", *out)
-    assert "is no blend" in refusal(capfd, path, "--with", tmp_path, *out)
-    assert "--top-k: must be at least 0" in refusal(capfd, path, *out, "--top-k", "-1")
-    assert "at least one file" in refusal(capfd, *out)
-    made = tmp_path / "B"
-    made.mkdir()
-    (made / "something").touch()
-    message = refusal(capfd, path, "--save", made)
+    assert "writes nothing" in error_of(capfd, path)
+    assert "--fit-on DATA" in error_of(capfd, path, "--method", "weights", *out)
+    assert "leave out --method" in error_of(capfd, path, "--with", "B", "--method", "mean", *out)
+    assert "is no blend" in error_of(capfd, path, "--with", tmp_path, *out)
+    assert "--top-k: must be at least 0" in error_of(capfd, path, *out, "--top-k", "-1")
+    assert "at least one file" in error_of(capfd, *out)
+    saved = tmp_path / "B"
+    saved.mkdir()
+    (saved / "something").touch()
+    message = error_of(capfd, path, "--save", saved)
     assert "exists already" in message and "Choose another --save" in message
-    message = refusal(capfd, path, "--out", path, "--overwrite")
+    message = error_of(capfd, path, "--out", path, "--overwrite")
     assert "is one of the blended files" in message and read(path) == drawn(0)
 
 
@@ -109,11 +109,11 @@ def test_blend_refuses_contradicting_options(
         ((*TREES, "--candidates", 3, "--trees.candidates", 4), "are the same option; give one"),
     ],
 )
-def test_blend_refuses_options_without_effect(
+def test_blend_raises_for_options_without_effect(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[object, ...], message: str
 ) -> None:
     path, out = write(tmp_path / "p", drawn(0)), ("--out", tmp_path / "P")
-    assert message in refusal(capfd, path, *options, *(() if "--save" in options else out))
+    assert message in error_of(capfd, path, *options, *(() if "--save" in options else out))
 
 
 def test_blend_warns_of_scores_on_fitted_videos(
@@ -151,20 +151,20 @@ def test_blend_names_bad_files_and_writes_nothing(
         (write(tmp_path / "few", drawn(0, count=3)), "lacks 37 of the 40 videos"),
         (write(tmp_path / "segments", drawn(0, start=0)), "segments"),
     ):
-        error = refusal(capfd, good, bad, "--out", tmp_path / "P")
+        error = error_of(capfd, good, bad, "--out", tmp_path / "P")
         assert message in error and str(bad) in error
         assert not list(tmp_path.glob("P*"))
 
 
-def test_blend_refuses_probabilities_stored_as_logits(
+def test_blend_raises_for_probabilities_stored_as_logits(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said = {key: {c: 1 / (1 + np.exp(-s)) for c, s in of.items()} for key, of in drawn(1).items()}
-    good, bad = write(tmp_path / "good", drawn(0)), write(tmp_path / "bad", said)
-    message = refusal(capfd, good, bad, "--out", tmp_path / "P")
+    probs = {key: {c: 1 / (1 + np.exp(-s)) for c, s in of.items()} for key, of in drawn(1).items()}
+    good, bad = write(tmp_path / "good", drawn(0)), write(tmp_path / "bad", probs)
+    message = error_of(capfd, good, bad, "--out", tmp_path / "P")
     assert str(bad) in message and "probabilities, it seems, where logits are needed" in message
-    few = {key: said[key] for key in list(said)[:20]}  # so few may well be logits
-    answer(capfd, write(tmp_path / "few", few), "--out", tmp_path / "P")
+    few = {key: probs[key] for key in list(probs)[:20]}  # so few may well be logits
+    result_of(capfd, write(tmp_path / "few", few), "--out", tmp_path / "P")
 
 
 def test_blend_needs_allow_leak_for_training_videos(
@@ -172,7 +172,7 @@ def test_blend_needs_allow_leak_for_training_videos(
 ) -> None:
     known = files(tmp_path / "f", corpus, "train")
     learn = ("--method", "weights", "--fit-on", corpus, "--split", "train")
-    message = refusal(capfd, *known, *learn, "--out", tmp_path / "P")
+    message = error_of(capfd, *known, *learn, "--out", tmp_path / "P")
     assert "--allow-leak" in message and "is of the split 'train'" in message
 
 
@@ -183,5 +183,5 @@ def test_mean_blend_does_not_depend_on_row_order(
     keys = [list(listed)[at] for at in np.random.default_rng(0).permutation(len(listed))]
     first = write(tmp_path / "1", drawn(0))
     for name, rows in (("same", listed), ("mixed", {key: listed[key] for key in keys})):
-        answer(capfd, first, write(tmp_path / f"2{name}", rows), "--out", tmp_path / name)
+        result_of(capfd, first, write(tmp_path / f"2{name}", rows), "--out", tmp_path / name)
     assert read(tmp_path / "same") == read(tmp_path / "mixed")

@@ -10,20 +10,20 @@ import safetensors.torch
 from reeltag.cli.main import run
 
 
-def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run the command with --json and return its answer."""
+def result_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run the command with --json and return its result."""
     assert run(["centroids", *map(str, arguments), "--json"]) == 0
-    told: dict[str, Any] = json.loads(capfd.readouterr().out)
-    return told
+    found: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return found
 
 
-def test_what_it_writes_is_what_a_training_starts_from(
+def test_centroids_file_starts_a_training(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "C.safetensors"
-    told = answer(capfd, corpus, "--out", out, "--clusters", 12, "--frames", 200)
-    assert told["streams"] == {"rgb": 16, "audio": 4} and told["frames"] == 200
-    assert told["mean_squared_distance"] > 0 and told["path"] == str(out)
+    found = result_of(capfd, corpus, "--out", out, "--clusters", 12, "--frames", 200)
+    assert found["streams"] == {"rgb": 16, "audio": 4} and found["frames"] == 200
+    assert found["mean_squared_distance"] > 0 and found["path"] == str(out)
     tensors = safetensors.torch.load_file(out)
     assert list(tensors) == ["centroids_KD"] and tensors["centroids_KD"].shape == (12, 20)
     train = ["train", "kmeans_resnet", "--data", str(corpus), "--out", str(tmp_path / "RUN")]
@@ -35,22 +35,24 @@ def test_what_it_writes_is_what_a_training_starts_from(
     assert trained["model.centroids_KD"].equal(tensors["centroids_KD"])
 
 
-def test_the_seed_decides(corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_centroids_follow_the_seed(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     found = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         path = tmp_path / name
         given = ("--clusters", 4, "--frames", 50, "--seed", seed, "--streams", "audio")
-        answer(capfd, corpus, "--out", path, *given)
+        result_of(capfd, corpus, "--out", path, *given)
         found.append(safetensors.torch.load_file(path)["centroids_KD"])
     assert found[0].equal(found[1]) and not found[0].equal(found[2])
     assert found[0].shape == (4, 4)
 
 
-def test_the_frames_are_prepared_as_told(
+def test_centroids_follow_the_preprocessing_options(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = ("--clusters", 4, "--frames", 4, "--preprocessing.normalise", "joint")
-    answer(capfd, corpus, "--out", tmp_path / "C", *given)
+    result_of(capfd, corpus, "--out", tmp_path / "C", *given)
     centroids = safetensors.torch.load_file(tmp_path / "C")["centroids_KD"]
     assert centroids.norm(dim=1).tolist() == pytest.approx([1.0] * 4)
 
@@ -65,7 +67,7 @@ def test_the_frames_are_prepared_as_told(
         (["--train", "nothing*"], "nothing*"),
     ],
 )
-def test_wrong_options_have_status_2_and_leave_nothing(
+def test_centroids_wrong_options_have_status_2_and_write_nothing(
     corpus: Path,
     tmp_path: Path,
     arguments: list[str],
@@ -77,7 +79,7 @@ def test_wrong_options_have_status_2_and_leave_nothing(
     assert words in captured.err and not captured.out and not list(tmp_path.iterdir())
 
 
-def test_an_existing_file_is_not_overwritten(
+def test_centroids_keep_an_existing_file(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "C"

@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder as `reeltag train` leaves it, whose test split was validate*."""
+    """Return a run folder as `reeltag train` leaves it, whose test split was validate*."""
     torch.manual_seed(0)
     config = model_config("logistic", num_classes=12, dims=(16, 8))
     names = [f"class {c}" for c in range(12)]

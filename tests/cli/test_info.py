@@ -32,7 +32,7 @@ def info(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, d
     return status, found
 
 
-def test_json_says_what_is_there(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_json_describes_the_data(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, found = info(capsys, data, "--strict")
     assert status == 0
     assert found["kind"] == "frames" and found["streams"] == {"rgb": 16, "audio": 4}
@@ -53,7 +53,7 @@ def test_problems_set_the_status_only_with_strict(
     assert (first["file"], first["records"], first["skipped"]) == ("train2.tfrecord", 1, True)
 
 
-def test_tables_name_what_a_person_asks_for(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_tables_describe_the_data(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damage(data)
     assert run(["info", str(data), "--top", "2", "--jobs", "1"]) == 0
     out = capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_splits_may_be_chosen(data: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     "arguments", [["gone"], ["data", "--jobs", "0"], ["data", "--top", "-1"], ["data/classes.csv"]]
 )
-def test_what_cannot_be_done_has_status_2_and_one_error(
+def test_info_wrong_options_have_status_2_and_one_error(
     data: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = data.parent / arguments[0]

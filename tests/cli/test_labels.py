@@ -38,7 +38,7 @@ def pairs(rows: list[dict[str, Any]]) -> list[tuple[int, int]]:
     return [(row["first"], row["second"]) for row in rows]
 
 
-def test_json_says_what_implies_what(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_json_has_implications(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = labels(capsys, data)
     assert (found["videos"], found["split"], found["num_classes"]) == (10, "train", 4)
     assert found["labels"] == {"mean": 1.5, "max": 3, "unlabelled": 0}
@@ -50,7 +50,9 @@ def test_json_says_what_implies_what(data: Path, capsys: pytest.CaptureFixture[s
     assert best["low"] == pytest.approx(0.4385, abs=1e-4)
 
 
-def test_tables_read_as_people_say_it(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_tables_show_names_and_counts(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["labels", str(data), "--tau", "0.3", "--top", "3"]) == 0
     out = capsys.readouterr().out
     line = next(line for line in out.splitlines() if "BMW [M] -> Car" in line)
@@ -58,7 +60,7 @@ def test_tables_read_as_people_say_it(data: Path, capsys: pytest.CaptureFixture[
     assert "10 of the split 'train'" in out and "4 of classes appear together" in out
 
 
-def test_what_is_shown_can_be_narrowed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_options_narrow_the_pairs(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert pairs(labels(capsys, data, "--min-videos", 2)["strongest"]) == [(BMW, CAR)]
     assert pairs(labels(capsys, data, "--top", 1)["strongest"]) == [(BMW, CAR)]
     assert len(labels(capsys, data, "--tau", 0.01)["strongest"]) == 8
@@ -76,7 +78,7 @@ def test_other_splits_may_be_counted(data: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("name", ["Car", "car", "0"])
-def test_one_class_and_its_neighbours(
+def test_labels_of_a_class_list_its_implications(
     name: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = labels(capsys, data, "--class", name)
@@ -88,14 +90,14 @@ def test_one_class_and_its_neighbours(
     assert "Car (8 videos) implies" in out and "Car (8 videos) is implied by" in out
 
 
-def test_the_file_keeps_all_classes_and_the_picture_is_drawn(
+def test_labels_write_all_classes_and_a_picture(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, picture = tmp_path / "new" / "p.parquet", tmp_path / "p.svg"
     arguments = ["--out", str(out), "--picture", str(picture), "--min-videos", "2"]
     assert run(["labels", str(data), *arguments]) == 0
-    told = capsys.readouterr()
-    assert str(out) in told.err and str(picture) in told.err
+    captured = capsys.readouterr()
+    assert str(out) in captured.err and str(picture) in captured.err
     kept = Correlation.load(out)
     assert kept.names == NAMES and kept.num_videos == 10
     assert kept.implications(1.0).classes.tolist() == [CAR, CAR, GAME]
@@ -118,7 +120,7 @@ def test_the_file_keeps_all_classes_and_the_picture_is_drawn(
         (["--split", "validate"], "no shard belongs to the split 'validate'"),
     ],
 )
-def test_what_cannot_be_asked_has_one_error(
+def test_labels_wrong_options_have_one_error(
     arguments: list[str], words: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["labels", str(data), *arguments]) == 2
@@ -126,7 +128,7 @@ def test_what_cannot_be_asked_has_one_error(
     assert captured.out == "" and words in captured.err and captured.err.count("error: ") == 1
 
 
-def test_a_class_list_of_other_data_is_refused(
+def test_labels_class_list_of_other_data_is_an_error(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data / "some.csv").write_text("Index\n3861\n")
@@ -134,7 +136,7 @@ def test_a_class_list_of_other_data_is_refused(
     assert "lists class 3861; the data has 4" in capsys.readouterr().err
 
 
-def test_names_that_stand_twice_are_told_by_number(
+def test_labels_number_names_that_occur_twice(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ClassList(("Car", "Same", "same", "Same")).save(data / "classes.csv")
@@ -143,7 +145,9 @@ def test_names_that_stand_twice_are_told_by_number(
     assert labels(capsys, data, "--class", "same")["class"]["class"] == 2
 
 
-def test_data_without_labels_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_of_unlabelled_data_are_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_shard(tmp_path / "train1.tfrecord", [frame_record("a", labels=[])])
     ClassList(NAMES).save(tmp_path / "classes.csv")
     assert run(["labels", str(tmp_path), "--out", str(tmp_path / "p.parquet")]) == 2

@@ -22,7 +22,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_has_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([name, "--help"])
     assert caught.value.code == 0
@@ -30,7 +30,7 @@ def test_every_command_has_help_of_its_own(name: str, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_says_in_its_docstring_what_it_does(name: str) -> None:
+def test_command_docstring_describes_it(name: str) -> None:
     assert import_module(f"reeltag.cli.{name.replace('-', '_')}").__doc__
 
 
@@ -39,12 +39,12 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.strip() == reeltag.__version__
 
 
-def test_no_command_and_an_unknown_one_have_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_and_unknown_commands_have_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2 and run(["fly"]) == 2
     assert "there is no command 'fly'" in capsys.readouterr().err
 
 
-def test_an_error_is_told_without_traceback(
+def test_error_is_logged_without_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["info", str(tmp_path / "nowhere")]) == 2
@@ -116,13 +116,13 @@ def test_tiny_training_from_the_command_line(
     assert repeated["best"] == result["best"]
 
 
-def test_a_flag_that_does_not_exist_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_flag_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["synth", "x", "--colour", "red"])
     assert caught.value.code == 2 and "--colour" in capsys.readouterr().err
 
 
-def test_frames_can_be_prepared_otherwise_than_the_authors_do(
+def test_frame_preparation_options_replace_the_authors(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["train", "moe", "--data", str(corpus), "--out", str(tmp_path / "run"), "--tiny"]

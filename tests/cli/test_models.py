@@ -20,7 +20,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_all_families_and_variants_are_listed_with_their_parameters(
+def test_models_json_lists_families_and_variants_with_parameters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     listed = json.loads(shown(capsys, "--json"))["families"]
@@ -31,7 +31,7 @@ def test_all_families_and_variants_are_listed_with_their_parameters(
         assert variants[name] == pytest.approx(millions * 1e6, abs=0.05e6), name
 
 
-def test_every_field_of_every_family_has_a_word_of_help(
+def test_model_fields_have_help(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for family in json.loads(shown(capsys, "--json"))["families"]:
@@ -39,7 +39,7 @@ def test_every_field_of_every_family_has_a_word_of_help(
         assert all(family["help"].values()), family["name"]
 
 
-def test_the_list_names_every_family_variant_and_source(
+def test_models_list_names_every_family_variant_and_source(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = shown(capsys).replace(",", " ").split()
@@ -47,7 +47,7 @@ def test_the_list_names_every_family_variant_and_source(
 
 
 @pytest.mark.parametrize("name", ["nextvlad", "nextvlad_8g_k112_r16"])
-def test_a_family_is_shown_with_fields_variants_and_recipe(
+def test_models_of_a_name_show_fields_variants_and_recipe(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = " ".join(shown(capsys, name).split())
@@ -57,7 +57,7 @@ def test_a_family_is_shown_with_fields_variants_and_recipe(
 
 
 @pytest.mark.parametrize("command", [["models"], ["train", "--data", "x", "--out", "y"]])
-def test_an_unknown_name_is_told_with_those_like_it(
+def test_models_unknown_name_error_names_close_ones(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([command[0], "nextvald", *command[1:]]) == 2

@@ -168,10 +168,10 @@ def test_moments_print_a_table_and_write_files(
     command = ["moments", checkpoint, "--data", data, "--class", "Guitar", "--top", 6]
     command += ["--csv", table, "--vtt", tracks]
     assert run([*map(str, command)]) == 0
-    told = capfd.readouterr().out
-    assert "Guitar (class 5): best 6 of" in told
+    output = capfd.readouterr().out
+    assert "Guitar (class 5): best 6 of" in output
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert len(rows) == 6 and all(row["id"] in told for row in rows)
+    assert len(rows) == 6 and all(row["id"] in output for row in rows)
     assert list(rows[0]) == ["class", "name", "id", "start_s", "end_s", "prob", "rated"]
     assert {row["rated"] for row in rows} <= {"", "0", "1"}
     assert {path.stem for path in tracks.iterdir()} == {row["id"] for row in rows}
@@ -230,8 +230,10 @@ def test_moments_name_the_runs_in_a_work_folder(
     shutil.copytree(checkpoint, last)
     command = ["moments", str(tmp_path / "WORK"), "--data", str(data), "--class", "3"]
     assert run(command) == 2
-    said = capfd.readouterr().err
-    assert "is the WORK of `reeltag solve`" in said and f"the last that was made is {last}." in said
+    error = capfd.readouterr().err
+    assert (
+        "is the WORK of `reeltag solve`" in error and f"the last that was made is {last}." in error
+    )
 
 
 @pytest.mark.parametrize(

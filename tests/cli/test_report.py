@@ -120,7 +120,7 @@ def test_report_of_run_shows_training_and_takes_predictions(
     assert "Training loss" in page.read_text() and "GAP@20" in page.read_text()
 
 
-def test_report_errors_name_the_way_out(
+def test_report_errors_name_the_remedy(
     corpus: Path, predictions: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"

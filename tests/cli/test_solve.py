@@ -116,7 +116,7 @@ def test_table_in_a_file_is_not_wrapped(
     assert line.split() == ["├─", "1", "member-0", "to", "do", "~", "0.5", "s", "~", "100", "B"]
 
 
-def test_only_runs_a_step_and_what_it_needs(
+def test_only_option_runs_a_step_and_its_inputs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert solve(tmp_path, "--only", "member-1") == 0

@@ -14,15 +14,15 @@ def test_json_prints_one_object_on_stdout_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["synth", str(tmp_path / "out"), *TINY, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["videos"] == 12 and told["splits"] == {"train": 8, "validate": 2, "test": 2}
+    found = json.loads(capsys.readouterr().out)
+    assert found["videos"] == 12 and found["splits"] == {"train": 8, "validate": 2, "test": 2}
     assert (tmp_path / "out" / "vocabulary.csv").is_file()
 
 
-def test_words_go_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_synth_logs_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["synth", str(tmp_path / "out"), *TINY]) == 0
-    told = capsys.readouterr()
-    assert told.out == "" and "12 synthetic videos" in " ".join(told.err.split())
+    captured = capsys.readouterr()
+    assert captured.out == "" and "12 synthetic videos" in " ".join(captured.err.split())
 
 
 def test_bad_argument_is_named_with_exit_status_2(
@@ -33,7 +33,9 @@ def test_bad_argument_is_named_with_exit_status_2(
     assert not (tmp_path / "out").exists()
 
 
-def test_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_synth_existing_folder_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious.txt").touch()
     assert run(["synth", str(tmp_path / "out"), *TINY]) == 2

@@ -12,7 +12,7 @@ from reeltag.tagger.tagger import read_config
 @pytest.mark.parametrize(
     "size", ["--model.num-classes=7", "--model.num_classes 7", "--model.dims 3 3"]
 )
-def test_train_refuses_sizes_that_the_data_decide(
+def test_train_raises_for_sizes_that_the_data_decide(
     corpus: Path, tmp_path: Path, size: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = ["train", "moe", "--data", str(corpus), "--out", str(tmp_path / "run"), "--tiny"]

@@ -15,7 +15,7 @@ from reeltag.tagger.tagger import read_config
 from reeltag.training.run_folder import read_recipe
 
 
-def test_a_dry_run_shows_what_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tune_dry_run_shows_the_search_space(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["tune", "resnet_like", "--dry-run", "--model.dropout", "0.2", "--space",
                 "inner=64:128", "gate=true,false"]) == 0  # fmt: skip
     out = capsys.readouterr().out
@@ -26,7 +26,7 @@ def test_a_dry_run_shows_what_is_searched(capsys: pytest.CaptureFixture[str]) ->
     assert "model.dropout" in json.loads(capsys.readouterr().out)["space"]
 
 
-def test_a_study_ends_in_a_command_that_trains_the_best_again(
+def test_tune_ends_in_a_command_that_trains_the_best_again(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "study"
@@ -36,27 +36,27 @@ def test_a_study_ends_in_a_command_that_trains_the_best_again(
     captured = capsys.readouterr()
     assert "[2/2] complete" in captured.err and "best: trial" in captured.out
     assert run([*words, "--trials", "3", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [of["state"] for of in told["trials"]] == ["complete"] * 3
-    best = out / f"trial-{told['best']:04d}"
-    assert told["trials"][told["best"]]["run"] == str(best)
-    command = shlex.split(told["command"])
+    found = json.loads(capsys.readouterr().out)
+    assert [of["state"] for of in found["trials"]] == ["complete"] * 3
+    best = out / f"trial-{found['best']:04d}"
+    assert found["trials"][found["best"]]["run"] == str(best)
+    command = shlex.split(found["command"])
     assert command[:2] == ["reeltag", "train"]
     parsed = Train.parse(command[2:])
     assert isinstance(parsed, Train) and isinstance(parsed.options.model, resnet_like.Config)
     config = read_config(best)
     assert parsed.options.recipe == read_recipe(config)
-    said = config["model"]["config"] if "config" in config["model"] else config["model"]
+    trained = config["model"]["config"] if "config" in config["model"] else config["model"]
     mine = parsed.options.model
     names = ("inner", "stream_blocks", "concat_blocks", "dropout", "gate")
-    assert mine.gate and all(getattr(mine, name) == said[name] for name in names)
+    assert mine.gate and all(getattr(mine, name) == trained[name] for name in names)
     assert (out / "study.svg").read_text().startswith("<?xml")
     lines = (out / "trials.csv").read_text().splitlines()
     assert len(lines) == 4 and lines[0].startswith("trial,state,value,seconds,model.inner")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["resnet_like"], "give the data with --data DATA and the study with --out STUDY"),
         (["resnet_like", "--trials", "0"], "--trials: must be >= 1, got 0"),
@@ -65,8 +65,8 @@ def test_a_study_ends_in_a_command_that_trains_the_best_again(
         (["resnet_like", "--space", "inner=a"], "model.inner must be a whole number"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_trained(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_tune_wrong_options_are_errors_before_training(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["tune", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -171,7 +171,7 @@ def test_budget_bounds_the_file_closely(
     assert 0 <= counted[0].bytes_at(precision) - result["bytes"] < 2_000
 
 
-def refusal(source: ExportSource, out: Path, **config: Any) -> str:
+def error_of(source: ExportSource, out: Path, **config: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         export(source, out, ExportConfig(**config))
     return str(caught.value)
@@ -181,16 +181,16 @@ def test_limit_error_names_tensors_and_fitting_precisions(
     source: ExportSource, tmp_path: Path
 ) -> None:
     out = tmp_path / "model.onnx"
-    error = refusal(source, out, max_bytes="120kB")
+    error = error_of(source, out, max_bytes="120kB")
     assert "takes 26" in error and "allowed: 120.0 kB" in error
     assert "131.1 kB  32,768 numbers" in error and "81.9 kB  20,480 numbers" in error
     assert "What fits: --precision uint8 (" in error and "fp16 (" not in error
-    assert "No precision fits" in refusal(source, out, max_bytes="20kB", precision="uint8")
+    assert "No precision fits" in error_of(source, out, max_bytes="20kB", precision="uint8")
     assert list(tmp_path.iterdir()) == []  # nothing was written
 
 
 def test_limit_error_proposes_no_tiny_model(source: ExportSource, tmp_path: Path) -> None:
-    error = refusal(source, tmp_path / "model.onnx", max_bytes="1kB")
+    error = error_of(source, tmp_path / "model.onnx", max_bytes="1kB")
     assert "0% of its weights" not in error and "a far smaller student" in error
     assert "val_" not in error and "other tensors" in error  # constants of the graph weigh nothing
 
@@ -287,7 +287,7 @@ def test_graph_of_a_loop_equals_pytorch(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [family.name for family in families()])
 @pytest.mark.parametrize("streams", [FRAMES, FRAMES[:1]])
-def test_every_family_exports(name: str, streams: Any, tmp_path: Path) -> None:
+def test_family_exports(name: str, streams: Any, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     tagger = tagger_of(name, streams)
     export(load_source(run_of(tagger, tmp_path / "RUN")), out, ExportConfig())

@@ -23,7 +23,7 @@ Row = tuple[str, int | None, list[int], list[float]]
 
 
 def predictions(path: Path, *rows: Row, num_classes: int = 30) -> Predictions:
-    """A prediction file out of (id, start or None, classes, logits) rows, one write a row."""
+    """Write a prediction file of (id, start or None, classes, logits) rows, one write per row."""
     with prediction_writer(path, PredictionInfo(num_classes=num_classes)) as writer:
         for name, start, classes, scores in rows:
             writer.write(

@@ -23,8 +23,8 @@ def direct_probability(attention: Tensor, decision: Tensor) -> Tensor:
                 column = h * CLASSES + c
                 weights = [torch.exp(attention[b, t, column]) for t in range(length)]
                 for t in range(length):
-                    said = 1 / (1 + torch.exp(-decision[b, t, column]))
-                    probs[b, c] += weights[t] / sum(weights) * said / HEADS
+                    prob = 1 / (1 + torch.exp(-decision[b, t, column]))
+                    probs[b, c] += weights[t] / sum(weights) * prob / HEADS
     return probs
 
 

@@ -1,4 +1,4 @@
-"""The split batch norm of the frames says the same as the whole one."""
+"""The split batch norm of the frames computes the same as the whole one."""
 
 import pytest
 import torch

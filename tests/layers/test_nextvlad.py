@@ -29,7 +29,7 @@ def frames(rng: torch.Generator) -> Tensor:
 
 
 def published(layer: NeXtVLAD, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """The layer as its authors wrote it: widen, score what was widened, sum, normalise."""
+    """Compute the layer as its authors wrote it: widen, score what was widened, sum, normalise."""
     wide = layer.expand(frames_BTD)
     attention = layer.attend(wide).sigmoid() * mask_BT.unsqueeze(-1)
     counted = torch.ones_like(mask_BT) if layer.count_padding else mask_BT

@@ -1,4 +1,4 @@
-"""Preprocessing: the released formula, norms, whitening, padding, and one answer in any batch."""
+"""Preprocessing: the released formula, norms, whitening, padding, and one result in any batch."""
 
 import math
 

@@ -105,9 +105,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 
 @pytest.mark.parametrize("place", ["plain", "cpu"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_two_ranks_compute_what_one_computes_of_both_parts(
-    name: str, place: str, rng: torch.Generator
-) -> None:
+def test_layers_on_two_ranks_match_one_rank(name: str, place: str, rng: torch.Generator) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name]().double()
     frames = [1 + torch.randn(*mask.shape, 4, generator=rng).double() for mask in MASKS]

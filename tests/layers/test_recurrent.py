@@ -13,7 +13,7 @@ LENGTHS = (3, 5, 1, 0, 5)
 MASK = torch.arange(5) < torch.tensor(LENGTHS).unsqueeze(1)
 
 
-def made(cell: type[LSTM | GRU], **options: bool) -> LSTM | GRU:
+def layer_of(cell: type[LSTM | GRU], **options: bool) -> LSTM | GRU:
     """Return two layers in float64, biases not 0."""
     torch.manual_seed(0)
     layer = cell(3, 4, 2, **options).double()
@@ -32,7 +32,7 @@ both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["ahead", "bac
 def test_recurrent_matches_loops(
     cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator
 ) -> None:
-    layer = made(cell, reverse=reverse)
+    layer = layer_of(cell, reverse=reverse)
     frames = torch.randn(5, 5, 3, generator=rng).double().requires_grad_()
     weights = [torch.randn(5, *size, generator=rng).double() for size in ((5, 4), (2, 1, 4))]
     found = []
@@ -49,7 +49,7 @@ def test_recurrent_matches_loops(
 def test_recurrent_gradients_match_differences(
     cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator
 ) -> None:
-    layer, mask = made(cell, reverse=reverse), MASK[:3, :3]
+    layer, mask = layer_of(cell, reverse=reverse), MASK[:3, :3]
     frames = torch.randn(3, 3, 3, generator=rng).double().requires_grad_()
     inputs = (frames, *layer.parameters())
     assert torch.autograd.gradcheck(lambda x, *_: layer(x, mask), inputs, fast_mode=True)
@@ -59,7 +59,7 @@ def test_recurrent_gradients_match_differences(
 def test_recurrent_last_state_alone_has_a_gradient(
     cell: type[LSTM | GRU], rng: torch.Generator
 ) -> None:
-    layer, frames = made(cell), torch.randn(5, 5, 3, generator=rng).double()
+    layer, frames = layer_of(cell), torch.randn(5, 5, 3, generator=rng).double()
     for way in (layer, lambda *inputs: loops(layer, *inputs)):
         layer.zero_grad()
         way(frames, MASK)[1].square().sum().backward()
@@ -74,7 +74,7 @@ def test_recurrent_last_state_alone_has_a_gradient(
 def test_recurrent_chunks_change_nothing_without_gradient(
     cell: type[LSTM | GRU], reverse: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer, frames = made(cell, reverse=reverse), torch.randn(5, 5, 3, generator=rng).double()
+    layer, frames = layer_of(cell, reverse=reverse), torch.randn(5, 5, 3, generator=rng).double()
     expected = layer(frames, MASK)
     monkeypatch.setattr(laid_out_product, "CHUNK", 4)
     with torch.no_grad():
@@ -84,7 +84,7 @@ def test_recurrent_chunks_change_nothing_without_gradient(
 @both_cells
 def test_recurrent_exported_loop_matches(cell: type[LSTM | GRU], rng: torch.Generator) -> None:
     torch.manual_seed(0)
-    layer = made(cell, reverse=True)  # the contract of models exports both directions
+    layer = layer_of(cell, reverse=True)  # the contract of models exports both directions
     free = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1)}
     with torch.no_grad():
         example = torch.zeros(5, 7, 3).double(), torch.ones(5, 7, dtype=torch.bool)
@@ -98,7 +98,7 @@ def test_recurrent_exported_loop_matches(cell: type[LSTM | GRU], rng: torch.Gene
 @both_cells
 @pytest.mark.parametrize("frames", [0, 3])
 def test_recurrent_state_of_no_frames_is_zero(cell: type[LSTM | GRU], frames: int) -> None:
-    layer, mask = made(cell), torch.zeros(2, frames, dtype=torch.bool)
+    layer, mask = layer_of(cell), torch.zeros(2, frames, dtype=torch.bool)
     outputs, state = layer(torch.ones(2, frames, 3).double(), mask)
     assert outputs.shape == (2, frames, 4) and not outputs.any() and not state.any()
     state.sum().backward()
@@ -109,7 +109,7 @@ def test_recurrent_state_of_no_frames_is_zero(cell: type[LSTM | GRU], frames: in
 def test_recurrent_skips_gaps_between_real_frames(
     cell: type[LSTM | GRU], rng: torch.Generator
 ) -> None:
-    layer, frames = made(cell, reverse=True), torch.randn(1, 5, 3, generator=rng).double()
+    layer, frames = layer_of(cell, reverse=True), torch.randn(1, 5, 3, generator=rng).double()
     mask = torch.tensor([[True, False, True, True, False]])
     outputs, state = layer(frames, mask)
     whole, last = layer(frames[mask].unsqueeze(0), torch.ones(1, 3, dtype=torch.bool))
@@ -122,7 +122,7 @@ def test_recurrent_skips_gaps_between_real_frames(
 def test_recurrent_bfloat16_is_close_with_float32_states(
     cell: type[LSTM | GRU], rng: torch.Generator
 ) -> None:
-    layer, frames = made(cell).float(), torch.randn(5, 5, 3, generator=rng)
+    layer, frames = layer_of(cell).float(), torch.randn(5, 5, 3, generator=rng)
     expected = layer(frames, MASK)
     with torch.autocast("cpu", torch.bfloat16):
         outputs, state = layer(frames, MASK)

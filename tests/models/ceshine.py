@@ -1,4 +1,4 @@
-"""ceshine's modules put together from our layers, with their weights; what differs stands here.
+"""ceshine's modules put together from our layers, with their weights; differences are here.
 
 Each batch norm is our `MaskedBatchNorm` with PyTorch's constants. The rest of their weights is
 folded into our layers by differentiable steps, so that gradients arrive at the names of theirs.
@@ -182,7 +182,7 @@ class Ceshine:
         return hidden_BH
 
     def experts(self, hidden_BH: Tensor, num_classes: int) -> Tensor:
-        """Trap 37: their mixture is one of logits, our `InputMixture`; the last expert says 0.
+        """Trap 37: they mix logits as our `InputMixture` does; the last expert has logit 0.
 
         Gates that all classes share are one mixture of ours. Gates of each class are one mixture
         each, with a norm of its own, so that each moves its statistics once.

@@ -11,7 +11,7 @@ from reeltag.models.attention_net import TINY, VARIANTS, AttentionRound
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
 
-def test_a_round_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_attention_round_matches_loops(rng: torch.Generator) -> None:
     attend = AttentionRound(3, 2, 4).double()
     frames = torch.randn(2, 5, 3, generator=rng).double()
     context = torch.randn(2, 2, generator=rng).double()
@@ -28,7 +28,7 @@ def test_a_round_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_net_is_that_of_the_authors_who_copy_vectors_to_frames(rng: torch.Generator) -> None:
+def test_attention_net_matches_vectors_copied_to_frames(rng: torch.Generator) -> None:
     model = replace(TINY, hidden=(4, 3)).build().double().eval()
     frames = torch.randn(1, 5, 8, generator=rng).double()
     mask = torch.ones(1, 5, dtype=torch.bool)
@@ -46,9 +46,7 @@ def test_the_net_is_that_of_the_authors_who_copy_vectors_to_frames(rng: torch.Ge
 
 
 @pytest.mark.parametrize(("rounds", "size"), [(3, 1024), (5, 512), (4, 768)])
-def test_the_authors_sizes_have_as_many_parameters_as_the_table_gives(
-    rounds: int, size: int
-) -> None:
+def test_published_sizes_have_the_parameters_of_the_table(rounds: int, size: int) -> None:
     with torch.device("meta"):
         model = VARIANTS[f"attention_net_{rounds}x{size}"].build()
     seen = [1152 + index * size for index in range(rounds + 1)]
@@ -68,14 +66,12 @@ def test_dropout_in_the_rounds_is_for_training_only(rng: torch.Generator) -> Non
     ("dropouts", "words"),
     [((0.1,), "none, or 2 numbers in"), ((0.1, 1.0), r"values, each a number in \[0, 1\)")],
 )
-def test_round_dropouts_that_do_not_fit_are_refused(
-    dropouts: tuple[float, ...], words: str
-) -> None:
+def test_round_dropouts_of_another_length_raise(dropouts: tuple[float, ...], words: str) -> None:
     with pytest.raises(ConfigError, match=rf"round_dropouts is .*; allowed: {words}"):
         replace(TINY, round_dropouts=dropouts)
 
 
-def test_other_wrong_sizes_are_refused() -> None:
+def test_wrong_sizes_raise() -> None:
     with pytest.raises(ConfigError, match="num_rounds is 0; allowed: an integer >= 1"):
         replace(TINY, num_rounds=0)
     with pytest.raises(

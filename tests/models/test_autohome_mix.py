@@ -13,7 +13,7 @@ from reeltag.models.autohome_mix import TINY, VARIANTS
 from tests.models.contract import some_batch
 
 
-def test_the_three_nextvlads_have_the_sizes_of_the_papers_table() -> None:
+def test_nextvlad_sizes_are_the_papers() -> None:
     with torch.device("meta"):
         model = VARIANTS["autohome_mix_3_nextvlad"].build()
     millions = [sum(p.numel() for p in m.parameters()) / 1e6 for m in model.nextvlads]
@@ -71,16 +71,16 @@ def test_scalars_do_not_look_at_the_video(rng: torch.Generator) -> None:
         ({"num_clusters": (4, 1)}, "num_clusters is 1; allowed: >= 2"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(change: dict[str, Any], words: str) -> None:
+def test_wrong_sizes_raise(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(TINY, **change)
 
 
-def test_the_papers_recipe_has_no_distillation() -> None:
+def test_published_recipe_has_no_distillation() -> None:
     assert autohome_mix.RECIPE["members"] == {"weight": 0.0}
 
 
-def test_with_chunks_padding_changes_nothing_and_the_model_exports(rng: torch.Generator) -> None:
+def test_chunked_model_ignores_padding_and_exports(rng: torch.Generator) -> None:
     model, (frames, mask) = replace(TINY, gru_chunk=4).build().eval(), some_batch(rng, 8)
     logits = model(frames, mask)
     longer = F.pad(frames, (0, 0, 0, 9), value=7.0), F.pad(mask, (0, 9))

@@ -88,7 +88,7 @@ def test_gradients_and_moved_statistics_are_the_authors(path: Path) -> None:
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-9)], ids=["f32", "f64"]
 )
-def test_their_loss_is_our_cross_entropy_with_weights_of_labels(
+def test_cross_entropy_with_label_weights_is_the_authors_loss(
     dtype: torch.dtype, tolerance: float
 ) -> None:
     with np.load(golden_file("layers/ceshine_sampled_xent.npz")) as file:

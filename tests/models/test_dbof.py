@@ -1,4 +1,4 @@
-"""Deep bag of frames: published size, its options, what is refused."""
+"""Deep bag of frames: published size, its options, what raises."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def test_parameters_are_those_of_the_starter_code() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean"])
-def test_a_frame_drawn_twice_counts_once_for_the_maximum_only(
+def test_frame_drawn_twice_counts_once_for_the_maximum_only(
     pooling: str, rng: torch.Generator
 ) -> None:
     model = replace(dbof.TINY, pooling=pooling).build().eval()  # type: ignore[arg-type]
@@ -28,13 +28,13 @@ def test_a_frame_drawn_twice_counts_once_for_the_maximum_only(
     assert alike == (pooling == "max")
 
 
-def test_without_batch_norm_there_are_biases() -> None:
+def test_biases_replace_batch_norm() -> None:
     names = dict(replace(dbof.TINY, batch_norm=False).build().named_parameters())
     assert {"pool.words.bias", "hidden.bias"} <= names.keys()
     assert not any("norm" in name for name in names)
 
 
 @pytest.mark.parametrize("field", ["num_clusters", "hidden", "num_experts"])
-def test_nothing_of_something_is_refused(field: str) -> None:
+def test_zero_sizes_raise(field: str) -> None:
     with pytest.raises(ConfigError, match=f"{field} is 0; allowed: an integer >= 1"):
         replace(dbof.TINY, **{field: 0})  # type: ignore[arg-type]

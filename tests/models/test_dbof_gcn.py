@@ -1,4 +1,4 @@
-"""DBoF with a graph classifier: 3862 and 1000 classes, and what training tells it of the labels."""
+"""DBoF with a graph classifier: 3862 and 1000 classes, and the label graph of training."""
 
 import dataclasses
 from pathlib import Path
@@ -18,7 +18,7 @@ STILL = Recipe(batch_size=8, max_steps=1, optim=Optimisation(learning_rate=1e-9)
 
 
 @pytest.mark.parametrize("num_classes", [3862, 1000])
-def test_it_has_a_matrix_and_vectors_for_its_classes(num_classes: int) -> None:
+def test_dbof_gcn_has_a_matrix_and_vectors_for_its_classes(num_classes: int) -> None:
     with torch.device("meta"):
         model = dbof_gcn.Config(num_classes=num_classes).build()
         logits = model.head(torch.zeros(2, 1024))
@@ -45,7 +45,7 @@ def test_training_begins_with_which_classes_appear_together(corpus: Path, tmp_pa
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
-def test_a_fixed_graph_stays_as_it_was_told(corpus: Path, tmp_path: Path) -> None:
+def test_fixed_graph_stays_in_training(corpus: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(dbof_gcn.TINY, threshold=0.1, train_graph=False)
     fast = dataclasses.replace(STILL, max_steps=3, optim=Optimisation(learning_rate=0.1))
     run = [tmp_path / "still", tmp_path / "fast"]
@@ -64,6 +64,6 @@ def test_a_fixed_graph_stays_as_it_was_told(corpus: Path, tmp_path: Path) -> Non
         ({"share": float("inf")}, "share is inf; allowed: a finite number >= 0"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(change: dict[str, float], words: str) -> None:
+def test_wrong_sizes_raise(change: dict[str, float], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         dataclasses.replace(dbof_gcn.TINY, **change)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.models.early_concat_fcn import VARIANTS, Config
 
 
-def test_it_is_linear_relu_linear_on_the_weighed_mean(rng: torch.Generator) -> None:
+def test_early_concat_fcn_matches_loops(rng: torch.Generator) -> None:
     config = Config(num_classes=3, dims=(4, 2), hidden=(5,), stream_scales=(3.0, 0.5))
     model: Any = config.build().double().eval()
     frames = torch.randn(2, 3, 6, generator=rng, dtype=torch.float64)
@@ -63,6 +63,6 @@ def test_sizes() -> None:
         ({"input_dropout": 1.0}, r"input_dropout is 1.0; allowed: a number in \[0, 1\)"),
     ],
 )
-def test_what_cannot_be_built_is_told(changes: dict[str, object], words: str) -> None:
+def test_wrong_config_raises(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Config(**changes)  # type: ignore[arg-type]

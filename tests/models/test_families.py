@@ -46,7 +46,7 @@ def test_moe_2_on_the_visual_mean_has_the_published_size() -> None:
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(19.8, abs=0.05)
 
 
-def test_every_variant_has_a_name_of_its_own_and_builds() -> None:
+def test_variants_have_names_of_their_own_and_build() -> None:
     assert {"logistic", "moe_2", "moe_4", "moe_16", "nextvlad_16g_k128"} <= set(list_models())
     for config in (c for family in families() for c in family.variants.values()):
         with torch.device("meta"):
@@ -91,14 +91,12 @@ def test_penalty_is_the_sum_over_heads() -> None:
         (logistic.TINY, {"dims": (3, 0)}, r"dims is \(3, 0\)"),
     ],
 )
-def test_a_config_that_cannot_be_built_is_refused(
-    config: Any, change: dict[str, Any], words: str
-) -> None:
+def test_wrong_config_raises(config: Any, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(config, **change)
 
 
-def test_an_unknown_family_is_answered_with_those_there_are() -> None:
+def test_unknown_family_raises_with_the_known_ones() -> None:
     assert find_family("moe").config is moe.Config
     with pytest.raises(ConfigError, match=r"no model 'resnet'\n.*nextvlad"):
         find_family("resnet")
@@ -129,7 +127,7 @@ def dump(config: ModelConfig) -> tuple[nn.Module, dict[str, np.ndarray[Any, Any]
     [logistic.TINY, moe.TINY, nextvlad.TINY, netvlad.TINY, replace(nextvlad.TINY, head="moe")],
     ids=lambda c: type(c).__module__,
 )
-def test_a_dumped_checkpoint_gives_every_weight(config: ModelConfig) -> None:
+def test_dumped_checkpoint_gives_every_weight(config: ModelConfig) -> None:
     model, arrays = dump(config)
     other = config.build()
     load_tensorflow(other, arrays)
@@ -139,7 +137,7 @@ def test_a_dumped_checkpoint_gives_every_weight(config: ModelConfig) -> None:
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-def test_a_dump_that_does_not_fit_is_refused_and_changes_nothing() -> None:
+def test_dump_that_does_not_fit_raises_and_changes_nothing() -> None:
     _, arrays = dump(moe.TINY)
     missing = {name: value for name, value in arrays.items() if "gates" not in name}
     extra = arrays | {"tower/gates/biases": np.zeros(3)}
@@ -155,7 +153,7 @@ def test_a_dump_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
-def test_a_model_without_tensorflow_names_is_refused() -> None:
+def test_model_without_tensorflow_names_raises() -> None:
     with pytest.raises(ConfigError, match="no TensorFlow names are known for Linear"):
         load_tensorflow(nn.Linear(2, 2), {})
     three = replace(nextvlad.TINY, dims=(6, 2, 2)).build()

@@ -14,7 +14,7 @@ from reeltag.models import attentive_fcn, bottleneck, cyclic_fcn, second_level, 
 BATCH = torch.ones(3, 1, dtype=torch.bool)
 
 
-def test_the_bottleneck_halves_and_doubles() -> None:
+def test_bottleneck_halves_and_doubles() -> None:
     narrow = bottleneck.VARIANTS["bottleneck_256"].widths()
     assert narrow == [2048, 1024, 512, 256, 512, 1024, 2048]
     for name, config in bottleneck.VARIANTS.items():
@@ -22,7 +22,7 @@ def test_the_bottleneck_halves_and_doubles() -> None:
     assert min(bottleneck.Config().widths()) == 4  # row 16 of the slides
 
 
-def test_the_bottleneck_is_linear_layers_and_relus(rng: torch.Generator) -> None:
+def test_bottleneck_is_linear_layers_and_relus(rng: torch.Generator) -> None:
     model: Any = bottleneck.TINY.build().eval()
     x = torch.randn(3, 8, generator=rng)
     expected = x
@@ -32,7 +32,7 @@ def test_the_bottleneck_is_linear_layers_and_relus(rng: torch.Generator) -> None
     torch.testing.assert_close(model(x.unsqueeze(1), BATCH), expected)
 
 
-def test_the_cycle_has_the_same_weights_three_times(rng: torch.Generator) -> None:
+def test_cycle_has_the_same_weights_three_times(rng: torch.Generator) -> None:
     model: Any = cyclic_fcn.TINY.build()
     x = torch.randn(3, 8, generator=rng)
     hidden = F.leaky_relu(model.input(x), 0.01)
@@ -58,7 +58,7 @@ def test_attention_weights_the_hidden_units(kind: Any, sort: bool, rng: torch.Ge
     torch.testing.assert_close(model(x.unsqueeze(1), BATCH), expected)
 
 
-def test_heads_of_a_class_are_mixed_alike_for_all_classes(rng: torch.Generator) -> None:
+def test_head_mixture_is_the_same_for_all_classes(rng: torch.Generator) -> None:
     model: Any = replace(attentive_fcn.TINY, heads=3).build()
     x = torch.randn(3, 8, generator=rng)
     hidden = attended(model.hidden[0](x), model.attention.linear)
@@ -71,7 +71,7 @@ def test_heads_of_a_class_are_mixed_alike_for_all_classes(rng: torch.Generator) 
 
 
 @pytest.mark.parametrize("name", attentive_fcn.VARIANTS)
-def test_every_version_of_attentive_fcn_learns_something(name: str, rng: torch.Generator) -> None:
+def test_attentive_fcn_gradients_reach_every_parameter(name: str, rng: torch.Generator) -> None:
     small: dict[str, Any] = {"num_classes": 5, "dims": (6, 2), "hidden": 16}
     model: Any = replace(attentive_fcn.VARIANTS[name], **small).build()
     model(torch.randn(6, 1, 8, generator=rng), torch.ones(6, 1, dtype=torch.bool)).sum().backward()
@@ -103,7 +103,7 @@ def test_nets_on_each_stream_have_the_published_layers(net: str, depth: int) -> 
     assert model.output.weight.shape == (3862, 1280)
 
 
-def test_the_final_graph_has_the_published_size() -> None:
+def test_final_graph_has_the_published_size() -> None:
     with torch.device("meta"):
         model: Any = second_level.Config().build()
     weights = sum(p.numel() for p in model.parameters() if p.ndim == 2)
@@ -113,7 +113,7 @@ def test_the_final_graph_has_the_published_size() -> None:
     assert model.hidden[0].linear.weight.shape == (8192, 9344)
 
 
-def test_the_final_graph_is_nets_and_input_side_by_side(rng: torch.Generator) -> None:
+def test_final_graph_concatenates_nets_and_input(rng: torch.Generator) -> None:
     model: Any = second_level.TINY.build().eval()
     x = torch.randn(3, 8, generator=rng)
     joined = torch.cat([*(net(x).clamp(min=0) for net in model.nets), x], dim=1)
@@ -145,6 +145,6 @@ def test_the_final_graph_is_nets_and_input_side_by_side(rng: torch.Generator) ->
         (second_level.TINY, {"divisor": 300}, r"divisor is 300; allowed: an integer in \[1, 256\]"),
     ],
 )
-def test_what_cannot_be_built_says_so(config: Any, change: dict[str, Any], words: str) -> None:
+def test_wrong_config_raises(config: Any, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(config, **change)

@@ -37,7 +37,7 @@ both_precisions = pytest.mark.parametrize(
 )
 
 
-def test_every_golden_layer_file_is_checked_or_has_a_reason() -> None:
+def test_golden_layer_files_are_checked_or_have_a_reason() -> None:
     stems = [path.stem for path in golden_files("layers/*.npz")]
     unknown = [stem for stem in stems if not (builder_of(stem) or stem.startswith((*ELSEWHERE,)))]
     assert unknown == []
@@ -71,7 +71,7 @@ def test_outputs_are_the_authors(
 
 
 @every_file
-def test_one_training_batch_moves_the_running_statistics_as_theirs(golden: Golden) -> None:
+def test_running_statistics_after_a_batch_are_the_authors(golden: Golden) -> None:
     model = golden.build(torch.float64)
     model(*golden.inputs(torch.float64))
     names, state = golden.ours(model), model.state_dict()
@@ -101,7 +101,7 @@ def test_loss_and_gradients_are_the_authors(golden: Golden) -> None:
 
 
 @pytest.mark.parametrize("golden", WITH_STEPS, ids=lambda g: str(g.path.stem))
-def test_some_steps_of_adam_end_with_the_authors_weights(golden: Golden) -> None:
+def test_weights_after_steps_of_adam_are_the_authors(golden: Golden) -> None:
     model, inputs = golden.build(torch.float64), golden.inputs(torch.float64)
     adam = TensorflowAdam(model.parameters(), golden.meta["steps"]["lr"])
     losses = []

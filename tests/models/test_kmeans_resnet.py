@@ -1,4 +1,4 @@
-"""Nearest centroids and their counts, as loops; a model whose centroids nobody fitted."""
+"""Nearest centroids and their counts, as loops; a model without fitted centroids."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def _parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kmeans_resnet, "TOGETHER", 3)  # several parts of 7 centroids
 
 
-def test_each_frame_counts_for_its_nearest_centroid(rng: torch.Generator) -> None:
+def test_counts_are_of_nearest_centroids(rng: torch.Generator) -> None:
     frames = torch.randn(2, 5, 3, generator=rng).double()
     centroids = torch.randn(7, 3, generator=rng).double()
     mask = torch.arange(5) < torch.tensor([[5], [3]])
@@ -32,7 +32,7 @@ def test_each_frame_counts_for_its_nearest_centroid(rng: torch.Generator) -> Non
     assert count(found, mask, 7).equal(expected)
 
 
-def test_of_centroids_equally_near_the_first_is_taken() -> None:
+def test_equally_near_centroids_count_for_the_first() -> None:
     centroids = torch.tensor([[9.0], [1.0], [-1.0], [1.0], [9.0], [-1.0], [9.0]])
     assert nearest(torch.zeros(1, 1, 1), centroids).item() == 1
 
@@ -44,7 +44,7 @@ def test_bfloat16_does_not_move_frames_to_other_centroids(rng: torch.Generator) 
     assert found.equal(nearest(frames, centroids))
 
 
-def test_shares_are_counts_by_the_number_of_frames(rng: torch.Generator) -> None:
+def test_fractions_are_counts_by_the_number_of_frames(rng: torch.Generator) -> None:
     counts, shares = TINY.build().eval(), replace(TINY, shares=True).build().eval()
     shares.load_state_dict(counts.state_dict())
     frames, mask = torch.randn(2, 1, 8, generator=rng), torch.ones(2, 1, dtype=torch.bool)
@@ -60,7 +60,7 @@ def test_centroids_do_not_learn_and_travel_with_the_model() -> None:
     assert "centroids_KD" not in dict(model.named_parameters())
 
 
-def test_centroids_that_nobody_fitted_are_refused_with_the_way_out() -> None:
+def test_unfitted_centroids_raise_with_the_remedy() -> None:
     model = replace(TINY, random_centroids=False).build()
     with pytest.raises(ConfigError, match="not fitted yet\n.*reeltag centroids DATA --out"):
         model.check_ready()

@@ -10,9 +10,7 @@ from reeltag.models.linear_combinations import VARIANTS, Config, LinearCombinati
 
 
 @pytest.mark.parametrize("length", [1, 4, 7])
-def test_it_is_zero_padding_or_cutting_and_one_linear_map(
-    length: int, rng: torch.Generator
-) -> None:
+def test_linear_combinations_match_loops(length: int, rng: torch.Generator) -> None:
     combine = LinearCombinations(positions=4, combinations=2).double()
     frames = torch.randn(2, length, 3, generator=rng).double()
     mask = torch.arange(length) < torch.tensor([[length], [max(1, length - 2)]])
@@ -35,7 +33,7 @@ def test_frames_past_the_last_position_are_not_seen(rng: torch.Generator) -> Non
 
 
 @pytest.mark.parametrize("heads", [1, 3, 5])
-def test_the_net_is_as_wide_as_the_combinations(heads: int) -> None:
+def test_net_is_as_wide_as_the_combinations(heads: int) -> None:
     with torch.device("meta"):
         model: Any = VARIANTS[f"linear_combinations_{heads}"].build()
     widths = [tower.first.linear.in_features for tower in model.net.towers]
@@ -43,6 +41,6 @@ def test_the_net_is_as_wide_as_the_combinations(heads: int) -> None:
     assert all(combine.linear.weight.shape == (heads, 303) for combine in model.combine)
 
 
-def test_what_cannot_be_built_says_so() -> None:
+def test_wrong_config_raises() -> None:
     with pytest.raises(ConfigError, match="combinations is 0; allowed: an integer >= 1"):
         Config(combinations=0)

@@ -21,7 +21,7 @@ def test_three_members_have_the_published_size() -> None:
 
 
 @pytest.mark.parametrize("head", ["logistic", "moe"])
-def test_a_member_is_a_nextvlad_model_of_its_own(head: str, rng: torch.Generator) -> None:
+def test_member_is_a_nextvlad_model_of_its_own(head: str, rng: torch.Generator) -> None:
     model = replace(TINY, head=head).build().eval()  # type: ignore[arg-type]
     frames, mask = some_batch(rng, 8)
     logits, members = model.members(frames, mask)
@@ -33,7 +33,7 @@ def test_a_member_is_a_nextvlad_model_of_its_own(head: str, rng: torch.Generator
     assert not torch.allclose(members[0], members[1])  # no weights are shared
 
 
-def test_the_mixture_is_what_its_gate_weighs(rng: torch.Generator) -> None:
+def test_mixture_weights_members_by_its_gate(rng: torch.Generator) -> None:
     model, (frames, mask) = TINY.build().eval(), some_batch(rng, 8)
     logits, members = model.members(frames, mask)
     weights = model.mixture.weights(frames, mask)
@@ -44,6 +44,6 @@ def test_the_mixture_is_what_its_gate_weighs(rng: torch.Generator) -> None:
     ("change", "words"),
     [({"num_members": 0}, "num_members is 0"), ({"groups": 5}, "groups is 5; allowed: .* divides")],
 )
-def test_sizes_that_cannot_be_are_refused(change: dict[str, int], words: str) -> None:
+def test_wrong_sizes_raise(change: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(TINY, **change)  # type: ignore[arg-type]

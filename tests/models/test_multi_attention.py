@@ -50,7 +50,7 @@ def test_both_levels_pad_and_train(level: str, rng: torch.Generator) -> None:
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
 
 
-def test_wrong_sizes_are_refused() -> None:
+def test_wrong_sizes_raise() -> None:
     with pytest.raises(ConfigError, match="heads is 0; allowed: an integer >= 1"):
         replace(TINY, heads=0)
     with pytest.raises(ConfigError, match=r"dropout is 1.0; allowed: a number in \[0, 1\)"):

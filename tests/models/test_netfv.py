@@ -1,4 +1,4 @@
-"""NetFV, and the sizes of NetVLAD's kinds: published counts, options, what is refused."""
+"""NetFV, and the sizes of NetVLAD's kinds: published counts, options, what raises."""
 
 from dataclasses import replace
 
@@ -29,13 +29,13 @@ def test_coupled_centres_are_no_parameters() -> None:
 
 
 @pytest.mark.parametrize("source", ["none", "probabilities", "input"])
-def test_every_gate_goes_without_its_diagonal(source: str, rng: torch.Generator) -> None:
+def test_gates_work_without_their_diagonal(source: str, rng: torch.Generator) -> None:
     model = replace(netvlad.TINY, remove_diagonal=True, probability_gate=source).build()  # type: ignore[arg-type]
     logits = model(torch.randn(3, 4, 8, generator=rng), torch.ones(3, 4, dtype=torch.bool))
     assert logits.shape == (3, 5) and logits.isfinite().all()
 
 
-def test_what_cannot_be_built_is_refused() -> None:
+def test_wrong_config_raises() -> None:
     with pytest.raises(ConfigError, match="num_clusters is 1; allowed: >= 2 with several streams"):
         replace(netfv.TINY, num_clusters=1)
     with pytest.raises(ConfigError, match="hidden is 0; allowed: an integer >= 1"):

@@ -9,7 +9,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.models import netvlad, non_local_netvlad
 
 
-def test_it_is_gated_netvlad_and_four_matrices_a_stream() -> None:
+def test_non_local_netvlad_adds_four_matrices_per_stream() -> None:
     config = non_local_netvlad.Config()
     with torch.device("meta"):
         model = config.build()
@@ -20,6 +20,6 @@ def test_it_is_gated_netvlad_and_four_matrices_a_stream() -> None:
     assert names["pools.1.block.theta.weight"] == "audio_VLAD/nonlocal_theta"
 
 
-def test_a_temperature_that_cannot_be_is_refused() -> None:
+def test_temperature_out_of_range_raises() -> None:
     with pytest.raises(ConfigError, match="temperature is 0; allowed: a finite number > 0"):
         replace(non_local_netvlad.TINY, temperature=0)

@@ -28,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("site")
     source = folder / "source"
     source.mkdir()
-    for file in ("pyproject.toml", f"{MODULE}.py"):  # pip builds beside them
+    for file in ("pyproject.toml", f"{MODULE}.py"):  # pip builds next to them
         (source / file).write_text((SOURCE / file).read_text())
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     pip += ["--no-build-isolation", "--disable-pip-version-check"]
@@ -44,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def trained(installed: Path, corpus: Path) -> Path:
-    """A run folder of the package's model, by the command line."""
+    """Return a run folder of the package's model, by the command line."""
     out = installed / "run"
     command = ["train", "mean_and_max_1024", "--data", str(corpus), "--out", str(out)]
     assert run([*command, "--max-steps", "3", "--model.hidden", "24"]) == 0

@@ -154,7 +154,7 @@ def test_bi_attention_weighs_units_and_both_readings(rng: torch.Generator) -> No
     torch.testing.assert_close(model(x, MASK), model.output(hidden))
 
 
-def test_willows_lstm_is_trained_on_150_frames_in_random_order() -> None:
+def test_willow_lstm_recipe_has_150_frames_in_random_order() -> None:
     choice = FrameChoice(**lstm.RECIPE["frames"])  # type: ignore[arg-type]
     assert (choice.how, choice.num_frames, choice.ordered) == ("random", 150, False)
 
@@ -171,7 +171,9 @@ def test_willows_lstm_is_trained_on_150_frames_in_random_order() -> None:
         (lstm_bi_attention, "hidden", (8, 0), "one or more, each an integer >= 1"),
     ],
 )
-def test_a_wrong_field_is_named(family: object, field: str, value: object, allowed: str) -> None:
+def test_wrong_field_raises_with_its_name(
+    family: object, field: str, value: object, allowed: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         family.Config(**{field: value})  # type: ignore[attr-defined]
     assert f"{field} is {value!r}; allowed: {allowed}" in str(error.value)

@@ -79,7 +79,7 @@ def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A module of an own model, importable as own_net."""
+    """Write a module of an own model, importable as own_net."""
     (tmp_path / "own_net.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     return __import__("own_net")
@@ -147,7 +147,7 @@ def test_run_folder_names_a_model_as_any_process_finds_it(
     own: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register_model("own_net")(own.Config)
-    assert find_family("own_net").reference == "own_net:Config"  # nobody announces the name
+    assert find_family("own_net").reference == "own_net:Config"  # no package announces the name
     _registry._installed.cache_clear()
     announce(monkeypatch, own_net="own_net:Config")
     assert find_family("own_net").reference == "own_net"
@@ -183,7 +183,7 @@ def test_broken_package_stops_the_list_but_none_of_our_models(
         ({"own": "own_net:Missing"}, "own = own_net:Missing names no class"),
     ],
 )
-def test_announced_model_that_cannot_be_used_is_refused(
+def test_unusable_announced_model_raises(
     points: dict[str, str], words: str, own: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     announce(monkeypatch, **points)
@@ -211,7 +211,7 @@ def test_entry_point_and_decorator_must_agree(own: Any, monkeypatch: pytest.Monk
         ("no_such_module:Config", r"no_such_module:Config cannot be imported.*\n.*PYTHONPATH"),
     ],
 )
-def test_unusable_name_is_refused_with_the_way_out(name: str, words: str, own: Any) -> None:
+def test_unusable_name_raises_with_the_remedy(name: str, words: str, own: Any) -> None:
     with pytest.raises(ConfigError, match=words):
         model_config(name)
 
@@ -234,12 +234,12 @@ def test_registered_name_is_a_word(name: str) -> None:
         register_model(name)
 
 
-def test_unknown_field_is_refused_with_those_there_are() -> None:
+def test_unknown_field_raises_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"moe has no field 'hidden'\n.*num_experts"):
         create_model("moe", num_classes=3, dims=(4,), hidden=3)
 
 
-def test_config_that_no_run_folder_could_name_is_refused_before_training(
+def test_config_without_an_importable_name_raises_before_training(
     corpus: Path, tmp_path: Path
 ) -> None:
     @dataclass(frozen=True, kw_only=True)

@@ -26,18 +26,18 @@ def residual(outer: int, inner: int) -> int:
 
 
 @pytest.mark.parametrize(("variant", "blocks"), [("resnet_like", 1), ("resnet_like_student", 4)])
-def test_it_has_the_layers_that_the_authors_describe(variant: str, blocks: int) -> None:
+def test_layers_are_those_the_authors_describe(variant: str, blocks: int) -> None:
     towers = block(1024, INNER) + block(128, INNER) + 2 * blocks * residual(INNER, INNER)
     top = blocks * residual(BOTH, INNER) + block(BOTH, INNER) + INNER * CLASSES + CLASSES
     assert size(VARIANTS[variant]) == towers + top
 
 
-def test_the_gate_is_a_linear_map_of_all_logits() -> None:
+def test_gate_is_a_linear_map_of_all_logits() -> None:
     assert size(VARIANTS["resnet_like_gated"]) - size(Config()) == CLASSES * CLASSES + CLASSES
 
 
 @pytest.mark.parametrize("stream", [0, 1])
-def test_a_stream_left_out_changes_nothing(stream: int, rng: torch.Generator) -> None:
+def test_left_out_stream_changes_nothing(stream: int, rng: torch.Generator) -> None:
     model = replace(TINY, streams=(stream,)).build().eval()
     frames, mask = torch.randn(2, 3, 8, generator=rng), torch.ones(2, 3, dtype=torch.bool)
     other = frames.clone()
@@ -47,7 +47,7 @@ def test_a_stream_left_out_changes_nothing(stream: int, rng: torch.Generator) ->
     assert not model(other, mask).equal(model(frames, mask))
 
 
-def test_it_sees_the_mean_of_the_real_frames(rng: torch.Generator) -> None:
+def test_resnet_like_reads_the_mean_of_real_frames(rng: torch.Generator) -> None:
     model, frames = TINY.build().eval(), torch.randn(2, 3, 8, generator=rng)
     mask = torch.tensor([[True, True, False], [True, True, True]])
     mean = torch.stack([frames[0, :2].mean(dim=0), frames[1].mean(dim=0)]).unsqueeze(1)
@@ -55,7 +55,7 @@ def test_it_sees_the_mean_of_the_real_frames(rng: torch.Generator) -> None:
     torch.testing.assert_close(model(frames, mask), model(mean, once))
 
 
-def test_the_gate_multiplies_logits(rng: torch.Generator) -> None:
+def test_gate_multiplies_logits(rng: torch.Generator) -> None:
     model: Any = replace(TINY, gate=True).build().eval()
     plain = TINY.build().eval()
     plain.load_state_dict({k: v for k, v in model.state_dict().items() if "gate" not in k})
@@ -64,7 +64,7 @@ def test_the_gate_multiplies_logits(rng: torch.Generator) -> None:
     torch.testing.assert_close(model(*batch), logits * torch.sigmoid(model.gate(logits)))
 
 
-def test_noise_is_that_share_of_each_values_spread_in_training_only(rng: torch.Generator) -> None:
+def test_noise_is_a_fraction_of_each_values_spread_in_training_only(rng: torch.Generator) -> None:
     model = replace(TINY, noise=0.5, streams=(0,)).build()
     frames = torch.randn(500, 1, 8, generator=rng) * torch.tensor([4.0, 1, 1, 1, 1, 0, 1, 1])
     mask, seen = torch.ones(500, 1, dtype=torch.bool), []
@@ -96,6 +96,6 @@ def test_parts_share_the_units_of_all_towers() -> None:
         ({"noise": -0.1}, "noise is -0.1; allowed: a finite number >= 0"),
     ],
 )
-def test_what_cannot_be_built_says_so(change: dict[str, Any], words: str) -> None:
+def test_wrong_config_raises(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(TINY, **change)

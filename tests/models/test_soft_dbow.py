@@ -1,4 +1,4 @@
-"""Soft-DBoW: published sizes, its options, what is refused."""
+"""Soft-DBoW: published sizes, its options, what raises."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ def test_later_streams_have_an_eighth_of_the_words_and_no_gate() -> None:
     assert [hasattr(pool, "gate_norm") for pool in model.pools] == [True, False, False]
 
 
-def test_the_maximum_doubles_what_is_pooled() -> None:
+def test_maximum_doubles_the_pooled_width() -> None:
     plain, both = (replace(soft_dbow.TINY, maximum=m).build() for m in (False, True))
     assert both.head.hidden.in_features == 2 * plain.head.hidden.in_features == 36
 
@@ -41,6 +41,6 @@ def test_the_maximum_doubles_what_is_pooled() -> None:
         ({"gate_rank": -1}, "gate_rank is -1; allowed: an integer >= 0"),
     ],
 )
-def test_what_cannot_be_built_is_refused(change: dict[str, Any], words: str) -> None:
+def test_wrong_config_raises(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(soft_dbow.TINY, **change)

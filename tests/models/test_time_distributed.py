@@ -19,9 +19,7 @@ def num_parameters(model: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_a_convolution_block_is_the_formula_written_as_loops(
-    training: bool, rng: torch.Generator
-) -> None:
+def test_convolution_block_matches_loops(training: bool, rng: torch.Generator) -> None:
     block = ConvolutionBlock(2, 3, dropout=0.0).double().train(training)
     frames = torch.randn(3, 7, 2, generator=rng).double() * MASK.unsqueeze(-1)
     lengths = MASK.sum(dim=1).tolist()
@@ -44,7 +42,7 @@ def test_a_convolution_block_is_the_formula_written_as_loops(
             torch.testing.assert_close(maxima[b, s], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_a_dropped_channel_is_dropped_for_the_whole_video(rng: torch.Generator) -> None:
+def test_channel_dropout_drops_a_channel_for_the_whole_video(rng: torch.Generator) -> None:
     torch.manual_seed(0)
     block = ConvolutionBlock(2, 40, dropout=0.5)
     block.norm.eval()
@@ -66,7 +64,7 @@ def sorted_by_hand(x: Tensor, positions: int) -> Tensor:
     return torch.tensor(places, dtype=x.dtype)
 
 
-def test_sorting_is_the_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_sorting_matches_loops(rng: torch.Generator) -> None:
     pool = SortedOverTime(5, 4).double()
     x = torch.randn(3, 7, 2, generator=rng).double()
     expected = torch.zeros(3, 2).double()
@@ -90,7 +88,7 @@ def test_interpolation_weights_sum_to_one_and_end_at_the_last_frame() -> None:
     assert weights[2, 0, 0] == 1 and weights[2, -1, -1] == 1
 
 
-def test_the_maximum_over_time_is_taken_per_unit_after_the_relu(rng: torch.Generator) -> None:
+def test_maximum_over_time_is_taken_per_unit_after_the_relu(rng: torch.Generator) -> None:
     model = time_distributed_max.TINY.build().double().eval()
     frames = torch.randn(3, 7, 8, generator=rng).double()
     found = []
@@ -101,7 +99,7 @@ def test_the_maximum_over_time_is_taken_per_unit_after_the_relu(rng: torch.Gener
     torch.testing.assert_close(model(frames, MASK), model.head(found), rtol=1e-10, atol=1e-12)
 
 
-def test_the_authors_sizes_have_as_many_parameters_as_the_table_gives() -> None:
+def test_published_sizes_have_the_parameters_of_the_table() -> None:
     with torch.device("meta"):
         conv, largest = time_distributed_conv.Config(), time_distributed_max.Config()
         convolutions = 3 * (1024 * 2048 + 2048 * 2048 + 128 * 512 + 512 * 512)
@@ -114,7 +112,7 @@ def test_the_authors_sizes_have_as_many_parameters_as_the_table_gives() -> None:
         assert num_parameters(sort.pool) == 304 * 1000 + 1001
 
 
-def test_wrong_sizes_are_refused() -> None:
+def test_wrong_sizes_raise() -> None:
     with pytest.raises(
         ConfigError, match=r"channels is \(\); allowed: one or more, each an integer >= 1"
     ):

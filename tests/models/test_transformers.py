@@ -16,7 +16,7 @@ from reeltag.models.transformer import RotaryAttention
 MASK = torch.arange(5) < torch.tensor([[5], [3]])
 
 
-def test_samsungs_layer_is_its_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_samsung_layer_matches_loops(rng: torch.Generator) -> None:
     layer = SineAttention(6, heads=2, size=3).double()
     x = torch.randn(2, 5, 6, generator=rng).double()
     found, codes = layer(x, MASK), sine_codes(x)
@@ -38,7 +38,7 @@ def test_samsungs_layer_is_its_formula_written_as_loops(rng: torch.Generator) ->
             torch.testing.assert_close(found[b, t], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_rotary_attention_is_its_formula_written_as_loops(rng: torch.Generator) -> None:
+def test_rotary_attention_matches_loops(rng: torch.Generator) -> None:
     layer = RotaryAttention(8, heads=2).double()
     x = torch.randn(2, 5, 8, generator=rng).double()
     found = layer(x, MASK)
@@ -61,7 +61,7 @@ def test_rotary_attention_is_its_formula_written_as_loops(rng: torch.Generator) 
         torch.testing.assert_close(found[b, :length], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_modern_model_is_made_of_pre_norm_layers(rng: torch.Generator) -> None:
+def test_modern_model_has_pre_norm_layers(rng: torch.Generator) -> None:
     model = transformer.TINY.build().double().eval()
     frames, mask = torch.randn(1, 5, 8, generator=rng).double(), MASK[:1]
     x = model.embed_norm(model.embed(frames))
@@ -76,21 +76,21 @@ def test_the_modern_model_is_made_of_pre_norm_layers(rng: torch.Generator) -> No
 
 
 @pytest.mark.parametrize("family", [samsung_transformer, transformer])
-def test_the_order_of_frames_matters(family: ModuleType, rng: torch.Generator) -> None:
+def test_frame_order_changes_logits(family: ModuleType, rng: torch.Generator) -> None:
     model = family.TINY.build().eval()
     frames = 3 * torch.randn(1, 5, 8, generator=rng)
     forward, backward = model(frames, MASK[:1]), model(frames.flip(1), MASK[:1])
     assert (forward - backward).abs().max() > 1e-4
 
 
-def test_a_video_without_frames_is_scored_without_nan() -> None:
+def test_video_without_frames_is_scored_without_nan() -> None:
     nothing = torch.zeros(1, 5, dtype=torch.bool)
     for family in (samsung_transformer, transformer):
         logits = family.TINY.build().eval()(torch.ones(1, 5, 8), nothing)
         assert logits.isfinite().all()
 
 
-def test_the_sizes_have_as_many_parameters_as_the_layers_give() -> None:
+def test_published_sizes_have_the_parameters_of_the_layers() -> None:
     with torch.device("meta"):
         samsung = samsung_transformer.Config().build()
         ours = transformer.Config().build()
@@ -101,7 +101,7 @@ def test_the_sizes_have_as_many_parameters_as_the_layers_give() -> None:
     assert sum(p.numel() for p in ours.parameters()) == 4 * layer + rest
 
 
-def test_wrong_sizes_are_refused() -> None:
+def test_wrong_sizes_raise() -> None:
     with pytest.raises(ConfigError, match="size is 12; allowed: a multiple of twice the heads, 16"):
         replace(transformer.Config(), size=12)
     with pytest.raises(ConfigError, match="hidden is 0; allowed: an integer >= 1"):

@@ -13,7 +13,7 @@ MASK = torch.arange(4) < torch.tensor([[4], [2], [0]])
 
 
 @pytest.mark.parametrize("power", [1.0, 3.0, 3.7])
-def test_counts_are_their_formula_written_as_loops(power: float, rng: torch.Generator) -> None:
+def test_counts_match_loops(power: float, rng: torch.Generator) -> None:
     scores = torch.randn(3, 4, 5, generator=rng).double()
     expected = torch.zeros(3, 5).double()
     for b in range(3):
@@ -26,7 +26,7 @@ def test_counts_are_their_formula_written_as_loops(power: float, rng: torch.Gene
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_at_the_start_it_is_the_authors_third_power(rng: torch.Generator) -> None:
+def test_power_starts_at_the_authors_three(rng: torch.Generator) -> None:
     scores = torch.randn(3, 4, 5, generator=rng).double()
     expected = ((scores**3).softmax(dim=-1) * MASK.unsqueeze(-1)).sum(dim=1)
     torch.testing.assert_close(
@@ -44,7 +44,7 @@ def test_gradients_are_those_of_finite_differences(
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-20, 1e4, 1e30])
-def test_counts_and_gradients_are_finite_whatever_the_scores(size: float) -> None:
+def test_counts_and_gradients_are_finite_for_extreme_scores(size: float) -> None:
     scores = (size * torch.tensor([[[1.0, -1.0, 0.5]] * 4] * 3)).requires_grad_()
     power = torch.tensor(8.0, requires_grad=True)
     counts = power_counts(scores, power, MASK.float())
@@ -54,7 +54,7 @@ def test_counts_and_gradients_are_finite_whatever_the_scores(size: float) -> Non
     assert power.grad is not None and power.grad.isfinite()
 
 
-def test_the_power_is_shared_and_kept_in_its_range() -> None:
+def test_power_is_shared_and_kept_in_its_range() -> None:
     model = TINY.build()
     assert [name for name, _ in model.named_parameters()].count("power") == 1
     assert model.power.item() == 3.0
@@ -66,6 +66,6 @@ def test_the_power_is_shared_and_kept_in_its_range() -> None:
 
 
 @pytest.mark.parametrize("power", [0.5, 9.0])
-def test_a_power_that_is_not_allowed_says_so(power: float) -> None:
+def test_power_out_of_range_raises(power: float) -> None:
     with pytest.raises(ConfigError, match=r"power is .*; allowed: a number in \[1, 8\]"):
         replace(TINY, power=power)

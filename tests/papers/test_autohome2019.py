@@ -179,7 +179,7 @@ def test_implications_come_from_the_data_another_folder_or_a_file(
         assert implied(again["tau0.4"], "labels.correlation") == kind
 
 
-def test_implications_of_other_classes_are_refused(data: Dataset, tmp_path: Path) -> None:
+def test_implications_of_other_classes_raise(data: Dataset, tmp_path: Path) -> None:
     others = SynthConfig(videos=30, classes=5, rgb=2, audio=0, level="video")
     write_corpus(tmp_path / "others", others, quiet=True)
     with pytest.raises(DataError, match=r"has 5 classes; .* has 4"):
@@ -210,7 +210,7 @@ def test_resumed_training_finds_moved_implications(data: Dataset, tmp_path: Path
     assert (root / "train" / "run" / "metrics.json").exists()
 
 
-def test_missing_ratings_are_refused_before_anything_runs(data: Dataset, tmp_path: Path) -> None:
+def test_missing_ratings_raise_before_anything_runs(data: Dataset, tmp_path: Path) -> None:
     write_corpus(tmp_path / "unrated", replace(TINY_DATA, rated_fraction=0.0), quiet=True)
     with pytest.raises(DataError, match="has rated segments, which are needed") as error:
         solve(Dataset.open(tmp_path / "unrated", quiet=True), TINY)
@@ -231,7 +231,7 @@ def test_missing_ratings_are_refused_before_anything_runs(data: Dataset, tmp_pat
         ({"noise": -1.0}, "augment.noise is -1.0; allowed: a finite number >= 0"),
     ],
 )
-def test_numbers_out_of_range_are_refused(change: dict[str, Any], words: str) -> None:
+def test_numbers_out_of_range_raise(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(TINY, **change)
 

@@ -247,7 +247,7 @@ def test_average_frames_writes_their_means_and_keeps_finished_shards(tmp_path: P
         average_frames(data / "work", data, splits=splits, which=("train",))
 
 
-def test_only_training_videos_are_augmented(tmp_path: Path) -> None:
+def test_augmentation_takes_training_videos_alone(tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     for name in ("train0", "validate0"):
         records = [video_record(f"{name}-{'x' * n}", (n % 2,)) for n in range(1, 9)]
@@ -293,7 +293,7 @@ def test_dry_run_shows_the_steps_and_writes_nothing(
         (["--sets", "0"], "sets is 0; allowed: an integer >= 1"),
     ],
 )
-def test_bad_options_are_refused_before_anything_runs(
+def test_bad_options_raise_before_anything_runs(
     data: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str], options: list[str], words: str
 ) -> None:
     out = tmp_path / "work"

@@ -25,7 +25,7 @@ from tests.data.made import frame_record, rated_record, video_record, write_shar
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus named as published; test is rated."""
+    """Return a corpus named as published; test is rated."""
     folder = tmp_path_factory.mktemp("moments") / "data"
     write_corpus(folder, TINY_DATA, quiet=True)
     return folder
@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unnamed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same videos in files of any name, without a test part."""
+    """Return the same videos in files of any name, without a test part."""
     folder = tmp_path_factory.mktemp("own") / "my videos"
     folder.mkdir()
     shutil.copy(data / "vocabulary.csv", folder)
@@ -182,7 +182,7 @@ def test_model_divides_frames_of_any_width_into_groups(
     replace(model, dims=widths)  # its own checks
 
 
-def test_only_long_videos_are_down_sampled(data: Path) -> None:
+def test_long_videos_alone_are_down_sampled(data: Path) -> None:
     for seconds, how in ((200.0, "stride"), (20.0, "all")):
         videos = replace(own(data), seconds=seconds)
         plan = MomentsPlan(config=TINY, sizes=sizes_for(videos, TINY), own=videos)
@@ -203,7 +203,7 @@ def test_changed_number_changes_only_steps_that_depend_on_it(unnamed: Path) -> N
     assert moved(bootstrap=9) == {"score-I", "score-II", "score-copied", "compare-gains"}
 
 
-def test_video_model_without_ratings_is_evaluated_on_what_there_is(
+def test_video_model_without_ratings_is_evaluated_on_held_out_videos(
     data: Path, unnamed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = replace(TINY, without_ratings=True)
@@ -273,7 +273,7 @@ def test_verdict_follows_the_interval(low: float | None, high: float | None, wor
 
 
 def rated(count: int, score: float = 1.0, videos: int = 10, category: int = 1) -> list[bytes]:
-    """Return videos with so many ratings in all, the second half of each as the score says."""
+    """Return videos with so many ratings in all, the second half of each rated by the score."""
     each = count // videos
     ratings = [(5 * n, category, 1.0 if n < each // 2 else score) for n in range(each)]
     return [rated_record(f"r{n}", 5 * each, ratings) for n in range(videos)]
@@ -300,7 +300,7 @@ def nameless(count: int) -> list[bytes]:
         ),
     ],
 )
-def test_bad_data_are_refused_with_what_is_needed(
+def test_bad_data_raise_with_what_is_needed(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     records: dict[str, Iterable[bytes]],

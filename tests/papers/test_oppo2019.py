@@ -177,7 +177,7 @@ def test_cost_grows_with_frames_and_segments(data: Dataset) -> None:
         ),
     ],
 )
-def test_bad_data_are_refused_before_anything_runs(
+def test_bad_data_raise_before_anything_runs(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     records: dict[str, Iterable[bytes]],

@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def work(tiny_run: TinyRun) -> Path:
-    """The folder of a tiny run."""
+    """Return the folder of a tiny run."""
     return tiny_run("samsung2018")[0]
 
 
@@ -192,7 +192,7 @@ def test_published_recipes_are_the_authors(data: Dataset) -> None:
         ),
     ],
 )
-def test_bad_data_and_options_are_refused_before_anything_runs(
+def test_bad_data_and_options_raise_before_anything_runs(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     records: dict[str, Iterable[bytes]],
@@ -235,7 +235,7 @@ def test_tables_hold_every_row_of_the_slides(tiny_run: TinyRun) -> None:
     assert best["ours"][0] == pytest.approx(ensembles["Final ensemble (one graph)"] - nets)
 
 
-def test_each_training_video_is_predicted_out_of_fold_once(work: Path) -> None:
+def test_training_videos_are_predicted_out_of_fold_once(work: Path) -> None:
     data = Dataset.open(work / "tiny-data", quiet=True)
     records = zip(data.table["shard"].to_pylist(), data.table["id"].to_pylist(), strict=True)
     trained = [name for shard, name in records if not data.shards[shard].startswith("test")]

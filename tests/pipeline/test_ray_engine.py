@@ -34,7 +34,7 @@ else:
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    """Two nodes of a core each."""
+    """Start two nodes of a core each."""
     path = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), path]))
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
@@ -213,9 +213,9 @@ def test_missing_ray_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr("ray.is_initialized", lambda: False)
 
-    def refused(**_: object) -> None:
+    def fail(**_: object) -> None:
         raise ConnectionError("no cluster")
 
-    monkeypatch.setattr("ray.init", refused)
+    monkeypatch.setattr("ray.init", fail)
     with pytest.raises(ConfigError, match="no Ray cluster is found at '127.0.0.1:1'"):
         ray_engine.RayEngine(0)

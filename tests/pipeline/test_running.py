@@ -163,7 +163,7 @@ def test_kill_before_rename_runs_nothing_again(tmp_path: Path) -> None:
     assert calls(tmp_path / "log") == [] and record is not None and record.seconds == 3.0
 
 
-def test_two_processes_run_one_step_once(tmp_path: Path, launch: Launch) -> None:
+def test_processes_of_one_graph_run_a_step_once(tmp_path: Path, launch: Launch) -> None:
     processes = [launch(make, slow_step, tmp_path) for _ in range(2)]
 
     def waiting() -> list[int]:
@@ -179,7 +179,7 @@ def test_two_processes_run_one_step_once(tmp_path: Path, launch: Launch) -> None
     assert f"waiting for process {first.pid} on " in processes[second].err.read_text()
 
 
-def test_two_processes_divide_independent_steps(tmp_path: Path, launch: Launch) -> None:
+def test_processes_of_one_graph_divide_independent_steps(tmp_path: Path, launch: Launch) -> None:
     seen, log = list[Event](), tmp_path / "log"
     process = launch(make, pair, tmp_path).until(lambda: calls(log) == ["slow-a"])
 

@@ -1,4 +1,4 @@
-"""Steps as graphs: what changes a key, what is refused, and the order of work."""
+"""Steps as graphs: what changes a key, what raises, and the order of work."""
 
 from pathlib import Path
 from typing import Any

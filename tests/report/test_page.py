@@ -290,7 +290,7 @@ def spoiled(value: Any, words: list[str]) -> Any:
     return value
 
 
-def test_every_string_of_the_page_is_escaped(page: str, views: list[Page]) -> None:
+def test_page_escapes_every_string(page: str, views: list[Page]) -> None:
     words: list[str] = []
     html = render(spoiled(replace(views[0], left_out=("a", "b")), words))
     assert "<script" not in html and html.count("</title>") == 1 and len(words) > 100

@@ -22,11 +22,11 @@ def named(name: str) -> object:
 
 @faster(cpu=named("for cpu"), export=named("for export"), when=lambda x, *_: x.dtype == X.dtype)  # type: ignore[arg-type]
 def where(x: Tensor, *rest: str) -> str:
-    """The plain way."""
+    """Return the name of the plain layer."""
     return "plain"
 
 
-def test_dispatch_takes_the_twin_of_the_device_unless_told_otherwise() -> None:
+def test_dispatch_takes_the_twin_of_the_device_by_default() -> None:
     assert where(X) == "for cpu" and where.plain(X) == "plain"
     with kernels_of("plain"):
         assert where(X) == "plain"
@@ -61,7 +61,7 @@ def test_unknown_place_in_the_environment_is_an_error(monkeypatch: pytest.Monkey
 
 
 @both_cells
-def test_without_onednns_operators_recurrent_nets_compute_the_same(
+def test_recurrent_nets_compute_the_same_without_onednn(
     cell: type[LSTM | GRU], rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer, frames = cell(6, 8), torch.randn(3, 7, 6, generator=rng)
@@ -78,7 +78,7 @@ def test_without_onednns_operators_recurrent_nets_compute_the_same(
 
 
 @both_cells
-def test_without_torchs_scan_recurrent_nets_are_exported_for_one_length(
+def test_recurrent_nets_export_for_one_length_without_scan(
     cell: type[LSTM | GRU], rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch._higher_order_ops.scan", None)

@@ -248,7 +248,7 @@ def test_kernel_computes_what_the_plain_layer_computes(
                     torch.testing.assert_close(one, other, rtol=rtol, atol=atol)
 
 
-def test_every_kernel_is_compared_with_its_plain_layer() -> None:
+def test_kernels_are_all_compared_with_their_plain_layers() -> None:
     tested = {function for function, _ in CASES.values()} | set(ELSEWHERE)
     for package in (reeltag.layers, reeltag.models):
         for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
@@ -256,7 +256,7 @@ def test_every_kernel_is_compared_with_its_plain_layer() -> None:
                 assert not isinstance(value, Dispatched) or value in tested, (module.name, name)
 
 
-def test_long_videos_are_read_by_torchs_lstm_as_by_ours(rng: torch.Generator) -> None:
+def test_lstm_of_long_videos_matches_torchs(rng: torch.Generator) -> None:
     layer = recurrent.LSTM(6, 8, 2)
     frames, mask = torch.randn(3, 300, 6, generator=rng), torch.ones(3, 300, dtype=torch.bool)
     mask[1, 120:] = False

@@ -1,4 +1,4 @@
-"""Which golden layer files our modules answer: each file beside this one names some in BUILDERS."""
+"""Golden layer files that our modules match: each file next to this one names some in BUILDERS."""
 
 from importlib import import_module
 from pkgutil import iter_modules

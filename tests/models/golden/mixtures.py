@@ -9,7 +9,7 @@ from tests.models.golden.file import Builder, Golden, l2, sizes
 
 
 class Distilled(nn.Module):
-    """A mixture that remembers what its members said."""
+    """Mixture that keeps the logits of its members."""
 
     def __init__(self, mixture: nn.Module, temperature: float, weight: float) -> None:
         super().__init__()

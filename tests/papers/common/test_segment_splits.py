@@ -21,7 +21,7 @@ def assigned(data: Path) -> SplitAssignment:
     return assign_segment_splits(Dataset.open(data, quiet=True))
 
 
-def test_all_of_validate_trains_where_test_is_rated(tmp_path: Path) -> None:
+def test_validate_trains_whole_where_test_is_rated(tmp_path: Path) -> None:
     write_corpus(tmp_path, CONFIG, quiet=True)
     found = assigned(tmp_path)
     assert not found.fold.count and found.evaluation.split == "test"
@@ -55,7 +55,7 @@ GOOD = {
         ({"validate0": [rated_record("b", 20, [(5, 9, 1.0)])]}, "outside the vocabulary of 4"),
     ],
 )
-def test_unusable_data_are_refused_with_the_way_out(
+def test_unusable_data_raise_with_the_remedy(
     tmp_path: Path, changes: dict[str, list[bytes] | None], words: str
 ) -> None:
     (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n3,d\n")

@@ -43,7 +43,7 @@ VIDEOS = SplitRecipe(batch_size=8, max_steps=2, validate_every=NEVER)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus whose validate and test videos are rated."""
+    """Return a corpus whose validate and test videos are rated."""
     folder = tmp_path_factory.mktemp("work") / "data"
     write_corpus(folder, CONFIG, quiet=True)
     return folder

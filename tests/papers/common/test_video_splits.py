@@ -23,7 +23,7 @@ def shards(folder: Path, assignment: VideoSplitAssignment, split: Split) -> list
     return [data.shards[number] for number in shards_of(data, split, assignment.splits)]
 
 
-def test_a_tenth_of_validate_is_held_out_and_the_others_train(tmp_path: Path) -> None:
+def test_validate_tenth_is_held_out_and_the_others_train(tmp_path: Path) -> None:
     data = tmp_path / "data"
     write_corpus(data, TINY_DATA, quiet=True)
     found = assigned(data)
@@ -63,7 +63,7 @@ def test_audioset_is_split_by_its_names_or_by_patterns(tmp_path: Path) -> None:
         assert found.videos_per_label == 9  # each of 9 training clips has both labels
 
 
-def test_data_without_labels_are_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_data_without_labels_raise_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,a\n1,b\n2,c\n")
     write_shard(tmp_path / "train0.tfrecord", [frame_record("a", labels=())])
     write_shard(tmp_path / "validate0.tfrecord", [frame_record("b")])

@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """One network without each of two folds."""
+    """Train one network without each of two folds."""
     root, found = tmp_path_factory.mktemp("trained"), []
     for fold in range(COUNT):
         recipe = SplitRecipe(
@@ -102,7 +102,7 @@ def test_predict_videos_writes_mean_probability_and_cross_entropy(
     assert len(found) == len(losses) == len(both[0]) == 16
     for (name, one, labels), (_, other, _), loss in zip(*both, losses, strict=True):
         mean = torch.logit((one.sigmoid() + other.sigmoid()).double() / 2)
-        np.testing.assert_allclose(found[name], mean, atol=1e-4)  # float32 beside float64
+        np.testing.assert_allclose(found[name], mean, atol=1e-4)  # float32 next to float64
         expected = binary_cross_entropy(mean[None].float(), labels[None]) / CONFIG.classes
         assert loss == pytest.approx(float(expected), rel=1e-4)
 
@@ -183,8 +183,10 @@ def test_predict_videos_is_the_same_without_cross_entropy_and_runs_once(
     one, other = map(dense, files)
     assert one.keys() == other.keys() and len(one) == 16
     assert all(np.array_equal(one[of], other[of]) for of in one)
-    told = [open_predictions(file).info for file in files]
-    assert told[0].run == told[1].run == str(trained[0] / "run")  # what `reeltag export` looks for
+    infos = [open_predictions(file).info for file in files]
+    assert (
+        infos[0].run == infos[1].run == str(trained[0] / "run")
+    )  # what `reeltag export` looks for
     assert [path.name for path in files[1].parent.iterdir()] == ["predictions.parquet"]
     stamp = files[1].stat().st_mtime_ns
     predict_videos(
