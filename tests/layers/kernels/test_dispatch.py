@@ -22,7 +22,7 @@ def named(name: str) -> object:
 
 @faster(cpu=named("for cpu"), export=named("for export"), when=lambda x, *_: x.dtype == X.dtype)  # type: ignore[arg-type]
 def where(x: Tensor, *rest: str) -> str:
-    """Return the name of the plain layer."""
+    """The plain way."""
     return "plain"
 
 
@@ -34,7 +34,7 @@ def test_dispatch_takes_the_twin_of_the_device_by_default() -> None:
             assert where(X) == "for export"
     with kernels_of("cuda"):
         assert where(X) == "plain"  # no twin there
-    assert where(X.double()) == "plain"  # `when` says no
+    assert where(X.double()) == "plain"  # `when` returns False
     assert where.__doc__ == "The plain way."
 
 
