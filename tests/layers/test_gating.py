@@ -67,20 +67,28 @@ def test_probability_gate_stays_exact_where_probabilities_saturate(logit: float)
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
 
 
+class Gates(torch.nn.Module):
+    """Gates of one class, one for each bias of their norm, side by side."""
+
+    def __init__(self, biases: tuple[float, ...]) -> None:
+        super().__init__()
+        self.gates = torch.nn.ModuleList(ProbabilityGate(1) for _ in biases)
+        for gate, bias in zip(self.gates, biases, strict=True):
+            torch.nn.init.zeros_(gate.linear.weight)
+            torch.nn.init.constant_(gate.norm.bias, bias)
+
+    def forward(self, logits_B1: torch.Tensor) -> torch.Tensor:
+        return torch.cat([gate(logits_B1, logits_B1) for gate in self.gates], dim=1)
+
+
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, to itself
-@pytest.mark.parametrize("bias", [-300.0, 0.0, 300.0])
-def test_probability_gate_exported_is_exact_where_probabilities_saturate(
-    bias: float, tmp_path: Path
-) -> None:
-    gate = ProbabilityGate(1).eval()
-    torch.nn.init.zeros_(gate.linear.weight)
-    torch.nn.init.constant_(gate.norm.bias, bias)
+def test_probability_gate_exported_is_exact_where_probabilities_saturate(tmp_path: Path) -> None:
+    gates = Gates((-300.0, 0.0, 300.0)).eval()
     logits = torch.tensor([[-200.0], [-30.0], [0.0], [30.0], [200.0]])
-    program = torch.onnx.export(gate, (logits, logits), dynamo=True, verbose=False)
+    program = torch.onnx.export(gates, (logits,), dynamo=True, verbose=False)
     assert program is not None
     program.save(tmp_path / "gate.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "gate.onnx"))
-    given = {of.name: logits.numpy() for of in session.get_inputs()}
-    (exported,) = session.run(None, given)
-    exact = gate.double()(logits.double(), logits.double())
+    (exported,) = session.run(None, {session.get_inputs()[0].name: logits.numpy()})
+    exact = gates.double()(logits.double())
     torch.testing.assert_close(torch.from_numpy(exported).double(), exact, rtol=1e-5, atol=1e-5)
