@@ -72,10 +72,11 @@ class Gates(torch.nn.Module):
 
     def __init__(self, biases: tuple[float, ...]) -> None:
         super().__init__()
-        self.gates = torch.nn.ModuleList(ProbabilityGate(1) for _ in biases)
-        for gate, bias in zip(self.gates, biases, strict=True):
+        gates = [ProbabilityGate(1) for _ in biases]
+        for gate, bias in zip(gates, biases, strict=True):
             torch.nn.init.zeros_(gate.linear.weight)
             torch.nn.init.constant_(gate.norm.bias, bias)
+        self.gates = torch.nn.ModuleList(gates)
 
     def forward(self, logits_B1: torch.Tensor) -> torch.Tensor:
         return torch.cat([gate(logits_B1, logits_B1) for gate in self.gates], dim=1)
