@@ -32,7 +32,7 @@ from reeltag.ensembling.blend_model import Method
 from reeltag.ensembling.blending import BlendConfig, Solver, fit_weights
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 80, 1 << 14
 MODELS = 10
@@ -112,7 +112,7 @@ def _make(folder: Path, videos: int) -> None:
                 here = np.arange(first, min(first + count, videos))
                 places = others[here] if names[number] == "shuffled.parquet" else here
                 ids, size = [_id(at) for at in places], len(here)
-                rows = PredictionRows.of_matrix(ids, WHOLE_VIDEO, classes[:size], scores[:size])
+                rows = PredictionRows.of_matrix(ids, None, classes[:size], scores[:size])
                 writer.write(rows)
 
 

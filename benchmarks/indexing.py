@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.data.index import open_index
+from reeltag.data.indexing.probe import Schema
 from reeltag.data.indexing.scan import scan_shard
 from reeltag.data.records.example import encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -59,7 +60,7 @@ def run(quick: bool) -> list[Row]:
 
 def _seconds(path: Path, verify: bool) -> float:
     start = time.process_time()
-    table = scan_shard(path, "frames", STREAMS, verify)
+    table = scan_shard(path, Schema("frames", STREAMS), verify)
     assert not np.asarray(table["bits"]).any()
     return time.process_time() - start
 

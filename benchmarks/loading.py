@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.core.console import say
 from reeltag.data.dataset import Dataset
-from reeltag.data.items import VideoSet
+from reeltag.data.items import VideoSet, windows_of
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -68,10 +67,9 @@ def run(quick: bool) -> list[Row]:
 
 def _every_segment(items: VideoSet) -> VideoSet:
     count = -(-items.length // 5)
-    second = np.concatenate([np.arange(0, 5 * number, 5) for number in count]).astype(np.int32)
-    length = np.minimum(np.repeat(items.length, count) - second, 5)
-    video = np.repeat(items.video, count)
-    return replace(items, video=video, second=second, length=length, targets=None, segments=True)
+    start = np.concatenate([np.arange(0, 5 * number, 5) for number in count])
+    times = np.stack([start, start + 5], axis=1).astype(np.float64)
+    return windows_of(items.records, np.repeat(items.video, count), times, None)
 
 
 def _loader(items: VideoSet, shuffle: Shuffle) -> Loader:

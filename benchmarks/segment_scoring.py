@@ -225,11 +225,12 @@ def _keep_places(segments: int, k: int) -> Row:
     random, num_classes, a_batch = np.random.default_rng(0), 1000, 60
     limit = ClassLimit(num_classes, k)
     classes = np.tile(np.arange(num_classes, dtype=np.int32), (a_batch, 1))
-    starts = np.arange(a_batch, dtype=np.int32) * 5
+    start = np.arange(a_batch) * 5.0
+    times = np.stack([start, start + 5], axis=1)
     base, began = process_memory("VmRSS"), time.monotonic()
     for number in range(segments // a_batch):
         scores = random.standard_normal((a_batch, num_classes), dtype=np.float32)
-        limit.admit(PredictionRows.of_matrix([f"v{number}"] * a_batch, starts, classes, scores))
+        limit.admit(PredictionRows.of_matrix([f"v{number}"] * a_batch, times, classes, scores))
     return {
         "base_mib": round(base / MIB, 1),
         "peak_mib": round(process_memory("VmHWM") / MIB, 1),

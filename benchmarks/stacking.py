@@ -34,7 +34,7 @@ from reeltag.ensembling.tree_growing import bins_of, datasets_of, parameters_of
 from reeltag.ensembling.tree_rows import keys_of, rows_of
 from reeltag.evaluation.truth import Truth
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
 
 CLASSES, LISTED, LIKELY, PORTION = 3862, 50, 70, 2000
 SIZES = ((10_000, 10), (20_000, 10), (4000, 95))  # videos, models
@@ -119,7 +119,7 @@ def _make(folder: Path, videos: int, models: int) -> None:
                 classes = np.take_along_axis(likely, best, 1).astype(np.int32)
                 scores = np.take_along_axis(own, best, 1).astype(np.float32)
                 named = ids[first : first + count]
-                writer.write(PredictionRows.of_matrix(named, WHOLE_VIDEO, classes, scores))
+                writer.write(PredictionRows.of_matrix(named, None, classes, scores))
     np.savez(folder / "truth.npz", cells=np.concatenate(labels), videos=videos)
 
 

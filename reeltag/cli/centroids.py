@@ -15,8 +15,9 @@ from reeltag.core.files import check_new_path, whole_file
 from reeltag.data.dataset import Dataset
 from reeltag.data.frame_sample import count_frames
 from reeltag.data.splits import Split, Splits
-from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
+from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models.kmeans_resnet import PREPROCESSING
+from reeltag.tagger.tagger import preprocessing_of
 from reeltag.training.centroids import fit_centroids, sample_features
 
 FRAMES_A_CENTROID = 50
@@ -68,7 +69,7 @@ class Centroids:
         total = count_frames(items)
         wanted = min(total, self.frames or FRAMES_A_CENTROID * self.clusters)
         say(f"Sampling {wanted:,} of {total:,} frames.")
-        prepare = Preprocessing(self.preprocessing, tuple(widths.values()))
+        prepare = preprocessing_of(self.preprocessing, items.features)
         features = sample_features(items, prepare, wanted, self.seed)
         centroids, distance = fit_centroids(
             features, self.clusters, iterations=self.iterations, seed=self.seed

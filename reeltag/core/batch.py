@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class FrameBatch:
-    """A padded batch of videos, or of 5-second segments, given as frame features.
+    """A padded batch of videos, or of windows of them, given as frame features.
 
     Attributes:
         frames: (B, T, D) uint8 as stored, or float. Streams are side by side along D in the
@@ -17,7 +17,7 @@ class FrameBatch:
         labels: (B, C) float32 in [0, 1], or None where nothing is known.
         weights: (B, C) float32, how much each label counts (0 = unrated), or None = all 1.
         ids: B video ids.
-        starts: (B,) int64, start of the segment in seconds; None for whole videos.
+        times: (B, 2) float64, seconds at which a window begins and ends; None for whole videos.
     """
 
     frames: Tensor
@@ -25,7 +25,7 @@ class FrameBatch:
     labels: Tensor | None = None
     weights: Tensor | None = None
     ids: tuple[str, ...] = ()
-    starts: Tensor | None = None
+    times: Tensor | None = None
 
     def __len__(self) -> int:
         """Return B."""
@@ -43,5 +43,5 @@ class FrameBatch:
             mask=self.mask.to(device, non_blocking=True),
             labels=move(self.labels),
             weights=move(self.weights),
-            starts=move(self.starts),
+            times=move(self.times),
         )

@@ -19,7 +19,6 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index
-from reeltag.data.records.ratings import MAX_START, SEGMENT_SECONDS
 from reeltag.data.streams import TABLE_SCHEMA
 
 LABEL_COLUMNS = ("id", "class")
@@ -89,15 +88,17 @@ class Annotations:
         return _replaced(index, {"labels": lists})
 
     def with_ratings(self, index: Index, classes: ClassList) -> Index:
-        """Return the index with these ratings of 5-second segments, in the order of the file.
+        """Return the index with these ratings, in the order of the file.
+
+        A window that ends behind its video keeps its end; it has the frames that there are.
 
         Args:
             index: of the records.
             classes: by which the classes of the file are found.
 
         Raises:
-            DataError: no row can be used; or a segment is not [start, start + 5) of whole seconds
-                from 0 to 295 that begins in its video, or a value is outside [0, 1].
+            DataError: no row can be used; or a window does not begin in its video, or not before
+                its end, or a value is outside [0, 1].
         """
         if index.kind == "video":
             raise DataError(
@@ -112,11 +113,11 @@ class Annotations:
         known = row_R >= 0
         shortest = np.full(len(rows.video) and int(rows.video.max()) + 1, np.iinfo(np.int32).max)
         np.minimum.at(shortest, row_R[known], index.table["frames"].to_numpy()[known])
-        whole = (start == np.floor(start)) & (start >= 0) & (start <= MAX_START)
+        seconds = shortest[rows.video] / index.features.rate_hz
         rules = (
-            (whole, start, f"start_s must be a whole number of seconds from 0 to {MAX_START}"),
-            (end == start + SEGMENT_SECONDS, end, f"end_s must be start_s + {SEGMENT_SECONDS}"),
-            (start < shortest[rows.video], start, "start_s must be before the end of the video"),
+            (start >= 0, start, "start_s must be at least 0"),
+            (np.isfinite(end) & (end > start), end, "end_s must be after start_s"),
+            (start < seconds, start, "start_s must be before the end of the video"),
             ((value >= 0) & (value <= 1), value, "value must be in [0, 1]"),
         )
         for holds, found, rule in rules:
@@ -125,11 +126,11 @@ class Annotations:
                 raise DataError(
                     f"{rule}, got {found[at]:g}",
                     where=f"{self.path}, row {rows.entry[at] + 1}",
-                    hint=f"Ratings are of segments of {SEGMENT_SECONDS} s; correct the row or "
-                    "remove it.",
+                    hint="Correct the row or remove it.",
                 )
         columns: dict[str, NDArray[Any]] = {
-            "segment_starts": start.astype(np.int32),
+            "segment_starts": start,
+            "segment_ends": end,
             "segment_labels": rows.category,
             "segment_scores": value.astype(np.float32),
         }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.data.annotations import LABEL_COLUMNS, RATING_COLUMNS, Annotations
 from reeltag.data.class_list import ClassList, find_segment_classes
+from reeltag.data.features import Features
 from reeltag.data.index import Index, open_index
 from reeltag.data.indexing.locations import SUFFIX
 from reeltag.data.items import VideoSet, rated_segments, videos
@@ -64,7 +65,7 @@ class Dataset:
                 class_labels_indices.csv of the folder and its two parents, or else numbers.
             labels: CSV or Parquet with columns id, class that replaces the records' labels.
             ratings: CSV or Parquet with columns id, start_s, end_s, class, value in [0, 1] that
-                replaces the records' ratings; 5-second segments.
+                replaces the records' ratings.
             splits: the rule that gives a shard its split.
             jobs: processes that read new shards; None: one per core, 1: this one only.
             verify: check the checksums of payloads when they are indexed.
@@ -131,6 +132,11 @@ class Dataset:
     def streams(self) -> tuple[Stream, ...]:
         """What every usable record holds, in the order of a batch."""
         return self.index.streams
+
+    @property
+    def features(self) -> Features:
+        """What the stored values are: rate, streams, scale and offset, encoders."""
+        return self.index.features
 
     @property
     def num_classes(self) -> int:

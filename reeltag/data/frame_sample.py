@@ -4,6 +4,7 @@ Shape letters: N frames of the sample, B videos read together, T frames, D value
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,7 @@ def count_frames(items: VideoSet) -> int:
     return int(np.minimum(items.length, MAX_FRAMES).sum(dtype=np.int64))
 
 
-def sample_frames(
-    items: VideoSet, num_frames: int, seed: int
-) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
+def sample_frames(items: VideoSet, num_frames: int, seed: int) -> Iterator[NDArray[Any]]:
     """Yield a sample without replacement of all frames, each as likely, some at a time.
 
     They come in the order of the index, so that a disk reads forwards.
@@ -34,7 +33,7 @@ def sample_frames(
         seed: of the choice.
 
     Yields:
-        (n, D), uint8 as stored or, of video-level records, float32; N rows in all.
+        (n, D) as stored, float32 where the streams are stored differently; N rows in all.
 
     Raises:
         DataError: a shard vanished, shrank or cannot be read.
@@ -56,7 +55,7 @@ def sample_frames(
 
 def _read(
     reader: FrameReader, items: VideoSet, video_n: NDArray[np.int64], frame_n: NDArray[np.int64]
-) -> NDArray[np.uint8] | NDArray[np.float32]:
+) -> NDArray[Any]:
     """Return some frames (n, D): of which item each is, ascending, and its number there."""
     video_B, first_B, row_n, count_B = np.unique(
         video_n, return_index=True, return_inverse=True, return_counts=True
@@ -72,9 +71,8 @@ def _read(
         listed=listed_BT,
         num_steps=listed_BT.shape[1],
     )
-    dtype = np.float32 if items.dataset.kind == "video" else np.uint8
     width = sum(stream.width for stream in items.streams)
-    frames_BTD = np.empty((*listed_BT.shape, width), dtype)
+    frames_BTD = np.empty((*listed_BT.shape, width), items.dtype)
     reader.read(video_B, chosen, frames_BTD)
-    frames_nD: NDArray[np.uint8] | NDArray[np.float32] = frames_BTD[row_n, place_n]
+    frames_nD: NDArray[Any] = frames_BTD[row_n, place_n]
     return frames_nD

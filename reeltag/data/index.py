@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from reeltag.data.class_list import ClassList
+from reeltag.data.features import Features
 from reeltag.data.indexing.build import Build, locked
 from reeltag.data.indexing.header import Header, read_index_file
 from reeltag.data.indexing.locations import find_shards, index_places, writable_place
@@ -21,11 +22,12 @@ class Index:
 
     Attributes:
         root: the folder that the names of the shards are relative to.
-        kind: "video" (float streams, one frame per record) or "frames" (uint8 at 1 Hz).
+        kind: "video" (float streams, one frame per record) or "frames".
         shards: names, sorted.
         streams: what every record that is not skipped holds, in the order of a batch.
         num_classes: that of the class list; without one, the largest label + 1.
         table: a row per record, by shard and offset.
+        description: of the streams, where there is a features.json.
     """
 
     root: Path
@@ -34,6 +36,12 @@ class Index:
     streams: tuple[Stream, ...]
     num_classes: int
     table: pa.Table
+    description: Features | None = None
+
+    @property
+    def features(self) -> Features:
+        """The description of the streams; without one, YouTube-8M's convention."""
+        return self.description or Features.published(self.streams)
 
     def path(self, shard: int) -> Path:
         """Return the path of shard number `shard`."""
@@ -66,15 +74,19 @@ def open_index(
         OutputError: the index cannot be written anywhere.
     """
     root, shards = find_shards(data)
+    features = Features.find_only(root, [shard.name for shard in shards])
     if num_classes is None:
         classes = ClassList.find(data)
         num_classes = None if classes is None else len(classes)
 
     def fresh() -> Index | None:
-        return next((_index(root, *found) for found in _found(data) if is_fresh(found[0])), None)
+        return next(
+            (_index(root, features, *found) for found in _found(data) if is_fresh(found[0])), None
+        )
 
     def is_fresh(header: Header) -> bool:
         same = header.shards == tuple(shards) and header.vocabulary == num_classes
+        same = same and header.is_described_by(features)
         return same and (header.verified or not verify)
 
     index = fresh()
@@ -88,6 +100,7 @@ def open_index(
                     shards=tuple(shards),
                     folder=folder,
                     vocabulary=num_classes,
+                    features=features,
                     old=next(_found(data), None),
                     jobs=jobs,
                     verify=verify,
@@ -107,7 +120,7 @@ def _found(data: Path) -> Iterator[tuple[Header, pa.Table]]:
             yield found
 
 
-def _index(root: Path, header: Header, table: pa.Table) -> Index:
+def _index(root: Path, features: Features | None, header: Header, table: pa.Table) -> Index:
     return Index(
         root=root,
         kind=header.kind,
@@ -115,4 +128,5 @@ def _index(root: Path, header: Header, table: pa.Table) -> Index:
         streams=header.streams,
         num_classes=header.num_classes,
         table=table,
+        description=features,
     )

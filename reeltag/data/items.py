@@ -8,13 +8,15 @@ Shape letters: N items (examples per epoch), V records, C classes.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.selection import Records, Which, select
+from reeltag.core.timing import frames_between
+from reeltag.data.features import Features
+from reeltag.data.selection import Records, Which, lists_of, select
 from reeltag.data.splits import PUBLISHED_SPLITS as PUBLISHED_SPLITS
 from reeltag.data.splits import Split
 from reeltag.data.streams import Stream
@@ -35,22 +37,27 @@ class VideoSet:
     Attributes:
         records: that they are cut from.
         video: (N,) number of the record of each, ascending.
-        second: (N,) int32, first frame of each.
+        first: (N,) int32, first frame of each.
         length: (N,) int32, frames of each, at least 1.
         targets: what is known of each; None where nothing is.
-        segments: whether they are segments, not whole videos.
+        times: (N, 2) seconds at which each window begins and ends; None for whole videos.
     """
 
     records: Records
     video: NDArray[np.int64]
-    second: NDArray[np.int32]
+    first: NDArray[np.int32]
     length: NDArray[np.int32]
     targets: Targets | None
-    segments: bool
+    times: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return N: the examples of an epoch."""
         return len(self.video)
+
+    @property
+    def segments(self) -> bool:
+        """Whether they are windows of videos, not whole videos."""
+        return self.times is not None
 
     @property
     def dataset(self) -> "Dataset":
@@ -66,6 +73,17 @@ class VideoSet:
     def streams(self) -> tuple[Stream, ...]:
         """What is concatenated along the D of a batch, in this order."""
         return self.records.streams
+
+    @property
+    def features(self) -> Features:
+        """Description of these streams."""
+        return self.dataset.features.of([stream.name for stream in self.streams])
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the frames of a batch: that of the streams, float32 where they differ."""
+        dtypes = {stream.dtype for stream in self.streams}
+        return np.dtype(dtypes.pop() if len(dtypes) == 1 else np.float32)
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -128,17 +146,17 @@ def videos(dataset: "Dataset", split: Split = "train", **which: Unpack[Which]) -
     return VideoSet(
         records,
         video=np.arange(len(records)),
-        second=np.zeros_like(frames),
+        first=np.zeros_like(frames),
         length=frames,
         targets=Targets(*records.lists("labels")),
-        segments=False,
     )
 
 
 def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[Which]) -> VideoSet:
-    """Return the 5-second segments of a split that are rated, one item per (video, start).
+    """Return the rated windows of a split, one item per (video, start, end).
 
-    Where a class of a segment is rated twice the last rating counts, as in YouTube-8M's reader.
+    An item has the frames whose middle is in its window, at least one. Where a class of a window is
+    rated twice the last rating counts, as in YouTube-8M's reader.
 
     Args:
         dataset: to select from.
@@ -151,6 +169,7 @@ def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[W
     _check_has_frames(dataset)
     records = select(dataset, split, **which)
     bounds, start = records.lists("segment_starts")
+    end = records.lists("segment_ends")[1]
     classes, scores = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
     if not len(start):
         raise ConfigError(
@@ -159,21 +178,41 @@ def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[W
             hint="Take whole videos, or a split that was rated (YouTube-8M: validate of 2019).",
         )
     video = np.repeat(np.arange(len(records)), np.diff(bounds))
-    order = np.lexsort((classes, start, video))  # stable, so that the last rating stays the last
-    video, start, classes, scores = video[order], start[order], classes[order], scores[order]
-    new_item = _changes(video) | _changes(start)
+    order = np.lexsort((classes, end, start, video))  # stable: the last rating stays the last
+    video, start, end, classes, scores = (x[order] for x in (video, start, end, classes, scores))
+    new_item = _changes(video) | _changes(start) | _changes(end)
     new_entry = new_item | _changes(classes)
-    last = np.append(new_entry[1:], True)  # of the ratings of one class of one segment
+    last = np.append(new_entry[1:], True)  # of the ratings of one class of one window
     item_bounds = np.append(np.flatnonzero(new_item[new_entry]), last.sum())
-    video, start = video[new_item], start[new_item]
-    return VideoSet(
-        records,
-        video=video,
-        second=start,
-        length=np.minimum(records.column("frames")[video] - start, SEGMENT_SECONDS),
-        targets=Targets(item_bounds, classes[last], scores[last], unlisted_weight=0.0),
-        segments=True,
-    )
+    targets = Targets(item_bounds, classes[last], scores[last], unlisted_weight=0.0)
+    times = np.stack([start[new_item], end[new_item]], axis=1)
+    return windows_of(records, video[new_item], times, targets)
+
+
+def unaligned_ratings(dataset: "Dataset") -> int:
+    """Return how many ratings are of other windows than YouTube-8M's [0, 5), [5, 10), ..."""
+    starts, ends = (lists_of(dataset.table, f"segment_{name}")[1] for name in ("starts", "ends"))
+    unaligned = (starts % SEGMENT_SECONDS != 0) | (ends - starts != SEGMENT_SECONDS)
+    return int(unaligned.sum())
+
+
+def windows_of(
+    records: Records,
+    video: NDArray[np.int64],
+    times: NDArray[np.float64],
+    targets: Targets | None,
+) -> VideoSet:
+    """Return windows of some records as items.
+
+    Args:
+        records: that they are cut from.
+        video: (N,) number of the record of each, ascending.
+        times: (N, 2) seconds at which each begins and ends.
+        targets: of the N windows, or None.
+    """
+    frames, rate = records.column("frames")[video], records.dataset.features.rate_hz
+    first, length = frames_between(times[:, 0], times[:, 1], frames, rate)
+    return VideoSet(records, video, first.astype(np.int32), length.astype(np.int32), targets, times)
 
 
 def _check_has_frames(dataset: "Dataset") -> None:
@@ -182,11 +221,11 @@ def _check_has_frames(dataset: "Dataset") -> None:
         raise ConfigError(
             "holds one vector per video, which has no segments",
             where=dataset.path,
-            hint="Segments need frame-level records (features at 1 Hz).",
+            hint="Segments need frame-level records.",
         )
 
 
-def _changes(values: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.bool_]:
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where a value differs from the one before it; the first always does."""
     changed = np.ones(len(values), bool)
     changed[1:] = values[1:] != values[:-1]

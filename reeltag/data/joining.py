@@ -15,9 +15,9 @@ from reeltag.labels.targets import Targets
 
 
 def joined(parts: Sequence[VideoSet]) -> VideoSet:
-    """Return the items of all parts, by record and second as a `VideoSet` wants them.
+    """Return the items of all parts, by record and first frame as a `VideoSet` wants them.
 
-    An item that is in two parts stays two items. Of one record and second, the first part's item
+    An item that is in two parts stays two items. Of one record and frame, the first part's item
     comes first. Targets go with the items.
 
     Args:
@@ -45,15 +45,17 @@ def joined(parts: Sequence[VideoSet]) -> VideoSet:
     video = np.concatenate(
         [number[part.video] for number, part in zip(numbers, parts, strict=True)]
     )
-    second = np.concatenate([part.second for part in parts])
-    order = np.lexsort((second, video))
+    start = np.concatenate([part.first for part in parts])
+    length = np.concatenate([part.length for part in parts])
+    times = [part.times for part in parts if part.times is not None]
+    order = np.lexsort((start, video))
     return VideoSet(
         records,
         video=video[order],
-        second=second[order],
-        length=np.concatenate([part.length for part in parts])[order],
+        first=start[order],
+        length=length[order],
         targets=Targets.concatenate(targets).take(order),
-        segments=first.segments,
+        times=np.concatenate(times)[order] if times else None,
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = NDArray[np.bool_] | NDArray[np.int64]
 _KEPT = ["shard", "offset", "size", "id", "frames"]
-_KEPT += ["labels", "segment_starts", "segment_labels", "segment_scores"]
+_KEPT += ["labels", "segment_starts", "segment_ends", "segment_labels", "segment_scores"]
 
 
 class Which(TypedDict, total=False):

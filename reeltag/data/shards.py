@@ -3,6 +3,7 @@
 import resource
 import threading
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +74,8 @@ def _ends_of_shards(index: Index) -> NDArray[np.int64]:
     return ends
 
 
-def read_record(index: Index, row: int) -> dict[str, NDArray[np.uint8] | NDArray[np.float32]]:
-    """Return the streams of one record: name -> (T, width). The plain way; the loader is faster.
+def read_record(index: Index, row: int) -> dict[str, NDArray[Any]]:
+    """Return the streams of one record as stored: name -> (T, width). The loader is faster.
 
     Args:
         index: of the data.
@@ -99,7 +100,7 @@ def read_record(index: Index, row: int) -> dict[str, NDArray[np.uint8] | NDArray
 
 def _read_stream(
     payload: NDArray[np.uint8], stream: Stream, num_frames: int, start: int, stride: int
-) -> NDArray[np.uint8] | NDArray[np.float32]:
+) -> NDArray[Any]:
     """Return (T, width), by the places in the index or, for stride 0, from the decoded record."""
     if stride:
         rows = np.lib.stride_tricks.as_strided(
@@ -107,14 +108,14 @@ def _read_stream(
         )
     else:
         rows = _walked(payload, stream)
-    return rows.copy().view("<f4" if stream.dtype == "float32" else np.uint8)
+    return rows.copy().view(np.dtype(stream.dtype).newbyteorder("<"))
 
 
 def _walked(payload: NDArray[np.uint8], stream: Stream) -> NDArray[np.uint8]:
     """Return the bytes (T, bytes per frame) of a stream that has no constant stride."""
     context, lists = decode_sequence_example(payload.tobytes())
-    if stream.dtype == "float32":
+    if not lists:  # one vector
         values = context[stream.name]
         return np.asarray(values, "<f4").view(np.uint8).reshape(1, -1)
     frames = [frame[0] if isinstance(frame, list) else b"" for frame in lists[stream.name]]
-    return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), stream.width)
+    return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), stream.num_bytes)

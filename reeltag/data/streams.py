@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 Kind: TypeAlias = Literal["video", "frames"]
+StoredDtype: TypeAlias = Literal["uint8", "float16", "float32"]
 
 MAX_CLASSES = 1 << 20  # a label from here on is taken for damage, whatever the class list
 
@@ -18,7 +20,8 @@ TABLE_SCHEMA = pa.schema(
         ("id", pa.string()),
         ("frames", pa.int32()),  # 1 for a video-level record
         ("labels", pa.list_(pa.int32())),  # sorted, each once, all in the vocabulary
-        ("segment_starts", pa.list_(pa.int32())),  # seconds; these three are parallel
+        ("segment_starts", pa.list_(pa.float64())),  # seconds; these four are parallel
+        ("segment_ends", pa.list_(pa.float64())),  # seconds
         ("segment_labels", pa.list_(pa.int32())),
         ("segment_scores", pa.list_(pa.float32())),
         ("problem", pa.string()),  # names joined by semicolons; null for a sound record
@@ -36,17 +39,18 @@ class Stream:
     Attributes:
         name: as in the records ("rgb", "audio", "mean_rgb", ...).
         width: values per frame.
-        dtype: "uint8" as frame-level records store it, "float32" as video-level ones do.
+        dtype: of the stored values; "uint8" in published frame-level records, "float32" in
+            video-level ones.
     """
 
     name: str
     width: int
-    dtype: Literal["uint8", "float32"]
+    dtype: StoredDtype
 
     @property
     def num_bytes(self) -> int:
         """Bytes per frame."""
-        return self.width * (4 if self.dtype == "float32" else 1)
+        return self.width * np.dtype(self.dtype).itemsize
 
 
 def in_order(streams: Iterable[Stream]) -> tuple[Stream, ...]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.records.problems import Problem, from_text
+from reeltag.data.selection import lists_of
 from reeltag.data.splits import SPLITS
-
-_SEGMENT_KEY = 1 << 16  # more than the seconds of any rated segment's start
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,11 @@ class Summary:
     Attributes:
         records: rows of the index, also those that are skipped.
         videos: records that are not skipped.
-        hours: seconds of frames / 3600; None for video-level records.
+        hours: of frames; None for video-level records.
         splits: split -> {"shards", "videos", "hours"}; those that have shards.
         labels: {"mean", "max", "unlabelled"}: labels per video, and videos without any.
         frames: {"min", "median", "max"} of the lengths; None where there is no video.
-        segments: {"videos", "segments", "ratings", "positive"} of rated 5-second segments.
+        segments: {"videos", "segments", "ratings", "positive"} of rated windows.
         classes: videos with each class, (C,) int64.
         problems: a dict a kind, see `_problems`, the most frequent first.
     """
@@ -60,11 +59,11 @@ def summarise(data: Dataset) -> Summary:
     frames = used["frames"].to_numpy()
     counts = pc.list_value_length(used["labels"]).to_numpy()
     labels = used["labels"].combine_chunks().flatten().to_numpy()
-    is_video = data.kind == "video"
+    is_video, rate = data.kind == "video", data.features.rate_hz
     return Summary(
         records=len(table),
         videos=len(used),
-        hours=None if is_video else int(frames.sum(dtype=np.int64)) / 3600,
+        hours=None if is_video else int(frames.sum(dtype=np.int64)) / rate / 3600,
         splits=_splits(data, used["shard"].to_numpy(), frames),
         labels={
             "mean": float(counts.mean()) if len(counts) else 0.0,
@@ -90,7 +89,7 @@ def _splits(
     """Return shards, videos and hours of every split that has shards."""
     found: dict[str, dict[str, Any]] = {}
     videos = np.bincount(shard, minlength=len(data.shards))
-    seconds = np.bincount(shard, weights=frames, minlength=len(data.shards))
+    counts = np.bincount(shard, weights=frames, minlength=len(data.shards))
     for split in SPLITS:
         if split == "all":
             continue
@@ -100,7 +99,11 @@ def _splits(
             if getattr(data.splits, split):
                 raise  # a pattern was given, and names nothing or too much
             continue  # there are no such shards: train and test are often kept apart
-        hours = None if data.kind == "video" else float(seconds[numbers].sum()) / 3600
+        hours = (
+            None
+            if data.kind == "video"
+            else float(counts[numbers].sum()) / data.features.rate_hz / 3600
+        )
         found[split] = {
             "shards": len(numbers),
             "videos": int(videos[numbers].sum()),
@@ -110,14 +113,15 @@ def _splits(
 
 
 def _segments(used: pa.Table) -> dict[str, int]:
-    """Return how many segments are rated, how often, and how often the class is there."""
+    """Return how many windows are rated, how often, and how often the class is there."""
     lengths = pc.list_value_length(used["segment_starts"]).to_numpy()
-    starts = used["segment_starts"].combine_chunks().flatten().to_numpy()
-    scores = used["segment_scores"].combine_chunks().flatten().to_numpy()
-    rows = np.repeat(np.arange(len(used), dtype=np.int64), lengths)
+    starts, ends = (lists_of(used, f"segment_{name}")[1] for name in ("starts", "ends"))
+    scores = lists_of(used, "segment_scores")[1]
+    rows = np.repeat(np.arange(len(used)), lengths)
+    windows = np.unique(np.stack([rows, starts, ends]), axis=1)
     return {
         "videos": int((lengths > 0).sum()),
-        "segments": len(np.unique(rows * _SEGMENT_KEY + starts)),
+        "segments": windows.shape[1],
         "ratings": len(starts),
         "positive": int((scores > 0).sum()),
     }

@@ -66,6 +66,7 @@ class BlendedTagger(AnyTagger):
         super().__init__()
         first = members[0]
         self.streams, self.class_names = first.streams, first.class_names
+        self.description = first.features
         self.family = f"blend of {', '.join(dict.fromkeys(m.family for m in members))}"
         for name, member in zip(names or map(str, range(len(members))), members, strict=True):
             _check_member(member, first, name)
@@ -125,6 +126,7 @@ def _check_member(member: AnyTagger, first: AnyTagger, name: str) -> None:
             where=name,
             hint="One graph has one input: blend models of the same features.",
         )
+    member.features.check_same(first.features, where=name, other_where="the first member")
     ClassList(member.class_names).check_same(
         ClassList(first.class_names),
         where=name,

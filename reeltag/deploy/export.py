@@ -7,6 +7,7 @@ The file appears after the check. A graph beyond the 2 GB of a protobuf has its 
 file, `<out>.data`, which must stay next to it.
 """
 
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -136,6 +137,7 @@ def _metadata(source: ExportSource, config: ExportConfig, stored: str) -> dict[s
         "family": tagger.family,
         "method": source.method,
         "streams": [list(stream) for stream in tagger.streams],
+        "features": dataclasses.asdict(tagger.features),
         "input": stored,
         "top_k": min(config.top_k, tagger.num_classes),
         "precision": config.precision,

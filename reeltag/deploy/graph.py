@@ -45,12 +45,13 @@ class _ExportedModule(nn.Module):
 
 
 def input_of(tagger: AnyTagger) -> Input:
-    """Return the stored type of a tagger's frames: float32 for means of videos, else uint8.
+    """Return what the frames of a tagger come as: bytes where all streams are stored so.
 
-    The records of whole videos name their streams mean_rgb, mean_audio, ...
+    Published records of whole videos name their streams mean_rgb, mean_audio, ... and hold floats.
     """
     means = all(name.startswith("mean_") for name, _ in tagger.streams)
-    return "float32" if means else "uint8"
+    is_codes = all(stream.dtype == "uint8" for stream in tagger.features.streams)
+    return "uint8" if is_codes and not means else "float32"
 
 
 def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:

@@ -153,7 +153,8 @@ def _rank_segments(
     before = 0
     for rows in predictions.rows("segments"):
         _check_ids(rows.ids, predictions.path)
-        starts = pa.array(rows.starts).cast(pa.string())
+        _check_published_segments(rows, predictions.path)
+        starts = pa.array(rows.starts.astype(np.int64)).cast(pa.string())
         names.append(pc.binary_join_element_wise(rows.ids, starts, ":"))
         positions = rows.row_of_entry() + before
         before += len(rows)
@@ -161,6 +162,18 @@ def _rank_segments(
         use[use] = best.may_enter(rows.classes[use], rows.scores[use], positions[use])
         best.add(rows.classes[use], rows.scores[use], positions[use])
     return best, pa.concat_arrays(names)
+
+
+def _check_published_segments(rows: PredictionRows, path: Path) -> None:
+    """Raise DataError where a window is no segment of YouTube-8M: 5 s from a multiple of 5 on."""
+    bad = (rows.starts % 5 != 0) | (rows.ends - rows.starts != 5)
+    if bad.any():
+        at = int(bad.argmax())
+        raise DataError(
+            f"{rows.row_name(at)} ends at {rows.ends[at]:g} s; a submission has segments of 5 s",
+            where=path,
+            hint="Predict again without --length and --hop.",
+        )
 
 
 def _joined(names: pa.Array) -> str:

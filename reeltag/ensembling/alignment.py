@@ -113,7 +113,9 @@ def _side_by_side(
         count = min(_rows_at_once(there, num_classes), *map(len, there))
         parts = [rows.slice(0, count) for rows in there]
         for file, part in zip(files[1:], parts[1:], strict=True):
-            same = part.ids.equals(parts[0].ids) and np.array_equal(part.starts, parts[0].starts)
+            first = parts[0]
+            same = part.ids.equals(first.ids) and np.array_equal(part.starts, first.starts)
+            same = same and np.array_equal(part.ends, first.ends)
             if not same:
                 raise _changed(file)
         yield parts
@@ -159,6 +161,7 @@ def _aligned(
         logits_PM,
         ids=first.ids,
         starts=first.starts,
+        ends=first.ends,
     )
 
 

@@ -137,7 +137,8 @@ def to_rows(
 ) -> PredictionRows:
     """Return the rows of a block with one score per entry, entries in the given order (P,)."""
     classes, scores = block.classes[order], logits[order]
-    return PredictionRows(block.indptr, classes, scores, ids=block.ids, starts=block.starts)
+    times = {"starts": block.starts, "ends": block.ends}
+    return PredictionRows(block.indptr, classes, scores, ids=block.ids, **times)
 
 
 def best_first(block: AlignedRows, logits: NDArray[np.float32], top_k: int = 0) -> PredictionRows:

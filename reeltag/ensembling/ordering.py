@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions
-from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name
+from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name, window_keys
 
+_TIMES = ("start_s", "end_s")
 _READ_ROWS = 1 << 16
 _BUCKETS = 256  # temporary files at most: so many are open at a time
 _BUCKET_ROWS = 4096  # in one of them at least
@@ -28,15 +29,15 @@ _HINT = "Predict with each model on the same data and the same --split."
 
 
 def order_digest(file: Predictions, kind: Kind) -> bytes:
-    """Return a digest of the ids and starts of a file's rows, and of their order."""
-    names, lengths, starts = (hashlib.blake2b(digest_size=16) for _ in range(3))
+    """Return a digest of the ids and times of a file's rows, and of their order."""
+    names, lengths, times = (hashlib.blake2b(digest_size=16) for _ in range(3))
     for ids, seconds in _keyed(file, kind):
         _, ends, letters = ids.buffers()
         offsets = np.frombuffer(ends, np.int32, len(ids) + 1, 4 * ids.offset)
         names.update(memoryview(letters or b"")[offsets[0] : offsets[-1]])
         lengths.update(np.diff(offsets).tobytes())
-        starts.update(seconds.tobytes())
-    return names.digest() + lengths.digest() + starts.digest()
+        times.update(seconds.tobytes())
+    return names.digest() + lengths.digest() + times.digest()
 
 
 def id_hashes(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
@@ -46,7 +47,7 @@ def id_hashes(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
 
 
 def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
-    """Return (N,) a hash of each row's id and start, each once.
+    """Return (N,) a hash of each row's id and times, each once.
 
     Args:
         file: of predictions.
@@ -55,7 +56,7 @@ def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
     Raises:
         DataError: the file is damaged, or has two rows for one video or segment.
     """
-    parts = [_row_keys(ids, starts) for ids, starts in _keyed(file, kind)]
+    parts = [_row_keys(ids, *times) for ids, times in _keyed(file, kind)]
     keys = np.concatenate([np.zeros(0, np.uint64), *parts])
     rising = np.sort(keys)
     twice = rising[1:] == rising[:-1]
@@ -113,7 +114,7 @@ class _Places:
 
     def of(self, rows: PredictionRows) -> NDArray[np.int64]:
         """Return (N,) the place of each row."""
-        keys = _row_keys(rows.ids, rows.starts)
+        keys = _row_keys(rows.ids, rows.starts, rows.ends)
         found = np.minimum(np.searchsorted(self._rising, keys), len(self._rising) - 1)
         if (self._rising[found] != keys).any():
             raise self._unknown()
@@ -208,22 +209,23 @@ def _id_keys(ids: pa.Array) -> NDArray[np.uint64]:
     return id_keys(ids.to_pylist(), 0, "blending")
 
 
-def _row_keys(ids: pa.Array, starts: NDArray[np.int32]) -> NDArray[np.uint64]:
-    return mixed(_id_keys(ids), starts)
+def _row_keys(ids: pa.Array, *times: NDArray[np.float64]) -> NDArray[np.uint64]:
+    return window_keys(_id_keys(ids), *times)
 
 
-def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.int32]]]:
-    """Yield the ids and starts of a file's rows, without their classes and scores."""
+def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.float64]]]:
+    """Yield the ids (N,) of a file's rows, their starts and ends (2, N), without their scores."""
     try:
         with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
-            for batch in parquet.iter_batches(_READ_ROWS, columns=["id", "start_s"]):
+            for batch in parquet.iter_batches(_READ_ROWS, columns=["id", "start_s", "end_s"]):
                 is_video = pc.is_null(batch.column("start_s"))
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))
                 if mine.column("id").null_count:
                     raise file.broken("has a row without an id")
                 if len(mine):
-                    starts = mine.column("start_s").fill_null(WHOLE_VIDEO).cast(pa.int32())
-                    yield mine.column("id").cast(pa.string()), starts.to_numpy()
+                    times = (mine.column(name).fill_null(WHOLE_VIDEO) for name in _TIMES)
+                    seconds = np.stack([column.to_numpy() for column in times])
+                    yield mine.column("id").cast(pa.string()), seconds
     except (OSError, pa.ArrowException) as error:
         raise file.broken(f"cannot be read ({reason_of(error)})") from error
 
@@ -231,9 +233,9 @@ def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np
 def _named(file: Predictions, kind: Kind, chosen: NDArray[np.bool_]) -> str:
     """Return the names of the first three of the chosen rows (N,)."""
     wanted, names, done = np.flatnonzero(chosen)[:3], [], 0
-    for ids, starts in _keyed(file, kind):
+    for ids, (starts, _) in _keyed(file, kind):
         here = wanted[(wanted >= done) & (wanted < done + len(ids))] - done
-        names += [row_name(ids[at].as_py(), int(starts[at])) for at in here.tolist()]
+        names += [row_name(ids[at].as_py(), float(starts[at])) for at in here.tolist()]
         done += len(ids)
     return ", ".join(names) + (", ..." if chosen.sum() > 3 else "")
 

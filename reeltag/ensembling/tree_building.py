@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.seeding import derive_seed
+from reeltag.core.seeding import derive_seed, mixed
 from reeltag.data.origin import origin_of
 from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import RowFiles, keys_of, rows_of
 from reeltag.evaluation.truth import Truth
 from reeltag.labels.folds import stratified_folds
-from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.labels.random_keys import id_keys
 
 Blocks: TypeAlias = Callable[[], Iterator[AlignedRows]]
 
@@ -96,7 +96,7 @@ class TreeTargets:
         truth, owner = self._truth, block.row_of_entry()
         if block.kind == "videos":
             return np.ones(len(owner), bool), truth.has_label(videos[owner], block.classes)
-        segments = truth.segments_of(videos, block.starts)
+        segments = truth.segments_of(videos, block.starts, block.ends)
         rating = truth.ratings_of(segments[owner], block.classes)
         rated = rating >= 0
         positive = np.zeros(len(owner), bool)

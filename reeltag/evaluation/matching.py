@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import DataError, reason_of
+from reeltag.evaluation.overlap import OverlapMeans
 from reeltag.evaluation.truth import Numbers, Truth
 from reeltag.predictions.file import Predictions
-from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name
+from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name, window_keys
 
 _MAX_PAIRS = 1 << 24  # pairs that are held and sorted at once; more classes take further readings
 
@@ -98,7 +99,7 @@ class MatchedPredictions:
         self, file: Predictions, truth: Truth, *, only_predicted: bool = False, quiet: bool = False
     ) -> None:
         self.file, self._quiet = file, quiet
-        codes, starts, ids = _read_keys(file)
+        codes, starts, ends, ids = _read_keys(file)
         videos = truth.videos_of(ids)[codes]
         is_segment = starts != WHOLE_VIDEO
         self.videos = videos[~is_segment]
@@ -107,7 +108,9 @@ class MatchedPredictions:
         self.labelled = all_V | _is_among(self.videos, len(truth))
         self.rated = all_V | _is_among(self.segment_videos, len(truth))
         self.truth = truth.select(self.labelled, self.rated) if only_predicted else truth
-        self.segments = self.truth.segments_of(self.segment_videos, starts[is_segment])
+        self.segments = self.truth.segments_of(
+            self.segment_videos, starts[is_segment], ends[is_segment]
+        )
 
     def read_videos(self, top_k: int) -> VideoPairs:
         """Read the rows of whole videos, and keep the `top_k` best classes of each.
@@ -151,15 +154,26 @@ class MatchedPredictions:
                 parts.append(self._pairs(rows, wanted, of_row[row[of_row[row] >= 0]]))
             yield ScoredPairs.concatenate(parts)
 
+    def unpredicted(self) -> NDArray[np.bool_]:
+        """Return (S,) which rated windows have no row, in videos of which others were predicted."""
+        missing = np.ones(len(self.truth.ratings), np.bool_)
+        missing[self.segments[self.segments >= 0]] = False
+        scored: NDArray[np.bool_] = _is_among(self.segment_videos, len(self.truth))
+        return missing & scored[self.truth.ratings.videos]
+
     def read_segments(self, k: int) -> tuple[ScoredPairs, NDArray[np.bool_]]:
         """Return the rated pairs among the k best of each class, and (C,) which classes are listed.
 
-        Equal scores keep the order of the file. DataError where a segment holds a class twice.
+        Equal scores keep the order of the file. A rated window that has no row of its own has the
+        mean of those that overlap it, see `reeltag.evaluation.overlap`. DataError where a segment
+        holds a class twice.
         """
-        num_classes = self.truth.num_classes
+        num_classes, unpredicted = self.truth.num_classes, self.unpredicted()
+        windows = self.truth.ratings.where(unpredicted)
+        means = OverlapMeans(windows, num_classes) if len(windows) else None
         counts = np.zeros(num_classes, dtype=np.int64)
         parts, positions, ratings = [], [], []
-        before = 0
+        before = done = 0
         for rows, of_row in self._rows("segments", self.segments):
             counts += np.bincount(rows.classes, minlength=num_classes)
             row = rows.row_of_entry()
@@ -173,6 +187,15 @@ class MatchedPredictions:
             positions.append(before + rated)
             ratings.append(rating)
             before += len(row)
+            if means is not None:
+                means.add(rows, self.segment_videos[done : done + len(rows)])
+            done += len(rows)
+        if means is not None:
+            overlapped, scores = means.scores()
+            videos = windows.video_of_rating()[overlapped].astype(np.int32)
+            hits = windows.is_positive[overlapped]
+            parts.append(ScoredPairs(scores[overlapped], windows.classes[overlapped], videos, hits))
+            positions.append(before + np.arange(len(videos)))
         pairs, position = (
             ScoredPairs.concatenate(parts),
             np.concatenate([np.zeros(0, np.int64), *positions]),
@@ -241,7 +264,7 @@ class MatchedPredictions:
             segment = int(rated.row_of_entry()[rating])
             video = self.truth.ids[int(rated.videos[segment])].as_py()
             raise self.file.broken(
-                f"{row_name(video, int(rated.starts[segment]))} holds class "
+                f"{row_name(video, float(rated.starts[segment]))} holds class "
                 f"{rated.classes[rating]} twice"
             )
 
@@ -272,29 +295,33 @@ def _falling_keys(classes: NDArray[np.int32], scores: NDArray[np.float32]) -> Nu
     return keys
 
 
-def _read_keys(file: Predictions) -> tuple[Numbers, Numbers, pa.Array]:
-    """Return of each row the number of its id and its start, and the ids."""
+def _read_keys(
+    file: Predictions,
+) -> tuple[Numbers, NDArray[np.float64], NDArray[np.float64], pa.Array]:
+    """Return of each row the number of its id, its start and its end, and the ids."""
     try:
         with pq.ParquetFile(file.path, read_dictionary=["id"]) as parquet:
-            table = parquet.read(columns=["id", "start_s"]).unify_dictionaries().combine_chunks()
+            table = parquet.read(columns=["id", "start_s", "end_s"])
+        table = table.unify_dictionaries().combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise file.broken(f"cannot be read ({reason_of(error)})") from error
     column = table["id"].combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # a file without rows
         column = pa.array([], pa.dictionary(pa.int32(), pa.string()))
     codes = column.indices.fill_null(-1).to_numpy().astype(np.int64)
-    starts = table["start_s"].fill_null(WHOLE_VIDEO).to_numpy().astype(np.int64)
+    starts, ends = (table[name].fill_null(WHOLE_VIDEO).to_numpy() for name in ("start_s", "end_s"))
     if (codes < 0).any() or (starts < 0).sum() > table["start_s"].null_count:
         raise file.broken("has a row without an id, or with a start before 0 s")
     ids = column.dictionary.cast(pa.string())
-    keys = np.sort(codes << 32 | (starts + 1))
-    twice = keys[1:] == keys[:-1]
+    keys = window_keys(codes, starts, ends)
+    order = np.argsort(keys, kind="stable")
+    twice = keys[order][1:] == keys[order][:-1]
     if twice.any():
-        code, start = divmod(int(keys[twice.argmax()]), 1 << 32)
-        name = row_name(ids[code].as_py(), start - 1)
+        row = int(order[twice.argmax()])
+        name = row_name(ids[int(codes[row])].as_py(), float(starts[row]))
         raise DataError(
             f"has more than one row for {name}; a video or segment is scored once",
             where=file.path,
             hint="Were two prediction files joined? Evaluate them one at a time.",
         )
-    return codes, starts, ids
+    return codes, starts, ends, ids

@@ -192,7 +192,16 @@ def _score_segments(
         fate = fate if average_over == "listed" else "counted as 0"
         say(f"{missing:,} classes with a rated positive are in no row of a segment: {fate}")
     averaged = (positives.counts > 0) & (listed | (average_over == "rated"))
-    return {"segments": len(truth.ratings), "classes": int(averaged.sum()), "k": k}
+    found = {"segments": len(truth.ratings), "classes": int(averaged.sum()), "k": k}
+    if by_overlap := int(joined.unpredicted().sum()):
+        found["segments_by_overlap"] = by_overlap
+        if not quiet:
+            say(
+                f"{by_overlap:,} of {len(truth.ratings):,} rated windows were not predicted as "
+                "such: they have the mean of the predictions that overlap them "
+                "(`reeltag predict --segments --rated` scores exactly the rated windows)"
+            )
+    return found
 
 
 def _class_scores(

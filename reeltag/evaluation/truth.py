@@ -23,25 +23,28 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import Records
 from reeltag.data.splits import Split
+from reeltag.predictions.rows import window_keys
 
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class RatedSegments(SparseRows):
-    """S segments by video and start, ascending, each with the classes that it was rated for.
+    """S windows by video, start and end, ascending, each with the classes it was rated for.
 
     Attributes:
         values: (Q,) float32, 1 where the class is present, 0 where it is absent.
         videos: (S,) int64, the video of each.
-        starts: (S,) int64, in seconds.
+        starts: (S,) float64, seconds at which each begins.
+        ends: (S,) float64, seconds at which each ends.
     """
 
-    ROW_COLUMNS: ClassVar[tuple[str, ...]] = ("videos", "starts")
+    ROW_COLUMNS: ClassVar[tuple[str, ...]] = ("videos", "starts", "ends")
 
     values: NDArray[np.float32] = field()
     videos: Numbers = field(kw_only=True)
-    starts: Numbers = field(kw_only=True)
+    starts: NDArray[np.float64] = field(kw_only=True)
+    ends: NDArray[np.float64] = field(kw_only=True)
 
     @classmethod
     def none(cls) -> Self:
@@ -51,7 +54,8 @@ class RatedSegments(SparseRows):
             np.empty(0, np.int32),
             np.empty(0, np.float32),
             videos=np.empty(0, np.int64),
-            starts=np.empty(0, np.int64),
+            starts=np.empty(0),
+            ends=np.empty(0),
         )
 
     @cached_property
@@ -97,18 +101,25 @@ class Truth:
         return self.ratings.cells(self.num_classes)
 
     @cached_property
-    def _segment_keys(self) -> Numbers:
-        return self.ratings.videos << 32 | self.ratings.starts
+    def _segment_keys(self) -> tuple[Numbers, Numbers]:
+        """The keys of the rated windows ascending, and the window of each."""
+        ratings = self.ratings
+        keys = window_keys(ratings.videos, ratings.starts, ratings.ends).view(np.int64)
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
 
     def videos_of(self, ids: pa.Array) -> Numbers:
         """Return (N,) the video of each id, -1 where it is unknown."""
         found = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
-    def segments_of(self, videos: Numbers, starts: NDArray[np.integer]) -> Numbers:
-        """Return (N,) the rated segment of each video and start, -1 where it is unrated."""
-        keys = np.where(videos < 0, -1, videos << 32 | starts.astype(np.int64))
-        return find(self._segment_keys, keys)
+    def segments_of(
+        self, videos: Numbers, starts: NDArray[np.float64], ends: NDArray[np.float64]
+    ) -> Numbers:
+        """Return (N,) the rated window of each video, start and end, -1 where it is unrated."""
+        rising, order = self._segment_keys
+        found = find(rising, window_keys(videos, starts, ends).view(np.int64))
+        return np.where((found < 0) | (videos < 0), -1, np.append(order, -1)[found])
 
     def ratings_of(self, segments: Numbers, classes: NDArray[np.integer]) -> Numbers:
         """Return (N,) the rating of each segment (-1 = unrated) and class, -1 without one."""
@@ -184,17 +195,19 @@ def truth_of(records: Records, num_classes: int) -> Truth:
 def _ratings(records: Records, video: Numbers, num_classes: int) -> RatedSegments:
     """Return the ratings of the records with a video; of a class rated twice the last counts."""
     indptr, starts = records.lists("segment_starts")
+    ends = records.lists("segment_ends")[1]
     classes, values = records.lists("segment_labels")[1], records.lists("segment_scores")[1]
     owner = np.repeat(video, np.diff(indptr))
     kept = (owner >= 0) & (classes < num_classes)
-    keys = owner[kept] << 32 | starts[kept].astype(np.int64)
-    segment_keys, segment = np.unique(keys, return_inverse=True)
+    windows = np.stack([owner[kept].astype(np.float64), starts[kept], ends[kept]])
+    distinct, segment = np.unique(windows, axis=1, return_inverse=True)
     cells, from_the_end = np.unique(
         (segment * num_classes + classes[kept])[::-1], return_index=True
     )
     return RatedSegments(
-        *from_cells(cells, len(segment_keys), num_classes),
+        *from_cells(cells, distinct.shape[1], num_classes),
         values[kept][::-1][from_the_end],
-        videos=segment_keys >> 32,
-        starts=segment_keys & 0xFFFFFFFF,
+        videos=distinct[0].astype(np.int64),
+        starts=distinct[1],
+        ends=distinct[2],
     )

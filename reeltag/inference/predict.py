@@ -22,7 +22,6 @@ from reeltag.data.splits import Split
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.inference.stream import Outcome, Output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
-from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.predictions.file import PredictionInfo
 from reeltag.tagger.tagger import AnyTagger
 
@@ -75,7 +74,10 @@ def predict(
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
     std = choices.blank_std
     blank = BlankRule.of(tagger.streams, std, data.path) if std else None
-    scorer = Scorer(tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank)
+    rated = rated_windows(items) if choices.rated else None
+    scorer = Scorer(
+        tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank, rated=rated
+    )
 
     def read(first: int) -> Iterator[FrameBatch]:
         left = data.videos("all", streams=streams, rows=usable[first:]) if first else items
@@ -101,6 +103,10 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> Non
             where=data.path,
             hint="Predict on features of the same kind as those trained on.",
         )
+    names = [name for name, _ in tagger.streams]
+    data.features.of(names).check_same(
+        tagger.features, where=data.path, other_where="the checkpoint"
+    )
     data.classes.check_same(
         ClassList(tagger.class_names), where=data.path, other_where="the checkpoint"
     )
@@ -108,18 +114,39 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> Non
         raise ConfigError(
             "holds one vector per video, which has no segments",
             where=data.path,
-            hint="Segments need frame-level records (features at 1 Hz); leave out --segments.",
+            hint="Segments need frame-level records; leave out --segments.",
         )
+
+
+def rated_windows(items: VideoSet) -> dict[str, NDArray[np.float64]]:
+    """Return the windows (n, 2) of each video that are rated, by its id, each once and ascending.
+
+    Raises:
+        ConfigError: nothing is rated.
+    """
+    records = items.records
+    indptr, starts = records.lists("segment_starts")
+    ends = records.lists("segment_ends")[1]
+    if not len(starts):
+        raise ConfigError(
+            f"none of the {len(records):,} videos of the split {records.split!r} is rated",
+            where=records.dataset.path,
+            hint="Leave out --rated, or name a split that is rated with --split.",
+        )
+    times = np.stack([starts, ends], axis=1)
+    names = records.table["id"].to_pylist()
+    rated = np.flatnonzero(np.diff(indptr)).tolist()
+    return {names[row]: np.unique(times[indptr[row] : indptr[row + 1]], axis=0) for row in rated}
 
 
 def check_long_enough(items: VideoSet, choices: InferenceConfig) -> None:
     """Raise ConfigError where segments are to be scored and no video has one."""
-    head, tail = choices.policy.skip_head, choices.policy.skip_tail
+    head, tail, rate = choices.policy.skip_head, choices.policy.skip_tail, items.features.rate_hz
     longest = int(items.length.max(initial=0))
-    if choices.segments and -(-longest // SEGMENT_SECONDS) <= head + tail:
+    if choices.segments and not choices.rated and not choices.grid(rate).count(longest):
         raise ConfigError(
             f"none of the {len(items):,} videos has a segment but the first {head} and the last "
-            f"{tail}: the longest lasts {longest} s",
+            f"{tail}: the longest lasts {longest / rate:g} s",
             where=items.dataset.path,
             hint="Score the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
@@ -182,12 +209,13 @@ def log_items(items: VideoSet, choices: InferenceConfig) -> None:
     longer = int((items.length > choices.max_frames).sum()) if choices.max_frames else 0
     if longer and (choices.videos or choices.policy.uses_videos):
         say(
-            f"{longer:,} videos are scored by their first {choices.max_frames} seconds; "
+            f"{longer:,} videos are scored by their first {choices.max_frames} frames; "
             "--max-frames 0 scores all"
         )
-    passed_over = choices.policy.skip_head + choices.policy.skip_tail
-    short = int((-(-items.length // SEGMENT_SECONDS) <= passed_over).sum())
-    if short and choices.segments:
+    grid = choices.grid(items.features.rate_hz)
+    lengths, videos = np.unique(items.length, return_counts=True)
+    short = int(sum(n for k, n in zip(lengths.tolist(), videos, strict=True) if not grid.count(k)))
+    if short and choices.segments and not choices.rated:
         say(f"{short:,} videos are too short: at head and tail all their segments are left out")
 
 

@@ -6,7 +6,7 @@ Letters in shapes: B videos, N segments of the batch, C classes, K classes that 
 for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
-from reeltag.core.bounds import Amount, CheckedFields, NotNegative, Positive
+from reeltag.core.bounds import Amount, CheckedFields, NotNegative, Positive, Rate
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.fields import ADDED
 from reeltag.core.probability import MeanLogits, fused_logits
 from reeltag.core.sparse import indptr_of
 from reeltag.data.blank_videos import BlankRule
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.video_scores import VideoScores
-from reeltag.inference.windows import SEGMENT_SECONDS, Segments, cut_windows, segment_starts
+from reeltag.inference.windows import SEGMENT_SECONDS, Grid, Segments, cut_windows
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.predictions.top_k import top_classes
+from reeltag.tagger.tagger import AnyTagger
 
-__all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan", "segment_starts"]
+__all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,13 @@ class InferenceConfig(CheckedFields):
     videos: bool = True
     """Score whole videos."""
     segments: bool = False
-    """Score every 5-second segment of each video."""
+    """Score every segment of each video."""
+    length: Rate = field(default=5.0, metadata=ADDED)
+    """Seconds of a segment (5 as published)."""
+    hop: Rate = field(default=5.0, metadata=ADDED)
+    """Seconds from the beginning of one segment to that of the next."""
+    rated: bool = field(default=False, metadata=ADDED)
+    """Score exactly the windows that are rated, in place of all segments."""
     top_k: Positive = 20
     """Classes kept for a video."""
     segment_top_k: Positive = 1000
@@ -52,7 +60,7 @@ class InferenceConfig(CheckedFields):
     policy: SegmentPolicy = field(default_factory=SegmentPolicy)
     """How segments are scored."""
     max_frames: NotNegative = 300
-    """Seconds, from its beginning, that a whole video is scored by (300 as published and as in
+    """Frames, from its beginning, that a whole video is scored by (300 as published and as in
     training); 0 means all. Segments are scored to the end of the video."""
     blank_std: Amount = 0.0
     """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
@@ -69,12 +77,25 @@ class InferenceConfig(CheckedFields):
         """Raise ConfigError where nothing is scored, or a policy has no segments."""
         if not (self.videos or self.segments):
             raise ConfigError("neither videos nor segments are to be scored")
+        if self.rated and not self.segments:
+            raise ConfigError("rated windows are segments", hint="Add --segments.")
+        if self.rated and (self.policy.skip_head or self.policy.skip_tail):
+            raise ConfigError(
+                "the rated windows are scored, wherever they are: skip_head and skip_tail have no "
+                "effect",
+                hint="Leave out --rated, or these two.",
+            )
         if not self.segments and self.policy != SegmentPolicy():
             raise ConfigError(
                 "what applies to segments (head, tail, candidates, powers, window, shifts) has no "
                 "effect on videos",
                 hint="Add --segments.",
             )
+
+    def grid(self, rate: float) -> Grid:
+        """Return which segments are scored of videos of `rate` frames/s."""
+        head, tail = self.policy.skip_head, self.policy.skip_tail
+        return Grid(self.length, self.hop, head, tail, rate)
 
     def torch_device(self) -> torch.device:
         """Return the device.
@@ -102,6 +123,8 @@ class Scorer:
         video_scores: source of candidates and fusion; None = the same tagger's.
         pool: classes that candidates are taken from; empty = those that segments are scored for.
         blank: the rule by which videos are not scored; None scores all.
+        rated: id of a video -> (n, 2) the windows of it that are scored as its segments; None:
+            those of the grid of `choices`.
 
     Attributes:
         num_blank: videos that were not scored.
@@ -116,8 +139,11 @@ class Scorer:
         video_scores: VideoScores | None = None,
         pool: Sequence[int] = (),
         blank: BlankRule | None = None,
+        rated: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> None:
         self.blank, self.num_blank = blank, 0
+        self._rate = tagger.features.rate_hz if isinstance(tagger, AnyTagger) else 1.0
+        self._grid, self._rated = choices.grid(self._rate), rated
         self.choices, self.device = choices, choices.torch_device()
         self.tagger = tagger.to(self.device).eval()
         self._video_scores, self._num_classes = video_scores, num_classes
@@ -166,7 +192,7 @@ class Scorer:
                 videos_BC = self._video_logits(batch)
             if self.choices.videos and videos_BC is not None:
                 best = top_classes(videos_BC, self.choices.top_k)
-                videos = _rows(batch.ids, WHOLE_VIDEO, *best)
+                videos = _rows(batch.ids, None, *best)
             if uses_videos and self._video_scores is not None:
                 videos_BC = self._video_scores.logits(batch)
                 check_no_nan(videos_BC, batch, batch.ids)
@@ -196,22 +222,20 @@ class Scorer:
         """Return the rows of the segments, with candidates and fusion by the scores of videos."""
         policy = self.choices.policy
         lengths = batch.mask.sum(dim=1).tolist()
-        head, tail = policy.skip_head, policy.skip_tail
-        grid = [segment_starts(n, skip_head=head, skip_tail=tail) for n in lengths]
+        has_candidate = None
         k = min(self.choices.segment_top_k, len(self._chosen))
         videos_BK = None if videos_BC is None else self._candidates(videos_BC)
         floor_K = None
         if videos_BK is not None:
             wanted_BK = videos_BK > -torch.inf
             has_candidate = wanted_BK.any(dim=1).tolist()
-            grid = [
-                g if any_class else range(0)
-                for g, any_class in zip(grid, has_candidate, strict=True)
-            ]
             k = min(k, int(wanted_BK.sum(dim=1).max()))
         elif floors is not None and k == len(self._chosen):  # else the cut at k comes first
             floor_K = torch.from_numpy(floors).to(self.device)[self._chosen]
-        segments = Segments.on(grid, lengths)
+        times = [self._times(name, length) for name, length in zip(batch.ids, lengths, strict=True)]
+        for at, has_any in enumerate(has_candidate or ()):
+            times[at] = times[at] if has_any else times[at][:0]
+        segments = Segments.at(times, lengths)
         ids = [batch.ids[video] for video in segments.video.tolist()]
         parts = []
         at_once = 4 * self.choices.batch_size
@@ -220,25 +244,32 @@ class Scorer:
             part = segments.part(here)
             logits_NK = self._segment_logits(batch, part, ids[here])
             if videos_BK is not None:
-                logits_NK = _fused(videos_BK[part.video.to(self.device)], logits_NK, policy)
+                logits_NK = _fused(videos_BK[torch.from_numpy(part.video)], logits_NK, policy)
             if floor_K is not None:
                 may_stay_NK = logits_NK >= floor_K
                 logits_NK = logits_NK.where(may_stay_NK, -torch.inf)
                 k = int(may_stay_NK.sum(dim=1).max())
             best, column = top_classes(logits_NK, k)
-            rows = _rows(ids[here], part.start.int(), best, self._chosen[column])
+            rows = _rows(ids[here], part.times, best, self._chosen[column])
             if videos_BK is not None or floor_K is not None:
                 rows = rows.keep((best > -torch.inf).cpu().flatten().numpy()).without_empty()
             parts.append(rows)
         return PredictionRows.concatenate(parts)
+
+    def _times(self, video: str, num_frames: int) -> NDArray[np.float64]:
+        """Return (n, 2) the seconds of the segments of a video that are scored."""
+        if self._rated is None:
+            return self._grid.times(num_frames)
+        return self._rated.get(video, np.zeros((0, 2)))
 
     def _segment_logits(self, batch: FrameBatch, part: Segments, ids: Sequence[str]) -> Tensor:
         """Return (n, K), the mean over the shifts of their windows."""
         policy = self.choices.policy
         mean = MeanLogits(of_probs=policy.shift_mean == "probs")
         for shift in policy.shifts:
+            before, after = policy.window_before, policy.window_after
             frames, mask, held = cut_windows(
-                batch, part, before=policy.window_before, after=policy.window_after, shift=shift
+                batch, part, self._rate, before=before, after=after, shift=shift
             )
             if not len(held):
                 continue
@@ -270,14 +301,9 @@ def _fused(videos_NK: Tensor, logits_NK: Tensor, policy: SegmentPolicy) -> Tenso
     )
 
 
-def _rows(ids: Sequence[str], starts: Tensor | int, *best: Tensor) -> PredictionRows:
+def _rows(ids: Sequence[str], times: NDArray[np.float64] | None, *best: Tensor) -> PredictionRows:
     scores, classes = (tensor.cpu() for tensor in best)
-    return PredictionRows.of_matrix(
-        ids,
-        starts if isinstance(starts, int) else starts.numpy(),
-        classes.numpy().astype(np.int32),
-        scores.numpy(),
-    )
+    return PredictionRows.of_matrix(ids, times, classes.numpy().astype(np.int32), scores.numpy())
 
 
 def _select(batch: FrameBatch, keep: Tensor) -> FrameBatch:
@@ -298,7 +324,8 @@ def _with_empty(
         np.empty(0, np.int32) if rows is None else rows.classes,
         np.empty(0, np.float32) if rows is None else rows.scores,
         ids=pa.array(ids, pa.string()),
-        starts=np.full(len(ids), WHOLE_VIDEO, np.int32),
+        starts=np.full(len(ids), WHOLE_VIDEO),
+        ends=np.full(len(ids), WHOLE_VIDEO),
     )
 
 

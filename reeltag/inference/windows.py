@@ -1,34 +1,60 @@
 """Which seconds a segment is scored by, and these frames out of a batch.
 
-A segment at s is [s, s + 5). Its window is [s - before + shift, s + 5 + after + shift), as far as
-that is within the video: no frame is repeated, wrapped around the ends, or invented.
+A segment is a window [start, start + length) s. It is scored by [start - before + shift,
+start + length + after + shift), as far as that is within the video: no frame is repeated, wrapped
+around the ends, or made up.
 
 Letters in shapes: B videos, T frames, D feature size, N segments of the batch,
 L frames of a window.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
+from reeltag.core.timing import frames_between
 
-SEGMENT_SECONDS = 5
+SEGMENT_SECONDS = 5  # of YouTube-8M
 
 
-def segment_starts(num_frames: int, *, skip_head: int = 0, skip_tail: int = 0) -> range:
-    """Return the starts, in seconds, of a video's segments; the last one may be partial.
+@dataclass(frozen=True)
+class Grid:
+    """Segments of `length` s that begin every `hop` s, but for the first and the last ones.
 
-    >>> list(segment_starts(17))
-    [0, 5, 10, 15]
-    >>> list(segment_starts(17, skip_head=1, skip_tail=2))
-    [5]
+    Attributes:
+        length: seconds of a segment.
+        hop: seconds from the beginning of one to that of the next.
+        skip_head: segments at the head of a video that are left out.
+        skip_tail: segments at its tail that are left out, perhaps a partial one included.
+        rate: frames/s.
     """
-    num_segments = -(-num_frames // SEGMENT_SECONDS)
-    step = SEGMENT_SECONDS
-    return range(skip_head * step, (num_segments - skip_tail) * step, step)
+
+    length: float = SEGMENT_SECONDS
+    hop: float = SEGMENT_SECONDS
+    skip_head: int = 0
+    skip_tail: int = 0
+    rate: float = 1.0
+
+    def count(self, num_frames: int) -> int:
+        """Return how many segments a video has; the last one may be partial.
+
+        >>> Grid().count(17), Grid(skip_head=1, skip_tail=2).count(17), Grid(hop=1).count(17)
+        (4, 1, 17)
+        """
+        within = math.ceil(num_frames / self.rate / self.hop - 1e-9)
+        return max(0, within - self.skip_head - self.skip_tail)
+
+    def times(self, num_frames: int) -> NDArray[np.float64]:
+        """Return (N, 2) the seconds at which they begin and end."""
+        first, count = self.skip_head, self.count(num_frames)
+        start = self.hop * np.arange(first, first + count, dtype=np.float64)
+        return np.stack([start, start + self.length], axis=1)
 
 
 @dataclass(frozen=True)
@@ -36,37 +62,42 @@ class Segments:
     """N segments of a batch's videos, on the CPU, video by video.
 
     Attributes:
-        video: (N,) int64, row of the batch.
-        start: (N,) int64, seconds.
-        frames: (N,) int64, frames of the video.
+        video: (N,) row of the batch.
+        times: (N, 2) seconds at which each begins and ends; the last may end behind its video.
+        frames: (N,) frames of the video.
     """
 
-    video: Tensor
-    start: Tensor
-    frames: Tensor
+    video: NDArray[np.int64]
+    times: NDArray[np.float64]
+    frames: NDArray[np.int64]
 
     @classmethod
-    def on(cls, grid: Sequence[range], lengths: Sequence[int]) -> "Segments":
-        """Return the segments with the starts `grid`, of videos with so many frames."""
-        counts = torch.tensor([len(starts) for starts in grid])
-        starts = [start for video in grid for start in video]
+    def at(cls, times: Sequence[NDArray[np.float64]], lengths: Sequence[int]) -> "Segments":
+        """Return the segments at given times (n, 2) of each video, of so many frames each."""
+        counts = [len(each) for each in times]
         return cls(
-            torch.arange(len(grid)).repeat_interleave(counts),
-            torch.tensor(starts, dtype=torch.int64),
-            torch.tensor(lengths, dtype=torch.int64).repeat_interleave(counts),
+            np.repeat(np.arange(len(lengths)), counts),
+            np.concatenate([np.zeros((0, 2)), *times]),
+            np.repeat(np.array(lengths, np.int64), counts),
         )
 
     def __len__(self) -> int:
         """Return N."""
-        return len(self.start)
+        return len(self.video)
 
-    def part(self, some: slice | Tensor) -> "Segments":
+    def part(self, some: slice) -> "Segments":
         """Return some of the segments."""
-        return Segments(self.video[some], self.start[some], self.frames[some])
+        return Segments(self.video[some], self.times[some], self.frames[some])
 
 
 def cut_windows(
-    batch: FrameBatch, segments: Segments, *, before: int = 0, after: int = 0, shift: int = 0
+    batch: FrameBatch,
+    segments: Segments,
+    rate: float = 1.0,
+    *,
+    before: float = 0,
+    after: float = 0,
+    shift: float = 0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the windows that hold a frame: frames (n, L, D), mask (n, L), and (n,) their segments.
 
@@ -75,19 +106,24 @@ def cut_windows(
     Args:
         batch: the videos; frames and mask are on its device.
         segments: N of their segments.
+        rate: frames/s.
         before: seconds before the segment.
         after: seconds after it.
         shift: seconds that the window is moved by.
     """
-    longest = before + SEGMENT_SECONDS + after
-    first = (segments.start + (shift - before)).clamp(min=0)
-    last = torch.minimum(segments.start + (shift + SEGMENT_SECONDS + after), segments.frames)
-    held = (last > first).nonzero().flatten()
-    first, last, video = first[held], last[held], segments.video[held]
-    places = first.unsqueeze(1) + torch.arange(longest)
-    mask = places < last.unsqueeze(1)
+    start = segments.times[:, 0] + (shift - before)
+    end = np.minimum(segments.times[:, 1] + (shift + after), segments.frames / rate)
+    start = np.maximum(start, 0)
+    held = np.flatnonzero(end > start)
+    first, count = frames_between(start[held], end[held], segments.frames[held], rate)
+    places = first[:, None] + np.arange(int(count.max(initial=0)))
+    mask = places < (first + count)[:, None]
     num_steps = batch.frames.shape[1]
-    flat = places.clamp(max=num_steps - 1) + video.unsqueeze(1) * num_steps
+    flat = np.minimum(places, num_steps - 1) + segments.video[held, None] * num_steps
     device = batch.frames.device
-    frames = batch.frames.flatten(0, 1)[flat.to(device, non_blocking=True)]
-    return frames, mask.to(device, non_blocking=True), held
+    frames = batch.frames.flatten(0, 1)[torch.from_numpy(flat).to(device, non_blocking=True)]
+    return (
+        frames,
+        torch.from_numpy(mask).to(device, non_blocking=True),
+        torch.from_numpy(held),
+    )

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.seeding import mixed
 from reeltag.core.sparse import distinct, is_among
-from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.labels.random_keys import id_keys
 from reeltag.labels.targets import Targets
 
 _ROUND_UP, _WRONG = 2**32, 2**33  # where the streams of an item's random numbers begin

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.seeding import mixed
 from reeltag.core.sparse import SparseRows
-from reeltag.labels.random_keys import mixed
 
 _AT_ONCE = 1 << 21  # random numbers: 16 MiB of keys, and as much for their order
 _TURN = np.array([1 << 40])  # no segment has this number

@@ -52,13 +52,14 @@ class PreprocessingConfig:
     """What is done to frames between the file and the model; plain values, fit for JSON."""
 
     dequantise: Literal["published", "samsung"] = "published"
-    """How a stored byte q becomes a number: as the data set's reader does, q * 4/255 + 4/512 - 2,
-    or as Samsung's frame-level networks do, q / 64 - 2. Float features stay as they are."""
+    """How a stored byte q becomes a number: as the features are described (published records:
+    q * 4/255 + 4/512 - 2), or as Samsung's frame-level networks do, q / 64 - 2. Float features stay
+    as they are."""
     normalise: Literal["joint", "streams", "none"] = "joint"
     """L2-normalise each frame: all streams as one vector, each stream alone, or not at all."""
     reverse_whitening: bool = False
     """Undo the PCA whitening of the first stream: (x - 4/512) * (sqrt(eigenvalue) + 1e-4); without
-    eigenvalues only the shift is undone."""
+    eigenvalues only the shift is undone, and of features that are not published ones nothing."""
 
 
 class Preprocessing(nn.Module):
@@ -73,27 +74,43 @@ class Preprocessing(nn.Module):
         dims: widths of the streams, in their order along D.
         eigenvalues: (width of the first stream,) of the PCA, or None for no change of
             scale. Needs `config.reverse_whitening`.
+        codes: (D,) scale and (D,) offset of stored bytes, of features that are not YouTube-8M's;
+            None: as published.
 
     Raises:
-        ConfigError: the eigenvalues do not fit the first stream, are negative, or are not used.
+        ConfigError: the eigenvalues do not fit the first stream, are negative, or are not used;
+            or bytes of their own scale are to be read as Samsung read the published ones.
     """
 
     scale: Tensor
     offset: Tensor
+    code_scale: Tensor
+    code_offset: Tensor
 
     def __init__(
         self,
         config: PreprocessingConfig,
         dims: Sequence[int],
         eigenvalues: Tensor | None = None,
+        *,
+        codes: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.config, self.dims = config, tuple(dims)
+        if codes is not None and config.dequantise == "samsung":
+            raise ConfigError(
+                "dequantise samsung is for published records; these bytes have their own scale",
+                hint="Leave dequantise at published.",
+            )
+        self._is_published = codes is None
+        if codes is not None:
+            self.register_buffer("code_scale", codes[0].float(), persistent=False)
+            self.register_buffer("code_offset", codes[1].float(), persistent=False)
         scale_D, offset_D = torch.ones(sum(dims)), torch.zeros(sum(dims))
         if eigenvalues is not None:
             _check_eigenvalues(config, self.dims, eigenvalues)
             scale_D[: dims[0]] = eigenvalues.float().sqrt() + FLOOR
-        if config.reverse_whitening:
+        if config.reverse_whitening and (codes is None or eigenvalues is not None):
             offset_D[: dims[0]] = -SHIFT
         self.register_buffer("scale", scale_D)
         self.register_buffer("offset", offset_D)
@@ -118,17 +135,23 @@ class Preprocessing(nn.Module):
         Float features of video-level records come back as they are, perhaps the same tensor. What
         is at padding is unspecified.
         """
-        step, start = 1.0, 0.0
-        if frames_BTD.dtype == torch.uint8:
-            samsung = self.config.dequantise == "samsung"
-            step, start = (SAMSUNG_SCALE, SAMSUNG_OFFSET) if samsung else (SCALE, OFFSET)
+        is_codes = frames_BTD.dtype == torch.uint8
+        step, start = self._codes() if is_codes else (1.0, 0.0)
         x_BTD = frames_BTD.float()
         if self.config.reverse_whitening:
             scale_D = self.scale * step
             x_BTD = torch.addcmul(self.scale * (start + self.offset), x_BTD, scale_D)
-        elif step != 1.0:
+        elif is_codes:
             x_BTD = x_BTD.mul_(step).add_(start)
         return x_BTD
+
+    def _codes(self) -> tuple[float, float] | tuple[Tensor, Tensor]:
+        """Return scale and offset of bytes, as published or (D,) of each dimension."""
+        if not self._is_published:
+            return self.code_scale, self.code_offset
+        if self.config.dequantise == "samsung":
+            return SAMSUNG_SCALE, SAMSUNG_OFFSET
+        return SCALE, OFFSET
 
     def normalise(self, x_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
         """Return the second stage, a new tensor: each frame of unit L2 norm, as configured.

@@ -1,9 +1,10 @@
 """Prediction files: the scores of videos and segments, as Parquet.
 
-One row is a video or a 5-second segment of it:
+One row is a video or a window of it:
 
     id        string
-    start_s   int32          first second of the segment; null for a whole video
+    start_s   float64        second at which the window begins; null for a whole video
+    end_s     float64        second at which it ends; null for a whole video
     classes   list<int32>    best first
     scores    list<float32>  logits, in the order of `classes`
 
@@ -86,7 +87,7 @@ class PredictionWriter:
         self._kind: Kind | None = None
         self._num_rows = self._num_pairs = 0
         self._ids: list[str] = []
-        self._starts = np.empty(_GROUP_PAIRS, np.int32)
+        self._times = np.empty((2, _GROUP_PAIRS))
         self._lengths = np.empty(_GROUP_PAIRS, np.int64)
         self._classes = np.empty(_GROUP_PAIRS, np.int32)
         self._scores = np.empty(_GROUP_PAIRS, np.float32)
@@ -109,7 +110,7 @@ class PredictionWriter:
 
     def _gather(self, rows: PredictionRows) -> None:
         num_rows, num_pairs = self._num_rows + len(rows), self._num_pairs + len(rows.classes)
-        self._starts[self._num_rows : num_rows] = rows.starts
+        self._times[:, self._num_rows : num_rows] = rows.starts, rows.ends
         self._lengths[self._num_rows : num_rows] = rows.counts()
         self._classes[self._num_pairs : num_pairs] = rows.classes
         self._scores[self._num_pairs : num_pairs] = rows.scores
@@ -125,7 +126,8 @@ class PredictionWriter:
             self._classes[: self._num_pairs],
             self._scores[: self._num_pairs],
             ids=pa.array(self._ids, pa.string()),
-            starts=self._starts[: self._num_rows],
+            starts=self._times[0, : self._num_rows],
+            ends=self._times[1, : self._num_rows],
         )
         self._file.write_batch(rows.to_arrow())
         self._num_rows = self._num_pairs = 0
@@ -193,8 +195,12 @@ class Predictions:
         classes, scores = batch.column("classes"), batch.column("scores")
         if not pc.list_value_length(classes).equals(pc.list_value_length(scores)):
             raise self.broken("has a row whose classes and scores differ in number")
-        if (pc.min(batch.column("start_s")).as_py() or 0) < 0:
-            raise self.broken("has a row with a start before 0 s")
+        start, end = batch.column("start_s"), batch.column("end_s")
+        in_order = pc.and_(pc.greater_equal(start, 0), pc.greater(end, start))
+        if not pc.all(in_order, min_count=0).as_py():
+            raise self.broken("has a row that does not begin at 0 s or later and end after that")
+        if not pc.is_null(start).equals(pc.is_null(end)):
+            raise self.broken("has a row with a start and no end, or with an end and no start")
         flat = classes.flatten().to_numpy(zero_copy_only=False)
         logits = scores.flatten().to_numpy(zero_copy_only=False)
         nulls = batch.column("id").null_count + classes.null_count + scores.null_count

@@ -44,7 +44,7 @@ class EvaluatedFile:
     scores: Mapping[str, Any]
     precision: Mapping[str, NDArray[np.float64]]
     evaluated: NDArray[np.bool_]
-    seconds: NDArray[np.int64]
+    seconds: NDArray[np.float64]
 
     @property
     def data(self) -> Dataset:
@@ -103,7 +103,7 @@ def evaluate_file(
         scores=found.summary(),
         precision={kind: scores.precision.numpy() for kind, scores in found.classes.items()},
         evaluated=found.evaluated,
-        seconds=records.column("frames")[of_record].astype(np.int64),
+        seconds=records.column("frames")[of_record] / data.features.rate_hz,
     )
 
 

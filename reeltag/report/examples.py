@@ -21,7 +21,7 @@ NUM_CLASSES = 3  # traces in a timeline
 LEAST_RATINGS = 4  # of a video that is shown, where enough have them
 LEAST = 1e-4  # probability of a class that a segment does not keep
 
-Segment = tuple[int, NDArray[np.int32], NDArray[np.float32]]
+Segment = tuple[float, float, NDArray[np.int32], NDArray[np.float32]]  # start, end, classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,16 @@ class ClassTrace:
 
     Attributes:
         label: the class.
-        starts: (S,) first seconds of the segments, rising.
+        times: (S, 2) seconds at which each segment begins and ends, rising.
         probs: (S,) probabilities, NaN where the class was not among the segment's best.
-        rated: (start, positive) of the rated segments.
+        rated: (start, end, positive) of the rated windows.
         present: [start, end) intervals in which the class is really there, where that is known.
     """
 
     label: int
-    starts: NDArray[np.int64]
+    times: NDArray[np.float64]
     probs: NDArray[np.float64]
-    rated: tuple[tuple[int, bool], ...]
+    rated: tuple[tuple[float, float, bool], ...]
     present: tuple[tuple[int, int], ...] = ()
 
 
@@ -57,7 +57,7 @@ class Timeline:
     """The rated classes of one video over its time; `seconds` is its length."""
 
     id: str
-    seconds: int
+    seconds: float
     traces: tuple[ClassTrace, ...]
     labels: tuple[int, ...]
     why: str
@@ -124,11 +124,12 @@ def timelines(file: EvaluatedFile, chosen: Sequence[ChosenVideo]) -> list[Timeli
         place = rows_of(rows.ids, ids)
         for row in np.flatnonzero(place >= 0).tolist():
             pairs = slice(rows.indptr[row], rows.indptr[row + 1])
-            segment = int(rows.starts[row]), rows.classes[pairs].copy(), rows.scores[pairs].copy()
+            times = float(rows.starts[row]), float(rows.ends[row])
+            segment = *times, rows.classes[pairs].copy(), rows.scores[pairs].copy()
             found.setdefault(chosen[place[row]].video, []).append(segment)
     present = _read_truth(folder_of(file.data.path), set(ids.to_pylist()))
     return [
-        _timeline(file, one, sorted(found.get(one.video, []), key=lambda of: of[0]), present)
+        _timeline(file, one, sorted(found.get(one.video, []), key=lambda of: of[:2]), present)
         for one in chosen
     ]
 
@@ -152,26 +153,26 @@ def _timeline(
     truth: dict[str, dict[int, list[tuple[int, int]]]],
 ) -> Timeline:
     name, ratings = file.truth.ids[one.video].as_py(), _ratings(file.truth, one.video)
-    classes, counts = np.unique([label for label, _, _ in ratings], return_counts=True)
+    classes, counts = np.unique([label for label, *_ in ratings], return_counts=True)
     traces = []
     for label in classes[np.argsort(-counts, kind="stable")][:NUM_CLASSES].tolist():
         probs = np.full(len(scored), np.nan)
-        for place, (_, listed, logits) in enumerate(scored):
+        for place, (*_, listed, logits) in enumerate(scored):
             at = np.flatnonzero(listed == label)
             if len(at):
                 probs[place] = sigmoid(logits[at[:1]])[0]
         traces.append(
             ClassTrace(
                 label=label,
-                starts=np.array([start for start, _, _ in scored], np.int64),
+                times=np.array([of[:2] for of in scored], np.float64).reshape(-1, 2),
                 probs=probs,
-                rated=tuple((start, yes) for other, start, yes in ratings if other == label),
+                rated=tuple((a, b, yes) for other, a, b, yes in ratings if other == label),
                 present=tuple(truth.get(name, {}).get(label, ())),
             )
         )
     return Timeline(
         id=name,
-        seconds=int(file.seconds[one.video]),
+        seconds=float(file.seconds[one.video]),
         traces=tuple(traces),
         labels=tuple(labels_of(file.truth, one.video).tolist()),
         why=one.why,
@@ -179,12 +180,12 @@ def _timeline(
     )
 
 
-def _ratings(truth: Truth, video: int) -> list[tuple[int, int, bool]]:
-    """Return class, start and whether it is positive, of each rating of a video."""
+def _ratings(truth: Truth, video: int) -> list[tuple[int, float, float, bool]]:
+    """Return class, start, end and whether it is positive, of each rating of a video."""
     rated = truth.ratings.slice(*np.searchsorted(truth.ratings.videos, [video, video + 1]).tolist())
-    starts = rated.starts[rated.row_of_entry()]
-    positive = rated.is_positive
-    return list(zip(rated.classes.tolist(), starts.tolist(), positive.tolist(), strict=True))
+    row = rated.row_of_entry()
+    columns = rated.classes, rated.starts[row], rated.ends[row], rated.is_positive
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _read_truth(folder: Path, ids: set[str]) -> dict[str, dict[int, list[tuple[int, int]]]]:

@@ -25,12 +25,12 @@ class Rival:
 
     Attributes:
         id: of its video.
-        start: first second of the segment.
+        start: second at which the window begins.
         above: positives with a lower score, or without one.
     """
 
     id: str
-    start: int
+    start: float
     above: int
 
 
@@ -175,7 +175,7 @@ def _rival(file: EvaluatedFile, rating: int, above: int) -> Rival:
     rated = file.truth.ratings
     segment = int(np.searchsorted(rated.indptr, rating, side="right")) - 1
     video = file.truth.ids[int(rated.videos[segment])].as_py()
-    return Rival(id=video, start=int(rated.starts[segment]), above=above)
+    return Rival(id=video, start=float(rated.starts[segment]), above=above)
 
 
 def _common_labels(

@@ -253,27 +253,28 @@ def score_over_time(timeline: Timeline, names: tuple[str, ...], number: int) -> 
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, columnspacing=1.2,
                     handlelength=1.9, handletextpad=0.5)  # fmt: skip
         spoken = "; ".join(_in_words(trace, names[trace.label]) for trace in timeline.traces)
-        words = f"Probability over the {timeline.seconds} seconds of video {timeline.id}: {spoken}"
+        length = f"{timeline.seconds:g} seconds"
+        words = f"Probability over the {length} of video {timeline.id}: {spoken}"
         return to_svg(drawn, f"timeline-{number}", words)
 
 
 def _in_words(trace: ClassTrace, name: str) -> str:
-    rated = [f"{'there' if yes else 'not there'} at {start} s" for start, yes in trace.rated]
+    rated = [f"{'there' if yes else 'not there'} at {start:g} s" for start, _, yes in trace.rated]
     return f"{name}, rated {', '.join(rated)}"
 
 
 def _draw_trace(axes: Axes, trace: ClassTrace, colour: str, dashes: Dashes, name: str) -> None:
     x, y = [0.0], [np.nan]
-    for start, prob in zip(trace.starts.tolist(), trace.probs.tolist(), strict=True):
+    for (start, end), prob in zip(trace.times.tolist(), trace.probs.tolist(), strict=True):
         if start != x[-1]:  # nothing is known in between
             x, y = [*x, start], [*y, np.nan]
-        x, y = [*x, start, start + 5], [*y, prob, prob]
+        x, y = [*x, start, end], [*y, prob, prob]
     axes.plot(x, y, color=colour, linestyle=dashes, label=name, linewidth=1.5)
-    for start, positive in trace.rated:
-        at = np.flatnonzero(trace.starts == start)
+    for start, end, positive in trace.rated:
+        at = np.flatnonzero((trace.times == (start, end)).all(axis=1))
         height = trace.probs[at[0]] if len(at) and not np.isnan(trace.probs[at[0]]) else 0.0
         axes.plot(
-            start + 2.5,
+            (start + end) / 2,
             height,
             color=colour,
             marker="o",

@@ -318,7 +318,7 @@ def tags_section(file: EvaluatedFile, facts: VideoFacts, names: tuple[str, ...])
         videos.append(
             TaggedVideo(
                 id=file.truth.ids[video].as_py(),
-                seconds=int(file.seconds[video]),
+                seconds=float(file.seconds[video]),
                 tags=tuple(
                     ShownTag(name=names[label], prob=prob, is_label=label in true)
                     for label, prob in zip(listed, probs, strict=True)

@@ -176,7 +176,7 @@ class TaggedVideo:
     """A video with its best classes, and its labels that are not among them."""
 
     id: str
-    seconds: int
+    seconds: float
     tags: tuple[ShownTag, ...]
     missed: tuple[str, ...]
 

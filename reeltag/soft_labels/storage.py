@@ -3,7 +3,8 @@
 One row is a 5-second segment or a whole video:
 
     id         string
-    start_s    int32          first second of the segment; null for a whole video
+    start_s    float64        second at which the window begins; null for a whole video
+    end_s      float64        second at which it ends; null for a whole video
     classes    list<int32>    that the teacher scored, each once
     probs      list<float32>  in [0, 1], in the order of `classes`
     drawn_for  int32          label that the segment was drawn for; null where none was
@@ -28,11 +29,11 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file
-from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal
 from reeltag.predictions.file import PredictionInfo
 from reeltag.predictions.metadata import RowsInfo
-from reeltag.predictions.rows import PredictionRows, StoredRows
+from reeltag.predictions.rows import PredictionRows, StoredRows, window_keys
 
 _GROUP_ROWS = 1 << 17  # a row group
 _READ_ROWS = 1 << 16
@@ -50,10 +51,10 @@ class SoftLabelRows(StoredRows):
         drawn_for: (N,) int32, the label that each was drawn for; `NOT_DRAWN` for none.
     """
 
-    ROW_COLUMNS: ClassVar[tuple[str, ...]] = ("ids", "starts", "drawn_for")
+    ROW_COLUMNS: ClassVar[tuple[str, ...]] = ("ids", "starts", "ends", "drawn_for")
     SCHEMA: ClassVar[pa.Schema] = pa.schema(
         [
-            *list(PredictionRows.SCHEMA)[:3],
+            *list(PredictionRows.SCHEMA)[:4],
             ("probs", pa.list_(pa.float32())),
             ("drawn_for", pa.int32()),
         ]
@@ -67,11 +68,11 @@ class SoftLabelRows(StoredRows):
         return self.values
 
 
-def draw_keys(ids: pa.Array, starts: NDArray[np.int32], seed: int) -> NDArray[np.uint64]:
+def draw_keys(ids: pa.Array, starts: NDArray[np.float64], seed: int) -> NDArray[np.uint64]:
     """Return (N,) random numbers for equal draws, by id, start and seed."""
     encoded = ids.dictionary_encode()
     keys = id_keys(encoded.dictionary.to_pylist(), seed, "equal soft labels")
-    return mixed(keys[encoded.indices.to_numpy()], starts)
+    return window_keys(keys[encoded.indices.to_numpy()], starts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +244,13 @@ class SoftLabelFile:
             if column.flatten().null_count:
                 row = pc.list_parent_indices(column).filter(pc.is_null(column.flatten()))[0]
                 raise self._broken_row(first + row.as_py(), "has a class or probability of null")
-        early = pc.fill_null(pc.less(batch.column("start_s"), 0), False)
-        self._check(early.to_numpy(zero_copy_only=False), first, lambda _: "has a start below 0")
+        start, end = batch.column("start_s"), batch.column("end_s")
+        half = pc.xor(pc.is_null(start), pc.is_null(end)).to_numpy(zero_copy_only=False)
+        self._check(half, first, lambda _: "has a start and no end, or an end and no start")
+        wrong = pc.or_(pc.less(start, 0), pc.less_equal(end, start))
+        wrong = pc.fill_null(wrong, False).to_numpy(zero_copy_only=False)
+        what = "begins before 0 s, or does not end after its start"
+        self._check(wrong, first, lambda _: what)
         rows = SoftLabelRows.from_arrow(batch)
         self._check_values(rows, first)
         return rows

@@ -22,10 +22,10 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import from_cells
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
-from reeltag.data.items import SEGMENT_SECONDS, VideoSet
+from reeltag.data.items import VideoSet, windows_of
 from reeltag.data.splits import Split
 from reeltag.labels.targets import Targets
-from reeltag.predictions.rows import WHOLE_VIDEO
+from reeltag.predictions.rows import WHOLE_VIDEO, window_keys
 from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.soft_labels.storage import SoftLabelFile, SoftLabelRows, open_soft_labels
 
@@ -70,19 +70,12 @@ def soft_segments(
     found = np.flatnonzero(np.bincount(row))
     records = data.select("all", streams=streams, rows=found)
     video = np.searchsorted(found, row)
-    order = np.lexsort((rows.starts, video))
+    order = np.lexsort((rows.ends, rows.starts, video))
     weight = None if soft.weight == 1 else np.full(len(rows.probs), soft.weight, np.float32)
     targets = Targets(rows.indptr, rows.classes, rows.probs, weight, unlisted_weight=0.0)
-    frames = records.column("frames")[video]
+    times = np.stack([rows.starts, rows.ends], axis=1)[order]
     _log(f"{len(video):,} soft segments in addition to the rated ones")
-    return VideoSet(
-        records,
-        video=video[order],
-        second=rows.starts[order],
-        length=np.minimum(frames - rows.starts, SEGMENT_SECONDS)[order],
-        targets=targets.take(order),
-        segments=True,
-    )
+    return windows_of(records, video[order], times, targets.take(order))
 
 
 def with_soft_videos(items: VideoSet, soft: SoftLabelConfig) -> VideoSet:
@@ -185,8 +178,8 @@ def _known(
     found = pc.fill_null(pc.index_in(rows.ids, value_set=ids), -1).to_numpy()
     there = found >= 0
     row = usable[found]
-    frames = data.table["frames"].to_numpy()[row]
-    beyond = there & (rows.starts >= frames)
+    seconds = data.table["frames"].to_numpy()[row] / data.features.rate_hz
+    beyond = there & (rows.starts >= seconds)
     for bad, what in (
         (~there, "are of ids that are not in the data"),
         (beyond, "begin after the end of their video"),
@@ -208,9 +201,9 @@ def _known(
 
 def _check_distinct(rows: SoftLabelRows, row: NDArray[np.int64], file: SoftLabelFile) -> None:
     """Raise DataError where two rows are about the same thing."""
-    keys = row << 32 | (rows.starts.astype(np.int64) + 1)
+    keys = window_keys(row, rows.starts, rows.ends)
     order = np.argsort(keys, kind="stable")
-    same = np.diff(keys[order]) == 0
+    same = keys[order][1:] == keys[order][:-1]
     if same.any():
         at = int(order[same.argmax()])
         raise DataError(

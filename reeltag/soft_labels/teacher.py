@@ -25,7 +25,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import indptr_of
 from reeltag.data.dataset import Dataset
-from reeltag.data.items import SEGMENT_SECONDS, VideoSet
+from reeltag.data.items import SEGMENT_SECONDS, VideoSet, windows_of
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Split
 from reeltag.inference.predict import check_fit, predict, weights_digest
@@ -166,8 +166,9 @@ def _write_segments(
         left = replace(
             items,
             video=items.video[first:],
-            second=items.second[first:],
+            first=items.first[first:],
             length=items.length[first:],
+            times=None if items.times is None else items.times[first:],
             targets=items.targets and items.targets.take(np.arange(first, len(items))),
         )
         yield from Loader(
@@ -178,7 +179,7 @@ def _write_segments(
         )
 
     places = hashlib.blake2b("\n".join(items.dataset.shards).encode(), digest_size=8)
-    for array in (items.shard, items.offset, items.second, drawn_for):
+    for array in (items.shard, items.offset, items.first, drawn_for):
         places.update(array.tobytes())
     settings = {
         "precision": choices.precision,
@@ -209,8 +210,8 @@ def chosen_segments(
     records = data.select(split, streams=streams)
     ids = records.table["id"].combine_chunks()
     keys = id_keys(ids.to_pylist(), choices.seed, "soft segments")
-    frames = records.column("frames").astype(np.int64)
-    end = np.minimum(frames // SEGMENT_SECONDS, -(-frames // SEGMENT_SECONDS) - choices.skip_tail)
+    seconds = np.floor(records.column("frames") / data.features.rate_hz).astype(np.int64)
+    end = np.minimum(seconds // SEGMENT_SECONDS, -(-seconds // SEGMENT_SECONDS) - choices.skip_tail)
     num_segments = np.maximum(end - choices.skip_head, 0)
     targets = Targets(*records.lists("labels"))
     drawn = draw_segments(keys, num_segments, targets, choices.per_label)
@@ -222,7 +223,7 @@ def chosen_segments(
             where=data.path,
             hint="Draw from the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
-    start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.int32)
+    start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.float64)
     video, drawn_for = drawn.video, drawn.drawn_for
     if choices.equal:
         allowed = () if choices.keep_outside else classes
@@ -240,15 +241,8 @@ def chosen_segments(
             targets = targets.keep(np.isin(targets.classes, list(allowed)))
     rated = np.diff(records.lists("segment_starts")[0]) > 0
     _log_drawn(num_segments, targets.counts(), rated, video)
-    items = VideoSet(
-        records,
-        video=video,
-        second=start,
-        length=np.full(len(video), SEGMENT_SECONDS, np.int32),
-        targets=targets.take(video),
-        segments=True,
-    )
-    return items, drawn_for
+    times = np.stack([start, start + SEGMENT_SECONDS], axis=1)
+    return windows_of(records, video, times, targets.take(video)), drawn_for
 
 
 def _log_drawn(
@@ -287,7 +281,7 @@ class _LabelScorer(Scorer):
         DataError where a logit is not a number.
         """
         batch = batch.to(self.device)
-        assert batch.labels is not None and batch.starts is not None
+        assert batch.labels is not None and batch.times is not None
         with torch.inference_mode(), self.autocast():
             logits_BC = self.tagger(batch.frames, batch.mask).float()
         check_no_nan(logits_BC, batch, batch.ids)
@@ -298,7 +292,8 @@ class _LabelScorer(Scorer):
             classes.cpu().numpy().astype(np.int32),
             logits_BC[row, classes].cpu().numpy(),
             ids=pa.array(batch.ids, pa.string()),
-            starts=batch.starts.cpu().numpy().astype(np.int32),
+            starts=batch.times[:, 0].cpu().numpy(),
+            ends=batch.times[:, 1].cpu().numpy(),
         )
 
 
@@ -329,5 +324,6 @@ def to_soft_labels(
         sigmoid(rows.scores).astype(np.float32),
         ids=rows.ids,
         starts=rows.starts,
+        ends=rows.ends,
         drawn_for=np.full(len(rows), NOT_DRAWN, np.int32) if drawn_for is None else drawn_for,
     )

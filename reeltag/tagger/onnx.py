@@ -15,6 +15,8 @@ from torch import Tensor
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
+from reeltag.core.fields import from_json
+from reeltag.data.features import Features
 from reeltag.tagger.tagger import AnyTagger
 
 with check_extra("export", "onnxruntime"):
@@ -52,6 +54,7 @@ class OnnxTagger(AnyTagger):
             self.class_names = tuple(json.loads(properties["class_names"]))
             self.streams = tuple((name, width) for name, width in self.about["streams"])
             self.family = str(self.about["family"])
+            self.description = _features(self.about.get("features"), path)
             self._stored = np.dtype(self.about["input"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
@@ -101,6 +104,14 @@ def config_of(path: Path) -> dict[str, Any]:
     shards = [config.get("data", {}).get("splits") for config in configs]
     agree = shards[0] is not None and all(other == shards[0] for other in shards)
     return {"data": configs[0]["data"]} if agree else {}
+
+
+def _features(described: object, path: Path) -> Features | None:
+    """Return the features of a graph; None: one of an earlier version reads published ones."""
+    if described is None:
+        return None
+    found: Features = from_json(Features, described, where=path, field="features")
+    return found
 
 
 def _opened(path: Path, threads: int) -> onnxruntime.InferenceSession:

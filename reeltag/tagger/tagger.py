@@ -27,6 +27,8 @@ from torch.nn.utils.rnn import pad_sequence
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import whole_file
+from reeltag.data.features import Features
+from reeltag.data.streams import Stream
 from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
 from reeltag.models import Mixture, ModelConfig, family_of, find_family
 from reeltag.tagger.video import Video, as_frames, in_eval_mode
@@ -48,11 +50,20 @@ class AnyTagger(nn.Module):
         family: what kind of model it is, in a word.
         streams: (name, width) of the streams, in the order in which they stand along D.
         class_names: C names.
+        description: of the streams; None: as YouTube-8M published them.
     """
 
     family: str
     streams: tuple[tuple[str, int], ...]
     class_names: tuple[str, ...]
+    description: Features | None = None
+
+    @property
+    def features(self) -> Features:
+        """The description of the streams; without one, YouTube-8M's convention for bytes."""
+        if self.description is not None:
+            return self.description
+        return Features.published(Stream(name, width, "uint8") for name, width in self.streams)
 
     @property
     def num_classes(self) -> int:
@@ -158,6 +169,7 @@ class Tagger(AnyTagger):
         preprocessing: what happens to the stored frames before the model; None = what the
             family's authors do.
         eigenvalues: of the PCA that whitened the first stream; needed for reverse whitening.
+        features: description of the streams; None: as YouTube-8M published them.
     """
 
     def __init__(
@@ -168,6 +180,7 @@ class Tagger(AnyTagger):
         *,
         preprocessing: PreprocessingConfig | None = None,
         eigenvalues: Tensor | None = None,
+        features: Features | None = None,
     ) -> None:
         super().__init__()
         family = family_of(config)
@@ -179,7 +192,8 @@ class Tagger(AnyTagger):
             raise ConfigError(
                 f"{len(self.class_names)} class names for a model of {config.num_classes} classes"
             )
-        self.prepare = Preprocessing(self.preprocessing, config.dims, eigenvalues)
+        self.description = features
+        self.prepare = preprocessing_of(self.preprocessing, self.features, eigenvalues)
         self.model = config.build()
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
@@ -241,7 +255,10 @@ class Tagger(AnyTagger):
         """
         run = Path(run)
         tagger = cls.from_description(
-            read_config(run), read_class_names(run), where=run / "config.json"
+            read_config(run),
+            read_class_names(run),
+            features=Features.find(run),
+            where=run / "config.json",
         )
         weights = run / "model.safetensors"
         if not weights.is_file():
@@ -278,6 +295,7 @@ class Tagger(AnyTagger):
         config: Mapping[str, Any],
         class_names: Sequence[str],
         *,
+        features: Features | None = None,
         where: object = "config.json",
     ) -> "Tagger":
         """Build an untrained tagger from what `describe` returned.
@@ -285,6 +303,7 @@ class Tagger(AnyTagger):
         Args:
             config: as `read_config` returns it; fields that are not the tagger's are left alone.
             class_names: C names.
+            features: description of the streams; None: as published.
             where: file that `config` was read from, for the errors.
 
         Raises:
@@ -312,7 +331,26 @@ class Tagger(AnyTagger):
                 hint="Take both files from the same run.",
             )
         preprocessing = field("preprocessing", PreprocessingConfig)
-        return cls(model, streams, class_names, preprocessing=preprocessing)
+        described = features and tuple((each.name, each.width) for each in features.streams)
+        if described is not None and described != streams:
+            raise DataError(
+                f"has the streams {streams}, but features.json beside it describes {described}",
+                where=where,
+                hint="Take both files from the same run.",
+            )
+        return cls(model, streams, class_names, preprocessing=preprocessing, features=features)
+
+
+def preprocessing_of(
+    config: PreprocessingConfig, features: Features, eigenvalues: Tensor | None = None
+) -> Preprocessing:
+    """Return the preprocessing of described features."""
+    codes = None
+    if not features.is_published:
+        scale_D, offset_D = features.codes()
+        codes = torch.from_numpy(scale_D), torch.from_numpy(offset_D)
+    dims = [stream.width for stream in features.streams]
+    return Preprocessing(config, dims, eigenvalues, codes=codes)
 
 
 def read_config(run: Path) -> dict[str, Any]:

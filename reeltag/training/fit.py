@@ -118,6 +118,7 @@ def train(
         data.classes.names,
         preprocessing=preprocessing,
         eigenvalues=read_eigenvalues(recipe.eigenvalues),
+        features=batches.items.features,
     )
     set_label_graph(tagger, batches.items, recipe.labels.graph)
     start(tagger, recipe.init)
@@ -125,6 +126,7 @@ def train(
     if _rank() == 0:
         with whole_folder(out) as part:
             tagger.save_classes(part)
+            tagger.features.save(part)
             write_json(part / "config.json", describe(tagger, batches.items.dataset, recipe))
     own = _Own(objective, logger, callbacks)
     return _fit(tagger, recipe, batches, averaging, out, None, own)

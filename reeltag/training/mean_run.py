@@ -21,6 +21,7 @@ from torch import Tensor
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import check_new_path, whole_folder, write_json
+from reeltag.data.features import Features
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_of
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
@@ -92,12 +93,15 @@ def average_runs(
     if len({json.dumps(_recipe(m, "fold"), sort_keys=True) for m in members}) > 1:
         config["recipe"] = {**config["recipe"], "fold": dataclasses.asdict(FoldConfig())}
     names = read_class_names(first.run)
-    tagger = Tagger.from_description(config, names, where=first.run / "config.json")
+    features = Features.find(first.run)
+    where = first.run / "config.json"
+    tagger = Tagger.from_description(config, names, features=features, where=where)
     _check_fit(tagger, tensors, first.weights)
     tagger.load_state_dict(tensors)
     finish(tagger)
     with whole_folder(out) as part:
         tagger.save_classes(part)
+        tagger.features.save(part)
         tagger.save_weights(part)
         write_json(part / "config.json", config)
     return tagger.eval()

@@ -23,6 +23,7 @@ from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import Tagger
 from tests.data.made import frame_record, write_shard
 from tests.inference.test_stream import pairs
+from tests.windows import segments_at
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=48)
 
@@ -196,8 +197,8 @@ def test_moments_print_ids_whole(tmp_path: Path, capfd: pytest.CaptureFixture[st
     path = tmp_path / "p.parquet"
     with prediction_writer(path, PredictionInfo(num_classes=3, data=str(tmp_path))) as writer:
         scores = np.ones((2, 1), np.float32)
-        starts, classes = np.zeros(2, np.int32), np.zeros((2, 1), np.int32)
-        writer.write(PredictionRows.of_matrix(names, starts, classes, scores))
+        times, classes = segments_at([0, 0]), np.zeros((2, 1), np.int32)
+        writer.write(PredictionRows.of_matrix(names, times, classes, scores))
     assert run(["moments", "--predictions", str(path), "--class", "0"]) == 0
     lines = capfd.readouterr().out.splitlines()
     for name in names:

@@ -11,7 +11,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def predictions(corpus: Path) -> Path:
     path = corpus.parent / "p.parquet"
     with prediction_writer(path, PredictionInfo(num_classes=8, data="DATA")) as writer:
         writer.write(
-            PredictionRows.of_matrix(ids.to_pylist(), WHOLE_VIDEO, order, -order.astype(np.float32))
+            PredictionRows.of_matrix(ids.to_pylist(), None, order, -order.astype(np.float32))
         )
     return path
 

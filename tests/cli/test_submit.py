@@ -9,7 +9,8 @@ import pytest
 
 from reeltag.cli.main import run
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
+from tests.windows import segments_at
 
 
 @pytest.fixture
@@ -21,11 +22,9 @@ def predictions(tmp_path: Path) -> Path:
     classes = np.tile(np.array([1, 3, 5, 7], np.int32), (6, 1))
     scores = np.linspace(9, -9, 24, dtype=np.float32).reshape(6, 4)
     with prediction_writer(path, about) as writer:
-        writer.write(
-            PredictionRows.of_matrix(["a", "b", "c"], WHOLE_VIDEO, classes[:3], scores[:3])
-        )
-        starts = np.array([0, 5] * 3, np.int32)
-        writer.write(PredictionRows.of_matrix(list("aabbcc"), starts, classes, scores))
+        writer.write(PredictionRows.of_matrix(["a", "b", "c"], None, classes[:3], scores[:3]))
+        times = segments_at([0, 5] * 3)
+        writer.write(PredictionRows.of_matrix(list("aabbcc"), times, classes, scores))
     return path
 
 

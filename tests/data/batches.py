@@ -19,7 +19,7 @@ class Kept:
     frames: list[NDArray[np.uint8]]
     labels: NDArray[np.float32] | None
     weights: NDArray[np.float32] | None
-    starts: list[int] | None
+    starts: list[float] | None
 
     def __init__(self, batch: FrameBatch) -> None:
         self.ids, self.shape = batch.ids, tuple(batch.frames.shape)
@@ -28,7 +28,7 @@ class Kept:
         ]
         self.labels = None if batch.labels is None else batch.labels.numpy().copy()
         self.weights = None if batch.weights is None else batch.weights.numpy().copy()
-        self.starts = None if batch.starts is None else batch.starts.tolist()
+        self.starts = None if batch.times is None else batch.times[:, 0].tolist()
 
 
 def kept(loader: Loader) -> list[Kept]:

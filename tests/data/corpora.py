@@ -1,14 +1,14 @@
 """Small data folders, written by the project's own encoder, and what is in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.data.dataset import Dataset
-from reeltag.data.items import VideoSet
+from reeltag.data.items import VideoSet, windows_of
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 
@@ -113,7 +113,6 @@ def vector_corpus(folder: Path, num_videos: int = 30) -> tuple[Dataset, NDArray[
 def segment_grid(items: VideoSet) -> VideoSet:
     """Return every 5-second segment [0, 5), [5, 10), ... of whole videos, without labels."""
     count = -(-items.length // 5)
-    second = np.concatenate([np.arange(0, 5 * number, 5) for number in count]).astype(np.int32)
-    length = np.minimum(np.repeat(items.length, count) - second, 5)
-    video = np.repeat(items.video, count)
-    return replace(items, video=video, second=second, length=length, targets=None, segments=True)
+    start = np.concatenate([np.arange(0, 5 * number, 5) for number in count])
+    times = np.stack([start, start + 5], axis=1).astype(np.float64)
+    return windows_of(items.records, np.repeat(items.video, count), times, None)

@@ -1,5 +1,6 @@
 """The data set: classes, labels, ratings and splits in one object."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from reeltag.core.errors import DataError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.data.features import Features
 from reeltag.data.splits import Splits
 from tests.data.corpora import NUM_CLASSES, a_video, frame_corpus, vector_corpus
 
@@ -49,7 +51,7 @@ def test_items_carry_the_dataset(folder: Path) -> None:
     for items in (data.videos("train"), data.rated_segments("train"), data.select("train")):
         assert items.dataset is data
     assert data.videos("train").ids(np.arange(2)) == ["a", "b"]
-    assert data.rated_segments("train").second.tolist() == [0, 5]
+    assert data.rated_segments("train").first.tolist() == [0, 5]
 
 
 def test_splits_belong_to_the_dataset(folder: Path) -> None:
@@ -109,7 +111,7 @@ def test_labels_by_name_and_index_replace_those_of_the_records(
     assert labels_of(data) == {"a": [1, 3], "b": [], "c": [], "d": [0]}
     assert data.videos("train").label_counts().tolist() == [0, 1, 0, 1, *[0] * 8]
     assert data.table.schema == opened(folder).table.schema
-    assert data.rated_segments("train").second.tolist() == [0, 5]  # ratings stay
+    assert data.rated_segments("train").first.tolist() == [0, 5]  # ratings stay
 
 
 def test_labels_from_parquet_and_by_mid(folder: Path, tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_ratings_replace_those_of_the_records(folder: Path, tmp_path: Path) -> N
     (tmp_path / "r.csv").write_text(RATINGS + "b,7,12,c1,0.25\nb,3,8,2,1\nb,7,12,1,1\nd,0,5,0,0\n")
     data = opened(folder, ratings=tmp_path / "r.csv")
     items = data.rated_segments("train")
-    assert items.second.tolist() == [3, 7] and items.ids(np.arange(2)) == ["b", "b"]
+    assert items.first.tolist() == [3, 7] and items.ids(np.arange(2)) == ["b", "b"]
     assert items.targets is not None and items.targets.entry_values().tolist() == [1, 1]  # the last
     assert data.rated_segments("validate").length.tolist() == [4]
     assert labels_of(data) == labels_of(opened(folder))
@@ -156,9 +158,10 @@ def test_ratings_replace_those_of_the_records(folder: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("row", "rule"),
     [
-        ("a,0.5,5.5,1,1", "start_s must be a whole number of seconds from 0 to 295, got 0.5"),
-        ("a,300,305,1,1", "start_s must be a whole number of seconds from 0 to 295, got 300"),
-        ("a,5,9,1,1", r"end_s must be start_s \+ 5, got 9"),
+        ("a,-1,5,1,1", "start_s must be at least 0, got -1"),
+        ("a,nan,5,1,1", "start_s must be at least 0, got nan"),
+        ("a,5,5,1,1", "end_s must be after start_s, got 5"),
+        ("a,5,inf,1,1", "end_s must be after start_s, got inf"),
         ("d,4,9,1,1", "start_s must be before the end of the video, got 4"),
         ("a,5,10,1,1.5", r"value must be in \[0, 1\], got 1.5"),
         ("a,5,10,1,nan", r"value must be in \[0, 1\], got nan"),
@@ -166,15 +169,27 @@ def test_ratings_replace_those_of_the_records(folder: Path, tmp_path: Path) -> N
         ("a,,10,1,1", "start_s must be a number, got ''"),
     ],
 )
-def test_rating_that_is_no_5_second_segment_raises(
-    folder: Path, tmp_path: Path, row: str, rule: str
-) -> None:
+def test_rating_out_of_range_is_refused(folder: Path, tmp_path: Path, row: str, rule: str) -> None:
     (tmp_path / "r.csv").write_text(f"{RATINGS}a,0,5,1,1\nunknown,0,5,1,1\n{row}\n")
     with pytest.raises(DataError, match=rf"r.csv, row 3: {rule}"):
         opened(folder, ratings=tmp_path / "r.csv")
 
 
-def test_ratings_of_video_level_records_raise(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rate", "first"), [(1.0, 2), (2.0, 4)])
+def test_rating_of_any_window_takes_its_frames(
+    folder: Path, tmp_path: Path, rate: float, first: int
+) -> None:
+    features = Features.published(opened(folder).streams)
+    replace(features, rate_hz=rate).save(folder)
+    (tmp_path / "r.csv").write_text(RATINGS + "a,2.25,3.0,1,1\na,2.25,4.5,1,0\nb,0,99,1,1\n")
+    items = opened(folder, ratings=tmp_path / "r.csv").rated_segments("train")
+    assert items.times is not None and items.times.tolist() == [[2.25, 3], [2.25, 4.5], [0, 99]]
+    assert items.first.tolist() == [first, first, 0]
+    # at 1 Hz the middles 2.5 | 2.5, 3.5; at 2 Hz 2.25, 2.75 | 2.25, 2.75, ... 4.25
+    assert items.length.tolist() == ([1, 2, 12] if rate == 1 else [2, 5, 12])
+
+
+def test_ratings_of_video_level_records_are_refused(tmp_path: Path) -> None:
     vector_corpus(tmp_path / "data")
     (tmp_path / "r.csv").write_text(RATINGS + "v0,0,5,1,1\n")
     with pytest.raises(DataError, match="has no segments to be rated"):

@@ -9,6 +9,7 @@ import pytest
 from reeltag.core.errors import DataError
 from reeltag.data.index import TABLE_SCHEMA, Stream
 from reeltag.data.indexing import scan
+from reeltag.data.indexing.probe import Schema
 from reeltag.data.records.example import Values, encode_sequence_example
 from reeltag.data.records.problems import Problem, from_bits
 from reeltag.data.records.tfrecord import Framed
@@ -101,7 +102,7 @@ def test_audioset_and_features_of_ones_own_need_no_flags(tmp_path: Path) -> None
         (frame_record("a", labels=[2, 2**40]), Problem.LABEL_OUTSIDE),
         (rated_record("a", 20, [(30, 1, 1.0)]), Problem.SEGMENT_PAST_END),
         (rated_record("a", 20, [(18, 1, 1.0)]), Problem.SEGMENT_CUT),
-        (rated_record("a", 20, [(-5, 1, 1.0)]), Problem.SEGMENT_START),
+        (rated_record("a", 20, [(-5, 1, 1.0)]), Problem.SEGMENT_TIMES),
         (rated_record("a", 20, [(5, 2**31, 1.0)]), Problem.LABEL_OUTSIDE),
         (rated_record("a", 20, [(5, 1, np.inf)]), Problem.SEGMENT_SCORE),
         (
@@ -200,5 +201,5 @@ def test_record_beyond_protobufs_limit_is_undecodable(
     path = write_shard(tmp_path / "a.tfrecord", SOUND)
     huge = [Framed(12, 2**31 + 5)]
     monkeypatch.setattr(scan, "frame_records", lambda data, verify: huge)
-    table = scan.scan_shard(path, "frames", (), verify=True)
+    table = scan.scan_shard(path, Schema("frames", ()), verify=True)
     assert from_bits(table["bits"][0].as_py()) == [Problem.UNDECODABLE]

@@ -62,7 +62,7 @@ def test_whole_videos_carry_their_own_labels(rated: Corpus) -> None:
 def test_rated_segments_are_one_item_a_start_and_the_last_rating_counts(rated: Corpus) -> None:
     items = rated.data.with_splits(NO_HOLDOUT).rated_segments()
     assert ids(items) == ["a", "a", "a", "c"] and items.segments
-    assert items.second.tolist() == [5, 10, 15, 0]
+    assert items.first.tolist() == [5, 10, 15, 0]
     assert items.length.tolist() == [5, 5, 2, 3]
     assert [labels(items, item) for item in range(4)] == [
         {7: 0.0},

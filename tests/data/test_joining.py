@@ -1,5 +1,7 @@
 """Sets of items joined into one: each keeps its frames, its targets and its place."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -26,19 +28,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def soft_grid(corpus: Corpus) -> VideoSet:
     """Return every segment of train, taught class s / 5 with the value 0.5."""
     grid = segment_grid(corpus.data.videos("train"))
-    classes = (grid.second // 5).astype(np.int32)
+    classes = (grid.first // 5).astype(np.int32)
     values = np.full(len(grid), 0.5, np.float32)
     targets = Targets(np.arange(len(grid) + 1), classes, values, unlisted_weight=0.0)
-    return VideoSet(grid.records, grid.video, grid.second, grid.length, targets, segments=True)
+    return dataclasses.replace(grid, targets=targets)
 
 
 def items_of(batch: FrameBatch) -> list[tuple[str, int, bytes, bytes]]:
     """Return of each item what identifies it and what it is taught."""
-    assert batch.starts is not None and batch.labels is not None and batch.weights is not None
+    assert batch.times is not None and batch.labels is not None and batch.weights is not None
     return [
         (
             batch.ids[n],
-            int(batch.starts[n]),
+            int(batch.times[n, 0]),
             batch.frames[n, batch.mask[n]].numpy().tobytes(),
             (batch.labels[n] * batch.weights[n] + 2 * batch.weights[n]).numpy().tobytes(),
         )
@@ -62,9 +64,9 @@ def test_items_are_those_of_the_parts_with_their_frames_and_targets(corpus: Corp
 
 def test_order_is_that_of_the_shards(corpus: Corpus) -> None:
     union = joined([corpus.data.rated_segments("all"), soft_grid(corpus)])
-    place = list(zip(union.shard, union.offset, union.second, strict=True))
+    place = list(zip(union.shard, union.offset, union.first, strict=True))
     assert place == sorted(place) and (np.diff(union.video) >= 0).all()
-    twice = np.flatnonzero((union.second == 5) & (union.video == 1))
+    twice = np.flatnonzero((union.first == 5) & (union.video == 1))
     assert union.targets is not None
     assert union.targets.take(twice).entry_values().tolist() == [1.0, 0.5]  # rated, then soft
 

@@ -32,7 +32,8 @@ def predictions(path: Path, *rows: Row, num_classes: int = 30) -> Predictions:
                     np.array(classes, np.int32),
                     np.array(scores, np.float32),
                     ids=pa.array([name], pa.string()),
-                    starts=np.array([WHOLE_VIDEO if start is None else start], np.int32),
+                    starts=np.array([WHOLE_VIDEO if start is None else float(start)]),
+                    ends=np.array([WHOLE_VIDEO if start is None else start + 5.0]),
                 )
             )
     return open_predictions(path)

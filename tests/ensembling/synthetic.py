@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
 from reeltag.predictions.rows import Kind, PredictionRows
+from tests.windows import segments_at
 
 Listed = dict[tuple[str, int], dict[int, float]]
 
@@ -15,13 +16,14 @@ Listed = dict[tuple[str, int], dict[int, float]]
 def rows_of(listed: Listed) -> PredictionRows:
     """Return rows out of {(id, start): {class: logit}}; the start -1 is a whole video."""
     ranked = [sorted(of.items(), key=lambda pair: -pair[1]) for of in listed.values()]
-    starts = np.array([start for _, start in listed], np.int32)
+    times = segments_at([start for _, start in listed])
     return PredictionRows(
         np.cumsum([0, *map(len, ranked)]),
         np.array([each for row in ranked for each, _ in row], np.int32),
         np.array([score for row in ranked for _, score in row], np.float32),
         ids=pa.array([name for name, _ in listed], pa.string()),
-        starts=starts,
+        starts=times[:, 0],
+        ends=times[:, 1],
     )
 
 

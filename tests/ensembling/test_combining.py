@@ -23,7 +23,8 @@ def block(logits: list[list[float]], lengths: list[int] | None = None) -> Aligne
         np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
         np.array(logits, np.float32),
         ids=pa.array([f"v{at}" for at in range(len(lengths))], pa.string()),
-        starts=np.full(len(lengths), WHOLE_VIDEO, np.int32),
+        starts=np.full(len(lengths), WHOLE_VIDEO),
+        ends=np.full(len(lengths), WHOLE_VIDEO),
     )
 
 

@@ -55,7 +55,8 @@ def truth_about(labels: list[list[int]], ratings: dict[tuple[int, int, int], boo
             *from_cells(rated_cells, len(segments), CLASSES),
             np.array([hit for _, hit in rated], np.float32),
             videos=np.array([v for v, _ in segments], np.int64),
-            starts=np.array([s for _, s in segments], np.int64),
+            starts=np.array([float(s) for _, s in segments]),
+            ends=np.array([s + 5.0 for _, s in segments]),
         ),
     )
 
@@ -68,7 +69,8 @@ def block(
         np.array([c for row in candidates for c in row], np.int32),
         logits.astype(np.float32),
         ids=pa.array(ids),
-        starts=np.full(len(ids), 0 if starts else WHOLE_VIDEO, np.int32),
+        starts=np.full(len(ids), 0.0 if starts else WHOLE_VIDEO),
+        ends=np.full(len(ids), 5.0 if starts else WHOLE_VIDEO),
     )
 
 

@@ -211,7 +211,9 @@ def test_rows_of_unknown_videos_are_counted(
 ) -> None:
     path, data = example(tmp_path)
     table = pq.read_table(path)
-    more = pa.table(dict(zip(table.column_names, (["w"], [None], [[0]], [[9.0]]), strict=True)))
+    more = pa.table(
+        dict(zip(table.column_names, (["w"], [None], [None], [[0]], [[9.0]]), strict=True))
+    )
     pq.write_table(pa.concat_tables([more.cast(table.schema), table]), path)
     found = evaluate(path, Dataset.open(data, quiet=True), EvaluationConfig(bootstrap=0))
     assert found["gap@20"] == pytest.approx(0.6809524) and found["rows_without_truth"] == 1
@@ -373,7 +375,9 @@ def test_evaluate_names_rows_that_are_not_rankings(tmp_path: Path) -> None:
     schema = pq.read_schema(path)
 
     def write(start: int | None, classes: list[int], scores: list[float]) -> None:
-        columns = {"id": ["v1"], "start_s": [start], "classes": [classes], "scores": [scores]}
+        end = None if start is None else start + 5
+        columns = {"id": ["v1"], "start_s": [start], "end_s": [end]}
+        columns |= {"classes": [classes], "scores": [scores]}
         pq.write_table(pa.table(columns, schema), path)
 
     write(None, [1, 2], [0.1, 0.2])

@@ -51,7 +51,8 @@ def write_rows(path: Path, rows: Iterable[Row], *, num_classes: int = 5, group: 
     columns: dict[str, list[object]] = {name: [] for name in PredictionRows.SCHEMA.names}
     for name, start, scores in rows:
         best = sorted(scores, key=lambda category: -scores[category])
-        values = name, start, best, [scores[category] for category in best]
+        end = None if start is None else start + 5
+        values = name, start, end, best, [scores[category] for category in best]
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
     schema = PredictionRows.SCHEMA.with_metadata(

@@ -24,6 +24,7 @@ from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import PredictionRows
 from tests.data.made import frame_record, indexed, rated_record, video_record, write_shard
 from tests.inference.test_predict import make_tagger
+from tests.windows import segments_at
 
 SEGMENTS = InferenceConfig(videos=False, segments=True, device="cpu")
 NUM_SEGMENTS, CLASSES = 300, 6
@@ -45,7 +46,7 @@ def streamed(seed: int, size: int, keep: int = CLASSES) -> Iterator[PredictionRo
     for begin in range(0, NUM_SEGMENTS, size):
         part = slice(begin, begin + size)
         best = np.take_along_axis(scores[part], order[part], 1)
-        yield PredictionRows.of_matrix(names[part], starts[part], order[part], best)
+        yield PredictionRows.of_matrix(names[part], segments_at(starts[part]), order[part], best)
 
 
 @pytest.mark.parametrize("size", [1, 7, 300])

@@ -234,7 +234,7 @@ def test_predict_logs_long_videos(
     dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     predict(make_tagger(), dataset, tmp_path / "p", InferenceConfig(max_frames=10, device="cpu"))
-    assert "are scored by their first 10 seconds" in capfd.readouterr().err
+    assert "are scored by their first 10 frames" in capfd.readouterr().err
 
 
 def test_predict_raises_for_an_existing_file_first(dataset: Dataset, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import torch
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference.scoring import InferenceConfig, Scorer, segment_starts
+from reeltag.inference.scoring import InferenceConfig, Scorer
+from reeltag.inference.windows import Grid
 from reeltag.predictions.rows import PredictionRows
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
@@ -41,7 +42,7 @@ def scorer(choices: InferenceConfig, tagger: MeanTagger | None = None) -> Scorer
 def test_segment_starts_are_those_of_the_challenge(
     num_frames: int, head: int, tail: int, expected: list[int]
 ) -> None:
-    assert list(segment_starts(num_frames, skip_head=head, skip_tail=tail)) == expected
+    assert Grid(skip_head=head, skip_tail=tail).times(num_frames)[:, 0].tolist() == expected
 
 
 def test_segment_scores_are_of_its_frames_alone() -> None:

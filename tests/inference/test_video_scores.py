@@ -10,7 +10,7 @@ import torch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_batch, make_videos
 
 
@@ -21,7 +21,7 @@ def write(path: Path, names: list[str], **about: Any) -> Path:
     classes = (first + np.arange(3, dtype=np.int32)) % NUM_CLASSES
     scores = np.tile(np.array([3, 2, 1], np.float32), (len(names), 1))
     with prediction_writer(path, info) as writer:
-        writer.write(PredictionRows.of_matrix(names, WHOLE_VIDEO, classes.astype(np.int32), scores))
+        writer.write(PredictionRows.of_matrix(names, None, classes.astype(np.int32), scores))
     return path
 
 

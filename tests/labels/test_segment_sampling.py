@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from reeltag.core.seeding import mixed
 from reeltag.core.sparse import SparseRows, indptr_of
 from reeltag.labels import segment_sampling
-from reeltag.labels.random_keys import id_keys, mixed
+from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import DrawnSegments, draw_equal, draw_segments
 
 Videos = list[tuple[int, list[int]]]  # segments, labels

@@ -12,6 +12,7 @@ from reeltag.core.errors import DataError, OutputError
 from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from tests.processes import Launch
+from tests.windows import segments_at
 
 ABOUT = PredictionInfo(num_classes=10, top_k=2, family="moe", run="RUN", data="DATA", split="test")
 
@@ -21,13 +22,14 @@ def rows_of(ids: str, starts: list[int] | None, first_class: int = 0) -> Predict
     classes = np.arange(2 * len(ids), dtype=np.int32).reshape(-1, 2) % 2 + first_class
     scores = np.tile(np.array([2.5, -1.0], np.float32), (len(ids), 1))
     return PredictionRows.of_matrix(
-        list(ids), WHOLE_VIDEO if starts is None else np.array(starts, np.int32), classes, scores
+        list(ids), None if starts is None else segments_at(starts), classes, scores
     )
 
 
 def write_table(path: Path, *, metadata: dict[bytes, bytes] | None = None, **columns: Any) -> Path:
     """Write a prediction file by hand, so that it may be wrong."""
-    there = {"id": ["a"], "start_s": [None], "classes": [[1, 2]], "scores": [[1.0, 0.5]]}
+    there = {"id": ["a"], "start_s": [None], "end_s": [None], "classes": [[1, 2]]}
+    there["scores"] = [[1.0, 0.5]]
     table = pa.table({name: pa.array(columns.get(name, there[name])) for name in there})
     pq.write_table(table.replace_schema_metadata(metadata or ABOUT.schema().metadata), path)
     return path
@@ -58,8 +60,8 @@ def test_prediction_file_has_the_documented_columns(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "p.parquet")
     assert table.schema.remove_metadata().equals(PredictionRows.SCHEMA)
     assert table.to_pylist() == [
-        {"id": "a", "start_s": None, "classes": [0, 1], "scores": [2.5, -1.0]},
-        {"id": "a", "start_s": 5, "classes": [0, 1], "scores": [2.5, -1.0]},
+        {"id": "a", "start_s": None, "end_s": None, "classes": [0, 1], "scores": [2.5, -1.0]},
+        {"id": "a", "start_s": 5.0, "end_s": 10.0, "classes": [0, 1], "scores": [2.5, -1.0]},
     ]
     assert b'"scores": "logit"' in table.schema.metadata[b"reeltag"]
     assert b'"num_classes": 10' in table.schema.metadata[b"reeltag"]
@@ -86,9 +88,9 @@ def test_rows_keep_filters_entries_within_rows() -> None:
 
 
 def test_prediction_file_of_pandas_is_read(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "p.parquet", start_s=[35])  # int64 and double lists
+    path = write_table(tmp_path / "p.parquet", start_s=[35], end_s=[40])  # int64 and double lists
     (rows,) = open_predictions(path).rows("segments")
-    assert rows.starts.tolist() == [35]
+    assert (rows.starts.tolist(), rows.ends.tolist()) == ([35], [40])
     assert rows.scores.dtype == np.float32
     assert not open_predictions(path).holds("videos")
 
@@ -101,6 +103,9 @@ def test_prediction_file_of_pandas_is_read(tmp_path: Path) -> None:
         ({"classes": [[-1, 2]]}, r"classes -1\.\.2"),
         ({"scores": [[1.0, float("nan")]]}, "score that is a number"),
         ({"id": pa.array([None], pa.string())}, "without an id"),
+        ({"start_s": [-1.0], "end_s": [4.0]}, "does not begin at 0 s or later"),
+        ({"start_s": [5.0], "end_s": [5.0]}, "end after that"),
+        ({"start_s": [5.0]}, "a start and no end"),
     ],
 )
 def test_prediction_file_raises_for_broken_rows(
@@ -108,7 +113,7 @@ def test_prediction_file_raises_for_broken_rows(
 ) -> None:
     path = write_table(tmp_path / "p.parquet", **columns)
     with pytest.raises(DataError, match=rule):
-        list(open_predictions(path).rows("videos"))
+        list(open_predictions(path).rows("segments" if "start_s" in columns else "videos"))
 
 
 def test_prediction_file_rows_may_be_empty(tmp_path: Path) -> None:
@@ -117,6 +122,7 @@ def test_prediction_file_rows_may_be_empty(tmp_path: Path) -> None:
     rows: dict[str, Any] = {
         "id": list("abcde"),
         "start_s": [None] * 5,
+        "end_s": [None] * 5,
         "classes": classes,
         "scores": scores,
     }
@@ -135,7 +141,7 @@ def test_open_predictions_raises_for_other_files(tmp_path: Path) -> None:
         open_predictions(tmp_path / "text")
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "other")
     with pytest.raises(
-        DataError, match=r"lacks the columns start_s, classes(.|\n)*reeltag predict"
+        DataError, match=r"lacks the columns start_s, end_s, classes(.|\n)*reeltag predict"
     ):
         open_predictions(tmp_path / "other")
 

@@ -7,7 +7,8 @@ import numpy as np
 from reeltag.data.selection import Records
 from reeltag.data.synth.config import SynthConfig
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
+from tests.windows import segments_at
 
 CORPUS = SynthConfig(videos=60, classes=8, rgb=16, audio=4, min_frames=30, max_frames=50)
 
@@ -31,11 +32,11 @@ def write_predictions(
         path, PredictionInfo(num_classes=8, family="nextvlad", run="RUN")
     ) as writer:
         if videos:
-            writer.write(PredictionRows.of_matrix(ids, WHOLE_VIDEO, *ranked(list(range(len(ids))))))
+            writer.write(PredictionRows.of_matrix(ids, None, *ranked(list(range(len(ids))))))
         if segments:
             cells = [(v, s) for v in range(len(ids)) for s in range(0, int(lengths[v]), 5)]
-            starts = np.array([start for _, start in cells], np.int32)
+            times = segments_at([start for _, start in cells])
             names = [ids[video] for video, _ in cells]
             writer.write(
-                PredictionRows.of_matrix(names, starts, *ranked([video for video, _ in cells]))
+                PredictionRows.of_matrix(names, times, *ranked([video for video, _ in cells]))
             )

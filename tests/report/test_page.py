@@ -30,6 +30,7 @@ from reeltag.report.results import MetricValue, read_results
 from reeltag.report.view import Page
 from tests.report.synthetic import CORPUS, write_predictions
 from tests.report.test_results import write_result
+from tests.windows import segments_at
 
 CONFIG = {"split", "bootstrap"}  # fields that the tests change
 NAMES = [
@@ -358,7 +359,7 @@ def test_stage_bars_show_whole_names() -> None:
 
 def test_timeline_of_one_class_shows_its_whole_name() -> None:
     name = "Hubbub, speech noise, speech babble"
-    trace = ClassTrace(label=0, starts=np.array([0, 5]), probs=np.array([0.1, 0.9]), rated=())
+    trace = ClassTrace(label=0, times=segments_at([0, 5]), probs=np.array([0.1, 0.9]), rated=())
     one = Timeline(id="v", seconds=10, traces=(trace,), labels=(), why="best", loss=0.0)
     three = replace(one, traces=(trace, trace, trace))
     shown = [score_over_time(of, (name,), 1).count(f"{name}</text>") for of in (one, three)]

@@ -15,7 +15,7 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.predictions.file import open_predictions, prediction_writer
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
 from reeltag.report.evaluated import (
     EvaluatedFile,
     SegmentFacts,
@@ -167,7 +167,7 @@ def test_rivals_are_the_negatives_above_most_positives(corpus: Path, name: str) 
         ]
         positives = [score for score, _, _, yes in scored if yes]
         above = {
-            (id_, start): sum(score > other for other in positives)
+            (id_, float(start)): sum(score > other for other in positives)
             for score, id_, start, yes in scored
             if not yes
         }
@@ -260,17 +260,19 @@ def test_timelines_hold_scores_ratings_and_labels_of_their_video(
         mine = labels[offsets[video] : offsets[video + 1]].tolist()
         assert list(timeline.labels) == sorted(mine) and 1 <= len(timeline.traces) <= 3
         for trace in timeline.traces:
-            assert trace.starts.tolist() == list(range(0, timeline.seconds, 5))
+            starts = trace.times[:, 0].tolist()
+            assert starts == list(range(0, int(timeline.seconds), 5))
+            assert trace.times[:, 1].tolist() == [start + 5 for start in starts]
             expected = [
                 sigmoid(np.array([logits.get((timeline.id, start, trace.label), np.nan)]))[0]
-                for start in trace.starts.tolist()
+                for start in starts
             ]
             np.testing.assert_allclose(trace.probs, expected, rtol=1e-6)
             rated = {
                 (s, yes) for id_, s, c, yes in ratings if (id_, c) == (timeline.id, trace.label)
             }
-            assert set(trace.rated) == rated
-            for start, positive in trace.rated:  # the corpus is synthetic, so the truth is known
+            assert {(start, yes) for start, _, yes in trace.rated} == rated
+            for start, _, positive in trace.rated:  # the corpus is synthetic, so the truth is known
                 inside = sum(max(0, min(e, start + 5) - max(b, start)) for b, e in trace.present)
                 assert (inside >= 3) if positive else (inside == 0)
 
@@ -300,9 +302,7 @@ def test_video_hits_are_joined_by_id(corpus: Path, tmp_path: Path) -> None:
     about = open_predictions(corpus.parent / "p").info
     with prediction_writer(tmp_path / "q", about) as writer:
         names = [ids[3], "elsewhere", ids[0]]
-        writer.write(
-            PredictionRows.of_matrix(names, WHOLE_VIDEO, order, np.full((3, 8), 4, np.float32))
-        )
+        writer.write(PredictionRows.of_matrix(names, None, order, np.full((3, 8), 4, np.float32)))
     data = Dataset.open(corpus, quiet=True)
     file = evaluate_file(tmp_path / "q", data, EvaluationConfig(bootstrap=0), quiet=True)
     facts = read_videos(file)

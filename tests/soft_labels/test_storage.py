@@ -24,7 +24,8 @@ Row = dict[str, Any]
 
 def row(name: str, start: int | None, probs: dict[int, float], drawn_for: int | None = None) -> Row:
     lists = {"classes": [*probs], "probs": [*probs.values()]}
-    return {"id": name, "start_s": start, **lists, "drawn_for": drawn_for}
+    end = None if start is None else start + 5
+    return {"id": name, "start_s": start, "end_s": end, **lists, "drawn_for": drawn_for}
 
 
 ROWS = [
@@ -83,7 +84,9 @@ def test_failed_soft_label_writer_leaves_nothing(tmp_path: Path) -> None:
         (row("z", 5, {1: float("nan")}), r"row 2 has the probability nan of class 1"),
         (row("z", 5, {4: 0.5}), r"row 2 has the class 4, outside 0..3"),
         (row("z", 5, {-1: 0.5}), r"row 2 has the class -1, outside 0..3"),
-        (row("z", -5, {1: 0.5}), r"row 2 has a start below 0"),
+        (row("z", -5, {1: 0.5}), r"row 2 begins before 0 s, or does not end after its start"),
+        ({**row("z", 5, {1: 0.5}), "end_s": 5.0}, r"row 2 begins before 0 s, or does not end"),
+        ({**row("z", 5, {1: 0.5}), "end_s": None}, r"row 2 has a start and no end"),
         (row("z", 5, {1: 0.5}, 2), r"row 2 was drawn for class 2, which it does not list"),
         ({**row("z", 5, {}), "classes": [1, 1], "probs": [0.1, 0.2]}, r"row 2 has class 1 more"),
         ({**row("z", 5, {1: 0.5}), "probs": []}, r"row 2 has not as many probabilities as classes"),
@@ -109,7 +112,7 @@ def test_open_soft_labels_raises_for_other_files(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["v"]}), tmp_path / "other")
     with pytest.raises(
         DataError,
-        match="lacks the columns start_s, classes, probs, drawn_for of a file of soft labels",
+        match="lacks the columns start_s, end_s, classes, probs, drawn_for of a file of soft",
     ):
         open_soft_labels(tmp_path / "other")
     predictions = pa.schema([("id", pa.string())]).with_metadata(

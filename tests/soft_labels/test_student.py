@@ -45,8 +45,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def store(path: Path, rows: list[Row], **about: Any) -> SoftLabelConfig:
     info = SoftLabelInfo(**{"class_names": NAMES, **about})
     columns = [
-        {"id": i, "start_s": s, "classes": [*p], "probs": [*p.values()], "drawn_for": d}
+        {"id": i, "start_s": s, "end_s": e, "classes": [*p], "probs": [*p.values()], "drawn_for": d}
         for i, s, p, d in rows
+        for e in [None if s is None else s + 5]
     ]
     with soft_label_writer(path, info) as writer:
         writer.write(
@@ -89,7 +90,7 @@ def test_epoch_holds_rated_and_soft_segments(corpus: Corpus, tmp_path: Path) -> 
     recipe = Recipe(items="segments", batch_size=1, soft=soft)
     found = {}
     for batch in one_epoch(corpus.data.with_splits(RATED), recipe):
-        assert batch.labels is not None and batch.weights is not None and batch.starts is not None
+        assert batch.labels is not None and batch.weights is not None and batch.times is not None
         classes = batch.weights[0].nonzero().flatten().tolist()
         assert set(batch.weights.unique().tolist()) <= {0.0, 1.0}
         key = (batch.ids[0], tuple((c, float(batch.labels[0, c])) for c in classes))
@@ -133,7 +134,7 @@ def test_reweighting_leaves_soft_labels_alone(
     items = train_items(corpus.data, soft, labels=labels)
     assert items.targets is not None
     found = {
-        (items.ids(np.array([item]))[0], int(items.second[item]), int(of)): float(weight)
+        (items.ids(np.array([item]))[0], int(items.first[item]), int(of)): float(weight)
         for item, of, weight in zip(
             items.targets.row_of_entry(),
             items.targets.classes,

@@ -256,5 +256,5 @@ def test_video_in_two_shards_is_drawn_from_once(corpus: Path, tmp_path: Path) ->
         (tmp_path / "data" / f"{name}.tfrecord").write_bytes(shard)
     twice = Dataset.open(tmp_path / "data", jobs=1, quiet=True)
     items, _ = chosen_segments(twice, HERE, split="all")
-    keys = list(zip(items.ids(np.arange(len(items))), items.second, strict=True))
+    keys = list(zip(items.ids(np.arange(len(items))), items.first, strict=True))
     assert len(set(keys)) == len(keys) > 0

@@ -18,6 +18,7 @@ import pyarrow as pa
 from reeltag.core.console import track
 from reeltag.core.errors import OutputError
 from reeltag.core.files import whole_file
+from reeltag.data.features import Features
 from reeltag.data.indexing.finish import (
     finished_rows,
     hashed_ids,
@@ -45,6 +46,7 @@ class Build:
         shards: what is there now.
         folder: where the index is written.
         vocabulary: number of classes, None where there is no vocabulary.
+        features: description of the streams; None: as published.
         old: an index of an earlier state of the data set, or None.
         jobs: processes; None = one per core.
         verify: check the checksums of the payloads.
@@ -55,6 +57,7 @@ class Build:
     shards: tuple[Shard, ...]
     folder: Path
     vocabulary: int | None
+    features: Features | None
     old: tuple[Header, pa.Table] | None
     jobs: int | None
     verify: bool
@@ -93,6 +96,8 @@ class Build:
         """Return which shards need not be read again: first row and number of rows in `old`."""
         if self.old is None or (self.verify and not self.old[0].verified):
             return {}
+        if not self.old[0].is_described_by(self.features):
+            return {}
         header, table = self.old
         first = np.searchsorted(table["shard"].to_numpy(), np.arange(len(header.shards) + 1))
         found = {
@@ -110,9 +115,13 @@ class Build:
         """Return kind and streams of the data set; of shards in `old` they are known."""
         fresh = [shard for shard in self.shards if shard not in kept]
         paths = [(self.root / shard.name,) for shard in fresh]
-        found = dict(zip(fresh, self._for_each(probe_shard, paths, "looking in"), strict=True))
+        probed = self._for_each(probe_shard, paths, "looking in")
+        found = {
+            shard: schema.described(self.features, path) if isinstance(schema, Schema) else schema
+            for shard, (path,), schema in zip(fresh, paths, probed, strict=True)
+        }
         if kept and self.old:
-            known = Schema(self.old[0].kind, self.old[0].streams)
+            known = Schema(self.old[0].kind, self.old[0].streams, self.old[0].rate_hz)
             found |= dict.fromkeys(kept, known)
         in_order = [found[shard] for shard in self.shards]
         return agreed_schema(self.root, [shard.name for shard in self.shards], in_order)
@@ -138,6 +147,7 @@ class Build:
         header = Header(
             kind=schema.kind,
             streams=schema.streams,
+            rate_hz=schema.rate_hz,
             num_classes=largest + 1 if self.vocabulary is None else self.vocabulary,
             vocabulary=self.vocabulary,
             verified=self.verify,
@@ -192,7 +202,7 @@ def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
     path = _piece(folder, shard, schema, verify)
     if path.exists():
         return
-    table = scan_shard(root / shard.name, schema.kind, schema.streams, verify)
+    table = scan_shard(root / shard.name, schema, verify)
     own = _own_name(path)
     try:  # not `whole_file`: to force thousands of small files to the disk would take long
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,12 +224,12 @@ def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
         with pa.memory_map(str(_piece(folder, shard, schema, verify))) as file:
             return pa.ipc.open_file(file).read_all()
     except (OSError, pa.ArrowException):
-        return scan_shard(root / shard.name, schema.kind, schema.streams, verify)
+        return scan_shard(root / shard.name, schema, verify)
 
 
 def _piece(folder: Path, shard: Shard, schema: Schema, verify: bool) -> Path:
     """Return a path that depends on everything that the rows of the shard depend on."""
-    key = json.dumps([VERSION, shard, str(schema), verify])
+    key = json.dumps([VERSION, shard, str(schema), schema.rate_hz, verify])
     return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.arrow"
 
 

@@ -13,7 +13,7 @@ from reeltag.data.records.problems import SKIPPING, Problem, from_text, to_text
 from reeltag.data.streams import TABLE_SCHEMA
 
 _ABOUT_ALL = Problem.DUPLICATE_ID.bit | Problem.ID_IN_TWO_SPLITS.bit
-_SEGMENT_COLUMNS = ("segment_starts", "segment_labels", "segment_scores")
+_SEGMENT_COLUMNS = ("segment_starts", "segment_ends", "segment_labels", "segment_scores")
 
 
 def raw_rows(table: pa.Table) -> pa.Table:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from reeltag.data.features import Features
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
-VERSION = 1  # an index of another version is built again
+VERSION = 2  # an index of another version is built again
 _KEY = b"reeltag"
 
 
@@ -20,6 +21,7 @@ class Header:
     Attributes:
         kind: of the data set.
         streams: of the data set.
+        rate_hz: of the description of the streams; None where there is none.
         num_classes: of the vocabulary; without one, the largest label + 1.
         vocabulary: number of classes of the vocabulary, None where there was none.
         verified: whether the checksums of the payloads were checked.
@@ -28,10 +30,17 @@ class Header:
 
     kind: Kind
     streams: tuple[Stream, ...]
+    rate_hz: float | None
     num_classes: int
     vocabulary: int | None
     verified: bool
     shards: tuple[Shard, ...]
+
+    def is_described_by(self, features: Features | None) -> bool:
+        """Return whether the streams were read as a description, or without one as published."""
+        if features is not None:
+            return (self.streams, self.rate_hz) == (features.stored, features.rate_hz)
+        return self.rate_hz is None
 
     def schema(self) -> pa.Schema:
         """Return the schema of the table with this header in its metadata."""
@@ -39,6 +48,7 @@ class Header:
             "version": VERSION,
             "kind": self.kind,
             "streams": [[stream.name, stream.width, stream.dtype] for stream in self.streams],
+            "rate_hz": self.rate_hz,
             "num_classes": self.num_classes,
             "vocabulary": self.vocabulary,
             "verified": self.verified,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.data.features import Features
 from reeltag.data.records.example import split_message
 from reeltag.data.records.locate import locate_floats, locate_frames
 from reeltag.data.records.problems import Problem
@@ -24,6 +25,18 @@ class Schema(NamedTuple):
 
     kind: Kind
     streams: tuple[Stream, ...]
+    rate_hz: float | None = None  # frames/s; None: not described, 1 as published
+
+    def described(self, features: Features | None, where: object) -> "Schema":
+        """Return it with dtypes and widths of a description, where there is one.
+
+        Raises:
+            DataError: the records are not as described.
+        """
+        if features is None:
+            return self
+        streams = features.fit(self.kind, self.streams, where)
+        return Schema(self.kind, streams, features.rate_hz)
 
     def __str__(self) -> str:
         """Return it as a person reads it."""

@@ -9,15 +9,28 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.records.example import Feature, Spans, decode_feature, joined, split_message
+from reeltag.data.indexing.probe import Schema
+from reeltag.data.records.example import (
+    Feature,
+    Spans,
+    decode_feature,
+    decode_feature_list,
+    joined,
+    split_message,
+)
 from reeltag.data.records.locate import Layout, locate_floats, locate_frames
 from reeltag.data.records.problems import Problem, to_bits
-from reeltag.data.records.ratings import NO_RATINGS, Ratings, read_ratings
+from reeltag.data.records.ratings import (
+    NO_RATINGS,
+    RATING_KEYS,
+    STARTS,
+    Ratings,
+    read_ratings,
+)
 from reeltag.data.records.tfrecord import Framed, frame_records, map_file
 from reeltag.data.streams import MAX_CLASSES, TABLE_SCHEMA, Kind, Stream
 
 ID_KEYS = ("id", "video_id")  # the second in YouTube-8M 2017 and AudioSet
-_RATING_KEYS = ("segment_start_times", "segment_labels", "segment_scores")
 PUBLISHED_FRAMES = 300  # the most that YouTube-8M gives of a video
 _MAX_INT32 = (1 << 31) - 1
 
@@ -39,13 +52,12 @@ class Described(NamedTuple):
     problems: set[Problem]
 
 
-def scan_shard(path: Path, kind: Kind, streams: tuple[Stream, ...], verify: bool) -> pa.Table:
+def scan_shard(path: Path, schema: Schema, verify: bool) -> pa.Table:
     """Return one row of `ROW_SCHEMA` for every record, readable or not, of a shard.
 
     Args:
         path: the shard.
-        kind: of the data set.
-        streams: of the data set; a record without one of them has a problem.
+        schema: of the data set; a record without one of its streams has a problem.
         verify: check the payloads' checksums.
 
     Raises:
@@ -54,7 +66,7 @@ def scan_shard(path: Path, kind: Kind, streams: tuple[Stream, ...], verify: bool
     data = map_file(path)
     columns: dict[str, list[object]] = {name: [] for name in ROW_SCHEMA.names}
     for framed in frame_records(data, verify=verify):
-        described = _describe(data, framed, kind, streams)
+        described = _describe(data, framed, schema)
         row = (
             framed.offset,
             min(framed.size, _MAX_INT32),
@@ -71,9 +83,7 @@ def scan_shard(path: Path, kind: Kind, streams: tuple[Stream, ...], verify: bool
     return pa.table(columns, schema=ROW_SCHEMA)
 
 
-def _describe(
-    data: NDArray[np.uint8], framed: Framed, kind: Kind, streams: tuple[Stream, ...]
-) -> Described:
+def _describe(data: NDArray[np.uint8], framed: Framed, schema: Schema) -> Described:
     """Return what the record holds, or that it holds nothing that can be read."""
     problem = framed.problem
     if problem is None and framed.size > _MAX_INT32:
@@ -81,36 +91,37 @@ def _describe(
     if problem is None:
         payload = data[framed.offset : framed.offset + framed.size]
         try:
-            return describe_record(payload, kind, streams)
+            return describe_record(payload, schema)
         except DataError:
             problem = Problem.UNDECODABLE
-    nowhere = [0] * len(streams)
+    nowhere = [0] * len(schema.streams)
     return Described("", 0, [], NO_RATINGS, nowhere, nowhere, {problem})
 
 
-def describe_record(
-    payload: NDArray[np.uint8], kind: Kind, streams: tuple[Stream, ...]
-) -> Described:
+def describe_record(payload: NDArray[np.uint8], schema: Schema) -> Described:
     """Return what a tf.Example or tf.SequenceExample holds, without decoding its frames.
 
     Args:
         payload: bytes of the record.
-        kind: of the records of this data.
-        streams: that the record must have.
+        schema: of the data set, whose streams the record must have.
 
     Raises:
         DataError: the payload is neither.
     """
     context, lists = split_message(payload.data)
-    features = _Context(payload.data, context)
+    about = _Context(payload.data, context)
     problems = set[Problem]()
-    video_id = _read_id(features, problems)
-    labels = _read_labels(features.get("labels"), problems)
-    layouts = _locate(payload, context if kind == "video" else lists, kind, streams, problems)
+    video_id = _read_id(about, problems)
+    labels = _read_labels(about.get("labels"), problems)
+    messages = context if schema.kind == "video" else lists
+    layouts = _locate(payload, messages, schema.kind, schema.streams, problems)
     num_frames = max((layout.num_frames for layout in layouts), default=0)
     ratings = NO_RATINGS
-    if kind == "frames" and "segment_start_times" in context:
-        ratings = read_ratings([features.get(name) for name in _RATING_KEYS], num_frames, problems)
+    if schema.rate_hz is None and num_frames > PUBLISHED_FRAMES:
+        problems.add(Problem.MANY_FRAMES)
+    if schema.kind == "frames" and STARTS in context:
+        rated = {name: about.get(name) for name in RATING_KEYS}
+        ratings = read_ratings(rated, num_frames / (schema.rate_hz or 1.0), problems)
     start, stride = [layout.start for layout in layouts], [layout.stride for layout in layouts]
     return Described(video_id, num_frames, labels, ratings, start, stride, problems)
 
@@ -167,23 +178,30 @@ def _locate(
         layout = (locate_floats if kind == "video" else locate_frames)(payload, spans)
         if layout.num_frames == 0:
             problems.add(Problem.ZERO_FRAMES)
-        elif layout.width != stream.width:
+        elif layout.width != (stream.width if kind == "video" else stream.num_bytes):
             problems.add(Problem.WRONG_WIDTH)
-        elif kind == "video" and not _is_finite(payload, layout, spans):
+        elif stream.dtype != "uint8" and not _is_finite(payload, kind, stream, layout, spans):
             problems.add(Problem.NOT_FINITE)
         layouts.append(layout)
     lengths = {layout.num_frames for layout in layouts if layout.num_frames}
     if len(lengths) > 1:
         problems.add(Problem.UNEQUAL_LENGTHS)
-    if lengths and max(lengths) > PUBLISHED_FRAMES:
-        problems.add(Problem.MANY_FRAMES)
     return layouts
 
 
-def _is_finite(payload: NDArray[np.uint8], layout: Layout, spans: Spans) -> bool:
+def _is_finite(
+    payload: NDArray[np.uint8], kind: Kind, stream: Stream, layout: Layout, spans: Spans
+) -> bool:
     """Return whether no value of a float stream is NaN or infinite."""
+    dtype = np.dtype(stream.dtype).newbyteorder("<")
     if layout.stride:
-        values = payload[layout.start : layout.start + layout.stride].view("<f4")
-    else:
+        places = (layout.num_frames, stream.num_bytes), (layout.stride, 1)
+        rows = np.lib.stride_tricks.as_strided(payload[layout.start :], *places)
+        values = np.ascontiguousarray(rows).view(dtype)
+    elif kind == "video":
         values = np.asarray(decode_feature(joined(payload.data, spans)))
+    else:
+        frames = decode_feature_list(joined(payload.data, spans))
+        joint = b"".join(frame[0] for frame in frames if isinstance(frame, list))
+        values = np.frombuffer(joint, dtype)
     return bool(np.isfinite(values).all())

@@ -30,10 +30,10 @@ class BatchBuffer:
         self._items = items
         self._pin = pin
         self._dim = sum(stream.width for stream in items.streams)
-        dtype = torch.float32 if items.dataset.kind == "video" else torch.uint8
+        dtype = torch.from_numpy(np.empty(0, items.dtype)).dtype
         self._frames = torch.empty(batch_size * max_steps * self._dim, dtype=dtype, pin_memory=pin)
         self._mask = torch.empty(batch_size * max_steps, dtype=torch.bool, pin_memory=pin)
-        self._starts = torch.empty(batch_size, dtype=torch.int64, pin_memory=pin)
+        self._times = torch.empty(batch_size, 2, dtype=torch.float64, pin_memory=pin)
         dense = (batch_size, items.num_classes)
         targets = items.targets if labels else None
         self._targets = targets
@@ -70,16 +70,17 @@ class BatchBuffer:
         np.less(np.arange(shape[1]), chosen.count[:, None], out=mask.numpy())
         if self._targets is not None:
             self._set_labels(items)
-        starts = self._starts[: len(items)]
-        if self._items.segments:
-            starts.numpy()[:] = self._items.second[items]
+        times = None
+        if self._items.times is not None:
+            times = self._times[: len(items)]
+            times.numpy()[:] = self._items.times[items]
         return FrameBatch(
             frames=frames,
             mask=mask,
             labels=None if self._labels is None else self._labels[: len(items)],
             weights=None if self._weights is None else self._weights[: len(items)],
             ids=tuple(self._items.ids(items)),
-            starts=starts if self._items.segments else None,
+            times=times,
         )
 
     def _set_labels(self, items: NDArray[np.int64]) -> None:

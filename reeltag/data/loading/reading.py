@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.index import Index, Stream
+from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
 from reeltag.data.sampling import ChosenFrames
@@ -104,7 +104,10 @@ class FrameReader:
         self._offset, self._size = records.column("offset"), records.column("size")
         self._shard = records.column("shard")
         self._num_bytes = np.array([stream.num_bytes for stream in records.streams])
-        self._columns = _columns(records.streams)
+        mixed = any(np.dtype(stream.dtype) != items.dtype for stream in records.streams)
+        self._streams = items.features.streams if mixed else None  # to be dequantised
+        self._sizes = self._num_bytes.tolist()
+        self._columns = _columns([s.width if mixed else s.num_bytes for s in records.streams])
         self._shards = OpenShards(records.dataset.index)
         self._maps = ShardMaps(records.dataset.index) if mapped else None
         self._scratch = memoryview(bytearray())
@@ -128,7 +131,7 @@ class FrameReader:
         Args:
             items: (B,) of the set.
             chosen: which frames of each.
-            out: (B, T, D), uint8 or, for video-level records, float32.
+            out: (B, T, D) of the items' dtype.
 
         Raises:
             DataError: a shard vanished, shrank or cannot be read.
@@ -142,21 +145,22 @@ class FrameReader:
             for chunk in range(0, len(rows), _VECTORS_AT_ONCE):
                 some = rows[chunk : chunk + _VECTORS_AT_ONCE]
                 self._read_vectors(video[some], some, out_bytes)
-            if sys.byteorder == "big":
-                out.byteswap(inplace=True)
         else:
-            self._read_frames(video, self._items.second[items], rows.tolist(), chosen, out)
+            target = out.view(np.uint8) if self._streams is None else out
+            self._read_frames(video, self._items.first[items], rows.tolist(), chosen, target)
+        if sys.byteorder == "big" and self._streams is None:
+            out.byteswap(inplace=True)
 
     def _read_frames(
         self,
         video: NDArray[np.int64],
-        second: NDArray[np.int32],
+        first_frame: NDArray[np.int32],
         rows: list[int],
         chosen: ChosenFrames,
         out: NDArray[Any],
     ) -> None:
         """Copy a video and stream at a time, through memory that stays in the cache."""
-        first = second + chosen.first
+        first = first_frame + chosen.first
         stride = self._records.stride[video]
         position = self._offset[video, None] + self._records.start[video] + first[:, None] * stride
         size = (chosen.span - 1)[:, None] * stride + self._num_bytes
@@ -174,10 +178,12 @@ class FrameReader:
                 source, at = self._bytes(
                     shards[row], positions[row][stream], scratch[: sizes[row][stream]]
                 )
-                shape = count if listed is None else spans[row], right - left
+                shape = count if listed is None else spans[row], self._sizes[stream]
                 frames = np.ndarray(shape, np.uint8, source, at, (steps[row][stream], 1))
+                if listed is not None:
+                    frames = frames[listed[row, :count]]
                 out[row, :count, left:right] = (
-                    frames if listed is None else frames[listed[row, :count]]
+                    frames if self._streams is None else self._dequantised(stream, frames)
                 )
 
     def _read_vectors(
@@ -204,8 +210,8 @@ class FrameReader:
             place = start[:, stream] - first
             for column in np.unique(place).tolist():  # mostly one
                 same = np.flatnonzero(place == column)
-                values = table[:, column : column + 4 * (right - left)]
-                out_bytes[rows[same], 4 * left : 4 * right] = (
+                values = table[:, column : column + right - left]
+                out_bytes[rows[same], left:right] = (
                     values if len(same) == len(rows) else values[same]
                 )
 
@@ -230,13 +236,24 @@ class FrameReader:
             wanted = first + chosen.step * np.arange(count)
         else:
             wanted = first + chosen.listed[row, :count]
-        for stream, (left, right) in zip(self._records.streams, self._columns, strict=True):
-            if stream.dtype == "float32":
-                out[row, 0, left:right] = context[stream.name]
-            else:
-                frames = [lists[stream.name][frame] for frame in wanted.tolist()]
-                joined = b"".join(frame[0] for frame in frames if isinstance(frame, list))
-                out[row, :count, left:right] = np.frombuffer(joined, np.uint8).reshape(count, -1)
+        columns = zip(self._records.streams, self._columns, strict=True)
+        for number, (stream, (left, right)) in enumerate(columns):
+            if not lists:  # one vector
+                out[row, 0, left:right] = np.asarray(context[stream.name], "<f4").view(np.uint8)
+                continue
+            listed = [lists[stream.name][frame] for frame in wanted.tolist()]
+            joined = b"".join(frame[0] for frame in listed if isinstance(frame, list))
+            frames = np.frombuffer(joined, np.uint8).reshape(count, -1)
+            out[row, :count, left:right] = (
+                frames if self._streams is None else self._dequantised(number, frames)
+            )
+
+    def _dequantised(self, stream: int, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the values (T, width) of the bytes of some frames of a stream."""
+        assert self._streams is not None
+        described = self._streams[stream]
+        dtype = np.dtype(described.dtype).newbyteorder("<")
+        return described.dequantise(np.ascontiguousarray(frames).view(dtype))
 
     def _scratch_of(self, num_bytes: int) -> memoryview:
         """Return memory of at least so many bytes, the same every time if it can be."""
@@ -245,7 +262,7 @@ class FrameReader:
         return self._scratch
 
 
-def _columns(streams: tuple[Stream, ...]) -> list[tuple[int, int]]:
-    """Return the first and last column (not included) of each stream along D."""
-    stops = np.cumsum([stream.width for stream in streams]).tolist()
+def _columns(sizes: list[int]) -> list[tuple[int, int]]:
+    """Return the first and last column (not included) of each stream, of so many columns."""
+    stops = np.cumsum(sizes).tolist()
     return list(zip([0, *stops], stops, strict=False))

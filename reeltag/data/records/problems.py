@@ -31,7 +31,7 @@ class Problem(Enum):
     MANY_FRAMES = "more than 300 frames", False, "frames beyond the loader's maximum are left out"
     SEGMENT_PAST_END = "segment past the end", False, "that rating is dropped"
     SEGMENT_CUT = "segment cut by the end", False, "the frames that are there are used"
-    SEGMENT_START = "segment start out of range", False, "only 0 to 295 s: that rating is dropped"
+    SEGMENT_TIMES = "segment times out of range", False, "0 <= start < end: that rating is dropped"
     SEGMENT_LISTS = "segment lists do not match", False, "all ratings of the record are dropped"
     SEGMENT_SCORE = "segment score not finite", False, "that rating is dropped"
 

@@ -1,7 +1,7 @@
-"""Ratings of 5-second segments as a record holds them, cleaned."""
+"""Ratings as a record holds them, of windows [start, end) of any length, cleaned."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,64 +10,87 @@ from reeltag.data.records.example import Feature
 from reeltag.data.records.problems import Problem
 from reeltag.data.streams import MAX_CLASSES
 
-SEGMENT_SECONDS = 5
-MAX_START = 295  # seconds; the last start in the 300 s that are released of a video
+PUBLISHED_SECONDS = 5.0  # of a segment of YouTube-8M, where a record gives no end times
+STARTS, ENDS, LABELS, SCORES = RATING_KEYS = (
+    "segment_start_times",
+    "segment_end_times",
+    "segment_labels",
+    "segment_scores",
+)
 
 
 class Ratings(NamedTuple):
-    """Which class was rated when, and how: three parallel lists in the order of the record.
+    """Which class was rated when, and how: four parallel lists in the order of the record.
 
     Attributes:
-        starts: first second of the segment.
+        starts: seconds, at which the rated window begins.
+        ends: seconds, at which it ends.
         labels: class.
         scores: 1 = the class is there, 0 = it is not.
     """
 
-    starts: list[int]
+    starts: list[float]
+    ends: list[float]
     labels: list[int]
     scores: list[float]
 
 
-NO_RATINGS = Ratings([], [], [])
+NO_RATINGS = Ratings([], [], [], [])
 
 
-def read_ratings(features: Sequence[Feature], num_frames: int, problems: set[Problem]) -> Ratings:
+def read_ratings(
+    features: Mapping[str, Feature], duration_s: float, problems: set[Problem]
+) -> Ratings:
     """Return the ratings that can be used; what was wrong with the others is added to `problems`.
 
-    `segment_end_times` is not used: a segment has 5 seconds. One that begins in the video and
-    ends behind it is kept, with the frames that it has.
+    A window that begins in the video and ends behind it is kept, as it is. Numbers may be whole or
+    not; without end times each window is 5 s, as in YouTube-8M.
 
     Args:
-        features: `segment_start_times`, `segment_labels` and `segment_scores` of a record.
-        num_frames: length of the video in seconds.
+        features: a record's context, or the `RATING_KEYS` of it.
+        duration_s: of the video.
         problems: of the record.
     """
-    given = [values for values in features if values is not None and len(values)]
-    if not given:
+    given = {name: features.get(name) for name in RATING_KEYS}
+    held = {name: values for name, values in given.items() if values is not None and len(values)}
+    if not held:
         return NO_RATINGS
-    kinds = [getattr(values, "dtype", None) for values in given]
-    if kinds != [np.int64, np.int64, np.float32] or len({len(values) for values in given}) > 1:
+    lists = {name: values for name, values in held.items() if not isinstance(values, list)}
+    lengths = {len(values) for values in held.values()}
+    labels = lists.get(LABELS)
+    if (
+        not {STARTS, LABELS, SCORES} <= lists.keys()
+        or len(lists) < len(held)
+        or len(lengths) > 1
+        or labels is None
+        or labels.dtype != np.int64
+    ):
         problems.add(Problem.SEGMENT_LISTS)
         return NO_RATINGS
-    kept = list[tuple[int, int, float]]()
-    starts, labels, scores = (np.asarray(values).tolist() for values in given)
-    for start, label, score in zip(starts, labels, scores, strict=True):
-        problem = _problem_with(start, label, score, num_frames)
+    starts = np.asarray(lists[STARTS], np.float64)
+    ends = np.asarray(lists.get(ENDS, starts + PUBLISHED_SECONDS), np.float64)
+    scores = np.asarray(lists[SCORES], np.float64)
+    kept = list[tuple[float, float, int, float]]()
+    columns = (starts.tolist(), ends.tolist(), labels.tolist(), scores.tolist())
+    for start, end, label, score in zip(*columns, strict=True):
+        problem = _problem_with(start, end, label, score, duration_s)
         if problem is not None:
             problems.add(problem)
         if problem in (None, Problem.SEGMENT_CUT):
-            kept.append((start, label, score))
+            kept.append((start, end, label, score))
     return Ratings(*map(list, zip(*kept, strict=True))) if kept else NO_RATINGS
 
 
-def _problem_with(start: int, label: int, score: float, num_frames: int) -> Problem | None:
+def _problem_with(
+    start: float, end: float, label: int, score: float, duration_s: float
+) -> Problem | None:
     """Return what is wrong with one rating, the gravest first."""
-    if not 0 <= start <= MAX_START:
-        return Problem.SEGMENT_START
-    if start >= num_frames:
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
+        return Problem.SEGMENT_TIMES
+    if start >= duration_s:
         return Problem.SEGMENT_PAST_END
     if not 0 <= label < MAX_CLASSES:
         return Problem.LABEL_OUTSIDE
     if not math.isfinite(score):
         return Problem.SEGMENT_SCORE
-    return Problem.SEGMENT_CUT if start + SEGMENT_SECONDS > num_frames else None
+    return Problem.SEGMENT_CUT if end > duration_s else None

@@ -51,9 +51,9 @@ def assert_loaded(items: VideoSet) -> None:
     assert items.targets is not None
     labels, weights = dense(items.targets)
     place = {
-        (name, int(second)): at
+        (name, float(second)): at
         for at, (name, second) in enumerate(
-            zip(items.ids(np.arange(len(items))), items.second, strict=True)
+            zip(items.ids(np.arange(len(items))), items.first, strict=True)
         )
     }
     reading = ReadConfig(prefetch=1)

@@ -38,7 +38,7 @@ def test_batch_holds_the_stored_bytes_padded_to_the_longest(
         assert batch.frames.dtype == torch.uint8
         assert batch.frames.shape == (len(batch.ids), max(lengths), 9)
         assert batch.mask.sum(dim=1).tolist() == lengths
-        assert batch.starts is None and batch.weights is None
+        assert batch.times is None and batch.weights is None
         for row, name in enumerate(batch.ids):
             stored = corpus.videos[name].frames
             np.testing.assert_array_equal(batch.frames[row, : lengths[row]].numpy(), stored)
@@ -132,7 +132,7 @@ def test_grid_gives_back_every_frame_of_every_video(corpus: Corpus, choice: Fram
     for batch in kept(Loader(segment_grid(corpus.data.videos("all")), batch_size=7, frames=choice)):
         assert batch.labels is None and batch.starts is not None
         for name, start, frames in zip(batch.ids, batch.starts, batch.frames, strict=True):
-            stored = corpus.videos[name].frames[start : start + 5]
+            stored = corpus.videos[name].frames[int(start) : int(start) + 5]
             if choice.how == "all":
                 np.testing.assert_array_equal(frames, stored)
             assert all(frame in stored.tolist() for frame in frames.tolist())

@@ -84,7 +84,7 @@ def check_values(index: Index, row: int, name: str, wanted: dict[str, Any]) -> N
     record = index.table.slice(row, 1).to_pylist()[0]
     values = matrix(index, row)
     if expected(name)["kind"] == "segment":
-        starts = list(dict.fromkeys(record["segment_starts"]))
+        starts = list(map(int, dict.fromkeys(record["segment_starts"])))
         values = np.stack([values[start : start + 5] for start in starts])
         triples = {
             (starts.index(start), label): score
@@ -126,7 +126,8 @@ def outcome(index: Index) -> str:
     for row in index.table.to_pylist():
         text = f"{row['frames']} frames, labels {row['labels']}"
         if row["segment_starts"]:
-            text += f", ratings at {row['segment_starts']} s"
+            windows = zip(row["segment_starts"], row["segment_ends"], strict=True)
+            text += f", ratings of {', '.join(f'[{a:g}, {b:g})' for a, b in windows)} s"
         if row["skip"]:
             words.append(f"skipped: {row['problem']}")
         elif row["problem"]:

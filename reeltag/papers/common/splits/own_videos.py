@@ -9,16 +9,15 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.data.dataset import Dataset
+from reeltag.data.items import unaligned_ratings
 from reeltag.data.selection import column_of, lists_of
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
-from reeltag.inference.windows import SEGMENT_SECONDS
 from reeltag.labels.folds import FoldConfig
 from reeltag.papers.common.splits.assignment import (
     EvalSplit,
@@ -33,11 +32,11 @@ from reeltag.papers.common.splits.assignment import (
 
 FEW = 100  # fewer ratings neither train nor evaluate
 _HINT = (
-    "A rating is whether one class is in one 5-second segment: in a frame-level record, "
-    "the lists segment_start_times, segment_end_times, segment_labels (class) and segment_scores "
-    "(1 yes, 0 no), as YouTube-8M's of 2019; `reeltag synth DATA` makes such records. A few "
-    "hundred of some dozen videos, half of them no, are a start; on reels 5,166 of 73 classes "
-    "raised MAP by 0.08. --without-ratings goes on with stage I alone."
+    "A rating is whether one class is in one window, such as 5 s: a row of --ratings, or "
+    "in a record the lists segment_start_times, segment_end_times, segment_labels (class) and "
+    "segment_scores (1 yes, 0 no), as YouTube-8M's of 2019; `reeltag synth DATA` makes such "
+    "records. A few hundred of some dozen videos, half of them no, are a start; on reels 5,166 of "
+    "73 classes raised MAP by 0.08. --without-ratings goes on with stage I alone."
 )
 
 
@@ -118,7 +117,7 @@ def assign_own_splits(data: Dataset, *, folds: int, without_ratings: bool) -> Ow
         ratings=ratings,
         classes=len(evaluation.classes) or len(np.unique(labels)),
         widths=tuple(stream.width for stream in data.streams),
-        seconds=float(np.median(column_of(data.table, "frames")[trained])),
+        seconds=float(np.median(column_of(data.table, "frames")[trained])) / data.features.rate_hz,
         frequent=int(np.bincount(positives if len(positives) else labels).argmax()),
         has_test=bool(test),
     )
@@ -154,15 +153,12 @@ def _log_unusable_ratings(data: Dataset) -> None:
 
 
 def _log_unaligned_ratings(data: Dataset) -> None:
-    """Log how many ratings are of segments that begin where none is scored."""
-    used = data.table.filter(pa.array(~column_of(data.table, "skip"))).combine_chunks()
-    starts = lists_of(used, "segment_starts")[1]
-    unaligned = int((starts % SEGMENT_SECONDS != 0).sum())
+    """Log how many ratings are of windows of their own."""
+    unaligned = unaligned_ratings(data)
     if unaligned:
         say(
-            f"{unaligned:,} of {len(starts):,} ratings begin at no multiple of {SEGMENT_SECONDS} "
-            "s, where the scored segments begin: they train, but in evaluation they count as never "
-            "found"
+            f"{unaligned:,} ratings are of other windows than 5-second segments: each is trained "
+            "on and scored exactly as it is"
         )
 
 

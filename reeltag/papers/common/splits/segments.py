@@ -100,7 +100,7 @@ def _needed(data: Dataset, split: Split) -> list[int]:
 
 def _check_long_enough(data: Dataset, trained: NDArray[np.bool_], head: int, tail: int) -> None:
     """Raise DataError where no training video has a segment between the unrated ends."""
-    length = column_of(data.table, "frames")[trained] // SEGMENT_SECONDS
+    length = column_of(data.table, "frames")[trained] / data.features.rate_hz // SEGMENT_SECONDS
     if not (length - head > tail).any():
         raise DataError(
             f"no training video is longer than {(head + tail) * SEGMENT_SECONDS} s, and what is "
@@ -115,6 +115,6 @@ def _unrated_ends(data: Dataset, rated: NDArray[np.bool_]) -> tuple[int, int]:
     """Return how many segments at head and tail of the rated videos have no rating in any."""
     table = data.table.filter(rated).combine_chunks()
     bounds, starts = lists_of(table, "segment_starts")
-    frames = np.repeat(column_of(table, "frames"), np.diff(bounds))
-    behind = -(-frames // SEGMENT_SECONDS) - 1 - starts // SEGMENT_SECONDS
+    seconds = np.repeat(column_of(table, "frames") / data.features.rate_hz, np.diff(bounds))
+    behind = np.ceil(seconds / SEGMENT_SECONDS) - 1 - starts // SEGMENT_SECONDS
     return int(starts.min()) // SEGMENT_SECONDS, max(0, int(behind.min()))

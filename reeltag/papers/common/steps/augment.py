@@ -28,7 +28,6 @@ from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split, Splits
-from reeltag.layers.preprocessing import OFFSET, SCALE
 from reeltag.papers.common.costs import records_cost
 from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.steps.files import COUNTS, DATA
@@ -115,12 +114,12 @@ def _mean_records(items: VideoSet) -> list[bytes]:
     """Return the video-level records of some videos, in their order."""
     bounds, labels = items.records.lists("labels")
     records = list[bytes]()
+    scale, offset = items.features.codes() if items.dtype == np.uint8 else (1.0, 0.0)
     frames = FrameChoice(max_frames=int(items.length.max()))
     reading = ReadConfig(mapped=False)
     for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, reading=reading):
         for name, codes, mask in zip(batch.ids, batch.frames, batch.mask, strict=True):
-            mean = codes[mask].numpy().mean(axis=0)
-            mean = mean if items.dataset.kind == "video" else mean * SCALE + OFFSET
+            mean = codes[mask].numpy().mean(axis=0) * scale + offset
             at = len(records)
             of_video = labels[bounds[at] : bounds[at + 1]].astype(np.int64)
             features: dict[str, Values] = {"id": [name.encode()], "labels": of_video}

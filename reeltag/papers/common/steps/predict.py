@@ -23,7 +23,7 @@ from reeltag.core.console import track
 from reeltag.core.files import whole_file
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
-from reeltag.data.items import VideoSet
+from reeltag.data.items import VideoSet, unaligned_ratings
 from reeltag.data.splits import Split, Splits
 from reeltag.inference.predict import check_fit, predict
 from reeltag.inference.scoring import InferenceConfig
@@ -52,6 +52,8 @@ def predict_segments(
 ) -> None:
     """Score all segments of the evaluated videos that have ratings, for the evaluated classes.
 
+    Where ratings are of other windows than 5-second segments, exactly the rated windows are scored.
+
     Args:
         out: folder of the step; gets `predictions.parquet`.
         trained: folder of a `train` step.
@@ -68,6 +70,7 @@ def predict_segments(
     choices = InferenceConfig(
         videos=videos,
         segments=True,
+        rated=unaligned_ratings(data_set) > 0,
         top_k=tagger.num_classes,
         segment_top_k=tagger.num_classes,
         segment_classes=evaluation.classes,

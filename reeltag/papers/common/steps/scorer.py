@@ -14,7 +14,7 @@ from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.inference.scoring import InferenceConfig, Scorer, check_no_nan
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
+from reeltag.predictions.rows import PredictionRows
 from reeltag.predictions.top_k import top_classes
 from reeltag.tagger.tagger import Tagger
 
@@ -58,7 +58,7 @@ class EnsembleScorer:
                 self._losses.append(losses_B.cpu().numpy())
             scores, classes = (of.cpu() for of in top_classes(logits_BC, self.inference.top_k))
         return PredictionRows.of_matrix(
-            batch.ids, WHOLE_VIDEO, classes.numpy().astype(np.int32), scores.numpy()
+            batch.ids, None, classes.numpy().astype(np.int32), scores.numpy()
         )
 
     def cross_entropy(self) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reeltag.core.files import whole_file, write_json
 from reeltag.data.splits import Splits
-from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
+from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.papers.common.costs import files_cost, records_cost, train_cost
 from reeltag.papers.common.dataset_source import (
@@ -24,6 +24,7 @@ from reeltag.papers.common.dataset_source import (
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.steps.files import RUN, TENSORS
 from reeltag.pipeline.steps import step_function
+from reeltag.tagger.tagger import preprocessing_of
 from reeltag.training import fit
 from reeltag.training.centroids import fit_centroids as fit_centroids_to
 from reeltag.training.centroids import sample_features
@@ -114,8 +115,7 @@ def fit_centroids(
         splits: the rule that gives a shard its split.
     """
     items = open_data(data, splits).videos("train")
-    widths = tuple(stream.width for stream in items.streams)
-    prepare = Preprocessing(preprocessing, widths)
+    prepare = preprocessing_of(preprocessing, items.features)
     features_ND = sample_features(items, prepare, _FRAMES_PER_CENTROID * clusters, 0)
     centroids_KD, _ = fit_centroids_to(features_ND, clusters)
     with whole_file(out / TENSORS) as part:
