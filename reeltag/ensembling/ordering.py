@@ -56,7 +56,7 @@ def row_keys(file: Predictions, kind: Kind) -> NDArray[np.uint64]:
     Raises:
         DataError: the file is damaged, or has two rows for one video or segment.
     """
-    parts = [_row_keys(ids, *times) for ids, times in _keyed(file, kind)]
+    parts = [_row_keys(ids, times) for ids, times in _keyed(file, kind)]
     keys = np.concatenate([np.zeros(0, np.uint64), *parts])
     rising = np.sort(keys)
     twice = rising[1:] == rising[:-1]
@@ -114,7 +114,7 @@ class _Places:
 
     def of(self, rows: PredictionRows) -> NDArray[np.int64]:
         """Return (N,) the place of each row."""
-        keys = _row_keys(rows.ids, rows.starts, rows.ends)
+        keys = _row_keys(rows.ids, np.stack([rows.starts, rows.ends]))
         found = np.minimum(np.searchsorted(self._rising, keys), len(self._rising) - 1)
         if (self._rising[found] != keys).any():
             raise self._unknown()
@@ -209,7 +209,8 @@ def _id_keys(ids: pa.Array) -> NDArray[np.uint64]:
     return id_keys(ids.to_pylist(), 0, "blending")
 
 
-def _row_keys(ids: pa.Array, *times: NDArray[np.float64]) -> NDArray[np.uint64]:
+def _row_keys(ids: pa.Array, times: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Return (N,) a hash of each id with its start and end (2, N)."""
     return window_keys(_id_keys(ids), *times)
 
 
