@@ -19,6 +19,7 @@ NAMES = (
     "relation",
     "prediction_memory",
     "segment_scoring",
+    "moments",
     "export",
     "blending",
     "stacking",
