@@ -3,7 +3,7 @@
     windows -> curve -> runs above a low threshold that reach a high one -> joined over gaps
 
 The curve of a class has a value for each step of `hop_s`: the mean of the windows that overlap the
-step, weighted by their overlap. It is a mean of probabilities, not of logits: a window beside an
+step, weighted by their overlap. It is a mean of probabilities, not of logits: a window next to an
 event has a logit of -10 as easily as one of -5, and would by it pull the value of a step far below
 any threshold that one window within the event is above of; probabilities are bounded, and their
 mean is half the event's height where half the windows see the event. An interval begins and ends
@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from reeltag.core.bounds import Amount, CheckedFields, Rate
-from reeltag.core.errors import ConfigError
+from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.probability import sigmoid
 from reeltag.inference.interval_rows import Intervals, ScoredWindows
 from reeltag.inference.runs import ROUNDING, RunFinder, Runs
@@ -145,13 +145,16 @@ class IntervalFinder:
             raise ConfigError("low thresholds must be at most the high ones, one for each class")
         self.config = config
         self._num_classes = len(high)
-        self._radius = int(config.smooth_s / config.hop_s / 2 - 0.5 + SLACK)
+        self._radius = _radius(config)
         gap = int(config.merge_gap_s / config.hop_s + SLACK)
         self._runs = RunFinder(_curve_values(low), _curve_values(high), gap)
         self._open: _OpenVideo | None = None
 
     def add(self, windows: ScoredWindows) -> Intervals:
         """Return the intervals that are complete with these windows.
+
+        Args:
+            windows: of one or more videos, the first of which may be that of the last call.
 
         Raises:
             DataError: the windows of a video are not in order, one ends before it starts or
@@ -278,6 +281,39 @@ def find_intervals(
     order = windows.ids.dictionary_encode().dictionary
     video = pc.index_in(found.ids, value_set=order.cast(pa.string())).to_numpy()
     return found.take(np.lexsort((found.start_s, found.classes, video)))
+
+
+def video_curve(windows: ScoredWindows, config: IntervalConfig) -> NDArray[np.float32]:
+    """Return (S, C) the curves of one video, probabilities; -inf at steps without a window.
+
+    Step k covers [k * hop_s, (k + 1) * hop_s) seconds, the last one no more than the video has.
+
+    Args:
+        windows: of the video, in order of their starts; at least one.
+        config: resolution and smoothing.
+
+    Raises:
+        DataError: the windows are of several videos, or as `IntervalFinder.add`.
+    """
+    windows.check(windows.logits.shape[1])
+    videos, ids = windows.numbered(None)
+    windows.check_order(videos, 0)
+    if len(ids) != 1:
+        raise DataError(f"a curve is of one video, got windows of {len(ids)}")
+    start, end = (
+        np.asarray(x, np.float64) / config.hop_s for x in (windows.start_s, windows.end_s)
+    )
+    steps = int(steps_between(start, end)[1].max())
+    axis = StepAxis(np.zeros(1, np.int64), np.array([steps]))
+    matrix = curve_matrix(axis, videos, start, end, _radius(config))
+    curve: NDArray[np.float32] = matrix.astype(np.float32) @ sigmoid(windows.logits, np.float32)
+    curve[np.diff(matrix.indptr) == 0] = -np.inf
+    return curve
+
+
+def _radius(config: IntervalConfig) -> int:
+    """Return how many steps on both sides of one the curve is averaged over."""
+    return int(config.smooth_s / config.hop_s / 2 - 0.5 + SLACK)
 
 
 def _curve_values(logits: NDArray[np.float64]) -> NDArray[np.float32]:

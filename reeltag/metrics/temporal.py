@@ -264,8 +264,7 @@ def _pairs(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the pairs of a detection and a true interval of the same video and class.
 
-    Returns:
-        The detection, the true interval and the IoU of each pair, (P,); and the keys (N,).
+    These are the detection, the true interval and the IoU of each pair, (P,); and the keys (N,).
     """
     keys_N, keys_M = keys
     sorted_M, order_M = keys_M.sort(stable=True)

@@ -97,11 +97,7 @@ class Thresholds(CheckedFields):
         return {each.name: each.reason for each in self.classes if each.logit is None}
 
     def save(self, folder: Path) -> None:
-        """Write thresholds.json into a folder, whole or not at all.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Write thresholds.json into a folder, whole or not at all; OutputError if it cannot be."""
         write_json(folder / THRESHOLDS_FILE, dataclasses.asdict(self))
 
     @classmethod
@@ -112,11 +108,7 @@ class Thresholds(CheckedFields):
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Return the thresholds in a file.
-
-        Raises:
-            DataError: it cannot be read, or is of another version.
-        """
+        """Return the thresholds in a file; DataError if it is broken, or of another version."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

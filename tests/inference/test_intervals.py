@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference import intervals as module
 from reeltag.inference.interval_rows import Intervals, ScoredWindows
-from reeltag.inference.intervals import IntervalConfig, IntervalFinder, find_intervals
+from reeltag.inference.intervals import IntervalConfig, IntervalFinder, find_intervals, video_curve
 
 Row = tuple[
     str, int, float, float, float, float, float
@@ -254,6 +254,13 @@ def test_intervals_equal_plain_loops_whatever_the_pieces(
     ]
     windows = windows_of(*map(list, zip(*rows, strict=True)))
     expected = plain(windows, config, high)
+    first = windows.slice(0, len(videos[0]))
+    times = first.start_s.tolist(), first.end_s.tolist()
+    probs = 1 / (1 + np.exp(-first.logits.astype(np.float64)))
+    for number, curve in enumerate(video_curve(first, config).T):
+        values = plain_curve(*times, probs[:, number], config)
+        plain_values = [-np.inf if value is None else value for value in values]
+        np.testing.assert_allclose(curve, plain_values, rtol=1e-5)
     same(rows_of(find_intervals(windows, config, logit(high))), expected)
     finder, before = IntervalFinder(config, logit(high)), module._CELLS
     module._CELLS = cells
@@ -335,6 +342,11 @@ def test_config_and_thresholds_are_checked() -> None:
         IntervalFinder(IntervalConfig(), [0.0], [0.1])
     with pytest.raises(ConfigError, match="low thresholds"):
         IntervalFinder(IntervalConfig(), [np.nan])
+
+
+def test_curve_is_of_one_video() -> None:
+    with pytest.raises(DataError, match="got windows of 2"):
+        video_curve(windows_of(["a", "b"], [0, 0], [1, 1], [0.5, 0.5]), config_of())
 
 
 def test_intervals_table_has_a_row_each() -> None:
