@@ -216,7 +216,7 @@ windows_strategy = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     videos=windows_strategy,
     hop=st.sampled_from([0.3, 0.5, 1.0, 2.0]),

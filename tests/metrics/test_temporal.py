@@ -120,7 +120,7 @@ detections = st.tuples(st.integers(0, 5), spans, groups).map(lambda d: (d[0] / 8
 truths = st.tuples(spans, groups).map(lambda t: (*t[0], *t[1]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(found=st.lists(detections, max_size=25), truth=st.lists(truths, max_size=12), cut=st.data())
 def test_temporal_map_equals_plain_loop_whatever_the_batches(
     found: list[Detection], truth: list[Truth], cut: st.DataObject
