@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.core.probability import sigmoid
+from reeltag.predictions.rows import TimedRows
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +33,12 @@ class ScoredWindows:
     start_s: NDArray[np.floating]
     end_s: NDArray[np.floating]
     logits: NDArray[np.floating]
+
+    @classmethod
+    def of_rows(cls, rows: TimedRows, num_classes: int) -> Self:
+        """Return the windows of prediction rows; a class that a row does not list has -inf."""
+        logits = rows.to_dense(num_classes, -np.inf)
+        return cls(ids=rows.ids, start_s=rows.starts, end_s=rows.ends, logits=logits)
 
     def __len__(self) -> int:
         """Return N."""

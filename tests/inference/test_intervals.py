@@ -15,6 +15,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference import intervals as module
 from reeltag.inference.interval_rows import Intervals, ScoredWindows
 from reeltag.inference.intervals import IntervalConfig, IntervalFinder, find_intervals, video_curve
+from reeltag.predictions.rows import TimedRows
 
 Row = tuple[
     str, int, float, float, float, float, float
@@ -342,6 +343,21 @@ def test_config_and_thresholds_are_checked() -> None:
         IntervalFinder(IntervalConfig(), [0.0], [0.1])
     with pytest.raises(ConfigError, match="low thresholds"):
         IntervalFinder(IntervalConfig(), [np.nan])
+
+
+def test_classes_that_a_prediction_does_not_list_are_absent() -> None:
+    rows = TimedRows(
+        np.array([0, 1, 3]),
+        np.array([1, 0, 1], np.int32),
+        np.array([2, 3, -1], np.float32),
+        ids=pa.array(["a", "a"]),
+        starts=np.array([0.0, 2.5]),
+        ends=np.array([2.5, 5.0]),
+    )
+    windows = ScoredWindows.of_rows(rows, 3)
+    assert windows.logits.tolist() == [[-np.inf, 2, -np.inf], [3, -1, -np.inf]]
+    found = find_intervals(windows, config_of(length_s=2.5, hop_s=2.5), [0.0] * 3)
+    assert found.classes.tolist() == [0, 1] and spans(found) == [(2.5, 5), (0, 2.5)]
 
 
 def test_curve_is_of_one_video() -> None:
