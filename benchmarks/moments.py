@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.core.probability import sigmoid
-from reeltag.inference.interval_rows import Intervals, ScoredWindows
-from reeltag.inference.intervals import IntervalConfig, IntervalFinder
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.intervals import IntervalConfig, IntervalFinder
 
 WINDOWS, CLASSES, BATCH = 100_000, 500, 2000
 LOOPED = 400  # windows of the plain loop

@@ -80,14 +80,12 @@ def open_index(
         num_classes = None if classes is None else len(classes)
 
     def fresh() -> Index | None:
-        return next(
-            (_index(root, features, *found) for found in _found(data) if is_fresh(found[0])), None
-        )
-
-    def is_fresh(header: Header) -> bool:
-        same = header.shards == tuple(shards) and header.vocabulary == num_classes
-        same = same and header.is_described_by(features)
-        return same and (header.verified or not verify)
+        for header, table in _found(data):
+            same = header.shards == tuple(shards) and header.vocabulary == num_classes
+            same = same and header.is_described_by(features)
+            if same and (header.verified or not verify):
+                return _index(root, features, header, table)
+        return None
 
     index = fresh()
     if index is None:

@@ -30,9 +30,9 @@ from scipy.sparse import csr_array
 from reeltag.core.bounds import Amount, CheckedFields, Rate
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.probability import sigmoid
-from reeltag.inference.interval_rows import Intervals, ScoredWindows
-from reeltag.inference.runs import ROUNDING, RunFinder, Runs
-from reeltag.inference.steps import SLACK, StepAxis, curve_matrix, steps_between
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.runs import ROUNDING, RunFinder, Runs
+from reeltag.predictions.steps import SLACK, StepAxis, curve_matrix, steps_between
 
 _CELLS = 1 << 20  # steps x classes of a block
 _NEARLY_1 = 1 - 2.0**-25  # between 1 and the float32 before it: a logit of 17.3

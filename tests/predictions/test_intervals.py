@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.inference import intervals as module
-from reeltag.inference.interval_rows import Intervals, ScoredWindows
-from reeltag.inference.intervals import IntervalConfig, IntervalFinder, find_intervals, video_curve
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.intervals import (
+    IntervalConfig,
+    IntervalFinder,
+    find_intervals,
+    video_curve,
+)
 from reeltag.predictions.rows import TimedRows
 
 Row = tuple[
