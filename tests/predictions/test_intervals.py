@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.inference import intervals as module
+from reeltag.predictions import intervals as module
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import (
     IntervalConfig,
