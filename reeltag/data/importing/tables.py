@@ -1,0 +1,347 @@
+"""Parquet, Arrow and Feather files: a row per frame, per video, or per vector.
+
+A column `id`, `video`, `video_id` or `file` says which video a row is of; columns of lists of
+numbers are its streams. Rows of one video are together; `frame` or `time_s` gives their order.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from reeltag.core.errors import DataError, reason_of
+from reeltag.data.importing.sources import Array, Content, FoundVideo, Key
+
+ID_COLUMNS = ("id", "video", "video_id", "file")
+_FRAME, _TIME = "frame", "time_s"
+_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_BATCH = 1024  # rows decoded at once
+_UNEVEN = 0.05  # of a frame: how far a time may be from its place
+_HINT = (
+    "A table has a column id, video or file, and for each stream a column of lists of numbers; "
+    "the rows of a video are together: sort it by that column."
+)
+
+
+class Layout(NamedTuple):
+    """What the columns of a table are.
+
+    Attributes:
+        id: column with the id.
+        streams: columns of lists, or of lists of lists.
+        order: `frame` or `time_s`; "" where there is none.
+        nested: a row holds all frames of a video.
+        unused: the other columns.
+    """
+
+    id: str
+    streams: tuple[str, ...]
+    order: str
+    nested: bool
+    unused: tuple[str, ...]
+
+
+class Table:
+    """Files of one table."""
+
+    suffixes = (".parquet", ".pq", ".arrow", ".feather")
+
+    def find(self, path: Path) -> Iterator[FoundVideo]:
+        """Yield the videos in the order of the rows; only the ids are read."""
+        rows = _rows(path)
+        layout = layout_of(rows.schema, path)
+        widths = _known_widths(rows.schema, layout)
+        runs = list(_runs(rows, layout, path))
+        seen = dict[str, int]()
+        for name, start, _ in runs:
+            if name in seen and not layout.nested:
+                what = f"the rows of {name!r} are apart: at row {seen[name]}, again at row {start}"
+                raise DataError(what, where=path, hint=_HINT)
+            seen[name] = start
+        vectors = not layout.nested and all(stop - start == 1 for _, start, stop in runs)
+        row_bytes = rows.num_bytes / max(1, rows.num_rows)
+        for name, start, stop in runs:
+            size = int(row_bytes * (stop - start))
+            yield FoundVideo(name, (start, stop), widths, vectors, size)
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator["TableReader"]:
+        """Return a reader."""
+        rows = _rows(path)
+        yield TableReader(rows, layout_of(rows.schema, path))
+
+
+class TableReader:
+    """Reads videos of a table, fastest in the order of its rows."""
+
+    def __init__(self, rows: "_Rows", layout: Layout) -> None:
+        self._rows, self._layout = rows, layout
+
+    def read(self, key: Key) -> Content:
+        """Return the streams of rows [start, stop)."""
+        assert isinstance(key, tuple)
+        layout, (start, stop) = self._layout, key
+        columns = [*layout.streams, *filter(None, [layout.order])]
+        try:
+            table = self._rows.read(start, stop, columns)
+        except (OSError, pa.ArrowException) as error:
+            what = f"rows {start} to {stop - 1} cannot be read ({reason_of(error)})"
+            raise DataError(what, hint=_HINT) from error
+        rates = dict[str, float]()
+        if layout.order and len(table) > 1:
+            table, rate = _in_order(table, layout.order, start)
+            rates = dict.fromkeys(layout.streams, rate) if rate else rates
+        streams = dict[str, Array]()
+        for name in layout.streams:
+            column = table[name].combine_chunks()
+            if layout.nested:
+                _check_no_null(column, name, start)
+                streams[name] = _matrix(column.flatten(), name, 0, "frame")
+            else:
+                streams[name] = _matrix(column, name, start, "row")
+        return Content(streams, rates_hz=rates, unused=layout.unused)
+
+
+def layout_of(schema: pa.Schema, path: Path) -> Layout:
+    """Return what the columns are; DataError where the id or a stream is missing."""
+    shown = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
+    ids = [name for name in ID_COLUMNS if name in schema.names]
+    if not ids:
+        what = f"has no column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}; it has: {shown}"
+        raise DataError(what, where=path, hint=_HINT)
+    depths = {field.name: _depth(field.type) for field in schema}
+    streams = tuple(name for name, depth in depths.items() if depth)
+    if not streams or len({depths[name] for name in streams}) > 1:
+        what = "mixes lists with lists of lists" if streams else "has no column of lists of numbers"
+        raise DataError(f"{what}; it has: {shown}", where=path, hint=_HINT)
+    order = next((name for name in (_FRAME, _TIME) if name in schema.names), "")
+    used = {ids[0], order, *streams}
+    unused = tuple(name for name in schema.names if name not in used)
+    return Layout(ids[0], streams, order, depths[streams[0]] == 2, unused)
+
+
+def _depth(kind: pa.DataType) -> int:
+    """Return how many lists are around numbers: 0 for what is no stream."""
+    depth = 0
+    while _is_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    is_number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    return depth if is_number and depth <= 2 else 0
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(kind) for test in tests)
+
+
+def _known_widths(schema: pa.Schema, layout: Layout) -> dict[str, int] | None:
+    kinds = {name: schema.field(name).type for name in layout.streams}
+    inner = {n: kind.value_type if layout.nested else kind for n, kind in kinds.items()}
+    if not all(pa.types.is_fixed_size_list(kind) for kind in inner.values()):
+        return None
+    return {name: kind.list_size for name, kind in inner.items()}
+
+
+def _runs(rows: "_Rows", layout: Layout, path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield (id, first row, row behind the last) of neighbouring rows of one id."""
+    row, run = 0, ("", 0, 0)
+    for ids in rows.column(layout.id):
+        if ids.null_count:
+            at = row + int(np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False))[0])
+            raise DataError(f"row {at}: there is no {layout.id}", where=path, hint=_HINT)
+        encoded = pc.run_end_encode(ids.cast(pa.string()))
+        start = row
+        for name, end in zip(encoded.values.to_pylist(), encoded.run_ends.to_pylist(), strict=True):
+            name = _EXTENSION.sub("", name) if layout.id == "file" else name
+            if name == run[0] and run[2] and not layout.nested:
+                run = (name, run[1], row + end)
+            else:
+                if run[2]:
+                    yield run
+                run = (name, start, row + end)
+            start = row + end
+        row += len(ids)
+    if run[2]:
+        yield run
+
+
+def _matrix(column: Any, name: str, first: int, unit: str) -> Array:  # noqa: ANN401
+    """Return (T, D) of a list array; DataError for a missing value or another width."""
+    _check_no_null(column, name, first, unit)
+    if pa.types.is_fixed_size_list(column.type):
+        width = column.type.list_size
+    else:
+        widths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+        width = int(widths[0]) if len(widths) else 0
+        other = np.flatnonzero(widths != width)
+        if len(other):
+            what = f"{unit} {first + other[0]} of {name!r} has {widths[other[0]]} values"
+            raise DataError(f"{what}, {unit} {first} has {width}", hint=_HINT)
+    values = column.flatten()
+    if values.null_count:
+        at = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
+        what = f"{unit} {first + at // width} of {name!r} lacks value {at % width}"
+        raise DataError(what, hint=_HINT)
+    matrix: Array = values.to_numpy(zero_copy_only=False).reshape(len(column), width)
+    return matrix
+
+
+def _check_no_null(column: Any, name: str, first: int, unit: str = "row") -> None:  # noqa: ANN401
+    if column.null_count:
+        at = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise DataError(f"{unit} {first + at} has no {name!r}", hint=_HINT)
+
+
+def _in_order(table: pa.Table, order: str, first: int) -> tuple[pa.Table, float | None]:
+    """Return the rows by frame or time, and frames/s by the times; DataError where one is missing.
+
+    Args:
+        table: rows of a video.
+        order: name of the column.
+        first: row number of the first.
+    """
+    places = np.asarray(table[order].to_numpy(), np.float64)
+    if not np.isfinite(places).all():
+        at = first + int(np.flatnonzero(~np.isfinite(places))[0])
+        raise DataError(f"row {at} has no {order}", hint=_HINT)
+    ranks = np.argsort(places, kind="stable")
+    steps = np.diff(places[ranks])
+    step = float(np.median(steps))
+    wrong = np.flatnonzero(np.abs(steps - step) > _UNEVEN * step)
+    if step <= 0 or len(wrong):
+        at = int(ranks[wrong[0] + 1]) if len(wrong) else int(ranks[1])
+        what = f"row {first + at}: {order} is {places[at]:g}, and the one before is not {step:g}"
+        hint = "Frames are evenly spaced, each once: leave the column out to take the rows' order."
+        raise DataError(f"{what} lower", hint=hint)
+    if (ranks[:-1] > ranks[1:]).any():
+        table = table.take(pa.array(ranks))
+    return table, 1 / step if order == _TIME else None
+
+
+class _Rows:
+    """Rows of a file, decoded in batches from front to back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = (-1, -1)  # rows of the batch at hand
+        self._batch: pa.Table | None = None
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._columns: tuple[str, ...] = ()
+
+    schema: pa.Schema
+    num_rows: int
+    num_bytes: int
+
+    def column(self, name: str) -> Iterator[Any]:
+        """Yield a column in pieces."""
+        for batch in self._decoded(0, (name,))[1]:
+            yield batch.column(0)
+
+    def read(self, start: int, stop: int, columns: list[str]) -> pa.Table:
+        """Return rows [start, stop) of some columns."""
+        if start < self._position[0] or tuple(columns) != self._columns or self._far(start):
+            self._columns, self._batch = tuple(columns), None
+            first, self._batches = self._decoded(start, self._columns)
+            self._position = (first, first)
+        taken = list[pa.Table]()
+        at = start
+        while at < stop:
+            if self._batch is None or at >= self._position[1]:
+                batch = next(self._batches, None)
+                if batch is None:
+                    raise pa.ArrowInvalid(f"the table ends at row {self._position[1]}")
+                self._batch = pa.Table.from_batches([batch])
+                self._position = (self._position[1], self._position[1] + len(batch))
+                continue
+            part = self._batch.slice(at - self._position[0], stop - at)
+            taken.append(part)
+            at += len(part)
+        return pa.concat_tables(taken)
+
+    def _far(self, row: int) -> bool:
+        """Return whether to begin at another place is less work than to go on to `row`."""
+        return row > self._position[1] and self._first(row) > self._position[1]
+
+    def _first(self, row: int) -> int:
+        """Return the nearest row before `row` at which decoding can begin."""
+        raise NotImplementedError
+
+    def _decoded(
+        self, row: int, columns: tuple[str, ...]
+    ) -> tuple[int, Iterator[pa.RecordBatch]]:
+        """Return a row, `row` or before it, and the batches from there on."""
+        raise NotImplementedError
+
+
+class _ParquetRows(_Rows):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._file = pq.ParquetFile(path, memory_map=False)
+        meta = self._file.metadata
+        groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
+        self._edges = np.cumsum([0, *(group.num_rows for group in groups)])
+        self.schema, self.num_rows = self._file.schema_arrow, meta.num_rows
+        self.num_bytes = sum(group.total_byte_size for group in groups)
+
+    def _group(self, row: int) -> int:
+        return int(np.searchsorted(self._edges[1:], row, side="right"))
+
+    def _first(self, row: int) -> int:
+        return int(self._edges[self._group(row)])
+
+    def _decoded(
+        self, row: int, columns: tuple[str, ...]
+    ) -> tuple[int, Iterator[pa.RecordBatch]]:
+        group = self._group(row)
+        groups = range(group, self._file.metadata.num_row_groups)
+        batches = self._file.iter_batches(
+            _BATCH, row_groups=list(groups), columns=list(columns), use_threads=False
+        )
+        return int(self._edges[group]), batches
+
+
+class _ArrowRows(_Rows):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with pa.OSFile(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            self.schema = reader.schema
+            counts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
+        self._edges = np.cumsum([0, *counts])
+        self.num_rows, self.num_bytes = int(self._edges[-1]), path.stat().st_size
+
+    def _group(self, row: int) -> int:
+        return int(np.searchsorted(self._edges[1:], row, side="right"))
+
+    def _first(self, row: int) -> int:
+        return int(self._edges[self._group(row)])
+
+    def _decoded(
+        self, row: int, columns: tuple[str, ...]
+    ) -> tuple[int, Iterator[pa.RecordBatch]]:
+        group = self._group(row)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with pa.OSFile(str(self._path)) as file:
+                reader = pa.ipc.open_file(file)
+                for number in range(group, reader.num_record_batches):
+                    yield reader.get_batch(number).select(list(columns))
+
+        return int(self._edges[group]), batches()
+
+
+def _rows(path: Path) -> _Rows:
+    """Open a table; DataError where it is none."""
+    parquet = path.suffix.lower() in (".parquet", ".pq")
+    try:
+        return _ParquetRows(path) if parquet else _ArrowRows(path)
+    except (OSError, pa.ArrowException) as error:
+        kind = "Parquet" if parquet else "an Arrow file"
+        what = f"cannot be read as {kind} ({reason_of(error)})"
+        raise DataError(what, where=path, hint=_HINT) from error
