@@ -17,6 +17,7 @@ from reeltag.core.errors import ConfigError, ReeltagError
 COMMANDS = {
     "demo": ("Demo", "a corpus, a trained model, predictions, scores and a page, in minutes"),
     "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),
+    "import": ("Import", "turn own features (npy, npz, HDF5, Parquet, ...) into data to train on"),
     "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
     "labels": ("Labels", "say which label implies which, and draw it"),
     "models": ("Models", "list the architectures, or show one with its fields and variants"),
@@ -113,8 +114,13 @@ def _run(arguments: list[str]) -> int:
     return _run_command(name, rest)
 
 
+def module_of(name: str) -> str:
+    """Return the module of a command."""
+    return f"reeltag.cli.{'import_features' if name == 'import' else name.replace('-', '_')}"
+
+
 def _run_command(name: str, arguments: list[str]) -> int:
-    command = getattr(import_module(f"reeltag.cli.{name.replace('-', '_')}"), COMMANDS[name][0])
+    command = getattr(import_module(module_of(name)), COMMANDS[name][0])
     if hasattr(command, "parse"):  # commands whose flags depend on other flags
         parsed = command.parse(arguments)
     else:

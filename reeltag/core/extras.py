@@ -8,6 +8,7 @@ from reeltag.core.errors import MissingPackageError
 EXTRAS = {
     "cluster": ("ray",),
     "export": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
+    "hdf5": ("h5py",),
     "knn": ("faiss",),
     "plots": ("matplotlib", "networkx", "sklearn"),
     "trees": ("lightgbm",),

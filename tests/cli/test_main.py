@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import reeltag
-from reeltag.cli.main import COMMANDS, main, run
+from reeltag.cli.main import COMMANDS, main, module_of, run
 from reeltag.core.fields import leaves
 from reeltag.models import nextvlad
 from reeltag.training.config import Recipe
@@ -31,7 +31,7 @@ def test_command_has_help_of_its_own(name: str, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command_docstring_describes_it(name: str) -> None:
-    assert import_module(f"reeltag.cli.{name.replace('-', '_')}").__doc__
+    assert import_module(module_of(name)).__doc__
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

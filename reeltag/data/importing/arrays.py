@@ -38,7 +38,7 @@ class NpyReader:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self, key: Key) -> Content:  # noqa: ARG002
+    def read(self, key: Key) -> Content:
         """Return the array."""
         try:
             return Content({"": np.load(self._path, allow_pickle=False)})

@@ -16,7 +16,6 @@ from reeltag.data.importing.sources import Array, Content, FoundVideo, Key
 from reeltag.data.records.example import (
     Feature,
     Spans,
-    Values,
     decode_feature,
     decode_feature_list,
     joined,
@@ -53,7 +52,7 @@ class SequenceExamples:
         places = list(_places(data, path))
         for number, (start, size) in enumerate(places):
             context, lists = split_message(data[start : start + size].data)
-            name = _id(data[start : start + size].data, context)
+            name = id_of_record(data[start : start + size].data, context)
             if not name:
                 name = path.stem if len(places) == 1 else f"{path.stem}-{number:05d}"
             yield FoundVideo(name, (start, size), None, not lists, size)
@@ -141,7 +140,8 @@ def _is_message(data: NDArray[np.uint8]) -> bool:
         return False
 
 
-def _id(payload: memoryview, context: Mapping[str, Spans]) -> str:
+def id_of_record(payload: memoryview, context: Mapping[str, Spans]) -> str:
+    """Return the id in the context of a message; "" where there is none."""
     for key in ID_KEYS:
         values = decode_feature(joined(payload, context[key])) if key in context else None
         if isinstance(values, list) and len(values) == 1:
@@ -191,11 +191,3 @@ def _matrix(name: str, frames: list[Feature], dtype: str | None) -> Array:
             what = f"frame {number} of {name!r} has {len(rows[-1])} values, frame 0 has"
             raise DataError(f"{what} {len(rows[0])}", hint=_HINT)
     return np.stack(rows) if rows else np.empty((0, 1), np.float32)
-
-
-def context_of(contents: list[Content]) -> dict[str, Values]:
-    """Return labels and ratings of the parts of a video, those of the first that has them."""
-    merged = dict[str, Values]()
-    for content in reversed(contents):
-        merged |= content.context
-    return merged

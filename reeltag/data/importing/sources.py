@@ -81,8 +81,9 @@ class Reader(Protocol):
 class Format(Protocol):
     """A kind of file."""
 
-    suffixes: tuple[str, ...]
-    """Ends of file names, in lower case."""
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Ends of file names, in lower case."""
 
     def find(self, path: Path) -> Iterator[FoundArray] | Iterator[FoundVideo]:
         """Yield what a file holds, in the order in which it is best read."""

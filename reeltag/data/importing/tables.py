@@ -5,8 +5,10 @@ numbers are its streams. Rows of one video are together; `frame` or `time_s` giv
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,32 +227,35 @@ def _in_order(table: pa.Table, order: str, first: int) -> tuple[pa.Table, float 
 
 
 class _Rows:
-    """Rows of a file, decoded in batches from front to back."""
+    """Rows of a file, decoded in batches from front to back.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        schema: of the table.
+        edges: rows at which decoding can begin, and their number.
+        num_bytes: of the values, or about that many.
+    """
+
+    def __init__(self, schema: pa.Schema, edges: Sequence[int], num_bytes: int) -> None:
+        self.schema, self.num_rows, self.num_bytes = schema, edges[-1], num_bytes
+        self._edges = edges
         self._position = (-1, -1)  # rows of the batch at hand
         self._batch: pa.Table | None = None
         self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._columns: tuple[str, ...] = ()
-
-    schema: pa.Schema
-    num_rows: int
-    num_bytes: int
+        self._columns = list[str]()
 
     def column(self, name: str) -> Iterator[Any]:
         """Yield a column in pieces."""
-        for batch in self._decoded(0, (name,))[1]:
+        for batch in self._decoded(0, [name]):
             yield batch.column(0)
 
     def read(self, start: int, stop: int, columns: list[str]) -> pa.Table:
         """Return rows [start, stop) of some columns."""
-        if start < self._position[0] or tuple(columns) != self._columns or self._far(start):
-            self._columns, self._batch = tuple(columns), None
-            first, self._batches = self._decoded(start, self._columns)
-            self._position = (first, first)
-        taken = list[pa.Table]()
-        at = start
+        group = bisect(self._edges, start) - 1
+        first = self._edges[group]
+        if start < self._position[0] or columns != self._columns or first > self._position[1]:
+            self._columns, self._batch, self._position = columns, None, (first, first)
+            self._batches = self._decoded(group, columns)
+        taken, at = list[pa.Table](), start
         while at < stop:
             if self._batch is None or at >= self._position[1]:
                 batch = next(self._batches, None)
@@ -259,81 +264,45 @@ class _Rows:
                 self._batch = pa.Table.from_batches([batch])
                 self._position = (self._position[1], self._position[1] + len(batch))
                 continue
-            part = self._batch.slice(at - self._position[0], stop - at)
-            taken.append(part)
-            at += len(part)
+            taken.append(self._batch.slice(at - self._position[0], stop - at))
+            at += len(taken[-1])
         return pa.concat_tables(taken)
 
-    def _far(self, row: int) -> bool:
-        """Return whether to begin at another place is less work than to go on to `row`."""
-        return row > self._position[1] and self._first(row) > self._position[1]
-
-    def _first(self, row: int) -> int:
-        """Return the nearest row before `row` at which decoding can begin."""
-        raise NotImplementedError
-
-    def _decoded(
-        self, row: int, columns: tuple[str, ...]
-    ) -> tuple[int, Iterator[pa.RecordBatch]]:
-        """Return a row, `row` or before it, and the batches from there on."""
+    def _decoded(self, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Return the batches of some columns from a group of rows on."""
         raise NotImplementedError
 
 
 class _ParquetRows(_Rows):
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._file = pq.ParquetFile(path, memory_map=False)
+        self._file = pq.ParquetFile(path)
         meta = self._file.metadata
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
-        self._edges = np.cumsum([0, *(group.num_rows for group in groups)])
-        self.schema, self.num_rows = self._file.schema_arrow, meta.num_rows
-        self.num_bytes = sum(group.total_byte_size for group in groups)
+        edges = [0, *accumulate(group.num_rows for group in groups)]
+        size = sum(group.total_byte_size for group in groups)
+        super().__init__(self._file.schema_arrow, edges, size)
 
-    def _group(self, row: int) -> int:
-        return int(np.searchsorted(self._edges[1:], row, side="right"))
-
-    def _first(self, row: int) -> int:
-        return int(self._edges[self._group(row)])
-
-    def _decoded(
-        self, row: int, columns: tuple[str, ...]
-    ) -> tuple[int, Iterator[pa.RecordBatch]]:
-        group = self._group(row)
-        groups = range(group, self._file.metadata.num_row_groups)
-        batches = self._file.iter_batches(
-            _BATCH, row_groups=list(groups), columns=list(columns), use_threads=False
+    def _decoded(self, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        groups = list(range(group, self._file.metadata.num_row_groups))
+        batches: Iterator[pa.RecordBatch] = self._file.iter_batches(
+            _BATCH, row_groups=groups, columns=columns, use_threads=False
         )
-        return int(self._edges[group]), batches
+        return batches
 
 
 class _ArrowRows(_Rows):
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        with pa.OSFile(str(path)) as file:
+        self._path = path
+        with pa.memory_map(str(path)) as file:  # the row counts; the values are not touched
             reader = pa.ipc.open_file(file)
-            self.schema = reader.schema
             counts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
-        self._edges = np.cumsum([0, *counts])
-        self.num_rows, self.num_bytes = int(self._edges[-1]), path.stat().st_size
+            super().__init__(reader.schema, [0, *accumulate(counts)], path.stat().st_size)
 
-    def _group(self, row: int) -> int:
-        return int(np.searchsorted(self._edges[1:], row, side="right"))
-
-    def _first(self, row: int) -> int:
-        return int(self._edges[self._group(row)])
-
-    def _decoded(
-        self, row: int, columns: tuple[str, ...]
-    ) -> tuple[int, Iterator[pa.RecordBatch]]:
-        group = self._group(row)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            with pa.OSFile(str(self._path)) as file:
-                reader = pa.ipc.open_file(file)
-                for number in range(group, reader.num_record_batches):
-                    yield reader.get_batch(number).select(list(columns))
-
-        return int(self._edges[group]), batches()
+    def _decoded(self, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        with pa.OSFile(str(self._path)) as file:
+            reader = pa.ipc.open_file(file)
+            for number in range(group, reader.num_record_batches):
+                yield reader.get_batch(number).select(columns)
 
 
 def _rows(path: Path) -> _Rows:

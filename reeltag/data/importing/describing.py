@@ -1,0 +1,222 @@
+"""From what was seen to what is stored: rates, dtypes, scales, and how much of the vectors is kept."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.features import Features, StoredDtype, StreamFeatures
+from reeltag.data.importing.config import ImportConfig
+from reeltag.data.importing.prepare import Schema
+from reeltag.data.importing.quantise import Kept, fit_scale, kept_cosine
+from reeltag.data.importing.sample import Seen
+from reeltag.data.streams import Stream, in_order
+
+ENOUGH = Kept(mean=0.999, low=0.995)  # for --dtype auto to take uint8
+_WARN_BELOW = 0.99
+_SAME_RATE = 0.02
+_HALF_MAX = float(np.finfo(np.float16).max)
+
+Sample = dict[str, NDArray[np.float32]]
+
+
+@dataclass
+class Description:
+    """What is stored, and what is to be known of it.
+
+    Attributes:
+        features: goes into features.json.
+        kept: stream -> cosine between stored and given frames, on the sample.
+        constant: stream -> dimensions that do not change.
+        notes: what a person should know.
+    """
+
+    features: Features
+    kept: dict[str, Kept] = field(default_factory=dict)
+    constant: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def schema_of(
+    seen: Seen, config: ImportConfig, given: Features | None, *, is_vector: bool, notes: list[str]
+) -> Schema:
+    """Return what every video must have, and its rates.
+
+    Raises:
+        ConfigError: a stream of --take or --rates is not there, or one of --rates is missing.
+    """
+    unknown = [name for name in config.take if name not in seen.widths]
+    if unknown:
+        there = ", ".join(seen.widths)
+        raise ConfigError(f"there is no stream {unknown[0]!r}; there are {there}", where="--take")
+    taken = config.take or ([s.name for s in given.streams] if given else seen.widths)
+    present = [name for name in taken if name in seen.widths]
+    streams = in_order(Stream(name, seen.widths[name], "float32") for name in present)
+    names = [stream.name for stream in streams]
+    rates, rate = dict.fromkeys(names, 1.0), 1.0
+    if not is_vector:
+        rates, rate = _rates(names, seen, config, given, notes)
+    return Schema(
+        widths={stream.name: stream.width for stream in streams},
+        examples=seen.examples,
+        is_vector=is_vector,
+        rates_hz=rates,
+        rate_hz=rate,
+        keep_codes=config.features is not None,
+    )
+
+
+def _rates(
+    names: Sequence[str],
+    seen: Seen,
+    config: ImportConfig,
+    given: Features | None,
+    notes: list[str],
+) -> tuple[dict[str, float], float]:
+    """Return frames/s of each stream as it is, and as it is stored."""
+    rates = config.source_rates()
+    wanted = config.rate or (given.rate_hz if given else None)
+    if rates:
+        if set(rates) != set(names):
+            wrong = sorted(set(rates) ^ set(names))[0]
+            what = f"{'lacks' if wrong in names else 'names'} {wrong!r}; the streams are"
+            raise ConfigError(f"{what} {', '.join(names)}", where="--rates")
+    elif all(name in seen.rates_hz for name in names):
+        rates = {name: seen.rates_hz[name] for name in names}
+        listed = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
+        notes.append(f"frames/s as the files say: {listed}")
+    else:
+        if wanted is None:
+            notes.append("no rate is given: a frame is taken to be 1 s; say --rate where it is not")
+        rates = dict.fromkeys(names, wanted or 1.0)
+    rate = wanted or min(rates.values())
+    changed = [name for name in names if not math.isclose(rates[name], rate, rel_tol=1e-6)]
+    for name in changed:
+        way = "mean of frames" if rates[name] > rate else "frames repeated"
+        notes.append(f"{name}: {rates[name]:g} frames/s resampled to {rate:g} ({way})")
+    return {name: rates[name] for name in names}, rate
+
+
+def describe(schema: Schema, config: ImportConfig, sample: Sample) -> Description:
+    """Return how the streams are stored, fitted on a sample.
+
+    Args:
+        schema: what every video has.
+        config: dtype and encoders.
+        sample: stream -> (N, D) frames.
+
+    Raises:
+        ConfigError: video-level vectors in another dtype than float32, or an unknown stream.
+    """
+    encoders = config.encoders(list(schema.widths))
+    found = Description(Features(rate_hz=schema.rate_hz, streams=(_FLOAT,)))
+
+    def streams(dtype: StoredDtype) -> list[StreamFeatures]:
+        every = list[StreamFeatures]()
+        for name, width in schema.widths.items():
+            scale, offset = None, None
+            if dtype == "uint8":
+                scale, offset, found.constant[name] = fit_scale(sample[name])
+            every.append(
+                StreamFeatures(
+                    name=name,
+                    width=width,
+                    dtype=dtype,
+                    scale=scale,
+                    offset=offset,
+                    encoder=encoders[name],
+                )
+            )
+        return every
+
+    if schema.is_vector:
+        if config.dtype not in ("auto", "float32"):
+            what = f"video-level vectors are stored as float32, not {config.dtype}"
+            raise ConfigError(what, where="--dtype")
+        chosen = streams("float32")
+    elif config.dtype == "auto":
+        chosen = streams("uint8")
+        found.kept = _kept(chosen, sample)
+        lossy = [n for n, k in found.kept.items() if k.mean < ENOUGH.mean or k.low < ENOUGH.low]
+        if lossy:
+            largest = max(float(np.abs(sample[name]).max()) for name in schema.widths)
+            wider: StoredDtype = "float16" if largest < _HALF_MAX / 4 else "float32"
+            worst = found.kept[lossy[0]]
+            found.notes.append(
+                f"stored as {wider}: uint8 would keep {lossy[0]} at a cosine of {worst.mean:.4f} "
+                f"({worst.low:.4f} for 1 of 100 frames)"
+            )
+            chosen = streams(wider)
+    else:
+        chosen = streams(config.dtype)
+    found.features = Features(rate_hz=schema.rate_hz, streams=tuple(chosen))
+    _note_loss(found, sample)
+    return found
+
+
+_FLOAT = StreamFeatures(name="features", width=1, dtype="float32")  # until it is known
+
+
+def describe_as(
+    given: Features, where: object, schema: Schema, config: ImportConfig, sample: Sample
+) -> Description:
+    """Return a description that is given, where the features fit it.
+
+    Args:
+        given: by --features, or of data that are added to.
+        where: it is from.
+        schema: what every video has.
+        config: what else was asked for.
+        sample: stream -> (N, D) frames.
+
+    Raises:
+        ConfigError: --dtype is another.
+        DataError: a stream, width, rate or encoder is another.
+    """
+    names = list(schema.widths)
+    if config.take:
+        given = given.of([s.name for s in given.streams if s.name in config.take])
+    encoders = config.encoders(names)
+    theirs = {stream.name: stream.encoder for stream in given.streams}
+    mine = tuple(
+        StreamFeatures(
+            name=name,
+            width=width,
+            dtype="float32",
+            encoder=encoders[name] if config.encoder else theirs.get(name, encoders[name]),
+        )
+        for name, width in schema.widths.items()
+    )
+    own = Features(rate_hz=config.rate or schema.rate_hz, streams=mine)
+    own.check_same(given, where=next(iter(schema.examples.values())), other_where=where)
+    other = [stream for stream in given.streams if config.dtype not in ("auto", stream.dtype)]
+    if other:
+        what = f"is {config.dtype}, but {where} stores {other[0].name} as {other[0].dtype}"
+        raise ConfigError(what, where="--dtype", hint="Leave --dtype out.")
+    if schema.is_vector and any(stream.dtype != "float32" for stream in given.streams):
+        raise DataError("is of frames, the features are video-level vectors", where=where)
+    found = Description(given)
+    _note_loss(found, sample)
+    return found
+
+
+def _note_loss(found: Description, sample: Sample) -> None:
+    found.kept = _kept(found.features.streams, sample)
+    for stream in found.features.streams:
+        kept = found.kept.get(stream.name)
+        if kept and min(kept) < _WARN_BELOW:
+            found.notes.append(
+                f"warning: {stream.name} keeps a cosine of {kept.mean:.4f} on average, "
+                f"{kept.low:.4f} for 1 of 100 frames, as {stream.dtype}; --dtype float16 keeps all"
+            )
+
+
+def _kept(streams: Sequence[StreamFeatures], sample: Sample) -> dict[str, Kept]:
+    return {
+        stream.name: kept_cosine(sample[stream.name], stream)
+        for stream in streams
+        if stream.name in sample
+    }

@@ -1,0 +1,101 @@
+"""Which video goes into which shard: by split, in the order of the sources, about 128 MB each."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltag.core.seeding import derive_seed
+from reeltag.data.importing.sources import SourceVideo
+
+SHARD_BYTES = 128_000_000
+SPLIT_PARTS = {"train": 0.8, "validate": 0.1, "test": 0.1}
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """One shard to write.
+
+    Attributes:
+        name: of the file.
+        split: of its videos.
+        videos: in the order in which they are written.
+    """
+
+    name: str
+    split: str
+    videos: tuple[SourceVideo, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the sources, about."""
+        return sum(video.num_bytes for video in self.videos)
+
+
+def hashed_split(video_id: str) -> str:
+    """Return the split of an id by its hash: 80 % train, 10 % validate, 10 % test.
+
+    It is the same in every import, whatever else is imported.
+    """
+    place = derive_seed(0, "import split", video_id) / 2**63
+    for split, part in SPLIT_PARTS.items():
+        place -= part
+        if place < 0:
+            return split
+    return "test"
+
+
+def with_splits(
+    videos: Sequence[SourceVideo], *, by_hash: bool
+) -> tuple[list[SourceVideo], dict[str, int]]:
+    """Return the videos with a split each, and how many have theirs by name and by hash."""
+    counts = {"name": 0, "hash": 0}
+    placed = list[SourceVideo]()
+    for video in videos:
+        named = bool(video.split) and not by_hash
+        counts["name" if named else "hash"] += 1
+        placed.append(video if named else video._replace(split=hashed_split(video.id)))
+    return placed, counts
+
+
+def plan_shards(
+    videos: Sequence[SourceVideo], ratio: float, first: Mapping[str, int], limit: int = SHARD_BYTES
+) -> list[ShardPlan]:
+    """Return the shards to write, by split.
+
+    Args:
+        videos: with a split each.
+        ratio: bytes stored per byte of the source, about.
+        first: split -> number of its first shard.
+        limit: bytes stored per shard, about.
+    """
+    shards = list[ShardPlan]()
+    for split in SPLIT_PARTS:
+        several = [video for video in videos if video.split == split]
+        number, at, size = first.get(split, 0), 0, 0.0
+        for end, video in enumerate(several, start=1):
+            size += video.num_bytes * ratio
+            if size >= limit or end == len(several):
+                name = f"{split}{number:04d}.tfrecord"
+                shards.append(ShardPlan(name, split, tuple(several[at:end])))
+                number, at, size = number + 1, end, 0.0
+    return shards
+
+
+def fingerprint(shards: Sequence[ShardPlan], how: object) -> str:
+    """Return a hash of all that the shards depend on: videos, their files' state, and options."""
+    digest = hashlib.sha256(json.dumps(how, sort_keys=True, default=str).encode())
+    states = dict[str, tuple[int, int]]()
+    for shard in shards:
+        digest.update(shard.name.encode())
+        for video in shard.videos:
+            for part in video.parts:
+                if part.path not in states:
+                    status = os.stat(part.path)
+                    states[part.path] = status.st_size, status.st_mtime_ns
+                where = str(Path(part.path).absolute())
+                record = (video.id, where, part.key, part.stream, states[part.path])
+                digest.update(json.dumps(record).encode())
+    return digest.hexdigest()

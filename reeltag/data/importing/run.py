@@ -1,0 +1,308 @@
+"""Import features: find them, decide how they are stored, write shards, give DATA its name."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import joblib
+
+from reeltag.core.console import progress_bar, say
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.files import refuse_existing
+from reeltag.data.features import Features
+from reeltag.data.importing.companions import check_addable, check_table, place_table
+from reeltag.data.importing.config import ImportConfig
+from reeltag.data.importing.describing import Description, describe, describe_as, schema_of
+from reeltag.data.importing.existing import ExistingData
+from reeltag.data.importing.files import BadSource, Found, Readers, find_videos
+from reeltag.data.importing.plan import ShardPlan, fingerprint, plan_shards, with_splits
+from reeltag.data.importing.prepare import Schema, check_widths
+from reeltag.data.importing.sample import Seen, look, sample_frames
+from reeltag.data.importing.shard_writing import ShardJob, ShardReport, report_path, write_shard
+from reeltag.data.importing.sources import SourceVideo
+from reeltag.data.importing.summary import ImportSummary, StreamSummary
+from reeltag.data.importing.work_folder import WorkFolder
+
+_SMALL = 32 << 20  # bytes; below this, starting processes takes longer than they save
+
+
+def import_features(
+    sources: Sequence[Path],
+    out: Path,
+    config: ImportConfig,
+    *,
+    jobs: int | None = None,
+    quiet: bool = False,
+    command: str = "",
+) -> ImportSummary:
+    """Write features of any supported kind as shards with a description.
+
+    The bytes do not depend on `jobs`. A process holds one video, and all together the list of
+    videos. An import that is killed goes on where it was when it is run again.
+
+    Args:
+        sources: files and folders.
+        out: data folder to make, or with `config.append` to add to.
+        config: how.
+        jobs: processes; None = one per core.
+        quiet: show no progress.
+        command: that goes on with this import, for messages.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ConfigError: options that do not fit each other or the features.
+        DataError: something cannot be imported; it names the file and the way out.
+        OutputError: it cannot be written.
+    """
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"must be at least 1, got {jobs}", where="--jobs")
+    began = time.monotonic()
+    request = _request(sources, config)
+    if not config.append:
+        refuse_existing(out)
+    tables = _check_tables(out, config)
+    work = WorkFolder(out, command)
+    with work.locked():
+        if stored := work.finished():
+            work.move()
+            summary = ImportSummary.from_json(stored["summary"])
+            if summary.request == request:
+                return summary
+            what = "an earlier import into it was complete but for its name, and is there now"
+            raise OutputError(what, where=out, hint="Run this command again.")
+        found, schema, described, shards = _planned(sources, out, config, request)
+        work.begin(fingerprint(shards, [request, asdict(described.features)]))
+        job = ShardJob(
+            folder=work.data,
+            reports=work.reports,
+            features=described.features,
+            schema=schema,
+            dtypes=_dtypes(config),
+            skip_bad=config.skip_bad,
+        )
+        total = ShardReport()
+        for report in _write_all(shards, job, jobs, quiet):
+            total.add(report)
+        if not total.videos:
+            first = total.bad[0] if total.bad else BadSource("", "there is none")
+            raise DataError(f"no video can be imported; the first: {first.what}", where=first.where)
+        if not config.append:
+            described.features.save(work.data)
+        for kind, path in tables.items():
+            place_table(path, kind, work.data, _existing_table(out, kind, path))
+        summary = _summary(out, found, schema, described, total, len(shards))
+        summary.request, summary.seconds = request, time.monotonic() - began
+        summary.source_bytes = sum(shard.num_bytes for shard in shards)
+        work.finish(asdict(summary), append=config.append)
+    return summary
+
+
+def _planned(
+    sources: Sequence[Path], out: Path, config: ImportConfig, request: str
+) -> tuple[Found, Schema, Description, list[ShardPlan]]:
+    """Return what is there, what it has, how it is stored, and in which shards."""
+    del request
+    existing = ExistingData.open(out) if config.append else None
+    given = Features.open(config.features) if config.features else None
+    if existing and given:
+        given.check_same(existing.features, where=config.features, other_where=out)
+    given = existing.features if existing else given
+    found = find_videos(
+        sources, streams=_stream_names(config), dtypes=_dtypes(config), skip_bad=config.skip_bad
+    )
+    if existing:
+        _leave_out_existing(found, existing, out, skip=config.skip_existing)
+    bad: list[BadSource] | None = [] if config.skip_bad else None
+    with Readers(_dtypes(config)) as readers:
+        seen = look(found.videos, readers, bad)
+        is_vector = all(video.is_vector for video in found.videos)
+        schema = schema_of(seen, config, given, is_vector=is_vector, notes=found.notes)
+        _check_known_widths(found, schema, config)
+        sample = sample_frames(found.videos, schema, readers, bad)
+    where = out if existing else config.features
+    described = (
+        describe_as(given, where, schema, config, sample)
+        if given
+        else describe(schema, config, sample)
+    )
+    if existing and existing.is_vector != is_vector:
+        kinds = ("frames", "video-level vectors")
+        what = f"are {kinds[is_vector]}, {out} has {kinds[existing.is_vector]}"
+        raise DataError(what, where=" ".join(map(str, sources)))
+    found.videos, rule = with_splits(found.videos, by_hash=config.split_by_hash)
+    if rule["hash"]:
+        every = "" if not rule["name"] else f" for {rule['hash']:,} videos"
+        found.notes.append(
+            f"splits by a hash of the id{every}: 80 % train, 10 % validate, 10 % test"
+        )
+    ratio = _ratio(seen, schema, described.features)
+    return (
+        found,
+        schema,
+        described,
+        plan_shards(found.videos, ratio, existing.first if existing else {}),
+    )
+
+
+def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip: bool) -> None:
+    """Leave out videos that are there already, or raise DataError."""
+    again = [video for video in found.videos if video.id in existing.ids]
+    if not again:
+        return
+    if not skip:
+        raise DataError(
+            f"{len(again):,} videos are in {out} already; the first is {again[0].id!r} in "
+            f"{existing.ids[again[0].id]}",
+            where=again[0].parts[0].path,
+            hint="Leave them out with --skip-existing.",
+        )
+    found.videos = [video for video in found.videos if video.id not in existing.ids]
+    found.notes.append(f"{len(again):,} videos were there already and are left out")
+    if not found.videos:
+        raise DataError("all videos are there already", where=out, hint="Nothing was changed.")
+
+
+def _check_known_widths(found: Found, schema: Schema, config: ImportConfig) -> None:
+    """Refuse, or leave out, what the headers of files show to be otherwise."""
+    kept = list[SourceVideo]()
+    for video in found.videos:
+        try:
+            if video.widths:
+                check_widths(video, video.widths, schema)
+            kept.append(video)
+        except DataError as error:
+            where = error.where or video.where
+            if not config.skip_bad:
+                raise DataError(error.what, where=where, hint=error.hint) from error
+            found.bad.append(BadSource(where, error.what))
+    found.videos = kept
+
+
+def _ratio(seen: Seen, schema: Schema, features: Features) -> float:
+    """Return bytes stored per byte of the sources."""
+    return sum(
+        seen.frames_per_byte.get(stream.name, 0.0)
+        * stream.num_bytes
+        * schema.rate_hz
+        / schema.rates_hz[stream.name]
+        for stream in features.streams
+    )
+
+
+def _write_all(
+    shards: Sequence[ShardPlan], job: ShardJob, jobs: int | None, quiet: bool
+) -> Iterator[ShardReport]:
+    """Write what is not there yet, and yield the reports in the order of the shards."""
+    reports = dict[str, ShardReport]()
+    for shard in shards:
+        try:
+            report = ShardReport.open(report_path(job, shard))
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if not report.num_bytes or (job.folder / shard.name).is_file():
+            reports[shard.name] = report
+    if reports and not quiet:
+        say(f"going on: {len(reports)} of {len(shards)} shards are finished")
+    left = [shard for shard in shards if shard.name not in reports]
+    small = sum(shard.num_bytes for shard in left) < _SMALL or len(left) < 2
+    number = 1 if small else min(jobs or joblib.cpu_count(), len(left))
+    parallel = joblib.Parallel(n_jobs=number, return_as="generator", pre_dispatch="2*n_jobs")
+    written = parallel(joblib.delayed(write_shard)(shard, job) for shard in left)
+    with progress_bar() as bar:
+        total = sum(len(shard.videos) for shard in shards)
+        task = bar.add_task("importing videos", total=total, visible=not quiet)
+        for shard in shards:
+            yield reports.get(shard.name) or next(written)
+            bar.advance(task, len(shard.videos))
+
+
+def _check_tables(out: Path, config: ImportConfig) -> dict[str, Path]:
+    """Return the tables that are given, by kind; all are checked."""
+    given = {"labels": config.labels, "ratings": config.ratings, "classes": config.classes}
+    tables = {kind: path for kind, path in given.items() if path is not None}
+    for kind, path in tables.items():
+        check_table(path, kind)
+        if config.append:
+            check_addable(path, _existing_table(out, kind, path))
+    return tables
+
+
+def _existing_table(out: Path, kind: str, path: Path) -> Path:
+    """Return where a table of this kind is in DATA, or would be."""
+    others = [out / f"{kind}{suffix}" for suffix in (".csv", ".parquet")]
+    return next((p for p in others if p.exists()), out / f"{kind}{path.suffix.lower()}")
+
+
+def _stream_names(config: ImportConfig) -> tuple[str, ...]:
+    return (*config.streams, *config.source_rates(), *config.take)
+
+
+def _dtypes(config: ImportConfig) -> dict[str, str]:
+    given = Features.open(config.features) if config.features else None
+    return {stream.name: stream.dtype for stream in given.streams} if given else {}
+
+
+def _request(sources: Sequence[Path], config: ImportConfig) -> str:
+    """Return a hash of what was asked for."""
+    asked = [[str(path.absolute()) for path in sources], asdict(config)]
+    return hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()
+
+
+def _summary(
+    out: Path,
+    found: Found,
+    schema: Schema,
+    described: Description,
+    total: ShardReport,
+    num_shards: int,
+) -> ImportSummary:
+    streams = [
+        StreamSummary(
+            name=stream.name,
+            width=stream.width,
+            dtype=stream.dtype,
+            source_rate_hz=schema.rates_hz[stream.name],
+            encoder=str(stream.encoder) if stream.encoder.name else "",
+            kept_cosine=described.kept[stream.name].mean if stream.name in described.kept else None,
+            kept_cosine_low=(
+                described.kept[stream.name].low if stream.name in described.kept else None
+            ),
+            constant=described.constant.get(stream.name, 0),
+            outliers=total.outliers[stream.name],
+            outlier_fraction=total.outliers[stream.name] / max(1, total.frames * stream.width),
+        )
+        for stream in described.features.streams
+    ]
+    notes = [*found.notes, *described.notes]
+    for name, count in total.whole_numbers.items():
+        notes.append(
+            f"{name}: whole numbers in {count:,} videos, taken as numbers; where they are codes, "
+            "give their description with --features"
+        )
+    if total.cut:
+        notes.append(f"{total.cut:,} frames cut, where another stream is one frame shorter")
+    for name, count in total.unused.most_common():
+        notes.append(f"not imported: {name}, in {count:,} videos")
+    missing = [split for split in ("train", "validate") if not total.splits[split]]
+    notes += [f"no video is in the split {split}" for split in missing]
+    return ImportSummary(
+        out=str(out),
+        kind="video" if schema.is_vector else "frames",
+        videos=total.videos,
+        frames=total.frames,
+        hours=None if schema.is_vector else total.frames / schema.rate_hz / 3600,
+        rate_hz=None if schema.is_vector else schema.rate_hz,
+        streams=streams,
+        splits=dict(total.splits),
+        shards=num_shards,
+        num_bytes=total.num_bytes,
+        bad=[*found.bad, *total.bad],
+        other_files=dict(found.other_files),
+        notes=notes,
+        next=f"reeltag info {out}",
+    )

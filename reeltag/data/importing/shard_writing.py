@@ -1,0 +1,158 @@
+"""One shard: its videos are read, prepared, stored as records, and reported on."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reeltag.core.errors import DataError
+from reeltag.core.files import write_json
+from reeltag.data.features import Features, StreamFeatures
+from reeltag.data.importing.files import BadSource, Readers
+from reeltag.data.importing.plan import ShardPlan
+from reeltag.data.importing.prepare import Prepared, Schema, prepare
+from reeltag.data.importing.quantise import encode
+from reeltag.data.importing.sources import Array
+from reeltag.data.records.example import Values, encode_example, encode_sequence_example
+from reeltag.data.records.tfrecord import TFRecordWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardJob:
+    """How shards are written.
+
+    Attributes:
+        folder: for the shards.
+        reports: folder for what was counted in each.
+        features: description of what is stored.
+        schema: what every video has.
+        dtypes: stream -> dtype of frames that are byte strings.
+        skip_bad: leave out videos that cannot be imported.
+    """
+
+    folder: Path
+    reports: Path
+    features: Features
+    schema: Schema
+    dtypes: Mapping[str, str]
+    skip_bad: bool
+
+
+@dataclass
+class ShardReport:
+    """What was written into one shard, or into several.
+
+    Attributes:
+        videos: records.
+        frames: of all videos.
+        num_bytes: of the file; 0 where all videos were left out and there is none.
+        cut: frames left out because another stream is one shorter.
+        outliers: stream -> values that were clipped.
+        whole_numbers: stream -> videos whose values are whole numbers.
+        unused: name -> videos that have something of this name that is not imported.
+        bad: videos that were left out.
+        splits: split -> videos.
+    """
+
+    videos: int = 0
+    frames: int = 0
+    num_bytes: int = 0
+    cut: int = 0
+    outliers: Counter[str] = field(default_factory=Counter)
+    whole_numbers: Counter[str] = field(default_factory=Counter)
+    unused: Counter[str] = field(default_factory=Counter)
+    bad: list[BadSource] = field(default_factory=list)
+    splits: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "ShardReport") -> None:
+        """Add what is in another shard."""
+        self.videos += other.videos
+        self.frames += other.frames
+        self.num_bytes += other.num_bytes
+        self.cut += other.cut
+        self.bad += other.bad
+        for mine, its in (
+            (self.outliers, other.outliers),
+            (self.whole_numbers, other.whole_numbers),
+            (self.unused, other.unused),
+            (self.splits, other.splits),
+        ):
+            mine.update(its)
+
+    @classmethod
+    def open(cls, path: Path) -> "ShardReport":
+        """Read one; OSError or ValueError where it is not there or damaged."""
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("outliers", "whole_numbers", "unused", "splits"):
+            stored[name] = Counter(stored[name])
+        return cls(**{**stored, "bad": [BadSource(**of) for of in stored["bad"]]})
+
+
+def report_path(job: ShardJob, shard: ShardPlan) -> Path:
+    """Return where the report of a shard is: it is written after the shard."""
+    return job.reports / f"{shard.name}.json"
+
+
+def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
+    """Write one shard, whole or not at all, and its report.
+
+    Raises:
+        DataError: a video cannot be imported, and bad ones are not skipped.
+        OutputError: the shard cannot be written.
+    """
+    report = ShardReport()
+    path = job.folder / shard.name
+    with Readers(job.dtypes) as readers, TFRecordWriter(path) as writer:
+        for video in shard.videos:
+            try:
+                prepared = prepare(video, readers.read(video), job.schema)
+                writer.write(_record(video.id, video.where, prepared, job, report))
+            except DataError as error:
+                if not job.skip_bad:
+                    raise
+                report.bad.append(BadSource(error.where, error.what))
+                continue
+            report.videos += 1
+            report.frames += prepared.num_frames
+            report.cut += prepared.cut
+            report.whole_numbers.update(prepared.whole_numbers)
+            report.unused.update(prepared.unused)
+    if report.videos:
+        report.num_bytes = path.stat().st_size
+        report.splits[shard.split] = report.videos
+    else:
+        os.unlink(path)
+    write_json(report_path(job, shard), asdict(report))
+    return report
+
+
+def _record(
+    video_id: str, where: str, prepared: Prepared, job: ShardJob, report: ShardReport
+) -> bytes:
+    """Return the record of a video, and count its outliers."""
+    context: dict[str, Values] = {"id": [video_id.encode(errors="surrogateescape")]}
+    context |= prepared.context
+    stored, outliers = dict[str, Any](), Counter[str]()
+    for stream in job.features.streams:
+        try:
+            values, outside = _stored(prepared.streams[stream.name], stream, job.schema)
+        except DataError as error:
+            raise DataError(error.what, where=where, hint=error.hint) from error
+        stored[stream.name] = values
+        outliers[stream.name] += outside
+    report.outliers += outliers
+    if job.schema.is_vector:
+        return encode_example(context | {n: v.view("<f4")[0] for n, v in stored.items()})
+    return encode_sequence_example(context, stored)
+
+
+def _stored(values: Array, stream: StreamFeatures, schema: Schema) -> tuple[Array, int]:
+    if schema.keep_codes and values.dtype == np.uint8 and stream.dtype == "uint8":
+        return values, 0
+    encoded = encode(values, stream)
+    return encoded.stored, encoded.outliers

@@ -1,0 +1,165 @@
+"""The folder beside DATA that an import works in, so that it can be killed and go on.
+
+DATA.importing/
+    import.json    marks it as ours: a fingerprint of the import, and what was fitted
+    README.txt     says how to go on
+    lock           held by the process that works here
+    data/          finished shards, features.json, tables: what DATA will be, or will be added
+    reports/       what was counted in each finished shard
+    finished.json  all is written: only moving it is left
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from reeltag.core.errors import OutputError
+from reeltag.core.files import make_folder, not_written, write_json
+
+_MARK = "reeltag import"
+_README = """An import into {out} that is not finished.
+
+To go on where it was, run the same command again:
+
+    {command}
+
+To give it up, remove this folder.
+"""
+
+
+class WorkFolder:
+    """Where one import works.
+
+    Args:
+        out: the data folder to be.
+        command: that goes on with it.
+    """
+
+    def __init__(self, out: Path, command: str) -> None:
+        self.out, self._command = out, command
+        self.path = out.with_name(out.name + ".importing")
+        self.data, self.reports = self.path / "data", self.path / "reports"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and hold it; without a finished shard nothing is left at the end.
+
+        Raises:
+            OutputError: it cannot be made, is not of an import, or another process works in it.
+        """
+        if self.path.exists() and not self._is_ours():
+            raise OutputError(
+                "is in the way: it is not the folder of an import that was interrupted",
+                where=self.path,
+                hint="Move it elsewhere, or choose another --out.",
+            )
+        make_folder(self.path)
+        try:
+            file = (self.path / "lock").open("a+")
+        except OSError as error:
+            raise not_written(self.path, error) from error
+        with file:
+            self._lock(file.fileno())
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            if not self._is_ours():
+                self._mark("")
+            try:
+                yield
+            finally:
+                if self.path.exists() and not any(self.reports.glob("*.json")):
+                    shutil.rmtree(self.path, ignore_errors=True)
+
+    def begin(self, fingerprint: str) -> None:
+        """Go on with what is here, or begin.
+
+        Raises:
+            OutputError: another import is here.
+        """
+        found = self._stored()["fingerprint"]
+        if found and found != fingerprint and any(self.reports.glob("*.json")):
+            raise OutputError(
+                "holds an unfinished import of other features or with other options",
+                where=self.path,
+                hint="Go on with it by the command in its README.txt, or remove the folder.",
+            )
+        make_folder(self.data)
+        make_folder(self.reports)
+        if found != fingerprint:
+            self._mark(fingerprint)
+
+    def finish(self, summary: dict[str, Any], *, append: bool) -> None:
+        """Note that all is written, then give it its name: DATA, or files in DATA.
+
+        Raises:
+            OutputError: it cannot be moved; to run the command again goes on.
+        """
+        write_json(self.path / "finished.json", {"summary": summary, "append": append})
+        self.move()
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return the summary of an import that only has to be moved; None where there is none."""
+        try:
+            text = (self.path / "finished.json").read_text(encoding="utf-8")
+        except OSError:
+            return None
+        stored: dict[str, Any] = json.loads(text)
+        return stored
+
+    def move(self) -> None:
+        """Move what is finished to its place, and remove this folder.
+
+        Raises:
+            OutputError: it cannot be moved.
+        """
+        stored = self.finished()
+        assert stored is not None
+        try:
+            if not stored["append"]:
+                if self.data.exists():
+                    os.replace(self.data, self.out)
+            else:
+                for path in sorted(self.data.iterdir()):
+                    os.replace(path, self.out / path.name)
+        except OSError as error:
+            raise OutputError(
+                f"cannot be written ({error.strerror})",
+                where=self.out,
+                hint=f"All is in {self.path}: run the command again to move it.",
+            ) from error
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _is_ours(self) -> bool:
+        return bool(self._stored())
+
+    def _stored(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            stored = json.loads((self.path / "import.json").read_text(encoding="utf-8"))
+            if isinstance(stored, dict) and stored.get("kind") == _MARK:
+                return stored
+        return {}
+
+    def _mark(self, fingerprint: str) -> None:
+        write_json(self.path / "import.json", {"kind": _MARK, "fingerprint": fingerprint})
+        text = _README.format(out=self.out, command=self._command)
+        (self.path / "README.txt").write_text(text, encoding="utf-8")
+
+    def _lock(self, file: int) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            with suppress(OSError):
+                holder = (self.path / "lock").read_text()
+            raise OutputError(
+                f"is in use by another import (process {holder})",
+                where=self.path,
+                hint="Wait for it, or choose another --out.",
+            ) from error
+        except OSError:  # a disk without locks
+            return
