@@ -27,7 +27,7 @@ class Import:
     command is run again.
     """
 
-    features: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FEATURES")]
+    sources: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FEATURES")]
     """Files, or folders of them."""
     out: Path
     """The data folder to make; with --append, to add to."""
@@ -41,7 +41,7 @@ class Import:
         """Import and print what was written; 0."""
         command = shlex.join(["reeltag", *sys.argv[1:]])
         summary = import_features(
-            self.features, self.out, self.how, jobs=self.jobs, quiet=self.json, command=command
+            self.sources, self.out, self.how, jobs=self.jobs, quiet=self.json, command=command
         )
         if self.json:
             print_json(dataclasses.asdict(summary))

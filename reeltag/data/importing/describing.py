@@ -1,4 +1,4 @@
-"""From what was seen to what is stored: rates, dtypes, scales, and how much of the vectors is kept."""
+"""From what was seen to what is stored: rates, dtypes, scales, and how much is kept."""
 
 import math
 from collections.abc import Sequence

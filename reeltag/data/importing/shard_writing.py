@@ -84,6 +84,10 @@ class ShardReport:
         ):
             mine.update(its)
 
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all; OutputError if that cannot be."""
+        write_json(path, vars(self) | {"bad": [asdict(of) for of in self.bad]})
+
     @classmethod
     def open(cls, path: Path) -> "ShardReport":
         """Read one; OSError or ValueError where it is not there or damaged."""
@@ -127,7 +131,7 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
         report.splits[shard.split] = report.videos
     else:
         os.unlink(path)
-    write_json(report_path(job, shard), asdict(report))
+    report.save(report_path(job, shard))
     return report
 
 
