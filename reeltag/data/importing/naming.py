@@ -86,7 +86,7 @@ def name_arrays(places: Sequence[ArrayPlace], streams: Collection[str] = ()) -> 
     for file, names in places:
         files[file].append(names)
     times = Counter(names for several in files.values() for names in several)
-    videos = {file: _is_video(file, several, times) for file, several in files.items()}
+    videos = {file: _is_video(file, several, times, known) for file, several in files.items()}
     found = [_by_name(place, videos[place.file], known) for place in places]
     for rule in (_by_suffix, _by_level):
         left = [i for i, place in enumerate(found) if not place.stream]
@@ -124,11 +124,14 @@ class _Place(NamedTuple):
     split: str
 
 
-def _is_video(file: str, names: Sequence[Parts], times: Mapping[Parts, int]) -> bool:
+def _is_video(
+    file: str, names: Sequence[Parts], times: Mapping[Parts, int], known: Collection[str]
+) -> bool:
     """Return whether a file is one video: its names are streams, not ids."""
     if names == [()] or (len(names) == 1 and len(names[0]) == 1):
         return True
-    if len(names) > _MOST_STREAMS or split_word(PurePosixPath(file).name):
+    word = PurePosixPath(file).name
+    if len(names) > _MOST_STREAMS or split_word(word) or word.lower() in known:
         return False
     return all(times[of] > 1 for of in names)
 
@@ -142,7 +145,7 @@ def _by_name(place: ArrayPlace, is_video: bool, known: Collection[str]) -> _Plac
         stream = "_".join(names)
         return _Place(path.parts, (), _DEFAULT_NAME.sub(DEFAULT_STREAM, stream), split)
     outer = path.parts if not names or by_file else path.parent.parts
-    inner = names if not by_file or not is_video else ()
+    inner = () if by_file and is_video and len(path.parts) > 1 else names
     split = split or next(filter(None, map(split_word, inner[:-1])), "")
     for at, part in enumerate((*outer, *inner)):
         if part.lower() in known and len(outer) + len(inner) > 1:
@@ -169,6 +172,8 @@ def _by_suffix(places: Sequence[_Place], known: Collection[str]) -> list[_Place]
 def _by_level(places: Sequence[_Place], known: Collection[str]) -> list[_Place]:
     """Take of names a/b in files the level that has fewer; [] where not all are of two levels."""
     del known
+    if not all(place.inner for place in places):
+        return []
     inner = [_without_split(place._replace(outer=())) for place in places]
     if not all(len(parts) == 2 for parts in inner):
         return []

@@ -11,7 +11,7 @@ from reeltag.core.seeding import derive_seed
 from reeltag.data.importing.sources import SourceVideo
 
 SHARD_BYTES = 128_000_000
-SPLIT_PARTS = {"train": 0.8, "validate": 0.1, "test": 0.1}
+_ENDS = {"train": 0.8, "validate": 0.9, "test": 1.0}  # of the hashes, in [0, 1)
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,40 @@ def hashed_split(video_id: str) -> str:
 
     It is the same in every import, whatever else is imported.
     """
-    place = derive_seed(0, "import split", video_id) / 2**63
-    for split, part in SPLIT_PARTS.items():
-        place -= part
-        if place < 0:
-            return split
-    return "test"
+    place = _place(video_id)
+    return next((split for split, end in _ENDS.items() if place < end), "test")
 
 
 def with_splits(
-    videos: Sequence[SourceVideo], *, by_hash: bool
+    videos: Sequence[SourceVideo], *, by_hash: bool, fill: bool
 ) -> tuple[list[SourceVideo], dict[str, int]]:
-    """Return the videos with a split each, and how many have theirs by name and by hash."""
-    counts = {"name": 0, "hash": 0}
-    placed = list[SourceVideo]()
-    for video in videos:
-        named = bool(video.split) and not by_hash
-        counts["name" if named else "hash"] += 1
-        placed.append(video if named else video._replace(split=hashed_split(video.id)))
+    """Return the videos with a split each, and how many have theirs by name and by hash.
+
+    Args:
+        videos: of the archive.
+        by_hash: whatever their folders are called.
+        fill: where all are split by hash and a split stays empty, as in small archives, it gets
+            the training video whose hash is nearest to it.
+    """
+    splits = [video.split if video.split and not by_hash else "" for video in videos]
+    counts = {"name": sum(map(bool, splits)), "hash": splits.count("")}
+    splits = [split or hashed_split(video.id) for split, video in zip(splits, videos, strict=True)]
+    if fill and not counts["name"]:
+        for split in ("validate", "test"):
+            train = [i for i, of in enumerate(splits) if of == "train"]
+            if split not in splits and len(train) > 1:
+                splits[max(train, key=lambda i: _place(videos[i].id))] = split
+    placed = [video._replace(split=of) for video, of in zip(videos, splits, strict=True)]
     return placed, counts
 
 
+def _place(video_id: str) -> float:
+    """Return a number in [0, 1) that depends on the id alone."""
+    return derive_seed(0, "import split", video_id) / 2**63
+
+
 def plan_shards(
-    videos: Sequence[SourceVideo], ratio: float, first: Mapping[str, int], limit: int = SHARD_BYTES
+    videos: Sequence[SourceVideo], ratio: float, first: Mapping[str, int], limit: int
 ) -> list[ShardPlan]:
     """Return the shards to write, by split.
 
@@ -72,7 +83,7 @@ def plan_shards(
         limit: bytes stored per shard, about.
     """
     shards = list[ShardPlan]()
-    for split in SPLIT_PARTS:
+    for split in _ENDS:
         several = [video for video in videos if video.split == split]
         number, at, size = first.get(split, 0), 0, 0.0
         for end, video in enumerate(several, start=1):

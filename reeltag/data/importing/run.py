@@ -18,7 +18,7 @@ from reeltag.data.importing.config import ImportConfig
 from reeltag.data.importing.describing import Description, describe, describe_as, schema_of
 from reeltag.data.importing.existing import ExistingData
 from reeltag.data.importing.files import BadSource, Found, Readers, find_videos
-from reeltag.data.importing.plan import ShardPlan, fingerprint, plan_shards, with_splits
+from reeltag.data.importing.plan import SHARD_BYTES, ShardPlan, fingerprint, plan_shards, with_splits
 from reeltag.data.importing.prepare import Schema, check_widths
 from reeltag.data.importing.sample import Seen, look, sample_frames
 from reeltag.data.importing.shard_writing import ShardJob, ShardReport, report_path, write_shard
@@ -37,6 +37,7 @@ def import_features(
     jobs: int | None = None,
     quiet: bool = False,
     command: str = "",
+    shard_bytes: int = SHARD_BYTES,
 ) -> ImportSummary:
     """Write features of any supported kind as shards with a description.
 
@@ -50,6 +51,7 @@ def import_features(
         jobs: processes; None = one per core.
         quiet: show no progress.
         command: that goes on with this import, for messages.
+        shard_bytes: size of a shard, about.
 
     Returns:
         What was written.
@@ -75,7 +77,7 @@ def import_features(
                 return summary
             what = "an earlier import into it was complete but for its name, and is there now"
             raise OutputError(what, where=out, hint="Run this command again.")
-        found, schema, described, shards = _planned(sources, out, config, request)
+        found, schema, described, shards = _planned(sources, out, config, shard_bytes)
         work.begin(fingerprint(shards, [request, asdict(described.features)]))
         job = ShardJob(
             folder=work.data,
@@ -103,10 +105,9 @@ def import_features(
 
 
 def _planned(
-    sources: Sequence[Path], out: Path, config: ImportConfig, request: str
+    sources: Sequence[Path], out: Path, config: ImportConfig, shard_bytes: int
 ) -> tuple[Found, Schema, Description, list[ShardPlan]]:
     """Return what is there, what it has, how it is stored, and in which shards."""
-    del request
     existing = ExistingData.open(out) if config.append else None
     given = Features.open(config.features) if config.features else None
     if existing and given:
@@ -134,19 +135,18 @@ def _planned(
         kinds = ("frames", "video-level vectors")
         what = f"are {kinds[is_vector]}, {out} has {kinds[existing.is_vector]}"
         raise DataError(what, where=" ".join(map(str, sources)))
-    found.videos, rule = with_splits(found.videos, by_hash=config.split_by_hash)
+    found.videos, rule = with_splits(
+        found.videos, by_hash=config.split_by_hash, fill=existing is None
+    )
     if rule["hash"]:
         every = "" if not rule["name"] else f" for {rule['hash']:,} videos"
         found.notes.append(
             f"splits by a hash of the id{every}: 80 % train, 10 % validate, 10 % test"
         )
     ratio = _ratio(seen, schema, described.features)
-    return (
-        found,
-        schema,
-        described,
-        plan_shards(found.videos, ratio, existing.first if existing else {}),
-    )
+    first = existing.first if existing else {}
+    shards = plan_shards(found.videos, ratio, first, shard_bytes)
+    return found, schema, described, shards
 
 
 def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip: bool) -> None:

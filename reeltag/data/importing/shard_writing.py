@@ -17,7 +17,7 @@ from reeltag.data.importing.files import BadSource, Readers
 from reeltag.data.importing.plan import ShardPlan
 from reeltag.data.importing.prepare import Prepared, Schema, prepare
 from reeltag.data.importing.quantise import encode
-from reeltag.data.importing.sources import Array
+from reeltag.data.importing.sources import Array, SourceVideo
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 
@@ -115,7 +115,7 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
         for video in shard.videos:
             try:
                 prepared = prepare(video, readers.read(video), job.schema)
-                writer.write(_record(video.id, video.where, prepared, job, report))
+                writer.write(_record(video, prepared, job, report))
             except DataError as error:
                 if not job.skip_bad:
                     raise
@@ -135,18 +135,16 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
     return report
 
 
-def _record(
-    video_id: str, where: str, prepared: Prepared, job: ShardJob, report: ShardReport
-) -> bytes:
+def _record(video: SourceVideo, prepared: Prepared, job: ShardJob, report: ShardReport) -> bytes:
     """Return the record of a video, and count its outliers."""
-    context: dict[str, Values] = {"id": [video_id.encode(errors="surrogateescape")]}
+    context: dict[str, Values] = {"id": [video.id.encode(errors="surrogateescape")]}
     context |= prepared.context
     stored, outliers = dict[str, Any](), Counter[str]()
     for stream in job.features.streams:
         try:
             values, outside = _stored(prepared.streams[stream.name], stream, job.schema)
         except DataError as error:
-            raise DataError(error.what, where=where, hint=error.hint) from error
+            raise DataError(error.what, where=video.where, hint=error.hint) from error
         stored[stream.name] = values
         outliers[stream.name] += outside
     report.outliers += outliers
