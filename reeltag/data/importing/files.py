@@ -121,6 +121,8 @@ def find_videos(
                 f"{', '.join(folders[:_MOST_NAMED])} hold files of the same names, taken as "
                 "different videos; where they are streams, say --streams NAME ..."
             )
+        if any(name.split and name.id.startswith(f"{name.split}/") for name in names):
+            found.notes.append("an id is in several splits: ids begin with theirs, as in train/1")
     _check_found(found, paths)
     return found
 
