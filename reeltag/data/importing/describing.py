@@ -1,14 +1,14 @@
 """From what was seen to what is stored: rates, dtypes, scales, and how much is kept."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.features import Features, StoredDtype, StreamFeatures
+from reeltag.data.features import EncoderIdentity, Features, StoredDtype, StreamFeatures
 from reeltag.data.importing.config import ImportConfig
 from reeltag.data.importing.prepare import Schema
 from reeltag.data.importing.quantise import Kept, fit_scale, kept_cosine
@@ -100,64 +100,63 @@ def _rates(
     return {name: rates[name] for name in names}, rate
 
 
-def describe(schema: Schema, config: ImportConfig, sample: Sample) -> Description:
+def describe(
+    schema: Schema, config: ImportConfig, sample: Sample, kept: Features | None = None
+) -> Description:
     """Return how the streams are stored, fitted on a sample.
 
     Args:
         schema: what every video has.
         config: dtype and encoders.
         sample: stream -> (N, D) frames.
+        kept: the result of an earlier try, which is used again where it is of the same streams.
 
     Raises:
         ConfigError: video-level vectors in another dtype than float32, or an unknown stream.
     """
     encoders = config.encoders(list(schema.widths))
-    found = Description(Features(rate_hz=schema.rate_hz, streams=(_FLOAT,)))
-
-    def streams(dtype: StoredDtype) -> list[StreamFeatures]:
-        every = list[StreamFeatures]()
-        for name, width in schema.widths.items():
-            scale, offset = None, None
-            if dtype == "uint8":
-                scale, offset, found.constant[name] = fit_scale(sample[name])
-            every.append(
-                StreamFeatures(
-                    name=name,
-                    width=width,
-                    dtype=dtype,
-                    scale=scale,
-                    offset=offset,
-                    encoder=encoders[name],
-                )
-            )
-        return every
-
-    if schema.is_vector:
-        if config.dtype not in ("auto", "float32"):
-            what = f"video-level vectors are stored as float32, not {config.dtype}"
-            raise ConfigError(what, where="--dtype")
-        chosen = streams("float32")
-    elif config.dtype == "auto":
-        chosen = streams("uint8")
-        found.kept = _kept(chosen, sample)
-        lossy = [n for n, k in found.kept.items() if k.mean < ENOUGH.mean or k.low < ENOUGH.low]
+    if schema.is_vector and config.dtype not in ("auto", "float32"):
+        what = f"video-level vectors are stored as float32, not {config.dtype}"
+        raise ConfigError(what, where="--dtype")
+    dtype: StoredDtype = "uint8" if config.dtype == "auto" else config.dtype
+    dtype = "float32" if schema.is_vector else dtype
+    if kept and {stream.name: stream.width for stream in kept.streams} == dict(schema.widths):
+        found = Description(kept)
+    else:
+        found = Description(_features(schema, dtype, encoders, sample))
+    if config.dtype == "auto" and found.features.streams[0].dtype == "uint8":
+        losses = _kept(found.features.streams, sample)
+        lossy = [n for n, k in losses.items() if k.mean < ENOUGH.mean or k.low < ENOUGH.low]
         if lossy:
             largest = max(float(np.abs(sample[name]).max()) for name in schema.widths)
             wider: StoredDtype = "float16" if largest < _HALF_MAX / 4 else "float32"
-            worst = found.kept[lossy[0]]
+            found.features = _features(schema, wider, encoders, sample)
             found.notes.append(
-                f"stored as {wider}: uint8 would keep {lossy[0]} at a cosine of {worst.mean:.4f} "
-                f"({worst.low:.4f} for 1 of 100 frames)"
+                f"stored as {wider}: uint8 would keep {lossy[0]} at a cosine of "
+                f"{losses[lossy[0]].mean:.4f} ({losses[lossy[0]].low:.4f} for 1 of 100 frames)"
             )
-            chosen = streams(wider)
-    else:
-        chosen = streams(config.dtype)
-    found.features = Features(rate_hz=schema.rate_hz, streams=tuple(chosen))
-    _note_loss(found, sample)
+    _measure(found, sample)
     return found
 
 
-_FLOAT = StreamFeatures(name="features", width=1, dtype="float32")  # until it is known
+def _features(
+    schema: Schema, dtype: StoredDtype, encoders: Mapping[str, EncoderIdentity], sample: Sample
+) -> Features:
+    """Return the description of streams that are all stored as one dtype."""
+    streams = list[StreamFeatures]()
+    for name, width in schema.widths.items():
+        scale, offset = fit_scale(sample[name]) if dtype == "uint8" else (None, None)
+        streams.append(
+            StreamFeatures(
+                name=name,
+                width=width,
+                dtype=dtype,
+                scale=scale,
+                offset=offset,
+                encoder=encoders[name],
+            )
+        )
+    return Features(rate_hz=schema.rate_hz, streams=tuple(streams))
 
 
 def describe_as(
@@ -199,11 +198,19 @@ def describe_as(
     if schema.is_vector and any(stream.dtype != "float32" for stream in given.streams):
         raise DataError("is of frames, the features are video-level vectors", where=where)
     found = Description(given)
-    _note_loss(found, sample)
+    _measure(found, sample)
     return found
 
 
-def _note_loss(found: Description, sample: Sample) -> None:
+def _measure(found: Description, sample: Sample) -> None:
+    """Add what is kept, and which dimensions are constant."""
+    for name, frames in sample.items():
+        constant = int((frames.min(axis=0) == frames.max(axis=0)).sum())
+        found.constant[name] = constant
+        if 2 * constant > frames.shape[1]:
+            found.notes.append(
+                f"warning: {constant:,} of {frames.shape[1]:,} dimensions of {name} are constant"
+            )
     found.kept = _kept(found.features.streams, sample)
     for stream in found.features.streams:
         kept = found.kept.get(stream.name)

@@ -95,7 +95,7 @@ def name_arrays(places: Sequence[ArrayPlace], streams: Collection[str] = ()) -> 
             found[i] = place
     ids = ["/".join(_without_split(place)) for place in found]
     if len(set(zip(ids, (place.stream for place in found), strict=True))) < len(found):
-        ids = [f"{place.split}/{name}" for name, place in zip(ids, found, strict=True)]
+        ids = [f"{place.split}/{name}".lstrip("/") for name, place in zip(ids, found, strict=True)]
     return [
         ArrayName(name, place.stream or DEFAULT_STREAM, place.split)
         for name, place in zip(ids, found, strict=True)

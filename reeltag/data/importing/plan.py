@@ -95,18 +95,20 @@ def plan_shards(
     return shards
 
 
-def fingerprint(shards: Sequence[ShardPlan], how: object) -> str:
-    """Return a hash of all that the shards depend on: videos, their files' state, and options."""
-    digest = hashlib.sha256(json.dumps(how, sort_keys=True, default=str).encode())
+def fingerprint(shard: ShardPlan, how: str) -> str:
+    """Return a hash of all that a shard depends on: its videos, the state of their files, and how.
+
+    Raises:
+        OSError: a file is gone.
+    """
+    digest = hashlib.sha256(f"{shard.name} {how}".encode())
     states = dict[str, tuple[int, int]]()
-    for shard in shards:
-        digest.update(shard.name.encode())
-        for video in shard.videos:
-            for part in video.parts:
-                if part.path not in states:
-                    status = os.stat(part.path)
-                    states[part.path] = status.st_size, status.st_mtime_ns
-                where = str(Path(part.path).absolute())
-                record = (video.id, where, part.key, part.stream, states[part.path])
-                digest.update(json.dumps(record).encode())
+    for video in shard.videos:
+        for part in video.parts:
+            if part.path not in states:
+                status = os.stat(part.path)
+                states[part.path] = status.st_size, status.st_mtime_ns
+            where = str(Path(part.path).absolute())
+            record = (video.id, where, part.key, part.stream, states[part.path])
+            digest.update(json.dumps(record).encode())
     return digest.hexdigest()

@@ -46,8 +46,8 @@ class Kept(NamedTuple):
     low: float
 
 
-def fit_scale(sample: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...], int]:
-    """Return scale and offset of each dimension, and how many dimensions are constant.
+def fit_scale(sample: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return scale and offset of each dimension.
 
     A constant value v becomes code 128, with room on both sides.
 
@@ -69,7 +69,7 @@ def fit_scale(sample: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[flo
     offset = np.where(constant, low - room, low)
     # as float32, which is what they are used as
     scale, offset = scale.astype(np.float32), offset.astype(np.float32)
-    return tuple(scale.tolist()), tuple(offset.tolist()), int(constant.sum())
+    return tuple(scale.tolist()), tuple(offset.tolist())
 
 
 def encode(values: Array, stream: StreamFeatures) -> Encoded:

@@ -18,10 +18,20 @@ from reeltag.data.importing.config import ImportConfig
 from reeltag.data.importing.describing import Description, describe, describe_as, schema_of
 from reeltag.data.importing.existing import ExistingData
 from reeltag.data.importing.files import BadSource, Found, Readers, find_videos
-from reeltag.data.importing.plan import SHARD_BYTES, ShardPlan, fingerprint, plan_shards, with_splits
+from reeltag.data.importing.plan import (
+    SHARD_BYTES,
+    ShardPlan,
+    plan_shards,
+    with_splits,
+)
 from reeltag.data.importing.prepare import Schema, check_widths
 from reeltag.data.importing.sample import Seen, look, sample_frames
-from reeltag.data.importing.shard_writing import ShardJob, ShardReport, report_path, write_shard
+from reeltag.data.importing.shard_writing import (
+    ShardJob,
+    ShardReport,
+    finished_report,
+    write_shard,
+)
 from reeltag.data.importing.sources import SourceVideo
 from reeltag.data.importing.summary import ImportSummary, StreamSummary
 from reeltag.data.importing.work_folder import WorkFolder
@@ -77,8 +87,9 @@ def import_features(
                 return summary
             what = "an earlier import into it was complete but for its name, and is there now"
             raise OutputError(what, where=out, hint="Run this command again.")
-        found, schema, described, shards = _planned(sources, out, config, shard_bytes)
-        work.begin(fingerprint(shards, [request, asdict(described.features)]))
+        kept = work.begin(request)
+        found, schema, described, shards = _planned(sources, out, config, shard_bytes, kept)
+        described.features.save(work.path)
         job = ShardJob(
             folder=work.data,
             reports=work.reports,
@@ -86,6 +97,7 @@ def import_features(
             schema=schema,
             dtypes=_dtypes(config),
             skip_bad=config.skip_bad,
+            how=_hash([request, asdict(described.features), asdict(schema)]),
         )
         total = ShardReport()
         for report in _write_all(shards, job, jobs, quiet):
@@ -93,6 +105,7 @@ def import_features(
         if not total.videos:
             first = total.bad[0] if total.bad else BadSource("", "there is none")
             raise DataError(f"no video can be imported; the first: {first.what}", where=first.where)
+        _remove_others(work, shards)
         if not config.append:
             described.features.save(work.data)
         for kind, path in tables.items():
@@ -105,7 +118,11 @@ def import_features(
 
 
 def _planned(
-    sources: Sequence[Path], out: Path, config: ImportConfig, shard_bytes: int
+    sources: Sequence[Path],
+    out: Path,
+    config: ImportConfig,
+    shard_bytes: int,
+    kept: Features | None,
 ) -> tuple[Found, Schema, Description, list[ShardPlan]]:
     """Return what is there, what it has, how it is stored, and in which shards."""
     existing = ExistingData.open(out) if config.append else None
@@ -125,12 +142,11 @@ def _planned(
         schema = schema_of(seen, config, given, is_vector=is_vector, notes=found.notes)
         _check_known_widths(found, schema, config)
         sample = sample_frames(found.videos, schema, readers, bad)
-    where = out if existing else config.features
-    described = (
-        describe_as(given, where, schema, config, sample)
-        if given
-        else describe(schema, config, sample)
-    )
+    if given:
+        where = out if existing else config.features
+        described = describe_as(given, where, schema, config, sample)
+    else:
+        described = describe(schema, config, sample, kept)
     if existing and existing.is_vector != is_vector:
         kinds = ("frames", "video-level vectors")
         what = f"are {kinds[is_vector]}, {out} has {kinds[existing.is_vector]}"
@@ -198,14 +214,8 @@ def _write_all(
     shards: Sequence[ShardPlan], job: ShardJob, jobs: int | None, quiet: bool
 ) -> Iterator[ShardReport]:
     """Write what is not there yet, and yield the reports in the order of the shards."""
-    reports = dict[str, ShardReport]()
-    for shard in shards:
-        try:
-            report = ShardReport.open(report_path(job, shard))
-        except (OSError, ValueError, TypeError, KeyError):
-            continue
-        if not report.num_bytes or (job.folder / shard.name).is_file():
-            reports[shard.name] = report
+    every = {shard.name: finished_report(shard, job) for shard in shards}
+    reports = {name: report for name, report in every.items() if report}
     if reports and not quiet:
         say(f"going on: {len(reports)} of {len(shards)} shards are finished")
     left = [shard for shard in shards if shard.name not in reports]
@@ -249,8 +259,19 @@ def _dtypes(config: ImportConfig) -> dict[str, str]:
 
 def _request(sources: Sequence[Path], config: ImportConfig) -> str:
     """Return a hash of what was asked for."""
-    asked = [[str(path.absolute()) for path in sources], asdict(config)]
-    return hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()
+    return _hash([[str(path.absolute()) for path in sources], asdict(config)])
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()
+
+
+def _remove_others(work: WorkFolder, shards: Sequence[ShardPlan]) -> None:
+    """Remove shards of an earlier try that are not of this one."""
+    names = {shard.name for shard in shards}
+    for path in work.data.glob("*.tfrecord"):
+        if path.name not in names:
+            path.unlink()
 
 
 def _summary(

@@ -14,7 +14,7 @@ from reeltag.core.errors import DataError
 from reeltag.core.files import write_json
 from reeltag.data.features import Features, StreamFeatures
 from reeltag.data.importing.files import BadSource, Readers
-from reeltag.data.importing.plan import ShardPlan
+from reeltag.data.importing.plan import ShardPlan, fingerprint
 from reeltag.data.importing.prepare import Prepared, Schema, prepare
 from reeltag.data.importing.quantise import encode
 from reeltag.data.importing.sources import Array, SourceVideo
@@ -33,6 +33,7 @@ class ShardJob:
         schema: what every video has.
         dtypes: stream -> dtype of frames that are byte strings.
         skip_bad: leave out videos that cannot be imported.
+        how: hash of what else the bytes depend on.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class ShardJob:
     schema: Schema
     dtypes: Mapping[str, str]
     skip_bad: bool
+    how: str
 
 
 @dataclass
@@ -57,6 +59,7 @@ class ShardReport:
         unused: name -> videos that have something of this name that is not imported.
         bad: videos that were left out.
         splits: split -> videos.
+        fingerprint: of what the shard was made of.
     """
 
     videos: int = 0
@@ -68,6 +71,7 @@ class ShardReport:
     unused: Counter[str] = field(default_factory=Counter)
     bad: list[BadSource] = field(default_factory=list)
     splits: Counter[str] = field(default_factory=Counter)
+    fingerprint: str = ""
 
     def add(self, other: "ShardReport") -> None:
         """Add what is in another shard."""
@@ -102,6 +106,17 @@ def report_path(job: ShardJob, shard: ShardPlan) -> Path:
     return job.reports / f"{shard.name}.json"
 
 
+def finished_report(shard: ShardPlan, job: ShardJob) -> ShardReport | None:
+    """Return the report of a shard that is written already, of the same videos in the same way."""
+    try:
+        report = ShardReport.open(report_path(job, shard))
+        same = report.fingerprint == fingerprint(shard, job.how)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    is_there = not report.videos or (job.folder / shard.name).is_file()
+    return report if same and is_there else None
+
+
 def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
     """Write one shard, whole or not at all, and its report.
 
@@ -109,8 +124,9 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
         DataError: a video cannot be imported, and bad ones are not skipped.
         OutputError: the shard cannot be written.
     """
-    report = ShardReport()
+    report = ShardReport(fingerprint=fingerprint(shard, job.how))
     path = job.folder / shard.name
+    report_path(job, shard).unlink(missing_ok=True)
     with Readers(job.dtypes) as readers, TFRecordWriter(path) as writer:
         for video in shard.videos:
             try:

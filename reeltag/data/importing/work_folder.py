@@ -1,10 +1,11 @@
 """The folder beside DATA that an import works in, so that it can be killed and go on.
 
 DATA.importing/
-    import.json    marks it as ours: a fingerprint of the import, and what was fitted
+    import.json    marks it as ours, and holds a hash of what was asked for
     README.txt     says how to go on
     lock           held by the process that works here
-    data/          finished shards, features.json, tables: what DATA will be, or will be added
+    features.json  what was fitted
+    data/          finished shards, tables: what DATA will be, or what will be added to it
     reports/       what was counted in each finished shard
     finished.json  all is written: only moving it is left
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from reeltag.core.errors import OutputError
 from reeltag.core.files import make_folder, not_written, write_json
+from reeltag.data.features import Features
 
 _MARK = "reeltag import"
 _README = """An import into {out} that is not finished.
@@ -69,21 +71,23 @@ class WorkFolder:
             file.write(str(os.getpid()))
             file.flush()
             if not self._is_ours():
-                self._mark("")
+                self._mark(None)
             try:
                 yield
             finally:
                 if self.path.exists() and not any(self.reports.glob("*.json")):
                     shutil.rmtree(self.path, ignore_errors=True)
 
-    def begin(self, fingerprint: str) -> None:
-        """Go on with what is here, or begin.
+    def begin(self, request: str) -> Features | None:
+        """Go on with what is here, or begin; return the description that is here already.
 
         Raises:
-            OutputError: another import is here.
+            OutputError: an import with other options is here.
+            DataError: the description cannot be read.
         """
-        found = self._stored()["fingerprint"]
-        if found and found != fingerprint and any(self.reports.glob("*.json")):
+        found = self._stored()
+        some = any(self.reports.glob("*.json"))
+        if some and found.get("request") != request:
             raise OutputError(
                 "holds an unfinished import of other features or with other options",
                 where=self.path,
@@ -91,8 +95,9 @@ class WorkFolder:
             )
         make_folder(self.data)
         make_folder(self.reports)
-        if found != fingerprint:
-            self._mark(fingerprint)
+        if found.get("request") != request:
+            self._mark(request)
+        return Features.find(self.path) if some else None
 
     def finish(self, summary: dict[str, Any], *, append: bool) -> None:
         """Note that all is written, then give it its name: DATA, or files in DATA.
@@ -145,8 +150,8 @@ class WorkFolder:
                 return stored
         return {}
 
-    def _mark(self, fingerprint: str) -> None:
-        write_json(self.path / "import.json", {"kind": _MARK, "fingerprint": fingerprint})
+    def _mark(self, request: str | None) -> None:
+        write_json(self.path / "import.json", {"kind": _MARK, "request": request})
         text = _README.format(out=self.out, command=self._command)
         (self.path / "README.txt").write_text(text, encoding="utf-8")
 
