@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.features import EncoderIdentity, Features, StoredDtype, StreamFeatures
 from reeltag.data.importing.config import ImportConfig
-from reeltag.data.importing.prepare import Schema
+from reeltag.data.importing.prepare import ArchiveSchema
 from reeltag.data.importing.quantise import Kept, fit_scale, kept_cosine
 from reeltag.data.importing.sample import Seen
 from reeltag.data.streams import Stream, in_order
@@ -42,7 +42,7 @@ class Description:
 
 def schema_of(
     seen: Seen, config: ImportConfig, given: Features | None, *, is_vector: bool, notes: list[str]
-) -> Schema:
+) -> ArchiveSchema:
     """Return what every video must have, and its rates.
 
     Raises:
@@ -59,7 +59,7 @@ def schema_of(
     rates, rate = dict.fromkeys(names, 1.0), 1.0
     if not is_vector:
         rates, rate = _rates(names, seen, config, given, notes)
-    return Schema(
+    return ArchiveSchema(
         widths={stream.name: stream.width for stream in streams},
         examples=seen.examples,
         is_vector=is_vector,
@@ -101,7 +101,7 @@ def _rates(
 
 
 def describe(
-    schema: Schema, config: ImportConfig, sample: Sample, kept: Features | None = None
+    schema: ArchiveSchema, config: ImportConfig, sample: Sample, kept: Features | None = None
 ) -> Description:
     """Return how the streams are stored, fitted on a sample.
 
@@ -140,7 +140,10 @@ def describe(
 
 
 def _features(
-    schema: Schema, dtype: StoredDtype, encoders: Mapping[str, EncoderIdentity], sample: Sample
+    schema: ArchiveSchema,
+    dtype: StoredDtype,
+    encoders: Mapping[str, EncoderIdentity],
+    sample: Sample,
 ) -> Features:
     """Return the description of streams that are all stored as one dtype."""
     streams = list[StreamFeatures]()
@@ -160,7 +163,7 @@ def _features(
 
 
 def describe_as(
-    given: Features, where: object, schema: Schema, config: ImportConfig, sample: Sample
+    given: Features, where: object, schema: ArchiveSchema, config: ImportConfig, sample: Sample
 ) -> Description:
     """Return a description that is given, where the features fit it.
 

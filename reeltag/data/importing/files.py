@@ -30,7 +30,7 @@ from reeltag.data.importing.sources import (
     Reader,
     SourceVideo,
 )
-from reeltag.data.importing.tables import Table
+from reeltag.data.importing.tables import TableFile
 
 _MOST_NAMED = 5
 
@@ -71,7 +71,7 @@ def formats(dtypes: Mapping[str, str] | None = None) -> dict[str, Format]:
     Args:
         dtypes: stream -> dtype of frames that are byte strings, by a given description.
     """
-    kinds: list[Format] = [Npy(), Npz(), Hdf5(), Table(), SequenceExamples(dtypes)]
+    kinds: list[Format] = [Npy(), Npz(), Hdf5(), TableFile(), SequenceExamples(dtypes)]
     return {suffix: kind for kind in kinds for suffix in kind.suffixes}
 
 

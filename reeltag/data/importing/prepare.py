@@ -15,7 +15,7 @@ _HINT = "Leave it out with --skip-bad, or compute its features again."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schema:
+class ArchiveSchema:
     """What every video of the archive has.
 
     Attributes:
@@ -75,7 +75,11 @@ def arrays_of(contents: Sequence[Content]) -> dict[str, Array]:
 
 
 def check_widths(
-    video: SourceVideo, widths: Mapping[str, int], schema: Schema, *, missing_too: bool = True
+    video: SourceVideo,
+    widths: Mapping[str, int],
+    schema: ArchiveSchema,
+    *,
+    missing_too: bool = True,
 ) -> None:
     """Raise DataError, without `where`, for a stream that is missing or has another width."""
     for name, width in schema.widths.items():
@@ -91,7 +95,7 @@ def check_widths(
             raise DataError(f"{what} {width}", where=video.where, hint=hint)
 
 
-def prepare(video: SourceVideo, contents: Sequence[Content], schema: Schema) -> Prepared:
+def prepare(video: SourceVideo, contents: Sequence[Content], schema: ArchiveSchema) -> Prepared:
     """Return a video as it is stored, but for the dtype.
 
     Raises:
@@ -124,7 +128,7 @@ def prepare(video: SourceVideo, contents: Sequence[Content], schema: Schema) -> 
     return Prepared(arrays_taken, context, cut, whole, tuple(unused))
 
 
-def _is_whole(values: Array, schema: Schema) -> bool:
+def _is_whole(values: Array, schema: ArchiveSchema) -> bool:
     return values.dtype.kind in "iu" and not (schema.keep_codes and values.dtype == np.uint8)
 
 

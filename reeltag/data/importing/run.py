@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 
@@ -24,7 +25,7 @@ from reeltag.data.importing.plan import (
     plan_shards,
     with_splits,
 )
-from reeltag.data.importing.prepare import Schema, check_widths
+from reeltag.data.importing.prepare import ArchiveSchema, check_widths
 from reeltag.data.importing.sample import Seen, look, sample_frames
 from reeltag.data.importing.shard_writing import (
     ShardJob,
@@ -33,7 +34,7 @@ from reeltag.data.importing.shard_writing import (
     write_shard,
 )
 from reeltag.data.importing.sources import SourceVideo
-from reeltag.data.importing.summary import ImportSummary, StreamSummary
+from reeltag.data.importing.summary import ImportSummary, summary_of
 from reeltag.data.importing.work_folder import WorkFolder
 
 _SMALL = 32 << 20  # bytes; below this, starting processes takes longer than they save
@@ -80,41 +81,74 @@ def import_features(
     tables = _check_tables(out, config)
     work = WorkFolder(out, command)
     with work.locked():
-        if stored := work.finished():
-            work.move()
-            summary = ImportSummary.from_json(stored["summary"])
-            if summary.request == request:
-                return summary
-            what = "an earlier import into it was complete but for its name, and is there now"
-            raise OutputError(what, where=out, hint="Run this command again.")
+        if moved := _moved(work, request):
+            return moved
         kept = work.begin(request)
-        found, schema, described, shards = _planned(sources, out, config, shard_bytes, kept)
-        described.features.save(work.path)
-        job = ShardJob(
-            folder=work.data,
-            reports=work.reports,
-            features=described.features,
-            schema=schema,
-            dtypes=_dtypes(config),
-            skip_bad=config.skip_bad,
-            how=_hash([request, asdict(described.features), asdict(schema)]),
-        )
-        total = ShardReport()
-        for report in _write_all(shards, job, jobs, quiet):
-            total.add(report)
-        if not total.videos:
-            first = total.bad[0] if total.bad else BadSource("", "there is none")
-            raise DataError(f"no video can be imported; the first: {first.what}", where=first.where)
-        _remove_others(work, shards)
+        planned = _planned(sources, out, config, shard_bytes, kept)
+        planned.described.features.save(work.path)
+        total = _written(planned, work, config, request, jobs=jobs, quiet=quiet)
         if not config.append:
-            described.features.save(work.data)
+            planned.described.features.save(work.data)
         for kind, path in tables.items():
             place_table(path, kind, work.data, _existing_table(out, kind, path))
-        summary = _summary(out, found, schema, described, total, len(shards))
+        found, schema, described, shards = planned
+        summary = summary_of(out, found, schema, described, total)
         summary.request, summary.seconds = request, time.monotonic() - began
         summary.source_bytes = sum(shard.num_bytes for shard in shards)
         work.finish(asdict(summary), append=config.append)
     return summary
+
+
+class _Planned(NamedTuple):
+    found: Found
+    schema: ArchiveSchema
+    described: Description
+    shards: list[ShardPlan]
+
+
+def _moved(work: WorkFolder, request: str) -> ImportSummary | None:
+    """Give an import that was killed at its very end its name; None where there is none."""
+    stored = work.finished()
+    if not stored:
+        return None
+    work.move()
+    summary = ImportSummary.from_json(stored["summary"])
+    if summary.request != request:
+        what = "an earlier import into it was complete but for its name, and is there now"
+        raise OutputError(what, where=work.out, hint="Run this command again.")
+    return summary
+
+
+def _written(
+    planned: _Planned,
+    work: WorkFolder,
+    config: ImportConfig,
+    request: str,
+    *,
+    jobs: int | None,
+    quiet: bool,
+) -> ShardReport:
+    """Write all shards into the work folder, and return what is in them."""
+    job = ShardJob(
+        folder=work.data,
+        reports=work.reports,
+        features=planned.described.features,
+        schema=planned.schema,
+        dtypes=_dtypes(config),
+        skip_bad=config.skip_bad,
+        how=_hash([request, asdict(planned.described.features), asdict(planned.schema)]),
+    )
+    total = ShardReport()
+    for report in _write_all(planned.shards, job, jobs, quiet):
+        total.add(report)
+    if not total.videos:
+        first = total.bad[0] if total.bad else BadSource("", "there is none")
+        raise DataError(f"no video can be imported; the first: {first.what}", where=first.where)
+    names = {shard.name for shard in planned.shards}
+    for path in work.data.glob("*.tfrecord"):
+        if path.name not in names:  # of an earlier try, when there were more videos
+            path.unlink()
+    return total
 
 
 def _planned(
@@ -123,7 +157,7 @@ def _planned(
     config: ImportConfig,
     shard_bytes: int,
     kept: Features | None,
-) -> tuple[Found, Schema, Description, list[ShardPlan]]:
+) -> _Planned:
     """Return what is there, what it has, how it is stored, and in which shards."""
     existing = ExistingData.open(out) if config.append else None
     given = Features.open(config.features) if config.features else None
@@ -162,7 +196,7 @@ def _planned(
     ratio = _ratio(seen, schema, described.features)
     first = existing.first if existing else {}
     shards = plan_shards(found.videos, ratio, first, shard_bytes)
-    return found, schema, described, shards
+    return _Planned(found, schema, described, shards)
 
 
 def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip: bool) -> None:
@@ -183,7 +217,7 @@ def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip
         raise DataError("all videos are there already", where=out, hint="Nothing was changed.")
 
 
-def _check_known_widths(found: Found, schema: Schema, config: ImportConfig) -> None:
+def _check_known_widths(found: Found, schema: ArchiveSchema, config: ImportConfig) -> None:
     """Refuse, or leave out, what the headers of files show to be otherwise."""
     kept = list[SourceVideo]()
     for video in found.videos:
@@ -199,7 +233,7 @@ def _check_known_widths(found: Found, schema: Schema, config: ImportConfig) -> N
     found.videos = kept
 
 
-def _ratio(seen: Seen, schema: Schema, features: Features) -> float:
+def _ratio(seen: Seen, schema: ArchiveSchema, features: Features) -> float:
     """Return bytes stored per byte of the sources."""
     return sum(
         seen.frames_per_byte.get(stream.name, 0.0)
@@ -264,66 +298,3 @@ def _request(sources: Sequence[Path], config: ImportConfig) -> str:
 
 def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()
-
-
-def _remove_others(work: WorkFolder, shards: Sequence[ShardPlan]) -> None:
-    """Remove shards of an earlier try that are not of this one."""
-    names = {shard.name for shard in shards}
-    for path in work.data.glob("*.tfrecord"):
-        if path.name not in names:
-            path.unlink()
-
-
-def _summary(
-    out: Path,
-    found: Found,
-    schema: Schema,
-    described: Description,
-    total: ShardReport,
-    num_shards: int,
-) -> ImportSummary:
-    streams = [
-        StreamSummary(
-            name=stream.name,
-            width=stream.width,
-            dtype=stream.dtype,
-            source_rate_hz=schema.rates_hz[stream.name],
-            encoder=str(stream.encoder) if stream.encoder.name else "",
-            kept_cosine=described.kept[stream.name].mean if stream.name in described.kept else None,
-            kept_cosine_low=(
-                described.kept[stream.name].low if stream.name in described.kept else None
-            ),
-            constant=described.constant.get(stream.name, 0),
-            outliers=total.outliers[stream.name],
-            outlier_fraction=total.outliers[stream.name] / max(1, total.frames * stream.width),
-        )
-        for stream in described.features.streams
-    ]
-    notes = [*found.notes, *described.notes]
-    for name, count in total.whole_numbers.items():
-        notes.append(
-            f"{name}: whole numbers in {count:,} videos, taken as numbers; where they are codes, "
-            "give their description with --features"
-        )
-    if total.cut:
-        notes.append(f"{total.cut:,} frames cut, where another stream is one frame shorter")
-    for name, count in total.unused.most_common():
-        notes.append(f"not imported: {name}, in {count:,} videos")
-    missing = [split for split in ("train", "validate") if not total.splits[split]]
-    notes += [f"no video is in the split {split}" for split in missing]
-    return ImportSummary(
-        out=str(out),
-        kind="video" if schema.is_vector else "frames",
-        videos=total.videos,
-        frames=total.frames,
-        hours=None if schema.is_vector else total.frames / schema.rate_hz / 3600,
-        rate_hz=None if schema.is_vector else schema.rate_hz,
-        streams=streams,
-        splits=dict(total.splits),
-        shards=num_shards,
-        num_bytes=total.num_bytes,
-        bad=[*found.bad, *total.bad],
-        other_files=dict(found.other_files),
-        notes=notes,
-        next=f"reeltag info {out}",
-    )

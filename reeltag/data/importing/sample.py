@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.data.importing.files import BadSource, Readers
-from reeltag.data.importing.prepare import Schema, arrays_of, prepare
+from reeltag.data.importing.prepare import ArchiveSchema, arrays_of, prepare
 from reeltag.data.importing.quantise import check_finite
 from reeltag.data.importing.sources import Content, SourceVideo
 
@@ -83,7 +83,10 @@ def look(videos: Sequence[SourceVideo], readers: Readers, bad: list[BadSource] |
 
 
 def sample_frames(
-    videos: Sequence[SourceVideo], schema: Schema, readers: Readers, bad: list[BadSource] | None
+    videos: Sequence[SourceVideo],
+    schema: ArchiveSchema,
+    readers: Readers,
+    bad: list[BadSource] | None,
 ) -> dict[str, NDArray[np.float32]]:
     """Return stream -> (N, D) finite frames, evenly spread over the archive; codes are left out.
 

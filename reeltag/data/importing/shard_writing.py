@@ -15,7 +15,7 @@ from reeltag.core.files import write_json
 from reeltag.data.features import Features, StreamFeatures
 from reeltag.data.importing.files import BadSource, Readers
 from reeltag.data.importing.plan import ShardPlan, fingerprint
-from reeltag.data.importing.prepare import Prepared, Schema, prepare
+from reeltag.data.importing.prepare import ArchiveSchema, Prepared, prepare
 from reeltag.data.importing.quantise import encode
 from reeltag.data.importing.sources import Array, SourceVideo
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
@@ -39,7 +39,7 @@ class ShardJob:
     folder: Path
     reports: Path
     features: Features
-    schema: Schema
+    schema: ArchiveSchema
     dtypes: Mapping[str, str]
     skip_bad: bool
     how: str
@@ -50,6 +50,7 @@ class ShardReport:
     """What was written into one shard, or into several.
 
     Attributes:
+        shards: files, those without any video not counted.
         videos: records.
         frames: of all videos.
         num_bytes: of the file; 0 where all videos were left out and there is none.
@@ -62,6 +63,7 @@ class ShardReport:
         fingerprint: of what the shard was made of.
     """
 
+    shards: int = 0
     videos: int = 0
     frames: int = 0
     num_bytes: int = 0
@@ -75,6 +77,7 @@ class ShardReport:
 
     def add(self, other: "ShardReport") -> None:
         """Add what is in another shard."""
+        self.shards += other.shards
         self.videos += other.videos
         self.frames += other.frames
         self.num_bytes += other.num_bytes
@@ -143,7 +146,7 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
             report.whole_numbers.update(prepared.whole_numbers)
             report.unused.update(prepared.unused)
     if report.videos:
-        report.num_bytes = path.stat().st_size
+        report.shards, report.num_bytes = 1, path.stat().st_size
         report.splits[shard.split] = report.videos
     else:
         os.unlink(path)
@@ -169,7 +172,7 @@ def _record(video: SourceVideo, prepared: Prepared, job: ShardJob, report: Shard
     return encode_sequence_example(context, stored)
 
 
-def _stored(values: Array, stream: StreamFeatures, schema: Schema) -> tuple[Array, int]:
+def _stored(values: Array, stream: StreamFeatures, schema: ArchiveSchema) -> tuple[Array, int]:
     if schema.keep_codes and values.dtype == np.uint8 and stream.dtype == "uint8":
         return values, 0
     encoded = encode(values, stream)

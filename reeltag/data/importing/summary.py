@@ -1,9 +1,13 @@
 """What an import wrote, for people and as JSON."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from reeltag.data.importing.files import BadSource
+from reeltag.data.importing.describing import Description
+from reeltag.data.importing.files import BadSource, Found
+from reeltag.data.importing.prepare import ArchiveSchema
+from reeltag.data.importing.shard_writing import ShardReport
 
 
 @dataclass(kw_only=True)
@@ -83,3 +87,65 @@ class ImportSummary:
         streams = [StreamSummary(**of) for of in stored["streams"]]
         bad = [BadSource(**of) for of in stored["bad"]]
         return cls(**{**stored, "streams": streams, "bad": bad})
+
+
+def summary_of(
+    out: Path,
+    found: Found,
+    schema: ArchiveSchema,
+    described: Description,
+    total: ShardReport,
+) -> ImportSummary:
+    """Return what was written, and all that a person should know of it.
+
+    Args:
+        out: the data folder.
+        found: the sources.
+        schema: what every video has.
+        described: how it is stored.
+        total: of all shards.
+    """
+    streams = [
+        StreamSummary(
+            name=stream.name,
+            width=stream.width,
+            dtype=stream.dtype,
+            source_rate_hz=schema.rates_hz[stream.name],
+            encoder=str(stream.encoder) if stream.encoder.name else "",
+            kept_cosine=kept.mean if kept else None,
+            kept_cosine_low=kept.low if kept else None,
+            constant=described.constant.get(stream.name, 0),
+            outliers=total.outliers[stream.name],
+            outlier_fraction=total.outliers[stream.name] / max(1, total.frames * stream.width),
+        )
+        for stream in described.features.streams
+        for kept in [described.kept.get(stream.name)]
+    ]
+    notes = [*found.notes, *described.notes]
+    for name, count in total.whole_numbers.items():
+        notes.append(
+            f"{name}: whole numbers in {count:,} videos, taken as numbers; where they are codes, "
+            "give their description with --features"
+        )
+    if total.cut:
+        notes.append(f"{total.cut:,} frames cut, where another stream is one frame shorter")
+    for name, count in total.unused.most_common():
+        notes.append(f"not imported: {name}, in {count:,} videos")
+    missing = [split for split in ("train", "validate") if not total.splits[split]]
+    notes += [f"no video is in the split {split}" for split in missing]
+    return ImportSummary(
+        out=str(out),
+        kind="video" if schema.is_vector else "frames",
+        videos=total.videos,
+        frames=total.frames,
+        hours=None if schema.is_vector else total.frames / schema.rate_hz / 3600,
+        rate_hz=None if schema.is_vector else schema.rate_hz,
+        streams=streams,
+        splits=dict(total.splits),
+        shards=total.shards,
+        num_bytes=total.num_bytes,
+        bad=[*found.bad, *total.bad],
+        other_files=dict(found.other_files),
+        notes=notes,
+        next=f"reeltag info {out}",
+    )

@@ -31,7 +31,7 @@ _HINT = (
 )
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """What the columns of a table are.
 
     Attributes:
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
     unused: tuple[str, ...]
 
 
-class Table:
+class TableFile:
     """Files of one table."""
 
     suffixes = (".parquet", ".pq", ".arrow", ".feather")
@@ -82,7 +82,7 @@ class Table:
 class TableReader:
     """Reads videos of a table, fastest in the order of its rows."""
 
-    def __init__(self, rows: "_Rows", layout: Layout) -> None:
+    def __init__(self, rows: "_Rows", layout: TableLayout) -> None:
         self._rows, self._layout = rows, layout
 
     def read(self, key: Key) -> Content:
@@ -110,7 +110,7 @@ class TableReader:
         return Content(streams, rates_hz=rates, unused=layout.unused)
 
 
-def layout_of(schema: pa.Schema, path: Path) -> Layout:
+def layout_of(schema: pa.Schema, path: Path) -> TableLayout:
     """Return what the columns are; DataError where the id or a stream is missing."""
     shown = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
     ids = [name for name in ID_COLUMNS if name in schema.names]
@@ -125,7 +125,7 @@ def layout_of(schema: pa.Schema, path: Path) -> Layout:
     order = next((name for name in (_FRAME, _TIME) if name in schema.names), "")
     used = {ids[0], order, *streams}
     unused = tuple(name for name in schema.names if name not in used)
-    return Layout(ids[0], streams, order, depths[streams[0]] == 2, unused)
+    return TableLayout(ids[0], streams, order, depths[streams[0]] == 2, unused)
 
 
 def _depth(kind: pa.DataType) -> int:
@@ -142,7 +142,7 @@ def _is_list(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _known_widths(schema: pa.Schema, layout: Layout) -> dict[str, int] | None:
+def _known_widths(schema: pa.Schema, layout: TableLayout) -> dict[str, int] | None:
     kinds = {name: schema.field(name).type for name in layout.streams}
     inner = {n: kind.value_type if layout.nested else kind for n, kind in kinds.items()}
     if not all(pa.types.is_fixed_size_list(kind) for kind in inner.values()):
@@ -150,7 +150,7 @@ def _known_widths(schema: pa.Schema, layout: Layout) -> dict[str, int] | None:
     return {name: kind.list_size for name, kind in inner.items()}
 
 
-def _runs(rows: "_Rows", layout: Layout, path: Path) -> Iterator[tuple[str, int, int]]:
+def _runs(rows: "_Rows", layout: TableLayout, path: Path) -> Iterator[tuple[str, int, int]]:
     """Yield (id, first row, row behind the last) of neighbouring rows of one id."""
     row, run = 0, ("", 0, 0)
     for ids in rows.column(layout.id):

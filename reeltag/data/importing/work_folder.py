@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from reeltag.core.console import say
 from reeltag.core.errors import OutputError
 from reeltag.core.files import make_folder, not_written, write_json
 from reeltag.data.features import Features
@@ -44,7 +45,8 @@ class WorkFolder:
 
     def __init__(self, out: Path, command: str) -> None:
         self.out, self._command = out, command
-        self.path = out.with_name(out.name + ".importing")
+        whole = out.absolute()
+        self.path = whole.with_name(whole.name + ".importing")
         self.data, self.reports = self.path / "data", self.path / "reports"
 
     @contextmanager
@@ -70,12 +72,15 @@ class WorkFolder:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
-            if not self._is_ours():
+            if not self._stored():
                 self._mark(None)
             try:
                 yield
             finally:
-                if self.path.exists() and not any(self.reports.glob("*.json")):
+                count = sum(1 for _ in self.reports.glob("*.json"))
+                if count:
+                    say(f"{count} finished shards are kept in {self.path}: run it again to go on")
+                else:
                     shutil.rmtree(self.path, ignore_errors=True)
 
     def begin(self, request: str) -> Features | None:
@@ -141,7 +146,8 @@ class WorkFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _is_ours(self) -> bool:
-        return bool(self._stored())
+        begun = {"lock", "import.json.part"}  # all there is before import.json
+        return bool(self._stored()) or {path.name for path in self.path.iterdir()} <= begun
 
     def _stored(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):

@@ -15,6 +15,7 @@ from reeltag.data.features import Features
 from reeltag.data.importing import run, shard_writing
 from reeltag.data.importing.plan import hashed_split, with_splits
 from reeltag.data.importing.sources import SourceVideo
+from reeltag.data.importing.work_folder import WorkFolder
 from tests.data.importing.archives import (
     Videos,
     assert_same_videos,
@@ -225,6 +226,36 @@ def test_shard_whose_files_changed_is_written_again(
     imported(source, tmp_path / "out", shard_bytes=SMALL)
     step = max(Features.open(tmp_path / "out" / "features.json").streams[0].scale or ())
     np.testing.assert_allclose(stored_videos(tmp_path / "out")["v0"]["rgb"], values, atol=step)
+
+
+def test_import_that_lacks_only_its_name_is_moved(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(source, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkFolder, "move", lambda folder: None)
+        imported(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert imported(source, tmp_path / "out").videos == 12
+    assert shard_bytes(tmp_path / "out") == shard_bytes(tmp_path / "whole")
+    more = save_npy(tmp_path / "more", renamed(some_videos(3), "new"))
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkFolder, "move", lambda folder: None)
+        imported(more, tmp_path / "out", append=True)
+    assert shard_bytes(tmp_path / "out") == shard_bytes(tmp_path / "whole")
+    with pytest.raises(OutputError, match="an earlier import into it was complete"):
+        imported(more, tmp_path / "out", append=True, rate=1.0)
+    assert len(stored_videos(tmp_path / "out")) == 15
+    assert names_in(tmp_path) == {"in", "more", "out", "whole"}
+
+
+def test_second_import_into_one_folder_names_the_process(source: Path, tmp_path: Path) -> None:
+    with (
+        WorkFolder(tmp_path / "out", "").locked(),
+        pytest.raises(OutputError, match=rf"in use by another import \(process {os.getpid()}\)"),
+    ):
+        imported(source, tmp_path / "out")
+    assert names_in(tmp_path) == {"in"}
 
 
 def test_folder_in_the_way_is_not_touched(source: Path, tmp_path: Path) -> None:
