@@ -4,12 +4,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.data.importing.sources import Content, FoundArray, Key
+from reeltag.data.importing.sources import Content, FoundArray, FoundOther, Key
 
 _HINT = "Save it again with numpy.save or numpy.savez, as an array of float32 or float16."
 
@@ -51,7 +51,7 @@ class Npz:
 
     suffixes = (".npz",)
 
-    def find(self, path: Path) -> Iterator[FoundArray]:
+    def find(self, path: Path) -> Iterator[FoundArray | FoundOther]:
         """Yield the arrays; only their headers are read."""
         try:
             with zipfile.ZipFile(path) as archive:
@@ -59,7 +59,7 @@ class Npz:
                     if info.filename.endswith(".npy"):
                         name = info.filename.removesuffix(".npy")
                         with archive.open(info) as file:
-                            yield _found(file, tuple(name.split("/")), name)  # type: ignore[arg-type]
+                            yield _found_in_archive(file, name)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise unreadable(path, error) from error
 
@@ -96,8 +96,23 @@ def unreadable(where: object, error: Exception) -> DataError:
     return DataError(f"cannot be read ({reason})", where=where, hint=_HINT)
 
 
-def _found(file: BinaryIO, names: tuple[str, ...], key: Key) -> FoundArray:
-    """Return what the header of an .npy stream says."""
+def _found(file: IO[bytes], names: tuple[str, ...], key: Key) -> FoundArray:
+    """Return what the header of an .npy stream holds."""
+    shape, dtype = _header(file)
+    num_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    return FoundArray(names, key, shape, num_bytes)
+
+
+def _found_in_archive(file: IO[bytes], name: str) -> FoundArray | FoundOther:
+    """Return an array of an .npz, or that it is text or a single number."""
+    shape, dtype = _header(file)
+    if not shape or dtype.kind not in "fiu":
+        return FoundOther(name)
+    num_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    return FoundArray(tuple(name.split("/")), name, shape, num_bytes)
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:  # noqa: ANN401  (a binary file)
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -105,5 +120,4 @@ def _found(file: BinaryIO, names: tuple[str, ...], key: Key) -> FoundArray:
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never loaded")
-    num_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    return FoundArray(names, key, tuple(shape), num_bytes)
+    return tuple(shape), dtype

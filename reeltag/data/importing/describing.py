@@ -65,6 +65,7 @@ def schema_of(
         is_vector=is_vector,
         rates_hz=rates,
         rate_hz=rate,
+        own_rates=not config.rates,
         keep_codes=config.features is not None,
     )
 

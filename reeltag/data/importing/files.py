@@ -25,6 +25,7 @@ from reeltag.data.importing.sources import (
     Content,
     Format,
     FoundArray,
+    FoundOther,
     FoundVideo,
     Part,
     Reader,
@@ -55,12 +56,14 @@ class Found:
     Attributes:
         videos: in the order of their files.
         bad: files that cannot be read, where these are skipped.
+        other_arrays: number of files by name of what in them is no feature.
         other_files: number of files by extension that hold no features.
         notes: what a person should know of how names were read.
     """
 
     videos: list[SourceVideo] = field(default_factory=list)
     bad: list[BadSource] = field(default_factory=list)
+    other_arrays: Counter[str] = field(default_factory=Counter)
     other_files: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
@@ -81,6 +84,7 @@ def find_videos(
     streams: Sequence[str] = (),
     dtypes: Mapping[str, str] | None = None,
     skip_bad: bool = False,
+    leave_out: Sequence[Path] = (),
 ) -> Found:
     """Return the videos below files and folders.
 
@@ -89,6 +93,7 @@ def find_videos(
         streams: names of folders, groups or ends of names that are streams.
         dtypes: see `formats`.
         skip_bad: count files that cannot be read instead of raising.
+        leave_out: folders that are not looked into.
 
     Raises:
         DataError: a path is not there, nothing can be imported, two videos have one id, or a file
@@ -96,7 +101,7 @@ def find_videos(
     """
     kinds, found = formats(dtypes), Found()
     arrays = dict[Format, list[tuple[ArrayPlace, Path, FoundArray]]]()
-    for root, path in _files(paths):
+    for root, path in _files(paths, leave_out):
         kind = kinds.get(path.suffix.lower())
         if kind is None:
             found.other_files[path.suffix.lower() or path.name] += 1
@@ -106,6 +111,8 @@ def find_videos(
             for item in kind.find(path):
                 if isinstance(item, FoundVideo):
                     found.videos.append(_video(item, path, split_of(name, of_many=True)))
+                elif isinstance(item, FoundOther):
+                    found.other_arrays[item.name] += 1
                 else:
                     place = ArrayPlace(name, item.names)
                     arrays.setdefault(kind, []).append((place, path, item))
@@ -181,8 +188,9 @@ class Readers:
         return reader
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+def _files(paths: Iterable[Path], leave_out: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield (given folder, file) by name; hidden ones are left out."""
+    left_out = {os.path.realpath(folder) for folder in leave_out}
     for path in paths:
         if path.is_file():
             yield path.parent, path
@@ -192,7 +200,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
         seen = set[str]()
         for folder, subfolders, names in os.walk(path, followlinks=True):
             real = os.path.realpath(folder)
-            if real in seen:  # a link to a folder above
+            if real in seen | left_out:  # a link to a folder above, or the output
                 subfolders.clear()
                 continue
             seen.add(real)

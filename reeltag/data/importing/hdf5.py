@@ -7,7 +7,7 @@ from typing import Any
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
-from reeltag.data.importing.sources import Content, FoundArray, Key
+from reeltag.data.importing.sources import Content, FoundArray, FoundOther, Key
 
 _HINT = "Check that it is an HDF5 file that was closed after writing, with datasets of numbers."
 
@@ -17,19 +17,19 @@ class Hdf5:
 
     suffixes = (".h5", ".hdf5")
 
-    def find(self, path: Path) -> Iterator[FoundArray]:
+    def find(self, path: Path) -> Iterator[FoundArray | FoundOther]:
         """Yield the datasets in the order of their names; no values are read."""
         with _opened(path) as file:
-            found = list[FoundArray]()
+            found = list[FoundArray | FoundOther]()
 
             def visit(name: str, item: Any) -> None:  # noqa: ANN401  (a group or a dataset)
                 if not hasattr(item, "dtype"):
                     return
-                if item.dtype.kind not in "fiu":
-                    what = f"dataset {name!r} holds {item.dtype}, not numbers"
-                    raise DataError(what, where=path, hint=_HINT)
-                names = tuple(name.split("/"))
-                found.append(FoundArray(names, name, tuple(item.shape), int(item.nbytes)))
+                shape, names = tuple(item.shape), tuple(name.split("/"))
+                if shape and item.dtype.kind in "fiu":
+                    found.append(FoundArray(names, name, shape, int(item.nbytes)))
+                else:
+                    found.append(FoundOther(name))
 
             file.visititems(visit)
         yield from found

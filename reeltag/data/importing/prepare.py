@@ -1,5 +1,6 @@
 """One video on its way: checked against what all have, resampled, cut to one length."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from reeltag.data.importing.resample import align, resample
 from reeltag.data.importing.sources import Array, Content, SourceVideo, numbers_of
 from reeltag.data.records.example import Values
 
+_SAME_RATE = 1e-3  # of the rate: times in files are rounded
 _HINT = "Leave it out with --skip-bad, or compute its features again."
 
 
@@ -24,6 +26,7 @@ class ArchiveSchema:
         is_vector: one vector per stream, no frames.
         rates_hz: stream -> frames/s as they are.
         rate_hz: frames/s as they are stored.
+        own_rates: a video whose file says its rate has that one.
         keep_codes: integers of dtype uint8 are codes of the given description.
     """
 
@@ -32,6 +35,7 @@ class ArchiveSchema:
     is_vector: bool
     rates_hz: Mapping[str, float]
     rate_hz: float
+    own_rates: bool = False
     keep_codes: bool = False
 
 
@@ -91,7 +95,10 @@ def check_widths(
             raise DataError(f"{what} {', '.join(schema.widths)}", hint=f"{hint} with --skip-bad.")
         if widths[name] != width:
             what = f"{name} has {widths[name]} values per frame, {schema.examples[name]} has"
-            hint = "All videos have features of one encoder; import others into another folder."
+            hint = (
+                "All videos have features of one encoder: import others into another folder, some "
+            )
+            hint += "streams alone with --take, or leave such videos out with --skip-bad."
             raise DataError(f"{what} {width}", where=video.where, hint=hint)
 
 
@@ -113,9 +120,10 @@ def prepare(video: SourceVideo, contents: Sequence[Content], schema: ArchiveSche
                 raise DataError(what, hint="Import frames and vectors into folders of their own.")
             cut = 0
         else:
+            rates = _rates(contents, schema)
             arrays_taken = {
-                name: resample(a, schema.rates_hz[name], schema.rate_hz)
-                for name, a in arrays_taken.items()
+                name: _resampled(values, rates[name], schema)
+                for name, values in arrays_taken.items()
             }
             arrays_taken, cut = align(arrays_taken)
     except DataError as error:
@@ -126,6 +134,23 @@ def prepare(video: SourceVideo, contents: Sequence[Content], schema: ArchiveSche
     unused = Counter(name for content in contents for name in content.unused)
     unused.update(name for name in arrays if name not in schema.widths)
     return Prepared(arrays_taken, context, cut, whole, tuple(unused))
+
+
+def _rates(contents: Sequence[Content], schema: ArchiveSchema) -> dict[str, float]:
+    """Return frames/s of each stream of a video."""
+    rates = dict(schema.rates_hz)
+    if schema.own_rates:
+        for content in contents:
+            rates |= content.rates_hz
+    return rates
+
+
+def _resampled(values: Array, rate_hz: float, schema: ArchiveSchema) -> Array:
+    if math.isclose(rate_hz, schema.rate_hz, rel_tol=_SAME_RATE):
+        return values
+    found = resample(values, rate_hz, schema.rate_hz)
+    are_codes = schema.keep_codes and values.dtype == np.uint8
+    return np.rint(found).astype(np.uint8) if are_codes else found  # linear: means of codes
 
 
 def _is_whole(values: Array, schema: ArchiveSchema) -> bool:

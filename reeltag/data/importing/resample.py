@@ -62,7 +62,7 @@ def align(streams: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
         raise DataError(
             f"{longest} has {most} frames, {shortest} has {least}",
             hint="Streams of one video have as many frames; where their rates differ, give them: "
-            f"--rates {longest}=HZ {shortest}=HZ.",
+            f"--rates {longest}=HZ {shortest}=HZ; import some streams alone with --take.",
         )
     cut = sum(length - least for length in lengths.values())
     return {name: values[:least] for name, values in streams.items()}, cut

@@ -84,7 +84,7 @@ def import_features(
         if moved := _moved(work, request):
             return moved
         kept = work.begin(request)
-        planned = _planned(sources, out, config, shard_bytes, kept)
+        planned = _planned(sources, work, config, shard_bytes, kept)
         planned.described.features.save(work.path)
         total = _written(planned, work, config, request, jobs=jobs, quiet=quiet)
         if not config.append:
@@ -153,19 +153,24 @@ def _written(
 
 def _planned(
     sources: Sequence[Path],
-    out: Path,
+    work: WorkFolder,
     config: ImportConfig,
     shard_bytes: int,
     kept: Features | None,
 ) -> _Planned:
     """Return what is there, what it has, how it is stored, and in which shards."""
+    out = work.out
     existing = ExistingData.open(out) if config.append else None
     given = Features.open(config.features) if config.features else None
     if existing and given:
         given.check_same(existing.features, where=config.features, other_where=out)
     given = existing.features if existing else given
     found = find_videos(
-        sources, streams=_stream_names(config), dtypes=_dtypes(config), skip_bad=config.skip_bad
+        sources,
+        streams=_stream_names(config),
+        dtypes=_dtypes(config),
+        skip_bad=config.skip_bad,
+        leave_out=[out, work.path],
     )
     if existing:
         _leave_out_existing(found, existing, out, skip=config.skip_existing)

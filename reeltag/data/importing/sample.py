@@ -26,7 +26,7 @@ class Seen:
     Attributes:
         widths: stream -> values per frame, of most videos.
         examples: stream -> where it was found.
-        rates_hz: stream -> frames/s, where the files say so.
+        rates_hz: stream -> frames/s, the lowest, where the files say so.
         frames_per_byte: stream -> frames of it per byte of the sources.
     """
 
@@ -62,7 +62,8 @@ def look(videos: Sequence[SourceVideo], readers: Readers, bad: list[BadSource] |
     for video, contents in _read(probed, readers, bad):
         arrays = arrays_of(contents)
         for content in contents:
-            rates = content.rates_hz | rates
+            for name, rate in content.rates_hz.items():
+                rates[name] = min(rate, rates.get(name, rate))
         num_bytes += video.num_bytes
         frames.update({name: len(a) for name, a in arrays.items()})
         if not video.widths:

@@ -36,6 +36,16 @@ class FoundArray(NamedTuple):
     num_bytes: int
 
 
+class FoundOther(NamedTuple):
+    """Something in a file that is no feature, such as text or a single number.
+
+    Attributes:
+        name: of it.
+    """
+
+    name: str
+
+
 class FoundVideo(NamedTuple):
     """One video of a file that says which video it is.
 
@@ -85,7 +95,7 @@ class Format(Protocol):
     def suffixes(self) -> tuple[str, ...]:
         """Ends of file names, in lower case."""
 
-    def find(self, path: Path) -> Iterator[FoundArray] | Iterator[FoundVideo]:
+    def find(self, path: Path) -> Iterator[FoundArray | FoundOther] | Iterator[FoundVideo]:
         """Yield what a file holds, in the order in which it is best read."""
 
     def open(self, path: Path) -> AbstractContextManager[Reader]:

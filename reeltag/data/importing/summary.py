@@ -9,6 +9,8 @@ from reeltag.data.importing.files import BadSource, Found
 from reeltag.data.importing.prepare import ArchiveSchema
 from reeltag.data.importing.shard_writing import ShardReport
 
+_MOST_NAMED = 20
+
 
 @dataclass(kw_only=True)
 class StreamSummary:
@@ -131,6 +133,8 @@ def summary_of(
         notes.append(f"{total.cut:,} frames cut, where another stream is one frame shorter")
     for name, count in total.unused.most_common():
         notes.append(f"not imported: {name}, in {count:,} videos")
+    others = found.other_arrays.most_common(_MOST_NAMED)
+    notes += [f"not imported: {name}, in {count:,} files" for name, count in others]
     missing = [split for split in ("train", "validate") if not total.splits[split]]
     notes += [f"no video is in the split {split}" for split in missing]
     return ImportSummary(

@@ -159,6 +159,29 @@ def test_table_is_sorted_by_time_and_names_the_rate(tmp_path: Path) -> None:
     assert summary.rate_hz == 4 and "not imported: note, in 2 videos" in summary.notes
 
 
+def test_videos_of_different_rates_are_resampled_each_by_its_own(tmp_path: Path) -> None:
+    values = np.arange(8.0)[:, None]
+    table = {"id": ["a"] * 4 + ["b"] * 8, "time_s": [*np.arange(4) / 2, *np.arange(8) / 4]}
+    rows = [[v] for v in (*values[:4, 0], *values[:, 0])]
+    write_table(tmp_path / "t.parquet", pa.table(table | {"x": rows}))
+    summary = imported(tmp_path / "t.parquet", tmp_path / "out", dtype="float32")
+    wanted = {"a": {"x": values[:4]}, "b": {"x": values[::2] + 0.5}}
+    assert_same_videos(stored_videos(tmp_path / "out"), wanted)
+    assert summary.rate_hz == 2
+
+
+def test_what_is_no_feature_in_a_file_is_named(tmp_path: Path) -> None:
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz", x=np.ones((3, 2)), fps=25, title="t", times=np.arange(3))
+    with pytest.raises(DataError, match="x has 3 frames, times has 1") as caught:
+        imported(tmp_path, tmp_path / "out")
+    assert "--take" in caught.value.hint
+    summary = imported(tmp_path, tmp_path / "out", take=("x",))
+    named = {note for note in summary.notes if "not imported" in note}
+    assert named >= {"not imported: fps, in 2 files", "not imported: title, in 2 files"}
+    assert "not imported: times, in 2 videos" in named
+
+
 def test_table_with_file_names_drops_the_extension(tmp_path: Path) -> None:
     table = pa.table({"file": ["a.mp4", "b.c.mkv"], "x": pa.array([[[1.0, 2.0]], [[3.0, 4.0]]])})
     write_table(tmp_path / "t.arrow", table)
@@ -265,6 +288,13 @@ def test_description_keeps_codes_and_byte_strings_as_they_are(tmp_path: Path) ->
     stream = Features.open(tmp_path / "out" / "features.json").streams[0]
     wanted = {n: {"rgb": stream.dequantise(of["rgb"])} for n, of in codes.items()}
     assert_same_videos(stored_videos(tmp_path / "out"), wanted)
+    half = {"features": tmp_path / "features.json", "rates": ("rgb=2",)}
+    imported(tmp_path / "in", tmp_path / "half", **half)
+    means = np.array(
+        [[2, 3, 4, 5], [8, 9, 10, 11]], np.uint8
+    )  # of the codes; + 4 in the next video
+    found = stored_videos(tmp_path / "half")["v4"]["rgb"]
+    np.testing.assert_array_equal(found, stream.dequantise(means + 4))
     again = imported(
         tmp_path / "out", tmp_path / "again", features=tmp_path / "features.json", dtype="uint8"
     )
