@@ -123,20 +123,6 @@ def summary_of(
         for stream in described.features.streams
         for kept in [described.kept.get(stream.name)]
     ]
-    notes = [*found.notes, *described.notes]
-    for name, count in total.whole_numbers.items():
-        notes.append(
-            f"{name}: whole numbers in {count:,} videos, taken as numbers; where they are codes, "
-            "give their description with --features"
-        )
-    if total.cut:
-        notes.append(f"{total.cut:,} frames cut, where another stream is one frame shorter")
-    for name, count in total.unused.most_common():
-        notes.append(f"not imported: {name}, in {count:,} videos")
-    others = found.other_arrays.most_common(_MOST_NAMED)
-    notes += [f"not imported: {name}, in {count:,} files" for name, count in others]
-    missing = [split for split in ("train", "validate") if not total.splits[split]]
-    notes += [f"no video is in the split {split}" for split in missing]
     return ImportSummary(
         out=str(out),
         kind="video" if schema.is_vector else "frames",
@@ -150,6 +136,25 @@ def summary_of(
         num_bytes=total.num_bytes,
         bad=[*found.bad, *total.bad],
         other_files=dict(found.other_files),
-        notes=notes,
+        notes=[*found.notes, *described.notes, *_notes(found, total)],
         next=f"reeltag info {out}",
     )
+
+
+def _notes(found: Found, total: ShardReport) -> list[str]:
+    """Return what was noticed while writing."""
+    notes = list[str]()
+    for name, count in total.whole_numbers.items():
+        notes.append(
+            f"{name}: whole numbers in {count:,} videos, taken as numbers; where they are codes, "
+            "give their description with --features"
+        )
+    if total.cut:
+        notes.append(f"{total.cut:,} frames cut, where another stream is one frame shorter")
+    for name, count in total.unused.most_common():
+        notes.append(f"not imported: {name}, in {count:,} videos")
+    others = found.other_arrays.most_common(_MOST_NAMED)
+    notes += [f"not imported: {name}, in {count:,} files" for name, count in others]
+    missing = [split for split in ("train", "validate") if not total.splits[split]]
+    notes += [f"no video is in the split {split}" for split in missing]
+    return notes
