@@ -11,7 +11,7 @@ import tyro
 from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table
-from reeltag.data.importing.config import ImportConfig
+from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.run import import_features
 from reeltag.data.importing.summary import ImportSummary, StreamSummary
 
@@ -31,7 +31,7 @@ class Import:
     """Files, or folders of them."""
     out: Path
     """The data folder to make; with --append, to add to."""
-    how: tyro.conf.OmitArgPrefixes[ImportConfig] = field(default_factory=ImportConfig)
+    how: tyro.conf.OmitArgPrefixes[FeatureImportConfig] = field(default_factory=FeatureImportConfig)
     jobs: int | None = None
     """Processes; None: one per core. The bytes do not depend on it."""
     json: bool = False

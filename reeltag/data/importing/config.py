@@ -15,7 +15,7 @@ Dtype: TypeAlias = Literal["auto", "uint8", "float16", "float32"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportConfig(CheckedFields):
+class FeatureImportConfig(CheckedFields):
     """How features are imported."""
 
     rate: Annotated[float, Gt(0)] | None = None

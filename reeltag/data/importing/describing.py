@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.features import EncoderIdentity, Features, StoredDtype, StreamFeatures
-from reeltag.data.importing.config import ImportConfig
+from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.prepare import ArchiveSchema
 from reeltag.data.importing.quantise import Kept, fit_scale, kept_cosine
 from reeltag.data.importing.sample import Seen
@@ -41,7 +41,12 @@ class Description:
 
 
 def schema_of(
-    seen: Seen, config: ImportConfig, given: Features | None, *, is_vector: bool, notes: list[str]
+    seen: Seen,
+    config: FeatureImportConfig,
+    given: Features | None,
+    *,
+    is_vector: bool,
+    notes: list[str],
 ) -> ArchiveSchema:
     """Return what every video must have, and its rates.
 
@@ -73,7 +78,7 @@ def schema_of(
 def _rates(
     names: Sequence[str],
     seen: Seen,
-    config: ImportConfig,
+    config: FeatureImportConfig,
     given: Features | None,
     notes: list[str],
 ) -> tuple[dict[str, float], float]:
@@ -102,7 +107,7 @@ def _rates(
 
 
 def describe(
-    schema: ArchiveSchema, config: ImportConfig, sample: Sample, kept: Features | None = None
+    schema: ArchiveSchema, config: FeatureImportConfig, sample: Sample, kept: Features | None = None
 ) -> Description:
     """Return how the streams are stored, fitted on a sample.
 
@@ -164,7 +169,11 @@ def _features(
 
 
 def describe_as(
-    given: Features, where: object, schema: ArchiveSchema, config: ImportConfig, sample: Sample
+    given: Features,
+    where: object,
+    schema: ArchiveSchema,
+    config: FeatureImportConfig,
+    sample: Sample,
 ) -> Description:
     """Return a description that is given, where the features fit it.
 

@@ -15,7 +15,7 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import refuse_existing
 from reeltag.data.features import Features
 from reeltag.data.importing.companions import check_addable, check_table, place_table
-from reeltag.data.importing.config import ImportConfig
+from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.describing import Description, describe, describe_as, schema_of
 from reeltag.data.importing.existing import ExistingData
 from reeltag.data.importing.files import BadSource, Found, Readers, find_videos
@@ -43,7 +43,7 @@ _SMALL = 32 << 20  # bytes; below this, starting processes takes longer than the
 def import_features(
     sources: Sequence[Path],
     out: Path,
-    config: ImportConfig,
+    config: FeatureImportConfig,
     *,
     jobs: int | None = None,
     quiet: bool = False,
@@ -122,7 +122,7 @@ def _moved(work: WorkFolder, request: str) -> ImportSummary | None:
 def _written(
     planned: _Planned,
     work: WorkFolder,
-    config: ImportConfig,
+    config: FeatureImportConfig,
     request: str,
     *,
     jobs: int | None,
@@ -154,7 +154,7 @@ def _written(
 def _planned(
     sources: Sequence[Path],
     work: WorkFolder,
-    config: ImportConfig,
+    config: FeatureImportConfig,
     shard_bytes: int,
     kept: Features | None,
 ) -> _Planned:
@@ -222,7 +222,7 @@ def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip
         raise DataError("all videos are there already", where=out, hint="Nothing was changed.")
 
 
-def _check_known_widths(found: Found, schema: ArchiveSchema, config: ImportConfig) -> None:
+def _check_known_widths(found: Found, schema: ArchiveSchema, config: FeatureImportConfig) -> None:
     """Refuse, or leave out, what the headers of files show to be otherwise."""
     kept = list[SourceVideo]()
     for video in found.videos:
@@ -270,7 +270,7 @@ def _write_all(
             bar.advance(task, len(shard.videos))
 
 
-def _check_tables(out: Path, config: ImportConfig) -> dict[str, Path]:
+def _check_tables(out: Path, config: FeatureImportConfig) -> dict[str, Path]:
     """Return the tables that are given, by kind; all are checked."""
     given = {"labels": config.labels, "ratings": config.ratings, "classes": config.classes}
     tables = {kind: path for kind, path in given.items() if path is not None}
@@ -287,16 +287,16 @@ def _existing_table(out: Path, kind: str, path: Path) -> Path:
     return next((p for p in others if p.exists()), out / f"{kind}{path.suffix.lower()}")
 
 
-def _stream_names(config: ImportConfig) -> tuple[str, ...]:
+def _stream_names(config: FeatureImportConfig) -> tuple[str, ...]:
     return (*config.streams, *config.source_rates(), *config.take)
 
 
-def _dtypes(config: ImportConfig) -> dict[str, str]:
+def _dtypes(config: FeatureImportConfig) -> dict[str, str]:
     given = Features.open(config.features) if config.features else None
     return {stream.name: stream.dtype for stream in given.streams} if given else {}
 
 
-def _request(sources: Sequence[Path], config: ImportConfig) -> str:
+def _request(sources: Sequence[Path], config: FeatureImportConfig) -> str:
     """Return a hash of what was asked for."""
     return _hash([[str(path.absolute()) for path in sources], asdict(config)])
 

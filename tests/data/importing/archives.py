@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.data.features import Features
-from reeltag.data.importing.config import ImportConfig
+from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.run import import_features
 from reeltag.data.importing.summary import ImportSummary
 from reeltag.data.records import wire
@@ -95,7 +95,7 @@ def imported(source: Path | Sequence[Path], out: Path, **how: Any) -> ImportSumm
     names = ("jobs", "command", "shard_bytes")
     options: dict[str, Any] = {"jobs": 1, **{n: how.pop(n) for n in names if n in how}}
     sources = [source] if isinstance(source, Path) else source
-    return import_features(sources, out, ImportConfig(**how), quiet=True, **options)
+    return import_features(sources, out, FeatureImportConfig(**how), quiet=True, **options)
 
 
 def stored_videos(out: Path) -> Videos:

@@ -16,6 +16,7 @@ from reeltag.data.importing import run, shard_writing
 from reeltag.data.importing.plan import hashed_split, with_splits
 from reeltag.data.importing.sources import SourceVideo
 from reeltag.data.importing.work_folder import WorkFolder
+from reeltag.data.shards import read_record
 from tests.data.importing.archives import (
     Videos,
     assert_same_videos,
@@ -395,6 +396,21 @@ def test_dtype_is_chosen_by_what_is_kept(tmp_path: Path) -> None:
         assert any("stored as float16" in note for note in summary.notes) == (dtype == "float16")
     forced = imported(tmp_path / "spiky", tmp_path / "forced", dtype="uint8")
     assert any(note.startswith("warning: features keeps a cosine") for note in forced.notes)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+def test_data_set_reads_what_was_imported(dtype: str, source: Path, tmp_path: Path) -> None:
+    imported(source, tmp_path / "out", dtype=dtype, rate=2)
+    data = Dataset.open(tmp_path / "out", quiet=True)
+    features = Features.open(tmp_path / "out" / "features.json")
+    wanted = stored_videos(tmp_path / "out")
+    ids = data.table["id"].to_pylist()
+    assert set(ids) == wanted.keys()
+    for row, name in enumerate(ids):
+        read = read_record(data.index, row)
+        for stream in features.streams:
+            values = stream.dequantise(read[stream.name])
+            np.testing.assert_array_equal(values, wanted[name][stream.name])
 
 
 def test_features_json_is_what_the_shards_hold(source: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from reeltag.core.errors import DataError, MissingPackageError
 from reeltag.data.features import Features
+from reeltag.data.streams import Stream
 from tests.data.importing.archives import (
     Videos,
     assert_same_videos,
@@ -282,7 +283,7 @@ def test_vectors_become_video_level_records(shape: tuple[int, ...], tmp_path: Pa
 def test_description_keeps_codes_and_byte_strings_as_they_are(tmp_path: Path) -> None:
     codes = {f"v{i}": {"rgb": np.arange(i, i + 12, dtype=np.uint8).reshape(3, 4)} for i in range(5)}
     save_npy(tmp_path / "in", codes)
-    Features.published([("rgb", 4, "uint8")]).save(tmp_path)
+    Features.published([Stream("rgb", 4, "uint8")]).save(tmp_path)
     summary = imported(tmp_path / "in", tmp_path / "out", features=tmp_path / "features.json")
     assert summary.streams[0].kept_cosine is None
     stream = Features.open(tmp_path / "out" / "features.json").streams[0]
