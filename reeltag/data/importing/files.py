@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
 
+from reeltag.core.console import track
 from reeltag.core.errors import DataError
 from reeltag.data.importing.arrays import Npy, Npz
 from reeltag.data.importing.hdf5 import Hdf5
@@ -32,6 +33,7 @@ from reeltag.data.importing.sources import (
     SourceVideo,
 )
 from reeltag.data.importing.tables import TableFile
+from reeltag.data.importing.tensors import Safetensors
 
 _MOST_NAMED = 5
 
@@ -74,7 +76,8 @@ def formats(dtypes: Mapping[str, str] | None = None) -> dict[str, Format]:
     Args:
         dtypes: stream -> dtype of frames that are byte strings, by a given description.
     """
-    kinds: list[Format] = [Npy(), Npz(), Hdf5(), TableFile(), SequenceExamples(dtypes)]
+    kinds: list[Format] = [Npy(), Npz(), Safetensors(), Hdf5(), TableFile()]
+    kinds.append(SequenceExamples(dtypes))
     return {suffix: kind for kind in kinds for suffix in kind.suffixes}
 
 
@@ -85,6 +88,7 @@ def find_videos(
     dtypes: Mapping[str, str] | None = None,
     skip_bad: bool = False,
     leave_out: Sequence[Path] = (),
+    quiet: bool = True,
 ) -> Found:
     """Return the videos below files and folders.
 
@@ -94,6 +98,7 @@ def find_videos(
         dtypes: see `formats`.
         skip_bad: count files that cannot be read instead of raising.
         leave_out: folders that are not looked into.
+        quiet: show no progress.
 
     Raises:
         DataError: a path is not there, nothing can be imported, two videos have one id, or a file
@@ -101,7 +106,8 @@ def find_videos(
     """
     kinds, found = formats(dtypes), Found()
     arrays = dict[Format, list[tuple[ArrayPlace, Path, FoundArray]]]()
-    for root, path in _files(paths, leave_out):
+    files = _files(paths, leave_out)
+    for root, path in files if quiet else track(files, "looking at files"):
         kind = kinds.get(path.suffix.lower())
         if kind is None:
             found.other_files[path.suffix.lower() or path.name] += 1

@@ -84,7 +84,7 @@ def import_features(
         if moved := _moved(work, request):
             return moved
         kept = work.begin(request)
-        planned = _planned(sources, work, config, shard_bytes, kept)
+        planned = _planned(sources, work, config, shard_bytes, kept, quiet=quiet)
         planned.described.features.save(work.path)
         total = _written(planned, work, config, request, jobs=jobs, quiet=quiet)
         if not config.append:
@@ -145,8 +145,8 @@ def _written(
         first = total.bad[0] if total.bad else BadSource("", "there is none")
         raise DataError(f"no video can be imported; the first: {first.what}", where=first.where)
     names = {shard.name for shard in planned.shards}
-    for path in work.data.glob("*.tfrecord"):
-        if path.name not in names:  # of an earlier try, when there were more videos
+    for path in work.data.iterdir():
+        if path.name not in names:  # of an earlier try: half-written, or when there were more
             path.unlink()
     return total
 
@@ -157,6 +157,8 @@ def _planned(
     config: FeatureImportConfig,
     shard_bytes: int,
     kept: Features | None,
+    *,
+    quiet: bool,
 ) -> _Planned:
     """Return what is there, what it has, how it is stored, and in which shards."""
     out = work.out
@@ -171,6 +173,7 @@ def _planned(
         dtypes=_dtypes(config),
         skip_bad=config.skip_bad,
         leave_out=[out, work.path],
+        quiet=quiet,
     )
     if existing:
         _leave_out_existing(found, existing, out, skip=config.skip_existing)
@@ -180,7 +183,7 @@ def _planned(
         is_vector = all(video.is_vector for video in found.videos)
         schema = schema_of(seen, config, given, is_vector=is_vector, notes=found.notes)
         _check_known_widths(found, schema, config)
-        sample = sample_frames(found.videos, schema, readers, bad)
+        sample = sample_frames(found.videos, schema, readers, bad, quiet=quiet)
     if given:
         where = out if existing else config.features
         described = describe_as(given, where, schema, config, sample)

@@ -1,12 +1,13 @@
 """What all videos have, and how their values are spread: by a sample over the whole archive."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.console import track
 from reeltag.core.errors import DataError
 from reeltag.data.importing.files import BadSource, Readers
 from reeltag.data.importing.prepare import ArchiveSchema, arrays_of, prepare
@@ -88,6 +89,8 @@ def sample_frames(
     schema: ArchiveSchema,
     readers: Readers,
     bad: list[BadSource] | None,
+    *,
+    quiet: bool = True,
 ) -> dict[str, NDArray[np.float32]]:
     """Return stream -> (N, D) finite frames, evenly spread over the archive; codes are left out.
 
@@ -96,6 +99,7 @@ def sample_frames(
         schema: what they have.
         readers: to read with.
         bad: where to note what cannot be read; None: raise.
+        quiet: show no progress.
 
     Raises:
         DataError: no video can be used, or one cannot and `bad` is None.
@@ -104,7 +108,8 @@ def sample_frames(
     wanted = min(NUM_FRAMES, _MOST_VALUES // max(schema.widths.values()))
     per_video = -(-wanted // len(chosen))
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in schema.widths}
-    for video, contents in _read(chosen, readers, bad):
+    every = chosen if quiet else track(chosen, "reading a sample")
+    for video, contents in _read(every, readers, bad):
         try:
             streams = prepare(video, contents, schema).streams
             rows = spread(len(next(iter(streams.values()))), per_video)
@@ -127,7 +132,7 @@ def sample_frames(
 
 
 def _read(
-    videos: Sequence[SourceVideo], readers: Readers, bad: list[BadSource] | None
+    videos: Iterable[SourceVideo], readers: Readers, bad: list[BadSource] | None
 ) -> Iterator[tuple[SourceVideo, list[Content]]]:
     """Yield videos with what they hold; what cannot be read is noted or raised."""
     for video in videos:

@@ -129,8 +129,9 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
     """
     report = ShardReport(fingerprint=fingerprint(shard, job.how))
     path = job.folder / shard.name
+    own = path.with_name(f"{path.name}.{os.getpid()}")  # the child of a killed import may write yet
     report_path(job, shard).unlink(missing_ok=True)
-    with Readers(job.dtypes) as readers, TFRecordWriter(path) as writer:
+    with Readers(job.dtypes) as readers, TFRecordWriter(own) as writer:
         for video in shard.videos:
             try:
                 prepared = prepare(video, readers.read(video), job.schema)
@@ -146,10 +147,11 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
             report.whole_numbers.update(prepared.whole_numbers)
             report.unused.update(prepared.unused)
     if report.videos:
+        os.replace(own, path)
         report.shards, report.num_bytes = 1, path.stat().st_size
         report.splits[shard.split] = report.videos
     else:
-        os.unlink(path)
+        own.unlink()
     report.save(report_path(job, shard))
     return report
 

@@ -23,7 +23,8 @@ from reeltag.data.importing.sources import Array, Content, FoundVideo, Key
 ID_COLUMNS = ("id", "video", "video_id", "file")
 _FRAME, _TIME = "frame", "time_s"
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
-_BATCH = 1024  # rows decoded at once
+_BATCH = 1024  # rows decoded at once, of features
+_BATCH_OF_IDS = 1 << 16
 _UNEVEN = 0.05  # of a frame: how far a time may be from its place
 _HINT = (
     "A table has a column id, video or file, and for each stream a column of lists of numbers; "
@@ -245,7 +246,7 @@ class _Rows:
 
     def column(self, name: str) -> Iterator[Any]:
         """Yield a column in pieces."""
-        for batch in self._decoded(0, [name]):
+        for batch in self._decoded(0, [name], _BATCH_OF_IDS):
             yield batch.column(0)
 
     def read(self, start: int, stop: int, columns: list[str]) -> pa.Table:
@@ -254,7 +255,7 @@ class _Rows:
         first = self._edges[group]
         if start < self._position[0] or columns != self._columns or first > self._position[1]:
             self._columns, self._batch, self._position = columns, None, (first, first)
-            self._batches = self._decoded(group, columns)
+            self._batches = self._decoded(group, columns, _BATCH)
         taken, at = list[pa.Table](), start
         while at < stop:
             if self._batch is None or at >= self._position[1]:
@@ -268,8 +269,8 @@ class _Rows:
             at += len(taken[-1])
         return pa.concat_tables(taken)
 
-    def _decoded(self, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Return the batches of some columns from a group of rows on."""
+    def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
+        """Return the batches of some columns from a group of rows on, of `most` rows or less."""
         raise NotImplementedError
 
 
@@ -282,10 +283,10 @@ class _ParquetRows(_Rows):
         size = sum(group.total_byte_size for group in groups)
         super().__init__(self._file.schema_arrow, edges, size)
 
-    def _decoded(self, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
         groups = list(range(group, self._file.metadata.num_row_groups))
         batches: Iterator[pa.RecordBatch] = self._file.iter_batches(
-            _BATCH, row_groups=groups, columns=columns, use_threads=False
+            most, row_groups=groups, columns=columns, use_threads=False
         )
         return batches
 
@@ -298,7 +299,7 @@ class _ArrowRows(_Rows):
             counts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
             super().__init__(reader.schema, [0, *accumulate(counts)], path.stat().st_size)
 
-    def _decoded(self, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
         with pa.OSFile(str(self._path)) as file:
             reader = pa.ipc.open_file(file)
             for number in range(group, reader.num_record_batches):

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import save_file
 
 from reeltag.core.errors import DataError, MissingPackageError
-from reeltag.data.features import Features
+from reeltag.data.features import Features, StreamFeatures
+from reeltag.data.records.example import encode_sequence_example
 from reeltag.data.streams import Stream
 from tests.data.importing.archives import (
     Videos,
@@ -71,12 +73,19 @@ def mediapipe(folder: Path, videos: Videos) -> Path:
     return folder
 
 
+def save_safetensors(folder: Path, videos: Videos) -> Path:
+    for name, streams in videos.items():
+        save_file(streams, folder / f"{name}.safetensors")
+    return folder
+
+
 STREAMS = {
     "npy by folder": by_pattern("{stream}/{id}"),
     "npy by file": by_pattern("{id}/{stream}"),
     "npy by suffix": by_pattern("{id}_{stream}"),
     "npy by extension": by_pattern("{id}.{stream}"),
     "npz of streams": save_npz_of_streams,
+    "safetensors": save_safetensors,
     "hdf5 stream/id": hdf5_by("{stream}/{id}"),
     "hdf5 id/stream": hdf5_by("{id}/{stream}"),
     "hdf5 per stream": hdf5_per_stream,
@@ -257,6 +266,31 @@ def test_frames_of_bytes_need_a_description(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"frame 0 of 'rgb' is a byte string") as caught:
         imported(tmp_path / "a.tfrecord", tmp_path / "out")
     assert "--features" in caught.value.hint
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_frames_of_float_bytes_are_read_by_their_description(dtype: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(6, 3)).astype(dtype)
+    stored = values.view(np.uint8).reshape(6, -1)
+    record = encode_sequence_example({"id": [b"one"]}, {"x": stored})
+    write_shard(tmp_path / "a.tfrecord", [record])
+    kind: Any = dtype
+    for width, what in ((3, ""), (4, "has features of another width")):
+        stream = StreamFeatures(name="x", width=width, dtype=kind)
+        Features(rate_hz=2, streams=(stream,)).save(tmp_path)
+        how = {"features": tmp_path / "features.json"}
+        if what:
+            with pytest.raises(DataError, match=what):
+                imported(tmp_path / "a.tfrecord", tmp_path / "other", **how)
+        else:
+            assert imported(tmp_path / "a.tfrecord", tmp_path / "out", **how).rate_hz == 2
+            assert_same_videos(stored_videos(tmp_path / "out"), {"one": {"x": values}})
+
+
+def test_damaged_safetensors_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"x" * 40)
+    with pytest.raises(DataError, match="cannot be read as safetensors"):
+        imported(tmp_path / "a.safetensors", tmp_path / "out")
 
 
 def test_damaged_tfrecord_is_named_with_its_byte(tmp_path: Path) -> None:
