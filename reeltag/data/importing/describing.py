@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.features import EncoderIdentity, Features, StoredDtype, StreamFeatures
+from reeltag.data.features import EncoderIdentity, Features, StreamFeatures
 from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.prepare import ArchiveSchema
 from reeltag.data.importing.quantise import Kept, fit_scale, kept_cosine
 from reeltag.data.importing.sample import Seen
-from reeltag.data.streams import Stream, in_order
+from reeltag.data.streams import StoredDtype, Stream, in_order
 
 ENOUGH = Kept(mean=0.999, low=0.995)  # for --dtype auto to take uint8
 _WARN_BELOW = 0.99
