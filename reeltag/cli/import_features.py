@@ -90,8 +90,13 @@ def _cells(stream: StreamSummary, rate: float | None) -> tuple[str, ...]:
     )
 
 
-def _size(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:,.2f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.2f} MB"
+def _size(num_bytes: float) -> str:
+    """Return bytes with three digits: 54.3 kB."""
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:,.2f} GB"
 
 
 def _say(text: str, end: str = "\n") -> None:

@@ -74,6 +74,8 @@ def import_features(
     """
     if jobs is not None and jobs < 1:
         raise ConfigError(f"must be at least 1, got {jobs}", where="--jobs")
+    if not sources:
+        raise ConfigError("no features are given", hint="Give files, or folders of them.")
     began = time.monotonic()
     request = _request(sources, config)
     if not config.append:

@@ -138,8 +138,9 @@ class SourceVideo(NamedTuple):
     @property
     def where(self) -> str:
         """Name the video and its first file, for messages."""
-        first = self.parts[0].path
-        return f"{first}, video {self.id!r}" if Path(first).stem != self.id else first
+        first = Path(self.parts[0].path)
+        by_path = first.with_suffix("").as_posix().endswith(self.id)
+        return str(first) if by_path else f"{first}, video {self.id!r}"
 
 
 def numbers_of(values: object) -> Array:

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +63,17 @@ class WorkFolder:
                 hint="Move it elsewhere, or choose another --out.",
             )
         make_folder(self.path)
-        try:
-            file = (self.path / "lock").open("a+")
-        except OSError as error:
-            raise not_written(self.path, error) from error
-        with file:
-            self._lock(file.fileno())
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            if not self._stored():
-                self._mark(None)
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context((self.path / "lock").open("a+"))
+                self._lock(file.fileno())
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
+                if not self._stored():
+                    self._mark(None)
+            except OSError as error:
+                raise not_written(self.path, error) from error
             try:
                 yield
             finally:
@@ -101,7 +101,10 @@ class WorkFolder:
         make_folder(self.data)
         make_folder(self.reports)
         if found.get("request") != request:
-            self._mark(request)
+            try:
+                self._mark(request)
+            except OSError as error:
+                raise not_written(self.path, error) from error
         return Features.find(self.path) if some else None
 
     def finish(self, summary: dict[str, Any], *, append: bool) -> None:

@@ -136,6 +136,8 @@ def test_nothing_to_import_lists_what_is_there(tmp_path: Path) -> None:
         imported(tmp_path / "in", tmp_path / "out")
     with pytest.raises(DataError, match="is not there"):
         imported(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(ConfigError, match="no features are given"):
+        imported([], tmp_path / "out")
 
 
 def test_same_id_twice_names_both_files(source: Path, tmp_path: Path) -> None:
@@ -257,6 +259,26 @@ def test_second_import_into_one_folder_names_the_process(source: Path, tmp_path:
     ):
         imported(source, tmp_path / "out")
     assert names_in(tmp_path) == {"in"}
+
+
+def import_on_a_full_disk(source: Path, out: Path) -> str:
+    """Return the kind of error."""
+    try:
+        imported(source, out, dtype="float32")
+    except OutputError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("most_bytes", [20, 150, 1000])
+def test_full_disk_is_an_error_and_leaves_no_data(
+    most_bytes: int, source: Path, tmp_path: Path, launch: Launch
+) -> None:
+    out = tmp_path / "out"
+    error = launch(import_on_a_full_disk, source, out, most_bytes=most_bytes).result()
+    assert "cannot be written (File too large)" in error and not out.exists()
+    assert imported(source, out, dtype="float32").videos == 12
+    assert names_in(tmp_path) == {"in", "out"}
 
 
 def test_folder_in_the_way_is_not_touched(source: Path, tmp_path: Path) -> None:
