@@ -22,9 +22,9 @@ _MOST_LISTED = 10
 class Import:
     """Turn own features into data to train on: shards, and a description of what they hold.
 
-    FEATURES are files or folders: .npy, .npz, HDF5, Parquet, Arrow, or TFRecords with frames of
-    floats, as MediaPipe and VGGish write them. An import that was stopped goes on when the same
-    command is run again.
+    FEATURES are files or folders: .npy, .npz, .safetensors, HDF5, Parquet, Arrow, or TFRecords with
+    frames of floats, as MediaPipe and VGGish write them. An import that was stopped goes on when
+    the same command is run again.
     """
 
     sources: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FEATURES")]

@@ -47,7 +47,7 @@ class NpyReader:
 
 
 class Npz:
-    """Files of several arrays by name: the streams of a video, or one array a video."""
+    """Files of several arrays by name: the streams of a video, or one array per video."""
 
     suffixes = (".npz",)
 

@@ -1,4 +1,4 @@
-"""Labels, ratings and classes given beside features: checked for being readable, and copied."""
+"""Labels, ratings and classes given with features: checked for being readable, and copied."""
 
 import csv
 import shutil

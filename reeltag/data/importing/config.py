@@ -1,4 +1,4 @@
-"""What `reeltag import` may be told: rates, streams, dtype, encoder, splits, companions."""
+"""Options of an import of features: rates, streams, dtype, encoder, splits, companions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

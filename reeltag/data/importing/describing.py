@@ -93,10 +93,10 @@ def _rates(
     elif all(name in seen.rates_hz for name in names):
         rates = {name: seen.rates_hz[name] for name in names}
         listed = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
-        notes.append(f"frames/s as the files say: {listed}")
+        notes.append(f"frames/s as the files give them: {listed}")
     else:
         if wanted is None:
-            notes.append("no rate is given: a frame is taken to be 1 s; say --rate where it is not")
+            notes.append("no rate is given: a frame is taken to be 1 s; else give --rate")
         rates = dict.fromkeys(names, wanted or 1.0)
     rate = wanted or min(rates.values())
     changed = [name for name in names if not math.isclose(rates[name], rate, rel_tol=1e-6)]
@@ -181,7 +181,7 @@ def describe_as(
         given: by --features, or of data that are added to.
         where: it is from.
         schema: what every video has.
-        config: what else was asked for.
+        config: the other options.
         sample: stream -> (N, D) frames.
 
     Raises:

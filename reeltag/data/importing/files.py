@@ -132,7 +132,7 @@ def find_videos(
         if folders := look_alike_folders({name.id for name in names}):
             found.notes.append(
                 f"{', '.join(folders[:_MOST_NAMED])} hold files of the same names, taken as "
-                "different videos; where they are streams, say --streams NAME ..."
+                "different videos; where they are streams, give --streams NAME ..."
             )
         if any(name.split and name.id.startswith(f"{name.split}/") for name in names):
             found.notes.append("an id is in several splits: ids begin with theirs, as in train/1")
@@ -167,7 +167,7 @@ class Readers:
         self._open.clear()
 
     def read(self, video: SourceVideo) -> list[Content]:
-        """Return what each part of a video holds, with its streams named; DataError says where."""
+        """Return what each part of a video holds, with its streams named; DataError has `where`."""
         contents = list[Content]()
         for part in video.parts:
             try:

@@ -26,7 +26,7 @@ class ArchiveSchema:
         is_vector: one vector per stream, no frames.
         rates_hz: stream -> frames/s as they are.
         rate_hz: frames/s as they are stored.
-        own_rates: a video whose file says its rate has that one.
+        own_rates: a video whose file gives its rate has that one.
         keep_codes: integers of dtype uint8 are codes of the given description.
     """
 

@@ -302,7 +302,7 @@ def _dtypes(config: FeatureImportConfig) -> dict[str, str]:
 
 
 def _request(sources: Sequence[Path], config: FeatureImportConfig) -> str:
-    """Return a hash of what was asked for."""
+    """Return a hash of the options."""
     return _hash([[str(path.absolute()) for path in sources], asdict(config)])
 
 

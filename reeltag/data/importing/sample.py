@@ -17,7 +17,7 @@ from reeltag.data.importing.sources import Content, SourceVideo
 NUM_FRAMES = 20_000
 _MOST_VALUES = 1 << 26  # of all frames of a stream
 _NUM_VIDEOS = 400
-_NUM_PROBED = 16  # videos that decide which streams there are, where the files do not say so
+_NUM_PROBED = 16  # videos that decide which streams there are, where the files do not show it
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Seen:
     Attributes:
         widths: stream -> values per frame, of most videos.
         examples: stream -> where it was found.
-        rates_hz: stream -> frames/s, the lowest, where the files say so.
+        rates_hz: stream -> frames/s, the lowest, where the files give it.
         frames_per_byte: stream -> frames of it per byte of the sources.
     """
 

@@ -30,7 +30,7 @@ _FLOATS, _TIMES, _RATE = "/feature/floats", "/feature/timestamp", "/feature/rate
 _MICROSECONDS = 1e-6
 _HINT = (
     "Frames are lists of floats of one width, as MediaPipe and VGGish write them. Frames of bytes "
-    "need --features features.json, which says what the bytes are."
+    "need --features features.json, which describes the bytes."
 )
 
 

@@ -17,7 +17,7 @@ from reeltag.data.records.example import Values
 
 Array: TypeAlias = NDArray[Any]
 Key: TypeAlias = str | tuple[int, int] | None  # where in a file something is
-DEFAULT_STREAM = "features"  # where no name says what an array is
+DEFAULT_STREAM = "features"  # of an array without a name
 
 
 class FoundArray(NamedTuple):
@@ -47,7 +47,7 @@ class FoundOther(NamedTuple):
 
 
 class FoundVideo(NamedTuple):
-    """One video of a file that says which video it is.
+    """One video of a file that holds its id.
 
     Attributes:
         id: of the video.
@@ -71,7 +71,7 @@ class Content:
     Attributes:
         streams: name -> (T, D) or (D,) values; the name is "" where the reader does not know it.
         context: labels and ratings of the records it comes from, by their names.
-        rates_hz: name -> frames/s, where the file says so.
+        rates_hz: name -> frames/s, where the file gives it.
         unused: names of what is in the file and is not imported.
     """
 
@@ -121,7 +121,7 @@ class SourceVideo(NamedTuple):
 
     Attributes:
         id: of the video, unique.
-        split: train, validate or test; "" where nothing says so.
+        split: train, validate or test; "" where it is not known.
         parts: at least one.
         widths: stream -> values per frame, as far as they are known; else empty.
         num_bytes: of the values, or about that many.

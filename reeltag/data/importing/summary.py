@@ -21,7 +21,7 @@ class StreamSummary:
         width: values per frame.
         dtype: as stored.
         source_rate_hz: frames/s of the sources.
-        encoder: that computed it; "" where nobody said.
+        encoder: that computed it; "" where it is not known.
         kept_cosine: between stored and given frames, mean over the sample; None: no sample.
         kept_cosine_low: its 1 % quantile.
         constant: dimensions that do not change.
@@ -60,7 +60,7 @@ class ImportSummary:
         other_files: extension -> files that hold no features.
         notes: what a person should know.
         next: the command to type next.
-        request: hash of what was asked for.
+        request: hash of the options.
         seconds: it took.
         source_bytes: of the features as they were.
     """

@@ -1,6 +1,6 @@
 """Parquet, Arrow and Feather files: a row per frame, per video, or per vector.
 
-A column `id`, `video`, `video_id` or `file` says which video a row is of; columns of lists of
+A column `id`, `video`, `video_id` or `file` gives the video of a row; columns of lists of
 numbers are its streams. Rows of one video are together; `frame` or `time_s` gives their order.
 """
 

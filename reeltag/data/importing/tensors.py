@@ -15,7 +15,7 @@ _HINT = "Save the tensors again as float32 or float16."
 
 
 class Safetensors:
-    """Files of tensors: the streams of a video, or one tensor a video."""
+    """Files of tensors: the streams of a video, or one tensor per video."""
 
     suffixes = (".safetensors",)
 

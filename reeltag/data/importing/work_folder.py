@@ -1,8 +1,8 @@
-"""The folder beside DATA that an import works in, so that it can be killed and go on.
+"""The folder next to DATA that an import works in, so that it can be killed and go on.
 
 DATA.importing/
-    import.json    marks it as ours, and holds a hash of what was asked for
-    README.txt     says how to go on
+    import.json    marks it as ours, and holds a hash of the options
+    README.txt     how to go on
     lock           held by the process that works here
     features.json  what was fitted
     data/          finished shards, tables: what DATA will be, or what will be added to it
