@@ -12,7 +12,7 @@ import joblib
 
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.core.files import refuse_existing
+from reeltag.core.files import check_new_path
 from reeltag.data.features import Features
 from reeltag.data.importing.companions import check_addable, check_table, place_table
 from reeltag.data.importing.config import FeatureImportConfig
@@ -79,7 +79,7 @@ def import_features(
     began = time.monotonic()
     request = _request(sources, config)
     if not config.append:
-        refuse_existing(out)
+        check_new_path(out)
     tables = _check_tables(out, config)
     work = WorkFolder(out, command)
     with work.locked():
