@@ -105,7 +105,7 @@ def find_videos(
             cannot be read.
     """
     kinds, found = formats(dtypes), Found()
-    arrays = dict[Format, list[tuple[ArrayPlace, Path, FoundArray]]]()
+    arrays = list[tuple[ArrayPlace, Path, FoundArray]]()
     files = _files(paths, leave_out)
     for root, path in files if quiet else track(files, "looking at files"):
         kind = kinds.get(path.suffix.lower())
@@ -121,21 +121,20 @@ def find_videos(
                     found.other_arrays[item.name] += 1
                 else:
                     place = ArrayPlace(name, item.names)
-                    arrays.setdefault(kind, []).append((place, path, item))
+                    arrays.append((place, path, item))
         except DataError as error:
             if not skip_bad:
                 raise
             found.bad.append(BadSource(error.where or str(path), error.what))
-    for several in arrays.values():
-        names = name_arrays([place for place, _, _ in several], streams)
-        found.videos += _merged(names, several)
-        if folders := look_alike_folders({name.id for name in names}):
-            found.notes.append(
-                f"{', '.join(folders[:_MOST_NAMED])} hold files of the same names, taken as "
-                "different videos; where they are streams, give --streams NAME ..."
-            )
-        if any(name.split and name.id.startswith(f"{name.split}/") for name in names):
-            found.notes.append("an id is in several splits: ids begin with theirs, as in train/1")
+    names = name_arrays([place for place, _, _ in arrays], streams)
+    found.videos += _merged(names, arrays)
+    if folders := look_alike_folders({name.id for name in names}):
+        found.notes.append(
+            f"{', '.join(folders[:_MOST_NAMED])} hold files of the same names, taken as "
+            "different videos; where they are streams, give --streams NAME ..."
+        )
+    if any(name.split and name.id.startswith(f"{name.split}/") for name in names):
+        found.notes.append("an id is in several splits: ids begin with theirs, as in train/1")
     _check_found(found, paths)
     return found
 

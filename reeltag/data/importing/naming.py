@@ -81,18 +81,10 @@ def name_arrays(places: Sequence[ArrayPlace], streams: Collection[str] = ()) -> 
         places: of all arrays of one kind of file.
         streams: names that are streams, in addition to those that are known.
     """
-    known = KNOWN_STREAMS | {name.lower() for name in streams}
-    files = defaultdict[str, list[Parts]](list)
-    for file, names in places:
-        files[file].append(names)
-    times = Counter(names for several in files.values() for names in several)
-    videos = {file: _is_video(file, several, times, known) for file, several in files.items()}
-    found = [_by_name(place, videos[place.file], known) for place in places]
-    for rule in (_by_suffix, _by_level):
-        left = [i for i, place in enumerate(found) if not place.stream]
-        ruled = rule([found[i] for i in left], known)
-        for i, place in zip(left, ruled, strict=False):
-            found[i] = place
+    given = {name.lower() for name in streams}
+    found = _named(places, KNOWN_STREAMS | given, by_level=True)
+    if _are_categories(found):  # music/1, speech/2: no video has two of them
+        found = _named(places, given, by_level=False)
     ids = ["/".join(_without_split(place)) for place in found]
     if len(set(zip(ids, (place.stream for place in found), strict=True))) < len(found):
         ids = [f"{place.split}/{name}".lstrip("/") for name, place in zip(ids, found, strict=True)]
@@ -122,6 +114,37 @@ class _Place(NamedTuple):
     inner: Parts
     stream: str
     split: str
+
+
+def _named(places: Sequence[ArrayPlace], known: Collection[str], *, by_level: bool) -> list[_Place]:
+    """Return the parts of ids, the streams and the splits.
+
+    Args:
+        places: of the arrays.
+        known: names of streams, in lower case.
+        by_level: names a/b in files are of a stream and an id.
+    """
+    files = defaultdict[str, list[Parts]](list)
+    for file, names in places:
+        files[file].append(names)
+    times = Counter(names for several in files.values() for names in several)
+    videos = {file: _is_video(file, several, times, known) for file, several in files.items()}
+    found = [_by_name(place, videos[place.file], known) for place in places]
+    for rule in (_by_suffix, _by_level) if by_level else (_by_suffix,):
+        left = [i for i, place in enumerate(found) if not place.stream]
+        ruled = rule([found[i] for i in left], known)
+        for i, place in zip(left, ruled, strict=False):
+            found[i] = place
+    return found
+
+
+def _are_categories(found: Sequence[_Place]) -> bool:
+    """Return whether there are several streams, but only one in each video."""
+    streams = defaultdict[Parts, set[str]](set)
+    for place in found:
+        streams[_without_split(place)].add(place.stream)
+    several = len(set().union(*streams.values())) > 1
+    return several and all(len(of) == 1 for of in streams.values())
 
 
 def _is_video(

@@ -64,6 +64,16 @@ def test_same_name_in_two_splits_is_two_videos() -> None:
     assert found == {("train/1", "features", "train"), ("test/1", "features", "test")}
 
 
+def test_folders_that_share_no_video_are_no_streams() -> None:
+    files = {"music/1": [""], "speech/2": [""], "speech/3": [""]}
+    ids = {("music/1", "features", ""), ("speech/2", "features", ""), ("speech/3", "features", "")}
+    assert named(files) == ids
+    assert ("1", "music", "") in named(files, "music", "speech")
+    groups = {"all": ["cats/1", "cats/2", "dogs/3"]}
+    assert named(groups) == {(name, "features", "") for name in groups["all"]}
+    assert named({"rgb/1": [""], "rgb/2": [""]}) == {("1", "rgb", ""), ("2", "rgb", "")}
+
+
 def test_given_name_is_a_stream() -> None:
     files = {"cam1/7": [""], "cam2/7": [""]}
     assert named(files, "cam1", "CAM2") == {("7", "cam1", ""), ("7", "cam2", "")}

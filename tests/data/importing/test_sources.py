@@ -66,6 +66,13 @@ def hdf5_per_stream(folder: Path, videos: Videos) -> Path:
     return folder
 
 
+def npy_and_npz(folder: Path, videos: Videos) -> Path:
+    save_npy(folder, {name: {"rgb": of["rgb"]} for name, of in videos.items()})
+    audio: Any = {name: of["audio"] for name, of in videos.items()}
+    np.savez(folder / "audio.npz", **audio)
+    return folder
+
+
 def mediapipe(folder: Path, videos: Videos) -> Path:
     for name, of in videos.items():
         lists = {f"{s.upper()}/feature/floats": values for s, values in of.items()}
@@ -89,6 +96,7 @@ STREAMS = {
     "hdf5 stream/id": hdf5_by("{stream}/{id}"),
     "hdf5 id/stream": hdf5_by("{id}/{stream}"),
     "hdf5 per stream": hdf5_per_stream,
+    "npy and npz": npy_and_npz,
     "parquet": lambda folder, videos: save_table(folder / "t.parquet", videos),
     "arrow": lambda folder, videos: save_table(folder / "t.arrow", videos),
     "mediapipe": mediapipe,
