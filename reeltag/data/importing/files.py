@@ -266,5 +266,6 @@ def _raise_repeated(video: str, here: str, there: str) -> None:
         f"video {video!r} is there twice: in {there} and here",
         where=here,
         hint="Ids must be unique: rename one, or import one of the two. Where these are streams of "
-        "one video, name the folders or ends of names with --streams.",
+        "one video, name the folders or ends of names with --streams; the rows of one video are in "
+        "one table.",
     )

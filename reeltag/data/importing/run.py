@@ -168,6 +168,8 @@ def _planned(
     given = Features.open(config.features) if config.features else None
     if existing and given:
         given.check_same(existing.features, where=config.features, other_where=out)
+    if given and config.take:
+        given = given.of([s.name for s in given.streams if s.name in config.take])
     given = existing.features if existing else given
     found = find_videos(
         sources,
@@ -182,7 +184,7 @@ def _planned(
     bad: list[BadSource] | None = [] if config.skip_bad else None
     with Readers(_dtypes(config)) as readers:
         seen = look(found.videos, readers, bad)
-        is_vector = all(video.is_vector for video in found.videos)
+        is_vector = _are_vectors(found)
         schema = schema_of(seen, config, given, is_vector=is_vector, notes=found.notes)
         _check_known_widths(found, schema, config)
         sample = sample_frames(found.videos, schema, readers, bad, quiet=quiet)
@@ -207,6 +209,15 @@ def _planned(
     first = existing.first if existing else {}
     shards = plan_shards(found.videos, ratio, first, shard_bytes)
     return _Planned(found, schema, described, shards)
+
+
+def _are_vectors(found: Found) -> bool:
+    """Return whether all videos are vectors; note where only some are."""
+    count = sum(video.is_vector for video in found.videos)
+    if 0 < count < len(found.videos):
+        others = f"{len(found.videos) - count:,} have frames"
+        found.notes.append(f"{count:,} videos are a single vector, stored as one frame; {others}")
+    return count == len(found.videos)
 
 
 def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip: bool) -> None:

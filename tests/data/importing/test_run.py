@@ -99,6 +99,14 @@ def test_missing_stream_is_refused_or_left_out(source: Path, tmp_path: Path) -> 
     assert [stream.name for stream in streams] == ["rgb"]
 
 
+def test_vectors_among_frames_are_noted(tmp_path: Path) -> None:
+    arrays = {f"v{i}": {"x": np.ones((1 + (i == 3), 4))} for i in range(5)}
+    save_npy(tmp_path / "in", arrays, "{id}")
+    summary = imported(tmp_path / "in", tmp_path / "out")
+    assert summary.kind == "frames" and summary.frames == 6
+    assert "4 videos are a single vector, stored as one frame; 1 have frames" in summary.notes
+
+
 def test_truncated_file_is_named(source: Path, tmp_path: Path) -> None:
     path = source / "rgb" / "v3.npy"
     path.write_bytes(path.read_bytes()[:-20])
@@ -327,6 +335,7 @@ def test_append_refuses_other_features_naming_both(source: Path, tmp_path: Path)
         (more, {"encoder": ("dino",)}, "another encoder: rgb 5 .* of dino; .*out has .* of clip 1"),
         (more, {"dtype": "float16"}, "is float16, but .*out stores rgb as uint8"),
         (wide, {}, "another width: rgb 6"),
+        (more, {"take": ("rgb",)}, "another kind of streams: rgb; .*out has rgb, audio"),
         (source, {}, "12 videos are in .*out already; the first is 'v0'"),
     ]
     for path, how, what in cases:
