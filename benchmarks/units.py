@@ -8,6 +8,7 @@ from importlib import import_module
 from benchmarks.results import Row
 
 NAMES = (
+    "importing",
     "indexing",
     "loading",
     "labels",
