@@ -45,7 +45,7 @@ class WorkFolder:
 
     def __init__(self, out: Path, command: str) -> None:
         self.out, self._command = out, command
-        whole = out.absolute()
+        whole = out.resolve()
         self.path = whole.with_name(whole.name + ".importing")
         self.data, self.reports = self.path / "data", self.path / "reports"
 

@@ -167,6 +167,32 @@ def test_table_of_a_video_per_row(tmp_path: Path) -> None:
     assert_same_videos(stored_videos(tmp_path / "out"), videos)
 
 
+@pytest.mark.parametrize(
+    ("ids", "lists"),
+    [
+        (pa.dictionary(pa.int32(), pa.string()), pa.large_list(pa.float64())),
+        (pa.large_string(), pa.list_(pa.float16(), 2)),
+        (pa.int64(), pa.list_(pa.int16())),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_table_of_any_types(
+    suffix: str, ids: pa.DataType, lists: pa.DataType, tmp_path: Path
+) -> None:
+    values = {"7": np.array([[1, 2], [3, 4], [5, 6]]), "8": np.array([[7, 8], [9, 10]])}
+    names = [7, 7, 7, 8, 8] if ids == pa.int64() else ["7", "7", "7", "8", "8"]
+    rows = [row.tolist() for matrix in values.values() for row in matrix]
+    as_kind = pa.array(np.ravel(rows).astype(lists.value_type.to_pandas_dtype()))
+    if pa.types.is_fixed_size_list(lists):
+        column = pa.FixedSizeListArray.from_arrays(as_kind, 2)
+    else:
+        column = pa.array(rows, lists)
+    write_table(tmp_path / f"t.{suffix}", pa.table({"id": pa.array(names, ids), "x": column}))
+    imported(tmp_path / f"t.{suffix}", tmp_path / "out", dtype="float32")
+    wanted = {name: {"x": matrix} for name, matrix in values.items()}
+    assert_same_videos(stored_videos(tmp_path / "out"), wanted)
+
+
 def test_table_is_sorted_by_time_and_names_the_rate(tmp_path: Path) -> None:
     videos = some_videos(2, {"rgb": 3})
     times = [t / 4 for of in videos.values() for t in reversed(range(len(of["rgb"])))]
