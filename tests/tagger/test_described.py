@@ -1,0 +1,96 @@
+"""Taggers of described features: what stored values mean, and which data they read."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.features import EncoderIdentity, Features
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import InferenceConfig
+from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
+from reeltag.models import nextvlad
+from reeltag.predictions.file import open_predictions
+from reeltag.tagger.tagger import Tagger
+from reeltag.training.config import Recipe
+from reeltag.training.fit import train
+from tests.data.corpora import NUM_CLASSES
+from tests.data.described import described, described_corpus
+
+CODES = described({"rgb": (6, "uint8"), "audio": (3, "uint8")}, rate_hz=2)
+EVERY = [
+    PreprocessingConfig(normalise=of, reverse_whitening=whitened)  # type: ignore[arg-type]
+    for of in ("joint", "streams", "none")
+    for whitened in (False, True)
+]
+
+
+def tagger_of(features: Features, config: PreprocessingConfig | None = None) -> Tagger:
+    torch.manual_seed(0)
+    dims = tuple(stream.width for stream in features.streams)
+    sizes = dataclasses.replace(nextvlad.TINY, num_classes=NUM_CLASSES, dims=dims)
+    streams = [(stream.name, stream.width) for stream in features.streams]
+    names = [f"c{c}" for c in range(NUM_CLASSES)]
+    return Tagger(sizes, streams, names, features=features, preprocessing=config).eval()
+
+
+def stored(seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return codes (2, 7, 9) and what they stand for, by the definition."""
+    codes = np.random.default_rng(seed).integers(0, 256, (2, 7, 9), np.uint8)
+    scale, offset = CODES.codes()
+    return torch.from_numpy(codes), torch.from_numpy((codes * scale + offset).astype(np.float32))
+
+
+@pytest.mark.parametrize("config", EVERY, ids=str)
+def test_tagger_reads_codes_as_the_values_they_stand_for(config: PreprocessingConfig) -> None:
+    codes, values = stored()
+    mask = torch.arange(7) < torch.tensor([[7], [4]])
+    tagger = tagger_of(CODES, config)
+    with torch.inference_mode():
+        torch.testing.assert_close(tagger(codes, mask), tagger(values, mask), rtol=1e-4, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():  # the CPU's kernel too
+        features = tagger.prepare(codes, mask)
+    expected = tagger.prepare(values, mask)
+    torch.testing.assert_close(features.float(), expected, rtol=1e-2, atol=1e-2)  # bfloat16
+
+
+def test_reverse_whitening_leaves_features_that_were_not_whitened() -> None:
+    config = PreprocessingConfig(normalise="none", reverse_whitening=True)
+    codes, values = stored()
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    torch.testing.assert_close(tagger_of(CODES, config).prepare(codes, mask), values)
+
+
+def test_preprocessing_of_samsung_raises_for_codes_of_their_own_scale() -> None:
+    codes = torch.ones(4), torch.zeros(4)
+    with pytest.raises(ConfigError, match="their own scale"):
+        Preprocessing(PreprocessingConfig(dequantise="samsung"), [4], codes=codes)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+def test_run_carries_the_description_of_its_features(tmp_path: Path, dtype: str) -> None:
+    features = described({"rgb": (6, dtype), "audio": (3, dtype)}, rate_hz=2)
+    data = described_corpus(tmp_path / "data", features, (12, 9, 30, 8))
+    recipe = Recipe(batch_size=2, max_steps=2, epochs=1.0)
+    train(data, tmp_path / "run", nextvlad.TINY, recipe)
+    tagger = Tagger.load(tmp_path / "run")
+    assert tagger.features == features == Features.find(tmp_path / "run")
+    config = InferenceConfig(device="cpu", segments=True, hop=2.5)
+    predict(tagger, data, tmp_path / "p", config, split="train")
+    rows = [*open_predictions(tmp_path / "p").rows("segments")]
+    last = dict(zip(rows[0].ids.to_pylist(), rows[0].ends, strict=True))
+    assert last["v2"] == 17.5  # 30 frames are 15 s: the last of every 2.5 s begins at 12.5
+
+
+def test_predict_raises_for_features_of_another_encoder(tmp_path: Path) -> None:
+    other = described({"rgb": (6, "uint8"), "audio": (3, "uint8")}, rate_hz=2,
+                      encoder=EncoderIdentity(name="clip"))  # fmt: skip
+    data = described_corpus(tmp_path / "data", other, (12,))
+    with pytest.raises(DataError) as raised:
+        predict(tagger_of(CODES), data, tmp_path / "p", InferenceConfig(device="cpu"), split="all")
+    assert "of clip" in str(raised.value) and "of resnet50 2" in str(raised.value)
+    assert str(tmp_path / "data") in str(raised.value) and "the checkpoint" in str(raised.value)
