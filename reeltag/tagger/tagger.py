@@ -123,11 +123,11 @@ class AnyTagger(nn.Module):
             if value < 1:
                 raise ConfigError(f"must be >= 1, got {value}", where=name)
         if not isinstance(videos, Sequence):
-            return self._tags([as_frames(videos, self.streams)], top_k)[0]
+            return self._tags([as_frames(videos, self.features)], top_k)[0]
         if not videos:
             raise DataError("there is no video in the list", where="videos")
         frames = [
-            as_frames(video, self.streams, where=f"video {number}")
+            as_frames(video, self.features, where=f"video {number}")
             for number, video in enumerate(videos)
         ]
         tags: list[list[Tag]] = [[] for _ in frames]

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.data.features import Features
 
 Frames: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | Tensor
+_FAR = 0.01  # of the values may be outliers
 Video: TypeAlias = Frames | Mapping[str, Frames]
 
 
@@ -27,17 +29,22 @@ def in_eval_mode(module: nn.Module) -> Iterator[None]:
             each.training = training
 
 
-def as_frames(video: Video, streams: Sequence[tuple[str, int]], *, where: str = "") -> Tensor:
+def as_frames(video: Video, features: Features, *, where: str = "") -> Tensor:
     """Return the frames (T, D) of a video, uint8 or float32, on the CPU.
+
+    Whole numbers from 0 to 255 are stored bytes, of whatever type, where the features are stored as
+    such.
 
     Args:
         video: (T, D), or a mapping of stream name to (T, width).
-        streams: (name, width) of each, in their order along D.
+        features: description of the streams.
         where: what it is called in an error.
 
     Raises:
-        DataError: no frames, the wrong width, type or streams, or what is not finite.
+        DataError: no frames, the wrong width, type or streams, what is not finite, or floats that
+            are far from all that stored bytes mean.
     """
+    streams = [(stream.name, stream.width) for stream in features.streams]
     if isinstance(video, Mapping):
         missing = [name for name, _ in streams if name not in video]
         if missing:
@@ -47,7 +54,7 @@ def as_frames(video: Video, streams: Sequence[tuple[str, int]], *, where: str = 
                 f"{_listed(streams)}",
                 where=where,
             )
-        parts = [as_frames(video[name], [(name, width)], where=where) for name, width in streams]
+        parts = [as_frames(video[name], features.of([name]), where=where) for name, _ in streams]
         if len({(len(part), part.dtype) for part in parts}) > 1:
             found = ", ".join(
                 f"{name} {tuple(part.shape)} {part.dtype}"
@@ -73,14 +80,43 @@ def as_frames(video: Video, streams: Sequence[tuple[str, int]], *, where: str = 
     if frames.dtype == torch.uint8:
         return frames
     if not frames.is_floating_point():
-        raise DataError(
-            f"frames must be uint8 as stored, or floating point; got {frames.dtype}",
-            where=where,
-            hint="Bytes: .astype(numpy.uint8). Features: .astype(numpy.float32).",
-        )
+        return _as_bytes(frames, features, where)
     if not frames.isfinite().all():
         raise DataError("frames hold NaN or infinity", where=where)
-    return frames.float()
+    frames = frames.float()
+    _check_range(frames, features, where)
+    return frames
+
+
+def _as_bytes(frames: Tensor, features: Features, where: str) -> Tensor:
+    """Return whole numbers as stored bytes; DataError where they are none."""
+    stored = all(stream.dtype == "uint8" for stream in features.streams)
+    if frames.dtype == torch.bool or not stored or not ((frames >= 0) & (frames <= 255)).all():
+        allowed = "uint8 as stored, 0 to 255, or floating point" if stored else "floating point"
+        found = f"{frames.dtype} from {frames.min().item()} to {frames.max().item()}"
+        raise DataError(
+            f"frames must be {allowed}; got {found}",
+            where=where,
+            hint="Features as numbers: .astype(numpy.float32).",
+        )
+    return frames.to(torch.uint8)
+
+
+def _check_range(frames: Tensor, features: Features, where: str) -> None:
+    """Raise DataError where floats are not what stored bytes mean, by more than the whole range."""
+    if any(stream.dtype != "uint8" for stream in features.streams):
+        return
+    scale_D, offset_D = (torch.from_numpy(of).float() for of in features.codes())
+    span_D = 255 * scale_D
+    far = (frames < offset_D - span_D) | (frames > offset_D + 2 * span_D)
+    if far.float().mean() > _FAR:
+        low, high = offset_D.min().item(), (offset_D + span_D).max().item()
+        raise DataError(
+            f"frames are floats from {frames.min().item():.4g} to {frames.max().item():.4g}; those "
+            f"that the tagger knows are in [{low:.4g}, {high:.4g}]",
+            where=where,
+            hint="Stored bytes are given as uint8: .astype(numpy.uint8).",
+        )
 
 
 def _listed(streams: Sequence[tuple[str, int]]) -> str:

@@ -23,7 +23,7 @@ from tests.data.described import described, described_corpus
 
 CODES = described({"rgb": (6, "uint8"), "audio": (3, "uint8")}, rate_hz=2)
 EVERY = [
-    PreprocessingConfig(normalise=of, reverse_whitening=whitened)  # type: ignore[arg-type]
+    PreprocessingConfig(normalise=of, reverse_whitening=whitened)
     for of in ("joint", "streams", "none")
     for whitened in (False, True)
 ]

@@ -106,7 +106,10 @@ FAULTS: list[tuple[Any, str]] = [
     (np.zeros((4, 7), np.uint8), r"^frames must be \(T, 8\) .* rgb \(6\), audio \(2\), got \(4, 7"),
     (np.zeros((0, 8), np.uint8), r"with T >= 1.* got \(0, 8\)"),
     (np.zeros((2, 4, 8), np.uint8), r"got \(2, 4, 8\)\n.*list of such arrays"),
-    (np.zeros((4, 8), np.int64), r"uint8 as stored, or floating point; got torch.int64\n.*uint8"),
+    (np.full((4, 8), 256), r"uint8 as stored, 0 to 255, or floating .*; got torch.int64 from 256"),
+    (np.full((4, 8), -1, np.int8), r"0 to 255, or floating point; got torch.int8 from -1 to -1"),
+    (np.ones((4, 8), bool), r"uint8 as stored, 0 to 255, or floating point; got torch.bool"),
+    (np.full((4, 8), 200.0), r"floats from 200 to 200; those that .* are in \[-1.992, 2.008\]"),
     (np.full((4, 8), np.nan), "frames hold NaN or infinity"),
     (np.array([["a"] * 8]), "array of numbers"),
     ([np.zeros((4, 8)), np.zeros((4, 9))], r"^video 1: frames must be \(T, 8\)"),
@@ -145,3 +148,10 @@ def test_predict_of_an_exported_graph_is_that_of_its_run(
     graph: AnyTagger = any_tagger(tmp_path / "m.onnx")
     for tags, expected in zip(graph.predict(videos), tagger.predict(videos), strict=True):
         np.testing.assert_allclose(probs(tags), probs(expected), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("of", ["int64", "int16", "list"])
+def test_predict_takes_whole_numbers_for_the_bytes_that_they_are(of: str, tagger: Tagger) -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (5, 8), np.uint8)
+    numbers = torch.from_numpy(stored.astype(np.int64)) if of == "list" else stored.astype(of)
+    assert tagger.predict(numbers) == tagger.predict(stored)
