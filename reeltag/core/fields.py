@@ -17,6 +17,13 @@ from reeltag.core.errors import ConfigError, DataError
 
 # metadata of a field that came later: at its default, whatever was made before is still the same
 ADDED = {"reeltag": "added"}
+DEFAULT_WAS = "reeltag default was"
+
+
+def default_was(value: object) -> dict[str, object]:
+    """Return metadata of a field whose default was another value and meant what it means now."""
+    return {DEFAULT_WAS: value}
+
 
 _HINT = "Correct the file, or train again with the options that it names."
 _PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Gt, MinLen
@@ -29,6 +29,7 @@ from reeltag.data.streams import Kind, StoredDtype, Stream
 
 FEATURES_FILE = "features.json"
 PUBLISHED_SCALE, PUBLISHED_OFFSET = 4 / 255, 4 / 512 - 2  # google/youtube-8m utils.py, Dequantize
+PUBLISHED_FRAMES = 300  # the most that YouTube-8M gives of a video
 _HINT = "Import the features again, or take a run and data of the same encoder."
 
 
@@ -117,6 +118,9 @@ class Features(CheckedFields):
     """Frames per second: frame k covers [k / rate_hz, (k + 1) / rate_hz) seconds."""
     streams: tuple[StreamFeatures, ...]
     """In the order of a batch."""
+    convention: Literal["", "youtube8m"] = ""
+    """"youtube8m": whitened and cut to 300 frames, as YouTube-8M published features; such are all
+    records without a description. A published video is scored by its first 300 frames at most."""
 
     def check(self) -> None:
         """Raise ConfigError where there is no stream, or two of one name."""
@@ -128,6 +132,7 @@ class Features(CheckedFields):
     def published(cls, streams: Iterable[Stream]) -> "Features":
         """Return YouTube-8M's convention for the streams of records without a description."""
         return cls(
+            convention="youtube8m",
             streams=tuple(
                 StreamFeatures(
                     name=stream.name,
@@ -138,7 +143,7 @@ class Features(CheckedFields):
                 )
                 for stream in streams
                 for is_codes in [stream.dtype == "uint8"]
-            )
+            ),
         )
 
     @classmethod
@@ -203,9 +208,17 @@ class Features(CheckedFields):
 
     @property
     def is_published(self) -> bool:
-        """Whether they are as YouTube-8M published features, as far as is described."""
-        published = Features.published(self.stored)
-        return self == published
+        """Whether they are as YouTube-8M published features."""
+        return self.convention == "youtube8m"
+
+    @property
+    def most_frames(self) -> int:
+        """Frames, from its beginning, that a whole video is scored by; 0 = all.
+
+        The systems for YouTube-8M were trained on 300 frames, all that is published of a video;
+        other features have no such limit.
+        """
+        return PUBLISHED_FRAMES if self.is_published else 0
 
     def codes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (D,) scale and (D,) offset of stored values; 1 and 0 where they are floats."""

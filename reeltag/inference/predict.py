@@ -182,7 +182,7 @@ def video_scores_of(
     ClassList(source.class_names).check_same(
         ClassList(tagger.class_names), where="the video run", other_where="the run itself"
     )
-    scores = ScoresOfTagger(source, choices.torch_device(), choices.max_frames)
+    scores = ScoresOfTagger(source, choices.torch_device(), choices.most_frames(source.features))
     return scores, {"video_scores": weights_digest(source)}
 
 
@@ -190,11 +190,12 @@ def batches_of(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
     """Yield whole videos in the order of the index."""
     choices = scorer.choices
     longest = int(items.length.max(initial=1))
-    limited = 0 < choices.max_frames < longest and not choices.segments
+    most = choices.most_frames(items.features)
+    limited = 0 < most < longest and not choices.segments
     yield from Loader(
         items,
         batch_size=choices.batch_size,
-        frames=FrameChoice(how="all", max_frames=choices.max_frames if limited else longest),
+        frames=FrameChoice(how="all", max_frames=most if limited else longest),
         labels=False,
         reuse_buffers=True,
         # not mapped, so that resident memory does not grow with the data
@@ -206,12 +207,10 @@ def log_items(items: VideoSet, choices: InferenceConfig) -> None:
     """Log which videos are skipped, whole or in part."""
     for kind, found in items.skipped.items():
         say(f"skipped: {found:,} records with {kind} (`reeltag info` names them)")
-    longer = int((items.length > choices.max_frames).sum()) if choices.max_frames else 0
+    most = choices.most_frames(items.features)
+    longer = int((items.length > most).sum()) if most else 0
     if longer and (choices.videos or choices.policy.uses_videos):
-        say(
-            f"{longer:,} videos are scored by their first {choices.max_frames} frames; "
-            "--max-frames 0 scores all"
-        )
+        say(f"{longer:,} videos are scored by their first {most} frames; --max-frames 0 scores all")
     grid = choices.grid(items.features.rate_hz)
     lengths, videos = np.unique(items.length, return_counts=True)
     short = int(sum(n for k, n in zip(lengths.tolist(), videos, strict=True) if not grid.count(k)))

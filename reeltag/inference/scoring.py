@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from reeltag.core.batch import FrameBatch
 from reeltag.core.bounds import Amount, CheckedFields, NotNegative, Positive, Rate
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.fields import ADDED
+from reeltag.core.fields import ADDED, default_was
 from reeltag.core.probability import MeanLogits, fused_logits
 from reeltag.core.sparse import indptr_of
 from reeltag.data.blank_videos import BlankRule
+from reeltag.data.features import PUBLISHED_FRAMES, Features
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Grid, Segments, cut_windows
@@ -59,9 +60,10 @@ class InferenceConfig(CheckedFields):
     """Classes that segments are scored for; empty means all."""
     policy: SegmentPolicy = field(default_factory=SegmentPolicy)
     """How segments are scored."""
-    max_frames: NotNegative = 300
-    """Frames, from its beginning, that a whole video is scored by (300 as published and as in
-    training); 0 means all. Segments are scored to the end of the video."""
+    max_frames: NotNegative | None = field(default=None, metadata=default_was(300))
+    """Frames, from its beginning, that a whole video is scored by; 0 means all. None: 300 of
+    features as YouTube-8M published them, all of others. Segments are scored to the end of the
+    video."""
     blank_std: Amount = 0.0
     """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
     row without classes, and no segments. 0 scores all; 0.1 finds the 576,949 of YouTube-8M's test
@@ -91,6 +93,12 @@ class InferenceConfig(CheckedFields):
                 "effect on videos",
                 hint="Add --segments.",
             )
+
+    def most_frames(self, features: Features | None) -> int:
+        """Return by how many frames a whole video is scored; 0 = by all."""
+        if self.max_frames is not None:
+            return self.max_frames
+        return features.most_frames if features else PUBLISHED_FRAMES
 
     def grid(self, rate: float) -> Grid:
         """Return which segments are scored of videos of `rate` frames/s."""
@@ -142,7 +150,9 @@ class Scorer:
         rated: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> None:
         self.blank, self.num_blank = blank, 0
-        self._rate = tagger.features.rate_hz if isinstance(tagger, AnyTagger) else 1.0
+        features = tagger.features if isinstance(tagger, AnyTagger) else None
+        self._rate = features.rate_hz if features else 1.0
+        self._most_frames = choices.most_frames(features)
         self._grid, self._rated = choices.grid(self._rate), rated
         self.choices, self.device = choices, choices.torch_device()
         self.tagger = tagger.to(self.device).eval()
@@ -208,7 +218,7 @@ class Scorer:
 
     def _video_logits(self, batch: FrameBatch) -> Tensor:
         """Return (B, C)."""
-        seen = slice(None, self.choices.max_frames or None)
+        seen = slice(None, self._most_frames or None)
         logits_BC: Tensor = self.tagger(batch.frames[:, seen], batch.mask[:, seen]).float()
         check_no_nan(logits_BC, batch, batch.ids)
         return logits_BC

@@ -37,7 +37,7 @@ class ScoresOfTagger:
     Args:
         tagger: maps frames and mask to logits (B, C); put into eval mode.
         device: where it is put.
-        max_frames: seconds, from its beginning, that a video is scored by; 0 = all.
+        max_frames: frames, from its beginning, that a video is scored by; 0 = all.
     """
 
     def __init__(self, tagger: nn.Module, device: torch.device, max_frames: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from reeltag.core.errors import ConfigError
-from reeltag.core.fields import ADDED
+from reeltag.core.fields import ADDED, DEFAULT_WAS
 
 DIGITS = 12  # of a key, hexadecimal: 48 bits
 _PLAIN = bool | int | float | str
@@ -50,7 +50,8 @@ def canonical(value: object, where: str) -> object:
     list of its items. A dataclass becomes the name of its class, or the `KEY_NAME` that it
     declares (never its module: it may move), and its fields, without those that are declared
     `field(compare=False)` (workers, device: they do not change the result) and those declared
-    `field(metadata=ADDED)` that have their default (results from before the field stay valid).
+    `field(metadata=ADDED)` that have their default (results from before the field stay valid). A
+    default that is declared `default_was(...)` counts as that value.
 
     Args:
         value: None, bool, number, text, Path, Enum, step, or list, tuple, set, dict or dataclass
@@ -79,13 +80,19 @@ def canonical(value: object, where: str) -> object:
         counted = [
             f for f in dataclasses.fields(value) if f.compare and not _is_added_default(f, value)
         ]
-        named = {f.name: canonical(getattr(value, f.name), f"{where}.{f.name}") for f in counted}
+        named = {f.name: canonical(_as_it_was(f, value), f"{where}.{f.name}") for f in counted}
         return ["dataclass", _kind(value), named]
     raise ConfigError(
         f"a {type(value).__qualname__} cannot be part of a step's config",
         where=where,
         hint="Allowed: plain values, Paths, steps, and lists, dicts or dataclasses of these.",
     )
+
+
+def _as_it_was(field: dataclasses.Field[Any], value: object) -> object:
+    """Return a field's value, or what the default was called that means the same."""
+    found = getattr(value, field.name)
+    return field.metadata.get(DEFAULT_WAS, found) if found == field.default else found
 
 
 def json_value(value: object) -> Any:  # noqa: ANN401  (as the json module takes it)

@@ -92,6 +92,7 @@ class AnyTagger(nn.Module):
     ) -> list[Tag] | list[list[Tag]]:
         """Return the `top_k` likeliest tags of a video, best first; of a list of them, such lists.
 
+        A video of published features is scored by its first 300 frames, as by `reeltag predict`.
         Videos of a list may be of different lengths: they are scored in batches, with masks. A
         probability is the same as that of the video alone to 1e-5 (float32 on the CPU). Modules
         are in training or eval mode afterwards as they were before.
@@ -143,6 +144,7 @@ class AnyTagger(nn.Module):
     @torch.inference_mode()
     def _tags(self, videos: list[Tensor], top_k: int) -> list[list[Tag]]:
         """Return the tags of videos (T, D) of one type, in one batch."""
+        videos = [frames[: self.features.most_frames or None] for frames in videos]
         lengths = torch.tensor([len(frames) for frames in videos])
         mask_BT = torch.arange(int(lengths.max())) < lengths[:, None]
         frames_BTD = pad_sequence(videos, batch_first=True)

@@ -119,7 +119,7 @@ def test_predict_candidates_make_a_valid_submission(
         c, listed = line.split(",")
         mine = [key for key in found if key[2] == int(c)]
         expected = sorted(mine, key=lambda key: -found[key])
-        assert listed.split() == [f"{name}:{start}" for name, start, _ in expected]
+        assert listed.split() == [f"{name}:{start:g}" for name, start, _ in expected]
     assert len({c for _, _, c in found}) < 4  # a class that is best in no segment has no row
 
 

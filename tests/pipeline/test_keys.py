@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltag.core.errors import ConfigError
-from reeltag.core.fields import ADDED
+from reeltag.core.fields import ADDED, default_was
 from reeltag.pipeline.keys import canonical, digest, json_value, references, resolved
 from reeltag.pipeline.steps import Step, source, step
 from tests.pipeline.synthetic_steps import Numbers, nested
@@ -71,6 +71,14 @@ def test_added_field_changes_key_only_with_another_value() -> None:
     after = dataclasses.make_dataclass("Sizes", fields, frozen=True)
     assert key(before()) == key(after()) == key(after(frozen=()))
     assert key(after(frozen=("head",))) != key(after())
+
+
+def test_renamed_default_keeps_the_key() -> None:
+    before = dataclasses.make_dataclass("Sizes", [("most", int, 300)], frozen=True)
+    default = dataclasses.field(default=None, metadata=default_was(300))
+    after = dataclasses.make_dataclass("Sizes", [("most", int | None, default)], frozen=True)
+    assert key(before()) == key(after()) == key(after(most=300))
+    assert key(after(most=0)) == key(before(most=0)) != key(after())
 
 
 def test_key_ignores_order_of_dicts_and_kind_of_sequence() -> None:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.probability import sigmoid
+from reeltag.data.dataset import Dataset
 from reeltag.data.features import EncoderIdentity, Features
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
@@ -19,7 +21,7 @@ from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
 from reeltag.training.fit import train
 from tests.data.corpora import NUM_CLASSES
-from tests.data.described import described, described_corpus
+from tests.data.described import described, described_corpus, frames_of
 
 CODES = described({"rgb": (6, "uint8"), "audio": (3, "uint8")}, rate_hz=2)
 EVERY = [
@@ -94,3 +96,26 @@ def test_predict_raises_for_features_of_another_encoder(tmp_path: Path) -> None:
         predict(tagger_of(CODES), data, tmp_path / "p", InferenceConfig(device="cpu"), split="all")
     assert "of clip" in str(raised.value) and "of resnet50 2" in str(raised.value)
     assert str(tmp_path / "data") in str(raised.value) and "the checkpoint" in str(raised.value)
+
+
+@pytest.mark.parametrize(("features", "seen"), [(CODES, 320), (None, 300)])
+def test_long_video_is_scored_alike_from_a_file_and_by_predict(
+    tmp_path: Path, features: Features | None, seen: int
+) -> None:
+    long = described({"rgb": (6, "uint8"), "audio": (3, "uint8")}, rate_hz=2)
+    data = described_corpus(tmp_path / "data", long, (320,))
+    if features is None:  # as YouTube-8M published: 300 frames are looked at
+        (tmp_path / "data" / "features.json").unlink()
+        data = Dataset.open(tmp_path / "data", quiet=True)
+    tagger = tagger_of(data.features)
+    frames = np.concatenate(list(frames_of(long, 320, 0).values()), axis=1)
+    (tags,) = tagger.predict([frames])
+    alone = tagger_of(CODES if features else data.features)
+    with torch.inference_mode():
+        mask = torch.ones(1, seen, dtype=torch.bool)
+        expected = alone(torch.from_numpy(frames[None, :seen]), mask)
+    assert tags[0].prob == pytest.approx(float(expected.sigmoid().max()), abs=1e-6)
+    predict(tagger, data, tmp_path / "p", InferenceConfig(device="cpu"), split="train")
+    (rows,) = open_predictions(tmp_path / "p").rows("videos")
+    assert rows.classes[0] == tags[0].index
+    assert sigmoid(rows.scores[:1])[0] == pytest.approx(tags[0].prob, abs=1e-6)

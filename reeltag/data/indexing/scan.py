@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.data.features import PUBLISHED_FRAMES
 from reeltag.data.indexing.probe import Schema
 from reeltag.data.records.example import (
     Feature,
@@ -31,7 +32,6 @@ from reeltag.data.records.tfrecord import Framed, frame_records, map_file
 from reeltag.data.streams import MAX_CLASSES, TABLE_SCHEMA, Kind, Stream
 
 ID_KEYS = ("id", "video_id")  # the second in YouTube-8M 2017 and AudioSet
-PUBLISHED_FRAMES = 300  # the most that YouTube-8M gives of a video
 _MAX_INT32 = (1 << 31) - 1
 
 ROW_SCHEMA = pa.schema(

@@ -33,12 +33,13 @@ class EnsembleScorer:
     ) -> None:
         self.scorers = [Scorer(tagger, tagger.num_classes, inference) for tagger in taggers]
         self.inference, self._with_losses = inference, cross_entropy
+        self._most_frames = inference.most_frames(taggers[0].features)
         self._losses: list[NDArray[np.float32]] = []
 
     def batches(self, items: VideoSet) -> Iterator[FrameBatch]:
         """Yield whole videos with their labels, in the order of the index."""
         longest = int(items.length.max(initial=1))
-        limit = min(self.inference.max_frames or longest, longest)
+        limit = min(self._most_frames or longest, longest)
         yield from Loader(
             items,
             batch_size=self.inference.batch_size,
@@ -66,7 +67,7 @@ class EnsembleScorer:
         return np.concatenate([np.zeros(0, np.float32), *self._losses])
 
     def _logits(self, batch: FrameBatch) -> Tensor:
-        seen = slice(None, self.inference.max_frames or None)
+        seen = slice(None, self._most_frames or None)
         mean, rows = MeanLogits(of_probs=True), torch.arange(len(batch))
         for scorer in self.scorers:
             with scorer.autocast():
