@@ -46,7 +46,11 @@ if TYPE_CHECKING:
         register_model,
     )
     from reeltag.predictions.file import open_predictions
-    from reeltag.tagger.tagger import Tag, Tagger
+    from reeltag.predictions.intervals import IntervalConfig
+    from reeltag.tagger.moments import Moment
+    from reeltag.tagger.tagger import Tagger
+    from reeltag.tagger.tags import Tag
+    from reeltag.tagger.thresholds import Thresholds
     from reeltag.training.config import Recipe
 
 __version__ = "0.1.0"
@@ -60,9 +64,11 @@ __all__ = [
     "GlobalAveragePrecision",
     "HitAtOne",
     "InferenceConfig",
+    "IntervalConfig",
     "Loader",
     "MeanAveragePrecision",
     "ModelConfig",
+    "Moment",
     "OutputError",
     "PrecisionAtEqualRecallRate",
     "Recipe",
@@ -71,6 +77,7 @@ __all__ = [
     "Splits",
     "Tag",
     "Tagger",
+    "Thresholds",
     "__version__",
     "compare",
     "create_model",
@@ -100,7 +107,11 @@ _HOME = {
     "PrecisionAtEqualRecallRate SegmentMeanAveragePrecision",
     "reeltag.models": "ModelConfig create_model list_models register_model",
     "reeltag.predictions.file": "open_predictions",
-    "reeltag.tagger.tagger": "Tag Tagger",
+    "reeltag.predictions.intervals": "IntervalConfig",
+    "reeltag.tagger.moments": "Moment",
+    "reeltag.tagger.tagger": "Tagger",
+    "reeltag.tagger.tags": "Tag",
+    "reeltag.tagger.thresholds": "Thresholds",
     "reeltag.training.config": "Recipe",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}

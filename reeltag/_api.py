@@ -4,7 +4,6 @@ Each takes what the command of its name takes and calls the same code; the modul
 options that are left out here. In the examples DATA is a small synthetic corpus (`synth`).
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,16 +22,23 @@ from reeltag.deploy.sources import load_source
 from reeltag.evaluation import comparison
 from reeltag.evaluation import scores as evaluation
 from reeltag.evaluation.config import EvaluationConfig
-from reeltag.inference import moments as search
+from reeltag.inference.moments import (
+    VideoMoment,
+    find_intervals_in,
+    score_windows,
+    video_moments,
+)
 from reeltag.inference.predict import predict as write_predictions
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.inference.stream import Output
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.predictions.intervals import DEFAULT_INTERVALS, IntervalConfig
 from reeltag.tagger.import_config import ImportConfig
 from reeltag.tagger.importing import TensorflowArrays, import_checkpoint
 from reeltag.tagger.loading import any_tagger
+from reeltag.tagger.moments import thresholds_for
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
@@ -62,15 +68,16 @@ def synth(out: PathLike, **sizes: Any) -> Path:  # noqa: ANN401
     return Path(out)
 
 
-def load(run: PathLike, device: str = "cpu") -> Tagger:
-    """Return the tagger of a run folder, in eval mode: stored frames in, tags out.
+def load(run: PathLike, device: str = "cpu") -> AnyTagger:
+    """Return a tagger in eval mode: stored frames in, tags and moments out.
 
     Args:
-        run: what `train` wrote.
-        device: where it computes, such as "cpu" or "cuda".
+        run: run folder that `train` wrote, or graph that `export` wrote.
+        device: where a run folder's tagger computes, such as "cpu" or "cuda"; a graph computes
+            where onnxruntime does.
 
     Raises:
-        DataError: `run` is not a finished run folder.
+        DataError: `run` is not a finished run folder, nor a graph.
 
     Example:
         >>> import numpy as np
@@ -78,7 +85,7 @@ def load(run: PathLike, device: str = "cpu") -> Tagger:
         >>> [tag.name for tag in load(RUN).predict(frames, top_k=1)]  # doctest: +ELLIPSIS
         ['...']
     """
-    return Tagger.load(run, device)
+    return any_tagger(Path(run)).to(device)
 
 
 def import_weights(
@@ -279,55 +286,51 @@ def compare(
 
 
 def moments(
-    model: Tagger | PathLike,
+    model: AnyTagger | PathLike,
     data: Data,
-    classes: Sequence[str | int],
+    classes: Sequence[str | int] = (),
     *,
     split: Split = "all",
-    top: int = 20,
-    min_prob: float = 0.0,
-    choices: InferenceConfig | None = None,
-) -> dict[str, list[search.Moment]]:
-    """Return the best moments of some classes over the videos of a split, best first.
+    config: IntervalConfig = DEFAULT_INTERVALS,
+    prob: float | None = None,
+    top: int | None = None,
+    device: str = "auto",
+) -> dict[str, list[VideoMoment]]:
+    """Return the moments of classes in the videos of a split, best first: intervals of any length.
 
     Args:
-        model: tagger or run folder.
+        model: tagger, run folder or exported graph.
         data: data set or its folder, with frames.
-        classes: name, MID or index of each.
+        classes: name, MID or index of each; none: all.
         split: which shards.
-        top: moments per class.
-        min_prob: less probable moments are left out, in [0, 1].
-        choices: batch size, precision, device and policy; None: the defaults.
+        config: windows, smoothing, shortest moment and gap, in seconds.
+        prob: threshold of all classes, in (0, 1); None: those of the run, or else 0.5.
+        top: moments per class; None: all.
+        device: where it is computed; "auto" takes a GPU where there is one.
 
     Returns:
-        Moments [start_s, end_s) in seconds, by class name.
+        Moments [start_s, end_s) by class name; a class without any has an empty list.
 
     Raises:
-        DataError: a class is not one of the tagger's.
-        ConfigError: tagger and data do not fit each other, or the records hold no frames.
+        DataError: the data cannot be read, or a score is not a number.
+        ConfigError: a class is not one of the tagger's, tagger and data do not fit each other, or
+            the records hold no frames.
 
     Example:
-        >>> (best,) = moments(RUN, DATA, ["Music"], top=1)["Music"]
-        >>> best.end_s - best.start_s
-        5
+        >>> (best,) = moments(RUN, DATA, ["Music"], prob=0.01, top=1)["Music"]
+        >>> best.end_s > best.start_s and best.prob > 0.01
+        True
     """
-    tagger = model if isinstance(model, Tagger) else load(model)
-    data = _dataset(data)
+    tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
     known = ClassList(tagger.class_names)
-    wanted = tuple(dict.fromkeys(known.index_of(name) for name in classes))
-    config = dataclasses.replace(
-        choices or InferenceConfig(),
-        videos=False,
-        segments=True,
-        segment_top_k=len(wanted),
-        segment_classes=wanted,
-    )
-    lists = search.TopMoments(wanted, top, min_prob=min_prob)
-    for rows in search.scored_segments(tagger, data, config, split=split):
-        lists.add(rows)
-    ratings = search.ratings_of(data.select(split), wanted)
-    found = lists.moments(search.lengths_of(data, lists.ids()), ratings)
-    return {tagger.class_names[c]: places for c, places in found.items()}
+    wanted = [known.index_of(name) for name in classes] or range(tagger.num_classes)
+    thresholds = thresholds_for(tagger, prob)
+    windows = score_windows(tagger, _dataset(data), config, split=split, device=device)
+    best = find_intervals_in(windows, config, thresholds, classes=tuple(wanted), top=top)
+    found: dict[str, list[VideoMoment]] = {tagger.class_names[c]: [] for c in wanted}
+    for moment in video_moments(best.ranked(), thresholds):
+        found[moment.name].append(moment)
+    return found
 
 
 def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -17,7 +17,7 @@ from reeltag.data.frame_sample import count_frames
 from reeltag.data.splits import Split, Splits
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models.kmeans_resnet import PREPROCESSING
-from reeltag.tagger.tagger import preprocessing_of
+from reeltag.tagger.preparing import preprocessing_of
 from reeltag.training.centroids import fit_centroids, sample_features
 
 FRAMES_A_CENTROID = 50

@@ -1,91 +1,105 @@
-"""`reeltag moments`: the segments of all videos where a class scores highest."""
+"""`reeltag moments`: when which class is in which video, as intervals of any length."""
 
-import csv
-import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+import numpy as np
 import pyarrow as pa
 import tyro
-from rich.markup import escape
-from rich.table import Table
+from numpy.typing import NDArray
 
-from reeltag.cli.predict import trained_splits, video_source
-from reeltag.core.console import STDOUT, print_json, print_table, say
+from reeltag.cli.moment_lists import MomentLists, log_unreached
+from reeltag.cli.predict import trained_splits
+from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError
-from reeltag.core.files import whole_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
-from reeltag.deploy.webvtt import Span, check_folder, write_webvtt
-from reeltag.inference.moments import (
-    Moment,
-    Ratings,
-    TopMoments,
-    lengths_of,
-    predicted_segments,
-    rated_segments,
-    ratings_of,
-    scored_segments,
-)
-from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.scoring import InferenceConfig
+from reeltag.deploy.webvtt import check_folder
+from reeltag.evaluation.moments import ratings_within
+from reeltag.evaluation.rating_scores import RatingScores, score_ratings
+from reeltag.evaluation.truth import Truth, read_truth
+from reeltag.inference.moments import find_intervals_in, read_windows, score_windows
 from reeltag.inference.stream import check_output
-from reeltag.predictions.file import open_predictions
-from reeltag.predictions.rows import PredictionRows
-from reeltag.tagger.tagger import Tagger
+from reeltag.predictions.file import PredictionInfo, open_predictions
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.intervals import IntervalConfig
+from reeltag.tagger.loading import any_tagger, is_graph
+from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
+from reeltag.tagger.tagger import AnyTagger
+from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
+
+SplitName = Literal["train", "validate", "test", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """List the 5-second segments of the highest probability, for one class or several.
+    """List when which class is in which video: intervals of any length, best first.
 
-        reeltag moments RUN --data DATA --class "Guitar" --class 37 --top 20
+        reeltag moments RUN --data DATA --class Guitar --class 37
+        reeltag moments RUN --data DATA --video ID --csv moments.csv
 
-    Prints video, start and end in seconds, probability and, where the segment is rated, the
-    rating. Nothing but these lists is kept in memory. Of an archive that was scored before
-    (`reeltag predict --segments`) give the file instead of the run: --predictions P.parquet.
+    Windows are laid over each video and scored; where their mean probability reaches the threshold
+    of a class is a moment. Thresholds are those of the run (thresholds.json), or --precision
+    chooses them on ratings, or --prob is that of all classes. An archive that was scored before
+    (`reeltag predict --segments --length 5 --hop 1`) is searched with --predictions P.parquet.
     """
 
-    checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Run folder that `reeltag train` wrote."""
+    checkpoint: Annotated[
+        Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")
+    ] = None
+    """Run folder of `reeltag train`, or file of `reeltag export`."""
     data: Path | None = None
     """Folder of TFRecords (or one TFRecord); None: with --predictions, the data they are of."""
     class_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="class")] = ()
-    """Name of a class, in whatever case, or its number; may be given several times."""
-    top: int = 20
-    """Moments listed for each class."""
-    min_prob: float = 0.0
-    """Leave out moments that are less probable."""
+    """Name of a class, in whatever case, or its number; may be given several times. None: all."""
+    video: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Id of a video to search; may be given several times. None: all of the split."""
+    precision: float | None = None
+    """Choose for each class the lowest threshold that promises this precision, in (0, 1), on
+    held-out ratings; they are written into the run."""
+    thresholds_split: SplitName = "validate"
+    """Part of the data whose ratings --precision chooses on; it must not have trained the run."""
+    save: bool = True
+    """Write the thresholds that --precision chose into the run, as thresholds.json."""
+    prob: float | None = None
+    """Threshold of all classes, a probability in (0, 1), in place of those of the run."""
+    length: float = 5.0
+    """Seconds of a window."""
+    hop: float = 1.0
+    """Seconds from the start of a window to that of the next, and the resolution of moments."""
+    smooth: float = 0.0
+    """Seconds that the probabilities are averaged over."""
+    min_length: float = 2.0
+    """Seconds of the shortest moment."""
+    merge_gap: float = 2.0
+    """Moments of a class that are at most so many seconds apart become one."""
+    top: int | None = None
+    """Best moments of each class that are listed. None: all; a table on the terminal has 20."""
     rated: bool = False
-    """List only rated segments: to see what the model gets wrong."""
+    """List only moments with a rating in them: to see what the model gets wrong."""
     predictions: Path | None = None
     """Prediction file with segments to read, instead of scoring with a run."""
     csv: Path | None = None
-    """CSV file to write: class, name, id, start_s, end_s, prob, rated (1, 0, or empty)."""
+    """CSV file to write: class, name, id, start_s, end_s, peak_s, prob (at the peak), mean_prob,
+    precision, precision_low, precision_high (of the class on held-out ratings, and the ends of its
+    95 % interval; empty = not measured), yes, no (ratings of the class within the moment)."""
     vtt: Path | None = None
-    """Folder to write, with a WebVTT track for each listed video; listed segments of a class that
-    follow each other are one cue (--min-prob: from which probability on)."""
-    split: Literal["train", "validate", "test", "all"] | None = None
-    """Which part of the data; None: test (all, where there is none), or what the predictions are
-    of."""
+    """Folder to write, with a WebVTT track for each listed video."""
+    split: SplitName | None = None
+    """Which part of the data; None: test (all, where there is none), or with --video or
+    --predictions all."""
     train: str | None = None
     """Pattern of the training shards, relative to DATA; None: as the checkpoint was trained."""
     validate: str | None = None
     """Pattern of the validation shards, likewise."""
     test: str | None = None
     """Pattern of the test shards, likewise."""
-    policy: tyro.conf.OmitArgPrefixes[SegmentPolicy] = field(default_factory=SegmentPolicy)
-    video_run: Path | None = None
-    """Run folder of the video model for --candidates and --video-power; None: RUN itself."""
-    video_predictions: Path | None = None
-    """Prediction file of whole videos, in place of that run."""
     batch_size: int = 64
     """Videos scored at once; results do not depend on it."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the large products."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
     overwrite: bool = False
@@ -95,85 +109,151 @@ class Moments:
 
     def run(self) -> int:
         """Find the moments, print them, and write the files."""
+        config = self._config()
         self._check_options()
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
-        names, source, where = self._from_run() if self.checkpoint else self._from_file()
-        lists = source.lists
-        for rows in source.rows:
-            lists.add(rows)
-        found = lists.moments(lengths_of(where, lists.ids()), source.ratings)
-        facts = {"data": str(where.path), "split": source.split, "segments": lists.segments}
-        if self.csv is not None:
-            _write_csv(self.csv, found, names)
-        tracks = self._write_tracks(found, names)
+        source = self._of_run(config) if self.checkpoint else self._of_file()
+        if not source.chosen:
+            log_unreached(source.thresholds, source.classes)
+        truth = source.truth
+        has_ratings = len(truth.ratings) > 0
+        if self.rated and not has_ratings:
+            raise ConfigError(
+                f"none of the {len(truth):,} videos of the split {source.split!r} is rated",
+                where=source.data.path,
+                hint="Leave out --rated, or take a split that was rated, with --split.",
+            )
+
+        def is_rated(intervals: Intervals) -> NDArray[np.bool_]:
+            yes, no = ratings_within(intervals, truth)
+            rated: NDArray[np.bool_] = yes + no > 0
+            return rated
+
+        best = find_intervals_in(
+            source.windows,
+            config,
+            source.thresholds,
+            classes=source.classes,
+            top=self.top,
+            keep=is_rated if self.rated else None,
+        )
+        found = best.ranked()
+        lists = MomentLists(
+            found,
+            source.names,
+            source.thresholds,
+            best.counts,
+            source.classes if self.class_ else (),
+            ratings_within(found, truth) if has_ratings else None,
+        )
+        self._write(lists)
+        facts = {"data": str(source.data.path), "split": source.split, "windows": best.windows}
         if self.json:
-            print_json({**facts, "classes": _described(found, names)})
+            print_json({**facts, **lists.described()})
         else:
-            _print(found, names, lists.segments)
-        if self.vtt is not None:
-            say(f"{self.vtt}: {tracks:,} tracks" if tracks else f"{self.vtt}: no moment, no track")
+            lists.print(best.windows)
         return 0
+
+    def _write(self, lists: MomentLists) -> None:
+        if self.csv is not None:
+            lists.write_csv(self.csv)
+            say(f"{self.csv}: {len(lists.found):,} moments")
+        if self.vtt is not None:
+            tracks = lists.write_tracks(self.vtt, overwrite=self.overwrite)
+            say(f"{self.vtt}: {tracks:,} tracks" if tracks else f"{self.vtt}: no moment, no track")
+
+    def _config(self) -> IntervalConfig:
+        return IntervalConfig(
+            length_s=self.length,
+            hop_s=self.hop,
+            smooth_s=self.smooth,
+            min_length_s=self.min_length,
+            merge_gap_s=self.merge_gap,
+        )
 
     def _check_options(self) -> None:
         """Raise ConfigError for what cannot work, before anything is loaded."""
         if (self.checkpoint is None) == (self.predictions is None):
             raise ConfigError("give either a RUN, or a file with --predictions")
-        if not self.class_:
-            raise ConfigError("name a class, as in --class Guitar; the option may be repeated")
-        if self.top < 1:
-            raise ConfigError(f"must be at least 1, got {self.top}", where="--top")
-        if not 0 <= self.min_prob <= 1:
-            raise ConfigError(f"must be in [0, 1], got {self.min_prob}", where="--min-prob")
+        if self.precision is not None and self.prob is not None:
+            raise ConfigError("--precision and --prob both set the thresholds; give one")
+        for name in ("precision", "prob"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise ConfigError(f"must be in (0, 1), got {value}", where=f"--{name}")
+        for name, least in (("top", 1), ("batch_size", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                where = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"must be at least {least}, got {value}", where=where)
         if self.csv is not None:
             check_output(self.csv, overwrite=self.overwrite, flag="--csv m.csv")
         if self.vtt is not None:
             check_folder(self.vtt, overwrite=self.overwrite)
         if self.checkpoint is not None and self.data is None:
             raise ConfigError("a RUN needs data to be scored: add --data DATA")
-        if self.predictions is None:
-            return
         given = [name for name in ("train", "validate", "test", "split") if getattr(self, name)]
-        given += [name for name in ("video_run", "video_predictions") if getattr(self, name)]
-        if given or self.policy != SegmentPolicy():
-            what = f"--{given[0].replace('_', '-')}" if given else "how segments are scored"
+        given += ["length"] if self.length != Moments.length else []
+        if self.predictions is not None and given:
             raise ConfigError(
-                f"{what} was set when the predictions were written, and cannot be changed here",
+                f"--{given[0]} was set when the predictions were written, and cannot be changed "
+                "here",
                 where=self.predictions,
                 hint="Give it to `reeltag predict RUN --segments`, or RUN in place of the file.",
             )
 
-    def _from_run(self) -> tuple[tuple[str, ...], "_Source", Dataset]:
-        """Return a checkpoint's predictions of the split."""
+    def _of_run(self, config: IntervalConfig) -> "_Source":
+        """Return the windows of a split, scored by a checkpoint."""
         assert self.checkpoint is not None and self.data is not None
         _check_run(self.checkpoint)
-        tagger = Tagger.load(self.checkpoint)
+        tagger = any_tagger(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         data = Dataset.open(self.data, splits=splits, quiet=self.json)
         names = _names(tagger.class_names, data.classes)
         classes = self._classes(names)
-        choices = InferenceConfig(
-            videos=False,
-            segments=True,
-            segment_top_k=len(classes),
-            segment_classes=classes,
-            policy=self.policy,
-            batch_size=self.batch_size,
-            precision=self.precision,
-            device=self.device,
-        )
-        split: Split = self.split or _split_to_search(data)
-        rows = scored_segments(
+        split: Split = self.split or ("all" if self.video else _split_to_search(data))
+        rows = _rows_of(data, self.video)
+        thresholds = self._chosen(tagger, data, classes) or thresholds_for(tagger, self.prob)
+        self._log_default(tagger.thresholds)
+        windows = score_windows(
             tagger,
             data,
-            choices,
+            config,
             split=split,
-            video_source=video_source(self.video_run, self.video_predictions),
-            pool=_pool(data, classes, len(names)),
+            rows=rows,
+            batch_size=self.batch_size,
+            device=self.device,
         )
-        return names, self._source(rows, data, classes, split), data
+        truth = read_truth(data, split, tagger.num_classes, quiet=True)
+        return _Source(
+            windows, data, split, names, classes, thresholds, truth, self.precision is not None
+        )
 
-    def _from_file(self) -> tuple[tuple[str, ...], "_Source", Dataset]:
-        """Return the predictions of a file."""
+    def _chosen(
+        self, tagger: AnyTagger, data: Dataset, classes: tuple[int, ...]
+    ) -> Thresholds | None:
+        """Return thresholds for --precision, and write them into the run; None without it."""
+        if self.precision is None:
+            return None
+        assert self.checkpoint is not None
+        split = self.thresholds_split
+        scores = score_ratings(tagger, data, split, batch_size=self.batch_size, device=self.device)
+        thresholds = scores.thresholds(tagger.class_names, self.precision)
+        say(
+            f"thresholds for a precision of {self.precision:g} chosen on {scores.num_scored:,} "
+            f"ratings of {split!r}"
+            + (", which must not have trained the run" if split in ("train", "all") else "")
+        )
+        log_unreached(thresholds, classes)
+        if self.save and is_graph(self.checkpoint):
+            say("a graph keeps the thresholds it was exported with: these are not saved")
+        elif self.save:
+            thresholds.save(self.checkpoint)
+            say(f"{self.checkpoint / THRESHOLDS_FILE}: written; --precision is not needed again")
+        return thresholds
+
+    def _of_file(self) -> "_Source":
+        """Return the windows of a prediction file."""
         assert self.predictions is not None
         about = open_predictions(self.predictions).info
         path = self.data or (Path(about.data) if about.data else None)
@@ -186,58 +266,91 @@ class Moments:
         numbered = ClassList.numbered(about.num_classes)
         numbered.check_same(data.classes, where=self.predictions, other_where=path)
         names = _names(numbered.names, data.classes)
+        windows = read_windows(self.predictions, data, _rows_of(data, self.video))
+        truth = read_truth(data, "all", about.num_classes, quiet=True)
         classes = self._classes(names)
-        rows = predicted_segments(self.predictions)
-        return names, self._source(rows, data, classes, "all"), data
+        thresholds = self._of_ratings(data, names, classes) or self._of_named_run(about, names)
+        return _Source(
+            windows, data, "all", names, classes, thresholds, truth, self.precision is not None
+        )
 
-    def _source(
-        self,
-        rows: Iterator[PredictionRows],
-        data: Dataset,
-        classes: tuple[int, ...],
-        split: Split,
-    ) -> "_Source":
-        if self.rated:
-            ratings = rated_segments(data, split, classes)
-        elif data.kind == "video":
-            ratings = {}
-        else:
-            ratings = ratings_of(data.select(split), classes)
-        only = ratings if self.rated else None
-        lists = TopMoments(classes, self.top, min_prob=self.min_prob, only=only)
-        return _Source(rows, lists, ratings, split)
+    def _of_ratings(
+        self, data: Dataset, names: tuple[str, ...], classes: tuple[int, ...]
+    ) -> Thresholds | None:
+        """Return thresholds for --precision by what the file predicts of rated windows."""
+        if self.precision is None:
+            return None
+        assert self.predictions is not None
+        truth = read_truth(data, self.thresholds_split, len(names), quiet=True)
+        scores = RatingScores.of_rows(open_predictions(self.predictions).rows("segments"), truth)
+        if not scores.num_scored:
+            raise ConfigError(
+                f"holds no rated window of the split {self.thresholds_split!r}",
+                where=self.predictions,
+                hint="Name the split of its ratings with --thresholds-split, or give one threshold "
+                "for all classes: --prob 0.5.",
+            )
+        thresholds = scores.thresholds(names, self.precision)
+        log_unreached(thresholds, classes)
+        return thresholds
+
+    def _of_named_run(self, about: PredictionInfo, names: tuple[str, ...]) -> Thresholds:
+        """Return --prob, or the thresholds of the run that wrote the predictions, or 0.5."""
+        found = None
+        if self.prob is None and about.run:
+            found = Thresholds.find(Path(about.run), names)
+        self._log_default(found)
+        return found or Thresholds.at_prob(names, self.prob or DEFAULT_PROB)
+
+    def _log_default(self, found: Thresholds | None) -> None:
+        if found is None and self.precision is None and self.prob is None:
+            say(
+                f"the run has no thresholds: {DEFAULT_PROB} is that of all classes (--prob); "
+                "--precision 0.9 chooses them on ratings"
+            )
 
     def _classes(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Return the classes to search, ascending."""
         known = ClassList(names)
-        return tuple(dict.fromkeys(known.index_of(name, where="--class") for name in self.class_))
-
-    def _write_tracks(self, found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> int:
-        """Write a track for each video and return how many."""
-        if self.vtt is None:
-            return 0
-        videos: dict[str, list[Span]] = {}
-        for c, moments in found.items():
-            for each in moments:
-                span = Span(each.start_s, each.end_s, names[c], each.prob)
-                videos.setdefault(each.id, []).append(span)
-        return len(write_webvtt(self.vtt, videos, overwrite=self.overwrite))
+        chosen = {known.index_of(name, where="--class") for name in self.class_}
+        return tuple(sorted(chosen)) if chosen else tuple(range(len(names)))
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where segments come from, and the lists that they go into."""
+    """Where windows come from, and what is known of their videos and classes."""
 
-    rows: Iterator[PredictionRows]
-    lists: TopMoments
-    ratings: Ratings
+    windows: Iterator[ScoredWindows]
+    data: Dataset
     split: str
+    names: tuple[str, ...]
+    classes: tuple[int, ...]
+    thresholds: Thresholds
+    truth: Truth
+    chosen: bool  # the thresholds, just now
+
+
+def _rows_of(data: Dataset, videos: tuple[str, ...]) -> NDArray[np.bool_] | None:
+    """Return (R,) the rows of some videos; None for all; ConfigError where one is not there."""
+    if not videos:
+        return None
+    ids = data.table["id"].to_pylist()
+    missing = [name for name in videos if name not in set(ids)]
+    if missing:
+        close = difflib.get_close_matches(missing[0], [name for name in ids if name], n=3)
+        raise ConfigError(
+            f"there is no video {missing[0]!r} in {data.path}",
+            where="--video",
+            hint=f"Did you mean {' or '.join(close)}?" if close else "",
+        )
+    return np.isin(np.array(ids, object), videos)
 
 
 def _check_run(checkpoint: Path) -> None:
     """Raise ConfigError where the WORK of a solution is given, with the runs in it."""
     if (checkpoint / "config.json").exists():
         return
-    runs = sorted(checkpoint.glob("train-*/run/config.json"), key=lambda run: run.stat().st_mtime)
+    runs = sorted(checkpoint.glob("*/run/config.json"), key=lambda run: run.stat().st_mtime)
     if runs:
         raise ConfigError(
             f"is the WORK of `reeltag solve`, which holds {len(runs):,} runs",
@@ -267,49 +380,3 @@ def _names(known: tuple[str, ...], classes: ClassList) -> tuple[str, ...]:
         theirs if ours == number else ours
         for ours, theirs, number in zip(known, classes.names, numbered, strict=True)
     )
-
-
-def _pool(data: Dataset, classes: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
-    """Return the classes that a video's candidates are taken from: those of the data's list."""
-    found = data.segment_classes()
-    listed = range(num_classes) if found is None else found.listed
-    return tuple(sorted({c for c in listed if c < num_classes} | set(classes)))
-
-
-def _described(found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {"class": c, "name": names[c], "moments": [dataclasses.asdict(each) for each in moments]}
-        for c, moments in found.items()
-    ]
-
-
-def _write_csv(path: Path, found: Mapping[int, list[Moment]], names: tuple[str, ...]) -> None:
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("class", "name", "id", "start_s", "end_s", "prob", "rated"))
-        for c, moments in found.items():
-            for each in moments:
-                rated = "" if each.rated is None else int(each.rated)
-                row = (c, names[c], each.id, each.start_s, each.end_s, repr(each.prob), rated)
-                writer.writerow(row)
-
-
-def _print(found: Mapping[int, list[Moment]], names: tuple[str, ...], segments: int) -> None:
-    any_rated = any(each.rated is not None for moments in found.values() for each in moments)
-    for c, moments in found.items():
-        what = f"best {len(moments):,} of {segments:,} segments" if moments else "no segment"
-        title = f"{names[c]} (class {c}): {what}"
-        STDOUT.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
-        if not moments:
-            continue
-        table = Table(box=None, pad_edge=False)
-        table.add_column("id", overflow="fold")  # an id that is cut finds nothing
-        for column in ("start", "end", "prob"):
-            table.add_column(column, justify="right", no_wrap=True)
-        if any_rated:
-            table.add_column("rated")
-        for each in moments:
-            rating = {True: "yes", False: "no", None: ""}[each.rated]
-            cells = [str(each.start_s), str(each.end_s), f"{each.prob:.4f}"]
-            table.add_row(escape(each.id), *cells, *([rating] if any_rated else []))
-        print_table(table)

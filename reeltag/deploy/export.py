@@ -138,6 +138,7 @@ def _metadata(source: ExportSource, config: ExportConfig, stored: str) -> dict[s
         "method": source.method,
         "streams": [list(stream) for stream in tagger.streams],
         "features": dataclasses.asdict(tagger.features),
+        "thresholds": tagger.thresholds and dataclasses.asdict(tagger.thresholds),
         "input": stored,
         "top_k": min(config.top_k, tagger.num_classes),
         "precision": config.precision,

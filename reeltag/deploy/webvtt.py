@@ -22,14 +22,14 @@ class Span:
     """A class at the seconds [start_s, end_s) of a video.
 
     Attributes:
-        start_s: first second.
-        end_s: one past the last.
+        start_s: second at which it begins.
+        end_s: second at which it ends.
         text: name of the class.
         prob: its probability.
     """
 
-    start_s: int
-    end_s: int
+    start_s: float
+    end_s: float
     text: str
     prob: float
 
@@ -112,10 +112,11 @@ def webvtt(spans: Iterable[Span]) -> str:
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def _time(seconds: int) -> str:
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{hour:02}:{minute:02}:{second:02}.000"
+def _time(seconds: float) -> str:
+    second, millisecond = divmod(round(1000 * seconds), 1000)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{hour:02}:{minute:02}:{second:02}.{millisecond:03}"
 
 
 def _escaped(text: str) -> str:

@@ -27,10 +27,11 @@ from reeltag.data.blank_videos import BlankRule
 from reeltag.data.features import PUBLISHED_FRAMES, Features
 from reeltag.inference.policy import SegmentPolicy
 from reeltag.inference.video_scores import VideoScores
-from reeltag.inference.windows import SEGMENT_SECONDS, Grid, Segments, cut_windows
+from reeltag.inference.windows import SEGMENT_SECONDS, Grid
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.predictions.top_k import top_classes
 from reeltag.tagger.tagger import AnyTagger
+from reeltag.tagger.windows import Segments, cut_windows
 
 __all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan"]
 

@@ -80,6 +80,9 @@ class IntervalConfig(CheckedFields):
         return low
 
 
+DEFAULT_INTERVALS = IntervalConfig()
+
+
 @dataclass(frozen=True, eq=False)
 class _Windows:
     """Windows: the number of the video (n,), where they begin and end in steps, probs (n, C)."""

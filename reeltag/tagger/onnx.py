@@ -7,7 +7,7 @@ of its classes.
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +18,14 @@ from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json
 from reeltag.data.features import Features
 from reeltag.tagger.tagger import AnyTagger
+from reeltag.tagger.thresholds import Thresholds
 
 with check_extra("export", "onnxruntime"):
     import onnxruntime
 
 _HINT = "Make one: reeltag export RUN --out model.onnx"
 _CHUNK = 1 << 24
+T = TypeVar("T")
 
 
 class OnnxTagger(AnyTagger):
@@ -54,7 +56,8 @@ class OnnxTagger(AnyTagger):
             self.class_names = tuple(json.loads(properties["class_names"]))
             self.streams = tuple((name, width) for name, width in self.about["streams"])
             self.family = str(self.about["family"])
-            self.description = _features(self.about.get("features"), path)
+            self.description = _field(Features, self.about, "features", path)
+            self.thresholds = _field(Thresholds, self.about, "thresholds", path)
             self._stored = np.dtype(self.about["input"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
@@ -106,11 +109,12 @@ def config_of(path: Path) -> dict[str, Any]:
     return {"data": configs[0]["data"]} if agree else {}
 
 
-def _features(described: object, path: Path) -> Features | None:
-    """Return the features of a graph; None: one of an earlier version reads published ones."""
+def _field(kind: type[T], about: dict[str, Any], name: str, path: Path) -> T | None:
+    """Return a field of a graph's metadata; None where an earlier version did not write it."""
+    described = about.get(name)
     if described is None:
         return None
-    found: Features = from_json(Features, described, where=path, field="features")
+    found: T = from_json(kind, described, where=path, field=name)
     return found
 
 

@@ -7,14 +7,15 @@ A saved tagger is a folder:
     config.json         family, sizes, preprocessing, streams; read by `Tagger.load`
     model.safetensors   all tensors (no pickle: loading runs no code)
     classes.csv         index,name
+    features.json       what the streams are, where they are not as YouTube-8M published them
+    thresholds.json     of each class, where some were chosen
 """
 
 import csv
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -22,25 +23,20 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import whole_file
 from reeltag.data.features import Features
 from reeltag.data.streams import Stream
-from reeltag.layers.preprocessing import Preprocessing, PreprocessingConfig
+from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import Mixture, ModelConfig, family_of, find_family
+from reeltag.predictions.intervals import DEFAULT_INTERVALS, IntervalConfig
+from reeltag.tagger.moments import Moment, moments_of
+from reeltag.tagger.preparing import preprocessing_of
+from reeltag.tagger.tags import Tag, best_tags
+from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
 from reeltag.tagger.video import Video, as_frames, in_eval_mode
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tag:
-    """A class of a video: its `index`, its `name`, and `prob`, its probability in [0, 1]."""
-
-    index: int
-    name: str
-    prob: float
 
 
 class AnyTagger(nn.Module):
@@ -51,12 +47,14 @@ class AnyTagger(nn.Module):
         streams: (name, width) of the streams, in the order in which they stand along D.
         class_names: C names.
         description: of the streams; None: as YouTube-8M published them.
+        thresholds: of its classes, for `moments`; None: none were chosen.
     """
 
     family: str
     streams: tuple[tuple[str, int], ...]
     class_names: tuple[str, ...]
     description: Features | None = None
+    thresholds: Thresholds | None = None
 
     @property
     def features(self) -> Features:
@@ -120,44 +118,63 @@ class AnyTagger(nn.Module):
             >>> [len(tags) for tags in tagger.predict([long, short])]
             [3, 3]
         """
-        for name, value in (("top_k", top_k), ("batch_size", batch_size)):
-            if value < 1:
-                raise ConfigError(f"must be >= 1, got {value}", where=name)
+        options = {"top_k": top_k, "batch_size": batch_size}
         if not isinstance(videos, Sequence):
-            return self._tags([as_frames(videos, self.features)], top_k)[0]
+            frames = self._seen([as_frames(videos, self.features)])
+            return best_tags(frames, self.score, self.class_names, **options)[0]
         if not videos:
             raise DataError("there is no video in the list", where="videos")
-        frames = [
-            as_frames(video, self.features, where=f"video {number}")
-            for number, video in enumerate(videos)
-        ]
-        tags: list[list[Tag]] = [[] for _ in frames]
-        # alike in type and length, so that little is padded
-        order = sorted(range(len(frames)), key=lambda i: (str(frames[i].dtype), len(frames[i])))
-        for _, alike in groupby(order, key=lambda i: frames[i].dtype):
-            while numbers := list(islice(alike, batch_size)):
-                found = self._tags([frames[i] for i in numbers], top_k)
-                for number, of_video in zip(numbers, found, strict=True):
-                    tags[number] = of_video
-        return tags
+        frames = [as_frames(v, self.features, where=f"video {n}") for n, v in enumerate(videos)]
+        return best_tags(self._seen(frames), self.score, self.class_names, **options)
+
+    def _seen(self, videos: list[Tensor]) -> list[Tensor]:
+        """Return the frames of each video that it is scored by as a whole."""
+        return [frames[: self.features.most_frames or None] for frames in videos]
+
+    def moments(
+        self,
+        video: Video,
+        *,
+        config: IntervalConfig = DEFAULT_INTERVALS,
+        prob: float | None = None,
+        batch_size: int = 256,
+    ) -> list[Moment]:
+        """Return when which classes are in a video, by start: intervals of any length.
+
+        Moments are where the mean probability of windows reaches the threshold of a class
+        (`reeltag.predictions.intervals`): that of the run's `thresholds`, where a class without
+        one has no moments; if the run has none, a probability of 0.5 for all classes.
+
+        Args:
+            video: as `predict` takes it, with `features.rate_hz` frames per second.
+            config: windows, smoothing, shortest moment and gap, in seconds.
+            prob: threshold of all classes in place of those of the run, in (0, 1).
+            batch_size: windows that are scored together.
+
+        Raises:
+            DataError: as `predict`, or a score is not a number.
+            ConfigError: `prob` or `batch_size` is out of range.
+
+        Example:
+            >>> from reeltag.models import model_config
+            >>> sizes = model_config("logistic", num_classes=1, dims=(2,))
+            >>> tagger = Tagger(sizes, [("rgb", 2)], ["Car"])
+            >>> loud, quiet = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+            >>> with torch.no_grad():
+            ...     _ = tagger.model.head.linear.weight.copy_(10 * (loud - quiet))
+            >>> video = torch.cat([quiet.repeat(20, 1), loud.repeat(10, 1), quiet.repeat(30, 1)])
+            >>> [(each.name, each.start_s, each.end_s) for each in
+            ...  tagger.moments(video, config=IntervalConfig(length_s=1))]
+            [('Car', 20.0, 30.0)]
+        """
+        return moments_of(self, as_frames(video, self.features), config, prob, batch_size)
 
     @torch.inference_mode()
-    def _tags(self, videos: list[Tensor], top_k: int) -> list[list[Tag]]:
-        """Return the tags of videos (T, D) of one type, in one batch."""
-        videos = [frames[: self.features.most_frames or None] for frames in videos]
-        lengths = torch.tensor([len(frames) for frames in videos])
-        mask_BT = torch.arange(int(lengths.max())) < lengths[:, None]
-        frames_BTD = pad_sequence(videos, batch_first=True)
+    def score(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return logits (B, C), float32 on the CPU, of a batch anywhere, in eval mode."""
         with in_eval_mode(self):
-            logits_BC = self(frames_BTD.to(self.device), mask_BT.to(self.device)).float().cpu()
-        best = logits_BC.topk(min(top_k, self.num_classes))
-        return [
-            [
-                Tag(index=int(c), name=self.class_names[int(c)], prob=float(p))
-                for c, p in zip(classes, probs, strict=True)
-            ]
-            for classes, probs in zip(best.indices, best.values.sigmoid(), strict=True)
-        ]
+            logits_BC: Tensor = self(frames_BTD.to(self.device), mask_BT.to(self.device))
+        return logits_BC.float().cpu()
 
 
 class Tagger(AnyTagger):
@@ -232,10 +249,12 @@ class Tagger(AnyTagger):
         }
 
     def save_weights(self, folder: Path, name: str = "model.safetensors") -> None:
-        """Write all tensors into `folder`, whole or not at all."""
+        """Write all tensors into `folder`, whole or not at all; thresholds of other ones go."""
         tensors = {name: value.detach().contiguous() for name, value in self.state_dict().items()}
         with whole_file(folder / name) as part:
             safetensors.torch.save_file(tensors, part)
+        if name == "model.safetensors":
+            (folder / THRESHOLDS_FILE).unlink(missing_ok=True)
 
     def save_classes(self, folder: Path) -> None:
         """Write `classes.csv` into `folder`."""
@@ -289,6 +308,7 @@ class Tagger(AnyTagger):
                 hint="Take both files from the same run.",
             )
         tagger.load_state_dict(tensors)
+        tagger.thresholds = Thresholds.find(run, tagger.class_names)
         return tagger.eval().to(device)
 
     @classmethod
@@ -341,18 +361,6 @@ class Tagger(AnyTagger):
                 hint="Take both files from the same run.",
             )
         return cls(model, streams, class_names, preprocessing=preprocessing, features=features)
-
-
-def preprocessing_of(
-    config: PreprocessingConfig, features: Features, eigenvalues: Tensor | None = None
-) -> Preprocessing:
-    """Return the preprocessing of described features."""
-    codes = None
-    if not features.is_published:
-        scale_D, offset_D = features.codes()
-        codes = torch.from_numpy(scale_D), torch.from_numpy(offset_D)
-    dims = [stream.width for stream in features.streams]
-    return Preprocessing(config, dims, eigenvalues, codes=codes)
 
 
 def read_config(run: Path) -> dict[str, Any]:

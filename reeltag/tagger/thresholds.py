@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -12,13 +13,13 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 
-from reeltag.core.bounds import CheckedFields, NotNegative, Part
+from reeltag.core.bounds import CheckedFields, NotNegative
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
 from reeltag.core.files import write_json
 
 THRESHOLDS_FILE = "thresholds.json"
-_HINT = "Choose thresholds again."
+_HINT = "Choose thresholds again: `reeltag moments RUN --precision 0.9`; or delete the file."
 
 Between = Annotated[float, Gt(0), Lt(1)]
 
@@ -61,8 +62,6 @@ class Thresholds(CheckedFields):
     """Of the bound that keeps the promise; None = nothing is promised."""
     correlation: Annotated[float, Ge(0), Le(1)] | None = None
     """Between ratings of a class in one video, beyond what their scores tell; None = not known."""
-    low_odds: Part = 0.25
-    """A moment lasts while its odds are at least this fraction of those of the threshold."""
     classes: tuple[ClassThreshold, ...] = ()
     """In the order of the classes."""
     version: int = VERSION
@@ -86,12 +85,6 @@ class Thresholds(CheckedFields):
         return np.array(logits, np.float64)
 
     @property
-    def low_logits(self) -> NDArray[np.float64]:
-        """(C,) thresholds that a moment does not fall below; inf = the class has none."""
-        low: NDArray[np.float64] = self.high_logits + math.log(self.low_odds)
-        return low
-
-    @property
     def unreached(self) -> dict[str, str]:
         """The classes without a threshold, and why they have none."""
         return {each.name: each.reason for each in self.classes if each.logit is None}
@@ -100,11 +93,30 @@ class Thresholds(CheckedFields):
         """Write thresholds.json into a folder, whole or not at all; OutputError if it cannot be."""
         write_json(folder / THRESHOLDS_FILE, dataclasses.asdict(self))
 
+    def check_names(self, names: Sequence[str], *, where: object) -> None:
+        """Raise DataError where these are not the thresholds of classes with these names."""
+        for c, (own, name) in enumerate(zip_longest(self.names, names)):
+            if own != name:
+                what = f"has {_named(own)} at {c}, where the class list has {_named(name)}"
+                raise DataError(what, where=where, hint=_HINT)
+
     @classmethod
-    def find(cls, folder: Path) -> Self | None:
-        """Return the thresholds in a folder; None where there are none; errors as `open`."""
+    def find(cls, folder: Path, names: Sequence[str]) -> Self | None:
+        """Return the thresholds in a run folder; None where there are none.
+
+        Args:
+            folder: the run folder.
+            names: of its classes.
+
+        Raises:
+            DataError: as `open`, or they are of other classes.
+        """
         path = folder / THRESHOLDS_FILE
-        return cls.open(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        found = cls.open(path)
+        found.check_names(names, where=path)
+        return found
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -120,3 +132,7 @@ class Thresholds(CheckedFields):
             raise DataError(what, where=path, hint=_HINT)
         thresholds: Self = from_json(cls, found, where=path, field="thresholds")
         return thresholds
+
+
+def _named(name: str | None) -> str:
+    return "no class" if name is None else repr(name)

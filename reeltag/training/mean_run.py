@@ -25,6 +25,7 @@ from reeltag.data.features import Features
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_of
 from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
+from reeltag.tagger.thresholds import THRESHOLDS_FILE
 
 AVERAGED = "averaged"  # entry of config.json: the runs that a run is the mean of
 _FIRST = "the first has"
@@ -87,6 +88,8 @@ def average_runs(
     for other in members[1:]:
         _check_same_recipe(members[0], other)
     _warn_of_other_starts(members)
+    if any((member.run / THRESHOLDS_FILE).is_file() for member in members):
+        say("the mean has scores of its own: the thresholds of the runs are not taken over")
     tensors = _mean(members)
     first = members[0]
     config = {**first.config, AVERAGED: [str(path.resolve()) for path in paths]}

@@ -186,21 +186,22 @@ def test_clopper_pearson_interval_is_exact(hits: int, trials: int) -> None:
     assert clopper_pearson(hits, trials) == pytest.approx((expected.low, expected.high))
 
 
-def test_low_thresholds_have_a_fraction_of_the_odds() -> None:
+def test_thresholds_at_a_probability_are_its_logit() -> None:
     thresholds = Thresholds.at_prob(["a", "b"], 0.5)
     assert thresholds.names == ("a", "b") and not thresholds.unreached
     np.testing.assert_allclose(thresholds.high_logits, 0)
-    np.testing.assert_allclose(1 / (1 + np.exp(-thresholds.low_logits)), 0.2)  # odds 1 and 1 / 4
 
 
 def test_thresholds_file_is_read_as_it_was_saved(tmp_path: Path) -> None:
-    thresholds = replace(chosen(simulate(0, 8, 100), videos=True), low_odds=0.5)
+    thresholds = replace(chosen(simulate(0, 8, 100), videos=True), confidence=0.9)
     assert thresholds.unreached and len(thresholds.unreached) < 8
-    assert Thresholds.find(tmp_path) is None
+    names = thresholds.names
+    assert Thresholds.find(tmp_path, names) is None
     thresholds.save(tmp_path)
-    assert Thresholds.find(tmp_path) == thresholds
+    assert Thresholds.find(tmp_path, names) == thresholds
+    with pytest.raises(DataError, match=f"has {names[-1]!r} at 7, where .* has no class"):
+        Thresholds.find(tmp_path, names[:-1])
     has = np.isfinite(thresholds.high_logits)
-    assert (np.isinf(thresholds.low_logits) == ~has).all()
     assert list(thresholds.unreached) == [
         n for n, h in zip(thresholds.names, has, strict=True) if not h
     ]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reeltag.inference.windows import Grid, Segments, cut_windows
+from reeltag.inference.windows import Grid
+from reeltag.tagger.windows import Segments, cut_windows
 from tests.inference.standin import make_batch, make_videos
 
 

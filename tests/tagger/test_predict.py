@@ -14,7 +14,8 @@ import reeltag
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.models import find_family
 from reeltag.tagger.loading import any_tagger
-from reeltag.tagger.tagger import AnyTagger, Tag, Tagger
+from reeltag.tagger.tagger import AnyTagger, Tagger
+from reeltag.tagger.tags import Tag
 
 STREAMS = [("rgb", 6), ("audio", 2)]
 LENGTHS = (7, 1, 30, 12, 4)

@@ -24,7 +24,7 @@ from reeltag.papers.common.dataset_source import (
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.steps.files import RUN, TENSORS
 from reeltag.pipeline.steps import step_function
-from reeltag.tagger.tagger import preprocessing_of
+from reeltag.tagger.preparing import preprocessing_of
 from reeltag.training import fit
 from reeltag.training.centroids import fit_centroids as fit_centroids_to
 from reeltag.training.centroids import sample_features

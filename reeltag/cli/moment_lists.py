@@ -1,0 +1,169 @@
+"""Moments as tables, JSON, CSV and WebVTT tracks."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from reeltag.core.console import STDOUT, print_table, say
+from reeltag.core.files import whole_file
+from reeltag.deploy.webvtt import Span, write_webvtt
+from reeltag.predictions.interval_rows import Intervals
+from reeltag.tagger.thresholds import Thresholds
+
+SHOWN = 20  # moments of a class on the terminal
+NAMED = 10  # classes without a threshold that are named
+_COLUMNS = ("id", "start_s", "end_s", "peak_s", "prob", "mean_prob")
+
+
+@dataclass(frozen=True, eq=False)
+class MomentLists:
+    """Moments by class, best first.
+
+    Attributes:
+        found: M intervals, in that order.
+        names: C names of the classes.
+        thresholds: of the classes.
+        counts: (C,) moments of each class, those that are not listed included.
+        listed: classes that are listed even where nothing was found.
+        ratings: (M,) how many ratings within each are yes, and how many no; None: nothing is rated.
+    """
+
+    found: Intervals
+    names: tuple[str, ...]
+    thresholds: Thresholds
+    counts: NDArray[np.int64]
+    listed: tuple[int, ...]
+    ratings: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+
+    def by_class(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Yield each class that is listed, and its moments."""
+        found = self.found
+        columns = [found.ids.to_pylist(), found.start_s, found.end_s, found.peak_s]
+        columns += [found.peak_prob, found.mean_prob]
+        names: tuple[str, ...] = _COLUMNS
+        if self.ratings is not None:
+            columns, names = [*columns, *self.ratings], (*names, "yes", "no")
+        for c in sorted({*self.listed, *np.unique(found.classes).tolist()}):
+            first, last = np.searchsorted(found.classes, [c, c + 1])
+            mine = [list(column[first:last]) for column in columns]
+            rows = zip(*([_plain(value) for value in column] for column in mine), strict=True)
+            yield c, [dict(zip(names, row, strict=True)) for row in rows]
+
+    def described(self) -> dict[str, Any]:
+        """Return all lists, and the classes without a threshold, as plain JSON values."""
+        classes = [
+            {
+                "class": c,
+                "name": self.names[c],
+                "threshold": self.thresholds.classes[c].prob,
+                "precision": self.thresholds.classes[c].precision,
+                "precision_interval": self.thresholds.classes[c].interval,
+                "count": int(self.counts[c]),
+                "moments": moments,
+            }
+            for c, moments in self.by_class()
+        ]
+        return {"classes": classes, "unreached": self.thresholds.unreached}
+
+    def write_csv(self, path: Path) -> None:
+        """Write all moments, a line each."""
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            precision = ("precision", "precision_low", "precision_high")
+            writer.writerow(("class", "name", *_COLUMNS, *precision, "yes", "no"))
+            for c, moments in self.by_class():
+                of = self.thresholds.classes[c]
+                known = ("" if of.precision is None else of.precision, *(of.interval or ("", "")))
+                for each in moments:
+                    values = [each[name] for name in _COLUMNS]
+                    rated = (each.get("yes", ""), each.get("no", ""))
+                    writer.writerow((c, self.names[c], *values, *known, *rated))
+
+    def write_tracks(self, folder: Path, *, overwrite: bool) -> int:
+        """Write a track for each video and return how many."""
+        videos: dict[str, list[Span]] = {}
+        for c, moments in self.by_class():
+            for each in moments:
+                span = Span(each["start_s"], each["end_s"], self.names[c], each["prob"])
+                videos.setdefault(each["id"], []).append(span)
+        return len(write_webvtt(folder, videos, overwrite=overwrite))
+
+    def print(self, windows: int) -> None:
+        """Print a table for each class, of its 20 best moments at most."""
+        nothing = True
+        for c, moments in self.by_class():
+            nothing = False
+            title = f"{self.names[c]} (class {c}): {self._title(c, len(moments))}"
+            STDOUT.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+            if moments:
+                print_table(_table(moments[:SHOWN]))
+        if nothing:
+            STDOUT.print(f"no moment in {windows:,} windows", highlight=False)
+
+    def _title(self, c: int, listed: int) -> str:
+        """Return how many moments a class has, and how many of such are right."""
+        of, count = self.thresholds.classes[c], int(self.counts[c])
+        if of.logit is None:
+            return f"no threshold: {of.reason}"
+        shown = min(SHOWN, listed)
+        text = f"{count:,} moments" if count != 1 else "1 moment"
+        if not count:
+            text = "no moment"
+        elif shown < count:
+            text = f"best {shown:,} of {text}"
+        text += f" at a probability of {of.prob:.2f} or more"
+        if of.precision is not None and of.interval is not None:
+            low, high = of.interval
+            text += (
+                f"; precision {of.precision:.2f} ({low:.2f} to {high:.2f}) on {of.num_above:,} "
+                "held-out ratings"
+            )
+        return text
+
+
+def log_unreached(thresholds: Thresholds, classes: Sequence[int]) -> None:
+    """Log which of some classes have no threshold, and why; those without ratings in a number."""
+    lost = [thresholds.classes[c] for c in classes if thresholds.classes[c].logit is None]
+    if not lost:
+        return
+    promise = thresholds.precision
+    what = "" if promise is None else f" that promises a precision of {promise:g}"
+    say(f"{len(lost):,} of {len(classes):,} classes have no threshold{what}, and no moments:")
+    rated = [each for each in lost if each.num_rated]
+    for each in rated[:NAMED]:
+        say(f"  {each.name}: {each.reason}")
+    if len(rated) > NAMED:
+        say(f"  and {len(rated) - NAMED:,} more, which --json names under unreached")
+    if len(rated) < len(lost):
+        say(f"  {len(lost) - len(rated):,} classes without ratings")
+
+
+def _table(moments: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", overflow="fold")  # an id that is cut finds nothing
+    for column in ("start", "end", "peak", "prob", "mean"):
+        table.add_column(column, justify="right", no_wrap=True)
+    any_rated = any(each.get("yes") or each.get("no") for each in moments)
+    if any_rated:
+        table.add_column("rated")
+    for each in moments:
+        times = [_seconds(each[name]) for name in ("start_s", "end_s", "peak_s")]
+        cells = [*times, f"{each['prob']:.4f}", f"{each['mean_prob']:.4f}"]
+        verdict = ", ".join(f"{each[kind]} {kind}" for kind in ("yes", "no") if each.get(kind))
+        table.add_row(escape(each["id"]), *cells, *([verdict] if any_rated else []))
+    return table
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
