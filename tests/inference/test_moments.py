@@ -1,147 +1,165 @@
-"""Top moments are those of a full sort, in whatever order segments come; errors; ratings."""
+"""Moments of a data set: each video's are a tagger's; the best of a stream are those of a sort."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.probability import sigmoid
+from reeltag.data.dataset import Dataset
+from reeltag.data.loader import Loader
+from reeltag.data.sampling import FrameChoice
 from reeltag.inference.moments import (
-    Ratings,
-    TopMoments,
-    lengths_of,
-    predicted_segments,
-    rated_segments,
-    ratings_of,
-    scored_segments,
+    BestIntervals,
+    find_intervals_in,
+    read_windows,
+    score_windows,
+    video_moments,
 )
-from reeltag.inference.policy import SegmentPolicy
-from reeltag.inference.scoring import InferenceConfig
 from reeltag.predictions.file import PredictionInfo, prediction_writer
+from reeltag.predictions.interval_rows import Intervals
+from reeltag.predictions.intervals import IntervalConfig
 from reeltag.predictions.rows import PredictionRows
-from tests.data.made import frame_record, indexed, rated_record, video_record, write_shard
+from reeltag.tagger.moments import DEFAULT_PROB
+from reeltag.tagger.thresholds import Thresholds
+from tests.data.made import frame_record, indexed, video_record, write_shard
 from tests.inference.test_predict import make_tagger
 from tests.windows import segments_at
 
-SEGMENTS = InferenceConfig(videos=False, segments=True, device="cpu")
-NUM_SEGMENTS, CLASSES = 300, 6
+STREAMS = (("rgb", 16), ("audio", 4))
+SECONDS = {"a": 12, "b": 3, "c": 31}
+CONFIG = IntervalConfig(length_s=4, hop_s=2)
 
 
-def synthetic(seed: int) -> tuple[NDArray[np.float32], list[str], NDArray[np.int32]]:
-    """Return scores (300, 6) with many ties, and the id and start of each segment."""
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    records = [frame_record(name, seconds) for name, seconds in SECONDS.items()]
+    write_shard(tmp_path / "test0.tfrecord", records)
+    return indexed(tmp_path)
+
+
+def intervals(seed: int, number: int, num_classes: int = 5) -> Intervals:
     random = np.random.default_rng(seed)
-    scores = random.integers(-8, 8, (NUM_SEGMENTS, CLASSES)).astype(np.float32)
-    names = [f"v{number // 20}" for number in range(NUM_SEGMENTS)]
-    starts = np.arange(NUM_SEGMENTS, dtype=np.int32) % 20 * 5
-    return scores, names, starts
+    start = random.integers(0, 99, number).astype(np.float64)
+    return Intervals(
+        ids=pa.array([f"v{n // 7}" for n in range(number)]),
+        classes=random.integers(0, num_classes, number).astype(np.int32),
+        start_s=start,
+        end_s=start + 2.5,
+        peak_s=start + 1,
+        scores=random.integers(-4, 4, number).astype(np.float64),  # many ties
+        mean_prob=random.random(number),
+    )
 
 
-def streamed(seed: int, size: int, keep: int = CLASSES) -> Iterator[PredictionRows]:
-    """Yield the synthetic segments so many at a time, each with its `keep` best classes."""
-    scores, names, starts = synthetic(seed)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :keep].astype(np.int32)
-    for begin in range(0, NUM_SEGMENTS, size):
-        part = slice(begin, begin + size)
-        best = np.take_along_axis(scores[part], order[part], 1)
-        yield PredictionRows.of_matrix(names[part], segments_at(starts[part]), order[part], best)
+@pytest.mark.parametrize("size", [1, 7, 400])
+@pytest.mark.parametrize("top", [1, 12, None])
+def test_best_intervals_match_a_full_sort(
+    size: int, top: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltag.inference.moments._PENDING", 20)
+    every, best = intervals(0, 400), BestIntervals(5, top)
+    for first in range(0, 400, size):
+        best.add(every.take(np.arange(first, min(first + size, 400))))
+    expected: list[int] = []
+    for c in range(5):
+        mine = np.flatnonzero(every.classes == c)
+        expected += sorted(mine.tolist(), key=lambda row: (-every.scores[row], row))[:top]
+    assert best.ranked().to_arrow().equals(every.take(np.array(expected)).to_arrow())
+    assert best.counts.tolist() == np.bincount(every.classes).tolist()
 
 
-@pytest.mark.parametrize("size", [1, 7, 300])
-@pytest.mark.parametrize("top", [1, 12, 1000])
-def test_top_moments_match_a_full_sort(size: int, top: int) -> None:
-    lists = TopMoments([4, 1], top)
-    for rows in streamed(0, size):
-        lists.add(rows)
-    scores, names, starts = synthetic(0)
-    found = lists.moments(dict.fromkeys(names, 98), {})
-    assert list(found) == [4, 1] and lists.segments == NUM_SEGMENTS
-    for c, moments in found.items():
-        expected = sorted(range(NUM_SEGMENTS), key=lambda row: (-scores[row, c], row))[:top]
-        assert [(m.id, m.start_s) for m in moments] == [(names[r], starts[r]) for r in expected]
-        probs = sigmoid(scores[expected, c]).tolist()
-        assert [moment.prob for moment in moments] == probs
-        assert {m.end_s - m.start_s for m in moments if m.start_s < 95} == {5}
-        assert all(m.end_s == 98 for m in moments if m.start_s == 95)  # a partial one
+def test_best_intervals_hold_no_more_than_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reeltag.inference.moments._PENDING", 50)
+    best = BestIntervals(5, 3)
+    for seed in range(40):
+        best.add(intervals(seed, 30))
+    assert sum(map(len, best._parts)) <= 50 + 30 and len(best.ranked()) == 15
+    assert best.counts.sum() == 1200
 
 
-def test_top_moments_apply_min_prob_and_ratings() -> None:
-    ratings: Ratings = {("v3", 10, 2): True, ("v9", 0, 2): False, ("v9", 5, 1): True}
-    scores, _, _ = synthetic(1)
-    likely, rated = TopMoments([2], 300, min_prob=0.5), TopMoments([2], 300, only=ratings)
-    for rows in streamed(1, 64):
-        likely.add(rows)
-        rated.add(rows)
-    lengths = {f"v{number}": 100 for number in range(15)}
-    assert len(likely.moments(lengths, {})[2]) == int((scores[:, 2] >= 0).sum())
-    listed = {(m.id, m.start_s, m.rated) for m in rated.moments(lengths, ratings)[2]}
-    assert listed == {("v3", 10, True), ("v9", 0, False)}
+def test_intervals_of_some_classes_are_those_of_all(data: Dataset) -> None:
+    tagger = make_tagger(6, STREAMS)
+    thresholds = Thresholds.at_prob(tagger.class_names, 0.3)
+    found = {}
+    for classes in ((), (4, 1)):
+        windows = score_windows(tagger, data, CONFIG)
+        found[classes] = find_intervals_in(windows, CONFIG, thresholds, classes=classes).ranked()
+    every = found[()]
+    assert len(every) > len(found[4, 1]) > 0
+    mine = every.take(np.isin(every.classes, [1, 4]))
+    assert found[4, 1].to_arrow().equals(mine.to_arrow())
 
 
-def test_top_moments_skip_unlisted_classes() -> None:
-    lists = TopMoments([0], 300)
-    for rows in streamed(2, 50, keep=2):
-        lists.add(rows)
-    scores, _, _ = synthetic(2)
-    among = (np.argsort(-scores, axis=1, kind="stable")[:, :2] == 0).any(axis=1)
-    assert len(lists.moments(dict.fromkeys(lists.ids(), 100), {})[0]) == int(among.sum())
+def test_intervals_that_are_not_kept_do_not_count(data: Dataset) -> None:
+    tagger = make_tagger(6, STREAMS)
+    best = find_intervals_in(
+        score_windows(tagger, data, CONFIG),
+        CONFIG,
+        Thresholds.at_prob(tagger.class_names, 0.1),
+        keep=lambda found: found.end_s - found.start_s > 20,
+    )
+    found = best.ranked()
+    assert len(found) and set(found.ids.to_pylist()) == {"c"} and best.counts.sum() == len(found)
+    assert best.windows == 5 + 1 + 15
 
 
-def test_ratings_keep_the_last_of_a_pair(tmp_path: Path) -> None:
-    ratings = [(0, 3, 1.0), (5, 3, 0.0), (0, 3, 0.0), (5, 4, 1.0)]
-    write_shard(tmp_path / "test0.tfrecord", [rated_record("a", 12, ratings), frame_record("b")])
-    dataset = indexed(tmp_path)
-    records = dataset.select("test")
-    assert ratings_of(records, [3]) == {("a", 0, 3): False, ("a", 5, 3): False}
-    assert rated_segments(dataset, "test", [4]) == {("a", 5, 4): True}
-    with pytest.raises(ConfigError, match=r"segments for these classes(.|\n)*Leave out --rated"):
-        rated_segments(dataset, "test", [7])
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_moments_of_a_data_set_are_those_of_each_video(data: Dataset, batch_size: int) -> None:
+    tagger = make_tagger(6, STREAMS)
+    thresholds = Thresholds.at_prob(tagger.class_names, DEFAULT_PROB)
+    windows = score_windows(tagger, data, CONFIG, batch_size=batch_size)
+    found = video_moments(find_intervals_in(windows, CONFIG, thresholds).ranked(), thresholds)
+    items = data.videos("test", streams=("rgb", "audio"))
+    (batch,) = Loader(items, batch_size=9, frames=FrameChoice(how="all"), labels=False)
+    for row, name in enumerate(batch.ids):
+        video = batch.frames[row][batch.mask[row]]
+        expected = {(m.index, m.start_s, m.end_s) for m in tagger.moments(video, config=CONFIG)}
+        assert {(m.index, m.start_s, m.end_s) for m in found if m.id == name} == expected
+    assert {each.name for each in found} <= set(tagger.class_names)
 
 
-def test_lengths_are_those_of_the_data(tmp_path: Path) -> None:
-    write_shard(tmp_path / "test0.tfrecord", [frame_record("a", 12), frame_record("b", 3)])
-    assert lengths_of(indexed(tmp_path), {"b"}) == {"b": 3}
-    with pytest.raises(DataError, match=r"1 of the videos that were scored, the first 'c'"):
-        lengths_of(indexed(tmp_path), {"b", "c"})
+def test_windows_of_some_rows_are_scored(data: Dataset) -> None:
+    rows = np.array([False, True, False])
+    (windows,) = score_windows(make_tagger(4, STREAMS), data, CONFIG, rows=rows)
+    assert windows.ids.to_pylist() == ["b"] and windows.end_s.tolist() == [3]
 
 
-def _folder(path: Path) -> Path:
-    path.mkdir()
+def test_windows_of_video_level_data_raise(tmp_path: Path) -> None:
+    write_shard(tmp_path / "test0.tfrecord", [video_record("a")])
+    with pytest.raises(ConfigError, match=r"no moments(.|\n)*frame-level records"):
+        next(score_windows(make_tagger(4, STREAMS), indexed(tmp_path), CONFIG))
+
+
+def predicted(path: Path, names: list[str], starts: list[int], num_classes: int = 3) -> Path:
+    """Write predictions of segments of 5 s: class 0 has logit `start`, class 2 none."""
+    info = PredictionInfo(num_classes=num_classes)
+    scores = np.stack([np.array(starts), np.zeros(len(starts))], axis=1).astype(np.float32)
+    classes = np.tile(np.arange(2, dtype=np.int32), (len(starts), 1))
+    with prediction_writer(path, info) as writer:
+        writer.write(PredictionRows.of_matrix(names, segments_at(starts), classes, scores))
     return path
 
 
-def test_scored_segments_raise_for_data_without_segments(tmp_path: Path) -> None:
-    tagger = make_tagger(4, (("rgb", 16), ("audio", 4)))
-    short = write_shard(_folder(tmp_path / "s") / "test0.tfrecord", [frame_record("a", 4)]).parent
-    with pytest.raises(ConfigError, match=r"none of the 1 videos .* lasts 5 s, the longest 4 s"):
-        next(scored_segments(tagger, indexed(short), SEGMENTS))
-    flat = write_shard(_folder(tmp_path / "v") / "test0.tfrecord", [video_record("a")]).parent
-    with pytest.raises(ConfigError, match=r"no moments(.|\n)*frame-level records"):
-        next(scored_segments(tagger, indexed(flat), SEGMENTS))
-    whole = write_shard(_folder(tmp_path / "w") / "test0.tfrecord", [frame_record("a", 30)]).parent
-    all_gone = InferenceConfig(
-        videos=False,
-        segments=True,
-        policy=SegmentPolicy(skip_head=4, skip_tail=2),
-        device="cpu",
-    )
-    with pytest.raises(ConfigError, match=r"the first 4 and the last 2(.|\n)*--skip-head 0"):
-        next(scored_segments(tagger, indexed(whole), all_gone))
+def test_read_windows_end_with_their_video(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltag.inference.moments._CELLS", 6)  # 2 rows at once
+    path = predicted(tmp_path / "p", ["a", "a", "a", "b"], [0, 5, 10, 0])
+    parts = [*read_windows(path, data)]
+    assert [len(part) for part in parts] == [2, 2]
+    assert np.concatenate([part.end_s for part in parts]).tolist() == [5, 10, 12, 3]
+    logits = np.concatenate([part.logits for part in parts])
+    assert logits.tolist() == [[start, 0, -np.inf] for start in (0, 5, 10, 0)]
+    (mine,) = read_windows(path, data, np.array([False, True, False]))
+    assert mine.ids.to_pylist() == ["b"]
 
 
-def test_short_videos_are_one_moment(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    records = [frame_record("a", 4), frame_record("b", 11)]
-    write_shard(tmp_path / "test0.tfrecord", records)
-    tagger = make_tagger(4, (("rgb", 16), ("audio", 4)))
-    (rows,) = scored_segments(tagger, indexed(tmp_path), SEGMENTS)
-    assert rows.ids.to_pylist() == ["a", "b", "b", "b"]
-    assert "1 videos last less than 5 s" in capfd.readouterr().err
-
-
-def test_predicted_segments_raise_without_segments(tmp_path: Path) -> None:
-    with prediction_writer(tmp_path / "p", PredictionInfo(num_classes=3)):
+def test_read_windows_raise_for_other_data_or_none(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not hold the video 'x', which was predicted"):
+        next(read_windows(predicted(tmp_path / "p", ["a", "x"], [0, 0]), data))
+    with prediction_writer(tmp_path / "q", PredictionInfo(num_classes=3)):
         pass
     with pytest.raises(DataError, match=r"no predictions of segments(.|\n)*--segments"):
-        next(predicted_segments(tmp_path / "p"))
+        next(read_windows(tmp_path / "q", data))
