@@ -213,7 +213,8 @@ class Moments:
         classes = self._classes(names)
         split: Split = self.split or ("all" if self.video else _split_to_search(data))
         rows = _rows_of(data, self.video)
-        thresholds = self._chosen(tagger, data, classes) or thresholds_for(tagger, self.prob)
+        thresholds = self._chosen(tagger, data, names, classes)
+        thresholds = (thresholds or thresholds_for(tagger, self.prob)).renamed(names)
         self._log_default(tagger.thresholds)
         windows = score_windows(
             tagger,
@@ -230,7 +231,7 @@ class Moments:
         )
 
     def _chosen(
-        self, tagger: AnyTagger, data: Dataset, classes: tuple[int, ...]
+        self, tagger: AnyTagger, data: Dataset, names: tuple[str, ...], classes: tuple[int, ...]
     ) -> Thresholds | None:
         """Return thresholds for --precision, and write them into the run; None without it."""
         if self.precision is None:
@@ -244,7 +245,7 @@ class Moments:
             f"ratings of {split!r}"
             + (", which must not have trained the run" if split in ("train", "all") else "")
         )
-        log_unreached(thresholds, classes)
+        log_unreached(thresholds.renamed(names), classes)
         if self.save and is_graph(self.checkpoint):
             say("a graph keeps the thresholds it was exported with: these are not saved")
         elif self.save:
@@ -300,7 +301,8 @@ class Moments:
         if self.prob is None and about.run:
             found = Thresholds.find(Path(about.run), names)
         self._log_default(found)
-        return found or Thresholds.at_prob(names, self.prob or DEFAULT_PROB)
+        thresholds = found or Thresholds.at_prob(names, self.prob or DEFAULT_PROB)
+        return thresholds.renamed(names)
 
     def _log_default(self, found: Thresholds | None) -> None:
         if found is None and self.precision is None and self.prob is None:

@@ -4,8 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -17,6 +16,7 @@ from reeltag.core.bounds import CheckedFields, NotNegative
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
 from reeltag.core.files import write_json
+from reeltag.data.class_list import ClassList
 
 THRESHOLDS_FILE = "thresholds.json"
 _HINT = "Choose thresholds again: `reeltag moments RUN --precision 0.9`; or delete the file."
@@ -93,12 +93,10 @@ class Thresholds(CheckedFields):
         """Write thresholds.json into a folder, whole or not at all; OutputError if it cannot be."""
         write_json(folder / THRESHOLDS_FILE, dataclasses.asdict(self))
 
-    def check_names(self, names: Sequence[str], *, where: object) -> None:
-        """Raise DataError where these are not the thresholds of classes with these names."""
-        for c, (own, name) in enumerate(zip_longest(self.names, names)):
-            if own != name:
-                what = f"has {_named(own)} at {c}, where the class list has {_named(name)}"
-                raise DataError(what, where=where, hint=_HINT)
+    def renamed(self, names: Sequence[str]) -> Self:
+        """Return the same thresholds under other names of the classes, as many."""
+        pairs = zip(self.classes, names, strict=True)
+        return replace(self, classes=tuple(replace(each, name=name) for each, name in pairs))
 
     @classmethod
     def find(cls, folder: Path, names: Sequence[str]) -> Self | None:
@@ -115,7 +113,8 @@ class Thresholds(CheckedFields):
         if not path.is_file():
             return None
         found = cls.open(path)
-        found.check_names(names, where=path)
+        same = ClassList(found.names)
+        same.check_same(ClassList(tuple(names)), where=path, other_where="the class list")
         return found
 
     @classmethod
@@ -132,7 +131,3 @@ class Thresholds(CheckedFields):
             raise DataError(what, where=path, hint=_HINT)
         thresholds: Self = from_json(cls, found, where=path, field="thresholds")
         return thresholds
-
-
-def _named(name: str | None) -> str:
-    return "no class" if name is None else repr(name)

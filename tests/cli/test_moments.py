@@ -1,4 +1,4 @@
-"""`reeltag moments`: from the run or a prediction file to table, JSON, CSV and tracks."""
+"""`reeltag moments`: from a run, a graph or a prediction file to table, JSON, CSV and tracks."""
 
 import csv
 import dataclasses
@@ -21,6 +21,7 @@ from reeltag.models import model_config
 from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
 from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import Tagger
+from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
 from tests.data.made import frame_record, write_shard
 from tests.inference.test_stream import pairs
 from tests.windows import segments_at
@@ -57,8 +58,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def predictions(data: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("p") / "p.parquet"
     command = ["predict", checkpoint, "--data", data, "--out", out, "--segments", "--json"]
-    assert run([*map(str, command), "--top-k", "12", "--split", "validate"]) == 0
+    command += ["--hop", "5", "--split", "validate"]
+    assert run([*map(str, command), "--top-k", "12"]) == 0
     return out
+
+
+PLAIN = ("--hop", 5, "--min-length", 0, "--merge-gap", 0)  # windows side by side
 
 
 def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
@@ -71,22 +76,72 @@ def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str,
     return found
 
 
-def test_moments_list_the_best_segments_of_each_class(
+def places(found: dict[str, Any]) -> list[tuple[object, ...]]:
+    """Return class, video, start and end of each moment, in the order of the lists."""
+    return [
+        (each["class"], m["id"], m["start_s"], m["end_s"])
+        for each in found["classes"]
+        for m in each["moments"]
+    ]
+
+
+def loop(
+    windows: dict[tuple[str, float, int], float], lengths: dict[str, int], c: int, prob: float
+) -> list[tuple[float, str, float, float]]:
+    """Return moments of a class from windows side by side: runs above a low threshold."""
+    odds = prob / (1 - prob) / 4
+    low, found = odds / (1 + odds), []
+    for name in sorted({key[0] for key in windows}):
+        starts = sorted(key[1] for key in windows if key[0] == name and key[2] == c)
+        held: list[float] = []
+        for start in [*starts, np.inf]:
+            value = windows.get((name, start, c), -np.inf)
+            if value >= low:
+                held.append(start)
+                continue
+            peak = max((windows[name, at, c] for at in held), default=0.0)
+            if peak >= prob:
+                found.append((peak, name, held[0], min(held[-1] + 5, lengths[name])))
+            held = []
+    return sorted(found, key=lambda each: -each[0])
+
+
+def test_moments_are_the_runs_above_the_threshold(
     data: Path, checkpoint: Path, predictions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = run_json(
-        capfd, checkpoint, "--data", data, "--split", "validate", "--class", "guitar",
-        "--class", 3, "--top", 4,
-    )  # fmt: skip
-    everything = pairs(predictions, "segments")
-    assert found["segments"] == len(everything) // 12
-    assert [each["name"] for each in found["classes"]] == ["Guitar", "Sport"]
+    common = ("--data", data, "--split", "validate", *PLAIN, "--prob", 0.6)
+    found = run_json(capfd, checkpoint, *common, "--class", "guitar", "--class", 3)
+    assert [each["name"] for each in found["classes"]] == ["Sport", "Guitar"]  # by class
+    table = Dataset.open(data, quiet=True).table
+    lengths = dict(zip(table["id"].to_pylist(), table["frames"].to_pylist(), strict=True))
+    scores = pairs(predictions, "segments")
+    # a window ends with its video, and is then scored by what there is of it
+    probs = {k: float(sigmoid(np.array([v], np.float32))[0]) for k, v in scores.items()}
     for each in found["classes"]:
-        mine = {key: score for key, score in everything.items() if key[2] == each["class"]}
-        best = sorted(mine, key=lambda key: -mine[key])[:4]
-        assert [(m["id"], m["start_s"]) for m in each["moments"]] == [key[:2] for key in best]
-        probs = [float(sigmoid(torch.tensor([mine[key]]).numpy())[0]) for key in best]
-        assert [m["prob"] for m in each["moments"]] == pytest.approx(probs, abs=1e-6)
+        expected = loop(probs, lengths, each["class"], 0.6)
+        assert [(m["id"], m["start_s"], m["end_s"]) for m in each["moments"]] == [
+            row[1:] for row in expected
+        ]
+        peaks = [row[0] for row in expected]
+        assert [m["prob"] for m in each["moments"]] == pytest.approx(peaks, abs=1e-6)
+        assert each["count"] == len(expected) > 2
+    some = run_json(capfd, checkpoint, *common, "--class", 3, "--top", 2)
+    assert places(some) == places(found)[:2]
+
+
+def test_moments_of_all_classes_and_of_one_video(
+    data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    every = places(run_json(capfd, checkpoint, "--data", data, "--split", "all"))
+    assert len({row[0] for row in every}) > 6 and {row[2] % 1 for row in every} == {0}
+    assert {row[3] - row[2] for row in every} - {5.0}  # of any length
+    names = sorted({str(row[1]) for row in every})[3:5]
+    options = [word for name in names for word in ("--video", name)]
+    some = run_json(capfd, checkpoint, "--data", data, *options)  # whatever the split
+    assert places(some) == [row for row in every if row[1] in names]
+    common = ["moments", str(checkpoint), "--data", str(data)]
+    assert run([*common, "--video", names[0][:-1]]) == 2
+    assert f"Did you mean {names[0]}" in " ".join(capfd.readouterr().err.split())
 
 
 def test_moments_search_all_data_without_a_test_split(
@@ -104,62 +159,124 @@ def test_moments_search_all_data_without_a_test_split(
 def test_moments_of_a_prediction_file_are_the_same(
     data: Path, checkpoint: Path, predictions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    common = ("--class", "Guitar", "--class", "Car", "--top", 7)
-    ours = run_json(capfd, checkpoint, "--data", data, "--split", "validate", *common)
+    ours = run_json(capfd, checkpoint, "--data", data, "--split", "validate", *PLAIN)
     for more in ((), ("--data", data)):
-        theirs = run_json(capfd, "--predictions", predictions, *common, *more)
-        for mine, its in zip(ours["classes"], theirs["classes"], strict=True):
-            assert [m["id"] for m in its["moments"]] == [m["id"] for m in mine["moments"]]
-            assert [m["rated"] for m in its["moments"]] == [m["rated"] for m in mine["moments"]]
-            probs = [m["prob"] for m in mine["moments"]]
-            assert [m["prob"] for m in its["moments"]] == pytest.approx(probs, abs=1e-6)
+        theirs = run_json(capfd, "--predictions", predictions, *PLAIN, *more)
+        assert places(theirs) == places(ours)
+    name = ours["classes"][0]["moments"][0]["id"]
+    one = run_json(capfd, "--predictions", predictions, *PLAIN, "--video", name)
+    assert places(one) == [row for row in places(ours) if row[1] == name]
 
 
-def test_moments_show_the_ratings_of_the_data(
+def test_moments_of_a_graph_are_those_of_its_run(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    graph = tmp_path / "model.onnx"
+    assert run(["export", str(checkpoint), "--out", str(graph), "--json"]) == 0
+    options = ("--data", data, "--class", "Guitar")
+    ours, theirs = (run_json(capfd, source, *options) for source in (checkpoint, graph))
+    assert places(theirs) == places(ours)
+    command = ["moments", str(graph), *map(str, options), "--precision", "0.5"]
+    assert run(command) == 0
+    assert "these are not saved" in capfd.readouterr().err
+
+
+def test_moments_show_the_ratings_within_them(
     data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    rated: dict[tuple[str, int, int], bool] = {}
+    rated: dict[tuple[str, float, int], bool] = {}
     for row in Dataset.open(data, quiet=True).table.to_pylist():
         triples = zip(
             row["segment_starts"], row["segment_labels"], row["segment_scores"], strict=True
         )
         rated |= {(row["id"], start, c): score > 0 for start, c, score in triples}
-    classes = [word for c in range(12) for word in ("--class", c)]
-    found = run_json(
-        capfd, checkpoint, "--data", data, "--split", "all", *classes, "--rated", "--top", 9999
-    )
-    listed = {
-        (m["id"], m["start_s"], each["class"]): m["rated"]
-        for each in found["classes"]
-        for m in each["moments"]
-    }
-    assert listed == rated and len(set(rated.values())) == 2
-    some = run_json(capfd, checkpoint, "--data", data, *classes, "--top", 9999)["classes"]
-    verdicts = {m["rated"] for each in some for m in each["moments"]}
-    assert verdicts == {True, False, None}
+    common = (checkpoint, "--data", data, "--split", "all", "--prob", 0.4)
+    found = run_json(capfd, *common)
+    sums = {True: 0, False: 0}
+    for each in found["classes"]:
+        for m in each["moments"]:
+            within = [
+                yes
+                for (name, start, c), yes in rated.items()
+                if (name, c) == (m["id"], each["class"])
+                and m["start_s"] <= start + 2.5 < m["end_s"]
+            ]
+            assert (m["yes"], m["no"]) == (sum(within), len(within) - sum(within))
+            sums = {True: sums[True] + m["yes"], False: sums[False] + m["no"]}
+    assert sums[True] and sums[False]
+    only = run_json(capfd, *common, "--rated")
+    assert places(only) == [
+        place
+        for place, m in zip(
+            places(found), [m for c in found["classes"] for m in c["moments"]], strict=True
+        )
+        if m["yes"] + m["no"]
+    ]
 
 
-def test_moments_follow_the_policy(
+def test_moments_choose_thresholds_for_a_precision_and_save_them(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    common = ("--data", data, "--split", "all", "--class", "Guitar", "--top", 9999)
-    plain = run_json(capfd, checkpoint, *common)
-    for policy in (
-        ("--skip-head", 1, "--skip-tail", 1),
-        ("--candidates", 2),
-        ("--shifts", -2, -1, 0, 1, 2, "--shift-mean", "probs"),
-        ("--window-before", 3, "--window-after", 2),
-        ("--video-power", 0.05, "--segment-power", 0.95),
-    ):
-        assert run_json(capfd, checkpoint, *common, *policy)["classes"] != plain["classes"]
-    videos = tmp_path / "v"
-    command = ["predict", checkpoint, "--data", data, "--out", videos, "--split", "all", "--json"]
-    assert run([*map(str, command), "--top-k", "12"]) == 0
-    fused = ("--candidates", 2, "--video-power", 0.2, "--segment-power", 0.8)
-    itself = run_json(capfd, checkpoint, *common, *fused)["classes"][0]["moments"]
-    for source in (("--video-run", checkpoint), ("--video-predictions", videos)):
-        found = run_json(capfd, checkpoint, *common, *fused, *source)["classes"][0]["moments"]
-        assert [(m["id"], m["start_s"]) for m in found] == [(m["id"], m["start_s"]) for m in itself]
+    copy = tmp_path / "RUN"
+    shutil.copytree(checkpoint, copy)
+    common = ("moments", str(copy), "--data", str(data), "--precision", "0.03")
+    assert run([*common, "--no-save"]) == 0
+    assert not (copy / THRESHOLDS_FILE).exists()
+    first = capfd.readouterr()
+    assert "classes have no threshold that promises a precision of 0.03" in first.err
+    assert "chosen on " in first.err and "too few positive ratings" in first.err
+    assert run(list(common)) == 0
+    second = capfd.readouterr()
+    assert "thresholds.json: written" in second.err and second.out == first.out
+    thresholds = Thresholds.find(copy, Tagger.load(copy).class_names)
+    assert thresholds is not None and thresholds.precision == 0.03
+    found = run_json(capfd, copy, "--data", data)  # those of the run from now on
+    lost = [c for c, of in enumerate(thresholds.classes) if of.logit is None]
+    assert len(found["unreached"]) == len(lost) > 0 < len(found["classes"])
+    assert list(found["unreached"].values()) == list(thresholds.unreached.values())
+    assert not {each["class"] for each in found["classes"]} & set(lost)
+    for each in found["classes"]:
+        of = thresholds.classes[each["class"]]
+        assert (each["threshold"], each["precision"]) == (of.prob, of.precision)
+        assert each["precision_interval"] == list(of.interval or ())
+        assert all(m["prob"] >= (of.prob or 1) - 1e-6 for m in each["moments"])
+        assert f"precision {of.precision:.2f} (" in second.out
+    assert run(["moments", str(copy), "--data", str(data), "--class", str(lost[0])]) == 0
+    assert "no threshold: " in capfd.readouterr().out
+
+
+def test_thresholds_are_those_of_scores_of_exactly_the_rated_windows(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rated = tmp_path / "rated.parquet"
+    command = ["predict", checkpoint, "--data", data, "--out", rated, "--segments", "--rated"]
+    command += ["--split", "validate", "--json"]
+    assert run([*map(str, command)]) == 0
+    capfd.readouterr()
+    options = ("--precision", "0.03", "--json")
+    copy = tmp_path / "RUN"
+    shutil.copytree(checkpoint, copy)
+    assert run(["moments", str(copy), "--data", str(data), *options]) == 0
+    ours = json.loads(capfd.readouterr().out)["unreached"]
+    assert run(["moments", "--predictions", str(rated), *options]) == 0
+    assert json.loads(capfd.readouterr().out)["unreached"] == ours
+    more = ["--thresholds-split", "test"]
+    assert run(["moments", "--predictions", str(rated), *options, *more]) == 2
+    assert "holds no rated window of the split 'test'" in capfd.readouterr().err
+
+
+def test_moments_of_predictions_have_the_thresholds_of_their_run(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy, out = tmp_path / "RUN", tmp_path / "p.parquet"
+    shutil.copytree(checkpoint, copy)
+    names = Tagger.load(copy).class_names
+    Thresholds.at_prob(names, 0.8).save(copy)
+    command = ["predict", copy, "--data", data, "--out", out, "--segments", "--json"]
+    assert run([*map(str, command)]) == 0
+    assert {each["threshold"] for each in run_json(capfd, "--predictions", out)["classes"]} == {0.8}
+    given = run_json(capfd, "--predictions", out, "--prob", 0.3)
+    assert {each["threshold"] for each in given["classes"]} == {0.3}
 
 
 def test_moments_print_a_table_and_write_files(
@@ -167,14 +284,19 @@ def test_moments_print_a_table_and_write_files(
 ) -> None:
     table, tracks = tmp_path / "m.csv", tmp_path / "tracks"
     command = ["moments", checkpoint, "--data", data, "--class", "Guitar", "--top", 6]
-    command += ["--csv", table, "--vtt", tracks]
+    command += ["--split", "all", "--csv", table, "--vtt", tracks, "--prob", 0.4]
     assert run([*map(str, command)]) == 0
-    output = capfd.readouterr().out
-    assert "Guitar (class 5): best 6 of" in output
+    printed = capfd.readouterr().out
+    assert "Guitar (class 5): best 6 of" in printed
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert len(rows) == 6 and all(row["id"] in output for row in rows)
-    assert list(rows[0]) == ["class", "name", "id", "start_s", "end_s", "prob", "rated"]
-    assert {row["rated"] for row in rows} <= {"", "0", "1"}
+    assert len(rows) == 6 and all(row["id"] in printed for row in rows)
+    assert ",".join(rows[0]) == (
+        "class,name,id,start_s,end_s,peak_s,prob,mean_prob,precision,precision_low,"
+        "precision_high,yes,no"
+    )
+    for row in rows:
+        assert 0 <= float(row["start_s"]) < float(row["peak_s"]) < float(row["end_s"])
+        assert 0 < float(row["mean_prob"]) <= float(row["prob"]) and row["precision"] == ""
     assert {path.stem for path in tracks.iterdir()} == {row["id"] for row in rows}
     for row in rows:
         assert "Guitar" in (tracks / f"{row['id']}.vtt").read_text()
@@ -183,12 +305,23 @@ def test_moments_print_a_table_and_write_files(
     table.unlink()
     assert run([*map(str, command)]) == 2
     assert "tracks: holds files already" in capfd.readouterr().err
-    assert run([*map(str, command), "--overwrite", "--min-prob", "1"]) == 0
-    assert "Guitar (class 5): no segment" in capfd.readouterr().out
-    rated = ["--split", "all", "--rated", "--class", "Sport"]
-    assert run([*map(str, command[:6]), *rated]) == 0
-    verdicts = {line.split()[-1] for line in capfd.readouterr().out.splitlines() if "-0" in line}
-    assert verdicts == {"yes", "no"}
+    assert run([*map(str, command), "--overwrite", "--prob", "0.9999999"]) == 0
+    assert "Guitar (class 5): no moment" in capfd.readouterr().out
+    rated = ["--split", "all", "--rated", "--class", "Sport", "--prob", "0.4"]
+    assert run([*map(str, command[:4]), *rated]) == 0
+    lines = [line for line in capfd.readouterr().out.splitlines() if "-0" in line]
+    assert lines and all(line.rstrip().endswith((" yes", " no")) for line in lines)
+
+
+def test_moments_table_has_twenty_of_a_class_and_files_have_all(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["moments", checkpoint, "--data", data, "--split", "all", "--class", 5, *PLAIN]
+    command += ["--prob", 0.3, "--csv", tmp_path / "m.csv"]
+    assert run([*map(str, command)]) == 0
+    title, _, *lines = capfd.readouterr().out.splitlines()
+    number = len((tmp_path / "m.csv").read_text().splitlines()) - 1
+    assert number > 20 == len(lines) and f"best 20 of {number} moments" in title
 
 
 def test_moments_print_ids_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -219,9 +352,10 @@ def test_moments_raise_for_existing_files(
 def test_moments_log_empty_tracks(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["moments", checkpoint, "--data", data, "--class", 3, "--min-prob", 1]
+    command = ["moments", checkpoint, "--data", data, "--prob", 0.9999999]
     assert run([*map(str, command), "--vtt", str(tmp_path / "tracks")]) == 0
-    assert "tracks: no moment, no track" in capfd.readouterr().err
+    printed = capfd.readouterr()
+    assert "tracks: no moment, no track" in printed.err and "no moment in" in printed.out
 
 
 def test_moments_name_the_runs_in_a_work_folder(
@@ -242,13 +376,16 @@ def test_moments_name_the_runs_in_a_work_folder(
     [
         (["--class", "Gitar"], "Did you mean Guitar?"),
         (["--class", "12"], "--class: must be in 0 to"),
-        ([], "name a class, as in --class Guitar"),
-        (["--class", "3", "--top", "0"], "--top: must be at least 1, got 0"),
-        (["--class", "3", "--min-prob", "1.5"], "--min-prob: must be in [0, 1]"),
-        (["--class", "3", "--split", "train", "--rated"], "has rated segments"),
-        (["--class", "3", "--skip-head", "99"], "Score the whole of short videos"),
-        (["--class", "3", "--predictions", "p"], "give either a RUN, or a file"),
-        (["--class", "3", "--video-run", "absent"], "is not a run folder"),
+        (["--top", "0"], "--top: must be at least 1, got 0"),
+        (["--batch-size", "0"], "--batch-size: must be at least 1, got 0"),
+        (["--prob", "1.5"], "--prob: must be in (0, 1), got 1.5"),
+        (["--precision", "0"], "--precision: must be in (0, 1), got 0"),
+        (["--precision", "0.9", "--prob", "0.5"], "both set the thresholds; give one"),
+        (["--precision", "0.9", "--thresholds-split", "train"], "nothing to choose thresholds on"),
+        (["--hop", "6"], "hop_s is 6.0; allowed: at most length_s (5)"),
+        (["--hop", "0"], "hop_s is 0.0"),
+        (["--split", "train", "--rated"], "is rated"),
+        (["--predictions", "p"], "give either a RUN, or a file"),
     ],
 )
 def test_moments_wrong_options_have_status_2(
@@ -266,7 +403,7 @@ def test_moments_wrong_options_have_status_2(
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        (["--skip-head", "6"], "how segments are scored was set"),
+        (["--length", "6"], "--length was set when the predictions were written"),
         (["--split", "test"], "--split was set when the predictions were written"),
         (["--data", "absent"], "which is not there"),
     ],

@@ -199,7 +199,7 @@ def test_thresholds_file_is_read_as_it_was_saved(tmp_path: Path) -> None:
     assert Thresholds.find(tmp_path, names) is None
     thresholds.save(tmp_path)
     assert Thresholds.find(tmp_path, names) == thresholds
-    with pytest.raises(DataError, match=f"has {names[-1]!r} at 7, where .* has no class"):
+    with pytest.raises(DataError, match="has 8 classes"):
         Thresholds.find(tmp_path, names[:-1])
     has = np.isfinite(thresholds.high_logits)
     assert list(thresholds.unreached) == [

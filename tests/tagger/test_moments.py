@@ -116,7 +116,7 @@ def test_thresholds_go_where_the_weights_change(tmp_path: Path) -> None:
 
 def test_thresholds_of_other_classes_raise(tmp_path: Path) -> None:
     run = saved(tagger_of(), tmp_path / "run", Thresholds.at_prob(["Car", "Cat"], 0.5))
-    with pytest.raises(DataError, match=r"thresholds.json(.|\n)*has 'Cat' at 1, .* has 'Dog'"):
+    with pytest.raises(DataError, match=r"thresholds.json(.|\n)*class 1 is 'Cat'; .*'Dog'"):
         Tagger.load(run)
 
 
