@@ -76,7 +76,7 @@ def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str,
     return found
 
 
-def places(found: dict[str, Any]) -> list[tuple[object, ...]]:
+def places(found: dict[str, Any]) -> list[tuple[int, str, float, float]]:
     """Return class, video, start and end of each moment, in the order of the lists."""
     return [
         (each["class"], m["id"], m["start_s"], m["end_s"])
@@ -86,15 +86,15 @@ def places(found: dict[str, Any]) -> list[tuple[object, ...]]:
 
 
 def loop(
-    windows: dict[tuple[str, float, int], float], lengths: dict[str, int], c: int, prob: float
+    windows: dict[tuple[str, int, int], float], lengths: dict[str, int], c: int, prob: float
 ) -> list[tuple[float, str, float, float]]:
     """Return moments of a class from windows side by side: runs above a low threshold."""
     odds = prob / (1 - prob) / 4
     low, found = odds / (1 + odds), []
     for name in sorted({key[0] for key in windows}):
         starts = sorted(key[1] for key in windows if key[0] == name and key[2] == c)
-        held: list[float] = []
-        for start in [*starts, np.inf]:
+        held: list[int] = []
+        for start in [*starts, -1]:
             value = windows.get((name, start, c), -np.inf)
             if value >= low:
                 held.append(start)

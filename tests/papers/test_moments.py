@@ -6,19 +6,23 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import reeltag
 from reeltag.cli.main import run
 from reeltag.data.dataset import Dataset
+from reeltag.data.selection import lists_of
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.folds import FoldConfig
 from reeltag.papers.common.splits.own_videos import OwnVideos, assign_own_splits
 from reeltag.papers.moments.config import TINY, TINY_DATA, Config, MomentsPlan, sizes_for
 from reeltag.papers.moments.program import solve
-from reeltag.papers.moments.tables import verdict
+from reeltag.papers.moments.tables import format_thresholds, verdict
 from reeltag.pipeline.steps import Step, ordered
+from reeltag.tagger.thresholds import ClassThreshold, Thresholds
 from reeltag.training.batches import make_batches
 from tests.data.made import frame_record, rated_record, video_record, write_shard
 
@@ -144,7 +148,7 @@ def test_ratings_between_scored_segments_are_logged(
     ratings = [(5 * at + 3 * (at == 2), at % 2, float(at > 1)) for at in range(4)]
     write_shard(tmp_path / "a.tfrecord", [rated_record(f"r{n}", 20, ratings) for n in range(30)])
     own(tmp_path)
-    assert "30 of 120 ratings begin at no multiple of 5 s" in capsys.readouterr().err
+    assert "30 ratings are of other windows than 5-second segments" in capsys.readouterr().err
 
 
 def test_sizes_follow_the_data_and_given_ones_stay(data: Path) -> None:
@@ -199,7 +203,9 @@ def test_changed_number_changes_only_steps_that_depend_on_it(unnamed: Path) -> N
     assert moved(device="cpu") == set() and moved(seed=1) == set(before)
     assert moved(rated_rate=0.1) == {
         *("train-II", "train-final", "predict_segments-II", "score-II", "compare-gains"),
+        "finder-final",
     }
+    assert moved(target_precision=0.8) == {"finder-final"}
     assert moved(bootstrap=9) == {"score-I", "score-II", "score-copied", "compare-gains"}
 
 
@@ -209,7 +215,7 @@ def test_video_model_without_ratings_is_evaluated_on_held_out_videos(
     config = replace(TINY, without_ratings=True)
     assert set(graph(data, config)) == {
         *("train-I", "predict_segments-I", "copy_video_scores-I"),
-        *("score-I", "score-copied", "compare-gains"),
+        *("score-I", "score-copied", "compare-gains", "finder-final"),
     }
     stage_1 = graph(unnamed, config)["train-I"]
     assert stage_1.config["recipe"].fold.count == 5  # one fold is evaluated
@@ -232,14 +238,16 @@ def test_closing_has_a_verdict_and_commands_that_work(
     unnamed: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "my work"
-    assert run(["solve", "moments", "--tiny", "--data", str(unnamed), "--out", str(out)]) == 0
+    options = ["--tiny", "--target-precision", "0.3", "--data", str(unnamed), "--out", str(out)]
+    assert run(["solve", "moments", *options]) == 0
     printed = capfd.readouterr().out
     assert "copied clip score" in printed and "The finder has MAP 0." in printed
     assert "The final model was then fitted on all ratings" in printed
     first, *_, last = [line for line in printed.splitlines() if line.startswith("  reeltag")]
     assert run([*shlex.split(first)[1:], "--json"]) == 0
     (found,) = json.loads(capfd.readouterr().out)["classes"]
-    assert len(found["moments"]) == 20
+    assert 0 < len(found["moments"]) <= 20 and found["precision"] >= 0.3
+    assert "rated classes promise a precision of 0.3" in printed
     assert shlex.split(last)[:3] == ["reeltag", "report", str(out)]
     saved = json.loads((out / "moments.json").read_text())
     good, gains = saved["tables"]
@@ -270,6 +278,38 @@ def test_closing_has_a_verdict_and_commands_that_work(
 def test_verdict_follows_the_interval(low: float | None, high: float | None, words: str) -> None:
     assert words in verdict(0.5, [("stage I", low, high)], rated=True)
     assert "rate more segments" in verdict(float("nan"), [("stage I", low, high)], rated=True)
+
+
+def test_finder_is_the_final_run_with_thresholds_of_held_out_ratings(
+    unnamed: Path, tmp_path: Path
+) -> None:
+    options = ["--tiny", "--target-precision", "0.3", "--data", str(unnamed)]
+    assert run(["solve", "moments", *options, "--out", str(tmp_path), "--json"]) == 0
+    (finder,) = tmp_path.glob("finder-final-*/run")
+    (final,) = tmp_path.glob("train-final-*/run")
+    for name in ("model.safetensors", "config.json", "classes.csv", "features.json"):
+        assert (finder / name).read_bytes() == (final / name).read_bytes()
+    assert not (final / "thresholds.json").exists()
+    thresholds = reeltag.load(finder).thresholds
+    assert thresholds is not None and thresholds.precision == 0.3
+    table = opened(unnamed).table
+    held_out = table.filter(own(unnamed).assignment.evaluation.rows(opened(unnamed)))
+    counts = np.bincount(lists_of(held_out, "segment_labels")[1], minlength=4)
+    assert [each.num_rated for each in thresholds.classes] == counts.tolist()
+
+
+def threshold(name: str, **fields: Any) -> ClassThreshold:
+    return ClassThreshold(name=name, num_rated=9, **fields)
+
+
+def test_closing_names_the_classes_that_cannot_reach_the_precision() -> None:
+    lost = [threshold(f"lost {n}", reason=f"reason {n}") for n in range(12)]
+    classes = (threshold("kept", logit=0.0), *lost, ClassThreshold(name="unrated"))
+    text = format_thresholds(Thresholds(precision=0.9, classes=classes))
+    assert text.startswith("Thresholds of 1 of 13 rated classes promise a precision of 0.9;")
+    assert "  lost 9: reason 9" in text and "lost 10" not in text and "unrated" not in text
+    assert text.endswith("and 2 more, in thresholds.json")
+    assert format_thresholds(Thresholds(precision=0.9, classes=classes[:1])).endswith("uses them.")
 
 
 def rated(count: int, score: float = 1.0, videos: int = 10, category: int = 1) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Moments: a finder of 5-second moments, from your own videos and a few hundred ratings."""
+"""Moments: when is what in your own videos, from a few hundred ratings."""
 
 from reeltag.papers.moments.program import PROGRAM
 

@@ -12,6 +12,7 @@ from reeltag.models import nextvlad
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.splits.own_videos import OwnVideos
 from reeltag.papers.common.steps.train import NEVER
+from reeltag.tagger.thresholds import Between
 from reeltag.training.config import Optimisation
 from reeltag.training.relabel_config import RelabelConfig
 
@@ -40,6 +41,9 @@ class Config(CheckedFields):
     from it too. Not used where videos of `test` are rated: these are evaluated then."""
     bootstrap: int = 1000
     """Draws of the evaluated videos, for the intervals."""
+    target_precision: Between = 0.9
+    """Precision that the thresholds of moments promise, in (0, 1): chosen for each class on the
+    ratings of the evaluated videos, written into the final run."""
 
     clusters: int | None = None
     """Clusters of NeXtVLAD. None: 64 (V / 4000)^0.1, a multiple of 8."""

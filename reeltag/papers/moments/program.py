@@ -36,7 +36,7 @@ def solve(data: Dataset, config: Config) -> Goal:
 
 PROGRAM = Program(
     name="moments",
-    title="Moments: a finder of 5-second moments, from your own videos and a few hundred ratings.",
+    title="Moments: when is what in your own videos, from a few hundred ratings.",
     paper="none: what was worth its cost here of OPPO 2019 and Autohome 2019 (docs/techniques.md)",
     needs="your frame-level TFRecords: videos with video labels, and 100 rated segments or more of "
     "some of them, in the same files or others; files named test never train",
@@ -50,7 +50,9 @@ PROGRAM = Program(
     notes="""\
 Part of the rated videos is held out for evaluation, next to the two baselines without ratings: the
 video's score copied to its segments, and stage I scoring each segment. The finder that you get is
-then fitted on all ratings. Numbers that are not given follow the data; below,
+then fitted on all ratings, and thresholds for --target-precision are written into it: they are
+chosen on the held-out ratings, and classes that cannot reach it are named. Numbers that are not
+given follow the data; below,
 
 V  videos to train on            C  classes with ratings
 R  ratings                       D  values of a frame""",

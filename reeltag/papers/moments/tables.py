@@ -4,18 +4,24 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from reeltag.data.dataset import Dataset
 from reeltag.papers.common.graph import Evaluation, GraphBuilder, difference_row
 from reeltag.papers.common.program import FolderOf, Goal
 from reeltag.papers.common.steps.evaluate import compare
 from reeltag.papers.common.steps.files import RUN, read_scores
+from reeltag.papers.common.steps.finder import write_finder
 from reeltag.papers.common.steps.predict import copy_video_scores
 from reeltag.papers.common.tables import Table, interval_of
 from reeltag.papers.moments.config import MomentsPlan
 from reeltag.pipeline.steps import Step, step
+from reeltag.tagger.thresholds import Thresholds
 
+_NAMED = 10  # classes without a threshold in the closing words
 NAMES = {
     "copied": "copied clip score: the video's score, for each of its segments",
     "I": "stage I: the video model, scoring each segment",
@@ -42,7 +48,7 @@ def evaluate_finder(
         data: the data set.
     """
     if not plan.own.evaluable:
-        result = _FinderResult(plan, data, final, None, None)
+        result = _FinderResult(plan, data, final, None, None, None)
         return Goal(steps=(final,), tables=result.tables, closing=result.closing)
     predictions = {"I": builder.predict_segments("I", stage_1, videos=True)}
     predictions["copied"] = step(copy_video_scores, predictions["I"], name="I")
@@ -58,9 +64,18 @@ def evaluate_finder(
         evaluation=builder.evaluation,
         bootstrap=builder.bootstrap,
     )
-    result = _FinderResult(plan, data, final, evaluation, gains)
-    steps = (*evaluation.steps, gains, *([] if final in (stage_1, tuned) else [final]))
     best = predictions.get("II")
+    finder = step(
+        write_finder,
+        final,
+        best or predictions["I"],
+        builder.data,
+        name="final",
+        evaluation=builder.evaluation,
+        precision=plan.config.target_precision,
+    )
+    result = _FinderResult(plan, data, final, evaluation, gains, finder)
+    steps = (*evaluation.steps, gains, finder)
     return Goal(steps=steps, tables=result.tables, closing=result.closing, best=best)
 
 
@@ -74,6 +89,7 @@ class _FinderResult:
         final: the step that trains the finder.
         evaluation: of the finder and its baselines; None where nothing can be evaluated.
         gains: the step that compares the finder with its baselines.
+        finder: the step that chooses thresholds for it; None where nothing can be evaluated.
     """
 
     plan: MomentsPlan
@@ -81,6 +97,7 @@ class _FinderResult:
     final: Step
     evaluation: Evaluation | None
     gains: Step | None
+    finder: Step | None
 
     def tables(self, folder: FolderOf) -> list[Table]:
         """Return the finder with its baselines, and what is gained over them."""
@@ -123,6 +140,9 @@ class _FinderResult:
             text += (
                 " The final model was then fitted on all ratings, those of these videos included."
             )
+        thresholds = self._thresholds(folder)
+        if thresholds is not None:
+            text += "\n\n" + format_thresholds(thresholds)
         return f"{text}\n\nNext:\n" + "\n".join(f"  {line}" for line in self._next(folder))
 
     def _gains(self, folder: FolderOf) -> list[tuple[str, Mapping[str, Any]]]:
@@ -131,18 +151,50 @@ class _FinderResult:
         baselines = ["stage I", "the copied clip score"][-len(found) :]
         return [(name, of["map@k"]) for name, of in zip(baselines, found, strict=True)]
 
+    def _run(self, folder: FolderOf) -> Path:
+        """Return the run folder to be used."""
+        return folder(self.finder or self.final) / RUN
+
+    def _thresholds(self, folder: FolderOf) -> Thresholds | None:
+        if self.finder is None:
+            return None
+        return Thresholds.find(self._run(folder), self.data.classes.names)
+
     def _next(self, folder: FolderOf) -> list[str]:
-        run, data = (shlex.quote(str(p)) for p in (folder(self.final) / RUN, self.data.path))
+        run, data = (shlex.quote(str(p)) for p in (self._run(folder), self.data.path))
         split = "" if self.plan.own.has_test else " --split all"
-        name = shlex.quote(self.data.classes.names[self.plan.own.frequent])
+        shown, prob = self.plan.own.frequent, ""
+        thresholds = self._thresholds(folder)
+        if thresholds is not None and thresholds.classes[shown].logit is None:
+            reached = np.flatnonzero(np.isfinite(thresholds.high_logits)).tolist()
+            shown, prob = (reached[0], "") if reached else (shown, " --prob 0.5")
+        name = shlex.quote(self.data.classes.names[shown])
         work = shlex.quote(str(folder(self.final).parent))
         lines = [
-            f"reeltag moments {run} --data {data}{split} --class {name} --top 20",
+            f"reeltag moments {run} --data {data}{split} --class {name}{prob} --top 20",
+            f"reeltag moments {run} --data {data}{split}{prob} --csv moments.csv",
             f"reeltag predict {run} --data {data}{split} --segments --out segments.parquet",
         ]
         if self.evaluation is not None:
             lines.append(f"reeltag report {work} --data {data} --out page.html")
         return lines
+
+
+def format_thresholds(thresholds: Thresholds) -> str:
+    """Return in words which classes keep the promised precision, and which cannot."""
+    rated = [each for each in thresholds.classes if each.num_rated]
+    lost = [each for each in rated if each.logit is None]
+    text = (
+        f"Thresholds of {len(rated) - len(lost):,} of {len(rated):,} rated classes promise a "
+        f"precision of {thresholds.precision:g}; they were chosen on the ratings of the evaluated "
+        "videos, and `reeltag moments` uses them."
+    )
+    if not lost:
+        return text
+    named = [f"  {each.name}: {each.reason}" for each in lost[:_NAMED]]
+    if len(lost) > _NAMED:
+        named.append(f"  and {len(lost) - _NAMED:,} more, in thresholds.json")
+    return "\n".join([f"{text} These classes cannot, and have no moments without --prob:", *named])
 
 
 def verdict(

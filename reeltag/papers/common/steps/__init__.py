@@ -5,6 +5,7 @@
     soft_labels   soft_label_segments, soft_label_videos
     blend         mean, learn_weights, combine, stack
     evaluate      score, compare of segments; score_videos, compare_with_best of videos
+    finder        write_finder: a run with thresholds of its classes
     augment       average_frames, augment
 
 A function is called with the folder that it fills and with those of the steps before it, whose
