@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.markup import escape
-from rich.table import Table
 
-from reeltag.core.console import STDOUT, print_table, say
+from reeltag.core.console import STDOUT, say
 from reeltag.core.files import whole_file
 from reeltag.deploy.webvtt import Span, write_webvtt
 from reeltag.predictions.interval_rows import Intervals
@@ -44,16 +42,14 @@ class MomentLists:
 
     def by_class(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Yield each class that is listed, and its moments."""
-        found = self.found
-        columns = [found.ids.to_pylist(), found.start_s, found.end_s, found.peak_s]
-        columns += [found.peak_prob, found.mean_prob]
-        names: tuple[str, ...] = _COLUMNS
+        found, names = self.found, _COLUMNS
+        columns = [found.start_s, found.end_s, found.peak_s, found.peak_prob, found.mean_prob]
         if self.ratings is not None:
-            columns, names = [*columns, *self.ratings], (*names, "yes", "no")
+            columns, names = [*columns, *self.ratings], (*_COLUMNS, "yes", "no")
         for c in sorted({*self.listed, *np.unique(found.classes).tolist()}):
             first, last = np.searchsorted(found.classes, [c, c + 1])
-            mine = [list(column[first:last]) for column in columns]
-            rows = zip(*([_plain(value) for value in column] for column in mine), strict=True)
+            ids = found.ids.slice(first, last - first).to_pylist()
+            rows = zip(ids, *(column[first:last].tolist() for column in columns), strict=True)
             yield c, [dict(zip(names, row, strict=True)) for row in rows]
 
     def described(self) -> dict[str, Any]:
@@ -103,7 +99,7 @@ class MomentLists:
             title = f"{self.names[c]} (class {c}): {self._title(c, len(moments))}"
             STDOUT.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
             if moments:
-                print_table(_table(moments[:SHOWN]))
+                STDOUT.print(_table(moments[:SHOWN]), highlight=False, markup=False, soft_wrap=True)
         if nothing:
             STDOUT.print(f"no moment in {windows:,} windows", highlight=False)
 
@@ -145,25 +141,24 @@ def log_unreached(thresholds: Thresholds, classes: Sequence[int]) -> None:
         say(f"  {len(lost) - len(rated):,} classes without ratings")
 
 
-def _table(moments: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("id", overflow="fold")  # an id that is cut finds nothing
-    for column in ("start", "end", "peak", "prob", "mean"):
-        table.add_column(column, justify="right", no_wrap=True)
-    any_rated = any(each.get("yes") or each.get("no") for each in moments)
-    if any_rated:
-        table.add_column("rated")
+def _table(moments: list[dict[str, Any]]) -> str:
+    """Return aligned columns; ids are whole, as one that is cut finds nothing."""
+    rows = [("start", "end", "peak", "prob", "mean", "rated", "id")]
     for each in moments:
         times = [_seconds(each[name]) for name in ("start_s", "end_s", "peak_s")]
-        cells = [*times, f"{each['prob']:.4f}", f"{each['mean_prob']:.4f}"]
-        verdict = ", ".join(f"{each[kind]} {kind}" for kind in ("yes", "no") if each.get(kind))
-        table.add_row(escape(each["id"]), *cells, *([verdict] if any_rated else []))
-    return table
+        rated = ", ".join(f"{each[kind]} {kind}" for kind in ("yes", "no") if each.get(kind))
+        cells = f"{each['prob']:.4f}", f"{each['mean_prob']:.4f}", rated, each["id"]
+        rows.append((*times, *cells))
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    aligned = [_aligned(column) for column in columns]
+    return "\n".join("  ".join(row).rstrip() for row in zip(*aligned, strict=True))
+
+
+def _aligned(column: tuple[str, ...]) -> list[str]:
+    """Return cells of one width: numbers to the right, words to the left."""
+    width, words = max(map(len, column)), column[0] in ("rated", "id")
+    return [cell.ljust(width) if words else cell.rjust(width) for cell in column]
 
 
 def _seconds(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value
