@@ -19,8 +19,7 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.deploy.webvtt import check_folder
-from reeltag.evaluation.moments import ratings_within
-from reeltag.evaluation.rating_scores import RatingScores, score_ratings
+from reeltag.evaluation.rating_scores import RatingScores, ratings_within, score_ratings
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.inference.moments import find_intervals_in, read_windows, score_windows
 from reeltag.inference.stream import check_output

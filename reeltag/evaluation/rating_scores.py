@@ -1,6 +1,6 @@
-"""Thresholds of a tagger, chosen on the ratings of a split.
+"""Ratings and predictions: scores of their windows, thresholds by these, ratings within moments.
 
-Letters in shapes: Q ratings, C classes.
+Letters in shapes: Q ratings, C classes, M moments.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,6 +18,7 @@ from reeltag.evaluation.thresholds import choose_thresholds
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.inference.predict import batches_of, check_fit, rated_windows
 from reeltag.inference.scoring import InferenceConfig, Scorer
+from reeltag.predictions.interval_rows import Intervals
 from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.tagger.thresholds import Thresholds
@@ -114,3 +115,30 @@ def score_ratings(
                 yield segments
 
     return RatingScores.of_rows(rows(), truth)
+
+
+def ratings_within(
+    intervals: Intervals, truth: Truth
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (M,) how many ratings of its class within each interval are yes, and how many no.
+
+    A rating is within an interval where the middle of its window is.
+    """
+    ratings = truth.ratings
+    window = ratings.row_of_entry()
+    cells = ratings.videos[window] * truth.num_classes + ratings.classes
+    order = np.argsort(cells, kind="stable")
+    videos = truth.videos_of(intervals.ids)
+    wanted = np.where(videos < 0, -1, videos * truth.num_classes + intervals.classes)
+    first, last = (np.searchsorted(cells[order], wanted, side) for side in ("left", "right"))
+    count = last - first
+    interval = np.repeat(np.arange(len(intervals)), count)
+    rating = order[np.arange(len(interval)) - np.repeat(np.cumsum(count) - count - first, count)]
+    middle = (ratings.starts + ratings.ends)[window[rating]] / 2
+    within = (middle >= intervals.start_s[interval]) & (middle < intervals.end_s[interval])
+    positive = ratings.is_positive[rating]
+    yes, no = (
+        np.bincount(interval[within & kind], minlength=len(intervals))
+        for kind in (positive, ~positive)
+    )
+    return yes, no

@@ -8,7 +8,8 @@ import pytest
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList
-from reeltag.evaluation.moments import Events, evaluate_moments, evaluate_seconds, ratings_within
+from reeltag.evaluation.moments import Events, evaluate_moments, evaluate_seconds
+from reeltag.evaluation.rating_scores import ratings_within
 from reeltag.evaluation.truth import read_truth
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import IntervalConfig
