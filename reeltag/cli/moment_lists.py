@@ -42,8 +42,10 @@ class MomentLists:
 
     def by_class(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Yield each class that is listed, and its moments."""
-        found, names = self.found, _COLUMNS
-        columns = [found.start_s, found.end_s, found.peak_s, found.peak_prob, found.mean_prob]
+        found = self.found
+        columns: list[NDArray[np.generic]] = [found.start_s, found.end_s, found.peak_s]
+        columns += [found.peak_prob, found.mean_prob]
+        names: tuple[str, ...] = _COLUMNS
         if self.ratings is not None:
             columns, names = [*columns, *self.ratings], (*_COLUMNS, "yes", "no")
         for c in sorted({*self.listed, *np.unique(found.classes).tolist()}):

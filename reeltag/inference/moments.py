@@ -90,6 +90,9 @@ def read_windows(
 ) -> Iterator[ScoredWindows]:
     """Yield the windows of a prediction file; those that end after their video end with it.
 
+    Of those only the first is read where one before it reaches the end of the video as well: a run
+    is scored on no others (`IntervalConfig.windows`).
+
     Args:
         path: of the file.
         data: that was predicted.
@@ -104,6 +107,7 @@ def read_windows(
     seconds = column_of(data.table, "frames")[usable] / data.features.rate_hz
     wanted = np.ones(len(ids), bool) if rows is None else rows[usable]
     size = max(1, _CELLS // file.info.num_classes)
+    last, reached = -1, False  # the video of the row before, and whether that is at its end
     for block in track(file.rows("segments"), "reading"):
         none = False
         places = pc.fill_null(pc.index_in(block.ids, value_set=ids), -1).to_numpy()
@@ -115,7 +119,11 @@ def read_windows(
                 hint="Give the data that were predicted.",
             )
         ends = np.minimum(block.ends, seconds[places])
-        mine = dataclasses.replace(block, ends=ends).where(wanted[places])
+        follows = np.append(last, places[:-1]) == places
+        again = follows & np.append(reached, (ends == seconds[places])[:-1])
+        last, reached = places[-1], ends[-1] == seconds[places[-1]]
+        kept = wanted[places] & ~(again & (block.ends > ends))
+        mine = dataclasses.replace(block, ends=ends).where(kept)
         for first in range(0, len(mine), size):
             part = mine.slice(first, min(first + size, len(mine)))
             yield ScoredWindows.of_rows(part, file.info.num_classes)

@@ -17,6 +17,8 @@ from reeltag.inference.moments import (
     score_windows,
     video_moments,
 )
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.interval_rows import Intervals
 from reeltag.predictions.intervals import IntervalConfig
@@ -154,6 +156,32 @@ def test_read_windows_end_with_their_video(
     assert logits.tolist() == [[start, 0, -np.inf] for start in (0, 5, 10, 0)]
     (mine,) = read_windows(path, data, np.array([False, True, False]))
     assert mine.ids.to_pylist() == ["b"]
+
+
+def test_read_windows_have_one_at_the_end_of_their_video(data: Dataset, tmp_path: Path) -> None:
+    starts = [0, 4, 7, 8, 11]  # the video lasts 12 s
+    path = predicted(tmp_path / "p", ["a"] * 5 + ["b"] * 2, [*starts, 0, 1])
+    (part,) = read_windows(path, data)
+    assert part.start_s.tolist() == [0, 4, 7, 0] and part.end_s.tolist() == [5, 9, 12, 3]
+
+
+@pytest.mark.parametrize(("length", "hop"), [(5, 1), (5, 5), (4, 3)])
+def test_moments_of_predictions_are_those_of_the_run(
+    data: Dataset, tmp_path: Path, length: int, hop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltag.predictions.file._READ_ROWS", 7)
+    tagger, config = make_tagger(6, STREAMS), IntervalConfig(length_s=length, hop_s=hop)
+    choices = InferenceConfig(videos=False, segments=True, length=length, hop=hop, device="cpu")
+    predict(tagger, data, tmp_path / "p", choices)
+    thresholds = Thresholds.at_prob(tagger.class_names, 0.4)
+    ours, theirs = (
+        find_intervals_in(windows, config, thresholds).ranked()
+        for windows in (score_windows(tagger, data, config), read_windows(tmp_path / "p", data))
+    )
+    assert len(ours) and ours.ids.equals(theirs.ids)
+    for name in ("classes", "start_s", "end_s"):
+        assert getattr(ours, name).tolist() == getattr(theirs, name).tolist()
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
 
 
 def test_read_windows_raise_for_other_data_or_none(data: Dataset, tmp_path: Path) -> None:
