@@ -30,6 +30,7 @@ from reeltag.augment.writing import ChunkWork, SampleConfig, settings_of, write_
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import check_new_path, write_json
+from reeltag.data.dataset import files_of_source
 from reeltag.data.items import VideoSet
 
 SETTINGS = "augment.json"
@@ -81,7 +82,7 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
     if "labels" in data.sources:
         raise ConfigError(
             "replaces the labels of the records, and records are copied with the labels in them",
-            where=data.sources["labels"],
+            where=files_of_source(data.sources["labels"])[0],
             hint="Augment with the labels of the records.",
         )
     if root in (out.resolve(), *out.resolve().parents) and data.path.is_dir():

@@ -1,119 +1,190 @@
 """Labels and ratings from CSV or Parquet files, in place of those that the records hold.
 
-Shape letters: E entries (rows of a file), G videos that the file names, R records of an index.
+Shape letters: E entries (rows of a file, one per class), G videos, R records of an index.
 """
 
+import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError, reason_of
-from reeltag.data.class_list import ClassList
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.annotation_tables import (
+    KNOWN_COLUMNS,
+    RATING_NUMBERS,
+    SUFFIXES,
+    flag_column,
+    id_column,
+    missing_column,
+    number_column,
+    read_table,
+    strings,
+)
+from reeltag.data.class_list import ClassList, folder_of
+from reeltag.data.id_matching import match_file_names
 from reeltag.data.index import Index
 from reeltag.data.streams import TABLE_SCHEMA
 
-LABEL_COLUMNS = ("id", "class")
-RATING_COLUMNS = ("id", "start_s", "end_s", "class", "value")
+AnnotationKind: TypeAlias = Literal["labels", "ratings"]
+_NEEDED = {"labels": "id, class", "ratings": "id, start_s, end_s, class, value"}
 _SHOWN = 3  # unknown ids and classes that are named
+_UNKNOWN = -1
+
+
+def find_annotations(data: Path, kind: AnnotationKind) -> Path | None:
+    """Return labels.csv or labels.parquet (or ratings) in a data folder; None where there is none.
+
+    Args:
+        data: folder or shard.
+        kind: what is looked for.
+
+    Raises:
+        DataError: there are several.
+    """
+    folder = folder_of(data)
+    found = [folder / f"{kind}{suffix}" for suffix in SUFFIXES]
+    found = [path for path in found if path.is_file()]
+    if len(found) > 1:
+        raise DataError(
+            f"there is {found[1].name} too",
+            where=found[0],
+            hint=f"Remove one, or give the files: Dataset.open(..., {kind}=[...]) joins them.",
+        )
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """E rows of a file of labels or ratings.
+    """A file of labels or ratings: E entries, of which some may have no class or several.
 
     Attributes:
         path: of the file.
-        ids: (E,) strings.
-        classes: (E,) strings (index, name or MID), or integers (index); null: no class.
+        row: (E,) number of the row that each entry is in, from 0.
+        ids: (E,) strings: ids or names of files.
+        classes: (E,) strings: index, name or MID, or several; "": no class.
         numbers: name of another column -> (E,) float64.
     """
 
     path: Path
+    row: NDArray[np.int64]
     ids: pa.Array
     classes: pa.Array
     numbers: dict[str, NDArray[np.float64]]
 
     @classmethod
-    def read(cls, path: str | Path, columns: Sequence[str]) -> "Annotations":
-        """Read a .csv or .parquet file; other columns are ignored.
+    def read(cls, path: str | Path, kind: AnnotationKind, classes: ClassList | None) -> Self:
+        """Read a .csv or .parquet file; columns that are not needed are ignored.
 
         Args:
-            path: of the file.
-            columns: `LABEL_COLUMNS` or `RATING_COLUMNS`.
+            path: of the file. Its columns are id (or video, video_id, file) and class, and for
+                ratings start_s, end_s and value; or, for labels, id and a column of 0 and 1 for
+                each class, by its index, name or MID.
+            kind: what it holds.
+            classes: of the data; None: classes are numbers.
 
         Raises:
             DataError: it cannot be read, lacks a column or holds a number that is none.
         """
         path = Path(path)
-        table = _read(path, columns)
-        classes, ids = table["class"].combine_chunks(), table["id"].combine_chunks()
-        if isinstance(classes, pa.DictionaryArray):
-            classes = classes.dictionary_decode()
-        if not pa.types.is_integer(classes.type):
-            classes = classes.cast(pa.string())
-            classes = pc.if_else(pc.equal(classes, ""), None, classes)
-        others = [name for name in columns if name not in LABEL_COLUMNS]
-        numbers = {name: _numbers(table[name], name, path) for name in others}
-        return cls(path, pc.fill_null(ids.cast(pa.string()), ""), classes, numbers)
+        table, needed = read_table(path), _NEEDED[kind]
+        ids = id_column(table, path, needed)
+        if kind == "labels" and "class" not in table.column_names:
+            row, values = _one_hot(table, path, classes, needed)
+            return cls(path, row, ids.take(pa.array(row)), values, {})
+        names = RATING_NUMBERS if kind == "ratings" else ()
+        lacking = [name for name in (*names, "class") if name not in table.column_names]
+        if lacking:
+            raise missing_column(", ".join(lacking), table, path, needed)
+        row, values = _class_column(table["class"], path)
+        numbers = {name: number_column(table, name, path, needed)[row] for name in names}
+        return cls(path, row, ids.take(pa.array(row)), values, numbers)
 
     def largest_index(self) -> int:
         """Return the largest class that is given by its index; -1 where there is none."""
         values = pc.unique(self.classes).to_pylist()
-        return max((int(value) for value in values if str(value).isdecimal()), default=-1)
+        parts = (part for value in values for part in (value, *_split(value)))
+        return max((int(part) for part in parts if part.isdecimal()), default=-1)
 
-    def with_labels(self, index: Index, classes: ClassList) -> Index:
-        """Return the index with these labels: every record has those of its id, or none.
-
-        Rows of unknown ids and classes are left out, and logged.
-
-        Args:
-            index: of the records.
-            classes: by which the classes of the file are found.
+    def known(self, index: Index, classes: ClassList) -> "_Entries":
+        """Return the entries of known ids and classes; what is unknown is counted and named.
 
         Raises:
-            DataError: no row can be used.
+            DataError: no entry can be used, or a name of a file means two videos.
         """
-        rows, row_R = self._known(index, classes)
-        keys = np.unique(rows.video << 32 | rows.category)
-        lists = _lists(keys >> 32, keys & 0xFFFFFFFF, row_R, "labels")
-        return _replaced(index, {"labels": lists})
-
-    def with_ratings(self, index: Index, classes: ClassList) -> Index:
-        """Return the index with these ratings, in the order of the file.
-
-        A window that ends behind its video keeps its end; it has the frames that there are.
-
-        Args:
-            index: of the records.
-            classes: by which the classes of the file are found.
-
-        Raises:
-            DataError: no row can be used; or a window does not begin in its video, or not before
-                its end, or a value is outside [0, 1].
-        """
-        if index.kind == "video":
+        names, ids = pc.unique(self.ids), pc.unique(index.table["id"])
+        is_known = pc.is_in(names, value_set=ids).to_numpy(zero_copy_only=False)
+        meant = self._meant(names.filter(pa.array(~is_known)).to_pylist(), ids)
+        resolved = pa.array([meant.get(name, name) for name in names.to_pylist()], pa.string())
+        is_known = pc.is_in(resolved, value_set=ids).to_numpy(zero_copy_only=False)
+        code_E = pc.index_in(self.ids, value_set=names).to_numpy()
+        known_E = is_known[code_E]
+        self._log_unknown(self.ids, known_E, f"ids that are not in {index.root}")
+        category, count_E, start_E, is_class_E = self._categories(classes)
+        self._log_unknown(self.classes, is_class_E, "classes that are not in the list")
+        count = np.where(known_E, count_E, 0)
+        entry = np.repeat(np.arange(len(count)), count)
+        if not len(entry):
             raise DataError(
-                "holds one vector per video, which has no segments to be rated",
-                where=index.root,
-                hint=f"Leave {self.path} out, or give frame-level records.",
+                f"none of {int(self.row.max()) + 1:,} rows names a video and a class of the data",
+                where=self.path,
+                hint=f"Its ids must be those of {index.root}, its classes indices, names or MIDs "
+                "of the class list (give one with classes=).",
             )
-        rows, row_R = self._known(index, classes)
-        start, end, value = (
-            self.numbers[name][rows.entry] for name in ("start_s", "end_s", "value")
-        )
-        known = row_R >= 0
-        shortest = np.full(len(rows.video) and int(rows.video.max()) + 1, np.iinfo(np.int32).max)
-        np.minimum.at(shortest, row_R[known], index.table["frames"].to_numpy()[known])
-        seconds = shortest[rows.video] / index.features.rate_hz
+        within = np.arange(len(entry)) - np.repeat(np.cumsum(count) - count, count)
+        return _Entries(entry, resolved.take(code_E[entry]), category[start_E[entry] + within])
+
+    def _categories(
+        self, classes: ClassList
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return classes, and (E,) how many each entry has, from where on, and if all are known."""
+        values = pc.unique(self.classes)
+        lists = [_indices_of(value, classes) for value in values.to_pylist()]
+        kept = [[category for category in found if category != _UNKNOWN] for found in lists]
+        count = np.array([len(found) for found in kept], np.int64)
+        whole = np.array([_UNKNOWN not in found for found in lists], bool)
+        code_E = pc.index_in(self.classes, value_set=values).to_numpy()
+        flat = np.array([category for found in kept for category in found], np.int64)
+        return flat, count[code_E], (np.cumsum(count) - count)[code_E], whole[code_E]
+
+    def _meant(self, names: list[str], ids: pa.Array) -> dict[str, str]:
+        """Return the ids that unknown names mean as names of files; each kind of it is logged."""
+        found = match_file_names(names, ids.to_pylist()) if names else {}
+        for name, meant in found.items():
+            if len(meant) > 1:
+                row = self.row[pc.index(self.ids, name).as_py()]
+                raise DataError(
+                    f"{name!r} may be {meant[0]!r} or {meant[1]!r}",
+                    where=f"{self.path}, row {row + 1}",
+                    hint="Give the ids as they are in the data.",
+                )
+        if found:
+            name, (meant_id,) = next(iter(found.items()))
+            more = f"{len(found):,} names of files are taken for ids"
+            say(f"{self.path}: {more}, such as {name!r} for {meant_id!r}")
+        return {name: meant[0] for name, meant in found.items()}
+
+    def check_ratings(self, index: Index, entries: "_Entries") -> None:
+        """Check the times and values of known entries.
+
+        Raises:
+            DataError: a window does not begin in its video, or not before its end, or a value is
+                outside [0, 1], with the row.
+        """
+        entry = entries.entry
+        start, end, value = (self.numbers[name][entry] for name in RATING_NUMBERS)
+        names, video, row_R = entries.by_video(index)
+        shortest = np.full(len(names), np.iinfo(np.int32).max)
+        frames_R, is_rated = index.table["frames"].to_numpy(), row_R >= 0
+        np.minimum.at(shortest, row_R[is_rated], frames_R[is_rated])
+        seconds = shortest[video] / index.features.rate_hz
         rules = (
             (start >= 0, start, "start_s must be at least 0"),
             (np.isfinite(end) & (end > start), end, "end_s must be after start_s"),
@@ -123,70 +194,166 @@ class Annotations:
         for holds, found, rule in rules:
             if not holds.all():
                 at = int(holds.argmin())
+                length = f" (of {seconds[at]:g} s)" if "the video" in rule else ""
                 raise DataError(
-                    f"{rule}, got {found[at]:g}",
-                    where=f"{self.path}, row {rows.entry[at] + 1}",
+                    f"{rule}, got {found[at]:g}{length}",
+                    where=f"{self.path}, row {self.row[entry[at]] + 1}",
                     hint="Correct the row or remove it.",
                 )
-        columns: dict[str, NDArray[Any]] = {
-            "segment_starts": start,
-            "segment_ends": end,
-            "segment_labels": rows.category,
-            "segment_scores": value.astype(np.float32),
-        }
-        return _replaced(
-            index, {name: _lists(rows.video, of, row_R, name) for name, of in columns.items()}
-        )
-
-    def _known(self, index: Index, classes: ClassList) -> tuple["_Rows", NDArray[np.int64]]:
-        """Return the rows of known ids and classes, and (R,) the video of each record or -1."""
-        names = pc.unique(self.ids)
-        row_R = pc.fill_null(pc.index_in(index.table["id"], value_set=names), -1).to_numpy()
-        video_E = pc.index_in(self.ids, value_set=names).to_numpy().astype(np.int64)
-        is_there = np.zeros(len(names), bool)
-        is_there[row_R[row_R >= 0]] = True
-        values = pc.unique(self.classes)
-        number = np.array([_index_of(value, classes) for value in values.to_pylist()], np.int64)
-        category_E = number[pc.index_in(self.classes, value_set=values).to_numpy()]
-        known_E = is_there[video_E]
-        self._log_unknown(self.ids, known_E, f"ids that are not in {index.root}")
-        self._log_unknown(self.classes, category_E != _UNKNOWN, "classes that are not in the list")
-        entry = np.flatnonzero(known_E & (category_E >= 0))
-        if not len(entry):
-            raise DataError(
-                f"none of {len(self.ids):,} rows names a video and a class of the data",
-                where=self.path,
-                hint=f"Its ids must be those of {index.root}, its classes indices, names or MIDs "
-                "of the class list (give one with classes=).",
-            )
-        return _Rows(entry, video_E[entry], category_E[entry]), row_R.astype(np.int64)
+        late = int((end > seconds).sum())
+        if late:
+            say(f"{self.path}: {late:,} ratings end after their video: its frames are used")
 
     def _log_unknown(self, values: pa.Array, known: NDArray[np.bool_], what: str) -> None:
         if not known.all():
             unknown = pc.unique(values.filter(pa.array(~known))).to_pylist()
             shown = ", ".join(map(repr, unknown[:_SHOWN])) + ", ..." * (len(unknown) > _SHOWN)
-            say(f"{self.path}: {(~known).sum():,} rows are of {what} and left out: {shown}")
+            rows = len(np.unique(self.row[~known]))
+            say(f"{self.path}: {rows:,} rows are of {what} and left out: {shown}")
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Usable entries: number of each, of its video (of G) and of its class."""
+class _Entries:
+    """Usable entries of a file: number and class of each, and the id of its video."""
 
     entry: NDArray[np.int64]
-    video: NDArray[np.int64]
+    ids: pa.Array
     category: NDArray[np.int64]
 
+    def by_video(self, index: Index) -> tuple[pa.Array, NDArray[np.int64], NDArray[np.int64]]:
+        """Return (G,) ids, the video of each entry, and (R,) the video of each record or -1."""
+        names = pc.unique(self.ids)
+        row_R = pc.fill_null(pc.index_in(index.table["id"], value_set=names), -1).to_numpy()
+        video = pc.index_in(self.ids, value_set=names).to_numpy().astype(np.int64)
+        return names, video, row_R.astype(np.int64)
 
-_NO_CLASS, _UNKNOWN = -1, -2
+
+def with_labels(index: Index, tables: Sequence[Annotations], classes: ClassList) -> Index:
+    """Return the index with the labels of some files: every record has those of its id, or none.
+
+    Args:
+        index: of the records.
+        tables: whose union counts.
+        classes: by which the classes of the files are found.
+
+    Raises:
+        DataError: of one of them no row can be used.
+    """
+    entries = _joined([table.known(index, classes) for table in tables])
+    _, video, row_R = entries.by_video(index)
+    keys = np.unique(video << 32 | entries.category)
+    return _replaced(index, {"labels": _lists(keys >> 32, keys & 0xFFFFFFFF, row_R, "labels")})
 
 
-def _index_of(value: str | int | None, classes: ClassList) -> int:
-    if value is None:
-        return _NO_CLASS
+def with_ratings(index: Index, tables: Sequence[Annotations], classes: ClassList) -> Index:
+    """Return the index with the ratings of some files, in their order.
+
+    A window that ends behind its video keeps its end; it has the frames that there are.
+
+    Args:
+        index: of the records.
+        tables: one after the other.
+        classes: by which the classes of the files are found.
+
+    Raises:
+        DataError: of one of them no row can be used, or a row is out of range.
+    """
+    if index.kind == "video":
+        raise DataError(
+            "holds one vector per video, which has no segments to be rated",
+            where=index.root,
+            hint=f"Leave {tables[0].path} out, or give frame-level records.",
+        )
+    parts = []
+    for table in tables:
+        parts.append(table.known(index, classes))
+        table.check_ratings(index, parts[-1])
+    entries = _joined(parts)
+    _, video, row_R = entries.by_video(index)
+    start, end, value = (
+        np.concatenate([t.numbers[name][p.entry] for t, p in zip(tables, parts, strict=True)])
+        for name in RATING_NUMBERS
+    )
+    columns: dict[str, NDArray[Any]] = {
+        "segment_starts": start,
+        "segment_ends": end,
+        "segment_labels": entries.category,
+        "segment_scores": value.astype(np.float32),
+    }
+    return _replaced(index, {name: _lists(video, of, row_R, name) for name, of in columns.items()})
+
+
+def _joined(parts: Sequence[_Entries]) -> _Entries:
+    return _Entries(
+        np.concatenate([part.entry for part in parts]),
+        pa.concat_arrays([part.ids for part in parts]),
+        np.concatenate([part.category for part in parts]),
+    )
+
+
+def _class_column(column: pa.ChunkedArray, path: Path) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return row and text of each entry of a column of classes, which may hold lists."""
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return np.arange(len(column)), strings(column, path)
+    lists = column.combine_chunks()
+    count = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    flat = strings(pa.chunked_array([lists.flatten()]), path)
+    empty = np.flatnonzero(count == 0)  # such rows still name a video
+    row = np.concatenate([np.repeat(np.arange(len(column)), count), empty])
+    return row, pa.concat_arrays([flat, pa.array([""] * len(empty), pa.string())])
+
+
+def _one_hot(
+    table: pa.Table, path: Path, classes: ClassList | None, needed: str
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return row and class of each entry of a table with a column for each class."""
+    others = [name for name in table.column_names if name not in KNOWN_COLUMNS]
+    if classes is None:
+        columns = [name for name in others if name.isdecimal()]
+    else:
+        columns = [name for name in others if _index_of(name, classes) != _UNKNOWN]
+    if not columns:
+        raise missing_column("class", table, path, needed)
+    if len(columns) < len(others):
+        unknown = [name for name in others if name not in columns]
+        say(f"{path}: columns that are no class are left out: {', '.join(unknown[:10])}")
+    flags = np.stack([flag_column(table[name], name, path) for name in columns], axis=1)
+    row, column = np.nonzero(flags)
+    empty = np.flatnonzero(~flags.any(axis=1))
+    values = pa.array(columns, pa.string()).take(pa.array(column))
+    padded = pa.concat_arrays([values, pa.array([""] * len(empty), pa.string())])
+    return np.concatenate([row, empty]), padded
+
+
+def _indices_of(value: str, classes: ClassList) -> list[int]:
+    """Return the classes that a cell names; `_UNKNOWN` for each that is unknown."""
+    if value in ("", "[]"):
+        return []
+    whole = _index_of(value, classes)
+    if whole != _UNKNOWN:
+        return [whole]
+    found = [_index_of(part, classes) for part in _split(value)]
+    sure = found and (all(of >= 0 for of in found) or not re.fullmatch(r"[^;|\[]*", value))
+    return found if sure else [_UNKNOWN]  # a comma may be part of a name
+
+
+def _index_of(value: str, classes: ClassList) -> int:
     try:
         return classes.index_of(value)
     except ConfigError:
         return _UNKNOWN
+
+
+def _split(value: str) -> list[str]:
+    """Return the parts of a cell: of "a;b", "a|b", "a,b", "[1, 2]" or "['a', 'b']"."""
+    if value.startswith("[") and value.endswith("]"):
+        try:
+            return [str(part).strip() for part in ast.literal_eval(value)]
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = value[1:-1]
+    separator = next((mark for mark in ";|," if mark in value), None)
+    return [part.strip() for part in value.split(separator) if part.strip()] if separator else []
 
 
 def _lists(
@@ -208,52 +375,3 @@ def _replaced(index: Index, columns: dict[str, pa.Array]) -> Index:
         place = table.schema.get_field_index(name)
         table = table.set_column(place, TABLE_SCHEMA.field(name), column)
     return replace(index, table=table)
-
-
-def _read(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return the columns of a file; DataError where it has not all of them."""
-    readers = {".csv": _read_csv, ".parquet": pq.read_table}
-    if path.suffix not in readers:
-        raise DataError("must end in .csv or .parquet", where=path, hint="Save it as one of them.")
-    try:
-        table: pa.Table = readers[path.suffix](path)
-    except (OSError, pa.ArrowException) as error:
-        what = f"cannot be read ({reason_of(error)})"
-        raise DataError(what, where=path, hint=f"Needed columns: {', '.join(columns)}.") from error
-    lacking = [name for name in columns if name not in table.column_names]
-    if lacking:
-        raise DataError(
-            f"has no column {', '.join(lacking)} (it has: {', '.join(table.column_names)})",
-            where=path,
-            hint=f"Needed columns: {', '.join(columns)}.",
-        )
-    return table.select(list(columns))
-
-
-def _read_csv(path: Path) -> pa.Table:
-    names = [*dict.fromkeys((*LABEL_COLUMNS, *RATING_COLUMNS))]
-    options = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
-    return pa_csv.read_csv(path, convert_options=options)
-
-
-def _numbers(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.float64]:
-    """Return a column as numbers; DataError with the row of the first that is none."""
-    try:
-        cast = pc.cast(column, pa.float64())
-        if not cast.null_count:
-            return np.asarray(cast.to_numpy(), np.float64)
-    except pa.ArrowInvalid:
-        pass
-    row = next(at for at, value in enumerate(column.to_pylist()) if not _is_number(value))
-    raise DataError(
-        f"{name} must be a number, got {column[row].as_py()!r}",
-        where=f"{path}, row {row + 1}",
-        hint="Correct the row or remove it.",
-    )
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return float(str(value)) is not None
-    except ValueError:
-        return False

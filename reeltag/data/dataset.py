@@ -7,14 +7,21 @@ items = data.videos("train", streams=("audio",))
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Unpack
+from typing import TypeAlias, Unpack
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reeltag.core.console import say
 from reeltag.core.errors import DataError
-from reeltag.data.annotations import LABEL_COLUMNS, RATING_COLUMNS, Annotations
+from reeltag.data.annotations import (
+    AnnotationKind,
+    Annotations,
+    find_annotations,
+    with_labels,
+    with_ratings,
+)
 from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.features import Features
 from reeltag.data.index import Index, open_index
@@ -23,6 +30,9 @@ from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.streams import Kind, Stream
+
+Files: TypeAlias = str | Path | Sequence[str | Path] | None  # of labels or ratings
+FileSource: TypeAlias = Path | tuple[Path, ...]  # one file, or several that are joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +44,16 @@ class Dataset:
         index: a row per record; labels and ratings in it are those that count.
         classes: C classes.
         splits: the rule that gives a shard its split.
-        sources: files that were given instead of what is in the folder: "classes", "labels",
-            "ratings" -> absolute path. `Dataset.open(path, **sources)` opens the same again.
+        sources: files in place of what the records hold: "classes" that were given, "labels" and
+            "ratings" that were given or found -> absolute path, or paths of files that are
+            joined. `Dataset.open(path, **sources)` opens the same again.
     """
 
     path: Path
     index: Index
     classes: ClassList
     splits: Splits = PUBLISHED_SPLITS
-    sources: dict[str, Path] = field(default_factory=dict)
+    sources: dict[str, FileSource] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -50,8 +61,8 @@ class Dataset:
         path: str | Path,
         *,
         classes: str | Path | ClassList | None = None,
-        labels: str | Path | None = None,
-        ratings: str | Path | None = None,
+        labels: Files = None,
+        ratings: Files = None,
         splits: Splits = PUBLISHED_SPLITS,
         jobs: int | None = None,
         verify: bool = True,
@@ -63,9 +74,11 @@ class Dataset:
             path: folder with *.tfrecord files in or below it, or one such file.
             classes: class list or its file; None: the nearest classes.csv, vocabulary.csv or
                 class_labels_indices.csv of the folder and its two parents, or else numbers.
-            labels: CSV or Parquet with columns id, class that replaces the records' labels.
-            ratings: CSV or Parquet with columns id, start_s, end_s, class, value in [0, 1] that
-                replaces the records' ratings.
+            labels: CSV or Parquet with columns id, class that replaces the records' labels, or
+                several, which are joined; None: labels.csv or labels.parquet of the folder, or
+                else the records'; (): the records'.
+            ratings: the same for ratings, with columns id, start_s, end_s, class, value in
+                [0, 1]; ratings.csv or ratings.parquet of the folder.
             splits: the rule that gives a shard its split.
             jobs: processes that read new shards; None: one per core, 1: this one only.
             verify: check the checksums of payloads when they are indexed.
@@ -83,23 +96,33 @@ class Dataset:
                 hint=f"Give the folder that holds the *{SUFFIX} files, or one of them.",
             )
         listed = classes.source if isinstance(classes, ClassList) else classes
-        given = {"classes": listed, "labels": labels, "ratings": ratings}
+        sources: dict[str, FileSource] = {"classes": Path(listed).resolve()} if listed else {}
         if classes is None:
             classes = ClassList.find(path)
         elif not isinstance(classes, ClassList):
             classes = ClassList.open(classes, full=True)
         size = None if classes is None else len(classes)
         index = open_index(path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
-        label_table = None if labels is None else Annotations.read(labels, LABEL_COLUMNS)
-        rating_table = None if ratings is None else Annotations.read(ratings, RATING_COLUMNS)
-        tables = [table for table in (label_table, rating_table) if table]
+        files: dict[AnnotationKind, tuple[Path, ...]] = {
+            "labels": _chosen(path, "labels", labels),
+            "ratings": _chosen(path, "ratings", ratings),
+        }
+        tables = {
+            kind: [Annotations.read(file, kind, classes) for file in some]
+            for kind, some in files.items()
+        }
         if classes is None:
-            found = max([index.num_classes, *(table.largest_index() + 1 for table in tables)])
+            largest = (table.largest_index() for some in tables.values() for table in some)
+            found = max([index.num_classes, *(1 + label for label in largest)])
             classes = ClassList.numbered(found, inferred=True)
-        index = label_table.with_labels(index, classes) if label_table else index
-        index = rating_table.with_ratings(index, classes) if rating_table else index
+        if tables["labels"]:
+            index = with_labels(index, tables["labels"], classes)
+        if tables["ratings"]:
+            index = with_ratings(index, tables["ratings"], classes)
         index = replace(index, num_classes=len(classes))
-        sources = {name: Path(str(file)).resolve() for name, file in given.items() if file}
+        sources |= {
+            kind: some[0] if len(some) == 1 else some for kind, some in files.items() if some
+        }
         return cls(path, index, classes, splits, sources)
 
     def __len__(self) -> int:
@@ -188,3 +211,23 @@ class Dataset:
     def class_indices(self, wanted: Sequence[str]) -> tuple[int, ...]:
         """Return the indices of classes by name, MID or index, each once; see `ClassList`."""
         return tuple(dict.fromkeys(self.classes.index_of(name) for name in wanted))
+
+
+def files_of_source(source: FileSource) -> tuple[Path, ...]:
+    """Return the files of an entry of `Dataset.sources`, one or several."""
+    return (source,) if isinstance(source, Path) else source
+
+
+def _chosen(data: Path, kind: AnnotationKind, given: Files) -> tuple[Path, ...]:
+    """Return the files of labels or ratings that count, absolute; none: those of the records."""
+    if given is None:
+        found = find_annotations(data, kind)
+        if found is None:
+            return ()
+        say(f"{kind} are those of {found}, in place of those in the records")
+        return (found,)
+    some = [given] if isinstance(given, str | Path) else given
+    files = tuple(Path(file).resolve() for file in some)
+    if len(files) > 1:
+        say(f"{kind} are those of {' and '.join(map(str, files))}, joined")
+    return files

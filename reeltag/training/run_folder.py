@@ -13,7 +13,7 @@ from torch import nn
 import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
-from reeltag.data.dataset import Dataset
+from reeltag.data.dataset import Dataset, FileSource
 from reeltag.data.splits import Splits
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
@@ -28,7 +28,7 @@ def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
         "data": {
             "root": str(data.path.resolve()),
             **({} if listed else {"classes": "classes.csv"}),
-            **{name: str(file) for name, file in data.sources.items()},
+            **{name: source_entry(file) for name, file in data.sources.items()},
             "splits": dataclasses.asdict(data.splits),
             "streams": [name for name, _ in tagger.streams],
             "num_classes": data.num_classes,
@@ -84,17 +84,25 @@ def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> D
         value = entry(config, f"data.{name}", where=where)
         return run / str(from_json(str, value, where=where, field=f"data.{name}"))
 
-    classes, labels, ratings = (
-        path(name) if name in given else None for name in ("classes", "labels", "ratings")
-    )
+    def files(name: str) -> tuple[Path, ...]:  # none, and the run was begun with the records'
+        value = given.get(name, [])
+        some = [value] if isinstance(value, str) else value
+        found = from_json(tuple[str, ...], some, where=where, field=f"data.{name}")
+        return tuple(run / file for file in found)
+
     return Dataset.open(
         path("root"),
-        classes=classes,
-        labels=labels,
-        ratings=ratings,
+        classes=path("classes") if "classes" in given else None,
+        labels=files("labels"),
+        ratings=files("ratings"),
         splits=read_splits(config, where=where),
         quiet=quiet,
     )
+
+
+def source_entry(source: FileSource) -> str | list[str]:
+    """Return an entry of `Dataset.sources` as config.json holds it."""
+    return str(source) if isinstance(source, Path) else [str(file) for file in source]
 
 
 def steps_done(checkpoint: Path, module: nn.Module) -> int:

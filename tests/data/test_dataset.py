@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return data
 
 
-def opened(path: str | Path, **options: str | Path | ClassList) -> Dataset:
+def opened(path: str | Path, **options: str | Path | ClassList | tuple[Path, ...]) -> Dataset:
     return Dataset.open(path, jobs=1, quiet=True, **options)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.data.dataset import Dataset
+from reeltag.data.dataset import Dataset, FileSource, files_of_source
 from reeltag.data.index import Index
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.pipeline.steps import Source
@@ -43,28 +43,34 @@ class DatasetFiles:
 
     Attributes:
         path: folder or shard.
-        given: files in place of what is in the folder: "classes", "labels", "ratings" -> path.
-        digests: SHA-256 of each of these files; a changed file is other data.
+        given: files in place of what the records hold: "classes", "labels", "ratings" -> path, or
+            paths of files that are joined.
+        digests: SHA-256 of each of these; a changed file is other data.
     """
 
     path: Path
-    given: Mapping[str, Path] = field(default_factory=dict)
+    given: Mapping[str, FileSource] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, splits: Splits = PUBLISHED_SPLITS, *, quiet: bool = False) -> Dataset:
         """Open the data set; see `Dataset.open`."""
-        classes, labels, ratings = map(self.given.get, ("classes", "labels", "ratings"))
+        listed = files_of_source(self.given.get("classes", ()))
         return Dataset.open(
-            self.path, classes=classes, labels=labels, ratings=ratings, splits=splits, quiet=quiet
+            self.path,
+            classes=listed[0] if listed else None,
+            labels=self.given.get("labels", ()),  # none: those of the records, whatever is there
+            ratings=self.given.get("ratings", ()),
+            splits=splits,
+            quiet=quiet,
         )
 
     def check(self) -> None:
         """Raise DataError where a given file is gone, or has changed since steps were planned."""
-        for name, file in self.given.items():
-            if _digest(file) != self.digests[name]:
+        for name, source in self.given.items():
+            if _digest(source) != self.digests[name]:
                 raise DataError(
                     f"has changed since the steps that read these {name} were planned",
-                    where=file,
+                    where=_shown(source),
                     hint="Run the same command again: what depends on the file is computed again.",
                 )
 
@@ -108,7 +114,8 @@ class DatasetSource(Source):
     @property
     def paths(self) -> tuple[Path, ...]:
         """The folder and the given files."""
-        return (self.path, *self.files.given.values())
+        given = self.files.given.values()
+        return (self.path, *(file for source in given for file in files_of_source(source)))
 
     @cached_property
     def without_ratings(self) -> "DatasetSource":
@@ -125,7 +132,10 @@ class DatasetSource(Source):
     def label(self) -> str:
         """Return name, key and path, and each given file with the first digits of its SHA-256."""
         given = self.files.given.items()
-        words = [f", {name} {file} sha256:{self.files.digests[name][:12]}" for name, file in given]
+        words = [
+            f", {name} {_shown(file)} sha256:{self.files.digests[name][:12]}"
+            for name, file in given
+        ]
         return f"{self.name}-{self.key} ({self.path}{''.join(words)})"
 
 
@@ -168,12 +178,22 @@ def dataset_source(data: Dataset) -> DatasetSource:
     return DatasetSource(data.path, state.hexdigest(), files=files)
 
 
-def _digest(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=file) from error
+def _shown(source: FileSource) -> str:
+    return " and ".join(map(str, files_of_source(source)))
+
+
+def _digest(source: FileSource) -> str:
+    """Return the SHA-256 of a file; of several, that of theirs."""
+    digests = []
+    for file in files_of_source(source):
+        try:
+            with file.open("rb") as opened:
+                digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+        except OSError as error:
+            raise DataError(f"cannot be read ({error.strerror})", where=file) from error
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _parts(data: Dataset) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ from reeltag.tagger.preparing import preprocessing_of
 from reeltag.training import fit
 from reeltag.training.centroids import fit_centroids as fit_centroids_to
 from reeltag.training.centroids import sample_features
+from reeltag.training.run_folder import source_entry
 
 NEVER = 1 << 40  # steps: a recipe that validates so seldom keeps its last weights
 _FRAMES_PER_CENTROID = 50
@@ -134,7 +135,7 @@ def _update_fields(file: Path, data: DatasetFiles, given: Mapping[str, str | int
     config = json.loads(file.read_text())
     data.check()
     config["data"]["root"] = str(data.path.resolve())
-    config["data"] |= {name: str(path) for name, path in data.given.items()}
+    config["data"] |= {name: source_entry(file) for name, file in data.given.items()}
     for name, value in given.items():
         *outer, last = name.split(".")
         fields = config["recipe"]
