@@ -203,3 +203,19 @@ def test_record_beyond_protobufs_limit_is_undecodable(
     monkeypatch.setattr(scan, "frame_records", lambda data, verify: huge)
     table = scan.scan_shard(path, Schema("frames", ()), verify=True)
     assert from_bits(table["bits"][0].as_py()) == [Problem.UNDECODABLE]
+
+
+def test_empty_ids_are_no_ids_where_there_are_several(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "train0.tfrecord", [frame_record("", 4 + n) for n in range(10)])
+    write_shard(tmp_path / "train1.tfrecord", [frame_record("a"), frame_record("")])
+    empty = "no id but an empty one"
+    assert problems(indexed(tmp_path)) == [*[empty] * 10, None, empty]
+    path.unlink()  # one is a name like another
+    assert problems(indexed(tmp_path)) == [None, None]
+
+
+def test_whole_numbers_as_segment_scores_are_ratings(tmp_path: Path) -> None:
+    rated = rated_record("a", 20, [(5, 1, 1.0), (10, 1, 0.0)], segment_scores=np.array([1, 0]))
+    write_shard(tmp_path / "a.tfrecord", [rated])
+    found = indexed(tmp_path)
+    assert problems(found) == [None] and rows(found)[0]["segment_scores"] == [1, 0]

@@ -9,10 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reeltag.data.indexing.scan import ROW_SCHEMA
-from reeltag.data.records.problems import SKIPPING, Problem, from_text, to_text
+from reeltag.data.records.problems import SKIPPING, Problem, from_text, to_bits, to_text
 from reeltag.data.streams import TABLE_SCHEMA
 
-_ABOUT_ALL = Problem.DUPLICATE_ID.bit | Problem.ID_IN_TWO_SPLITS.bit
+_ABOUT_ALL = to_bits({Problem.DUPLICATE_ID, Problem.ID_IN_TWO_SPLITS, Problem.EMPTY_ID})
+_EMPTY = 1  # instead of the hash of an empty id
 _SEGMENT_COLUMNS = ("segment_starts", "segment_ends", "segment_labels", "segment_scores")
 
 
@@ -37,7 +38,7 @@ def hashed_ids(table: pa.Table) -> NDArray[np.int64]:
     Two of six million different ids have the same hash with a probability of one in a million.
     """
     hashes = np.fromiter(map(hash, table["id"].to_pylist()), np.int64, len(table))
-    hashes[hashes == 0] = 1
+    hashes[hashes == 0] = _EMPTY  # Python's own of an empty text
     hashes[(table["bits"].to_numpy() & SKIPPING) != 0] = 0
     return hashes
 
@@ -53,6 +54,10 @@ def repeated_ids(names: Sequence[str], hashes: Sequence[NDArray[np.int64]]) -> N
     flat = np.concatenate([*hashes, np.empty(0, np.int64)])
     sets = np.repeat([shard_set(name) for name in names], [len(part) for part in hashes])
     bits = np.zeros(len(flat), np.int64)
+    is_empty = flat == _EMPTY
+    if is_empty.sum() > 1:
+        bits[is_empty] = Problem.EMPTY_ID.bit
+        flat[is_empty] = 0
     rows = np.argsort(flat, kind="stable")
     rows = rows[flat[rows] != 0]
     again = np.flatnonzero(flat[rows[1:]] == flat[rows[:-1]]) + 1

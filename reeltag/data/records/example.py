@@ -7,7 +7,7 @@ and unpacked numbers may be mixed, of two kinds in one feature the last counts.
 Source: tensorflow/core/example/{example,feature}.proto.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -18,27 +18,30 @@ from reeltag.data.records import wire
 from reeltag.data.records.wire import Bytes
 
 Values: TypeAlias = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
+Encodable: TypeAlias = (  # what a feature is encoded from
+    Values | str | bytes | Sequence[str | bytes] | Sequence[int] | Sequence[float]
+)
 Feature: TypeAlias = Values | None  # None: the kind of the feature was not set
 Spans: TypeAlias = list[tuple[int, int]]  # where a message is: [start, stop), usually in one piece
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
 
-def encode_example(features: Mapping[str, Values]) -> bytes:
+def encode_example(features: Mapping[str, Encodable]) -> bytes:
     """Return a tf.Example.
 
     Args:
-        features: name -> list of byte strings, or (n,) floating-point (stored as float32) or
-            integer values (stored as int64, packed).
+        features: name -> texts or byte strings, one or a list of them, or a list or array (n,) of
+            floating-point (stored as float32) or integer values (stored as int64, packed).
 
     Raises:
-        ValueError: an array of another kind or with more than one axis.
+        ValueError: values of another kind or with more than one axis.
     """
     return wire.encode_bytes_field(1, _encode_features(features))
 
 
 def encode_sequence_example(
-    context: Mapping[str, Values], feature_lists: Mapping[str, NDArray[np.uint8]]
+    context: Mapping[str, Encodable], feature_lists: Mapping[str, NDArray[np.uint8]]
 ) -> bytes:
     """Return a tf.SequenceExample, as YouTube-8M's frame-level records are.
 
@@ -56,7 +59,7 @@ def encode_sequence_example(
     return head + wire.encode_bytes_field(2, lists)
 
 
-def _encode_features(features: Mapping[str, Values]) -> bytes:
+def _encode_features(features: Mapping[str, Encodable]) -> bytes:
     """Return a Features message."""
     return b"".join(
         _encode_entry(name, _encode_feature(name, values)) for name, values in features.items()
@@ -69,14 +72,18 @@ def _encode_entry(name: str, value: bytes) -> bytes:
     return wire.encode_bytes_field(1, entry)
 
 
-def _encode_feature(name: str, values: Values) -> bytes:
+def _encode_feature(name: str, given: Encodable) -> bytes:
     """Return a Feature message."""
-    if isinstance(values, list):
-        strings = b"".join(wire.encode_bytes_field(1, value) for value in values)
+    some = [given] if isinstance(given, str | bytes) else given
+    texts = [value for value in some if isinstance(value, str | bytes)]
+    if len(texts) == len(some) and not isinstance(some, np.ndarray):
+        encoded = (value.encode() if isinstance(value, str) else value for value in texts)
+        strings = b"".join(wire.encode_bytes_field(1, value) for value in encoded)
         return wire.encode_bytes_field(_BYTES_LIST, strings)
+    values = np.asarray(None if texts else some)
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise ValueError(
-            f"{name} must be a list of bytes or a one-dimensional array of numbers, "
+            f"{name} must be a list of texts or bytes, or a one-dimensional array of numbers, "
             f"got shape {values.shape} of {values.dtype}"
         )
     if values.dtype.kind == "f":
@@ -196,25 +203,28 @@ def decode_feature(message: Bytes) -> Feature:
     Raises:
         DataError: the message is not one.
     """
-    kind = 0
-    values: Feature = None
+    equal = wire.equal_fields(message)
+    if equal is not None and equal[0] <= _INT64_LIST and wire.are_alike(equal[1]):
+        return _DECODERS[equal[0]](equal[1].tobytes())
+    kind, spans = 0, list[tuple[int, int]]()
     for field in wire.fields(message, 0, len(message)):
         if field.wire_type == wire.BYTES and field.number <= _INT64_LIST:
-            part = _DECODERS[field.number](message[field.start : field.stop])
-            values = _appended(values, part) if field.number == kind else part
-            kind = field.number
-    return values
-
-
-def _appended(first: Feature, second: Values) -> Values:
-    """Return the values of two lists of one kind, as one."""
-    if isinstance(first, list) and isinstance(second, list):
-        return first + second
-    both: Values = np.concatenate([np.asarray(first), np.asarray(second)])
-    return both
+            if field.number != kind:
+                kind, spans = field.number, []
+            spans.append((field.start, field.stop))
+            for _ in wire.fields(message, field.start, field.stop):
+                pass  # each piece is whole fields: only then may they be joined
+    return _DECODERS[kind](joined(message, spans)) if kind else None
 
 
 def _decode_bytes_list(message: Bytes) -> list[bytes]:
+    equal = wire.equal_fields(message)
+    if equal is not None and equal[0] == 1:
+        count, width = equal[1].shape
+        values = equal[1].tobytes()
+        return [values[at : at + width] for at in range(0, count * width, width or 1)] or (
+            [b""] * count
+        )
     return [
         bytes(message[field.start : field.stop])
         for field in wire.fields(message, 0, len(message))
@@ -223,22 +233,48 @@ def _decode_bytes_list(message: Bytes) -> list[bytes]:
 
 
 def _decode_float_list(message: Bytes) -> NDArray[np.float32]:
-    parts = []
-    for field in wire.fields(message, 0, len(message)):
-        if field.number == 1 and field.wire_type in (wire.BYTES, wire.FIXED32):
-            if (field.stop - field.start) % 4:
-                raise DataError(f"packed floats take {field.stop - field.start} bytes")
-            parts.append(message[field.start : field.stop])
-    packed = parts[0] if len(parts) == 1 else b"".join(parts)
+    packed = _equal_values(message, 4, 0x0D)
+    if packed is None:
+        parts = []
+        for field in wire.fields(message, 0, len(message)):
+            if field.number == 1 and field.wire_type in (wire.BYTES, wire.FIXED32):
+                if (field.stop - field.start) % 4:
+                    raise DataError(f"packed floats take {field.stop - field.start} bytes")
+                parts.append(message[field.start : field.stop])
+        packed = parts[0] if len(parts) == 1 else b"".join(parts)
     return np.frombuffer(packed, "<f4").astype(np.float32, copy=False)
 
 
 def _decode_int64_list(message: Bytes) -> NDArray[np.int64]:
-    values = list[int]()
-    for field in wire.fields(message, 0, len(message)):
-        if field.number == 1 and field.wire_type in (wire.BYTES, wire.VARINT):
-            values.extend(wire.read_varints(message, field.start, field.stop))
-    return np.array(values, np.int64)
+    packed = _equal_values(message, 1, 0x08)
+    if packed is not None and not (packed and packed[-1] & 0x80):
+        return wire.read_varints(packed, 0, len(packed))
+    parts = [
+        wire.read_varints(message, field.start, field.stop)
+        for field in wire.fields(message, 0, len(message))
+        if field.number == 1 and field.wire_type in (wire.BYTES, wire.VARINT)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _equal_values(message: Bytes, width: int, tag: int) -> bytes | None:
+    """Return the joined values of field 1 where each has the same length; None otherwise.
+
+    Args:
+        message: of numbers.
+        width: bytes of a number that is not packed; packed ones are a multiple of it.
+        tag: byte before a number that is not packed.
+    """
+    equal = wire.equal_fields(message)
+    if equal is not None:
+        whole = equal[0] == 1 and equal[1].shape[1] % width == 0
+        ends = equal[1][:, -1:] < 0x80  # no number goes on in the next piece
+        return equal[1].tobytes() if whole and (width > 1 or ends.all()) else None
+    if len(message) < 64 or message[0] != tag or len(message) % (width + 1):
+        return None
+    rows = np.frombuffer(message, np.uint8).reshape(-1, width + 1)
+    is_plain = (rows[:, 0] == tag).all() and (width > 1 or (rows[:, 1] < 0x80).all())
+    return rows[:, 1:].tobytes() if is_plain else None
 
 
 _DECODERS: dict[int, Callable[[Bytes], Values]] = {

@@ -18,7 +18,11 @@ class Problem(Enum):
     TRUNCATED = "truncated", True, "the shard ends inside a record; the ones before it are used"
     BAD_CHECKSUM = "bad data checksum", True, "the record is skipped, the ones after it are used"
     UNDECODABLE = "undecodable", True, "the payload is no tf.Example and no tf.SequenceExample"
-    NO_ID = "no id", True, "neither `id` nor `video_id` holds exactly one byte string"
+    NO_ID = (
+        "no id",
+        True,
+        "neither `id` nor `video_id` holds exactly one byte string",
+    )
     MISSING_STREAM = "missing feature", True, "a stream of the data set is not there"
     WRONG_WIDTH = "wrong width", True, "a frame has not the number of values of its stream"
     ZERO_FRAMES = "zero frames", True, "there is nothing to look at"
@@ -26,6 +30,7 @@ class Problem(Enum):
     NOT_FINITE = "NaN or infinite feature", True, "a mean over it would be worthless"
     BAD_LABELS = "labels are not integers", True, "what the labels mean is unknown"
     DUPLICATE_ID = "duplicate id", True, "the first record of that id is used"
+    EMPTY_ID = "no id but an empty one", True, "several records have it: which video is unknown"
     ID_IN_TWO_SPLITS = "id in two splits", False, "both are used: mind that the test set leaks"
     LABEL_OUTSIDE = "label outside the vocabulary", False, "that label or rating is dropped"
     MANY_FRAMES = "more than 300 frames", False, "frames beyond the loader's maximum are left out"

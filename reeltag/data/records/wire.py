@@ -10,6 +10,9 @@ Source: protobuf.dev, "Encoding".
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reeltag.core.errors import DataError
 
 Bytes = bytes | memoryview
@@ -17,6 +20,7 @@ Bytes = bytes | memoryview
 VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
 _MAX_GROUP_DEPTH = 100  # as protobuf's own parsers
 _WORD = (1 << 64) - 1
+_FEW = 64  # bytes, of which a loop is faster than numpy
 
 
 class Field(NamedTuple):
@@ -73,11 +77,75 @@ def read_varint(buffer: Bytes, start: int, stop: int) -> tuple[int, int]:
     raise DataError(f"a varint at byte {start} does not end")
 
 
-def read_varints(buffer: Bytes, start: int, stop: int) -> Iterator[int]:
-    """Yield the signed 64-bit integers that are packed in `buffer[start:stop]`."""
-    while start < stop:
-        value, start = read_varint(buffer, start, stop)
-        yield as_signed(value)
+def read_varints(buffer: Bytes, start: int, stop: int) -> NDArray[np.int64]:
+    """Return the signed 64-bit integers (n,) that are packed in `buffer[start:stop]`.
+
+    Args:
+        buffer: the bytes.
+        start: position of the first byte.
+        stop: position behind the last.
+
+    Raises:
+        DataError: one does not end before `stop`, or within ten bytes.
+    """
+    if stop - start < _FEW:  # numpy takes longer
+        values = list[int]()
+        while start < stop:
+            value, start = read_varint(buffer, start, stop)
+            values.append(as_signed(value))
+        return np.array(values, np.int64)
+    data = np.frombuffer(buffer, np.uint8)[start:stop]
+    last = np.flatnonzero(data < 0x80)
+    first = np.append(0, last[:-1] + 1) if len(last) else np.zeros(1, np.int64)
+    length = (last - first if len(last) else np.array([10])) + 1
+    if data[-1] >= 0x80 or length.max() > 10:
+        odd = int(first[length.argmax()] if length.max() > 10 else last[-1] + 1)
+        raise DataError(f"a varint at byte {start + odd} does not end")
+    words = np.zeros(len(last), np.uint64)
+    for place in range(int(length.max())):
+        has = length > place if place else slice(None)
+        part = (data[first[has] + place] & 0x7F).astype(np.uint64)
+        words[has] |= part << np.uint64(7 * place)
+    return words.view(np.int64)
+
+
+def equal_fields(buffer: Bytes) -> tuple[int, NDArray[np.uint8]] | None:
+    """Return number and values (n, width) of a message that repeats one field of one length.
+
+    None where the fields differ, are few or are no byte strings: `fields` goes through any message.
+
+    Args:
+        buffer: the message.
+
+    Raises:
+        DataError: the first field is none.
+    """
+    if len(buffer) < _FEW:
+        return None
+    first = next(fields(buffer, 0, len(buffer)))
+    if first.wire_type != BYTES or len(buffer) % first.stop or len(buffer) == first.stop:
+        return None
+    rows = np.frombuffer(buffer, np.uint8).reshape(-1, first.stop)
+    if (rows[:, : first.start] != rows[0, : first.start]).any():
+        return None
+    return first.number, rows[:, first.start :]
+
+
+def are_alike(rows: NDArray[np.uint8]) -> bool:
+    """Return whether each row (n, width) is a message of whole fields, placed as in the first.
+
+    Args:
+        rows: the messages.
+
+    Raises:
+        DataError: the first row is no message.
+    """
+    value, varint = (np.zeros(rows.shape[1], bool) for _ in range(2))
+    for field in fields(rows[0].tobytes(), 0, rows.shape[1]):
+        (varint if field.wire_type == VARINT else value)[field.start : field.stop] = True
+    ends = (rows[:, varint] ^ rows[0, varint]) & 0x80  # where a varint goes on, all do
+    headers = rows[:, ~(value | varint)]
+    return not ends.any() and bool((headers == headers[:1]).all())
 
 
 def as_signed(value: int) -> int:

@@ -134,7 +134,7 @@ def _encode(video: SynthVideo, config: SynthConfig) -> bytes:
     streams = {name: codes for name, codes in streams.items() if codes.shape[1]}
     context: dict[str, Values] = {"id": [video.id.encode()], "labels": video.labels}
     if config.level == "video":
-        means = {f"mean_{name}": _mean(codes) for name, codes in streams.items()}
+        means: dict[str, Values] = {f"mean_{name}": _mean(of) for name, of in streams.items()}
         return encode_example(context | means)
     if len(video.rated):
         starts, labels, scores = video.rated.T

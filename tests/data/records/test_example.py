@@ -1,5 +1,7 @@
 """tf.Example and tf.SequenceExample: there and back, and protobuf's rules for odd messages."""
 
+import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,14 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from reeltag.core.errors import DataError
+from reeltag.data.records import example, wire
 from reeltag.data.records.example import (
+    Encodable,
+    Values,
     decode_example,
     decode_feature,
     decode_sequence_example,
     encode_example,
     encode_sequence_example,
 )
-from reeltag.data.records.wire import encode_bytes_field, encode_varints
+from reeltag.data.records.wire import encode_bytes_field, encode_varint, encode_varints
 
 NAMES = st.text(max_size=9)
 SIZES = st.integers(0, 9)
@@ -175,3 +180,81 @@ def test_damaged_record_is_decoded_or_a_data_error(data: st.DataObject) -> None:
         payload[data.draw(st.integers(0, len(payload) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with suppress(DataError):
         decode_sequence_example(bytes(payload[: data.draw(st.integers(0, len(payload)))]))
+
+
+def pieces_of(kind: bytes, sizes: Sequence[int]) -> bytes:
+    """Return a Feature in pieces: one list of int64 values for each size."""
+    return b"".join(
+        kind + bytes([size + 2]) + b"\x0a" + bytes([size]) + b"\x05" * size for size in sizes
+    )
+
+
+@pytest.mark.parametrize("sizes", [[1] * 40_000, [1, 2, 0] * 13_000, [0] * 40_000])
+def test_feature_in_many_pieces_is_decoded_in_one_go(
+    sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    decode = example._DECODERS[3]
+
+    def counted(message: wire.Bytes) -> Values:
+        calls.append(len(message))
+        return decode(message)
+
+    monkeypatch.setitem(example._DECODERS, 3, counted)
+    values = decode_feature(pieces_of(b"\x1a", sizes))
+    assert isinstance(values, np.ndarray) and values.tolist() == [5] * sum(sizes)
+    assert calls == [sum(sizes) + 2 * len(sizes)]  # each byte is looked at once, not once a piece
+
+
+@pytest.mark.parametrize("width", [0, 1, 5])
+def test_byte_strings_in_many_pieces(width: int) -> None:
+    piece = b"\x0a" + bytes([width + 2]) + b"\x0a" + bytes([width]) + b"x" * width
+    assert decode_feature(piece * 40_000) == [b"x" * width] * 40_000
+
+
+@pytest.mark.parametrize("count", [3, 40, 40_000])
+def test_numbers_that_are_not_packed(count: int) -> None:
+    numbers = [(7 * at) % 300 for at in range(count)]
+    whole = b"".join(b"\x08" + encode_varint(number) for number in numbers)
+    decoded = decode_feature(wire.encode_bytes_field(3, whole))
+    assert isinstance(decoded, np.ndarray) and decoded.tolist() == numbers
+    floats = b"".join(b"\x0d" + struct.pack("<f", number) for number in numbers)
+    decoded = decode_feature(wire.encode_bytes_field(2, floats))
+    assert isinstance(decoded, np.ndarray) and decoded.dtype == np.float32
+    assert decoded.tolist() == numbers
+    ones = decode_feature(wire.encode_bytes_field(3, b"\x08\x01" * count))
+    assert isinstance(ones, np.ndarray) and ones.tolist() == [1] * count
+
+
+def test_a_number_cut_by_the_end_of_its_piece_is_an_error() -> None:
+    for pieces in (1, 40):
+        with pytest.raises(DataError, match="a varint at byte .* does not end"):
+            decode_feature(pieces_of(b"\x1a", [1] * 40) + b"\x1a\x03\x0a\x01\x85" * pieces)
+    with pytest.raises(DataError, match="behind its message"):
+        decode_feature(b"\x1a\x03\x0a\x03\x05" * 40)
+
+
+def test_texts_and_lists_are_encoded_as_arrays_are() -> None:
+    as_lists: dict[str, Encodable] = {
+        "id": ["é"],
+        "labels": [3, 17],
+        "scores": [0.5, 1],
+        "url": "x",
+        "none": [],
+    }
+    exact: dict[str, Values] = {
+        "id": ["é".encode()],
+        "labels": np.array([3, 17]),
+        "scores": np.array([0.5, 1.0], np.float32),
+        "url": [b"x"],
+        "none": [],
+    }
+    frames = {"visual": np.zeros((2, 3), np.uint8)}
+    assert encode_example(as_lists) == encode_example(exact)
+    assert encode_sequence_example(as_lists, frames) == encode_sequence_example(exact, frames)
+
+
+@pytest.mark.parametrize("values", [["a", 1], [None], [[1]], np.zeros((2, 2)), [True]])
+def test_values_of_mixed_kinds_are_refused(values: object) -> None:
+    with pytest.raises(ValueError, match="x must be a list of texts or bytes, or a one-dim"):
+        encode_example({"x": values})  # type: ignore[dict-item]

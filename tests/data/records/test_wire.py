@@ -20,7 +20,7 @@ def test_varints_worked_by_hand(value: int, encoded: bytes) -> None:
     assert list(wire.read_varints(encoded, 0, len(encoded))) == [value]
 
 
-@given(st.lists(INT64))
+@given(st.lists(INT64 | st.integers(0, 200), max_size=60))
 def test_packed_integers_come_back(values: list[int]) -> None:
     packed = wire.encode_varints(values)
     assert list(wire.read_varints(packed, 0, len(packed))) == values
@@ -40,7 +40,13 @@ def test_varint_without_end_raises(broken: bytes) -> None:
         wire.read_varint(broken, 0, len(broken))
 
 
-def test_varint_is_not_read_beyond_its_message() -> None:
+@pytest.mark.parametrize("broken", [b"\x80", b"\x80" * 10 + b"\x01", b"\x80" * 64])
+def test_a_varint_without_end_among_many_is_refused(broken: bytes) -> None:
+    with pytest.raises(DataError, match="varint at byte 100 does not end"):
+        wire.read_varints(b"\x05" * 100 + broken, 0, 100 + len(broken))
+
+
+def test_a_varint_is_not_read_beyond_its_message() -> None:
     with pytest.raises(DataError, match="does not end"):
         wire.read_varint(b"\x80\x01", 0, 1)
 
