@@ -36,7 +36,7 @@ from reeltag.data.streams import TABLE_SCHEMA
 AnnotationKind: TypeAlias = Literal["labels", "ratings"]
 _NEEDED = {"labels": "id, class", "ratings": "id, start_s, end_s, class, value"}
 _SHOWN = 3  # unknown ids and classes that are named
-_UNKNOWN = -1
+UNKNOWN = -1
 
 
 def find_annotations(data: Path, kind: AnnotationKind) -> Path | None:
@@ -146,10 +146,10 @@ class Annotations:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Return classes, and (E,) how many each entry has, from where on, and if all are known."""
         values = pc.unique(self.classes)
-        lists = [_indices_of(value, classes) for value in values.to_pylist()]
-        kept = [[category for category in found if category != _UNKNOWN] for found in lists]
+        lists = [indices_of(value, classes) for value in values.to_pylist()]
+        kept = [[category for category in found if category != UNKNOWN] for found in lists]
         count = np.array([len(found) for found in kept], np.int64)
-        whole = np.array([_UNKNOWN not in found for found in lists], bool)
+        whole = np.array([UNKNOWN not in found for found in lists], bool)
         code_E = pc.index_in(self.classes, value_set=values).to_numpy()
         flat = np.array([category for found in kept for category in found], np.int64)
         return flat, count[code_E], (np.cumsum(count) - count)[code_E], whole[code_E]
@@ -242,7 +242,9 @@ def with_labels(index: Index, tables: Sequence[Annotations], classes: ClassList)
     entries = _joined([table.known(index, classes) for table in tables])
     _, video, row_R = entries.by_video(index)
     keys = np.unique(video << 32 | entries.category)
-    return _replaced(index, {"labels": _lists(keys >> 32, keys & 0xFFFFFFFF, row_R, "labels")})
+    return replace_columns(
+        index, {"labels": _lists(keys >> 32, keys & 0xFFFFFFFF, row_R, "labels")}
+    )
 
 
 def with_ratings(index: Index, tables: Sequence[Annotations], classes: ClassList) -> Index:
@@ -280,7 +282,9 @@ def with_ratings(index: Index, tables: Sequence[Annotations], classes: ClassList
         "segment_labels": entries.category,
         "segment_scores": value.astype(np.float32),
     }
-    return _replaced(index, {name: _lists(video, of, row_R, name) for name, of in columns.items()})
+    return replace_columns(
+        index, {name: _lists(video, of, row_R, name) for name, of in columns.items()}
+    )
 
 
 def _joined(parts: Sequence[_Entries]) -> _Entries:
@@ -312,7 +316,7 @@ def _one_hot(
     if classes is None:
         columns = [name for name in others if name.isdecimal()]
     else:
-        columns = [name for name in others if _index_of(name, classes) != _UNKNOWN]
+        columns = [name for name in others if _index_of(name, classes) != UNKNOWN]
     if not columns:
         raise missing_column("class", table, path, needed)
     if len(columns) < len(others):
@@ -326,23 +330,28 @@ def _one_hot(
     return np.concatenate([row, empty]), padded
 
 
-def _indices_of(value: str, classes: ClassList) -> list[int]:
-    """Return the classes that a cell names; `_UNKNOWN` for each that is unknown."""
+def indices_of(value: str, classes: ClassList) -> list[int]:
+    """Return the classes that a text names by name, MID or index, `UNKNOWN` for each unknown one.
+
+    Args:
+        value: one, or several as "a;b", "a|b", "[1, 2]" or, where all are known, "a,b".
+        classes: of the data.
+    """
     if value in ("", "[]"):
         return []
     whole = _index_of(value, classes)
-    if whole != _UNKNOWN:
+    if whole != UNKNOWN:
         return [whole]
     found = [_index_of(part, classes) for part in _split(value)]
     sure = found and (all(of >= 0 for of in found) or not re.fullmatch(r"[^;|\[]*", value))
-    return found if sure else [_UNKNOWN]  # a comma may be part of a name
+    return found if sure else [UNKNOWN]  # a comma may be part of a name
 
 
 def _index_of(value: str, classes: ClassList) -> int:
     try:
         return classes.index_of(value)
     except ConfigError:
-        return _UNKNOWN
+        return UNKNOWN
 
 
 def _split(value: str) -> list[str]:
@@ -369,7 +378,8 @@ def _lists(
     return lists.take(pa.array(np.where(row_R < 0, num_videos, row_R)))
 
 
-def _replaced(index: Index, columns: dict[str, pa.Array]) -> Index:
+def replace_columns(index: Index, columns: dict[str, pa.Array]) -> Index:
+    """Return the index with other columns in its table."""
     table = index.table
     for name, column in columns.items():
         place = table.schema.get_field_index(name)

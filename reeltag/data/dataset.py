@@ -27,6 +27,7 @@ from reeltag.data.features import Features
 from reeltag.data.index import Index, open_index
 from reeltag.data.indexing.locations import SUFFIX
 from reeltag.data.items import VideoSet, rated_segments, videos
+from reeltag.data.label_names import with_named_labels
 from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.streams import Kind, Stream
@@ -89,12 +90,7 @@ class Dataset:
             OutputError: the index cannot be written anywhere.
         """
         path = Path(path)
-        if path.is_file() and path.suffix != SUFFIX:
-            raise DataError(
-                f"is neither a folder nor a file whose name ends in {SUFFIX}",
-                where=path,
-                hint=f"Give the folder that holds the *{SUFFIX} files, or one of them.",
-            )
+        _check_path(path)
         listed = classes.source if isinstance(classes, ClassList) else classes
         sources: dict[str, FileSource] = {"classes": Path(listed).resolve()} if listed else {}
         if classes is None:
@@ -103,22 +99,11 @@ class Dataset:
             classes = ClassList.open(classes, full=True)
         size = None if classes is None else len(classes)
         index = open_index(path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
-        files: dict[AnnotationKind, tuple[Path, ...]] = {
+        files = {
             "labels": _chosen(path, "labels", labels),
             "ratings": _chosen(path, "ratings", ratings),
         }
-        tables = {
-            kind: [Annotations.read(file, kind, classes) for file in some]
-            for kind, some in files.items()
-        }
-        if classes is None:
-            largest = (table.largest_index() for some in tables.values() for table in some)
-            found = max([index.num_classes, *(1 + label for label in largest)])
-            classes = ClassList.numbered(found, inferred=True)
-        if tables["labels"]:
-            index = with_labels(index, tables["labels"], classes)
-        if tables["ratings"]:
-            index = with_ratings(index, tables["ratings"], classes)
+        index, classes = _annotated(index, classes, files["labels"], files["ratings"])
         index = replace(index, num_classes=len(classes))
         sources |= {
             kind: some[0] if len(some) == 1 else some for kind, some in files.items() if some
@@ -216,6 +201,38 @@ class Dataset:
 def files_of_source(source: FileSource) -> tuple[Path, ...]:
     """Return the files of an entry of `Dataset.sources`, one or several."""
     return (source,) if isinstance(source, Path) else source
+
+
+def _check_path(path: Path) -> None:
+    """Raise DataError where a path is that of a file which is no shard."""
+    if path.is_file() and path.suffix != SUFFIX:
+        raise DataError(
+            f"is neither a folder nor a file whose name ends in {SUFFIX}",
+            where=path,
+            hint=f"Give the folder that holds the *{SUFFIX} files, or one of them.",
+        )
+
+
+def _annotated(
+    index: Index,
+    classes: ClassList | None,
+    labels: Sequence[Path],
+    ratings: Sequence[Path],
+) -> tuple[Index, ClassList]:
+    """Return the index with labels and ratings of files, and with a class list if there is none."""
+    label_tables = [Annotations.read(file, "labels", classes) for file in labels]
+    rating_tables = [Annotations.read(file, "ratings", classes) for file in ratings]
+    if not labels:
+        index = with_named_labels(index, classes)
+    if classes is None:
+        largest = (table.largest_index() for table in (*label_tables, *rating_tables))
+        found = max([index.num_classes, *(1 + label for label in largest)])
+        classes = ClassList.numbered(found, inferred=True)
+    if labels:
+        index = with_labels(index, label_tables, classes)
+    if ratings:
+        index = with_ratings(index, rating_tables, classes)
+    return index, classes
 
 
 def _chosen(data: Path, kind: AnnotationKind, given: Files) -> tuple[Path, ...]:

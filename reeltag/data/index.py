@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
@@ -10,7 +11,12 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
 from reeltag.data.indexing.build import Build, locked
 from reeltag.data.indexing.header import Header, read_index_file
-from reeltag.data.indexing.locations import find_shards, index_places, writable_place
+from reeltag.data.indexing.locations import (
+    Shard,
+    find_shards,
+    index_places,
+    writable_place,
+)
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
 __all__ = ["TABLE_SCHEMA", "Index", "Kind", "Stream", "open_index"]
@@ -28,6 +34,7 @@ class Index:
         num_classes: that of the class list; without one, the largest label + 1.
         table: a row per record, by shard and offset.
         description: of the streams, where there is a features.json.
+        stamps: of each shard, by which a change of it is noticed; empty where nothing is read.
     """
 
     root: Path
@@ -37,6 +44,7 @@ class Index:
     num_classes: int
     table: pa.Table
     description: Features | None = None
+    stamps: tuple[Shard, ...] = ()
 
     @property
     def features(self) -> Features:
@@ -55,19 +63,21 @@ def open_index(
     jobs: int | None = None,
     verify: bool = True,
     quiet: bool = False,
+    again: bool = False,
 ) -> Index:
     """Return the index of a data set, built or brought up to date first where that is needed.
 
-    It is kept in `.reeltag` next to the data or, where that cannot be written to, in the folder
-    that XDG_CACHE_HOME names. Only new and changed shards are read.
+    It is kept in `.reeltag` next to the data or, where that cannot be written to, in
+    XDG_CACHE_HOME. Only new and changed shards are read.
 
     Args:
         data: folder with *.tfrecord files in or below it, or one such file.
-        num_classes: labels from here on are dropped; None: as many as the class list has that is
-            found with the data, or, without one, as the labels need.
+        num_classes: labels from here on are dropped; None: that of the class list found with the
+            data, or, without one, as the labels need.
         jobs: processes that read shards; None = one per core, 1 = none but this one.
         verify: check the checksums of all payloads while reading them.
         quiet: show no progress bar.
+        again: read all shards, whatever an index has of them.
 
     Raises:
         DataError: no shard is there, one cannot be read, or they hold different things.
@@ -75,23 +85,22 @@ def open_index(
     """
     root, shards = find_shards(data)
     features = Features.find_only(root, [shard.name for shard in shards])
-    if num_classes is None:
-        classes = ClassList.find(data)
-        num_classes = None if classes is None else len(classes)
+    if num_classes is None and (classes := ClassList.find(data)):
+        num_classes = len(classes)
 
     def fresh() -> Index | None:
         for header, table in _found(data):
-            same = header.shards == tuple(shards) and header.vocabulary == num_classes
-            same = same and header.is_described_by(features)
-            if same and (header.verified or not verify):
+            same = (header.shards, header.vocabulary) == (tuple(shards), num_classes)
+            verified = header.verified or not verify
+            if same and verified and header.is_described_by(features):
                 return _index(root, features, header, table)
         return None
 
-    index = fresh()
+    index = None if again else fresh()
     if index is None:
         folder = writable_place(data)
         with locked(folder):
-            index = fresh()  # another process may have built it meanwhile
+            index = None if again else fresh()  # another process may have built it
             if index is None:
                 build = Build(
                     root=root,
@@ -99,15 +108,14 @@ def open_index(
                     folder=folder,
                     vocabulary=num_classes,
                     features=features,
-                    old=next(_found(data), None),
+                    old=None if again else next(_found(data), None),
                     jobs=jobs,
                     verify=verify,
                     quiet=quiet,
                 )
                 build.run()
                 index = fresh()
-    assert index is not None  # it was built of what `find_shards` saw
-    return index
+    return cast(Index, index)  # it was built of what `find_shards` saw
 
 
 def _found(data: Path) -> Iterator[tuple[Header, pa.Table]]:
@@ -127,4 +135,5 @@ def _index(root: Path, features: Features | None, header: Header, table: pa.Tabl
         num_classes=header.num_classes,
         table=table,
         description=features,
+        stamps=header.shards,
     )

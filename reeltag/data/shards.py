@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.data.index import Index, Stream
 from reeltag.data.records.example import decode_sequence_example
-from reeltag.data.records.tfrecord import map_file
+from reeltag.data.records.tfrecord import HEADER_SIZE, map_file, record_header
+
+CHANGED = "It is not as it was when it was indexed: run `reeltag info` on the data again."
 
 
 class ShardMaps:
@@ -60,8 +62,10 @@ class ShardMaps:
             raise DataError(
                 f"has {len(data)} bytes, but the index knows records up to byte {end}",
                 where=path,
-                hint="It has changed since it was indexed: run `reeltag info` on the data again.",
+                hint=CHANGED,
             )
+        if self._index.stamps and not self._index.stamps[shard].is_still(path.stat()):
+            raise DataError("has changed since it was indexed", where=path, hint=CHANGED)
         return data
 
 
@@ -72,6 +76,18 @@ def _ends_of_shards(index: Index) -> NDArray[np.int64]:
     ends = np.zeros(len(index.shards), np.int64)
     np.maximum.at(ends, shard, offset + size)
     return ends
+
+
+def check_header(shard: NDArray[np.uint8], offset: int, size: int, path: object) -> None:
+    """Raise DataError where no record of `size` bytes begins at `offset` of a shard."""
+    if shard[offset - HEADER_SIZE : offset].tobytes() != record_header(size):
+        raise no_record(offset, size, path)
+
+
+def no_record(offset: int, size: int, path: object) -> DataError:
+    """Return the error for a record that is not where the index has it."""
+    what = f"byte {offset} is not the begin of a record of {size} bytes"
+    return DataError(what, where=path, hint=CHANGED)
 
 
 def read_record(index: Index, row: int) -> dict[str, NDArray[Any]]:
@@ -89,6 +105,7 @@ def read_record(index: Index, row: int) -> dict[str, NDArray[Any]]:
     if record["skip"]:
         raise DataError(record["problem"], where=f"{path}, byte {record['offset']}")
     shard = ShardMaps(index).buffer(record["shard"])
+    check_header(shard, record["offset"], record["size"], path)
     payload = shard[record["offset"] : record["offset"] + record["size"]]
     return {
         stream.name: _read_stream(payload, stream, record["frames"], start, stride)

@@ -20,6 +20,7 @@ TABLE_SCHEMA = pa.schema(
         ("id", pa.string()),
         ("frames", pa.int32()),  # 1 for a video-level record
         ("labels", pa.list_(pa.int32())),  # sorted, each once, all in the vocabulary
+        ("label_names", pa.list_(pa.string())),  # where a record has text as labels
         ("segment_starts", pa.list_(pa.float64())),  # seconds; these four are parallel
         ("segment_ends", pa.list_(pa.float64())),  # seconds
         ("segment_labels", pa.list_(pa.int32())),

@@ -1,6 +1,6 @@
 """Small shards to test with, and what their index says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,15 @@ def some_frames(num_frames: int, width: int, seed: int = 0) -> NDArray[np.uint8]
     )
 
 
+def _labels(labels: list[Any]) -> Values:
+    is_text = bool(labels) and isinstance(labels[0], bytes)
+    return labels if is_text else np.array(labels, np.int64)
+
+
 def frame_record(
     video_id: str,
     num_frames: int = 7,
-    labels: Iterable[int] = (1, 2),
+    labels: Iterable[int] | Sequence[bytes] = (1, 2),
     *,
     widths: Mapping[str, int] = WIDTHS,
     **context: Values,
@@ -31,7 +36,7 @@ def frame_record(
     """Return a frame-level record as YouTube-8M's, with more context if wanted."""
     features: dict[str, Values] = {
         "id": [video_id.encode()],
-        "labels": np.array([*labels], np.int64),
+        "labels": _labels([*labels]),
         **context,
     }
     return encode_sequence_example(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import DataError
+from reeltag.data.class_list import ClassList
 from reeltag.data.index import TABLE_SCHEMA, Stream
 from reeltag.data.indexing import scan
 from reeltag.data.indexing.probe import Schema
@@ -219,3 +220,22 @@ def test_whole_numbers_as_segment_scores_are_ratings(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tfrecord", [rated])
     found = indexed(tmp_path)
     assert problems(found) == [None] and rows(found)[0]["segment_scores"] == [1, 0]
+
+
+def test_labels_as_text_are_mapped_through_the_class_list(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    texts = [[b"Dog"], [b"/m/c", b"1"], [b"cat;dog"], [b"dog", b"dragon"], []]
+    records = [frame_record(f"v{at}", labels=text) for at, text in enumerate(texts)]
+    write_shard(tmp_path / "train0.tfrecord", [*records, frame_record("v5", labels=[1])])
+    assert problems(indexed(tmp_path)) == [*["labels are not integers"] * 4, None, None]
+    ClassList(("cat", "dog", "owl"), mids=("/m/c", "/m/d", "/m/o")).save(tmp_path / "classes.csv")
+    found = indexed(tmp_path)
+    assert [row["labels"] for row in rows(found)] == [[1], [0, 1], [0, 1], [1], [], [1]]
+    assert problems(found) == [*[None] * 3, "label outside the vocabulary", None, None]
+    logged = " ".join(capfd.readouterr().err.split())
+    assert "labels that are not in the class list are dropped: 'dragon'" in logged
+    (tmp_path / "labels.csv").write_text("id,class\nv0,owl\n")
+    found = indexed(tmp_path)
+    assert [row["labels"] for row in rows(found)] == [[2], *[[]] * 5]
+    assert problems(found) == [None] * 6

@@ -283,7 +283,7 @@ def test_numbers_out_of_range_raise(items: VideoSet, values: dict[str, Any], mes
 
 
 @pytest.mark.parametrize("name", ["prefetch", "window"])
-def test_read_config_raises_for_numbers_below_one(name: str) -> None:
+def test_read_config_refuses_numbers_below_one(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is 0; allowed: an integer >= 1"):
         ReadConfig(**{name: 0})  # type: ignore[arg-type]
 

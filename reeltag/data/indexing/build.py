@@ -29,7 +29,8 @@ from reeltag.data.indexing.finish import (
 from reeltag.data.indexing.header import VERSION, Header
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.indexing.probe import Schema, agreed_schema, probe_shard
-from reeltag.data.indexing.scan import scan_shard
+from reeltag.data.indexing.scan import ROW_SCHEMA, scan_shard
+from reeltag.data.indexing.validation import rows_are_possible
 from reeltag.data.records.problems import Problem
 
 T = TypeVar("T")
@@ -222,9 +223,14 @@ def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
     """Return what `write_piece` kept; scan the shard once more if it is gone or damaged."""
     try:
         with pa.memory_map(str(_piece(folder, shard, schema, verify))) as file:
-            return pa.ipc.open_file(file).read_all()
+            table = pa.ipc.open_file(file).read_all()
+        if table.schema.equals(ROW_SCHEMA) and rows_are_possible(
+            table, schema.streams, [shard.size]
+        ):
+            return table
     except (OSError, pa.ArrowException):
-        return scan_shard(root / shard.name, schema, verify)
+        pass
+    return scan_shard(root / shard.name, schema, verify)
 
 
 def _piece(folder: Path, shard: Shard, schema: Schema, verify: bool) -> Path:

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from reeltag.data.features import Features
 from reeltag.data.indexing.locations import Shard
+from reeltag.data.indexing.validation import rows_are_possible
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
-VERSION = 2  # an index of another version is built again
+VERSION = 3  # an index of another version is built again
 _KEY = b"reeltag"
 
 
@@ -58,7 +59,10 @@ class Header:
 
 
 def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
-    """Return header and memory-mapped table of an index; None if there is none of this version."""
+    """Return header and memory-mapped table of an index; None if there is none of this version.
+
+    A table whose numbers cannot be true, such as places behind the end of a shard, is none.
+    """
     try:
         with pa.memory_map(str(path)) as file:
             table = pa.ipc.open_file(file).read_all()
@@ -67,6 +71,9 @@ def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
             return None
         value["streams"] = tuple(Stream(*stream) for stream in value["streams"])
         value["shards"] = tuple(Shard(*shard) for shard in value["shards"])
-        return Header(**value), table
+        header = Header(**value)
+        if not rows_are_possible(table, header.streams, [shard.size for shard in header.shards]):
+            return None
+        return header, table
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None  # not there, of another version or damaged: it is built again

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from reeltag.core.console import say
 from reeltag.core.errors import DataError, OutputError
 
 SUFFIX = ".tfrecord"
@@ -16,16 +17,26 @@ class Shard(NamedTuple):
     Attributes:
         name: path relative to the data folder, with "/".
         size: bytes.
-        mtime_ns: time of the last change.
+        mtime_ns: time of the last change of its content, as programs set it.
+        ctime_ns: time of the last change, which programs cannot set.
+        inode: number of the file.
     """
 
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    def is_still(self, status: os.stat_result) -> bool:
+        """Return whether a file is as it was when it was looked at."""
+        return self[1:] == _stamp_of(status)
 
 
 def find_shards(data: Path) -> tuple[Path, list[Shard]]:
     """Return the root folder and its shards by name: every *.tfrecord in or below `data`.
+
+    Links to files that are not there are left out, counted and named.
 
     Args:
         data: a folder, or a single shard.
@@ -39,15 +50,20 @@ def find_shards(data: Path) -> tuple[Path, list[Shard]]:
         raise DataError(
             "is not there", where=data, hint="Give the folder that holds the *.tfrecord files."
         )
-    shards, others, seen = list[Path](), list[str](), set[str]()
+    shards, dangling, others, seen = list[Path](), list[Path](), list[str](), set[str]()
     for folder, subfolders, files in os.walk(data, followlinks=True, onerror=_raise_unreadable):
         real = os.path.realpath(folder)
         if real in seen:  # a link to a folder above
             subfolders.clear()
             continue
         seen.add(real)
-        shards += [Path(folder, name) for name in files if name.endswith(SUFFIX)]
+        found = [Path(folder, name) for name in files if name.endswith(SUFFIX)]
+        dangling += [path for path in found if dangles(path)]
+        shards += [path for path in found if not dangles(path)]
         others += [name for name in files if SUFFIX in name and not name.endswith(SUFFIX)]
+    if dangling:
+        what = f"{len(dangling)} links to files that are not there are left out"
+        say(f"{data}: {what}: {', '.join(sorted(path.name for path in dangling))[:200]}")
     if not shards:
         raise DataError(
             f"has no file whose name ends in {SUFFIX}"
@@ -73,7 +89,16 @@ def _stamp(root: Path, path: Path) -> Shard:
         status = path.stat()
     except OSError as error:
         _raise_unreadable(error)
-    return Shard(path.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns)
+    return Shard(path.relative_to(root).as_posix(), *_stamp_of(status))
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def dangles(path: Path) -> bool:
+    """Return whether a path is a link to a file that is not there."""
+    return path.is_symlink() and not path.exists()
 
 
 def index_places(data: Path) -> tuple[Path, Path]:

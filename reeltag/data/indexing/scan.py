@@ -46,6 +46,7 @@ class Described(NamedTuple):
     id: str
     frames: int
     labels: list[int]
+    label_names: list[str]
     ratings: Ratings
     start: list[int]
     stride: list[int]
@@ -73,6 +74,7 @@ def scan_shard(path: Path, schema: Schema, verify: bool) -> pa.Table:
             described.id,
             described.frames,
             described.labels,
+            described.label_names,
             *described.ratings,
             described.start,
             described.stride,
@@ -95,7 +97,7 @@ def _describe(data: NDArray[np.uint8], framed: Framed, schema: Schema) -> Descri
         except DataError:
             problem = Problem.UNDECODABLE
     nowhere = [0] * len(schema.streams)
-    return Described("", 0, [], NO_RATINGS, nowhere, nowhere, {problem})
+    return Described("", 0, [], [], NO_RATINGS, nowhere, nowhere, {problem})
 
 
 def describe_record(payload: NDArray[np.uint8], schema: Schema) -> Described:
@@ -112,7 +114,7 @@ def describe_record(payload: NDArray[np.uint8], schema: Schema) -> Described:
     about = _Context(payload.data, context)
     problems = set[Problem]()
     video_id = _read_id(about, problems)
-    labels = _read_labels(about.get("labels"), problems)
+    labels, names = _read_labels(about.get("labels"), problems)
     messages = context if schema.kind == "video" else lists
     layouts = _locate(payload, messages, schema.kind, schema.streams, problems)
     num_frames = max((layout.num_frames for layout in layouts), default=0)
@@ -123,7 +125,7 @@ def describe_record(payload: NDArray[np.uint8], schema: Schema) -> Described:
         rated = {name: about.get(name) for name in RATING_KEYS}
         ratings = read_ratings(rated, num_frames / (schema.rate_hz or 1.0), problems)
     start, stride = [layout.start for layout in layouts], [layout.stride for layout in layouts]
-    return Described(video_id, num_frames, labels, ratings, start, stride, problems)
+    return Described(video_id, num_frames, labels, names, ratings, start, stride, problems)
 
 
 class _Context:
@@ -146,18 +148,20 @@ def _read_id(features: _Context, problems: set[Problem]) -> str:
     return ""
 
 
-def _read_labels(values: Feature, problems: set[Problem]) -> list[int]:
-    """Return the labels sorted, each once."""
+def _read_labels(values: Feature, problems: set[Problem]) -> tuple[list[int], list[str]]:
+    """Return the labels sorted, each once; or text, which only a class list explains."""
     if values is None or len(values) == 0:
-        return []
-    if isinstance(values, list) or values.dtype != np.int64:
+        return [], []
+    if isinstance(values, list):
+        return [], [value.decode(errors="backslashreplace") for value in values]
+    if values.dtype != np.int64:
         problems.add(Problem.BAD_LABELS)
-        return []
+        return [], []
     labels = sorted(set(values.tolist()))
     if labels[0] < 0 or labels[-1] >= MAX_CLASSES:
         problems.add(Problem.LABEL_OUTSIDE)
         labels = [label for label in labels if 0 <= label < MAX_CLASSES]
-    return labels
+    return labels, []
 
 
 def _locate(

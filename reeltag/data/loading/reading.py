@@ -24,8 +24,9 @@ from reeltag.core.errors import DataError
 from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
+from reeltag.data.records.tfrecord import HEADER_SIZE, record_header
 from reeltag.data.sampling import ChosenFrames
-from reeltag.data.shards import ShardMaps
+from reeltag.data.shards import CHANGED, ShardMaps, no_record
 
 _VECTORS_AT_ONCE = 128  # of YouTube-8M's 4.6 KB each: they stay in the second-level cache
 
@@ -73,7 +74,12 @@ class OpenShards:
             return self._files[shard]
         if len(self._files) >= self._max_open:
             os.close(self._files.popitem(last=False)[1])
-        file = self._files[shard] = os.open(self._index.path(shard), os.O_RDONLY)
+        file = os.open(self._index.path(shard), os.O_RDONLY)
+        stamps = self._index.stamps
+        if stamps and not stamps[shard].is_still(os.fstat(file)):
+            os.close(file)
+            raise self.changed(shard, "has changed since it was indexed")
+        self._files[shard] = file
         return file
 
     def changed(self, shard: int, what: str) -> DataError:
@@ -81,7 +87,7 @@ class OpenShards:
         return DataError(
             what,
             where=self._index.path(shard),
-            hint="It is not as it was when it was indexed: run `reeltag info` on the data again.",
+            hint=CHANGED,
         )
 
 
@@ -111,6 +117,7 @@ class FrameReader:
         self._shards = OpenShards(records.dataset.index)
         self._maps = ShardMaps(records.dataset.index) if mapped else None
         self._scratch = memoryview(bytearray())
+        self._header = memoryview(bytearray(HEADER_SIZE))
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -169,8 +176,10 @@ class FrameReader:
         counts, spans = chosen.count.tolist(), chosen.span.tolist()
         steps = (stride * chosen.step).tolist()
         listed = chosen.listed
+        offsets, lengths = self._offset[video].tolist(), self._size[video].tolist()
         for row in rows:
             count = counts[row]
+            self._check_header(shards[row], offsets[row], lengths[row])
             if 0 in steps[row]:
                 self._walk(int(video[row]), int(first[row]), row, chosen, out)
                 continue
@@ -186,19 +195,24 @@ class FrameReader:
                     frames if self._streams is None else self._dequantised(stream, frames)
                 )
 
+    def _check_header(self, shard: int, offset: int, size: int) -> None:
+        """Raise DataError where the record is not where the index has it: the shard is another."""
+        source, at = self._bytes(shard, offset - HEADER_SIZE, self._header)
+        if bytes(source[at : at + HEADER_SIZE]) != record_header(size):
+            raise no_record(offset, size, self._records.dataset.index.path(shard))
+
     def _read_vectors(
         self, video: NDArray[np.int64], rows: NDArray[np.int64], out_bytes: NDArray[np.uint8]
     ) -> None:
         """Copy one vector a record, all streams at one go, then put them into their columns."""
         start = self._records.start[video]
-        first = start.min(axis=1)
-        size = (start + self._num_bytes).max(axis=1) - first
+        size = (start + self._num_bytes).max(axis=1) + HEADER_SIZE  # with what precedes the record
         width = int(size.max())
         scratch = self._scratch_of(width * len(rows))
         table = np.frombuffer(scratch, np.uint8, width * len(rows)).reshape(len(rows), width)
         for shard, position, begin, end in zip(
             self._shard[video].tolist(),
-            (self._offset[video] + first).tolist(),
+            (self._offset[video] - HEADER_SIZE).tolist(),
             (np.arange(len(rows)) * width).tolist(),
             (np.arange(len(rows)) * width + size).tolist(),
             strict=True,
@@ -206,8 +220,15 @@ class FrameReader:
             source, at = self._bytes(shard, position, scratch[begin:end])
             if isinstance(source, np.ndarray):  # mapped, not yet in the scratch memory
                 scratch[begin:end] = source[at : at + end - begin].data
+        headers = b"".join(map(record_header, self._size[video].tolist()))
+        wanted = np.frombuffer(headers, np.uint8).reshape(len(rows), HEADER_SIZE)
+        differs = (table[:, :HEADER_SIZE] != wanted).any(axis=1)
+        if differs.any():
+            odd = video[int(differs.argmax())]
+            path = self._records.dataset.index.path(int(self._shard[odd]))
+            raise no_record(int(self._offset[odd]), int(self._size[odd]), path)
         for stream, (left, right) in enumerate(self._columns):
-            place = start[:, stream] - first
+            place = start[:, stream] + HEADER_SIZE
             for column in np.unique(place).tolist():  # mostly one
                 same = np.flatnonzero(place == column)
                 values = table[:, column : column + right - left]

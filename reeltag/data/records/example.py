@@ -233,7 +233,7 @@ def _decode_bytes_list(message: Bytes) -> list[bytes]:
 
 
 def _decode_float_list(message: Bytes) -> NDArray[np.float32]:
-    packed = _equal_values(message, 4, 0x0D)
+    packed: Bytes | None = _equal_values(message, 4, 0x0D)
     if packed is None:
         parts = []
         for field in wire.fields(message, 0, len(message)):

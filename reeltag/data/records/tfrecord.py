@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -47,6 +48,13 @@ def masked_crc(data: bytes | NDArray[np.uint8]) -> int:
     """Return TFRecord's masked CRC32C of `data`, which must be read-only: 32 bits."""
     crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+@lru_cache(1 << 16)
+def record_header(size: int) -> bytes:
+    """Return the 12 bytes before a payload of `size` bytes: its length and the checksum of it."""
+    length = _LENGTH.pack(size)
+    return length + _CHECKSUM.pack(masked_crc(length))
 
 
 class TFRecordWriter:
@@ -90,8 +98,7 @@ class TFRecordWriter:
         """Append one record."""
         if self._file is None:
             raise ValueError("a TFRecordWriter writes only inside its with block")
-        length = _LENGTH.pack(len(payload))
-        self._file.write(length + _CHECKSUM.pack(masked_crc(length)))
+        self._file.write(record_header(len(payload)))
         self._file.write(payload)
         self._file.write(_CHECKSUM.pack(masked_crc(payload)))
 

@@ -47,10 +47,16 @@ def test_packed_shards_are_noticed(tmp_path: Path) -> None:
         find_shards(tmp_path)
 
 
-def test_broken_link_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.tfrecord").symlink_to(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"a\.tfrecord: cannot be read"):
+def test_broken_links_are_left_out_counted_and_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train9.tfrecord").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match="has no file whose name ends in"):
         find_shards(tmp_path)
+    (tmp_path / "train1.tfrecord").touch()
+    assert [shard.name for shard in find_shards(tmp_path)[1]] == ["train1.tfrecord"]
+    logged = " ".join(capfd.readouterr().err.split())
+    assert "1 links to files that are not there are left out: train9.tfrecord" in logged
 
 
 def test_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.data.indexing.locations import Shard
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
@@ -24,6 +25,7 @@ from tests.data.corpora import (
     segment_grid,
     vector_corpus,
 )
+from tests.data.made import frame_record, indexed, rows, video_record, write_shard
 
 RANDOM = FrameChoice(how="random", num_frames=4, replace=False)
 STRIDE = FrameChoice(how="stride", stride_range=(2, 4))
@@ -196,7 +198,7 @@ def test_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) ->
     second = tmp_path / "train01.tfrecord"
     os.truncate(second, second.stat().st_size - 40)
     with pytest.raises(
-        DataError, match=r"train01.tfrecord: (ends at|has) .*byte.*up to .*\d+\n.*`reeltag info`"
+        DataError, match=r"train01.tfrecord: has (changed since|.*bytes, but).*\n.*`reeltag info`"
     ):
         kept(loader)
     second.unlink()
@@ -219,3 +221,29 @@ def test_more_shards_than_files_may_be_open_are_read(
             open_files = [str(link.resolve()) for link in links]
             assert sum(file.startswith(str(tmp_path)) for file in open_files) <= 2
     assert_same(found, kept(Loader(items, batch_size=8, shuffle="global")))
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+@pytest.mark.parametrize("vectors", [True, False])
+def test_shard_that_became_another_is_an_error(
+    tmp_path: Path, mapped: bool, vectors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of its records is reversed; size and time of change stay."""
+    records = [
+        video_record(f"v{n}", url=[b"u" * n]) if vectors else frame_record(f"v{n}", 3 + n)
+        for n in range(4)
+    ]
+    path = write_shard(tmp_path / "train0.tfrecord", records)
+    before = path.stat()
+    items = indexed(tmp_path).videos("all")
+    write_shard(path, records[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    loader = Loader(items, batch_size=4, reading=ReadConfig(mapped=mapped))
+    with pytest.raises(DataError, match=r"train0.tfrecord: has changed since it was indexed"):
+        kept(loader)
+    monkeypatch.setattr(Shard, "is_still", lambda *_: True)  # a disk whose stamps do not change
+    with pytest.raises(DataError, match=r"byte \d+ is not the begin of a record of \d+ bytes"):
+        kept(loader)
+    monkeypatch.undo()
+    assert [row["id"] for row in rows(indexed(tmp_path))] == ["v3", "v2", "v1", "v0"]

@@ -1,0 +1,80 @@
+"""Whether the rows of an index file can be true, before anything is read by them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reeltag.data.records.problems import SKIPPING
+from reeltag.data.records.tfrecord import HEADER_SIZE
+from reeltag.data.streams import MAX_CLASSES, Stream
+
+_PARALLEL = ("segment_starts", "segment_ends", "segment_labels", "segment_scores")
+
+
+def rows_are_possible(table: pa.Table, streams: Sequence[Stream], sizes: Sequence[int]) -> bool:
+    """Return whether no row is of a place that is not in its shard, or has lists that do not fit.
+
+    Args:
+        table: of an index, or of one shard (without the column `shard`, and with `bits`).
+        streams: of the data set.
+        sizes: bytes of each shard.
+
+    Raises:
+        ArrowInvalid: lists or texts are not where they are said to be.
+    """
+    table.validate(full=True)
+    nulls = {name for name in table.column_names if table[name].null_count}
+    if nulls - {"problem"}:
+        return False
+    if not len(table):
+        return True
+    lists = [table[name] for name in _PARALLEL]
+    lengths = [pc.list_value_length(column).to_numpy() for column in lists]
+    if any((length != lengths[0]).any() for length in lengths[1:]):
+        return False
+    for name in ("labels", "segment_labels"):
+        values = pc.min_max(table[name].combine_chunks().flatten()).as_py()
+        if values["min"] is not None and not 0 <= values["min"] <= values["max"] < MAX_CLASSES:
+            return False
+    shard = np.zeros(len(table), np.int64)
+    if "shard" in table.column_names:
+        shard = table["shard"].to_numpy()
+        if shard[0] < 0 or shard[-1] >= len(sizes) or (np.diff(shard) < 0).any():
+            return False
+    return _places_are_possible(table, streams, np.asarray(sizes)[shard])
+
+
+def _places_are_possible(
+    table: pa.Table,
+    streams: Sequence[Stream],
+    shard_size: NDArray[np.int64],
+) -> bool:
+    """Return whether every payload is in its shard, and every frame in its payload."""
+    offset, size, frames = (
+        table[name].to_numpy().astype(np.int64) for name in ("offset", "size", "frames")
+    )
+    if "skip" in table.column_names:
+        used = ~table["skip"].to_numpy()
+    else:
+        used = table["bits"].to_numpy() & SKIPPING == 0
+    if (offset < 0).any() or (size < 0).any() or (frames < 0).any():
+        return False
+    if (offset + size > shard_size).any() or (offset[used] < HEADER_SIZE).any():
+        return False
+    if (frames[used] < 1).any():
+        return False
+    for name in ("start", "stride"):
+        if (pc.list_value_length(table[name]).to_numpy() != len(streams)).any():
+            return False
+    start, stride = (
+        table[name].combine_chunks().flatten().to_numpy().reshape(len(table), -1)[used]
+        for name in ("start", "stride")
+    )
+    num_bytes = np.array([stream.num_bytes for stream in streams], np.int64)
+    ends = start.astype(np.int64) + (frames[used, None] - 1) * stride + num_bytes
+    located = stride != 0
+    fits = (start >= 0) & (stride >= num_bytes) & (ends <= size[used, None])
+    return bool((fits | ~located).all())
