@@ -17,7 +17,10 @@ from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Split
 from reeltag.soft_labels.student import soft_segments, with_soft_videos
 from reeltag.training.config import Recipe
+from reeltag.training.metrics import validation_metric
 from reeltag.training.relabelling import relabelled
+
+_VALIDATE = "Name shards with labels by --validate GLOB."
 
 
 class Batches:
@@ -27,10 +30,14 @@ class Batches:
         train: one pass over the training items, of this rank.
         validate: one pass over the validation items, of this rank; None where there are none.
         items: what is trained on, of all ranks.
+        unvalidated: why there is nothing to validate on, where there is not.
     """
 
-    def __init__(self, train: Loader, validate: Loader | None, items: VideoSet) -> None:
+    def __init__(
+        self, train: Loader, validate: Loader | None, items: VideoSet, unvalidated: str = ""
+    ) -> None:
         self.train, self.validate, self.items = train, validate, items
+        self.unvalidated = unvalidated
         self.streams = tuple((stream.name, stream.width) for stream in items.streams)
         self.skipped = items.skipped
 
@@ -100,12 +107,38 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
             reading=ReadConfig(pin=pin),
         )
 
-    validate = None
-    if _has_validation(data):
-        blank = _blank_rows(data, recipe, "validate")
-        rows = None if blank is None else ~blank
-        validate = load(_items(data, recipe, "validate", rows), "validate")
-    return Batches(load(train, "train"), validate, train)
+    validated, unvalidated = _validation_items(data, recipe)
+    if unvalidated and recipe.patience:
+        raise ConfigError(f"needs a validation: {unvalidated}", where="--patience", hint=_VALIDATE)
+    validate = None if validated is None else load(validated, "validate")
+    return Batches(load(train, "train"), validate, train, unvalidated)
+
+
+def check_validation(data: Dataset, recipe: Recipe) -> None:
+    """Raise ConfigError where nothing can be validated, so that trainings cannot be compared."""
+    unvalidated = _validation_items(data, recipe)[1]
+    if unvalidated:
+        what = f"trainings cannot be compared: {unvalidated}"
+        raise ConfigError(what, where=data.path, hint=_VALIDATE)
+
+
+def _validation_items(data: Dataset, recipe: Recipe) -> tuple[VideoSet | None, str]:
+    """Return what is validated on, or why there is nothing by which a model can be chosen."""
+    if not _has_validation(data):
+        return None, "no shard belongs to the split 'validate'"
+    blank = _blank_rows(data, recipe, "validate")
+    items = _items(data, recipe, "validate", None if blank is None else ~blank)
+    looked_at = len(items)
+    if recipe.validate_batches:
+        looked_at = min(looked_at, recipe.validate_batches * recipe.batch_size)
+    if items.targets is not None:
+        present = items.targets.entry_values()[: items.targets.indptr[looked_at]] >= 0.5
+        if present.any():
+            return items, ""
+    name, what = validation_metric(recipe, data.num_classes)[0], "rating of a class that is there"
+    what = what if recipe.items == "segments" else "label"
+    found = f"none of the {looked_at:,} validation {recipe.items} has a {what}"
+    return None, f"{found}, and {name} is undefined"
 
 
 def _items(

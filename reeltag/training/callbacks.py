@@ -137,7 +137,7 @@ class Validation(Callback):
         pl_module.log(f"validate_{self.name}", self.last, sync_dist=False, rank_zero_only=False)
         if self.file is not None:
             self.file.add({"step": trainer.global_step, f"validate_{self.name}": self.last})
-        if self.last > self.best:
+        if math.isfinite(self.last) and self.last > self.best:
             self.best, self.best_step = self.last, trainer.global_step
             if trainer.is_global_zero:
                 self.keep()

@@ -32,6 +32,7 @@ from reeltag.pipeline.failures import format_error
 from reeltag.pipeline.keys import canonical
 from reeltag.pipeline.locks import try_lock
 from reeltag.training import fit
+from reeltag.training.batches import check_validation
 from reeltag.training.callbacks import Validation
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import Choice, Range, Space, Value, applied, present
@@ -174,9 +175,11 @@ class Study:
             on_trial: given each that comes to an end here.
 
         Raises:
+            ConfigError: nothing can be validated.
             TrainingError: the first few all failed.
             KeyboardInterrupt: on Ctrl-C; the same call goes on, with the training at hand too.
         """
+        check_validation(self.search.data, self.search.recipe)
         for frozen in self.study.get_trials(states=(TrialState.RUNNING,)):
             with try_lock(self._lock(frozen.number)) as ours:
                 again = self.study.get_trials()[frozen.number]

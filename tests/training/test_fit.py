@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -30,6 +31,7 @@ from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import supervised
 from reeltag.training.run_folder import read_recipe
+from tests.data.made import frame_record, rated_record, write_shard
 from tests.processes import Launch
 from tests.training import two_ranks
 
@@ -355,3 +357,65 @@ def test_unknown_stream_is_named_before_anything_is_made(corpus: Path, tmp_path:
     with pytest.raises(ConfigError, match="smell"):
         train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def unlabelled_validation(tmp_path: Path) -> Path:
+    """42 labelled videos to train on, 10 without a label to validate on."""
+    folder = tmp_path / "unlabelled"
+    folder.mkdir()
+    trained = [frame_record(f"t{n}", labels=[n % 3]) for n in range(42)]
+    write_shard(folder / "train0000.tfrecord", trained)
+    validated = [frame_record(f"v{n}", labels=[]) for n in range(10)]
+    write_shard(folder / "validate0000.tfrecord", validated)
+    return folder
+
+
+@pytest.mark.parametrize("metric", ["gap", "map"])
+def test_undefined_metric_chooses_no_weights(
+    unlabelled_validation: Path,
+    tmp_path: Path,
+    metric: Literal["gap", "map"],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    recipe = dataclasses.replace(RECIPE, metric=metric)
+    result = train(Dataset.open(unlabelled_validation), tmp_path / "run", logistic.TINY, recipe)
+    assert result.best is None and result.best_step == result.steps == 12
+    last = {name.removeprefix("tagger."): of for name, of in last_state(tmp_path / "run").items()}
+    for name, value in weights_of(tmp_path / "run").items():
+        assert torch.equal(value, last[name]), name
+    logged = " ".join(capfd.readouterr().err.split())
+    assert "nothing is validated: none of the 10 validation videos has a label, and" in logged
+    assert "is undefined. The last weights are kept." in logged
+
+
+def test_undefined_metric_stops_no_training(unlabelled_validation: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, patience=2)
+    with pytest.raises(ConfigError, match="--patience: needs a validation: none of the 10 valid"):
+        train(Dataset.open(unlabelled_validation), tmp_path / "run", logistic.TINY, recipe)
+    (unlabelled_validation / "validate0000.tfrecord").unlink()
+    with pytest.raises(ConfigError, match="needs a validation: no shard belongs to the split"):
+        train(Dataset.open(unlabelled_validation), tmp_path / "run", logistic.TINY, recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_metric_of_the_first_batches_alone_may_be_undefined(
+    unlabelled_validation: Path, tmp_path: Path
+) -> None:
+    validated = [frame_record(f"v{n}", labels=[1] * (n == 9)) for n in range(10)]
+    write_shard(unlabelled_validation / "validate0000.tfrecord", validated)
+    data = Dataset.open(unlabelled_validation)
+    assert train(data, tmp_path / "whole", logistic.TINY, RECIPE).best is not None
+    recipe = dataclasses.replace(RECIPE, validate_batches=1)
+    assert train(data, tmp_path / "first", logistic.TINY, recipe).best is None
+
+
+def test_ratings_without_a_class_that_is_there_choose_no_weights(tmp_path: Path) -> None:
+    folder = tmp_path / "rated"
+    folder.mkdir()
+    for split, score in (("train", 1.0), ("validate", 0.0)):
+        rated = [rated_record(f"{split}{n}", 12, [(0, n % 3, score)]) for n in range(12)]
+        write_shard(folder / f"{split}0.tfrecord", rated)
+    recipe = dataclasses.replace(RECIPE, items="segments")
+    result = train(Dataset.open(folder), tmp_path / "run", logistic.TINY, recipe)
+    assert result.best is None

@@ -18,6 +18,7 @@ from reeltag.training.config import Recipe
 from reeltag.training.fit import Result
 from reeltag.training.search_space import Choice, Range, Space
 from reeltag.training.tuning import Search, Study, Trial
+from tests.data.made import frame_record, write_shard
 
 SPACE: Space = {"model.inner": Choice((8, 16, 32)), "learning_rate": Range(low=1e-4, high=1e-1)}
 Train = Callable[..., Result]
@@ -177,3 +178,13 @@ def test_training_that_was_stopped_goes_on_from_its_checkpoint(
     assert not (run / "resume.ckpt").exists() and (run / "model.safetensors").exists()
     found = study.study.get_trials()[0].intermediate_values
     assert list(found) == [2, 4] and told[0].value == max(found.values())
+
+
+def test_search_without_a_defined_metric_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_shard(folder / "train0.tfrecord", [frame_record(f"t{n}") for n in range(20)])
+    write_shard(folder / "validate0.tfrecord", [frame_record("v", labels=[])])
+    study = Study(search(folder), tmp_path / "study")
+    with pytest.raises(ConfigError, match="trainings cannot be compared: none of the 1 validation"):
+        study.run(2, ignore)
