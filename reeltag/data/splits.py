@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -26,6 +27,15 @@ _PUBLISHED: dict[str, Split] = {
     "test": "test",
     "eval": "test",
 }
+# As others call them; whole words alone: "valley" and "device" are no splits.
+_USUAL: dict[str, Split] = {
+    "training": "train",
+    "val": "validate",
+    "valid": "validate",
+    "validation": "validate",
+    "dev": "validate",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +45,16 @@ class Splits(CheckedFields):
     A pattern is relative to the data folder, with *, ? and [] as in a shell (* also crosses
     folders); several are joined by commas; `.tfrecord` at the end may be left out; one without a
     slash is compared with the bare file name. A shard that a pattern names belongs to that split
-    and to no other; the published names decide about the others.
+    and to no other; the published and the usual names decide about the others.
     """
 
     train: str = ""
     """Pattern of the training shards; empty: train*, bal_train*, unbal_train*, also as a folder."""
     validate: str = ""
-    """Pattern of the validation shards; empty: validate*, else some of the training shards."""
+    """Pattern of the validation shards; empty: validate*, val*, valid*, dev*, also as a folder, and
+    eval* where train* alone would be left to them; else some of the training shards."""
     test: str = ""
-    """Pattern of the test shards; empty: test*, eval*, also as a folder."""
+    """Pattern of the test shards; empty: test*, eval* (AudioSet's), also as a folder."""
     holdout: Fraction = 0.1
     """Fraction of the training shards, the last by name, for validation where no shards are."""
 
@@ -74,6 +85,7 @@ class Splits(CheckedFields):
             "test": self.test,
         }
         shards: dict[Split, list[int]] = {split: [] for split in patterns}
+        by_name = _splits_by_name(index.shards, eval_may_validate=not self.validate)
         for number, name in enumerate(index.shards):
             named = [split for split, pattern in patterns.items() if _matches(name, pattern)]
             if len(named) > 1:
@@ -82,7 +94,7 @@ class Splits(CheckedFields):
                     where=index.root / name,
                     hint="Make the patterns disjoint: nothing is both trained on and evaluated.",
                 )
-            split = named[0] if named else published_split(name)
+            split = named[0] if named else by_name[number]
             if split and (named or not patterns[split]):
                 shards[split].append(number)
         train, validate = shards["train"], shards["validate"]
@@ -91,7 +103,12 @@ class Splits(CheckedFields):
             shards["train"], shards["validate"] = train[:-num_held], train[-num_held:]
         return shards
 
-    def _nothing(self, index: "Index", split: Split) -> ConfigError:
+    def unassigned(self, index: Index) -> list[str]:
+        """Return the names of the shards that belong to no split."""
+        assigned = {number for numbers in self._assigned(index).values() for number in numbers}
+        return [name for number, name in enumerate(index.shards) if number not in assigned]
+
+    def _nothing(self, index: Index, split: Split) -> ConfigError:
         """Return the error for an empty split: what was looked for, and what is there."""
         pattern = "" if split == "all" else getattr(self, split)
         wanted = f"the pattern {pattern!r}" if pattern else "the published names"
@@ -113,25 +130,53 @@ class Splits(CheckedFields):
 PUBLISHED_SPLITS = Splits()
 
 
-def published_split(shard: str) -> Split | None:
-    """Return the split that a shard has by its published name, or else by its nearest folder.
+def split_by_name(shard: str) -> Split | None:
+    """Return the split that a shard has by its published or usual name, or by its nearest folder.
 
     Args:
         shard: name relative to the data folder, with / between folders.
 
     Example:
-        >>> published_split("frame/validate0012.tfrecord"), published_split("eval/_a.tfrecord")
+        >>> split_by_name("frame/validate0012.tfrecord"), split_by_name("eval/_a.tfrecord")
         ('validate', 'test')
     """
+    word = _split_word(shard)
+    return None if word is None else (_PUBLISHED | _USUAL)[word]
+
+
+def _split_word(shard: str) -> str | None:
+    """Return the published or usual word that gives a shard its split."""
     path = PurePosixPath(shard)
-    for prefix, split in _PUBLISHED.items():
+    first = _first_word(path.name)
+    if first in _USUAL:
+        return first
+    for prefix in _PUBLISHED:
         if path.name.startswith(prefix):
-            return split
-    for folder in reversed(path.parent.parts):  # a word of its own: "evaluation" is no "eval"
-        words = re.match(r"(?:(?:un)?bal_)?[a-z]+(?![a-z])", folder)
-        if words and words[0] in _PUBLISHED:
-            return _PUBLISHED[words[0]]
-    return None
+            return prefix
+    words = (_first_word(folder) for folder in reversed(path.parent.parts))
+    return next((word for word in words if word in _PUBLISHED or word in _USUAL), None)
+
+
+def _first_word(name: str) -> str:
+    """Return the word at the start of a name: that of "evaluation" is not "eval"."""
+    word = re.match(r"(?:(?:un)?bal_)?[a-z]+(?![a-z])", name)
+    return word[0] if word else ""
+
+
+def _splits_by_name(shards: Sequence[str], *, eval_may_validate: bool) -> list[Split | None]:
+    """Return the split of each shard by its name.
+
+    "eval" is AudioSet's test set. Next to shards called train (not bal_train), where no other are
+    for validation, it is what is validated on.
+    """
+    words = [_split_word(shard) for shard in shards]
+    splits = [None if word is None else (_PUBLISHED | _USUAL)[word] for word in words]
+    there = set(words)
+    is_own = bool(there & {"train", "training"}) and not there & {"bal_train", "unbal_train"}
+    if eval_may_validate and is_own and "validate" not in splits:
+        pairs = zip(words, splits, strict=True)
+        return ["validate" if word == "eval" else split for word, split in pairs]
+    return splits
 
 
 def _matches(shard: str, patterns: str) -> bool:

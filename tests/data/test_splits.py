@@ -7,7 +7,7 @@ import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.index import Index
-from reeltag.data.splits import Split, Splits, published_split
+from reeltag.data.splits import Split, Splits, split_by_name
 
 
 def an_index(*shards: str) -> Index:
@@ -36,10 +36,20 @@ def names(index: Index, split: Split, splits: Splits | None = None) -> list[str]
         ("evaluation/00.tfrecord", None),
         ("trainer/00.tfrecord", None),
         ("mine00.tfrecord", None),
+        ("val/b.tfrecord", "validate"),
+        ("val-00001-of-00002.tfrecord", "validate"),
+        ("valid3.tfrecord", "validate"),
+        ("validation_1.tfrecord", "validate"),
+        ("x/validation/00.tfrecord", "validate"),
+        ("dev.tfrecord", "validate"),
+        ("dev/train00.tfrecord", "train"),
+        ("training/a.tfrecord", "train"),
+        ("valley00.tfrecord", None),
+        ("device/00.tfrecord", None),
     ],
 )
 def test_published_names_and_folders_give_the_split(shard: str, split: Split | None) -> None:
-    assert published_split(shard) == split
+    assert split_by_name(shard) == split
 
 
 def test_shards_of_one_split_come_in_order_and_all_takes_everything() -> None:
@@ -125,3 +135,36 @@ def test_patterns_that_share_a_shard_raise() -> None:
 def test_fraction_out_of_range_raises(holdout: float) -> None:
     with pytest.raises(ConfigError, match=r"holdout is .*; allowed: a number in \[0, 1\)"):
         Splits(holdout=holdout)
+
+
+@pytest.mark.parametrize(
+    ("shards", "validate", "test"),
+    [
+        (("train0", "eval0"), ["eval0"], []),
+        (("train0", "eval/a", "test0"), ["eval/a"], ["test0"]),
+        (("train0", "eval0", "val0"), ["val0"], ["eval0"]),
+        (("bal_train0", "eval0"), [], ["eval0"]),
+        (("bal_train0", "train0", "eval0"), ["train0"], ["eval0"]),  # held out
+        (("eval0",), [], ["eval0"]),
+    ],
+)
+def test_eval_shards_validate_next_to_own_training_shards(
+    shards: tuple[str, ...], validate: list[str], test: list[str]
+) -> None:
+    index = an_index(*shards)
+    found = Splits()._assigned(index)
+    assert [shards[number] for number in found["validate"]] == validate
+    assert [shards[number] for number in found["test"]] == test
+
+
+def test_eval_shards_test_where_a_pattern_says_so() -> None:
+    index = an_index("eval0", "train0", "train1")
+    assert names(index, "test", Splits(test="eval*")) == ["eval0"]
+    assert names(index, "validate", Splits(test="eval*")) == ["train1"]
+    assert names(index, "test", Splits(validate="train1")) == ["eval0"]
+
+
+def test_shards_in_no_split_are_named() -> None:
+    index = an_index("mine0", "train0", "train1")
+    assert Splits().unassigned(index) == ["mine0"]
+    assert Splits(train="train0", validate="mine0").unassigned(index) == ["train1"]
