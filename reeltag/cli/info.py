@@ -1,6 +1,6 @@
 """`reeltag info`: what is in this folder, and what in it is broken?"""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +10,16 @@ from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
-from reeltag.data.dataset import Dataset
+from reeltag.data.dataset import Dataset, files_of_source
+from reeltag.data.findings import DataFinding, find
+from reeltag.data.index import open_index
 from reeltag.data.splits import Splits
 from reeltag.data.summary import Summary, summarise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """Index a folder of TFRecords, then show what is there and what is broken."""
+    """Index a folder of TFRecords, then show what is there, what is broken or is not used."""
 
     data: Annotated[Path, tyro.conf.Positional]
     """Folder with *.tfrecord files in or below it, or one such file."""
@@ -27,6 +29,8 @@ class Info:
     """Exit with status 1 if a record has a problem, be it one that is only noted."""
     jobs: int | None = None
     """Processes that read shards; None: one per core."""
+    verify: bool = False
+    """Read all shards again and check each payload's checksum, whatever is known of them."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     """Which shards train, validate and test."""
     json: bool = False
@@ -37,17 +41,24 @@ class Info:
         for name, value, least in (("--top", self.top, 0), ("--jobs", self.jobs, 1)):
             if value is not None and value < least:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
+        if self.verify:
+            open_index(self.data, jobs=self.jobs, quiet=self.json, again=True)
         data = Dataset.open(self.data, splits=self.splits, jobs=self.jobs, quiet=self.json)
-        summary = summarise(data)
+        summary, findings = summarise(data), find(data)
         classes = summary.top_classes(data.classes.names, self.top)
         if self.json:
-            print_json(_as_json(data, summary, classes))
+            print_json(_as_json(data, summary, classes, findings))
         else:
             _print(data, summary, classes)
+            _print_findings(findings)
+            if self.verify:
+                STDOUT.print(f"\nchecksums of all {summary.records:,} records were read again")
         return int(self.strict and bool(summary.problems))
 
 
-def _as_json(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> dict[str, Any]:
+def _as_json(
+    data: Dataset, summary: Summary, classes: list[dict[str, Any]], findings: list[DataFinding]
+) -> dict[str, Any]:
     return {
         "data": str(data.path),
         "kind": data.kind,
@@ -64,7 +75,18 @@ def _as_json(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> 
         "segments": summary.segments,
         "top_classes": classes,
         "problems": summary.problems,
+        "sources": {
+            name: [str(file) for file in files_of_source(source)]
+            for name, source in data.sources.items()
+        },
+        "findings": [asdict(finding) for finding in findings],
     }
+
+
+def _print_findings(findings: list[DataFinding]) -> None:
+    for topic in dict.fromkeys(finding.topic for finding in findings):
+        rows = [(finding.what, finding.why) for finding in findings if finding.topic == topic]
+        print_table(_table((topic, ""), rows))
 
 
 def _print(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> None:

@@ -15,7 +15,11 @@ from reeltag.core.files import whole_file
 from reeltag.data.streams import MAX_CLASSES
 
 SEGMENT_CLASSES = "segment_label_ids.csv"  # the 1000 of 3862 that the challenge of 2019 scores
-_KNOWN = ("classes.csv", "vocabulary.csv", "class_labels_indices.csv")  # ours, YouTube-8M, AudioSet
+CLASS_LISTS = (
+    "classes.csv",
+    "vocabulary.csv",
+    "class_labels_indices.csv",
+)  # ours, YouTube-8M, AudioSet
 _LEVELS = 2  # parents of the data folder that are searched for names
 _NAMES, _MIDS = ("name", "display_name"), ("mid", "knowledgegraphid")  # AudioSet's, YouTube-8M's
 _HINT = (
@@ -109,7 +113,7 @@ class ClassList:
         """
         folder = folder_of(data)
         for place in (folder, *folder.parents)[: _LEVELS + 1]:
-            for name in _KNOWN:
+            for name in CLASS_LISTS:
                 if (place / name).is_file():
                     return cls.open(place / name, full=True)
         return None

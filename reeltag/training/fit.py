@@ -26,6 +26,7 @@ from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.data.findings import find, lines
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.tagger.importing import check_trained
@@ -371,6 +372,9 @@ def _log_start(
         say(averaging.words)
     for name, found in batches.skipped.items():
         say(f"skipped: {found} records with {name} (`reeltag info` names them)")
+    data = batches.items.dataset
+    for line in lines(data, find(data, num_records=200, num_frames=500)):
+        say(line)
     if not _has_tensorboard():
         say("TensorBoard is not installed (pip install 'reeltag[track]'); metrics.csv is written.")
 

@@ -1,6 +1,8 @@
 """`reeltag info`: one object with --json, tables without, and its exit status."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from reeltag.cli.main import run
 from reeltag.data.class_list import ClassList
+from reeltag.data.dataset import Dataset
 from tests.conftest import REAL
 from tests.data.made import frame_record, rated_record, write_shard
 
@@ -26,6 +29,11 @@ def damage(folder: Path) -> None:
     (folder / "train2.tfrecord").write_bytes((folder / "train1.tfrecord").read_bytes()[:-1])
 
 
+def stamped_as(status: os.stat_result) -> Callable[[object], tuple[int, int, int, int]]:
+    """Return what stamps every shard alike, whatever is in it."""
+    return lambda _: (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
 def info(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, Any]]:
     status = run(["info", *map(str, arguments), "--json"])
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -40,6 +48,13 @@ def test_info_json_describes_the_data(data: Path, capsys: pytest.CaptureFixture[
     assert found["splits"].keys() == {"train", "test"} and found["num_classes"] == 3
     assert found["top_classes"][0] == {"class": 1, "name": "Dog", "videos": 2}
     assert found["problems"] == []
+    assert found["findings"] == [
+        {
+            "topic": "looks wrong",
+            "what": "validation",
+            "why": "no shard belongs to it: no best weights, no --patience",
+        }
+    ]
 
 
 def test_problems_set_the_status_only_with_strict(
@@ -95,6 +110,30 @@ def test_info_wrong_options_have_status_2_and_one_error(
     assert run(["info", str(path), *arguments[1:]]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("error: ") == 1
+
+
+def test_what_is_not_used_is_shown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "notes[1].txt").touch()
+    assert run(["info", str(data)]) == 0
+    out = capsys.readouterr().out
+    assert "not used" in out and "notes[1].txt" in out and "a file with a known name" in out
+    assert "looks wrong" in out and "no shard belongs to it" in out
+
+
+def test_verify_reads_all_checksums_again(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert info(capsys, data, "--strict")[0] == 0
+    path = data / "train1.tfrecord"
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[-5] ^= 1  # the last byte of the last frame
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:  # a disk that lost a bit, and no time of change
+        patch.setattr("reeltag.data.indexing.locations._stamp_of", stamped_as(before))
+        Dataset.open(data, quiet=True)
+        assert info(capsys, data, "--strict")[0] == 0
+        status, found = info(capsys, data, "--strict", "--verify")
+    assert status == 1 and found["problems"][0]["problem"] == "bad data checksum"
+    assert run(["info", str(data), "--verify"]) == 0
+    assert "checksums of all 3 records were read again" in capsys.readouterr().out
 
 
 @pytest.mark.realdata

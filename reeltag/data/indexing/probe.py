@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.data.features import Features
-from reeltag.data.records.example import split_message
+from reeltag.data.records.example import joined, split_message
+from reeltag.data.records.kinds import NO_FRAMES, kind_of_frames
 from reeltag.data.records.locate import locate_floats, locate_frames
 from reeltag.data.records.problems import Problem
 from reeltag.data.records.tfrecord import Framed, frame_records, map_file
@@ -139,8 +140,16 @@ def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Pro
     return next(iter(first))
 
 
-def _raise_unreadable(path: Path, problem: Schema | Problem) -> None:
+def _raise_unreadable(path: Path, problem: Schema | Problem) -> NoReturn:
     assert isinstance(problem, Problem)
+    held = _kinds_in(path) if problem == Problem.ZERO_FRAMES else ""
+    if held:
+        raise DataError(
+            f"no shard has frames that can be read as they are; in the first record {held}",
+            where=path,
+            hint="Frames are byte strings of one width. `reeltag import FILES --out DATA` makes "
+            "such of lists of numbers; of pictures, compute features with an encoder first.",
+        )
     raise DataError(
         f"no shard has a record that can be used; in the first one: {problem.text} "
         f"({problem.outcome})",
@@ -148,3 +157,23 @@ def _raise_unreadable(path: Path, problem: Schema | Problem) -> None:
         hint="A shard is a TFRecord file of tf.SequenceExamples with lists of byte strings, "
         "or of tf.Examples with lists of floats.",
     )
+
+
+def _kinds_in(path: Path) -> str:
+    """Return what the feature lists of the first sound record hold; empty where no frame is."""
+    data = map_file(path)
+    for framed in frame_records(data):
+        if framed.problem is None:
+            payload = data[framed.offset : framed.offset + framed.size]
+            try:
+                _, lists = split_message(payload.data)
+                kinds = {
+                    name: kind_of_frames(joined(payload.data, spans))
+                    for name, spans in lists.items()
+                }
+            except DataError:
+                continue
+            if set(kinds.values()) <= {NO_FRAMES}:
+                return ""
+            return ", ".join(f"{name} holds {kind}" for name, kind in sorted(kinds.items()))
+    return ""

@@ -1,0 +1,111 @@
+"""What of a data set is not used, and what in it looks wrong: from its index and a sample of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from reeltag.core.errors import ConfigError
+from reeltag.data.dataset import Dataset
+from reeltag.data.frame_quality import describe_frames
+from reeltag.data.items import SEGMENT_SECONDS
+from reeltag.data.record_contents import describe_records
+from reeltag.data.selection import lists_of
+from reeltag.data.unused_files import unused_files
+
+Topic: TypeAlias = Literal["not used", "looks wrong", "good to know"]
+_MANY = 100  # classes for each one that occurs: more look like a label that is none
+
+
+@dataclass(frozen=True)
+class DataFinding:
+    """One thing about a data set that a person should know.
+
+    Attributes:
+        topic: what kind of thing.
+        what: feature list, key, file, shard, label, ...
+        why: the reason, or what it means.
+    """
+
+    topic: Topic
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.what}: {self.why}"
+
+
+def find(data: Dataset, *, num_records: int = 20_000, num_frames: int = 2_000) -> list[DataFinding]:
+    """Return what is not used, what looks wrong and what is good to know, in this order.
+
+    Args:
+        data: the data set.
+        num_records: looked into for features, keys and labels, spread over the shards.
+        num_frames: of the sample in which constant and clipped values are looked for.
+    """
+    contents = describe_records(data, num_records)
+    found = [DataFinding("not used", what, why) for what, why in contents.unused]
+    found += [DataFinding("not used", what, why) for what, why in unused_files(data)]
+    found += [DataFinding("not used", what, why) for what, why in _unused_shards(data)]
+    found += [DataFinding("looks wrong", what, why) for what, why in contents.suspicious]
+    found += [DataFinding("looks wrong", what, why) for what, why in _suspicious_classes(data)]
+    found += [
+        DataFinding("looks wrong", what, why) for what, why in describe_frames(data, num_frames)
+    ]
+    found += [DataFinding("good to know", what, why) for what, why in _about_ratings(data)]
+    return found
+
+
+def lines(data: Dataset, findings: list[DataFinding]) -> list[str]:
+    """Return findings as at most one line each for what is not used and what looks wrong."""
+    words = []
+    for topic in ("not used", "looks wrong"):
+        some = [str(finding) for finding in findings if finding.topic == topic]
+        if some:
+            more = f"; and {len(some) - 3} more" if len(some) > 3 else ""
+            words.append(f"{topic}: {'; '.join(some[:3])}{more} (`reeltag info {data.path}`)")
+    return words
+
+
+def _unused_shards(data: Dataset) -> Iterator[tuple[str, str]]:
+    used = np.bincount(
+        data.table["shard"].to_numpy()[~data.table["skip"].to_numpy()], minlength=len(data.shards)
+    )
+    empty = [name for name, count in zip(data.shards, used, strict=True) if not count]
+    if empty:
+        yield _shown("shards", empty), "no record in them can be used; see the problems"
+    names = data.splits.unassigned(data.index)
+    if names:
+        why = "in no split; name them by --train, --validate or --test"
+        yield _shown("shards", names), why
+
+
+def _suspicious_classes(data: Dataset) -> Iterator[tuple[str, str]]:
+    labels = np.concatenate(
+        [lists_of(data.table, name)[1] for name in ("labels", "segment_labels")]
+    )
+    occur = len(np.unique(labels))
+    if data.classes.inferred and occur and data.num_classes > _MANY * occur:
+        why = f"the largest label is {labels.max():,}, but only {occur:,} classes occur"
+        yield f"{data.num_classes:,} classes", f"{why}; give a classes.csv"
+    if not occur:
+        yield "labels", "no video has one"
+    try:
+        data.shards_of("validate")
+    except ConfigError:
+        yield "validation", "no shard belongs to it: no best weights, no --patience"
+
+
+def _about_ratings(data: Dataset) -> Iterator[tuple[str, str]]:
+    starts, ends = (lists_of(data.table, f"segment_{name}")[1] for name in ("starts", "ends"))
+    other = int((~np.isclose(ends - starts, SEGMENT_SECONDS)).sum())
+    if other:
+        why = f"of windows that are not {SEGMENT_SECONDS} s; each counts as it is"
+        yield f"{other:,} of {len(starts):,} ratings", why
+
+
+def _shown(what: str, names: list[str]) -> str:
+    shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
+    return f"{len(names):,} {what} ({shown})"

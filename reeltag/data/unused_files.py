@@ -1,0 +1,68 @@
+"""Files in a data folder that nothing reads."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from reeltag.data.annotation_tables import SUFFIXES
+from reeltag.data.class_list import CLASS_LISTS, SEGMENT_CLASSES
+from reeltag.data.dataset import Dataset, files_of_source
+from reeltag.data.features import FEATURES_FILE
+from reeltag.data.indexing.locations import SUFFIX, dangles
+
+_ANNOTATIONS = {f"{kind}{suffix}": kind for kind in ("labels", "ratings") for suffix in SUFFIXES}
+
+
+def unused_files(data: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield files of the data folder that are not read, alike ones together, and why not.
+
+    Args:
+        data: opened by its folder; a single shard has no others.
+    """
+    if data.path.is_file():
+        return
+    used = {(data.root / shard).absolute() for shard in data.shards}
+    used |= {file for source in data.sources.values() for file in files_of_source(source)}
+    used |= {Path(data.classes.source).resolve()} if data.classes.source else set()
+    groups = defaultdict[tuple[str, str], list[str]](list)
+    for path in _files(data.root):
+        if path.absolute() in used or path.resolve() in used:
+            continue
+        why = _why_not(path, data)
+        if why:
+            groups[why, path.suffix].append(path.relative_to(data.root).as_posix())
+    for (why, _), names in groups.items():
+        shown = ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)
+        yield (shown if len(names) == 1 else f"{len(names):,} files ({shown})"), why
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield the files in and below a folder but hidden ones."""
+    seen = set[str]()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        subfolders[:] = [] if real in seen else [n for n in subfolders if not n.startswith(".")]
+        if real not in seen:
+            yield from (Path(folder, name) for name in names if not name.startswith("."))
+        seen.add(real)
+
+
+def _why_not(path: Path, data: Dataset) -> str:
+    """Return why a file that is not a source of the data is not read; empty where it is."""
+    name = path.name
+    if dangles(path):
+        return "a link to a file that is not there"
+    if name == FEATURES_FILE or (name == SEGMENT_CLASSES and path.parent == data.root):
+        return ""
+    if name in _ANNOTATIONS:
+        kind = _ANNOTATIONS[name]
+        if path.parent != data.root:
+            return f"{kind} are looked for in {data.root} alone"
+        return f"other {kind} were given"
+    if name in CLASS_LISTS:
+        source = data.classes.source
+        return f"the class list is {source}" if source else "another class list was given"
+    if SUFFIX in name:
+        return f"its name does not end in {SUFFIX}: a compressed shard?"
+    return "neither a shard nor a file with a known name"
