@@ -1,6 +1,6 @@
 """What of a data set is not used, and what in it looks wrong: from its index and a sample of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -46,16 +46,21 @@ def find(data: Dataset, *, num_records: int = 20_000, num_frames: int = 2_000) -
         num_frames: of the sample in which constant and clipped values are looked for.
     """
     contents = describe_records(data, num_records)
-    found = [DataFinding("not used", what, why) for what, why in contents.unused]
-    found += [DataFinding("not used", what, why) for what, why in unused_files(data)]
-    found += [DataFinding("not used", what, why) for what, why in _unused_shards(data)]
-    found += [DataFinding("looks wrong", what, why) for what, why in contents.suspicious]
-    found += [DataFinding("looks wrong", what, why) for what, why in _suspicious_classes(data)]
-    found += [
-        DataFinding("looks wrong", what, why) for what, why in describe_frames(data, num_frames)
+    reported: dict[Topic, list[Iterable[tuple[str, str]]]] = {
+        "not used": [contents.unused, unused_files(data), _unused_shards(data)],
+        "looks wrong": [
+            contents.suspicious,
+            _suspicious_classes(data),
+            describe_frames(data, num_frames),
+        ],
+        "good to know": [_about_ratings(data)],
+    }
+    return [
+        DataFinding(topic, what, why)
+        for topic, some in reported.items()
+        for pairs in some
+        for what, why in pairs
     ]
-    found += [DataFinding("good to know", what, why) for what, why in _about_ratings(data)]
-    return found
 
 
 def lines(data: Dataset, findings: list[DataFinding]) -> list[str]:

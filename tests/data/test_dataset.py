@@ -103,6 +103,12 @@ def test_segment_classes_must_fit_the_data(folder: Path) -> None:
         opened(folder).segment_classes()
 
 
+def test_segment_classes_of_the_parent_folder_are_ignored(folder: Path) -> None:
+    (folder.parent / "segment_label_ids.csv").write_text("Index\n200\n")
+    assert opened(folder).segment_classes() is None
+    assert opened(folder / "train0.tfrecord").segment_classes() is None
+
+
 def test_labels_by_name_and_index_replace_those_of_the_records(
     folder: Path, tmp_path: Path
 ) -> None:
