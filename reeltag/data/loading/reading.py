@@ -26,8 +26,9 @@ from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
 from reeltag.data.records.tfrecord import HEADER_SIZE, record_header
 from reeltag.data.sampling import ChosenFrames
-from reeltag.data.shards import CHANGED, ShardMaps, no_record
+from reeltag.data.shards import CHANGED, ShardMaps, check_header, no_record
 
+_LEAD = 512  # bytes from the header of a record to its frames that are read with them
 _VECTORS_AT_ONCE = 128  # of YouTube-8M's 4.6 KB each: they stay in the second-level cache
 
 
@@ -117,7 +118,7 @@ class FrameReader:
         self._shards = OpenShards(records.dataset.index)
         self._maps = ShardMaps(records.dataset.index) if mapped else None
         self._scratch = memoryview(bytearray())
-        self._header = memoryview(bytearray(HEADER_SIZE))
+        self._vectors = memoryview(bytearray())
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -171,7 +172,7 @@ class FrameReader:
         stride = self._records.stride[video]
         position = self._offset[video, None] + self._records.start[video] + first[:, None] * stride
         size = (chosen.span - 1)[:, None] * stride + self._num_bytes
-        scratch = self._scratch_of(int(size.max(initial=0)))
+        self._reserve(int(size.max(initial=0)))
         shards, positions, sizes = self._shard[video].tolist(), position.tolist(), size.tolist()
         counts, spans = chosen.count.tolist(), chosen.span.tolist()
         steps = (stride * chosen.step).tolist()
@@ -179,14 +180,13 @@ class FrameReader:
         offsets, lengths = self._offset[video].tolist(), self._size[video].tolist()
         for row in rows:
             count = counts[row]
-            self._check_header(shards[row], offsets[row], lengths[row])
+            record = shards[row], offsets[row], lengths[row]
             if 0 in steps[row]:
                 self._walk(int(video[row]), int(first[row]), row, chosen, out)
                 continue
             for stream, (left, right) in enumerate(self._columns):
-                source, at = self._bytes(
-                    shards[row], positions[row][stream], scratch[: sizes[row][stream]]
-                )
+                place = positions[row][stream], sizes[row][stream]
+                source, at = self._bytes(*record, *place, check=not stream)
                 shape = count if listed is None else spans[row], self._sizes[stream]
                 frames = np.ndarray(shape, np.uint8, source, at, (steps[row][stream], 1))
                 if listed is not None:
@@ -195,40 +195,32 @@ class FrameReader:
                     frames if self._streams is None else self._dequantised(stream, frames)
                 )
 
-    def _check_header(self, shard: int, offset: int, size: int) -> None:
-        """Raise DataError where the record is not where the index has it: the shard is another."""
-        source, at = self._bytes(shard, offset - HEADER_SIZE, self._header)
-        if bytes(source[at : at + HEADER_SIZE]) != record_header(size):
-            raise no_record(offset, size, self._records.dataset.index.path(shard))
-
     def _read_vectors(
         self, video: NDArray[np.int64], rows: NDArray[np.int64], out_bytes: NDArray[np.uint8]
     ) -> None:
         """Copy one vector a record, all streams at one go, then put them into their columns."""
         start = self._records.start[video]
-        size = (start + self._num_bytes).max(axis=1) + HEADER_SIZE  # with what precedes the record
+        first = start.min(axis=1)
+        size = (start + self._num_bytes).max(axis=1) - first
         width = int(size.max())
-        scratch = self._scratch_of(width * len(rows))
-        table = np.frombuffer(scratch, np.uint8, width * len(rows)).reshape(len(rows), width)
-        for shard, position, begin, end in zip(
+        self._reserve(width)
+        if len(self._vectors) < width * len(rows):
+            self._vectors = memoryview(bytearray(width * len(rows)))
+        vectors = self._vectors
+        table = np.frombuffer(vectors, np.uint8, width * len(rows)).reshape(len(rows), width)
+        for shard, offset, length, position, begin, end in zip(
             self._shard[video].tolist(),
-            (self._offset[video] - HEADER_SIZE).tolist(),
+            self._offset[video].tolist(),
+            self._size[video].tolist(),
+            (self._offset[video] + first).tolist(),
             (np.arange(len(rows)) * width).tolist(),
             (np.arange(len(rows)) * width + size).tolist(),
             strict=True,
         ):
-            source, at = self._bytes(shard, position, scratch[begin:end])
-            if isinstance(source, np.ndarray):  # mapped, not yet in the scratch memory
-                scratch[begin:end] = source[at : at + end - begin].data
-        headers = b"".join(map(record_header, self._size[video].tolist()))
-        wanted = np.frombuffer(headers, np.uint8).reshape(len(rows), HEADER_SIZE)
-        differs = (table[:, :HEADER_SIZE] != wanted).any(axis=1)
-        if differs.any():
-            odd = video[int(differs.argmax())]
-            path = self._records.dataset.index.path(int(self._shard[odd]))
-            raise no_record(int(self._offset[odd]), int(self._size[odd]), path)
+            source, at = self._bytes(shard, offset, length, position, end - begin, check=True)
+            vectors[begin:end] = source[at : at + end - begin]
         for stream, (left, right) in enumerate(self._columns):
-            place = start[:, stream] + HEADER_SIZE
+            place = start[:, stream] - first
             for column in np.unique(place).tolist():  # mostly one
                 same = np.flatnonzero(place == column)
                 values = table[:, column : column + right - left]
@@ -237,20 +229,42 @@ class FrameReader:
                 )
 
     def _bytes(
-        self, shard: int, position: int, scratch: memoryview
-    ) -> tuple[memoryview | NDArray[np.uint8], int]:
-        """Return where the bytes of a shard from `position` on are, and at which place in it."""
+        self, shard: int, offset: int, size: int, position: int, num_bytes: int, *, check: bool
+    ) -> tuple[memoryview, int]:
+        """Return where the bytes of a record from `position` on are, and at which place in it.
+
+        Args:
+            shard: its number.
+            offset: of the record.
+            size: of the record.
+            position: in the shard.
+            num_bytes: that are wanted; `_reserve` has made room for them.
+            check: raise DataError where no record of that size is there: the shard is another.
+        """
         if self._maps is not None:
-            return self._maps.buffer(shard), position
-        self._shards.read(shard, scratch, position)
-        return scratch, 0
+            mapped = self._maps.buffer(shard)
+            if check:
+                check_header(mapped, offset, size, self._records.dataset.index.path(shard))
+            return mapped.data, position
+        lead = position - offset + HEADER_SIZE if check else 0
+        if lead > _LEAD:  # too far from its header to be read together
+            self._bytes(shard, offset, size, offset, 0, check=True)
+            lead = 0
+        self._shards.read(shard, self._scratch[: lead + num_bytes], position - lead)
+        if lead and self._scratch[:HEADER_SIZE].tobytes() != record_header(size):
+            raise no_record(offset, size, self._records.dataset.index.path(shard))
+        return self._scratch, lead
 
     def _walk(
         self, video: int, first: int, row: int, chosen: ChosenFrames, out: NDArray[Any]
     ) -> None:
         """Copy the frames of a record whose frames have no constant stride, by decoding it."""
-        payload = memoryview(bytearray(int(self._size[video])))
-        self._shards.read(int(self._shard[video]), payload, int(self._offset[video]))
+        shard, offset, size = (
+            int(column[video]) for column in (self._shard, self._offset, self._size)
+        )
+        self._reserve(size)
+        source, at = self._bytes(shard, offset, size, offset, size, check=True)
+        payload = source[at : at + size]
         context, lists = decode_sequence_example(bytes(payload))
         count = int(chosen.count[row])
         if chosen.listed is None:
@@ -276,11 +290,10 @@ class FrameReader:
         dtype = np.dtype(described.dtype).newbyteorder("<")
         return described.dequantise(np.ascontiguousarray(frames).view(dtype))
 
-    def _scratch_of(self, num_bytes: int) -> memoryview:
-        """Return memory of at least so many bytes, the same every time if it can be."""
-        if len(self._scratch) < num_bytes:
-            self._scratch = memoryview(bytearray(num_bytes))
-        return self._scratch
+    def _reserve(self, num_bytes: int) -> None:
+        """Make room for so many bytes of a record and what is read before them."""
+        if len(self._scratch) < num_bytes + _LEAD:
+            self._scratch = memoryview(bytearray(num_bytes + _LEAD))
 
 
 def _columns(sizes: list[int]) -> list[tuple[int, int]]:
