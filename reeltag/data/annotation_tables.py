@@ -105,6 +105,11 @@ def _delimiter(header: str) -> str:
 def id_column(table: pa.Table, path: Path, needed: str) -> pa.Array:
     """Return (E,) the ids of a table as strings, without spaces around them; none is null.
 
+    Args:
+        table: with one of `ID_COLUMNS`.
+        path: of its file, for the error.
+        needed: columns, for the error.
+
     Raises:
         DataError: there is no such column.
     """
@@ -116,6 +121,10 @@ def id_column(table: pa.Table, path: Path, needed: str) -> pa.Array:
 
 def strings(column: pa.ChunkedArray, path: Path) -> pa.Array:
     """Return a column of text, bytes or numbers as strings, trimmed; null and NaN become "".
+
+    Args:
+        column: to convert.
+        path: of its file, for the error.
 
     Raises:
         DataError: it holds something else.
@@ -136,6 +145,12 @@ def strings(column: pa.ChunkedArray, path: Path) -> pa.Array:
 
 def number_column(table: pa.Table, name: str, path: Path, needed: str) -> NDArray[np.float64]:
     """Return (E,) a column as numbers.
+
+    Args:
+        table: that has it.
+        name: of the column.
+        path: of its file, for the error.
+        needed: columns, for the error.
 
     Raises:
         DataError: it is not there, or a value is no number, with its row.
@@ -165,6 +180,11 @@ def missing_column(name: str, table: pa.Table, path: Path, needed: str) -> DataE
 
 def flag_column(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.bool_]:
     """Return (E,) a column of 0 and 1, or true and false; what is empty is false.
+
+    Args:
+        column: to convert.
+        name: of the column, for the error.
+        path: of its file, for the error.
 
     Raises:
         DataError: a cell holds something else, with its row.

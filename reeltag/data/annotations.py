@@ -116,6 +116,10 @@ class Annotations:
     def known(self, index: Index, classes: ClassList) -> "_Entries":
         """Return the entries of known ids and classes; what is unknown is counted and named.
 
+        Args:
+            index: of the records.
+            classes: by which the classes of the file are found.
+
         Raises:
             DataError: no entry can be used, or a name of a file means two videos.
         """
@@ -173,6 +177,10 @@ class Annotations:
 
     def check_ratings(self, index: Index, entries: "_Entries") -> None:
         """Check the times and values of known entries.
+
+        Args:
+            index: of the records.
+            entries: from `known`.
 
         Raises:
             DataError: a window does not begin in its video, or not before its end, or a value is

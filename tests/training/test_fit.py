@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from reeltag.tagger.tagger import Tagger, read_config
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import supervised
-from reeltag.training.run_folder import read_recipe
+from reeltag.training.run_folder import open_data, read_recipe
 from tests.data.made import frame_record, rated_record, write_shard
 from tests.processes import Launch
 from tests.training import two_ranks
@@ -419,3 +420,20 @@ def test_ratings_without_a_class_that_is_there_choose_no_weights(tmp_path: Path)
     recipe = dataclasses.replace(RECIPE, items="segments")
     result = train(Dataset.open(folder), tmp_path / "run", logistic.TINY, recipe)
     assert result.best is None
+
+
+def test_resumed_run_reads_the_labels_it_was_begun_with(corpus: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(corpus, data, ignore=shutil.ignore_patterns(".reeltag"))
+    ids = Dataset.open(data, quiet=True).table["id"].to_pylist()
+    files = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for label, file in enumerate(files):
+        file.write_text("id,class\n" + "".join(f"{name},{label}\n" for name in ids))
+    joint = Dataset.open(data, labels=files)
+    train(joint, tmp_path / "run", logistic.TINY, RECIPE)
+    config = read_config(tmp_path / "run")
+    assert config["data"]["labels"] == [str(file) for file in files]
+    (data / "labels.csv").write_text(f"id,class\n{ids[0]},5\n")
+    assert open_data(tmp_path / "run", config).table["labels"].to_pylist() == [[0, 1]] * len(ids)
+    found = Dataset.open(data, quiet=True)
+    assert found.sources == {"labels": data / "labels.csv"}

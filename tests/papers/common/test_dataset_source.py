@@ -95,6 +95,28 @@ def test_dataset_source_without_ratings_keeps_labels(tmp_path: Path) -> None:
     assert both.without_ratings.paths == (data, file)
 
 
+def test_several_files_of_labels_are_opened_together(tmp_path: Path) -> None:
+    data, one, two = written(tmp_path / "a"), tmp_path / "1.csv", tmp_path / "2.csv"
+    one.write_text("id,class\nv0,1\n")
+    two.write_text("id,class\nv0,2\nv1,0\n")
+    source = dataset_source(Dataset.open(data, labels=[one, two], quiet=True))
+    assert source.paths == (data, one, two)
+    assert open_data(source.files, quiet=True).table["labels"].to_pylist() == [[1, 2], [0], []]
+    assert f"labels {one} and {two} sha256:" in source.label()
+    two.write_text("id,class\nv0,2\n")
+    with pytest.raises(DataError, match=r"1.csv and .*2.csv: has changed since"):
+        open_data(source.files, quiet=True)
+
+
+def test_labels_that_appear_in_the_folder_later_are_not_read_by_steps(tmp_path: Path) -> None:
+    data = written(tmp_path / "a")
+    source = dataset_source(Dataset.open(data, quiet=True))
+    (data / "labels.csv").write_text("id,class\nv0,0\n")
+    assert open_data(source.files, quiet=True).table["labels"].to_pylist() == [[1, 2]] * 3
+    found = dataset_source(Dataset.open(data, quiet=True))
+    assert found.key != source.key and found.paths == (data, data / "labels.csv")
+
+
 def test_open_data_raises_for_a_file_changed_after_planning(tmp_path: Path) -> None:
     data, labels = written(tmp_path / "a"), tmp_path / "labels.csv"
     labels.write_text("id,class\nv0,1\n")
