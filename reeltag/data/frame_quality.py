@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.frame_sample import sample_frames
 
@@ -24,16 +23,17 @@ def describe_frames(data: Dataset, num_frames: int) -> Iterator[tuple[str, str]]
 
     Args:
         data: the data set.
-        num_frames: of a sample of all its frames, or of vectors.
+        num_frames: of a sample of its frames, or of vectors, of at most as many records.
 
     Raises:
         DataError: a shard cannot be read.
     """
+    usable = np.flatnonzero(~data.table["skip"].to_numpy())
+    if not len(usable):
+        return
+    rows = usable[np.unique(np.linspace(0, len(usable) - 1, num_frames).astype(np.int64))]
     for stream in data.streams:
-        try:
-            items = data.videos("all", streams=(stream.name,))
-        except ConfigError:  # no record can be used
-            return
+        items = data.videos("all", streams=(stream.name,), rows=rows)
         values_ND = np.concatenate(list(sample_frames(items, num_frames, seed=0)))
         if len(values_ND) >= _FEWEST:
             yield from ((f"stream {stream.name}", why) for why in _oddities(values_ND))
