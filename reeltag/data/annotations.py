@@ -33,8 +33,13 @@ from reeltag.data.id_matching import match_file_names
 from reeltag.data.index import Index
 from reeltag.data.streams import TABLE_SCHEMA
 
-AnnotationKind: TypeAlias = Literal["labels", "ratings"]
-_NEEDED = {"labels": "id, class", "ratings": "id, start_s, end_s, class, value"}
+AnnotationKind: TypeAlias = Literal["labels", "ratings", "events"]
+_NEEDED = {
+    "labels": "id, class",
+    "ratings": "id, start_s, end_s, class, value",
+    "events": "id, start_s, end_s, class",
+}
+_NUMBERS = {"labels": (), "ratings": RATING_NUMBERS, "events": RATING_NUMBERS[:2]}
 _SHOWN = 3  # unknown ids and classes that are named
 UNKNOWN = -1
 
@@ -84,9 +89,9 @@ class Annotations:
         """Read a .csv or .parquet file; columns that are not needed are ignored.
 
         Args:
-            path: of the file. Its columns are id (or video, video_id, file) and class, and for
-                ratings start_s, end_s and value; or, for labels, id and a column of 0 and 1 for
-                each class, by its index, name or MID.
+            path: of the file. Its columns are id (or video, video_id, file) and class, for events
+                also start_s and end_s, and for ratings value too; or, for labels, id and a column
+                of 0 and 1 for each class, by its index, name or MID.
             kind: what it holds.
             classes: of the data; None: classes are numbers.
 
@@ -99,7 +104,7 @@ class Annotations:
         if kind == "labels" and "class" not in table.column_names:
             row, values = _one_hot(table, path, classes, needed)
             return cls(path, row, ids.take(pa.array(row)), values, {})
-        names = RATING_NUMBERS if kind == "ratings" else ()
+        names = _NUMBERS[kind]
         lacking = [name for name in (*names, "class") if name not in table.column_names]
         if lacking:
             raise missing_column(", ".join(lacking), table, path, needed)

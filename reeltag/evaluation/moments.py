@@ -54,14 +54,16 @@ class Events:
             DataError: it cannot be read, or an event does not end after it starts.
             ConfigError: a class is not in the list.
         """
-        rows = Annotations.read(path, cls.COLUMNS)
+        rows = Annotations.read(path, "events", classes)
         values = pc.unique(rows.classes)
         number = np.array([classes.index_of(value, where=path) for value in values.to_pylist()])
         start, end = rows.numbers["start_s"], rows.numbers["end_s"]
         if not (end > start).all():
             row = int((end > start).argmin())
             what = f"end_s must be after start_s, got {start[row]:g} to {end[row]:g}"
-            raise DataError(what, where=f"{path}, row {row + 1}", hint="Correct or remove the row.")
+            raise DataError(
+                what, where=f"{path}, row {rows.row[row] + 1}", hint="Correct or remove the row."
+            )
         place = pc.index_in(rows.classes, value_set=values).to_numpy()
         return cls(ids=rows.ids, classes=number[place], start_s=start, end_s=end)
 
