@@ -103,12 +103,12 @@ class Splits(CheckedFields):
             shards["train"], shards["validate"] = train[:-num_held], train[-num_held:]
         return shards
 
-    def unassigned(self, index: Index) -> list[str]:
+    def unassigned(self, index: "Index") -> list[str]:
         """Return the names of the shards that belong to no split."""
         assigned = {number for numbers in self._assigned(index).values() for number in numbers}
         return [name for number, name in enumerate(index.shards) if number not in assigned]
 
-    def _nothing(self, index: Index, split: Split) -> ConfigError:
+    def _nothing(self, index: "Index", split: Split) -> ConfigError:
         """Return the error for an empty split: what was looked for, and what is there."""
         pattern = "" if split == "all" else getattr(self, split)
         wanted = f"the pattern {pattern!r}" if pattern else "the published names"
