@@ -15,7 +15,8 @@ from reeltag.data.dataset import Dataset
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.tagger.importing import check_trained
-from reeltag.tagger.tagger import Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.batches import make_batches
 from reeltag.training.mean_run import AveragedRun, average_runs
 from reeltag.training.norm_statistics import recompute_norms

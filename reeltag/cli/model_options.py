@@ -14,7 +14,7 @@ from reeltag.core.fields import entry, from_json
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import Family, ModelConfig, family_of, model_config
 from reeltag.tagger.importing import TensorflowArrays, check_trained
-from reeltag.tagger.tagger import read_config, read_model
+from reeltag.tagger.run_files import read_config, read_model
 from reeltag.training.config import Recipe
 from reeltag.training.recipes import recipe_for, tiny_recipe
 from reeltag.training.run_folder import read_recipe, read_splits

@@ -47,7 +47,7 @@ class MomentLists:
         columns += [found.peak_prob, found.mean_prob]
         names: tuple[str, ...] = _COLUMNS
         if self.ratings is not None:
-            columns, names = [*columns, *self.ratings], [*names, "yes", "no"]
+            columns, names = [*columns, *self.ratings], (*names, "yes", "no")
         for c in sorted({*self.listed, *np.unique(found.classes).tolist()}):
             first, last = np.searchsorted(found.classes, [c, c + 1])
             ids = found.ids.slice(first, last - first).to_pylist()

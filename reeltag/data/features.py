@@ -150,8 +150,7 @@ class Features(CheckedFields):
     def open(cls, path: Path) -> "Features":
         """Read a features.json.
 
-        Raises:
-            DataError: it cannot be read, or a field is missing, unknown or out of range.
+        DataError where it cannot be read, or a field is missing, unknown or out of range.
         """
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
@@ -170,8 +169,7 @@ class Features(CheckedFields):
     def save(self, folder: Path) -> None:
         """Write features.json into a folder, whole or not at all.
 
-        Raises:
-            OutputError: it cannot be written.
+        OutputError where it cannot be written.
         """
         write_json(folder / FEATURES_FILE, dataclasses.asdict(self))
 

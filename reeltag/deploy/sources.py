@@ -13,7 +13,8 @@ from reeltag.deploy.combined import BlendedTagger
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.inference.predict import weights_digest
 from reeltag.tagger.loading import is_graph
-from reeltag.tagger.tagger import AnyTagger, Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import AnyTagger, Tagger
 
 UNFIT = {
     "rank": "whose ranks are among all videos of a file, while a graph sees one at a time",

@@ -23,7 +23,7 @@ from reeltag.labels.folds import FoldConfig
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import Kind
-from reeltag.tagger.tagger import read_config
+from reeltag.tagger.run_files import read_config
 from reeltag.training.run_folder import open_data, read_splits
 
 _HINT = (

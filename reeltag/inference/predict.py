@@ -121,8 +121,7 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> Non
 def rated_windows(items: VideoSet) -> dict[str, NDArray[np.float64]]:
     """Return the windows (n, 2) of each video that are rated, by its id, each once and ascending.
 
-    Raises:
-        ConfigError: nothing is rated.
+    ConfigError where nothing is rated.
     """
     records = items.records
     indptr, starts = records.lists("segment_starts")

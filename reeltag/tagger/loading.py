@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from reeltag.core.errors import DataError
-from reeltag.tagger.tagger import AnyTagger, Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import AnyTagger, Tagger
 
 SUFFIX = ".onnx"
 

@@ -13,7 +13,6 @@ A saved tagger is a folder:
 
 import csv
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -30,10 +29,11 @@ from reeltag.core.files import whole_file
 from reeltag.data.features import Features
 from reeltag.data.streams import Stream
 from reeltag.layers.preprocessing import PreprocessingConfig
-from reeltag.models import Mixture, ModelConfig, family_of, find_family
+from reeltag.models import Mixture, ModelConfig, family_of
 from reeltag.predictions.intervals import DEFAULT_INTERVALS, IntervalConfig
 from reeltag.tagger.moments import Moment, moments_of
 from reeltag.tagger.preparing import preprocessing_of
+from reeltag.tagger.run_files import read_class_names, read_config, read_model
 from reeltag.tagger.tags import Tag, best_tags
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
 from reeltag.tagger.video import Video, as_frames, in_eval_mode
@@ -361,56 +361,3 @@ class Tagger(AnyTagger):
                 hint="Take both files from the same run.",
             )
         return cls(model, streams, class_names, preprocessing=preprocessing, features=features)
-
-
-def read_config(run: Path) -> dict[str, Any]:
-    """Return a run's `config.json`; DataError where there is none."""
-    path = run / "config.json"
-    try:
-        config = json.loads(path.read_text())
-        if not isinstance(config, dict):
-            raise ValueError(f"it must hold an object, got {type(config).__name__}")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(
-            f"is not a run folder: config.json cannot be read ({reason})",
-            where=run,
-            hint="A run folder is what `reeltag train ... --out RUN` makes.",
-        ) from error
-    return config
-
-
-def read_model(config: Mapping[str, Any], *, where: object) -> ModelConfig:
-    """Return the sizes of the model in a run's config.json, which name its family.
-
-    Args:
-        config: of config.json.
-        where: the file, for the error.
-
-    Raises:
-        DataError: a field is missing, unknown or of the wrong kind, or there is no such family.
-    """
-    name = from_json(str, entry(config, "family", where=where), where=where, field="family")
-    try:
-        kind = find_family(name).config
-    except ConfigError as error:
-        raise DataError(error.what, where=where, hint=error.hint) from error
-    sizes: ModelConfig = from_json(
-        kind, entry(config, "model", where=where), where=where, field="model"
-    )
-    return sizes
-
-
-def read_class_names(run: Path) -> list[str]:
-    """Return the names in a run's `classes.csv`; DataError where it cannot be read."""
-    path = run / "classes.csv"
-    try:
-        with path.open(newline="") as file:
-            return [row["name"] for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        reason = f"no column {error}" if isinstance(error, KeyError) else error
-        raise DataError(
-            f"cannot be read as index,name ({reason})",
-            where=path,
-            hint="Take it from a run that was trained on the same data.",
-        ) from error

@@ -31,7 +31,8 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.tagger.importing import check_trained
 from reeltag.tagger.loading import read_eigenvalues
-from reeltag.tagger.tagger import Tagger, read_class_names, read_config
+from reeltag.tagger.run_files import read_class_names, read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
 from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, TrainLog, Validation

@@ -24,7 +24,8 @@ from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.data.features import Features
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_of
-from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
+from reeltag.tagger.run_files import read_class_names, read_config, read_model
+from reeltag.tagger.tagger import Tagger
 from reeltag.tagger.thresholds import THRESHOLDS_FILE
 
 AVERAGED = "averaged"  # entry of config.json: the runs that a run is the mean of

@@ -41,7 +41,7 @@ def read_recipe(config: Mapping[str, Any], *, where: object = "config.json") -> 
     """Return the recipe in a run's config.json.
 
     Args:
-        config: as `reeltag.tagger.tagger.read_config` returns it.
+        config: as `reeltag.tagger.run_files.read_config` returns it.
         where: file that it was read from, for the error.
 
     Raises:
@@ -58,7 +58,7 @@ def read_splits(config: Mapping[str, Any], *, where: object = "config.json") -> 
     """Return the rule in a run's config.json that gave a shard its split; raise as `read_recipe`.
 
     Args:
-        config: as `reeltag.tagger.tagger.read_config` returns it.
+        config: as `reeltag.tagger.run_files.read_config` returns it.
         where: file that it was read from, for the error.
     """
     value = entry(config, "data.splits", where=where)
@@ -71,7 +71,7 @@ def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> D
 
     Args:
         run: folder of the run; relative paths are in it.
-        config: as `reeltag.tagger.tagger.read_config` returns it.
+        config: as `reeltag.tagger.run_files.read_config` returns it.
         quiet: show no progress.
 
     Raises:

@@ -11,7 +11,8 @@ from torch import Tensor
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.models import family_of
-from reeltag.tagger.tagger import Tagger, read_class_names, read_config, read_model
+from reeltag.tagger.run_files import read_class_names, read_config, read_model
+from reeltag.tagger.tagger import Tagger
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from reeltag.data.index import open_index
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.soft_labels.storage import SoftLabelRows, open_soft_labels
-from reeltag.tagger.tagger import read_config
+from reeltag.tagger.run_files import read_config
 from reeltag.training.run_folder import read_recipe
 
 CORPUS = SynthConfig(

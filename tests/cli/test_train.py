@@ -6,7 +6,7 @@ import pytest
 
 from reeltag.cli.main import run
 from reeltag.models import moe
-from reeltag.tagger.tagger import read_config
+from reeltag.tagger.run_files import read_config
 
 
 @pytest.mark.parametrize(

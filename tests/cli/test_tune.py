@@ -11,7 +11,7 @@ pytest.importorskip("optuna", reason="optuna is not installed (pip install 'reel
 from reeltag.cli.main import run
 from reeltag.cli.train import Train
 from reeltag.models import resnet_like
-from reeltag.tagger.tagger import read_config
+from reeltag.tagger.run_files import read_config
 from reeltag.training.run_folder import read_recipe
 
 

@@ -26,7 +26,8 @@ from reeltag.models import (
     nextvlad,
     register_model,
 )
-from reeltag.tagger.tagger import Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
 from reeltag.training.fit import train
 

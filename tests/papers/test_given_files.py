@@ -17,7 +17,7 @@ from reeltag.papers.common.dataset_source import dataset_source
 from reeltag.papers.common.program import Program
 from reeltag.papers.common.steps.augment import average_frames
 from reeltag.pipeline.steps import Step, ordered
-from reeltag.tagger.tagger import read_config
+from reeltag.tagger.run_files import read_config
 from reeltag.training.run_folder import open_data
 
 Rows = list[tuple[object, ...]]

@@ -15,7 +15,7 @@ from reeltag.cli.main import run
 from reeltag.core.errors import OutputError
 from reeltag.models import _registry, moe, register_model
 from reeltag.tagger.importing import TensorflowArrays
-from reeltag.tagger.tagger import read_class_names, read_config
+from reeltag.tagger.run_files import read_class_names, read_config
 from tests.conftest import golden_files
 from tests.models.golden import Golden, builder_of
 

@@ -15,7 +15,8 @@ from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import ModelConfig, mix_nextvlad, moe, nextvlad
-from reeltag.tagger.tagger import Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented, augmented
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import resume, train

@@ -27,7 +27,8 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from reeltag.models import logistic, moe, netvlad, nextvlad
-from reeltag.tagger.tagger import Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import resume, train
 from reeltag.training.objectives import supervised

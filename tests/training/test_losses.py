@@ -19,7 +19,8 @@ from reeltag.losses.cross_entropy import binary_cross_entropy, epsilon_cross_ent
 from reeltag.losses.focal import focal_loss
 from reeltag.losses.pairwise import pairwise_loss, soft_ranking_loss
 from reeltag.models import mix_nextvlad, moe, penalty
-from reeltag.tagger.tagger import Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import LOSS_NUMBERS, LossConfig, LossName, Optimisation, Recipe
 from reeltag.training.fit import train
 from reeltag.training.losses import LOSSES, loss_of

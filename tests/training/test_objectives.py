@@ -13,7 +13,8 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.losses.distillation import mixture_divergence
 from reeltag.models import ModelConfig, mix_nextvlad, moe, penalty
-from reeltag.tagger.tagger import Tagger, read_config
+from reeltag.tagger.run_files import read_config
+from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import MemberLoss, Optimisation, Recipe
 from reeltag.training.fit import train
 from reeltag.training.objectives import objective_for, supervised, supervised_mixture

@@ -22,7 +22,7 @@ from reeltag.labels.correlated import correlated
 from reeltag.labels.correlation import Correlation
 from reeltag.labels.targets import Targets
 from reeltag.models import logistic
-from reeltag.tagger.tagger import read_config
+from reeltag.tagger.run_files import read_config
 from reeltag.training import relabelling as mending
 from reeltag.training.batches import make_batches
 from reeltag.training.config import Optimisation, Recipe

@@ -18,9 +18,7 @@ _HINT = "A table is CSV in UTF-8 with a header, or Parquet."
 def header_of(path: Path) -> list[str]:
     """Return the column names of a CSV or Parquet file; every line of a CSV must be UTF-8.
 
-    Raises:
-        ConfigError: it is neither.
-        DataError: it cannot be read; with the line.
+    ConfigError where it is neither; DataError where it cannot be read; with the line.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigError(f"must end in {' or '.join(_SUFFIXES)}", where=path, hint=_HINT)
@@ -50,9 +48,8 @@ def header_of(path: Path) -> list[str]:
 def check_table(path: Path, kind: str) -> None:
     """Check labels, ratings or classes given by a flag.
 
-    Raises:
-        ConfigError: the file is of another kind.
-        DataError: it cannot be read, or a column is missing.
+    ConfigError where the file is of another kind; DataError where it cannot be read, or a column is
+    missing.
     """
     names = [name.lower() for name in header_of(path)]
     needed: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -82,8 +79,7 @@ def check_addable(path: Path, existing: Path) -> None:
 def place_table(path: Path, kind: str, folder: Path, existing: Path | None = None) -> None:
     """Write a table as `folder`/kind.csv or .parquet, after the rows of an existing one.
 
-    Raises:
-        OutputError: it cannot be written.
+    OutputError where it cannot be written.
     """
     with whole_file(folder / f"{kind}{path.suffix.lower()}") as part:
         if existing is None or not existing.exists():

@@ -50,8 +50,7 @@ def schema_of(
 ) -> ArchiveSchema:
     """Return what every video must have, and its rates.
 
-    Raises:
-        ConfigError: a stream of --take or --rates is not there, or one of --rates is missing.
+    ConfigError where a stream of --take or --rates is not there, or one of --rates is missing.
     """
     unknown = [name for name in config.take if name not in seen.widths]
     if unknown:

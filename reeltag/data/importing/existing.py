@@ -36,9 +36,8 @@ class ExistingData:
     def open(cls, out: Path) -> "ExistingData":
         """Read the description and the ids of a data folder.
 
-        Raises:
-            OutputError: the folder is not there.
-            DataError: it has no description, or a shard cannot be read.
+        OutputError where the folder is not there; DataError where it has no description, or a shard
+        cannot be read.
         """
         if not out.is_dir():
             hint = "Leave --append out to make it."

@@ -98,8 +98,7 @@ def plan_shards(
 def fingerprint(shard: ShardPlan, how: str) -> str:
     """Return a hash of all that a shard depends on: its videos, the state of their files, and how.
 
-    Raises:
-        OSError: a file is gone.
+    OSError where a file is gone.
     """
     digest = hashlib.sha256(f"{shard.name} {how}".encode())
     states = dict[str, tuple[int, int]]()

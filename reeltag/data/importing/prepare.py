@@ -66,8 +66,8 @@ class Prepared:
 def arrays_of(contents: Sequence[Content]) -> dict[str, Array]:
     """Return the streams of the parts of a video as (T, D) arrays.
 
-    Raises:
-        DataError: an array is empty, is no matrix or vector of numbers, or a stream is there twice.
+    DataError where an array is empty, is no matrix or vector of numbers, or a stream is there
+    twice.
     """
     arrays = dict[str, Array]()
     for content in contents:
@@ -105,8 +105,7 @@ def check_widths(
 def prepare(video: SourceVideo, contents: Sequence[Content], schema: ArchiveSchema) -> Prepared:
     """Return a video as it is stored, but for the dtype.
 
-    Raises:
-        DataError: it is not as the others are, with the file and the video.
+    DataError where it is not as the others are, with the file and the video.
     """
     try:
         arrays = arrays_of(contents)

@@ -75,8 +75,7 @@ def fit_scale(sample: NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[flo
 def encode(values: Array, stream: StreamFeatures) -> Encoded:
     """Return finite values (T, D) as the stream stores them.
 
-    Raises:
-        DataError: a value is NaN or infinite, or too large for float16; with the row.
+    DataError where a value is NaN or infinite, or too large for float16; with the row.
     """
     if stream.scale is not None:
         return _to_codes(values, stream)

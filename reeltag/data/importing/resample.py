@@ -51,8 +51,7 @@ def resample(values: Array, rate_hz: float, new_rate_hz: float) -> Array:
 def align(streams: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
     """Return streams cut to the shortest, and how many frames that took away (0 or 1 per stream).
 
-    Raises:
-        DataError: two streams differ by more than one frame.
+    DataError where two streams differ by more than one frame.
     """
     lengths = {name: len(values) for name, values in streams.items()}
     shortest = min(lengths, key=lambda name: lengths[name])

@@ -123,9 +123,8 @@ def finished_report(shard: ShardPlan, job: ShardJob) -> ShardReport | None:
 def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
     """Write one shard, whole or not at all, and its report.
 
-    Raises:
-        DataError: a video cannot be imported, and bad ones are not skipped.
-        OutputError: the shard cannot be written.
+    DataError where a video cannot be imported, and bad ones are not skipped; OutputError where the
+    shard cannot be written.
     """
     report = ShardReport(fingerprint=fingerprint(shard, job.how))
     path = job.folder / shard.name

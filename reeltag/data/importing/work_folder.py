@@ -86,9 +86,8 @@ class WorkFolder:
     def begin(self, request: str) -> Features | None:
         """Go on with what is here, or begin; return the description that is here already.
 
-        Raises:
-            OutputError: an import with other options is here.
-            DataError: the description cannot be read.
+        OutputError where an import with other options is here; DataError where the description
+        cannot be read.
         """
         found = self._stored()
         some = any(self.reports.glob("*.json"))
@@ -110,8 +109,7 @@ class WorkFolder:
     def finish(self, summary: dict[str, Any], *, append: bool) -> None:
         """Note that all is written, then give it its name: DATA, or files in DATA.
 
-        Raises:
-            OutputError: it cannot be moved; to run the command again goes on.
+        OutputError where it cannot be moved; to run the command again goes on.
         """
         write_json(self.path / "finished.json", {"summary": summary, "append": append})
         self.move()

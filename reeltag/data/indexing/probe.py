@@ -31,8 +31,7 @@ class Schema(NamedTuple):
     def described(self, features: Features | None, where: object) -> "Schema":
         """Return it with dtypes and widths of a description, where there is one.
 
-        Raises:
-            DataError: the records are not as described.
+        DataError where the records are not as described.
         """
         if features is None:
             return self

@@ -17,7 +17,7 @@ from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.files import PREDICTIONS, RUN
 from reeltag.pipeline.steps import step_function
 from reeltag.predictions.file import open_predictions
-from reeltag.tagger.tagger import read_class_names
+from reeltag.tagger.run_files import read_class_names
 
 _FILES = ("config.json", "classes.csv", FEATURES_FILE, "model.safetensors", "metrics.json")
 
