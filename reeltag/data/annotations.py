@@ -34,7 +34,7 @@ from reeltag.data.index import Index
 from reeltag.data.streams import TABLE_SCHEMA
 
 AnnotationKind: TypeAlias = Literal["labels", "ratings", "events"]
-_NEEDED = {
+NEEDED_COLUMNS: dict[AnnotationKind, str] = {
     "labels": "id, class",
     "ratings": "id, start_s, end_s, class, value",
     "events": "id, start_s, end_s, class",
@@ -99,7 +99,7 @@ class Annotations:
             DataError: it cannot be read, lacks a column or holds a number that is none.
         """
         path = Path(path)
-        table, needed = read_table(path), _NEEDED[kind]
+        table, needed = read_table(path), NEEDED_COLUMNS[kind]
         ids = id_column(table, path, needed)
         if kind == "labels" and "class" not in table.column_names:
             row, values = _one_hot(table, path, classes, needed)
@@ -115,7 +115,7 @@ class Annotations:
     def largest_index(self) -> int:
         """Return the largest class that is given by its index; -1 where there is none."""
         values = pc.unique(self.classes).to_pylist()
-        parts = (part for value in values for part in (value, *_split(value)))
+        parts = (part for value in values for part in (value, *split_cell(value)))
         return max((int(part) for part in parts if part.isdecimal()), default=-1)
 
     def known(self, index: Index, classes: ClassList) -> "_Entries":
@@ -355,7 +355,7 @@ def indices_of(value: str, classes: ClassList) -> list[int]:
     whole = _index_of(value, classes)
     if whole != UNKNOWN:
         return [whole]
-    found = [_index_of(part, classes) for part in _split(value)]
+    found = [_index_of(part, classes) for part in split_cell(value)]
     sure = found and (all(of >= 0 for of in found) or not re.fullmatch(r"[^;|\[]*", value))
     return found if sure else [UNKNOWN]  # a comma may be part of a name
 
@@ -367,7 +367,7 @@ def _index_of(value: str, classes: ClassList) -> int:
         return UNKNOWN
 
 
-def _split(value: str) -> list[str]:
+def split_cell(value: str) -> list[str]:
     """Return the parts of a cell: of "a;b", "a|b", "a,b", "[1, 2]" or "['a', 'b']"."""
     if value.startswith("[") and value.endswith("]"):
         try:

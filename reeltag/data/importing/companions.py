@@ -1,16 +1,23 @@
 """Labels, ratings and classes given with features: checked for being readable, and copied."""
 
 import csv
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import whole_file
+from reeltag.data.annotation_tables import KNOWN_COLUMNS, read_table
+from reeltag.data.annotations import Annotations, split_cell
+from reeltag.data.class_list import ClassList
 
-_IDS = ("id", "video", "video_id", "file")
+TableKind: TypeAlias = Literal["labels", "ratings", "classes"]
+_NAMING: tuple[Literal["labels", "ratings"], ...] = ("labels", "ratings")
 _SUFFIXES = (".csv", ".parquet")
 _HINT = "A table is CSV in UTF-8 with a header, or Parquet."
 
@@ -45,22 +52,34 @@ def header_of(path: Path) -> list[str]:
     return [name.strip() for name in header]
 
 
-def check_table(path: Path, kind: str) -> None:
-    """Check labels, ratings or classes given by a flag.
+def check_table(path: Path, kind: TableKind, classes: ClassList | None = None) -> None:
+    """Check labels, ratings or classes given by a flag, as `Dataset.open` will read them.
 
     ConfigError where the file is of another kind; DataError where it cannot be read, or a column is
     missing.
     """
-    names = [name.lower() for name in header_of(path)]
-    needed: dict[str, tuple[tuple[str, ...], ...]] = {
-        "labels": (_IDS,),
-        "ratings": (_IDS, ("start_s",), ("end_s",), ("class",)),
-        "classes": (("index", "name", "display_name"),),
-    }
-    for columns in needed[kind]:
-        if not set(columns) & set(names):
-            what = f"has no column {' or '.join(columns)}; it has: {', '.join(names)}"
-            raise DataError(what, where=path, hint=f"See --{kind} in the documentation of formats.")
+    if kind == "classes":
+        ClassList.open(path, full=True)
+    else:
+        Annotations.read(path, kind, classes)
+
+
+def names_in(tables: Mapping[TableKind, Path]) -> ClassList | None:
+    """Return the classes that labels and ratings name; None where they are numbers."""
+    names = set[str]()
+    for kind in _NAMING:
+        if kind not in tables:
+            continue
+        table = read_table(tables[kind])
+        if "class" in table.column_names:
+            for value in Annotations.read(tables[kind], kind, None).classes.unique().to_pylist():
+                several = re.search(r"[;|\[]", value)  # a comma may be part of a name
+                names |= {*split_cell(value)} if several else {value} - {""}
+        else:
+            names |= {name for name in table.column_names if name not in KNOWN_COLUMNS}
+    if not names or all(name.isdecimal() for name in names):
+        return None
+    return ClassList(tuple(sorted(names)))
 
 
 def check_addable(path: Path, existing: Path) -> None:

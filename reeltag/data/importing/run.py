@@ -13,8 +13,15 @@ import joblib
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import check_new_path
+from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
-from reeltag.data.importing.companions import check_addable, check_table, place_table
+from reeltag.data.importing.companions import (
+    TableKind,
+    check_addable,
+    check_table,
+    names_in,
+    place_table,
+)
 from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.describing import Description, describe, describe_as, schema_of
 from reeltag.data.importing.existing import ExistingData
@@ -93,6 +100,9 @@ def import_features(
             planned.described.features.save(work.data)
         for kind, path in tables.items():
             place_table(path, kind, work.data, _existing_table(out, kind, path))
+        if not (config.append or config.classes) and (names := names_in(tables)):
+            names.save(work.data / "classes.csv")
+            say(f"classes.csv: the {len(names):,} classes that labels and ratings name")
         found, schema, described, shards = planned
         summary = summary_of(out, found, schema, described, total)
         summary.request, summary.seconds = request, time.monotonic() - began
@@ -286,12 +296,18 @@ def _write_all(
             bar.advance(task, len(shard.videos))
 
 
-def _check_tables(out: Path, config: FeatureImportConfig) -> dict[str, Path]:
+def _check_tables(out: Path, config: FeatureImportConfig) -> dict[TableKind, Path]:
     """Return the tables that are given, by kind; all are checked."""
-    given = {"labels": config.labels, "ratings": config.ratings, "classes": config.classes}
-    tables = {kind: path for kind, path in given.items() if path is not None}
+    given: tuple[tuple[TableKind, Path | None], ...] = (
+        ("classes", config.classes),
+        ("labels", config.labels),
+        ("ratings", config.ratings),
+    )
+    tables = {kind: path for kind, path in given if path is not None}
+    classes = None if config.classes is None else ClassList.open(config.classes, full=True)
+    classes = classes or names_in(tables)
     for kind, path in tables.items():
-        check_table(path, kind)
+        check_table(path, kind, classes)
         if config.append:
             check_addable(path, _existing_table(out, kind, path))
     return tables

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset, FileSource, files_of_source
 from reeltag.data.index import Index
+from reeltag.data.items import unaligned_ratings
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.pipeline.steps import Source
 
@@ -201,10 +202,18 @@ def _parts(data: Dataset) -> Iterator[bytes]:
     yield repr(None if data.classes.inferred else data.classes.names).encode()
     listed = data.segment_classes()
     yield repr(None if listed is None else listed.listed).encode()
+    if data.index.description is not None:
+        yield repr(data.features).encode()
+    columns = list(_COLUMNS)
+    if unaligned := unaligned_ratings(data) > 0:
+        columns.insert(columns.index("segment_starts") + 1, "segment_ends")
     for start in range(0, len(data.table), _ROWS):
         rows = data.table.slice(start, _ROWS)
-        for name in _COLUMNS:
-            yield from _bytes(rows[name].combine_chunks())
+        for name in columns:
+            column = rows[name].combine_chunks()
+            if name == "segment_starts" and not unaligned:  # whole seconds, as in earlier keys
+                column = column.cast(pa.list_(pa.int32()))
+            yield from _bytes(column)
     yield from _checksums(data.index)
 
 

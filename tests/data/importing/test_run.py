@@ -401,9 +401,9 @@ def test_tables_are_copied_and_added_to(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"", "has no header"),
-        (b"name,class\na,b\n", "has no column id or video or video_id or file"),
-        ("id,class\na,b\nü,c\n".encode("latin-1"), "line 3 is not UTF-8"),
+        (b"", "is empty"),
+        (b"name,class\na,b\n", "has no column id"),
+        ("id,class\na,b\nü,c\n".encode("latin-1"), "line 3: is not UTF-8"),
     ],
 )
 def test_table_that_cannot_be_read_is_refused_before_work(
@@ -413,6 +413,20 @@ def test_table_that_cannot_be_read_is_refused_before_work(
     with pytest.raises(DataError, match=what):
         imported(source, tmp_path / "out", labels=tmp_path / "l.csv")
     assert names_in(tmp_path) == {"in", "l.csv"}
+
+
+def test_classes_are_those_that_labels_and_ratings_name(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("id;class\nv0;cat\nv1;dog|cat\nv2;rain, heavy\n")
+    (tmp_path / "r.csv").write_text("id,start_s,end_s,class,value\nv0,0,1,bell,1\n")
+    tables = {"labels": tmp_path / "l.csv", "ratings": tmp_path / "r.csv"}
+    imported(source, tmp_path / "out", **tables)
+    data = Dataset.open(tmp_path / "out", quiet=True)
+    assert data.classes.names == ("bell", "cat", "dog", "rain, heavy")
+    of = dict(zip(data.table["id"].to_pylist(), data.table["labels"].to_pylist(), strict=True))
+    assert (of["v0"], of["v1"], of["v2"]) == ([1], [1, 2], [3])
+    (tmp_path / "l.csv").write_text("id,class\nv0,3\nv1,7\n")
+    imported(source, tmp_path / "numbers", labels=tmp_path / "l.csv")
+    assert not (tmp_path / "numbers" / "classes.csv").exists()
 
 
 def test_dtype_is_chosen_by_what_is_kept(tmp_path: Path) -> None:
