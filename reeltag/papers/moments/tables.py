@@ -21,6 +21,7 @@ from reeltag.papers.moments.config import MomentsPlan
 from reeltag.pipeline.steps import Step, step
 from reeltag.tagger.thresholds import Thresholds
 
+_ANY_PROB = " --prob 0.5"  # for classes without a threshold
 _NAMED = 10  # classes without a threshold in the closing words
 NAMES = {
     "copied": "copied clip score: the video's score, for each of its segments",
@@ -163,16 +164,19 @@ class _FinderResult:
     def _next(self, folder: FolderOf) -> list[str]:
         run, data = (shlex.quote(str(p)) for p in (self._run(folder), self.data.path))
         split = "" if self.plan.own.has_test else " --split all"
-        shown, prob = self.plan.own.frequent, ""
+        shown, prob, prob_of_all = self.plan.own.frequent, "", ""
         thresholds = self._thresholds(folder)
-        if thresholds is not None and thresholds.classes[shown].logit is None:
+        if thresholds is not None:
             reached = np.flatnonzero(np.isfinite(thresholds.high_logits)).tolist()
-            shown, prob = (reached[0], "") if reached else (shown, " --prob 0.5")
+            rated = sum(each.num_rated > 0 for each in thresholds.classes)
+            if shown not in reached:
+                shown, prob = (reached[0], "") if reached else (shown, _ANY_PROB)
+            prob_of_all = _ANY_PROB if 2 * len(reached) < rated else ""
         name = shlex.quote(self.data.classes.names[shown])
         work = shlex.quote(str(folder(self.final).parent))
         lines = [
             f"reeltag moments {run} --data {data}{split} --class {name}{prob} --top 20",
-            f"reeltag moments {run} --data {data}{split}{prob} --csv moments.csv",
+            f"reeltag moments {run} --data {data}{split}{prob_of_all} --csv moments.csv",
             f"reeltag predict {run} --data {data}{split} --segments --out segments.parquet",
         ]
         if self.evaluation is not None:
