@@ -333,6 +333,9 @@ def _check_device(recipe: Recipe) -> None:
         raise ConfigError(
             "there is no GPU that torch can use", where="--accelerator gpu", hint="Leave it out."
         )
+    if recipe.precision == "bf16" and not torch.cuda.is_available():
+        if torch.backends.cpu.get_cpu_capability() == "AVX2":  # x86 without AVX-512
+            say("bf16 is emulated on this processor, much slower than --precision fp32")
     if recipe.precision == "fp16" and (
         recipe.accelerator == "cpu" or not torch.cuda.is_available()
     ):

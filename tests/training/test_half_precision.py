@@ -18,7 +18,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.models import lstm, nextvlad
 from reeltag.training import fit, module
 from reeltag.training.config import Optimisation, Recipe
-from reeltag.training.fit import train
+from reeltag.training.fit import check_start, train
 from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor
 
@@ -117,3 +117,17 @@ def test_gpu_gives_the_loss_curve_of_the_cpu(
         rows = (tmp_path / accelerator / "metrics.csv").read_text().splitlines()[1:]
         losses.append([float(loss) for row in rows if (loss := row.split(",")[3])])
     assert losses[1] == pytest.approx(losses[0], rel=rel)
+
+
+@pytest.mark.parametrize(("capability", "is_slow"), [("AVX2", True), ("AVX512", False)])
+def test_bf16_that_is_emulated_is_logged(
+    capability: str,
+    is_slow: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    check_start(tmp_path / "run", Recipe(precision="bf16"))
+    assert ("bf16 is emulated on this processor" in capfd.readouterr().err) == is_slow
