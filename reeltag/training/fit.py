@@ -333,12 +333,11 @@ def _check_device(recipe: Recipe) -> None:
         raise ConfigError(
             "there is no GPU that torch can use", where="--accelerator gpu", hint="Leave it out."
         )
-    if recipe.precision == "bf16" and not torch.cuda.is_available():
-        if torch.backends.cpu.get_cpu_capability() == "AVX2":  # x86 without AVX-512
-            say("bf16 is emulated on this processor, much slower than --precision fp32")
-    if recipe.precision == "fp16" and (
-        recipe.accelerator == "cpu" or not torch.cuda.is_available()
-    ):
+    on_cpu = recipe.accelerator == "cpu" or not torch.cuda.is_available()
+    without_avx512 = torch.backends.cpu.get_cpu_capability() == "AVX2"
+    if recipe.precision == "bf16" and on_cpu and without_avx512:
+        say("bf16 is emulated on this processor, much slower than --precision fp32")
+    if recipe.precision == "fp16" and on_cpu:
         raise ConfigError(
             "fp16 is for GPUs, and this would run on the CPU",
             where="--precision fp16",
