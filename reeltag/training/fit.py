@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from torch.backends import cpu
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
@@ -330,12 +331,10 @@ def check_start(out: Path, recipe: Recipe) -> None:
 def _check_device(recipe: Recipe) -> None:
     """Raise ConfigError where the machine lacks what the recipe needs."""
     if recipe.accelerator == "gpu" and not torch.cuda.is_available():
-        raise ConfigError(
-            "there is no GPU that torch can use", where="--accelerator gpu", hint="Leave it out."
-        )
+        what, where = "there is no GPU that torch can use", "--accelerator gpu"
+        raise ConfigError(what, where=where, hint="Leave it out.")
     on_cpu = recipe.accelerator == "cpu" or not torch.cuda.is_available()
-    without_avx512 = torch.backends.cpu.get_cpu_capability() == "AVX2"
-    if recipe.precision == "bf16" and on_cpu and without_avx512:
+    if recipe.precision == "bf16" and on_cpu and cpu.get_cpu_capability() == "AVX2":
         say("bf16 is emulated on this processor, much slower than --precision fp32")
     if recipe.precision == "fp16" and on_cpu:
         raise ConfigError(

@@ -98,11 +98,7 @@ def import_features(
         total = _written(planned, work, config, request, jobs=jobs, quiet=quiet)
         if not config.append:
             planned.described.features.save(work.data)
-        for kind, path in tables.items():
-            place_table(path, kind, work.data, _existing_table(out, kind, path))
-        if not (config.append or config.classes) and (names := names_in(tables)):
-            names.save(work.data / "classes.csv")
-            say(f"classes.csv: the {len(names):,} classes that labels and ratings name")
+        _place_tables(tables, work.data, out, config)
         found, schema, described, shards = planned
         summary = summary_of(out, found, schema, described, total)
         summary.request, summary.seconds = request, time.monotonic() - began
@@ -311,6 +307,17 @@ def _check_tables(out: Path, config: FeatureImportConfig) -> dict[TableKind, Pat
         if config.append:
             check_addable(path, _existing_table(out, kind, path))
     return tables
+
+
+def _place_tables(
+    tables: dict[TableKind, Path], folder: Path, out: Path, config: FeatureImportConfig
+) -> None:
+    """Write the tables into a folder, and the classes that they name where no list is given."""
+    for kind, path in tables.items():
+        place_table(path, kind, folder, _existing_table(out, kind, path))
+    if not (config.append or config.classes) and (names := names_in(tables)):
+        names.save(folder / "classes.csv")
+        say(f"classes.csv: the {len(names):,} classes that labels and ratings name")
 
 
 def _existing_table(out: Path, kind: str, path: Path) -> Path:
