@@ -14,6 +14,7 @@ from reeltag.data.record_contents import describe_records
 from reeltag.data.selection import lists_of
 from reeltag.data.unused_files import unused_files
 
+VALIDATION = "validation"
 Topic: TypeAlias = Literal["not used", "looks wrong", "good to know"]
 _MANY = 100  # classes for each one that occurs: more look like a label that is none
 
@@ -64,10 +65,17 @@ def find(data: Dataset, *, num_records: int = 20_000, num_frames: int = 2_000) -
 
 
 def lines(data: Dataset, findings: list[DataFinding]) -> list[str]:
-    """Return findings as at most one line each for what is not used and what looks wrong."""
+    """Return findings as at most one line each for what is not used and what looks wrong.
+
+    That nothing is there to validate on is not among them: a training logs it by itself.
+    """
     words = []
     for topic in ("not used", "looks wrong"):
-        some = [str(finding) for finding in findings if finding.topic == topic]
+        some = [
+            str(finding)
+            for finding in findings
+            if finding.topic == topic and finding.what != VALIDATION
+        ]
         if some:
             more = f"; and {len(some) - 3} more" if len(some) > 3 else ""
             words.append(f"{topic}: {'; '.join(some[:3])}{more} (`reeltag info {data.path}`)")
@@ -100,7 +108,7 @@ def _suspicious_classes(data: Dataset) -> Iterator[tuple[str, str]]:
     try:
         data.shards_of("validate")
     except ConfigError:
-        yield "validation", "no shard belongs to it: no best weights, no --patience"
+        yield VALIDATION, "no shard belongs to it: no best weights, no --patience"
 
 
 def _about_ratings(data: Dataset) -> Iterator[tuple[str, str]]:
