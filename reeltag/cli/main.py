@@ -13,7 +13,7 @@ import reeltag
 from reeltag.core.console import STDERR, STDOUT
 from reeltag.core.errors import ConfigError, ReeltagError
 
-# Loaded only when asked for: `reeltag --help` need not wait for torch. Order: that of the work.
+# Loaded only when used: `reeltag --help` need not wait for torch. Order: that of the work.
 COMMANDS = {
     "demo": ("Demo", "a corpus, a trained model, predictions, scores and a page, in minutes"),
     "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),

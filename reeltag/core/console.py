@@ -45,7 +45,7 @@ def print_table(table: Table) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON object on stdout, the whole answer of a command run with --json."""
+    """Print one JSON object on stdout, the whole output of a command run with --json."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 

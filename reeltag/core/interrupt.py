@@ -10,7 +10,7 @@ from reeltag.core.console import say
 
 
 class StopRequest:
-    """Whether a person asked to stop.
+    """Whether a stop was requested.
 
     Args:
         work: what is finished before the stop, in a word.

@@ -20,7 +20,7 @@ def fused_logits(
 ) -> Tensor:
     """Return the logits of video^a * segment^b, a product of powers of probabilities.
 
-    The order is that of the product. Where a + b = 1 it is a weighted geometric mean and lies
+    The order is that of the product. Where a + b = 1 it is a weighted geometric mean and is
     between the two; otherwise it is a score in (0, 1) and no longer a calibrated probability.
 
     >>> half = torch.zeros(1)

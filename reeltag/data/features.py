@@ -38,7 +38,7 @@ class EncoderIdentity(CheckedFields):
     """Which encoder computed the features of a stream; two are the same where all fields are."""
 
     name: str = ""
-    """As `reeltag encoders` lists it, or as the user calls it; "" where nobody said."""
+    """As `reeltag encoders` lists it, or as the user calls it; "" where it is not given."""
     version: str = ""
     """Of the encoder."""
     weights: str = ""

@@ -13,7 +13,7 @@ from reeltag.core.bounds import Amount, Fraction, NotNegative, Part, Positive
 
 
 class SearchKind(Enum):
-    """How a field is searched where nothing else is asked for; a field without it is not."""
+    """How a field is searched by default; a field without it is not."""
 
     SCALE = "a quarter, half, once, twice; of a tuple all items by the same factor"
     STEPS = "from one less, at least 1, to two more"

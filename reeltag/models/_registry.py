@@ -347,7 +347,7 @@ def _named() -> Iterator[Family]:
 
 
 def _sizes(name: str) -> ModelConfig:
-    """Return the sizes that a family, a variant or an import path stands for."""
+    """Return the sizes that a family, a variant or an import path names."""
     if ":" in name or name in _our_names() or name in _registered:
         family = find_family(name)
         return family.variants.get(name) or family.config()

@@ -1,4 +1,4 @@
-"""Fully connected layers that halve down to a few units and double back: Samsung asked how few do.
+"""Fully connected layers that halve down to a few units and double back: how few do, by Samsung.
 
     mean over real frames -> 2048 -> 1024 -> ... -> 4 -> ... -> 1024 -> 2048 -> logits
 

@@ -2,7 +2,7 @@
 
     frames -> 3 x (linear, norm, ReLU, dropout) -> attention over time -> logits
 
-decision: each class asks every frame, and weighs the answers; several such heads are averaged.
+decision: each class scores every frame, and weighs the scores; several such heads are averaged.
 feature: each hidden unit is averaged over time with weights of its own; then a linear classifier.
 """
 

@@ -4,7 +4,7 @@
            -> 303 positions from lowest to highest -> linear, ReLU, linear, same for every class
 
 The authors pad all videos to 303 frames and sort padding too. Here the real frames' sorted logits
-are stretched to 303 positions: position j of 0 .. 302 lies at (n - 1) j / 302 among n of them,
+are stretched to 303 positions: position j of 0 .. 302 is at (n - 1) j / 302 among n of them,
 in between by linear interpolation. With 303 frames that is what the authors do.
 """
 

@@ -356,7 +356,7 @@ class Tagger(AnyTagger):
         described = features and tuple((each.name, each.width) for each in features.streams)
         if described is not None and described != streams:
             raise DataError(
-                f"has the streams {streams}, but features.json beside it describes {described}",
+                f"has the streams {streams}, but features.json next to it describes {described}",
                 where=where,
                 hint="Take both files from the same run.",
             )

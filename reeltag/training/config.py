@@ -115,7 +115,7 @@ LOSS_NUMBERS: Mapping[LossName, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig(CheckedFields):
-    """What a wrong answer costs. A number that is None is that of the loss's authors."""
+    """What a wrong prediction costs. A number that is None is that of the loss's authors."""
 
     prefix: ClassVar[str] = "loss"
     name: LossName = "cross-entropy"
@@ -221,7 +221,7 @@ class Recipe(CheckedFields):
     optim: Annotated[Optimisation, tyro.conf.arg(name="")] = field(default_factory=Optimisation)
     """Optimiser, schedule and clipping."""
     loss: LossConfig = field(default_factory=LossConfig)
-    """What a wrong answer costs."""
+    """What a wrong prediction costs."""
     labels: RelabelConfig = field(default_factory=RelabelConfig)
     """What the labels of the training items are made into first."""
     members: MemberLoss = field(default_factory=MemberLoss)

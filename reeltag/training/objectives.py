@@ -44,7 +44,7 @@ def supervised(
     Args:
         batch: with labels.
         model: (frames, mask) to logits.
-        loss: what a wrong answer costs.
+        loss: what a wrong prediction costs.
 
     Raises:
         ValueError: the batch has no labels.
@@ -72,7 +72,7 @@ def supervised_mixture(
         batch: with labels.
         model: a mixture, or the tagger of one.
         config: how the members learn.
-        loss: L, what a wrong answer costs; the authors' is cross-entropy.
+        loss: L, what a wrong prediction costs; the authors' is cross-entropy.
 
     Raises:
         ValueError: the batch has no labels.

@@ -112,7 +112,7 @@ def test_info_wrong_options_have_status_2_and_one_error(
     assert captured.out == "" and captured.err.count("error: ") == 1
 
 
-def test_what_is_not_used_is_shown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_shows_what_is_not_used(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (data / "notes[1].txt").touch()
     assert run(["info", str(data)]) == 0
     out = capsys.readouterr().out

@@ -55,7 +55,7 @@ def test_check_extra_of_some_packages_ignores_the_others(monkeypatch: pytest.Mon
         check_extra("export")
 
 
-def test_every_extra_is_in_pyproject_and_installed_by_all() -> None:
+def test_extras_are_in_pyproject_and_installed_by_all() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         offered = tomllib.load(file)["project"]["optional-dependencies"]
     assert EXTRAS.keys() <= offered.keys()

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 
-def test_it_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhere() -> None:
+def test_memory_setting_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhere() -> None:
     program = (
         "from reeltag.core.memory import keep_freed_memory; import platform;"
         "expected = platform.libc_ver()[0] == 'glibc';"

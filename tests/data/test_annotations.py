@@ -66,7 +66,7 @@ def test_ratings_in_the_folder_are_found(folder: Path) -> None:
     assert (row["segment_labels"], row["segment_scores"]) == ([1, 1], [1, 0])
 
 
-def test_two_files_of_labels_in_the_folder_are_refused(folder: Path) -> None:
+def test_labels_in_two_files_of_the_folder_raise(folder: Path) -> None:
     (folder / "labels.csv").write_text("id,class\nthree,cat\n")
     (folder / "labels.parquet").touch()
     with pytest.raises(DataError, match=r"labels.csv: there is labels.parquet too"):

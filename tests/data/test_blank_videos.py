@@ -49,7 +49,7 @@ def test_frames_that_differ_make_no_picture_if_their_mean_is_even() -> None:
     assert BlankRule.of(STREAMS, 0.0, Path("d")).find(batch_of(flicker)).tolist() == [True]
 
 
-def test_only_the_first_frames_count_of_a_long_video() -> None:
+def test_blank_rule_looks_at_the_first_frames_of_a_long_video() -> None:
     even, picture = np.full((FRAMES, 20), 9, np.uint8), np.tile(frames_of("a")[:1], (50, 1))
     rule = BlankRule.of(STREAMS, 0.1, Path("d"))
     assert rule.find(batch_of(np.concatenate([even, picture]))).tolist() == [True]

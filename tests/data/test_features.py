@@ -119,7 +119,9 @@ def test_folder_without_description_is_as_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("also_root", [True, False])
-def test_two_descriptions_in_one_folder_are_refused(tmp_path: Path, also_root: bool) -> None:
+def test_features_with_two_descriptions_in_one_folder_raise(
+    tmp_path: Path, also_root: bool
+) -> None:
     one, other = (described({"visual": (4, "float16")}, rate_hz=rate) for rate in (1.0, 2.0))
     for name, features in (("a", one), ("b", other)):
         described_corpus(tmp_path / name, features, (3,))

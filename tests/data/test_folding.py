@@ -54,7 +54,7 @@ def test_more_folds_than_videos_raise(data: Path) -> None:
         held_out_rows(dataset, FoldConfig(count=50))
 
 
-def test_what_was_made_of_a_video_shares_its_fold_and_none_trains_with_its_neighbour(
+def test_augmented_samples_share_the_fold_of_their_video_and_do_not_train_with_a_held_out_neighbour(
     tmp_path: Path,
 ) -> None:
     names = "abcdefgh"

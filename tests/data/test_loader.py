@@ -39,7 +39,7 @@ def test_epoch_takes_every_item_once_and_the_next_in_another_order(
     assert epochs[0] != epochs[1]
 
 
-def test_every_batch_and_epoch_draws_other_frames(tmp_path: Path) -> None:
+def test_loader_draws_other_frames_in_each_batch_and_epoch(tmp_path: Path) -> None:
     alike = frame_corpus(tmp_path, {"train0": [a_video(str(n), 20) for n in range(8)]})
     loader = Loader(alike.data.videos("all"), batch_size=4, frames=RANDOM)
     drawn = []
@@ -138,7 +138,7 @@ def test_ranks_together_give_the_batches_of_one_process(
         assert sum(len(part[number].ids) for part in parts) == len(batch.ids)
 
 
-def test_all_ranks_have_as_many_batches_and_a_share_of_the_last_may_be_empty(
+def test_ranks_have_as_many_batches_and_a_part_of_the_last_may_be_empty(
     items: VideoSet,
 ) -> None:
     few = items.dataset.videos("all", rows=np.arange(13))
@@ -231,7 +231,7 @@ def test_reused_buffers_serve_the_next_epoch_too(items: VideoSet) -> None:
 
 
 @pytest.mark.parametrize("reuse", [False, True])
-def test_two_iterations_of_one_loader_do_not_share_buffers(items: VideoSet, reuse: bool) -> None:
+def test_iterations_of_one_loader_do_not_share_buffers(items: VideoSet, reuse: bool) -> None:
     loader = Loader(items, batch_size=3, reuse_buffers=reuse)  # more batches than buffers
     expected = kept(loader)
     for number, outer in enumerate(loader):

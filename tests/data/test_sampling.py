@@ -37,7 +37,7 @@ def numbers(chosen: ChosenFrames, row: int = 0) -> list[int]:
 
 @every_choice
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6), seed=st.integers(0, 99))
-def test_only_frames_that_exist_are_chosen(
+def test_frame_choice_takes_frames_that_exist(
     choice: FrameChoice, lengths: list[int], seed: int
 ) -> None:
     chosen = choose(choice, *lengths, seed=seed)
@@ -62,7 +62,7 @@ def test_rank_gets_what_the_whole_batch_would_give_it(choice: FrameChoice) -> No
             assert numbers(part, row) == numbers(whole, number)
 
 
-def test_all_first_and_regular_are_worked_by_hand() -> None:
+def test_frame_choice_all_first_and_regular_by_hand() -> None:
     assert numbers(choose(FrameChoice(), 4)) == [0, 1, 2, 3]
     assert numbers(choose(FrameChoice(max_frames=3), 4)) == [0, 1, 2]
     assert numbers(choose(FrameChoice(how="first", num_frames=2), 4)) == [0, 1]
@@ -149,7 +149,7 @@ def some_shards() -> NDArray[np.int32]:
 
 
 @pytest.mark.parametrize("shuffle", ["no", "global", "shards"])
-def test_every_item_comes_once_an_epoch(shuffle: Shuffle) -> None:
+def test_epoch_order_has_each_item_once(shuffle: Shuffle) -> None:
     order = epoch_order(some_shards(), shuffle, buffer=30, seed=1)
     assert sorted(order.tolist()) == list(range(1000))
 

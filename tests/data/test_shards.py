@@ -32,7 +32,7 @@ def test_buffer_holds_the_file(index: Index) -> None:
     assert not buffer.flags.writeable
 
 
-def test_no_more_than_allowed_stay_open_and_arrays_stay_good(index: Index) -> None:
+def test_shard_maps_keep_at_most_the_allowed_number_open_and_arrays_stay_good(index: Index) -> None:
     maps = ShardMaps(index, max_open=2)
     before = num_open()
     first = maps.buffer(0)[:20].tobytes()

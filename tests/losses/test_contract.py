@@ -102,7 +102,7 @@ def test_saturated_logits_keep_value_and_gradient_finite(
 
 
 @every_loss
-def test_each_video_keeps_its_value_in_another_order(loss: Loss, rng: torch.Generator) -> None:
+def test_loss_of_a_video_is_the_same_in_another_order(loss: Loss, rng: torch.Generator) -> None:
     logits, labels, weights = some_input(rng, torch.float64)
     order = torch.tensor([3, 1, 4, 0, 2])
     torch.testing.assert_close(

@@ -41,7 +41,7 @@ def test_losses_are_the_authors(path: Path) -> None:
         assert ours[key].item() == pytest.approx(value.item(), rel=1e-8), key
 
 
-def test_two_classes_worked_by_hand() -> None:
+def test_cross_entropy_of_two_classes_by_hand() -> None:
     logits = torch.tensor([[math.log(3), -math.log(3)]])  # p = 3/4, 1/4
     loss = binary_cross_entropy(logits, torch.tensor([[1.0, 1.0]]))
     torch.testing.assert_close(loss, torch.tensor([math.log(4 / 3) + math.log(4)]))

@@ -83,7 +83,7 @@ def test_at_the_best_omega_both_forms_are_the_square_of_the_nuclear_norm(
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-3 * exact**0.5)
 
 
-def test_no_other_omega_of_trace_one_costs_less(rng: torch.Generator) -> None:
+def test_omega_costs_least_of_those_of_trace_one(rng: torch.Generator) -> None:
     weight_CH = weights((5, 8), rng)
     best = literal(weight_CH, omega_of(weight_CH))
     for _ in range(20):
@@ -129,7 +129,7 @@ def test_classes_that_point_the_same_way_cost_less_than_classes_that_share_nothi
     assert omega_penalty(apart, omega_factor(together)).item() == pytest.approx(1.0)
 
 
-def test_what_earlier_weights_did_not_use_costs_nothing_until_omega_is_computed_again() -> None:
+def test_unused_directions_cost_nothing_until_omega_is_computed_again() -> None:
     then = torch.tensor([[3.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     now = torch.tensor([[3.0, 0.0], [0.0, 5.0], [0.0, 0.0]])
     assert omega_penalty(now, omega_factor(then)).item() == pytest.approx(9.0)

@@ -108,7 +108,7 @@ def test_comparing_in_parts_changes_nothing(
     torch.testing.assert_close(parts_gradient, whole_gradient, rtol=1e-12, atol=1e-12)
 
 
-def test_no_more_pairs_are_held_than_stated(
+def test_pairwise_loss_holds_at_most_the_stated_pairs(
     rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits = torch.randn(16, 500, generator=rng, requires_grad=True)
@@ -134,7 +134,7 @@ def test_no_more_pairs_are_held_than_stated(
 
 
 @every_ranking
-def test_only_the_proportion_of_the_weights_matters(
+def test_pairwise_loss_depends_on_proportions_of_weights(
     loss: Callable[..., Tensor], rng: torch.Generator
 ) -> None:
     logits, labels, weights = some_input(rng)

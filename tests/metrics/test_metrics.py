@@ -155,7 +155,7 @@ def test_settings_out_of_range_raise() -> None:
         MeanAveragePrecision(1).update(torch.full((1, 1), torch.nan), torch.zeros(1, 1))
 
 
-def test_two_processes_give_the_value_of_one(launch: Launch, tmp_path: Path) -> None:
+def test_metrics_of_two_processes_equal_those_of_one(launch: Launch, tmp_path: Path) -> None:
     ranks = [launch(score_as_rank, rank, tmp_path / "meeting") for rank in (0, 1)]
     mine, answer = (rank.result() for rank in ranks)
     assert mine == answer

@@ -270,7 +270,7 @@ def update_both(interval: TemporalMAP, second: PerSecondAP, rank: int) -> None:
     second.update(scores, spans, classes)
 
 
-def test_two_ranks_give_the_value_of_one(tmp_path: Path, launch: Launch) -> None:
+def test_temporal_map_of_two_ranks_equals_that_of_one(tmp_path: Path, launch: Launch) -> None:
     expected = []
     for seen in (2, 1):
         interval, second = TemporalMAP(2), PerSecondAP(2)

@@ -304,7 +304,7 @@ def test_members_of_a_mixture_read_the_varied_batch(rng: torch.Generator) -> Non
     assert torch.equal(loss, expected) and "distillation_loss" in logs
 
 
-def test_what_cannot_be_varied_is_named(rng: torch.Generator) -> None:
+def test_augmenting_names_what_cannot_be_varied(rng: torch.Generator) -> None:
     config = dataclasses.replace(moe.TINY, dims=(8,))
     tagger = Tagger(config, [("rgb", 8)], list("abcde"), preprocessing=PreprocessingConfig())
     with pytest.raises(ConfigError, match=r"augment\.stream_dropout must be 0 .*rgb, got 0.5"):

@@ -94,7 +94,7 @@ def test_ema_from_a_trained_run_begins_as_its_weights(corpus: Path, tmp_path: Pa
         torch.testing.assert_close(second[name], value, rtol=0, atol=4e-6)
 
 
-def test_what_does_not_change_stays_exact_in_a_long_average() -> None:
+def test_average_of_constant_weights_stays_exact() -> None:
     optim = Optimisation(ema=1 - 1 / 2000)
     for averaging in (averaging_for(optim, 9, 0), averaging_for(swa(1.0), 9, 0)):
         assert averaging is not None

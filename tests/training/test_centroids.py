@@ -34,7 +34,7 @@ def test_sample_of_all_frames_is_all_frames(items: VideoSet) -> None:
     np.testing.assert_array_equal(whole, every_frame(items))
 
 
-def test_each_frame_is_as_likely_and_comes_once(
+def test_sampled_frames_are_as_likely_and_come_once(
     items: VideoSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reeltag.data.frame_sample.AT_ONCE", 7)  # parts that cut videos in two

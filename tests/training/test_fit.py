@@ -233,7 +233,7 @@ def runs_of_one_and_two(
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_two_processes_give_the_loss_curve_of_one(
+def test_loss_curve_of_two_processes_equals_that_of_one(
     name: str, runs_of_one_and_two: tuple[Path, Path]
 ) -> None:
     one, two = (runs / name for runs in runs_of_one_and_two)
@@ -281,7 +281,7 @@ def test_resuming_what_is_done_leaves_the_averaged_weights(corpus: Path, tmp_pat
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_it_stops_when_validation_no_longer_improves(corpus: Path, tmp_path: Path) -> None:
+def test_training_stops_when_validation_no_longer_improves(corpus: Path, tmp_path: Path) -> None:
     still = Optimisation(learning_rate=1e-12)
     recipe = dataclasses.replace(RECIPE, max_steps=100, validate_every=2, patience=3, optim=still)
     result = train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, recipe)
@@ -347,7 +347,7 @@ def test_existing_run_raises(corpus: Path, tmp_path: Path) -> None:
         train(Dataset.open(corpus), tmp_path / "run", logistic.TINY, RECIPE)
 
 
-def test_what_is_no_run_folder_is_named(tmp_path: Path) -> None:
+def test_resume_names_what_is_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a run folder"):
         resume(tmp_path)
     with pytest.raises(DataError, match="is not a run folder"):

@@ -69,7 +69,7 @@ def test_numbers_reach_the_loss(rng: torch.Generator) -> None:
         assert torch.equal(loss_of(config)(*given), expected), config
 
 
-def test_every_number_is_a_flag_of_some_loss_and_every_name_has_a_loss() -> None:
+def test_loss_options_are_flags_of_some_loss_and_names_have_a_loss() -> None:
     assert set(LOSSES) == set(LOSS_NUMBERS) == set(get_args(LossName))
     numbers = {number for of in LOSS_NUMBERS.values() for number in of}
     fields = {field.name for field in dataclasses.fields(LossConfig)}
@@ -120,7 +120,7 @@ def test_samsungs_mix_is_their_mean_over_classes_times_the_number_of_classes(
         ({"name": "pairwise", "margin": 1.0}, "loss.margin .*\n.* asymmetric, hinge, hinge-rank"),
     ],
 )
-def test_what_cannot_be_raises(change: dict[str, Any], words: str) -> None:
+def test_loss_options_that_do_not_fit_raise(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         LossConfig(**change)
 

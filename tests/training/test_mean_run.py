@@ -51,7 +51,7 @@ def config_of(run: Path) -> dict[str, Any]:
     return config
 
 
-def test_every_tensor_is_the_mean_in_float64(tmp_path: Path) -> None:
+def test_mean_run_tensors_are_means_in_float64(tmp_path: Path) -> None:
     runs = [made_run(tmp_path / str(seed), seed) for seed in range(3)]
     average_runs(runs, tmp_path / "mean")
     parts = [load_file(run / "model.safetensors") for run in runs]
@@ -151,7 +151,7 @@ def test_whole_numbers_are_never_averaged(tmp_path: Path) -> None:
         average_runs(runs, tmp_path / "again")
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_mean_run_names_what_cannot_be_read(tmp_path: Path) -> None:
     one, two = made_run(tmp_path / "one", 0), made_run(tmp_path / "two", 1)
     with pytest.raises(OutputError, match="exists already"):
         average_runs([one, two], two)

@@ -103,7 +103,7 @@ def test_one_cycle_resumed_for_more_steps_follows_the_longer_curve() -> None:
             assert long.param_groups[0]["lr"] == pytest.approx(rates(config, (step,), 1, 20)[0])
 
 
-def test_each_tensor_is_clipped_by_its_own_norm() -> None:
+def test_clipping_is_by_the_norm_of_each_tensor() -> None:
     big, small = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
     big.grad, small.grad = torch.tensor([3.0, 4.0]), torch.tensor([0.3, 0.4])
     norms = clip_per_tensor([big, small, nn.Parameter(torch.zeros(1))], 1.0)

@@ -138,7 +138,7 @@ def test_equal_weights_train_as_the_starter_code_does(
     assert any(not torch.equal(tensor, weights[name]) for name, tensor in masked.items())
 
 
-def test_only_training_items_are_relabelled(dataset: Dataset, correlation: Path) -> None:
+def test_relabelling_is_of_training_items_alone(dataset: Dataset, correlation: Path) -> None:
     config = RelabelConfig(rated_weight=2.5, unrated_weight=0.1, correlation=str(correlation))
     batches = make_batches(dataset, replace(RECIPE, labels=config))
     assert batches.validate is not None
@@ -149,7 +149,7 @@ def test_only_training_items_are_relabelled(dataset: Dataset, correlation: Path)
     assert set(first.weights.unique().tolist()) == {2.5, np.float32(0.1).item()}
 
 
-def test_what_was_done_is_logged_in_one_line(
+def test_relabelling_is_logged_in_one_line(
     segments: VideoSet, correlation: Path, said: list[str]
 ) -> None:
     config = RelabelConfig(

@@ -29,7 +29,7 @@ def ends(of: Range | Choice) -> list[Any]:
 
 
 @every_family
-def test_every_end_of_every_range_makes_a_config(family: Family) -> None:
+def test_range_ends_make_a_config(family: Family) -> None:
     model = family.config()
     space = derived(model, RECIPE)
     assert "learning_rate" in space
@@ -41,7 +41,7 @@ def test_every_end_of_every_range_makes_a_config(family: Family) -> None:
 
 
 @every_family
-def test_what_is_there_lies_in_the_range_so_that_trial_0_can_be_it(family: Family) -> None:
+def test_range_holds_the_present_value(family: Family) -> None:
     model = family.config()
     for name, of in derived(model, RECIPE).items():
         value = present(model, RECIPE, name)
@@ -80,7 +80,7 @@ def test_sizes_counts_dropout_and_rate_are_searched_by_the_rules() -> None:
         ("parts=[2.0,1.0]", "model.parts", Choice(([2.0, 1.0],))),
     ],
 )
-def test_what_people_say_is_understood(text: str, flag: str, found: Range | Choice) -> None:
+def test_range_text_is_parsed(text: str, flag: str, found: Range | Choice) -> None:
     assert parsed(text, resnet_like.Config()) == (flag, found)
 
 
@@ -97,7 +97,7 @@ def test_what_people_say_is_understood(text: str, flag: str, found: Range | Choi
         ("gate=yes", "model.gate must be true or false, got 'yes'"),
     ],
 )
-def test_what_cannot_be_searched_raises(text: str, said: str) -> None:
+def test_field_that_cannot_be_searched_raises(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parsed(text, resnet_like.Config())
 

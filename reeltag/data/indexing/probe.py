@@ -48,7 +48,7 @@ def probe_shard(path: Path) -> Schema | Problem:
     """Return what most of the first sound records of a shard hold; else what is wrong with them.
 
     A stream is a list of byte strings of one width, or, where a record has none of these, a list
-    of at least two floats. The answer is that of the majority, so one odd record does not matter.
+    of at least two floats. The result is that of the majority, so one odd record does not matter.
 
     Args:
         path: of the shard.

@@ -33,7 +33,7 @@ def test_new_frame_is_the_mean_of_the_middles_in_it(
 
 
 @pytest.mark.parametrize("rate", [0.7, 2.0, 3.3, 29.97])
-def test_no_frame_is_left_out_when_the_rate_goes_down(rate: float) -> None:
+def test_resample_to_a_lower_rate_uses_all_frames(rate: float) -> None:
     values = np.random.default_rng(0).normal(size=(57, 3)).astype(np.float32)
     new = 0.61
     found = resample(values, rate, new)

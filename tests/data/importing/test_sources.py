@@ -214,7 +214,7 @@ def test_videos_of_different_rates_are_resampled_each_by_its_own(tmp_path: Path)
     assert summary.rate_hz == 2
 
 
-def test_what_is_no_feature_in_a_file_is_named(tmp_path: Path) -> None:
+def test_source_names_what_is_no_feature(tmp_path: Path) -> None:
     for name in "ab":
         np.savez(tmp_path / f"{name}.npz", x=np.ones((3, 2)), fps=25, title="t", times=np.arange(3))
     with pytest.raises(DataError, match="x has 3 frames, times has 1") as caught:

@@ -60,7 +60,7 @@ def test_labels_outside_the_vocabulary_are_dropped_and_come_back_with_a_larger_o
     assert scanned == ["a.tfrecord"]  # nothing had been dropped, so nothing is read again
 
 
-def test_only_changed_shards_are_read_again(tmp_path: Path, scanned: list[str]) -> None:
+def test_build_reads_only_changed_shards_again(tmp_path: Path, scanned: list[str]) -> None:
     for name in "abc":
         write_shard(tmp_path / f"{name}.tfrecord", [frame_record(name)])
     indexed(tmp_path)
@@ -204,7 +204,7 @@ def _open_and_count(folder: Path) -> int:
     return len(indexed(folder).table)
 
 
-def test_two_builders_at_once_agree(tmp_path: Path) -> None:
+def test_build_by_two_processes_at_once_agrees(tmp_path: Path) -> None:
     for number in range(20):
         write_shard(tmp_path / f"{number}.tfrecord", [frame_record(f"{number}")])
     with CONTEXT.Pool(2) as pool:

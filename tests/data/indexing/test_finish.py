@@ -46,7 +46,7 @@ def test_repeated_ids_worked_by_hand() -> None:
     ]
 
 
-def test_no_shard_repeats_nothing() -> None:
+def test_repeated_ids_of_no_shard_are_none() -> None:
     assert repeated_ids([], []).tolist() == []
 
 

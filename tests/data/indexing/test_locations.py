@@ -68,7 +68,7 @@ def test_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         find_shards(tmp_path)
 
 
-def test_each_data_set_has_its_own_place_in_the_cache(
+def test_cache_has_a_place_for_each_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -65,7 +65,7 @@ def test_without_any_sound_record_the_first_reason_is_named(tmp_path: Path) -> N
         open_index(tmp_path, quiet=True)
 
 
-def test_two_kinds_of_shards_raise_by_an_example_of_each(tmp_path: Path) -> None:
+def test_schema_of_two_kinds_raises_with_an_example_of_each(tmp_path: Path) -> None:
     write_shard(tmp_path / "video" / "b.tfrecord", [video_record("a")])
     write_shard(tmp_path / "frame" / "a.tfrecord", [frame_record("a")])
     with pytest.raises(DataError) as caught:

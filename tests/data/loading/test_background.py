@@ -46,7 +46,7 @@ def test_results_come_in_order_and_the_thread_ends_with_them() -> None:
     assert list(ahead) == []
 
 
-def test_it_works_as_far_ahead_as_there_are_buffers_and_no_further() -> None:
+def test_run_ahead_works_as_far_ahead_as_there_are_buffers() -> None:
     asked: queue.Queue[int] = queue.Queue()
     ahead = run(20, num_slots=5, keep=2, asked=asked)
     assert [asked.get() for _ in range(6)] == [0, 1, 2, 3, 4, 5]  # the last is waited for

@@ -79,7 +79,7 @@ COUNTED = np.arange(NUM_CLASSES) % 3 > 0
 
 @pytest.mark.parametrize("counted", [None, COUNTED])
 @pytest.mark.parametrize("each", [False, True])
-def test_what_is_not_listed_weighs_what_its_item_gives_if_the_class_counts(
+def test_unlisted_classes_weigh_what_their_item_gives_if_the_class_counts(
     segments: VideoSet, each: bool, counted: NDArray[np.bool_] | None
 ) -> None:
     assert segments.targets is not None
@@ -90,7 +90,7 @@ def test_what_is_not_listed_weighs_what_its_item_gives_if_the_class_counts(
 
 
 @pytest.mark.parametrize("each", [False, True])
-def test_every_entry_has_its_own_target_and_weight(segments: VideoSet, each: bool) -> None:
+def test_entries_have_targets_and_weights_of_their_own(segments: VideoSet, each: bool) -> None:
     assert segments.targets is not None
     rng = np.random.default_rng(4)
     size = len(segments.targets.classes)

@@ -226,7 +226,7 @@ def test_numbers_that_are_not_packed(count: int) -> None:
     assert isinstance(ones, np.ndarray) and ones.tolist() == [1] * count
 
 
-def test_a_number_cut_by_the_end_of_its_piece_is_an_error() -> None:
+def test_number_cut_by_the_end_of_its_piece_raises() -> None:
     for pieces in (1, 40):
         with pytest.raises(DataError, match="a varint at byte .* does not end"):
             decode_feature(pieces_of(b"\x1a", [1] * 40) + b"\x1a\x03\x0a\x01\x85" * pieces)

@@ -160,5 +160,5 @@ def test_odd_record_that_both_use_has_tensorflows_values(path: Path, tmp_path: P
             check_values(index, row, path.stem, wanted)
 
 
-def test_every_odd_file_is_in_the_document() -> None:
+def test_odd_files_are_in_the_document() -> None:
     assert set(documented()) == {path.stem for path in ODD}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.realdata
 @pytest.mark.parametrize(
     "name", ["yt8m/video/validate0079.tfrecord", "audioset/bal_train-07-of-08.tfrecord"]
 )
-def test_every_50th_record_is_read_as_decoded(
+def test_real_records_are_read_as_decoded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

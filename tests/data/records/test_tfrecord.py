@@ -43,7 +43,7 @@ def test_checksum_is_the_published_one() -> None:
     assert masked_crc(b"123456789") == (rotated + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_tfrecord_reads_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.tfrecord"
     with TFRecordWriter(path) as writer:
         for payload in PAYLOADS:
@@ -124,7 +124,7 @@ def test_cut_is_found_wherever_it_is(size: int) -> None:
         (b"\x1f\x8b\x08", Problem.GZIP),
     ],
 )
-def test_what_is_no_tfrecord_file_is_named(data: bytes, problem: Problem) -> None:
+def test_tfrecord_names_a_file_of_another_kind(data: bytes, problem: Problem) -> None:
     assert list(frame_records(data)) == [Framed(0, 0, problem)]
 
 

@@ -41,12 +41,12 @@ def test_varint_without_end_raises(broken: bytes) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"\x80", b"\x80" * 10 + b"\x01", b"\x80" * 64])
-def test_a_varint_without_end_among_many_is_refused(broken: bytes) -> None:
+def test_varint_without_end_among_many_raises(broken: bytes) -> None:
     with pytest.raises(DataError, match="varint at byte 100 does not end"):
         wire.read_varints(b"\x05" * 100 + broken, 0, 100 + len(broken))
 
 
-def test_a_varint_is_not_read_beyond_its_message() -> None:
+def test_varint_is_not_read_beyond_its_message() -> None:
     with pytest.raises(DataError, match="does not end"):
         wire.read_varint(b"\x80\x01", 0, 1)
 

@@ -279,7 +279,7 @@ def test_rated_fraction_is_the_share_of_videos_with_ratings() -> None:
     assert not any(len(world.video("test", number).rated) for number in range(20))
 
 
-def test_what_shows_in_one_or_two_of_five_seconds_is_not_rated() -> None:
+def test_classes_in_one_or_two_of_five_seconds_are_not_rated() -> None:
     shown = np.array([1] * 2 + [0] * 3 + [1] * 3 + [0] * 2 + [0] * 5 + [1] * 4, dtype=bool)
     seen = set()
     for seed in range(50):
@@ -293,7 +293,7 @@ def test_quantiser_is_the_official_one() -> None:
     assert quantise(values.copy()).tolist() == [0, 0, 1, 128, 128, 255, 255]
 
 
-def test_some_classes_are_in_the_picture_only_and_some_in_the_sound_only() -> None:
+def test_classes_are_in_the_picture_only_the_sound_only_or_both() -> None:
     world = World(SynthConfig(classes=200, rgb=32, audio=8))
     picture, sound = world.prototypes[:, :32].any(axis=1), world.prototypes[:, 32:].any(axis=1)
     assert (picture | sound).all()
