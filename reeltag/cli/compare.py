@@ -79,4 +79,4 @@ def _verdict(each: Difference) -> str:
         return ""
     if each.interval[0] > 0:
         return "better"
-    return "worse" if each.interval[1] < 0 else "as good"
+    return "worse" if each.interval[1] < 0 else "no difference shown"

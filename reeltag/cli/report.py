@@ -12,10 +12,12 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.config import EvaluationConfig
+from reeltag.inference.predict import weights_digest
 from reeltag.inference.stream import check_output
 from reeltag.predictions.file import open_predictions
 from reeltag.report.page import Examples, ReportSource, write_report
 from reeltag.report.results import SolveResult, find_result, read_results
+from reeltag.tagger.tagger import Tagger
 
 _HINT = (
     "Give predictions (`reeltag predict`), a run folder (`reeltag train`), or the folder WORK of "
@@ -141,6 +143,8 @@ class Report:
             )
         if self.videos and predictions is None:
             raise ConfigError("has no effect without predictions", where="--videos", hint=_HINT)
+        if predictions is not None and run is not None:
+            _check_weights(predictions, run)
         data = None
         if predictions is not None and self.data is not None:
             data = Dataset.open(self.data, splits=self.splits, quiet=True)
@@ -154,3 +158,14 @@ class Report:
                 hint="Several files must be results of the same solution (WORK/NAME.json). "
                 "`reeltag compare` compares predictions.",
             )
+
+
+def _check_weights(predictions: Path, run: Path) -> None:
+    """Log where predictions were made with other weights than a run has now."""
+    of = open_predictions(predictions).info.weights
+    has_weights = (run / "model.safetensors").is_file()
+    if of and has_weights and of != weights_digest(Tagger.load(run)):
+        say(
+            f"{predictions} was predicted with other weights than those that {run} has now: its "
+            "scores and the curves of the run do not belong together"
+        )

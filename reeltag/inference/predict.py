@@ -230,6 +230,7 @@ def _about(
         blank_std=choices.blank_std,
         family=tagger.family,
         run="" if run is None else str(run.resolve()),
+        weights=weights_digest(tagger),
         data=str(data.path.resolve()),
         split=split,
     )

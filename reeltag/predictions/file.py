@@ -51,6 +51,7 @@ class PredictionInfo(RowsInfo):
         blank: how many these are; their rows hold no class.
         family: of the model.
         run: folder of the checkpoint.
+        weights: hash of the model's weights.
         data: data folder.
         split: part of the data.
         version: of reeltag.
@@ -70,6 +71,7 @@ class PredictionInfo(RowsInfo):
     blank: int = 0
     family: str = ""
     run: str = ""
+    weights: str = ""
     data: str = ""
     split: str = ""
     version: str = importlib.metadata.version("reeltag")

@@ -342,13 +342,23 @@ def _agree(search: Search, file: Path) -> None:
     except (ValueError, AttributeError) as error:
         raise DataError("is no description of a study", where=file) from error
     if differ:
+        name, was, is_now = _first_difference(differ[0], before.get(differ[0]), now[differ[0]])
         raise ConfigError(
-            f"was begun with another {differ[0]}: {_short(before.get(differ[0]))}, "
-            f"now {_short(now[differ[0]])}",
+            f"was begun with another {differ[0]}: {name} was {_short(was)}, and is now "
+            f"{_short(is_now)}",
             where=file.parent,
             hint="Repeat the flags that it was begun with (--trials may differ), or choose "
             "another --out.",
         )
+
+
+def _first_difference(name: str, before: object, now: object) -> tuple[str, object, object]:
+    """Return the name, with dots, and both values of what differs first within two values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*now, *before]):
+            if before.get(key) != now.get(key):
+                return _first_difference(f"{name}.{key}", before.get(key), now.get(key))
+    return name, before, now
 
 
 def _short(value: object) -> str:

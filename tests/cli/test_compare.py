@@ -14,7 +14,7 @@ def test_compare_prints_a_table_or_json(tmp_path: Path, capsys: pytest.CaptureFi
     command = ["compare", str(path), str(path), "--against", str(path), "--data", str(data)]
     assert run([*command, "--bootstrap", "5"]) == 0
     printed = capsys.readouterr().out
-    for words in ("gap@20", "P (2)", "against (1)", "+0.0000", "as good"):
+    for words in ("gap@20", "P (2)", "against (1)", "+0.0000", "no difference shown"):
         assert words in printed
     assert run([*command, "--bootstrap", "0", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

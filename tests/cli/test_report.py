@@ -10,8 +10,11 @@ from reeltag.cli.main import run
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import PredictionRows
+from tests.deploy.synthetic_runs import run_of, tagger_of
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +154,19 @@ def test_report_checks_the_output_before_scoring(
     assert run(command) == 2
     errors = capfd.readouterr().err
     assert "Name a file, as in --out page.html." in errors and "prediction: left out" not in errors
+
+
+def test_report_logs_predictions_of_other_weights_than_the_run_has(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"class {c}" for c in range(8)]
+    tagger = tagger_of("logistic", streams=(("rgb", 8),), names=names)
+    folder = run_of(tagger, tmp_path / "run")
+    data = Dataset.open(corpus, jobs=1, quiet=True)
+    predict(tagger, data, tmp_path / "p.parquet", InferenceConfig(device="cpu"), run=folder)
+    command = ["report", str(tmp_path / "p.parquet"), "--data", str(corpus), "--run", str(folder)]
+    assert run([*command, "--out", str(tmp_path / "same.html")]) == 0
+    assert "other weights" not in capfd.readouterr().err
+    tagger_of("logistic", seed=1, streams=(("rgb", 8),), names=names).save_weights(folder)
+    assert run([*command, "--out", str(tmp_path / "other.html")]) == 0
+    assert "was predicted with other weights than those that" in capfd.readouterr().err

@@ -1,5 +1,6 @@
 """A study: begun, stopped, gone on with as if it had not been; what fails or is poor is told."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,6 +150,10 @@ def test_another_search_raises_in_the_same_folder(corpus: Path, tmp_path: Path) 
     other: Space = {"model.inner": Choice((8,))}
     with pytest.raises(ConfigError, match="study: was begun with another space"):
         Study(search(corpus, space=other), tmp_path / "study")
+    first = search(corpus)
+    longer = dataclasses.replace(first, recipe=dataclasses.replace(first.recipe, max_steps=8))
+    with pytest.raises(ConfigError, match=r"another recipe: recipe.max_steps was 4, and is now 8"):
+        Study(longer, tmp_path / "study")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
     with pytest.raises(ConfigError, match="full: holds something else already"):
