@@ -358,6 +358,9 @@ def _first_difference(name: str, before: object, now: object) -> tuple[str, obje
         for key in dict.fromkeys([*now, *before]):
             if before.get(key) != now.get(key):
                 return _first_difference(f"{name}.{key}", before.get(key), now.get(key))
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = zip(before, now, strict=True)  # as `canonical` writes a dataclass or a list
+        return next(_first_difference(name, one, other) for one, other in pairs if one != other)
     return name, before, now
 
 
