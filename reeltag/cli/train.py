@@ -66,6 +66,8 @@ class Resume:
 
     resume: Path
     """The run folder."""
+    data: Path | None = None
+    """Where the data are now, if they were moved; they must be the same."""
     max_steps: int | None = None
     """Train up to this step instead of the one the run was begun with."""
     json: bool = False
@@ -74,7 +76,8 @@ class Resume:
     def run(self) -> int:
         """Train on, and say what came of it."""
         return _print_result(
-            import_module(FIT).resume(self.resume, max_steps=self.max_steps), self.json
+            import_module(FIT).resume(self.resume, data=self.data, max_steps=self.max_steps),
+            self.json,
         )
 
 

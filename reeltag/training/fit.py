@@ -25,8 +25,8 @@ from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
-from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.data.features import Features
 from reeltag.data.findings import find, lines
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
@@ -48,6 +48,7 @@ from reeltag.training.module import TaggerTraining
 from reeltag.training.objectives import objective_for
 from reeltag.training.progress import ProgressLine, Speed
 from reeltag.training.run_folder import (
+    check_same_data,
     describe,
     open_data,
     read_recipe,
@@ -138,6 +139,7 @@ def train(
 def resume(
     out: Path,
     *,
+    data: Path | None = None,
     max_steps: int | None = None,
     objective: Objective | None = None,
     logger: Logger | bool = True,
@@ -147,6 +149,7 @@ def resume(
 
     Args:
         out: a run folder.
+        data: where the data are now; None: where they were.
         max_steps: train up to this step instead of the recipe's; None keeps the recipe's.
         objective: as at the start.
         logger: as at the start.
@@ -168,12 +171,12 @@ def resume(
     _check_device(recipe)
     if max_steps is not None:
         recipe = dataclasses.replace(recipe, max_steps=max_steps)
-    data = open_data(out, config)
-    batches = make_batches(data, recipe, _rank(), _world())
+    batches = make_batches(open_data(out, config, data), recipe, _rank(), _world())
     torch.manual_seed(derive_seed(recipe.seed, "weights"))
     names = read_class_names(out)
-    tagger = Tagger.from_description(config, names, where=where)
-    _check_same_data(tagger, batches, where)
+    features = Features.find(out)
+    tagger = Tagger.from_description(config, names, features=features, where=where)
+    check_same_data(tagger, batches.items, where)
     averaging = _averaging(recipe, batches)
     checkpoint, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
     if not checkpoint.is_file():
@@ -182,21 +185,6 @@ def resume(
         start(tagger, recipe.init)
         return _fit(tagger, recipe, batches, averaging, out, None, own)
     return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
-
-
-def _check_same_data(tagger: Tagger, batches: Batches, where: Path) -> None:
-    """Raise DataError where the data are no longer those that the run was begun with."""
-    data = batches.items.dataset
-    hint = "Put the data back as they were, or train again with --config."
-    if batches.streams != tagger.streams:
-        raise DataError(
-            f"the run was begun with the streams {tagger.streams}; {data.path} now has "
-            f"{batches.streams}",
-            where=where,
-            hint=hint,
-        )
-    begun = ClassList(tagger.class_names)
-    begun.check_same(data.classes, where=where, other_where=data.path, hint=hint)
 
 
 def _lengths(recipe: Recipe, batches: Batches) -> tuple[int, int]:

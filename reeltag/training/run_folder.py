@@ -13,7 +13,9 @@ from torch import nn
 import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
+from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset, FileSource
+from reeltag.data.items import VideoSet
 from reeltag.data.splits import Splits
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
@@ -66,12 +68,15 @@ def read_splits(config: Mapping[str, Any], *, where: object = "config.json") -> 
     return splits
 
 
-def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> Dataset:
+def open_data(
+    run: Path, config: Mapping[str, Any], moved: Path | None = None, *, quiet: bool = False
+) -> Dataset:
     """Return the data set that a run was trained on: with its splits, and files given with it.
 
     Args:
         run: folder of the run; relative paths are in it.
         config: as `reeltag.tagger.run_files.read_config` returns it.
+        moved: where the data folder is now; None: where it was.
         quiet: show no progress.
 
     Raises:
@@ -91,7 +96,7 @@ def open_data(run: Path, config: Mapping[str, Any], *, quiet: bool = False) -> D
         return tuple(run / file for file in found)
 
     return Dataset.open(
-        path("root"),
+        path("root") if moved is None else moved,
         classes=path("classes") if "classes" in given else None,
         labels=files("labels"),
         ratings=files("ratings"),
@@ -137,3 +142,19 @@ def steps_done(checkpoint: Path, module: nn.Module) -> int:
 def resume_command(run: Path) -> str:
     """Return what is to be typed to go on with a run."""
     return f"reeltag train --resume {shlex.quote(str(run))}"
+
+
+def check_same_data(tagger: Tagger, items: VideoSet, where: Path) -> None:
+    """Raise DataError where the data are no longer those that the run was begun with."""
+    data = items.dataset
+    hint = "Put the data back as they were, or train again with --config."
+    streams = tuple((stream.name, stream.width) for stream in items.streams)
+    if streams != tagger.streams:
+        raise DataError(
+            f"the run was begun with the streams {tagger.streams}; {data.path} now has {streams}",
+            where=where,
+            hint=hint,
+        )
+    begun = ClassList(tagger.class_names)
+    begun.check_same(data.classes, where=where, other_where=data.path, hint=hint)
+    tagger.features.check_same(items.features, where=where, other_where=data.path)

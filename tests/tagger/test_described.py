@@ -19,7 +19,7 @@ from reeltag.models import nextvlad
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
-from reeltag.training.fit import train
+from reeltag.training.fit import resume, train
 from tests.data.corpora import NUM_CLASSES
 from tests.data.described import described, described_corpus, frames_of
 
@@ -119,3 +119,26 @@ def test_long_video_is_scored_alike_from_a_file_and_by_predict(
     (rows,) = open_predictions(tmp_path / "p").rows("videos")
     assert rows.classes[0] == tags[0].index
     assert sigmoid(rows.scores[:1])[0] == pytest.approx(tags[0].prob, abs=1e-6)
+
+
+def test_resumed_run_keeps_the_description_and_finds_moved_data(tmp_path: Path) -> None:
+    data = described_corpus(tmp_path / "data", CODES, (12, 9, 30, 8))
+    recipe = Recipe(batch_size=2, max_steps=4, epochs=1.0, validate_every=2)
+    train(data, tmp_path / "whole", nextvlad.TINY, recipe)
+    train(data, tmp_path / "parts", nextvlad.TINY, dataclasses.replace(recipe, max_steps=2))
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="is not there"):
+        resume(tmp_path / "parts", max_steps=4)
+    resume(tmp_path / "parts", data=tmp_path / "moved", max_steps=4)
+    whole, parts = (Tagger.load(tmp_path / name) for name in ("whole", "parts"))
+    assert parts.features == CODES
+    torch.testing.assert_close(parts.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+def test_resume_raises_for_data_of_other_features(tmp_path: Path) -> None:
+    data = described_corpus(tmp_path / "data", CODES, (12, 9, 30, 8))
+    recipe = Recipe(batch_size=2, max_steps=2, epochs=1.0)
+    train(data, tmp_path / "run", nextvlad.TINY, recipe)
+    dataclasses.replace(CODES, rate_hz=3.0).save(tmp_path / "data")
+    with pytest.raises(DataError, match="features of another rate: 2 Hz; .* has 3 Hz"):
+        resume(tmp_path / "run", max_steps=4)
