@@ -11,6 +11,7 @@ NAMES = (
     "importing",
     "indexing",
     "loading",
+    "described",
     "labels",
     "metrics",
     "models",
