@@ -6,8 +6,9 @@ Three ways to say when a class is in a video, of the same test reels and classes
 
     copied      stage I's score of the whole video, from its beginning to its end
     segments    5-second segments as they are, each an interval
-    moments     what `reeltag moments` finds, at the probability of `PROBS` that is best on the
-                validation reels, whose ratings trained the finder
+    moments     what `reeltag moments` finds by its defaults, but for the length of windows and
+                the probability: those of `LENGTHS` and `PROBS` that are best on the validation
+                reels, whose ratings trained the finder
 
 A reel is made of clips of AudioSet; each block of its frames is found among the clips, whose events
 eval_strong.csv marks. Features have 1 frame/s, so events of a class that are less than a second
@@ -42,8 +43,8 @@ from reeltag.tagger.tagger import Tagger
 Clips: TypeAlias = dict[bytes, list[tuple[int, float, float]]]  # class, start, end
 CLIP = 10  # frames
 APART = 1.0  # seconds below which events of a class are one
-PROBS = (0.05, 0.1, 0.2, 0.3, 0.5)
-SEGMENTS, FINE = IntervalConfig(hop_s=5.0), IntervalConfig()
+LENGTHS, PROBS = (1.0, 2.0, 3.0, 5.0), (0.2, 0.3, 0.5, 0.7)
+SEGMENTS = IntervalConfig(hop_s=5.0)
 
 
 def main() -> int:
@@ -75,27 +76,30 @@ def _evaluate(
     splits: tuple[Split, ...] = ("validate", "test")
     for split in splits:
         truth = _events(reels, split, clips, rated)
-        fine = _windows(tagger, reels, split, FINE, rated)
+        for length in LENGTHS:
+            config = IntervalConfig(length_s=length)
+            fine = _windows(tagger, reels, split, config, rated)
+            seconds = evaluate_seconds([fine], truth, config, len(rated))
+            for prob in PROBS:
+                logit = np.full(len(rated), np.log(prob / (1 - prob)))
+                moments = find_intervals(fine, config, logit)
+                found_of = evaluate_moments(moments, truth, len(rated))
+                scores[split, f"{length:g} s at {prob:g}"] = found_of | {"seconds": seconds}
         coarse = _windows(tagger, reels, split, SEGMENTS, rated)
-        for prob in PROBS:
-            logit = np.full(len(rated), np.log(prob / (1 - prob)))
-            moments = find_intervals(fine, FINE, logit)
-            scores[split, f"moments at {prob:g}"] = evaluate_moments(moments, truth, len(rated))
         scores[split, "segments"] = evaluate_moments(_as_intervals(coarse), truth, len(rated))
         copied = _copied(video_tagger, reels, split, rated)
         scores[split, "copied"] = evaluate_moments(_as_intervals(copied), truth, len(rated))
-        seconds = evaluate_seconds([fine], truth, FINE, len(rated))
-        scores[split, "seconds"] = {"map": seconds}
         say(f"{split}: {json.dumps({k[1]: v for k, v in scores.items() if k[0] == split})}")
-    best = max(PROBS, key=lambda prob: scores["validate", f"moments at {prob:g}"]["map@tiou"])
-    ways = {"moments": f"moments at {best:g}", "segments": "segments", "copied": "copied"}
+    tried = [f"{length:g} s at {prob:g}" for length in LENGTHS for prob in PROBS]
+    best = max(tried, key=lambda name: scores["validate", name]["map@tiou"])
+    ways = {"moments": best, "segments": "segments", "copied": "copied"}
     return {
         "data": "reels",
         "seed": found["config"]["seed"],
         "precision": found["config"]["precision"],
         "classes": len(rated),
-        "prob": best,
-        "per_second_ap": scores["test", "seconds"]["map"],
+        "windows": best,
+        "per_second_ap": scores["test", best]["seconds"],
         **{way: scores["test", name] for way, name in ways.items()},
     }
 

@@ -9,7 +9,15 @@ import sys
 from pathlib import Path
 
 from benchmarks.results import PROJECT
-from benchmarks.tables import quality, readme, reproductions, scale, speed, techniques
+from benchmarks.tables import (
+    own_features,
+    quality,
+    readme,
+    reproductions,
+    scale,
+    speed,
+    techniques,
+)
 from benchmarks.tables.pages import PageError, Tables, differences, filled
 
 
@@ -19,6 +27,11 @@ def pages() -> dict[str, Tables]:
         "README.md": {"measured": readme.measured, "speed": readme.speed},
         "docs/results.md": {"quality": quality.quality, "speed": speed.speed},
         "docs/models.md": {"zoo": quality.zoo, "rates": speed.rates},
+        "docs/own-features.md": {
+            "variants": own_features.variants,
+            "import_speeds": own_features.speeds,
+        },
+        "docs/moments.md": {"events": own_features.events},
         "docs/departures.md": {"moments": techniques.moments},
         "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
         "docs/reproductions.md": {
