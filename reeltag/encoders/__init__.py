@@ -1,0 +1,45 @@
+"""What turns pictures, sound or text into features: a file an encoder, found by its name."""
+
+from reeltag.data.features import EncoderIdentity
+from reeltag.encoders._registry import (
+    check_packages,
+    create_encoder,
+    find_encoder,
+    list_encoders,
+    register_encoder,
+)
+from reeltag.encoders.base import (
+    SAMPLE_RATE,
+    Encoder,
+    EncoderInfo,
+    EncoderKind,
+    Fit,
+    PictureEncoder,
+    Precision,
+    SoundEncoder,
+    TextEncoder,
+    context_samples,
+    first_sample,
+    span_samples,
+)
+
+__all__ = [
+    "SAMPLE_RATE",
+    "Encoder",
+    "EncoderIdentity",
+    "EncoderInfo",
+    "EncoderKind",
+    "Fit",
+    "PictureEncoder",
+    "Precision",
+    "SoundEncoder",
+    "TextEncoder",
+    "check_packages",
+    "context_samples",
+    "create_encoder",
+    "find_encoder",
+    "first_sample",
+    "list_encoders",
+    "register_encoder",
+    "span_samples",
+]
