@@ -36,3 +36,28 @@ def frames_between(
     nearest = np.floor((start + end) / 2 * rate + _SLACK).astype(np.int64)
     first = np.clip(np.where(stop > first, first, nearest), 0, last)
     return first, np.maximum(np.minimum(stop, last + 1) - first, 1)
+
+
+def spread_frames(length: ArrayLike, number: int, place: ArrayLike = 0.5) -> NDArray[np.int64]:
+    """Return at most `number` frames of each of some streams, spread over its whole length.
+
+    A stream of more frames is divided into `number` equal parts, each of which gives one frame; a
+    shorter one gives all of its frames, and repeats the last in what is behind them.
+
+    Args:
+        length: (N,) frames of each, at least 1.
+        number: of frames that are wanted, at least 1.
+        place: in [0, 1), or (N, T) such: where in its part a frame is taken.
+
+    Returns:
+        (N, T) ascending frame numbers; T is `number`, or the longest length if that is less.
+
+    Example:
+        >>> spread_frames([3, 10], 5)
+        array([[0, 1, 2, 2, 2],
+               [1, 3, 5, 7, 9]])
+    """
+    length = np.asarray(length, np.int64)[:, None]
+    part = np.arange(min(number, int(length.max(initial=0))))
+    spread = ((part + np.asarray(place)) * (length / number)).astype(np.int64)
+    return np.minimum(np.where(length > number, spread, part), length - 1)

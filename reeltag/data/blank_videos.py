@@ -19,31 +19,45 @@ from torch import Tensor
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError
+from reeltag.core.timing import spread_frames
 from reeltag.data.dataset import Dataset
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
 from reeltag.layers.preprocessing import SCALE
 
-FRAMES = 300  # of a video that are looked at, its first: as many as published videos have
+FRAMES = 300  # of a video that are looked at: all that a published one has
 _AT_ONCE = 64  # videos
 
 
 @dataclass(frozen=True)
 class BlankRule:
-    """The rule: at most `std`, over the columns of the rgb stream, stored bytes dequantised."""
+    """The rule: at most `std`, over the columns of the rgb stream, stored bytes dequantised.
+
+    Of a longer video than 300 frames the first 300 are looked at, or, with `spread`, as many that
+    are evenly spaced; YouTube-8M publishes no further ones.
+    """
 
     std: float
     columns: slice
+    spread: bool = False
 
     @classmethod
-    def of(cls, streams: Sequence[tuple[str, int]], std: float, where: Path) -> "BlankRule":
+    def of(
+        cls,
+        streams: Sequence[tuple[str, int]],
+        std: float,
+        where: Path,
+        *,
+        spread: bool = False,
+    ) -> "BlankRule":
         """Return the rule for batches of these streams, (name, width) each, side by side.
 
         Args:
             streams: (name, width) of each, in the order of the columns.
             std: the most that the mean of a blank video deviates over its rgb columns.
             where: the data, for the error.
+            spread: look at frames of the whole of longer videos.
 
         Raises:
             ConfigError: none of them is called rgb.
@@ -51,7 +65,7 @@ class BlankRule:
         first = 0
         for name, width in streams:
             if "rgb" in name:
-                return cls(std, slice(first, first + width))
+                return cls(std, slice(first, first + width), spread)
             first += width
         raise ConfigError(
             f"blank_std needs the rgb stream; read are {', '.join(name for name, _ in streams)}",
@@ -60,10 +74,13 @@ class BlankRule:
         )
 
     def find(self, batch: FrameBatch) -> Tensor:
-        """Return (B,) bool on the CPU, which videos are blank, by their first 300 frames."""
+        """Return (B,) bool on the CPU, which videos are blank."""
         blank = []
         for frames_TD, mask_T in zip(batch.frames, batch.mask, strict=True):
-            real_TD = frames_TD[: min(int(mask_T.sum()), FRAMES), self.columns]
+            num_frames = int(mask_T.sum())
+            real_TD = frames_TD[: min(num_frames, FRAMES), self.columns]
+            if self.spread and num_frames > FRAMES:
+                real_TD = frames_TD[spread_frames([num_frames], FRAMES)[0], self.columns]
             stored = real_TD.dtype == torch.uint8  # whose sums are exact, whatever the order
             total_D = real_TD.sum(dim=0, dtype=torch.int64 if stored else torch.float64)
             mean_D = total_D.double() / len(real_TD) * (SCALE if stored else 1)
@@ -93,7 +110,11 @@ def blank_rows(
     rule = BlankRule.of(rgb or streams, std, data.path)
     items = data.videos(split, streams=(rgb[0][0],))
     rows, found = data.rows(split), np.zeros(len(data), bool)
-    choice = FrameChoice(max_frames=FRAMES)
+    choice = (
+        FrameChoice(max_frames=FRAMES)
+        if items.features.is_published
+        else FrameChoice(how="regular", num_frames=FRAMES)
+    )
     batches = Loader(
         items,
         batch_size=_AT_ONCE,

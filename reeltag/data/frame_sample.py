@@ -13,13 +13,12 @@ from reeltag.data.items import VideoSet
 from reeltag.data.loading.reading import FrameReader
 from reeltag.data.sampling import ChosenFrames
 
-MAX_FRAMES = 300  # of a video, as published
 AT_ONCE = 1024  # frames; 350 MB of YouTube-8M's, even where few are of one video
 
 
 def count_frames(items: VideoSet) -> int:
     """Return how many frames there are to sample from."""
-    return int(np.minimum(items.length, MAX_FRAMES).sum(dtype=np.int64))
+    return int(_lengths(items).sum())
 
 
 def sample_frames(items: VideoSet, num_frames: int, seed: int) -> Iterator[NDArray[Any]]:
@@ -38,7 +37,7 @@ def sample_frames(items: VideoSet, num_frames: int, seed: int) -> Iterator[NDArr
     Raises:
         DataError: a shard vanished, shrank or cannot be read.
     """
-    end = np.cumsum(np.minimum(items.length, MAX_FRAMES), dtype=np.int64)
+    end = np.cumsum(_lengths(items))
     total = int(end[-1])
     if num_frames < total:
         rng = np.random.default_rng(seed)
@@ -51,6 +50,12 @@ def sample_frames(items: VideoSet, num_frames: int, seed: int) -> Iterator[NDArr
             video_n = np.searchsorted(end, number_n, side="right")
             first = np.append(0, end)[video_n]
             yield _read(reader, items, video_n, number_n - first)
+
+
+def _lengths(items: VideoSet) -> NDArray[np.int64]:
+    """Return (N,) frames of each item that can be sampled: of published features the first 300."""
+    most = items.features.most_frames
+    return items.length.astype(np.int64) if not most else np.minimum(items.length, most, dtype=int)
 
 
 def _read(

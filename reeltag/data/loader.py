@@ -56,7 +56,8 @@ class Loader(IterableDataset[FrameBatch]):
     Args:
         items: what to load.
         batch_size: items of a global batch, over all ranks; a multiple of `world_size`.
-        frames: which frames of each.
+        frames: which frames of each. Where too many would make a batch too large
+            (`FrameChoice.batch_frames`), they are drawn at random if items are shuffled.
         shuffle: "no": in the order of the index. "global": uniformly. "shards": shard after shard
             in random order, mixed within `reading.window`; for disks and object stores.
         seed: random seed of order and frames.
@@ -89,6 +90,7 @@ class Loader(IterableDataset[FrameBatch]):
         reading: ReadConfig = MAPPED,
     ) -> None:
         self._items, self._frames, self._shuffle = items, frames, shuffle
+        self._limits = frames.limits(items.features, max(1, batch_size), at_random=shuffle != "no")
         self._batch_size, self._seed, self._drop_last = batch_size, seed, drop_last
         self._rank, self._world_size = ranks
         self._labels, self._reuse, self._reading = labels, reuse_buffers, reading
@@ -121,6 +123,14 @@ class Loader(IterableDataset[FrameBatch]):
                 where="frames",
                 hint="Leave it at 'all'.",
             )
+
+    @property
+    def frames_taken(self) -> str:
+        """Which frames are taken of the items, in words; "" for records of one vector each."""
+        if self._items.dataset.kind == "video":
+            return ""
+        items = "segments" if self._items.segments else "videos"
+        return self._frames.words(self._items.length, self._limits, items)
 
     def __len__(self) -> int:
         """Return the batches of an epoch, the same for all ranks."""
@@ -183,7 +193,7 @@ class Loader(IterableDataset[FrameBatch]):
         """Return enough for what the consumer holds, what is ready, and what is being filled."""
         if not self._reuse:
             return [Slot() for _ in range(self._reading.prefetch + 2)]
-        max_steps = self._frames.most(int(self._items.length.max()))
+        max_steps = self._frames.most(int(self._items.length.max()), self._limits)
         batch_size = self._batch_size // self._world_size
         return [self._buffer(batch_size, max_steps) for _ in range(2 * self._reading.prefetch + 1)]
 
@@ -209,7 +219,7 @@ class Loader(IterableDataset[FrameBatch]):
                 items = order[number * self._batch_size : (number + 1) * self._batch_size]
                 length = self._items.length[items].astype(np.int64)
                 rng = np.random.default_rng(derive_seed(self._seed, "frames", epoch, number))
-                chosen = self._frames.choose(length, rng, mine)
+                chosen = self._frames.choose(length, rng, mine, self._limits)
                 items = items[mine]
                 if isinstance(slot, BatchBuffer):
                     yield slot, slot.fill(reader, items, chosen)

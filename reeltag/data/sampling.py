@@ -3,16 +3,21 @@
 Shape letters: B items of a batch, T frames, N items of a data set.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.fields import ADDED, default_was
+from reeltag.core.timing import spread_frames
+from reeltag.data.features import PUBLISHED_FRAMES, Features
 
 Shuffle: TypeAlias = Literal["no", "global", "shards"]
 EVERY = slice(None)
+BATCH_FRAMES = 48_000  # of 1472 values: 280 MB as float32; twice 80 published videos
+_KEYS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,29 @@ class ChosenFrames:
     listed: NDArray[np.int64] | None
     num_steps: int
 
+    def numbers(self, row: int) -> NDArray[np.int64]:
+        """Return the numbers of an item's frames, counted from its `first`."""
+        count = int(self.count[row])
+        return self.step * np.arange(count) if self.listed is None else self.listed[row, :count]
+
+
+@dataclass(frozen=True)
+class FrameLimits:
+    """How many frames of a long video or segment are seen.
+
+    Attributes:
+        most: frames, from its beginning, that it has for us; 0 = all.
+        spread: frames that are taken of it at most, spread over its whole length; 0 = no limit.
+        at_random: whether each of these is drawn from its part of the video, or its middle one.
+    """
+
+    most: int = 0
+    spread: int = 0
+    at_random: bool = False
+
+
+NO_LIMITS = FrameLimits()
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameChoice:
@@ -45,14 +73,19 @@ class FrameChoice:
     ones; or (stride) every r-th from a random phase, r drawn once per batch."""
     num_frames: int = 0
     """How many, for random, contiguous, regular and first; a shorter video gives what it has."""
-    max_frames: int = 300
-    """Only so many frames from the beginning of a video exist for us (300 as published)."""
+    max_frames: int | None = field(default=None, metadata=default_was(PUBLISHED_FRAMES))
+    """Only so many frames from the beginning of a video exist for us. None: 300 of features as
+    YouTube-8M published them; all of others, within `batch_frames`."""
     replace: bool = True
     """Whether random may take a frame twice; it then always gives `num_frames`."""
     ordered: bool = False
     """Whether random keeps the order of time."""
     stride_range: tuple[int, int] = (5, 10)
     """Smallest and largest r of stride; 5 to 10 in OPPO's first stage."""
+    batch_frames: int = field(default=BATCH_FRAMES, metadata=ADDED)
+    """Frames of a batch at most, for all and stride without max_frames, of features that are not
+    YouTube-8M's. A video or segment has an equal share of them; of a longer one so many are taken
+    from its whole length: one of each of as many equal parts, at random in training."""
 
     def __post_init__(self) -> None:
         """Raise ConfigError for numbers that choose nothing."""
@@ -61,23 +94,45 @@ class FrameChoice:
                 f"must be at least 1 to choose frames by {self.how!r}, got {self.num_frames}",
                 where="num_frames",
             )
-        if self.max_frames < 1:
-            raise ConfigError(f"must be at least 1, got {self.max_frames}", where="max_frames")
+        for name in ("max_frames", "batch_frames"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"must be at least 1, got {value}", where=name)
         low, high = self.stride_range
         if not 1 <= low <= high:
             raise ConfigError(f"must be 1 <= low <= high, got {low}, {high}", where="stride_range")
 
-    def most(self, longest: int) -> int:
+    def limits(self, features: Features, batch_size: int, *, at_random: bool) -> FrameLimits:
+        """Return the limits for features, where the choice itself gives none.
+
+        Args:
+            features: what the frames are.
+            batch_size: items of a global batch.
+            at_random: whether frames that are spread over a video are drawn at random.
+        """
+        if self.max_frames is not None or features.is_published:
+            return FrameLimits(self.max_frames or features.most_frames)
+        if self.how not in ("all", "stride"):
+            return NO_LIMITS
+        return FrameLimits(0, max(1, self.batch_frames // batch_size), at_random)
+
+    def most(self, longest: int, limits: FrameLimits = NO_LIMITS) -> int:
         """Return an upper bound of T for items of up to `longest` frames."""
-        longest = min(longest, self.max_frames)
+        longest = min(longest, self.max_frames or limits.most or longest)
         if self.how == "random" and self.replace:
             return self.num_frames
         if self.how == "stride":
-            return -(-longest // self.stride_range[0])
-        return longest if self.how == "all" else min(longest, self.num_frames)
+            longest = -(-longest // self.stride_range[0])
+        elif self.how != "all":
+            return min(longest, self.num_frames)
+        return min(longest, limits.spread or longest)
 
     def choose(
-        self, length: NDArray[np.int64], rng: np.random.Generator, rows: slice = EVERY
+        self,
+        length: NDArray[np.int64],
+        rng: np.random.Generator,
+        rows: slice = EVERY,
+        limits: FrameLimits = NO_LIMITS,
     ) -> ChosenFrames:
         """Choose frames of a batch.
 
@@ -86,10 +141,12 @@ class FrameChoice:
 
         Args:
             length: (B,) frames of each item, at least 1.
-            rng: source of randomness; "all", "regular" and "first" use none.
+            rng: source of randomness; "all", "regular" and "first" use none within the limits.
             rows: of the batch, whose choice is returned; `num_steps` is that of the whole batch.
+            limits: for the features.
         """
-        length = np.minimum(length, self.max_frames)
+        most = self.max_frames or limits.most
+        length = np.minimum(length, most) if most else length
         first, step = np.zeros_like(length), 1
         count = length if self.how == "all" else np.minimum(length, self.num_frames)
         listed = None
@@ -108,9 +165,44 @@ class FrameChoice:
             listed = np.sort(listed, axis=1) if self.ordered else listed
         elif self.how == "random":
             listed = _without_replacement(length, count, rng, rows, ordered=self.ordered)
+        if limits.spread and int(count.max(initial=0)) > limits.spread:
+            listed = _spread(count, limits, rng)[rows] * step + first[rows, None]
+            count = np.minimum(count, limits.spread)
         span = length if listed is not None else (count - 1) * step + 1
         num_steps = int(count.max(initial=0))
+        first = first if listed is None else np.zeros_like(first)
         return ChosenFrames(count[rows], first[rows], span[rows], step, listed, num_steps)
+
+    def words(self, length: NDArray[np.int32], limits: FrameLimits, items: str) -> str:
+        """Return which frames are taken of items (N,) of so many frames, in words."""
+        words = {
+            "all": "all frames",
+            "stride": f"every {'th to '.join(map(str, self.stride_range))}th frame",
+            "random": f"{self.num_frames} frames at random",
+            "contiguous": f"{self.num_frames} frames in a row",
+            "regular": f"{self.num_frames} evenly spaced frames",
+            "first": f"the first {self.num_frames} frames",
+        }[self.how]
+        words += f" of each of {len(length):,} {items}"
+        if limits.most and (longer := int((length > limits.most).sum())):
+            words += f", but only of the first {limits.most:,} of {longer:,} longer ones"
+        step = self.stride_range[0] if self.how == "stride" else 1
+        if limits.spread and (longer := int((-(-length // step) > limits.spread).sum())):
+            how = "one at random" if limits.at_random else "the middle one"
+            words += (
+                f"; of {longer:,} longer ones {limits.spread:,}: {how} of each of {limits.spread:,}"
+                f" equal parts ({self.batch_frames:,} frames a batch)"
+            )
+        return words
+
+
+def _spread(
+    count: NDArray[np.int64], limits: FrameLimits, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return (B, T) numbers, ascending: all of [0, count), or one of each of T parts of it."""
+    size = (len(count), min(int(count.max()), limits.spread))
+    place = rng.random(size) if limits.at_random else 0.5
+    return spread_frames(count, limits.spread, place)
 
 
 def _below(bound: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -134,9 +226,15 @@ def _without_replacement(
     ordered: bool,
 ) -> NDArray[np.int64]:
     """Return (rows, T) distinct frame numbers: the order of random keys, cut at `count`."""
-    keys = rng.random((len(length), int(length.max(initial=0))))[rows]
-    keys[np.arange(keys.shape[1]) >= length[rows, None]] = 2.0  # behind every real frame
-    listed = keys.argsort(axis=1)[:, : int(count.max(initial=0))]
+    longest, most = int(length.max(initial=0)), int(count.max(initial=0))
+    listed = np.empty((len(length), most), np.int64)
+    at_once = max(1, _KEYS_AT_ONCE // max(1, longest))  # the same numbers, however many at once
+    for done in range(0, len(length), at_once):
+        part = slice(done, done + at_once)
+        keys = rng.random((len(length[part]), longest))
+        keys[np.arange(longest) >= length[part, None]] = 2.0  # behind every real frame
+        listed[part] = keys.argsort(axis=1)[:, :most]
+    listed = listed[rows]
     return np.sort(listed, axis=1) if ordered else listed  # frames a video lacks stay behind
 
 

@@ -73,7 +73,8 @@ def predict(
     log_items(items, choices)
     video_scores, source = video_scores_of(video_source, tagger, items, choices)
     std = choices.blank_std
-    blank = BlankRule.of(tagger.streams, std, data.path) if std else None
+    spread = not tagger.features.is_published
+    blank = BlankRule.of(tagger.streams, std, data.path, spread=spread) if std else None
     rated = rated_windows(items) if choices.rated else None
     scorer = Scorer(
         tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank, rated=rated

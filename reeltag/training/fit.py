@@ -356,6 +356,8 @@ def _log_start(
         f"{tagger.family}: {parameters / 1e6:.1f} M parameters, {tagger.num_classes} classes, "
         f"{len(batches.train)} batches of {recipe.batch_size} an epoch, {num_steps} steps -> {out}"
     )
+    if taken := batches.train.frames_taken:
+        say(f"frames: {taken}")
     if batches.unvalidated:
         say(f"nothing is validated: {batches.unvalidated}. The last weights are kept.")
     if averaging:

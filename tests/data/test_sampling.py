@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
-from reeltag.data.sampling import EVERY, ChosenFrames, FrameChoice, Shuffle, epoch_order
+from reeltag.data.features import Features
+from reeltag.data.sampling import (
+    EVERY,
+    ChosenFrames,
+    FrameChoice,
+    FrameLimits,
+    Shuffle,
+    epoch_order,
+)
+from reeltag.data.streams import Stream
+from reeltag.pipeline.keys import canonical
+from tests.data.described import described
 
 CHOICES = [
     FrameChoice(),
@@ -45,7 +56,7 @@ def test_frame_choice_takes_frames_that_exist(
         frames = numbers(chosen, row)
         assert frames
         assert min(frames) >= 0
-        assert max(frames) < min(length, choice.max_frames)
+        assert max(frames) < min(length, choice.max_frames or length)
         assert max(frames) - int(chosen.first[row]) < chosen.span[row]
     assert chosen.num_steps == max(chosen.count)
     assert chosen.num_steps <= choice.most(max(lengths))
@@ -181,3 +192,98 @@ def test_shuffling_by_shards_mixes_within_the_buffer_and_no_further() -> None:
     moved = abs(epoch_order(one_shard, "shards", buffer=100, seed=3) - np.arange(2000))
     assert moved.max() < 100
     assert moved.mean() > 20
+
+
+PUBLISHED = Features.published([Stream("rgb", 4, "uint8")])
+DESCRIBED = described({"rgb": (4, "uint8")}, rate_hz=2)
+ALL_OR_STRIDE = [FrameChoice(batch_frames=48), FrameChoice(how="stride", batch_frames=48)]
+
+
+def limited(choice: FrameChoice, features: Features, *lengths: int, seed: int = 0) -> ChosenFrames:
+    limits = choice.limits(features, 4, at_random=True)
+    chosen = choice.choose(np.array(lengths), np.random.default_rng(seed), EVERY, limits)
+    assert chosen.num_steps == max(chosen.count) <= choice.most(max(lengths), limits)
+    return chosen
+
+
+def test_published_features_give_300_frames_without_a_random_number() -> None:
+    rng = np.random.default_rng(0)
+    limits = FrameChoice().limits(PUBLISHED, 80, at_random=True)
+    assert limits == FrameLimits(300)
+    chosen = FrameChoice().choose(np.array([9, 5000]), rng, EVERY, limits)
+    assert numbers(chosen, 1) == list(range(300)) and chosen.listed is None
+    assert rng.random() == np.random.default_rng(0).random()
+
+
+def test_described_features_give_all_frames_within_the_batch() -> None:
+    chosen = limited(FrameChoice(), DESCRIBED, 9, 900, 301, 2)
+    assert [numbers(chosen, row)[-1] for row in range(4)] == [8, 899, 300, 1]
+    assert chosen.count.tolist() == [9, 900, 301, 2] and chosen.listed is None
+
+
+@pytest.mark.parametrize("choice", ALL_OR_STRIDE, ids=["all", "stride"])
+def test_longer_videos_give_one_frame_of_each_equal_part(choice: FrameChoice) -> None:
+    seen = set[int]()
+    for seed in range(300):
+        chosen = limited(choice, DESCRIBED, 1200, 9, 11, 2, seed=seed)
+        frames = numbers(chosen)
+        assert len(frames) == 12 and max(numbers(chosen, 1)) <= 8
+        reach = 50 if choice.how == "all" else 60
+        assert np.abs(np.array(frames) - (50 + 100 * np.arange(12))).max() <= reach
+        seen |= set(frames)
+    assert min(seen) < 10 and max(seen) >= 1190 and len(seen) > 900
+
+
+def test_middle_frames_are_taken_where_nothing_is_drawn() -> None:
+    choice = FrameChoice(batch_frames=12)
+    limits = choice.limits(DESCRIBED, 4, at_random=False)
+    chosen = choice.choose(np.array([30, 3, 4, 1]), np.random.default_rng(0), EVERY, limits)
+    assert [numbers(chosen, row) for row in range(4)] == [[5, 15, 25], [0, 1, 2], [0, 2, 3], [0]]
+
+
+def test_frame_limits_are_the_choice_s_own_where_it_has_some() -> None:
+    for features in (PUBLISHED, DESCRIBED):
+        assert FrameChoice(max_frames=7).limits(features, 4, at_random=True) == FrameLimits(7)
+    contiguous = FrameChoice(how="contiguous", num_frames=700)
+    assert contiguous.limits(DESCRIBED, 80, at_random=True) == FrameLimits()
+
+
+def test_frame_choice_keeps_the_step_keys_of_when_300_was_its_default() -> None:
+    before = ["stride_range", "how", "max_frames", "num_frames", "ordered", "replace"]
+    named = canonical(FrameChoice(), "frames")
+    assert isinstance(named, list) and set(named[2]) == set(before)
+    assert named == canonical(FrameChoice(max_frames=300), "frames")
+    assert named != canonical(FrameChoice(batch_frames=9), "frames")
+
+
+def test_random_frames_of_many_long_videos_are_those_of_one_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choice = FrameChoice(how="random", num_frames=5, replace=False)
+    whole = choose(choice, 9, 30, 4, 17, 1)
+    monkeypatch.setattr("reeltag.data.sampling._KEYS_AT_ONCE", 31)
+    apart = choose(choice, 9, 30, 4, 17, 1)
+    assert [numbers(apart, row) for row in range(5)] == [numbers(whole, row) for row in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "features", "words"),
+    [
+        (
+            FrameChoice(),
+            PUBLISHED,
+            "all frames of each of 3 videos, but only of the first 300 of 1 longer ones",
+        ),
+        (FrameChoice(), DESCRIBED, "all frames of each of 3 videos"),
+        (
+            FrameChoice(batch_frames=480),
+            DESCRIBED,
+            "all frames of each of 3 videos; of 2 longer ones 120: one at random of each of 120 "
+            "equal parts (480 frames a batch)",
+        ),
+        (FrameChoice(how="stride"), DESCRIBED, "every 5th to 10th frame of each of 3 videos"),
+    ],
+)
+def test_frame_choice_words(choice: FrameChoice, features: Features, words: str) -> None:
+    limits = choice.limits(features, 4, at_random=True)
+    assert choice.words(np.array([9, 900, 150], np.int32), limits, "videos") == words

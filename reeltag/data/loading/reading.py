@@ -29,6 +29,8 @@ from reeltag.data.sampling import ChosenFrames
 from reeltag.data.shards import CHANGED, ShardMaps, check_header, no_record
 
 _LEAD = 512  # bytes from the header of a record to its frames that are read with them
+_AT_ONCE = 8 << 20  # bytes from the first to the last frame that are read together
+_SPARSE = 8  # times as many bytes between frames as in them: each is read by itself
 _VECTORS_AT_ONCE = 128  # of YouTube-8M's 4.6 KB each: they stay in the second-level cache
 
 
@@ -172,7 +174,8 @@ class FrameReader:
         stride = self._records.stride[video]
         position = self._offset[video, None] + self._records.start[video] + first[:, None] * stride
         size = (chosen.span - 1)[:, None] * stride + self._num_bytes
-        self._reserve(int(size.max(initial=0)))
+        if self._maps is None:
+            self._reserve(min(int(size.max(initial=0)), _AT_ONCE))
         shards, positions, sizes = self._shard[video].tolist(), position.tolist(), size.tolist()
         counts, spans = chosen.count.tolist(), chosen.span.tolist()
         steps = (stride * chosen.step).tolist()
@@ -185,8 +188,14 @@ class FrameReader:
                 self._walk(int(video[row]), int(first[row]), row, chosen, out)
                 continue
             for stream, (left, right) in enumerate(self._columns):
-                place = positions[row][stream], sizes[row][stream]
-                source, at = self._bytes(*record, *place, check=not stream)
+                place, span = positions[row][stream], sizes[row][stream]
+                if self._maps is None and span > _AT_ONCE:
+                    numbers = chosen.numbers(row)
+                    step = int(stride[row, stream])
+                    target = out[row, :count, left:right]
+                    self._read_apart(record, stream, place, step, numbers, target)
+                    continue
+                source, at = self._bytes(*record, place, span, check=not stream)
                 shape = count if listed is None else spans[row], self._sizes[stream]
                 frames = np.ndarray(shape, np.uint8, source, at, (steps[row][stream], 1))
                 if listed is not None:
@@ -194,6 +203,45 @@ class FrameReader:
                 out[row, :count, left:right] = (
                     frames if self._streams is None else self._dequantised(stream, frames)
                 )
+
+    def _read_apart(
+        self,
+        record: tuple[int, int, int],
+        stream: int,
+        position: int,
+        stride: int,
+        numbers: NDArray[np.int64],
+        out: NDArray[Any],
+    ) -> None:
+        """Copy frames of a stream that are too far apart to be read at one go.
+
+        Args:
+            record: shard, offset and size.
+            stream: its number.
+            position: of frame 0 in the shard.
+            stride: bytes from one frame to the next.
+            numbers: (T,) of the frames.
+            out: (T, bytes or values of a frame).
+        """
+        size = self._sizes[stream]
+        if not stream:
+            self._bytes(*record, record[1], 0, check=True)
+        reach = max(0, _AT_ONCE - size) // stride  # frames to the last that is read with one
+        ascending = bool((np.diff(numbers) > 0).all())
+        if not ascending or len(numbers) * size * _SPARSE < int(np.ptp(numbers)) * stride:
+            reach = 0
+        done = 0
+        while done < len(numbers):
+            last = numbers[done] + reach
+            stop = int(np.searchsorted(numbers, last, "right")) if reach else done + 1
+            here = numbers[done:stop] - numbers[done]
+            span = int(here[-1]) * stride + size
+            place = position + int(numbers[done]) * stride
+            self._reserve(span)
+            source, at = self._bytes(*record, place, span, check=False)
+            frames = np.ndarray((int(here[-1]) + 1, size), np.uint8, source, at, (stride, 1))[here]
+            out[done:stop] = frames if self._streams is None else self._dequantised(stream, frames)
+            done = stop
 
     def _read_vectors(
         self, video: NDArray[np.int64], rows: NDArray[np.int64], out_bytes: NDArray[np.uint8]

@@ -121,7 +121,9 @@ def _usable(data: Dataset) -> NDArray[np.bool_]:
 
 def _lengths(step: Step, data: Dataset) -> NDArray[np.int64]:
     """Return (R,) frames of each video that a step reads: 1 where another step averaged them."""
-    frames = np.minimum(column_of(data.table, "frames"), 300).astype(np.int64)
+    frames = column_of(data.table, "frames").astype(np.int64)
+    if most := data.features.most_frames:
+        frames = np.minimum(frames, most)
     reads_source = any(isinstance(node, DatasetSource) for node in step.needs)
     return frames if reads_source else np.ones_like(frames)
 

@@ -25,6 +25,7 @@ from tests.data.corpora import (
     segment_grid,
     vector_corpus,
 )
+from tests.data.described import described, described_corpus
 from tests.data.made import frame_record, indexed, rows, video_record, write_shard
 
 RANDOM = FrameChoice(how="random", num_frames=4, replace=False)
@@ -106,6 +107,46 @@ def test_chosen_frames_are_the_stored_ones(
                 assert len(set(np.diff(places))) <= 1 and places[-1] + 4 >= len(stored)
             elif not (choice.how == "random" and not choice.ordered):
                 assert places == sorted(places)
+
+
+@pytest.mark.parametrize("reach", [1, 40, 400])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        FrameChoice(),
+        FrameChoice(how="regular", num_frames=6),
+        FrameChoice(how="random", num_frames=6, replace=False),
+        STRIDE,
+    ],
+    ids=["all", "regular", "random", "stride"],
+)
+def test_frames_too_far_apart_are_read_in_pieces(
+    corpus: Corpus,
+    items: VideoSet,
+    choice: FrameChoice,
+    reach: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def batches() -> list[Kept]:
+        return kept(Loader(items, batch_size=16, frames=choice, reading=ReadConfig(mapped=False)))
+
+    expected = batches()
+    monkeypatch.setattr("reeltag.data.loading.reading._AT_ONCE", reach)
+    assert_same(batches(), expected)
+
+
+def test_long_videos_of_described_features_are_seen_to_their_end(tmp_path: Path) -> None:
+    features = described({"rgb": (3, "uint8"), "audio": (2, "float16")}, rate_hz=2)
+    items = described_corpus(tmp_path, features, [700, 40]).videos("all")
+    batch = next(iter(Loader(items, batch_size=2)))
+    assert batch.mask.sum(dim=1).tolist() == [700, 40]
+    spread = FrameChoice(batch_frames=200)
+    (again,) = Loader(items, batch_size=2, frames=spread)
+    assert again.mask.sum(dim=1).tolist() == [100, 40]
+    torch.testing.assert_close(again.frames[0], batch.frames[0, 3::7])
+    drawn = Loader(items, batch_size=2, frames=spread, shuffle="global", seed=3)
+    (one,), (other,) = list(drawn), list(drawn)
+    assert one.frames.shape == other.frames.shape and not torch.equal(one.frames, other.frames)
 
 
 def test_rated_segments_have_frames_scores_weights_and_starts(tmp_path: Path) -> None:
