@@ -17,6 +17,7 @@ LAYERS = [
     {"encoders"},
     {"library"},
     {"tagger", "augment"},
+    {"library"},
     {"figures", "inference"},
     {"evaluation", "soft_labels"},
     {"training"},

@@ -17,6 +17,7 @@ from reeltag.core.errors import ConfigError, ReeltagError
 COMMANDS = {
     "demo": ("Demo", "a corpus, a trained model, predictions, scores and a page, in minutes"),
     "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),
+    "synth-films": ("SynthFilms", "write video files with drawn scenes and known moments"),
     "import": ("Import", "turn own features (npy, npz, HDF5, Parquet, ...) into data to train on"),
     "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
     "labels": ("Labels", "say which label implies which, and draw it"),
