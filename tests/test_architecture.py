@@ -17,7 +17,6 @@ LAYERS = [
     {"encoders"},
     {"library"},
     {"tagger", "augment"},
-    {"library"},
     {"figures", "inference"},
     {"evaluation", "soft_labels"},
     {"training"},
