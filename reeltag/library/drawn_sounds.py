@@ -84,8 +84,8 @@ def _chirps(length: int, rng: Rng) -> Samples:
 
     def pulse(_: int, size: int) -> Samples:
         time = _time(size)
-        phase = first * time + (last - first) * time**2 / (2 * time[-1])
-        return np.sin(2 * np.pi * phase).astype(np.float32)
+        phase = first * time + (last - first) * time**2 / (2 * float(time[-1]))
+        return np.asarray(np.sin(2 * np.pi * phase), np.float32)
 
     return _pulses(length, rng.uniform(0.2, 0.45), rng.uniform(0.5, 0.8), pulse)
 
