@@ -13,6 +13,7 @@ from reeltag.augment.output import prepare_folder, settings, works_of, write_all
 from reeltag.augment.plan import PUBLISHED_PIVOT, YT8M_VIDEOS, Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Chunk, Volume, chunks_of, volume_of
 from reeltag.augment.writing import SampleConfig
+from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import whole_file
@@ -188,8 +189,14 @@ class Augment:
         else:
             _print("all shards were there already")
         _print(f"drawn: {', '.join(found['files'][1:])}")
-        _print(f"next: reeltag train moe_16 --data {self.out} --out RUN")
+        print_next(*self._train_words(self._opened(self.out or self.data)))
         return 0
+
+    def _train_words(self, made: Dataset) -> list[object]:
+        """Return the command that trains on OUT, by the same rule of splits as here."""
+        family, patterns = "moe_16", changed_options(self.splits)
+        given: list[object] = ["train", family, "--data", self.out, *patterns]
+        return [*given, *batch_option(family, made), "--out", "RUN"]
 
 
 def _say_plan(plan: Plan, volume: Volume) -> None:

@@ -1,7 +1,6 @@
 """`reeltag blend`: make the predictions of several models one."""
 
 import dataclasses
-import shlex
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import tyro
 from rich.table import Table
 
+from reeltag.cli.next_command import UNKNOWN_DATA, print_next
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import check_new_path
@@ -22,6 +22,7 @@ from reeltag.ensembling.blending import BlendConfig, Solver, blend, fit_blend
 from reeltag.ensembling.fitting import SgdConfig
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.inference.stream import check_output
+from reeltag.predictions.file import open_predictions
 from reeltag.predictions.rows import Kind
 
 
@@ -239,9 +240,11 @@ class Blend:
             _line(f"{self.out}: {model.method} of {found}, in {seconds:.1f} s")
             if self.with_ is None and model.weights is not None:
                 say(f"{self.out}: scores on the data that weights were fitted on are too high")
-            _line(f"next: reeltag evaluate {shlex.quote(str(self.out))} --data ...")
+            about = open_predictions(self.out).info
+            print_next("evaluate", self.out, "--data", about.data or UNKNOWN_DATA)
         if self.save is not None:
-            _line(f"next: reeltag blend T1 T2 ... --with {shlex.quote(str(self.save))} --out P")
+            others = [f"T{at}.parquet" for at, _ in enumerate(self.predictions, 1)]
+            print_next("blend", *others, "--with", self.save, "--out", "P.parquet")
 
 
 def _weights(model: BlendModel) -> list[dict[str, float]]:

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 import tyro
 
+from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import check_new_path, whole_file
@@ -77,11 +78,16 @@ class Centroids:
         with whole_file(self.out) as part:
             tensors = {"centroids_KD": torch.from_numpy(centroids)}
             safetensors.torch.save_file(tensors, part, {"streams": ",".join(widths)})
-        self._print(widths, wanted, distance, time.monotonic() - begin)
+        self._print(data, widths, wanted, distance, time.monotonic() - begin)
         return 0
 
     def _print(
-        self, widths: dict[str, int], num_frames: int, distance: float, seconds: float
+        self,
+        data: Dataset,
+        widths: dict[str, int],
+        num_frames: int,
+        distance: float,
+        seconds: float,
     ) -> None:
         if self.json:
             found = {
@@ -94,12 +100,20 @@ class Centroids:
                 "seconds": seconds,
             }
             return print_json(found)
-        return STDOUT.print(
+        STDOUT.print(
             f"{self.out}: {self.clusters:,} centroids fitted on {num_frames:,} frames in "
-            f"{seconds:.1f} s, mean squared distance {distance:.4g}\n"
-            f"next: reeltag train kmeans_resnet --init {self.out} "
-            f"--model.num-clusters {self.clusters} --data ... --out RUN",
+            f"{seconds:.1f} s, mean squared distance {distance:.4g}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
+        return print_next(*self._train_words(data))
+
+    def _train_words(self, data: Dataset) -> list[object]:
+        """Return the command that trains from the centroids on what they were fitted on."""
+        family, patterns = "kmeans_resnet", changed_options(self.splits)
+        words: list[object] = ["train", family, "--data", self.data, *patterns]
+        words += ["--init", self.out, "--model.num-clusters", self.clusters]
+        words += ["--streams", *self.streams] if self.streams else []
+        words += changed_options(self.preprocessing, "preprocessing.", PREPROCESSING)
+        return [*words, *batch_option(family, data), "--out", "RUN"]

@@ -1,7 +1,6 @@
 """`reeltag import-weights`: a TensorFlow checkpoint of a model's authors, as a run."""
 
 import dataclasses
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from reeltag.cli.help import FLAGS, Help, print_help
+from reeltag.cli.next_command import print_next_predict
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.tagger.import_config import ImportConfig
@@ -121,8 +121,6 @@ class ImportWeights:
         ]
         if options.config.classes is None:
             lines.append("classes have numbers for names: --classes vocabulary.csv names them")
-        lines.append(
-            f"next: reeltag predict {shlex.quote(str(options.out))} --data ... --out P.parquet"
-        )
         STDOUT.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+        print_next_predict(options.out, None)
         return 0

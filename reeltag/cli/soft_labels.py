@@ -1,7 +1,6 @@
 """`reeltag soft-labels`: a teacher's probabilities of the training data, as labels of a student."""
 
 import dataclasses
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 import tyro
 
+from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.cli.predict import trained_splits
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
@@ -81,7 +81,23 @@ class SoftLabels:
             print_json(_described(outcome))
         else:
             _print(outcome)
+            print_next(*self._train_words(outcome))
         return 0
+
+    def _train_words(self, outcome: Outcome) -> list[object]:
+        """Return the command that trains a student: as the teacher was, where there is a teacher."""
+        items = "segments" if "segments" in outcome.rows else "videos"
+        words: list[object] = ["--data", self.data, "--soft.file", outcome.path, "--items", items]
+        if self.checkpoint is not None:
+            config = self.checkpoint / "config.json"
+            words = ["--config", config, *words, "--init", self.checkpoint]
+        else:
+            given = {name: getattr(self, name) or "" for name in ("train", "validate", "test")}
+            splits = Splits(**given)
+            data = Dataset.open(self.data, splits=splits, quiet=True)
+            family = "moe_16" if data.kind == "video" else "nextvlad"
+            words = [family, *words, *changed_options(splits), *batch_option(family, data)]
+        return ["train", *words, "--out", "RUN2"]
 
     def _score(self, run: Path) -> Outcome:
         """Score the training data with the teacher in a run folder."""
@@ -157,9 +173,7 @@ def _print(outcome: Outcome) -> None:
     new = outcome.videos - outcome.resumed_at
     STDOUT.print(
         f"{outcome.path}: soft labels of {rows}, in {outcome.seconds:.1f} s "
-        f"({new / max(outcome.seconds, 1e-9):,.0f}/s)\n"
-        f"next: reeltag train MODEL --data ... --soft.file {shlex.quote(str(outcome.path))} "
-        f"--items {'segments' if 'segments' in outcome.rows else 'videos'}",
+        f"({new / max(outcome.seconds, 1e-9):,.0f}/s)",
         highlight=False,
         markup=False,
         soft_wrap=True,

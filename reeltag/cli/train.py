@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shlex
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from reeltag.cli.help import FLAGS, Help, print_help
+from reeltag.cli.next_command import print_next_predict
 from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.discovery import module_names
 from reeltag.core.errors import ConfigError
@@ -21,11 +21,13 @@ from reeltag.data.splits import Splits
 from reeltag.training.config import Recipe
 
 if TYPE_CHECKING:
+    from reeltag.data.dataset import Dataset
     from reeltag.training.fit import Result
 
 # help needs neither torch nor the readers of data
 MODEL_OPTIONS, FIT = "reeltag.cli.model_options", "reeltag.training.fit"
 DATASET = "reeltag.data.dataset"
+RUN_FOLDER, RUN_FILES = "reeltag.training.run_folder", "reeltag.tagger.run_files"
 FAMILIES = ", ".join(module_names("reeltag.models"))
 USAGE = f"""usage: reeltag train MODEL --data DATA --out RUN [options]      train a model
        reeltag train --config RUN/config.json --out RUN2       repeat a run (options may differ)
@@ -75,10 +77,10 @@ class Resume:
 
     def run(self) -> int:
         """Train on, and say what came of it."""
-        return _print_result(
-            import_module(FIT).resume(self.resume, data=self.data, max_steps=self.max_steps),
-            self.json,
-        )
+        result = import_module(FIT).resume(self.resume, data=self.data, max_steps=self.max_steps)
+        folder, config = import_module(RUN_FOLDER), import_module(RUN_FILES).read_config(self.resume)
+        data = folder.open_data(self.resume, config, self.data, quiet=True)
+        return _print_result(result, data, self.json)
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,15 @@ class Train:
         """Train, and say what came of it."""
         options, fit = self.options, import_module(FIT)
         fit.check_start(options.out, options.recipe)  # before an index is built
+        data = import_module(DATASET).Dataset.open(options.data, splits=options.splits)
         result = fit.train(
-            import_module(DATASET).Dataset.open(options.data, splits=options.splits),
+            data,
             options.out,
             options.model,
             options.recipe,
             preprocessing=options.preprocessing,
         )
-        return _print_result(result, options.json)
+        return _print_result(result, data, options.json)
 
 
 def _parted(arguments: Sequence[str]) -> list[str]:
@@ -136,7 +139,7 @@ def _parted(arguments: Sequence[str]) -> list[str]:
     return parted
 
 
-def _print_result(result: "Result", as_json: bool) -> int:
+def _print_result(result: "Result", data: "Dataset | None", as_json: bool) -> int:
     if int(os.environ.get("RANK", 0)):  # of several processes, the first one speaks
         return 0
     if as_json:
@@ -147,7 +150,6 @@ def _print_result(result: "Result", as_json: bool) -> int:
         lines.append(
             f"best {result.metric} on validation {result.best:.4f}, at step {result.best_step}"
         )
-    run = shlex.quote(str(result.run))
-    lines.append(f"next: reeltag predict {run} --data ... --out P.parquet")
     STDOUT.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    print_next_predict(result.run, data)
     return 0

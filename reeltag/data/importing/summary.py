@@ -1,5 +1,6 @@
 """What an import wrote, for people and as JSON."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def summary_of(
         bad=[*found.bad, *total.bad],
         other_files=dict(found.other_files),
         notes=[*found.notes, *described.notes, *_notes(found, total)],
-        next=f"reeltag info {out}",
+        next=f"reeltag info {shlex.quote(str(out))}",
     )
 
 

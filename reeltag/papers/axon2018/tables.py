@@ -1,5 +1,6 @@
 """Scores of the models and ensembles of Axon 2018, and the paper's tables next to ours."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -260,13 +261,14 @@ class _Closing:
             return float(self.evaluation.read(name, folder)[GAP])
 
         best = max(self.students, key=gap)
+        run = shlex.quote(str(folder(self.students[best]) / RUN))
         lines = [
             f"{best} has a GAP@20 of {gap(best):.4f}, its teacher "
             f"({self.teacher.name}) {gap(self.teacher.name):.4f}.",
-            f"next: reeltag export {folder(self.students[best]) / RUN} --out student.onnx",
+            f"next: reeltag export {run} --out student.onnx",
         ]
         if self.teacher.learned is not None:
-            where = folder(self.teacher.learned) / BLEND
+            where = shlex.quote(str(folder(self.teacher.learned) / BLEND))
             lines.append(f"      reeltag export {where} --out ensemble.onnx")
         return "\n".join(lines)
 
