@@ -18,7 +18,11 @@ _ABOUT = {
     "hit@1": "fraction of videos whose best class is a label",
     "perr": "precision at equal recall rate",
     "map": "mean AP of {map_classes:,} classes, each video in its {map_truncated_at:,} best",
-    "map@k": "mean AP of {classes:,} classes, each by its {k:,} best segments",
+    "map@k": "mean AP of {classes:,} classes with a rated positive, each by its {k:,} best segments",
+}
+_UNLISTED = {
+    "rated": "; {classes_unlisted:,} of them in no row: 0",
+    "listed": "; {classes_unlisted:,} more in no row: left out",
 }
 
 
@@ -67,6 +71,8 @@ def _print(scores: dict[str, Any], title: str) -> None:
         if name in scores:
             low_high = scores.get(f"{name}_interval")
             edges = [" to ".join(map(_number, low_high or [None]))] if scores["bootstrap"] else []
+            if name == "map@k" and scores["classes_unlisted"]:
+                about += _UNLISTED[scores["average_over"]]
             table.add_row(name, _number(scores[name]), *edges, about.format(**scores))
     STDOUT.print(title, highlight=False, markup=False, soft_wrap=True)
     print_table(table)

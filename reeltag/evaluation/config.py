@@ -19,9 +19,10 @@ class EvaluationConfig(CheckedFields):
     """Classes of a video that enter GAP."""
     k: Positive = 100_000
     """K of MAP@K: segments in the list of a class."""
-    average_over: AverageOver = "listed"
-    """Classes that MAP@K is the mean of: those that are in a row of a segment, as the starter's
-    script has it; or all with a rated positive, where the others count as 0, as at Kaggle."""
+    average_over: AverageOver = "rated"
+    """Classes that MAP@K is the mean of: all with a rated positive, where one that is in no row of
+    a segment counts as 0, as the challenge defines it; or without those, as the starter's script
+    has it."""
     bootstrap: NotNegative = 200
     """Replicates for the intervals; 0 = no intervals."""
     seed: int = 0

@@ -3,9 +3,11 @@
 For rows of whole videos: `gap@20`, `hit@1`, `perr`, `map` (over the `map_classes` classes with a
 label; from lists of at most `map_truncated_at` classes per video, so that it is the starter's
 truncated mAP where that is below the number of classes). For rows of segments, where data have
-ratings: `map@k` over `classes` classes with a rated positive, from `segments` rated segments. A
-video or segment without a row, and a class that a row does not hold, is never found, but what is
-true of it stays in the divisors. Equal scores keep the order of the file.
+ratings: `map@k` over `classes` classes with a rated positive, from `segments` rated segments; of
+these `classes_unlisted` are in no row of a segment and count as 0 (with `average_over="listed"`
+they are not among `classes`). A video or segment without a row, and a class that a row does not
+hold, is never found, but what is true of it stays in the divisors. Equal scores keep the order of
+the file.
 
 `<score>_interval` = [low, high] is the middle 95 % of the score, about its mean, over draws of as
 many videos with replacement; segments go with their video, and lists keep the cut at K that they
@@ -81,6 +83,8 @@ class Scored:
             found[name] = score.value if np.isfinite(score.value) else None
             if bootstrap:
                 found[f"{name}_interval"] = interval(score.value, score.replicates)
+        if "map@k" in self.scores:
+            found["average_over"] = self.config.average_over
         return found | self.counts | {"bootstrap": bootstrap, "seed": self.config.seed}
 
 
@@ -188,11 +192,12 @@ def _score_segments(
     scores["map@k"] = _over_classes(classes["segment"], listed, average_over)
     missing = int(((positives.counts > 0) & ~listed).sum())
     if missing and not quiet:
-        fate = "left out (--average-over rated counts them as 0)"
-        fate = fate if average_over == "listed" else "counted as 0"
+        fate = "counted as 0 (--average-over listed leaves them out)"
+        fate = fate if average_over == "rated" else "left out"
         say(f"{missing:,} classes with a rated positive are in no row of a segment: {fate}")
     averaged = (positives.counts > 0) & (listed | (average_over == "rated"))
-    found = {"segments": len(truth.ratings), "classes": int(averaged.sum()), "k": k}
+    found = {"segments": len(truth.ratings), "classes": int(averaged.sum())}
+    found |= {"classes_unlisted": missing, "k": k}
     if by_overlap := int(joined.unpredicted().sum()):
         found["segments_by_overlap"] = by_overlap
         if not quiet:

@@ -21,7 +21,8 @@ class SegmentMeanAveragePrecision(RankingMetric):
 
         AP = (1 / N) * sum_i [y_i > 0] * (positives among y_1 ... y_i) / i.
 
-    The mean is over classes with a rated positive; equal scores keep their order of arrival.
+    The mean is over all classes with a rated positive, as the challenge defines it; one of which no
+    segment is listed has AP = 0. Equal scores keep their order of arrival.
 
     Source: google/youtube-8m segment_eval_inference.py (HEAD crashes on its own header, on classes
     without a positive and, in Python 3, matches no id).
@@ -31,9 +32,9 @@ class SegmentMeanAveragePrecision(RankingMetric):
     Args:
         num_classes: C.
         k: K; None = lists are not cut.
-        average_over: "listed" = classes with a score above -inf, as the script, which leaves out
-            classes that are missing from the file; "rated" = every class with a rated positive,
-            as Kaggle, where all 1000 had one.
+        average_over: "rated" = every class with a rated positive, as Kaggle, where all 1000 had
+            one; "listed" = of these the classes with a score above -inf, as the script, which
+            leaves out classes that are missing from the file.
         **kwargs: those of `torchmetrics.Metric`.
     """
 
@@ -41,7 +42,7 @@ class SegmentMeanAveragePrecision(RankingMetric):
         self,
         num_classes: int,
         k: int | None = 100_000,
-        average_over: AverageOver = "listed",
+        average_over: AverageOver = "rated",
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)

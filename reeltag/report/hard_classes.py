@@ -92,7 +92,8 @@ def rated_classes(file: EvaluatedFile, facts: SegmentFacts) -> RatedClasses:
             for sign in (True, False)]  # fmt: skip
     here = np.stack([positives, negatives], axis=1)
     precision = file.precision["segment"]
-    shown = np.flatnonzero(~np.isnan(precision) & facts.listed)
+    counted = facts.listed | (file.scores["average_over"] == "rated")
+    shown = np.flatnonzero(~np.isnan(precision) & counted)
     return RatedClasses(
         shown=shown[np.argsort(precision[shown], kind="stable")],
         precision=precision,

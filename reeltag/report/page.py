@@ -222,6 +222,9 @@ def _headline(file: EvaluatedFile, result: SolveResult | None, split: Split | No
         rated=None
         if scores.get("map@k") is None
         else (int(scores["segments"]), int(scores["classes"])),
+        unlisted=int(scores.get("classes_unlisted", 0))
+        if scores.get("average_over") == "rated"
+        else 0,
         bootstrap=bool(scores["bootstrap"]),
     )
 

@@ -162,6 +162,7 @@ def segments_section(
     return SegmentsSection(
         num_classes=len(classes.shown),
         unlisted=int(((classes.positives > 0) & ~facts.listed).sum()),
+        counts_unlisted=bool((~facts.listed[classes.shown]).any()),
         training=training.of,
         by_rank=Picture(
             title="Average precision by class",

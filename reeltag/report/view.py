@@ -36,6 +36,7 @@ class Headline:
         synthetic: program that wrote the data; "" = they are real.
         cards: the scores.
         rated: rated segments and their classes that MAP@K is over.
+        unlisted: how many of these classes are in no row, and count as 0.
         bootstrap: there are intervals.
     """
 
@@ -51,6 +52,7 @@ class Headline:
     synthetic: str
     cards: tuple[Card, ...]
     rated: tuple[int, int] | None
+    unlisted: int
     bootstrap: bool
 
 
@@ -131,6 +133,7 @@ class SegmentsSection:
 
     num_classes: int
     unlisted: int
+    counts_unlisted: bool
     training: str
     by_rank: Picture
     by_frequency: Picture

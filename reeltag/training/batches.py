@@ -31,13 +31,19 @@ class Batches:
         validate: one pass over the validation items, of this rank; None where there are none.
         items: what is trained on, of all ranks.
         unvalidated: why there is nothing to validate on, where there is not.
+        validated: what the metric is the mean over, where it is a mean over classes.
     """
 
     def __init__(
-        self, train: Loader, validate: Loader | None, items: VideoSet, unvalidated: str = ""
+        self,
+        train: Loader,
+        validate: Loader | None,
+        items: VideoSet,
+        unvalidated: str = "",
+        validated: str = "",
     ) -> None:
         self.train, self.validate, self.items = train, validate, items
-        self.unvalidated = unvalidated
+        self.unvalidated, self.validated = unvalidated, validated
         self.streams = tuple((stream.name, stream.width) for stream in items.streams)
         self.skipped = items.skipped
 
@@ -108,10 +114,11 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
         )
 
     validated, unvalidated = _validation_items(data, recipe)
+    over = "" if validated is None else _averaged_over(validated, recipe)
     if unvalidated and recipe.patience:
         raise ConfigError(f"needs a validation: {unvalidated}", where="--patience", hint=_VALIDATE)
     validate = None if validated is None else load(validated, "validate")
-    return Batches(load(train, "train"), validate, train, unvalidated)
+    return Batches(load(train, "train"), validate, train, unvalidated, over)
 
 
 def check_validation(data: Dataset, recipe: Recipe) -> None:
@@ -128,17 +135,38 @@ def _validation_items(data: Dataset, recipe: Recipe) -> tuple[VideoSet | None, s
         return None, "no shard belongs to the split 'validate'"
     blank = _blank_rows(data, recipe, "validate")
     items = _items(data, recipe, "validate", None if blank is None else ~blank)
-    looked_at = len(items)
-    if recipe.validate_batches:
-        looked_at = min(looked_at, recipe.validate_batches * recipe.batch_size)
-    if items.targets is not None:
-        present = items.targets.entry_values()[: items.targets.indptr[looked_at]] >= 0.5
-        if present.any():
-            return items, ""
+    looked_at, present = _present_classes(items, recipe)
+    if len(present):
+        return items, ""
     name, what = validation_metric(recipe, data.num_classes)[0], "rating of a class that is there"
     what = what if recipe.items == "segments" else "label"
     found = f"none of the {looked_at:,} validation {recipe.items} has a {what}"
     return None, f"{found}, and {name} is undefined"
+
+
+def _present_classes(items: VideoSet, recipe: Recipe) -> tuple[int, NDArray[np.int32]]:
+    """Return how many validation items are looked at, and the classes that are there in any."""
+    looked_at = len(items)
+    if recipe.validate_batches:
+        looked_at = min(looked_at, recipe.validate_batches * recipe.batch_size)
+    if items.targets is None:
+        return looked_at, np.empty(0, np.int32)
+    end = items.targets.indptr[looked_at]
+    is_there = items.targets.entry_values()[:end] >= 0.5
+    return looked_at, np.unique(items.targets.classes[:end][is_there])
+
+
+def _averaged_over(items: VideoSet, recipe: Recipe) -> str:
+    """Return what the validation metric is the mean over; "" where it is no mean over classes."""
+    name = validation_metric(recipe, items.num_classes)[0]
+    if name == "gap@20":
+        return ""
+    looked_at, present = _present_classes(items, recipe)
+    what = "a rated positive" if recipe.items == "segments" else "a label"
+    return (
+        f"validate_{name} is the mean over {len(present):,} of {items.num_classes:,} classes, those "
+        f"with {what} in the {looked_at:,} validation {recipe.items}"
+    )
 
 
 def _items(

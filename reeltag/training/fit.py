@@ -360,6 +360,8 @@ def _log_start(
         say(f"frames: {taken}")
     if batches.unvalidated:
         say(f"nothing is validated: {batches.unvalidated}. The last weights are kept.")
+    if batches.validated:
+        say(batches.validated)
     if averaging:
         say(averaging.words)
     for name, found in batches.skipped.items():

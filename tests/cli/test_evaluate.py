@@ -34,6 +34,29 @@ def test_evaluate_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "interval" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("over", "value", "meaning"),
+    [
+        ((), "0.5000", "mean AP of 2 classes with a rated positive, each by its 100,000 best "
+         "segments; 1 of them in no row: 0"),
+        (("--average-over", "listed"), "1.0000", "mean AP of 1 classes with a rated positive, each "
+         "by its 100,000 best segments; 1 more in no row: left out"),
+    ],
+)  # fmt: skip
+def test_evaluate_explains_the_number_of_classes(
+    over: tuple[str, ...],
+    value: str,
+    meaning: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = write_corpus(tmp_path / "data", {"a": ()}, {"a": [(0, 3, 1.0), (0, 4, 1.0)]})
+    path = write_rows(tmp_path / "p", [("a", 0, {3: 1.0})])
+    assert run(["evaluate", str(path), "--data", str(data), "--bootstrap", "0", *over]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"map@k {value} {meaning}" in printed
+
+
 def test_evaluate_raises_for_patterns_without_split(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -173,9 +173,16 @@ def test_average_over_decides_about_unlisted_classes(tmp_path: Path) -> None:
     ratings = {"a": [(0, 3, 1.0), (0, 4, 1.0)]}
     data = write_corpus(tmp_path / "data", {"a": ()}, ratings)
     path = write_rows(tmp_path / "p", [("a", 0, {3: 1.0})])
-    listed, rated = scores_of(path, data), scores_of(path, data, average_over="rated")
-    assert (listed["map@k"], listed["classes"]) == (1, 1)
-    assert (rated["map@k"], rated["classes"]) == (0.5, 2)
+    listed, rated = scores_of(path, data, average_over="listed"), scores_of(path, data)
+    assert (listed["map@k"], listed["classes"], listed["classes_unlisted"]) == (1, 1, 1)
+    assert (rated["map@k"], rated["classes"], rated["classes_unlisted"]) == (0.5, 2, 1)
+    metric = SegmentMeanAveragePrecision(5)
+    scores = torch.full((1, 5), -torch.inf)
+    scores[0, 3] = 1
+    known = torch.zeros(1, 5)
+    known[0, 3:] = 1
+    metric.update(scores, known, known)  # the metric of training has the same definition
+    assert float(metric.compute()) == rated["map@k"]
 
 
 def test_scores_of_videos_and_segments_in_one_file(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_list_is_cut_before_unrated_segments_leave_it(k: int, expected: float) -
 def test_class_that_is_missing_from_the_file() -> None:
     scores = torch.tensor([[2.0, -torch.inf], [1, -torch.inf]])
     ones = torch.ones(2, 2)
-    for average_over, expected in (("listed", 1.0), ("rated", 0.5)):
+    for average_over, expected in (("rated", 0.5), ("listed", 1.0)):
         for k in (None, 10):
             metric = SegmentMeanAveragePrecision(2, k, average_over)  # type: ignore[arg-type]
             metric.update(scores, ones, ones)

@@ -387,8 +387,9 @@ def test_unrated_segments_are_left_out(corpus: Path, tmp_path: Path) -> None:
     assert "none of these segments is rated." in page
 
 
-def test_class_that_no_segment_lists_is_left_out_and_counted(
-    corpus: Path, predictions: Path, tmp_path: Path
+@pytest.mark.parametrize("over", ["rated", "listed"])
+def test_class_that_no_segment_lists_is_counted_by_one_definition(
+    corpus: Path, predictions: Path, tmp_path: Path, over: Any
 ) -> None:
     table = pq.read_table(predictions)
     classes, scores = table["classes"].to_pylist(), table["scores"].to_pylist()
@@ -401,13 +402,22 @@ def test_class_that_no_segment_lists_is_left_out_and_counted(
         )
     pq.write_table(table, tmp_path / "p.parquet")
     out = tmp_path / "page.html"
-    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(split="test", bootstrap=0)
+    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(
+        split="test", bootstrap=0, average_over=over
+    )
     source = ReportSource(predictions=tmp_path / "p.parquet", data=data)
     scores = write_report(out, source, config, quiet=True)
     parsed = Parsed(out.read_text())
     hard = parsed.table("negatives above the positives")
-    assert not any(row[0].startswith(NAMES[2]) for row in hard) and len(hard) == scores["classes"]
-    assert "1 more that no row holds are left out." in "".join(parsed.text)
+    unlisted = [row for row in hard if row[0].startswith(NAMES[2])]
+    assert len(unlisted) == (over == "rated") and all(float(row[1]) == 0 for row in unlisted)
+    text = " ".join("".join(parsed.text).split())
+    assert len(hard) == scores["classes"] and f"segments of {len(hard)} classes" in text
+    if over == "rated":
+        assert "1 of them no segment lists, so their average precision is 0" in text
+        assert "1 of them that no row holds have 0." in text
+    else:
+        assert "1 more that no row holds are left out." in text
     assert np.mean([float(row[1]) for row in hard]) == pytest.approx(scores["map@k"], abs=1e-3)
 
 

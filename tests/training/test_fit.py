@@ -26,6 +26,10 @@ from reeltag.core.errors import ConfigError, DataError, OutputError, TrainingErr
 from reeltag.data.dataset import Dataset
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
+from reeltag.evaluation.config import EvaluationConfig
+from reeltag.evaluation.scores import evaluate
+from reeltag.inference.predict import predict
+from reeltag.inference.scoring import InferenceConfig
 from reeltag.models import logistic, moe, netvlad, nextvlad
 from reeltag.tagger.run_files import read_config
 from reeltag.tagger.tagger import Tagger
@@ -327,11 +331,20 @@ def test_loss_that_is_not_finite_at_the_end_is_reported(corpus: Path, tmp_path: 
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_segments_train_on_what_was_rated_alone(corpus: Path, tmp_path: Path) -> None:
+def test_segments_train_on_what_was_rated_alone(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     recipe = dataclasses.replace(RECIPE, items="segments", batch_size=4)
     rated = Dataset.open(corpus, splits=Splits(train="validate*", validate="test*"))
     result = train(rated, tmp_path / "run", logistic.TINY, recipe)
     assert result.metric == "map@k" and result.best is not None and result.best > 0
+    logged = " ".join(capfd.readouterr().err.split())
+    choices, path = InferenceConfig(segments=True, rated=True), tmp_path / "P.parquet"
+    predict(Tagger.load(tmp_path / "run"), rated, path, choices, split="validate")
+    found = evaluate(path, rated, EvaluationConfig(split="validate", bootstrap=0))
+    assert found["map@k"] == pytest.approx(result.best, abs=1e-6)
+    over = f"validate_map@k is the mean over {found['classes']} of 8 classes, those with a rated"
+    assert f"{over} positive in the {len(rated.rated_segments('validate'))} validation" in logged
 
 
 def test_bf16_trains_as_well(corpus: Path, tmp_path: Path) -> None:
