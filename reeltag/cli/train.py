@@ -78,7 +78,10 @@ class Resume:
     def run(self) -> int:
         """Train on, and say what came of it."""
         result = import_module(FIT).resume(self.resume, data=self.data, max_steps=self.max_steps)
-        folder, config = import_module(RUN_FOLDER), import_module(RUN_FILES).read_config(self.resume)
+        folder, config = (
+            import_module(RUN_FOLDER),
+            import_module(RUN_FILES).read_config(self.resume),
+        )
         data = folder.open_data(self.resume, config, self.data, quiet=True)
         return _print_result(result, data, self.json)
 

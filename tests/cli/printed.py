@@ -16,9 +16,7 @@ def next_command(printed: str) -> list[str]:
     return words
 
 
-def run_next(
-    printed: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str
-) -> list[str]:
+def run_next(printed: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> list[str]:
     """Run the command that was printed in an empty folder, and return its words.
 
     Args:

@@ -402,8 +402,9 @@ def test_class_that_no_segment_lists_is_counted_by_one_definition(
         )
     pq.write_table(table, tmp_path / "p.parquet")
     out = tmp_path / "page.html"
-    data, config = Dataset.open(corpus, quiet=True), EvaluationConfig(
-        split="test", bootstrap=0, average_over=over
+    data, config = (
+        Dataset.open(corpus, quiet=True),
+        EvaluationConfig(split="test", bootstrap=0, average_over=over),
     )
     source = ReportSource(predictions=tmp_path / "p.parquet", data=data)
     scores = write_report(out, source, config, quiet=True)
