@@ -18,7 +18,8 @@ _ABOUT = {
     "hit@1": "fraction of videos whose best class is a label",
     "perr": "precision at equal recall rate",
     "map": "mean AP of {map_classes:,} classes, each video in its {map_truncated_at:,} best",
-    "map@k": "mean AP of {classes:,} classes with a rated positive, each by its {k:,} best segments",
+    "map@k": "mean AP of {classes:,} classes with a rated positive, each by its {k:,} best "
+    "segments",
 }
 _UNLISTED = {
     "rated": "; {classes_unlisted:,} of them in no row: 0",

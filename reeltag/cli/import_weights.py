@@ -1,6 +1,7 @@
 """`reeltag import-weights`: a TensorFlow checkpoint of a model's authors, as a run."""
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field

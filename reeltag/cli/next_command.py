@@ -1,7 +1,7 @@
 """The command that a result is made for, printed after it: complete, and quoted for a shell.
 
-What is known is filled in (data, patterns of shards, a batch that the data fill); a word in capitals
-that is not a new path, such as DATA, is for what is not.
+What is known is filled in: data, patterns of shards, a batch that the data fill. DATA is for data
+that are not known; RUN and P.parquet are new paths.
 """
 
 import dataclasses

@@ -85,7 +85,7 @@ class SoftLabels:
         return 0
 
     def _train_words(self, outcome: Outcome) -> list[object]:
-        """Return the command that trains a student: as the teacher was, where there is a teacher."""
+        """Return the command that trains a student: as its teacher was, where there is one."""
         items = "segments" if "segments" in outcome.rows else "videos"
         words: list[object] = ["--data", self.data, "--soft.file", outcome.path, "--items", items]
         if self.checkpoint is not None:

@@ -164,8 +164,8 @@ def _averaged_over(items: VideoSet, recipe: Recipe) -> str:
     looked_at, present = _present_classes(items, recipe)
     what = "a rated positive" if recipe.items == "segments" else "a label"
     return (
-        f"validate_{name} is the mean over {len(present):,} of {items.num_classes:,} classes, those "
-        f"with {what} in the {looked_at:,} validation {recipe.items}"
+        f"validate_{name} is the mean over {len(present):,} of {items.num_classes:,} classes, "
+        f"those with {what} in the {looked_at:,} validation {recipe.items}"
     )
 
 
