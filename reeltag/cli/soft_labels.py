@@ -92,8 +92,8 @@ class SoftLabels:
             config = self.checkpoint / "config.json"
             words = ["--config", config, *words, "--init", self.checkpoint]
         else:
-            given = {name: getattr(self, name) or "" for name in ("train", "validate", "test")}
-            splits = Splits(**given)
+            train, validate, test = (of or "" for of in (self.train, self.validate, self.test))
+            splits = Splits(train=train, validate=validate, test=test)
             data = Dataset.open(self.data, splits=splits, quiet=True)
             family = "moe_16" if data.kind == "video" else "nextvlad"
             words = [family, *words, *changed_options(splits), *batch_option(family, data)]
