@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from reeltag.core.console import print_json, say
-from reeltag.library.drawn_films import FilmsConfig, write_films
+from reeltag.library.synth.drawn_films import FilmsConfig, write_films
 
 
 @dataclass(frozen=True, kw_only=True)

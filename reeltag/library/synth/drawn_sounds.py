@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.library.film_encoding import RATE
+from reeltag.library.synth.film_encoding import RATE
 
 Rng: TypeAlias = np.random.Generator
 Samples: TypeAlias = NDArray[np.float32]

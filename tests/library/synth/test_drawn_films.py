@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError, OutputError
-from reeltag.library.drawn_films import FilmsConfig, class_names, write_films
-from reeltag.library.drawn_pictures import PICTURES, draw_scene
-from reeltag.library.drawn_sounds import SOUNDS, TENTH, synthesise
-from reeltag.library.film_encoding import FPS, RATE, SIZE
+from reeltag.library.synth.drawn_films import FilmsConfig, class_names, write_films
+from reeltag.library.synth.drawn_pictures import PICTURES, draw_scene
+from reeltag.library.synth.drawn_sounds import SOUNDS, TENTH, synthesise
+from reeltag.library.synth.film_encoding import FPS, RATE, SIZE
 
 CONFIG = FilmsConfig(number=2, min_seconds=8, max_seconds=10, seed=3)
 
@@ -112,7 +112,7 @@ def test_ratings_and_labels_name_films_and_classes(films: Path) -> None:
 
 
 def test_noisy_labels_have_the_given_precision_and_recall() -> None:
-    from reeltag.library.drawn_films import _noisy_labels
+    from reeltag.library.synth.drawn_films import _noisy_labels
 
     rng, config = np.random.default_rng(0), FilmsConfig()
     present = {"circles", "waves", "drum", "beeps"}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from reeltag.library.film_encoding import SIZE
+from reeltag.library.synth.film_encoding import SIZE
 
 Rng: TypeAlias = np.random.Generator
 Colour: TypeAlias = tuple[int, int, int]

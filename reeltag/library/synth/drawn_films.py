@@ -160,8 +160,8 @@ def write_films(
 
 def class_names() -> list[str]:
     """Return the names of the classes, sorted: those that are seen and those that are heard."""
-    from reeltag.library.drawn_pictures import PICTURES
-    from reeltag.library.drawn_sounds import SOUNDS
+    from reeltag.library.synth.drawn_pictures import PICTURES
+    from reeltag.library.synth.drawn_sounds import SOUNDS
 
     return sorted([*PICTURES, *SOUNDS])
 
@@ -178,9 +178,9 @@ def _write_all(folder: Path, config: FilmsConfig, jobs: int) -> Iterator[_Film]:
 
 
 def _write_film(folder: Path, config: FilmsConfig, number: int) -> _Film:
-    from reeltag.library.drawn_pictures import PICTURES, draw_scene
-    from reeltag.library.drawn_sounds import SOUNDS
-    from reeltag.library.film_encoding import FPS, encode_film
+    from reeltag.library.synth.drawn_pictures import PICTURES, draw_scene
+    from reeltag.library.synth.drawn_sounds import SOUNDS
+    from reeltag.library.synth.film_encoding import FPS, encode_film
 
     rng = np.random.default_rng([config.seed, number])
     tenths = round(10 * rng.uniform(config.min_seconds, config.max_seconds))
@@ -226,7 +226,7 @@ def _storyboard(cast: list[str], tenths: int, rng: Rng) -> list[_Span]:
 
 def _soundtrack(cast: list[str], tenths: int, rng: Rng) -> tuple[NDArray[np.float32], list[_Span]]:
     """Return sounds of 1 to 6 s over faint noise, now and then two at a time, and when they are."""
-    from reeltag.library.drawn_sounds import TENTH, synthesise
+    from reeltag.library.synth.drawn_sounds import TENTH, synthesise
 
     level = 10 ** (rng.uniform(*_SOUND_NOISE) / 20)
     track = rng.standard_normal(tenths * TENTH, dtype=np.float32) * np.float32(level)
