@@ -1,0 +1,168 @@
+"""Workers: outcomes of work that returns, raises, crashes, is killed, hangs; and orphans."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reeltag.core.errors import ConfigError, DataError, ReeltagError
+from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome, WorkerPool
+
+
+def prepare(add: int) -> Callable[[Any, Callable[[Any], None]], Any]:
+    """Return work: numbers are added to, words say what to do."""
+
+    def work(payload: Any, report: Callable[[Any], None]) -> Any:
+        if isinstance(payload, signal.Signals):
+            os.kill(os.getpid(), payload)
+        if isinstance(payload, int):
+            return payload + add, os.getpid()
+        if payload == "raise":
+            return 1 // 0
+        if payload == "refuse":
+            raise DataError("is empty", where="film.mp4")
+        if payload == "exit":
+            os._exit(3)
+        if payload == "hang":
+            time.sleep(600)
+        if payload == "report":
+            for number in range(5):
+                time.sleep(0.1)
+                report(number)
+            return os.getpid()
+        return None
+
+    return work
+
+
+def refuse() -> Any:
+    """Raise an error for people where a worker is prepared."""
+    raise ConfigError("there is no encoder 'x'", hint="Take another.")
+
+
+def die() -> Any:
+    """End the process where a worker is prepared."""
+    print("no library", file=sys.stderr)
+    os._exit(7)
+
+
+def outcomes(
+    payloads: list[Any], workers: int = 1, limit_s: float = 60, quiet_s: float = 60
+) -> dict[str, TaskOutcome]:
+    tasks = [
+        PoolTask(key=str(number), payload=payload, limit_s=limit_s, quiet_s=quiet_s)
+        for number, payload in enumerate(payloads)
+    ]
+    with WorkerPool(prepare, (10,), workers=workers) as pool:
+        return {outcome.key: outcome for outcome in pool.run(tasks)}
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def test_failed_tasks_leave_others_as_they_are() -> None:
+    killing = [signal.SIGSEGV, "exit", signal.SIGKILL]
+    found = outcomes([1, "raise", 2, "refuse", 3, *killing, 4])
+    assert [found[key].value[0] for key in "0248"] == [11, 12, 13, 14]
+    failures = {key: (found[key].failure, found[key].message) for key in "13567"}
+    assert failures["1"] == ("error", "ZeroDivisionError: integer division or modulo by zero")
+    assert "1 // 0" in found["1"].detail
+    assert failures["3"] == ("error", "film.mp4: is empty")
+    assert failures["5"] == ("died", "its process crashed (SIGSEGV)")
+    assert failures["6"] == ("died", "its process ended with status 3")
+    assert failures["7"] == ("died", "its process was killed (SIGKILL; out of memory?)")
+
+
+def test_worker_is_kept_for_the_next_task_and_replaced_after_a_crash() -> None:
+    found = outcomes([1, 2, "raise", 3, "exit", 4])
+    pids = [found[key].value[1] for key in "0135"]
+    assert pids[0] == pids[1] == pids[2] != pids[3]
+
+
+def test_task_that_takes_too_long_is_stopped() -> None:
+    began = time.monotonic()
+    found = outcomes(["hang", 5], limit_s=0.5)
+    assert found["0"].failure == "timed out"
+    assert "took too long" in found["0"].message
+    assert found["1"].value[0] == 15
+    assert time.monotonic() - began < 30
+
+
+def test_reports_are_heard_and_renew_the_quiet_limit() -> None:
+    heard = list[tuple[str, Any]]()
+    tasks = [
+        PoolTask(key="long", payload="report", quiet_s=0.4),
+        PoolTask(key="silent", payload="hang", quiet_s=0.2),
+    ]
+    with WorkerPool(prepare, (0,), on_report=lambda *of: heard.append(of)) as pool:
+        found = {outcome.key: outcome for outcome in pool.run(tasks)}
+    assert heard == [("long", number) for number in range(5)]
+    assert not found["long"].failure
+    assert found["silent"].failure == "timed out"
+
+
+def test_several_workers_work_at_the_same_time() -> None:
+    found = outcomes(["report", "report", 1], workers=2)
+    assert found["0"].value != found["1"].value  # processes
+    assert found["2"].value[0] == 11
+
+
+def test_error_for_people_in_preparation_reaches_the_caller() -> None:
+    with WorkerPool(refuse) as pool, pytest.raises(ConfigError, match="no encoder 'x'") as caught:
+        list(pool.run([PoolTask(key="a", payload=1)]))
+    assert caught.value.hint == "Take another."
+
+
+def test_worker_that_never_starts_is_an_error_with_its_last_line() -> None:
+    with WorkerPool(die) as pool, pytest.raises(ReeltagError, match="status 7: no library"):
+        list(pool.run([PoolTask(key="a", payload=1)]))
+
+
+def test_number_of_workers_is_checked() -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        WorkerPool(prepare, workers=0)
+
+
+def test_worker_ends_with_its_parent_even_while_it_hangs(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from tests.library.extraction.test_worker_process import hanging
+from reeltag.library.extraction.worker_process import PoolTask, WorkerPool
+with WorkerPool(hanging, ({str(tmp_path)!r},)) as pool:
+    list(pool.run([PoolTask(key="a", payload=None)]))
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    pid_file = tmp_path / "pid"
+    try:
+        while not (pid_file.exists() and pid_file.read_text()):
+            assert parent.poll() is None
+            time.sleep(0.01)
+    finally:
+        parent.kill()
+        parent.wait()
+    end = time.monotonic() + 20
+    while is_alive(int(pid_file.read_text())):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def hanging(folder: str) -> Any:
+    """Return work that tells its process and then never ends."""
+
+    def work(payload: Any, report: Any) -> None:
+        Path(folder, "pid").write_text(str(os.getpid()))
+        while True:
+            time.sleep(600)
+
+    return work
