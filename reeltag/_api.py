@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
+from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
@@ -46,7 +47,6 @@ from reeltag.training.losses import Objective
 from reeltag.training.recipes import recipe_for
 
 Data: TypeAlias = Dataset | Path | str
-PathLike: TypeAlias = Path | str
 
 
 def synth(out: PathLike, **sizes: Any) -> Path:  # noqa: ANN401
@@ -281,7 +281,7 @@ def compare(
         >>> compare(PREDICTIONS, PREDICTIONS, DATA, split="test")["gap@20"].difference
         0.0
     """
-    sides, settings = (_paths(predictions), _paths(against)), EvaluationConfig(**config)
+    sides, settings = (to_paths(predictions), to_paths(against)), EvaluationConfig(**config)
     return comparison.compare(*sides, _dataset(data), settings, quiet=quiet)
 
 
@@ -361,7 +361,3 @@ def _tagger(model: AnyTagger | PathLike) -> AnyTagger:
 
 def _dataset(data: Data) -> Dataset:
     return data if isinstance(data, Dataset) else Dataset.open(data, quiet=True)
-
-
-def _paths(files: Sequence[PathLike] | PathLike) -> list[Path]:
-    return [Path(files)] if isinstance(files, Path | str) else [Path(file) for file in files]

@@ -3,11 +3,19 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from reeltag.core.errors import OutputError
+
+PathLike: TypeAlias = str | Path  # what public functions take
+
+
+def to_paths(paths: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the paths of several files or folders; one alone is a list of one."""
+    return [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
 @contextmanager

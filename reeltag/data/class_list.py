@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.data.streams import MAX_CLASSES
 
 SEGMENT_CLASSES = "segment_label_ids.csv"  # the 1000 of 3862 that the challenge of 2019 scores
@@ -101,7 +101,7 @@ class ClassList:
         )
 
     @classmethod
-    def find(cls, data: Path) -> "ClassList | None":
+    def find(cls, data: PathLike) -> "ClassList | None":
         """Return the list of a data folder, from it or its two parents, the nearest; or None.
 
         Args:
@@ -111,6 +111,7 @@ class ClassList:
         Raises:
             DataError: a list is there and cannot be read.
         """
+        data = Path(data)
         folder = folder_of(data)
         for place in (folder, *folder.parents)[: _LEVELS + 1]:
             for name in CLASS_LISTS:
@@ -118,7 +119,7 @@ class ClassList:
                     return cls.open(place / name, full=True)
         return None
 
-    def save(self, path: Path) -> None:
+    def save(self, path: PathLike) -> None:
         """Write index, name and MID (if known) of every class, whole or not at all.
 
         Args:
@@ -127,6 +128,7 @@ class ClassList:
         Raises:
             OutputError: it cannot be written.
         """
+        path = Path(path)
         columns = [("index", self.listed), ("name", self.names)]
         columns += [] if self.mids is None else [("mid", self.mids)]
         with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say
 from reeltag.core.errors import DataError
+from reeltag.core.files import PathLike, to_paths
 from reeltag.data.annotations import (
     AnnotationKind,
     Annotations,
@@ -32,7 +33,7 @@ from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.streams import Kind, Stream
 
-Files: TypeAlias = str | Path | Sequence[str | Path] | None  # of labels or ratings
+Files: TypeAlias = PathLike | Sequence[PathLike] | None  # of labels or ratings
 FileSource: TypeAlias = Path | tuple[Path, ...]  # one file, or several that are joined
 
 
@@ -59,9 +60,9 @@ class Dataset:
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        path: PathLike,
         *,
-        classes: str | Path | ClassList | None = None,
+        classes: PathLike | ClassList | None = None,
         labels: Files = None,
         ratings: Files = None,
         splits: Splits = PUBLISHED_SPLITS,
@@ -243,8 +244,7 @@ def _chosen(data: Path, kind: AnnotationKind, given: Files) -> tuple[Path, ...]:
             return ()
         say(f"{kind} are those of {found}, in place of those in the records")
         return (found,)
-    some = [given] if isinstance(given, str | Path) else given
-    files = tuple(Path(file).resolve() for file in some)
+    files = tuple(file.resolve() for file in to_paths(given))
     if len(files) > 1:
         say(f"{kind} are those of {' and '.join(map(str, files))}, joined")
     return files

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from reeltag.core.bounds import CheckedFields, Positive
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.fields import from_json
-from reeltag.core.files import write_json
+from reeltag.core.files import PathLike, write_json
 from reeltag.data.streams import Kind, StoredDtype, Stream
 
 FEATURES_FILE = "features.json"
@@ -147,11 +147,12 @@ class Features(CheckedFields):
         )
 
     @classmethod
-    def open(cls, path: Path) -> "Features":
+    def open(cls, path: PathLike) -> "Features":
         """Read a features.json.
 
         DataError where it cannot be read, or a field is missing, unknown or out of range.
         """
+        path = Path(path)
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -161,16 +162,18 @@ class Features(CheckedFields):
         return found
 
     @classmethod
-    def find(cls, folder: Path) -> "Features | None":
+    def find(cls, folder: PathLike) -> "Features | None":
         """Return the description in a folder; None where there is none."""
+        folder = Path(folder)
         path = folder / FEATURES_FILE
         return cls.open(path) if path.is_file() else None
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: PathLike) -> None:
         """Write features.json into a folder, whole or not at all.
 
         OutputError where it cannot be written.
         """
+        folder = Path(folder)
         write_json(folder / FEATURES_FILE, dataclasses.asdict(self))
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import cast
 
 import pyarrow as pa
 
+from reeltag.core.files import PathLike
 from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
 from reeltag.data.indexing.build import Build, locked
@@ -57,7 +58,7 @@ class Index:
 
 
 def open_index(
-    data: Path,
+    data: PathLike,
     *,
     num_classes: int | None = None,
     jobs: int | None = None,
@@ -83,6 +84,7 @@ def open_index(
         DataError: no shard is there, one cannot be read, or they hold different things.
         OutputError: the index cannot be written anywhere.
     """
+    data = Path(data)
     root, shards = find_shards(data)
     features = Features.find_only(root, [shard.name for shard in shards])
     if num_classes is None and (classes := ClassList.find(data)):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data._utils import collate
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.bounds import CheckedFields, Positive
@@ -44,14 +45,29 @@ class ReadConfig(CheckedFields):
 ALL_FRAMES, MAPPED = FrameChoice(), ReadConfig()
 
 
+def _collate_batches(batches: Sequence[FrameBatch], **_: object) -> FrameBatch:
+    """Return the batch that a `DataLoader` took; ConfigError where it took more than one."""
+    if len(batches) > 1:
+        raise ConfigError(
+            f"a DataLoader joins {len(batches)} things, and a Loader gives whole batches",
+            where="batch_size",
+            hint="Give the size to the Loader, and none to the DataLoader.",
+        )
+    return batches[0]
+
+
+# without this table, which torch keeps private, DataLoader(loader, batch_size=None) still works
+getattr(collate, "default_collate_fn_map", {})[FrameBatch] = _collate_batches
+
+
 class Loader(IterableDataset[FrameBatch]):
     """An epoch of batches each time it is iterated over.
 
     Batches are safe to keep. Each iteration takes the next epoch from its beginning, also where the
     one before was broken off; only the first one after `load_state_dict` begins in mid-epoch.
 
-    It has a thread of its own, and needs no `DataLoader`; one with `batch_size=None` works too, and
-    its workers share the batches of an epoch (call `set_epoch` then, for they have copies).
+    It has a thread of its own, and needs no `DataLoader`. `DataLoader(loader)` gives the same
+    batches; its workers share those of an epoch (call `set_epoch` then, for they have copies).
 
     Args:
         items: what to load.

@@ -25,6 +25,7 @@ from annotated_types import Ge
 from reeltag.core.bounds import CheckedFields
 from reeltag.core.errors import ConfigError, OutputError
 from reeltag.core.extras import check_extra
+from reeltag.core.files import PathLike
 from reeltag.deploy.budget import LARGE, Precision, format_bytes, parse_bytes
 from reeltag.deploy.checking import max_probability_difference
 from reeltag.deploy.codebooks import Rule
@@ -64,7 +65,7 @@ class ExportConfig(CheckedFields):
 
 
 def export(
-    source: ExportSource, out: Path, config: ExportConfig, *, overwrite: bool = False
+    source: ExportSource, out: PathLike, config: ExportConfig, *, overwrite: bool = False
 ) -> dict[str, Any]:
     """Write the graph of `source`, and return its description.
 
@@ -83,6 +84,7 @@ def export(
         DataError: a weight is not finite.
         OutputError: `out` exists or cannot be written, or the graph does not agree with PyTorch.
     """
+    out = Path(out)
     started, limit = time.monotonic(), parse_bytes(config.max_bytes)
     check_onnx_path(out, overwrite=overwrite)
     tagger = source.tagger

@@ -9,6 +9,7 @@ import torch
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import PathLike
 from reeltag.deploy.combined import BlendedTagger
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.inference.predict import weights_digest
@@ -39,7 +40,7 @@ class ExportSource:
     prefixes: dict[str, str]
 
 
-def load_source(path: Path) -> ExportSource:
+def load_source(path: PathLike) -> ExportSource:
     """Read a run folder, or a folder of `reeltag blend --save` and the runs that it names.
 
     Members without weight are left out, except where the blend takes candidates from them.
@@ -47,6 +48,7 @@ def load_source(path: Path) -> ExportSource:
     Raises ConfigError if the blend cannot be a graph, or its members do not fit each other,
     DataError if it is neither, or a run is missing.
     """
+    path = Path(path)
     if is_graph(path):
         raise ConfigError(
             "is an exported model already; give the run or blend it came from", where=path

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.core.probability import sigmoid
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import PredictionRows
@@ -63,12 +63,13 @@ class Submission:
     empty: int
 
 
-def write_videos(predictions: Predictions, out: Path) -> Submission:
+def write_videos(predictions: Predictions, out: PathLike) -> Submission:
     """Write the submission of 2018: up to 20 labels of every video, in the order of the file.
 
     Raises DataError if there are no videos in the predictions, the scores of one are not best
     first, or an id cannot be written in the format, OutputError if the disk is full.
     """
+    out = Path(out)
     seen: set[str] = set()
     repeated = entries = empty = 0
     with whole_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
@@ -93,7 +94,7 @@ def write_videos(predictions: Predictions, out: Path) -> Submission:
 
 def write_segments(
     predictions: Predictions,
-    out: Path,
+    out: PathLike,
     classes: Sequence[int],
     *,
     max_segments: int = MAX_SEGMENTS,
@@ -106,6 +107,7 @@ def write_segments(
     Raises DataError if there are no segments in the predictions, a class is not one of theirs, or
     an id cannot be written in the format, OutputError if the disk is full.
     """
+    out = Path(out)
     wanted = np.zeros(predictions.info.num_classes, bool)
     if bad := [c for c in classes if not 0 <= c < len(wanted)]:
         raise DataError(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltag.core.errors import DataError
+from reeltag.core.files import PathLike
 from reeltag.deploy.submission import HEADERS, MAX_LABELS, MAX_SEGMENTS, Challenge
 
 _SHOWN = 100  # findings kept; the others are counted
@@ -75,7 +76,7 @@ class CheckedSubmission:
 
 
 def check_submission(
-    path: Path, classes: Mapping[Challenge, Collection[int]] | None = None
+    path: PathLike, classes: Mapping[Challenge, Collection[int]] | None = None
 ) -> CheckedSubmission:
     """Check a submission of either challenge; the format is found from the file.
 
@@ -86,6 +87,7 @@ def check_submission(
     Raises:
         DataError: the file cannot be opened, or is not text.
     """
+    path = Path(path)
     checked = CheckedSubmission(path=path)
     try:
         with path.open(encoding="utf-8", newline="\n") as file:

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +57,7 @@ def merge_spans(spans: Iterable[Span]) -> list[Span]:
 
 
 def write_webvtt(
-    folder: Path, videos: Mapping[str, Iterable[Span]], *, overwrite: bool = False
+    folder: PathLike, videos: Mapping[str, Iterable[Span]], *, overwrite: bool = False
 ) -> list[Path]:
     """Write a file for each video, `<id>.vtt`, and return their paths.
 
@@ -71,6 +71,7 @@ def write_webvtt(
     Raises:
         OutputError: the folder holds files, or cannot be written.
     """
+    folder = Path(folder)
     check_folder(folder, overwrite=overwrite)
     paths = []
     for name, spans in videos.items():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
-from reeltag.core.files import whole_folder, write_json
+from reeltag.core.files import PathLike, whole_folder, write_json
 from reeltag.ensembling.members import EnsembleMember
 from reeltag.ensembling.trees import Trees
 from reeltag.predictions.rows import Kind
@@ -75,7 +75,7 @@ class BlendModel:
     trees: Trees | None = None
     fitted: BlendFit | None = None
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: PathLike) -> None:
         """Write the folder that `load` reads.
 
         Args:
@@ -84,6 +84,7 @@ class BlendModel:
         Raises:
             OutputError: `folder` exists, or the disk is full.
         """
+        folder = Path(folder)
         with whole_folder(folder) as part:
             if self.weights is not None:
                 np.save(part / "weights.npy", self.weights)
@@ -102,7 +103,7 @@ class BlendModel:
         )
 
     @classmethod
-    def load(cls, folder: Path) -> "BlendModel":
+    def load(cls, folder: PathLike) -> "BlendModel":
         """Return what `save` wrote.
 
         Args:
@@ -111,6 +112,7 @@ class BlendModel:
         Raises:
             DataError: something is missing or damaged.
         """
+        folder = Path(folder)
         path = folder / "blend.json"
         try:
             value = json.loads(path.read_text())

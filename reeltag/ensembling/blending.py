@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
@@ -83,7 +84,7 @@ class FittedWeights:
     rows: int
 
 
-def unfitted_blend(files: Sequence[Path], method: Method, candidates: int = 0) -> BlendModel:
+def unfitted_blend(files: Sequence[PathLike], method: Method, candidates: int = 0) -> BlendModel:
     """Return a blend of a method that needs no fit.
 
     Args:
@@ -95,6 +96,7 @@ def unfitted_blend(files: Sequence[Path], method: Method, candidates: int = 0) -
         ConfigError: there is no file, or one is given twice.
         DataError: a file is none of predictions, or has other classes than the first.
     """
+    files = to_paths(files)
     if method in FITTED:
         raise ValueError(f"{method} needs a fit")
     members = open_members(files)
@@ -107,7 +109,7 @@ def unfitted_blend(files: Sequence[Path], method: Method, candidates: int = 0) -
 
 
 def fit_blend(
-    files: Sequence[Path],
+    files: Sequence[PathLike],
     data: Dataset | None,
     config: BlendConfig,
     *,
@@ -131,6 +133,7 @@ def fit_blend(
         ConfigError: the split is empty, or a model was trained on videos of the files.
         DataError: the files do not fit each other (see `align_predictions`), or the data.
     """
+    files = to_paths(files)
     method = config.method
     if method not in FITTED:
         return unfitted_blend(files, method, config.candidates)
@@ -163,7 +166,7 @@ def fit_blend(
 
 
 def fit_weights(
-    files: Sequence[Path],
+    files: Sequence[PathLike],
     truth: Truth,
     config: BlendConfig,
     *,
@@ -174,6 +177,7 @@ def fit_weights(
 
     Arguments and errors are those of `fit_blend`; leaks are not checked.
     """
+    files = to_paths(files)
     by_class, batch = config.method == "class-weights", config.sgd.batch_size
     gram = Gram(len(files), truth.num_classes if by_class else 1)
     with ExitStack() as stack:
@@ -230,7 +234,12 @@ def _grow_trees(
 
 
 def blend(
-    files: Sequence[Path], model: BlendModel, out: Path, *, top_k: int = 0, quiet: bool = True
+    files: Sequence[PathLike],
+    model: BlendModel,
+    out: PathLike,
+    *,
+    top_k: int = 0,
+    quiet: bool = True,
 ) -> dict[Kind, int]:
     """Write the blend of prediction files as another one; return its rows by kind.
 
@@ -248,6 +257,8 @@ def blend(
         DataError: the files do not fit the blend or each other; see `align_predictions`.
         OutputError: `out` cannot be written.
     """
+    files = to_paths(files)
+    out = Path(out)
     members = open_members(files)
     check_members(members, model, quiet=quiet)
     kinds = [kind for kind in KINDS if any(member.holds(kind) for member in members)]

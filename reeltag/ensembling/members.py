@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
 from reeltag.predictions.file import Predictions, open_predictions
 
@@ -38,7 +39,7 @@ class EnsembleMember:
         return f"{self.family or '?'} {self.run}"
 
 
-def open_members(paths: Sequence[Path]) -> list[Predictions]:
+def open_members(paths: Sequence[PathLike]) -> list[Predictions]:
     """Open prediction files that are to be blended.
 
     Args:
@@ -50,6 +51,7 @@ def open_members(paths: Sequence[Path]) -> list[Predictions]:
             number of them, or other names in the run that it comes from, where that is still there;
             or its scores are probabilities, by the look of them.
     """
+    paths = to_paths(paths)
     if not paths:
         raise ConfigError("give at least one file of predictions, as `reeltag predict` makes it")
     resolved = [path.resolve() for path in paths]

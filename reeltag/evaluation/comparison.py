@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import PathLike, to_paths
 from reeltag.data.dataset import Dataset
 from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import DEFAULT_CONFIG, Scored, score_file
@@ -44,8 +45,8 @@ class Difference:
 
 
 def compare(
-    predictions: Sequence[Path],
-    against: Sequence[Path],
+    predictions: Sequence[PathLike],
+    against: Sequence[PathLike],
     data: Dataset,
     config: EvaluationConfig = DEFAULT_CONFIG,
     *,
@@ -64,6 +65,8 @@ def compare(
         DataError: as `evaluate`, or the files are about different videos, or share no score.
         ConfigError: as `evaluate`, or a side has no file.
     """
+    predictions = to_paths(predictions)
+    against = to_paths(against)
     if not predictions or not against:
         raise ConfigError("both sides need at least one file of predictions", where="--against")
     ours = [(path, score_file(path, data, config, quiet=quiet)) for path in predictions]

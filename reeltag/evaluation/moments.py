@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.core.files import PathLike
 from reeltag.data.annotations import Annotations
 from reeltag.data.class_list import ClassList
 from reeltag.metrics.temporal import PerSecondAP, TemporalMAP
@@ -43,7 +44,7 @@ class Events:
     end_s: NDArray[np.float64]
 
     @classmethod
-    def open(cls, path: Path, classes: ClassList) -> "Events":
+    def open(cls, path: PathLike, classes: ClassList) -> "Events":
         """Read a CSV or Parquet file with the columns id, start_s, end_s, class.
 
         Args:
@@ -54,6 +55,7 @@ class Events:
             DataError: it cannot be read, or an event does not end after it starts.
             ConfigError: a class is not in the list.
         """
+        path = Path(path)
         rows = Annotations.read(path, "events", classes)
         values = pc.unique(rows.classes)
         number = np.array([classes.index_of(value, where=path) for value in values.to_pylist()])

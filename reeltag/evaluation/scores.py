@@ -33,7 +33,7 @@ from torch import Tensor
 
 from reeltag.core.console import say
 from reeltag.core.errors import DataError
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts, interval
@@ -89,11 +89,11 @@ class Scored:
 
 
 def evaluate(
-    predictions: Path,
+    predictions: PathLike,
     data: Dataset,
     config: EvaluationConfig = DEFAULT_CONFIG,
     *,
-    per_class: Path | None = None,
+    per_class: PathLike | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Return all scores that the file and the data allow, by the names of this module's docstring.
@@ -111,6 +111,8 @@ def evaluate(
         ConfigError: the split is empty.
         OutputError: `per_class` cannot be written.
     """
+    predictions = Path(predictions)
+    per_class = None if per_class is None else Path(per_class)
     found = score_file(predictions, data, config, quiet=quiet)
     if per_class is not None:
         _write_classes(per_class, found.truth, found.classes)
@@ -118,7 +120,7 @@ def evaluate(
 
 
 def score_file(
-    predictions: Path,
+    predictions: PathLike,
     data: Dataset,
     config: EvaluationConfig = DEFAULT_CONFIG,
     *,
@@ -128,6 +130,7 @@ def score_file(
 
     Replicate r draws the same videos for every file that is scored against the same truth.
     """
+    predictions = Path(predictions)
     file, split = open_predictions(predictions), config.split
     num_classes, blank_std = file.info.num_classes, config.blank_std
     truth = read_truth(data, split or "all", num_classes, blank_std=blank_std, quiet=quiet)

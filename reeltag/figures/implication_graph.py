@@ -15,7 +15,7 @@ from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.figures.box_layout import place_boxes
 from reeltag.labels.correlation import Correlation
 
@@ -64,7 +64,7 @@ def check_format(path: Path) -> None:
 
 def draw_implications(
     correlation: Correlation,
-    path: Path,
+    path: PathLike,
     *,
     tau: float = 0.5,
     min_videos: int = 1,
@@ -89,6 +89,7 @@ def draw_implications(
         DataError: no class implies another.
         OutputError: the file cannot be written.
     """
+    path = Path(path)
     check_format(path)
     graph = _chosen(correlation, tau, min_videos, limit, among)
     title = "Which label implies which"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
@@ -50,7 +50,7 @@ class Dot:
 
 
 def draw_study(
-    dots: Sequence[Dot], importance: Mapping[str, float], path: Path, *, metric: str, title: str
+    dots: Sequence[Dot], importance: Mapping[str, float], path: PathLike, *, metric: str, title: str
 ) -> None:
     """Draw the history of a study and the importance of its fields, as SVG.
 
@@ -65,6 +65,7 @@ def draw_study(
     Raises:
         OutputError: the file cannot be written.
     """
+    path = Path(path)
     names = list(importance)[:SHOWN]
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(10.4, max(3.6, 1.4 + 0.3 * len(names))), layout="constrained")

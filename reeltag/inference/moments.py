@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import PathLike
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split
@@ -86,7 +87,7 @@ def score_windows(
 
 
 def read_windows(
-    path: Path, data: Dataset, rows: NDArray[np.bool_] | None = None
+    path: PathLike, data: Dataset, rows: NDArray[np.bool_] | None = None
 ) -> Iterator[ScoredWindows]:
     """Yield the windows of a prediction file; those that end after their video end with it.
 
@@ -101,6 +102,7 @@ def read_windows(
     Raises:
         DataError: the file cannot be read, holds no windows, or one of a video that is not there.
     """
+    path = Path(path)
     file, none = open_predictions(path), True
     usable = ~column_of(data.table, "skip")
     ids = data.table["id"].filter(usable).combine_chunks()

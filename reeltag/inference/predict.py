@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
+from reeltag.core.files import PathLike
 from reeltag.data.blank_videos import BlankRule
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
@@ -31,13 +32,13 @@ DEFAULT_CONFIG = InferenceConfig()
 def predict(
     tagger: AnyTagger,
     data: Dataset,
-    out: Output | Path,
+    out: Output | PathLike,
     choices: InferenceConfig = DEFAULT_CONFIG,
     *,
     split: Split = "test",
     rows: NDArray[np.bool_] | None = None,
-    run: Path | None = None,
-    video_source: AnyTagger | Path | None = None,
+    run: PathLike | None = None,
+    video_source: AnyTagger | PathLike | None = None,
 ) -> Outcome:
     """Score a split into the prediction file `out`; broken records are skipped and counted.
 
@@ -62,6 +63,7 @@ def predict(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
+    run = None if run is None else Path(run)
     out = Output.of(out)
     out.check()
     check_fit(tagger, data, choices)
@@ -153,7 +155,10 @@ def check_long_enough(items: VideoSet, choices: InferenceConfig) -> None:
 
 
 def video_scores_of(
-    source: AnyTagger | Path | None, tagger: AnyTagger, items: VideoSet, choices: InferenceConfig
+    source: AnyTagger | PathLike | None,
+    tagger: AnyTagger,
+    items: VideoSet,
+    choices: InferenceConfig,
 ) -> tuple[VideoScores | None, dict[str, str]]:
     """Return the source of candidates and fusion (None = `tagger` itself), and its hash.
 
@@ -168,9 +173,9 @@ def video_scores_of(
             hint="Use them, with --segments: --candidates 20, or --video-power 0.05 "
             "--segment-power 0.95.",
         )
-    if isinstance(source, Path):
+    if isinstance(source, str | Path):
         ids = items.ids(np.arange(len(items)))
-        of_file = ScoresOfFile(source, ids, tagger.num_classes, choices.policy.candidates)
+        of_file = ScoresOfFile(Path(source), ids, tagger.num_classes, choices.policy.candidates)
         return of_file, {"video_scores": of_file.digest()}
     if source.streams != tagger.streams:
         raise ConfigError(

@@ -17,6 +17,7 @@ from rich.progress import Progress, TaskID
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import OutputError
+from reeltag.core.files import PathLike
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.class_limit import ClassLimit
@@ -68,9 +69,9 @@ class Output:
     part_seconds: float = 60.0
 
     @classmethod
-    def of(cls, out: "Output | Path") -> "Output":
+    def of(cls, out: "Output | PathLike") -> "Output":
         """Return an output to a new file, unless `out` is one already."""
-        return out if isinstance(out, Output) else cls(out)
+        return out if isinstance(out, Output) else cls(Path(out))
 
     def check(self) -> None:
         """Raise OutputError where the file exists already and is not to be replaced."""

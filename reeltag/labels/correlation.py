@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError, DataError, reason_of
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import SparseRows, indptr_of
 from reeltag.labels.cooccurrence import Cooccurrence
 
@@ -154,7 +154,7 @@ class Correlation:
             for at, bound in zip(place[best], low[best], strict=True)
         ]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: PathLike) -> None:
         """Write a Parquet file, whole or not at all: a row is a pair of classes i, j.
 
         Columns: `first` i, `second` j, `together` M_ij, `probability` P(j | i), and both names.
@@ -166,6 +166,7 @@ class Correlation:
         Raises:
             OutputError: it cannot be written.
         """
+        path = Path(path)
         about = {
             "kind": _KIND,
             "names": self.names,
@@ -188,7 +189,7 @@ class Correlation:
             pq.write_table(table, part, compression="zstd")
 
     @classmethod
-    def load(cls, path: Path) -> "Correlation":
+    def load(cls, path: PathLike) -> "Correlation":
         """Read what `save` wrote; `source` is then the path.
 
         Args:
@@ -197,6 +198,7 @@ class Correlation:
         Raises:
             DataError: there is no such file, it is not one of correlations, or it is damaged.
         """
+        path = Path(path)
         if not path.is_file():
             what = "is a folder, not a file" if path.is_dir() else "is not there"
             raise DataError(what, where=path, hint=_HINT)

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import indptr_of
 from reeltag.predictions.metadata import RowsInfo
 from reeltag.predictions.rows import Kind, PredictionRows, StoredRows
@@ -137,11 +137,12 @@ class PredictionWriter:
 
 
 @contextmanager
-def prediction_writer(path: Path, info: PredictionInfo) -> Iterator[PredictionWriter]:
+def prediction_writer(path: PathLike, info: PredictionInfo) -> Iterator[PredictionWriter]:
     """Yield a writer of rows; the file appears whole or not at all.
 
     OutputError where the disk is full, or the folder cannot be written to.
     """
+    path = Path(path)
     with (
         whole_file(path) as part,
         pq.ParquetWriter(

@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
@@ -69,7 +69,7 @@ class ReportSource:
 
 
 def write_report(
-    out: Path,
+    out: PathLike,
     source: ReportSource,
     config: EvaluationConfig = DEFAULT_CONFIG,
     *,
@@ -96,6 +96,7 @@ def write_report(
         ConfigError: the split is empty, or a wanted video is not there.
         OutputError: `out` cannot be written.
     """
+    out = Path(out)
     left_out, file = list[str](), None
     run, result = source.run, source.result
     if source.predictions is not None and source.data is not None:

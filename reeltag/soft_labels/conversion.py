@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
 from reeltag.core.errors import DataError
+from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
@@ -26,9 +27,9 @@ from reeltag.soft_labels.teacher import to_soft_labels
 
 
 def convert_predictions(
-    files: Sequence[Path],
+    files: Sequence[PathLike],
     data: Dataset,
-    out: Path,
+    out: PathLike,
     *,
     top_k: int = 50,
     split: Split = "train",
@@ -52,6 +53,8 @@ def convert_predictions(
         ConfigError: the split is empty.
         OutputError: `out` exists, or the disk is full.
     """
+    files = to_paths(files)
+    out = Path(out)
     check_output(out, overwrite=overwrite)
     begun = time.monotonic()
     parts = [open_predictions(path) for path in files]
@@ -83,8 +86,8 @@ def convert_predictions(
 
 
 def draw_soft_labels(
-    source: Path,
-    out: Path,
+    source: PathLike,
+    out: PathLike,
     per_class: int,
     *,
     segment_classes: tuple[int, ...] = (),
@@ -105,6 +108,8 @@ def draw_soft_labels(
         DataError: `source` is damaged, or holds nothing to draw from.
         OutputError: `out` exists, or the disk is full.
     """
+    source = Path(source)
+    out = Path(out)
     check_output(out, overwrite=overwrite)
     begun, file = time.monotonic(), open_soft_labels(source)
     classes = segment_classes or file.info.segment_classes

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal
 from reeltag.predictions.file import PredictionInfo
@@ -157,11 +157,12 @@ class SoftLabelWriter:
 
 
 @contextmanager
-def soft_label_writer(path: Path, info: SoftLabelInfo) -> Iterator[SoftLabelWriter]:
+def soft_label_writer(path: PathLike, info: SoftLabelInfo) -> Iterator[SoftLabelWriter]:
     """Yield a writer of rows; the file appears whole or not at all.
 
     OutputError where the disk is full, or the folder cannot be written to.
     """
+    path = Path(path)
     with (
         whole_file(path) as part,
         pq.ParquetWriter(part, info.schema(), compression="zstd", use_dictionary=["id"]) as file,
@@ -293,9 +294,10 @@ class SoftLabelFile:
         return DataError(what, where=self.path, hint=_AGAIN)
 
 
-def open_soft_labels(path: Path) -> SoftLabelFile:
+def open_soft_labels(path: PathLike) -> SoftLabelFile:
     """Open a file of soft labels; its rows are read later.
 
     DataError where there is no such file, it is not Parquet, or not one of soft labels.
     """
+    path = Path(path)
     return SoftLabelFile(path, SoftLabelInfo.read(path))

@@ -22,6 +22,7 @@ from reeltag.core.batch import FrameBatch
 from reeltag.core.bounds import CheckedFields, NotNegative, Positive
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
+from reeltag.core.files import PathLike
 from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import indptr_of
 from reeltag.data.dataset import Dataset
@@ -96,12 +97,12 @@ class TeacherConfig(CheckedFields):
 def write_soft_labels(
     tagger: Tagger,
     data: Dataset,
-    out: Output | Path,
+    out: Output | PathLike,
     choices: TeacherConfig,
     *,
     split: Split = "train",
     segment_classes: tuple[int, ...] = (),
-    run: Path | None = None,
+    run: PathLike | None = None,
 ) -> Outcome:
     """Write the probabilities of the videos of a split, or of drawn segments of them, to `out`.
 
@@ -124,6 +125,7 @@ def write_soft_labels(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
+    run = None if run is None else Path(run)
     out = Output.of(out)
     out.check()
     beyond = [of for of in segment_classes if not 0 <= of < tagger.num_classes]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import reeltag
 from reeltag.core.errors import ConfigError, DataError, reason_of
-from reeltag.core.files import check_new_path, whole_folder, write_json
+from reeltag.core.files import PathLike, check_new_path, whole_folder, write_json
 from reeltag.data.class_list import ClassList
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import (
@@ -60,7 +60,7 @@ class TensorflowArrays:
     unused: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, path: Path, *, averages: bool = False) -> "TensorflowArrays":
+    def open(cls, path: PathLike, *, averages: bool = False) -> "TensorflowArrays":
         """Read an .npz file; nothing in it is run.
 
         Args:
@@ -71,6 +71,7 @@ class TensorflowArrays:
             DataError: the file cannot be read, is no .npz, holds pickled objects or what is no
                 finite number, two arrays have one name, or there are no averages.
         """
+        path = Path(path)
         with _opened(path) as arrays:
             taken = {name: plain_name(name) for name in arrays.files if is_weight(name)}
             if averages:
@@ -115,7 +116,7 @@ class TensorflowArrays:
 def import_checkpoint(
     checkpoint: TensorflowArrays,
     model: ModelConfig,
-    out: Path,
+    out: PathLike,
     config: ImportConfig,
     *,
     preprocessing: PreprocessingConfig | None = None,
@@ -135,6 +136,7 @@ def import_checkpoint(
         DataError: an array is missing, has no place in the model or another shape.
         OutputError: `out` exists, or cannot be written.
     """
+    out = Path(out)
     check_new_path(out)
     check_importable(model)
     names = ClassList.open(config.classes, full=True).names if config.classes else ()

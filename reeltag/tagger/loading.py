@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from reeltag.core.errors import DataError
+from reeltag.core.files import PathLike
 from reeltag.tagger.run_files import read_config
 from reeltag.tagger.tagger import AnyTagger, Tagger
 
 SUFFIX = ".onnx"
 
 
-def any_tagger(path: Path) -> AnyTagger:
+def any_tagger(path: PathLike) -> AnyTagger:
     """Return the tagger of a run folder, or of a file of `reeltag export`.
 
     Args:
@@ -26,6 +27,7 @@ def any_tagger(path: Path) -> AnyTagger:
         DataError: it is neither.
         MissingPackageError: it is a file, and onnxruntime is not installed.
     """
+    path = Path(path)
     if not is_graph(path):
         return Tagger.load(path)
     # onnxruntime is an extra that runs do without
@@ -33,11 +35,12 @@ def any_tagger(path: Path) -> AnyTagger:
     return tagger
 
 
-def config_of(path: Path) -> Mapping[str, Any]:
+def config_of(path: PathLike) -> Mapping[str, Any]:
     """Return the config.json of a run folder, or of the run that a graph was exported from.
 
     {} for a graph of several runs that were trained on other splits.
     """
+    path = Path(path)
     if not is_graph(path):
         return read_config(path)
     found: Mapping[str, Any] = import_module("reeltag.tagger.onnx").config_of(path)

@@ -16,6 +16,7 @@ from torch import Tensor
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json
+from reeltag.core.files import PathLike
 from reeltag.data.features import Features
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.tagger.thresholds import Thresholds
@@ -46,7 +47,8 @@ class OnnxTagger(AnyTagger):
 
     digest: Tensor
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(self, path: PathLike, *, threads: int = 0) -> None:
+        path = Path(path)
         super().__init__()
         self._path = path
         self._session = _opened(path, threads or torch.get_num_threads())
@@ -89,7 +91,7 @@ class OnnxTagger(AnyTagger):
         return torch.from_numpy(classes), torch.from_numpy(probs)
 
 
-def config_of(path: Path) -> dict[str, Any]:
+def config_of(path: PathLike) -> dict[str, Any]:
     """Return the config.json of the run that a graph was made of.
 
     Of a blend only `data`, and {} where its runs do not agree on their shards.
@@ -100,6 +102,7 @@ def config_of(path: Path) -> dict[str, Any]:
     Raises:
         DataError: as `OnnxTagger`.
     """
+    path = Path(path)
     members = OnnxTagger(path).about["members"]
     configs = [dict(member["config"]) for member in members]
     if len(configs) == 1:

@@ -8,11 +8,13 @@ from typing import Any
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
+from reeltag.core.files import PathLike
 from reeltag.models import ModelConfig, find_family
 
 
-def read_config(run: Path) -> dict[str, Any]:
+def read_config(run: PathLike) -> dict[str, Any]:
     """Return a run's `config.json`; DataError where there is none."""
+    run = Path(run)
     path = run / "config.json"
     try:
         config = json.loads(path.read_text())
@@ -49,8 +51,9 @@ def read_model(config: Mapping[str, Any], *, where: object) -> ModelConfig:
     return sizes
 
 
-def read_class_names(run: Path) -> list[str]:
+def read_class_names(run: PathLike) -> list[str]:
     """Return the names in a run's `classes.csv`; DataError where it cannot be read."""
+    run = Path(run)
     path = run / "classes.csv"
     try:
         with path.open(newline="") as file:

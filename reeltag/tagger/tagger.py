@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
-from reeltag.core.files import whole_file
+from reeltag.core.files import PathLike, whole_file
 from reeltag.data.features import Features
 from reeltag.data.streams import Stream
 from reeltag.layers.preprocessing import PreprocessingConfig
@@ -248,16 +248,18 @@ class Tagger(AnyTagger):
             "streams": [list(stream) for stream in self.streams],
         }
 
-    def save_weights(self, folder: Path, name: str = "model.safetensors") -> None:
+    def save_weights(self, folder: PathLike, name: str = "model.safetensors") -> None:
         """Write all tensors into `folder`, whole or not at all; thresholds of other ones go."""
+        folder = Path(folder)
         tensors = {name: value.detach().contiguous() for name, value in self.state_dict().items()}
         with whole_file(folder / name) as part:
             safetensors.torch.save_file(tensors, part)
         if name == "model.safetensors":
             (folder / THRESHOLDS_FILE).unlink(missing_ok=True)
 
-    def save_classes(self, folder: Path) -> None:
+    def save_classes(self, folder: PathLike) -> None:
         """Write `classes.csv` into `folder`."""
+        folder = Path(folder)
         with whole_file(folder / "classes.csv") as part, part.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["index", "name"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reeltag.core.bounds import CheckedFields, NotNegative
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
-from reeltag.core.files import write_json
+from reeltag.core.files import PathLike, write_json
 from reeltag.data.class_list import ClassList
 
 THRESHOLDS_FILE = "thresholds.json"
@@ -89,8 +89,9 @@ class Thresholds(CheckedFields):
         """The classes without a threshold, and why they have none."""
         return {each.name: each.reason for each in self.classes if each.logit is None}
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: PathLike) -> None:
         """Write thresholds.json into a folder, whole or not at all; OutputError if it cannot be."""
+        folder = Path(folder)
         write_json(folder / THRESHOLDS_FILE, dataclasses.asdict(self))
 
     def renamed(self, names: Sequence[str]) -> Self:
@@ -99,7 +100,7 @@ class Thresholds(CheckedFields):
         return replace(self, classes=tuple(replace(each, name=name) for each, name in pairs))
 
     @classmethod
-    def find(cls, folder: Path, names: Sequence[str]) -> Self | None:
+    def find(cls, folder: PathLike, names: Sequence[str]) -> Self | None:
         """Return the thresholds in a run folder; None where there are none.
 
         Args:
@@ -109,6 +110,7 @@ class Thresholds(CheckedFields):
         Raises:
             DataError: as `open`, or they are of other classes.
         """
+        folder = Path(folder)
         path = folder / THRESHOLDS_FILE
         if not path.is_file():
             return None
@@ -118,8 +120,9 @@ class Thresholds(CheckedFields):
         return found
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: PathLike) -> Self:
         """Return the thresholds in a file; DataError if it is broken, or of another version."""
+        path = Path(path)
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

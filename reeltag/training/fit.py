@@ -21,7 +21,7 @@ from torch.backends import cpu
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import check_new_path, whole_folder, write_json
+from reeltag.core.files import PathLike, check_new_path, whole_folder, write_json
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
@@ -77,7 +77,7 @@ class Result:
 
 def train(
     data: Dataset,
-    out: Path,
+    out: PathLike,
     model: ModelConfig,
     recipe: Recipe,
     *,
@@ -105,6 +105,7 @@ def train(
         DataError, ConfigError: the data or the options cannot be used.
         TrainingError: the loss stopped being finite.
     """
+    out = Path(out)
     check_start(out, recipe)
     if not data.num_classes:
         raise DataError(
@@ -137,9 +138,9 @@ def train(
 
 
 def resume(
-    out: Path,
+    out: PathLike,
     *,
-    data: Path | None = None,
+    data: PathLike | None = None,
     max_steps: int | None = None,
     objective: Objective | None = None,
     logger: Logger | bool = True,
@@ -159,6 +160,8 @@ def resume(
         ConfigError: `out` is a mean of runs.
         DataError: `out` is not a run folder, a file in it is damaged, or its data are gone.
     """
+    out = Path(out)
+    data = None if data is None else Path(data)
     config, where = read_config(out), out / "config.json"
     if AVERAGED in config:
         raise ConfigError(

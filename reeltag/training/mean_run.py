@@ -20,7 +20,7 @@ from torch import Tensor
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import check_new_path, whole_folder, write_json
+from reeltag.core.files import PathLike, check_new_path, to_paths, whole_folder, write_json
 from reeltag.data.features import Features
 from reeltag.labels.folds import FoldConfig
 from reeltag.models import family_of
@@ -64,7 +64,9 @@ class AveragedRun:
 
 
 def average_runs(
-    paths: Sequence[Path], out: Path, finish: Callable[[Tagger], object] = lambda tagger: None
+    paths: Sequence[PathLike],
+    out: PathLike,
+    finish: Callable[[Tagger], object] = lambda tagger: None,
 ) -> Tagger:
     """Write the mean of several runs into the new run folder `out`, and return its tagger.
 
@@ -82,6 +84,8 @@ def average_runs(
         DataError: one cannot be read, or holds what is not a number.
         OutputError: `out` exists.
     """
+    paths = to_paths(paths)
+    out = Path(out)
     check_new_path(out)
     members = [AveragedRun.at(path) for path in paths]
     if not members:

@@ -207,16 +207,22 @@ def test_reused_buffers_give_the_same_endless_stream(items: VideoSet) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_torch_data_loader_gives_every_batch_once(items: VideoSet, workers: int) -> None:
+@pytest.mark.parametrize("size", [{}, {"batch_size": None}], ids=["plain", "batch_size=None"])
+def test_torch_data_loader_gives_every_batch_once(
+    items: VideoSet, workers: int, size: dict[str, Any]
+) -> None:
     expected = kept(Loader(items, batch_size=9, frames=RANDOM, shuffle="global"))
     loader = Loader(items, batch_size=9, frames=RANDOM, shuffle="global")
     context = "fork" if workers else None
-    taken = DataLoader(
-        loader, batch_size=None, num_workers=workers, multiprocessing_context=context
-    )
+    taken = DataLoader(loader, num_workers=workers, multiprocessing_context=context, **size)
     assert len(taken) == len(expected)
     found = [Kept(batch) for batch in taken]
     assert_same(sorted(found, key=by_ids), sorted(expected, key=by_ids))
+
+
+def test_torch_data_loader_that_would_join_batches_raises(items: VideoSet) -> None:
+    with pytest.raises(ConfigError, match="joins 2 things, and a Loader gives whole batches"):
+        list(DataLoader(Loader(items, batch_size=9), batch_size=2))
 
 
 def by_ids(batch: Kept) -> tuple[str, ...]:

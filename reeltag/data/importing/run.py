@@ -12,7 +12,7 @@ import joblib
 
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.core.files import check_new_path
+from reeltag.core.files import PathLike, check_new_path, to_paths
 from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
 from reeltag.data.importing.companions import (
@@ -48,8 +48,8 @@ _SMALL = 32 << 20  # bytes; below this, starting processes takes longer than the
 
 
 def import_features(
-    sources: Sequence[Path],
-    out: Path,
+    sources: Sequence[PathLike],
+    out: PathLike,
     config: FeatureImportConfig,
     *,
     jobs: int | None = None,
@@ -79,6 +79,8 @@ def import_features(
         DataError: something cannot be imported; it names the file and the way out.
         OutputError: it cannot be written.
     """
+    sources = to_paths(sources)
+    out = Path(out)
     if jobs is not None and jobs < 1:
         raise ConfigError(f"must be at least 1, got {jobs}", where="--jobs")
     if not sources:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import progress_bar
 from reeltag.core.errors import ConfigError
-from reeltag.core.files import whole_folder
+from reeltag.core.files import PathLike, whole_folder
 from reeltag.data.records.example import Values, encode_example, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.data.synth.about import SynthCounts, describe_corpus
@@ -45,7 +45,7 @@ class _Written:
 
 
 def write_corpus(
-    out: Path, config: SynthConfig, *, jobs: int | None = 1, quiet: bool = False
+    out: PathLike, config: SynthConfig, *, jobs: int | None = 1, quiet: bool = False
 ) -> SynthCounts:
     """Write the corpus of `config` to the new folder `out`, which appears whole or not at all.
 
@@ -65,6 +65,7 @@ def write_corpus(
         ConfigError: `jobs` is not positive.
         OutputError: `out` exists, or cannot be written.
     """
+    out = Path(out)
     if jobs is not None and jobs < 1:
         raise ConfigError(f"jobs must be at least 1, got {jobs}")
     shards = _shards(config)

@@ -23,7 +23,7 @@ from reeltag.core.bounds import CheckedFields, NotNegative, Part, Positive
 from reeltag.core.console import progress_bar
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
-from reeltag.core.files import whole_folder
+from reeltag.core.files import PathLike, whole_folder
 
 Rng: TypeAlias = np.random.Generator
 
@@ -124,7 +124,7 @@ class _Film:
 
 
 def write_films(
-    out: Path, config: FilmsConfig, *, jobs: int | None = 1, quiet: bool = False
+    out: PathLike, config: FilmsConfig, *, jobs: int | None = 1, quiet: bool = False
 ) -> FilmCounts:
     """Write the films of `config` to the new folder `out`, which appears whole or not at all.
 
@@ -142,6 +142,7 @@ def write_films(
         MissingPackageError: the extra `video` is not installed.
         OutputError: `out` exists, or cannot be written.
     """
+    out = Path(out)
     if jobs is not None and jobs < 1:
         raise ConfigError(f"jobs must be at least 1, got {jobs}")
     check_extra("video", "av", "PIL")
