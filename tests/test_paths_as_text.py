@@ -32,7 +32,7 @@ ENTRIES = {
     "data.records.tfrecord": "TFRecordWriter",
     "data.synth.corpus": "write_corpus",
     "labels.correlation": "Correlation.save Correlation.load",
-    "library.drawn_films": "write_films",
+    "library.synth.drawn_films": "write_films",
     "predictions.file": "open_predictions prediction_writer",
     "tagger.loading": "any_tagger config_of",
     "tagger.onnx": "OnnxTagger config_of",

@@ -63,7 +63,6 @@ def predict(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
-    run = None if run is None else Path(run)
     out = Output.of(out)
     out.check()
     check_fit(tagger, data, choices)
@@ -224,7 +223,7 @@ def log_items(items: VideoSet, choices: InferenceConfig) -> None:
 
 
 def _about(
-    tagger: AnyTagger, data: Dataset, choices: InferenceConfig, split: str, run: Path | None
+    tagger: AnyTagger, data: Dataset, choices: InferenceConfig, split: str, run: PathLike | None
 ) -> PredictionInfo:
     chosen = len(set(choices.segment_classes)) or tagger.num_classes
     return PredictionInfo(
@@ -235,7 +234,7 @@ def _about(
         policy=str(choices.policy),
         blank_std=choices.blank_std,
         family=tagger.family,
-        run="" if run is None else str(run.resolve()),
+        run="" if run is None else str(Path(run).resolve()),
         weights=weights_digest(tagger),
         data=str(data.path.resolve()),
         split=split,
