@@ -14,6 +14,7 @@ from reeltag.data.records.example import Spans, decode_feature, joined, split_me
 from reeltag.data.records.kinds import kind_of_frames
 from reeltag.data.records.ratings import RATING_KEYS
 from reeltag.data.shards import ShardMaps
+from reeltag.data.streams import MISSING
 
 _IMPORT = "`reeltag import` reads such"
 
@@ -129,6 +130,10 @@ def _unused_keys(data: Dataset, counts: _Counts, of: str) -> Sequence[tuple[str,
     used = {stream.name for stream in data.streams} if data.kind == "video" else set[str]()
     used |= set(ID_KEYS) | {"labels", *RATING_KEYS}
     reasons = dict.fromkeys(counts.context.keys() - used, "no id, label or rating")
+    for key in reasons:
+        if key.startswith(MISSING):
+            what = "frames without this stream, which a model sees as 0, or as silence"
+            reasons[key] = what
     if set(ID_KEYS) <= counts.context.keys():
         reasons[ID_KEYS[1]] = f"{ID_KEYS[0]} is the id"
     for kind, keys in (("labels", ("labels",)), ("ratings", RATING_KEYS)):

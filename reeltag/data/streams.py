@@ -12,6 +12,17 @@ StoredDtype: TypeAlias = Literal["uint8", "float16", "float32"]
 
 MAX_CLASSES = 1 << 20  # a label from here on is taken for damage, whatever the class list
 
+MISSING = "missing_"
+
+
+def missing_key(stream: str) -> str:
+    """Return the context key of frames without a stream: first, end, first, end, ...
+
+    Such frames hold 0 in each feature of pictures, and the features of silence.
+    """
+    return MISSING + stream
+
+
 TABLE_SCHEMA = pa.schema(
     [
         ("shard", pa.int32()),  # which of Index.shards
