@@ -9,7 +9,8 @@ from reeltag.core.bounds import CheckedFields, Rate
 from reeltag.core.errors import ConfigError
 from reeltag.encoders.base import Precision
 
-AUTO, NONE = "auto", "none"
+AUTO: Literal["auto"] = "auto"
+NONE = "none"
 DEFAULT_PICTURE, DEFAULT_SOUND = "efficientnet_lite0", "log_mel"
 DEFAULT_RATE = 1.0
 Group = Literal["content", "folder", "none"]

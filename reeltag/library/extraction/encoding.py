@@ -31,11 +31,25 @@ _ROWS = 16  # one of so many is compared first
 class DecodedSpan(Protocol):
     """What decoding yields: some successive frames of a file."""
 
-    first_frame: int
-    pictures: NDArray[np.uint8]
-    has_picture: NDArray[np.bool_]
-    sound: Float32
-    has_sound: NDArray[np.bool_]
+    @property
+    def first_frame(self) -> int:
+        """Number of the first of them, N in all."""
+
+    @property
+    def pictures(self) -> NDArray[np.uint8]:
+        """(N, height, width, 3), as the encoder wants them."""
+
+    @property
+    def has_picture(self) -> NDArray[np.bool_]:
+        """(N,) whether there is a picture."""
+
+    @property
+    def sound(self) -> Float32:
+        """Samples, those of `span_samples`."""
+
+    @property
+    def has_sound(self) -> NDArray[np.bool_]:
+        """(N,) whether there is sound."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ class MeanColour(PictureEncoder):
 
     def encode(self, pictures_NHWC: NDArray[np.uint8]) -> Float32:
         self.encoded.append(len(pictures_NHWC))
-        return pictures_NHWC.mean((1, 2), dtype=np.float32)
+        colours: Float32 = pictures_NHWC.mean((1, 2), dtype=np.float32)
+        return colours
 
 
 class Loudness(SoundEncoder):
