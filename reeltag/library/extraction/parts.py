@@ -67,7 +67,7 @@ class FeaturePart:
         self.path.unlink(missing_ok=True)
 
 
-class PartWriter:
+class FeaturePartWriter:
     """Write the features of one video, span by span; nothing is left of it after an error.
 
     Args:

@@ -10,7 +10,7 @@ from reeltag.data.features import EncoderIdentity
 from reeltag.library.extraction import fitting
 from reeltag.library.extraction.encoding import EncodedStream
 from reeltag.library.extraction.fitting import ScaleFitter
-from reeltag.library.extraction.parts import FeaturePart, PartWriter
+from reeltag.library.extraction.parts import FeaturePart, FeaturePartWriter
 
 STREAMS = (
     EncodedStream(name="rgb", width=2, encoder=EncoderIdentity(name="colour")),
@@ -21,7 +21,7 @@ STREAMS = (
 def part(
     folder: Path, key: str, low: float, high: float, *, rgb: bool = True, audio: bool = True
 ) -> FeaturePart:
-    with PartWriter(folder, key, [(s.name, s.width) for s in STREAMS], "now") as writer:
+    with FeaturePartWriter(folder, key, [(s.name, s.width) for s in STREAMS], "now") as writer:
         frames = np.linspace(low, high, 50, dtype=np.float32)[:, None].repeat(3, axis=1)
         frames[:, :2] *= rgb
         writer.add(frames, np.tile([rgb, audio], (50, 1)))

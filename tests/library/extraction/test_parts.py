@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import DataError, OutputError
-from reeltag.library.extraction.parts import FeaturePart, PartWriter, find_part
+from reeltag.library.extraction.parts import FeaturePart, FeaturePartWriter, find_part
 
 STREAMS = (("rgb", 3), ("audio", 2))
 
@@ -15,7 +15,7 @@ def write(folder: Path, key: str = "a", how: str = "now", note: str = "") -> Fea
     frames = np.arange(35, dtype=np.float32).reshape(7, 5)
     has = np.ones((7, 2), bool)
     has[2:5, 0] = has[6, 0] = False
-    with PartWriter(folder, key, STREAMS, how) as writer:
+    with FeaturePartWriter(folder, key, STREAMS, how) as writer:
         writer.add(frames[:4], has[:4])
         writer.add(frames[4:], has[4:])
         return writer.finish(note)
@@ -44,7 +44,7 @@ def test_part_of_other_encoders_or_cut_short_is_none(tmp_path: Path) -> None:
 
 def test_unfinished_part_leaves_nothing_and_replaces_an_older_one(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(RuntimeError), PartWriter(tmp_path, "a", STREAMS, "now") as writer:
+    with pytest.raises(RuntimeError), FeaturePartWriter(tmp_path, "a", STREAMS, "now") as writer:
         writer.add(np.zeros((2, 5), np.float32), np.ones((2, 2), bool))
         raise RuntimeError
     assert not list(tmp_path.iterdir())
@@ -54,12 +54,12 @@ def test_features_that_are_not_finite_and_no_frames_are_errors(tmp_path: Path) -
     frames = np.full((1, 5), np.nan, np.float32)
     with (
         pytest.raises(DataError, match="not finite"),
-        PartWriter(tmp_path, "a", STREAMS, "now") as writer,
+        FeaturePartWriter(tmp_path, "a", STREAMS, "now") as writer,
     ):
         writer.add(frames, np.ones((1, 2), bool))
     with (
         pytest.raises(DataError, match="no frames"),
-        PartWriter(tmp_path, "a", STREAMS, "now") as writer,
+        FeaturePartWriter(tmp_path, "a", STREAMS, "now") as writer,
     ):
         writer.finish()
 

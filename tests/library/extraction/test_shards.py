@@ -11,7 +11,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features, StreamFeatures
 from reeltag.data.record_contents import describe_records
 from reeltag.data.shards import read_record
-from reeltag.library.extraction.parts import PartWriter
+from reeltag.library.extraction.parts import FeaturePartWriter
 from reeltag.library.extraction.shards import EncodedVideo, ShardAssembler, WrittenShard
 
 FEATURES = Features(
@@ -23,7 +23,7 @@ FEATURES = Features(
 
 
 def video(work: Path, name: str, split: str, frames: int = 10) -> EncodedVideo:
-    with PartWriter(work / "parts", name, [("rgb", 2), ("audio", 1)], "now") as writer:
+    with FeaturePartWriter(work / "parts", name, [("rgb", 2), ("audio", 1)], "now") as writer:
         values = np.full((frames, 3), ord(name[0]), np.float32)
         has = np.ones((frames, 2), bool)
         has[3:5, 1] = False
