@@ -78,7 +78,8 @@ class BgeSmallEn(TextEncoder):
         }
         arrays = {name: np.array([of], np.int64) for name, of in inputs.items()}
         first: Float32 = self._session.run(None, arrays)[0][:, 0]
-        return first / np.linalg.norm(first, axis=1, keepdims=True)
+        unit: Float32 = first / np.linalg.norm(first, axis=1, keepdims=True)
+        return unit
 
 
 def _folder() -> Path:
