@@ -42,7 +42,7 @@ COMMANDS = {
         "Compare",
         "tell whether one way of training is better than another, and how surely",
     ),
-    "moments": ("Moments", "list where in which video a class is, as a table, JSON, CSV or WebVTT"),
+    "moments": ("Moments", "list where in which video a class is, as a table or for other tools"),
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
     "solve": ("Solve", "run a whole paper as a program, and show its tables next to the paper's"),
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),

@@ -1,17 +1,14 @@
-"""Moments as tables, JSON, CSV and WebVTT tracks."""
+"""Moments as tables and JSON, and as what is exported."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.console import STDOUT, say
-from reeltag.core.files import whole_file
-from reeltag.deploy.webvtt import Span, write_webvtt
+from reeltag.deploy.moment_formats.contract import ExportedMoment
 from reeltag.predictions.interval_rows import Intervals
 from reeltag.tagger.thresholds import Thresholds
 
@@ -70,28 +67,19 @@ class MomentLists:
         ]
         return {"classes": classes, "unreached": self.thresholds.unreached}
 
-    def write_csv(self, path: Path) -> None:
-        """Write all moments, a line each."""
-        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            precision = ("precision", "precision_low", "precision_high")
-            writer.writerow(("class", "name", *_COLUMNS, *precision, "yes", "no"))
-            for c, moments in self.by_class():
-                of = self.thresholds.classes[c]
-                known = ("" if of.precision is None else of.precision, *(of.interval or ("", "")))
-                for each in moments:
-                    values = [each[name] for name in _COLUMNS]
-                    rated = (each.get("yes", ""), each.get("no", ""))
-                    writer.writerow((c, self.names[c], *values, *known, *rated))
-
-    def write_tracks(self, folder: Path, *, overwrite: bool) -> int:
-        """Write a track for each video and return how many."""
-        videos: dict[str, list[Span]] = {}
-        for c, moments in self.by_class():
-            for each in moments:
-                span = Span(each["start_s"], each["end_s"], self.names[c], each["prob"])
-                videos.setdefault(each["id"], []).append(span)
-        return len(write_webvtt(folder, videos, overwrite=overwrite))
+    def exported(self) -> list[ExportedMoment]:
+        """Return all moments, in their order, as they are exported."""
+        return [
+            ExportedMoment(
+                index=c,
+                name=self.names[c],
+                precision=self.thresholds.classes[c].precision,
+                precision_interval=self.thresholds.classes[c].interval,
+                **each,
+            )
+            for c, moments in self.by_class()
+            for each in moments
+        ]
 
     def print(self, windows: int) -> None:
         """Print a table for each class, of its 20 best moments at most."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 import tyro
 from numpy.typing import NDArray
 
+from reeltag.cli.moment_exports import Exports
 from reeltag.cli.moment_lists import MomentLists, log_unreached
 from reeltag.cli.predict import trained_splits
 from reeltag.core.console import print_json, say
@@ -18,11 +19,10 @@ from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
-from reeltag.deploy.webvtt import check_folder
+from reeltag.deploy.moment_formats.contract import DEFAULT_FPS
 from reeltag.evaluation.rating_scores import RatingScores, ratings_within, score_ratings
 from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.inference.moments import find_intervals_in, read_windows, score_windows
-from reeltag.inference.stream import check_output
 from reeltag.predictions.file import PredictionInfo, open_predictions
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import IntervalConfig
@@ -85,9 +85,17 @@ class Moments:
     csv: Path | None = None
     """CSV file to write: class, name, id, start_s, end_s, peak_s, prob (at the peak), mean_prob,
     precision, precision_low, precision_high (of the class on held-out ratings, and the ends of its
-    95 % interval; empty = not measured), yes, no (ratings of the class within the moment)."""
+    95 % interval; empty = not measured), yes, no (ratings of the class within the moment), value
+    (empty, to be filled with 1 or 0 for `reeltag ratings`)."""
     vtt: Path | None = None
     """Folder to write, with a WebVTT track for each listed video."""
+    export: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="FORMAT:PATH")
+    ] = ()
+    """Write for another tool; may be given several times. A file: csv, json, activitynet. A folder:
+    webvtt, audacity, youtube, raven, elan, label-studio, fiftyone, edl, otio (docs/exports.md)."""
+    fps: float = DEFAULT_FPS
+    """Frames/s in exports that count frames: edl, otio, label-studio. 29.97 is 30000/1001."""
     split: SplitName | None = None
     """Which part of the data; None: test (all, where there is none), or with --video or
     --predictions all."""
@@ -102,7 +110,7 @@ class Moments:
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
     overwrite: bool = False
-    """Replace the files of --csv and --vtt if they are there."""
+    """Replace the files of --csv, --vtt and --export if they are there."""
     json: bool = False
     """One JSON object on stdout, nothing else there."""
 
@@ -145,21 +153,17 @@ class Moments:
             source.classes if self.class_ else (),
             ratings_within(found, truth) if has_ratings else None,
         )
-        self._write(lists)
+        written = self._exports().write(lists, source.data, fps=self.fps)
         facts = {"data": str(source.data.path), "split": source.split, "windows": best.windows}
+        facts |= {"written": written} if written else {}
         if self.json:
             print_json({**facts, **lists.described()})
         else:
             lists.print(best.windows)
         return 0
 
-    def _write(self, lists: MomentLists) -> None:
-        if self.csv is not None:
-            lists.write_csv(self.csv)
-            say(f"{self.csv}: {len(lists.found):,} moments")
-        if self.vtt is not None:
-            tracks = lists.write_tracks(self.vtt, overwrite=self.overwrite)
-            say(f"{self.vtt}: {tracks:,} tracks" if tracks else f"{self.vtt}: no moment, no track")
+    def _exports(self) -> Exports:
+        return Exports.chosen(self.export, csv=self.csv, vtt=self.vtt, overwrite=self.overwrite)
 
     def _config(self) -> IntervalConfig:
         return IntervalConfig(
@@ -185,10 +189,7 @@ class Moments:
             if value is not None and value < least:
                 where = f"--{name.replace('_', '-')}"
                 raise ConfigError(f"must be at least {least}, got {value}", where=where)
-        if self.csv is not None:
-            check_output(self.csv, overwrite=self.overwrite, flag="--csv m.csv")
-        if self.vtt is not None:
-            check_folder(self.vtt, overwrite=self.overwrite)
+        self._exports().check(self.fps)
         if self.checkpoint is not None and self.data is None:
             raise ConfigError("a RUN needs data to be scored: add --data DATA")
         given = [name for name in ("train", "validate", "test", "split") if getattr(self, name)]

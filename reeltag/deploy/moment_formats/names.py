@@ -1,0 +1,61 @@
+"""Names of files and classes that hold everywhere, whatever ids and names are."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+_LONGEST = 180  # bytes of a stem; a name may have 255, and endings are added
+_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # nor may XML hold them
+
+
+def file_stem(video_id: str) -> str:
+    """Return the name of a video's file, without its ending: nothing in it leads out of a folder.
+
+    Characters that a file name cannot hold everywhere are written as %XX. A name of more than 180
+    bytes is cut, and ends with a hash of the id.
+
+    >>> file_stem("../a b"), file_stem("-x_Y9")
+    ('%2E.%2Fa%20b', '-x_Y9')
+    """
+    safe = _quoted(video_id)
+    return safe if len(safe) <= _LONGEST else hashed_stem(video_id)
+
+
+def file_stems(ids: Iterable[str]) -> dict[str, str]:
+    """Return the stem of each id; those that differ by case only end with a hash of the id."""
+    stems = {name: file_stem(name) for name in ids}
+    taken: dict[str, list[str]] = {}
+    for name, stem in stems.items():
+        taken.setdefault(stem.casefold(), []).append(name)
+    for names in taken.values():
+        if len(names) > 1:
+            stems |= {name: hashed_stem(name) for name in names}
+    return stems
+
+
+def one_line(text: str) -> str:
+    r"""Return a text in one line: white space is a blank, what cannot be printed is U+FFFD.
+
+    >>> one_line(" R&B\n and\tmore ")
+    'R&B and more'
+    """
+    return _UNPRINTABLE.sub("\ufffd", " ".join(text.split()))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, its lines ending with a line feed."""
+    path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+
+
+def hashed_stem(video_id: str) -> str:
+    """Return the stem of an id, cut where it is long, with a hash of the id."""
+    digest = hashlib.sha256(video_id.encode(errors="surrogatepass")).hexdigest()[:16]
+    cut = re.sub("%.?$", "", _quoted(video_id)[: _LONGEST - len(digest) - 1])
+    return f"{cut}~{digest}"
+
+
+def _quoted(video_id: str) -> str:
+    safe = quote(video_id, safe="", errors="replace")
+    return f"%2E{safe[1:]}" if safe.startswith(".") else safe

@@ -1,0 +1,105 @@
+"""Exports that appear whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltag.core.errors import OutputError
+from reeltag.core.files import not_written, whole_file
+from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
+
+
+@dataclass(frozen=True)
+class WrittenExport:
+    """What was written.
+
+    Attributes:
+        files: how many.
+        moments: in them, those that are left out included.
+        notes: what was left out or changed, and what to do next, a sentence each.
+    """
+
+    files: int
+    moments: int
+    notes: list[str]
+
+
+def check_export_path(to: MomentFormat, path: Path, *, overwrite: bool, flag: str) -> None:
+    """Raise OutputError where something is in the way, and ConfigError for want of an extra.
+
+    Args:
+        to: the format.
+        path: of the file or folder to write.
+        overwrite: whether it may be replaced.
+        flag: that gives it, for the hint.
+    """
+    to.check()
+    if to.makes == "folder":
+        if path.exists() and not path.is_dir():
+            raise OutputError(
+                f"is a file, and {to.name} makes a folder",
+                where=path,
+                hint="Choose another folder.",
+            )
+        if path.is_dir() and any(path.iterdir()) and not overwrite:
+            raise OutputError(
+                "holds files already, and they are not overwritten",
+                where=path,
+                hint="Choose another folder, or add --overwrite.",
+            )
+    elif path.is_dir():
+        raise OutputError("is a folder", where=path, hint=f"Name a file, as in {flag}.")
+    elif path.exists() and not overwrite:
+        raise OutputError(
+            "exists already, and is not overwritten",
+            where=path,
+            hint=f"Choose another {flag.split()[0]}, or add --overwrite.",
+        )
+
+
+def export_moments(
+    to: MomentFormat, export: MomentExport, path: Path, *, overwrite: bool = False
+) -> WrittenExport:
+    """Write moments in a format: the file or the folder appears whole or not at all.
+
+    A folder that is there keeps its other files; those of the same names are replaced at the end.
+    A folder for no moments is not made.
+
+    Args:
+        to: the format.
+        export: moments and their videos.
+        path: of the file or folder.
+        overwrite: replace what is there.
+
+    Raises:
+        OutputError: something is in the way, or cannot be written.
+        MissingPackageError: the extra that the format needs is not installed.
+    """
+    check_export_path(to, path, overwrite=overwrite, flag=f"--export {to.name}:PATH")
+    if to.makes == "file":
+        with whole_file(path) as part:
+            notes = to.write(export, part)
+        return WrittenExport(1, len(export.moments), notes)
+    files, notes = _fill_folder(path, lambda part: to.write(export, part))
+    return WrittenExport(files, len(export.moments), notes)
+
+
+def _fill_folder(path: Path, write: Callable[[Path], list[str]]) -> tuple[int, list[str]]:
+    """Write files next to a folder and move all of them into it at the end."""
+    part = path.with_name(path.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        notes = write(part)
+        names = sorted(os.listdir(part))
+        if names and not path.exists():
+            os.replace(part, path)
+        for name in names if part.exists() else []:
+            os.replace(part / name, path / name)
+    except OSError as error:
+        raise not_written(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return len(names), notes
