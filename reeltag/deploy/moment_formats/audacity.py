@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.core.files import PathLike
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.names import one_line, write_text
 from reeltag.deploy.moment_formats.verdicts import GivenRating, split_verdict
@@ -32,7 +33,7 @@ def write(export: MomentExport, folder: Path) -> list[str]:
     return []
 
 
-def read(path: Path, is_class: Callable[[str], bool]) -> Iterator[GivenRating]:
+def read(path: PathLike, is_class: Callable[[str], bool]) -> Iterator[GivenRating]:
     """Yield the labels of a track; those that are points begin and end at the same second.
 
     A label is a class, or a class and yes or no; one with a probability is not judged.
@@ -44,6 +45,7 @@ def read(path: Path, is_class: Callable[[str], bool]) -> Iterator[GivenRating]:
     Raises:
         DataError: it cannot be read, or a line is no label.
     """
+    path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:

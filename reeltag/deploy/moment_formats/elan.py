@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.core.files import PathLike
 from reeltag.deploy.moment_formats.contract import ExportedMoment, MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.names import one_line
 from reeltag.deploy.moment_formats.verdicts import GivenRating, verdict_of
@@ -116,7 +117,7 @@ class _Document:
         ElementTree.ElementTree(self.root).write(path, encoding="UTF-8", xml_declaration=True)
 
 
-def read(path: Path) -> Iterator[GivenRating]:
+def read(path: PathLike) -> Iterator[GivenRating]:
     """Yield the annotations of a document that have times of their own: class and value.
 
     Args:
@@ -125,6 +126,7 @@ def read(path: Path) -> Iterator[GivenRating]:
     Raises:
         DataError: it cannot be read, or is no annotation document.
     """
+    path = Path(path)
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.core.files import PathLike
 from reeltag.deploy.moment_formats.contract import (
     DEFAULT_FPS,
     ExportedMoment,
@@ -120,7 +121,7 @@ def _interface(titles: list[str]) -> str:
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
 
-def read(path: Path, fps: float = DEFAULT_FPS) -> Iterator[GivenRating]:
+def read(path: PathLike, fps: float = DEFAULT_FPS) -> Iterator[GivenRating]:
     """Yield what people submitted: value 1 for each region, 0 for predictions that they deleted.
 
     Predictions are deleted where an annotation began with them. Skipped annotations do not count.
@@ -132,6 +133,7 @@ def read(path: Path, fps: float = DEFAULT_FPS) -> Iterator[GivenRating]:
     Raises:
         DataError: it cannot be read, or is no list of tasks.
     """
+    path = Path(path)
     try:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

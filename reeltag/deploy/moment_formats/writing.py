@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import not_written, whole_file
+from reeltag.core.files import PathLike, not_written, whole_file
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 
 
@@ -26,7 +26,7 @@ class WrittenExport:
     notes: list[str]
 
 
-def check_export_path(to: MomentFormat, path: Path, *, overwrite: bool, flag: str) -> None:
+def check_export_path(to: MomentFormat, path: PathLike, *, overwrite: bool, flag: str) -> None:
     """Raise OutputError where something is in the way, and ConfigError for want of an extra.
 
     Args:
@@ -35,6 +35,7 @@ def check_export_path(to: MomentFormat, path: Path, *, overwrite: bool, flag: st
         overwrite: whether it may be replaced.
         flag: that gives it, for the hint.
     """
+    path = Path(path)
     to.check()
     if to.makes == "folder":
         if path.exists() and not path.is_dir():
@@ -60,7 +61,7 @@ def check_export_path(to: MomentFormat, path: Path, *, overwrite: bool, flag: st
 
 
 def export_moments(
-    to: MomentFormat, export: MomentExport, path: Path, *, overwrite: bool = False
+    to: MomentFormat, export: MomentExport, path: PathLike, *, overwrite: bool = False
 ) -> WrittenExport:
     """Write moments in a format: the file or the folder appears whole or not at all.
 
@@ -77,6 +78,7 @@ def export_moments(
         OutputError: something is in the way, or cannot be written.
         MissingPackageError: the extra that the format needs is not installed.
     """
+    path = Path(path)
     check_export_path(to, path, overwrite=overwrite, flag=f"--export {to.name}:PATH")
     if to.makes == "file":
         with whole_file(path) as part:
