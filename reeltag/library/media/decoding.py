@@ -59,20 +59,26 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadConfig:
+class DecodingConfig:
     """How a file is read; see `read_spans`."""
 
     rate_hz: float
     picture_size: tuple[int, int] | None
-    fit: Fit
+    fit: Fit = "stretch"
     context_s: float | None
-    span_frames: int
-    quick: bool
-    threads: int
+    span_frames: int = 64
+    quick: bool = False
+    threads: int = 1
+    """Of the picture decoder; 0 = one per core."""
 
 
 class Decoded(Iterator[Span]):
     """The spans of a file, and after the last one what can be said of it.
+
+    Args:
+        path: of the file.
+        config: how it is read.
+        previews: filled on the way.
 
     Attributes:
         num_frames: frames that were yielded.
@@ -81,7 +87,7 @@ class Decoded(Iterator[Span]):
         picture_ages: if quick, how much older than their time pictures are.
     """
 
-    def __init__(self, path: Path, config: ReadConfig, previews: Previews | None) -> None:
+    def __init__(self, path: Path, config: DecodingConfig, previews: Previews | None) -> None:
         self._path, self._config, self._previews = path, config, previews
         self._info: MediaInfo | None = None
         self._spans = self._read()
@@ -201,7 +207,6 @@ def read_spans(
     span_frames: int = 64,
     quick: bool = False,
     previews: Previews | None = None,
-    threads: int = 1,
 ) -> Decoded:
     """Return the spans of a file, to be iterated once; its packets are decoded once each.
 
@@ -214,24 +219,22 @@ def read_spans(
         span_frames: frames in a span, at most.
         quick: decode key frames only; each frame shows the last one before its middle.
         previews: filled on the way.
-        threads: of the picture decoder; 0 = one per core.
 
     Raises:
         MediaError: while iterating: the file cannot be opened, or nothing of it be decoded.
     """
-    config = ReadConfig(
+    config = DecodingConfig(
         rate_hz=rate_hz,
         picture_size=picture_size,
         fit=fit,
         context_s=context_s,
         span_frames=span_frames,
         quick=quick,
-        threads=threads,
     )
     return Decoded(path, config, previews)
 
 
-def _spans(tracks: _Tracks, config: ReadConfig) -> Iterator[Span]:
+def _spans(tracks: _Tracks, config: DecodingConfig) -> Iterator[Span]:
     """Yield the spans of a file."""
     size = config.picture_size or (0, 0)
     rate, first, is_going_on = config.rate_hz, 0, True

@@ -55,7 +55,7 @@ class MediaFile:
 
 
 @dataclass
-class Found:
+class FoundMedia:
     """What is below the given paths.
 
     Attributes:
@@ -86,9 +86,9 @@ def content_id(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def find_media(paths: Iterable[Path]) -> Found:
+def find_media(paths: Iterable[Path]) -> FoundMedia:
     """Return the videos and sound files at and below paths."""
-    found = Found()
+    found = FoundMedia()
     folders, files = set[tuple[int, int]](), set[Path]()
     for root in paths:
         path = Path(os.path.abspath(root))
@@ -108,7 +108,7 @@ def find_media(paths: Iterable[Path]) -> Found:
     return found
 
 
-def _below(root: Path, found: Found, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _below(root: Path, found: FoundMedia, seen: set[tuple[int, int]]) -> Iterator[Path]:
     """Yield the files in and below a folder."""
     waiting = [root]
     while waiting:
@@ -142,7 +142,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _take(path: Path, found: Found, is_given: bool) -> None:
+def _take(path: Path, found: FoundMedia, is_given: bool) -> None:
     """Add a file to what is found."""
     ending = path.suffix.lower()
     try:
