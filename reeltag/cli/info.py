@@ -13,6 +13,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset, files_of_source
 from reeltag.data.findings import DataFinding, find
 from reeltag.data.index import open_index
+from reeltag.data.label_sources import label_sources
 from reeltag.data.splits import Splits
 from reeltag.data.summary import Summary, summarise
 
@@ -71,6 +72,7 @@ def _as_json(
         "hours": summary.hours,
         "splits": summary.splits,
         "labels": summary.labels,
+        "label_sources": [asdict(source) for source in label_sources(data)],
         "frames": summary.frames,
         "segments": summary.segments,
         "top_classes": classes,
@@ -94,6 +96,10 @@ def _print(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> No
     if summary.splits:
         rows = [(name, *of.values()) for name, of in summary.splits.items()]
         print_table(_table(("split", "shards", "videos", "hours"), rows))
+    sources = label_sources(data)
+    if sources:
+        rows = [(of.source, of.labels, of.videos, of.confidence) for of in sources]
+        print_table(_table(("labels of", "labels", "videos", "confidence"), rows))
     if classes:
         rows = [(str(of["class"]), of["name"], of["videos"]) for of in classes]
         print_table(_table(("class", "name", "videos"), rows))

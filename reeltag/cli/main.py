@@ -20,6 +20,10 @@ COMMANDS = {
     "synth-films": ("SynthFilms", "write video files with drawn scenes and known moments"),
     "import": ("Import", "turn own features (npy, npz, HDF5, Parquet, ...) into data to train on"),
     "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
+    "weak-labels": (
+        "WeakLabels",
+        "label whole videos by folders, tables, tags or what encoders know",
+    ),
     "labels": ("Labels", "say which label implies which, and draw it"),
     "models": ("Models", "list the architectures, or show one with its fields and variants"),
     "augment": ("Augment", "make samples for rare labels, thin out frequent ones"),

@@ -65,12 +65,14 @@ class Encoder(ABC):
         identity: name, version, hash of the weights and preprocessing, as features.json keeps it.
         width: features per frame or text, D.
         class_names: names of the encoder's own classes, K of them; empty where it has none.
+        one_class: whether its classes exclude each other, so that their probabilities sum to 1.
     """
 
     info: EncoderInfo
     identity: EncoderIdentity
     width: int
     class_names: tuple[str, ...] = ()
+    one_class: bool = False
 
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
         del device, precision  # an encoder that is computed without weights needs neither

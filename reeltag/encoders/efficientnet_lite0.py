@@ -52,7 +52,7 @@ class EfficientNetLite0(PictureEncoder):
         ),
         description="ImageNet; the default. Weak on small distant things",
     )
-    width, size = 1280, (224, 224)
+    width, size, one_class = 1280, (224, 224), True
 
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
         from efficientnet_lite_pytorch import EfficientNet
