@@ -20,6 +20,7 @@ COMMANDS = {
     "synth-films": ("SynthFilms", "write video files with drawn scenes and known moments"),
     "import": ("Import", "turn own features (npy, npz, HDF5, Parquet, ...) into data to train on"),
     "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
+    "encoders": ("Encoders", "list what turns pictures, sound and text into features"),
     "weak-labels": (
         "WeakLabels",
         "label whole videos by folders, tables, tags or what encoders know",
