@@ -66,6 +66,7 @@ class Export:
                 data,
                 split=self.split,
                 videos=self.videos,
+                of_files=source.of_files,
             )
         if self.json:
             print_json(result)

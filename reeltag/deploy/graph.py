@@ -5,7 +5,8 @@
         --> preprocessing --> model --> logits (batch, C)
                                             '--> top k --> classes, probs (batch, k)
 
-Batch and length are free. Weights keep the names that they have in the tagger.
+Batch and length are free. Weights keep the names that they have in the tagger. The graph of a blend
+has a fourth output, member_logits (M, batch, C), for as long as it is checked.
 """
 
 import logging
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltag.core.extras import check_extra
+from reeltag.deploy.combined import BlendedTagger
 from reeltag.tagger.tagger import AnyTagger
 
 with check_extra("export"):
@@ -27,6 +29,7 @@ with check_extra("export"):
 Input = Literal["uint8", "float32"]
 
 INPUTS, OUTPUTS = ("frames", "mask"), ("classes", "probs", "logits")
+MEMBERS = "member_logits"
 OPSET = 20
 
 
@@ -37,11 +40,16 @@ class _ExportedModule(nn.Module):
         super().__init__()
         self.tagger, self.top_k = tagger, top_k
 
-    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the best classes (B, k), their probabilities (B, k), all logits (B, C)."""
-        logits_BC = self.tagger(frames, mask).float()
+    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return best classes (B, k), their probabilities (B, k), logits (B, C), and members'."""
+        members: tuple[Tensor, ...] = ()
+        if isinstance(self.tagger, BlendedTagger):
+            members = (self.tagger.member_logits(frames, mask),)
+            logits_BC = self.tagger.blend(*members)
+        else:
+            logits_BC = self.tagger(frames, mask).float()
         best_BK, classes_BK = logits_BC.topk(self.top_k)
-        return classes_BK, best_BK.sigmoid(), logits_BC
+        return classes_BK, best_BK.sigmoid(), logits_BC, *members
 
 
 def input_of(tagger: AnyTagger) -> Input:
@@ -75,7 +83,7 @@ def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:
             dynamo=True,
             dynamic_shapes=(free, free),
             input_names=INPUTS,
-            output_names=OUTPUTS,
+            output_names=(*OUTPUTS, MEMBERS) if isinstance(tagger, BlendedTagger) else OUTPUTS,
             opset_version=OPSET,
             verbose=False,
         )
@@ -85,6 +93,14 @@ def graph_of(tagger: AnyTagger, *, top_k: int, stored: Input) -> ir.Model:
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     return model
+
+
+def drop_members(model: ir.Model) -> bool:
+    """Remove the fourth output of a graph; return whether it had one."""
+    found = [value for value in model.graph.outputs if value.name == MEMBERS]
+    for value in found:
+        model.graph.outputs.remove(value)
+    return bool(found)
 
 
 @contextmanager

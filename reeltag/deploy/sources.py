@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ class ExportSource:
         method: "run", or how its members are blended.
         members: of each run its family, run, weights (a digest) and config.
         prefixes: prefix of the names of a member's weights -> name of the member.
+        of_files: the blend as it is of prediction files; None where `tagger` is that.
     """
 
     tagger: AnyTagger
     method: str
     members: list[dict[str, Any]]
     prefixes: dict[str, str]
+    of_files: BlendedTagger | None = None
 
 
 def load_source(path: PathLike) -> ExportSource:
@@ -65,6 +68,39 @@ def _of_blend(folder: Path) -> ExportSource:
             hint="Export a blend by mean, weights, class-weights or geometric; or train a "
             "student on its soft labels (`reeltag soft-labels`), and export that.",
         )
+    runs = _runs_of(blend, folder)
+    equal = torch.full((len(runs),), 1 / len(runs), dtype=torch.float64)
+    weights = equal if blend.weights is None else torch.from_numpy(blend.weights)
+    listed = [member.listed for member in blend.members]
+    counts = (weights != 0).view(len(runs), -1).any(1).tolist()
+    if any(counts) and not all(counts) and not blend.candidates:  # least squares leaves some out
+        unused = [str(run) for run, used in zip(runs, counts, strict=True) if not used]
+        say(f"left out, as the blend gives them no weight: {', '.join(unused)}")
+        runs, listed = list(compress(runs, counts)), list(compress(listed, counts))
+        weights = weights[torch.tensor(counts)]
+    taggers = [Tagger.load(run) for run in runs]
+    of_files = BlendedTagger(
+        taggers,
+        weights,
+        "geometric" if blend.method == "geometric" else "arithmetic",
+        candidates=blend.candidates,
+        listed=listed,
+        names=[str(run) for run in runs],
+    ).eval()
+    tagger = of_files
+    if blend.weights is None:  # learned weights are right for what they were learned with
+        tagger = of_files.with_lists(())
+    return ExportSource(
+        tagger=tagger,
+        method=blend.method,
+        members=[_described(*pair) for pair in zip(taggers, runs, strict=True)],
+        prefixes={f"members.{i}.": name for i, name in enumerate(_unique_names(runs))},
+        of_files=of_files if tagger.listed != of_files.listed else None,
+    )
+
+
+def _runs_of(blend: BlendModel, folder: Path) -> list[Path]:
+    """Return the run folders of the members; an error where one is none, or is not there."""
     runs = [Path(member.run) for member in blend.members]
     for member, run in zip(blend.members, runs, strict=True):
         if is_graph(run) or (run / "blend.json").is_file():
@@ -80,31 +116,7 @@ def _of_blend(folder: Path) -> ExportSource:
                 where=folder,
                 hint="A graph needs the run folder of each member, not only its predictions.",
             )
-    equal = torch.full((len(runs),), 1 / len(runs), dtype=torch.float64)
-    weights = equal if blend.weights is None else torch.from_numpy(blend.weights)
-    counts = (weights != 0).view(len(runs), -1).any(1)
-    candidates = blend.candidates
-    if blend.weights is not None and not candidates:  # learned with p = 0 for unlisted classes
-        candidates = max(member.listed for member in blend.members)
-    if counts.any() and not counts.all() and not blend.candidates:  # least squares leaves some out
-        unused = [str(run) for run, used in zip(runs, counts.tolist(), strict=True) if not used]
-        say(f"left out, as the blend gives them no weight: {', '.join(unused)}")
-        runs = [run for run, used in zip(runs, counts.tolist(), strict=True) if used]
-        weights = weights[counts]
-    taggers = [Tagger.load(run) for run in runs]
-    tagger = BlendedTagger(
-        taggers,
-        weights,
-        "geometric" if blend.method == "geometric" else "arithmetic",
-        candidates=candidates,
-        names=[str(run) for run in runs],
-    )
-    return ExportSource(
-        tagger=tagger.eval(),
-        method=blend.method,
-        members=[_described(*pair) for pair in zip(taggers, runs, strict=True)],
-        prefixes={f"members.{i}.": name for i, name in enumerate(_unique_names(runs))},
-    )
+    return runs
 
 
 def _unique_names(runs: Sequence[Path]) -> list[str]:

@@ -316,6 +316,12 @@ def check_members(files: Sequence[Predictions], model: BlendModel, *, quiet: boo
         if its.family != member.family or (its.run != member.run and its.run in runs):
             what = f"is file {at}, and of {its}; member {at} of the blend is {member}"
             raise DataError(what, where=file.path, hint=hint)
+        learned = model.weights is not None and its.listed and member.listed
+        if learned and its.listed != member.listed and not quiet:
+            say(
+                f"{file.path} lists {its.listed} classes of a row, and the weights were learned on "
+                f"{member.listed}: what is not listed counts as p = 0"
+            )
         if its.run != member.run and not quiet:
             say(f"{file.path} is of {its.run or '?'}, used for member {at}, {member.run or '?'}")
 

@@ -22,7 +22,8 @@ class EnsembleMember:
     Attributes:
         family: of the model.
         run: folder of the checkpoint; empty = not known.
-        listed: most classes of a video that the file lists; 0 = not known.
+        listed: most classes of a video, or of a segment where it holds no videos, that the file
+            lists; 0 = not known.
     """
 
     family: str
@@ -32,7 +33,9 @@ class EnsembleMember:
     @classmethod
     def of(cls, file: Predictions) -> "EnsembleMember":
         """Return the member that a file is of."""
-        return cls(family=file.info.family, run=file.info.run, listed=file.info.top_k)
+        about = file.info
+        listed = about.top_k if file.holds("videos") else about.segment_top_k
+        return cls(family=about.family, run=about.run, listed=listed)
 
     def __str__(self) -> str:
         """Return family and run, as in "nextvlad /runs/a"."""

@@ -6,6 +6,7 @@ of its classes.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,9 +87,13 @@ class OnnxTagger(AnyTagger):
 
     def best(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the graph lists: classes (B, k) int64, and their probabilities (B, k)."""
+        classes, probs = self.outputs(("classes", "probs"), frames_BTD, mask_BT)
+        return classes, probs
+
+    def outputs(self, names: Sequence[str], frames_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """Return outputs of the graph by name, for frames (B, T, D) of its type on the CPU."""
         given = {"frames": frames_BTD.numpy(), "mask": mask_BT.numpy()}
-        classes, probs = self._session.run(["classes", "probs"], given)
-        return torch.from_numpy(classes), torch.from_numpy(probs)
+        return [torch.from_numpy(found) for found in self._session.run(list(names), given)]
 
 
 def config_of(path: PathLike) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from reeltag.cli.main import run
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy import export
+from reeltag.ensembling.blend_model import BlendModel
+from reeltag.ensembling.members import EnsembleMember
 from reeltag.models import model_config
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
@@ -98,6 +100,20 @@ def test_export_with_data_prints_gap_before_and_after(
     # float sums in another order: two classes may at most swap
     assert result["gap_before"] == pytest.approx(result["gap_after"], abs=1e-3)
     assert 0 < result["gap_before"] < 1
+
+
+def test_export_of_a_mean_prints_gap_by_the_rule_of_files(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    member = EnsembleMember(family="logistic", run=str(checkpoint), listed=3)
+    BlendModel(method="mean", members=(member,), num_classes=12).save(tmp_path / "BLEND")
+    command = ("export", tmp_path / "BLEND", "--data", data, "--split", "test", "--out")
+    result = json_of(capfd, *command, tmp_path / "a.onnx")
+    assert result["gap_before"] == pytest.approx(result["gap_after"], abs=1e-3)
+    assert result["gap_of_files"] > 0 and result["gap_of_files"] != result["gap_before"]
+    assert run([*map(str, command), str(tmp_path / "b.onnx")]) == 0
+    found = capfd.readouterr().out
+    assert f"{result['gap_of_files']:.5f} blended by the rule of files; " in found
 
 
 def error_of(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -34,7 +34,7 @@ def _described(tagger: AnyTagger) -> list[str]:
     """Return all that a graph depends on but weights and the number of classes it lists."""
     if isinstance(tagger, BlendedTagger):
         members = [text for member in tagger.members for text in _described(member)]  # type: ignore[arg-type]
-        return [tagger.rule, str(tagger.candidates), *members]
+        return [tagger.rule, str(tagger.candidates), str(tagger.listed), *members]
     assert isinstance(tagger, Tagger)
     return [json.dumps(tagger.describe(), sort_keys=True)]
 

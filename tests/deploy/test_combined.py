@@ -2,20 +2,22 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir
 import onnxruntime
 import pytest
 import torch
 from torch import Tensor
 
-from reeltag.core.errors import ConfigError, DataError, ReeltagError
+from reeltag.core.errors import ConfigError, DataError, OutputError, ReeltagError
 from reeltag.deploy import export as module
 from reeltag.deploy.combined import BlendedTagger
-from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.export import ExportConfig, export, format_export
+from reeltag.deploy.graph import graph_of
 from reeltag.deploy.sources import load_source
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.ensembling.blending import blend, unfitted_blend
@@ -104,7 +106,7 @@ def test_blended_logit_of_saturated_members_is_exact() -> None:
 def test_exported_blend_of_saturated_members_is_exact(tmp_path: Path) -> None:
     class OfMembers(torch.nn.Module):
         def forward(self, logits_MBC: Tensor) -> Tensor:
-            return blender._mean(logits_MBC)
+            return blender.mean(logits_MBC)
 
     members = [Constant(torch.zeros(1, 1))] * 2
     blender = BlendedTagger(members, torch.tensor([0.5, 0.5]))
@@ -186,16 +188,125 @@ def test_blend_exports_as_one_graph(tmp_path: Path, method: Any) -> None:
     assert graph.about["method"] == method and config_of(out) == {"data": {"splits": {}}}
 
 
-def test_learned_weights_apply_to_listed_classes(tmp_path: Path) -> None:
+def files_of(logits_MBC: Tensor, lists: Sequence[int], folder: Path) -> list[Path]:
+    """Write the best classes of each member as `reeltag predict --top-k` does."""
+    files = []
+    for number, (logits_BC, most) in enumerate(zip(logits_MBC, lists, strict=True)):
+        best = logits_BC.topk(most)
+        rows: Listed = {
+            (str(b), -1): dict(zip(best.indices[b].tolist(), best.values[b].tolist(), strict=True))
+            for b in range(len(logits_BC))
+        }
+        files.append(write(folder / str(number), rows, num_classes=logits_BC.shape[1]))
+    return files
+
+
+def logits_of_file(path: Path, num_videos: int, num_classes: int) -> Tensor:
+    """Return (B, C) logits, -100 where the file does not list a class."""
+    found = torch.full((num_videos, num_classes), -100.0)
+    for (name, _), classes in read(path).items():
+        found[int(name), list(classes)] = torch.tensor(list(classes.values()))
+    return found
+
+
+WEIGHTS = [[0.5, 0.3, 0.1], [0.9, 0.5, 0.4], [1.2, -0.3, 0.05]]
+
+
+@pytest.mark.parametrize("candidates", [0, 2])
+@pytest.mark.parametrize("lists", [(3, 3, 3), (2, 5, 3)], ids=["alike", "of other lengths"])
+@pytest.mark.parametrize("weights", [*WEIGHTS, None], ids=["sum < 1", "> 1", "< 0", "geometric"])
+def test_blend_of_lists_equals_that_of_files(
+    logits_MBC: Tensor, weights: list[float] | None, lists: tuple[int, ...], candidates: int,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    files = files_of(logits_MBC, lists, tmp_path)
+    if weights is None:
+        given, rule = torch.full((3,), 1 / 3), "geometric"
+        model = unfitted_blend(files, "geometric", candidates)
+    else:
+        given, rule = torch.tensor(weights), "arithmetic"
+        model = dataclasses.replace(
+            unfitted_blend(files, "mean", candidates), method="weights", weights=np.array(weights)
+        )
+    blend(files, model, tmp_path / "P")
+    expected = logits_of_file(tmp_path / "P", 4, 7)
+    found = blended(logits_MBC, given, rule, candidates=candidates, listed=lists)
+    listed = expected > -100
+    assert 8 <= listed.sum() < 28
+    torch.testing.assert_close(found[listed], expected[listed], rtol=1e-4, atol=1e-4)
+    assert (found[~listed] < -80).all()
+
+
+@pytest.mark.parametrize("method", ["class-weights", "mean"])
+def test_export_of_lists_has_the_rule_of_files_or_its_difference(
+    tmp_path: Path, method: Any
+) -> None:
     members = tagger_of("early_concat_fcn"), tagger_of("early_concat_fcn", seed=1)
-    half = np.full((2, members[0].num_classes), 0.5)
-    learned = blend_of(tmp_path / "a", "class-weights", *members, listed=2, weights=half)
-    plain_mean = blend_of(tmp_path / "b", "mean", *members, listed=2)
-    logits = [load_source(folder).tagger(*some_frames((3,))) for folder in (learned, plain_mean)]
-    listed = logits[0] > -100  # what no file would list has p = 0, whatever its weight
-    assert 2 <= listed.sum() <= 4 < members[0].num_classes
-    torch.testing.assert_close(logits[0][listed], logits[1][listed])
-    assert (logits[1] > -100).all()
+    learned = {"weights": np.full((2, 5), 0.5)} if method == "class-weights" else {}
+    source = load_source(blend_of(tmp_path, method, *members, listed=2, **learned))
+    result = export(source, tmp_path / "model.onnx", ExportConfig())
+    batch = some_frames((3, 7, 5, 1))
+    with torch.inference_mode():
+        logits_MBC = torch.stack([member(*batch) for member in members])
+        found = OnnxTagger(tmp_path / "model.onnx")(*batch).sigmoid()
+    files = files_of(logits_MBC, (2, 2), tmp_path)
+    blend(files, unfitted_blend(files, "mean"), tmp_path / "P")
+    of_files = logits_of_file(tmp_path / "P", 4, 5).sigmoid()
+    if learned:
+        torch.testing.assert_close(found, of_files, rtol=1e-4, atol=1e-4)
+        assert result["files_difference"] == 0 and "blended files" not in format_export(result)
+    else:
+        torch.testing.assert_close(found, logits_MBC.sigmoid().mean(0), rtol=1e-4, atol=1e-4)
+        assert (found - of_files).max() > 0.1 and result["files_difference"] > 0.1
+        said = f"differs by {result['files_difference']:.2g} at most from that of `reeltag blend"
+        assert said in format_export(result)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    assert [output.name for output in session.get_outputs()] == ["classes", "probs", "logits"]
+
+
+def export_with_biases(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, added: Sequence[float], **fields: Any
+) -> dict[str, Any]:
+    """Export a blend of two members of which 2 of 5 classes count, and change one in the graph.
+
+    Without weights every class has the logit of its bias, 0.4, 0.3, ... 0; `added` to those of the
+    first member stands for a rounding.
+    """
+    members = tagger_of("logistic"), tagger_of("logistic", seed=1)
+    for number, member in enumerate(members):  # alike but for a bit: the exporter joins equals
+        weight, bias = member.model.parameters()
+        torch.nn.init.zeros_(weight)
+        bias.data.copy_(torch.tensor([0.4, 0.3, 0.2, 0.1, 0.0]) + number / 1000)
+    half = np.array([0.5, 0.5])
+    source = load_source(blend_of(folder, "weights", *members, weights=half, **fields))
+
+    def graph(tagger: AnyTagger, **options: Any) -> Any:
+        model = graph_of(tagger, **options)
+        value = model.graph.initializers["tagger.members.0.model.head.linear.bias"]
+        changed = value.const_value.numpy() + np.array(added, np.float32)
+        value.const_value = onnx_ir.tensor(changed, name=value.name)
+        return model
+
+    monkeypatch.setattr(module, "graph_of", graph)
+    return export(source, folder / "model.onnx", ExportConfig(precision="uint8"))
+
+
+@pytest.mark.parametrize("fields", [{"listed": 2}, {"candidates": 2}], ids=["lists", "candidates"])
+def test_class_that_rounding_moves_out_of_a_list_is_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, int]
+) -> None:
+    result = export_with_biases(tmp_path, monkeypatch, [0, -0.06, 0.06, 0, 0], **fields)
+    assert 0.005 < result["max_difference"] < 0.02  # of a blend whose lists differ by p = 0.57 / 2
+    listed = OnnxTagger(tmp_path / "model.onnx")(*some_frames((3,)))[0] > -80
+    assert listed.tolist() == [True, True, True, False, False]
+
+
+def test_difference_of_weights_is_an_error_in_any_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(OutputError, match=r"a probability differs by 0\.1[0-9]; allowed: 0\.05"):
+        export_with_biases(tmp_path, monkeypatch, [0, 1.5, 0, 0, 0], listed=2)
+    assert not (tmp_path / "model.onnx").exists()
 
 
 @pytest.mark.parametrize(("candidates", "left"), [(0, ["early_concat_fcn"]), (2, None)])

@@ -1,5 +1,6 @@
 """Blends: what they write, are fitted on and refuse, and that their folders keep them."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -285,3 +286,27 @@ def test_damaged_blend_folder_is_named(tmp_path: Path) -> None:
         BlendModel.load(tmp_path / "B")
     with pytest.raises(DataError, match="is no blend"):
         BlendModel.load(tmp_path)
+
+
+def test_blend_keeps_how_many_classes_its_files_list(tmp_path: Path) -> None:
+    about = {"top_k": 9, "segment_top_k": 4}
+    of_videos = write(tmp_path / "videos", drawn(0), drawn(1, start=0), **about)
+    of_segments = write(tmp_path / "segments", drawn(2, start=0), **about)
+    members = unfitted_blend([of_videos, of_segments], "mean").members
+    assert [member.listed for member in members] == [9, 4]
+
+
+def test_blend_of_other_lists_than_weights_were_learned_on_is_logged(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (
+        [write(tmp_path / f"{top_k}-{seed}", drawn(seed), top_k=top_k) for seed in range(2)]
+        for top_k in (20, 50)
+    )
+    plain = unfitted_blend(old, "mean")
+    learned = dataclasses.replace(plain, method="weights", weights=np.array([0.5, 0.5]))
+    for model, files_, logged in ((learned, old, 0), (plain, new, 0), (learned, new, 2)):
+        blend(files_, model, tmp_path / "P", quiet=False)
+        error = capfd.readouterr().err
+        words = "lists 50 classes of a row, and the weights were learned on 20"
+        assert error.count(words) == logged
