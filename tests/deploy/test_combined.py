@@ -18,6 +18,7 @@ from reeltag.deploy import export as module
 from reeltag.deploy.combined import BlendedTagger
 from reeltag.deploy.export import ExportConfig, export, format_export
 from reeltag.deploy.graph import graph_of
+from reeltag.deploy.packing import tensor_of
 from reeltag.deploy.sources import load_source
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.ensembling.blending import blend, unfitted_blend
@@ -283,7 +284,7 @@ def export_with_biases(
     def graph(tagger: AnyTagger, **options: Any) -> Any:
         model = graph_of(tagger, **options)
         value = model.graph.initializers["tagger.members.0.model.head.linear.bias"]
-        changed = value.const_value.numpy() + np.array(added, np.float32)
+        changed = tensor_of(value) + np.array(added, np.float32)
         value.const_value = onnx_ir.tensor(changed, name=value.name)
         return model
 
