@@ -78,7 +78,8 @@ class _Document:
         if path:
             kind = mimetypes.guess_type(path)[0] or "unknown"
             _add(header, "MEDIA_DESCRIPTOR", MEDIA_URL=f"file://{path}", MIME_TYPE=kind)
-        _add(header, "PROPERTY", NAME=ID_PROPERTY).text = one_line(video)
+        if one_line(video) == video:  # or else the name of the file tells the id
+            _add(header, "PROPERTY", NAME=ID_PROPERTY).text = video
         self.last = _add(header, "PROPERTY", NAME="lastUsedAnnotationId")
         self.slots = _add(self.root, "TIME_ORDER")
         self.times: list[tuple[int, Element]] = []

@@ -1,6 +1,7 @@
-"""FiftyOne: a dataset of temporal detections on disk, in one call `fiftyone` imports.
+"""FiftyOne: a dataset of temporal detections on disk, which one call imports.
 
-    fiftyone.Dataset.from_dir("FOLDER", fiftyone.types.FiftyOneTemporalDetectionDataset)
+    kind = fiftyone.types.FiftyOneTemporalDetectionDataset
+    fiftyone.Dataset.from_dir("FOLDER", kind, data_path="data.json")
 
 FOLDER/labels.json has the detections of each video, with timestamps in seconds; FOLDER/data.json
 says where its file is. Source: FiftyOne, "Loading data", FiftyOneTemporalDetectionDataset.
