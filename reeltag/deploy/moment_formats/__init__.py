@@ -43,7 +43,7 @@ FORMATS: tuple[MomentFormat, ...] = (
 )
 
 
-def format_named(name: str, *, where: str) -> MomentFormat:
+def format_named(name: str, *, where: str = "format") -> MomentFormat:
     """Return a format by its name; ConfigError, with all names, where there is none.
 
     Args:
