@@ -48,7 +48,7 @@ COMMANDS = {
         "tell whether one way of training is better than another, and how surely",
     ),
     "moments": ("Moments", "list where in which video a class is, as a table or for other tools"),
-    "ratings": ("Ratings", "take ratings that people made in another tool into a data set"),
+    "ratings": ("TakeRatings", "take ratings that people made in another tool into a data set"),
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
     "solve": ("Solve", "run a whole paper as a program, and show its tables next to the paper's"),
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),

@@ -18,7 +18,7 @@ _SHOWN = 3  # of what is left out
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ratings:
+class TakeRatings:
     """Take ratings that people made in another tool into DATA/ratings.csv.
 
         reeltag ratings DATA --from moments.csv          # its column value filled with 1 or 0
