@@ -11,6 +11,9 @@ from reeltag.data.dataset import Dataset, files_of_source
 from reeltag.data.features import FEATURES_FILE
 from reeltag.data.indexing.locations import SUFFIX, dangles
 
+# what `reeltag extract` keeps of the videos themselves
+_OF_VIDEOS = ("videos.csv", "library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
+_PREVIEWS = "previews"
 _ANNOTATIONS = {f"{kind}{suffix}": kind for kind in ("labels", "ratings") for suffix in SUFFIXES}
 
 
@@ -54,6 +57,9 @@ def _why_not(path: Path, data: Dataset) -> str:
     if dangles(path):
         return "a link to a file that is not there"
     if name == FEATURES_FILE or (name == SEGMENT_CLASSES and path.parent == data.root):
+        return ""
+    is_ours = name in _OF_VIDEOS and path.parent == data.root
+    if is_ours or path.parent == data.root / _PREVIEWS:
         return ""
     if name in _ANNOTATIONS:
         kind = _ANNOTATIONS[name]

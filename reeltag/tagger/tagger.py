@@ -36,7 +36,7 @@ from reeltag.tagger.preparing import preprocessing_of
 from reeltag.tagger.run_files import read_class_names, read_config, read_model
 from reeltag.tagger.tags import Tag, best_tags
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
-from reeltag.tagger.video import Video, as_frames, in_eval_mode
+from reeltag.tagger.video import Video, Videos, as_frames, in_eval_mode
 
 
 class AnyTagger(nn.Module):
@@ -78,12 +78,12 @@ class AnyTagger(nn.Module):
 
     @overload
     def predict(
-        self, videos: Sequence[Video], *, top_k: int = 20, batch_size: int = 16
+        self, videos: Videos, *, top_k: int = 20, batch_size: int = 16
     ) -> list[list[Tag]]: ...
 
     def predict(
         self,
-        videos: Video | Sequence[Video],
+        videos: Video | Videos,
         *,
         top_k: int = 20,
         batch_size: int = 16,
@@ -98,14 +98,17 @@ class AnyTagger(nn.Module):
         Args:
             videos: one video, or a sequence of them. A video is an array (T, D), T >= 1, of
                 uint8 as stored or of float features, streams side by side; or a mapping of stream
-                name to (T, width). Rows are frames, one per second for YouTube-8M's features.
+                name to (T, width); or the path of a video or sound file, whose features are
+                computed by the encoders of the tagger's features. Rows are frames, one per second
+                for YouTube-8M's features.
             top_k: how many tags of each video; at most C are returned.
             batch_size: videos that are scored together.
 
         Raises:
             DataError: the list is empty, or a video has no frames, the wrong width, type or
                 streams, or what is not finite; of a list, the video is named by its number.
-            ConfigError: `top_k` or `batch_size` is below 1.
+            ConfigError: `top_k` or `batch_size` is below 1; or a file is given, and the encoders of
+                the features are not known here, or not installed.
 
         Example:
             >>> from reeltag.models import model_config
@@ -119,7 +122,7 @@ class AnyTagger(nn.Module):
             [3, 3]
         """
         options = {"top_k": top_k, "batch_size": batch_size}
-        if not isinstance(videos, Sequence):
+        if isinstance(videos, str) or not isinstance(videos, Sequence):
             frames = self._seen([as_frames(videos, self.features)])
             return best_tags(frames, self.score, self.class_names, **options)[0]
         if not videos:

@@ -1,7 +1,8 @@
-"""Frames of one video as a tagger reads them, and what is refused."""
+"""Frames of one video as a tagger reads them, given as such or as a file, and what is refused."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reeltag.core.errors import DataError, reason_of
+from reeltag.core.extras import check_extra
 from reeltag.data.features import Features
 
 Frames: TypeAlias = NDArray[np.uint8] | NDArray[np.floating[Any]] | Tensor
 _FAR = 0.01  # of the values may be outliers
-Video: TypeAlias = Frames | Mapping[str, Frames]
+Video: TypeAlias = Frames | Mapping[str, Frames] | str | Path
+Videos: TypeAlias = (  # a str is a sequence of str as well
+    Sequence[Frames | Mapping[str, Frames] | Path] | list[str] | tuple[str, ...]
+)
 
 
 @contextmanager
@@ -36,14 +41,18 @@ def as_frames(video: Video, features: Features, *, where: str = "") -> Tensor:
     such.
 
     Args:
-        video: (T, D), or a mapping of stream name to (T, width).
+        video: (T, D), or a mapping of stream name to (T, width), or a video or sound file.
         features: description of the streams.
         where: what it is called in an error.
 
     Raises:
         DataError: no frames, the wrong width, type or streams, what is not finite, or floats that
-            are far from all that stored bytes mean.
+            are far from all that stored bytes mean; or a file that cannot be decoded.
+        ConfigError: a file, and the encoders of the features are not known here.
+        MissingPackageError: a file, and the extra `video` is not installed.
     """
+    if isinstance(video, str | Path):
+        return torch.from_numpy(_frames_of_file(video, features))
     streams = [(stream.name, stream.width) for stream in features.streams]
     if isinstance(video, Mapping):
         missing = [name for name, _ in streams if name not in video]
@@ -63,12 +72,7 @@ def as_frames(video: Video, features: Features, *, where: str = "") -> Tensor:
             raise DataError(f"streams differ in length or type: {found}", where=where)
         return torch.cat(parts, dim=1)
     width = sum(width for _, width in streams)
-    try:
-        frames = torch.as_tensor(video, device="cpu")
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"frames must be an array of numbers ({reason_of(error)})", where=where
-        ) from error
+    frames = _as_tensor(video, where)
     if frames.ndim != 2 or frames.shape[1] != width or not len(frames):
         hint = "Several videos are a list of such arrays." if frames.ndim == 3 else ""
         raise DataError(
@@ -86,6 +90,24 @@ def as_frames(video: Video, features: Features, *, where: str = "") -> Tensor:
     frames = frames.float()
     _check_range(frames, features, where)
     return frames
+
+
+def _as_tensor(video: Frames, where: str) -> Tensor:
+    """Return an array as a tensor; DataError where it is none of numbers."""
+    try:
+        return torch.as_tensor(video, device="cpu")
+    except (TypeError, ValueError, RuntimeError) as error:
+        what = f"frames must be an array of numbers ({reason_of(error)})"
+        raise DataError(what, where=where) from error
+
+
+def _frames_of_file(path: str | Path, features: Features) -> NDArray[Any]:
+    """Return the frames (T, D) of a video or sound file, as `reeltag extract` stores them."""
+    check_extra("video")
+    from reeltag.library.extraction.one_file import features_of_file
+
+    frames = features_of_file(path, features)
+    return frames if frames.dtype == np.uint8 else frames.astype(np.float32)
 
 
 def _as_bytes(frames: Tensor, features: Features, where: str) -> Tensor:

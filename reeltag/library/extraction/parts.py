@@ -10,10 +10,10 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class FeaturePart:
         num_frames: T, at least 1.
         missing: stream -> frames without it.
         note: what a person should know, such as where decoding failed; "" = nothing.
+        about: what is known of the file: duration, container, streams.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class FeaturePart:
     num_frames: int
     missing: dict[str, Ranges]
     note: str
+    about: dict[str, Any] = field(default_factory=dict)
 
     def frames(self) -> NDArray[np.float32]:
         """Return the frames (T, D), mapped into memory; DataError where they are gone."""
@@ -129,8 +131,8 @@ class FeaturePartWriter:
                     ranges.append((frame, frame + 1))
         self._num_frames += len(frames_TD)
 
-    def finish(self, note: str = "") -> FeaturePart:
-        """Make it whole; DataError for a video without frames."""
+    def finish(self, note: str = "", about: dict[str, Any] | None = None) -> FeaturePart:
+        """Make it whole, with what is known of the file; DataError for a video without frames."""
         assert self._file is not None
         if not self._num_frames:
             raise DataError("has no frames")
@@ -146,6 +148,7 @@ class FeaturePartWriter:
             num_frames=self._num_frames,
             missing={name: ranges for name, ranges in self._missing.items() if ranges},
             note=note,
+            about=about or {},
         )
         write_json(description(self._path), asdict(part) | {"path": self._path.name})
         return part

@@ -6,9 +6,9 @@ interrupted.
 """
 
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +60,6 @@ class WrittenShard:
     outliers: dict[str, int]
 
 
-@dataclass
-class _Open:
-    """A shard to be: videos in their order."""
-
-    videos: list[EncodedVideo] = field(default_factory=list)
-    num_bytes: int = 0
-
-
 class ShardAssembler:
     """Put videos into the shards of their split, in the order in which they come.
 
@@ -94,32 +86,38 @@ class ShardAssembler:
         self._next = Counter(first)
         self._commit, self._limit = commit, shard_bytes
         self._frame_bytes = sum(stream.num_bytes for stream in features.streams)
-        self._open = defaultdict[str, _Open](_Open)
+        self._open = dict[str, EncodedVideo]()  # by content, in the order of arrival
+        self._bytes = Counter[str]()
 
     def add(self, video: EncodedVideo) -> None:
         """Take the next video; its shard is written when it is full.
 
         OutputError where that cannot be.
         """
-        shard = self._open[video.split]
-        shard.videos.append(video)
-        shard.num_bytes += video.part.num_frames * self._frame_bytes
-        if shard.num_bytes >= self._limit:
+        self._open[video.content] = video
+        self._bytes[video.split] += video.part.num_frames * self._frame_bytes
+        if self._bytes[video.split] >= self._limit:
             self._close(video.split)
+
+    def take_back(self) -> list[EncodedVideo]:
+        """Return the videos that are in no shard yet, in their order, and forget them."""
+        videos = [*self._open.values()]
+        self._open.clear()
+        self._bytes.clear()
+        return videos
 
     def finish(self) -> None:
         """Write what is left; OutputError where that cannot be."""
         for split in SPLITS:
-            if self._open[split].videos:
+            if self._bytes[split]:
                 self._close(split)
 
     def _close(self, split: str) -> None:
-        shard = self._open.pop(split)
+        videos = tuple(video for video in self._open.values() if video.split == split)
         name = f"{split}{self._next[split]:04d}.tfrecord"
-        self._next[split] += 1
-        written, outliers = self._work / name, Counter[str]()
+        written, outliers = self._work / f"{name}.written", Counter[str]()
         with TFRecordWriter(written) as writer:
-            for video in shard.videos:
+            for video in videos:
                 writer.write(record_of(video, self._features, outliers))
 
         def place() -> None:
@@ -129,11 +127,14 @@ class ShardAssembler:
                 raise not_written(self._data / name, error) from error
 
         num_bytes = written.stat().st_size
-        found = WrittenShard(
-            name=name, videos=tuple(shard.videos), num_bytes=num_bytes, outliers=dict(outliers)
+        self._commit(
+            WrittenShard(name=name, videos=videos, num_bytes=num_bytes, outliers=dict(outliers)),
+            place,
         )
-        self._commit(found, place)
-        for video in shard.videos:
+        self._next[split] += 1
+        self._bytes[split] = 0
+        for video in videos:
+            del self._open[video.content]
             video.part.remove()
 
 

@@ -33,8 +33,8 @@ from reeltag.core import errors
 from reeltag.core.errors import ConfigError, ReeltagError, reason_of
 
 Failure = Literal["", "error", "died", "timed out"]
-Report: TypeAlias = Callable[[Any], None]
-Work: TypeAlias = Callable[[Any, Report], Any]  # (what to do, report progress) -> result
+Report: TypeAlias = Callable[..., None]  # report(value), report(value, quiet_s)
+Work: TypeAlias = Callable[[Any, Report], Any]  # (what to do, report) -> result
 START_SECONDS = 300.0  # imports and weights on a slow disk
 _STARTS = 3  # tries before it is given up that a worker starts
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -49,7 +49,7 @@ class PoolTask:
         key: names it in its outcome.
         payload: for the worker; must be picklable.
         limit_s: seconds that it may take.
-        quiet_s: seconds that it may take between two reports.
+        quiet_s: seconds that it may take between two reports, until a report names others.
     """
 
     key: str
@@ -67,7 +67,8 @@ class TaskOutcome:
         value: what the work returned; None where it failed.
         failure: "" = done; "error" = an exception; "died" = its process did; "timed out".
         message: why it failed, one line.
-        detail: traceback of an exception that was not meant for people.
+        error: what was raised, if that is an error for people.
+        detail: traceback of another exception.
         seconds: it took.
     """
 
@@ -75,6 +76,7 @@ class TaskOutcome:
     value: Any = None
     failure: Failure = ""
     message: str = ""
+    error: ReeltagError | None = None
     detail: str = ""
     seconds: float = 0.0
 
@@ -88,7 +90,6 @@ class WorkerPool:
         arguments: of `prepare`; must be picklable.
         workers: processes at most; they are started when there are tasks for them.
         variables: of their environment, in addition to those of this process.
-        on_report: called with key and value of what the work reports.
 
     Raises:
         ConfigError: `workers` is less than 1.
@@ -101,11 +102,9 @@ class WorkerPool:
         *,
         workers: int = 1,
         variables: Mapping[str, str] | None = None,
-        on_report: Callable[[str, Any], None] | None = None,
     ) -> None:
         if workers < 1:
             raise ConfigError(f"must be at least 1, got {workers}", where="workers")
-        self._on_report = on_report
         self._workers = [_Worker(prepare, arguments, variables or {}) for _ in range(workers)]
 
     def __enter__(self) -> Self:
@@ -117,11 +116,14 @@ class WorkerPool:
         for worker in self._workers:
             worker.kill()
 
-    def run(self, tasks: Iterable[PoolTask]) -> Iterator[TaskOutcome]:
+    def run(
+        self, tasks: Iterable[PoolTask], on_report: Callable[[str, Any], None] | None = None
+    ) -> Iterator[TaskOutcome]:
         """Yield the outcomes of all tasks, as they end.
 
         Args:
             tasks: taken one by one, when a worker is free.
+            on_report: called with key and value of what the work reports.
 
         Raises:
             ReeltagError: a worker cannot be started; what `prepare` raised, if that is one.
@@ -137,7 +139,7 @@ class WorkerPool:
             seconds = min(worker.deadline for worker in busy) - time.monotonic()
             wait([worker.connection for worker in busy], max(0.0, min(seconds, 3600.0)))
             for worker in busy:
-                if outcome := worker.hear(self._on_report):
+                if outcome := worker.hear(on_report):
                     yield outcome
 
 
@@ -155,7 +157,7 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._is_ready, self._starts = False, 0
-        self._began = self._heard = 0.0
+        self._began = self._heard = self._quiet = 0.0
         self.task: PoolTask | None = None
 
     def begin(self, task: PoolTask) -> None:
@@ -164,6 +166,7 @@ class _Worker:
         if self._process is None:
             self._start()
         self._began = self._heard = time.monotonic()
+        self._quiet = task.quiet_s
         with suppress(OSError):  # it died, which `hear` finds
             self.connection.send(task.payload)
 
@@ -173,7 +176,7 @@ class _Worker:
         assert self.task is not None
         if not self._is_ready:
             return self._heard + START_SECONDS
-        return min(self._began + self.task.limit_s, self._heard + self.task.quiet_s)
+        return min(self._began + self.task.limit_s, self._heard + self._quiet)
 
     def hear(self, on_report: Callable[[str, Any], None] | None) -> TaskOutcome | None:
         """Return the outcome of its task, if it has ended or must be ended."""
@@ -184,12 +187,17 @@ class _Worker:
                 self._heard = time.monotonic()
                 if kind == "ready":
                     self._is_ready, self._starts, self._began = True, 0, self._heard
-                elif kind == "report" and on_report:
-                    on_report(self.task.key, values[0])
+                elif kind == "report":
+                    self._quiet = values[1] or self._quiet
+                    if on_report:
+                        on_report(self.task.key, values[0])
                 elif kind == "done":
                     return self._ended(value=values[0])
+                elif kind == "failed":
+                    return self._ended("error", values[0], detail=values[1])
                 elif kind == "error":
-                    return self._ended("error", *values)
+                    error = _error_of(*values)
+                    return self._ended("error", _one_line(error), error=error)
                 elif kind == "refused":
                     raise _error_of(*values)
         except (EOFError, OSError):
@@ -213,19 +221,11 @@ class _Worker:
             self._errors.close()
         self._process, self._is_ready = None, False
 
-    def _ended(
-        self, failure: Failure = "", message: str = "", detail: str = "", value: object = None
-    ) -> TaskOutcome:
+    def _ended(self, failure: Failure = "", message: str = "", **more: Any) -> TaskOutcome:  # noqa: ANN401
         assert self.task is not None
         key, self.task = self.task.key, None
-        return TaskOutcome(
-            key=key,
-            value=value,
-            failure=failure,
-            message=message,
-            detail=detail,
-            seconds=time.monotonic() - self._began,
-        )
+        seconds = time.monotonic() - self._began
+        return TaskOutcome(key=key, failure=failure, message=message, seconds=seconds, **more)
 
     def _died(self) -> TaskOutcome | None:
         """Return the outcome of a task whose process ended; start again where it never began."""
@@ -275,6 +275,10 @@ class _Worker:
         return lines[-1].strip() if lines else ""
 
 
+def _one_line(error: ReeltagError) -> str:
+    return f"{error.where}: {error.what}" if error.where else error.what
+
+
 def _error_of(name: str, what: str, where: str, hint: str) -> ReeltagError:
     """Return an error for people that a worker raised, by the name of its class."""
     kind: type[ReeltagError] = getattr(errors, name, ReeltagError)
@@ -307,7 +311,7 @@ def main() -> None:
     try:
         work = prepare(*arguments)
     except ReeltagError as error:
-        connection.send(("refused", type(error).__name__, error.what, error.where, error.hint))
+        connection.send(("refused", *_parts_of(error)))
         return
     connection.send(("ready",))
     while True:
@@ -316,17 +320,22 @@ def main() -> None:
 
 def _work_on(payload: object, work: Work, connection: Connection) -> None:
     """Send what the work returns or raises."""
+
+    def report(value: object, quiet_s: float = 0.0) -> None:
+        connection.send(("report", value, quiet_s))
+
     try:
-        message: tuple[Any, ...] = (
-            "done",
-            work(payload, lambda of: connection.send(("report", of))),
-        )
+        message: tuple[Any, ...] = ("done", work(payload, report))
     except ReeltagError as error:
-        message = ("error", f"{error.where}: {error.what}" if error.where else error.what, "")
+        message = ("error", *_parts_of(error))
     except Exception as error:
         what = f"{type(error).__name__}: {reason_of(error)}"
-        message = ("error", what, traceback.format_exc())
+        message = ("failed", what, traceback.format_exc())
     connection.send(message)
+
+
+def _parts_of(error: ReeltagError) -> tuple[str, str, str, str]:
+    return type(error).__name__, error.what, error.where, error.hint
 
 
 def _listen(connection: Connection, received: SimpleQueue[Any]) -> None:

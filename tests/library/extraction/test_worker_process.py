@@ -16,10 +16,10 @@ from reeltag.core.errors import ConfigError, DataError, ReeltagError
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome, WorkerPool
 
 
-def prepare(add: int) -> Callable[[Any, Callable[[Any], None]], Any]:
+def prepare(add: int) -> Callable[[Any, Callable[..., None]], Any]:
     """Return work: numbers are added to, words say what to do."""
 
-    def work(payload: Any, report: Callable[[Any], None]) -> Any:
+    def work(payload: Any, report: Callable[..., None]) -> Any:
         if isinstance(payload, signal.Signals):
             os.kill(os.getpid(), payload)
         if isinstance(payload, int):
@@ -36,6 +36,8 @@ def prepare(add: int) -> Callable[[Any, Callable[[Any], None]], Any]:
             for number in range(5):
                 time.sleep(0.1)
                 report(number)
+            report(5, 0.6)
+            time.sleep(0.5)
             return os.getpid()
         return None
 
@@ -78,6 +80,7 @@ def test_failed_tasks_leave_others_as_they_are() -> None:
     assert failures["1"] == ("error", "ZeroDivisionError: integer division or modulo by zero")
     assert "1 // 0" in found["1"].detail
     assert failures["3"] == ("error", "film.mp4: is empty")
+    assert isinstance(found["3"].error, DataError) and found["3"].error.where == "film.mp4"
     assert failures["5"] == ("died", "its process crashed (SIGSEGV)")
     assert failures["6"] == ("died", "its process ended with status 3")
     assert failures["7"] == ("died", "its process was killed (SIGKILL; out of memory?)")
@@ -98,15 +101,15 @@ def test_task_that_takes_too_long_is_stopped() -> None:
     assert time.monotonic() - began < 30
 
 
-def test_reports_are_heard_and_renew_the_quiet_limit() -> None:
+def test_reports_are_heard_and_renew_or_change_the_quiet_limit() -> None:
     heard = list[tuple[str, Any]]()
     tasks = [
         PoolTask(key="long", payload="report", quiet_s=0.4),
         PoolTask(key="silent", payload="hang", quiet_s=0.2),
     ]
-    with WorkerPool(prepare, (0,), on_report=lambda *of: heard.append(of)) as pool:
-        found = {outcome.key: outcome for outcome in pool.run(tasks)}
-    assert heard == [("long", number) for number in range(5)]
+    with WorkerPool(prepare, (0,)) as pool:
+        found = {of.key: of for of in pool.run(tasks, lambda *of: heard.append(of))}
+    assert heard == [("long", number) for number in range(6)]
     assert not found["long"].failure
     assert found["silent"].failure == "timed out"
 

@@ -1,5 +1,8 @@
 """Small encoders and made spans for tests: mean colour, loudness."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,3 +76,16 @@ def made_spans(
             sound,
             np.array([value is not None for value in levels]),
         )
+
+
+class FatalColour(MeanColour):
+    """Crashes at a white picture that comes first, hangs at one that comes later."""
+
+    info = EncoderInfo(name="fatal_colour", kind="picture", width=3)
+
+    def encode(self, pictures_NHWC: NDArray[np.uint8]) -> Float32:
+        if pictures_NHWC[0].mean() > 250:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if pictures_NHWC.mean((1, 2, 3)).max() > 250:
+            time.sleep(600)
+        return super().encode(pictures_NHWC)

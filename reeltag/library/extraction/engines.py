@@ -1,0 +1,97 @@
+"""Where videos are encoded: by worker processes of this machine; by a cluster in `ray_engine`."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from reeltag.core.errors import ConfigError, ReeltagError
+from reeltag.library.extraction.encode_task import prepare
+from reeltag.library.extraction.jobs import Job, ProbeJob
+from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome, WorkerPool
+
+OnReport = Callable[[str, Any], None]
+PROBE_SECONDS = 60.0
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_WORKER_BYTES = 600_000_000
+_MOST_ON_GPU = 16  # workers: each has the encoders' weights in its memory
+
+
+class EncodingEngine(Protocol):
+    """What works on jobs."""
+
+    workers: int
+
+    def run(self, tasks: Sequence[PoolTask], on_report: OnReport) -> Iterator[TaskOutcome]:
+        """Yield the outcomes of tasks, as they end; what is reported on the way is passed on."""
+
+
+class LocalEncoding:
+    """Worker processes of this machine; a context manager that ends them.
+
+    Features are computed by one thread each, so that they do not depend on how many workers there
+    are.
+
+    Args:
+        workers: how many; None: one per core, as far as half of the memory holds them.
+        on_gpu: whether encoders compute on a GPU.
+
+    Attributes:
+        workers: how many.
+
+    Raises:
+        ConfigError: `workers` is less than 1.
+    """
+
+    def __init__(self, workers: int | None = None, *, on_gpu: bool = False) -> None:
+        if workers is not None and workers < 1:
+            raise ConfigError(f"must be at least 1, got {workers}", where="--workers")
+        cores = len(os.sched_getaffinity(0))
+        self.workers = workers or default_workers(cores, on_gpu=on_gpu)
+        self._pool = WorkerPool(
+            prepare, workers=self.workers, variables=dict.fromkeys(_THREADS, "1")
+        )
+
+    def __enter__(self) -> Self:
+        """Return itself; workers are started with their first jobs."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the workers."""
+        self._pool.__exit__(kind, error, traceback)
+
+    def run(self, tasks: Iterable[PoolTask], on_report: OnReport) -> Iterator[TaskOutcome]:
+        """Yield the outcomes of tasks, as they end."""
+        return self._pool.run(tasks, on_report)
+
+    def ask(self, job: Job) -> Any:  # noqa: ANN401  (as the job says)
+        """Return the result of a job; raise what it raised."""
+        (outcome,) = self._pool.run([PoolTask(key="", payload=job)])
+        if outcome.failure:
+            raise outcome.error or ReeltagError(outcome.message)
+        return outcome.value
+
+    def probe(self, paths: Iterable[Path]) -> Iterator[tuple[bool, bool]]:
+        """Yield of each file whether it has pictures, and sound; of one that fails neither."""
+        for path in paths:
+            task = PoolTask(key="", payload=ProbeJob(path=path), limit_s=PROBE_SECONDS)
+            (outcome,) = self._pool.run([task])
+            yield outcome.value or (False, False)
+
+
+def default_workers(cores: int, *, on_gpu: bool) -> int:
+    """Return how many workers there are: one per core, as far as half of the memory holds them.
+
+    Args:
+        cores: that may be used.
+        on_gpu: whether encoders compute on a GPU.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    most = max(1, memory // 2 // _WORKER_BYTES)
+    return min(cores, most, _MOST_ON_GPU if on_gpu else cores)
