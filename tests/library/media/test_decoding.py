@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reeltag.encoders.base import span_samples
 from reeltag.library.media.decoding import Decoded, Span, read_spans
 from reeltag.library.media.demuxing import PacketReader
-from reeltag.library.media.media_info import MediaError
+from reeltag.library.media.media_info import MediaError, probe
 from reeltag.library.media.opening import open_container
 from tests.library.media.tiny_films import (
     TinyFilm,
@@ -68,7 +68,7 @@ def scaled(frame: Any, size: tuple[int, int] = SMALL) -> NDArray[np.uint8]:
 
 def shown(path: Path, rate: float, number: int, start: Fraction) -> list[Any]:
     """Return the picture on display at the middle of each frame by a plain loop; None = none."""
-    pictures = decoded_pictures(path)
+    pictures = decoded_pictures(path, number / rate + 1 + float(start))
     found: list[Any] = []
     for k in range(number):
         middle = (k + Fraction(1, 2)) / Fraction(rate) + start
@@ -219,6 +219,37 @@ def test_colours_are_right(tmp_path: Path, pixels: str) -> None:
         assert np.abs(picture.astype(int).mean((0, 1)) - colour).max() < 4
 
 
+def test_large_pictures_that_do_not_say_are_read_as_hd(tmp_path: Path) -> None:
+    """BT.709, as players do; a small picture is BT.601."""
+    colour = np.full((720, 64, 3), (40, 180, 60), np.uint8)
+    found = []
+    for rows in (720, 480):
+        film = TinyFilm(pictures=[colour[:rows]] * 3, tracks=[], codec={"crf": "5"})
+        found.append(
+            pictures_of(read(film.write(tmp_path / f"{rows}.mp4"), 5.0)[0])[0].mean((0, 1))
+        )
+    assert np.abs(found[1] - (40, 180, 60)).max() < 4  # it is written as BT.601
+    assert np.abs(found[0] - found[1]).max() > 10
+
+
+def test_interlaced_pictures_are_read(tmp_path: Path) -> None:
+    film = TinyFilm(tracks=[], codec={"x264-params": "asm=sse42:interlaced=1:threads=1"})
+    path = film.write(tmp_path / "film.mp4")
+    assert check_pictures(path) == "111111"
+    picture = probe(path).picture
+    assert picture is not None and picture.is_interlaced
+
+
+def test_narrow_pixels_are_displayed_wide(tmp_path: Path) -> None:
+    film = TinyFilm(tracks=[], codec={"x264-params": "asm=sse42:sar=2/1"})
+    path = film.write(tmp_path / "film.mp4")
+    picture = probe(path).picture
+    assert picture is not None and (picture.width, picture.height) == (128, 48)
+    whole = pictures_of(read(path, size=(24, 64))[0])
+    cut = pictures_of(read(path, size=(24, 24), fit="crop")[0])
+    assert np.array_equal(cut, whole[:, :, 20:44])
+
+
 def test_crop_cuts_out_the_middle(tmp_path: Path) -> None:
     film = TinyFilm(tracks=[]).write(tmp_path / "film.mp4")
     found = pictures_of(read(film, size=(24, 24), fit="crop")[0])
@@ -271,7 +302,8 @@ def test_cut_off_film_is_kept_up_to_there_and_says_so(tmp_path: Path) -> None:
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 6 // 10])
     spans, decoded = read(film)
     assert decoded.num_frames in (3, 4) and "of 6.0 s" in decoded.error
-    assert np.array_equal(pictures_of(spans)[:3], pictures_of(spans)[:3])
+    for k, frame in enumerate(shown(film, 1.0, 2, Fraction(0))):
+        assert np.array_equal(pictures_of(spans)[k], scaled(frame))
 
 
 def test_film_without_anything_that_decodes_is_an_error(tmp_path: Path) -> None:

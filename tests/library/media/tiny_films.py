@@ -1,5 +1,6 @@
 """Tiny films of every kind, made by PyAV, and the plain way to read them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -111,10 +112,15 @@ class TinyFilm:
         yield from stream.encode(None)
 
 
-def decoded_pictures(path: Path) -> list[tuple[Fraction, Any]]:
-    """Return (time stamp, frame) of all pictures."""
+def decoded_pictures(path: Path, until: float = math.inf) -> list[tuple[Fraction, Any]]:
+    """Return (time stamp, frame) of all pictures, or of those up to a time stamp."""
+    pictures = []
     with av.open(str(path)) as source:
-        return [(stamp(of), of) for of in source.decode(video=0)]
+        for frame in source.decode(video=0):
+            pictures.append((stamp(frame), frame))
+            if stamp(frame) > until:
+                break
+    return pictures
 
 
 def stamp(of: Any) -> Fraction:
