@@ -45,8 +45,8 @@ VARIANTS = {
     "float32": Variant("--dtype float32 --rate 1"),
     "float16": Variant("--dtype float16 --rate 1"),
     "uint8": Variant("--dtype uint8 --rate 1"),
-    "uint8, 2 Hz": Variant("--dtype uint8 --rates audio=1 --rate 2"),
-    "uint8, 0.5 Hz": Variant("--dtype uint8 --rates audio=1 --rate 0.5"),
+    "uint8, 2 Hz": Variant("--dtype uint8 --rates features=1 --rate 2"),
+    "uint8, 0.5 Hz": Variant("--dtype uint8 --rates features=1 --rate 0.5"),
     "uint8, ratings off the grid": Variant("--dtype uint8 --rate 1", trimmed=2),
 }
 
