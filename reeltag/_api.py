@@ -293,6 +293,7 @@ def moments(
     split: Split = "all",
     config: IntervalConfig = DEFAULT_INTERVALS,
     prob: float | None = None,
+    ranked: bool = False,
     top: int | None = None,
     device: str = "auto",
 ) -> dict[str, list[VideoMoment]]:
@@ -305,6 +306,8 @@ def moments(
         split: which shards.
         config: windows, smoothing, shortest moment and gap, in seconds.
         prob: threshold of all classes, in (0, 1); None: those of the run, or else 0.5.
+        ranked: rank intervals by how far they stand out, whatever the thresholds; `prob` of a
+            moment is then by how much its mean probability is above that around it.
         top: moments per class; None: all.
         device: where it is computed; "auto" takes a GPU where there is one.
 
@@ -326,7 +329,7 @@ def moments(
     wanted = [known.index_of(name) for name in classes] or range(tagger.num_classes)
     thresholds = thresholds_for(tagger, prob)
     windows = score_windows(tagger, _dataset(data), config, split=split, device=device)
-    best = find_intervals_in(windows, config, thresholds, classes=tuple(wanted), top=top)
+    best = find_intervals_in(windows, config, thresholds, classes=tuple(wanted), top=top, ranked=ranked)
     found: dict[str, list[VideoMoment]] = {tagger.class_names[c]: [] for c in wanted}
     for moment in video_moments(best.ranked(), thresholds):
         found[moment.name].append(moment)

@@ -28,6 +28,7 @@ class MomentLists:
         counts: (C,) moments of each class, those that are not listed included.
         listed: classes that are listed even where nothing was found.
         ratings: (M,) how many ratings within each are yes, and how many no; None: nothing is rated.
+        ranked: whether they are ranked by how far they stand out, without thresholds.
     """
 
     found: Intervals
@@ -36,6 +37,7 @@ class MomentLists:
     counts: NDArray[np.int64]
     listed: tuple[int, ...]
     ratings: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+    ranked: bool = False
 
     def by_class(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """Yield each class that is listed, and its moments."""
@@ -57,7 +59,7 @@ class MomentLists:
             {
                 "class": c,
                 "name": self.names[c],
-                "threshold": self.thresholds.classes[c].prob,
+                "threshold": None if self.ranked else self.thresholds.classes[c].prob,
                 "precision": self.thresholds.classes[c].precision,
                 "precision_interval": self.thresholds.classes[c].interval,
                 "count": int(self.counts[c]),
@@ -96,7 +98,7 @@ class MomentLists:
     def _title(self, c: int, listed: int) -> str:
         """Return how many moments a class has, and how many of such are right."""
         of, count = self.thresholds.classes[c], int(self.counts[c])
-        if of.logit is None:
+        if of.logit is None and not self.ranked:
             return f"no threshold: {of.reason}"
         shown = min(SHOWN, listed)
         text = f"{count:,} moments" if count != 1 else "1 moment"
@@ -104,6 +106,8 @@ class MomentLists:
             text = "no moment"
         elif shown < count:
             text = f"best {shown:,} of {text}"
+        if self.ranked:
+            return f"{text} by how far they stand out"
         text += f" at a probability of {of.prob:.2f} or more"
         if of.precision is not None and of.interval is not None:
             low, high = of.interval

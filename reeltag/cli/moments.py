@@ -66,6 +66,9 @@ class Moments:
     """Write the thresholds that --precision chose into the run, as thresholds.json."""
     prob: float | None = None
     """Threshold of all classes, a probability in (0, 1), in place of those of the run."""
+    ranked: bool = False
+    """Rank intervals of all lengths by how far they stand out of what is around them, whatever the
+    thresholds; prob is then by how much the mean probability within is above that around it."""
     length: float = 5.0
     """Seconds of a window."""
     hop: float = 1.0
@@ -120,8 +123,11 @@ class Moments:
         self._check_options()
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         source = self._of_run(config) if self.checkpoint else self._of_file()
-        if not source.chosen:
-            log_unreached(source.thresholds, source.classes)
+        thresholds = source.thresholds
+        if self.ranked:  # without what they promise
+            thresholds = Thresholds.at_prob(source.names, DEFAULT_PROB)
+        elif not source.chosen:
+            log_unreached(thresholds, source.classes)
         truth = source.truth
         has_ratings = len(truth.ratings) > 0
         if self.rated and not has_ratings:
@@ -139,19 +145,21 @@ class Moments:
         best = find_intervals_in(
             source.windows,
             config,
-            source.thresholds,
+            thresholds,
             classes=source.classes,
             top=self.top,
             keep=is_rated if self.rated else None,
+            ranked=self.ranked,
         )
         found = best.ranked()
         lists = MomentLists(
             found,
             source.names,
-            source.thresholds,
+            thresholds,
             best.counts,
             source.classes if self.class_ else (),
             ratings_within(found, truth) if has_ratings else None,
+            self.ranked,
         )
         written = self._exports().write(lists, source.data, fps=self.fps)
         facts = {"data": str(source.data.path), "split": source.split, "windows": best.windows}
@@ -180,6 +188,8 @@ class Moments:
             raise ConfigError("give either a RUN, or a file with --predictions")
         if self.precision is not None and self.prob is not None:
             raise ConfigError("--precision and --prob both set the thresholds; give one")
+        if self.ranked and (self.precision is not None or self.prob is not None):
+            raise ConfigError("--ranked needs no threshold: leave out --precision and --prob")
         for name in ("precision", "prob"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:
@@ -305,7 +315,7 @@ class Moments:
         return thresholds.renamed(names)
 
     def _log_default(self, found: Thresholds | None) -> None:
-        if found is None and self.precision is None and self.prob is None:
+        if found is None and self.precision is None and self.prob is None and not self.ranked:
             say(
                 f"the run has no thresholds: {DEFAULT_PROB} is that of all classes (--prob); "
                 "--precision 0.9 chooses them on ratings"

@@ -4,9 +4,8 @@ Letters in shapes: M moments or events, C classes.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +20,7 @@ from reeltag.core.files import PathLike
 from reeltag.data.annotations import Annotations
 from reeltag.data.class_list import ClassList
 from reeltag.metrics.temporal import PerSecondAP, TemporalMAP
-from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows, windows_by_video
 from reeltag.predictions.intervals import IntervalConfig, video_curve
 
 
@@ -118,7 +117,7 @@ def evaluate_seconds(
     """
     config, metric = dataclasses.replace(config, hop_s=1.0), PerSecondAP(num_classes)
     spans = np.stack([truth.start_s, truth.end_s], axis=1)
-    for video in _by_video(windows):
+    for video in windows_by_video(windows):
         mine = pc.equal(truth.ids, video.ids[0]).to_numpy(zero_copy_only=False)
         metric.update(
             torch.from_numpy(video_curve(video, config)),
@@ -127,27 +126,3 @@ def evaluate_seconds(
             float(video.end_s.max()),
         )
     return float(metric.compute())
-
-
-def _by_video(windows: Iterable[ScoredWindows]) -> Iterator[ScoredWindows]:
-    """Yield all windows of each video."""
-    held: list[ScoredWindows] = []
-    for part in windows:
-        videos, _ = part.numbered(None)
-        edges = [*np.flatnonzero(np.diff(videos, prepend=-1)).tolist(), len(part)]
-        for first, last in pairwise(edges):
-            if held and held[0].ids[0].as_py() != part.ids[first].as_py():
-                yield _joined(held)
-                held = []
-            held.append(part.slice(first, last))
-    if held:
-        yield _joined(held)
-
-
-def _joined(parts: list[ScoredWindows]) -> ScoredWindows:
-    return ScoredWindows(
-        ids=pa.concat_arrays([part.ids for part in parts]),
-        start_s=np.concatenate([part.start_s for part in parts]),
-        end_s=np.concatenate([part.end_s for part in parts]),
-        logits=np.concatenate([part.logits for part in parts]),
-    )

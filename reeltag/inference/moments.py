@@ -25,8 +25,9 @@ from reeltag.data.splits import Split
 from reeltag.inference.predict import batches_of, check_fit, log_items
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.file import open_predictions
-from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows, windows_by_video
 from reeltag.predictions.intervals import IntervalConfig, IntervalFinder
+from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.moments import Moment, moments_in, scored_windows
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.tagger.thresholds import Thresholds
@@ -178,6 +179,7 @@ def find_intervals_in(
     classes: Sequence[int] = (),
     top: int | None = None,
     keep: Callable[[Intervals], NDArray[np.bool_]] | None = None,
+    ranked: bool = False,
 ) -> BestIntervals:
     """Return the intervals of a stream of windows.
 
@@ -188,33 +190,43 @@ def find_intervals_in(
         classes: K of them, which are searched; empty = all.
         top: intervals kept of each class; None = all.
         keep: returns (M,) which intervals count; None = all do.
+        ranked: by how far they stand out of what is around them (`rank_intervals`), whatever the
+            thresholds; a video's windows are then held together.
 
     Raises:
         DataError: the windows of a video are not in order, or a score is not a number.
     """
     chosen = np.array(sorted(set(classes)) or range(len(thresholds.classes)))
-    finder = IntervalFinder(config, thresholds.high_logits[chosen])
     best = BestIntervals(len(thresholds.classes), top)
-    for found in _streamed(windows, finder, chosen, best):
+    parts = _of_classes(windows, chosen, best)
+    finder = IntervalFinder(config, thresholds.high_logits[chosen])
+    for found in _ranked(parts, config) if ranked else _streamed(parts, finder):
         found = dataclasses.replace(found, classes=chosen[found.classes].astype(np.int32))
         best.add(found if keep is None else found.take(keep(found)))
     return best
 
 
-def _streamed(
-    windows: Iterable[ScoredWindows],
-    finder: IntervalFinder,
-    chosen: NDArray[np.int64],
-    best: BestIntervals,
-) -> Iterator[Intervals]:
-    """Yield the intervals of the chosen classes, in which class k is the k-th chosen one."""
+def _of_classes(
+    windows: Iterable[ScoredWindows], chosen: NDArray[np.int64], best: BestIntervals
+) -> Iterator[ScoredWindows]:
+    """Yield the windows with the logits of the chosen classes alone, and count them."""
     for part in windows:
         best.windows += len(part)
         every = len(chosen) == part.logits.shape[1]
-        yield finder.add(
-            part if every else dataclasses.replace(part, logits=part.logits[:, chosen])
-        )
+        yield part if every else dataclasses.replace(part, logits=part.logits[:, chosen])
+
+
+def _streamed(windows: Iterable[ScoredWindows], finder: IntervalFinder) -> Iterator[Intervals]:
+    """Yield intervals at the thresholds of a finder."""
+    for part in windows:
+        yield finder.add(part)
     yield finder.finish()
+
+
+def _ranked(windows: Iterable[ScoredWindows], config: IntervalConfig) -> Iterator[Intervals]:
+    """Yield the intervals that stand out."""
+    for video in windows_by_video(windows):
+        yield rank_intervals(video, config)
 
 
 def video_moments(intervals: Intervals, thresholds: Thresholds) -> list[VideoMoment]:

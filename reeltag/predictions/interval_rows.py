@@ -4,8 +4,9 @@ Letters in shapes: N windows, C classes, M intervals.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Self
 
 import numpy as np
@@ -180,3 +181,27 @@ class Intervals:
             scores=found[4],
             mean_prob=found[5],
         )
+
+
+def windows_by_video(windows: Iterable[ScoredWindows]) -> Iterator[ScoredWindows]:
+    """Yield all windows of each video, which may come in several parts."""
+    held: list[ScoredWindows] = []
+    for part in windows:
+        videos, _ = part.numbered(None)
+        edges = [*np.flatnonzero(np.diff(videos, prepend=-1)).tolist(), len(part)]
+        for first, last in pairwise(edges):
+            if held and held[0].ids[0].as_py() != part.ids[first].as_py():
+                yield _joined(held)
+                held = []
+            held.append(part.slice(first, last))
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[ScoredWindows]) -> ScoredWindows:
+    return ScoredWindows(
+        ids=pa.concat_arrays([part.ids for part in parts]),
+        start_s=np.concatenate([part.start_s for part in parts]),
+        end_s=np.concatenate([part.end_s for part in parts]),
+        logits=np.concatenate([part.logits for part in parts]),
+    )
