@@ -2,13 +2,15 @@
 
     python -m benchmarks.moments_quality WORK [WORK ...]    # of `reeltag solve moments` on reels
 
-Three ways to say when a class is in a video, of the same test reels and classes with ratings:
+Four ways to say when a class is in a video, of the same test reels and classes with ratings:
 
     copied      stage I's score of the whole video, from its beginning to its end
     segments    5-second segments as they are, each an interval
     moments     what `reeltag moments` finds by its defaults, but for the length of windows and
                 the probability: those of `LENGTHS` and `PROBS` that are best on the validation
                 reels, whose ratings trained the finder
+    ranked      what `reeltag moments --ranked` finds, with the length of windows that is best
+                there
 
 A reel is made of clips of AudioSet; each block of its frames is found among the clips, whose events
 eval_strong.csv marks. Features have 1 frame/s, so events of a class that are less than a second
@@ -36,8 +38,9 @@ from reeltag.data.shards import read_record
 from reeltag.data.splits import Split
 from reeltag.evaluation.moments import Events, evaluate_moments, evaluate_seconds
 from reeltag.inference.moments import score_windows
-from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows, windows_by_video
 from reeltag.predictions.intervals import IntervalConfig, find_intervals
+from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.tagger import Tagger
 
 Clips: TypeAlias = dict[bytes, list[tuple[int, float, float]]]  # class, start, end
@@ -85,20 +88,31 @@ def _evaluate(
                 moments = find_intervals(fine, config, logit)
                 found_of = evaluate_moments(moments, truth, len(rated))
                 scores[split, f"{length:g} s at {prob:g}"] = found_of | {"seconds": seconds}
+            ranked = [rank_intervals(video, config) for video in windows_by_video([fine])]
+            standing_out = Intervals.concatenate(ranked)
+            scores[split, f"{length:g} s, ranked"] = evaluate_moments(
+                standing_out, truth, len(rated)
+            )
         coarse = _windows(tagger, reels, split, SEGMENTS, rated)
         scores[split, "segments"] = evaluate_moments(_as_intervals(coarse), truth, len(rated))
         copied = _copied(video_tagger, reels, split, rated)
         scores[split, "copied"] = evaluate_moments(_as_intervals(copied), truth, len(rated))
         say(f"{split}: {json.dumps({k[1]: v for k, v in scores.items() if k[0] == split})}")
-    tried = [f"{length:g} s at {prob:g}" for length in LENGTHS for prob in PROBS]
-    best = max(tried, key=lambda name: scores["validate", name]["map@tiou"])
-    ways = {"moments": best, "segments": "segments", "copied": "copied"}
+    best, best_ranked = (
+        max(tried, key=lambda name: scores["validate", name]["map@tiou"])
+        for tried in (
+            [f"{length:g} s at {prob:g}" for length in LENGTHS for prob in PROBS],
+            [f"{length:g} s, ranked" for length in LENGTHS],
+        )
+    )
+    ways = {"moments": best, "ranked": best_ranked, "segments": "segments", "copied": "copied"}
     return {
         "data": "reels",
         "seed": found["config"]["seed"],
         "precision": found["config"]["precision"],
         "classes": len(rated),
         "windows": best,
+        "windows_ranked": best_ranked,
         "per_second_ap": scores["test", best]["seconds"],
         **{way: scores["test", name] for way, name in ways.items()},
     }

@@ -5,6 +5,7 @@ from benchmarks.tables.cells import interval, table, value, verdict
 
 WAYS = {
     "moments": "moments, as `reeltag moments` finds them",
+    "ranked": "moments, as `reeltag moments --ranked` finds them",
     "segments": "5-second segments as they are",
     "copied": "the score of the whole video, from its beginning to its end",
 }
@@ -32,6 +33,8 @@ def events() -> str:
     rows = []
     for row in read_rows("moments"):
         for way, shown in WAYS.items():
+            if way not in row:
+                continue
             found = row[way]
             ious = [f"{found[f'map@tiou={at}']:.3f}" for at in ("0.3", "0.5", "0.7")]
             rows.append([f"{row['seed']}", shown, *ious, f"{found['map@tiou']:.3f}"])

@@ -17,8 +17,12 @@ from reeltag.core.probability import sigmoid
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference.moments import score_windows
 from reeltag.models import model_config
 from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
+from reeltag.predictions.interval_rows import Intervals, windows_by_video
+from reeltag.predictions.intervals import IntervalConfig
+from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.predictions.rows import PredictionRows
 from reeltag.tagger.tagger import Tagger
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
@@ -473,3 +477,31 @@ def test_moments_raise_without_segments_or_frames(
     flat = ["moments", str(checkpoint), "--data", str(tmp_path / "flat"), "--class", "3"]
     assert run(flat) == 2
     assert "frame-level records" in capfd.readouterr().err
+
+
+def test_ranked_moments_stand_out_whatever_the_thresholds(
+    data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    common = (checkpoint, "--data", data, "--split", "validate", "--class", 3)
+    found = run_json(capfd, *common, "--ranked", "--length", 2)
+    (of_class,) = found["classes"]
+    tagger, data_set = Tagger.load(checkpoint), Dataset.open(data, quiet=True)
+    config = IntervalConfig(length_s=2)
+    videos = windows_by_video(score_windows(tagger, data_set, config, split="validate"))
+    best = Intervals.concatenate([rank_intervals(video, config) for video in videos])
+    best = best.take(best.classes == 3)
+    best = best.take(np.argsort(-best.scores, kind="stable"))
+    columns = (best.ids.to_pylist(), best.start_s.tolist(), best.end_s.tolist())
+    expected = [(3, *row) for row in zip(*columns, strict=True)]
+    assert len(expected) > 5 and places(found) == expected
+    assert of_class["threshold"] is None
+    contrasts = [each["prob"] for each in of_class["moments"]]
+    assert contrasts == pytest.approx(best.peak_prob.tolist(), abs=1e-6)
+
+
+def test_ranked_moments_have_no_threshold_to_choose(
+    data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for flag in ("--prob", "--precision"):
+        assert run(["moments", str(checkpoint), "--data", str(data), "--ranked", flag, "0.5"]) == 2
+        assert "--ranked needs no threshold" in capfd.readouterr().err
