@@ -54,7 +54,7 @@ def rank_intervals(windows: ScoredWindows, config: IntervalConfig) -> Intervals:
             Intervals(
                 ids=pa.array([windows.ids[0].as_py()] * len(kept), pa.string()),
                 classes=np.full(len(kept), c, np.int32),
-                start_s=first[kept] * config.hop_s,
+                start_s=(first[kept] * config.hop_s).astype(np.float64),
                 end_s=np.minimum(last[kept] * config.hop_s, end_s),
                 peak_s=_peaks(curve, first[kept], last[kept], config.hop_s, end_s),
                 scores=_logit(contrast[kept]),
@@ -101,8 +101,9 @@ def contrasts(
     before, after = np.maximum(first_P - flank, 0), np.minimum(last_P + flank, len(curve_S))
     around = (sums[first_P] - sums[before]) + (sums[after] - sums[last_P])
     steps = (first_P - before) + (after - last_P)
-    within: NDArray[np.float64] = (sums[last_P] - sums[first_P]) / length
-    return within - around / np.maximum(steps, 1)
+    within = (sums[last_P] - sums[first_P]) / length
+    contrast: NDArray[np.float64] = within - around / np.maximum(steps, 1)
+    return contrast
 
 
 def _candidates(
