@@ -39,7 +39,7 @@ from reeltag.predictions.intervals import DEFAULT_INTERVALS, IntervalConfig
 from reeltag.tagger.import_config import ImportConfig
 from reeltag.tagger.importing import TensorflowArrays, import_checkpoint
 from reeltag.tagger.loading import any_tagger
-from reeltag.tagger.moments import thresholds_for
+from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
@@ -293,7 +293,6 @@ def moments(
     split: Split = "all",
     config: IntervalConfig = DEFAULT_INTERVALS,
     prob: float | None = None,
-    ranked: bool = False,
     top: int | None = None,
     device: str = "auto",
 ) -> dict[str, list[VideoMoment]]:
@@ -304,10 +303,9 @@ def moments(
         data: data set or its folder, with frames.
         classes: name, MID or index of each; none: all.
         split: which shards.
-        config: windows, smoothing, shortest moment and gap, in seconds.
+        config: windows, smoothing, shortest moment and gap, in seconds; ranked=True needs no
+            thresholds, and `prob` of a moment is then by how much it stands out.
         prob: threshold of all classes, in (0, 1); None: those of the run, or else 0.5.
-        ranked: rank intervals by how far they stand out, whatever the thresholds; `prob` of a
-            moment is then by how much its mean probability is above that around it.
         top: moments per class; None: all.
         device: where it is computed; "auto" takes a GPU where there is one.
 
@@ -327,7 +325,7 @@ def moments(
     tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
     known = ClassList(tagger.class_names)
     wanted = [known.index_of(name) for name in classes] or range(tagger.num_classes)
-    thresholds = thresholds_for(tagger, prob)
+    thresholds = thresholds_for(tagger, DEFAULT_PROB if config.ranked else prob)
     windows = score_windows(tagger, _dataset(data), config, split=split, device=device)
     best = find_intervals_in(
         windows, config, thresholds, classes=tuple(wanted), top=top, ranked=ranked

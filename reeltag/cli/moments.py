@@ -149,7 +149,6 @@ class Moments:
             classes=source.classes,
             top=self.top,
             keep=is_rated if self.rated else None,
-            ranked=self.ranked,
         )
         found = best.ranked()
         lists = MomentLists(
@@ -180,6 +179,7 @@ class Moments:
             smooth_s=self.smooth,
             min_length_s=self.min_length,
             merge_gap_s=self.merge_gap,
+            ranked=self.ranked,
         )
 
     def _check_options(self) -> None:

@@ -179,19 +179,16 @@ def find_intervals_in(
     classes: Sequence[int] = (),
     top: int | None = None,
     keep: Callable[[Intervals], NDArray[np.bool_]] | None = None,
-    ranked: bool = False,
 ) -> BestIntervals:
     """Return the intervals of a stream of windows.
 
     Args:
         windows: of all C classes, video by video.
-        config: how they become intervals.
+        config: how they become intervals; where they are ranked, the windows of a video are held.
         thresholds: of the C classes.
         classes: K of them, which are searched; empty = all.
         top: intervals kept of each class; None = all.
         keep: returns (M,) which intervals count; None = all do.
-        ranked: by how far they stand out of what is around them (`rank_intervals`), whatever the
-            thresholds; a video's windows are then held together.
 
     Raises:
         DataError: the windows of a video are not in order, or a score is not a number.
@@ -200,7 +197,7 @@ def find_intervals_in(
     best = BestIntervals(len(thresholds.classes), top)
     parts = _of_classes(windows, chosen, best)
     finder = IntervalFinder(config, thresholds.high_logits[chosen])
-    for found in _ranked(parts, config) if ranked else _streamed(parts, finder):
+    for found in _ranked(parts, config) if config.ranked else _streamed(parts, finder):
         found = dataclasses.replace(found, classes=chosen[found.classes].astype(np.int32))
         best.add(found if keep is None else found.take(keep(found)))
     return best

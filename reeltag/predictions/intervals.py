@@ -56,6 +56,10 @@ class IntervalConfig(CheckedFields):
     """An interval must reach the threshold of its class, and lasts while its odds p / (1 - p) are
     at least this fraction of the threshold's: for 0.25, of 0.5 to 0.2, of 0.9 to 0.69."""
 
+    ranked: bool = False
+    """Rank intervals by how far they stand out of what is around them (`rank_intervals`), whatever
+    the thresholds; `merge_gap_s` and `low_odds` then have no meaning."""
+
     def check(self) -> None:
         """Raise ConfigError where windows leave seconds between them."""
         self.check_field(

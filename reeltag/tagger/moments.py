@@ -17,8 +17,9 @@ from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError
-from reeltag.predictions.interval_rows import Intervals, ScoredWindows
+from reeltag.predictions.interval_rows import Intervals, ScoredWindows, windows_by_video
 from reeltag.predictions.intervals import IntervalConfig, IntervalFinder
+from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.thresholds import Thresholds
 from reeltag.tagger.windows import Segments, cut_windows
 
@@ -73,14 +74,18 @@ def moments_of(
         ConfigError: `prob` or `batch_size` is out of range.
         DataError: a score is not a number.
     """
-    thresholds = thresholds_for(tagger, prob)
+    thresholds = thresholds_for(tagger, DEFAULT_PROB if config.ranked else prob)
     finder = IntervalFinder(config, thresholds.high_logits)
     batch = FrameBatch(
         frames=frames[None], mask=torch.ones(1, len(frames), dtype=torch.bool), ids=("the video",)
     )
     rate = tagger.features.rate_hz
     windows = scored_windows(batch, tagger.score, config, rate=rate, batch_size=batch_size)
-    found = Intervals.concatenate([*map(finder.add, windows), finder.finish()])
+    if config.ranked:
+        parts = [rank_intervals(video, config) for video in windows_by_video(windows)]
+    else:
+        parts = [*map(finder.add, windows), finder.finish()]
+    found = Intervals.concatenate(parts)
     return moments_in(found.take(np.lexsort((found.classes, found.start_s))), thresholds)
 
 

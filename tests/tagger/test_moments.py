@@ -150,3 +150,13 @@ def test_moments_raise_where_a_score_is_not_a_number() -> None:
         tagger.model.head.linear.bias.fill_(torch.nan)  # type: ignore[operator, union-attr]
     with pytest.raises(DataError, match="score that is not a number"):
         tagger.moments(video_of(9))
+
+
+def test_ranked_moments_of_a_video_promise_nothing(tmp_path: Path) -> None:
+    """Ranked, a class without a threshold has moments too, and none carries a precision."""
+    tagger = Tagger.load(saved(tagger_of(), tmp_path / "RUN", ONLY_CAR))
+    frames = video_of(6, 4, 6)
+    found = tagger.moments(frames, config=IntervalConfig(length_s=1, ranked=True))
+    best = {each.name: each for each in sorted(found, key=lambda each: each.prob)}
+    assert (best["Dog"].start_s, best["Dog"].end_s) == (6, 10)
+    assert {each.precision for each in found} == {None}
