@@ -327,9 +327,7 @@ def moments(
     wanted = [known.index_of(name) for name in classes] or range(tagger.num_classes)
     thresholds = thresholds_for(tagger, DEFAULT_PROB if config.ranked else prob)
     windows = score_windows(tagger, _dataset(data), config, split=split, device=device)
-    best = find_intervals_in(
-        windows, config, thresholds, classes=tuple(wanted), top=top, ranked=ranked
-    )
+    best = find_intervals_in(windows, config, thresholds, classes=tuple(wanted), top=top)
     found: dict[str, list[VideoMoment]] = {tagger.class_names[c]: [] for c in wanted}
     for moment in video_moments(best.ranked(), thresholds):
         found[moment.name].append(moment)
