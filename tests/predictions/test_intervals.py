@@ -61,7 +61,7 @@ def spans(found: Intervals) -> list[tuple[float, float]]:
     return [*zip(found.start_s.tolist(), found.end_s.tolist(), strict=True)]
 
 
-def config_of(**changes: float) -> IntervalConfig:
+def config_of(**changes: Any) -> IntervalConfig:
     plain = {"length_s": 1, "hop_s": 1, "min_length_s": 0, "merge_gap_s": 0, "low_odds": 1}
     return IntervalConfig(**{name: float(value) for name, value in (plain | changes).items()})
 
