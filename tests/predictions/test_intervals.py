@@ -1,6 +1,7 @@
 """Intervals from windows: worked by hand, against plain loops, and whatever the pieces given."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -61,9 +62,10 @@ def spans(found: Intervals) -> list[tuple[float, float]]:
     return [*zip(found.start_s.tolist(), found.end_s.tolist(), strict=True)]
 
 
-def config_of(**changes: Any) -> IntervalConfig:
-    plain = {"length_s": 1, "hop_s": 1, "min_length_s": 0, "merge_gap_s": 0, "low_odds": 1}
-    return IntervalConfig(**{name: float(value) for name, value in (plain | changes).items()})
+def config_of(**changes: float) -> IntervalConfig:
+    plain = IntervalConfig(length_s=1.0, min_length_s=0.0, merge_gap_s=0.0, low_odds=1.0)
+    values: dict[str, Any] = {name: float(value) for name, value in changes.items()}
+    return replace(plain, **values)
 
 
 def plain_curve(
