@@ -1,0 +1,147 @@
+"""Connections to `library.sqlite`: several processes at once, and tables of the right version."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from reeltag.core.errors import DataError, OutputError
+
+SCHEMA = "0001"  # of the tables, as the last migration names it
+_BUSY_SECONDS = 60  # how long a process waits for another one that writes
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class Database:
+    """A file of SQLite; OutputError where it cannot be written, DataError where it is damaged.
+
+    Readers do not wait for writers (WAL), writers wait for each other.
+
+    Args:
+        path: of the file, which is made if need be; in a folder that cannot be written it is read
+            as it is.
+
+    Raises:
+        DataError: it is no library, or of a newer reeltag.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = _engine(path)
+        with self._in_words():
+            self._bring_up_to_date()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Yield a session that reads one state of the tables."""
+        with self._in_words(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Yield a session that is written at its end, all or nothing."""
+        with self._in_words(), self._engine.connect() as connection:
+            connection.execution_options(sqlite_begin="IMMEDIATE")
+            with Session(connection, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    def _bring_up_to_date(self) -> None:
+        """Make or change the tables; DataError where they are those of a newer reeltag."""
+        with self._engine.connect() as connection:
+            if _version(connection) == SCHEMA:
+                return
+        with self._engine.connect() as connection:
+            connection.execution_options(sqlite_begin="IMMEDIATE")
+            with connection.begin():
+                self._migrate(connection)
+
+    def _migrate(self, connection: Connection) -> None:
+        script = ScriptDirectory(_MIGRATIONS, version_locations=[_MIGRATIONS / "versions"])
+        version = _version(connection)
+        if version == SCHEMA:  # another process was faster
+            return
+        if version not in (None, *(of.revision for of in script.walk_revisions())):
+            raise DataError(
+                f"is of a newer reeltag (its tables are {version}, known are those up to {SCHEMA})",
+                where=self.path,
+                hint="Upgrade reeltag.",
+            )
+        if version is None and inspect(connection).get_table_names():
+            raise DataError("is no library of reeltag", where=self.path)
+
+        def steps(revision: str, _: MigrationContext) -> list[RevisionStep]:
+            return script._upgrade_revs("head", revision)
+
+        with EnvironmentContext(Config(), script, fn=steps) as environment:
+            environment.configure(connection=connection)
+            environment.run_migrations()
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise OutputError(
+                f"cannot be written ({error.orig})", where=self.path, hint=_hint(str(error.orig))
+            ) from error
+        except IntegrityError as error:
+            rule = str(error.orig)
+            raise DataError(f"cannot take this value ({rule})", where=self.path) from error
+        except DatabaseError as error:
+            if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+                hint = "videos.csv beside it has the list of videos; restore it from a copy."
+                raise DataError(f"is damaged ({error.orig})", where=self.path, hint=hint) from error
+            raise
+
+
+def _hint(reason: str) -> str:
+    if "locked" in reason:
+        return "Another process writes; wait for it."
+    return "Free some space, or make it writable; nothing was left half-written."
+
+
+def _engine(path: Path) -> Engine:
+    is_fixed = path.is_file() and not os.access(path.parent, os.W_OK)
+    file = f"{path.absolute().as_uri()}{'?mode=ro&immutable=1' if is_fixed else ''}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(file, timeout=_BUSY_SECONDS, uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not by sqlite3's guesses
+        if is_fixed:
+            return
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        how = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {how}")
+
+    return engine
+
+
+def _version(connection: Connection) -> str | None:
+    """Return the version of the tables; None = there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version

@@ -1,0 +1,1 @@
+"""Versions of the tables, one file each; a library is brought to the last one when it is opened."""
