@@ -33,7 +33,7 @@ from reeltag.encoders.base import (
 
 PACKAGE = "reeltag.encoders"
 GROUP = "reeltag.encoders"  # of entry points
-PREFIXES: dict[str, str] = {}  # prefix of a name -> module `_...` of this package
+PREFIXES = {"timm": "timm", "open_clip": "open_clip", "hf": "hugging_face"}
 E = TypeVar("E", bound=type[Encoder])
 _CLASS = (
     "An encoder is a class that extends reeltag.encoders.PictureEncoder, SoundEncoder or "

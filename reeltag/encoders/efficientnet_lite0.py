@@ -104,7 +104,7 @@ def _by_torch(net: Any, place: Place) -> Callable[[NDArray[np.uint8]], Float32]:
 
     @torch.inference_mode()
     def run(pictures_NHWC: NDArray[np.uint8]) -> Float32:
-        pictures = torch.from_numpy(np.ascontiguousarray(pictures_NHWC)).to(place.device)
+        pictures = torch.from_numpy(np.array(pictures_NHWC)).to(place.device)
         x_NCHW = (pictures.permute(0, 3, 1, 2).float() - 127) / 128
         with place.autocast():
             places = net.extract_features(x_NCHW)

@@ -129,7 +129,7 @@ def test_unusable_announced_encoder_raises(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("log_mell", r"no encoder 'log_mell'\n  Did you mean log_mel\? There are efficientnet_"),
+        ("log_mell", r"no encoder 'log_mell'\n  Did you mean log_mel\? There are bge_small"),
         ("resnet", r"no encoder 'resnet'\n  There are (.|\n)*@register_encoder"),
         ("own_encoder:NoInfo", r"own_encoder:NoInfo has no info\n"),
         ("own_encoder:NoEncode", r"own_encoder:NoEncode has no encode\(\)\n"),
