@@ -1,6 +1,8 @@
 """`reeltag extract VIDEOS... --out DATA`: own videos and sound files, as data to train on."""
 
 import dataclasses
+import shlex
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,6 +53,7 @@ class Extract:
             workers=self.workers,
             retry=self.retry,
             quiet=self.json,
+            command=shlex.join(["reeltag", *sys.argv[1:]]),
         )
         if self.json:
             print_json(dataclasses.asdict(summary))
@@ -69,6 +72,7 @@ def _print(summary: "ExtractionSummary") -> None:
     counts = {
         "unchanged": summary.unchanged,
         "moved": summary.moved,
+        "changed": summary.changed,
         "vanished": summary.missing,
         "there again": summary.back,
         "copies of another": summary.copies,

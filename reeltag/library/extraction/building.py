@@ -6,24 +6,26 @@ video -> its group, its split -> scale and offset, once enough videos are there 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from reeltag.data.features import Features
 from reeltag.data.importing.quantise import Kept, kept_cosine
 from reeltag.data.streams import StoredDtype
+from reeltag.library.database.library import Library
+from reeltag.library.database.tables import VideoRow
 from reeltag.library.extraction.fitting import ScaleFitter
 from reeltag.library.extraction.folder import ExtractionFolder
-from reeltag.library.extraction.ledger import Ledger, VideoEntry, shards_by_split
 from reeltag.library.extraction.parts import FeaturePart
 from reeltag.library.extraction.shards import (
     SHARD_BYTES,
     EncodedVideo,
     ShardAssembler,
     WrittenShard,
+    next_numbers,
 )
 from reeltag.library.extraction.splits import filled, split_of
+from reeltag.library.media.media_info import MediaInfo, MediaStream
 
-GroupOf = Callable[[VideoEntry], str]
+GroupOf = Callable[[VideoRow], str]
 
 
 class ArchiveBuilder:
@@ -31,7 +33,7 @@ class ArchiveBuilder:
 
     Args:
         folder: of the extraction.
-        ledger: of the videos.
+        library: of the videos.
         fitter: of a new archive.
         features: of an archive that is there.
         rate_hz: frames per second.
@@ -48,7 +50,7 @@ class ArchiveBuilder:
     def __init__(
         self,
         folder: ExtractionFolder,
-        ledger: Ledger,
+        library: Library,
         fitter: ScaleFitter,
         features: Features | None,
         *,
@@ -58,34 +60,38 @@ class ArchiveBuilder:
         group_of: GroupOf,
         shard_bytes: int = SHARD_BYTES,
     ) -> None:
-        self._folder, self._ledger, self._fitter = folder, ledger, fitter
+        self._folder, self._library, self._fitter = folder, library, fitter
         self._rate, self._dtype, self._parts = rate_hz, dtype, parts
         self._group_of, self._shard_bytes = group_of, shard_bytes
         self._waiting = list[EncodedVideo]()
+        self._rows = dict[str, VideoRow]()  # of videos in no shard yet, by content
         self._is_new = not any(folder.data.glob("*.tfrecord"))
-        self._splits = ledger.splits()
+        self._splits = library.splits()
         self._assembler = None if features is None else self._assembler_of(features)
         self.features = features
         self.kept = dict[str, Kept]()
         self.shards = list[WrittenShard]()
 
-    def add(self, entry: VideoEntry, part: FeaturePart) -> None:
+    def add(self, row: VideoRow, part: FeaturePart) -> None:
         """Take the next video.
 
         Args:
-            entry: of the video.
+            row: of the video.
             part: its features.
 
         Raises:
             OutputError: a shard cannot be written.
         """
-        entry.frames, entry.duration_s = part.num_frames, part.about.get("duration_s")
-        entry.note, entry.about = part.note, part.about
-        if not entry.split:
-            entry.group = self._group_of(entry)
-            entry.split = self._splits.get(entry.group) or split_of(entry.group, self._parts)
-        self._splits.setdefault(entry.group, entry.split)
-        video = EncodedVideo(id=entry.id, content=entry.content, split=entry.split, part=part)
+        self._library.describe(row, _media_of(part))
+        row.frames, row.duration_s = part.num_frames, part.about["duration_s"]
+        row.note, row.extraction, row.state, row.error = part.note, part.how, "new", ""
+        row.about = {"picture_ages": part.about["picture_ages"]}
+        if not row.split:
+            row.group = self._group_of(row)
+            row.split = self._splits.get(row.group) or split_of(row.group, self._parts)
+        self._splits.setdefault(row.group, row.split)
+        self._rows[row.content] = row
+        video = EncodedVideo(id=row.id, content=row.content, split=row.split, part=part)
         if self._assembler is not None:
             self._assembler.add(video)
             return
@@ -99,7 +105,7 @@ class ArchiveBuilder:
         if self._assembler is not None:
             if self._is_new and not self.shards:
                 videos = self._filled(self._assembler.take_back())
-                self._ledger.save()
+                self._library.save(self._rows.values())
                 for video in videos:
                     self._assembler.add(video)
         elif self._waiting:
@@ -113,7 +119,7 @@ class ArchiveBuilder:
         features = self._fitter.fit(self._rate, self._dtype)
         for stream in features.streams:
             self.kept[stream.name] = kept_cosine(self._fitter.sample(stream.name), stream)
-        self._ledger.save()
+        self._library.save(self._rows.values())
         features.save(self._folder.data)
         self.features, self._assembler = features, self._assembler_of(features)
         for video in self._waiting:
@@ -121,7 +127,7 @@ class ArchiveBuilder:
         self._waiting.clear()
 
     def _assembler_of(self, features: Features) -> ShardAssembler:
-        first = shards_by_split(path.name for path in self._folder.data.glob("*.tfrecord"))
+        first = next_numbers(path.name for path in self._folder.data.glob("*.tfrecord"))
         return ShardAssembler(
             self._folder.data,
             self._folder.path,
@@ -133,19 +139,27 @@ class ArchiveBuilder:
 
     def _filled(self, videos: list[EncodedVideo]) -> list[EncodedVideo]:
         """Return the videos of a small new archive with splits that are not empty."""
-        entries = {video.content: self._ledger.videos[video.content] for video in videos}
-        found = filled({of.group: of.split for of in entries.values()}, self._parts)
-        for entry in entries.values():
-            entry.split = found[entry.group]
-        return [replace(video, split=entries[video.content].split) for video in videos]
+        rows = [self._rows[video.content] for video in videos]
+        found = filled({row.group: row.split for row in rows}, self._parts)
+        for row in rows:
+            row.split = found[row.group]
+        return [replace(video, split=row.split) for video, row in zip(videos, rows, strict=True)]
 
     def _commit(self, shard: WrittenShard, rename: Callable[[], None]) -> None:
         contents = [video.content for video in shard.videos]
-        self._ledger.save()  # their splits
+        self._library.save(self._rows.values())  # their splits, and of those that come behind
         self._folder.place(shard.name, contents, rename)
-        self._ledger.set_extracted(shard.name, contents)
+        self._library.set_extracted(shard.name, contents)
         self._folder.placed()
         self.shards.append(shard)
+        for content in contents:
+            del self._rows[content]
+
+
+def _media_of(part: FeaturePart) -> MediaInfo:
+    """Return what is in the file of a part."""
+    about = part.about["media"]
+    return MediaInfo(**{**about, "streams": tuple(MediaStream(**of) for of in about["streams"])})
 
 
 def outliers_of(shards: list[WrittenShard]) -> Counter[str]:
@@ -160,11 +174,11 @@ def outliers_of(shards: list[WrittenShard]) -> Counter[str]:
     return total
 
 
-def group_by_folder(entry: VideoEntry) -> str:
+def group_by_folder(row: VideoRow) -> str:
     """Return the folder of a video as its group."""
-    return str(Path(entry.path).parent)
+    return str(row.path.parent)
 
 
-def group_by_content(entry: VideoEntry) -> str:
+def group_by_content(row: VideoRow) -> str:
     """Return the content of a video as its group."""
-    return entry.content
+    return row.content

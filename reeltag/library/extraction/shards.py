@@ -6,8 +6,9 @@ interrupted.
 """
 
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from reeltag.library.extraction.parts import FeaturePart
 
 SHARD_BYTES = 128_000_000
 SPLITS = ("train", "validate", "test")
+_NAME = re.compile(r"(train|validate|test)(\d+)\.tfrecord")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,22 @@ class ShardAssembler:
         for video in videos:
             del self._open[video.content]
             video.part.remove()
+
+
+def next_numbers(shards: Iterable[str]) -> dict[str, int]:
+    """Return the number of the next shard of each split.
+
+    Args:
+        shards: names of those that are there.
+
+    >>> next_numbers(["train0000.tfrecord", "train0003.tfrecord", "notes.txt"])
+    {'train': 4}
+    """
+    first = dict[str, int]()
+    for name in shards:
+        if match := _NAME.fullmatch(name):
+            first[match[1]] = max(first.get(match[1], 0), int(match[2]) + 1)
+    return first
 
 
 def record_of(video: EncodedVideo, features: Features, outliers: Counter[str]) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reeltag.data.features import Features
 from reeltag.data.importing.quantise import Kept
-from reeltag.library.extraction.ledger import VideoEntry
+from reeltag.library.database.tables import VideoRow
 from reeltag.library.extraction.shards import WrittenShard
 
 
@@ -57,6 +57,7 @@ class ExtractionSummary:
         partly: of those extracted, videos that could not be decoded to their end, with why.
         unchanged: videos that were there already.
         moved: of them, those that have another path now.
+        changed: of those extracted or failed, files that were another video before.
         missing: videos whose file has vanished.
         back: videos whose file had vanished and is there again.
         copies: files with the same content as another.
@@ -82,6 +83,7 @@ class ExtractionSummary:
     partly: list[FailedVideo] = field(default_factory=list)
     unchanged: int = 0
     moved: int = 0
+    changed: int = 0
     missing: int = 0
     back: int = 0
     copies: int = 0
@@ -96,18 +98,18 @@ class ExtractionSummary:
     notes: list[str] = field(default_factory=list)
     next: list[str] = field(default_factory=list)
 
-    def add_videos(self, entries: Sequence[VideoEntry], shards: Sequence[WrittenShard]) -> None:
+    def add_videos(self, rows: Sequence[VideoRow], shards: Sequence[WrittenShard]) -> None:
         """Count what was extracted now.
 
         Args:
-            entries: of the videos.
+            rows: of the videos.
             shards: that they are in.
         """
-        self.extracted, self.frames = len(entries), sum(of.frames for of in entries)
+        self.extracted, self.frames = len(rows), sum(of.frames for of in rows)
         self.hours = self.frames / max(self.rate_hz, 1e-9) / 3600
         self.times_real_time = self.hours * 3600 / max(self.seconds, 1e-9)
         self.shards, self.num_bytes = len(shards), sum(of.num_bytes for of in shards)
-        self.partly = [FailedVideo(path=of.path, error=of.note) for of in entries if of.note]
+        self.partly = [FailedVideo(path=str(of.path), error=of.note) for of in rows if of.note]
         parts = [video.part for shard in shards for video in shard.videos]
         self.without = {
             of.name: sum(not part.has(of.name).any() for part in parts) for of in self.streams
@@ -137,13 +139,13 @@ class ExtractionSummary:
             for of in features.streams
         ]
 
-    def add_ages(self, entries: Sequence[VideoEntry]) -> None:
+    def add_ages(self, rows: Sequence[VideoRow]) -> None:
         """Note how old pictures are where key frames alone were decoded.
 
         Args:
-            entries: of the videos that were extracted now.
+            rows: of the videos that were extracted now.
         """
-        ages = [of.about["picture_ages"] for of in entries if of.about.get("picture_ages")]
+        ages = [of.about["picture_ages"] for of in rows if of.about.get("picture_ages")]
         if ages:
             mean = sum(of["mean_s"] for of in ages) / len(ages)
             longest = max(of["max_s"] for of in ages)
