@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from torch.utils.data._utils import collate
 
 from reeltag.core.batch import FrameBatch
-from reeltag.core.bounds import CheckedFields, Positive
+from reeltag.core.bounds import CheckedFields, NotNegative, Positive
 from reeltag.core.errors import ConfigError
 from reeltag.core.seeding import derive_seed
 from reeltag.data.items import VideoSet
@@ -34,12 +34,15 @@ class ReadConfig(CheckedFields):
         mapped: map the shards into memory, which is fastest, instead of reading them, which keeps
             resident memory flat; see `reeltag.data.loading.reading`.
         window: shuffle "shards" moves an item by fewer than so many places; at least 1.
+        most_frames: frames of a batch at most, padding included: with shuffle "no", in one
+            process, a batch of longer items has fewer of them, at least one; 0: no limit.
     """
 
     prefetch: Positive = 2
     pin: bool = False
     mapped: bool = True
     window: Positive = 10_000
+    most_frames: NotNegative = 0
 
 
 ALL_FRAMES, MAPPED = FrameChoice(), ReadConfig()
@@ -71,7 +74,8 @@ class Loader(IterableDataset[FrameBatch]):
 
     Args:
         items: what to load.
-        batch_size: items of a global batch, over all ranks; a multiple of `world_size`.
+        batch_size: items of a global batch, over all ranks; a multiple of `world_size`. Fewer
+            where `reading.most_frames` is less than they have.
         frames: which frames of each. Where too many would make a batch too large
             (`FrameChoice.batch_frames`), they are drawn at random if items are shuffled.
         shuffle: "no": in the order of the index. "global": uniformly. "shards": shard after shard
@@ -111,6 +115,7 @@ class Loader(IterableDataset[FrameBatch]):
         self._rank, self._world_size = ranks
         self._labels, self._reuse, self._reading = labels, reuse_buffers, reading
         self._pin = reading.pin and torch.cuda.is_available()
+        self._bounds = self._bounded_batches()
         self._check_options()
         self._epoch, self._batches_done, self._resumed = 0, 0, False
         self._idle_buffers: Sequence[Buffer] | None = None
@@ -150,8 +155,32 @@ class Loader(IterableDataset[FrameBatch]):
 
     def __len__(self) -> int:
         """Return the batches of an epoch, the same for all ranks."""
+        if self._bounds is not None:
+            return len(self._bounds) - 1
         full, rest = divmod(len(self._items), self._batch_size)
         return full + (rest > 0 and not self._drop_last)
+
+    def _bounded_batches(self) -> list[int] | None:
+        """Return where the batches begin, and the end, where some have fewer items than others."""
+        most, length = self._reading.most_frames, self._items.length
+        longest = self._frames.most(int(length.max(initial=0)), self._limits)
+        in_order = self._shuffle == "no" and self._world_size == 1 and not self._drop_last
+        if not (most and in_order) or self._batch_size * longest <= most:
+            return None
+        bounds, count, steps = [0], 0, 0
+        for item, frames in enumerate(np.minimum(length, longest).tolist()):
+            wider = max(steps, frames)
+            if count and (count == self._batch_size or (count + 1) * wider > most):
+                bounds.append(item)
+                count, wider = 0, frames
+            count, steps = count + 1, wider
+        return [*bounds, len(length)]
+
+    def _numbers(self, batch: int) -> slice:
+        """Return the places of a batch's items in the order of the epoch."""
+        if self._bounds is not None:
+            return slice(self._bounds[batch], self._bounds[batch + 1])
+        return slice(batch * self._batch_size, (batch + 1) * self._batch_size)
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Yield the batches of an epoch.
@@ -220,6 +249,7 @@ class Loader(IterableDataset[FrameBatch]):
             max_steps=max_steps,
             labels=self._labels,
             pin=self._pin,
+            most_frames=0 if self._bounds is None else self._reading.most_frames,
         )
 
     def _produce(
@@ -232,7 +262,7 @@ class Loader(IterableDataset[FrameBatch]):
             for (epoch, number), slot in zip(places, free, strict=False):
                 if epoch != known:
                     known, order = epoch, self._order(epoch)
-                items = order[number * self._batch_size : (number + 1) * self._batch_size]
+                items = order[self._numbers(number)]
                 length = self._items.length[items].astype(np.int64)
                 rng = np.random.default_rng(derive_seed(self._seed, "frames", epoch, number))
                 chosen = self._frames.choose(length, rng, mine, self._limits)

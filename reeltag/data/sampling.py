@@ -17,7 +17,21 @@ from reeltag.data.features import PUBLISHED_FRAMES, Features
 Shuffle: TypeAlias = Literal["no", "global", "shards"]
 EVERY = slice(None)
 BATCH_FRAMES = 48_000  # of 1472 values: 280 MB as float32; twice 80 published videos
+WHOLE_FRAMES = 12_000  # by which a longer video is scored as a whole: 3 h 20 min at 1 Hz
 _KEYS_AT_ONCE = 1 << 20
+
+
+def frames_of_whole(num_frames: int, most: int = 0) -> NDArray[np.int64] | None:
+    """Return the frames by which a video is scored as a whole, ascending; None: all of them.
+
+    Args:
+        num_frames: of the video.
+        most: the first so many of them; 0: of its whole length, `WHOLE_FRAMES` at most, the middle
+            one of each of as many equal parts.
+    """
+    if num_frames <= (most or WHOLE_FRAMES):
+        return None
+    return np.arange(most) if most else spread_frames([num_frames], WHOLE_FRAMES)[0]
 
 
 @dataclass(frozen=True)

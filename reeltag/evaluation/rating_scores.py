@@ -16,7 +16,8 @@ from reeltag.data.selection import lists_of
 from reeltag.data.splits import Split
 from reeltag.evaluation.thresholds import choose_thresholds
 from reeltag.evaluation.truth import Truth, read_truth
-from reeltag.inference.predict import batches_of, check_fit, rated_windows
+from reeltag.inference.batches import batches_of
+from reeltag.inference.predict import check_fit, rated_windows
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.interval_rows import Intervals
 from reeltag.predictions.rows import PredictionRows
@@ -108,11 +109,11 @@ def score_ratings(
     scorer = Scorer(tagger, tagger.num_classes, choices, rated=rated_windows(items))
 
     def rows() -> Iterator[PredictionRows]:
-        total = -(-len(items) // batch_size)
-        for batch in track(batches_of(items, scorer), "scoring ratings", total=total):
-            _, segments = scorer.score(batch)
-            if segments is not None:
-                yield segments
+        batches = batches_of(items, scorer)
+        for batch in track(batches, "scoring ratings", total=len(batches)):
+            for _, segments in scorer.score_parts(batch):
+                if segments is not None:
+                    yield segments
 
     return RatingScores.of_rows(rows(), truth)
 

@@ -22,7 +22,8 @@ from reeltag.core.files import PathLike
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split
-from reeltag.inference.predict import batches_of, check_fit, log_items
+from reeltag.inference.batches import batches_of, log_items
+from reeltag.inference.predict import check_fit
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.file import open_predictions
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows, windows_by_video
@@ -80,8 +81,8 @@ def score_windows(
     items = data.videos(split, streams=tuple(name for name, _ in tagger.streams), rows=rows)
     log_items(items, choices)
     scorer = Scorer(tagger, tagger.num_classes, choices)
-    total, rate = -(-len(items) // batch_size), tagger.features.rate_hz
-    for batch in track(batches_of(items, scorer), "scoring", total=total):
+    rate, batches = tagger.features.rate_hz, batches_of(items, scorer)
+    for batch in track(batches, "scoring", total=len(batches)):
         on_device = batch.to(scorer.device)
         at_once = 4 * batch_size
         yield from scored_windows(on_device, tagger.score, config, rate=rate, batch_size=at_once)

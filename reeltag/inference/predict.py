@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
-from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import PathLike
 from reeltag.data.blank_videos import BlankRule
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader, ReadConfig
-from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
+from reeltag.inference.batches import batches_of, log_items
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.inference.stream import Outcome, Output, write_predictions
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
@@ -81,7 +79,7 @@ def predict(
         tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank, rated=rated
     )
 
-    def read(first: int) -> Iterator[FrameBatch]:
+    def read(first: int) -> Iterable[FrameBatch]:
         left = data.videos("all", streams=streams, rows=usable[first:]) if first else items
         return batches_of(left, scorer)
 
@@ -188,38 +186,6 @@ def video_scores_of(
     )
     scores = ScoresOfTagger(source, choices.torch_device(), choices.most_frames(source.features))
     return scores, {"video_scores": weights_digest(source)}
-
-
-def batches_of(items: VideoSet, scorer: Scorer) -> Iterator[FrameBatch]:
-    """Yield whole videos in the order of the index."""
-    choices = scorer.choices
-    longest = int(items.length.max(initial=1))
-    most = choices.most_frames(items.features)
-    limited = 0 < most < longest and not choices.segments
-    yield from Loader(
-        items,
-        batch_size=choices.batch_size,
-        frames=FrameChoice(how="all", max_frames=most if limited else longest),
-        labels=False,
-        reuse_buffers=True,
-        # not mapped, so that resident memory does not grow with the data
-        reading=ReadConfig(pin=scorer.device.type == "cuda", mapped=False),
-    )
-
-
-def log_items(items: VideoSet, choices: InferenceConfig) -> None:
-    """Log which videos are skipped, whole or in part."""
-    for kind, found in items.skipped.items():
-        say(f"skipped: {found:,} records with {kind} (`reeltag info` names them)")
-    most = choices.most_frames(items.features)
-    longer = int((items.length > most).sum()) if most else 0
-    if longer and (choices.videos or choices.policy.uses_videos):
-        say(f"{longer:,} videos are scored by their first {most} frames; --max-frames 0 scores all")
-    grid = choices.grid(items.features.rate_hz)
-    lengths, videos = np.unique(items.length, return_counts=True)
-    short = int(sum(n for k, n in zip(lengths.tolist(), videos, strict=True) if not grid.count(k)))
-    if short and choices.segments and not choices.rated:
-        say(f"{short:,} videos are too short: at head and tail all their segments are left out")
 
 
 def _about(

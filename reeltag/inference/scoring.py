@@ -6,7 +6,7 @@ Letters in shapes: B videos, N segments of the batch, C classes, K classes that 
 for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,7 +31,7 @@ from reeltag.inference.windows import SEGMENT_SECONDS, Grid
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.predictions.top_k import top_classes
 from reeltag.tagger.tagger import AnyTagger
-from reeltag.tagger.windows import Segments, cut_windows
+from reeltag.tagger.windows import LongVideo, Segments, cut_windows, video_lengths
 
 __all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan"]
 
@@ -62,9 +62,9 @@ class InferenceConfig(CheckedFields):
     policy: SegmentPolicy = field(default_factory=SegmentPolicy)
     """How segments are scored."""
     max_frames: NotNegative | None = field(default=None, metadata=default_was(300))
-    """Frames, from its beginning, that a whole video is scored by; 0 means all. None: 300 of
-    features as YouTube-8M published them, all of others. Segments are scored to the end of the
-    video."""
+    """Frames, from its beginning, that a whole video is scored by; 0 means all, of a video of more
+    than 12,000 as many that are spread over its length. None: 300 of features as YouTube-8M
+    published them, all of others. Segments are scored to the end of the video."""
     blank_std: Amount = 0.0
     """Videos whose mean rgb frame has at most this standard deviation are not scored: they get a
     row without classes, and no segments. 0 scores all; 0.1 finds the 576,949 of YouTube-8M's test
@@ -180,25 +180,44 @@ class Scorer:
         Raises:
             DataError: a logit is not a number.
         """
-        if self.blank is None:
-            return self._score(batch, floors)
-        is_blank = self.blank.find(batch)
+        videos: PredictionRows | None = None
+        parts = []
+        for of_videos, of_segments in self.score_parts(batch, floors):
+            videos = videos if of_videos is None else of_videos
+            parts += [] if of_segments is None else [of_segments]
+        return videos, PredictionRows.concatenate(parts) if parts else None
+
+    def score_parts(
+        self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
+    ) -> Iterator[tuple[PredictionRows | None, PredictionRows | None]]:
+        """Yield what `score` returns in parts, so that the rows of a long video need no memory.
+
+        Args:
+            batch: of videos.
+            floors: as of `score`.
+
+        Raises:
+            DataError: a logit is not a number.
+        """
+        is_blank = None if self.blank is None else self.blank.find(batch)
+        if is_blank is None or not is_blank.any():
+            yield from self._score(batch, floors)
+            return
         self.num_blank += int(is_blank.sum())
-        if not is_blank.any():
-            return self._score(batch, floors)
-        videos = segments = None
-        if not is_blank.all():
-            videos, segments = self._score(_select(batch, ~is_blank), floors)
-        return (_with_empty(videos, batch.ids, is_blank) if self.choices.videos else None), segments
+        sound = iter(()) if is_blank.all() else self._score(_select(batch, ~is_blank), floors)
+        videos, segments = next(sound, (None, None))
+        empty = _with_empty(videos, batch.ids, is_blank) if self.choices.videos else None
+        yield empty, segments
+        yield from sound
 
     def _score(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None
-    ) -> tuple[PredictionRows | None, PredictionRows | None]:
-        """Score all videos of a batch."""
+    ) -> Iterator[tuple[PredictionRows | None, PredictionRows | None]]:
+        """Score all videos of a batch; what comes first holds the rows of the videos."""
         batch = batch.to(self.device)
         uses_videos = self.choices.segments and self.choices.policy.uses_videos
         with torch.inference_mode(), self.autocast():
-            videos_BC = videos = segments = None
+            videos_BC = videos = None
             if self.choices.videos or (uses_videos and self._video_scores is None):
                 videos_BC = self._video_logits(batch)
             if self.choices.videos and videos_BC is not None:
@@ -207,9 +226,22 @@ class Scorer:
             if uses_videos and self._video_scores is not None:
                 videos_BC = self._video_scores.logits(batch)
                 check_no_nan(videos_BC, batch, batch.ids)
-            if self.choices.segments:
-                segments = self._segments(batch, videos_BC if uses_videos else None, floors)
-        return videos, segments
+        if not self.choices.segments:
+            yield videos, None
+            return
+        parts = self._segments(batch, videos_BC if uses_videos else None, floors)
+        if not isinstance(batch, LongVideo):
+            with torch.inference_mode(), self.autocast():
+                segments = PredictionRows.concatenate(parts)
+            yield videos, segments
+            return
+        yield videos, None
+        while True:
+            with torch.inference_mode(), self.autocast():  # not while others run
+                rows = next(parts, None)
+            if rows is None:
+                return
+            yield None, rows
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context of the configured arithmetic."""
@@ -229,10 +261,10 @@ class Scorer:
         batch: FrameBatch,
         videos_BC: Tensor | None,
         floors: NDArray[np.float32] | None,
-    ) -> PredictionRows:
-        """Return the rows of the segments, with candidates and fusion by the scores of videos."""
+    ) -> Iterator[PredictionRows]:
+        """Yield the rows of the segments, with candidates and fusion by the scores of videos."""
         policy = self.choices.policy
-        lengths = batch.mask.sum(dim=1).tolist()
+        lengths = video_lengths(batch)
         has_candidate = None
         k = min(self.choices.segment_top_k, len(self._chosen))
         videos_BK = None if videos_BC is None else self._candidates(videos_BC)
@@ -248,10 +280,8 @@ class Scorer:
             times[at] = times[at] if has_any else times[at][:0]
         segments = Segments.at(times, lengths)
         ids = [batch.ids[video] for video in segments.video.tolist()]
-        parts = []
-        at_once = 4 * self.choices.batch_size
-        for done in range(0, len(ids), at_once):
-            here = slice(done, done + at_once)
+        margin = policy.window_before + policy.window_after
+        for here in segments.parts(4 * self.choices.batch_size, self._rate, margin=margin):
             part = segments.part(here)
             logits_NK = self._segment_logits(batch, part, ids[here])
             if videos_BK is not None:
@@ -264,8 +294,7 @@ class Scorer:
             rows = _rows(ids[here], part.times, best, self._chosen[column])
             if videos_BK is not None or floor_K is not None:
                 rows = rows.keep((best > -torch.inf).cpu().flatten().numpy()).without_empty()
-            parts.append(rows)
-        return PredictionRows.concatenate(parts)
+            yield rows
 
     def _times(self, video: str, num_frames: int) -> NDArray[np.float64]:
         """Return (n, 2) the seconds of the segments of a video that are scored."""

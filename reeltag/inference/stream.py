@@ -239,12 +239,12 @@ def _write_batch(
     limits: Mapping[Kind, ClassLimit],
 ) -> None:
     limit = limits.get("segments")
-    videos, segments = scorer.score(batch, limit.floors if limit else None)
-    scored: dict[Kind, PredictionRows | None] = {"videos": videos, "segments": segments}
-    for kind, writer in writers.items():
-        rows = scored[kind]
-        if rows is not None:
-            writer.write(limits[kind].admit(rows) if kind in limits else rows)
+    for videos, segments in scorer.score_parts(batch, limit.floors if limit else None):
+        scored: dict[Kind, PredictionRows | None] = {"videos": videos, "segments": segments}
+        for kind, writer in writers.items():
+            rows = scored[kind]
+            if rows is not None:
+                writer.write(limits[kind].admit(rows) if kind in limits else rows)
 
 
 def _merge(

@@ -275,10 +275,10 @@ def _log_drawn(
 class _LabelScorer(Scorer):
     """Scores segments for the labels in their batch."""
 
-    def score(
+    def score_parts(
         self, batch: FrameBatch, floors: NDArray[np.float32] | None = None
-    ) -> tuple[None, PredictionRows]:
-        """Return the logits of each segment's labels; nothing is limited, so `floors` is None.
+    ) -> Iterator[tuple[None, PredictionRows]]:
+        """Yield the logits of each segment's labels; nothing is limited, so `floors` is None.
 
         DataError where a logit is not a number.
         """
@@ -289,13 +289,16 @@ class _LabelScorer(Scorer):
         check_no_nan(logits_BC, batch, batch.ids)
         row, classes = (batch.labels > 0).nonzero(as_tuple=True)
         counts = torch.bincount(row, minlength=len(batch)).cpu().numpy()
-        return None, PredictionRows(
-            indptr_of(counts),
-            classes.cpu().numpy().astype(np.int32),
-            logits_BC[row, classes].cpu().numpy(),
-            ids=pa.array(batch.ids, pa.string()),
-            starts=batch.times[:, 0].cpu().numpy(),
-            ends=batch.times[:, 1].cpu().numpy(),
+        yield (
+            None,
+            PredictionRows(
+                indptr_of(counts),
+                classes.cpu().numpy().astype(np.int32),
+                logits_BC[row, classes].cpu().numpy(),
+                ids=pa.array(batch.ids, pa.string()),
+                starts=batch.times[:, 0].cpu().numpy(),
+                ends=batch.times[:, 1].cpu().numpy(),
+            ),
         )
 
 

@@ -21,7 +21,8 @@ from reeltag.predictions.interval_rows import Intervals, ScoredWindows, windows_
 from reeltag.predictions.intervals import IntervalConfig, IntervalFinder
 from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.thresholds import Thresholds
-from reeltag.tagger.windows import Segments, cut_windows
+from reeltag.tagger.video import VideoFrames
+from reeltag.tagger.windows import LongVideo, Segments, cut_windows, video_lengths
 
 if TYPE_CHECKING:
     from reeltag.tagger.tagger import AnyTagger
@@ -56,7 +57,7 @@ class Moment:
 
 def moments_of(
     tagger: "AnyTagger",
-    frames: Tensor,
+    frames: VideoFrames,
     config: IntervalConfig,
     prob: float | None,
     batch_size: int,
@@ -65,7 +66,7 @@ def moments_of(
 
     Args:
         tagger: that scores windows.
-        frames: (T, D), T >= 1.
+        frames: of the video.
         config: windows, and how they become intervals.
         prob: threshold of all classes; None: those of the tagger.
         batch_size: windows that are scored together.
@@ -76,8 +77,12 @@ def moments_of(
     """
     thresholds = thresholds_for(tagger, DEFAULT_PROB if config.ranked else prob)
     finder = IntervalFinder(config, thresholds.high_logits)
-    batch = FrameBatch(
-        frames=frames[None], mask=torch.ones(1, len(frames), dtype=torch.bool), ids=("the video",)
+    batch = LongVideo(
+        frames=torch.empty(1, 0, 0),
+        mask=torch.empty(1, 0, dtype=torch.bool),
+        ids=("the video",),
+        num_frames=len(frames),
+        read=frames.read,
     )
     rate = tagger.features.rate_hz
     windows = scored_windows(batch, tagger.score, config, rate=rate, batch_size=batch_size)
@@ -121,11 +126,11 @@ def scored_windows(
     """
     if batch_size < 1:
         raise ConfigError(f"must be >= 1, got {batch_size}", where="batch_size")
-    lengths = batch.mask.sum(dim=1).tolist()
+    lengths = video_lengths(batch)
     times = [np.stack(config.windows(length / rate), axis=1) for length in lengths]
     segments, ids = Segments.at(times, lengths), pa.array(batch.ids, pa.string())
-    for first in range(0, len(segments), batch_size):
-        part = segments.part(slice(first, first + batch_size))
+    for some in segments.parts(batch_size, rate):
+        part = segments.part(some)
         frames, mask, _ = cut_windows(batch, part, rate)
         yield ScoredWindows(
             ids=ids.take(pa.array(part.video)),

@@ -36,7 +36,7 @@ from reeltag.tagger.preparing import preprocessing_of
 from reeltag.tagger.run_files import read_class_names, read_config, read_model
 from reeltag.tagger.tags import Tag, best_tags
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
-from reeltag.tagger.video import Video, Videos, as_frames, in_eval_mode
+from reeltag.tagger.video import Video, VideoFrames, Videos, as_frames, in_eval_mode
 
 
 class AnyTagger(nn.Module):
@@ -90,7 +90,8 @@ class AnyTagger(nn.Module):
     ) -> list[Tag] | list[list[Tag]]:
         """Return the `top_k` likeliest tags of a video, best first; of a list of them, such lists.
 
-        A video of published features is scored by its first 300 frames, as by `reeltag predict`.
+        A video of published features is scored by its first 300 frames, one of others by all, or,
+        beyond 12,000, by as many that are spread over its length: as by `reeltag predict`.
         Videos of a list may be of different lengths: they are scored in batches, with masks. A
         probability is the same as that of the video alone to 1e-5 (float32 on the CPU). Modules
         are in training or eval mode afterwards as they were before.
@@ -123,16 +124,17 @@ class AnyTagger(nn.Module):
         """
         options = {"top_k": top_k, "batch_size": batch_size}
         if isinstance(videos, str) or not isinstance(videos, Sequence):
-            frames = self._seen([as_frames(videos, self.features)])
+            frames = [self._whole(videos)]
             return best_tags(frames, self.score, self.class_names, **options)[0]
         if not videos:
             raise DataError("there is no video in the list", where="videos")
-        frames = [as_frames(v, self.features, where=f"video {n}") for n, v in enumerate(videos)]
-        return best_tags(self._seen(frames), self.score, self.class_names, **options)
+        frames = [self._whole(video, where=f"video {n}") for n, video in enumerate(videos)]
+        return best_tags(frames, self.score, self.class_names, **options)
 
-    def _seen(self, videos: list[Tensor]) -> list[Tensor]:
-        """Return the frames of each video that it is scored by as a whole."""
-        return [frames[: self.features.most_frames or None] for frames in videos]
+    def _whole(self, video: Video, where: str = "") -> Tensor:
+        """Return the frames by which a video is scored as a whole."""
+        most = self.features.most_frames
+        return as_frames(video, self.features, where=where, most=most)
 
     def moments(
         self,
@@ -149,7 +151,8 @@ class AnyTagger(nn.Module):
         one has no moments; if the run has none, a probability of 0.5 for all classes.
 
         Args:
-            video: as `predict` takes it, with `features.rate_hz` frames per second.
+            video: as `predict` takes it, with `features.rate_hz` frames per second. Of a long one
+                some windows are in memory at a time: it may be a `numpy.memmap`.
             config: windows, smoothing, shortest moment and gap, in seconds.
             prob: threshold of all classes in place of those of the run, in (0, 1).
             batch_size: windows that are scored together.
@@ -170,7 +173,7 @@ class AnyTagger(nn.Module):
             ...  tagger.moments(video, config=IntervalConfig(length_s=1))]
             [('Car', 20.0, 30.0)]
         """
-        return moments_of(self, as_frames(video, self.features), config, prob, batch_size)
+        return moments_of(self, VideoFrames(video, self.features), config, prob, batch_size)
 
     @torch.inference_mode()
     def score(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:

@@ -4,11 +4,13 @@ A segment is a window [start, start + length) s. It is scored by [start - before
 start + length + after + shift), as far as that is within the video: no frame is repeated, wrapped
 around the ends, or made up.
 
+Of a `LongVideo` only the frames of some neighbouring windows are in memory at a time.
+
 Letters in shapes: B videos, T frames, D feature size, N segments of the batch,
 L frames of a window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,32 @@ from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.timing import frames_between
+
+MOST_FRAMES = 24_000
+"""Frames of the windows that are cut together, at most, and of a long video from the first of them
+to the last: 140 MB of 1472 values in float32, and 80 published videos."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongVideo(FrameBatch):
+    """A batch of one video whose windows are read when they are cut.
+
+    Attributes:
+        frames: (1, T, D) those by which it is scored as a whole.
+        num_frames: of the video.
+        read: maps the numbers of the first frame and of that behind the last to frames (n, D).
+    """
+
+    num_frames: int
+    read: Callable[[int, int], Tensor]
+
+
+def video_lengths(batch: FrameBatch) -> list[int]:
+    """Return the number of frames of each video of a batch."""
+    if isinstance(batch, LongVideo):
+        return [batch.num_frames]
+    lengths: list[int] = batch.mask.sum(dim=1).tolist()
+    return lengths
 
 
 @dataclass(frozen=True)
@@ -52,6 +80,27 @@ class Segments:
         """Return some of the segments."""
         return Segments(self.video[some], self.times[some], self.frames[some])
 
+    def parts(self, at_once: int, rate: float = 1.0, *, margin: float = 0.0) -> Iterator[slice]:
+        """Yield which segments are scored together: neighbours whose frames are few.
+
+        Args:
+            at_once: segments at most.
+            rate: frames/s.
+            margin: seconds around a segment that are scored with it.
+        """
+        length = np.diff(self.times, axis=1)[:, 0] + margin
+        longest = rate * float(length.max(initial=1 / rate))
+        at_once = max(1, min(at_once, int(MOST_FRAMES / max(1.0, longest))))
+        end = np.maximum.accumulate(self.times[:, 1])
+        first = 0
+        while first < len(self):
+            stop = min(first + at_once, len(self))
+            if self.frames[first] > MOST_FRAMES:  # a video that is not in memory
+                far = self.times[first, 0] + MOST_FRAMES / rate - margin
+                stop = min(stop, max(first + 1, int(np.searchsorted(end, far, "right"))))
+            yield slice(first, stop)
+            first = stop
+
 
 def cut_windows(
     batch: FrameBatch,
@@ -81,10 +130,15 @@ def cut_windows(
     first, count = frames_between(start[held], end[held], segments.frames[held], rate)
     places = first[:, None] + np.arange(int(count.max(initial=0)))
     mask = places < (first + count)[:, None]
-    num_steps = batch.frames.shape[1]
-    flat = np.minimum(places, num_steps - 1) + segments.video[held, None] * num_steps
     device = batch.frames.device
-    frames = batch.frames.flatten(0, 1)[torch.from_numpy(flat).to(device, non_blocking=True)]
+    if isinstance(batch, LongVideo) and len(held):
+        begin, stop = int(first.min()), int((first + count).max())
+        frames_of_all = batch.read(begin, stop).to(device, non_blocking=True)
+        flat = np.minimum(places, stop - 1) - begin
+    else:
+        frames_of_all, num_steps = batch.frames.flatten(0, 1), batch.frames.shape[1]
+        flat = np.minimum(places, num_steps - 1) + segments.video[held, None] * num_steps
+    frames = frames_of_all[torch.from_numpy(flat).to(device, non_blocking=True)]
     return (
         frames,
         torch.from_numpy(mask).to(device, non_blocking=True),

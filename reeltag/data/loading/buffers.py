@@ -22,17 +22,27 @@ class BatchBuffer:
         max_steps: largest T.
         labels: whether batches carry labels (and weights, where not every class counts 1).
         pin: page-locked memory, so that the copy to the GPU does not block.
+        most_frames: largest B * T of batches with B > 1; 0: as many as B and T allow.
     """
 
     def __init__(
-        self, items: VideoSet, *, batch_size: int, max_steps: int, labels: bool, pin: bool
+        self,
+        items: VideoSet,
+        *,
+        batch_size: int,
+        max_steps: int,
+        labels: bool,
+        pin: bool,
+        most_frames: int = 0,
     ) -> None:
         self._items = items
         self._pin = pin
         self._dim = sum(stream.width for stream in items.streams)
         dtype = torch.from_numpy(np.empty(0, items.dtype)).dtype
-        self._frames = torch.empty(batch_size * max_steps * self._dim, dtype=dtype, pin_memory=pin)
-        self._mask = torch.empty(batch_size * max_steps, dtype=torch.bool, pin_memory=pin)
+        steps = batch_size * max_steps
+        steps = min(steps, max(most_frames, max_steps)) if most_frames else steps
+        self._frames = torch.empty(steps * self._dim, dtype=dtype, pin_memory=pin)
+        self._mask = torch.empty(steps, dtype=torch.bool, pin_memory=pin)
         self._times = torch.empty(batch_size, 2, dtype=torch.float64, pin_memory=pin)
         dense = (batch_size, items.num_classes)
         targets = items.targets if labels else None

@@ -9,14 +9,16 @@ from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.probability import MeanLogits
+from reeltag.data.features import PUBLISHED_FRAMES
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader, ReadConfig
-from reeltag.data.sampling import FrameChoice
+from reeltag.data.sampling import WHOLE_FRAMES, FrameChoice
 from reeltag.inference.scoring import InferenceConfig, Scorer, check_no_nan
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.predictions.rows import PredictionRows
 from reeltag.predictions.top_k import top_classes
 from reeltag.tagger.tagger import Tagger
+from reeltag.tagger.windows import MOST_FRAMES
 
 
 class EnsembleScorer:
@@ -38,15 +40,21 @@ class EnsembleScorer:
 
     def batches(self, items: VideoSet) -> Iterator[FrameBatch]:
         """Yield whole videos with their labels, in the order of the index."""
-        longest = int(items.length.max(initial=1))
-        limit = min(self._most_frames or longest, longest)
+        longest, batch_size = int(items.length.max(initial=1)), self.inference.batch_size
+        frames = FrameChoice(how="all", max_frames=min(self._most_frames or longest, longest))
+        if not self._most_frames and longest > WHOLE_FRAMES:
+            frames = FrameChoice(how="all", batch_frames=WHOLE_FRAMES * batch_size)
         yield from Loader(
             items,
-            batch_size=self.inference.batch_size,
-            frames=FrameChoice(how="all", max_frames=limit),
+            batch_size=batch_size,
+            frames=frames,
             reuse_buffers=True,
             # not mapped, so that resident memory does not grow with the data
-            reading=ReadConfig(pin=self.scorers[0].device.type == "cuda", mapped=False),
+            reading=ReadConfig(
+                pin=self.scorers[0].device.type == "cuda",
+                mapped=False,
+                most_frames=max(MOST_FRAMES, PUBLISHED_FRAMES * batch_size),
+            ),
         )
 
     def rows(self, batch: FrameBatch) -> PredictionRows:
