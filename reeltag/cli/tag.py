@@ -16,7 +16,7 @@ from reeltag.inference.moments import VideoMoment
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.moments import Moment
 from reeltag.tagger.tags import Tag
-from reeltag.tagger.video import as_frames
+from reeltag.tagger.video import VideoFrames
 
 _MOST_SHOWN = 20  # moments of a video
 
@@ -63,10 +63,11 @@ class TagVideos:
         found, failed = list[TaggedFile](), list[tuple[Path, str]]()
         for path in self.videos:
             try:
-                frames = as_frames(path, tagger.features)
+                of_file = VideoFrames(path, tagger.features)
             except DataError as error:
                 failed.append((path, error.what))
                 continue
+            frames = of_file.read(0, len(of_file))
             seconds = len(frames) / tagger.features.rate_hz
             tags = tagger.predict(frames, top_k=self.top)
             found.append(TaggedFile(path, seconds, tags, tagger.moments(frames, prob=self.prob)))

@@ -147,9 +147,12 @@ def _checked(video: Frames, features: Features, where: str) -> _Stored:
     """Return frames as they are, on the CPU; DataError where they cannot be read as such."""
     streams = [(stream.name, stream.width) for stream in features.streams]
     width = sum(width for _, width in streams)
-    is_mapped = isinstance(video, np.ndarray) and not video.flags.writeable and video.ndim == 2
     try:
-        frames = _ReadOnly(video) if is_mapped else torch.as_tensor(video, device="cpu")
+        frames: _Stored
+        if isinstance(video, np.ndarray) and video.ndim == 2 and not video.flags.writeable:
+            frames = _ReadOnly(video)
+        else:
+            frames = torch.as_tensor(video, device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
             f"frames must be an array of numbers ({reason_of(error)})", where=where

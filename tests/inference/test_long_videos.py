@@ -17,6 +17,7 @@ from reeltag.core.timing import spread_frames
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features
 from reeltag.data.loading.ranges import FrameRanges
+from reeltag.data.records.example import Values
 from reeltag.inference.batches import VideoBatches
 from reeltag.inference.moments import find_intervals_in, score_windows
 from reeltag.inference.policy import SegmentPolicy
@@ -94,7 +95,7 @@ def assert_same(found: PredictionRows, expected: PredictionRows) -> None:
     np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)  # sums of batches of other sizes
 
 
-POLICIES = {
+POLICIES: dict[str, dict[str, Any]] = {
     "segments": {},
     "windows": {"length": 3.0, "hop": 0.5},
     "sparse": {"length": 2.0, "hop": 40.0},
@@ -125,7 +126,7 @@ def test_windows_of_long_videos_have_the_scores_of_the_whole_in_memory(
 def test_rated_windows_of_long_videos_have_the_scores_of_the_whole_in_memory(
     tagger: Tagger, tmp_path: Path, small: Callable[[], None]
 ) -> None:
-    rated = {
+    rated: dict[str, Values] = {
         "segment_start_times": np.array([140, 3, 0, 3], np.int64),
         "segment_end_times": np.array([149, 5, 120, 4], np.int64),
         "segment_labels": np.array([1, 2, 3, 4], np.int64),
