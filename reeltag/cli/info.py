@@ -8,6 +8,7 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
+from reeltag.cli.library import library_facts, library_of, print_errors
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset, files_of_source
@@ -82,6 +83,7 @@ def _as_json(
             for name, source in data.sources.items()
         },
         "findings": [asdict(finding) for finding in findings],
+        "library": None if (library := library_of(data.path)) is None else asdict(library),
     }
 
 
@@ -92,7 +94,13 @@ def _print_findings(findings: list[DataFinding]) -> None:
 
 
 def _print(data: Dataset, summary: Summary, classes: list[dict[str, Any]]) -> None:
-    STDOUT.print(_overview(data, summary))
+    table, library = _overview(data, summary), library_of(data.path)
+    if library is not None:
+        for name, fact in library_facts(library):
+            table.add_row(name, fact)
+    STDOUT.print(table)
+    if library is not None:
+        print_errors(library)
     if summary.splits:
         rows = [(name, *of.values()) for name, of in summary.splits.items()]
         print_table(_table(("split", "shards", "videos", "hours"), rows))

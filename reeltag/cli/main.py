@@ -19,6 +19,7 @@ COMMANDS = {
     "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),
     "synth-films": ("SynthFilms", "write video files with drawn scenes and known moments"),
     "extract": ("Extract", "turn own videos and sound files into data: features of each second"),
+    "library": ("LibraryList", "list own videos: state, length, split, path, and why one failed"),
     "import": ("Import", "turn own features (npy, npz, HDF5, Parquet, ...) into data to train on"),
     "info": ("Info", "index a folder of TFRecords, say what is there and what is broken"),
     "encoders": ("Encoders", "list what turns pictures, sound and text into features"),

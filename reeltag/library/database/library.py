@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, inspect, select, update
+from sqlalchemy import Select, delete, func, insert, inspect, select, update
 
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
@@ -115,6 +115,18 @@ class Library:
             select(VideoRow).where(VideoRow.state.in_(states)).order_by(VideoRow.content)
         )
 
+    def values(self, *names: str) -> list[tuple[Any, ...]]:
+        """Return some attributes of all videos, in the order of their ids."""
+        columns = [getattr(VideoRow, name) for name in names]
+        with self._database.reading() as session:
+            query = select(*columns).order_by(VideoRow.id)
+            return [tuple(row) for row in session.execute(query)]
+
+    def num_copies(self) -> int:
+        """Return how many files have the content of another one."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(PathRow)) or 0
+
     def get(self, video_id: str) -> VideoRow:
         """Return a video by its id; DataError, with ids like it, where there is none."""
         with self._database.reading() as session:
@@ -157,8 +169,9 @@ class Library:
                 session.execute(update(VideoRow).where(VideoRow.content.in_(batch)).values(values))
 
     def describe(self, video: VideoRow, info: MediaInfo) -> None:
-        """Note what is in a file."""
-        video.container, video.duration_s = info.container, info.duration_s
+        """Note what is in a file; a duration that is known from decoding stays."""
+        video.container = info.container
+        video.duration_s = info.duration_s if video.duration_s is None else video.duration_s
         video.has_picture, video.has_sound = info.picture is not None, info.sound is not None
         with self._database.writing() as session:
             session.execute(delete(StreamRow).where(StreamRow.video == video.key))
@@ -168,8 +181,8 @@ class Library:
         self.save([video])
 
     def splits(self) -> dict[str, str]:
-        """Return the split of each group that has one."""
-        query = select(VideoRow.group, VideoRow.split).where(VideoRow.split != "").distinct()
+        """Return the split of each group that has a video in a shard."""
+        query = select(VideoRow.group, VideoRow.split).where(VideoRow.shard != "").distinct()
         with self._database.reading() as session:
             return dict(session.execute(query).all())
 
@@ -196,14 +209,12 @@ class Library:
         """Write `DATA/videos.csv`, a row a video, and return its path; OutputError if not."""
         path = self.data / CSV_FILE
         with (
-            self._database.reading() as session,
             whole_file(path) as part,
             part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
         ):
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(_CSV_COLUMNS)
-            columns = [getattr(VideoRow, name) for name in _CSV_COLUMNS]
-            rows.writerows(session.execute(select(*columns).order_by(VideoRow.id)))
+            rows.writerows(self.values(*_CSV_COLUMNS))
         return path
 
     def _all(self, query: Select[VideoRow]) -> list[VideoRow]:

@@ -7,9 +7,10 @@ Of several streams of a kind the one that a player plays is used; the others are
 pictures, as covers of songs, are no picture stream.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reeltag.core.errors import DataError
 from reeltag.core.extras import check_extra
@@ -94,6 +95,12 @@ class MediaInfo:
                 f"{kind} stream {of.index} not used: {of.problem}" for of in spare if of.problem
             ]
         return "; ".join(parts)
+
+
+def info_from(values: Mapping[str, Any]) -> MediaInfo:
+    """Return what is in a file by `dataclasses.asdict` of it, as from JSON."""
+    streams = tuple(MediaStream(**of) for of in values["streams"])
+    return MediaInfo(**{**values, "streams": streams})
 
 
 def probe(path: Path) -> MediaInfo:

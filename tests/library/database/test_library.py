@@ -210,6 +210,8 @@ def test_csv_has_a_row_a_video(library: Library, videos: Path) -> None:
         "error": "",
         "note": "",
     }
+    assert library.splits() == {}
+    library.set_extracted("test0000.tfrecord", [video.content])
     assert library.splits() == {"g": "test"}
 
 

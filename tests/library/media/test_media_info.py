@@ -1,13 +1,15 @@
 """What is in a file, and one line that says why one cannot be used."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import av
 import pytest
 
 from reeltag.core.errors import reason_of
-from reeltag.library.media.media_info import MediaError, probe
+from reeltag.library.media.media_info import MediaError, info_from, probe
 from tests.library.media.tiny_films import TinyFilm, moving, tone
 
 
@@ -20,6 +22,7 @@ def test_streams_are_described(tmp_path: Path) -> None:
     assert (info.picture.fps, info.picture.pixel_format) == (10.0, "yuv420p")
     assert (info.sound.codec, info.sound.sample_rate, info.sound.channels) == ("aac", 24_000, 1)
     assert info.note == "1 more sound stream not used"
+    assert info_from(json.loads(json.dumps(asdict(info)))) == info
 
 
 def test_duration_does_not_count_the_time_before_the_start(tmp_path: Path) -> None:
