@@ -64,10 +64,7 @@ class LibraryList:
             summary = summarise_library(library)
         rows = [of for of in rows if self._is_listed(of)]
         if self.json:
-            videos = [
-                {**of, "path": str(of["path"]), "added_at": str(of["added_at"])} for of in rows
-            ]
-            print_json({"data": str(self.data), **asdict(summary), "list": videos})
+            print_json({"data": str(self.data), **asdict(summary), "list": _as_json(rows)})
             return 0
         self._print(rows)
         _print_facts(summary)
