@@ -15,6 +15,7 @@ from torch import nn
 
 from reeltag.core.errors import ConfigError
 from reeltag.encoders._devices import Place
+from reeltag.encoders._imagenet import imagenet_groups, imagenet_names
 from reeltag.encoders._torch_models import (
     OwnClasses,
     PictureInput,
@@ -30,7 +31,7 @@ INFO = EncoderInfo(
     weights_from="internet (Hugging Face), or timm:NAME@FILE",
     extra="encoders",
     packages=("timm",),
-    description="any of timm's 1,500 pictures models: ConvNeXt, ViT, EVA, DINOv2 and v3, ...",
+    description="any picture model of timm: ConvNeXt, ViT, EVA, DINOv2 and v3, ...",
 )
 _BY_HAND = (
     "copy the model's folder of $HF_HOME/hub from a machine that has it, or give its file of "
@@ -98,6 +99,8 @@ def _own_classes(net: Any) -> OwnClasses | None:  # noqa: ANN401
     layer, subset = net.get_classifier(), infer_imagenet_subset(net)
     if not isinstance(layer, nn.Linear) or subset is None:
         return None
+    if subset == "imagenet-1k":
+        return OwnClasses(layer, imagenet_names(), one_class=True, groups=imagenet_groups())
     info = ImageNetInfo(subset)
     found = [info.index_to_description(at) for at in range(layer.out_features)]
     names = tuple(

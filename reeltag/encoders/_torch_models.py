@@ -4,9 +4,9 @@ What they compute depends on the weights; so the identity holds a hash of all of
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -77,11 +77,12 @@ class PictureInput:
 
 @dataclass(frozen=True)
 class OwnClasses:
-    """The last layer of a net, features (N, D) -> logits (N, K), and the names of its classes."""
+    """The last layer of a net, features (N, D) -> logits (N, K), and what its classes are."""
 
     layer: Callable[[Tensor], Tensor]
     names: tuple[str, ...]
     one_class: bool
+    groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class TorchPictureEncoder(PictureEncoder):
@@ -114,6 +115,7 @@ class TorchPictureEncoder(PictureEncoder):
         self._batch = _BATCH_CPU if place.is_cpu else _BATCH_GPU
         if own is not None:
             self.class_names, self.one_class = own.names, own.one_class
+            self.class_groups = own.groups
         self.width = self._run(np.zeros((1, *self.size, 3), np.uint8)).shape[1]
         self.identity = EncoderIdentity(
             name=info.name, version="1", weights=weights_hash(net), preprocessing=str(wants)

@@ -9,8 +9,9 @@ the tests state it).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -65,6 +66,7 @@ class Encoder(ABC):
         identity: name, version, hash of the weights and preprocessing, as features.json keeps it.
         width: features per frame or text, D.
         class_names: names of the encoder's own classes, K of them; empty where it has none.
+        class_groups: words for several of its classes: name -> their numbers.
         one_class: whether its classes exclude each other, so that their probabilities sum to 1.
     """
 
@@ -72,6 +74,7 @@ class Encoder(ABC):
     identity: EncoderIdentity
     width: int
     class_names: tuple[str, ...] = ()
+    class_groups: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     one_class: bool = False
 
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:

@@ -13,8 +13,6 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Callable
-from functools import cache
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import ConfigError
 from reeltag.data.features import EncoderIdentity
 from reeltag.encoders._devices import Place, open_session
+from reeltag.encoders._imagenet import imagenet_groups, imagenet_names
 from reeltag.encoders._registry import register_encoder
 from reeltag.encoders.base import EncoderInfo, Float32, PictureEncoder, Precision
 
@@ -63,7 +62,7 @@ class EfficientNetLite0(PictureEncoder):
         self._weights_KD, self._bias_K = (
             of.detach().numpy() for of in (net._fc.weight, net._fc.bias)
         )
-        self.class_names = imagenet_names()
+        self.class_names, self.class_groups = imagenet_names(), imagenet_groups()
         self._batch = _BATCH_CPU if place.is_cpu else _BATCH_GPU
         self._run = _on_cpu(net) if place.is_cpu else _by_torch(net, place)
         self.identity = EncoderIdentity(
@@ -112,13 +111,6 @@ def _by_torch(net: Any, place: Place) -> Callable[[NDArray[np.uint8]], Float32]:
         return features
 
     return run
-
-
-@cache
-def imagenet_names() -> tuple[str, ...]:
-    """Return the names of ImageNet's 1000 classes; synonyms are separated by ", "."""
-    text = files("reeltag.encoders").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
-    return tuple(text.splitlines())
 
 
 def _weights() -> Path:

@@ -139,6 +139,8 @@ def own_classes_have_names_and_logits(encoder: Encoder) -> None:
     assert logits.shape == (2, len(encoder.class_names)) and logits.dtype == np.float32
     assert np.isfinite(logits).all() and all(encoder.class_names)
     assert len(set(encoder.class_names)) == len(encoder.class_names)
+    assert not set(encoder.class_groups) & set(encoder.class_names)
+    assert all(max(of) < len(encoder.class_names) for of in encoder.class_groups.values())
     assert encoder.classify(features[:0]).shape == (0, len(encoder.class_names))
 
 

@@ -6,7 +6,7 @@
 Shape letters: T frames, D features, K classes of the encoder, C classes of the user.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def encoder_scores(
     data: Dataset,
     stream: StreamFeatures,
     encoder: Encoder,
-    meant: Sequence[Sequence[int]],
+    meant: Sequence[Collection[int]],
     fraction: float,
     *,
     quiet: bool = False,
@@ -96,7 +96,7 @@ def encoder_scores(
             log_TK = log_probabilities(encoder, features_TD)
             for column, places in enumerate(meant):
                 if places:
-                    mine = log_TK[:, list(places)]
+                    mine = log_TK[:, sorted(places)]
                     # probabilities of classes that exclude each other add up
                     joined = np.logaddexp.reduce(mine, 1) if encoder.one_class else mine.max(1)
                     scores[column] = top_mean(joined[:, None], fraction)[0]

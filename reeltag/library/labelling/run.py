@@ -61,7 +61,7 @@ class WeakLabelsConfig(CheckedFields):
     per_video: Annotated[float, Gt(0)] = 2.0
     """Of encoder and text: labels per video in the mean. The videos that stand out most of their
     class are labelled; scores of two classes are not compared otherwise."""
-    seconds: Fraction = 0.05
+    seconds: Fraction = 0.1
     """Of encoder and text: fraction of a video's seconds, the best ones, that its score is the
     mean of; at least one second."""
     min_videos: Positive = 2
@@ -287,12 +287,12 @@ def _label_by_encoders(run: _Run) -> None:
             say(f"{encoder.identity.name} has no classes of its own")
             continue
         used, source = True, f"encoder:{encoder.identity.name}"
-        matches = run.match(source, encoder.class_names, "class")
-        places = {name: at for at, name in enumerate(encoder.class_names)}
-        meant: list[list[int]] = [[] for _ in run.classes]
-        for match in matches:
-            if match.word in places and match.class_name:
-                meant[run.classes.index(match.class_name)].append(places[match.word])
+        places = {**encoder.class_groups}
+        places |= {name: (at,) for at, name in enumerate(encoder.class_names)}
+        meant: list[set[int]] = [set() for _ in run.classes]
+        for match in run.match(source, [*places], "class"):
+            if match.class_name:
+                meant[run.classes.index(match.class_name)].update(places.get(match.word, ()))
         if not any(meant):
             say(f"no class of {encoder.identity.name} means one of yours")
         ids, scores_VC = encoder_scores(

@@ -44,6 +44,7 @@ class Made(PictureEncoder):
     identity = EncoderIdentity(name="tests.library.labelling.made:Made", version="1")
     width, size, one_class = WIDTH, (8, 8), True
     class_names: tuple[str, ...] = NAMES
+    class_groups: Mapping[str, tuple[int, ...]] = {"pet": (0, 1, 2)}
 
     def encode(self, pictures_NHWC: NDArray[np.uint8]) -> Float32:
         raise NotImplementedError
@@ -60,6 +61,7 @@ class NoClasses(Made):
 
     identity = EncoderIdentity(name="tests.library.labelling.made:NoClasses", version="1")
     class_names = ()
+    class_groups: Mapping[str, tuple[int, ...]] = {}
 
     def text_encoder(self) -> None:  # type: ignore[override]
         return None

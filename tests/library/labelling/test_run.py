@@ -123,6 +123,13 @@ def test_encoder_labels_videos_that_hold_its_classes(data: Path, tmp_path: Path)
     assert min(confidence) > 0.9
 
 
+def test_group_of_an_encoder_is_all_of_its_classes(data: Path, tmp_path: Path) -> None:
+    classes = write_classes(tmp_path / "mine.csv", "Pets", "rain")
+    summary = label(data, "encoder", classes=classes, per_video=4 / 12)
+    assert labels_in(data) == {"v0": ["Pets"], "v1": ["Pets"], "v2": ["rain"], "v3": ["Pets"]}
+    assert {(m.word, m.class_name) for m in summary.matches} == {("pet", "Pets"), ("rain", "rain")}
+
+
 def test_encoder_classes_are_matched_by_meaning(data: Path, tmp_path: Path) -> None:
     classes = write_classes(tmp_path / "mine.csv", "my cat", "the dog")
     texts = "tests.library.labelling.made:MadeTexts"
