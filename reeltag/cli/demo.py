@@ -1,4 +1,4 @@
-"""`reeltag demo OUT`: the whole way, from a corpus to a page of plots, in minutes.
+"""`reeltag demo OUT`: the whole way, from video files to a page, in minutes.
 
 It types the commands a person would type, shows each, and skips what is there already.
 """
@@ -16,7 +16,9 @@ import tyro
 from reeltag.cli import main
 from reeltag.core.console import STDERR
 from reeltag.core.errors import ConfigError, OutputError, ReeltagError
+from reeltag.core.extras import check_extra
 
+FINDING = "--prob 0.5 --length 1 --min-length 1 --merge-gap 1"  # films have events of a second
 MODEL = "--model.num-clusters 32 --model.groups 4 --model.hidden 512 --model.dropout 0.2"
 OPTIONS = (
     "--batch-size 40 --frames.how random --frames.num-frames 40 --frames.no-replace "
@@ -26,28 +28,36 @@ OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Write a synthetic corpus, index it, train NeXtVLAD, predict, score, and draw a page.
+    """Write video files, extract features, label and rate, find moments, and draw a page.
 
-    Run again, it skips what is done and goes on with what was stopped.
+    The files have drawn scenes and synthesised sounds; their labels are noisy, a few windows of
+    each are rated, and when what is in them is known, which the page shows next to what was found.
+    With --features it begins with a synthetic corpus in YouTube-8M's format, trains NeXtVLAD on it,
+    predicts and scores. Run again, it skips what is done and goes on with what was stopped.
     """
 
     out: Annotated[Path, tyro.conf.Positional] = Path("demo")
     """Folder for everything."""
+    films: int = 60
+    """Video files to write."""
+    features: bool = False
+    """Begin with features in place of video files: no package of the extra `video` is needed."""
     videos: int = 1200
-    """Videos in the corpus."""
+    """Videos in the corpus of --features."""
     steps: int = 200
-    """Training steps."""
+    """Training steps of --features."""
     json: bool = False
     """The scores as one JSON object on stdout, nothing else there."""
 
     def run(self) -> int:
         """Type the commands, one after another."""
         began = time.monotonic()
-        names = ("corpus", "run", "test.parquet", "report.html")
-        paths = [self.out / name for name in names]
-        for name, value, least in (("--videos", self.videos, 3), ("--steps", self.steps, 1)):
+        options = (("--films", self.films, 10), ("--videos", self.videos, 3))
+        for name, value, least in (*options, ("--steps", self.steps, 1)):
             if value < least:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
+        if not self.features:
+            check_extra("video")
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -56,41 +66,77 @@ class Demo:
                 where=self.out,
                 hint="Name another folder.",
             ) from error
-        aside = not self.json
-        data, trained, predictions, page = (shlex.quote(str(path)) for path in paths)
-        if not paths[0].exists():
-            _type(f"synth {data} --videos {self.videos}", to_stdout=aside)
-        _type(f"info {data} --top 5", to_stdout=aside)
-        if not (paths[1] / "metrics.json").exists():
-            begun = (paths[1] / "config.json").exists()
-            _type(
-                f"train --resume {trained}"
-                if begun
-                else f"train nextvlad --data {data} --out {trained} --max-steps {self.steps} "
-                f"{OPTIONS} {MODEL}",
-                to_stdout=aside,
-            )
-        if not paths[2].exists():
-            _type(
-                f"predict {trained} --data {data} --split test --segments --out {predictions}",
-                to_stdout=aside,
-            )
-        _type(f"evaluate {predictions} --data {data} --split test{' --json' if self.json else ''}")
-        if not paths[3].exists():
-            _type(
-                f"report {predictions} --data {data} --split test --run {trained} --out {page}",
-                to_stdout=aside,
-            )
-        STDERR.print(f"\n{paths[3]} ({time.monotonic() - began:.0f} s)", highlight=False)
+        page = self._of_features() if self.features else self._of_films()
+        STDERR.print(f"\n{page} ({time.monotonic() - began:.0f} s)", highlight=False)
         return 0
 
+    def _of_films(self) -> Path:
+        """Go from video files to a page of found moments, and return it."""
+        films, data, work = self.out / "films", self.out / "data", self.out / "work"
+        found, page = self.out / "moments.csv", self.out / "moments.html"
+        if not films.exists():
+            # short and many: a film is labelled and rated as a whole, and tested by another
+            length = "--min-seconds 20 --max-seconds 40 --ratings 6"
+            self._type(f"synth-films {_quoted(films)} --number {self.films} {length}")
+        self._type(f"extract {_quoted(films)} --out {_quoted(data)} --split 70 0 30")
+        if not (data / "labels.csv").exists():
+            tables = f"--table {_quoted(films / 'labels.csv')} --classes "
+            tables += _quoted(films / "classes.csv")
+            self._type(f"weak-labels {_quoted(data)} --from csv {tables} --texts none")
+        if not (data / "ratings.csv").exists():
+            self._type(f"ratings {_quoted(data)} --from {_quoted(films / 'ratings.csv')}")
+        self._type(f"info {_quoted(data)} --top 5")
+        self._type(f"solve moments --data {_quoted(data)} --out {_quoted(work)}")
+        if not found.exists():
+            runs = sorted(work.glob("finder-final-*/run"), key=lambda run: run.stat().st_mtime)
+            files = f"--csv {_quoted(found)} --export webvtt:{_quoted(self.out / 'tracks')}"
+            where = f"--data {_quoted(data)} --split test"
+            self._type(f"moments {_quoted(runs[-1])} {where} {FINDING} {files} --overwrite")
+        known = f"--moments {_quoted(found)} --events {_quoted(films / 'moments.csv')}"
+        json = " --json" if self.json else ""
+        self._type(
+            f"report {_quoted(work)} --data {_quoted(data)} {known} --out {_quoted(page)}{json}",
+            is_result=True,
+        )
+        return page
 
-def _type(command: str, *, to_stdout: bool = True) -> None:
-    """Show a command and run it, with its results on stdout or with the progress on stderr."""
-    STDERR.print(f"\n[bold]$ reeltag {command}[/]", highlight=False, soft_wrap=True)
-    with nullcontext() if to_stdout else redirect_stdout(sys.stderr):
-        status = main.run(shlex.split(command))
-    if status == 130:
-        raise KeyboardInterrupt
-    if status != 0:
-        raise ReeltagError(f"`reeltag {command}` ended with status {status}")
+    def _of_features(self) -> Path:
+        """Go from a corpus of features to a page of scores, and return it."""
+        names = ("corpus", "run", "test.parquet", "report.html")
+        corpus, run, predictions, page = (self.out / name for name in names)
+        data = f"--data {_quoted(corpus)}"
+        if not corpus.exists():
+            self._type(f"synth {_quoted(corpus)} --videos {self.videos}")
+        self._type(f"info {_quoted(corpus)} --top 5")
+        if not (run / "metrics.json").exists():
+            begun = (run / "config.json").exists()
+            self._type(
+                f"train --resume {_quoted(run)}"
+                if begun
+                else f"train nextvlad {data} --out {_quoted(run)} --max-steps {self.steps} "
+                f"{OPTIONS} {MODEL}"
+            )
+        of_test = f"{data} --split test"
+        if not predictions.exists():
+            self._type(f"predict {_quoted(run)} {of_test} --segments --out {_quoted(predictions)}")
+        json = " --json" if self.json else ""
+        self._type(f"evaluate {_quoted(predictions)} {of_test}{json}", is_result=True)
+        if not page.exists():
+            page_of = f"--run {_quoted(run)} --out {_quoted(page)}"
+            self._type(f"report {_quoted(predictions)} {of_test} {page_of}")
+        return page
+
+    def _type(self, command: str, *, is_result: bool = False) -> None:
+        """Show a command and run it; its results go to stdout, with --json those of one alone."""
+        STDERR.print(f"\n[bold]$ reeltag {command}[/]", highlight=False, soft_wrap=True)
+        to_stdout = is_result or not self.json
+        with nullcontext() if to_stdout else redirect_stdout(sys.stderr):
+            status = main.run(shlex.split(command))
+        if status == 130:
+            raise KeyboardInterrupt
+        if status != 0:
+            raise ReeltagError(f"`reeltag {command}` ended with status {status}")
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

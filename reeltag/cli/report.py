@@ -1,5 +1,6 @@
 """`reeltag report WHAT --data DATA --out page.html`: scores, classes and moments as one page."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,11 @@ class Report:
     split: Literal["train", "validate", "test", "all"] | None = None
     """Score all videos of this split; None: the predicted videos alone."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
+    moments: Annotated[Path | None, tyro.conf.arg(metavar="M.csv")] = None
+    """Moments to show over time, as `reeltag moments --csv` writes them."""
+    events: Annotated[Path | None, tyro.conf.arg(metavar="E.csv")] = None
+    """Events to compare --moments with, whose times are known: columns id (or file), start_s,
+    end_s, class."""
     bootstrap: int = 200
     """Bootstrap replicates for the intervals; 0 = no intervals."""
     examples: int = 2
@@ -73,7 +79,8 @@ class Report:
                 where=self.run_folder,
                 hint="Give the folder that `reeltag train` made, or leave out --run.",
             )
-        source = self._find_source()
+        source = dataclasses.replace(self._find_source(), moments=self.moments, events=self.events)
+        self._check_moments(source)
         config = EvaluationConfig(split=self.split, bootstrap=self.bootstrap)
         if source.predictions is not None:
             config.check_splits(self.splits)
@@ -112,6 +119,14 @@ class Report:
             raise ConfigError(f"{first} is one already", where="--predictions", hint=_HINT)
         open_predictions(first)
         return self._source(first, self.run_folder, None)
+
+    def _check_moments(self, source: ReportSource) -> None:
+        if self.events is not None and self.moments is None:
+            what = "has no effect without moments"
+            raise ConfigError(what, where="--events", hint="Give them with --moments M.csv.")
+        if self.moments is not None and source.data is None:
+            what = "needs the data that were searched"
+            raise ConfigError(what, where="--moments", hint="Give them with --data DATA.")
 
     def _result(self, paths: Sequence[Path]) -> SolveResult:
         files = [(find_result(path) or path) if path.is_dir() else path for path in paths]

@@ -85,13 +85,7 @@ def evaluate_moments(
         num_classes: C.
         iou_thresholds: each in (0, 1].
     """
-    names = pc.unique(pa.concat_arrays([found.ids.cast(pa.string()), truth.ids]))
-    videos = [pc.index_in(ids, value_set=names).to_numpy() for ids in (found.ids, truth.ids)]
-    spans = [np.stack([of.start_s, of.end_s], axis=1) for of in (found, truth)]
-    metric = TemporalMAP(num_classes, iou_thresholds)
-    columns = (found.scores, spans[0], found.classes, videos[0], spans[1], truth.classes, videos[1])
-    metric.update(*(torch.tensor(column) for column in columns))
-    each = metric.per_threshold().tolist()
+    each = match_moments(found, truth, num_classes, iou_thresholds).per_threshold().tolist()
     return {
         "map@tiou": float(np.mean(each)),
         **{f"map@tiou={at:g}": ap for at, ap in zip(iou_thresholds, each, strict=True)},
@@ -99,6 +93,26 @@ def evaluate_moments(
         "events": len(truth.classes),
         "classes": len(np.unique(truth.classes)),
     }
+
+
+def match_moments(
+    found: Intervals, truth: Events, num_classes: int, iou_thresholds: tuple[float, ...]
+) -> TemporalMAP:
+    """Return the metric that holds moments and events, for the AP of each class and threshold.
+
+    Args:
+        found: moments.
+        truth: all events of the videos that were searched.
+        num_classes: C.
+        iou_thresholds: each in (0, 1].
+    """
+    names = pc.unique(pa.concat_arrays([found.ids.cast(pa.string()), truth.ids]))
+    videos = [pc.index_in(ids, value_set=names).to_numpy() for ids in (found.ids, truth.ids)]
+    spans = [np.stack([of.start_s, of.end_s], axis=1) for of in (found, truth)]
+    metric = TemporalMAP(num_classes, iou_thresholds)
+    columns = (found.scores, spans[0], found.classes, videos[0], spans[1], truth.classes, videos[1])
+    metric.update(*(torch.tensor(column) for column in columns))
+    return metric
 
 
 def evaluate_seconds(

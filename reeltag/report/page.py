@@ -20,6 +20,8 @@ from reeltag.figures.svg import LIGHT
 from reeltag.report.evaluated import EvaluatedFile, evaluate_file, read_segments, read_videos
 from reeltag.report.examples import choose, timelines
 from reeltag.report.facts import TrainingLabels, read_training_labels
+from reeltag.report.found_moments import read_found
+from reeltag.report.found_section import found_section
 from reeltag.report.hard_classes import hard_classes, rated_classes
 from reeltag.report.results import SolveResult
 from reeltag.report.sections import (
@@ -31,7 +33,7 @@ from reeltag.report.sections import (
     training_section,
     videos_section,
 )
-from reeltag.report.view import Headline, MomentsSection, Page, SegmentsSection
+from reeltag.report.view import FoundSection, Headline, MomentsSection, Page, SegmentsSection
 
 FAMILIES = {"nextvlad": "NeXtVLAD", "netvlad": "Gated NetVLAD", "moe": "Mixture of experts"}
 
@@ -60,12 +62,16 @@ class ReportSource:
         data: with the labels; without it there are no scores.
         run: the run folder, for the training curves and the configuration.
         result: of a solution, for the paper's tables.
+        moments: table of `reeltag moments --csv`, of the data.
+        events: table of times that are known, with the columns id, start_s, end_s, class.
     """
 
     predictions: Path | None = None
     data: Dataset | None = None
     run: Path | None = None
     result: SolveResult | None = None
+    moments: Path | None = None
+    events: Path | None = None
 
 
 def write_report(
@@ -89,7 +95,8 @@ def write_report(
         quiet: show no progress.
 
     Returns:
-        The scores as `evaluate` names them, and "left_out": sentences on missing sections.
+        The scores as `evaluate` and `evaluate_moments` name them, and "left_out": sentences on
+        missing sections.
 
     Raises:
         DataError: the predictions cannot be read, or are not of these data.
@@ -109,10 +116,12 @@ def write_report(
         cause = "no run was given" if run is None else f"{run} has no metrics.csv"
         left_out.append(f"Training curves: {cause}.")
     scored = _scored_sections(file, examples, left_out) if file else {}
+    found = _found(source, config.split, examples)
     page = Page(
         title=_title(file, result, run),
         headline=_headline(file, result, config.split) if file else None,
         paper=paper_section(result) if result else None,
+        found=found,
         training=training,
         **{name: scored.get(name) for name in ("segments", "moments", "videos", "tags")},
         left_out=tuple(left_out),
@@ -121,7 +130,8 @@ def write_report(
     )
     with whole_file(out) as part:
         part.write_text(render(page), encoding="utf-8")
-    return dict(file.scores if file else {}) | {"left_out": left_out}
+    scores = dict(file.scores if file else {}) | (found.scores if found else {})
+    return scores | {"left_out": left_out}
 
 
 def render(page: Page) -> str:
@@ -139,6 +149,13 @@ def render(page: Page) -> str:
         "fixed": lambda value, digits=3: "\N{EN DASH}" if value is None else f"{value:.{digits}f}",
     }
     return environment.get_template("page.html").render(page=page, light=LIGHT)
+
+
+def _found(source: ReportSource, split: Split | None, examples: Examples) -> FoundSection | None:
+    if source.moments is None or source.data is None:
+        return None
+    found = read_found(source.moments, source.events, source.data, split)
+    return found_section(found, source.data.path, count=examples.count, seed=examples.seed)
 
 
 def _scored_sections(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reeltag.report.examples import Timeline
+from reeltag.report.found_moments import FoundClass, ShownVideo
 from reeltag.report.hard_classes import Rival
 from reeltag.report.results import ResultTable
 
@@ -198,12 +199,38 @@ class TagsSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundSection:
+    """Moments that were found, next to known events; `events` is None where none are known.
+
+    Attributes:
+        videos: that were searched.
+        moments: in them.
+        events: in them.
+        scores: mAP at temporal IoU, by name.
+        cards: of them.
+        timelines: videos over time, with their drawings.
+        chosen: how they were chosen, a sentence.
+        classes: rows of the table.
+    """
+
+    videos: int
+    moments: int
+    events: int | None
+    scores: dict[str, float]
+    cards: tuple[Card, ...]
+    timelines: tuple[tuple[ShownVideo, Markup], ...]
+    chosen: str
+    classes: tuple[FoundClass, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """The whole page; a section that is None is left out, and `left_out` says why."""
 
     title: str
     headline: Headline | None
     paper: PaperSection | None
+    found: FoundSection | None
     training: TrainingSection | None
     segments: SegmentsSection | None
     moments: MomentsSection | None
