@@ -16,7 +16,7 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: install  ## a corpus, an index, a trained NeXtVLAD, predictions, scores and a page of plots, in demo/
+demo: install  ## video files -> features -> noisy labels, a few ratings -> moments -> a page, in demo/
 	$(BIN)/reeltag demo demo
 
 test: install  ## the whole suite but the slow proofs

@@ -15,7 +15,7 @@ from reeltag.core.errors import ConfigError, ReeltagError
 
 # Loaded only when used: `reeltag --help` need not wait for torch. Order: that of the work.
 COMMANDS = {
-    "demo": ("Demo", "a corpus, a trained model, predictions, scores and a page, in minutes"),
+    "demo": ("Demo", "from video files to found moments and a page of them, in minutes"),
     "synth": ("Synth", "write a synthetic corpus in YouTube-8M's format"),
     "synth-films": ("SynthFilms", "write video files with drawn scenes and known moments"),
     "extract": ("Extract", "turn own videos and sound files into data: features of each second"),

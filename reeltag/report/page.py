@@ -119,7 +119,7 @@ def write_report(
     found = _found(source, config.split, examples)
     page = Page(
         title=_title(file, result, run),
-        headline=_headline(file, result, config.split) if file else None,
+        headline=_headline(file, source, config.split) if file else None,
         paper=paper_section(result) if result else None,
         found=found,
         training=training,
@@ -221,10 +221,11 @@ def _title(file: EvaluatedFile | None, result: SolveResult | None, run: Path | N
     return f"{subject} on {file.data.root.resolve().name}"
 
 
-def _headline(file: EvaluatedFile, result: SolveResult | None, split: Split | None) -> Headline:
-    data, scores, truth = file.data, file.scores, file.truth
+def _headline(file: EvaluatedFile, source: ReportSource, split: Split | None) -> Headline:
+    data, scores, truth, result = file.data, file.scores, file.truth, source.result
     counted = np.ones(len(truth), bool) if split else file.evaluated
     videos, marker = int(counted.sum()), read_marker(data.path)
+    marker = marker or (read_marker(source.events) if source.events else None)
     return Headline(
         data=str(data.root),
         split=split or "",

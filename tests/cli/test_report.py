@@ -123,6 +123,23 @@ def test_report_of_run_shows_training_and_takes_predictions(
     assert "Training loss" in page.read_text() and "GAP@20" in page.read_text()
 
 
+def test_report_shows_found_moments_next_to_known_events(
+    corpus: Path, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = Dataset.open(corpus, jobs=1, quiet=True).select("test").table["id"][0].as_py()
+    moments, page = tmp_path / "m.csv", tmp_path / "page.html"
+    moments.write_text(f"class,name,id,start_s,end_s,prob\n0,x,{video},0,20,0.9\n")
+    given = arguments(predictions, "--data", corpus, "--out", page, "--moments", moments)
+    assert run([*given, "--events", str(corpus / "truth.csv"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert 0 <= printed["map@tiou=0.7"] <= printed["map@tiou=0.3"] <= 1
+    text = page.read_text()
+    assert "Found moments" in text and "1 moments in" in text and "known events" in text
+    assert run(given) == 0  # without events
+    text = page.read_text()
+    assert "Found moments" in text and "known events" not in text and "mAP at tIoU" not in text
+
+
 def test_report_errors_name_the_remedy(
     corpus: Path, predictions: Path, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +152,9 @@ def test_report_errors_name_the_remedy(
         ((predictions,), "was made with --data DATA"),
         ((predictions, predictions, *data), "takes one thing, got 2"),
         ((predictions, *data, "--stage", "A"), "--stage: applies to a WORK"),
+        ((predictions, *data, "--events", "e.csv"), "--events: has no effect without moments"),
+        ((work, "--moments", "m.csv"), "--moments: needs the data that were searched"),
+        ((predictions, *data, "--moments", "m.txt"), "m.txt: must end in .csv or .parquet"),
         ((predictions, *data, "--run", tmp_path / "none"), "is not there, or no folder"),
         ((predictions, *data, "--examples", "-1"), "--examples: must be at least 0"),
         ((predictions, *data, "--videos", "x"), "--videos: has no effect without rated segments"),

@@ -53,6 +53,21 @@ def read_marker(data: Path) -> dict[str, Any] | None:
     return marker
 
 
+def write_marker(
+    folder: Path, command: str, config: dict[str, Any], written: dict[str, Any]
+) -> None:
+    """Write synth.json, by which `read_marker` tells that data are synthetic.
+
+    Args:
+        folder: that of the data.
+        command: of reeltag, that wrote them.
+        config: its options.
+        written: counts.
+    """
+    about = {"synthetic": True, "made_by": f"reeltag {command} {version('reeltag')}"}
+    write_json(folder / MARKER, about | {"config": config, "written": written})
+
+
 def describe_corpus(
     folder: Path, world: World, counts: SynthCounts, train_counts: NDArray[np.int64]
 ) -> None:
@@ -85,13 +100,7 @@ def describe_corpus(
         ),
     )
     config = world.config
-    marker = {
-        "synthetic": True,
-        "made_by": f"reeltag synth {version('reeltag')}",
-        "config": asdict(config) | asdict(config.noise),
-        "written": asdict(counts),
-    }
-    write_json(folder / MARKER, marker)
+    write_marker(folder, "synth", asdict(config) | asdict(config.noise), asdict(counts))
     (folder / "README.md").write_text(_readme(config, counts), encoding="utf-8")
 
 

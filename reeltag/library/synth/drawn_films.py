@@ -5,12 +5,13 @@ OUT/film_001.mp4 ...   256x192, 10 frames/s, H.264 and mono AAC, about 0.6 MB a 
     moments.csv        video, start_s, end_s, class: the truth, exact to 0.1 s
     labels.csv         video, class: noisy labels of whole films
     ratings.csv        video, start_s, end_s, class, value (0 or 1): a few rated windows of 5 s
+    synth.json         that they are synthetic, how they were made, and counts
 """
 
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, NamedTuple, TypeAlias
 
@@ -24,6 +25,7 @@ from reeltag.core.console import progress_bar
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import PathLike, whole_folder
+from reeltag.data.synth.about import write_marker
 
 Rng: TypeAlias = np.random.Generator
 
@@ -156,6 +158,7 @@ def write_films(
             counts.add(film.count())
             bar.advance(task)
         _write_tables(part, films)
+        write_marker(part, "synth-films", asdict(config), asdict(counts))
     return counts
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import ConfigError, OutputError
+from reeltag.data.synth.about import read_marker
 from reeltag.library.synth.drawn_films import FilmsConfig, class_names, write_films
 from reeltag.library.synth.drawn_pictures import PICTURES, draw_scene
 from reeltag.library.synth.drawn_sounds import SOUNDS, TENTH, synthesise
@@ -26,6 +27,12 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("drawn") / "films"
     write_films(out, CONFIG)
     return out
+
+
+def test_films_are_marked_as_synthetic(films: Path) -> None:
+    marker = read_marker(films)
+    assert marker is not None and marker["made_by"].startswith("reeltag synth-films ")
+    assert marker["config"]["number"] == marker["written"]["films"] == 2
 
 
 def loudness(path: Path) -> np.ndarray:
