@@ -5,7 +5,7 @@ import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.table import Table
@@ -35,7 +35,10 @@ class Extract:
     """The data folder to make, or to add to."""
     how: tyro.conf.OmitArgPrefixes[ExtractionConfig] = field(default_factory=ExtractionConfig)
     workers: int | None = None
-    """Processes; None: one per core. The features do not depend on it."""
+    """Processes; None: one per core, or on a cluster per GPU. The features do not depend on it."""
+    engine: Literal["local", "ray"] = "local"
+    """Where: on this machine, or on the Ray cluster that RAY_ADDRESS names, whose nodes see VIDEOS
+    and DATA under the same paths."""
     retry: bool = False
     """Try again what failed earlier."""
     json: bool = False
@@ -51,6 +54,7 @@ class Extract:
             self.out,
             self.how,
             workers=self.workers,
+            engine=self.engine,
             retry=self.retry,
             quiet=self.json,
             command=shlex.join(["reeltag", *sys.argv[1:]]),

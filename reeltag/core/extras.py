@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from reeltag.core.errors import MissingPackageError
 
 EXTRAS = {
-    "cluster": ("ray",),
+    "cluster": ("pandas", "ray"),
     "encoders": ("open_clip", "timm", "transformers"),
     "export": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "hdf5": ("h5py",),

@@ -104,7 +104,7 @@ class RayEngine:
     def __init__(self, workers: int) -> None:
         self._ours = not ray.is_initialized()
         if self._ours:
-            _connect()
+            connect()
         try:
             self.slots = {slot.name: slot for slot in assign_slots(_nodes(), workers)}
             self.actors: dict[str, Any] = {name: _create_actor(s) for name, s in self.slots.items()}
@@ -262,8 +262,11 @@ def check_shared_paths(missing_paths: Mapping[str, Sequence[str]], root: Path) -
             )
 
 
-def _connect() -> None:
-    """Join the cluster that RAY_ADDRESS names, or that this machine belongs to."""
+def connect() -> None:
+    """Join the cluster that RAY_ADDRESS names, or that this machine belongs to.
+
+    ConfigError where there is none.
+    """
     address = os.environ.get("RAY_ADDRESS", "auto")
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

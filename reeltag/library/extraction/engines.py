@@ -1,14 +1,15 @@
 """Where videos are encoded: by worker processes of this machine; by a cluster in `ray_engine`."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from reeltag.core.errors import ConfigError, ReeltagError
 from reeltag.library.extraction.encode_task import prepare
-from reeltag.library.extraction.jobs import Job, ProbeJob
+from reeltag.library.extraction.encoding import EncodedStream
+from reeltag.library.extraction.jobs import DescribeJob, EncodingSettings, ProbeJob
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome, WorkerPool
 
 OnReport = Callable[[str, Any], None]
@@ -21,10 +22,14 @@ _MOST_ON_GPU = 16  # workers: each has the encoders' weights in its memory
 class EncodingEngine(Protocol):
     """What works on jobs."""
 
-    workers: int
-
-    def run(self, tasks: Sequence[PoolTask], on_report: OnReport) -> Iterator[TaskOutcome]:
+    def run(self, tasks: Iterable[PoolTask], on_report: OnReport) -> Iterator[TaskOutcome]:
         """Yield the outcomes of tasks, as they end; what is reported on the way is passed on."""
+
+    def describe(self, settings: EncodingSettings) -> tuple[EncodedStream, ...]:
+        """Return the streams that encoders make; ConfigError where they cannot be loaded."""
+
+    def probe(self, paths: Iterable[Path]) -> Iterator[tuple[bool, bool]]:
+        """Yield of each file whether it has pictures, and sound; of one that fails neither."""
 
 
 class LocalEncoding:
@@ -70,12 +75,13 @@ class LocalEncoding:
         """Yield the outcomes of tasks, as they end."""
         return self._pool.run(tasks, on_report)
 
-    def ask(self, job: Job) -> Any:  # noqa: ANN401  (as the job says)
-        """Return the result of a job; raise what it raised."""
-        (outcome,) = self._pool.run([PoolTask(key="", payload=job)])
+    def describe(self, settings: EncodingSettings) -> tuple[EncodedStream, ...]:
+        """Return the streams that encoders make; ConfigError where they cannot be loaded."""
+        (outcome,) = self._pool.run([PoolTask(key="", payload=DescribeJob(settings=settings))])
         if outcome.failure:
             raise outcome.error or ReeltagError(outcome.message)
-        return outcome.value
+        streams: tuple[EncodedStream, ...] = outcome.value
+        return streams
 
     def probe(self, paths: Iterable[Path]) -> Iterator[tuple[bool, bool]]:
         """Yield of each file whether it has pictures, and sound; of one that fails neither."""

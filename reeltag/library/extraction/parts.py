@@ -83,6 +83,8 @@ class FeaturePartWriter:
         self, folder: Path, key: str, streams: Sequence[tuple[str, int]], how: str
     ) -> None:
         self._path = frames_path(folder, key)
+        own = f"{self._path.name}.{os.uname().nodename}-{os.getpid()}"  # nobody else writes it
+        self._part = self._path.with_name(own)
         self._streams, self._how = streams, how
         self._num_frames, self._missing = 0, {name: Ranges() for name, _ in streams}
         self._file: BinaryIO | None = None
@@ -92,7 +94,8 @@ class FeaturePartWriter:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             description(self._path).unlink(missing_ok=True)
-            self._file = self._path.open("wb")
+            self._path.unlink(missing_ok=True)
+            self._file = self._part.open("wb")
         except OSError as error:
             raise not_written(self._path, error) from error
         return self
@@ -107,8 +110,7 @@ class FeaturePartWriter:
         assert self._file is not None
         with suppress(OSError):  # of a full disk: it was raised when written
             self._file.close()
-        if not description(self._path).exists():
-            self._path.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
 
     def add(self, frames_TD: Float32, has_TS: NDArray[np.bool_]) -> None:
         """Append frames, and which of the streams each of them has.
@@ -139,6 +141,7 @@ class FeaturePartWriter:
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
+            os.replace(self._part, self._path)
         except OSError as error:
             raise not_written(self._path, error) from error
         part = FeaturePart(

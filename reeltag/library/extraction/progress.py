@@ -59,9 +59,15 @@ class ExtractionProgress:
             self._frames[content] = self._frames.get(content, 0) + report.num_frames
             self._show()
 
-    def end(self, content: str) -> None:
-        """Take it that a video has ended, well or not."""
+    def end(self, content: str, frames: int) -> None:
+        """Take it that a video has ended, well or not.
+
+        Args:
+            content: id of the video's content.
+            frames: of the whole video; 0 where it failed.
+        """
         self._ended += 1
+        self.frames += max(0, frames - self._frames.get(content, 0))
         self._bytes_done += self._sizes.get(content, 0)
         self._lasts.pop(content, None)
         self._frames.pop(content, None)

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.extras import check_extra
 from reeltag.core.files import make_folder
 from reeltag.data.features import FEATURES_FILE, Features
 from reeltag.data.index import open_index
@@ -18,13 +21,11 @@ from reeltag.library.extraction.building import (
     outliers_of,
 )
 from reeltag.library.extraction.config import ExtractionConfig
-from reeltag.library.extraction.encoding import EncodedStream
-from reeltag.library.extraction.engines import LocalEncoding
+from reeltag.library.extraction.engines import EncodingEngine, LocalEncoding
 from reeltag.library.extraction.fitting import ScaleFitter
 from reeltag.library.extraction.folder import OWN, ExtractionFolder
 from reeltag.library.extraction.in_order import in_order
 from reeltag.library.extraction.jobs import (
-    DescribeJob,
     EncodingSettings,
     VideoJob,
     limit_seconds,
@@ -38,6 +39,8 @@ from reeltag.library.extraction.summary import ExtractionSummary, FailedVideo, n
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from reeltag.library.media.finding import LIBRARY_FILE, find_media
 
+EngineName = Literal["local", "ray"]
+
 
 def extract(
     sources: Sequence[str | Path],
@@ -45,6 +48,7 @@ def extract(
     config: ExtractionConfig | None = None,
     *,
     workers: int | None = None,
+    engine: EngineName = "local",
     retry: bool = False,
     quiet: bool = False,
     command: str = "",
@@ -62,6 +66,7 @@ def extract(
         out: data folder to make, or to add to.
         config: encoders, rate and so on; None: the defaults.
         workers: processes; None: one per core.
+        engine: "local", or "ray": a cluster, whose nodes see the files and the data folder.
         retry: try again what failed earlier.
         quiet: show no progress.
         command: that was typed, for the list of jobs.
@@ -85,9 +90,8 @@ def extract(
         run = _Extraction(folder, library, config, quiet=quiet, shard_bytes=shard_bytes)
         with library.job(command or "extract") as counts:
             run.find([Path(source) for source in sources], retry=retry)
-            on_gpu = not config.device.startswith(("cpu", "auto"))
-            with LocalEncoding(workers, on_gpu=on_gpu) as engine:
-                run.encode(engine)
+            with _engine(engine, workers, config.device, folder) as encoding:
+                run.encode(encoding)
             summary = run.conclude()
             counts |= {"extracted": summary.extracted, "failed": len(summary.failed)}
         return summary
@@ -136,14 +140,14 @@ class _Extraction:
         self._waiting = self._library.waiting(retry=retry)
         summary.unchanged = len(self._library.videos("extracted"))
 
-    def encode(self, engine: LocalEncoding) -> None:
+    def encode(self, engine: EncodingEngine) -> None:
         """Encode what is new and put it into shards."""
         if not self._waiting:
             return
         existing = Features.find(self._folder.data)
         paths = (row.path for row in self._waiting)
         settings = settings_of(self._config, existing, engine.probe(paths))
-        streams: tuple[EncodedStream, ...] = engine.ask(DescribeJob(settings=settings))
+        streams = engine.describe(settings)
         if existing is not None:
             check_streams(streams, existing, self._folder.data / FEATURES_FILE)
         self._builder = ArchiveBuilder(
@@ -159,7 +163,7 @@ class _Extraction:
         )
         self._build(engine, settings, settings.key(streams))
 
-    def _build(self, engine: LocalEncoding, settings: EncodingSettings, how: str) -> None:
+    def _build(self, engine: EncodingEngine, settings: EncodingSettings, how: str) -> None:
         """Take the videos in their order, as soon as they are encoded."""
         assert self._builder is not None
         by_content = {row.content: row for row in self._waiting}
@@ -174,8 +178,8 @@ class _Extraction:
         def encoded() -> Iterator[tuple[str, FeaturePart | str]]:
             tasks = [self._task(row, settings, how) for row in left]
             for outcome in engine.run(tasks, progress.hear):
-                progress.end(outcome.key)
                 part = None if outcome.failure else find_part(self._folder.parts, outcome.key, how)
+                progress.end(outcome.key, part.num_frames if part else 0)
                 yield outcome.key, part or _failure(outcome)
 
         with progress.shown():
@@ -227,6 +231,23 @@ class _Extraction:
             summary.add_ages(self._done)
         summary.next = next_commands(data)
         return summary
+
+
+@contextmanager
+def _engine(
+    name: EngineName, workers: int | None, device: str, folder: ExtractionFolder
+) -> Iterator[EncodingEngine]:
+    """Yield what encodes videos, and end it."""
+    on_gpu = not device.startswith(("cpu", "auto"))
+    if name == "local":
+        with LocalEncoding(workers, on_gpu=on_gpu) as local:
+            yield local
+        return
+    check_extra("cluster")
+    from reeltag.library.extraction.ray_encoding import RayEncoding
+
+    with RayEncoding(workers, folder.parts, on_gpu=on_gpu) as cluster:
+        yield cluster
 
 
 def _nothing_done(summary: ExtractionSummary, library: Library) -> DataError:

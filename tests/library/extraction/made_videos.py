@@ -32,11 +32,14 @@ def write_silent_film(path: Path, greys: Sequence[int]) -> Path:
 
 def write_sound(path: Path, seconds: float, level: float = 0.1) -> Path:
     """Write a wav or flac file of a tone."""
-    codec = "flac" if path.suffix == ".flac" else "pcm_s16le"
     times = np.arange(round(seconds * 16_000)) / 16_000
     samples = (level * 32_767 * np.sin(2 * np.pi * 500 * times)).astype(np.int16)
     with av.open(str(path), "w") as out:
-        stream = out.add_stream(codec, rate=16_000, layout="mono")
+        stream = (
+            out.add_stream("flac", rate=16_000, layout="mono")
+            if path.suffix == ".flac"
+            else out.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        )
         frame = av.AudioFrame.from_ndarray(samples[None], "s16", "mono")
         frame.sample_rate = 16_000
         out.mux(stream.encode(frame))

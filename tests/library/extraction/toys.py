@@ -89,3 +89,11 @@ class FatalColour(MeanColour):
         if pictures_NHWC.mean((1, 2, 3)).max() > 250:
             time.sleep(600)
         return super().encode(pictures_NHWC)
+
+
+class SlowColour(MeanColour):
+    """Takes its time; what it computes is the same."""
+
+    def encode(self, pictures_NHWC: NDArray[np.uint8]) -> Float32:
+        time.sleep(0.4)
+        return super().encode(pictures_NHWC)

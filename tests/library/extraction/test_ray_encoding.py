@@ -1,0 +1,123 @@
+"""A Ray cluster of two nodes on one machine: the same shards, also when a node is lost."""
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from reeltag.core.errors import ConfigError
+from reeltag.library.extraction.config import ExtractionConfig
+from reeltag.library.extraction.jobs import EncodingSettings, VideoJob
+from reeltag.library.extraction.run import extract
+from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
+from tests.library.extraction.made_videos import write_film
+from tests.library.extraction.toys import COLOUR, LOUDNESS
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of every kind
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster as Nodes
+
+    from reeltag.library.extraction import ray_encoding
+else:
+    pytest.importorskip("ray", reason="ray is not installed (pip install 'reeltag[cluster]')")
+    from ray.cluster_utils import Cluster as Nodes
+
+    from reeltag.library.extraction import ray_encoding
+
+TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS)
+SLOW = replace(TOYS, picture=COLOUR.replace("Mean", "Slow"))
+
+
+def test_actor_returns_outcomes_and_does_nothing_twice(tmp_path: Path) -> None:
+    token = tmp_path / "parts" / ".seen"
+    token.parent.mkdir()
+    token.touch()
+    film = write_film(tmp_path / "film.mp4", [10, 20])
+    settings = EncodingSettings(picture=COLOUR, sound="", rate_hz=1.0)
+    job = VideoJob(
+        settings=settings,
+        how="now",
+        key="a",
+        id="film",
+        path=film,
+        parts=token.parent,
+        previews=None,
+    )
+    actor = ray_encoding.EncodingActor(token)
+    batch = {"task": np.empty(1, object)}
+    batch["task"][0] = pickle.dumps(PoolTask(key="a", payload=job))
+    outcome: TaskOutcome = pickle.loads(actor(batch)["outcome"][0])
+    assert (outcome.key, outcome.failure) == ("a", "")
+    film.unlink()  # it would fail now
+    outcome = pickle.loads(actor(batch)["outcome"][0])
+    assert (outcome.key, outcome.failure) == ("a", "")
+    actor._local.__exit__(None, None, None)
+
+
+def test_node_that_does_not_see_the_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_encoding, "_SEEN_SECONDS", 0.1)
+    actor = ray_encoding.EncodingActor(tmp_path / "nowhere" / ".seen")
+    outcome = actor._outcome(PoolTask(key="a", payload=None))
+    assert isinstance(outcome.error, ConfigError)
+    assert os.uname().nodename in outcome.message
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple[Nodes, Any]]:
+    """Start two nodes of a core each; yield the cluster and its second node."""
+    path = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), path]))
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    args: dict[str, Any] = {
+        "num_cpus": 1,
+        "object_store_memory": 100_000_000,
+        "include_dashboard": False,
+    }
+    found = Nodes(initialize_head=True, head_node_args=args)
+    second = found.add_node(**args)
+    os.environ["RAY_ADDRESS"] = found.address
+    yield found, second
+    del os.environ["RAY_ADDRESS"]
+    os.environ["PYTHONPATH"] = path
+    found.shutdown()
+
+
+@pytest.mark.slow
+def test_lost_node_changes_nothing_in_the_shards(tmp_path: Path, nodes: tuple[Nodes, Any]) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(24):
+        write_film(films / f"film{number}.mp4", [10 * number, 10 * number + 5], 0.1)
+    (films / "broken.mp4").write_bytes(bytes(5000))
+    local = extract([films], tmp_path / "local", TOYS, workers=1, quiet=True, shard_bytes=60)
+    parts = tmp_path / "cluster" / ".reeltag" / "extract" / "parts"
+    done_before, (cluster, second) = list[int](), nodes
+
+    def lose_a_node() -> None:
+        while len(list(parts.glob("*.json"))) < 4:
+            time.sleep(0.02)
+        done_before.append(len(list(parts.glob("*.json"))))
+        cluster.remove_node(second, allow_graceful=False)
+
+    losing = threading.Thread(target=lose_a_node)
+    losing.start()
+    out = tmp_path / "cluster"
+    found = extract([films], out, SLOW, engine="ray", quiet=True, shard_bytes=60)
+    losing.join()
+    assert done_before[0] < 20
+    assert (found.extracted, len(found.failed)) == (24, 1) == (local.extracted, len(local.failed))
+    assert len(shards(tmp_path / "local")) > 3
+    assert shards(out) == shards(tmp_path / "local")
+
+
+def shards(data: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in data.glob("*.tfrecord")}
