@@ -16,7 +16,6 @@ from reeltag.library.extraction.fitting import ScaleFitter
 from reeltag.library.extraction.folder import ExtractionFolder
 from reeltag.library.extraction.parts import FeaturePart
 from reeltag.library.extraction.shards import (
-    SHARD_BYTES,
     EncodedVideo,
     ShardAssembler,
     WrittenShard,
@@ -58,7 +57,7 @@ class ArchiveBuilder:
         dtype: StoredDtype,
         parts: tuple[float, float, float],
         group_of: GroupOf,
-        shard_bytes: int = SHARD_BYTES,
+        shard_bytes: int,
     ) -> None:
         self._folder, self._library, self._fitter = folder, library, fitter
         self._rate, self._dtype, self._parts = rate_hz, dtype, parts

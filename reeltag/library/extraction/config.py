@@ -44,6 +44,8 @@ class ExtractionConfig(CheckedFields):
     group: Group = "content"
     """What stays in one split. content: near copies of one video; folder: all videos of a folder;
     none: each video is its own."""
+    shard_mb: Rate = 128.0
+    """Megabytes of a shard, about."""
     device: str = "auto"
     """Where encoders compute: cpu, cuda, cuda:1; auto: a GPU where there is one."""
     precision: Precision = "auto"

@@ -34,7 +34,7 @@ from reeltag.library.extraction.jobs import (
 from reeltag.library.extraction.parts import FeaturePart, find_part
 from reeltag.library.extraction.progress import ExtractionProgress
 from reeltag.library.extraction.settings import check_streams, dtype_of, settings_of
-from reeltag.library.extraction.shards import SHARD_BYTES, SPLITS
+from reeltag.library.extraction.shards import SPLITS
 from reeltag.library.extraction.summary import ExtractionSummary, FailedVideo, next_commands
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from reeltag.library.media.finding import LIBRARY_FILE, find_media
@@ -52,7 +52,6 @@ def extract(
     retry: bool = False,
     quiet: bool = False,
     command: str = "",
-    shard_bytes: int = SHARD_BYTES,
 ) -> ExtractionSummary:
     """Extract the features of videos and sound files into shards of a data folder.
 
@@ -70,7 +69,6 @@ def extract(
         retry: try again what failed earlier.
         quiet: show no progress.
         command: that was typed, for the list of jobs.
-        shard_bytes: size of a shard, about.
 
     Returns:
         What was extracted, and what failed.
@@ -87,7 +85,7 @@ def extract(
     make_folder(out)
     folder = ExtractionFolder(out)
     with folder.locked(), Library.open(out, create=True) as library:
-        run = _Extraction(folder, library, config, quiet=quiet, shard_bytes=shard_bytes)
+        run = _Extraction(folder, library, config, quiet=quiet)
         with library.job(command or "extract") as counts:
             run.find([Path(source) for source in sources], retry=retry)
             with _engine(engine, workers, config.device, folder) as encoding:
@@ -107,10 +105,9 @@ class _Extraction:
         config: ExtractionConfig,
         *,
         quiet: bool,
-        shard_bytes: int,
     ) -> None:
         self._folder, self._library, self._config = folder, library, config
-        self._quiet, self._shard_bytes = quiet, shard_bytes
+        self._quiet = quiet
         self._began = time.monotonic()
         if interrupted := folder.interrupted():
             library.set_extracted(*interrupted)
@@ -159,7 +156,7 @@ class _Extraction:
             dtype=dtype_of(self._config),
             parts=self._config.split,
             group_of=group_by_folder if self._config.group == "folder" else group_by_content,
-            shard_bytes=self._shard_bytes,
+            shard_bytes=round(self._config.shard_mb * 1e6),
         )
         self._build(engine, settings, settings.key(streams))
 

@@ -1,6 +1,6 @@
 """Parts of videos, in their order, to shards of a split: each whole, or not there.
 
-A shard is closed when it has reached `SHARD_BYTES`. So which video is in which shard depends on
+A shard is closed when it has reached its size. So which video is in which shard depends on
 the videos and their order alone, not on when which of them was encoded, nor on how often that was
 interrupted.
 """
@@ -23,7 +23,6 @@ from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.data.streams import missing_key
 from reeltag.library.extraction.parts import FeaturePart
 
-SHARD_BYTES = 128_000_000
 SPLITS = ("train", "validate", "test")
 _NAME = re.compile(r"(train|validate|test)(\d+)\.tfrecord")
 
@@ -82,7 +81,7 @@ class ShardAssembler:
         first: Mapping[str, int],
         commit: Callable[[WrittenShard, Callable[[], None]], None],
         *,
-        shard_bytes: int = SHARD_BYTES,
+        shard_bytes: int,
     ) -> None:
         self._data, self._work, self._features = data, work, features
         self._next = Counter(first)

@@ -17,7 +17,7 @@ from tests.library.extraction.toys import COLOUR, LOUDNESS
 from tests.processes import Launch
 
 pytestmark = pytest.mark.slow
-TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS)
+TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS, shard_mb=25e-6)
 NUM_MUTATIONS, NUM_KILLS, NUM_FILMS = 1000, 20, 12
 
 
@@ -43,7 +43,7 @@ def test_each_of_1000_damaged_files_is_an_entry_or_an_error_entry(tmp_path: Path
 
 def extract_all(films: Path, out: Path) -> int:
     """Extract into shards of a few videos; return how many videos were extracted now."""
-    return extract([films], out, TOYS, workers=2, quiet=True, shard_bytes=25).extracted
+    return extract([films], out, TOYS, workers=2, quiet=True).extracted
 
 
 def test_killed_at_20_random_points_it_goes_on_to_the_same_shards(

@@ -31,7 +31,7 @@ else:
 
     from reeltag.library.extraction import ray_encoding
 
-TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS)
+TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS, shard_mb=60e-6)
 SLOW = replace(TOYS, picture=COLOUR.replace("Mean", "Slow"))
 
 
@@ -98,7 +98,7 @@ def test_lost_node_changes_nothing_in_the_shards(tmp_path: Path, nodes: tuple[No
     for number in range(24):
         write_film(films / f"film{number}.mp4", [10 * number, 10 * number + 5], 0.1)
     (films / "broken.mp4").write_bytes(bytes(5000))
-    local = extract([films], tmp_path / "local", TOYS, workers=1, quiet=True, shard_bytes=60)
+    local = extract([films], tmp_path / "local", TOYS, workers=1, quiet=True)
     parts = tmp_path / "cluster" / ".reeltag" / "extract" / "parts"
     done_before, (cluster, second) = list[int](), nodes
 
@@ -111,7 +111,7 @@ def test_lost_node_changes_nothing_in_the_shards(tmp_path: Path, nodes: tuple[No
     losing = threading.Thread(target=lose_a_node)
     losing.start()
     out = tmp_path / "cluster"
-    found = extract([films], out, SLOW, engine="ray", quiet=True, shard_bytes=60)
+    found = extract([films], out, SLOW, engine="ray", quiet=True)
     losing.join()
     assert done_before[0] < 20
     assert (found.extracted, len(found.failed)) == (24, 1) == (local.extracted, len(local.failed))

@@ -25,7 +25,7 @@ from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from tests.library.extraction.made_videos import write_film, write_silent_film, write_sound
 from tests.library.extraction.toys import COLOUR, LOUDNESS
 
-TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS)
+TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS, shard_mb=25e-6)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def run(
 ) -> ExtractionSummary:
     """Extract the sources but the last, which is the data folder, into small shards."""
     *videos, out = sources
-    return extract(videos, out, config, workers=workers, retry=retry, quiet=True, shard_bytes=25)
+    return extract(videos, out, config, workers=workers, retry=retry, quiet=True)
 
 
 def shards(data: Path) -> dict[str, bytes]:

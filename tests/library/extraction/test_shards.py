@@ -83,7 +83,9 @@ def test_shard_is_closed_when_full_and_numbered_after_those_there(data: Path) ->
 def test_clipped_values_are_counted(data: Path) -> None:
     work = data.parent / "work"
     written = list[WrittenShard]()
-    assembler = ShardAssembler(data, work, FEATURES, {}, lambda shard, _: written.append(shard))
+    assembler = ShardAssembler(
+        data, work, FEATURES, {}, lambda shard, _: written.append(shard), shard_bytes=100
+    )
     assembler.add(video(work, "\u0200", "train"))  # 512: beyond both ranges
     assembler.finish()
     assert written[0].outliers == {"rgb": 20, "audio": 10}
@@ -102,7 +104,7 @@ def test_missing_frames_are_kept_in_the_record_and_explained(data: Path) -> None
 
 def test_part_that_is_gone_names_the_file(data: Path) -> None:
     work = data.parent / "work"
-    assembler = ShardAssembler(data, work, FEATURES, {}, lambda *_: None)
+    assembler = ShardAssembler(data, work, FEATURES, {}, lambda *_: None, shard_bytes=100)
     lost = video(work, "A", "train")
     lost.part.path.unlink()
     assembler.add(lost)
