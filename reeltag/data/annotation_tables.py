@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,25 @@ def flag_column(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.bo
             hint="A column of a class says whether it is there. For scores, give soft labels.",
         )
     return np.asarray(found > 0)
+
+
+def write_rows(path: Path, rows: Iterable[Sequence[object]], delimiter: str = ",") -> None:
+    """Write a table as CSV in UTF-8, None as nothing; a cell may hold any character but zero.
+
+    Args:
+        path: of the file.
+        rows: with the header as the first.
+        delimiter: between cells.
+    """
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        plain = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        quoted = csv.writer(
+            file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
+        for row in rows:
+            odd = any(isinstance(cell, str) and "\r" in cell for cell in row)
+            writer = quoted if odd else plain  # which leaves a carriage return unquoted
+            writer.writerow("" if cell is None else cell for cell in row)
 
 
 def _is_number(value: str) -> bool:

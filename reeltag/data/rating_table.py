@@ -4,8 +4,6 @@ A rating is known by its video, class, and start and end to a millisecond: given
 value, it is changed.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow.parquet as pq
 
 from reeltag.core.console import say
 from reeltag.core.files import whole_file
-from reeltag.data.annotation_tables import ID_COLUMNS, RATING_NUMBERS, read_table
+from reeltag.data.annotation_tables import ID_COLUMNS, RATING_NUMBERS, read_table, write_rows
 from reeltag.data.annotations import Annotations, find_annotations, indices_of
 from reeltag.data.class_list import ClassList, folder_of
 from reeltag.data.dataset import Dataset
@@ -141,13 +139,9 @@ class RatingTable:
             if self.path.suffix.lower() == ".parquet":
                 pq.write_table(pa.table(self._arrays()), part)
                 return
-            text = io.StringIO()
             delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
-            writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-            writer.writerow(self._columns)
             rows = zip(*self._columns.values(), strict=True)
-            writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
-            part.write_text(text.getvalue(), encoding="utf-8", newline="")
+            write_rows(part, [tuple(self._columns), *rows], delimiter)
 
     def _add(self, rating: Rating) -> None:
         id_column = next(name for name in ID_COLUMNS if name in self._columns)

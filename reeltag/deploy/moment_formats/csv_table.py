@@ -1,6 +1,5 @@
 """CSV: a line for each moment, with all that is known of it."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from reeltag.data.annotation_tables import (
     number_column,
     read_table,
     strings,
+    write_rows,
 )
 from reeltag.deploy.moment_formats.contract import ExportedMoment, MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.verdicts import GivenRating
@@ -45,10 +45,7 @@ def write(export: MomentExport, path: Path) -> list[str]:
     Returns:
         Nothing is left out.
     """
-    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(map(_row, export.moments))
+    write_rows(path, [COLUMNS, *map(_row, export.moments)])
     return []
 
 
@@ -56,7 +53,7 @@ def _row(moment: ExportedMoment) -> list[object]:
     known = (moment.precision, *(moment.precision_interval or (None, None)), moment.yes, moment.no)
     times = (moment.start_s, moment.end_s, moment.peak_s)
     values = (moment.index, moment.name, moment.id, *times, moment.prob, moment.mean_prob)
-    cells = [*values, *("" if value is None else value for value in known), ""]
+    cells = (*values, *known, "")
     return [cell.replace("\0", "\ufffd") if isinstance(cell, str) else cell for cell in cells]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _LONGEST = 180  # bytes of a stem; a name may have 255, and endings are added
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # nor may XML hold them
 
 
@@ -14,13 +15,14 @@ def file_stem(video_id: str) -> str:
     """Return the name of a video's file, without its ending: nothing in it leads out of a folder.
 
     Characters that a file name cannot hold everywhere are written as %XX. A name of more than 180
-    bytes is cut, and ends with a hash of the id.
+    bytes is cut, and ends with a hash of the id, as does one that Windows keeps for a device.
 
     >>> file_stem("../a b"), file_stem("-x_Y9")
     ('%2E.%2Fa%20b', '-x_Y9')
     """
     safe = _quoted(video_id)
-    return safe if len(safe) <= _LONGEST else hashed_stem(video_id)
+    is_usable = 0 < len(safe) <= _LONGEST and not _DEVICE.match(safe)
+    return safe if is_usable else hashed_stem(video_id)
 
 
 def file_stems(ids: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from reeltag.deploy.moment_formats.writing import export_moments
 NAMES = (
     "Guitar",
     'R&B, <b>"loud"</b>; it\'s',
-    "tab\there\nand line",
+    "tab\there\r\nand line",
     "日本語 ünï — ‏עברית",
     "a|pipe \\ and 100 %",
     "escape \x1b[31m \0",
@@ -23,7 +23,7 @@ TITLES = (
     "escape \ufffd[31m \ufffd",
     NAMES[6],
 )
-IDS = ("film_001", "../../up", "a/b c.mp4", "x" * 300, "é" * 150, "\x1b[2J")
+IDS = ("film_001", "../../up", "a/b c.mp4", "r\rt", "x" * 300, "é" * 150, "\x1b[2J")
 FILES = {"film_001": VideoFile("/films/Best of/film 1 é.mp4", 4000.0)}
 
 

@@ -109,7 +109,7 @@ def test_fiftyone_dataset_names_files_and_timestamps(tmp_path: Path) -> None:
     ]
     detection = labels["labels"]["film_001"][0]
     assert detection == {"label": "Guitar", "timestamps": [3.0, 9.5], "confidence": 0.75}
-    assert notes == ["3 videos are left out, for their files are unknown"]
+    assert notes == ["4 videos are left out, for their files are unknown"]
 
 
 def test_fiftyone_dataset_without_files_says_where_they_go(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_files_are_served_from_their_common_folder(tmp_path: Path) -> None:
     assert "#" not in urls[1] and " " not in urls[0]
     assert notes[0].endswith("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=/m/x")
     _, notes = written("label-studio", hard_export(), tmp_path / "unknown")
-    assert notes[0] == "the files of 5 videos are unknown: their tasks name ids"
+    assert notes[0] == "the files of 6 videos are unknown: their tasks name ids"
 
 
 def region(key: str, start: int, end: int, title: str) -> dict[str, Any]:
