@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import StreamFeatures
 from reeltag.encoders import create_encoder
@@ -22,6 +22,8 @@ from reeltag.library.labelling.scores import stream_frames, top_mean
 def encoders_of(data: Dataset, device: str = "auto") -> list[tuple[StreamFeatures, Encoder]]:
     """Return the streams of a data set whose encoder is known, each with the encoder.
 
+    Streams of an encoder that is not installed are left out and named, unless there is no other.
+
     Args:
         data: with features.json.
         device: where encoders compute.
@@ -30,13 +32,18 @@ def encoders_of(data: Dataset, device: str = "auto") -> list[tuple[StreamFeature
         ConfigError: no stream has a known encoder, or it cannot be loaded.
         DataError: the encoder here is another than the one that computed the features.
     """
-    found = []
+    found, missing = list[tuple[StreamFeatures, Encoder]](), None
     for stream in data.features.streams:
         name = stream.encoder.name
         if not name:
             say(f"stream {stream.name}: features.json names no encoder")
             continue
-        encoder = create_encoder(name, device=device)
+        try:
+            encoder = create_encoder(name, device=device)
+        except MissingPackageError as error:
+            missing = missing or error
+            say(f"stream {stream.name}: {name} {error}")
+            continue
         if encoder.identity != stream.encoder:
             raise DataError(
                 f"holds features of {stream.encoder} in stream {stream.name!r}; installed is "
@@ -45,6 +52,8 @@ def encoders_of(data: Dataset, device: str = "auto") -> list[tuple[StreamFeature
                 hint="Extract the features again, or install the version that computed them.",
             )
         found.append((stream, encoder))
+    if missing and not found:
+        raise missing
     if not found:
         raise ConfigError(
             f"{data.path} names no encoder of its features",

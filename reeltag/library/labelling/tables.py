@@ -10,6 +10,7 @@ from reeltag.core.files import whole_file
 from reeltag.data.annotation_tables import ID_COLUMNS, SUFFIXES, read_table, strings
 
 LABELS_FILE, VIDEOS_FILE = "labels.csv", "videos.csv"
+EXTRACTED = "extracted"  # state of a video that has features
 GIVEN = "given"  # source of rows that were there without one
 _COLUMNS = ("id", "class", "source", "confidence")
 
@@ -109,6 +110,8 @@ class LabelTable:
 def video_paths(data: Path) -> dict[str, Path]:
     """Return the path of each video by its id, from videos.csv of a data folder.
 
+    Videos whose state is another than "extracted", which have no features, are left out.
+
     Args:
         data: folder.
 
@@ -118,7 +121,11 @@ def video_paths(data: Path) -> dict[str, Path]:
     path = data / VIDEOS_FILE
     hint = "`reeltag extract` writes it; else a CSV file with the columns id and path."
     rows = read_rows(path, ("id", "path"), hint)
-    return {row["id"]: Path(row["path"]) for _, row in rows if row["id"] and row["path"]}
+    return {
+        row["id"]: Path(row["path"])
+        for _, row in rows
+        if row["id"] and row["path"] and row.get("state", EXTRACTED) == EXTRACTED
+    }
 
 
 def read_rows(path: Path, needed: Sequence[str], hint: str) -> list[tuple[int, dict[str, str]]]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.dataset import Dataset
+from reeltag.encoders import EncoderInfo
 from reeltag.library.labelling.run import Source, WeakLabelsConfig, weak_labels
 from tests.library.labelling.made import (
+    Made,
     NoClasses,
     made_data,
     seconds_of,
@@ -210,6 +212,27 @@ def test_folder_of_all_videos_or_no_paths_tell_nothing(data: Path, tmp_path: Pat
     (data / "videos.csv").unlink()
     with pytest.raises(DataError, match=r"videos.csv: is not there\n  `reeltag extract` writes"):
         label(data, "folders")
+
+
+def test_videos_without_features_give_no_words(data: Path) -> None:
+    rows = (data / "videos.csv").read_text().splitlines()
+    states = ["state", *["error" if row.startswith("v4") else "extracted" for row in rows[1:]]]
+    lines = [f"{row},{state}" for row, state in zip(rows, states, strict=True)]
+    (data / "videos.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="no word is given to 9 videos"):
+        label(data, "folders", min_videos=9)
+    summary = label(data, "folders")  # 11 videos: dogs is a folder of one with features
+    assert summary.num_videos == 11 and summary.classes == ("2019", "cats")
+
+
+def test_encoder_that_is_not_installed_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = write_classes(tmp_path / "mine.csv", "Cat")
+    info = EncoderInfo(name="made", kind="picture", extra="yamnet", packages=("no_such_module",))
+    monkeypatch.setattr(Made, "info", info)
+    with pytest.raises(MissingPackageError, match="needs no_such_module, which is not installed"):
+        label(data, "encoder", classes=classes)
 
 
 def test_other_class_list_than_that_of_the_data_is_refused(data: Path, tmp_path: Path) -> None:
