@@ -18,12 +18,10 @@ from reeltag.data.features import StreamFeatures
 from reeltag.encoders.base import Float32, TextEncoder
 from reeltag.library.labelling.scores import stream_frames, top_mean
 
-PROMPTS = ("a photo of {}", "{}")
+PICTURE_PROMPTS, SOUND_PROMPTS = ("a photo of {}", "{}"), ("the sound of {}", "{}")
 
 
-def class_features(
-    texts: TextEncoder, classes: Sequence[str], prompts: Sequence[str] = PROMPTS
-) -> Float32:
+def class_features(texts: TextEncoder, classes: Sequence[str], prompts: Sequence[str]) -> Float32:
     """Return (C, D) of unit norm: the mean of the texts of a class.
 
     Args:

@@ -15,7 +15,7 @@ from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.class_list import CLASS_LISTS, ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.encoders import check_packages, create_encoder, find_encoder
-from reeltag.encoders.base import Float32, TextEncoder
+from reeltag.encoders.base import Float32, SoundEncoder, TextEncoder
 from reeltag.library.labelling.from_encoder import encoder_scores, encoders_of
 from reeltag.library.labelling.from_paths import (
     FOLDERS,
@@ -25,7 +25,12 @@ from reeltag.library.labelling.from_paths import (
     info_words,
 )
 from reeltag.library.labelling.from_table import table_words
-from reeltag.library.labelling.from_text import PROMPTS, class_features, text_scores
+from reeltag.library.labelling.from_text import (
+    PICTURE_PROMPTS,
+    SOUND_PROMPTS,
+    class_features,
+    text_scores,
+)
 from reeltag.library.labelling.mapping import Match, Matcher, read_mapping, write_mapping
 from reeltag.library.labelling.names import words_of
 from reeltag.library.labelling.scores import choose_by_rank
@@ -66,8 +71,9 @@ class WeakLabelsConfig(CheckedFields):
     mean of; at least one second."""
     min_videos: Positive = 2
     """Without a class list: videos that a word must be given to, to be a class."""
-    prompts: tuple[str, ...] = PROMPTS
-    """Of text: texts with {} in the place of a class."""
+    prompts: tuple[str, ...] = ()
+    """Of text: texts with {} in the place of a class; none: "a photo of {}" and "{}" for pictures,
+    "the sound of {}" and "{}" for sound."""
     device: str = "auto"
     """Where encoders compute: cpu, cuda, cuda:1; auto: a GPU where there is one."""
 
@@ -317,7 +323,8 @@ def _label_by_texts(run: _Run) -> None:
         if texts is None:
             continue
         used, source = True, f"text:{encoder.identity.name}"
-        class_CD = class_features(texts, run.classes, run.config.prompts)
+        usual = SOUND_PROMPTS if isinstance(encoder, SoundEncoder) else PICTURE_PROMPTS
+        class_CD = class_features(texts, run.classes, run.config.prompts or usual)
         ids, scores_VC = text_scores(
             run.dataset, stream, class_CD, run.config.seconds, quiet=run.quiet
         )
