@@ -9,11 +9,15 @@ import tyro
 
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.extras import check_extra
+from reeltag.data.class_list import folder_of
 from reeltag.data.dataset import Dataset
-from reeltag.data.rating_table import MergeCounts, RatingTable
+from reeltag.data.rating_table import MergeCounts, Rating, RatingTable
 from reeltag.deploy.moment_formats.contract import DEFAULT_FPS, MomentExport
 from reeltag.deploy.moment_formats.reading import ReadRatings, read_ratings
+from reeltag.library.media.finding import LIBRARY_FILE
 
+WHO = "reeltag ratings"  # rated, in the history of a library
 _SHOWN = 3  # of what is left out
 
 
@@ -68,6 +72,7 @@ class TakeRatings:
         is_written = not self.dry_run and bool(counts.new or counts.changed)
         if is_written:
             table.save()
+            _add_to_library(data, table.merged)
         self._print(read, counts, table, is_written)
         return 0
 
@@ -116,6 +121,31 @@ class TakeRatings:
         ):
             if names:
                 say(f"{names.total():,} are {what} and left out: {_listed(names)}")
+
+
+def _add_to_library(data: Dataset, ratings: list[Rating]) -> None:
+    """Keep ratings in the history of the data's library, where there is one."""
+    folder = folder_of(data.path)
+    if not (folder / LIBRARY_FILE).is_file():
+        return
+    check_extra("video", "sqlalchemy", "alembic")
+    from reeltag.library.database.library import Library
+    from reeltag.library.database.ratings import LibraryRating
+
+    with Library.open(folder) as library:
+        ids = {video.id for video in library.videos()}
+        library.ratings.add(
+            LibraryRating(
+                video_id=rating.id,
+                start_s=rating.start_s,
+                end_s=rating.end_s,
+                class_name=data.classes.names[rating.category],
+                value=rating.value,
+                who=WHO,
+            )
+            for rating in ratings
+            if rating.id in ids
+        )
 
 
 def _listed(names: Counter[str]) -> str:

@@ -57,6 +57,9 @@ class RatingTable:
         path: of the file, existing or not.
         table: its columns.
         classes: of the data.
+
+    Attributes:
+        merged: ratings that `merge` found to be new or changed.
     """
 
     def __init__(self, path: Path, table: pa.Table, classes: ClassList) -> None:
@@ -65,6 +68,7 @@ class RatingTable:
         self._cells = [_cell(index, classes) for index in range(len(classes))]
         self._places: dict[_Key, tuple[int, float]] = {}
         self._classes_of: dict[int, list[int]] = {}
+        self.merged: list[Rating] = []
 
     @classmethod
     def open(cls, data: Dataset) -> Self:
@@ -122,11 +126,13 @@ class RatingTable:
             if there is None:
                 counts.new += 1
                 self._add(rating)
+                self.merged.append(rating)
             elif abs(there[1] - rating.value) < 1e-6:
                 counts.same += 1
             else:
                 counts.changed += 1
                 self._change(there[0], rating)
+                self.merged.append(rating)
         return counts
 
     def save(self) -> None:

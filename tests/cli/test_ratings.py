@@ -12,6 +12,8 @@ from pympi.Elan import Eaf
 from reeltag.cli.main import run
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.library.database.library import Library
+from reeltag.library.media.finding import find_media
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import PredictionRows
 from tests.data.made import frame_record, rows, write_shard
@@ -178,3 +180,26 @@ def test_ratings_train_what_they_say(data: Path, capfd: pytest.CaptureFixture[st
     ratings(data, path, capfd=capfd)
     items = Dataset.open(data, quiet=True).rated_segments("train")
     assert len(items) == 1
+
+
+def test_ratings_keep_their_history_in_a_library(
+    data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    videos = data.parent / "videos"
+    videos.mkdir()
+    (videos / "film 1.mp4").write_bytes(b"\0\0\0\x20ftypisom" * 50)
+    with Library.open(data, create=True) as library:
+        library.sync(find_media([videos]))
+        assert [video.id for video in library.videos()] == ["film 1"]
+    path = data.parent / "r.csv"
+    for value in (1, 1, 0):
+        lines = [f"film 1,1,2,Dog,{value}", "b/c,1,2,Dog,1"]  # which the library does not know
+        path.write_text("\n".join(["id,start_s,end_s,class,value", *lines]))
+        ratings(data, path, capfd=capfd)
+    with Library.open(data) as library:
+        kept = library.ratings.all(history=True)
+    assert [(each.value, each.counts) for each in kept] == [(1.0, False), (0.0, True)]
+    assert {(each.video_id, each.class_name, each.who) for each in kept} == {
+        ("film 1", "Dog", "reeltag ratings")
+    }
+    assert loaded(data) == {("film 1", 1.0, 2.0, 0, 0.0), ("b/c", 1.0, 2.0, 0, 1.0)}
