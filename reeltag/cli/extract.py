@@ -96,8 +96,10 @@ def _print(summary: "ExtractionSummary") -> None:
         _say(f"no videos: {others}")
     _list("decoded in part", summary.partly)
     _list("not extracted", summary.failed)
-    for command in summary.next:
-        _say(f"next: {command}")
+    for number, command in enumerate(summary.next):
+        _say(f"{'then' if number else 'next'}: {command}")
+    if len(summary.next) == 1:
+        _say("labels: a folder for each class, or `reeltag weak-labels --help` for other sources")
 
 
 def _streams_table(summary: "ExtractionSummary") -> Table:

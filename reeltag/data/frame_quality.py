@@ -36,10 +36,18 @@ def describe_frames(data: Dataset, num_frames: int) -> Iterator[tuple[str, str]]
         items = data.videos("all", streams=(stream.name,), rows=rows)
         values_ND = np.concatenate(list(sample_frames(items, num_frames, seed=0)))
         if len(values_ND) >= _FEWEST:
-            yield from ((f"stream {stream.name}", why) for why in _oddities(values_ND))
+            floor_D = _floor_of_zero(data, stream.name)
+            yield from ((f"stream {stream.name}", why) for why in _oddities(values_ND, floor_D))
 
 
-def _oddities(values_ND: NDArray[Any]) -> Iterator[str]:
+def _floor_of_zero(data: Dataset, name: str) -> NDArray[np.bool_]:
+    """Return (D,) where the least code means exactly 0, which features behind a ReLU often are."""
+    (stream,) = data.features.of([name]).streams
+    offset = (1.0,) * stream.width if stream.offset is None else stream.offset
+    return np.asarray(offset) == 0
+
+
+def _oddities(values_ND: NDArray[Any], floor_D: NDArray[np.bool_]) -> Iterator[str]:
     count, width = values_ND.shape
     usual_D = np.sort(values_ND, axis=0)[count // 2]
     same_D = (values_ND == usual_D).mean(axis=0)
@@ -56,6 +64,6 @@ def _oddities(values_ND: NDArray[Any]) -> Iterator[str]:
     if levels <= _FEW_LEVELS:
         yield f"its values have {levels} distinct levels only"
     elif values_ND.dtype == np.uint8:
-        clipped = float(((values_ND == 0) | (values_ND == 255)).mean())
+        clipped = float((((values_ND == 0) & ~floor_D) | (values_ND == 255)).mean())
         if clipped > _CLIPPED:
             yield f"{clipped:.0%} of its bytes are 0 or 255: cut off when they were quantised?"

@@ -1,6 +1,7 @@
 """`reeltag extract` and `reeltag tag` from the command line."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -31,11 +32,13 @@ def extracted(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_extract_prints_counts_and_a_next_command_that_works(
+def test_extract_prints_counts_and_next_commands_that_work(
     films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources, out = tmp_path / "some films", tmp_path / "my data"
-    shutil.copytree(films, sources)
+    shutil.copytree(films, sources / "Grey")
+    (sources / "Black").mkdir()
+    shutil.move(sources / "Grey" / "film0.mp4", sources / "Black")
     (sources / "broken.mp4").write_bytes(bytes(5000))
     arguments = ["extract", str(sources), "--out", str(out), "--picture", "none"]
     assert run([*arguments, "--workers", "1"]) == 0
@@ -45,7 +48,11 @@ def test_extract_prints_counts_and_a_next_command_that_works(
     assert "all videos: 4 (2 train, 1 validate, 1 test)" in printed
     assert "no videos: 1 text and tables" in printed
     assert "1 not extracted:" in printed and f"{sources / 'broken.mp4'}: " in printed
-    assert run_next(printed, tmp_path / "elsewhere", monkeypatch)[0] == "info"
+    assert run_next(printed, tmp_path / "elsewhere", monkeypatch)[0] == "weak-labels"
+    commands = [line[6:] for line in printed.splitlines() if line.startswith("then: ")]
+    assert [shlex.split(command)[1] for command in commands] == ["info", "solve"]
+    assert run(shlex.split(commands[0])[1:]) == 0
+    assert shlex.split(commands[1])[-1] == "--without-ratings"  # which takes longer
 
 
 def test_json_is_one_object(
@@ -119,3 +126,23 @@ def test_tag_refuses_a_run_of_features_that_no_encoder_here_makes(
     (trained / "features.json").unlink()
     assert run(["tag", str(films / "film1.mp4"), "--run", str(trained)]) == 2
     assert "how to compute them of a video is not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_tags", [False, True])
+def test_next_command_of_one_folder_is_about_the_tags_next_to_the_videos(
+    films: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    has_tags: bool,
+) -> None:
+    shutil.copytree(films, tmp_path / "films")
+    if has_tags:
+        tags = json.dumps({"title": "A circle", "tags": ["circle", "grey"], "categories": []})
+        (tmp_path / "films" / "film1.info.json").write_text(tags)
+    arguments = ["extract", str(tmp_path / "films"), "--out", str(tmp_path / "data")]
+    assert run([*arguments, "--picture", "none", "--workers", "1"]) == 0
+    printed = capsys.readouterr().out
+    words = run_next(printed, tmp_path / "elsewhere", monkeypatch)
+    assert words[0] == ("weak-labels" if has_tags else "info")
+    assert ("a folder for each class" in printed) == (not has_tags)

@@ -9,6 +9,7 @@ import pytest
 from reeltag.core.errors import DataError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.data.features import Features, StreamFeatures
 from reeltag.data.findings import Topic, find, lines
 from reeltag.data.records import wire
 from reeltag.data.records.example import (
@@ -205,6 +206,21 @@ def test_values_that_tell_little_are_named(tmp_path: Path, values: object, why: 
     data = indexed(written(tmp_path, frames_like(values)))
     assert why in found(data, WRONG)["stream rgb"]
     assert "stream audio" not in found(data, WRONG)
+
+
+def test_least_code_that_means_0_is_not_cut_off(tmp_path: Path) -> None:
+    """As features behind a ReLU have it."""
+    values = np.clip(some_frames(20, 16) * 2.0 - 200, 0, 254)
+    folder = written(tmp_path, frames_like(values))
+    for offset, is_named in ((0.0, False), (-1.0, True)):
+        streams = tuple(
+            StreamFeatures(
+                name=name, width=width, dtype="uint8", scale=(1.0,) * width, offset=(of,) * width
+            )
+            for name, width, of in (("rgb", 16, offset), ("audio", 4, 0.0))
+        )
+        Features(streams=streams).save(folder)
+        assert ("stream rgb" in found(indexed(folder), WRONG)) == is_named
 
 
 def test_constant_vectors_are_named(tmp_path: Path) -> None:

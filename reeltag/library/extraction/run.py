@@ -226,7 +226,7 @@ class _Extraction:
             summary.add_features(features, builder.kept, outliers_of(builder.shards), frames)
             summary.add_videos(self._done, builder.shards)
             summary.add_ages(self._done)
-        summary.next = next_commands(data)
+        summary.next = next_commands(data, [row.path for row in there])
         return summary
 
 

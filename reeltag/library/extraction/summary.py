@@ -11,6 +11,8 @@ from reeltag.data.importing.quantise import Kept
 from reeltag.library.database.tables import VideoRow
 from reeltag.library.extraction.shards import WrittenShard
 
+_LOOKED_AT = 100  # videos that may have an .info.json
+
 
 @dataclass(frozen=True, kw_only=True)
 class FailedVideo:
@@ -156,10 +158,24 @@ class ExtractionSummary:
             )
 
 
-def next_commands(out: Path) -> list[str]:
-    """Return what to type next, complete.
+def next_commands(out: Path, paths: Sequence[Path]) -> list[str]:
+    """Return what to type next, complete: labels, where the files tell some, and what uses them.
 
     Args:
         out: the data folder.
+        paths: of its videos.
     """
-    return [f"reeltag info {shlex.quote(str(out))}"]
+    data, work = shlex.quote(str(out)), shlex.quote(f"{out}-work")
+    info = f"reeltag info {data}"
+    tags = (path.with_name(f"{path.stem}.info.json") for path in paths[:_LOOKED_AT])
+    if len({path.parent for path in paths}) > 1:
+        source = "folders"
+    elif any(path.is_file() for path in tags):
+        source = "info-json"
+    else:
+        return [info]
+    return [
+        f"reeltag weak-labels {data} --from {source}",
+        info,
+        f"reeltag solve moments --data {data} --out {work} --without-ratings",
+    ]
