@@ -44,7 +44,8 @@ def _floor_of_zero(data: Dataset, name: str) -> NDArray[np.bool_]:
     """Return (D,) where the least code means exactly 0, which features behind a ReLU often are."""
     (stream,) = data.features.of([name]).streams
     offset = (1.0,) * stream.width if stream.offset is None else stream.offset
-    return np.asarray(offset) == 0
+    is_zero_D: NDArray[np.bool_] = np.asarray(offset) == 0
+    return is_zero_D
 
 
 def _oddities(values_ND: NDArray[Any], floor_D: NDArray[np.bool_]) -> Iterator[str]:

@@ -74,7 +74,7 @@ def test_extract_without_videos_has_status_2_and_one_line(
         (tmp_path / "nowhere", "nowhere: No such file"),
     ):
         out = tmp_path / "data" / source.name
-        assert run(["extract", str(source), "--out", str(out), "--workers", "1"]) == 2
+        assert run(["extract", str(source), "--out", str(out), "--picture", "none"]) == 2
         captured = capsys.readouterr()
         assert words in captured.err and not captured.out
         assert "Traceback" not in captured.err
@@ -139,7 +139,8 @@ def test_next_command_of_one_folder_is_about_the_tags_next_to_the_videos(
     shutil.copytree(films, tmp_path / "films")
     if has_tags:
         tags = json.dumps({"title": "A circle", "tags": ["circle", "grey"], "categories": []})
-        (tmp_path / "films" / "film1.info.json").write_text(tags)
+        for number in (1, 2):
+            (tmp_path / "films" / f"film{number}.info.json").write_text(tags)
     arguments = ["extract", str(tmp_path / "films"), "--out", str(tmp_path / "data")]
     assert run([*arguments, "--picture", "none", "--workers", "1"]) == 0
     printed = capsys.readouterr().out
