@@ -27,7 +27,8 @@ from benchmarks.proofs import DATA
 from benchmarks.results import Row, write_rows
 from reeltag.core.console import say
 from reeltag.data.dataset import Dataset
-from reeltag.library.labelling.run import WeakLabelsConfig, weak_labels
+from reeltag.library.labelling.config import WeakLabelsConfig
+from reeltag.library.labelling.run import weak_labels
 from reeltag.library.labelling.scores import stream_frames
 
 NEAREST = 20

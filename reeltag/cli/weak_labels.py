@@ -9,13 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from reeltag.core.console import print_json, print_table, say
+from reeltag.library.labelling.config import Source, WeakLabelsConfig, WeakLabelsSummary
 from reeltag.library.labelling.mapping import Match
-from reeltag.library.labelling.run import (
-    Source,
-    WeakLabelsConfig,
-    WeakLabelsSummary,
-    weak_labels,
-)
+from reeltag.library.labelling.run import weak_labels
 
 _SHOWN = 40  # rows of the mapping
 

