@@ -124,7 +124,7 @@ class Decoded(Iterator[Span]):
         config, previews = self._config, self._previews
 
         def clock(stream: AnyStream) -> Clock:
-            return Clock(stream.time_base or Fraction(1, 1000), media.start, media.duration)
+            return Clock(stream.time_base or Fraction(1, 1000), media.start, media.limit)
 
         pictures, sound, video, audio = None, None, media.video, media.audio
         if video is not None:

@@ -116,3 +116,5 @@ class PacketReader:
                     yield packet
         except av.FFmpegError as error:
             self.error = str(error.strerror or error)
+        except IndexError:  # at the end of files in which streams appear midway
+            pass

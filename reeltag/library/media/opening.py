@@ -24,7 +24,9 @@ S = TypeVar("S", VideoStream, AudioStream)
 
 _PROBED_PACKETS = 500  # at most, until the first picture is decoded
 _MAX_PIXELS = 2**26  # of a picture; 8K has half of it
-_BYTES_PER_SECOND = Fraction(1, 4)  # the least that a file may have for its duration to be believed
+_BYTES_PER_SECOND = 250  # the least that a long file may have for its duration to be believed
+_LEAST_LIMIT_S = 6 * 3600  # whatever its size
+_LONGEST_TICK_S = 10
 _ENCRYPTED = ("encv", "enca", "drmi", "drms", "drmt")
 _NOT_MEDIA = {
     "empty": "is empty (0 bytes)",
@@ -44,6 +46,7 @@ class OpenMedia:
         container: of PyAV, at its beginning.
         start: time stamp in seconds of what a player shows at 0 s.
         duration: seconds by the container's word, where it can be believed.
+        limit: seconds that it may have at most, whatever its time stamps are.
         video: the stream of pictures that is decoded.
         audio: the stream of sound that is decoded.
     """
@@ -52,6 +55,7 @@ class OpenMedia:
     container: InputContainer
     start: Fraction
     duration: Fraction | None
+    limit: Fraction
     video: VideoStream | None
     audio: AudioStream | None
 
@@ -93,7 +97,11 @@ def open_media(path: Path) -> Iterator[OpenMedia]:
         if video is None and audio is None:
             raise MediaError(_why_nothing(path, container), where=path)
         start = _start(container)
-        yield OpenMedia(path, container, start, _duration(path, container, start), video, audio)
+        limit = Fraction(max(_LEAST_LIMIT_S, path.stat().st_size // _BYTES_PER_SECOND))
+        duration = _duration(container, start)
+        if duration is not None and duration > limit:
+            duration = None
+        yield OpenMedia(path, container, start, duration, duration or limit, video, audio)
 
 
 @contextmanager
@@ -136,11 +144,16 @@ def _best(container: InputContainer, streams: list[S], kind: str) -> S | None:
 
 def _problem(stream: AnyStream) -> str:
     """Return why a stream cannot be decoded, "" = it can."""
-    tag = stream.codec_tag.strip("\0 ") if stream.codec_context else ""
-    if tag in _ENCRYPTED:
+    try:
+        tag = stream.codec_tag if stream.codec_context else ""
+    except UnicodeDecodeError:  # bytes that are no letters
+        tag = ""
+    if tag.strip("\0 ") in _ENCRYPTED:
         return "it is encrypted"
     if stream.codec_context is None:
         return "its codec is unknown"
+    if not stream.time_base or stream.time_base > _LONGEST_TICK_S:
+        return "its time stamps are broken"
     if isinstance(stream, VideoStream) and stream.width * stream.height > _MAX_PIXELS:
         return f"its pictures are too large ({stream.width} x {stream.height})"
     return ""
@@ -167,14 +180,14 @@ def _start(container: InputContainer) -> Fraction:
     return Fraction(container.start_time or 0, av.time_base)
 
 
-def _duration(path: Path, container: InputContainer, start: Fraction) -> Fraction | None:
-    """Return the seconds that the container says it has; None: nothing, or more than can be."""
+def _duration(container: InputContainer, start: Fraction) -> Fraction | None:
+    """Return the seconds that the container says it has; None = it does not say."""
     if container.duration is None or container.duration <= 0:
         return None
     duration = Fraction(container.duration, av.time_base)
     if "matroska" in container.format.name and 0 < start < duration:
         duration -= start  # Matroska counts it from time stamp 0
-    return duration if duration * _BYTES_PER_SECOND <= path.stat().st_size else None
+    return duration
 
 
 def _describe(

@@ -10,9 +10,11 @@ import av
 import numpy as np
 import soxr
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
+from reeltag.core.errors import reason_of
 from reeltag.encoders.base import SAMPLE_RATE
 from reeltag.library.media.demuxing import AnyPacket, PacketErrors, PacketReader
 from reeltag.library.media.timeline import REMAINDER_S, Clock
@@ -24,6 +26,7 @@ _Placed: TypeAlias = tuple[int, int, Float32]  # samples per second, the first s
 _PADDING_S = 0.1
 _JITTER_S = 0.05  # time stamps that are off by less follow the samples before
 _CHUNK_S = 1  # sound that is resampled at a time
+_MANY_CHANNELS = 8
 _LEAST = round(REMAINDER_S * SAMPLE_RATE)
 _RATES = (1_000, 768_000)  # samples per second that can be
 _NOTHING = np.zeros(0, np.float32)
@@ -69,6 +72,7 @@ class SoundTrack:
         self._parts: deque[tuple[int, Float32]] = deque()  # first sample, samples
         self._stop = 0  # samples that were resampled
         self._heard: deque[tuple[int, int]] = deque()  # where there is sound
+        self._packer: tuple[tuple[str, str, int], AudioResampler] | None = None
         self.end = Fraction(0)
         self.is_finished = False
         self.errors = PacketErrors()
@@ -136,7 +140,25 @@ class SoundTrack:
             rate = frame.sample_rate
             ticks = round(frame.samples / (rate * self._base))
             begin = self._clock.seconds(self._clock.place(frame.pts, ticks))
-            yield rate, round(begin * rate), _mixed(frame)
+            try:
+                samples = _mixed(self._packed(frame))
+            except (av.FFmpegError, ValueError) as error:  # a format or layout that is not known
+                self.errors.add(self.end, reason_of(error))
+                continue
+            yield rate, round(begin * rate), samples
+
+    def _packed(self, frame: AudioFrame) -> AudioFrame:
+        """Return a frame of one plane where PyAV cannot read its planes: of 8 channels and more.
+
+        It looks for the end of a list of 8 planes that has none (PyAV 18.1).
+        """
+        if not frame.format.is_planar or frame.layout.nb_channels < _MANY_CHANNELS:
+            return frame
+        kind = (frame.format.packed.name, frame.layout.name, frame.sample_rate)
+        if self._packer is None or self._packer[0] != kind:
+            self._packer = kind, AudioResampler(*kind)
+        (packed,) = self._packer[1].resample(frame)
+        return packed
 
     def _trimmed(self, parts: Iterator[_Placed]) -> Iterator[_Placed]:
         """Yield the parts without the few samples after the end that only fill a packet."""

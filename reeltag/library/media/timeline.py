@@ -8,7 +8,6 @@ from fractions import Fraction
 
 REMAINDER_S = Fraction(1, 1000)  # of a file's end that does not make one more frame
 _JUMP_S = 10  # time stamps that go back further, or forward beyond the end, are broken
-_UNBOUNDED_S = 3600  # how far they may go forward where the length of a file is not known
 
 
 def num_frames(end_s: Fraction, rate_hz: float) -> int:
@@ -39,21 +38,19 @@ class Clock:
     Args:
         base: seconds per tick.
         start: time stamp in seconds of the start of the file.
-        duration: of the file in seconds by its container's word; None = not known.
+        limit: seconds that the file may have, at most.
 
     Attributes:
         next: tick at which what was placed ends.
         repairs: how many time stamps were broken.
     """
 
-    def __init__(self, base: Fraction, start: Fraction, duration: Fraction | None) -> None:
+    def __init__(self, base: Fraction, start: Fraction, limit: Fraction) -> None:
         self._base, self._origin = base, start / base
         self._jump = round(_JUMP_S / base)
-        known = duration if duration is not None else Fraction(_UNBOUNDED_S)
-        self._is_known = duration is not None
-        self._room = math.ceil((known + _JUMP_S) / base)
         self.next = math.ceil(self._origin)
-        self._first, self._last, self._shift = self.next, self.next - self._jump, 0
+        self._latest = self.next + math.ceil((limit + _JUMP_S) / base)
+        self._last, self._shift = self.next - self._jump, 0
         self.repairs = 0
 
     def place(self, stamp: int | None, ticks: int) -> int:
@@ -64,9 +61,7 @@ class Clock:
             ticks: how long it lasts.
         """
         tick = self.next if stamp is None else stamp + self._shift
-        latest = max(
-            self.next + self._jump, (self._first if self._is_known else self.next) + self._room
-        )
+        latest = max(self.next + self._jump, self._latest)
         if not self._last - self._jump <= tick <= latest:
             self.repairs += 1
             self._shift += self.next - tick

@@ -256,9 +256,13 @@ def test_crop_cuts_out_the_middle(tmp_path: Path) -> None:
     assert np.array_equal(found, pictures_of(read(film, size=(24, 32))[0])[:, :, 4:28])
 
 
-@pytest.mark.parametrize("audio", ["pcm_s16le", "pcm_u8", "aac"])
-def test_all_channels_are_mixed(tmp_path: Path, audio: str) -> None:
-    track = np.stack([tone(3.0), -0.5 * tone(3.0, hz=880)])
+@pytest.mark.parametrize(
+    ("audio", "channels"),
+    [("pcm_s16le", 2), ("pcm_u8", 2), ("aac", 2), ("aac", 6), ("aac", 8), ("pcm_s16le", 16)],
+)
+def test_all_channels_are_mixed(tmp_path: Path, audio: str, channels: int) -> None:
+    tones = [tone(3.0, hz=220 * (of + 1)) / (of + 1) for of in range(channels)]
+    track = np.stack(tones, dtype=np.float32)
     film = TinyFilm(pictures=[], tracks=[track], audio=audio).write(tmp_path / "film.mkv")
     sound = sound_of(read(film)[0])
     whole = whole_sound(film, math.inf)

@@ -90,3 +90,15 @@ def test_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
                 out.mux(packet)
     info = probe(covered)
     assert info.picture is None and info.sound is not None
+
+
+def test_stream_whose_time_stamps_are_broken_is_not_used(tmp_path: Path) -> None:
+    """A tick of its clock lasts years: bytes of its header were overwritten."""
+    film = TinyFilm(video="mpeg4", audio="libmp3lame").write(tmp_path / "film.avi")
+    data = bytearray(film.read_bytes())
+    scale = data.index(b"vids") + 20
+    data[scale : scale + 4] = b"\xff\xff\xff\x7e"
+    film.write_bytes(data)
+    info = probe(film)
+    assert info.picture is None and info.sound is not None
+    assert info.note == "picture stream 0 not used: its time stamps are broken"

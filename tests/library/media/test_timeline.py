@@ -7,8 +7,8 @@ from reeltag.library.media.timeline import Clock, middle, num_frames
 MS = Fraction(1, 1000)
 
 
-def placed(stamps: list[int | None], start: int = 0, duration: int | None = 60) -> list[float]:
-    clock = Clock(MS, Fraction(start), None if duration is None else Fraction(duration))
+def placed(stamps: list[int | None], start: int = 0, limit: int = 60) -> list[float]:
+    clock = Clock(MS, Fraction(start), Fraction(limit))
     return [float(clock.seconds(clock.place(stamp, 40))) for stamp in stamps]
 
 
@@ -23,12 +23,12 @@ def test_missing_time_stamp_follows_on() -> None:
 
 def test_pause_within_the_file_is_kept() -> None:
     assert placed([0, 40_000]) == [0.0, 40.0]
-    assert placed([0, 1_000_000], duration=None) == [0.0, 1000.0]
+    assert placed([0, 1_000_000], limit=3600) == [0.0, 1000.0]
 
 
 def test_jump_beyond_the_end_is_left_out() -> None:
     assert placed([0, 90_000, 90_040]) == [0.0, 0.04, 0.08]
-    assert placed([0, 10**9, 10**9 + 40], duration=None) == [0.0, 0.04, 0.08]
+    assert placed([0, 10**9, 10**9 + 40], limit=3600) == [0.0, 0.04, 0.08]
 
 
 def test_joined_files_go_on_where_the_first_ended() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 SIZE = (64, 48)
 FPS, RATE = 10, 24_000
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
 OPTIONS = {  # x264's AVX-512 code does not give the same film twice
     "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "asm=sse42"},
     "libvpx-vp9": {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "8"},
@@ -94,13 +95,15 @@ class TinyFilm:
     def _sounds(self, out: Any) -> Iterable[Iterable[Any]]:
         for track in self.tracks:
             channels = np.atleast_2d(track)
-            layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(channels)]
+            layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}[
+                len(channels)
+            ]
             stream = out.add_stream(self.audio, rate=self.rate, layout=layout)
             yield self._encoded_sound(stream, channels, layout)
 
     def _encoded_sound(self, stream: Any, channels: Any, layout: str) -> Iterable[Any]:
-        kind = {"pcm_s16le": "s16", "pcm_u8": "u8"}.get(self.audio, "fltp")
-        values = channels if kind == "fltp" else channels.T.reshape(1, -1)
+        kind = {"pcm_s16le": "s16", "pcm_u8": "u8"}.get(self.audio, "flt")
+        values = channels.T.reshape(1, -1)
         if kind == "s16":
             values = (values * 32767).astype(np.int16)
         if kind == "u8":
@@ -134,9 +137,9 @@ def decoded_sound(path: Path) -> tuple[NDArray[np.float32], int]:
         frames = list(source.decode(audio=0))
     parts = []
     for frame in frames:
-        values = frame.to_ndarray().astype(np.float64)
-        if not frame.format.is_planar:
-            values = values.reshape(-1, frame.layout.nb_channels).T
+        kind = (frame.format.packed.name, frame.layout.name, frame.sample_rate)
+        (frame,) = av.AudioResampler(*kind).resample(frame)
+        values = frame.to_ndarray().astype(np.float64).reshape(-1, frame.layout.nb_channels).T
         scale, middle = {"s16": (2**15, 0), "u8": (2**7, 2**7)}.get(frame.format.name, (1, 0))
         parts.append((values.mean(0) - middle) / scale)
     return np.concatenate(parts).astype(np.float32), frames[0].sample_rate
