@@ -9,6 +9,7 @@ from benchmarks.results import Row
 
 NAMES = (
     "importing",
+    "extraction",
     "indexing",
     "loading",
     "described",
