@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -55,7 +55,7 @@ class _Stored(NamedTuple):
     stream: int
 
     @classmethod
-    def of(cls, packet: av.Packet) -> "_Stored":
+    def of(cls, packet: "av.Packet[Any]") -> "_Stored":
         times = packet.pts or 0, packet.dts or 0, packet.duration or 0
         base = packet.time_base or Fraction(1)
         return cls(bytes(packet), *times, base, packet.is_keyframe, packet.stream_index)
