@@ -1,4 +1,4 @@
-"""Where an encoder computes: the device and the arithmetic of torch, a session of onnxruntime."""
+"""Where an encoder computes: the device and the arithmetic of torch."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -59,19 +59,3 @@ class Place:
         """Return a context in which torch computes products and convolutions in `dtype`."""
         enabled = self.dtype != torch.float32
         return torch.autocast(self.device.type, self.dtype if enabled else None, enabled=enabled)
-
-
-def open_session(graph: bytes) -> Any:  # noqa: ANN401
-    """Return a session of onnxruntime on the CPU, with as many threads as torch has.
-
-    Args:
-        graph: serialised ONNX model.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,14 +1,16 @@
-"""An EfficientNet-Lite of efficientnet-lite-pytorch as an ONNX graph, which CPUs compute faster.
+"""EfficientNet-Lite0 as an ONNX graph, which CPUs compute faster.
 
     pictures (N, H, W, 3) uint8 -> (x - 127) / 128
           -> convolution, ReLU6                                   stem
           -> [expand, ReLU6,] depthwise, ReLU6, project [+ input] of each block
           -> convolution, ReLU6 -> mean over places -> features (N, D) float32
 
-Each batch norm is folded into the convolution before it: w' = w g / s, b' = beta - mean g / s,
-s = sqrt(variance + eps). Padding is TensorFlow's SAME, as that of the authors.
+Weights have the names of efficientnet-lite-pytorch. Each batch norm is folded into the convolution
+before it: w' = w g / s, b' = beta - mean g / s, s = sqrt(variance + eps). Padding is TensorFlow's
+SAME, as that of the authors.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,39 +19,49 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 _OPSET, _IR = 17, 8
+_STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))  # blocks, stride of the first
+_EPSILON = 1e-3  # of batch norm
 
 
-def efficientnet_lite_graph(net: Any) -> bytes:  # noqa: ANN401
-    """Return the serialised graph of a net in eval mode, from pictures to mean features.
+def efficientnet_lite0_graph(tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the serialised graph, from pictures to mean features.
 
     Args:
-        net: `efficientnet_lite_pytorch.EfficientNet` of a lite architecture.
+        tensors: weights and statistics, by name.
     """
-    graph = _Graph()
+    graph = _Graph(tensors)
     value = graph.node("Transpose", "pictures", perm=[0, 3, 1, 2])
     value = graph.node("Cast", value, to=TensorProto.FLOAT)
     value = graph.node("Sub", value, graph.constant(np.array(127, np.float32)))
     value = graph.node("Mul", value, graph.constant(np.array(1 / 128, np.float32)))
-    value = graph.relu6(graph.convolution(value, net._conv_stem, net._bn0))
-    for block in net._blocks:
-        options, before = block._block_args, value
-        if options.expand_ratio != 1:
-            value = graph.relu6(graph.convolution(value, block._expand_conv, block._bn0))
-        value = graph.relu6(graph.convolution(value, block._depthwise_conv, block._bn1))
-        value = graph.convolution(value, block._project_conv, block._bn2)
-        same = options.input_filters == options.output_filters and options.stride in (1, [1])
-        if options.id_skip and same:
+    value = graph.relu6(graph.convolution(value, "_conv_stem", "_bn0", stride=2))
+    strides = [of if not number else 1 for count, of in _STAGES for number in range(count)]
+    for number, stride in enumerate(strides):
+        block, before = f"_blocks.{number}.", value
+        if f"{block}_expand_conv.weight" in tensors:
+            value = graph.relu6(graph.convolution(value, f"{block}_expand_conv", f"{block}_bn0"))
+        depthwise = graph.convolution(value, f"{block}_depthwise_conv", f"{block}_bn1", stride)
+        value = graph.convolution(graph.relu6(depthwise), f"{block}_project_conv", f"{block}_bn2")
+        if stride == 1 and _has_equal_ends(tensors, block):
             value = graph.node("Add", value, before)
-    value = graph.relu6(graph.convolution(value, net._conv_head, net._bn1))
+    value = graph.relu6(graph.convolution(value, "_conv_head", "_bn1"))
     value = graph.node("GlobalAveragePool", value)
     graph.node("Flatten", value, output="features")
     return graph.serialised()
 
 
+def _has_equal_ends(tensors: Mapping[str, NDArray[Any]], block: str) -> bool:
+    """Return whether a block has as many channels at its end as at its beginning."""
+    expand = tensors.get(f"{block}_expand_conv.weight")
+    first = len(tensors[f"{block}_depthwise_conv.weight"]) if expand is None else expand.shape[1]
+    return bool(first == len(tensors[f"{block}_project_conv.weight"]))
+
+
 class _Graph:
     """Nodes and weights of a graph; values are named as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        self._tensors = tensors
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self._bounds = [self.constant(np.array(bound, np.float32)) for bound in (0, 6)]
@@ -70,13 +82,12 @@ class _Graph:
         """Add a ReLU6 and return the name of its result."""
         return self.node("Clip", value, *self._bounds)
 
-    def convolution(self, value: str, conv: Any, norm: Any) -> str:  # noqa: ANN401
+    def convolution(self, value: str, conv: str, norm: str, stride: int = 1) -> str:
         """Add a convolution with its batch norm, and return the name of the result."""
-        kernel, gamma, beta, mean, variance = (
-            of.detach().double().numpy()
-            for of in (conv.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        )
-        gain = gamma / np.sqrt(variance + norm.eps)
+        names = (f"{norm}.{of}" for of in ("weight", "bias", "running_mean", "running_var"))
+        gamma, beta, mean, variance = (self._tensors[name].astype(np.float64) for name in names)
+        kernel = self._tensors[f"{conv}.weight"].astype(np.float64)
+        gain = gamma / np.sqrt(variance + _EPSILON)
         weights = (kernel * gain[:, None, None, None]).astype(np.float32)
         bias = (beta - mean * gain).astype(np.float32)
         return self.node(
@@ -84,9 +95,9 @@ class _Graph:
             value,
             self.constant(weights),
             self.constant(bias),
-            kernel_shape=list(conv.kernel_size),
-            strides=list(conv.stride),
-            group=conv.groups,
+            kernel_shape=list(kernel.shape[2:]),
+            strides=[stride, stride],
+            group=len(kernel) if "depthwise" in conv else 1,
             auto_pad="SAME_UPPER",
         )
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from reeltag.core.errors import ConfigError, reason_of
 from reeltag.data.features import EncoderIdentity
-from reeltag.encoders._devices import Place, open_session
 from reeltag.encoders._registry import register_encoder
+from reeltag.encoders._sessions import computes_on_cpu, open_session
 from reeltag.encoders.base import EncoderInfo, Float32, Precision, TextEncoder
 
 _MAX_TOKENS = 512
@@ -45,7 +45,7 @@ class BgeSmallEn(TextEncoder):
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
         from tokenizers import Tokenizer
 
-        Place.of(device, "auto" if precision == "auto" else "fp32")  # it must exist; CPUs compute
+        computes_on_cpu(device, "auto" if precision == "auto" else "fp32")  # it must exist
         folder = _folder()
         graph = (folder / "model.onnx").read_bytes()
         try:

@@ -9,23 +9,22 @@ Source: Tan and Le 2019, "EfficientNet", arXiv:1905.11946; weights of
 tensorflow/tpu models/official/efficientnet/lite (Apache-2.0).
 """
 
-import contextlib
 import hashlib
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.features import EncoderIdentity
-from reeltag.encoders._devices import Place, open_session
+from reeltag.encoders._checkpoint import read_checkpoint
 from reeltag.encoders._imagenet import imagenet_groups, imagenet_names
 from reeltag.encoders._registry import register_encoder
+from reeltag.encoders._sessions import computes_on_cpu, open_session
 from reeltag.encoders.base import EncoderInfo, Float32, PictureEncoder, Precision
 
 _BATCH_CPU, _BATCH_GPU = 8, 128  # pictures at a time: small ones stay in a CPU's cache
@@ -54,17 +53,12 @@ class EfficientNetLite0(PictureEncoder):
     width, size, one_class = 1280, (224, 224), True
 
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
-        from efficientnet_lite_pytorch import EfficientNet
-
-        place, path = Place.of(device, precision), _weights()
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints that it is loaded
-            net = EfficientNet.from_pretrained("efficientnet-lite0", str(path)).eval()
-        self._weights_KD, self._bias_K = (
-            of.detach().numpy() for of in (net._fc.weight, net._fc.bias)
-        )
+        on_cpu, path = computes_on_cpu(device, precision), _weights()
+        tensors = read_checkpoint(path)
+        self._weights_KD, self._bias_K = tensors["_fc.weight"], tensors["_fc.bias"]
         self.class_names, self.class_groups = imagenet_names(), imagenet_groups()
-        self._batch = _BATCH_CPU if place.is_cpu else _BATCH_GPU
-        self._run = _on_cpu(net) if place.is_cpu else _by_torch(net, place)
+        self._batch = _BATCH_CPU if on_cpu else _BATCH_GPU
+        self._run = _on_cpu(tensors) if on_cpu else _on_gpu(path, device, precision)
         self.identity = EncoderIdentity(
             name=self.info.name,
             version="1",
@@ -84,11 +78,11 @@ class EfficientNetLite0(PictureEncoder):
         return logits
 
 
-def _on_cpu(net: Any) -> Callable[[NDArray[np.uint8]], Float32]:  # noqa: ANN401
+def _on_cpu(tensors: Mapping[str, NDArray[Any]]) -> Callable[[NDArray[np.uint8]], Float32]:
     """Return what computes features by onnxruntime."""
-    from reeltag.encoders._efficientnet_graph import efficientnet_lite_graph
+    from reeltag.encoders._efficientnet_graph import efficientnet_lite0_graph
 
-    session = open_session(efficientnet_lite_graph(net))
+    session = open_session(efficientnet_lite0_graph(tensors))
 
     def run(pictures_NHWC: NDArray[np.uint8]) -> Float32:
         features: Float32 = session.run(None, {"pictures": pictures_NHWC})[0]
@@ -97,19 +91,12 @@ def _on_cpu(net: Any) -> Callable[[NDArray[np.uint8]], Float32]:  # noqa: ANN401
     return run
 
 
-def _by_torch(net: Any, place: Place) -> Callable[[NDArray[np.uint8]], Float32]:  # noqa: ANN401
-    """Return what computes features by torch at a place."""
-    net = net.to(place.device, memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def run(pictures_NHWC: NDArray[np.uint8]) -> Float32:
-        pictures = torch.from_numpy(np.array(pictures_NHWC)).to(place.device)
-        x_NCHW = (pictures.permute(0, 3, 1, 2).float() - 127) / 128
-        with place.autocast():
-            places = net.extract_features(x_NCHW)
-        features: Float32 = places.float().mean((2, 3)).cpu().numpy()
-        return features
-
+def _on_gpu(
+    path: Path, device: str, precision: Precision
+) -> Callable[[NDArray[np.uint8]], Float32]:
+    """Return what computes features by torch, which is imported only here."""
+    load = import_module("reeltag.encoders._efficientnet_torch").load
+    run: Callable[[NDArray[np.uint8]], Float32] = load(path, device, precision)
     return run
 
 

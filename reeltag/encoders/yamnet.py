@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.features import EncoderIdentity
-from reeltag.encoders._devices import Place, open_session
 from reeltag.encoders._registry import register_encoder
+from reeltag.encoders._sessions import computes_on_cpu, open_session
 from reeltag.encoders._spectrogram import HOP, NUM_BANDS, WINDOW, log_mel, windows_at
 from reeltag.encoders.base import (
     SAMPLE_RATE,
@@ -66,7 +66,7 @@ class YamNet(SoundEncoder):
     context_s = _PATCH / 2 / SAMPLE_RATE
 
     def __init__(self, *, device: str = "auto", precision: Precision = "auto") -> None:
-        Place.of(device, "auto" if precision == "auto" else "fp32")  # it must exist; CPUs compute
+        computes_on_cpu(device, "auto" if precision == "auto" else "fp32")  # it must exist
         folder = _folder()
         path = folder / "YamNet_w8a8.onnx.zip"
         graph, self._weights_KD, self._bias_K = _float_graph(_read_model(path))

