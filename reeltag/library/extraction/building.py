@@ -178,6 +178,6 @@ def group_by_folder(row: VideoRow) -> str:
     return str(row.path.parent)
 
 
-def group_by_content(row: VideoRow) -> str:
-    """Return the content of a video as its group."""
+def group_alone(row: VideoRow) -> str:
+    """Return the content of a video as its group, which no other one has."""
     return row.content

@@ -16,7 +16,8 @@ from reeltag.library.database.library import Library
 from reeltag.library.database.tables import VideoRow
 from reeltag.library.extraction.building import (
     ArchiveBuilder,
-    group_by_content,
+    GroupOf,
+    group_alone,
     group_by_folder,
     outliers_of,
 )
@@ -37,6 +38,7 @@ from reeltag.library.extraction.settings import check_streams, dtype_of, setting
 from reeltag.library.extraction.shards import SPLITS
 from reeltag.library.extraction.summary import ExtractionSummary, FailedVideo, next_commands
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
+from reeltag.library.grouping import NearCopyGroups
 from reeltag.library.media.finding import LIBRARY_FILE, find_media
 
 EngineName = Literal["local", "ray"]
@@ -155,10 +157,16 @@ class _Extraction:
             rate_hz=settings.rate_hz,
             dtype=dtype_of(self._config),
             parts=self._config.split,
-            group_of=group_by_folder if self._config.group == "folder" else group_by_content,
+            group_of=self._group_of(),
             shard_bytes=round(self._config.shard_mb * 1e6),
         )
         self._build(engine, settings, settings.key(streams))
+
+    def _group_of(self) -> GroupOf:
+        """Return what tells the group of a new video."""
+        if self._config.group == "content":
+            return NearCopyGroups(self._library, self._folder.data / "previews")
+        return group_by_folder if self._config.group == "folder" else group_alone
 
     def _build(self, engine: EncodingEngine, settings: EncodingSettings, how: str) -> None:
         """Take the videos in their order, as soon as they are encoded."""

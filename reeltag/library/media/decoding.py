@@ -116,6 +116,8 @@ class Decoded(Iterator[Span]):
                 for span in _spans(tracks, self._config):
                     if self._info is None:
                         self._info = media.info(tracks.first_picture)
+                    if self._previews is not None and self._config.picture_size is not None:
+                        self._previews.compare(span.pictures)
                     self.num_frames += span.num_frames
                     yield span
                 self._conclude(media, tracks, reader.error)
