@@ -1,0 +1,283 @@
+"""Films with known moments, from video files to moments: how near is it to knowing every second?
+
+    python -m benchmarks.films [--sound log_mel yamnet] [--seed 0 1 2]
+
+Films are composed of real sounds and photographs (../shared/tools/films.py): 60 to train, 30 of
+other sounds and pictures to test. They have noisy labels of whole films and 4 rated windows each;
+that is all `reeltag solve moments` gets. Compared on the test films, by class:
+
+    moments     the finder's probability of every second
+    copied      stage I's score of the whole film, at every second
+    ceiling     logistic regression of each class on the exact truth of every second of the training
+                films; its strength of regularisation is the one that is best on the test films
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.environment import environment
+from benchmarks.proofs import DATA, WORK, reeltag
+from benchmarks.results import Row, write_rows
+from reeltag.core.console import say
+from reeltag.data.dataset import Dataset
+from reeltag.data.shards import read_record
+from reeltag.evaluation.moments import Events
+from reeltag.inference.moments import score_windows
+from reeltag.metrics.temporal import PerSecondAP, TemporalMAP, covered_fraction
+from reeltag.predictions.interval_rows import ScoredWindows, windows_by_video
+from reeltag.predictions.intervals import IntervalConfig, video_curve
+from reeltag.predictions.ranked_intervals import rank_intervals
+from reeltag.tagger.tagger import Tagger
+
+PARTS = {"train": (60, 1), "test": (30, 2)}  # films, seed
+LAST_TRAINING_SOUND = 19  # of each class; pictures: the first two thirds
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # C of the logistic regression
+SECONDS = IntervalConfig(length_s=2.0, hop_s=1.0, min_length_s=1.0)
+
+
+def main() -> int:
+    """Compose, extract, solve and compare; what is done is not done again."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.films")
+    parser.add_argument("--sound", nargs="*", default=["log_mel", "yamnet"])
+    parser.add_argument("--seed", type=int, nargs="*", default=[0])
+    parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=WORK)
+    options = parser.parse_args()
+    films = options.work / "films"
+    composed_films(options.data, films)
+    for sound in options.sound:
+        data = _extracted(films, sound)
+        for seed in options.seed:
+            row = _compared(films, data, sound, seed, options.precision)
+            command = f"python -m benchmarks.films --sound {sound} --seed {seed}"
+            write_rows("films", [row], key=("sound", "seed"), measured=environment(command))
+    return 0
+
+
+def composed_films(data: Path, films: Path) -> None:
+    """Compose the films of each part, of sounds and pictures that the other does not have."""
+    for part, (number, seed) in PARTS.items():
+        if (films / f"films-{part}" / "moments.csv").exists():
+            continue
+        for kind in ("sounds", "pictures"):
+            for folder in sorted((data / "films" / kind).iterdir()):
+                _link(folder, films / part / kind / folder.name, is_train=part == "train")
+        command = [sys.executable, str(data.parent / "tools" / "films.py")]
+        command += ["--sounds", str(films / part / "sounds")]
+        command += ["--pictures", str(films / part / "pictures"), "--films", str(number)]
+        command += ["--seconds", "60", "120", "--seed", str(seed)]
+        subprocess.run([*command, "--out", str(films / f"films-{part}")], check=True)
+
+
+def _link(source: Path, target: Path, *, is_train: bool) -> None:
+    """Link the sounds or pictures of a class that belong to a part."""
+    files = sorted(path for path in source.iterdir() if path.is_file())
+    first = round(len(files) * 2 / 3)
+    if source.parent.name == "sounds":
+        first = sum(int(path.stem[:2]) <= LAST_TRAINING_SOUND for path in files)
+    target.mkdir(parents=True, exist_ok=True)
+    for path in files[:first] if is_train else files[first:]:
+        if not (target / path.name).is_symlink():
+            (target / path.name).symlink_to(path)
+
+
+def _extracted(films: Path, sound: str) -> Path:
+    """Return the data folder of all films, with labels and ratings of those to train on."""
+    data = films / f"data-{sound}"
+    if (data / "ratings.csv").exists():
+        return data
+    for part in PARTS:
+        folder = films / f"named-{part}"  # two parts, whose films are called alike
+        folder.mkdir(exist_ok=True)
+        for path in sorted((films / f"films-{part}").glob("*.mp4")):
+            if not (folder / f"{part}_{path.name}").exists():
+                (folder / f"{part}_{path.name}").hardlink_to(path)
+    shares = {"train": "100 0 0", "test": "0 0 100"}
+    for part, share in shares.items():
+        reeltag(f"extract {films}/named-{part} --out {data} --sound {sound} --split {share}")
+    train = films / "films-train"
+    _renamed(train / "labels.csv", films / "labels.csv", "train")
+    _renamed(train / "ratings.csv", films / "ratings.csv", "train")
+    for part in PARTS:
+        _renamed(films / f"films-{part}" / "moments.csv", films / f"moments-{part}.csv", part)
+    tables = f"--table {films}/labels.csv --classes {train}/classes.csv"
+    reeltag(f"weak-labels {data} --from csv {tables}")
+    reeltag(f"ratings {data} --from {films}/ratings.csv")
+    return data
+
+
+def _renamed(source: Path, target: Path, part: str) -> None:
+    """Write a table of films with the names that they have in DATA."""
+    with source.open(newline="") as old, target.open("w", newline="") as new:
+        rows = csv.DictReader(old)
+        names = ["id", *(name for name in rows.fieldnames or () if name != "video")]
+        writer = csv.DictWriter(new, names)
+        writer.writeheader()
+        for row in rows:
+            name = Path(row.pop("video")).stem
+            writer.writerow({"id": f"{part}_{name}", **row})
+
+
+class _Film(NamedTuple):
+    """Seconds of a film: features (T, D), whether a class is in them (T, C), and its events."""
+
+    name: str
+    frames: NDArray[np.float32]
+    hits: NDArray[np.bool_]
+    spans: torch.Tensor
+    classes: torch.Tensor
+
+
+def _films(data: Dataset, part: str, truth: Events) -> Iterator[_Film]:
+    """Yield the films of a part."""
+    owners = np.array(truth.ids.to_pylist())
+    for row in data.rows("train" if part == "train" else "test").tolist():
+        name = data.table["id"][row].as_py()
+        stored = read_record(data.index, row)
+        frames = [of.dequantise(stored[of.name].view(of.dtype)) for of in data.features.streams]
+        mine = owners == name
+        spans = torch.tensor(np.stack([truth.start_s, truth.end_s], axis=1)[mine])
+        classes = torch.tensor(truth.classes[mine])
+        shape = len(frames[0]), len(data.classes)
+        covered = covered_fraction(spans.clamp(max=shape[0]), classes, shape)
+        yield _Film(name, np.concatenate(frames, axis=1), covered.numpy() >= 0.5, spans, classes)
+
+
+def _compared(films: Path, path: Path, sound: str, seed: int, precision: str) -> Row:
+    data = Dataset.open(path, quiet=True)
+    truths = {part: Events.open(films / f"moments-{part}.csv", data.classes) for part in PARTS}
+    train, test = (list(_films(data, part, truths[part])) for part in PARTS)
+    work = films / f"solve-{sound}-{precision}-{seed}"
+    command = f"solve moments --seed {seed} --precision {precision}"
+    if not (work / "moments.json").exists():
+        reeltag(f"{command} --data {path} --out {work}")
+    found = json.loads((work / "moments.json").read_text())
+    folders = {each["name"]: Path(each["folder"]) for each in found["steps"]}
+    scores = {
+        "moments": _curves(Tagger.load(_run(folders, "finder")), data, SECONDS),
+        "copied": _curves(Tagger.load(_run(folders, "train-I")), data, None),
+        "ceiling": _ceiling(train, test),
+    }
+    kinds = _kinds(films, data)
+    row: Row = {"data": "films", "sound": sound, "seed": seed, "command": f"reeltag {command}"}
+    for name, of in scores.items():
+        seconds = _per_second(of, test)
+        moments = _intervals(of, test, whole=name == "copied")
+        row[name] = {
+            "per_second_ap": float(np.nanmean(seconds)),
+            "map@tiou=0.5": float(np.nanmean(moments)),
+            **{kind: float(np.nanmean(seconds[rows])) for kind, rows in kinds.items()},
+            **{
+                f"{kind} map@tiou=0.5": float(np.nanmean(moments[rows]))
+                for kind, rows in kinds.items()
+            },
+            "classes": dict(zip(data.classes.names, seconds.tolist(), strict=True)),
+        }
+        shown = {key: value for key, value in row[name].items() if key != "classes"}
+        say(f"{name}: {json.dumps(shown)}")
+    row["share"] = row["moments"]["per_second_ap"] / row["ceiling"]["per_second_ap"]
+    return row
+
+
+def _curves(
+    tagger: Tagger, data: Dataset, config: IntervalConfig | None
+) -> dict[str, NDArray[np.float32]]:
+    """Return the probabilities (T, C) of every second of the test films; None: of whole films."""
+    config = config or IntervalConfig(length_s=1e4, hop_s=1e4)
+    windows = windows_by_video(score_windows(tagger, data, config, split="test"))
+    seconds = replace(config, hop_s=1.0)
+    return {video.ids[0].as_py(): video_curve(video, seconds) for video in windows}
+
+
+def _ceiling(train: list[_Film], test: list[_Film]) -> dict[str, NDArray[np.float32]]:
+    """Return the probabilities of every second by regressions on exact truth."""
+    frames, hits = (np.concatenate([film[at] for film in train]) for at in (1, 2))
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0) + 1e-6
+    best: dict[str, NDArray[np.float32]] = {}
+    value = -1.0
+    for strength in STRENGTHS:
+        models = [
+            LogisticRegression(C=strength, max_iter=300).fit((frames - mean) / deviation, hit)
+            for hit in hits.T
+        ]
+        scores = {
+            film.name: np.stack(
+                [each.predict_proba((film.frames - mean) / deviation)[:, 1] for each in models],
+                axis=1,
+            ).astype(np.float32)
+            for film in test
+        }
+        found = float(np.nanmean(_per_second(scores, test)))
+        say(f"regressions of C = {strength:g}: per-second AP {found:.4f}")
+        if found > value:
+            best, value = scores, found
+    return best
+
+
+def _per_second(scores: dict[str, NDArray[np.float32]], films: list[_Film]) -> NDArray[np.float64]:
+    """Return the average precision of every second, of each class."""
+    metric = PerSecondAP(films[0].hits.shape[1])
+    for film in films:
+        spans = film.spans.clamp(max=len(film.frames))
+        metric.update(torch.from_numpy(scores[film.name]), spans, film.classes)
+    return metric.per_class().numpy()
+
+
+def _intervals(
+    scores: dict[str, NDArray[np.float32]], films: list[_Film], *, whole: bool
+) -> NDArray[np.float64]:
+    """Return the average precision at temporal IoU .5 of ranked intervals, of each class."""
+    metric = TemporalMAP(films[0].hits.shape[1], (0.5,))
+    for number, film in enumerate(films):
+        of = scores[film.name]
+        size = len(of)
+        times = np.arange(size + 1.0) if not whole else np.array([0.0, size])
+        of = of[:1] if whole else of
+        windows = ScoredWindows(
+            ids=pa.array([film.name] * len(of)),
+            start_s=times[:-1],
+            end_s=times[1:],
+            logits=logit(np.clip(of.astype(np.float64), 1e-7, 1 - 1e-7)),
+        )
+        found = rank_intervals(windows, IntervalConfig(length_s=1.0, min_length_s=1.0))
+        videos = torch.full((len(found),), number), torch.full((len(film.classes),), number)
+        spans = torch.tensor(np.stack([found.start_s, found.end_s], axis=1))
+        columns = torch.tensor(found.scores), spans, torch.tensor(found.classes), videos[0]
+        metric.update(*columns, film.spans, film.classes, videos[1])
+    return metric.average_precision()[0].numpy()
+
+
+def _run(folders: dict[str, Path], name: str) -> Path:
+    (found,) = (path for step, path in folders.items() if step.startswith(name))
+    return found / "run"
+
+
+def _kinds(films: Path, data: Dataset) -> dict[str, NDArray[np.int64]]:
+    """Return which classes are seen, and which are heard."""
+    names = {kind: {p.name for p in (films / "train" / kind).iterdir()} for kind in _KINDS}
+    return {
+        kind: np.array([c for c, name in enumerate(data.classes.names) if name in of])
+        for kind, of in names.items()
+    }
+
+
+_KINDS = ("pictures", "sounds")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
