@@ -43,7 +43,7 @@ from reeltag.predictions.intervals import IntervalConfig, video_curve
 from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.tagger import Tagger
 
-PARTS = {"train": (60, 1), "test": (30, 2)}  # films, seed
+PARTS = {"train": (12, (11, 12, 13, 14, 15)), "test": (30, (2,))}  # films of each seed
 LAST_TRAINING_SOUND = 19  # of each class; pictures: the first two thirds
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # C of the logistic regression
 SECONDS = IntervalConfig(length_s=2.0, hop_s=1.0, min_length_s=1.0)
@@ -71,17 +71,22 @@ def main() -> int:
 
 def composed_films(data: Path, films: Path) -> None:
     """Compose the films of each part, of sounds and pictures that the other does not have."""
-    for part, (number, seed) in PARTS.items():
-        if (films / f"films-{part}" / "moments.csv").exists():
-            continue
+    running = []
+    for part, (number, seeds) in PARTS.items():
         for kind in ("sounds", "pictures"):
             for folder in sorted((data / "films" / kind).iterdir()):
                 _link(folder, films / part / kind / folder.name, is_train=part == "train")
-        command = [sys.executable, str(data.parent / "tools" / "films.py")]
-        command += ["--sounds", str(films / part / "sounds")]
-        command += ["--pictures", str(films / part / "pictures"), "--films", str(number)]
-        command += ["--seconds", "60", "120", "--seed", str(seed)]
-        subprocess.run([*command, "--out", str(films / f"films-{part}")], check=True)
+        for seed in seeds:
+            out = films / f"composed-{part}-{seed}"
+            if (out / "moments.csv").exists():
+                continue
+            command = [sys.executable, str(data.parent / "tools" / "films.py")]
+            command += ["--sounds", str(films / part / "sounds")]
+            command += ["--pictures", str(films / part / "pictures"), "--films", str(number)]
+            command += ["--seconds", "60", "120", "--seed", str(seed), "--out", str(out)]
+            running.append(subprocess.Popen(command))
+    if any(process.wait() for process in running):
+        raise RuntimeError("films could not be composed")
 
 
 def _link(source: Path, target: Path, *, is_train: bool) -> None:
@@ -101,36 +106,38 @@ def _extracted(films: Path, sound: str) -> Path:
     data = films / f"data-{sound}"
     if (data / "ratings.csv").exists():
         return data
-    for part in PARTS:
-        folder = films / f"named-{part}"  # two parts, whose films are called alike
-        folder.mkdir(exist_ok=True)
-        for path in sorted((films / f"films-{part}").glob("*.mp4")):
-            if not (folder / f"{part}_{path.name}").exists():
-                (folder / f"{part}_{path.name}").hardlink_to(path)
+    for part, (_, seeds) in PARTS.items():  # films of each seed are called alike
+        (films / f"films-{part}").mkdir(exist_ok=True)
+        for seed in seeds:
+            for path in sorted((films / f"composed-{part}-{seed}").glob("*.mp4")):
+                named = films / f"films-{part}" / f"{part}_{seed}_{path.name}"
+                if not named.exists():
+                    named.hardlink_to(path)
     shares = {"train": "100 0 0", "test": "0 0 100"}
     for part, share in shares.items():
-        reeltag(f"extract {films}/named-{part} --out {data} --sound {sound} --split {share}")
-    train = films / "films-train"
-    _renamed(train / "labels.csv", films / "labels.csv", "train")
-    _renamed(train / "ratings.csv", films / "ratings.csv", "train")
+        reeltag(f"extract {films}/films-{part} --out {data} --sound {sound} --split {share}")
+    for name in ("labels", "ratings"):
+        _joined(films, name, "train", films / f"{name}.csv")
     for part in PARTS:
-        _renamed(films / f"films-{part}" / "moments.csv", films / f"moments-{part}.csv", part)
-    tables = f"--table {films}/labels.csv --classes {train}/classes.csv"
-    reeltag(f"weak-labels {data} --from csv {tables}")
+        _joined(films, "moments", part, films / f"moments-{part}.csv")
+    classes = films / f"composed-train-{PARTS['train'][1][0]}" / "classes.csv"
+    reeltag(f"weak-labels {data} --from csv --table {films}/labels.csv --classes {classes}")
     reeltag(f"ratings {data} --from {films}/ratings.csv")
     return data
 
 
-def _renamed(source: Path, target: Path, part: str) -> None:
-    """Write a table of films with the names that they have in DATA."""
-    with source.open(newline="") as old, target.open("w", newline="") as new:
-        rows = csv.DictReader(old)
-        names = ["id", *(name for name in rows.fieldnames or () if name != "video")]
-        writer = csv.DictWriter(new, names)
+def _joined(films: Path, table: str, part: str, target: Path) -> None:
+    """Write a table of all films of a part, with the names that they have in DATA."""
+    rows = []
+    for seed in PARTS[part][1]:
+        with (films / f"composed-{part}-{seed}" / f"{table}.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                name = Path(row.pop("video")).stem
+                rows.append({"id": f"{part}_{seed}_{name}", **row})
+    with target.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        for row in rows:
-            name = Path(row.pop("video")).stem
-            writer.writerow({"id": f"{part}_{name}", **row})
+        writer.writerows(rows)
 
 
 class _Film(NamedTuple):
