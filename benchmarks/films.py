@@ -176,8 +176,8 @@ def _compared(films: Path, path: Path, sound: str, seed: int, precision: str) ->
     found = json.loads((work / "moments.json").read_text())
     folders = {each["name"]: Path(each["folder"]) for each in found["steps"]}
     scores = {
-        "moments": _curves(Tagger.load(_run(folders, "finder")), data, SECONDS),
-        "copied": _curves(Tagger.load(_run(folders, "train-I")), data, None),
+        "moments": _curves(Tagger.load(folders["finder-final"] / "run"), data, SECONDS),
+        "copied": _curves(Tagger.load(folders["train-I"] / "run"), data, None),
         "ceiling": _ceiling(train, test),
     }
     kinds = _kinds(films, data)
@@ -267,11 +267,6 @@ def _intervals(
         columns = torch.tensor(found.scores), spans, torch.tensor(found.classes), videos[0]
         metric.update(*columns, film.spans, film.classes, videos[1])
     return metric.average_precision()[0].numpy()
-
-
-def _run(folders: dict[str, Path], name: str) -> Path:
-    (found,) = (path for step, path in folders.items() if step.startswith(name))
-    return found / "run"
 
 
 def _kinds(films: Path, data: Dataset) -> dict[str, NDArray[np.int64]]:
