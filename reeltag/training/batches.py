@@ -91,7 +91,7 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
         raise ConfigError(
             f"batch_size {recipe.batch_size} does not divide among {world_size} ranks"
         )
-    train = _training_items(data, recipe)
+    train = training_items(data, recipe)
     if len(train) < recipe.batch_size:
         raise ConfigError(
             f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "
@@ -176,7 +176,7 @@ def _items(
     return choose(split, streams=recipe.streams or None, rows=rows)
 
 
-def _training_items(data: Dataset, recipe: Recipe) -> VideoSet:
+def training_items(data: Dataset, recipe: Recipe) -> VideoSet:
     """Return the training split, without a fold, with soft labels, relabelled."""
     held_out = held_out_rows(data, recipe.fold) if recipe.fold.count else None
     blank = _blank_rows(data, recipe, "train")

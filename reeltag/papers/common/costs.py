@@ -25,6 +25,7 @@ _CPU, _GPU = 4e10, 2e13  # useful operations per second of a CPU's thread, of a 
 _READ_FRAME = 1e-5  # seconds to read and hand over a frame, on a CPU
 _READ_PAIR, _PAIR_BYTES = 1e-6, 6  # a class and its score in a file of predictions
 _PAIRS = 50  # classes kept of a video
+_TRAININGS = "train", "regress_frames"
 
 
 def train_cost(step: Step) -> Estimate:
@@ -108,7 +109,8 @@ def _opened(source: DatasetSource) -> Dataset:
 
 def _models_of(step: Step) -> list[ModelConfig]:
     """Return the models that the inputs of a step have trained."""
-    return [of.config["model"] for of in step.needs if isinstance(of, Step) and of.id == "train"]
+    trained = [of for of in step.needs if isinstance(of, Step) and of.id in _TRAININGS]
+    return [of.config["model"] for of in trained]
 
 
 def _rows(data: Dataset, splits: Splits, split: Split = "train") -> NDArray[np.bool_]:

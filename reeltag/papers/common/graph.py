@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reeltag.models import ModelConfig
+from reeltag.models import ModelConfig, frame_logistic
 from reeltag.papers.common.dataset_source import DatasetSource
 from reeltag.papers.common.program import FolderOf
 from reeltag.papers.common.recipe import SplitRecipe
@@ -12,10 +12,12 @@ from reeltag.papers.common.splits.assignment import EvalSplit
 from reeltag.papers.common.steps.evaluate import compare, compare_with_best, score, score_videos
 from reeltag.papers.common.steps.files import RUN, SOFT_LABELS, read_scores
 from reeltag.papers.common.steps.predict import predict_segments
+from reeltag.papers.common.steps.regress import regress_frames
 from reeltag.papers.common.steps.train import train
 from reeltag.papers.common.tables import TableRow, figure_of, interval_of
 from reeltag.pipeline.keys import Keyed
 from reeltag.pipeline.steps import Step, step
+from reeltag.training.frame_regression import FrameRegressionConfig
 
 Metric = Literal["map@k", "gap@20"]
 Paper = tuple[float | None, ...]  # the paper's figures in a row: one, or none in its table
@@ -144,6 +146,32 @@ class GraphBuilder:
             fields=fields,
             runtime={"accelerator": self.device},
             **options,
+        )
+
+    def regress_frames(
+        self,
+        name: str,
+        recipe: SplitRecipe,
+        rated: SplitRecipe | None,
+        regression: FrameRegressionConfig,
+    ) -> Step:
+        """Return the fit of a frame regression.
+
+        Args:
+            name: of the model.
+            recipe: which whole videos are learned from.
+            rated: which rated windows; None = none.
+            regression: how it is fitted.
+        """
+        reads_ratings = rated is not None or recipe.fold.count
+        return step(
+            regress_frames,
+            self.data if reads_ratings else self.data.without_ratings,
+            name=name,
+            model=frame_logistic.Config(),
+            recipe=recipe,
+            rated=rated,
+            regression=regression,
         )
 
     def predict_segments(

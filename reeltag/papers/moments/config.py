@@ -20,6 +20,7 @@ from reeltag.training.relabel_config import RelabelConfig
 _VIDEOS, _RATINGS = 4_000, 5_000
 _LONG = 60  # seconds from which on every 5th to 10th frame will do
 _STEPS = 200  # at least, on rated segments
+_FEW = 1_000  # videos below which every frame is regressed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,9 @@ class Config(CheckedFields):
     """Precision that the thresholds of moments promise, in (0, 1): chosen for each class on the
     ratings of the evaluated videos, written into the final run."""
 
+    finder: Literal["auto", "frames", "nextvlad"] = "auto"
+    """frames: a logistic regression of every frame, fitted on labels and ratings at once, for few
+    videos; nextvlad: NeXtVLAD on whole videos, then on ratings; auto: frames below 1,000 videos."""
     clusters: int | None = None
     """Clusters of NeXtVLAD. None: 64 (V / 4000)^0.1, a multiple of 8."""
     hidden: int | None = None
@@ -84,6 +88,7 @@ TINY_DATA = SynthConfig(
     videos=120, classes=4, rgb=16, audio=4, min_frames=15, max_frames=30, shards=1, held_out=0.3
 )
 TINY = Config(
+    finder="nextvlad",
     clusters=4,
     hidden=8,
     batch_size=8,
@@ -149,6 +154,21 @@ class MomentsPlan:
         )
         return nextvlad.Config(num_clusters=sizes.clusters, hidden=sizes.hidden, groups=groups)
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether every frame is regressed, in place of NeXtVLAD."""
+        if self.config.finder != "auto":
+            return self.config.finder == "frames"
+        return self.own.assignment.num_videos < _FEW
+
+    def regressed_videos(self) -> SplitRecipe:
+        """The whole videos that a regression of frames learns from."""
+        return SplitRecipe(splits=self.own.assignment.videos, fold=self.own.video_fold)
+
+    def regressed_segments(self, fold: FoldConfig) -> SplitRecipe:
+        """The rated windows that a regression of frames learns from, without a fold."""
+        return SplitRecipe(splits=self.own.assignment.rated, fold=fold, items="segments")
+
     def videos(self) -> SplitRecipe:
         """Stage I: whole videos with their labels, down-sampled if they are long."""
         sizes = self.sizes
@@ -199,13 +219,25 @@ def make_plan(config: Config, own: OwnVideos) -> MomentsPlan:
     sizes = sizes_for(own, config)
     plan = MomentsPlan(config=config, sizes=sizes, own=own)
     _ = plan.model, plan.videos(), plan.all_segments()  # impossible sizes raise here
+    _log_plan(plan)
+    return plan
+
+
+def _log_plan(plan: MomentsPlan) -> None:
+    """Log the numbers that follow the data."""
+    own, sizes = plan.own, plan.sizes
+    videos = f"{own.assignment.num_videos:,} videos"
+    ratings = f"{own.ratings:,} ratings of {own.classes:,} classes"
+    if plan.is_regression:
+        with_ratings = "" if plan.config.without_ratings else f" and {ratings}"
+        say(f"{videos}{with_ratings}: a logistic regression of every frame (--finder)")
+        return
     say(
-        f"{own.assignment.num_videos:,} videos: {sizes.clusters} clusters, {sizes.hidden} units, "
+        f"{videos}: {sizes.clusters} clusters, {sizes.hidden} units, "
         f"{sizes.epochs:g} epochs of batch {sizes.batch_size} at {sizes.rate:g}"
     )
-    if not config.without_ratings:
+    if not plan.config.without_ratings:
         say(
-            f"{own.ratings:,} ratings of {own.classes:,} classes: {sizes.rated_epochs:g} epochs of "
+            f"{ratings}: {sizes.rated_epochs:g} epochs of "
             f"batch {sizes.rated_batch_size} at {sizes.rated_rate:g}"
         )
-    return plan

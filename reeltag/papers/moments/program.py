@@ -1,12 +1,16 @@
 """A moment finder as a graph of steps."""
 
+from dataclasses import replace
+
 from reeltag.data.dataset import Dataset
+from reeltag.labels.folds import FoldConfig
 from reeltag.papers.common.dataset_source import dataset_source
 from reeltag.papers.common.graph import GraphBuilder
 from reeltag.papers.common.program import Goal, Program
 from reeltag.papers.common.splits.own_videos import assign_own_splits
-from reeltag.papers.moments.config import TINY, TINY_DATA, Config, make_plan
+from reeltag.papers.moments.config import TINY, TINY_DATA, Config, MomentsPlan, make_plan
 from reeltag.papers.moments.tables import evaluate_finder
+from reeltag.training.frame_regression import FrameRegressionConfig
 
 
 def solve(data: Dataset, config: Config) -> Goal:
@@ -21,6 +25,9 @@ def solve(data: Dataset, config: Config) -> Goal:
         device=config.device,
     )
 
+    if plan.is_regression:
+        return _regressed(plan, builder, data)
+
     # Stage I: whole videos, whose labels say what is in them and not where
     stage_1 = builder.train("I", plan.model, plan.videos())
     if config.without_ratings:
@@ -31,6 +38,21 @@ def solve(data: Dataset, config: Config) -> Goal:
     tuned = final = builder.train("II", plan.model, recipe, start=stage_1)
     if own.assignment.fold.count:
         final = builder.train("final", plan.model, plan.all_segments(), start=stage_1)
+    return evaluate_finder(stage_1, tuned, final, plan, builder, data)
+
+
+def _regressed(plan: MomentsPlan, builder: GraphBuilder, data: Dataset) -> Goal:
+    """Return the finder for few videos: every frame, labels and ratings at once."""
+    videos, how = plan.regressed_videos(), FrameRegressionConfig()
+    stage_1 = builder.regress_frames("I", videos, None, how)
+    if plan.config.without_ratings:
+        return evaluate_finder(stage_1, stage_1, stage_1, plan, builder, data)
+    fold = plan.own.assignment.fold
+    tuned = final = builder.regress_frames("II", videos, plan.regressed_segments(fold), how)
+    if fold.count:
+        every = replace(videos, fold=FoldConfig())
+        rated = plan.regressed_segments(FoldConfig())
+        final = builder.regress_frames("final", every, rated, how)
     return evaluate_finder(stage_1, tuned, final, plan, builder, data)
 
 

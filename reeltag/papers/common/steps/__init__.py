@@ -1,6 +1,7 @@
 """What steps do: functions that fill a folder, no graph.
 
     train         train, gather_tensors, fit_centroids
+    regress       regress_frames: a logistic regression of every frame
     predict       predict_segments, copy_video_scores, predict_videos, predict_folds
     soft_labels   soft_label_segments, soft_label_videos
     blend         mean, learn_weights, combine, stack

@@ -1,0 +1,237 @@
+"""Fit `frame_logistic` on labels of whole videos and on ratings at once: for few videos.
+
+    loss = sum over videos of the cross-entropy of the pooled probabilities and the labels
+         + cross-entropy of the mean logit of rated windows and their ratings
+         + l2 * |weights|^2
+
+Labels of whole videos are noisy: what a video does not list counts by `unlisted_weight` alone. A
+rating is of all frames of its window, whose mean logit is compared with it. Features are brought to
+mean 0 and variance 1 and each stream to a mean square norm of 1, so that the penalty weighs a
+stream of 192 values as much as one of 1280; all of this is folded into the weights in the end. All
+frames are in memory, and each step sees all of them: nothing is random.
+
+Shape letters: N frames of all videos, V videos, Q ratings, R frames of rated windows, D feature
+size, C classes.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reeltag.core.bounds import Amount, CheckedFields, Positive, Rate
+from reeltag.core.console import say, track
+from reeltag.core.files import whole_folder, write_json
+from reeltag.data.dataset import Dataset
+from reeltag.data.items import VideoSet
+from reeltag.data.loader import Loader
+from reeltag.data.sampling import FrameChoice
+from reeltag.models.frame_logistic import Config, FrameLogistic, linear_softmax
+from reeltag.tagger.tagger import Tagger
+from reeltag.training.batches import training_items
+from reeltag.training.config import Recipe
+from reeltag.training.run_folder import describe
+
+MOST_BYTES = 2 << 30  # of the frames in memory; of more every second, third, ... is taken
+_FIRST_BIAS = -3.0  # of each class: it is in one of 20 frames
+_SMALLEST_DEVIATION = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameRegressionConfig(CheckedFields):
+    """How the regression is fitted; the defaults were chosen on films (docs/own-videos.md)."""
+
+    l2: Amount = 5e-4
+    """Weight of the penalty, per class."""
+    unlisted_weight: Amount = 0.3
+    """How much it counts that a label is not listed."""
+    rated_weight: Amount = 1.0
+    """How much the ratings count next to the labels of the videos."""
+    steps: Positive = 250
+    """Steps of Adam."""
+    learning_rate: Rate = 0.3
+    """Of Adam."""
+
+
+class _Frames(NamedTuple):
+    """Frames of items, one after the other.
+
+    Attributes:
+        values: (N, D) prepared features.
+        owner: (N,) number of the item of each.
+    """
+
+    values: Tensor
+    owner: Tensor
+
+
+class _Ratings(NamedTuple):
+    """Q ratings, and the R frames of their windows.
+
+    Attributes:
+        frames: of the windows.
+        windows: (Q,) number of the window of each rating.
+        classes: (Q,) its class.
+        values: (Q,) in [0, 1].
+    """
+
+    frames: _Frames
+    windows: Tensor
+    classes: Tensor
+    values: Tensor
+
+
+def fit_frame_regression(
+    data: Dataset,
+    out: Path,
+    videos: Recipe,
+    rated: Recipe | None,
+    config: FrameRegressionConfig,
+    *,
+    rated_data: Dataset | None = None,
+) -> None:
+    """Fit the regression into the new run folder `out`.
+
+    Args:
+        data: divided by the splits for videos.
+        out: the run folder to make.
+        videos: whose whole videos are learned from: streams and fold.
+        rated: likewise of the rated windows; None = no ratings.
+        config: how.
+        rated_data: the data divided by the splits for ratings; None: `data`.
+
+    Raises:
+        OutputError: `out` exists or cannot be written.
+        DataError, ConfigError: the data cannot be used.
+    """
+    items = training_items(data, videos)
+    windows = None if rated is None else training_items(rated_data or data, rated)
+    streams = tuple((stream.name, stream.width) for stream in items.streams)
+    sizes = Config(dims=tuple(width for _, width in streams), num_classes=data.num_classes)
+    tagger = Tagger(sizes, streams, data.classes.names, features=items.features)
+    every, labels_VC = _read(tagger, items, "reading frames"), _labels(items)
+    ratings = None if windows is None else _ratings(tagger, windows)
+    mean_D, scale_D = _balance(every.values, sizes.dims)
+    for part in (every, *(() if ratings is None else (ratings.frames,))):
+        part.values.sub_(mean_D).mul_(scale_D)
+    weight_CD, bias_C, loss = _fit(every, labels_VC, ratings, config)
+    _fold(tagger, weight_CD, bias_C, mean_D, scale_D)
+    with whole_folder(out) as folder:
+        tagger.save_classes(folder)
+        tagger.features.save(folder)
+        about = describe(tagger, items.dataset, videos)
+        write_json(folder / "config.json", about | {"regression": vars(config)})
+        tagger.save_weights(folder)
+        found = {"steps": config.steps, "loss": loss, "videos": len(items), "run": str(out)}
+        found |= {"ratings": 0 if ratings is None else len(ratings.values)}
+        write_json(folder / "metrics.json", found)
+    say(f"frame regression: {json.dumps(found)}")
+
+
+def _read(tagger: Tagger, items: VideoSet, what: str) -> _Frames:
+    """Return the prepared frames of items, in their order."""
+    width = sum(width for _, width in tagger.streams)
+    step = max(1, -(-int(items.length.sum()) * width * 4 // MOST_BYTES))
+    choice = FrameChoice(how="all")
+    loader = Loader(items, batch_size=16, frames=choice, shuffle="no", labels=False)
+    parts, owners, number = [], [], 0
+    for batch in track(loader, what, total=-(-len(items) // 16)):
+        for frames, mask in zip(tagger.prepare(batch.frames, batch.mask), batch.mask, strict=True):
+            taken = frames[mask][:: step if not items.segments else 1]
+            parts.append(taken)
+            owners.append(torch.full((len(taken),), number))
+            number += 1
+    return _Frames(torch.cat(parts), torch.cat(owners))
+
+
+def _labels(items: VideoSet) -> Tensor:
+    """Return the labels (V, C) of whole videos."""
+    labels_VC = torch.zeros(len(items), items.num_classes)
+    if items.targets is not None:
+        rows = torch.from_numpy(items.targets.row_of_entry())
+        classes = torch.from_numpy(items.targets.classes).long()
+        labels_VC[rows, classes] = torch.from_numpy(items.targets.entry_values())
+    return labels_VC
+
+
+def _ratings(tagger: Tagger, windows: VideoSet) -> _Ratings:
+    """Return the ratings of windows, and their frames."""
+    assert windows.targets is not None  # rated windows have ratings
+    return _Ratings(
+        _read(tagger, windows, "reading rated windows"),
+        torch.from_numpy(windows.targets.row_of_entry()),
+        torch.from_numpy(windows.targets.classes).long(),
+        torch.from_numpy(windows.targets.entry_values()),
+    )
+
+
+def _balance(frames_ND: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Return the mean (D,), and the scale (D,) that gives each stream a mean square norm of 1."""
+    mean_D = frames_ND.mean(dim=0)
+    deviation_D = frames_ND.std(dim=0, correction=0)
+    widths_D = torch.cat([torch.full((width,), float(width)) for width in dims])
+    scale_D = torch.where(
+        deviation_D > _SMALLEST_DEVIATION,
+        1 / (deviation_D.clamp(min=_SMALLEST_DEVIATION) * widths_D.sqrt()),
+        0.0,  # of what is constant nothing can be learned
+    )
+    return mean_D, scale_D
+
+
+def _fit(
+    every: _Frames, labels_VC: Tensor, ratings: _Ratings | None, config: FrameRegressionConfig
+) -> tuple[Tensor, Tensor, float]:
+    """Return weights (C, D), biases (C,) of balanced features, and the last loss."""
+    num_videos, num_classes = labels_VC.shape
+    weight_CD = torch.zeros(num_classes, every.values.shape[1], requires_grad=True)
+    bias_C = torch.full((num_classes,), _FIRST_BIAS, requires_grad=True)
+    optimiser = torch.optim.Adam([weight_CD, bias_C], lr=config.learning_rate)
+    weights_VC = torch.where(labels_VC > 0, 1.0, config.unlisted_weight)
+    lengths = torch.bincount(every.owner, minlength=num_videos).tolist()
+    loss = torch.zeros(())
+    for _ in track(range(config.steps), "fitting", total=config.steps):
+        logits_NC = F.linear(every.values, weight_CD, bias_C)
+        pooled_VC = torch.stack([_pooled(part) for part in logits_NC.split(lengths)])
+        losses_VC = F.binary_cross_entropy_with_logits(pooled_VC, labels_VC, reduction="none")
+        loss = (losses_VC * weights_VC).sum() / num_videos
+        if ratings is not None:
+            loss = loss + config.rated_weight * num_classes * _rated_loss(
+                ratings, weight_CD, bias_C
+            )
+        loss = loss + config.l2 * weight_CD.square().sum()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return weight_CD.detach(), bias_C.detach(), float(loss.detach())
+
+
+def _pooled(logits_TC: Tensor) -> Tensor:
+    every = torch.ones(1, len(logits_TC), dtype=torch.bool)
+    return linear_softmax(logits_TC[None], every)[0]
+
+
+def _rated_loss(ratings: _Ratings, weight_CD: Tensor, bias_C: Tensor) -> Tensor:
+    """Return the mean cross-entropy of ratings and the mean logits of their windows."""
+    frames_RD, owner_R = ratings.frames
+    count = int(owner_R[-1]) + 1
+    logits_WC = torch.zeros(count, len(bias_C)).index_add(
+        0, owner_R, F.linear(frames_RD, weight_CD, bias_C)
+    )
+    logits_WC = logits_WC / torch.bincount(owner_R, minlength=count).unsqueeze(1)
+    logits_Q = logits_WC[ratings.windows, ratings.classes]
+    return F.binary_cross_entropy_with_logits(logits_Q, ratings.values)
+
+
+def _fold(
+    tagger: Tagger, weight_CD: Tensor, bias_C: Tensor, mean_D: Tensor, scale_D: Tensor
+) -> None:
+    """Give a tagger the weights for features as they are."""
+    assert isinstance(tagger.model, FrameLogistic)
+    scaled_CD = weight_CD * scale_D
+    with torch.no_grad():
+        tagger.model.head.linear.weight.copy_(scaled_CD)
+        tagger.model.head.linear.bias.copy_(bias_C - scaled_CD @ mean_D)
