@@ -9,7 +9,8 @@ that is all `reeltag solve moments` gets. Compared on the test films, by class:
     moments     the finder's probability of every second
     copied      stage I's score of the whole film, at every second
     ceiling     logistic regression of each class on the exact truth of every second of the training
-                films; its strength of regularisation is the one that is best on the test films
+                films, each stream with as much weight as the other; its strength of regularisation
+                is the one that is best on the test films
 """
 
 import argparse
@@ -45,8 +46,9 @@ from reeltag.tagger.tagger import Tagger
 
 PARTS = {"train": (12, (11, 12, 13, 14, 15)), "test": (30, (2,))}  # films of each seed
 LAST_TRAINING_SOUND = 19  # of each class; pictures: the first two thirds
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # C of the logistic regression
-SECONDS = IntervalConfig(length_s=2.0, hop_s=1.0, min_length_s=1.0)
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
+SECONDS = IntervalConfig(length_s=1.0, hop_s=1.0, min_length_s=1.0)
+STAGE_1 = "train-I", "regress_frames-I"
 
 
 def main() -> int:
@@ -54,7 +56,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.films")
     parser.add_argument("--sound", nargs="*", default=["log_mel", "yamnet"])
     parser.add_argument("--seed", type=int, nargs="*", default=[0])
-    parser.add_argument("--precision", default="bf16")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
     options = parser.parse_args()
@@ -63,7 +64,7 @@ def main() -> int:
     for sound in options.sound:
         data = _extracted(films, sound)
         for seed in options.seed:
-            row = _compared(films, data, sound, seed, options.precision)
+            row = _compared(films, data, sound, seed)
             command = f"python -m benchmarks.films --sound {sound} --seed {seed}"
             write_rows("films", [row], key=("sound", "seed"), measured=environment(command))
     return 0
@@ -165,20 +166,21 @@ def _films(data: Dataset, part: str, truth: Events) -> Iterator[_Film]:
         yield _Film(name, np.concatenate(frames, axis=1), covered.numpy() >= 0.5, spans, classes)
 
 
-def _compared(films: Path, path: Path, sound: str, seed: int, precision: str) -> Row:
+def _compared(films: Path, path: Path, sound: str, seed: int) -> Row:
     data = Dataset.open(path, quiet=True)
     truths = {part: Events.open(films / f"moments-{part}.csv", data.classes) for part in PARTS}
     train, test = (list(_films(data, part, truths[part])) for part in PARTS)
-    work = films / f"solve-{sound}-{precision}-{seed}"
-    command = f"solve moments --seed {seed} --precision {precision}"
+    work = films / f"solve-{sound}-{seed}"
+    command = f"solve moments --seed {seed}"
     if not (work / "moments.json").exists():
         reeltag(f"{command} --data {path} --out {work}")
     found = json.loads((work / "moments.json").read_text())
     folders = {each["name"]: Path(each["folder"]) for each in found["steps"]}
+    (stage_1,) = (folder for name, folder in folders.items() if name in STAGE_1)
     scores = {
         "moments": _curves(Tagger.load(folders["finder-final"] / "run"), data, SECONDS),
-        "copied": _curves(Tagger.load(folders["train-I"] / "run"), data, None),
-        "ceiling": _ceiling(train, test),
+        "copied": _curves(Tagger.load(stage_1 / "run"), data, None),
+        "ceiling": _ceiling(train, test, [stream.width for stream in data.streams]),
     }
     kinds = _kinds(films, data)
     row: Row = {"data": "films", "sound": sound, "seed": seed, "command": f"reeltag {command}"}
@@ -211,20 +213,23 @@ def _curves(
     return {video.ids[0].as_py(): video_curve(video, seconds) for video in windows}
 
 
-def _ceiling(train: list[_Film], test: list[_Film]) -> dict[str, NDArray[np.float32]]:
+def _ceiling(
+    train: list[_Film], test: list[_Film], widths: list[int]
+) -> dict[str, NDArray[np.float32]]:
     """Return the probabilities of every second by regressions on exact truth."""
     frames, hits = (np.concatenate([film[at] for film in train]) for at in (1, 2))
-    mean, deviation = frames.mean(axis=0), frames.std(axis=0) + 1e-6
+    mean, scale = frames.mean(axis=0), 1 / (frames.std(axis=0) + 1e-6)
+    scale /= np.sqrt(np.concatenate([np.full(width, width) for width in widths]))
     best: dict[str, NDArray[np.float32]] = {}
     value = -1.0
     for strength in STRENGTHS:
         models = [
-            LogisticRegression(C=strength, max_iter=300).fit((frames - mean) / deviation, hit)
+            LogisticRegression(C=strength, max_iter=300).fit((frames - mean) * scale, hit)
             for hit in hits.T
         ]
         scores = {
             film.name: np.stack(
-                [each.predict_proba((film.frames - mean) / deviation)[:, 1] for each in models],
+                [each.predict_proba((film.frames - mean) * scale)[:, 1] for each in models],
                 axis=1,
             ).astype(np.float32)
             for film in test

@@ -30,7 +30,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
-from reeltag.models.frame_logistic import Config, FrameLogistic, linear_softmax
+from reeltag.models.frame_logistic import Config, FrameLogistic
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.batches import training_items
 from reeltag.training.config import Recipe
@@ -39,6 +39,7 @@ from reeltag.training.run_folder import describe
 MOST_BYTES = 2 << 30  # of the frames in memory; of more every second, third, ... is taken
 _FIRST_BIAS = -3.0  # of each class: it is in one of 20 frames
 _SMALLEST_DEVIATION = 1e-6
+_SMALLEST = 1e-12  # of a sum whose logarithm is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +153,9 @@ def _labels(items: VideoSet) -> Tensor:
     """Return the labels (V, C) of whole videos."""
     labels_VC = torch.zeros(len(items), items.num_classes)
     if items.targets is not None:
-        rows = torch.from_numpy(items.targets.row_of_entry())
-        classes = torch.from_numpy(items.targets.classes).long()
-        labels_VC[rows, classes] = torch.from_numpy(items.targets.entry_values())
+        rows = torch.tensor(items.targets.row_of_entry())
+        classes = torch.tensor(items.targets.classes).long()
+        labels_VC[rows, classes] = torch.tensor(items.targets.entry_values())
     return labels_VC
 
 
@@ -163,9 +164,9 @@ def _ratings(tagger: Tagger, windows: VideoSet) -> _Ratings:
     assert windows.targets is not None  # rated windows have ratings
     return _Ratings(
         _read(tagger, windows, "reading rated windows"),
-        torch.from_numpy(windows.targets.row_of_entry()),
-        torch.from_numpy(windows.targets.classes).long(),
-        torch.from_numpy(windows.targets.entry_values()),
+        torch.tensor(windows.targets.row_of_entry()),
+        torch.tensor(windows.targets.classes).long(),
+        torch.tensor(windows.targets.entry_values()),
     )
 
 
@@ -191,11 +192,10 @@ def _fit(
     bias_C = torch.full((num_classes,), _FIRST_BIAS, requires_grad=True)
     optimiser = torch.optim.Adam([weight_CD, bias_C], lr=config.learning_rate)
     weights_VC = torch.where(labels_VC > 0, 1.0, config.unlisted_weight)
-    lengths = torch.bincount(every.owner, minlength=num_videos).tolist()
     loss = torch.zeros(())
     for _ in track(range(config.steps), "fitting", total=config.steps):
         logits_NC = F.linear(every.values, weight_CD, bias_C)
-        pooled_VC = torch.stack([_pooled(part) for part in logits_NC.split(lengths)])
+        pooled_VC = _pooled(logits_NC, every.owner, num_videos)
         losses_VC = F.binary_cross_entropy_with_logits(pooled_VC, labels_VC, reduction="none")
         loss = (losses_VC * weights_VC).sum() / num_videos
         if ratings is not None:
@@ -209,9 +209,12 @@ def _fit(
     return weight_CD.detach(), bias_C.detach(), float(loss.detach())
 
 
-def _pooled(logits_TC: Tensor) -> Tensor:
-    every = torch.ones(1, len(logits_TC), dtype=torch.bool)
-    return linear_softmax(logits_TC[None], every)[0]
+def _pooled(logits_NC: Tensor, owner_N: Tensor, num_videos: int) -> Tensor:
+    """Return the logits (V, C) of each video, as the model pools them (`linear_softmax`)."""
+    prob_NC = logits_NC.sigmoid()
+    none_VC = torch.full((num_videos, logits_NC.shape[1]), _SMALLEST)
+    there = none_VC.index_add(0, owner_N, prob_NC.square())
+    return there.log() - none_VC.index_add(0, owner_N, prob_NC * (1 - prob_NC)).log()
 
 
 def _rated_loss(ratings: _Ratings, weight_CD: Tensor, bias_C: Tensor) -> Tensor:

@@ -1,0 +1,155 @@
+"""Frame regression: what it finds, what it is invariant to, and what it does not see."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from reeltag.data.dataset import Dataset
+from reeltag.data.features import Features
+from reeltag.data.folding import held_out_rows
+from reeltag.data.splits import Splits
+from reeltag.labels.folds import FoldConfig
+from reeltag.tagger.tagger import Tagger
+from reeltag.training.config import Recipe
+from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
+from tests.data.corpora import write_shard
+from tests.data.described import described, described_record
+
+TWO = described({"rgb": (24, "float32"), "audio": (4, "float32")})
+VIDEOS, FRAMES, CLASSES = 40, 30, 3
+VIDEO_LABELS = Recipe()
+RATINGS = Recipe(items="segments")
+
+
+def truth() -> NDArray[np.bool_]:
+    """Return (V, T, C): in which frames a class is, of a tenth of the videos' frames."""
+    rng = np.random.default_rng(0)
+    found = np.zeros((VIDEOS, FRAMES, CLASSES), bool)
+    for video in range(VIDEOS):
+        for c in range(CLASSES):
+            if rng.random() < 0.5:
+                first = rng.integers(0, FRAMES - 4)
+                found[video, first : first + 4, c] = True
+    return found
+
+
+def frames(noise: float = 0.5) -> NDArray[np.float32]:
+    """Return (V, T, D): classes 0 and 1 are in the wide stream, class 2 in the narrow one."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(VIDEOS, FRAMES, 28)) * noise
+    for c, place in enumerate((3, 11, 25)):
+        values[..., place] += 2 * truth()[..., c]
+    return values.astype(np.float32)
+
+
+def corpus(
+    folder: Path,
+    values: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    rated: range = range(0),
+    features: Features = TWO,
+) -> Dataset:
+    """Write videos with labels (V, C), and a rating of each class in some of them."""
+    hits, records = truth(), []
+    for video in range(VIDEOS):
+        context = {"labels": np.flatnonzero(labels[video])}
+        if video in rated:
+            starts = np.array([5, 10, 15]) + video % 10
+            yes = [hits[video, s : s + 4, c].mean() for c, s in enumerate(starts.tolist())]
+            context |= {
+                "segment_start_times": starts,
+                "segment_end_times": starts + 4,
+                "segment_labels": np.arange(CLASSES),
+                "segment_scores": np.array(yes, np.float32),
+            }
+        streams = {"rgb": values[video, :, :24], "audio": values[video, :, 24:]}
+        records.append(described_record(f"v{video}", streams, **context))
+    write_shard(folder / "train0.tfrecord", records)
+    features.save(folder)
+    return Dataset.open(folder, jobs=1, quiet=True)
+
+
+def fitted(
+    data: Dataset, out: Path, rated: Recipe | None = None, *, videos: Recipe = VIDEO_LABELS
+) -> Tagger:
+    data = data.with_splits(Splits(holdout=0.0))
+    fit_frame_regression(data, out, videos, rated, FrameRegressionConfig(steps=60))
+    return Tagger.load(out)
+
+
+def seconds(tagger: Tagger, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logits (V, T, C) of every frame alone."""
+    flat = torch.from_numpy(values.reshape(-1, 1, values.shape[-1]))
+    logits = tagger.score(flat, torch.ones(len(flat), 1, dtype=torch.bool)).numpy()
+    found: NDArray[np.float32] = logits.reshape(*values.shape[:2], -1)
+    return found
+
+
+def separation(scores: NDArray[np.float32]) -> list[float]:
+    """Return of each class how often a frame with it scores above one without it."""
+    hits, found = truth(), []
+    for c in range(CLASSES):
+        yes, no = scores[..., c][hits[..., c]], scores[..., c][~hits[..., c]]
+        found.append(float((yes[:, None] > no[None]).mean()))
+    return found
+
+
+def test_labels_of_whole_videos_find_the_frames(tmp_path: Path) -> None:
+    """Of each class, in either stream: 4 of 30 frames. By chance it would be .5."""
+    data = corpus(tmp_path / "data", frames(), truth().any(axis=1))
+    assert min(separation(seconds(fitted(data, tmp_path / "run"), frames()))) > 0.85
+
+
+def test_ratings_mend_what_labels_of_videos_do_not_tell(tmp_path: Path) -> None:
+    """Every second label of a video is missing, and a third of those that are there is wrong."""
+    rng = np.random.default_rng(2)
+    labels = truth().any(axis=1)
+    noisy = np.where(labels, rng.random(labels.shape) < 0.5, rng.random(labels.shape) < 0.25)
+    data = corpus(tmp_path / "data", frames(1.0), noisy, range(VIDEOS))
+    alone = separation(seconds(fitted(data, tmp_path / "alone"), frames(1.0)))
+    both = separation(seconds(fitted(data, tmp_path / "both", RATINGS), frames(1.0)))
+    assert np.mean(both) > np.mean(alone) + 0.05
+
+
+def test_scale_and_offset_of_features_change_nothing(tmp_path: Path) -> None:
+    """Another unit of each dimension gives the same logits, to the rounding of 60 steps."""
+    labels = truth().any(axis=1)
+    scale = np.linspace(0.5, 20, 28, dtype=np.float32)
+    moved = frames() * scale + np.linspace(-9, 30, 28, dtype=np.float32)
+    one = fitted(corpus(tmp_path / "a", frames(), labels), tmp_path / "run a")
+    other = fitted(corpus(tmp_path / "b", moved, labels), tmp_path / "run b")
+    of = [seconds(one, frames()), seconds(other, moved)]
+    np.testing.assert_allclose(*(each[..., :CLASSES] for each in of), atol=0.02)
+
+
+def test_constant_feature_has_no_weight(tmp_path: Path) -> None:
+    values = frames()
+    values[..., 5] = 7.0
+    tagger = fitted(corpus(tmp_path / "data", values, truth().any(axis=1)), tmp_path / "run")
+    assert not tagger.model.head.linear.weight[:, 5].any()  # type: ignore[operator, union-attr, index]
+
+
+@pytest.mark.parametrize("of", ["labels", "ratings"])
+def test_held_out_videos_are_not_seen(tmp_path: Path, of: str) -> None:
+    """The videos of a fold are neither labels nor ratings to learn from."""
+    fold = FoldConfig(count=4, by="ratings")
+    labels, found = truth().any(axis=1), []
+    for number in range(2):
+        data = corpus(tmp_path / f"data{number}", frames(), labels, range(VIDEOS))
+        out = tmp_path / f"run{number}"
+        which = {"videos": Recipe(fold=fold), "rated": Recipe(items="segments", fold=fold)}
+        tagger = fitted(data, out, which["rated"], videos=which["videos"])
+        found.append(seconds(tagger, frames()))
+        held_out = [v for v in range(VIDEOS) if f"v{v}" in _held_out(data, fold)]
+        assert 5 <= len(held_out) <= 15
+        labels = labels.copy()
+        labels[held_out] = ~labels[held_out]
+    np.testing.assert_array_equal(*found)
+
+
+def _held_out(data: Dataset, fold: FoldConfig) -> set[str]:
+    rows = held_out_rows(data.with_splits(Splits(holdout=0.0)), fold)
+    return set(data.table["id"].filter(rows).to_pylist())
