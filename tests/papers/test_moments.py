@@ -355,3 +355,20 @@ def test_bad_data_raise_with_what_is_needed(
     assert words in printed and "Traceback" not in printed and not out.exists()
     if "ratings are" in words or "holds" in words:
         assert "segment_start_times" in printed and "--without-ratings" in printed
+
+
+def test_few_videos_are_regressed_frame_by_frame(unnamed: Path, tmp_path: Path) -> None:
+    """Labels and ratings at once; the evaluated videos train the final fit alone."""
+    config = replace(TINY, finder="auto")
+    found, held_out = graph(unnamed, config), evaluated(unnamed)
+    fits = {name: step for name, step in found.items() if step.id == "regress_frames"}
+    assert set(fits) == {"regress_frames-I", "regress_frames-II", "regress_frames-final"}
+    every = set(opened(unnamed).table["id"].to_pylist())
+    assert trained_on(unnamed, fits["regress_frames-II"]) == every - held_out
+    assert trained_on(unnamed, fits["regress_frames-final"]) == every
+    assert fits["regress_frames-I"].config["rated"] is None
+    out = tmp_path / "work"
+    command = ["solve", "moments", "--data", str(unnamed), "--out", str(out), "--tiny"]
+    assert run([*command, "--finder", "frames"]) == 0
+    (finder,) = out.glob("finder-final-*/run")
+    assert reeltag.load(finder).family == "frame_logistic"
