@@ -204,7 +204,7 @@ def _fit(
             )
         loss = loss + config.l2 * weight_CD.square().sum()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return weight_CD.detach(), bias_C.detach(), float(loss.detach())
 

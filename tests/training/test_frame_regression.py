@@ -36,6 +36,12 @@ def truth() -> NDArray[np.bool_]:
     return found
 
 
+def present() -> NDArray[np.bool_]:
+    """Return (V, C): which classes are in a video."""
+    found: NDArray[np.bool_] = truth().any(axis=1)
+    return found
+
+
 def frames(noise: float = 0.5) -> NDArray[np.float32]:
     """Return (V, T, D): classes 0 and 1 are in the wide stream, class 2 in the narrow one."""
     rng = np.random.default_rng(1)
@@ -99,14 +105,14 @@ def separation(scores: NDArray[np.float32]) -> list[float]:
 
 def test_labels_of_whole_videos_find_the_frames(tmp_path: Path) -> None:
     """Of each class, in either stream: 4 of 30 frames. By chance it would be .5."""
-    data = corpus(tmp_path / "data", frames(), truth().any(axis=1))
+    data = corpus(tmp_path / "data", frames(), present())
     assert min(separation(seconds(fitted(data, tmp_path / "run"), frames()))) > 0.85
 
 
 def test_ratings_mend_what_labels_of_videos_do_not_tell(tmp_path: Path) -> None:
     """Every second label of a video is missing, and a third of those that are there is wrong."""
     rng = np.random.default_rng(2)
-    labels = truth().any(axis=1)
+    labels = present()
     noisy = np.where(labels, rng.random(labels.shape) < 0.5, rng.random(labels.shape) < 0.25)
     data = corpus(tmp_path / "data", frames(1.0), noisy, range(VIDEOS))
     alone = separation(seconds(fitted(data, tmp_path / "alone"), frames(1.0)))
@@ -116,27 +122,27 @@ def test_ratings_mend_what_labels_of_videos_do_not_tell(tmp_path: Path) -> None:
 
 def test_scale_and_offset_of_features_change_nothing(tmp_path: Path) -> None:
     """Another unit of each dimension gives the same logits, to the rounding of 60 steps."""
-    labels = truth().any(axis=1)
+    labels = present()
     scale = np.linspace(0.5, 20, 28, dtype=np.float32)
     moved = frames() * scale + np.linspace(-9, 30, 28, dtype=np.float32)
     one = fitted(corpus(tmp_path / "a", frames(), labels), tmp_path / "run a")
     other = fitted(corpus(tmp_path / "b", moved, labels), tmp_path / "run b")
-    of = [seconds(one, frames()), seconds(other, moved)]
-    np.testing.assert_allclose(*(each[..., :CLASSES] for each in of), atol=0.02)
+    mine, its = seconds(one, frames())[..., :CLASSES], seconds(other, moved)[..., :CLASSES]
+    np.testing.assert_allclose(mine, its, atol=0.02)
 
 
 def test_constant_feature_has_no_weight(tmp_path: Path) -> None:
     values = frames()
     values[..., 5] = 7.0
-    tagger = fitted(corpus(tmp_path / "data", values, truth().any(axis=1)), tmp_path / "run")
-    assert not tagger.model.head.linear.weight[:, 5].any()  # type: ignore[operator, union-attr, index]
+    tagger = fitted(corpus(tmp_path / "data", values, present()), tmp_path / "run")
+    assert not tagger.state_dict()["model.head.linear.weight"][:, 5].any()
 
 
 @pytest.mark.parametrize("of", ["labels", "ratings"])
 def test_held_out_videos_are_not_seen(tmp_path: Path, of: str) -> None:
     """The videos of a fold are neither labels nor ratings to learn from."""
     fold = FoldConfig(count=4, by="ratings")
-    labels, found = truth().any(axis=1), []
+    labels, found = present(), []
     for number in range(2):
         data = corpus(tmp_path / f"data{number}", frames(), labels, range(VIDEOS))
         out = tmp_path / f"run{number}"
@@ -147,7 +153,7 @@ def test_held_out_videos_are_not_seen(tmp_path: Path, of: str) -> None:
         assert 5 <= len(held_out) <= 15
         labels = labels.copy()
         labels[held_out] = ~labels[held_out]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def _held_out(data: Dataset, fold: FoldConfig) -> set[str]:
