@@ -38,8 +38,7 @@ def truth() -> NDArray[np.bool_]:
 
 def present() -> NDArray[np.bool_]:
     """Return (V, C): which classes are in a video."""
-    found: NDArray[np.bool_] = truth().any(axis=1)
-    return found
+    return np.asarray(truth().any(axis=1))
 
 
 def frames(noise: float = 0.5) -> NDArray[np.float32]:
