@@ -65,6 +65,9 @@ def _why_not(path: Path, data: Dataset) -> str:
         kind = _ANNOTATIONS[name]
         if path.parent != data.root:
             return f"{kind} are looked for in {data.root} alone"
+        given = data.sources.get(kind)
+        if given is None or not files_of_source(given):
+            return f"{kind} are left out here"
         return f"other {kind} were given"
     if name in CLASS_LISTS:
         source = data.classes.source

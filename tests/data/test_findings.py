@@ -132,7 +132,7 @@ def test_files_are_named_with_the_reason(sound: Path) -> None:
 
 def test_labels_that_are_not_used_are_named(sound: Path, tmp_path: Path) -> None:
     (sound / "labels.csv").write_text("id,class\nv1,cat\n")
-    assert found(indexed(sound, labels=()), NOT_USED) == {"labels.csv": "other labels were given"}
+    assert found(indexed(sound, labels=()), NOT_USED) == {"labels.csv": "labels are left out here"}
 
 
 def test_shards_without_split_or_records_are_named(sound: Path) -> None:
