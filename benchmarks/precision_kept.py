@@ -84,7 +84,7 @@ def _row(model: str, thresholds: Thresholds, promise: float, scores: RatingScore
         "promise": promise,
         "rated_classes": len(np.unique(ratings.classes)),
         "with_threshold": size - len(thresholds.unreached),
-        "measured": len(measured),
+        "num_measured": len(measured),
         "kept": kept,
         "precision": float(positive[measured].sum() / max(1, number[measured].sum())),
     }

@@ -31,7 +31,11 @@ def pages() -> dict[str, Tables]:
             "variants": own_features.variants,
             "import_speeds": own_features.speeds,
         },
-        "docs/moments.md": {"events": own_features.events},
+        "docs/moments.md": {
+            "events": own_features.events,
+            "promises": own_features.promises,
+            "films": own_features.films,
+        },
         "docs/departures.md": {"moments": techniques.moments},
         "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
         "docs/reproductions.md": {

@@ -1,6 +1,8 @@
-"""Tables of own features: what import costs in quality, moments against marked events, speeds."""
+"""Tables of own features and videos: quality through import, moments, promises, films, speeds."""
 
-from benchmarks.results import read_rows
+from collections import defaultdict
+
+from benchmarks.results import Row, read_rows
 from benchmarks.tables.cells import interval, table, value, verdict
 
 WAYS = {
@@ -8,6 +10,12 @@ WAYS = {
     "ranked": "moments, as `reeltag moments --ranked` finds them",
     "segments": "5-second segments as they are",
     "copied": "the score of the whole video, from its beginning to its end",
+}
+
+FILM_WAYS = {
+    "moments": "`solve moments`",
+    "copied": "the score of the whole film, copied",
+    "ceiling": "logistic regression on exact seconds",
 }
 
 
@@ -50,3 +58,41 @@ def speeds() -> str:
         for row in read_rows(file)
     ]
     return table(["figure", "value", "target", "met"], rows)
+
+
+def promises() -> str:
+    """Return whether promised precisions are kept on test reels: all seeds together."""
+    groups = defaultdict[tuple[str, float], list[Row]](list)
+    for row in read_rows("precision_kept"):
+        groups[row["model"], row["promise"]].append(row)
+    rows = []
+    for (model, promise), of in groups.items():
+        chosen, measured, kept = (
+            sum(row[name] for row in of) for name in ("with_threshold", "num_measured", "kept")
+        )
+        share = f"{kept / measured:.2f}" if measured else "none to measure"
+        rows.append([model, f"{promise:g}", f"{len(of)}", f"{chosen}", f"{measured}", share])
+    head = ["model", "promise", "seeds", "classes with a threshold", "measured", "kept"]
+    return table(head, rows)
+
+
+def films() -> str:
+    """Return how near a finder comes to the exact truth of every second of films."""
+    rows = []
+    for row in read_rows("films"):
+        for way, shown in FILM_WAYS.items():
+            found = row[way]
+            cells = [found[name] for name in ("per_second_ap", "pictures", "sounds")]
+            cells += [found["map@tiou=0.5"]]
+            share = f"{row['share']:.0%}" if way == "moments" else ""
+            rows.append([row["sound"], shown, *(f"{cell:.3f}" for cell in cells), share])
+    head = [
+        "sound",
+        "scores",
+        "AP of every second",
+        "pictures",
+        "sounds",
+        "mAP@.5",
+        "of the ceiling",
+    ]
+    return table(head, rows)
