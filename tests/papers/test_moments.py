@@ -372,3 +372,12 @@ def test_few_videos_are_regressed_frame_by_frame(unnamed: Path, tmp_path: Path) 
     assert run([*command, "--finder", "frames"]) == 0
     (finder,) = out.glob("finder-final-*/run")
     assert reeltag.load(finder).family == "frame_logistic"
+
+
+@pytest.mark.parametrize(("rate", "stride"), [(0.5, (5, 10)), (1.0, (5, 10)), (2.0, (10, 20))])
+def test_long_videos_train_by_frames_as_far_apart_at_any_rate(
+    data: Path, rate: float, stride: tuple[int, int]
+) -> None:
+    of = replace(own(data), seconds=100.0, rate_hz=rate)
+    plan = MomentsPlan(config=TINY, sizes=sizes_for(of, TINY), own=of)
+    assert (plan.videos().frames.how, plan.videos().frames.stride_range) == ("stride", stride)

@@ -175,12 +175,20 @@ class MomentsPlan:
         return SplitRecipe(
             splits=self.own.assignment.videos,
             fold=self.own.video_fold,
-            frames=FrameChoice(how="stride" if self.own.seconds >= _LONG else "all"),
+            frames=self._frames(),
             batch_size=sizes.batch_size,
             epochs=sizes.epochs,
             optim=Optimisation(learning_rate=sizes.rate, schedule="one-cycle"),
             **self._common(),
         )
+
+    def _frames(self) -> FrameChoice:
+        """Return all frames, or of long videos every 5th to 10th second, at any rate above 1 Hz."""
+        if self.own.seconds < _LONG:
+            return FrameChoice(how="all")
+        low, high = FrameChoice().stride_range
+        rate = max(1.0, self.own.rate_hz)
+        return FrameChoice(how="stride", stride_range=(round(low * rate), round(high * rate)))
 
     def segments(self, fold: FoldConfig) -> SplitRecipe:
         """Stage II: rated segments but those of a fold; unrated classes hardly count."""

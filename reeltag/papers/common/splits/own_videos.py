@@ -53,6 +53,7 @@ class OwnVideos:
         classes: with a rating, or (without ratings) with a labelled video.
         widths: of the streams.
         seconds: of the median training video.
+        rate_hz: frames per second.
         frequent: the class with the most positive ratings, or else labelled videos.
         has_test: whether there are shards of `test`.
     """
@@ -64,6 +65,7 @@ class OwnVideos:
     classes: int
     widths: tuple[int, ...]
     seconds: float
+    rate_hz: float
     frequent: int
     has_test: bool
 
@@ -118,6 +120,7 @@ def assign_own_splits(data: Dataset, *, folds: int, without_ratings: bool) -> Ow
         classes=len(evaluation.classes) or len(np.unique(labels)),
         widths=tuple(stream.width for stream in data.streams),
         seconds=float(np.median(column_of(data.table, "frames")[trained])) / data.features.rate_hz,
+        rate_hz=data.features.rate_hz,
         frequent=int(np.bincount(positives if len(positives) else labels).argmax()),
         has_test=bool(test),
     )
