@@ -4,6 +4,7 @@ Sizes are (height, width) of arrays. Brightness of high dynamic range (PQ, HLG) 
 the standard range, and interlaced pictures are taken with both their fields.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -50,9 +51,14 @@ class Orientation:
         return picture[::rows, ::columns]
 
 
+# `frame.side_data` would keep the frame in a cycle of references, and with it the memory of its
+# picture until garbage is collected: some hundred pictures
+_side_data = cast(Callable[[VideoFrame], SideDataContainer], SideDataContainer)
+
+
 def orientation_of(frame: VideoFrame) -> Orientation:
     """Return how a picture is turned, to the nearest quarter, by its display matrix."""
-    for data in cast(SideDataContainer, frame.side_data):
+    for data in _side_data(frame):
         if data.type == Type.DISPLAYMATRIX:
             a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
             if abs(a) + abs(d) >= abs(b) + abs(c):
