@@ -59,7 +59,7 @@ ENTRIES = {
     "deploy.sources": "load_source",
     "deploy.submission": "write_videos write_segments",
     "deploy.submission_check": "check_submission",
-    "deploy.webvtt": "write_webvtt",
+    "deploy.moment_formats.writing": "export_moments",
     "report.page": "write_report",
 }
 VERBS = "synth load import_weights train predict evaluate compare moments export"

@@ -55,7 +55,7 @@ def test_own_model_is_listed_with_its_variants(
     installed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variants = ["mean_and_max_1024", "mean_and_max_256"]
-    assert list_models("mean*") == [MODULE, *variants] and len(families()) == 35
+    assert list_models("mean*") == [MODULE, *variants] and len(families()) == 36
     assert run(["models", MODULE, "--json"]) == 0
     (own,) = json.loads(capsys.readouterr().out)["families"]
     assert sorted(of["name"] for of in own["variants"]) == variants

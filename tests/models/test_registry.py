@@ -110,7 +110,7 @@ def test_list_models_matches_families_and_variants() -> None:
         "nextvlad_8g_k112_r16",
         "nextvlad_8g_k128",
     ]
-    assert len(families()) == 34 and list_models() == sorted(list_models())
+    assert len(families()) == 35 and list_models() == sorted(list_models())
 
 
 def test_config_names_its_family() -> None:
