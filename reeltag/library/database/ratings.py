@@ -75,7 +75,6 @@ class RatingStore:
                     & RatingRow.end_s.is_not_distinct_from(rating.end_s)
                     & (RatingRow.class_name == rating.class_name)
                     & (RatingRow.who == rating.who)
-                    & RatingRow.replaced_by.is_(None)
                     & (RatingRow.key != row.key)
                 )
                 session.execute(update(RatingRow).where(same).values(replaced_by=row.key))

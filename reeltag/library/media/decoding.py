@@ -125,8 +125,9 @@ class Decoded(Iterator[Span]):
     def _tracks(self, media: OpenMedia, reader: PacketReader) -> "_Tracks":
         config, previews = self._config, self._previews
 
-        def clock(stream: AnyStream) -> Clock:
-            return Clock(stream.time_base or Fraction(1, 1000), media.start, media.limit)
+        def clock(stream: AnyStream, back_s: int = 1) -> Clock:
+            base = stream.time_base or Fraction(1, 1000)
+            return Clock(base, media.start, media.limit, back_s)
 
         pictures, sound, video, audio = None, None, media.video, media.audio
         if video is not None:

@@ -18,6 +18,7 @@ from reeltag.library.media.timeline import Clock, middle, num_frames
 _Shown: TypeAlias = tuple[int, VideoFrame | None]  # from which tick on, and what
 
 _DEFAULT_FPS = 25
+_BACK_S, _PACKETS_BACK_S = 1, 10  # pictures come in the order in which they are shown, packets not
 
 
 @dataclass
@@ -52,7 +53,7 @@ class PictureTrack:
     Args:
         reader: of the file.
         stream: of pictures.
-        clock: makes clocks for the stream.
+        clock: makes a clock for the stream, whose time stamps may go back by some seconds.
         rate_hz: frames of features per second.
         scaler: None = pictures are not wanted, only when the stream ends.
         look: called with every decoded picture and its time in seconds.
@@ -70,7 +71,7 @@ class PictureTrack:
         self,
         reader: PacketReader,
         stream: VideoStream,
-        clock: Callable[[], Clock],
+        clock: Callable[[int], Clock],
         rate_hz: float,
         *,
         scaler: Scaler | None = None,
@@ -78,7 +79,8 @@ class PictureTrack:
         threads: int = 1,
         quick: bool = False,
     ) -> None:
-        self._clock, self._packet_clock, self._rate = clock(), clock(), rate_hz
+        self._rate = rate_hz
+        self._clock, self._packet_clock = clock(_BACK_S), clock(_PACKETS_BACK_S)
         self._scaler, self._look = scaler, look
         self._codec = stream.codec_context
         self._codec.thread_count = threads
@@ -147,7 +149,7 @@ class PictureTrack:
     def _passed(self, packets: Iterator[AnyPacket]) -> Iterator[_Shown]:
         """Yield when pictures are shown, but no pictures."""
         for packet in packets:
-            yield self._clock.place(packet.pts, packet.duration or self._ticks), None
+            yield self._packet_clock.place(packet.pts, packet.duration or self._ticks), None
 
 
 def _ticks_per_picture(stream: VideoStream) -> int:

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from reeltag.encoders.base import Fit
@@ -110,7 +110,6 @@ class Scaler:
             height,
             "rgb24",
             src_colorspace=source,
-            dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.AREA,
             threads=1,
         )

@@ -127,8 +127,8 @@ class SoundTrack:
             if is_first or abs(gap) > _JITTER_S * rate:
                 yield from resampler.skip(gap)
                 samples = samples[max(-gap, 0) :]
+                is_first = not len(samples)
             if len(samples):
-                is_first = False
                 self._hear(resampler.position, len(samples), rate)
                 yield resampler.feed(samples)
         if resampler is not None:

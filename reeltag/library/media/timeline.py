@@ -7,7 +7,8 @@ import math
 from fractions import Fraction
 
 REMAINDER_S = Fraction(1, 1000)  # of a file's end that does not make one more frame
-_JUMP_S = 10  # time stamps that go back further, or forward beyond the end, are broken
+_JUMP_S = 10  # time stamps that go further beyond the end are broken
+_BACK_S = 1  # those that go further back as well
 
 
 def num_frames(end_s: Fraction, rate_hz: float) -> int:
@@ -31,7 +32,7 @@ def middle(frame: int, rate_hz: float) -> Fraction:
 class Clock:
     """Time stamps of a stream in ticks, free of jumps that cannot be.
 
-    A time stamp is broken if it goes back by more than 10 s, or more than 10 s beyond both what
+    A time stamp is broken if it goes back by more than 1 s, or more than 10 s beyond both what
     came before and the end of the file: streams that were joined, counters that begin again, bytes
     that were overwritten. Then the stream goes on where it was. A missing one follows on as well.
 
@@ -39,18 +40,21 @@ class Clock:
         base: seconds per tick.
         start: time stamp in seconds of the start of the file.
         limit: seconds that the file may have, at most.
+        back_s: seconds that a time stamp may go back; more for packets, which are not in order.
 
     Attributes:
         next: tick at which what was placed ends.
         repairs: how many time stamps were broken.
     """
 
-    def __init__(self, base: Fraction, start: Fraction, limit: Fraction) -> None:
+    def __init__(
+        self, base: Fraction, start: Fraction, limit: Fraction, back_s: int = _BACK_S
+    ) -> None:
         self._base, self._origin = base, start / base
-        self._jump = round(_JUMP_S / base)
+        self._jump, self._back = round(_JUMP_S / base), round(back_s / base)
         self.next = math.ceil(self._origin)
         self._latest = self.next + math.ceil((limit + _JUMP_S) / base)
-        self._last, self._shift = self.next - self._jump, 0
+        self._last, self._shift = self.next - self._jump, 0  # the first may be earlier
         self.repairs = 0
 
     def place(self, stamp: int | None, ticks: int) -> int:
@@ -62,11 +66,11 @@ class Clock:
         """
         tick = self.next if stamp is None else stamp + self._shift
         latest = max(self.next + self._jump, self._latest)
-        if not self._last - self._jump <= tick <= latest:
+        if not self._last - self._back <= tick <= latest:
             self.repairs += 1
             self._shift += self.next - tick
             tick = self.next
-        self._last = tick = max(tick, self._last)
+        self._last = max(tick, self._last)
         self.next = max(self.next, tick + min(max(ticks, 0), max(self._jump, latest - tick)))
         return tick
 

@@ -290,6 +290,43 @@ def test_gap_in_the_sound_is_zeros(tmp_path: Path) -> None:
     np.testing.assert_allclose(sound[54_500:], expected[54_500:], atol=2e-3)  # stamps of 1 ms
 
 
+def test_sound_that_overlaps_is_there_once(tmp_path: Path) -> None:
+    """The second of two joined recordings begins 0.5 s before the first ends."""
+    parts = []
+    for start, hz in ((0.0, 300.0), (2.5, 600.0)):
+        film = TinyFilm(pictures=[], tracks=[tone(3.0, hz=hz)], start=start)
+        parts.append(film.write(tmp_path / f"{start}.ts"))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    spans, decoded = read(joined)
+    first, second = (sound_of(read(part)[0]) for part in parts)
+    sound = sound_of(spans)
+    assert decoded.duration_s == pytest.approx(5.5, abs=0.1)
+    np.testing.assert_allclose(sound[:47_000], first[:47_000], atol=1e-6)  # float32
+    later = round(16_000 * (probe(parts[1]).start_s - probe(parts[0]).start_s))
+    expected = second[51_000 - later : 80_000 - later]
+    np.testing.assert_allclose(sound[51_000:80_000], expected, atol=0.1)  # half a sample
+
+
+def test_joined_recordings_are_one(tmp_path: Path) -> None:
+    """Of different sample rates: time stamps begin again midway."""
+    parts = []
+    for rate, hz in ((24_000, 300.0), (48_000, 600.0)):
+        film = TinyFilm(rate=rate, tracks=[tone(6.0, rate, hz)])
+        parts.append(film.write(tmp_path / f"{rate}.ts"))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    spans, decoded = read(joined)
+    assert masks(spans)[0].startswith("1" * 12) and masks(spans)[1].startswith("1" * 12)
+    assert decoded.duration_s == pytest.approx(12.1, abs=0.2)
+    sound = sound_of(spans)
+    for begin, hz in ((32_000, 300), (32_000 + 96_000, 600)):
+        spectrum = np.abs(np.fft.rfft(sound[begin : begin + 16_000]))
+        assert np.argmax(spectrum) == hz
+    first = pictures_of(read(parts[0])[0])
+    assert np.array_equal(pictures_of(spans)[:5], first[:5])
+
+
 def test_error_midway_keeps_what_is_before_and_after(tmp_path: Path) -> None:
     film = TinyFilm(gop=10).write(tmp_path / "film.mp4")
     with av.open(str(film)) as source:

@@ -43,6 +43,16 @@ def test_thumbnails_show_what_is_on_display_at_their_times(tmp_path: Path) -> No
     np.testing.assert_allclose(found, expected, atol=3)  # of 255: coded twice
 
 
+def test_thumbnail_in_a_pause_shows_what_is_still_there(tmp_path: Path) -> None:
+    pictures = [np.full((48, 64, 3), of, np.uint8) for of in (40, 120, 200)]
+    film = TinyFilm(pictures=pictures, times=[0.0, 2.5, 4.5], tracks=[tone(6.0)])
+    about, folder = previews_of(film.write(tmp_path / "film.mkv"))
+    with Image.open(folder / about["thumbnails"]["file"]) as image:
+        pixels = np.asarray(image)
+    found = [pixels[:, k * 160 : (k + 1) * 160].mean() for k in range(5)]
+    np.testing.assert_allclose(found, [40, 40, 40, 120, 120], atol=5)  # of 255: coded twice
+
+
 def test_poster_and_loudness(tmp_path: Path) -> None:
     about, folder = previews_of(TinyFilm().write(tmp_path / "film.mp4"))
     with Image.open(folder / about["poster"]["file"]) as poster:

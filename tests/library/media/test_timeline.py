@@ -33,10 +33,11 @@ def test_jump_beyond_the_end_is_left_out() -> None:
 
 def test_joined_files_go_on_where_the_first_ended() -> None:
     assert placed([0, 30_000, 0, 30_000]) == [0.0, 30.0, 30.04, 60.04]
+    assert placed([0, 2_000, 0, 2_000]) == [0.0, 2.0, 2.04, 4.04]
 
 
-def test_small_step_back_stays_where_it_is() -> None:
-    assert placed([0, 80, 40, 120]) == [0.0, 0.08, 0.08, 0.12]
+def test_small_step_back_is_kept() -> None:
+    assert placed([0, 80, 40, 120]) == [0.0, 0.08, 0.04, 0.12]
 
 
 def test_frames_and_their_middles_are_exact() -> None:
