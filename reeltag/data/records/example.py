@@ -1,13 +1,14 @@
 """tf.Example and tf.SequenceExample, encoded and decoded without protobuf or TensorFlow.
 
 Decoding follows protobuf's rules, not those of TensorFlow's faster parser, which drops a part of
-what is written: of a repeated key the last counts, messages in pieces are joined, packed
-and unpacked numbers may be mixed, of two kinds in one feature the last counts.
+what is written: of a repeated key the last counts, messages in pieces are joined. Values of a
+feature: `feature_values`.
 
 Source: tensorflow/core/example/{example,feature}.proto.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -15,16 +16,40 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.data.records import wire
+from reeltag.data.records.feature_values import (
+    BYTES_LIST,
+    FLOAT_LIST,
+    INT64_LIST,
+    Feature,
+    Values,
+    decode_feature,
+    decode_feature_list,
+)
+from reeltag.data.records.scan import field_tables
 from reeltag.data.records.wire import Bytes
 
-Values: TypeAlias = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
+__all__ = [
+    "Encodable",
+    "Feature",
+    "Spans",
+    "Values",
+    "decode_example",
+    "decode_feature",
+    "decode_feature_list",
+    "decode_sequence_example",
+    "encode_example",
+    "encode_sequence_example",
+    "joined",
+    "split_message",
+]
+
 Encodable: TypeAlias = (  # what a feature is encoded from
     Values | str | bytes | Sequence[str | bytes] | Sequence[int] | Sequence[float]
 )
-Feature: TypeAlias = Values | None  # None: the kind of the feature was not set
 Spans: TypeAlias = list[tuple[int, int]]  # where a message is: [start, stop), usually in one piece
 
-_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
+_MOST_PIECES = 100_000  # of a record: features, and pieces of one
+_FEW = 64  # fields of a message, which a loop goes through
 
 
 def encode_example(features: Mapping[str, Encodable]) -> bytes:
@@ -79,7 +104,7 @@ def _encode_feature(name: str, given: Encodable) -> bytes:
     if len(texts) == len(some) and not isinstance(some, np.ndarray):
         encoded = (value.encode() if isinstance(value, str) else value for value in texts)
         strings = b"".join(wire.encode_bytes_field(1, value) for value in encoded)
-        return wire.encode_bytes_field(_BYTES_LIST, strings)
+        return wire.encode_bytes_field(BYTES_LIST, strings)
     values = np.asarray(None if texts else some)
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise ValueError(
@@ -87,9 +112,9 @@ def _encode_feature(name: str, given: Encodable) -> bytes:
             f"got shape {values.shape} of {values.dtype}"
         )
     if values.dtype.kind == "f":
-        kind, packed = _FLOAT_LIST, values.astype("<f4").tobytes()
+        kind, packed = FLOAT_LIST, values.astype("<f4").tobytes()
     else:
-        kind, packed = _INT64_LIST, wire.encode_varints(values.tolist())
+        kind, packed = INT64_LIST, wire.encode_varints(values.tolist())
     return wire.encode_bytes_field(kind, wire.encode_bytes_field(1, packed))
 
 
@@ -144,29 +169,61 @@ def split_message(payload: Bytes) -> tuple[dict[str, Spans], dict[str, Spans]]:
         payload: bytes of the message.
 
     Raises:
-        DataError: the payload is not one.
+        DataError: the payload is not one, or holds more than 100,000 features or pieces of them.
     """
     maps: tuple[dict[str, Spans], dict[str, Spans]] = ({}, {})
-    for part in wire.fields(payload, 0, len(payload)):
-        if part.wire_type == wire.BYTES and part.number <= 2:
-            entries = maps[part.number - 1]
-            for entry in wire.fields(payload, part.start, part.stop):
-                if entry.wire_type == wire.BYTES and entry.number == 1:
-                    name, spans = _split_entry(payload, entry.start, entry.stop)
-                    entries[name] = spans
+    pieces = 0
+    for part in _strings(payload, 0, len(payload)):
+        pieces += 1
+        if part.number > 2:
+            continue
+        entries = maps[part.number - 1]
+        for entry in _strings(payload, part.start, part.stop):
+            if entry.number == 1:
+                name, spans = _split_entry(payload, entry.start, entry.stop)
+                entries[name] = spans
+                pieces += max(1, len(spans))
+        if pieces > _MOST_PIECES:
+            raise _too_many()
     return maps
+
+
+def _strings(payload: Bytes, start: int, stop: int) -> Iterator[wire.Field]:
+    """Yield the fields of a message that are byte strings; of many those numbered 1 and 2.
+
+    DataError where the bytes are no message, or there are too many.
+    """
+    for field in islice(wire.fields(payload, start, stop), _FEW):
+        if field.wire_type == wire.BYTES:
+            yield field
+        start = field.stop
+    if start == stop:
+        return
+    data, count = np.frombuffer(payload, np.uint8)[start:stop], 0
+    for table in field_tables(data):
+        known = table.where((table.wire_type == wire.BYTES) & (table.number <= 2))
+        count += len(known.at)
+        if count > _MOST_PIECES:
+            raise _too_many()
+        columns = known.number, known.start + start, known.stop + start
+        for number, *ends in zip(*(column.tolist() for column in columns), strict=True):
+            yield wire.Field(number, wire.BYTES, *ends)
+
+
+def _too_many() -> DataError:
+    return DataError(f"holds more than {_MOST_PIECES:,} features, or pieces of them")
 
 
 def _split_entry(payload: Bytes, start: int, stop: int) -> tuple[str, Spans]:
     """Return the key of a map entry and where its value is."""
     name, spans = "", list[tuple[int, int]]()
-    for field in wire.fields(payload, start, stop):
-        if field.wire_type == wire.BYTES and field.number == 1:
+    for field in _strings(payload, start, stop):
+        if field.number == 1:
             try:
                 name = str(payload[field.start : field.stop], "utf-8")
             except UnicodeDecodeError as error:
                 raise DataError(f"the key at byte {field.start} is not UTF-8") from error
-        elif field.wire_type == wire.BYTES and field.number == 2:
+        elif field.number == 2:
             spans.append((field.start, field.stop))
     return name, spans
 
@@ -176,109 +233,3 @@ def joined(payload: Bytes, spans: Spans) -> Bytes:
     if len(spans) == 1:
         return payload[spans[0][0] : spans[0][1]]
     return b"".join(payload[start:stop] for start, stop in spans)
-
-
-def decode_feature_list(message: Bytes) -> list[Feature]:
-    """Return the values of each frame of a FeatureList message.
-
-    Args:
-        message: its bytes.
-
-    Raises:
-        DataError: the message is not one.
-    """
-    return [
-        decode_feature(message[field.start : field.stop])
-        for field in wire.fields(message, 0, len(message))
-        if field.wire_type == wire.BYTES and field.number == 1
-    ]
-
-
-def decode_feature(message: Bytes) -> Feature:
-    """Return the values of a Feature message; None where its kind was not set.
-
-    Args:
-        message: its bytes.
-
-    Raises:
-        DataError: the message is not one.
-    """
-    equal = wire.equal_fields(message)
-    if equal is not None and equal[0] <= _INT64_LIST and wire.are_alike(equal[1]):
-        return _DECODERS[equal[0]](equal[1].tobytes())
-    kind, spans = 0, list[tuple[int, int]]()
-    for field in wire.fields(message, 0, len(message)):
-        if field.wire_type == wire.BYTES and field.number <= _INT64_LIST:
-            if field.number != kind:
-                kind, spans = field.number, []
-            spans.append((field.start, field.stop))
-            for _ in wire.fields(message, field.start, field.stop):
-                pass  # each piece is whole fields: only then may they be joined
-    return _DECODERS[kind](joined(message, spans)) if kind else None
-
-
-def _decode_bytes_list(message: Bytes) -> list[bytes]:
-    equal = wire.equal_fields(message)
-    if equal is not None and equal[0] == 1:
-        count, width = equal[1].shape
-        values = equal[1].tobytes()
-        return [values[at : at + width] for at in range(0, count * width, width or 1)] or (
-            [b""] * count
-        )
-    return [
-        bytes(message[field.start : field.stop])
-        for field in wire.fields(message, 0, len(message))
-        if field.wire_type == wire.BYTES and field.number == 1
-    ]
-
-
-def _decode_float_list(message: Bytes) -> NDArray[np.float32]:
-    packed: Bytes | None = _equal_values(message, 4, 0x0D)
-    if packed is None:
-        parts = []
-        for field in wire.fields(message, 0, len(message)):
-            if field.number == 1 and field.wire_type in (wire.BYTES, wire.FIXED32):
-                if (field.stop - field.start) % 4:
-                    raise DataError(f"packed floats take {field.stop - field.start} bytes")
-                parts.append(message[field.start : field.stop])
-        packed = parts[0] if len(parts) == 1 else b"".join(parts)
-    return np.frombuffer(packed, "<f4").astype(np.float32, copy=False)
-
-
-def _decode_int64_list(message: Bytes) -> NDArray[np.int64]:
-    packed = _equal_values(message, 1, 0x08)
-    if packed is not None and not (packed and packed[-1] & 0x80):
-        return wire.read_varints(packed, 0, len(packed))
-    parts = [
-        wire.read_varints(message, field.start, field.stop)
-        for field in wire.fields(message, 0, len(message))
-        if field.number == 1 and field.wire_type in (wire.BYTES, wire.VARINT)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-
-def _equal_values(message: Bytes, width: int, tag: int) -> bytes | None:
-    """Return the joined values of field 1 where each has the same length; None otherwise.
-
-    Args:
-        message: of numbers.
-        width: bytes of a number that is not packed; packed ones are a multiple of it.
-        tag: byte before a number that is not packed.
-    """
-    equal = wire.equal_fields(message)
-    if equal is not None:
-        whole = equal[0] == 1 and equal[1].shape[1] % width == 0
-        ends = equal[1][:, -1:] < 0x80  # no number goes on in the next piece
-        return equal[1].tobytes() if whole and (width > 1 or ends.all()) else None
-    if len(message) < 64 or message[0] != tag or len(message) % (width + 1):
-        return None
-    rows = np.frombuffer(message, np.uint8).reshape(-1, width + 1)
-    is_plain = (rows[:, 0] == tag).all() and (width > 1 or (rows[:, 1] < 0x80).all())
-    return rows[:, 1:].tobytes() if is_plain else None
-
-
-_DECODERS: dict[int, Callable[[Bytes], Values]] = {
-    _BYTES_LIST: _decode_bytes_list,
-    _FLOAT_LIST: _decode_float_list,
-    _INT64_LIST: _decode_int64_list,
-}

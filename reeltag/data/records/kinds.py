@@ -6,6 +6,7 @@ from reeltag.data.records.example import Feature, decode_feature_list
 from reeltag.data.records.wire import Bytes
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG"
+_LOOKED_AT = 10_000  # frames of a record
 NO_FRAMES = "no frames"
 
 
@@ -18,7 +19,7 @@ def kind_of_frames(message: Bytes) -> str:
     Raises:
         DataError: it is none.
     """
-    frames = decode_feature_list(message)
+    frames = decode_feature_list(message, _LOOKED_AT)
     if not frames:
         return NO_FRAMES
     firsts = [frame[0] for frame in frames if isinstance(frame, list) and frame]

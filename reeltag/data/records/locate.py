@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.data.records import wire
-from reeltag.data.records.example import Spans, decode_feature, decode_feature_list, joined
+from reeltag.data.records.example import Spans, decode_feature, joined
+from reeltag.data.records.frame_widths import frame_widths
 
 
 class Layout(NamedTuple):
@@ -44,11 +45,11 @@ def locate_frames(payload: NDArray[np.uint8], spans: Spans) -> Layout:
     layout = _constant_stride(payload, view, *spans[0]) if len(spans) == 1 else None
     if layout is not None:
         return layout
-    frames = decode_feature_list(joined(view, spans))
-    widths = {
-        len(frame[0]) if isinstance(frame, list) and len(frame) == 1 else 0 for frame in frames
-    }
-    return Layout(len(frames), widths.pop() if len(widths) == 1 else 0, 0, 0)
+    num_frames, widths = 0, set[int]()
+    for some in frame_widths(np.frombuffer(joined(view, spans), np.uint8)):
+        num_frames += len(some)
+        widths |= set(np.unique(some).tolist()) if len(widths) < 2 else set()
+    return Layout(num_frames, widths.pop() if len(widths) == 1 else 0, 0, 0)
 
 
 def _constant_stride(

@@ -21,6 +21,7 @@ VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
 _MAX_GROUP_DEPTH = 100  # as protobuf's own parsers
 _WORD = (1 << 64) - 1
 _FEW = 64  # bytes, of which a loop is faster than numpy
+_AT_ONCE = 1 << 15  # bytes of packed numbers that are read together
 
 
 class Field(NamedTuple):
@@ -95,17 +96,22 @@ def read_varints(buffer: Bytes, start: int, stop: int) -> NDArray[np.int64]:
             values.append(as_signed(value))
         return np.array(values, np.int64)
     data = np.frombuffer(buffer, np.uint8)[start:stop]
-    last = np.flatnonzero(data < 0x80)
-    first = np.append(0, last[:-1] + 1) if len(last) else np.zeros(1, np.int64)
-    length = (last - first if len(last) else np.array([10])) + 1
-    if data[-1] >= 0x80 or length.max() > 10:
-        odd = int(first[length.argmax()] if length.max() > 10 else last[-1] + 1)
-        raise DataError(f"a varint at byte {start + odd} does not end")
-    words = np.zeros(len(last), np.uint64)
-    for place in range(int(length.max())):
-        has = length > place if place else slice(None)
-        part = (data[first[has] + place] & 0x7F).astype(np.uint64)
-        words[has] |= part << np.uint64(7 * place)
+    words = np.zeros(int(np.count_nonzero(data < 0x80)), np.uint64)
+    begin, done = 0, 0
+    while begin < len(data):  # some at a time: beside the result there is little in memory
+        part = data[begin : begin + _AT_ONCE]
+        last = np.flatnonzero(part < 0x80)
+        first = np.append(0, last[:-1] + 1)[: len(last)]
+        length = last - first + 1
+        if not len(last) or length.max() > 10:
+            odd = begin + int(first[length.argmax()] if len(last) else 0)
+            raise DataError(f"a varint at byte {start + odd} does not end")
+        found = words[done : done + len(last)]
+        for place in range(int(length.max())):
+            has = length > place if place else slice(None)
+            bits = (part[first[has] + place] & 0x7F).astype(np.uint64)
+            found[has] |= bits << np.uint64(7 * place)
+        begin, done = begin + int(last[-1]) + 1, done + len(last)
     return words.view(np.int64)
 
 
