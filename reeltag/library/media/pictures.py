@@ -143,7 +143,7 @@ class PictureTrack:
                 tick = self._clock.place(frame.pts, frame.duration or self._ticks)
                 self.first = self.first or frame
                 if self._look is not None:
-                    self._look(frame, float(self._clock.seconds(tick)))
+                    self._look(frame, self._clock.float_seconds(tick))
                 yield tick, frame
 
     def _passed(self, packets: Iterator[AnyPacket]) -> Iterator[_Shown]:

@@ -73,9 +73,15 @@ class SoundTrack:
         self._stop = 0  # samples that were resampled
         self._heard: deque[tuple[int, int]] = deque()  # where there is sound
         self._packer: tuple[tuple[str, str, int], AudioResampler] | None = None
-        self.end = Fraction(0)
+        self._ticks = dict[tuple[int, int], int]()  # that a frame lasts, by rate and samples
+        self._end_at = 0, 1  # sample, samples per second
         self.is_finished = False
         self.errors = PacketErrors()
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds from the start of the file to the end of what was read so far."""
+        return Fraction(*self._end_at)
 
     def advance(self, stop: int) -> None:
         """Read on until the samples before `stop` are there, or to the end."""
@@ -137,15 +143,16 @@ class SoundTrack:
     def _placed(self, packets: Iterator[AnyPacket]) -> Iterator[_Placed]:
         """Yield what is decoded, all channels mixed."""
         for frame in self._decoded(packets):
-            rate = frame.sample_rate
-            ticks = round(frame.samples / (rate * self._base))
-            begin = self._clock.seconds(self._clock.place(frame.pts, ticks))
+            size = rate, _ = frame.sample_rate, frame.samples
+            if size not in self._ticks:
+                self._ticks[size] = round(frame.samples / (rate * self._base))
+            begin = self._clock.sample(self._clock.place(frame.pts, self._ticks[size]), rate)
             try:
                 samples = _mixed(self._packed(frame))
             except (av.FFmpegError, ValueError) as error:  # a format or layout that is not known
                 self.errors.add(self.end, reason_of(error))
                 continue
-            yield rate, round(begin * rate), samples
+            yield rate, begin, samples
 
     def _packed(self, frame: AudioFrame) -> AudioFrame:
         """Return a frame of one plane where PyAV cannot read its planes: of 8 channels and more.
@@ -179,7 +186,7 @@ class SoundTrack:
     def _hear(self, position: int, number: int, rate: int) -> None:
         """Note where there is sound: `number` samples from `position` on, at its own rate."""
         start, stop = (of * SAMPLE_RATE // rate for of in (position, position + number))
-        self.end = Fraction(position + number, rate)
+        self._end_at = position + number, rate
         if self._heard and self._heard[-1][1] >= start - 1:
             start = self._heard.pop()[0]
         self._heard.append((start, stop))
@@ -201,8 +208,8 @@ class SoundTrack:
         """Yield no samples, but learn when the stream ends."""
         for packet in packets:
             self._clock.place(packet.pts, packet.duration or 0)
-            self.end = max(Fraction(0), self._clock.seconds(self._clock.next))
-            self._stop = int(self.end * SAMPLE_RATE)
+            end = max(Fraction(0), self._clock.seconds(self._clock.next))
+            self._end_at, self._stop = end.as_integer_ratio(), int(end * SAMPLE_RATE)
             yield _NOTHING
 
 
@@ -251,6 +258,11 @@ class _Resampler:
 
 def _mixed(frame: AudioFrame) -> Float32:
     """Return the mean of all channels, (N,) of float32 in [-1, 1]."""
+    if frame.format.name == "fltp":  # of most decoders; `to_ndarray` takes longer
+        mixed = _mean(
+            [np.frombuffer(memoryview(plane), np.float32, frame.samples) for plane in frame.planes]
+        )
+        return mixed if np.isfinite(mixed.sum()) else np.nan_to_num(mixed, posinf=0, neginf=0)
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -264,3 +276,13 @@ def _mixed(frame: AudioFrame) -> Float32:
         if not np.isfinite(mixed.sum()):
             mixed = np.nan_to_num(mixed, posinf=0, neginf=0)
     return np.asarray(mixed, np.float32)
+
+
+def _mean(planes: list[Float32]) -> Float32:
+    """Return the mean of some channels, added in their order."""
+    total = planes[0].copy()
+    for plane in planes[1:]:
+        total += plane
+    if len(planes) > 1:
+        total /= len(planes)
+    return total

@@ -51,6 +51,9 @@ class Clock:
         self, base: Fraction, start: Fraction, limit: Fraction, back_s: int = _BACK_S
     ) -> None:
         self._base, self._origin = base, start / base
+        # (tick * od - on) * number / parts are seconds: whole numbers, for Fractions take long
+        self._on, self._od = self._origin.numerator, self._origin.denominator
+        self._number, self._parts = base.numerator, base.denominator * self._od
         self._jump, self._back = round(_JUMP_S / base), round(back_s / base)
         self.next = math.ceil(self._origin)
         self._latest = self.next + math.ceil((limit + _JUMP_S) / base)
@@ -77,6 +80,15 @@ class Clock:
     def seconds(self, tick: int) -> Fraction:
         """Return the time of a tick from the start of the file."""
         return (tick - self._origin) * self._base
+
+    def float_seconds(self, tick: int) -> float:
+        """Return `seconds` as a float."""
+        return (tick * self._od - self._on) * self._number / self._parts
+
+    def sample(self, tick: int, rate: int) -> int:
+        """Return the sample at a tick, at some samples per second: `round(seconds * rate)`."""
+        whole, rest = divmod((tick * self._od - self._on) * self._number * rate, self._parts)
+        return whole + (2 * rest > self._parts or (2 * rest == self._parts and whole % 2 == 1))
 
     def tick(self, seconds: Fraction) -> int:
         """Return the last tick that is not after a time from the start of the file."""
