@@ -80,7 +80,7 @@ def _ends_of_shards(index: Index) -> NDArray[np.int64]:
 
 def check_header(shard: NDArray[np.uint8], offset: int, size: int, path: object) -> None:
     """Raise DataError where no record of `size` bytes begins at `offset` of a shard."""
-    if shard[offset - HEADER_SIZE : offset].tobytes() != record_header(size):
+    if shard.data[offset - HEADER_SIZE : offset] != record_header(size):
         raise no_record(offset, size, path)
 
 

@@ -24,9 +24,9 @@ from reeltag.core.errors import DataError
 from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
-from reeltag.data.records.tfrecord import HEADER_SIZE, record_header
+from reeltag.data.records.tfrecord import HEADER_SIZE, record_header, record_headers
 from reeltag.data.sampling import ChosenFrames
-from reeltag.data.shards import CHANGED, ShardMaps, check_header, no_record
+from reeltag.data.shards import CHANGED, ShardMaps, no_record
 
 _LEAD = 512  # bytes from the header of a record to its frames that are read with them
 _AT_ONCE = 8 << 20  # bytes from the first to the last frame that are read together
@@ -246,27 +246,22 @@ class FrameReader:
     def _read_vectors(
         self, video: NDArray[np.int64], rows: NDArray[np.int64], out_bytes: NDArray[np.uint8]
     ) -> None:
-        """Copy one vector a record, all streams at one go, then put them into their columns."""
-        start = self._records.start[video]
+        """Copy one vector a record, all streams at one go, then put them into their columns.
+
+        The header of each record comes along, so that all are checked together.
+        """
+        shard, start = self._shard[video], self._records.start[video]
+        offset, length = self._offset[video], self._size[video]
         first = start.min(axis=1)
+        is_near = first + HEADER_SIZE <= _LEAD
+        first = np.where(is_near, -HEADER_SIZE, first)
         size = (start + self._num_bytes).max(axis=1) - first
-        width = int(size.max())
-        self._reserve(width)
-        if len(self._vectors) < width * len(rows):
-            self._vectors = memoryview(bytearray(width * len(rows)))
-        vectors = self._vectors
-        table = np.frombuffer(vectors, np.uint8, width * len(rows)).reshape(len(rows), width)
-        for shard, offset, length, position, begin, end in zip(
-            self._shard[video].tolist(),
-            self._offset[video].tolist(),
-            self._size[video].tolist(),
-            (self._offset[video] + first).tolist(),
-            (np.arange(len(rows)) * width).tolist(),
-            (np.arange(len(rows)) * width + size).tolist(),
-            strict=True,
-        ):
-            source, at = self._bytes(shard, offset, length, position, end - begin, check=True)
-            vectors[begin:end] = source[at : at + end - begin]
+        table = self._copied(shard, offset + first, size)
+        seems_right = (table[:, :HEADER_SIZE] == record_headers(length)).all(axis=1)
+        for at in np.flatnonzero(~(is_near & seems_right)).tolist():
+            record = int(shard[at]), int(offset[at]), int(length[at])
+            self._reserve(0)
+            self._bytes(*record, record[1], 0, check=True)
         for stream, (left, right) in enumerate(self._columns):
             place = start[:, stream] - first
             for column in np.unique(place).tolist():  # mostly one
@@ -275,6 +270,31 @@ class FrameReader:
                 out_bytes[rows[same], left:right] = (
                     values if len(same) == len(rows) else values[same]
                 )
+
+    def _copied(
+        self, shards: NDArray[np.int32], position: NDArray[np.int64], size: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Return (N, W) some bytes of each of N shards, in memory that is used again.
+
+        Args:
+            shards: (N,) their numbers.
+            position: (N,) of the first byte.
+            size: (N,) number of bytes.
+        """
+        width = int(size.max())
+        if len(self._vectors) < width * len(size):
+            self._vectors = memoryview(bytearray(width * len(size)))
+        memory, opened, source = self._vectors, -1, memoryview(b"")
+        row = np.arange(len(size)) * width
+        columns = shards, position, position + size, row, row + size
+        for shard, begin, end, left, right in zip(*(x.tolist() for x in columns), strict=True):
+            if self._maps is None:
+                self._shards.read(shard, memory[left:right], begin)
+                continue
+            if shard != opened:
+                source, opened = self._maps.buffer(shard).data, shard
+            memory[left:right] = source[begin:end]
+        return np.frombuffer(memory, np.uint8, width * len(size)).reshape(-1, width)
 
     def _bytes(
         self, shard: int, offset: int, size: int, position: int, num_bytes: int, *, check: bool
@@ -291,8 +311,8 @@ class FrameReader:
         """
         if self._maps is not None:
             mapped = self._maps.buffer(shard)
-            if check:
-                check_header(mapped, offset, size, self._records.dataset.index.path(shard))
+            if check and mapped.data[offset - HEADER_SIZE : offset] != record_header(size):
+                raise no_record(offset, size, self._records.dataset.index.path(shard))
             return mapped.data, position
         lead = position - offset + HEADER_SIZE if check else 0
         if lead > _LEAD:  # too far from its header to be read together

@@ -57,6 +57,12 @@ def record_header(size: int) -> bytes:
     return length + _CHECKSUM.pack(masked_crc(length))
 
 
+def record_headers(sizes: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return (N, 12) the bytes before payloads of these sizes (N,)."""
+    joined = b"".join(map(record_header, sizes.tolist()))
+    return np.frombuffer(joined, np.uint8).reshape(-1, HEADER_SIZE)
+
+
 class TFRecordWriter:
     """Write payloads as one TFRecord file, which appears whole or not at all.
 

@@ -13,6 +13,7 @@ from reeltag.core.errors import DataError
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader, ReadConfig
+from reeltag.data.records.example import Values, encode_example
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Splits
 from tests.data.batches import Kept, assert_same, kept, loader_threads
@@ -26,7 +27,7 @@ from tests.data.corpora import (
     vector_corpus,
 )
 from tests.data.described import described, described_corpus
-from tests.data.made import frame_record, indexed, rows, video_record, write_shard
+from tests.data.made import frame_record, indexed, rows, write_shard
 
 RANDOM = FrameChoice(how="random", num_frames=4, replace=False)
 STRIDE = FrameChoice(how="stride", stride_range=(2, 4))
@@ -264,14 +265,38 @@ def test_more_shards_than_files_may_be_open_are_read(
     assert_same(found, kept(Loader(items, batch_size=8, shuffle="global")))
 
 
+def far_record(name: str, behind: int) -> bytes:
+    """Return a record whose vectors are behind so many bytes of something else."""
+    means: dict[str, Values] = {
+        "mean_rgb": np.arange(6, dtype=np.float32),
+        "mean_audio": np.arange(3, dtype=np.float32) + behind,
+    }
+    return encode_example({"a_url": [b"u" * behind], **means, "id": [name.encode()]})
+
+
 @pytest.mark.parametrize("mapped", [True, False])
-@pytest.mark.parametrize("vectors", [True, False])
+def test_vectors_far_from_their_header_are_read(tmp_path: Path, mapped: bool) -> None:
+    behind = [0, 700, 300, 499, 500, 1000, 0, 2000]
+    records = [far_record(f"v{n}", size) for n, size in enumerate(behind)]
+    write_shard(tmp_path / "train0.tfrecord", records)
+    items = indexed(tmp_path).videos("all")
+    (batch,) = Loader(items, batch_size=8, reading=ReadConfig(mapped=mapped))
+    columns = {stream.name: stream.width for stream in items.streams}
+    parts = batch.frames[:, 0].split(list(columns.values()), dim=1)
+    found = dict(zip(columns, parts, strict=True))
+    assert found["mean_rgb"].tolist() == [[0, 1, 2, 3, 4, 5]] * 8
+    assert found["mean_audio"].tolist() == [[size, size + 1, size + 2] for size in behind]
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+@pytest.mark.parametrize("kind", ["frames", "vectors", "vectors far from the header"])
 def test_shard_that_became_another_is_an_error(
-    tmp_path: Path, mapped: bool, vectors: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mapped: bool, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order of its records is reversed; size and time of change stay."""
+    behind = 600 if "far" in kind else 0  # bytes before the vectors
     records = [
-        video_record(f"v{n}", url=[b"u" * n]) if vectors else frame_record(f"v{n}", 3 + n)
+        frame_record(f"v{n}", 3 + n) if kind == "frames" else far_record(f"v{n}", behind + n)
         for n in range(4)
     ]
     path = write_shard(tmp_path / "train0.tfrecord", records)
