@@ -15,6 +15,7 @@ from reeltag.deploy.moment_formats.writing import check_export_path, export_mome
 from reeltag.inference.moments import VideoMoment
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.moments import Moment
+from reeltag.tagger.tagger import AnyTagger
 from reeltag.tagger.tags import Tag
 from reeltag.tagger.video import VideoFrames
 
@@ -75,6 +76,7 @@ class TagVideos:
                 _print(found[-1])
         for path, why in failed:
             say(f"{path}: {why}")
+        self._log_unreached(tagger)
         if not found:
             raise DataError(f"none of {len(failed):,} files could be tagged", where=failed[0][0])
         if self.vtt:
@@ -91,6 +93,15 @@ class TagVideos:
             errors = [{"path": str(path), "error": why} for path, why in failed]
             print_json({"videos": videos, "failed": errors})
         return 0
+
+    def _log_unreached(self, tagger: AnyTagger) -> None:
+        """Log how many classes have no threshold, and so no moments, and the way out."""
+        if self.prob is None and tagger.thresholds is not None and tagger.thresholds.unreached:
+            lost, every = len(tagger.thresholds.unreached), len(tagger.thresholds.classes)
+            say(
+                f"{lost:,} of {every:,} classes have no threshold that keeps the promised "
+                "precision, and no moments: --prob 0.5 is one for all classes"
+            )
 
 
 def _print(of: TaggedFile) -> None:

@@ -10,6 +10,8 @@ import pytest
 from reeltag.cli.main import run
 from reeltag.core.files import write_json
 from reeltag.data.features import Features
+from reeltag.tagger.tagger import Tagger
+from reeltag.tagger.thresholds import ClassThreshold, Thresholds
 from tests.cli.printed import run_next
 from tests.library.extraction.made_videos import write_film
 from tests.library.extraction.test_one_file import tagger_of
@@ -110,6 +112,18 @@ def test_tag_prints_tags_and_moments_of_each_file(
     assert [video["tags"][0]["name"] for video in printed["videos"]] == ["loud", "loud"]
     assert printed["videos"][0]["moments"][0]["end_s"] == 2.0
     assert printed["failed"][0]["path"] == files[2]
+
+
+def test_tag_says_which_classes_have_no_threshold(
+    films: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names, film = Tagger.load(trained).class_names, str(films / "film1.mp4")
+    without = tuple(ClassThreshold(name=name, reason="too few ratings") for name in names)
+    Thresholds(classes=without).save(trained)
+    assert run(["tag", film, "--run", str(trained)]) == 0
+    assert f"{len(names)} of {len(names)} classes have no threshold" in capsys.readouterr().err
+    assert run(["tag", film, "--run", str(trained), "--prob", "0.5"]) == 0
+    assert "no threshold" not in capsys.readouterr().err
 
 
 def test_tag_without_any_usable_file_has_status_2(
