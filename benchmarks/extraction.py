@@ -26,7 +26,7 @@ from reeltag.encoders.base import SAMPLE_RATE, context_samples
 from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0
 from reeltag.encoders.log_mel import LogMel
 
-MINUTES, LONG_MINUTES = 10, 180
+MINUTES, LONG_MINUTES = 30, 180
 OVERHEAD, SPEED, SCALING, QUICK = "<= 1.25", ">= 15", ">= 1.8", ">= 8"
 MEMORY, GROWTH = "<= 600", "< 10 %"
 _BATCH = 64  # frames
