@@ -28,7 +28,7 @@ from reeltag.data.features import Features
 from reeltag.data.index import Index, open_index
 from reeltag.data.indexing.locations import SUFFIX
 from reeltag.data.items import VideoSet, rated_segments, videos
-from reeltag.data.label_names import with_named_labels
+from reeltag.data.label_names import with_named_labels, with_named_ratings
 from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.streams import Kind, Stream
@@ -225,6 +225,8 @@ def _annotated(
     rating_tables = [Annotations.read(file, "ratings", classes) for file in ratings]
     if not labels:
         index = with_named_labels(index, classes)
+    if not ratings:
+        index = with_named_ratings(index, classes)
     if classes is None:
         largest = (table.largest_index() for table in (*label_tables, *rating_tables))
         found = max([index.num_classes, *(1 + label for label in largest)])

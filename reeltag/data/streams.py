@@ -36,6 +36,7 @@ TABLE_SCHEMA = pa.schema(
         ("segment_ends", pa.list_(pa.float64())),  # seconds
         ("segment_labels", pa.list_(pa.int32())),
         ("segment_scores", pa.list_(pa.float32())),
+        ("segment_names", pa.list_(pa.string())),  # parallel, where the classes are text
         ("problem", pa.string()),  # names joined by semicolons; null for a sound record
         ("skip", pa.bool_()),  # not to be used
         ("start", pa.list_(pa.int32())),  # a stream each: first byte, relative to `offset`

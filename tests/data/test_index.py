@@ -222,6 +222,44 @@ def test_whole_numbers_as_segment_scores_are_ratings(tmp_path: Path) -> None:
     assert problems(found) == [None] and rows(found)[0]["segment_scores"] == [1, 0]
 
 
+def test_rated_classes_as_text_are_mapped_through_the_class_list(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rated = [(5, 0, 1.0), (10, 0, 0.0), (90, 0, 1.0), (15, 0, 0.5)]  # the third is past the end
+    texts = {
+        "a": [b"Dog", b"/m/c", b"cat", b"2"],
+        "b": [b"cat;dog", b"dragon", b"cat", b"owl"],
+        "c": [b"dragon", b"newt", b"cat", b"yeti"],
+    }
+    records = [rated_record(name, 20, rated, segment_labels=of) for name, of in texts.items()]
+    plain = rated_record("d", 20, [(5, 1, 1.0)])
+    write_shard(tmp_path / "train0.tfrecord", [*records, plain])
+    late, text = "segment past the end", "segment labels are text"
+    found = indexed(tmp_path)
+    assert problems(found) == [*[f"{late};{text}"] * 3, None]
+    assert [row["segment_labels"] for row in rows(found)] == [[], [], [], [1]]
+    assert found.num_classes == 3 and not any(row["skip"] for row in rows(found))  # by `labels`
+    ClassList(("cat", "dog", "owl"), mids=("/m/c", "/m/d", "/m/o")).save(tmp_path / "classes.csv")
+    found = indexed(tmp_path)
+    names = ("segment_starts", "segment_ends", "segment_labels", "segment_scores")
+    assert [[row[name] for name in names] for row in rows(found)] == [
+        [[5, 10, 15], [10, 15, 20], [1, 0, 2], [1, 0, 0.5]],
+        [[5, 5, 15], [10, 10, 20], [0, 1, 2], [1, 1, 0.5]],
+        [[], [], [], []],
+        [[5], [10], [1], [1]],
+    ]
+    outside = f"label outside the vocabulary;{late}"
+    assert problems(found) == [late, outside, outside, None]
+    logged = " ".join(capfd.readouterr().err.split())
+    assert (
+        "ratings of classes that are not in the class list are dropped: 'dragon', 'newt', 'ye"
+        in (logged)
+    )
+    (tmp_path / "ratings.csv").write_text("id,start_s,end_s,class,value\nb,1,2,owl,1\n")
+    found = indexed(tmp_path)
+    assert [row["segment_labels"] for row in rows(found)] == [[], [2], [], []]
+
+
 def test_labels_as_text_are_mapped_through_the_class_list(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

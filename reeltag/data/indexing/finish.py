@@ -28,8 +28,9 @@ def raw_rows(table: pa.Table) -> pa.Table:
 
 def largest_label(table: pa.Table) -> int:
     """Return the largest label, those of rated segments included; -1 where there is none."""
-    columns = (_flat(table, name)[1] for name in ("labels", "segment_labels"))
-    return max(int(values.max(initial=-1)) for values in columns)
+    lengths, rated = _flat(table, "segment_labels")
+    rated = rated[~np.repeat(_is_text(table), lengths)]
+    return max(int(values.max(initial=-1)) for values in (_flat(table, "labels")[1], rated))
 
 
 def hashed_ids(table: pa.Table) -> NDArray[np.int64]:
@@ -109,11 +110,21 @@ def finished_rows(
     return pa.table({name: columns[name] for name in TABLE_SCHEMA.names}, schema=TABLE_SCHEMA)
 
 
+def _is_text(table: pa.Table) -> NDArray[np.bool_]:
+    """Return (R,) whether the classes of a record's ratings are text."""
+    return _lengths(table, "segment_names") > 0
+
+
 def _flat(table: pa.Table, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the length of each list of a column, and all values behind each other."""
-    column = table[name].combine_chunks()
-    lengths = np.diff(column.offsets.to_numpy()).astype(np.int64)
-    return lengths, column.flatten().to_numpy(zero_copy_only=False)
+    values = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return _lengths(table, name), values
+
+
+def _lengths(table: pa.Table, name: str) -> NDArray[np.int64]:
+    """Return the length of each list of a column."""
+    lengths: NDArray[np.int64] = np.diff(table[name].combine_chunks().offsets.to_numpy())
+    return lengths.astype(np.int64)
 
 
 def _without_outside(
@@ -122,6 +133,8 @@ def _without_outside(
     """Drop entries whose label is outside from parallel lists; also return which rows had one."""
     lengths, labels = _flat(table, next(name for name in names if name.endswith("labels")))
     keep = labels < num_classes
+    if len(names) > 1:
+        keep |= np.repeat(_is_text(table), lengths)  # no numbers yet
     if keep.all():
         return table, np.zeros(len(table), np.bool_)
     rows = np.repeat(np.arange(len(table)), lengths)

@@ -11,7 +11,7 @@ from reeltag.data.indexing.locations import Shard
 from reeltag.data.indexing.validation import rows_are_possible
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
-VERSION = 3  # an index of another version is built again
+VERSION = 4  # an index of another version is built again
 _KEY = b"reeltag"
 
 

@@ -35,6 +35,9 @@ def rows_are_possible(table: pa.Table, streams: Sequence[Stream], sizes: Sequenc
     lengths = [pc.list_value_length(column).to_numpy() for column in lists]
     if any((length != lengths[0]).any() for length in lengths[1:]):
         return False
+    texts = pc.list_value_length(table["segment_names"]).to_numpy()
+    if ((texts != 0) & (texts != lengths[0])).any():
+        return False
     for name in ("labels", "segment_labels"):
         values = pc.min_max(table[name].combine_chunks().flatten()).as_py()
         if values["min"] is not None and not 0 <= values["min"] <= values["max"] < MAX_CLASSES:

@@ -39,6 +39,11 @@ class Problem(Enum):
     SEGMENT_TIMES = "segment times out of range", False, "0 <= start < end: that rating is dropped"
     SEGMENT_LISTS = "segment lists do not match", False, "all ratings of the record are dropped"
     SEGMENT_SCORE = "segment score not finite", False, "that rating is dropped"
+    SEGMENT_TEXT = (
+        "segment labels are text",
+        False,
+        "no class list explains them: all ratings of the record are dropped",
+    )
 
     def __init__(self, text: str, skips: bool, outcome: str) -> None:
         self.text, self.skips, self.outcome = text, skips, outcome

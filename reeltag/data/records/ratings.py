@@ -1,7 +1,7 @@
 """Ratings as a record holds them, of windows [start, end) of any length, cleaned."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,19 +20,21 @@ STARTS, ENDS, LABELS, SCORES = RATING_KEYS = (
 
 
 class Ratings(NamedTuple):
-    """Which class was rated when, and how: four parallel lists in the order of the record.
+    """Which class was rated when, and how: parallel lists in the order of the record.
 
     Attributes:
         starts: seconds, at which the rated window begins.
         ends: seconds, at which it ends.
-        labels: class.
+        labels: class; 0 where it is text.
         scores: 1 = the class is there, 0 = it is not.
+        names: the class as text, which only a class list explains; empty where it is a number.
     """
 
     starts: list[float]
     ends: list[float]
     labels: list[int]
     scores: list[float]
+    names: Sequence[str] = ()
 
 
 NO_RATINGS = Ratings([], [], [], [])
@@ -57,28 +59,39 @@ def read_ratings(
         return NO_RATINGS
     lists = {name: values for name, values in held.items() if not isinstance(values, list)}
     lengths = {len(values) for values in held.values()}
-    labels = lists.get(LABELS)
+    names, labels = _classes(held.get(LABELS))
     if (
-        not {STARTS, LABELS, SCORES} <= lists.keys()
-        or len(lists) < len(held)
+        not {STARTS, SCORES} <= lists.keys()
+        or len(held.keys() - lists.keys() - {LABELS})
         or len(lengths) > 1
         or labels is None
-        or labels.dtype != np.int64
     ):
         problems.add(Problem.SEGMENT_LISTS)
         return NO_RATINGS
     starts = np.asarray(lists[STARTS], np.float64)
     ends = np.asarray(lists.get(ENDS, starts + PUBLISHED_SECONDS), np.float64)
     scores = np.asarray(lists[SCORES], np.float64)
-    kept = list[tuple[float, float, int, float]]()
-    columns = (starts.tolist(), ends.tolist(), labels.tolist(), scores.tolist())
-    for start, end, label, score in zip(*columns, strict=True):
+    kept = list[tuple[float, float, int, float, str]]()
+    columns = (starts.tolist(), ends.tolist(), labels, scores.tolist(), names or [""] * len(labels))
+    for start, end, label, score, name in zip(*columns, strict=True):
         problem = _problem_with(start, end, label, score, duration_s)
         if problem is not None:
             problems.add(problem)
         if problem in (None, Problem.SEGMENT_CUT):
-            kept.append((start, end, label, score))
-    return Ratings(*map(list, zip(*kept, strict=True))) if kept else NO_RATINGS
+            kept.append((start, end, label, score, name))
+    if not kept:
+        return NO_RATINGS
+    *numbers, texts = map(list, zip(*kept, strict=True))
+    found = Ratings(*numbers)
+    return found._replace(names=texts) if names else found
+
+
+def _classes(values: Feature) -> tuple[list[str], list[int] | None]:
+    """Return classes that are text, and as numbers, 0 for a text; None where they are neither."""
+    if isinstance(values, list):
+        return [value.decode(errors="backslashreplace") for value in values], [0] * len(values)
+    is_whole = values is not None and values.dtype == np.int64
+    return [], values.tolist() if is_whole and values is not None else None
 
 
 def _problem_with(

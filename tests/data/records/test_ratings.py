@@ -68,6 +68,18 @@ def test_rating_values_may_be_integers() -> None:
     assert ratings.scores == [1, 0] and not problems
 
 
+def test_rated_classes_may_be_text() -> None:
+    lists: dict[str, Feature] = {
+        "segment_start_times": np.array([5, 70, 10]),
+        "segment_labels": [b"dog", b"cat", b"\xff"],
+        "segment_scores": np.array([1.0, 1.0, 0.0], np.float32),
+    }
+    problems = set[Problem]()
+    found = read_ratings(lists, 60, problems)
+    assert found == Ratings([5, 10], [10, 15], [0, 0], [1, 0], ["dog", "\\xff"])
+    assert problems == {Problem.SEGMENT_PAST_END}
+
+
 @pytest.mark.parametrize(
     "lists",
     [
