@@ -48,6 +48,8 @@ def pages() -> dict[str, Tables]:
             "segment_scoring": speed.segment_scoring,
             "around": scale.around,
             "jobs": scale.jobs,
+            "extraction": scale.extraction,
+            "archive": scale.archive,
         },
     }
 

@@ -160,7 +160,11 @@ class _Extraction:
             group_of=self._group_of(),
             shard_bytes=round(self._config.shard_mb * 1e6),
         )
-        self._build(engine, settings, settings.key(streams))
+        try:
+            self._build(engine, settings, settings.key(streams))
+        except KeyboardInterrupt:
+            say("stopped: the same command goes on where it was")
+            raise
 
     def _group_of(self) -> GroupOf:
         """Return what tells the group of a new video."""

@@ -24,6 +24,7 @@ from reeltag.library.extraction.summary import ExtractionSummary
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from tests.library.extraction.made_videos import write_film, write_silent_film, write_sound
 from tests.library.extraction.toys import COLOUR, LOUDNESS
+from tests.processes import Launch
 
 TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS, shard_mb=25e-6)
 
@@ -275,6 +276,25 @@ def test_second_extraction_into_the_same_folder_is_refused(
 def test_encoder_that_is_not_there_is_one_line(films: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no encoder 'efficientnet_lite9'"):
         run(films, tmp_path / "data", config=ExtractionConfig(picture="efficientnet_lite9"))
+
+
+def extract_sound(source: Path, out: Path) -> int:
+    """Extract with log_mel alone; return how many videos were extracted."""
+    config = ExtractionConfig(picture="none")
+    return extract([source], out, config, workers=1, quiet=True).extracted
+
+
+def test_full_disk_stops_the_run_with_the_file_and_it_goes_on(
+    tmp_path: Path, launch: Launch
+) -> None:
+    """By a limit for the size of files: the features of a video have more."""
+    source = write_sound(tmp_path / "long.wav", 900.0)
+    limited = launch(extract_sound, source, tmp_path / "data", most_bytes=500_000).wait()
+    assert limited.status != 0
+    error = limited.err.read_text()
+    assert "OutputError" in error and ".frames: cannot be written (File too large)" in error
+    assert not list((tmp_path / "data" / ".reeltag" / "extract" / "parts").iterdir())
+    assert launch(extract_sound, source, tmp_path / "data").result() == 1
 
 
 def test_quick_decodes_key_frames_and_says_what_that_does_to_time(
