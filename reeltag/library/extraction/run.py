@@ -136,8 +136,33 @@ class _Extraction:
             others = ", ".join(f"{count:,} {what}" for what, count in found.left_out.items())
             hint = f"What is there: {others}." if others else ""
             raise DataError("there is no video or sound file", where=where, hint=hint)
+        summary.unchanged = self._check_shards()
         self._waiting = self._library.waiting(retry=retry)
-        summary.unchanged = len(self._library.videos("extracted"))
+
+    def _check_shards(self) -> int:
+        """Return how many videos are extracted; those whose shard is gone are not any more.
+
+        DataError where there are some, and what their values mean is not known.
+        """
+        extracted = self._library.videos("extracted", "missing")
+        lost = {row.shard for row in extracted if row.shard}
+        lost = {name for name in lost if not (self._folder.data / name).is_file()}
+        again = [row for row in extracted if row.shard in lost]
+        for row in again:
+            row.shard = ""
+            row.state = "new" if row.state == "extracted" else row.state
+        self._library.save(again)
+        if lost:
+            names = ", ".join(sorted(lost)[:3])
+            say(f"{names}: gone; its {len(again):,} videos are extracted again")
+        number = sum(row.state == "extracted" for row in extracted)
+        if number and not (self._folder.data / FEATURES_FILE).is_file():
+            raise DataError(
+                f"has shards and no {FEATURES_FILE}: what their values mean is not known",
+                where=self._folder.data,
+                hint="Put it back, or remove the shards: their videos are then extracted again.",
+            )
+        return number
 
     def encode(self, engine: EncodingEngine) -> None:
         """Encode what is new and put it into shards."""

@@ -248,6 +248,22 @@ def test_archive_of_other_encoders_rate_or_dtype_is_refused(films: Path, tmp_pat
             run(films, out, config=config)
 
 
+def test_videos_of_a_shard_that_is_gone_are_extracted_again(
+    films: Path, extracted: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    shutil.copytree(extracted, out)
+    gone = sorted(out.glob("*.tfrecord"))[0]
+    before = gone.read_bytes()
+    gone.unlink()
+    again = run(films, out)
+    assert again.extracted and again.extracted + again.unchanged == 6
+    assert before in [path.read_bytes() for path in out.glob("*.tfrecord")]
+    (out / "features.json").unlink()
+    with pytest.raises(DataError, match=r"has shards and no features\.json"):
+        run(films, out)
+
+
 def test_folder_with_other_data_is_refused(films: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train0000.tfrecord").touch()
@@ -288,8 +304,8 @@ def test_full_disk_stops_the_run_with_the_file_and_it_goes_on(
     tmp_path: Path, launch: Launch
 ) -> None:
     """By a limit for the size of files: the features of a video have more."""
-    source = write_sound(tmp_path / "long.wav", 900.0)
-    limited = launch(extract_sound, source, tmp_path / "data", most_bytes=500_000).wait()
+    source = write_sound(tmp_path / "long.wav", 450.0)
+    limited = launch(extract_sound, source, tmp_path / "data", most_bytes=300_000).wait()
     assert limited.status != 0
     error = limited.err.read_text()
     assert "OutputError" in error and ".frames: cannot be written (File too large)" in error
