@@ -9,6 +9,7 @@ from benchmarks.results import Row
 
 NAMES = (
     "importing",
+    "decoding",
     "extraction",
     "indexing",
     "loading",
