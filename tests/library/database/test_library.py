@@ -12,9 +12,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, event, text
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, OutputError
 from reeltag.library.database import migrations
 from reeltag.library.database.connection import SCHEMA
 from reeltag.library.database.library import Library
@@ -257,6 +257,37 @@ def test_other_database_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE songs (name TEXT)")
     with pytest.raises(DataError, match="is no library of reeltag"):
         Library.open(tmp_path)
+
+
+def test_full_disk_is_named_and_leaves_the_library_as_it_was(
+    library: Library, videos: Path
+) -> None:
+    sync(library, videos)
+    with library._database.writing() as session:
+        pages = session.scalar(text("PRAGMA page_count"))
+    for number in range(400):
+        write(videos / f"{number}.mp4", str(number))
+
+    @event.listens_for(library._database._engine, "begin")
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(OutputError, match="disk is full"):
+        sync(library, videos)
+    assert ids(library) == ["a", "b", "c"]
+
+
+def test_library_that_cannot_be_written_is_read(
+    library: Library, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(library, videos)
+    library.close()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with Library.open(library.data) as fixed:
+        assert ids(fixed) == ["a", "b", "c"]
+        write(videos / "d.mp4", "d")
+        with pytest.raises(OutputError, match="readonly"):
+            sync(fixed, videos)
 
 
 def work(data: Path, videos: Path, number: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reeltag.encoders.base import span_samples
-from reeltag.library.media.decoding import Decoded, Span, read_spans
+from reeltag.library.media.decoding import Decoded, DecodingConfig, Span, read_spans
 from reeltag.library.media.demuxing import PacketReader
 from reeltag.library.media.media_info import MediaError, probe
 from reeltag.library.media.opening import open_container
@@ -371,6 +371,13 @@ def test_quick_shows_the_last_key_frame_and_says_how_old_it_is(tmp_path: Path) -
     assert decoded.picture_ages.count == 6
     assert decoded.picture_ages.mean_s == pytest.approx(np.mean(ages))
     assert decoded.picture_ages.max_s == pytest.approx(max(ages))
+
+
+def test_threads_change_nothing(tmp_path: Path) -> None:
+    film = TinyFilm().write(tmp_path / "film.mp4")
+    config = DecodingConfig(rate_hz=1.0, picture_size=SMALL, context_s=0.0, threads=2)
+    spans = list(Decoded(film, config, None))
+    assert np.array_equal(pictures_of(spans), pictures_of(read(film)[0]))
 
 
 def test_streams_that_are_not_interleaved_are_read_apart(tmp_path: Path) -> None:
