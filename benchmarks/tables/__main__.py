@@ -48,8 +48,6 @@ def pages() -> dict[str, Tables]:
             "segment_scoring": speed.segment_scoring,
             "around": scale.around,
             "jobs": scale.jobs,
-            "extraction": scale.extraction,
-            "archive": scale.archive,
         },
     }
 

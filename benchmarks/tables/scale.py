@@ -3,18 +3,13 @@
 from statistics import median
 
 from benchmarks.results import Row, read_rows
-from benchmarks.tables.cells import by_machine, row_of, table
-from benchmarks.tables.speed import figures
+from benchmarks.tables.cells import row_of, table
 
 VIDEOS = 3.9e6
 DRAWN, EVERY = 6 * VIDEOS, 60 * VIDEOS  # segments: n = 2 for 3.0 labels; all of 300 seconds
 FLOP = 0.215e9  # of a segment, forward
 READING = 450  # seconds for 1.35 TB at 3 GB/s
 GPU_FLOPS = 200e12
-ARCHIVE_HOURS = 100_000
-_STORED = 1280 + 192  # bytes of a second: efficientnet_lite0 and log_mel at 1 Hz
-_RAW = 4 * _STORED  # of a second in a part, before its shard is written
-_MBIT = 2.5  # per second of 720p, taken
 COST = ", moe of 0.6 M"  # a model that costs next to nothing: what is left is around it
 
 
@@ -82,50 +77,3 @@ def _of_first_machine(rows: list[Row]) -> list[Row]:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-
-
-def extraction() -> str:
-    """Return how fast videos become features."""
-    return by_machine(read_rows("bench_extraction"), figures)
-
-
-def archive() -> str:
-    """Return what it takes to extract the features of 100,000 hours."""
-    rows = {row["name"].partition(" of 720p, ")[2]: row for row in read_rows("bench_extraction")}
-    full, quick = (rows[name]["value"] for name in ("per core", "--quick, per core"))
-    assembly = row_of("bench_extraction", "assembling shards")["value"]
-    hours = {name: ARCHIVE_HOURS / rate for name, rate in (("full", full), ("quick", quick))}
-    cells = [
-        ["decoding and encoding, of 720p", f"{full:g} x real time per core", _cores(hours["full"])],
-        ["the same, --quick", f"{quick:g} x real time per core", _cores(hours["quick"])],
-        [
-            "assembling shards, one process",
-            f"{assembly:g} h/s",
-            f"{ARCHIVE_HOURS / assembly / 60:.0f} minutes of one core, meanwhile",
-        ],
-        [
-            "reading the files",
-            f"{_MBIT:g} Mbit/s taken",
-            f"{ARCHIVE_HOURS * 3600 * _MBIT / 8e6:,.0f} TB; {64 * full * _MBIT / 8:,.0f} MB/s for "
-            "64 cores",
-        ],
-        [
-            "features, uint8 at 1 Hz",
-            f"{_STORED:,} bytes/s",
-            f"{ARCHIVE_HOURS * 3600 * _STORED / 1e9:,.0f} GB in "
-            f"{ARCHIVE_HOURS * 3600 * _STORED / 128e6:,.0f} shards",
-        ],
-        [
-            "parts, float32, of videos in no shard yet",
-            f"{_RAW:,} bytes/s",
-            f"{1000 * 3600 * _RAW / 1e9:.0f} GB for 1000 hours: at most the first 100 videos, and "
-            "what is encoded while the slowest one is not",
-        ],
-    ]
-    return table(["what", "measured or counted", "for 100,000 hours"], cells)
-
-
-def _cores(core_hours: float) -> str:
-    """Return core hours, and days on some machines."""
-    days = ", ".join(f"{core_hours / cores / 24:.1f} days on {cores:,} cores" for cores in (64, 512))
-    return f"{core_hours:,.0f} core hours: {days}"
