@@ -11,6 +11,7 @@ from av.codec.context import ThreadType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from reeltag.core.errors import reason_of
 from reeltag.library.media.demuxing import AnyPacket, PacketErrors, PacketReader
 from reeltag.library.media.scaling import Pictures, Scaler
 from reeltag.library.media.timeline import Clock, middle, num_frames
@@ -124,7 +125,12 @@ class PictureTrack:
         if picture is None or self._scaler is None:
             return None
         if self._scaled is None or self._scaled[0] != tick:
-            self._scaled = tick, self._scaler(picture)
+            try:
+                self._scaled = tick, self._scaler(picture)
+            except (av.FFmpegError, ValueError) as error:  # a format that cannot be converted
+                self.errors.add(self._clock.seconds(tick), reason_of(error))
+                self._shown = tick, None
+                return None
         if self._quick:
             self.ages.add(float(time - self._clock.seconds(tick)))
         return self._scaled[1]
@@ -145,6 +151,16 @@ class PictureTrack:
                 if self._look is not None:
                     self._look(frame, self._clock.float_seconds(tick))
                 yield tick, frame
+
+    def _show(self, frame: VideoFrame, tick: int) -> None:
+        """Let `look` see a picture, if it can be converted."""
+        if self._look is None:
+            return
+        seconds = self._clock.seconds(tick)
+        try:
+            self._look(frame, float(seconds))
+        except (av.FFmpegError, ValueError) as error:
+            self.errors.add(seconds, reason_of(error))
 
     def _passed(self, packets: Iterator[AnyPacket]) -> Iterator[_Shown]:
         """Yield when pictures are shown, but no pictures."""
