@@ -53,7 +53,7 @@ HEADLINES = {
     "map": ("mAP", "average precision of a class's ranking of the videos, mean over classes"),
     "map@k": (
         "MAP@K",
-        "average precision of a class's ranking of its rated 5-second segments, mean over classes",
+        "average precision of a class's ranking of its rated segments, mean over classes",
     ),
 }
 

@@ -158,7 +158,10 @@ def _checked(video: Frames, features: Features, where: str) -> _Stored:
             f"frames must be an array of numbers ({reason_of(error)})", where=where
         ) from error
     if len(frames.shape) != 2 or frames.shape[1] != width or not len(frames):
-        hint = "Several videos are a list of such arrays." if len(frames.shape) == 3 else ""
+        hint = {
+            1: "One video is an array, as numpy.array(frames) makes it of lists of numbers.",
+            3: "Several videos are a list of such arrays.",
+        }.get(len(frames.shape), "")
         raise DataError(
             f"frames must be (T, {width}) with T >= 1, for {_listed(streams)}, got "
             f"{tuple(frames.shape)}",
@@ -194,6 +197,8 @@ def _extremes(frames: _Stored) -> tuple[float, float]:
 def _check_bytes(frames: _Stored, features: Features, where: str) -> None:
     """Raise DataError where whole numbers are no stored bytes."""
     stored = all(stream.dtype == "uint8" for stream in features.streams)
+    if frames.dtype.is_complex:
+        raise DataError(f"frames must be real numbers; got {frames.dtype}", where=where)
     low, high = _extremes(frames)
     if frames.dtype == torch.bool or not stored or low < 0 or high > 255:
         allowed = "uint8 as stored, 0 to 255, or floating point" if stored else "floating point"

@@ -184,7 +184,7 @@ class Recipe(CheckedFields):
     """A training run but for the model and the data."""
 
     items: Literal["videos", "segments"] = "videos"
-    """Whole videos with their labels, or rated 5-second segments with their ratings."""
+    """Whole videos with their labels, or rated windows (segments) with their ratings."""
     soft: SoftLabelConfig = field(default_factory=SoftLabelConfig)
     """Labels of a teacher to learn from in addition to these."""
     fold: FoldConfig = field(default_factory=FoldConfig)

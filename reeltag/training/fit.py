@@ -132,7 +132,7 @@ def train(
         with whole_folder(out) as part:
             tagger.save_classes(part)
             tagger.features.save(part)
-            write_json(part / "config.json", describe(tagger, batches.items.dataset, recipe))
+            write_json(part / "config.json", describe(tagger, batches.items, recipe))
     own = _Own(objective, logger, callbacks)
     return _fit(tagger, recipe, batches, averaging, out, None, own)
 
@@ -179,7 +179,7 @@ def resume(
     names = read_class_names(out)
     features = Features.find(out)
     tagger = Tagger.from_description(config, names, features=features, where=where)
-    check_same_data(tagger, batches.items, where)
+    check_same_data(tagger, batches.items, config, where)
     averaging = _averaging(recipe, batches)
     checkpoint, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
     if not checkpoint.is_file():

@@ -124,7 +124,7 @@ def fit_frame_regression(
     with whole_folder(out) as folder:
         tagger.save_classes(folder)
         tagger.features.save(folder)
-        about = describe(tagger, items.dataset, videos)
+        about = describe(tagger, items, videos)
         write_json(folder / "config.json", about | {"regression": vars(config)})
         tagger.save_weights(folder)
         found = {"steps": config.steps, "loss": loss, "videos": len(items), "run": str(out)}

@@ -1,16 +1,19 @@
 """The description of a training in its run folder: data, recipe, steps done."""
 
 import dataclasses
+import hashlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 import reeltag
+from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.data.class_list import ClassList
@@ -21,8 +24,15 @@ from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
 
 
-def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
-    """Return the content of a run's config.json, as plain JSON values."""
+def describe(tagger: Tagger, items: VideoSet, recipe: Recipe) -> dict[str, Any]:
+    """Return the content of a run's config.json, as plain JSON values.
+
+    Args:
+        tagger: that is trained.
+        items: that it is trained on.
+        recipe: how.
+    """
+    data = items.dataset
     listed = data.classes.source or data.classes.inferred  # found again with the data
     return {
         "reeltag": reeltag.__version__,
@@ -34,9 +44,26 @@ def describe(tagger: Tagger, data: Dataset, recipe: Recipe) -> dict[str, Any]:
             "splits": dataclasses.asdict(data.splits),
             "streams": [name for name, _ in tagger.streams],
             "num_classes": data.num_classes,
+            **_records_of(items),
         },
         "recipe": dataclasses.asdict(recipe),
     }
+
+
+def _records_of(items: VideoSet) -> dict[str, Any]:
+    """Return by what it is noticed that a run goes on with other records."""
+    records = items.records
+    digest = hashlib.blake2b(digest_size=8)
+    shards = records.column("shard")
+    for shard in np.unique(shards).tolist():
+        digest.update(f"{items.dataset.shards[shard]}\n".encode())
+    for column in (
+        np.diff(shards, prepend=0) != 0,
+        records.column("offset"),
+        records.column("size"),
+    ):
+        digest.update(column.tobytes())
+    return {"videos": len(records), "records": digest.hexdigest()}
 
 
 def read_recipe(config: Mapping[str, Any], *, where: object = "config.json") -> Recipe:
@@ -95,8 +122,15 @@ def open_data(
         found = from_json(tuple[str, ...], some, where=where, field=f"data.{name}")
         return tuple(run / file for file in found)
 
+    root = path("root") if moved is None else moved
+    if not root.exists():
+        raise DataError(
+            "is not there",
+            where=root,
+            hint=f"Where the data are now: {resume_command(run)} --data DATA",
+        )
     return Dataset.open(
-        path("root") if moved is None else moved,
+        root,
         classes=path("classes") if "classes" in given else None,
         labels=files("labels"),
         ratings=files("ratings"),
@@ -144,8 +178,19 @@ def resume_command(run: Path) -> str:
     return f"reeltag train --resume {shlex.quote(str(run))}"
 
 
-def check_same_data(tagger: Tagger, items: VideoSet, where: Path) -> None:
-    """Raise DataError where the data are no longer those that the run was begun with."""
+def check_same_data(
+    tagger: Tagger, items: VideoSet, config: Mapping[str, Any], where: Path
+) -> None:
+    """Raise DataError where the data are no longer those that the run was begun with.
+
+    Other videos are no error, and are logged.
+
+    Args:
+        tagger: of the run.
+        items: that it goes on with.
+        config: its config.json.
+        where: the path of that.
+    """
     data = items.dataset
     hint = "Put the data back as they were, or train again with --config."
     streams = tuple((stream.name, stream.width) for stream in items.streams)
@@ -158,3 +203,10 @@ def check_same_data(tagger: Tagger, items: VideoSet, where: Path) -> None:
     begun = ClassList(tagger.class_names)
     begun.check_same(data.classes, where=where, other_where=data.path, hint=hint)
     tagger.features.check_same(items.features, where=where, other_where=data.path)
+    before, now = config.get("data", {}), _records_of(items)
+    if before.get("records", now["records"]) != now["records"]:
+        say(
+            f"{data.path} has other training videos than when the run was begun: "
+            f"{before.get('videos', 0):,} then, {now['videos']:,} now. It goes on with these, and "
+            "is not the run that was never stopped"
+        )
