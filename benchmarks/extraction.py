@@ -22,9 +22,12 @@ import torch
 from benchmarks.figure import figure
 from benchmarks.made_films import repeat_film, write_unit
 from benchmarks.results import Row
+from reeltag.data.features import Features, StreamFeatures
 from reeltag.encoders.base import SAMPLE_RATE, context_samples
 from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0
 from reeltag.encoders.log_mel import LogMel
+from reeltag.library.extraction.parts import FeaturePartWriter
+from reeltag.library.extraction.shards import EncodedVideo, ShardAssembler
 
 MINUTES, LONG_MINUTES = 30, 180
 OVERHEAD, SPEED, SCALING, QUICK = "<= 1.25", ">= 15", ">= 1.8", ">= 8"
@@ -41,16 +44,26 @@ print(used.ru_utime + used.ru_stime, time.monotonic() - began, used.ru_maxrss)
 
 @dataclass(frozen=True)
 class Used:
-    """What a run of `reeltag extract` took: processor and wall seconds, MB of its worker."""
+    """What a run of `reeltag extract` took, and wrote.
+
+    Attributes:
+        processor_s: of all its processes.
+        wall_s: from its start to its end.
+        megabytes: peak of the resident memory of its largest process.
+        shard_bytes: of features.
+        preview_bytes: of sprite sheets, posters and so on.
+    """
 
     processor_s: float
     wall_s: float
     megabytes: float
+    shard_bytes: int
+    preview_bytes: int
 
 
 def parts() -> dict[str, str]:
     """Return the parts of the benchmark."""
-    return dict.fromkeys(("speed", "workers", "memory"), "extraction")
+    return dict.fromkeys(("speed", "workers", "memory", "assembly"), "extraction")
 
 
 def run(quick: bool, chosen: list[str] | None = None) -> list[Row]:
@@ -63,14 +76,16 @@ def run(quick: bool, chosen: list[str] | None = None) -> list[Row]:
     rows, wanted = list[Row](), chosen or [*parts()]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if "assembly" in wanted:
+            rows += _assembly(folder, 2 if quick else 50)
+        if {*wanted} == {"assembly"}:
+            return rows
         unit = write_unit(folder / "unit.mp4")
-        minutes = 1 if quick else MINUTES
-        if {"speed", "workers"} & {*wanted}:
-            film = repeat_film(unit, folder / "film.mp4", 60 * minutes)
+        minutes, repeats = (1, 1) if quick else (MINUTES, 3)
         if "speed" in wanted:
-            rows += _speed(film, 1 if quick else 3)
+            rows += _speed(repeat_film(unit, folder / "film.mp4", 60 * minutes), repeats)
         if "workers" in wanted:
-            rows += _workers(film, 1 if quick else 3)
+            rows += _workers(repeat_film(unit, folder / "films.mp4", 60 * minutes // 3), repeats)
         if "memory" in wanted:
             rows += _memory(unit, folder, 2 if quick else LONG_MINUTES)
     return rows
@@ -87,8 +102,12 @@ def _extract(films: list[Path], *options: str) -> Used:
             capture_output=True,
             text=True,
         )
-    processor, wall, kilobytes = map(float, measured.stdout.split())
-    return Used(processor, wall, kilobytes * 1024 / 1e6)
+        processor, wall, kilobytes = map(float, measured.stdout.split())
+        shards, previews = (
+            sum(path.stat().st_size for path in Path(out, "data").glob(pattern))
+            for pattern in ("*.tfrecord", "previews/*")
+        )
+    return Used(processor, wall, kilobytes * 1024 / 1e6, shards, previews)
 
 
 def _speed(film: Path, repeats: int) -> list[Row]:
@@ -96,7 +115,8 @@ def _speed(film: Path, repeats: int) -> list[Row]:
     seconds = _seconds(film)
     for _ in range(repeats):  # in turns, for the machine may be busier at times
         decoding.append(_decode(film))
-        whole.append(_extract([film], "--workers", "1").processor_s)
+        used = _extract([film], "--workers", "1")
+        whole.append(used.processor_s)
         encoding.append(_encode(round(seconds)))
         quick.append(_extract([film], "--workers", "1", "--quick").processor_s)
     medians = [statistics.median(of) for of in (decoding, encoding, whole, quick)]
@@ -114,6 +134,8 @@ def _speed(film: Path, repeats: int) -> list[Row]:
         figure(f"{name}, against its parts", round(extract_s / alone, 3), "x", OVERHEAD, details),
         figure(f"{name}, per core", round(seconds / extract_s, 1), "x real time", SPEED),
         figure(f"{name}, --quick, per core", round(seconds / quick_s), "x real time"),
+        figure("features", round(used.shard_bytes / seconds * 3600 / 1e6, 2), "MB/h"),
+        figure("previews", round(used.preview_bytes / seconds * 3600 / 1e6, 2), "MB/h"),
         figure(f"{name}, --quick", round(extract_s / quick_s, 2), "x", QUICK),
     ]
 
@@ -148,6 +170,37 @@ def _memory(unit: Path, folder: Path, minutes: int) -> list[Row]:
             {"1 minute": round(short)},
         ),
     ]
+
+
+def _assembly(folder: Path, hours: int) -> list[Row]:
+    """Return how fast the one process that assembles shards does so, of videos of an hour."""
+    streams = [("rgb", 1280), ("audio", 192)]
+    sample = np.random.default_rng(0).normal(0, 1, (3600, 1472)).astype(np.float32)
+    features = Features(
+        streams=tuple(
+            StreamFeatures(
+                name=name, width=width, dtype="uint8", scale=(0.03,) * width, offset=(-4.0,) * width
+            )
+            for name, width in streams
+        )
+    )
+    (folder / "data").mkdir()
+    assembler = ShardAssembler(
+        folder / "data", folder, features, {}, lambda _, place: place(), shard_bytes=128_000_000
+    )
+    spent = 0.0
+    for number in range(hours):
+        with FeaturePartWriter(folder, str(number), streams, "now") as writer:
+            writer.add(sample, np.ones((len(sample), 2), bool))
+            part = writer.finish()
+        began = time.process_time()
+        name = str(number)
+        assembler.add(EncodedVideo(id=name, content=name, split="train", part=part))
+        spent += time.process_time() - began
+    began = time.process_time()
+    assembler.finish()
+    spent += time.process_time() - began
+    return [figure("assembling shards", round(hours / spent, 1), "h/s")]
 
 
 def _seconds(film: Path) -> float:
