@@ -21,7 +21,7 @@ from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError
 from reeltag.core.timing import spread_frames
 from reeltag.data.dataset import Dataset
-from reeltag.data.loader import Loader, ReadConfig
+from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.splits import Split
 from reeltag.layers.preprocessing import SCALE
@@ -121,7 +121,6 @@ def blank_rows(
         frames=choice,
         labels=False,
         reuse_buffers=True,
-        reading=ReadConfig(mapped=False),
     )
     done = 0
     for batch in batches if quiet else track(batches, f"looking for blank videos of {split}"):

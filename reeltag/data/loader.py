@@ -31,8 +31,8 @@ class ReadConfig(CheckedFields):
     Attributes:
         prefetch: batches read ahead, at least 1.
         pin: page-locked memory, where there is a GPU.
-        mapped: map the shards into memory, which is fastest, instead of reading them, which keeps
-            resident memory flat; see `reeltag.data.loading.reading`.
+        mapped: map the shards into memory instead of reading them: a little faster, for shards
+            that nobody can cut short meanwhile; see `reeltag.data.loading.reading`.
         window: shuffle "shards" moves an item by fewer than so many places; at least 1.
         most_frames: frames of a batch at most, padding included: with shuffle "no", in one
             process, a batch of longer items has fewer of them, at least one; 0: no limit.
@@ -40,12 +40,12 @@ class ReadConfig(CheckedFields):
 
     prefetch: Positive = 2
     pin: bool = False
-    mapped: bool = True
+    mapped: bool = False
     window: Positive = 10_000
     most_frames: NotNegative = 0
 
 
-ALL_FRAMES, MAPPED = FrameChoice(), ReadConfig()
+ALL_FRAMES, READ_AHEAD = FrameChoice(), ReadConfig()
 
 
 def _collate_batches(batches: Sequence[FrameBatch], **_: object) -> FrameBatch:
@@ -107,7 +107,7 @@ class Loader(IterableDataset[FrameBatch]):
         drop_last: bool = False,
         labels: bool = True,
         reuse_buffers: bool = False,
-        reading: ReadConfig = MAPPED,
+        reading: ReadConfig = READ_AHEAD,
     ) -> None:
         self._items, self._frames, self._shuffle = items, frames, shuffle
         self._limits = frames.limits(items.features, max(1, batch_size), at_random=shuffle != "no")

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from reeltag.data.indexing.scan import ID_KEYS
 from reeltag.data.records.example import Spans, decode_feature, joined, split_message
 from reeltag.data.records.kinds import kind_of_frames
 from reeltag.data.records.ratings import RATING_KEYS
-from reeltag.data.shards import ShardMaps
+from reeltag.data.shards import open_shard
 from reeltag.data.streams import MISSING
 
 _IMPORT = "`reeltag import` reads such"
@@ -61,13 +63,13 @@ def describe_records(data: Dataset, num_records: int) -> RecordContents:
     whole = np.flatnonzero(size > 0)
     chosen = whole[np.unique(np.linspace(0, len(whole) - 1, num_records).astype(np.int64))]
     chosen = chosen if len(whole) > num_records else whole
-    maps, counts = ShardMaps(data.index), _Counts()
-    for row in chosen.tolist():
-        begin = offset[row]
-        try:
-            _count(maps.buffer(int(shard[row]))[begin : begin + size[row]], counts)
-        except DataError:
-            continue  # undecodable: a problem of its own
+    counts = _Counts()
+    for number, rows in groupby(chosen.tolist(), shard.__getitem__):
+        opened = open_shard(data.index, int(number))
+        for row in rows:
+            payload = opened[offset[row] : offset[row] + size[row]]
+            with suppress(DataError):  # undecodable: a problem of its own
+                _count(payload, counts)
     of = f"{counts.records:,} records" + (" looked into" if len(chosen) < len(whole) else "")
     found = RecordContents()
     found.unused += _unused_lists(data, counts, of)

@@ -1,4 +1,4 @@
-"""Shards as arrays of bytes: mapped into memory, opened when needed, closed when many."""
+"""Shards as bytes: read, or mapped into memory, opened when needed, closed when many."""
 
 import resource
 import threading
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.data.index import Index, Stream
 from reeltag.data.records.example import decode_sequence_example
-from reeltag.data.records.tfrecord import HEADER_SIZE, map_file, record_header
+from reeltag.data.records.file_bytes import FileBytes, map_file
+from reeltag.data.records.tfrecord import HEADER_SIZE, record_header
 
 CHANGED = "It is not as it was when it was indexed: run `reeltag info` on the data again."
 
@@ -64,8 +65,7 @@ class ShardMaps:
                 where=path,
                 hint=CHANGED,
             )
-        if self._index.stamps and not self._index.stamps[shard].is_still(path.stat()):
-            raise DataError("has changed since it was indexed", where=path, hint=CHANGED)
+        _check_stamp(self._index, shard)
         return data
 
 
@@ -78,9 +78,33 @@ def _ends_of_shards(index: Index) -> NDArray[np.int64]:
     return ends
 
 
-def check_header(shard: NDArray[np.uint8], offset: int, size: int, path: object) -> None:
+def _check_stamp(index: Index, shard: int) -> None:
+    """Raise DataError where a shard has changed since it was indexed."""
+    path = index.path(shard)
+    if index.stamps and not index.stamps[shard].is_still(path.stat()):
+        raise DataError("has changed since it was indexed", where=path, hint=CHANGED)
+
+
+def open_shard(index: Index, shard: int) -> FileBytes:
+    """Return the bytes of a shard, to be read record by record.
+
+    Args:
+        index: of the data set.
+        shard: from 0.
+
+    Raises:
+        DataError: the file cannot be opened, or has changed since it was indexed.
+    """
+    opened = FileBytes(index.path(shard), ahead=0)
+    _check_stamp(index, shard)
+    return opened
+
+
+def check_header(
+    shard: NDArray[np.uint8] | FileBytes, offset: int, size: int, path: object
+) -> None:
     """Raise DataError where no record of `size` bytes begins at `offset` of a shard."""
-    if shard.data[offset - HEADER_SIZE : offset] != record_header(size):
+    if shard[offset - HEADER_SIZE : offset].tobytes() != record_header(size):
         raise no_record(offset, size, path)
 
 
@@ -104,7 +128,7 @@ def read_record(index: Index, row: int) -> dict[str, NDArray[Any]]:
     path = index.path(record["shard"])
     if record["skip"]:
         raise DataError(record["problem"], where=f"{path}, byte {record['offset']}")
-    shard = ShardMaps(index).buffer(record["shard"])
+    shard = open_shard(index, record["shard"])
     check_header(shard, record["offset"], record["size"], path)
     payload = shard[record["offset"] : record["offset"] + record["size"]]
     return {

@@ -177,7 +177,7 @@ def _write_segments(
             left,
             batch_size=scorer.choices.batch_size,
             reuse_buffers=True,
-            reading=ReadConfig(pin=scorer.device.type == "cuda", mapped=False),
+            reading=ReadConfig(pin=scorer.device.type == "cuda"),
         )
 
     places = hashlib.blake2b("\n".join(items.dataset.shards).encode(), digest_size=8)

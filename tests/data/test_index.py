@@ -1,7 +1,9 @@
 """The index: what it says of records, sound or not, and what it keeps until the next time."""
 
 import gzip
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,6 +206,21 @@ def test_record_beyond_protobufs_limit_is_undecodable(
     monkeypatch.setattr(scan, "frame_records", lambda data, verify: huge)
     table = scan.scan_shard(path, Schema("frames", ()), verify=True)
     assert from_bits(table["bits"][0].as_py()) == [Problem.UNDECODABLE]
+
+
+def test_shard_that_is_cut_short_while_it_is_indexed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_shard(tmp_path / "a.tfrecord", [frame_record("x" * 3_000_000)] * 2)
+    describe = scan.describe_record
+
+    def cut(*given: Any) -> scan.Described:
+        os.truncate(path, 4_500_000)  # mapped bytes would end the process
+        return describe(*given)
+
+    monkeypatch.setattr(scan, "describe_record", cut)
+    with pytest.raises(DataError, match=r"a.tfrecord: ends at byte 4,500,000, but had"):
+        scan.scan_shard(path, Schema("frames", (Stream("rgb", 16, "uint8"),)), verify=True)
 
 
 def test_empty_ids_are_no_ids_where_there_are_several(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from reeltag.data.features import FEATURES_FILE, Features
 from reeltag.data.importing.sequence_examples import id_of_record
 from reeltag.data.indexing.locations import find_shards
 from reeltag.data.records.example import split_message
-from reeltag.data.records.tfrecord import frame_records, map_file
+from reeltag.data.records.file_bytes import FileBytes
+from reeltag.data.records.tfrecord import frame_records
 
 _NUMBERED = re.compile(r"(train|validate|test)(\d+)")
 
@@ -55,7 +56,7 @@ class ExistingData:
             match = _NUMBERED.match(Path(shard.name).name)
             if match:
                 first[match[1]] = max(first[match[1]], int(match[2]) + 1)
-            data = map_file(out / shard.name)
+            data = FileBytes(out / shard.name)
             for framed in frame_records(data, verify=False):
                 if framed.problem is None:
                     payload = data[framed.offset : framed.offset + framed.size].data

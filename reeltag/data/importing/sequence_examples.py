@@ -21,8 +21,9 @@ from reeltag.data.records.example import (
     joined,
     split_message,
 )
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.problems import Problem
-from reeltag.data.records.tfrecord import frame_records, map_file
+from reeltag.data.records.tfrecord import frame_records
 
 ID_KEYS = ("id", "video_id")
 KEPT = ("labels", "segment_start_times", "segment_end_times", "segment_labels", "segment_scores")
@@ -48,7 +49,7 @@ class SequenceExamples:
 
     def find(self, path: Path) -> Iterator[FoundVideo]:
         """Yield the records; frames are not decoded."""
-        data = map_file(path)
+        data = FileBytes(path)
         places = list(_places(data, path))
         for number, (start, size) in enumerate(places):
             context, lists = split_message(data[start : start + size].data)
@@ -120,12 +121,12 @@ class MessageReader:
         return streams, {n: r for n, r in rates.items() if n in streams}, unused
 
 
-def _places(data: NDArray[np.uint8], path: Path) -> Iterator[tuple[int, int]]:
+def _places(data: FileBytes, path: Path) -> Iterator[tuple[int, int]]:
     """Yield position and size of each message; DataError where the file is damaged."""
     for framed in frame_records(data):
         if framed.problem is None:
             yield framed.offset, framed.size
-        elif framed.problem is Problem.NOT_TFRECORD and _is_message(data):
+        elif framed.problem is Problem.NOT_TFRECORD and _is_message(data[:]):
             yield 0, len(data)
         else:
             text, outcome = framed.problem.text, framed.problem.outcome

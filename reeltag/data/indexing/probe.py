@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.data.features import Features
 from reeltag.data.records.example import joined, split_message
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.kinds import NO_FRAMES, kind_of_frames
 from reeltag.data.records.locate import locate_floats, locate_frames
 from reeltag.data.records.problems import Problem
-from reeltag.data.records.tfrecord import Framed, frame_records, map_file
+from reeltag.data.records.tfrecord import frame_records
 from reeltag.data.streams import Kind, Stream, in_order
 
 _NUM_PROBED = 16  # sound records looked at in each shard
+_AHEAD = 1 << 20  # bytes of a shard that are read at a time
 _NO_STREAM = {"segment_scores", "start_time_seconds", "end_time_seconds", "labels", "id"}
 
 
@@ -56,19 +58,20 @@ def probe_shard(path: Path) -> Schema | Problem:
     Raises:
         DataError: the file cannot be opened.
     """
-    data = map_file(path)
+    data = FileBytes(path, ahead=_AHEAD)
     votes: Counter[tuple[Kind, Stream]] = Counter()
     kinds: Counter[Kind] = Counter()
     first_problem: Problem | None = None
     for framed in frame_records(data):
         problem = framed.problem
         if problem is None:
+            payload = data[framed.offset : framed.offset + framed.size]
             try:
-                found = streams_of_record(data[framed.offset : framed.offset + framed.size])
+                found = streams_of_record(payload)
             except DataError:
                 problem = Problem.UNDECODABLE
             else:
-                problem = None if found else _why_no_stream(data, framed)
+                problem = None if found else _why_no_stream(payload)
                 kinds.update({kind for kind, _ in found})
                 votes.update(found)
         first_problem = first_problem or problem
@@ -81,9 +84,9 @@ def probe_shard(path: Path) -> Schema | Problem:
     return Schema(kind, in_order(widths)) if widths else Problem.WRONG_WIDTH
 
 
-def _why_no_stream(data: NDArray[np.uint8], framed: Framed) -> Problem:
+def _why_no_stream(payload: NDArray[np.uint8]) -> Problem:
     """Return what is wrong with a record that holds no features."""
-    _, lists = split_message(data[framed.offset : framed.offset + framed.size].data)
+    _, lists = split_message(payload.data)
     return Problem.ZERO_FRAMES if lists else Problem.MISSING_STREAM
 
 
@@ -160,7 +163,7 @@ def _raise_unreadable(path: Path, problem: Schema | Problem) -> NoReturn:
 
 def _kinds_in(path: Path) -> str:
     """Return what the feature lists of the first sound record hold; empty where no frame is."""
-    data = map_file(path)
+    data = FileBytes(path, ahead=_AHEAD)
     for framed in frame_records(data):
         if framed.problem is None:
             payload = data[framed.offset : framed.offset + framed.size]

@@ -19,6 +19,7 @@ from reeltag.data.records.example import (
     joined,
     split_message,
 )
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.locate import Layout, locate_floats, locate_frames
 from reeltag.data.records.problems import Problem, to_bits
 from reeltag.data.records.ratings import (
@@ -28,7 +29,7 @@ from reeltag.data.records.ratings import (
     Ratings,
     read_ratings,
 )
-from reeltag.data.records.tfrecord import Framed, frame_records, map_file
+from reeltag.data.records.tfrecord import Framed, frame_records
 from reeltag.data.streams import MAX_CLASSES, TABLE_SCHEMA, Kind, Stream
 
 ID_KEYS = ("id", "video_id")  # the second in YouTube-8M 2017 and AudioSet
@@ -62,9 +63,9 @@ def scan_shard(path: Path, schema: Schema, verify: bool) -> pa.Table:
         verify: check the payloads' checksums.
 
     Raises:
-        DataError: the file cannot be opened.
+        DataError: the file cannot be read, or is cut short meanwhile.
     """
-    data = map_file(path)
+    data = FileBytes(path)
     columns: dict[str, list[object]] = {name: [] for name in ROW_SCHEMA.names}
     for framed in frame_records(data, verify=verify):
         described = _describe(data, framed, schema)
@@ -85,7 +86,7 @@ def scan_shard(path: Path, schema: Schema, verify: bool) -> pa.Table:
     return pa.table(columns, schema=ROW_SCHEMA)
 
 
-def _describe(data: NDArray[np.uint8], framed: Framed, schema: Schema) -> Described:
+def _describe(data: FileBytes, framed: Framed, schema: Schema) -> Described:
     """Return what the record holds, or that it holds nothing that can be read."""
     problem = framed.problem
     if problem is None and framed.size > _MAX_INT32:

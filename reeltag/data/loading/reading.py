@@ -1,10 +1,10 @@
 """Frames copied from shards into a batch: of a record only the bytes that are needed are read.
 
-Mapped shards are copied once, straight from the page cache into the batch: the fastest way, but the
-pages touched count as resident memory until the system wants them back, and a shard that is cut
-short under a running program ends it (SIGBUS). Unmapped ones are read (pread) and copied twice:
-memory stays flat, and a shard that was cut short is an error like any other. (Copying by several
-threads was no faster: the memory is the limit.)
+Shards are read (pread) and copied twice: memory stays flat, and a shard that was cut short is an
+error like any other. Mapped ones are copied once, straight from the page cache into the batch: a
+little faster, but the pages touched count as resident memory until the system wants them back, and
+a shard that is cut short under a running program ends it (SIGBUS). (Copying by several threads was
+no faster: the memory is the limit.)
 
 Shape letters: B items of a batch, T frames, D values per frame, S streams.
 """
@@ -63,11 +63,12 @@ class OpenShards:
             if shard != self._shard:
                 self._file, self._shard = self._open(shard), shard
             num_read = os.preadv(self._file, (buffer,), offset)
+            size = 0 if num_read == len(buffer) else os.fstat(self._file).st_size
         except OSError as error:
             raise self.changed(shard, f"cannot be read ({error.strerror})") from error
         if num_read != len(buffer):
             end = offset + len(buffer)
-            what = f"ends at byte {offset + num_read}, but the index knows a record up to {end}"
+            what = f"ends at byte {size}, but the index knows a record up to {end}"
             raise self.changed(shard, what)
 
     def _open(self, shard: int) -> int:

@@ -7,8 +7,6 @@ The length has 8 bytes, a checksum 4, all little-endian.
 Source: tensorflow/core/lib/io/record_writer.h.
 """
 
-import mmap
-import os
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,8 +19,8 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.problems import Problem
 
 HEADER_SIZE, FOOTER_SIZE = 12, 4  # bytes around a payload
@@ -109,32 +107,8 @@ class TFRecordWriter:
         self._file.write(_CHECKSUM.pack(masked_crc(payload)))
 
 
-def map_file(path: Path) -> NDArray[np.uint8]:
-    """Return the bytes of a file as a read-only array over a memory map; empty for an empty file.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        DataError: the file cannot be opened.
-    """
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size == 0:
-                return np.frombuffer(b"", np.uint8)
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror or error})",
-            where=path,
-            hint="Check that the file is there and that you may read it.",
-        ) from error
-    return np.frombuffer(mapped, np.uint8)
-
-
 def frame_records(
-    buffer: bytes | memoryview | NDArray[np.uint8], *, verify: bool = True
+    buffer: bytes | memoryview | NDArray[np.uint8] | FileBytes, *, verify: bool = True
 ) -> Iterator[Framed]:
     """Yield the records of a TFRecord file held in `buffer`, in their order.
 
@@ -145,11 +119,14 @@ def frame_records(
     Args:
         buffer: the whole file.
         verify: check the payloads' checksums too; those of the lengths are always checked.
+
+    Raises:
+        DataError: the file that is read cannot be, or was cut short meanwhile.
     """
-    data = np.frombuffer(buffer, np.uint8)
-    data.flags.writeable = False  # as the checksum's implementation demands
-    view = data.data
-    if bytes(view[:2]) == b"\x1f\x8b" and _size_at(view, 0) is None:
+    data = buffer if isinstance(buffer, FileBytes) else np.frombuffer(buffer, np.uint8)
+    if isinstance(data, np.ndarray):
+        data.flags.writeable = False  # as the checksum's implementation demands
+    if data[:2].tobytes() == b"\x1f\x8b" and _size_at(data, 0) is None:
         yield Framed(0, 0, Problem.GZIP)
         return
     start, end = 0, len(data)
@@ -159,7 +136,7 @@ def frame_records(
         if end - start < HEADER_SIZE:
             yield Framed(start, 0, Problem.TRUNCATED)
             return
-        size = _size_at(view, start)
+        size = _size_at(data, start)
         if size is None:
             yield Framed(start, 0, Problem.BAD_LENGTH if start else Problem.NOT_TFRECORD)
             return
@@ -168,16 +145,20 @@ def frame_records(
         if footer + FOOTER_SIZE > end:
             yield Framed(start, 0, Problem.TRUNCATED)
             return
-        sound = (
-            not verify or masked_crc(data[payload:footer]) == _CHECKSUM.unpack_from(view, footer)[0]
-        )
+        sound = not verify or _is_sound(data[payload : footer + FOOTER_SIZE])
         yield Framed(payload, size, None if sound else Problem.BAD_CHECKSUM)
         start = footer + FOOTER_SIZE
 
 
-def _size_at(view: memoryview, start: int) -> int | None:
+def _is_sound(record: NDArray[np.uint8]) -> bool:
+    """Return whether a payload matches the checksum behind it."""
+    expected: int = _CHECKSUM.unpack(record[-FOOTER_SIZE:].tobytes())[0]
+    return masked_crc(record[:-FOOTER_SIZE]) == expected
+
+
+def _size_at(data: NDArray[np.uint8] | FileBytes, start: int) -> int | None:
     """Return the length that the header at `start` gives, or None if its checksum is wrong."""
-    header = bytes(view[start : start + HEADER_SIZE])
+    header = data[start : start + HEADER_SIZE].tobytes()
     if len(header) < HEADER_SIZE:
         return None
     size, expected = _HEADER.unpack(header)

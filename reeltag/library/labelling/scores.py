@@ -12,7 +12,7 @@ from reeltag.core.console import track
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import StreamFeatures
 from reeltag.data.importing.quantise import encode
-from reeltag.data.loader import Loader, ReadConfig
+from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.encoders.base import Float32
 
@@ -32,9 +32,7 @@ def stream_frames(
         quiet: show no progress.
     """
     items = data.videos("all", streams=(stream.name,))
-    loader = Loader(
-        items, batch_size=1, frames=_ALL, labels=False, reading=ReadConfig(mapped=False)
-    )
+    loader = Loader(items, batch_size=1, frames=_ALL, labels=False)
     nothing = encode(np.zeros((1, stream.width), np.float32), stream).stored
     batches = loader if quiet else track(loader, stream.name, len(loader))
     for batch in batches:

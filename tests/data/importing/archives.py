@@ -19,7 +19,8 @@ from reeltag.data.records.example import (
     encode_example,
     encode_sequence_example,
 )
-from reeltag.data.records.tfrecord import frame_records, map_file
+from reeltag.data.records.file_bytes import map_file
+from reeltag.data.records.tfrecord import frame_records
 
 Videos: TypeAlias = dict[str, dict[str, NDArray[Any]]]
 

@@ -129,7 +129,7 @@ def test_frames_too_far_apart_are_read_in_pieces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def batches() -> list[Kept]:
-        return kept(Loader(items, batch_size=16, frames=choice, reading=ReadConfig(mapped=False)))
+        return kept(Loader(items, batch_size=16, frames=choice, reading=ReadConfig(mapped=True)))
 
     expected = batches()
     monkeypatch.setattr("reeltag.data.loading.reading._AT_ONCE", reach)
@@ -249,6 +249,18 @@ def test_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) ->
     assert not loader_threads()
 
 
+@pytest.mark.parametrize("choice", [FrameChoice(), STRIDE])
+def test_shard_that_is_cut_short_in_mid_epoch_is_named(tmp_path: Path, choice: FrameChoice) -> None:
+    dataset = many_videos(tmp_path, num_shards=1).data
+    reading = ReadConfig(prefetch=1)
+    batches = iter(Loader(dataset.videos("all"), batch_size=2, frames=choice, reading=reading))
+    next(batches)
+    os.truncate(tmp_path / "train00.tfrecord", 700)  # mapped bytes would end the process
+    with pytest.raises(DataError, match=r"train00.tfrecord: ends at byte 700.*\n.*`reeltag info`"):
+        list(batches)
+    assert not loader_threads()
+
+
 def test_more_shards_than_files_may_be_open_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,8 +268,7 @@ def test_more_shards_than_files_may_be_open_are_read(
     found = []
     with monkeypatch.context() as patch:
         patch.setattr("resource.getrlimit", lambda _: (8, 8))  # so 2 of the 4 shards
-        reading = ReadConfig(mapped=False)
-        for batch in Loader(items, batch_size=8, shuffle="global", reading=reading):
+        for batch in Loader(items, batch_size=8, shuffle="global"):
             found.append(Kept(batch))
             links = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
             open_files = [str(link.resolve()) for link in links]

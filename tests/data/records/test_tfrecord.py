@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltag.core.errors import DataError, OutputError
+from reeltag.core.errors import OutputError
 from reeltag.data.records.problems import Problem
 from reeltag.data.records.tfrecord import (
     Framed,
     TFRecordWriter,
     frame_records,
-    map_file,
     masked_crc,
 )
 from tests.data.made import write_shard
@@ -49,7 +48,7 @@ def test_tfrecord_reads_what_was_written(tmp_path: Path) -> None:
         for payload in PAYLOADS:
             writer.write(payload)
     assert path.read_bytes() == FILE
-    assert payloads(map_file(path).tobytes()) == PAYLOADS
+    assert payloads(path.read_bytes()) == PAYLOADS
 
 
 def test_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
@@ -136,16 +135,6 @@ def test_record_that_begins_like_gzip_is_a_record() -> None:
 def test_length_beyond_the_file_allocates_nothing() -> None:
     data = FILE + with_checksum(struct.pack("<Q", 2**60)) + b"abc"
     assert list(frame_records(data))[-1] == Framed(len(FILE), 0, Problem.TRUNCATED)
-
-
-def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="gone.tfrecord: cannot be read"):
-        map_file(tmp_path / "gone.tfrecord")
-
-
-def test_empty_file_is_mapped(tmp_path: Path) -> None:
-    (tmp_path / "a").touch()
-    assert map_file(tmp_path / "a").shape == (0,)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))

@@ -21,7 +21,7 @@ from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
-from reeltag.data.loader import Loader, ReadConfig
+from reeltag.data.loader import Loader
 from reeltag.data.origin import count_kinds
 from reeltag.data.records.example import Values, encode_example
 from reeltag.data.records.tfrecord import TFRecordWriter
@@ -116,8 +116,7 @@ def _mean_records(items: VideoSet) -> list[bytes]:
     records = list[bytes]()
     scale, offset = items.features.codes() if items.dtype == np.uint8 else (1.0, 0.0)
     frames = FrameChoice(max_frames=int(items.length.max()))
-    reading = ReadConfig(mapped=False)
-    for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False, reading=reading):
+    for batch in Loader(items, batch_size=_AT_ONCE, frames=frames, labels=False):
         for name, codes, mask in zip(batch.ids, batch.frames, batch.mask, strict=True):
             mean = codes[mask].numpy().mean(axis=0) * scale + offset
             at = len(records)

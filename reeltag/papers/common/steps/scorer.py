@@ -49,10 +49,8 @@ class EnsembleScorer:
             batch_size=batch_size,
             frames=frames,
             reuse_buffers=True,
-            # not mapped, so that resident memory does not grow with the data
             reading=ReadConfig(
                 pin=self.scorers[0].device.type == "cuda",
-                mapped=False,
                 most_frames=max(MOST_FRAMES, PUBLISHED_FRAMES * batch_size),
             ),
         )

@@ -1,0 +1,111 @@
+"""The bytes of a file by position: read piece by piece, or mapped into memory.
+
+What is read stays flat in memory, and a file that is cut short meanwhile is an error like any
+other. What is mapped is copied by nobody, but a file that is cut short ends the program (SIGBUS):
+only for files that nobody changes.
+"""
+
+import mmap
+import os
+import weakref
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.core.errors import DataError
+
+_AHEAD = 4 << 20  # bytes read at a time by a reader that goes forwards
+
+
+class FileBytes:
+    """The bytes of a file, sliced like an array and read when they are asked for.
+
+    For one thread. The file is closed with the object.
+
+    Args:
+        path: of the file.
+        ahead: bytes read at a time, for readers that go forwards; 0: only what is asked for.
+
+    Raises:
+        DataError: the file cannot be opened.
+
+    Example:
+        >>> FileBytes(tmp / "a.tfrecord")[:12].tobytes()  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, *, ahead: int = _AHEAD) -> None:
+        self.path, self._ahead = path, ahead
+        try:
+            self._file = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        weakref.finalize(self, os.close, self._file)
+        self._size = os.fstat(self._file).st_size
+        self._begin, self._piece = 0, np.frombuffer(b"", np.uint8)
+
+    def __len__(self) -> int:
+        """Return the size of the file when it was opened."""
+        return self._size
+
+    def __getitem__(self, place: slice) -> NDArray[np.uint8]:
+        """Return the bytes [start, stop) as a read-only array, which stays good.
+
+        Raises:
+            DataError: they cannot be read, or are not there any more.
+        """
+        begin, end, _ = place.indices(self._size)
+        if begin >= end:
+            return np.frombuffer(b"", np.uint8)
+        if not self._begin <= begin <= end <= self._begin + len(self._piece):
+            self._begin, self._piece = begin, self._read(begin, end)
+        return self._piece[begin - self._begin : end - self._begin]
+
+    def _read(self, begin: int, end: int) -> NDArray[np.uint8]:
+        """Return the bytes from `begin` to `end` or beyond."""
+        wanted = min(max(end - begin, self._ahead), self._size - begin)
+        try:
+            read = os.pread(self._file, wanted, begin)
+            while len(read) < end - begin and (more := self._more(wanted, begin, read)):
+                read += more  # a single call gives 2 GiB at most
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if len(read) < end - begin:
+            raise DataError(
+                f"ends at byte {begin + len(read):,}, but had {self._size:,} bytes when it was "
+                "opened",
+                where=self.path,
+                hint="Another program cuts or writes it: wait until that is done.",
+            )
+        return np.frombuffer(read, np.uint8)
+
+    def _more(self, wanted: int, begin: int, read: bytes) -> bytes:
+        return os.pread(self._file, wanted - len(read), begin + len(read))
+
+
+def map_file(path: Path) -> NDArray[np.uint8]:
+    """Return the bytes of a file as a read-only array over a memory map; empty for an empty file.
+
+    Args:
+        path: of the file, which nobody may cut short while the array is used.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return np.frombuffer(b"", np.uint8)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return np.frombuffer(mapped, np.uint8)
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot be read ({error.strerror or error})",
+        where=path,
+        hint="Check that the file is there and that you may read it.",
+    )
