@@ -1,7 +1,7 @@
 """Decoding own videos: against a bare loop of PyAV that does the same work, and by key frames.
 
-The film is synthetic, 720p H.264 with stereo AAC (`benchmarks.made_films`), read at 1 frame per
-second by one thread; processor seconds are counted.
+The film is synthetic, 720p H.264 with stereo AAC (`benchmarks.synthetic_films`), read at
+1 frame/s by one thread; processor seconds are counted.
 """
 
 import statistics
@@ -15,8 +15,8 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from benchmarks.figure import figure
-from benchmarks.made_films import repeat_film, write_unit
 from benchmarks.results import Row
+from benchmarks.synthetic_films import repeat_film, write_unit
 from reeltag.encoders.base import SAMPLE_RATE
 from reeltag.library.media.decoding import read_spans
 from reeltag.library.media.previews import Previews
@@ -67,7 +67,7 @@ def _rows(seconds: float, cost: dict[str, float], repeats: int) -> list[Row]:
 
 
 def _bare(film: Path) -> None:
-    """Decode all, scale a picture a second, and resample the sound."""
+    """Decode all, scale one picture/s, and resample the sound."""
     scaler, resampler, due = VideoReformatter(), av.AudioResampler("flt", "mono", SAMPLE_RATE), 0.5
     with av.open(str(film)) as source:
         video, audio = source.streams.video[0], source.streams.audio[0]

@@ -1,9 +1,10 @@
 """Videos to features: against decoding and encoding alone, by workers, by key frames, in memory.
 
-The films are synthetic, 720p H.264 with stereo AAC (`benchmarks.made_films`). Processor seconds are
-those of all processes of `reeltag extract`, its start included; the parts alone are decoding all
-pictures and all sound by PyAV in one thread, and the encoders under onnxruntime over as many frames
-as the film has seconds. Two workers against one is wall time: it needs two idle cores.
+The films are synthetic, 720p H.264 with stereo AAC (`benchmarks.synthetic_films`). Processor
+seconds are those of all processes of `reeltag extract`, its start included; the parts alone are
+decoding all pictures and all sound by PyAV in one thread, and the encoders under onnxruntime over
+as many frames as the film has seconds. Two workers against one is wall time: it needs two idle
+cores.
 """
 
 import os
@@ -20,8 +21,8 @@ import numpy as np
 import torch
 
 from benchmarks.figure import figure
-from benchmarks.made_films import repeat_film, write_unit
 from benchmarks.results import Row
+from benchmarks.synthetic_films import repeat_film, write_unit
 from reeltag.data.features import Features, StreamFeatures
 from reeltag.encoders.base import SAMPLE_RATE, context_samples
 from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0

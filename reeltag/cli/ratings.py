@@ -41,8 +41,8 @@ class TakeRatings:
     """File, or folder of files, to read; may be given several times."""
     format: Literal["auto", "csv", "label-studio", "elan", "audacity"] = "auto"
     """Format of the files; auto: by their endings."""
-    unjudged: Literal["skip", "yes"] = "skip"
-    """Moments of an export that nobody judged (with a probability, or an empty value): skip, or
+    unrated: Literal["skip", "yes"] = "skip"
+    """Moments of an export that nobody rated (with a probability, or an empty value): skip, or
     yes where the wrong ones were deleted and what was left is right."""
     fps: float = DEFAULT_FPS
     """Frames/s of Label Studio's tasks that do not name it."""
@@ -64,7 +64,7 @@ class TakeRatings:
             data,
             format=None if self.format == "auto" else self.format,
             fps=self.fps,
-            unjudged=1.0 if self.unjudged == "yes" else None,
+            unrated=1.0 if self.unrated == "yes" else None,
         )
         self._check(read, data)
         table = RatingTable.open(data)
@@ -101,7 +101,7 @@ class TakeRatings:
     ) -> None:
         if self.json:
             lost = {"unknown_ids": read.unknown_ids, "unknown_classes": read.unknown_classes}
-            others = {"unjudged": read.unjudged, "twice": read.twice, "total": len(table)}
+            others = {"unrated": read.unrated, "twice": read.twice, "total": len(table)}
             found = {**asdict(counts), **others, "out_of_range": read.out_of_range, **lost}
             print_json({"file": str(table.path), "written": is_written, **found})
             return
@@ -112,8 +112,8 @@ class TakeRatings:
         )
         if read.twice:
             say(f"{read.twice:,} were given with different values: their means count")
-        if read.unjudged and self.unjudged == "skip":
-            say(f"{read.unjudged:,} moments were not judged and are left out (--unjudged yes)")
+        if read.unrated and self.unrated == "skip":
+            say(f"{read.unrated:,} moments were not rated and are left out (--unrated yes)")
         for names, what in (
             (read.unknown_ids, "of ids that are not in the data"),
             (read.unknown_classes, "of unknown classes"),

@@ -1,4 +1,4 @@
-"""What turns pictures, sound or text into features: a file an encoder, found by its name."""
+"""What turns pictures, sound or text into features: one file per encoder, found by its name."""
 
 from reeltag.data.features import EncoderIdentity
 from reeltag.encoders._registry import (

@@ -1,4 +1,4 @@
-"""hf:REPO, a model of transformers for pictures, sound or texts; which, its class tells.
+"""hf:REPO, a model of transformers for pictures, sound or texts, by its class.
 
     hf:google/siglip2-base-patch16-224      pictures, and texts in the same space
     hf:facebook/dinov2-small                pictures

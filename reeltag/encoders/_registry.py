@@ -139,7 +139,7 @@ def list_encoders(pattern: str = "*", *, kind: EncoderKind | None = None) -> lis
 
     Args:
         pattern: with `*`, `?` and `[]` as in a shell.
-        kind: "picture", "sound" or "text"; None = all, and those that their weights tell.
+        kind: "picture", "sound" or "text"; None = all, and those whose kind is in their weights.
 
     Example:
         >>> [info.name for info in list_encoders("log*")]

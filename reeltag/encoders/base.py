@@ -34,9 +34,9 @@ class EncoderInfo:
     name: str
     """As `create_encoder` takes it; of encoders loaded by name, the pattern, as in "timm:NAME"."""
     kind: EncoderKind | None
-    """What it encodes; None: told by the weights that are loaded."""
+    """What it encodes; None: by the weights that are loaded."""
     width: int | None = None
-    """Features per frame or text; None: told by the weights that are loaded."""
+    """Features per frame or text; None: by the weights that are loaded."""
     licence: str = "not stated"
     """Of code and weights."""
     megabytes: float | None = None

@@ -1,11 +1,11 @@
 """Logistic regression of every frame, pooled over frames by their own probabilities.
 
-    frames -> one logistic regression a class, of each frame -> p (T, C)
+    frames -> one logistic regression per class, of each frame -> p (T, C)
            -> sum_t p^2 / sum_t p ("linear softmax": each frame counts by its probability) -> logits
 
 A class that is in a few frames of a long video keeps the probability that it has there, where the
 mean frame would dilute it; a window of one frame has exactly the logits of that frame. So the same
-weights can learn from labels of whole videos and say when.
+weights can learn from labels of whole videos and score single frames.
 
 With few videos (tens to hundreds) and features of a trained encoder this is what can still be
 learned: `reeltag solve moments` fits it there (`reeltag.training.frame_regression`).

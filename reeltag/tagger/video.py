@@ -60,7 +60,7 @@ class VideoFrames:
         elif isinstance(video, Mapping):
             self._parts = _of_streams(video, features, where)
         else:
-            self._parts = [_checked(video, features, where)]
+            self._parts = [_stored_frames(video, features, where)]
 
     def __len__(self) -> int:
         """Return T."""
@@ -133,7 +133,7 @@ def _of_streams(video: Mapping[str, Frames], features: Features, where: str) -> 
             f"{_listed(streams)}",
             where=where,
         )
-    parts = [_checked(video[name], features.of([name]), where) for name, _ in streams]
+    parts = [_stored_frames(video[name], features.of([name]), where) for name, _ in streams]
     if len({(len(part), _dtype_read(part)) for part in parts}) > 1:
         found = ", ".join(
             f"{name} {tuple(part.shape)} {_dtype_read(part)}"
@@ -143,7 +143,7 @@ def _of_streams(video: Mapping[str, Frames], features: Features, where: str) -> 
     return parts
 
 
-def _checked(video: Frames, features: Features, where: str) -> _Stored:
+def _stored_frames(video: Frames, features: Features, where: str) -> _Stored:
     """Return frames as they are, on the CPU; DataError where they cannot be read as such."""
     streams = [(stream.name, stream.width) for stream in features.streams]
     width = sum(width for _, width in streams)

@@ -12,7 +12,7 @@ from reeltag.cli.main import run
 from reeltag.encoders import SoundEncoder, _speed
 from reeltag.encoders._speed import measure_speed
 from reeltag.encoders.log_mel import LogMel
-from tests.library.labelling.made import MadeTexts
+from tests.library.labelling.synthetic import SyntheticTexts
 
 
 class FakeTime:
@@ -82,11 +82,11 @@ def test_speed_is_that_of_the_fastest_round(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_texts_are_measured_too() -> None:
-    assert measure_speed(MadeTexts(), number=2).unit == "texts/s"
+    assert measure_speed(SyntheticTexts(), number=2).unit == "texts/s"
 
 
 def test_own_encoder_is_shown_by_its_import_path(capsys: pytest.CaptureFixture[str]) -> None:
-    (row,) = listed(capsys, "tests.library.labelling.made:MadeTexts")
+    (row,) = listed(capsys, "tests.library.labelling.synthetic:SyntheticTexts")
     assert (row["kind"], row["width"]) == ("text", 8)
 
 

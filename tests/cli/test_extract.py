@@ -13,7 +13,7 @@ from reeltag.data.features import Features
 from reeltag.tagger.tagger import Tagger
 from reeltag.tagger.thresholds import ClassThreshold, Thresholds
 from tests.cli.printed import run_next
-from tests.library.extraction.made_videos import write_film
+from tests.library.extraction.synthetic_videos import write_film
 from tests.library.extraction.test_one_file import tagger_of
 
 

@@ -88,7 +88,7 @@ def test_filled_csv_comes_back(data: Path, capfd: pytest.CaptureFixture[str]) ->
     trial = ratings(data, filled, "--dry-run", capfd=capfd)
     assert (trial["new"], trial["written"], loaded(data)) == (3, False, set())
     counts = ratings(data, filled, capfd=capfd)
-    assert counts["written"] and (counts["new"], counts["unjudged"], counts["total"]) == (3, 3, 3)
+    assert counts["written"] and (counts["new"], counts["unrated"], counts["total"]) == (3, 3, 3)
     assert loaded(data) == expected
     again = ratings(data, filled, capfd=capfd)
     assert (again["same"], again["new"], again["written"]) == (3, 0, False)
@@ -103,10 +103,10 @@ def test_edited_labels_of_audacity_come_back(data: Path, capfd: pytest.CaptureFi
     assert path.read_text().splitlines()[0] == "5.000000\t10.000000\tDog 0.88"
     path.write_text('4.250000\t9.500000\tDog yes\n5.000000\t10.000000\tCat, "big" n\n')
     counts = ratings(data, folder, capfd=capfd)
-    assert (counts["new"], counts["unjudged"]) == (2, 4)
+    assert (counts["new"], counts["unrated"]) == (2, 4)
     changed = {("film 1", 4.25, 9.5, 0, 1.0), ("film 1", 5.0, 10.0, 1, 0.0)}
     assert loaded(data) == changed
-    counts = ratings(data, folder, "--unjudged", "yes", capfd=capfd)
+    counts = ratings(data, folder, "--unrated", "yes", capfd=capfd)
     others = {(name, 5.0, 10.0, c, 1.0) for name in IDS[1:] for c in range(2)}
     assert (counts["new"], counts["same"]) == (4, 2) and loaded(data) == changed | others
 

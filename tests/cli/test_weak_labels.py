@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reeltag.cli.main import run
-from tests.library.labelling.made import made_data, seconds_of
+from tests.library.labelling.synthetic import seconds_of, synthetic_data
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def data(tmp_path: Path) -> Path:
     names = ("cats/a.mp4", "cats/b.mp4", "dogs/c.mp4", "dogs/d.mp4")
     paths = {f"v{at}": tmp_path / "videos" / name for at, name in enumerate(names)}
     frames = {video: seconds_of(4, {}, at) for at, video in enumerate(paths)}
-    return made_data(tmp_path / "data", frames, paths=paths)
+    return synthetic_data(tmp_path / "data", frames, paths=paths)
 
 
 def test_words_classes_and_sources_are_printed(

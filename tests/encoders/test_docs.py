@@ -1,4 +1,4 @@
-"""The example of docs/encoders.md is an encoder as it stands there."""
+"""The example of docs/encoders.md is an encoder as it is printed."""
 
 import re
 import sys

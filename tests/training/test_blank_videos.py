@@ -21,12 +21,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_blank(tmp_path_factory.mktemp("blank") / "data")
 
 
-def taught(dataset: Dataset, recipe: Recipe) -> set[str]:
+def trained(dataset: Dataset, recipe: Recipe) -> set[str]:
     items = make_batches(dataset, recipe).items
     return set(items.ids(np.arange(len(items))))
 
 
-def judging(dataset: Dataset, recipe: Recipe) -> set[str]:
+def validated(dataset: Dataset, recipe: Recipe) -> set[str]:
     loader = make_batches(dataset, recipe).validate
     assert loader is not None
     return {name for batch in loader for name in batch.ids}
@@ -37,17 +37,17 @@ def test_they_are_left_out_of_both_splits(
     dataset: Dataset, items: Literal["videos", "segments"]
 ) -> None:
     recipe = dataclasses.replace(RECIPE, items=items)
-    assert taught(dataset, recipe) == {n for n in NAMES["train0"] if "blank" not in n}
-    assert judging(dataset, recipe) == {"i", "j", "l"}
+    assert trained(dataset, recipe) == {n for n in NAMES["train0"] if "blank" not in n}
+    assert validated(dataset, recipe) == {"i", "j", "l"}
     without = dataclasses.replace(recipe, blank_std=0.0)
-    assert taught(dataset, without) == set(NAMES["train0"])
-    assert judging(dataset, without) == set(NAMES["validate0"])
+    assert trained(dataset, without) == set(NAMES["train0"])
+    assert validated(dataset, without) == set(NAMES["validate0"])
 
 
 def test_fold_is_left_out_too(dataset: Dataset) -> None:
     fold = FoldConfig(count=2, hold_out=0)
-    half = taught(dataset, dataclasses.replace(RECIPE, blank_std=0.0, fold=fold))
-    found = taught(dataset, dataclasses.replace(RECIPE, fold=fold))
+    half = trained(dataset, dataclasses.replace(RECIPE, blank_std=0.0, fold=fold))
+    found = trained(dataset, dataclasses.replace(RECIPE, fold=fold))
     assert found == {name for name in half if "blank" not in name} and len(found) < 6
 
 

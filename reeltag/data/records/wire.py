@@ -98,7 +98,7 @@ def read_varints(buffer: Bytes, start: int, stop: int) -> NDArray[np.int64]:
     data = np.frombuffer(buffer, np.uint8)[start:stop]
     words = np.zeros(int(np.count_nonzero(data < 0x80)), np.uint64)
     begin, done = 0, 0
-    while begin < len(data):  # some at a time: beside the result there is little in memory
+    while begin < len(data):  # some at a time: little but the result is in memory
         part = data[begin : begin + _AT_ONCE]
         last = np.flatnonzero(part < 0x80)
         first = np.append(0, last[:-1] + 1)[: len(last)]

@@ -56,7 +56,7 @@ def read_marker(data: Path) -> dict[str, Any] | None:
 def write_marker(
     folder: Path, command: str, config: dict[str, Any], written: dict[str, Any]
 ) -> None:
-    """Write synth.json, by which `read_marker` tells that data are synthetic.
+    """Write synth.json, by which `read_marker` finds that data are synthetic.
 
     Args:
         folder: that of the data.

@@ -4,7 +4,7 @@ moment_formats/
     contract.py     MomentExport: moments, classes, videos; MomentFormat: name, write(export, path)
     writing.py      whole or not at all
     names.py        file names and lines that hold everywhere
-    verdicts.py     what a person said of a moment in another tool
+    verdicts.py     how a person rated a moment in another tool
     webvtt.py ...   a format: `write`, `FORMAT`, and `read` where ratings come back
 """
 

@@ -36,11 +36,11 @@ def write(export: MomentExport, folder: Path) -> list[str]:
 def read(path: PathLike, is_class: Callable[[str], bool]) -> Iterator[GivenRating]:
     """Yield the labels of a track; those that are points begin and end at the same second.
 
-    A label is a class, or a class and yes or no; one with a probability is not judged.
+    A label is a class, or a class and yes or no; one with a probability is not rated.
 
     Args:
         path: of a file that Audacity exported; its name is that of the video.
-        is_class: tells whether a class has a name.
+        is_class: whether a class has a name.
 
     Raises:
         DataError: it cannot be read, or a line is no label.

@@ -21,12 +21,12 @@ _NTSC = (24, 30, 48, 60, 120)  # nominal rates of which 1000/1001 is meant
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedMoment(VideoMoment):
-    """A moment, how precise its class is, and what people said of it.
+    """A moment, how precise its class is, and its ratings.
 
     Attributes:
         precision_interval: ends of the 95 % interval of `precision`; None: not measured.
-        yes: ratings within it that say that the class is there; None: nothing is rated.
-        no: ratings within it that say that it is not.
+        yes: ratings within it that the class is there; None: nothing is rated.
+        no: ratings within it that it is not.
     """
 
     precision_interval: tuple[float, float] | None = None

@@ -58,7 +58,7 @@ def _row(moment: ExportedMoment) -> list[object]:
 
 
 def read(path: PathLike) -> Iterator[GivenRating]:
-    """Yield the rows of a table; those whose value is empty are not judged.
+    """Yield the rows of a table; those whose value is empty are not rated.
 
     Args:
         path: of a .csv, .tsv or .parquet file with the columns id, start_s, end_s, class and value.

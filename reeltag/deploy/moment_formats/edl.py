@@ -28,7 +28,7 @@ _COLOURS = (
 def write(export: MomentExport, folder: Path) -> list[str]:
     """Write `<id>.edl` for each video, and `<id>.2.edl`, ... where it has more than 999 moments.
 
-    A marker of one frame stands at the start of each moment, with its length in frames. There is
+    A marker of one frame is at the start of each moment, with its length in frames. There is
     one marker per frame: of moments that begin together the later ones are a frame further on.
 
     Args:

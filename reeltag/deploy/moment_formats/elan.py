@@ -78,7 +78,7 @@ class _Document:
         if path:
             kind = mimetypes.guess_type(path)[0] or "unknown"
             _add(header, "MEDIA_DESCRIPTOR", MEDIA_URL=f"file://{path}", MIME_TYPE=kind)
-        if one_line(video) == video:  # or else the name of the file tells the id
+        if one_line(video) == video:  # or else the name of the file is the id
             _add(header, "PROPERTY", NAME=ID_PROPERTY).text = video
         self.last = _add(header, "PROPERTY", NAME="lastUsedAnnotationId")
         self.slots = _add(self.root, "TIME_ORDER")

@@ -37,7 +37,7 @@ class ReadRatings:
 
     Attributes:
         ratings: of videos and classes of the data, each once.
-        unjudged: of moments that nobody judged.
+        unrated: of moments that nobody rated.
         twice: ratings that were given with different values; the mean counts.
         out_of_range: windows that are empty or begin outside their video, or values outside
             [0, 1], as text; they are left out.
@@ -46,7 +46,7 @@ class ReadRatings:
     """
 
     ratings: list[Rating] = field(default_factory=list)
-    unjudged: int = 0
+    unrated: int = 0
     twice: int = 0
     out_of_range: list[str] = field(default_factory=list)
     unknown_ids: Counter[str] = field(default_factory=Counter)
@@ -59,7 +59,7 @@ def read_ratings(
     *,
     format: RatingFormat | None = None,
     fps: float = DEFAULT_FPS,
-    unjudged: float | None = None,
+    unrated: float | None = None,
 ) -> ReadRatings:
     """Return the ratings of some files of other tools that are of videos and classes of the data.
 
@@ -68,7 +68,7 @@ def read_ratings(
         data: whose ids and classes they name.
         format: of the files; None: by their endings.
         fps: frames/s of Label Studio's tasks that do not name it.
-        unjudged: value of moments that nobody judged; None: they are left out.
+        unrated: value of moments that nobody rated; None: they are left out.
 
     Raises:
         ConfigError: there is no file, or a format is unknown.
@@ -82,8 +82,8 @@ def read_ratings(
     read = ReadRatings()
     values: dict[tuple[str, int, float, float], list[float]] = {}
     for each, path in given:
-        read.unjudged += each.value is None
-        value = unjudged if each.value is None else each.value
+        read.unrated += each.value is None
+        value = unrated if each.value is None else each.value
         if value is None:
             continue
         video, categories = videos.get(each.video), classes.indices_of(each.title)

@@ -1,4 +1,4 @@
-"""What a person said of moments in another tool: yes, no, or nothing yet."""
+"""How a person rated moments in another tool: yes, no, or not yet."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class GivenRating:
         start_s: second at which it begins.
         end_s: second at which it ends.
         title: name of the class, in one line.
-        value: 1 = the class is there, 0 = it is not; None: not judged.
+        value: 1 = the class is there, 0 = it is not; None: not rated.
     """
 
     video: str
@@ -31,7 +31,7 @@ class GivenRating:
 
 
 def verdict_of(text: str) -> float | None:
-    """Return what a text says: 1 for yes and for nothing at all, 0 for no, None for all else.
+    """Return the rating of a text: 1 for yes and for nothing at all, 0 for no, None for all else.
 
     >>> verdict_of("yes"), verdict_of("N"), verdict_of(""), verdict_of("0.93")
     (1.0, 0.0, 1.0, None)
@@ -43,14 +43,14 @@ def verdict_of(text: str) -> float | None:
 def split_verdict(text: str, is_class: Callable[[str], bool]) -> tuple[str, float | None]:
     """Return class and verdict of a label such as "Guitar", "Guitar yes" or "Guitar 0.93".
 
-    A text that names no class is returned whole, for whoever tells which names are unknown.
+    A text that names no class is returned whole, for whoever reports which names are unknown.
 
     Args:
         text: of the label, in one line.
-        is_class: tells whether a class has a name.
+        is_class: whether a class has a name.
     """
     title, _, last = text.rpartition(" ")
-    judged = verdict_of(last) is not None or _PROBABILITY.fullmatch(last)
-    if is_class(text) or not title or not (is_class(title) or judged):
+    is_ending = verdict_of(last) is not None or _PROBABILITY.fullmatch(last) is not None
+    if is_class(text) or not title or not (is_class(title) or is_ending):
         return text, 1.0
     return title, verdict_of(last)

@@ -103,7 +103,7 @@ class Database:
             raise DataError(f"cannot take this value ({rule})", where=self.path) from error
         except DatabaseError as error:
             if "malformed" in str(error.orig) or "not a database" in str(error.orig):
-                hint = "videos.csv beside it has the list of videos; restore it from a copy."
+                hint = "videos.csv next to it has the list of videos; restore it from a copy."
                 raise DataError(f"is damaged ({error.orig})", where=self.path, hint=hint) from error
             raise
 

@@ -43,7 +43,7 @@ class Library:
         data: the folder.
 
     Attributes:
-        ratings: what people said of windows of videos.
+        ratings: of windows of videos by people.
         weak_labels: classes that whole videos may have.
     """
 
@@ -206,7 +206,7 @@ class Library:
             return list(session.scalars(select(JobRow).order_by(JobRow.key.desc())))
 
     def write_csv(self) -> Path:
-        """Write `DATA/videos.csv`, a row a video, and return its path; OutputError if not."""
+        """Write `DATA/videos.csv`, one row per video, and return its path; OutputError if not."""
         path = self.data / CSV_FILE
         with (
             whole_file(path) as part,

@@ -1,4 +1,4 @@
-"""Tables of `library.sqlite`: what files are, and what people said of them.
+"""Tables of `library.sqlite`: what files are, and how people rated them.
 
 A change here needs a migration (`migrations/versions/`), which a test compares with these classes.
 """

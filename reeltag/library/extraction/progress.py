@@ -13,7 +13,7 @@ _LINE_SECONDS = 60.0  # between lines where stderr is no terminal
 
 
 class ExtractionProgress:
-    """Count what is done and show it on stderr: a bar on a terminal, else a line a minute.
+    """Count what is done and show it on stderr: a bar on a terminal, else a line per minute.
 
     The time left is estimated by bytes of files: their seconds are not known before they are
     opened.

@@ -42,7 +42,7 @@ class EncodingActor:
     """Encodes the videos of a block, one after the other, in a worker process of its node.
 
     Args:
-        token: a file in the folder of parts, by which it is told whether that is shared.
+        token: a file in the folder of parts, which shows whether that is shared.
     """
 
     def __init__(self, token: Path) -> None:

@@ -159,7 +159,7 @@ class ExtractionSummary:
 
 
 def next_commands(out: Path, paths: Sequence[Path]) -> list[str]:
-    """Return what to type next, complete: labels, where the files tell some, and what uses them.
+    """Return what to type next, complete: labels, where the files have some, and what uses them.
 
     Args:
         out: the data folder.

@@ -38,7 +38,7 @@ def folder_words(paths: Mapping[str, Path]) -> list[Word]:
     if len(set(folders.values())) < 2:
         where = next(iter(folders.values()), "videos.csv")
         raise DataError(
-            "holds all videos: names of folders tell nothing of them",
+            "holds all videos: names of folders are no labels",
             where=where,
             hint="Put the videos of a class into a folder of its name, and extract again.",
         )

@@ -1,4 +1,4 @@
-"""Which word of a source means which class: by name, by meaning, or as a person says.
+"""Which word of a source means which class: by name, by meaning, or as a person decides.
 
 A source has words of its own (folder names, tags, an encoder's classes); the user has classes. The
 table of both is shown, and kept in a file that a person may correct:

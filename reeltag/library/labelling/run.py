@@ -100,7 +100,7 @@ def weak_labels(
 
     Raises:
         ConfigError: an option is missing, or what a source needs is not installed.
-        DataError: a file cannot be read, or a source tells nothing of the videos.
+        DataError: a file cannot be read, or a source has no labels of the videos.
         OutputError: labels.csv cannot be written.
     """
     _check(data, sources, config)

@@ -1,6 +1,6 @@
 """Synthetic films: mp4 files with drawn scenes and synthesised sounds whose moments are known.
 
-OUT/film_001.mp4 ...   256x192, 10 frames/s, H.264 and mono AAC, about 0.6 MB a minute
+OUT/film_001.mp4 ...   256x192, 10 frames/s, H.264 and mono AAC, about 0.6 MB per minute
     classes.csv        index, name
     moments.csv        video, start_s, end_s, class: the truth, exact to 0.1 s
     labels.csv         video, class: noisy labels of whole films

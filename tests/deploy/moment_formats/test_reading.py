@@ -34,7 +34,7 @@ def found(read: ReadRatings) -> list[tuple[str, float, float, int, float]]:
 def test_exports_come_back_as_they_went(
     name: str, rated: bool, data: Dataset, tmp_path: Path
 ) -> None:
-    """All ids and class names, with every moment taken for right, or none judged."""
+    """All ids and class names, with every moment taken for right, or none rated."""
     classes = range(len(NAMES))
     moments = [moment(1, 3.5, c, id=v) for v in IDS for c in classes]
     path, _ = written(name, export_of(*moments), tmp_path / ("m.csv" if name == "csv" else "out"))
@@ -42,14 +42,14 @@ def test_exports_come_back_as_they_went(
     if name == "label-studio":
         tasks = source.read_text().replace('"predictions"', '"annotations"')
         source.write_text(tasks)
-    read = read_ratings(source, data, fps=25, unjudged=1.0 if rated else None)
+    read = read_ratings(source, data, fps=25, unrated=1.0 if rated else None)
     assert not read.unknown_ids and not read.unknown_classes and not read.out_of_range
     if rated or name == "label-studio":
         expected = [(v, 1.0, c, 1.0) for v in sorted(IDS) for c in classes]
         assert [(v, start, c, value) for v, start, _, c, value in found(read)] == expected
         assert all(abs(end - 3.5) < 0.03 for _, _, end, _, _ in found(read))  # a frame
     else:
-        assert found(read) == [] and read.unjudged == len(moments)
+        assert found(read) == [] and read.unrated == len(moments)
 
 
 def labels(data: Dataset, folder: Path, **files: str) -> ReadRatings:
@@ -70,7 +70,7 @@ def test_labels_say_yes_no_or_nothing(data: Dataset, tmp_path: Path) -> None:
         *((1.0, 2.0, 0, 1.0), (2.0, 3.0, 0, 1.0), (3.0, 4.0, 0, 0.0)),
         *((5.0, 6.0, 6, 1.0), (7.0, 8.0, 6, 0.0), (8.0, 9.0, 0, 0.0)),
     ]
-    assert read.unjudged == 2
+    assert read.unrated == 2
 
 
 def test_labels_that_cannot_be_used_are_counted(data: Dataset, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_tables_take_values_between_and_leave_out_empty_ones(data: Dataset, tmp_
     assert [rating[1:] for rating in found(read)] == [
         *((1.0, 2.0, 0, 0.25), (3.0, 4.0, 0, 1.0), (3.0, 4.0, 3, 1.0)),
     ]
-    assert read.unjudged == 1 and len(read.out_of_range) == 3
+    assert read.unrated == 1 and len(read.out_of_range) == 3
     with pytest.raises(DataError, match=r"row 1: value must be a number in \[0, 1\] or empty"):
         table(data, tmp_path / "r.csv", ["film_001,1,2,Guitar,maybe"])
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 
 from reeltag.core.seeding import derive_seed
-from tests.library.extraction.made_videos import write_film, write_silent_film, write_sound
+from tests.library.extraction.synthetic_videos import write_film, write_silent_film, write_sound
 
 Mutation = Callable[[np.random.Generator, bytearray], bytes]
 _HEAD = 600  # bytes in which a header is

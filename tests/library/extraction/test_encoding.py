@@ -5,14 +5,14 @@ import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.library.extraction.encoding import EncodedSpan, StreamEncoders
-from tests.library.extraction.toys import COLOUR, LOUDNESS, MeanColour, made_spans
+from tests.library.extraction.toys import COLOUR, LOUDNESS, MeanColour, synthetic_spans
 
 
 def encoded(
     colours: list[int | None], loudness: list[float | None], picture: str = COLOUR
 ) -> EncodedSpan:
     encoders = StreamEncoders(picture, LOUDNESS, 1.0)
-    spans = list(encoders.encode(made_spans(colours, loudness)))
+    spans = list(encoders.encode(synthetic_spans(colours, loudness)))
     return EncodedSpan(
         np.concatenate([span.frames for span in spans]),
         np.concatenate([span.has for span in spans]),
@@ -49,7 +49,7 @@ def test_equal_neighbours_are_encoded_once() -> None:
 
 
 def test_pictures_that_differ_in_a_single_value_are_encoded_each() -> None:
-    (span,) = made_spans([5, 5, 5], [0.1] * 3)
+    (span,) = synthetic_spans([5, 5, 5], [0.1] * 3)
     span.pictures[1, 3, 4, 1] = 6
     encoders = StreamEncoders(COLOUR, "", 1.0)
     (found,) = encoders.encode([span])
@@ -58,7 +58,7 @@ def test_pictures_that_differ_in_a_single_value_are_encoded_each() -> None:
 
 def test_one_stream_alone() -> None:
     encoders = StreamEncoders("", LOUDNESS, 1.0)
-    (found,) = encoders.encode(made_spans([1, 2], [0.1, None]))
+    (found,) = encoders.encode(synthetic_spans([1, 2], [0.1, None]))
     assert found.frames.shape == (2, 2)
     assert found.has.tolist() == [[True], [False]]
 

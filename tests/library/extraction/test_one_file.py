@@ -17,7 +17,7 @@ from reeltag.library.extraction.run import extract
 from reeltag.models import model_config
 from reeltag.predictions.intervals import IntervalConfig
 from reeltag.tagger.tagger import Tagger
-from tests.library.extraction.made_videos import write_film, write_silent_film
+from tests.library.extraction.synthetic_videos import write_film, write_silent_film
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from reeltag.library.database.library import Library
 from reeltag.library.extraction.config import ExtractionConfig
 from reeltag.library.extraction.run import extract
 from reeltag.library.media.finding import content_id
-from tests.library.extraction.made_videos import write_film
 from tests.library.extraction.mutations import write_mutations, write_originals
+from tests.library.extraction.synthetic_videos import write_film
 from tests.library.extraction.toys import COLOUR, LOUDNESS
 from tests.processes import Launch
 

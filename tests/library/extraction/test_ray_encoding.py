@@ -17,7 +17,7 @@ from reeltag.library.extraction.config import ExtractionConfig
 from reeltag.library.extraction.jobs import EncodingSettings, VideoJob
 from reeltag.library.extraction.run import extract
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
-from tests.library.extraction.made_videos import write_film
+from tests.library.extraction.synthetic_videos import write_film
 from tests.library.extraction.toys import COLOUR, LOUDNESS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of every kind

@@ -22,7 +22,7 @@ from reeltag.library.extraction.engines import LocalEncoding, default_workers
 from reeltag.library.extraction.run import extract
 from reeltag.library.extraction.summary import ExtractionSummary
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
-from tests.library.extraction.made_videos import write_film, write_silent_film, write_sound
+from tests.library.extraction.synthetic_videos import write_film, write_silent_film, write_sound
 from tests.library.extraction.toys import COLOUR, LOUDNESS
 from tests.processes import Launch
 

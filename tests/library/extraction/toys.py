@@ -58,7 +58,7 @@ class MadeSpan:
     has_sound: NDArray[np.bool_]
 
 
-def made_spans(
+def synthetic_spans(
     colours: Sequence[int | None], loudness: Sequence[float | None], size: int = 4
 ) -> Iterator[MadeSpan]:
     """Yield spans of so many frames: a grey picture and a constant sound each, None = missing."""

@@ -1,4 +1,4 @@
-"""Words of sources and classes of the user: by name, by meaning, or as a person says."""
+"""Words of sources and classes of the user: by name, by meaning, or as a person decides."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from reeltag.core.errors import DataError
 from reeltag.library.labelling.mapping import Match, Matcher, read_mapping, write_mapping
-from tests.library.labelling.made import MadeTexts
+from tests.library.labelling.synthetic import SyntheticTexts
 
 CLASSES = ("Dog", "Cat", "Rain, shower")
 
@@ -22,14 +22,16 @@ def test_word_means_the_class_of_its_name_and_else_none() -> None:
 
 
 def test_text_encoder_finds_a_class_by_meaning_and_shows_the_nearest() -> None:
-    found = Matcher(CLASSES, MadeTexts()).match("tags", ["lovely cat video", "cats", "x"], "word")
+    found = Matcher(CLASSES, SyntheticTexts()).match(
+        "tags", ["lovely cat video", "cats", "x"], "word"
+    )
     assert pairs(found) == [("lovely cat video", "Cat"), ("cats", "Cat"), ("x", "")]
     assert found[0].cosine == pytest.approx(0.999) and found[1].cosine == 1
 
 
 def test_class_of_an_encoder_is_meant_by_several_words() -> None:
     words = ["tabby cat", "Siamese cat", "hound, dog", "stove"]
-    found = Matcher(CLASSES, MadeTexts()).match("encoder:x", words, "class")
+    found = Matcher(CLASSES, SyntheticTexts()).match("encoder:x", words, "class")
     assert pairs(found) == [
         ("hound, dog", "Dog"),
         ("tabby cat", "Cat"),
@@ -41,9 +43,9 @@ def test_class_of_an_encoder_is_meant_by_several_words() -> None:
 
 def test_most_words_of_a_class_are_five_unless_all_have_its_name() -> None:
     near = [f"{name} cat" for name in "abcdefg"]
-    assert len(Matcher(("Cat",), MadeTexts()).match("e", near, "class")) == 5
+    assert len(Matcher(("Cat",), SyntheticTexts()).match("e", near, "class")) == 5
     same = [f"{name}, cat" for name in "abcdefg"]
-    assert len(Matcher(("Cat",), MadeTexts()).match("e", same, "class")) == 7
+    assert len(Matcher(("Cat",), SyntheticTexts()).match("e", same, "class")) == 7
 
 
 def test_rows_of_a_person_count_alone_for_what_they_name() -> None:

@@ -12,11 +12,11 @@ from reeltag.data.dataset import Dataset
 from reeltag.encoders import EncoderInfo
 from reeltag.library.labelling.config import Source, WeakLabelsConfig
 from reeltag.library.labelling.run import weak_labels
-from tests.library.labelling.made import (
-    Made,
+from tests.library.labelling.synthetic import (
     NoClasses,
-    made_data,
+    SyntheticEncoder,
     seconds_of,
+    synthetic_data,
     write_classes,
 )
 
@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> Path:
         video: seconds_of(20, dict.fromkeys((4, 5), TRUTH[video]) if video in TRUTH else {}, at)
         for at, video in enumerate(paths)
     }
-    return made_data(tmp_path / "data", videos, paths=paths)
+    return synthetic_data(tmp_path / "data", videos, paths=paths)
 
 
 def label(data: Path, *sources: Source, **options: Any) -> Any:
@@ -135,7 +135,7 @@ def test_group_of_an_encoder_is_all_of_its_classes(data: Path, tmp_path: Path) -
 
 def test_encoder_classes_are_matched_by_meaning(data: Path, tmp_path: Path) -> None:
     classes = write_classes(tmp_path / "mine.csv", "my cat", "the dog")
-    texts = "tests.library.labelling.made:MadeTexts"
+    texts = "tests.library.labelling.synthetic:SyntheticTexts"
     label(data, "encoder", classes=classes, per_video=3 / 12, texts=texts)
     assert labels_in(data) == {"v0": ["my cat"], "v1": ["the dog"], "v3": ["my cat"]}
 
@@ -151,7 +151,7 @@ def test_text_labels_videos_by_the_names_of_classes(data: Path, tmp_path: Path) 
 def test_sources_are_joined_and_a_source_replaces_its_own_rows(data: Path, tmp_path: Path) -> None:
     (data / "labels.csv").write_text("video,class,note\nv9,Cat,by hand\n")
     classes = write_classes(tmp_path / "mine.csv", "Cat", "Dog", "Rain")
-    mapping = write_mapping(tmp_path, "encoder:tests.library.labelling.made:Made")
+    mapping = write_mapping(tmp_path, "encoder:tests.library.labelling.synthetic:SyntheticEncoder")
     label(data, "folders", "encoder", classes=classes, mapping=mapping, per_video=4 / 12)
     before = rows_of(data)
     assert ("v9", "Cat", "given") in before and len(before) == 1 + 5 + 4
@@ -208,7 +208,7 @@ def test_what_cannot_be_done_is_one_error_and_nothing_is_written(
 
 def test_folder_of_all_videos_or_no_paths_tell_nothing(data: Path, tmp_path: Path) -> None:
     (data / "videos.csv").write_text("id,path\nv0,/x/a.mp4\nv1,/x/b.mp4\n")
-    with pytest.raises(DataError, match="/x: holds all videos: names of folders tell nothing"):
+    with pytest.raises(DataError, match="/x: holds all videos: names of folders are no labels"):
         label(data, "folders")
     (data / "videos.csv").unlink()
     with pytest.raises(DataError, match=r"videos.csv: is not there\n  `reeltag extract` writes"):
@@ -230,8 +230,10 @@ def test_encoder_that_is_not_installed_is_named(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classes = write_classes(tmp_path / "mine.csv", "Cat")
-    info = EncoderInfo(name="made", kind="picture", extra="yamnet", packages=("no_such_module",))
-    monkeypatch.setattr(Made, "info", info)
+    info = EncoderInfo(
+        name="synthetic", kind="picture", extra="yamnet", packages=("no_such_module",)
+    )
+    monkeypatch.setattr(SyntheticEncoder, "info", info)
     with pytest.raises(MissingPackageError, match="needs no_such_module, which is not installed"):
         label(data, "encoder", classes=classes)
 
@@ -251,7 +253,7 @@ def test_words_that_mean_no_class_are_named(data: Path, tmp_path: Path) -> None:
 
 def test_encoder_without_classes_or_of_other_weights_is_refused(tmp_path: Path) -> None:
     frames = {"v": seconds_of(3, {}, 0)}
-    data = made_data(tmp_path / "data", frames, NoClasses)
+    data = synthetic_data(tmp_path / "data", frames, NoClasses)
     write_classes(data / "classes.csv", "Cat")
     with pytest.raises(ConfigError, match="no encoder of the data has classes of its own"):
         label(data, "encoder")

@@ -7,7 +7,7 @@ import pytest
 
 from reeltag.data.dataset import Dataset
 from reeltag.library.labelling.scores import choose_by_rank, stream_frames, top_mean
-from tests.library.labelling.made import made_data, seconds_of
+from tests.library.labelling.synthetic import seconds_of, synthetic_data
 
 
 def test_video_score_is_the_mean_of_its_best_seconds() -> None:
@@ -39,7 +39,7 @@ def test_number_of_labels_is_that_per_video_and_videos_without_a_score_have_none
 def test_seconds_without_the_stream_are_left_out(tmp_path: Path) -> None:
     frames = seconds_of(5, {1: 0}, 0)
     frames[2:4] = 0
-    data = made_data(tmp_path / "data", {"v": frames, "w": np.zeros((3, 8), np.float32)})
+    data = synthetic_data(tmp_path / "data", {"v": frames, "w": np.zeros((3, 8), np.float32)})
     dataset = Dataset.open(data, jobs=1, quiet=True)
     found = dict(stream_frames(dataset, dataset.features.streams[0], quiet=True))
     np.testing.assert_allclose(found["v"], frames[[0, 1, 4]], atol=0.05)
@@ -47,7 +47,7 @@ def test_seconds_without_the_stream_are_left_out(tmp_path: Path) -> None:
 
 
 def test_video_that_is_longer_than_a_batch_is_read_whole(tmp_path: Path) -> None:
-    data = made_data(tmp_path / "data", {"v": seconds_of(50_000, {49_999: 1}, 0)})
+    data = synthetic_data(tmp_path / "data", {"v": seconds_of(50_000, {49_999: 1}, 0)})
     dataset = Dataset.open(data, jobs=1, quiet=True)
     ((_, frames),) = stream_frames(dataset, dataset.features.streams[0], quiet=True)
     assert frames.shape == (50_000, 8)

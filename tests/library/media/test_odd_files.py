@@ -1,4 +1,4 @@
-"""The odd films beside the project behave as their table says."""
+"""The odd films next to the project behave as their table says."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A data folder whose features are those of a made encoder: what is in each second is known."""
+"""A data folder with the features of a synthetic encoder: what is in each second is known."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ NAMES = ("tabby cat", "hound, dog", "puppy", "rain")  # of the encoder's own cla
 WIDTH = 8
 
 
-class MadeTexts(TextEncoder):
+class SyntheticTexts(TextEncoder):
     """A text is the class that it holds the word of."""
 
-    info = EncoderInfo(name="made_texts", kind="text", width=WIDTH)
-    identity = EncoderIdentity(name="made_texts", version="1")
+    info = EncoderInfo(name="synthetic_texts", kind="text", width=WIDTH)
+    identity = EncoderIdentity(name="synthetic_texts", version="1")
     width = WIDTH
 
     def encode(self, texts: Sequence[str]) -> Float32:
@@ -37,11 +37,13 @@ class MadeTexts(TextEncoder):
         return unit
 
 
-class Made(PictureEncoder):
+class SyntheticEncoder(PictureEncoder):
     """The first four features are logits of its classes."""
 
-    info = EncoderInfo(name="made", kind="picture", width=WIDTH)
-    identity = EncoderIdentity(name="tests.library.labelling.made:Made", version="1")
+    info = EncoderInfo(name="synthetic", kind="picture", width=WIDTH)
+    identity = EncoderIdentity(
+        name="tests.library.labelling.synthetic:SyntheticEncoder", version="1"
+    )
     width, size, one_class = WIDTH, (8, 8), True
     class_names: tuple[str, ...] = NAMES
     class_groups: Mapping[str, tuple[int, ...]] = {"pet": (0, 1, 2)}
@@ -53,13 +55,13 @@ class Made(PictureEncoder):
         return features_ND[:, :4]
 
     def text_encoder(self) -> TextEncoder:
-        return MadeTexts()
+        return SyntheticTexts()
 
 
-class NoClasses(Made):
+class NoClasses(SyntheticEncoder):
     """Neither classes nor texts."""
 
-    identity = EncoderIdentity(name="tests.library.labelling.made:NoClasses", version="1")
+    identity = EncoderIdentity(name="tests.library.labelling.synthetic:NoClasses", version="1")
     class_names = ()
     class_groups: Mapping[str, tuple[int, ...]] = {}
 
@@ -76,10 +78,10 @@ def seconds_of(length: int, moments: Mapping[int, int], seed: int) -> Float32:
     return frames
 
 
-def made_data(
+def synthetic_data(
     folder: Path,
     videos: Mapping[str, Float32],
-    encoder: type[PictureEncoder] = Made,
+    encoder: type[PictureEncoder] = SyntheticEncoder,
     *,
     paths: Mapping[str, Path] | None = None,
 ) -> Path:
