@@ -27,13 +27,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.environment import environment
 from benchmarks.proofs import DATA, WORK, reeltag
 from benchmarks.results import Row, write_rows
 from reeltag.core.console import say
+from reeltag.core.probability import prob_logits
 from reeltag.data.dataset import Dataset
 from reeltag.data.shards import read_record
 from reeltag.evaluation.moments import Events
@@ -264,7 +264,7 @@ def _intervals(
             ids=pa.array([film.name] * len(of)),
             start_s=times[:-1],
             end_s=times[1:],
-            logits=logit(np.clip(of.astype(np.float64), 1e-7, 1 - 1e-7)),
+            logits=prob_logits(of),
         )
         found = rank_intervals(windows, IntervalConfig(length_s=1.0, min_length_s=1.0))
         videos = torch.full((len(found),), number), torch.full((len(film.classes),), number)

@@ -14,6 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+_NEAR_0 = float(np.finfo(np.float32).smallest_subnormal)  # a logit of -103.3
+_NEAR_1 = 1 - 2.0**-25  # between 1 and the float32 before it: a logit of 17.3
+
 
 def fused_logits(
     video_logits: Tensor, segment_logits: Tensor, *, video_power: float, segment_power: float
@@ -103,3 +106,21 @@ def sigmoid(logits: NDArray[np.floating], dtype: DTypeLike = np.float64) -> NDAr
     small = np.exp(-np.abs(logits))
     probs: NDArray[Any] = np.where(logits >= 0, logits.dtype.type(1), small) / (1 + small)
     return probs
+
+
+def prob_logits(probs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the logits of probabilities, all finite, in float64.
+
+    0 counts as the smallest float32 above it (a logit of -103.3), and 1 as half way from it to the
+    float32 below it (17.3): no other float32 is beyond them.
+
+    Args:
+        probs: any shape, in [0, 1]; NaN stays NaN.
+
+    >>> prob_logits(np.array([0, 0.5, 1])).round(1).tolist()
+    [-103.3, 0.0, 17.3]
+    """
+    probs = probs.astype(np.float64, copy=False)
+    logits: NDArray[np.float64] = np.log(np.maximum(probs, _NEAR_0))
+    logits -= np.log1p(-np.minimum(probs, _NEAR_1))
+    return logits

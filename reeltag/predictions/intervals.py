@@ -29,13 +29,12 @@ from scipy.sparse import csr_array
 
 from reeltag.core.bounds import Amount, CheckedFields, Rate
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.probability import sigmoid
+from reeltag.core.probability import prob_logits, sigmoid
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.runs import ROUNDING, RunFinder, Runs
 from reeltag.predictions.steps import SLACK, StepAxis, curve_matrix, steps_between
 
 _CELLS = 1 << 20  # steps x classes of a block
-_NEARLY_1 = 1 - 2.0**-25  # between 1 and the float32 before it: a logit of 17.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +269,7 @@ class IntervalFinder:
             start_s=start,
             end_s=end,
             peak_s=(peak_start + np.minimum(peak_end, ends_s[runs.videos])) / 2,
-            scores=np.log(peak) - np.log1p(-np.minimum(peak, _NEARLY_1)),
+            scores=prob_logits(peak),
             mean_prob=(runs.sum_end - runs.sum_begin) / (runs.end - runs.begin),
         )
 

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reeltag.core.probability import prob_logits
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import IntervalConfig, video_curve
 
@@ -57,7 +58,7 @@ def rank_intervals(windows: ScoredWindows, config: IntervalConfig) -> Intervals:
                 start_s=(first[kept] * config.hop_s).astype(np.float64),
                 end_s=np.minimum(last[kept] * config.hop_s, end_s),
                 peak_s=_peaks(curve, first[kept], last[kept], config.hop_s, end_s),
-                scores=_logit(contrast[kept]),
+                scores=prob_logits(contrast[kept]),
                 mean_prob=_means(curve, first[kept], last[kept]),
             )
         )
@@ -160,9 +161,3 @@ def _means(
     sums = np.append(0.0, np.cumsum(curve))
     mean: NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
     return mean
-
-
-def _logit(prob: NDArray[np.float64]) -> NDArray[np.float64]:
-    prob = np.minimum(prob, 1 - 2.0**-25)
-    score: NDArray[np.float64] = np.log(prob) - np.log1p(-prob)
-    return score
