@@ -1,19 +1,23 @@
 """Fit `frame_logistic` on labels of whole videos and on ratings at once: for few videos.
 
-    loss = sum over videos of the cross-entropy of the pooled probabilities and the labels
-         + cross-entropy of the mean logit of rated windows and their ratings
-         + l2 * |weights|^2
+    loss = 1 / V * sum over videos v and classes c of w_vc * H(pooled logit of v for c, label_vc)
+         + rated_weight * C / Q * sum over ratings q of H(mean logit of the window of q, rating q)
+         + l2 * sum of squared weights
+    w_vc = 1 where v lists c, else unlisted_weight
 
-Labels of whole videos are noisy: what a video does not list counts by `unlisted_weight` alone. A
-rating is of all frames of its window, whose mean logit is compared with it. Features are brought to
-mean 0 and variance 1 and each stream to a mean square norm of 1, so that the penalty weighs a
-stream of 192 values as much as one of 1280; all of this is folded into the weights in the end. All
+H is the binary cross-entropy in nats; the loss is nats per video. Labels of whole videos are noisy:
+what a video does not list counts by `unlisted_weight` alone. A rating is of all frames of its
+window, whose mean logit is compared with it. The weights of the penalty are those of balanced
+features: brought to mean 0 and variance 1, and each stream to a mean square norm of 1, so that a
+stream of 192 values is weighed as much as one of 1280; all of this is folded into the weights in
+the end. The model's own penalty, `Config.l2`, is that of `reeltag train` and in no term here. All
 frames are in memory, and each step sees all of them: nothing is random.
 
 Shape letters: N frames of all videos, V videos, Q ratings, R frames of rated windows, D feature
 size, C classes.
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +29,12 @@ from torch import Tensor
 
 from reeltag.core.bounds import Amount, CheckedFields, Positive, Rate
 from reeltag.core.console import say, track
-from reeltag.core.files import whole_folder, write_json
-from reeltag.data.dataset import Dataset
+from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.models.frame_logistic import Config, FrameLogistic
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.batches import training_items
 from reeltag.training.config import Recipe
 from reeltag.training.run_folder import describe
 
@@ -47,7 +49,7 @@ class FrameRegressionConfig(CheckedFields):
     """How the regression is fitted; the defaults were chosen on films (docs/own-videos.md)."""
 
     l2: Amount = 5e-4
-    """Weight of the penalty, per class."""
+    """Weight of the sum of squared weights of balanced features."""
     unlisted_weight: Amount = 0.3
     """How much it counts that a label is not listed."""
     rated_weight: Amount = 1.0
@@ -87,34 +89,35 @@ class _Ratings(NamedTuple):
 
 
 def fit_frame_regression(
-    data: Dataset,
+    videos: VideoSet,
     out: Path,
-    videos: Recipe,
-    rated: Recipe | None,
+    model: Config,
+    recipe: Recipe,
     config: FrameRegressionConfig,
     *,
-    rated_data: Dataset | None = None,
+    windows: VideoSet | None = None,
 ) -> None:
     """Fit the regression into the new run folder `out`.
 
     Args:
-        data: divided by the splits for videos.
+        videos: whole videos to learn from, with their labels.
         out: the run folder to make.
-        videos: whose whole videos are learned from: streams and fold.
-        rated: likewise of the rated windows; None = no ratings.
+        model: classes and widths are taken from the videos.
+        recipe: by which the videos were chosen; the run folder keeps it.
         config: how.
-        rated_data: the data divided by the splits for ratings; None: `data`.
+        windows: rated windows to learn from, with the same streams; None = no ratings.
 
     Raises:
         OutputError: `out` exists or cannot be written.
-        DataError, ConfigError: the data cannot be used.
+        DataError: frames cannot be read.
     """
-    items = training_items(data, videos)
-    windows = None if rated is None else training_items(rated_data or data, rated)
-    streams = tuple((stream.name, stream.width) for stream in items.streams)
-    sizes = Config(dims=tuple(width for _, width in streams), num_classes=data.num_classes)
-    tagger = Tagger(sizes, streams, data.classes.names, features=items.features)
-    every, labels_VC = _read(tagger, items, "reading frames"), _labels(items)
+    check_new_path(out)
+    streams = tuple((stream.name, stream.width) for stream in videos.streams)
+    dims = tuple(width for _, width in streams)
+    sizes = dataclasses.replace(model, dims=dims, num_classes=videos.num_classes)
+    classes = videos.dataset.classes.names
+    tagger = Tagger(sizes, streams, classes, features=videos.features)
+    every, labels_VC = _read(tagger, videos, "reading frames"), _labels(videos)
     ratings = None if windows is None else _ratings(tagger, windows)
     mean_D, scale_D = _balance(every.values, sizes.dims)
     for part in (every, *(() if ratings is None else (ratings.frames,))):
@@ -124,10 +127,10 @@ def fit_frame_regression(
     with whole_folder(out) as folder:
         tagger.save_classes(folder)
         tagger.features.save(folder)
-        about = describe(tagger, items, videos)
-        write_json(folder / "config.json", about | {"regression": vars(config)})
+        about = describe(tagger, videos, recipe)
+        write_json(folder / "config.json", about | {"regression": dataclasses.asdict(config)})
         tagger.save_weights(folder)
-        found = {"steps": config.steps, "loss": loss, "videos": len(items), "run": str(out)}
+        found = {"steps": config.steps, "loss": loss, "videos": len(videos), "run": str(out)}
         found |= {"ratings": 0 if ratings is None else len(ratings.values)}
         write_json(folder / "metrics.json", found)
     say(f"frame regression: {json.dumps(found)}")

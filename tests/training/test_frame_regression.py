@@ -1,5 +1,7 @@
 """Frame regression: what it finds, what it is invariant to, and what it does not see."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +9,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from reeltag.core.errors import OutputError
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features
 from reeltag.data.folding import held_out_rows
 from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
+from reeltag.models.frame_logistic import Config
 from reeltag.tagger.tagger import Tagger
+from reeltag.training.batches import training_items
 from reeltag.training.config import Recipe
 from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
 from tests.data.corpora import write_shard
@@ -81,7 +86,9 @@ def fitted(
     data: Dataset, out: Path, rated: Recipe | None = None, *, videos: Recipe = VIDEO_LABELS
 ) -> Tagger:
     data = data.with_splits(Splits(holdout=0.0))
-    fit_frame_regression(data, out, videos, rated, FrameRegressionConfig(steps=60))
+    windows = None if rated is None else training_items(data, rated)
+    items, how = training_items(data, videos), FrameRegressionConfig(steps=60)
+    fit_frame_regression(items, out, Config(l2=3e-7), videos, how, windows=windows)
     return Tagger.load(out)
 
 
@@ -108,7 +115,7 @@ def test_labels_of_whole_videos_find_the_frames(tmp_path: Path) -> None:
     assert min(separation(seconds(fitted(data, tmp_path / "run"), frames()))) > 0.85
 
 
-def test_ratings_mend_what_labels_of_videos_do_not_tell(tmp_path: Path) -> None:
+def test_ratings_add_to_noisy_labels_of_videos(tmp_path: Path) -> None:
     """Every second label of a video is missing, and a third of those that are there is wrong."""
     rng = np.random.default_rng(2)
     labels = present()
@@ -135,6 +142,44 @@ def test_constant_feature_has_no_weight(tmp_path: Path) -> None:
     values[..., 5] = 7.0
     tagger = fitted(corpus(tmp_path / "data", values, present()), tmp_path / "run")
     assert not tagger.state_dict()["model.head.linear.weight"][:, 5].any()
+
+
+def test_run_folder_keeps_model_and_regression(tmp_path: Path) -> None:
+    fitted(corpus(tmp_path / "data", frames(), present()), tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["model"]["l2"], config["model"]["dims"]) == (3e-7, [24, 4])
+    assert config["regression"] == asdict(FrameRegressionConfig(steps=60))
+
+
+def test_loss_is_that_of_the_formula(tmp_path: Path) -> None:
+    """Before the first step all weights are 0, and all logits -3."""
+    labels = present()
+    data = corpus(tmp_path / "data", frames(), labels, range(VIDEOS))
+    data = data.with_splits(Splits(holdout=0.0))
+    config = FrameRegressionConfig(steps=1, unlisted_weight=0.3, rated_weight=2.0)
+    items, windows = training_items(data, VIDEO_LABELS), training_items(data, RATINGS)
+    out = tmp_path / "run"
+    fit_frame_regression(items, out, Config(), VIDEO_LABELS, config, windows=windows)
+    listed, unlisted = np.log1p(np.exp(3)), np.log1p(np.exp(-3))
+    num_unlisted = VIDEOS * items.num_classes - labels.sum()
+    of_labels = (labels.sum() * listed + 0.3 * num_unlisted * unlisted) / VIDEOS
+    assert windows.targets is not None
+    ratings = windows.targets.entry_values()
+    of_ratings = np.mean(ratings * listed + (1 - ratings) * unlisted)
+    # float32 sums of some hundred terms
+    loss = json.loads((out / "metrics.json").read_text())["loss"]
+    assert loss == pytest.approx(of_labels + 2 * items.num_classes * of_ratings, rel=1e-5)
+
+
+def test_existing_run_is_refused_before_frames_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = corpus(tmp_path / "data", frames(), present())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").touch()
+    monkeypatch.setattr("reeltag.training.frame_regression._read", None)
+    with pytest.raises(OutputError, match="exists already"):
+        fitted(data, tmp_path / "run")
 
 
 @pytest.mark.parametrize("of", ["labels", "ratings"])

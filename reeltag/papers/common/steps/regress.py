@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 from reeltag.core.files import write_json
-from reeltag.models import ModelConfig
+from reeltag.data.items import VideoSet
+from reeltag.models.frame_logistic import Config
 from reeltag.papers.common.costs import train_cost
 from reeltag.papers.common.dataset_source import DataLocation, open_data
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.steps.files import RUN
 from reeltag.pipeline.steps import step_function
+from reeltag.training.batches import training_items
 from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
 
 
@@ -18,7 +20,7 @@ def regress_frames(
     out: Path,
     data: DataLocation,
     *,
-    model: ModelConfig,
+    model: Config,
     recipe: SplitRecipe,
     rated: SplitRecipe | None,
     regression: FrameRegressionConfig,
@@ -28,21 +30,20 @@ def regress_frames(
     Args:
         out: folder of the step.
         data: where the data set is.
-        model: names the family; classes and widths are taken from the data.
+        model: sizes; classes and widths are taken from the data.
         recipe: which whole videos are learned from.
         rated: which rated windows; None = none.
         regression: how it is fitted.
     """
-    del model  # of the estimate of costs alone
     run = out / RUN
     if not run.exists():
-        fit_frame_regression(
-            open_data(data, recipe.splits),
-            run,
-            recipe.without_splits(),
-            None if rated is None else rated.without_splits(),
-            regression,
-            rated_data=None if rated is None else open_data(data, rated.splits),
-        )
+        windows = None if rated is None else _items(data, rated)
+        how = recipe.without_splits()
+        fit_frame_regression(_items(data, recipe), run, model, how, regression, windows=windows)
     metrics = json.loads((run / "metrics.json").read_text())
     write_json(run / "metrics.json", {**metrics, "run": RUN})  # `out` will be renamed
+
+
+def _items(data: DataLocation, recipe: SplitRecipe) -> VideoSet:
+    """Return the videos or windows that a recipe selects."""
+    return training_items(open_data(data, recipe.splits), recipe.without_splits())
