@@ -18,7 +18,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint
 from typing import Any, NoReturn, TypeVar
 
-from reeltag.core.discovery import announced, module_names
+from reeltag.core.discovery import EntryPointGroup, described, module_names
 from reeltag.core.errors import ConfigError, reason_of
 from reeltag.core.extras import EXTRAS, check_extra
 from reeltag.encoders.base import (
@@ -32,7 +32,11 @@ from reeltag.encoders.base import (
 )
 
 PACKAGE = "reeltag.encoders"
-GROUP = "reeltag.encoders"  # of entry points
+_ENTRY_POINTS = EntryPointGroup(
+    name="reeltag.encoders",
+    kind="encoders",
+    rename_hint="Give one of them another name (in its info, and in entry points).",
+)
 PREFIXES = {"timm": "timm", "open_clip": "open_clip", "hf": "hugging_face"}
 E = TypeVar("E", bound=type[Encoder])
 _CLASS = (
@@ -41,8 +45,8 @@ _CLASS = (
 )
 _OWN = (
     "An own encoder is found by its import path, package.module:Class; by its name once its module "
-    f"with @register_encoder is imported; or where its package announces it (entry points "
-    f"{GROUP!r})."
+    "with @register_encoder is imported; or where its package announces it (entry points "
+    f"{_ENTRY_POINTS.name!r})."
 )
 
 
@@ -75,10 +79,10 @@ def register_encoder(encoder: E) -> E:
         raise ConfigError(f"an encoder cannot be called {name!r}: letters, digits, _, . and - only")
     ours = f"{PACKAGE}.{name}"
     if name in _our_names() and encoder.__module__ != ours:
-        _raise_registered_twice(name, path_of(encoder), ours)
+        _ENTRY_POINTS.raise_given_twice(name, path_of(encoder), ours)
     other = _registered.get(name)
     if other is not None and path_of(other) != path_of(encoder):
-        _raise_registered_twice(name, path_of(encoder), path_of(other))
+        _ENTRY_POINTS.raise_given_twice(name, path_of(encoder), path_of(other))
     _registered[name] = encoder
     return encoder
 
@@ -189,27 +193,15 @@ def _check_class(encoder: object, label: str) -> None:
 @cache
 def _installed() -> dict[str, EntryPoint]:
     """Return what installed packages announce, by name; ConfigError where a name is given twice."""
-    found: dict[str, EntryPoint] = {}
-    for point in announced(GROUP):
-        if point.name in _our_names():
-            _raise_registered_twice(point.name, _described(point), f"{PACKAGE}.{point.name}")
-        other = found.setdefault(point.name, point)
-        if other.value != point.value:
-            _raise_registered_twice(point.name, _described(point), _described(other))
-    return found
-
-
-def _described(point: EntryPoint) -> str:
-    package = f" of the package {point.dist.name}" if point.dist else ""
-    return f"{point.value}{package}"
+    return _ENTRY_POINTS.announced({name: f"{PACKAGE}.{name}" for name in _our_names()})
 
 
 def _load(point: EntryPoint) -> None:
     """Import what an entry point names, and register it unless its module did."""
-    encoder = _imported(point.value, f"the entry point {point.name} = {_described(point)}")
+    encoder = _imported(point.value, f"the entry point {point.name} = {described(point)}")
     if encoder.info.name != point.name:
         raise ConfigError(
-            f"{_described(point)} is called {encoder.info.name!r}, but announced as {point.name!r}",
+            f"{described(point)} is called {encoder.info.name!r}, but announced as {point.name!r}",
             hint="Give the entry point the name in the encoder's info.",
         )
     if _registered.get(point.name) is not encoder:
@@ -234,11 +226,6 @@ def _imported(path: str, label: str = "") -> type[Encoder]:
     _check_class(found, label)
     encoder: type[Encoder] = found
     return encoder
-
-
-def _raise_registered_twice(name: str, one: str, other: str) -> NoReturn:
-    hint = "Give one of them another name (in its info, and in entry points)."
-    raise ConfigError(f"the name {name!r} is given to two encoders: {one} and {other}", hint=hint)
 
 
 def _raise_unknown(name: str) -> NoReturn:

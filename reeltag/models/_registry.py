@@ -26,13 +26,19 @@ from typing import Any, NoReturn, TypeVar
 
 from torch import nn
 
-from reeltag.core.discovery import announced, module_names
+from reeltag.core.discovery import EntryPointGroup, described, module_names
 from reeltag.core.errors import ConfigError, reason_of
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models._config import ModelConfig, path_of
 
 PACKAGE = "reeltag.models"
-GROUP = "reeltag.models"  # of entry points
+_ENTRY_POINTS = EntryPointGroup(
+    name="reeltag.models",
+    kind="models",
+    rename_hint=(
+        "Give one of them another name (in @register_model, its variants and entry points)."
+    ),
+)
 TINY: Mapping[str, Any] = {"num_classes": 5, "dims": (6, 2)}
 C = TypeVar("C", bound=ModelConfig)
 _CONFIG = (
@@ -41,7 +47,8 @@ _CONFIG = (
 )
 _OWN = (
     "An own model is found by its import path, package.module:Config; by its name once its module "
-    f"with @register_model is imported; or where its package announces it (entry points {GROUP!r})."
+    "with @register_model is imported; or where its package announces it (entry points "
+    f"{_ENTRY_POINTS.name!r})."
 )
 
 
@@ -121,10 +128,10 @@ def register_model(
         if preprocessing is not None:
             family = dataclasses.replace(family, preprocessing=preprocessing)
         if name in _our_names():
-            _raise_registered_twice(name, path_of(config), f"{PACKAGE}.{name}:Config")
+            _ENTRY_POINTS.raise_given_twice(name, path_of(config), f"{PACKAGE}.{name}:Config")
         other = _registered.get(name)
         if other is not None and path_of(other.config) != path_of(config):
-            _raise_registered_twice(name, path_of(config), path_of(other.config))
+            _ENTRY_POINTS.raise_given_twice(name, path_of(config), path_of(other.config))
         _registered[name] = family
         return config
 
@@ -144,7 +151,7 @@ def families() -> tuple[Family, ...]:
         for name in dict.fromkeys((family.name, *family.variants)):
             other = taken.setdefault(name, family)
             if other is not family:
-                _raise_registered_twice(name, path_of(family.config), path_of(other.config))
+                _ENTRY_POINTS.raise_given_twice(name, path_of(family.config), path_of(other.config))
     return found
 
 
@@ -309,28 +316,16 @@ def _family(
 @cache
 def _installed() -> dict[str, EntryPoint]:
     """Return what installed packages announce, by name; ConfigError where a name is given twice."""
-    found: dict[str, EntryPoint] = {}
-    for point in announced(GROUP):
-        if point.name in _our_names():
-            _raise_registered_twice(point.name, _described(point), f"{PACKAGE}.{point.name}:Config")
-        other = found.setdefault(point.name, point)
-        if other.value != point.value:
-            _raise_registered_twice(point.name, _described(point), _described(other))
-    return found
-
-
-def _described(point: EntryPoint) -> str:
-    package = f" of the package {point.dist.name}" if point.dist else ""
-    return f"{point.value}{package}"
+    return _ENTRY_POINTS.announced({name: f"{PACKAGE}.{name}:Config" for name in _our_names()})
 
 
 def _load(point: EntryPoint) -> None:
     """Import what an entry point names, and register it under its name unless its module did."""
-    config = _imported(point.value, f"the entry point {point.name} = {_described(point)}")
+    config = _imported(point.value, f"the entry point {point.name} = {described(point)}")
     names = [name for name, family in _registered.items() if family.config is config]
     if names and point.name not in names:
         raise ConfigError(
-            f"{_described(point)} is registered as {names[0]!r}, but announced as {point.name!r}",
+            f"{described(point)} is registered as {names[0]!r}, but announced as {point.name!r}",
             hint="Give the entry point and @register_model the same name.",
         )
     if not names:
@@ -379,11 +374,6 @@ def _found_at(path: str) -> Any:  # noqa: ANN401  (whatever is there)
     for name in names.split("."):
         found = getattr(found, name, None)
     return found
-
-
-def _raise_registered_twice(name: str, one: str, other: str) -> NoReturn:
-    hint = "Give one of them another name (in @register_model, its variants and entry points)."
-    raise ConfigError(f"the name {name!r} is given to two models: {one} and {other}", hint=hint)
 
 
 def _raise_unknown(name: str) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reeltag.core import discovery
 from reeltag.core.errors import ConfigError, MissingPackageError
 from reeltag.encoders import (
     EncoderInfo,
@@ -74,8 +75,10 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def announce(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
-    found = [EntryPoint(name, value, _registry.GROUP) for name, value in points.items()]
-    monkeypatch.setattr(_registry, "announced", lambda group: found)
+    found = [
+        EntryPoint(name, value, _registry._ENTRY_POINTS.name) for name, value in points.items()
+    ]
+    monkeypatch.setattr(discovery, "entry_points", lambda group: found)
 
 
 def test_own_encoder_is_created_by_its_import_path(own: Any) -> None:

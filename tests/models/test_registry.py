@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from reeltag.core import discovery
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.models import (
@@ -87,8 +88,10 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def announce(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
-    found = [EntryPoint(name, value, _registry.GROUP) for name, value in points.items()]
-    monkeypatch.setattr(_registry, "announced", lambda group: found)
+    found = [
+        EntryPoint(name, value, _registry._ENTRY_POINTS.name) for name, value in points.items()
+    ]
+    monkeypatch.setattr(discovery, "entry_points", lambda group: found)
 
 
 def test_created_model_takes_frames_with_and_without_a_mask(rng: torch.Generator) -> None:
