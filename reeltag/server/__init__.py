@@ -1,0 +1,1 @@
+"""What people see and correct: `reeltag serve`, its pages and the API that they use."""

@@ -1,0 +1,1 @@
+"""JSON under /api: one router for each kind of thing; each route returns a view."""
