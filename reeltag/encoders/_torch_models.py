@@ -84,6 +84,12 @@ class OwnClasses:
     one_class: bool
     groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
+    @torch.inference_mode()
+    def classify(self, features_ND: Float32, device: torch.device) -> Float32:
+        """Return the logits (N, K) of features, computed where the net is."""
+        logits: Float32 = self.layer(torch.tensor(features_ND).to(device)).float().cpu().numpy()
+        return logits
+
 
 class TorchPictureEncoder(PictureEncoder):
     """Features of a net that torch computes.
@@ -135,14 +141,11 @@ class TorchPictureEncoder(PictureEncoder):
         found: Float32 = features.float().cpu().numpy()
         return found
 
-    @torch.inference_mode()
     def classify(self, features_ND: Float32) -> Float32:
         """Return logits (N, K) of its own classes; ConfigError without any."""
         if self._own is None:
             return super().classify(features_ND)
-        logits = self._own.layer(torch.tensor(features_ND).to(self._place.device))
-        found: Float32 = logits.float().cpu().numpy()
-        return found
+        return self._own.classify(features_ND, self._place.device)
 
     def text_encoder(self) -> TextEncoder | None:
         """Return the encoder of texts into the same space; None where there is none."""

@@ -97,14 +97,11 @@ class TorchSoundEncoder(SoundEncoder):
         found: Float32 = features.float().cpu().numpy()
         return found
 
-    @torch.inference_mode()
     def classify(self, features_ND: Float32) -> Float32:
         """Return logits (N, K) of its own classes; ConfigError without any."""
         if self._own is None:
             return super().classify(features_ND)
-        logits = self._own.layer(torch.tensor(features_ND).to(self._place.device))
-        found: Float32 = logits.float().cpu().numpy()
-        return found
+        return self._own.classify(features_ND, self._place.device)
 
     def text_encoder(self) -> TextEncoder | None:
         """Return the encoder of texts into the same space; None where there is none."""
