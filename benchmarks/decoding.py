@@ -59,6 +59,7 @@ def _rows(seconds: float, cost: dict[str, float], repeats: int) -> list[Row]:
     name = "720p"
     return [
         figure(f"{name}, against a bare loop", round(whole / bare, 3), "x", OVERHEAD, details),
+        figure(f"{name}, pictures and sound", round(seconds / whole, 1), "x real time", SPEED),
         figure(f"{name}, with previews, against a bare loop", round(previews / bare, 3), "x"),
         figure(f"{name}, with previews", round(seconds / previews, 1), "x real time", SPEED),
         figure(f"{name}, --quick", round(whole / quick, 1), "x faster", QUICK),

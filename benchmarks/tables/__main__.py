@@ -36,6 +36,7 @@ def pages() -> dict[str, Tables]:
             "promises": own_features.promises,
             "films": own_features.films,
         },
+        "docs/library.md": {"decoding": speed.decoding},
         "docs/departures.md": {"moments": techniques.moments},
         "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
         "docs/reproductions.md": {

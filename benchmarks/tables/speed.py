@@ -29,6 +29,12 @@ def segment_scoring() -> str:
     return by_machine(read_rows("bench_segment_scoring"), figures)
 
 
+def decoding() -> str:
+    """Return what decoding own videos costs."""
+    rows = read_rows("bench_decoding")
+    return by_machine(rows, figures) if rows else "Not measured yet."
+
+
 def rates() -> str:
     """Return a row for each model at its authors' size: how fast it trains, and what limits it."""
     return by_machine(read_rows("bench_models"), _rates)
