@@ -1,61 +1,32 @@
-"""`reeltag moments`: from a run, a graph or a prediction file to table, JSON, CSV and tracks."""
+"""`reeltag moments`: from a run, a graph or a prediction file to moments of classes."""
 
-import csv
 import dataclasses
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from reeltag.cli.main import run
-from reeltag.core.files import write_json
 from reeltag.core.probability import sigmoid
 from reeltag.data.dataset import Dataset
-from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.inference.moments import score_windows
-from reeltag.models import model_config
-from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
-from reeltag.predictions.interval_rows import Intervals, windows_by_video
-from reeltag.predictions.intervals import IntervalConfig
-from reeltag.predictions.ranked_intervals import rank_intervals
-from reeltag.predictions.rows import PredictionRows
+from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
-from tests.data.made import frame_record, write_shard
+from tests.cli.moment_runs import CORPUS, PLAIN, places, run_json, write_data, write_run
 from tests.inference.test_stream import pairs
-from tests.windows import segments_at
-
-CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=48)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "corpus"
-    write_corpus(path, CORPUS, quiet=True)
-    Dataset.open(path, quiet=True)
-    return path
+    return write_data(tmp_path_factory.mktemp("data") / "corpus")
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run") / "RUN"
-    folder.mkdir()
-    torch.manual_seed(0)
-    config = model_config("logistic", num_classes=12, dims=(16, 8))
-    names = [f"class {c}" for c in range(12)]
-    streams = [("rgb", 16), ("audio", 8)]
-    tagger = Tagger(config, streams, names)
-    for weight in tagger.parameters():
-        torch.nn.init.normal_(weight)
-    tagger.save_weights(folder)
-    tagger.save_classes(folder)
-    write_json(folder / "config.json", tagger.describe())
-    return folder
+    return write_run(tmp_path_factory.mktemp("run") / "RUN")
 
 
 @pytest.fixture(scope="module")
@@ -65,28 +36,6 @@ def predictions(data: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathF
     command += ["--hop", "5", "--split", "validate"]
     assert run([*map(str, command), "--top-k", "12"]) == 0
     return out
-
-
-PLAIN = ("--hop", 5, "--min-length", 0, "--merge-gap", 0)  # windows side by side
-
-
-def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run the command with --json and return the object."""
-    capfd.readouterr()
-    assert run(["moments", *map(str, arguments), "--json"]) == 0
-    out = capfd.readouterr().out
-    assert out.count("\n") == 1
-    found: dict[str, Any] = json.loads(out)
-    return found
-
-
-def places(found: dict[str, Any]) -> list[tuple[int, str, float, float]]:
-    """Return class, video, start and end of each moment, in the order of the lists."""
-    return [
-        (each["class"], m["id"], m["start_s"], m["end_s"])
-        for each in found["classes"]
-        for m in each["moments"]
-    ]
 
 
 def loop(
@@ -283,126 +232,6 @@ def test_moments_of_predictions_have_the_thresholds_of_their_run(
     assert {each["threshold"] for each in given["classes"]} == {0.3}
 
 
-def test_moments_print_a_table_and_write_files(
-    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    table, tracks = tmp_path / "m.csv", tmp_path / "tracks"
-    command = ["moments", checkpoint, "--data", data, "--class", "Guitar", "--top", 6]
-    command += ["--split", "all", "--csv", table, "--vtt", tracks, "--prob", 0.4]
-    assert run([*map(str, command)]) == 0
-    printed = capfd.readouterr().out
-    assert "Guitar (class 5): best 6 of" in printed
-    rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert len(rows) == 6 and all(row["id"] in printed for row in rows)
-    assert ",".join(rows[0]) == (
-        "class,name,id,start_s,end_s,peak_s,prob,mean_prob,precision,precision_low,"
-        "precision_high,yes,no,value"
-    )
-    for row in rows:
-        assert 0 <= float(row["start_s"]) < float(row["peak_s"]) < float(row["end_s"])
-        assert 0 < float(row["mean_prob"]) <= float(row["prob"]) and row["precision"] == ""
-    assert {path.stem for path in tracks.iterdir()} == {row["id"] for row in rows}
-    for row in rows:
-        assert "Guitar" in (tracks / f"{row['id']}.vtt").read_text()
-    assert run([*map(str, command)]) == 2
-    assert "m.csv: exists already" in capfd.readouterr().err
-    table.unlink()
-    assert run([*map(str, command)]) == 2
-    assert "tracks: holds files already" in capfd.readouterr().err
-    assert run([*map(str, command), "--overwrite", "--prob", "0.9999999"]) == 0
-    assert "Guitar (class 5): no moment" in capfd.readouterr().out
-    rated = ["--split", "all", "--rated", "--class", "Sport", "--prob", "0.4"]
-    assert run([*map(str, command[:4]), *rated]) == 0
-    lines = [line for line in capfd.readouterr().out.splitlines() if "-0" in line]
-    assert lines and all(line.split()[-2] in ("yes", "no") for line in lines)
-
-
-def test_moments_export_for_other_tools(
-    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    common = (checkpoint, "--data", data, "--split", "all", "--class", 5, "--top", 6, "--prob", 0.4)
-    names = ("json", "elan", "label-studio", "otio")
-    to = [f"{name}:{tmp_path / name}" for name in names]
-    found = run_json(capfd, *common, *(word for each in to for word in ("--export", each)))
-    assert [each["format"] for each in found["written"]] == list(names)
-    assert {each["moments"] for each in found["written"]} == {6}
-    videos = json.loads((tmp_path / "json").read_text())["videos"]
-    ids = {video["id"] for video in videos}
-    assert ids == {place[1] for place in places(found)}
-    assert {path.stem for path in (tmp_path / "elan").iterdir()} == ids
-    table = Dataset.open(data, quiet=True).table
-    frames = dict(zip(table["id"].to_pylist(), table["frames"].to_pylist(), strict=True))
-    assert {video["id"]: video["duration_s"] for video in videos} == {k: frames[k] for k in ids}
-    assert "files of" in found["written"][2]["notes"][0]
-    assert run(["moments", *map(str, common), "--export", to[0]]) == 2
-    assert "json: exists already" in capfd.readouterr().err
-
-
-def test_moments_export_finds_the_files_of_videos(
-    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    copy = tmp_path / "data"
-    shutil.copytree(data, copy)
-    names = Dataset.open(copy, quiet=True).table["id"].to_pylist()
-    rows = [f"{names[0]},/films/a.mp4,61.5", f"{names[1]},films/b.mp4,", f"{names[2]},,3"]
-    (copy / "videos.csv").write_text("\n".join(["id,path,duration_s", *rows]))
-    out = tmp_path / "m.json"
-    command = (checkpoint, "--data", copy, "--split", "all", "--prob", 0.01)
-    run_json(capfd, *command, "--export", f"json:{out}")
-    videos = {video["id"]: video for video in json.loads(out.read_text())["videos"]}
-    assert videos[names[0]]["path"] == "/films/a.mp4" and videos[names[0]]["duration_s"] == 61.5
-    assert videos[names[1]]["path"] == str(copy.resolve() / "films/b.mp4")
-    assert videos[names[1]]["duration_s"] >= 3 and videos[names[2]]["path"] is None
-    (copy / "videos.csv").write_text("id,title\na,b\n")
-    run_json(capfd, *command, "--export", f"json:{out}", "--overwrite")
-    assert json.loads(out.read_text())["videos"][0]["path"] is None
-
-
-def test_moments_table_has_twenty_of_a_class_and_files_have_all(
-    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    command = ["moments", checkpoint, "--data", data, "--split", "all", "--class", 5, *PLAIN]
-    command += ["--prob", 0.3, "--csv", tmp_path / "m.csv"]
-    assert run([*map(str, command)]) == 0
-    title, _, *lines = capfd.readouterr().out.splitlines()
-    number = len((tmp_path / "m.csv").read_text().splitlines()) - 1
-    assert number > 20 == len(lines) and f"best 20 of {number} moments" in title
-
-
-def test_moments_print_ids_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    names = [f"archive/{'a long title ' * 12}/part {n}.mp4" for n in range(2)]
-    write_shard(tmp_path / "a.tfrecord", [frame_record(name) for name in names])
-    path = tmp_path / "p.parquet"
-    with prediction_writer(path, PredictionInfo(num_classes=3, data=str(tmp_path))) as writer:
-        scores = np.ones((2, 1), np.float32)
-        times, classes = segments_at([0, 0]), np.zeros((2, 1), np.int32)
-        writer.write(PredictionRows.of_matrix(names, times, classes, scores))
-    assert run(["moments", "--predictions", str(path), "--class", "0"]) == 0
-    lines = capfd.readouterr().out.splitlines()
-    for name in names:
-        assert any(line.endswith(name) and "  0.7311  " in line for line in lines)
-
-
-def test_moments_raise_for_existing_files(
-    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "m.csv").touch()
-    command = ["moments", str(checkpoint), "--data", str(data), "--class", "3", "--csv"]
-    assert run([*command, str(tmp_path / "m.csv")]) == 2
-    assert "Choose another --csv, or add --overwrite." in capfd.readouterr().err
-    assert run([*command, str(tmp_path)]) == 2
-    assert "Name a file, as in --csv m.csv." in capfd.readouterr().err
-
-
-def test_moments_log_empty_tracks(
-    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    command = ["moments", checkpoint, "--data", data, "--prob", 0.9999999]
-    assert run([*map(str, command), "--vtt", str(tmp_path / "tracks")]) == 0
-    printed = capfd.readouterr()
-    assert "tracks: no moment, no file" in printed.err and "no moment in" in printed.out
-
-
 def test_moments_name_the_runs_in_a_work_folder(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -477,31 +306,3 @@ def test_moments_raise_without_segments_or_frames(
     flat = ["moments", str(checkpoint), "--data", str(tmp_path / "flat"), "--class", "3"]
     assert run(flat) == 2
     assert "frame-level records" in capfd.readouterr().err
-
-
-def test_ranked_moments_stand_out_whatever_the_thresholds(
-    data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    common = (checkpoint, "--data", data, "--split", "validate", "--class", 3)
-    found = run_json(capfd, *common, "--ranked", "--length", 2)
-    (of_class,) = found["classes"]
-    tagger, data_set = Tagger.load(checkpoint), Dataset.open(data, quiet=True)
-    config = IntervalConfig(length_s=2)
-    videos = windows_by_video(score_windows(tagger, data_set, config, split="validate"))
-    best = Intervals.concatenate([rank_intervals(video, config) for video in videos])
-    best = best.take(best.classes == 3)
-    best = best.take(np.argsort(-best.scores, kind="stable"))
-    columns = (best.ids.to_pylist(), best.start_s.tolist(), best.end_s.tolist())
-    expected = [(3, *row) for row in zip(*columns, strict=True)]
-    assert len(expected) > 5 and places(found) == expected
-    assert of_class["threshold"] is None
-    contrasts = [each["prob"] for each in of_class["moments"]]
-    assert contrasts == pytest.approx(best.peak_prob.tolist(), abs=1e-6)
-
-
-def test_ranked_moments_have_no_threshold_to_choose(
-    data: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    for flag in ("--prob", "--precision"):
-        assert run(["moments", str(checkpoint), "--data", str(data), "--ranked", flag, "0.5"]) == 2
-        assert "--ranked needs no threshold" in capfd.readouterr().err
