@@ -1,12 +1,12 @@
 """Films with known moments, from video files to moments: how near is it to knowing every second?
 
-    python -m benchmarks.films [--sound log_mel yamnet] [--seed 0 1 2]
+    python -m benchmarks.films [--sound log_mel yamnet] [--finder frames nextvlad] [--seed 0 1 2]
 
 Films are composed of real sounds and photographs (../shared/tools/films.py): 60 to train, 30 of
 other sounds and pictures to test. They have noisy labels of whole films and 4 rated windows each;
 that is all `reeltag solve moments` gets. Compared on the test films, by class:
 
-    moments     the finder's probability of every second
+    moments     the finder's probability of every second, for each `--finder`
     copied      stage I's score of the whole film, at every second
     ceiling     logistic regression of each class on the exact truth of every second of the training
                 films, each stream with as much weight as the other; its strength of regularisation
@@ -15,6 +15,7 @@ that is all `reeltag solve moments` gets. Compared on the test films, by class:
 
 import argparse
 import csv
+import itertools
 import json
 import subprocess
 import sys
@@ -47,6 +48,8 @@ from reeltag.tagger.tagger import Tagger
 PARTS = {"train": (12, (11, 12, 13, 14, 15)), "test": (30, (2,))}  # films of each seed
 LAST_TRAINING_SOUND = 19  # of each class; pictures: the first two thirds
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
+FINDERS = "frames", "nextvlad"
+KEY = "sound", "finder", "seed"
 SECONDS = IntervalConfig(length_s=1.0, hop_s=1.0, min_length_s=1.0)
 STAGE_1 = "train-I", "regress_frames-I"
 
@@ -55,6 +58,7 @@ def main() -> int:
     """Compose, extract, solve and compare; what is done is not done again."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.films")
     parser.add_argument("--sound", nargs="*", default=["log_mel", "yamnet"])
+    parser.add_argument("--finder", nargs="*", choices=FINDERS, default=list(FINDERS))
     parser.add_argument("--seed", type=int, nargs="*", default=[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
@@ -62,11 +66,13 @@ def main() -> int:
     films = options.work / "films"
     composed_films(options.data, films)
     for sound in options.sound:
-        data = _extracted(films, sound)
-        for seed in options.seed:
-            row = _compared(films, data, sound, seed)
-            command = f"python -m benchmarks.films --sound {sound} --seed {seed}"
-            write_rows("films", [row], key=("sound", "seed"), measured=environment(command))
+        truth = _read_truth(films, _extracted(films, sound))
+        for seed, finder in itertools.product(options.seed, options.finder):
+            work = films / f"solve-{sound}-{finder}-{seed}"
+            row = {"data": "films", "sound": sound, "finder": finder, "seed": seed}
+            row |= _compared(truth, work, finder, seed)
+            command = f"python -m benchmarks.films --sound {sound} --finder {finder} --seed {seed}"
+            write_rows("films", [row], key=KEY, measured=environment(command))
     return 0
 
 
@@ -166,34 +172,56 @@ def _films(data: Dataset, part: str, truth: Events) -> Iterator[_Film]:
         yield _Film(name, np.concatenate(frames, axis=1), covered.numpy() >= 0.5, spans, classes)
 
 
-def _compared(films: Path, path: Path, sound: str, seed: int) -> Row:
+class _Truth(NamedTuple):
+    """What is known of the films, whatever is found in them.
+
+    Attributes:
+        data: of all films.
+        test: films to compare on.
+        ceiling: name of a test film -> probabilities (T, C) by exact truth of the others.
+        kinds: which classes are seen, and which are heard.
+    """
+
+    data: Dataset
+    test: list[_Film]
+    ceiling: dict[str, NDArray[np.float32]]
+    kinds: dict[str, NDArray[np.int64]]
+
+
+def _read_truth(films: Path, path: Path) -> _Truth:
+    """Return the truth of the films whose data folder is `path`."""
     data = Dataset.open(path, quiet=True)
-    truths = {part: Events.open(films / f"moments-{part}.csv", data.classes) for part in PARTS}
-    train, test = (list(_films(data, part, truths[part])) for part in PARTS)
-    work = films / f"solve-{sound}-{seed}"
-    command = f"solve moments --seed {seed}"
+    events = {part: Events.open(films / f"moments-{part}.csv", data.classes) for part in PARTS}
+    train, test = (list(_films(data, part, events[part])) for part in PARTS)
+    ceiling = _ceiling(train, test, [stream.width for stream in data.streams])
+    return _Truth(data, test, ceiling, _kinds(films, data))
+
+
+def _compared(truth: _Truth, work: Path, finder: str, seed: int) -> Row:
+    """Return the scores of a finder and its baselines; `work` is where it is or will be."""
+    data, test = truth.data, truth.test
+    command = f"solve moments --finder {finder} --seed {seed}"
     if not (work / "moments.json").exists():
-        reeltag(f"{command} --data {path} --out {work}")
+        reeltag(f"{command} --data {data.path} --out {work}")
     found = json.loads((work / "moments.json").read_text())
     folders = {each["name"]: Path(each["folder"]) for each in found["steps"]}
     (stage_1,) = (folder for name, folder in folders.items() if name in STAGE_1)
     scores = {
         "moments": _curves(Tagger.load(folders["finder-final"] / "run"), data, SECONDS),
         "copied": _curves(Tagger.load(stage_1 / "run"), data, None),
-        "ceiling": _ceiling(train, test, [stream.width for stream in data.streams]),
+        "ceiling": truth.ceiling,
     }
-    kinds = _kinds(films, data)
-    row: Row = {"data": "films", "sound": sound, "seed": seed, "command": f"reeltag {command}"}
+    row: Row = {"command": f"reeltag {command}"}
     for name, of in scores.items():
         seconds = _per_second(of, test)
         moments = _intervals(of, test, whole=name == "copied")
         row[name] = {
             "per_second_ap": float(np.nanmean(seconds)),
             "map@tiou=0.5": float(np.nanmean(moments)),
-            **{kind: float(np.nanmean(seconds[rows])) for kind, rows in kinds.items()},
+            **{kind: float(np.nanmean(seconds[rows])) for kind, rows in truth.kinds.items()},
             **{
                 f"{kind} map@tiou=0.5": float(np.nanmean(moments[rows]))
-                for kind, rows in kinds.items()
+                for kind, rows in truth.kinds.items()
             },
             "classes": dict(zip(data.classes.names, seconds.tolist(), strict=True)),
         }

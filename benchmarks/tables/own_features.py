@@ -12,8 +12,7 @@ WAYS = {
     "copied": "the score of the whole video, from its beginning to its end",
 }
 
-FILM_WAYS = {
-    "moments": "`solve moments`",
+FILM_BASELINES = {
     "copied": "the score of the whole film, copied",
     "ceiling": "logistic regression on exact seconds",
 }
@@ -77,17 +76,24 @@ def promises() -> str:
 
 
 def films() -> str:
-    """Return how near a finder comes to the exact truth of every second of films."""
-    rows = []
+    """Return how near finders come to the exact truth of every second of films.
+
+    The baselines, those of the first finder, are there once per kind of sound and seed.
+    """
+    groups = defaultdict[tuple[str, int], list[Row]](list)
     for row in read_rows("films"):
-        for way, shown in FILM_WAYS.items():
-            found = row[way]
-            cells = [found[name] for name in ("per_second_ap", "pictures", "sounds")]
-            cells += [found["map@tiou=0.5"]]
-            share = f"{row['share']:.0%}" if way == "moments" else ""
-            rows.append([row["sound"], shown, *(f"{cell:.3f}" for cell in cells), share])
+        groups[row["sound"], row["seed"]].append(row)
+    rows = []
+    for (sound, seed), found in groups.items():
+        for row in found:
+            shown = f"`solve moments --finder {row['finder']}`"
+            cells = _film_cells(row["moments"])
+            rows.append([sound, f"{seed}", shown, *cells, f"{row['share']:.0%}"])
+        for way, shown in FILM_BASELINES.items():
+            rows.append([sound, f"{seed}", shown, *_film_cells(found[0][way]), ""])
     head = [
         "sound",
+        "seed",
         "scores",
         "AP of every second",
         "pictures",
@@ -96,3 +102,8 @@ def films() -> str:
         "of the ceiling",
     ]
     return table(head, rows)
+
+
+def _film_cells(found: Row) -> list[str]:
+    names = ("per_second_ap", "pictures", "sounds", "map@tiou=0.5")
+    return [f"{found[name]:.3f}" for name in names]

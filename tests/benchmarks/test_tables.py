@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import PROJECT
+from benchmarks.tables import own_features
 from benchmarks.tables.__main__ import main, pages
 from benchmarks.tables.cells import by_machine, table, value
 from benchmarks.tables.pages import PageError, differences, filled
@@ -53,6 +54,34 @@ def test_difference_is_the_first_line_that_differs() -> None:
 def test_page_without_its_tables_raises(text: str) -> None:
     with pytest.raises(PageError, match="there have to be a, each once"):
         filled(text, TABLES)
+
+
+def test_films_have_a_row_for_each_finder_and_their_baselines_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("per_second_ap", "pictures", "sounds", "map@tiou=0.5")
+    rows = [
+        {
+            "sound": "log_mel",
+            "finder": finder,
+            "seed": seed,
+            "share": value,
+            "moments": dict.fromkeys(names, value),
+            "copied": dict.fromkeys(names, value / 2),
+            "ceiling": dict.fromkeys(names, 1.0),
+        }
+        for finder, seed, value in [("frames", 0, 0.8), ("frames", 1, 0.7), ("nextvlad", 0, 0.4)]
+    ]
+    monkeypatch.setattr(own_features, "read_rows", {"films": rows}.__getitem__)
+    _, _, *lines = own_features.films().splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[2:5]] for line in lines]
+    baselines = ["the score of the whole film, copied", "logistic regression on exact seconds"]
+    finders = [f"`solve moments --finder {name}`" for name in ("frames", "nextvlad")]
+    assert [(seed, way) for seed, way, _ in cells] == [
+        *(("0", way) for way in (*finders, *baselines)),
+        *(("1", way) for way in (finders[0], *baselines)),
+    ]
+    assert [float(value) for *_, value in cells] == [0.8, 0.4, 0.4, 1.0, 0.7, 0.35, 1.0]
 
 
 def test_tables_import_nothing_heavy() -> None:
