@@ -86,6 +86,8 @@ def _utf8(path: Path) -> bytes:
         what = f"is not {error.encoding.upper()} at byte 0x{data[error.start]:02x}"
         what += ": Latin-1 or Windows-1252?" if error.encoding == "utf-8" else ""
         raise DataError(what, where=f"{path}, line {line}", hint=_HINT) from error
+    if b"\n" not in data:  # as old spreadsheets end lines
+        data = data.replace(b"\r", b"\n")
     if b"\0" in data[:4096]:
         what = "holds zero bytes: UTF-16 without a byte order mark?"
         raise DataError(what, where=path, hint=_HINT)
@@ -202,7 +204,8 @@ def flag_column(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.bo
         raise DataError(
             f"{name} must be 0 or 1, or true or false, got {text[row].as_py()!r}",
             where=f"{path}, row {row + 1}",
-            hint="A column of a class says whether it is there. For scores, give soft labels.",
+            hint="Without a column class, each column but the id is a class, and says whether "
+            "it is there. For scores, give soft labels.",
         )
     return np.asarray(found > 0)
 

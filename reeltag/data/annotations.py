@@ -3,8 +3,6 @@
 Shape letters: E entries (rows of a file, one per class), G videos, R records of an index.
 """
 
-import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import DataError
 from reeltag.data.annotation_tables import (
     KNOWN_COLUMNS,
     RATING_NUMBERS,
@@ -28,10 +26,11 @@ from reeltag.data.annotation_tables import (
     read_table,
     strings,
 )
+from reeltag.data.class_cells import UNKNOWN, index_of, indices_of, split_cell
 from reeltag.data.class_list import ClassList, folder_of
 from reeltag.data.id_matching import match_file_names
 from reeltag.data.index import Index
-from reeltag.data.streams import TABLE_SCHEMA
+from reeltag.data.streams import MAX_CLASSES, TABLE_SCHEMA
 
 AnnotationKind: TypeAlias = Literal["labels", "ratings", "events"]
 NEEDED_COLUMNS: dict[AnnotationKind, str] = {
@@ -41,7 +40,6 @@ NEEDED_COLUMNS: dict[AnnotationKind, str] = {
 }
 _NUMBERS = {"labels": (), "ratings": RATING_NUMBERS, "events": RATING_NUMBERS[:2]}
 _SHOWN = 3  # unknown ids and classes that are named
-UNKNOWN = -1
 
 
 def find_annotations(data: Path, kind: AnnotationKind) -> Path | None:
@@ -113,12 +111,24 @@ class Annotations:
         return cls(path, row, ids.take(pa.array(row)), values, numbers)
 
     def largest_index(self) -> int:
-        """Return the largest class that is given by its index; -1 where there is none."""
-        values = pc.unique(self.classes).to_pylist()
-        parts = (part for value in values for part in (value, *split_cell(value)))
-        return max((int(part) for part in parts if part.isdecimal()), default=-1)
+        """Return the largest class that is given by its index; -1 where there is none.
 
-    def known(self, index: Index, classes: ClassList) -> "_Entries":
+        DataError where one is implausibly large, with its row.
+        """
+        largest = -1
+        for value in pc.unique(self.classes).to_pylist():
+            parts = [int(part) for part in (value, *split_cell(value)) if part.isdecimal()]
+            largest = max([largest, *parts])
+            if largest >= MAX_CLASSES:
+                row = self.row[pc.index(self.classes, value).as_py()]
+                raise DataError(
+                    f"a class is a number from 0 to {MAX_CLASSES - 1}, got {value!r}",
+                    where=f"{self.path}, row {row + 1}",
+                    hint="Give a classes.csv (index, name) where such numbers are names.",
+                )
+        return largest
+
+    def known(self, index: Index, classes: ClassList) -> "Entries":
         """Return the entries of known ids and classes; what is unknown is counted and named.
 
         Args:
@@ -148,7 +158,7 @@ class Annotations:
                 "of the class list (give one with classes=).",
             )
         within = np.arange(len(entry)) - np.repeat(np.cumsum(count) - count, count)
-        return _Entries(entry, resolved.take(code_E[entry]), category[start_E[entry] + within])
+        return Entries(entry, resolved.take(code_E[entry]), category[start_E[entry] + within])
 
     def _categories(
         self, classes: ClassList
@@ -180,42 +190,63 @@ class Annotations:
             say(f"{self.path}: {more}, such as {name!r} for {meant_id!r}")
         return {name: meant[0] for name, meant in found.items()}
 
-    def check_ratings(self, index: Index, entries: "_Entries") -> None:
-        """Check the times and values of known entries.
+    def check_windows(self, entry: NDArray[np.int64] | None = None) -> None:
+        """Check the times and values of ratings, whatever their videos are.
+
+        Args:
+            entry: numbers of those to check; None: all.
+
+        Raises:
+            DataError: a window begins before 0 or not before its end, or a value is outside [0, 1],
+                with the row.
+        """
+        entry = np.arange(len(self.row)) if entry is None else entry
+        start, end, value = (self.numbers[name][entry] for name in RATING_NUMBERS)
+        self._check(entry, start >= 0, start, "start_s must be at least 0")
+        self._check(entry, np.isfinite(end) & (end > start), end, "end_s must be after start_s")
+        self._check(entry, (value >= 0) & (value <= 1), value, "value must be in [0, 1]")
+
+    def check_ratings(self, index: Index, entries: "Entries") -> None:
+        """Check the times and values of ratings.
 
         Args:
             index: of the records.
-            entries: from `known`.
+            entries: from `known`, which are of videos.
 
         Raises:
-            DataError: a window does not begin in its video, or not before its end, or a value is
-                outside [0, 1], with the row.
+            DataError: as `check_windows`, or a window does not begin in its video.
         """
-        entry = entries.entry
-        start, end, value = (self.numbers[name][entry] for name in RATING_NUMBERS)
+        self.check_windows(entries.entry)
+        start, end = (self.numbers[name][entries.entry] for name in ("start_s", "end_s"))
         names, video, row_R = entries.by_video(index)
         shortest = np.full(len(names), np.iinfo(np.int32).max)
         frames_R, is_rated = index.table["frames"].to_numpy(), row_R >= 0
         np.minimum.at(shortest, row_R[is_rated], frames_R[is_rated])
         seconds = shortest[video] / index.features.rate_hz
-        rules = (
-            (start >= 0, start, "start_s must be at least 0"),
-            (np.isfinite(end) & (end > start), end, "end_s must be after start_s"),
-            (start < seconds, start, "start_s must be before the end of the video"),
-            ((value >= 0) & (value <= 1), value, "value must be in [0, 1]"),
-        )
-        for holds, found, rule in rules:
-            if not holds.all():
-                at = int(holds.argmin())
-                length = f" (of {seconds[at]:g} s)" if "the video" in rule else ""
-                raise DataError(
-                    f"{rule}, got {found[at]:g}{length}",
-                    where=f"{self.path}, row {self.row[entry[at]] + 1}",
-                    hint="Correct the row or remove it.",
-                )
+        inside = start < seconds
+        length = f" (of {seconds[int(inside.argmin())]:g} s)"
+        rule = "start_s must be before the end of the video"
+        self._check(entries.entry, inside, start, rule, length)
         late = int((end > seconds).sum())
         if late:
             say(f"{self.path}: {late:,} ratings end after their video: its frames are used")
+
+    def _check(
+        self,
+        entry: NDArray[np.int64],
+        holds: NDArray[np.bool_],
+        found: NDArray[np.float64],
+        rule: str,
+        more: str = "",
+    ) -> None:
+        """Raise DataError with the first row of some entries that breaks a rule."""
+        if not holds.all():
+            at = int(holds.argmin())
+            raise DataError(
+                f"{rule}, got {found[at]:g}{more}",
+                where=f"{self.path}, row {self.row[entry[at]] + 1}",
+                hint="Correct the row or remove it.",
+            )
 
     def _log_unknown(self, values: pa.Array, known: NDArray[np.bool_], what: str) -> None:
         if not known.all():
@@ -226,7 +257,7 @@ class Annotations:
 
 
 @dataclass(frozen=True, eq=False)
-class _Entries:
+class Entries:
     """Usable entries of a file: number and class of each, and the id of its video."""
 
     entry: NDArray[np.int64]
@@ -300,8 +331,8 @@ def with_ratings(index: Index, tables: Sequence[Annotations], classes: ClassList
     )
 
 
-def _joined(parts: Sequence[_Entries]) -> _Entries:
-    return _Entries(
+def _joined(parts: Sequence[Entries]) -> Entries:
+    return Entries(
         np.concatenate([part.entry for part in parts]),
         pa.concat_arrays([part.ids for part in parts]),
         np.concatenate([part.category for part in parts]),
@@ -329,7 +360,7 @@ def _one_hot(
     if classes is None:
         columns = [name for name in others if name.isdecimal()]
     else:
-        columns = [name for name in others if _index_of(name, classes) != UNKNOWN]
+        columns = [name for name in others if index_of(name, classes) != UNKNOWN]
     if not columns:
         raise missing_column("class", table, path, needed)
     if len(columns) < len(others):
@@ -341,41 +372,6 @@ def _one_hot(
     values = pa.array(columns, pa.string()).take(pa.array(column))
     padded = pa.concat_arrays([values, pa.array([""] * len(empty), pa.string())])
     return np.concatenate([row, empty]), padded
-
-
-def indices_of(value: str, classes: ClassList) -> list[int]:
-    """Return the classes that a text names by name, MID or index, `UNKNOWN` for each unknown one.
-
-    Args:
-        value: one, or several as "a;b", "a|b", "[1, 2]" or, where all are known, "a,b".
-        classes: of the data.
-    """
-    if value in ("", "[]"):
-        return []
-    whole = _index_of(value, classes)
-    if whole != UNKNOWN:
-        return [whole]
-    found = [_index_of(part, classes) for part in split_cell(value)]
-    sure = found and (all(of >= 0 for of in found) or not re.fullmatch(r"[^;|\[]*", value))
-    return found if sure else [UNKNOWN]  # a comma may be part of a name
-
-
-def _index_of(value: str, classes: ClassList) -> int:
-    try:
-        return classes.index_of(value)
-    except ConfigError:
-        return UNKNOWN
-
-
-def split_cell(value: str) -> list[str]:
-    """Return the parts of a cell: of "a;b", "a|b", "a,b", "[1, 2]" or "['a', 'b']"."""
-    if value.startswith("[") and value.endswith("]"):
-        try:
-            return [str(part).strip() for part in ast.literal_eval(value)]
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            value = value[1:-1]
-    separator = next((mark for mark in ";|," if mark in value), None)
-    return [part.strip() for part in value.split(separator) if part.strip()] if separator else []
 
 
 def _lists(

@@ -6,7 +6,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
-from reeltag.data.annotations import UNKNOWN, indices_of, replace_columns
+from reeltag.data.annotations import replace_columns
+from reeltag.data.class_cells import UNKNOWN, indices_of
 from reeltag.data.class_list import ClassList
 from reeltag.data.index import Index
 from reeltag.data.records.problems import Problem, from_text, to_text

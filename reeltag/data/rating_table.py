@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from reeltag.core.console import say
 from reeltag.core.files import whole_file
 from reeltag.data.annotation_tables import ID_COLUMNS, RATING_NUMBERS, read_table, write_rows
-from reeltag.data.annotations import Annotations, find_annotations, indices_of
+from reeltag.data.annotations import Annotations, find_annotations
+from reeltag.data.class_cells import indices_of
 from reeltag.data.class_list import ClassList, folder_of
 from reeltag.data.dataset import Dataset
 

@@ -173,6 +173,7 @@ def test_one_hot_table_by_numbers_needs_no_class_list(folder: Path, tmp_path: Pa
         b"id;class\r\nthree;cat\r\n",
         b"id\tclass\nthree\tcat\n",
         b"ID, Class\nthree, cat\n",
+        b"id,class\rthree,cat\r",
     ],
 )
 def test_csv_as_spreadsheets_write_it(folder: Path, content: bytes) -> None:
@@ -199,6 +200,14 @@ def test_csv_that_cannot_be_read_names_file_row_and_rule(
     with pytest.raises(DataError, match=error) as raised:
         labelled(folder, content)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("cell", ["99999999999", "[1, 1048576]"])
+def test_class_number_beyond_all_lists_names_the_row(folder: Path, cell: str) -> None:
+    (folder / "classes.csv").unlink()
+    with pytest.raises(DataError, match="csv, row 2: a class is a number from 0 to 1048575") as it:
+        labelled(folder, f'id,class\nthree,1\nthree,"{cell}"\n')
+    assert "classes.csv" in it.value.hint
 
 
 def test_ratings_without_a_column_and_with_whole_numbers(folder: Path) -> None:

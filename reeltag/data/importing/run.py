@@ -13,15 +13,8 @@ import joblib
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import PathLike, check_new_path, to_paths
-from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
-from reeltag.data.importing.companions import (
-    TableKind,
-    check_addable,
-    check_table,
-    names_in,
-    place_table,
-)
+from reeltag.data.importing.companions import Companions
 from reeltag.data.importing.config import FeatureImportConfig
 from reeltag.data.importing.describing import Description, describe, describe_as, schema_of
 from reeltag.data.importing.existing import ExistingData
@@ -89,18 +82,19 @@ def import_features(
     request = _request(sources, config)
     if not config.append:
         check_new_path(out)
-    tables = _check_tables(out, config)
+    tables = Companions.open(out, config)
     work = WorkFolder(out, command)
     with work.locked():
         if moved := _moved(work, request):
             return moved
         kept = work.begin(request)
-        planned = _planned(sources, work, config, shard_bytes, kept, quiet=quiet)
+        planned = _planned(sources, work, config, tables, shard_bytes, kept, quiet=quiet)
         planned.described.features.save(work.path)
         total = _written(planned, work, config, request, jobs=jobs, quiet=quiet)
+        tables.check_times(total.lengths, planned.described.features)
         if not config.append:
             planned.described.features.save(work.data)
-        _place_tables(tables, work.data, out, config)
+        tables.place(work.data)
         found, schema, described, shards = planned
         summary = summary_of(out, found, schema, described, total)
         summary.request, summary.seconds = request, time.monotonic() - began
@@ -146,6 +140,7 @@ def _written(
         schema=planned.schema,
         dtypes=_dtypes(config),
         skip_bad=config.skip_bad,
+        with_lengths=config.ratings is not None,
         how=_hash([request, asdict(planned.described.features), asdict(planned.schema)]),
     )
     total = ShardReport()
@@ -165,6 +160,7 @@ def _planned(
     sources: Sequence[Path],
     work: WorkFolder,
     config: FeatureImportConfig,
+    tables: Companions,
     shard_bytes: int,
     kept: Features | None,
     *,
@@ -208,6 +204,8 @@ def _planned(
     found.videos, rule = with_splits(
         found.videos, by_hash=config.split_by_hash, fill=existing is None
     )
+    ids = [video.id for video in found.videos]
+    tables.check_ids([*(existing.ids if existing else ()), *ids], is_vector=is_vector)
     if rule["hash"]:
         every = "" if not rule["name"] else f" for {rule['hash']:,} videos"
         found.notes.append(
@@ -292,40 +290,6 @@ def _write_all(
         for shard in shards:
             yield reports.get(shard.name) or next(written)
             bar.advance(task, len(shard.videos))
-
-
-def _check_tables(out: Path, config: FeatureImportConfig) -> dict[TableKind, Path]:
-    """Return the tables that are given, by kind; all are checked."""
-    given: tuple[tuple[TableKind, Path | None], ...] = (
-        ("classes", config.classes),
-        ("labels", config.labels),
-        ("ratings", config.ratings),
-    )
-    tables = {kind: path for kind, path in given if path is not None}
-    classes = None if config.classes is None else ClassList.open(config.classes, full=True)
-    classes = classes or names_in(tables)
-    for kind, path in tables.items():
-        check_table(path, kind, classes)
-        if config.append:
-            check_addable(path, _existing_table(out, kind, path))
-    return tables
-
-
-def _place_tables(
-    tables: dict[TableKind, Path], folder: Path, out: Path, config: FeatureImportConfig
-) -> None:
-    """Write the tables into a folder, and the classes that they name where no list is given."""
-    for kind, path in tables.items():
-        place_table(path, kind, folder, _existing_table(out, kind, path))
-    if not (config.append or config.classes) and (names := names_in(tables)):
-        names.save(folder / "classes.csv")
-        say(f"classes.csv: the {len(names):,} classes that labels and ratings name")
-
-
-def _existing_table(out: Path, kind: str, path: Path) -> Path:
-    """Return where a table of this kind is in DATA, or would be."""
-    others = [out / f"{kind}{suffix}" for suffix in (".csv", ".parquet")]
-    return next((p for p in others if p.exists()), out / f"{kind}{path.suffix.lower()}")
 
 
 def _stream_names(config: FeatureImportConfig) -> tuple[str, ...]:

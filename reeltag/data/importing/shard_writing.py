@@ -33,6 +33,7 @@ class ShardJob:
         schema: what every video has.
         dtypes: stream -> dtype of frames that are byte strings.
         skip_bad: leave out videos that cannot be imported.
+        with_lengths: report the frames of each video.
         how: hash of what else the bytes depend on.
     """
 
@@ -42,6 +43,7 @@ class ShardJob:
     schema: ArchiveSchema
     dtypes: Mapping[str, str]
     skip_bad: bool
+    with_lengths: bool
     how: str
 
 
@@ -60,6 +62,7 @@ class ShardReport:
         unused: name -> videos that have something of this name that is not imported.
         bad: videos that were left out.
         splits: split -> videos.
+        lengths: id -> frames, where that is wanted.
         fingerprint: of what the shard was made of.
     """
 
@@ -73,6 +76,7 @@ class ShardReport:
     unused: Counter[str] = field(default_factory=Counter)
     bad: list[BadSource] = field(default_factory=list)
     splits: Counter[str] = field(default_factory=Counter)
+    lengths: dict[str, int] = field(default_factory=dict)
     fingerprint: str = ""
 
     def add(self, other: "ShardReport") -> None:
@@ -83,6 +87,7 @@ class ShardReport:
         self.num_bytes += other.num_bytes
         self.cut += other.cut
         self.bad += other.bad
+        self.lengths |= other.lengths
         for mine, its in (
             (self.outliers, other.outliers),
             (self.whole_numbers, other.whole_numbers),
@@ -142,6 +147,7 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
                 continue
             report.videos += 1
             report.frames += prepared.num_frames
+            report.lengths |= {video.id: prepared.num_frames} if job.with_lengths else {}
             report.cut += prepared.cut
             report.whole_numbers.update(prepared.whole_numbers)
             report.unused.update(prepared.unused)

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import PathLike, to_paths
-from reeltag.data.annotations import UNKNOWN, indices_of
+from reeltag.data.class_cells import UNKNOWN, indices_of
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.id_matching import match_file_names

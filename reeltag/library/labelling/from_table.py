@@ -8,7 +8,8 @@ import numpy as np
 from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.data.annotation_tables import ID_COLUMNS, number_column, read_table
-from reeltag.data.annotations import Annotations, split_cell
+from reeltag.data.annotations import Annotations
+from reeltag.data.class_cells import split_cell
 from reeltag.data.class_list import ClassList
 from reeltag.data.id_matching import match_file_names
 from reeltag.library.labelling.from_paths import Word

@@ -389,10 +389,10 @@ def test_tables_are_copied_and_added_to(source: Path, tmp_path: Path) -> None:
     imported(source, out, labels=labels)
     assert (out / "labels.csv").read_bytes() == labels.read_bytes()
     more = save_npy(tmp_path / "more", renamed(some_videos(2), "new"))
-    labels.write_text("id,class\nnewv0,dog\n")
+    labels.write_text("id,class\nnewv0,cat\n")
     imported(more, out, append=True, labels=labels)
-    assert (out / "labels.csv").read_text("utf-8-sig") == "id,class\nv0,cat\nnewv0,dog\n"
-    labels.write_text("video,class\nnewv0,dog\n")
+    assert (out / "labels.csv").read_text() == "id,class\nv0,cat\nnewv0,cat\n"
+    labels.write_text("video,class\nthirdv0,cat\n")
     third = save_npy(tmp_path / "third", renamed(some_videos(2), "third"))
     with pytest.raises(DataError, match="cannot be added to .*labels.csv"):
         imported(third, out, append=True, labels=labels)
