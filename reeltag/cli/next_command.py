@@ -20,13 +20,23 @@ UNKNOWN_DATA = "DATA"
 
 
 def print_next(*words: object) -> None:
-    """Print `next: reeltag ...` on stdout.
+    """Print `next: reeltag ...` on stdout; what --out names is not there yet.
 
     Args:
         *words: of the command, unquoted; paths and numbers are fine.
     """
-    command = shlex.join(map(str, words))
+    pairs = zip(["", *words], words, strict=False)
+    texts = [_free(str(word)) if before == "--out" else str(word) for before, word in pairs]
+    command = shlex.join(texts)
     STDOUT.print(f"next: reeltag {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _free(name: str) -> str:
+    """Return a path as it is, or, where something is there, with the first number that is free."""
+    path, number = Path(name), 2
+    while path.exists() or path.is_symlink():
+        path, number = Path(name).with_stem(f"{Path(name).stem}{number}"), number + 1
+    return str(path)
 
 
 def changed_options(config: Any, prefix: str = "", usual: Any = None) -> list[str]:  # noqa: ANN401

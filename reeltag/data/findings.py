@@ -16,6 +16,7 @@ from reeltag.data.unused_files import unused_files
 
 VALIDATION = "validation"
 Topic: TypeAlias = Literal["not used", "looks wrong", "good to know"]
+_SAME_VALUE = 1e-6  # of float32 in [0, 1]
 _MANY = 100  # classes for each one that occurs: more look like a label that is none
 
 
@@ -52,6 +53,7 @@ def find(data: Dataset, *, num_records: int = 20_000, num_frames: int = 2_000) -
         "looks wrong": [
             contents.suspicious,
             _suspicious_classes(data),
+            _suspicious_ratings(data),
             describe_frames(data, num_frames),
         ],
         "good to know": [_about_ratings(data)],
@@ -117,6 +119,26 @@ def _about_ratings(data: Dataset) -> Iterator[tuple[str, str]]:
     if other:
         why = f"of windows that are not {SEGMENT_SECONDS} s; each counts as it is"
         yield f"{other:,} of {len(starts):,} ratings", why
+
+
+def _suspicious_ratings(data: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield ratings of one window and class that are there several times."""
+    rows, starts = lists_of(data.table, "segment_starts")
+    if not len(starts):
+        return
+    names = ("segment_ends", "segment_labels", "segment_scores")
+    ends, classes, values = (lists_of(data.table, name)[1] for name in names)
+    video = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
+    order = np.lexsort((values, classes, ends, starts, video))
+    pairs = [column[order] for column in (video, starts, ends, classes)]
+    again = np.logical_and.reduce([column[1:] == column[:-1] for column in pairs])
+    differs = again & (np.abs(np.diff(values[order])) > _SAME_VALUE)
+    if differs.any():
+        why = "the same window and class has another value too; each of them counts"
+        yield f"{int(differs.sum()):,} of {len(starts):,} ratings contradict others", why
+    if (repeated := again & ~differs).any():
+        why = "the same window, class and value; each of them counts"
+        yield f"{int(repeated.sum()):,} of {len(starts):,} ratings are there already", why
 
 
 def _shown(what: str, names: list[str]) -> str:

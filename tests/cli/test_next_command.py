@@ -8,7 +8,7 @@ import pytest
 
 import reeltag
 from reeltag.cli.main import run
-from reeltag.cli.next_command import changed_options
+from reeltag.cli.next_command import changed_options, print_next
 from reeltag.data.splits import Splits
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
@@ -83,7 +83,7 @@ def test_next_of_train_predict_and_blend_follow_each_other(
     again = printed_by(capsys, "train", "--resume", tmp_path / "my run", "--max-steps", 3)
     assert next_command(again)[:2] == ["predict", str(tmp_path / "my run")]
     run_next(again, tmp_path / "there", monkeypatch)
-    files = [tmp_path / name / "P.parquet" for name in ("here", "there")]
+    files = [tmp_path / name for name in ("here/P.parquet", "there/P2.parquet")]
     blended = printed_by(
         capsys, "blend", *files, "--out", tmp_path / "B.parquet", "--save", tmp_path / "BLEND"
     )
@@ -145,6 +145,20 @@ def test_next_commands_come_from_one_place() -> None:
         "cli/next_command.py",
         "papers/axon2018/tables.py",
     }
+
+
+def test_next_names_a_path_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("P.parquet", "P2.parquet"):
+        Path(name).touch()
+    Path("RUN").mkdir()
+    print_next("predict", "RUN", "--out", "P.parquet")
+    print_next("train", "moe", "--init", "RUN", "--out", "RUN")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "next: reeltag predict RUN --out P3.parquet"
+    assert lines[1] == "next: reeltag train moe --init RUN --out RUN2"
 
 
 def test_changed_options_are_those_that_differ() -> None:

@@ -180,6 +180,14 @@ def test_ratings_of_other_windows_are_counted(sound: Path) -> None:
     assert found(indexed(sound), "good to know") == {"1 of 2 ratings": why}
 
 
+def test_ratings_that_repeat_or_contradict_others_are_counted(sound: Path) -> None:
+    rows = ["v0,0,5,1,1", "v0,0,5,1,0.5", "v0,5,9,1,1", "v0,5,9,1,1", "v0,5,9,0,0", "v1,5,9,1,0"]
+    (sound / "ratings.csv").write_text("\n".join(["id,start_s,end_s,class,value", *rows]) + "\n")
+    reported = found(indexed(sound), WRONG)
+    assert "another value" in reported["1 of 6 ratings contradict others"]
+    assert "1 of 6 ratings are there already" in reported
+
+
 def frames_like(values: object) -> list[bytes]:
     frames = np.broadcast_to(np.asarray(values, np.uint8), (20, 16))
     streams = {"rgb": np.ascontiguousarray(frames), "audio": some_frames(20, 4)}

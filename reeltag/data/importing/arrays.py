@@ -1,6 +1,9 @@
 """NumPy's files: .npy with one array, .npz with several. Pickled objects are never loaded."""
 
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -11,6 +14,21 @@ import numpy as np
 from reeltag.core.errors import DataError, reason_of
 from reeltag.data.importing.sources import Content, FoundArray, FoundOther, Key
 
+_UNREADABLE = (  # by damaged headers too, which numpy evaluates and allocates by
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _HINT = "Save it again with numpy.save or numpy.savez, as an array of float32 or float16."
 
 
@@ -24,7 +42,7 @@ class Npy:
         try:
             with path.open("rb") as file:
                 yield _found(file, (), None)
-        except (OSError, ValueError, EOFError) as error:
+        except _UNREADABLE as error:
             raise unreadable(path, error) from error
 
     def open(self, path: Path) -> AbstractContextManager["NpyReader"]:
@@ -42,7 +60,7 @@ class NpyReader:
         """Return the array."""
         try:
             return Content({"": np.load(self._path, allow_pickle=False)})
-        except (OSError, ValueError, EOFError) as error:
+        except _UNREADABLE as error:
             raise unreadable("", error) from error
 
 
@@ -60,7 +78,7 @@ class Npz:
                         name = info.filename.removesuffix(".npy")
                         with archive.open(info) as file:
                             yield _found_in_archive(file, name)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise unreadable(path, error) from error
 
     @contextmanager
@@ -68,7 +86,7 @@ class Npz:
         """Return a reader."""
         try:
             archive = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise unreadable(path, error) from error
         with closing(archive):
             yield NpzReader(archive)
@@ -84,14 +102,14 @@ class NpzReader:
         """Return the array of that name."""
         try:
             return Content({"": self._archive[str(key)]})
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise unreadable("", error) from error
 
 
 def unreadable(where: object, error: Exception) -> DataError:
     """Return the error for a file that is damaged, cut short, or holds Python objects."""
     reason = reason_of(error)
-    if "pickle" in reason or "Python objects" in reason:
+    if "pickle" in reason:
         reason = "it holds Python objects, which are never loaded"
     return DataError(f"cannot be read ({reason})", where=where, hint=_HINT)
 
@@ -99,17 +117,18 @@ def unreadable(where: object, error: Exception) -> DataError:
 def _found(file: IO[bytes], names: tuple[str, ...], key: Key) -> FoundArray:
     """Return what the header of an .npy stream holds."""
     shape, dtype = _header(file)
-    num_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    return FoundArray(names, key, shape, num_bytes)
+    return FoundArray(names, key, shape, dtype.itemsize * math.prod(shape))
 
 
 def _found_in_archive(file: IO[bytes], name: str) -> FoundArray | FoundOther:
     """Return an array of an .npz, or that it is text or a single number."""
-    shape, dtype = _header(file)
+    try:
+        shape, dtype = _header(file)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     if not shape or dtype.kind not in "fiu":
         return FoundOther(name)
-    num_bytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    return FoundArray(tuple(name.split("/")), name, shape, num_bytes)
+    return FoundArray(tuple(name.split("/")), name, shape, dtype.itemsize * math.prod(shape))
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:  # noqa: ANN401  (a binary file)

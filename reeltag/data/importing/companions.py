@@ -54,10 +54,14 @@ class Companions:
         DataError where one cannot be read, lacks a column, holds a number out of range, or cannot
         be added to what is there.
         """
-        given = (("labels", config.labels), ("ratings", config.ratings))
-        paths: dict[AnnotationTable, Path] = {k: p for k, p in given if p is not None}  # type: ignore[misc]
+        given: tuple[tuple[AnnotationTable, Path | None], ...] = (
+            ("labels", config.labels),
+            ("ratings", config.ratings),
+        )
+        paths = {kind: path for kind, path in given if path is not None}
         there = ClassList.find(out) if config.append else None
-        classes, new = there, None
+        classes = there
+        new: Path | ClassList | None = None
         if config.classes is not None:
             classes, new = ClassList.open(config.classes, full=True), config.classes
             if there is not None:
@@ -96,7 +100,7 @@ class Companions:
                 where=self.tables["ratings"].path,
                 hint="Leave --ratings out, or import features with frames.",
             )
-        index = _index(self.out, {name: 0 for name in ids}, None)
+        index = _index(self.out, dict.fromkeys(ids, 0), None)
         for kind, table in self.tables.items():
             entries = table.known(index, self.classes)
             self.entries = entries if kind == "ratings" else self.entries

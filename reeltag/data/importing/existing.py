@@ -26,12 +26,14 @@ class ExistingData:
         ids: of all videos -> shard.
         first: split -> number of the next shard.
         is_vector: they are video-level.
+        problems: records that are broken, whose ids are not known.
     """
 
     features: Features
     ids: Mapping[str, str]
     first: Mapping[str, int]
     is_vector: bool
+    problems: int
 
     @classmethod
     def open(cls, out: Path) -> "ExistingData":
@@ -52,15 +54,17 @@ class ExistingData:
                 "YouTube-8M's convention; see docs/own-features.md.",
             )
         ids, first, is_vector = dict[str, str](), defaultdict[str, int](int), False
+        problems = 0
         for shard in find_shards(out)[1]:
             match = _NUMBERED.match(Path(shard.name).name)
             if match:
                 first[match[1]] = max(first[match[1]], int(match[2]) + 1)
             data = FileBytes(out / shard.name)
             for framed in frame_records(data, verify=False):
+                problems += framed.problem is not None
                 if framed.problem is None:
                     payload = data[framed.offset : framed.offset + framed.size].data
                     context, lists = split_message(payload)
                     ids[id_of_record(payload, context)] = shard.name
                     is_vector = not lists
-        return cls(features, ids, first, is_vector)
+        return cls(features, ids, first, is_vector, problems)

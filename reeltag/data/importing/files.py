@@ -109,10 +109,10 @@ def find_videos(
     files = _files(paths, leave_out)
     for root, path in files if quiet else track(files, "looking at files"):
         kind = kinds.get(path.suffix.lower())
-        if kind is None:
+        if kind is None or (path.exists() and not path.is_file()):  # a pipe, a device
             found.other_files[path.suffix.lower() or path.name] += 1
             continue
-        name = path.relative_to(root).with_suffix("").as_posix()
+        name = _as_text(path.relative_to(root).with_suffix("").as_posix())
         try:
             for item in kind.find(path):
                 if isinstance(item, FoundVideo):
@@ -215,6 +215,11 @@ def _files(paths: Iterable[Path], leave_out: Iterable[Path]) -> Iterator[tuple[P
                     yield path, Path(folder, name)
 
 
+def _as_text(name: str) -> str:
+    """Return a name of a file as text; bytes that are not UTF-8 become backslashes and digits."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def _video(item: FoundVideo, path: Path, split: str) -> SourceVideo:
     part = Part(str(path), item.key, "")
     return SourceVideo(item.id, split, (part,), item.widths or {}, item.num_bytes, item.is_vector)
@@ -247,12 +252,15 @@ def _check_found(found: Found, paths: Sequence[Path]) -> None:
     seen = dict[str, SourceVideo]()
     for video in found.videos:
         if not video.id:
-            raise DataError("has a video whose id is empty", where=video.parts[0].path)
+            hint = "Give every video an id."
+            raise DataError("has a video whose id is empty", where=video.where, hint=hint)
         if video.id in seen:
             _raise_repeated(video.id, video.parts[0].path, seen[video.id].parts[0].path)
         seen[video.id] = video
     if not found.videos:
-        others = ", ".join(f"{n} {end}" for end, n in found.other_files.most_common(_MOST_NAMED))
+        listed = found.other_files.most_common(_MOST_NAMED)
+        names = list(found.other_arrays)[:_MOST_NAMED]
+        others = ", ".join([*(f"{n} {end}" for end, n in listed), *names])
         bad = f"; cannot be read: {found.bad[0].where}: {found.bad[0].what}" if found.bad else ""
         raise DataError(
             f"holds no features (found: {others or 'no file'}){bad}",

@@ -18,20 +18,23 @@ class Hdf5:
     suffixes = (".h5", ".hdf5")
 
     def find(self, path: Path) -> Iterator[FoundArray | FoundOther]:
-        """Yield the datasets in the order of their names; no values are read."""
+        """Yield the datasets by name, those that links name too; no values are read."""
         with _opened(path) as file:
             found = list[FoundArray | FoundOther]()
 
-            def visit(name: str, item: Any) -> None:  # noqa: ANN401  (a group or a dataset)
+            def visit(name: str, link: Any) -> None:  # noqa: ANN401  (one of three kinds of links)
+                item, target = file.get(name), getattr(link, "path", None)
                 if not hasattr(item, "dtype"):
+                    if target is not None:
+                        found.append(FoundOther(f"{name} (a link to {target})"))
                     return
-                shape, names = tuple(item.shape), tuple(name.split("/"))
+                shape, names = tuple(item.shape or ()), tuple(name.split("/"))
                 if shape and item.dtype.kind in "fiu":
                     found.append(FoundArray(names, name, shape, int(item.nbytes)))
                 else:
                     found.append(FoundOther(name))
 
-            file.visititems(visit)
+            file.visititems_links(visit)
         yield from found
 
     @contextmanager
@@ -51,7 +54,7 @@ class Hdf5Reader:
         """Return the values of that dataset."""
         try:
             return Content({"": self._file[key][()]})
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, MemoryError) as error:
             what = f"dataset {key!r} cannot be read ({reason_of(error)})"
             raise DataError(what, hint=_HINT) from error
 

@@ -20,6 +20,7 @@ _BLOCK = 1 << 16  # values handled at once: they stay in the cache
 _NUM_COMPARED = 5000  # frames whose cosine is computed
 _HALF_EXPONENT = np.uint16(0x7C00)  # all ones: infinite or NaN
 _COLUMNS = 64  # dimensions whose quantiles are computed at once
+_AGAIN = "Compute the features of this video again, or leave it out with --skip-bad."
 
 
 class Encoded(NamedTuple):
@@ -83,12 +84,7 @@ def encode(values: Array, stream: StreamFeatures) -> Encoded:
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(values).astype(dtype)
     if not _all_finite(stored):
-        check_finite(values, stream.name)
-        row, column = np.argwhere(~np.isfinite(stored))[0].tolist()
-        raise DataError(
-            f"row {row} of {stream.name}: {values[row, column]:g} is too large for {stream.dtype}",
-            hint="Take --dtype uint8, whose range is fitted, or --dtype float32.",
-        )
+        check_finite(values, stream.name, stream.dtype)
     return Encoded(stored.view(np.uint8).reshape(len(stored), stream.num_bytes), 0)
 
 
@@ -112,14 +108,27 @@ def kept_cosine(sample: NDArray[np.float32], stream: StreamFeatures) -> Kept:
     return Kept(float(cosines.mean()), float(np.quantile(cosines, 0.01)))
 
 
-def check_finite(values: Array, name: str) -> None:
-    """Raise DataError with row and column of the first value that is NaN or infinite."""
+def check_finite(values: Array, name: str, dtype: str = "float32") -> None:
+    """Raise DataError with row and column of the first value that is NaN, infinite or too large.
+
+    Args:
+        values: (T, D).
+        name: of their stream.
+        dtype: of floats that must hold them.
+    """
     finite = np.isfinite(values)
     if not finite.all():
         row, column = np.argwhere(~finite)[0].tolist()
         raise DataError(
-            f"row {row} of {name}: value {column} is {values[row, column]}",
-            hint="Compute the features of this video again, or leave it out with --skip-bad.",
+            f"row {row} of {name}: value {column} is {values[row, column]}", hint=_AGAIN
+        )
+    large = np.abs(values) > np.float64(np.finfo(dtype).max)
+    if large.any():
+        row, column = np.argwhere(large)[0].tolist()
+        wider = "Take --dtype uint8, whose range is fitted, or --dtype float32."
+        raise DataError(
+            f"row {row} of {name}: {values[row, column]:g} is too large for {dtype}",
+            hint=wider if dtype == "float16" else _AGAIN,
         )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -183,6 +184,11 @@ def _planned(
         leave_out=[out, work.path],
         quiet=quiet,
     )
+    if existing and existing.problems:
+        found.notes.append(
+            f"{existing.problems:,} broken records are in {out}, whose ids are not known: "
+            f"`reeltag info {shlex.quote(str(out))}` names them"
+        )
     if existing:
         _leave_out_existing(found, existing, out, skip=config.skip_existing)
     bad: list[BadSource] | None = [] if config.skip_bad else None
@@ -191,7 +197,9 @@ def _planned(
         is_vector = _are_vectors(found)
         schema = schema_of(seen, config, given, is_vector=is_vector, notes=found.notes)
         _check_known_widths(found, schema, config)
-        sample = sample_frames(found.videos, schema, readers, bad, quiet=quiet)
+        dtypes = {config.dtype, *(stream.dtype for stream in (given.streams if given else ()))}
+        dtype = "float16" if "float16" in dtypes else "float32"
+        sample = sample_frames(found.videos, schema, readers, bad, dtype=dtype, quiet=quiet)
     if given:
         where = out if existing else config.features
         described = describe_as(given, where, schema, config, sample)

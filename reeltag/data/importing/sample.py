@@ -90,6 +90,7 @@ def sample_frames(
     readers: Readers,
     bad: list[BadSource] | None,
     *,
+    dtype: str = "float32",
     quiet: bool = True,
 ) -> dict[str, NDArray[np.float32]]:
     """Return stream -> (N, D) finite frames, evenly spread over the archive; codes are left out.
@@ -99,6 +100,7 @@ def sample_frames(
         schema: what they have.
         readers: to read with.
         bad: where to note what cannot be read; None: raise.
+        dtype: of floats that must hold the values.
         quiet: show no progress.
 
     Raises:
@@ -115,7 +117,7 @@ def sample_frames(
             rows = spread(len(next(iter(streams.values()))), per_video)
             taken = {name: values[rows] for name, values in streams.items()}
             for name, values in taken.items():
-                check_finite(values, name)
+                check_finite(values, name, dtype)
         except DataError as error:
             if bad is None:
                 raise DataError(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.data.importing.sources import Array, Content, FoundVideo, Key
+from reeltag.data.importing.sources import Array, Content, FoundVideo, Key, time_before
 from reeltag.data.records.example import (
     Feature,
     Spans,
@@ -29,6 +29,7 @@ ID_KEYS = ("id", "video_id")
 KEPT = ("labels", "segment_start_times", "segment_end_times", "segment_labels", "segment_scores")
 _FLOATS, _TIMES, _RATE = "/feature/floats", "/feature/timestamp", "/feature/rate"  # MediaPipe
 _MICROSECONDS = 1e-6
+_UNEVEN = 0.05  # of a step: how far the first time may be from its place
 _HINT = (
     "Frames are lists of floats of one width, as MediaPipe and VGGish write them. Frames of bytes "
     "need --features features.json, which describes the bytes."
@@ -110,8 +111,9 @@ class MessageReader:
         streams, rates, unused = dict[str, Array](), dict[str, float](), list[str]()
         for name, spans in lists.items():
             if name.endswith(_TIMES):
-                rate = _rate(decode_feature_list(joined(payload, spans)))
+                rate, is_late = _rate(decode_feature_list(joined(payload, spans)))
                 rates |= {_stream(name): rate} if rate else {}
+                unused += [time_before(name)] if is_late else []
                 continue
             if name.count("/") and not name.endswith(_FLOATS):
                 unused.append(name)
@@ -166,11 +168,16 @@ def _numbers(
             yield name, values
 
 
-def _rate(times: list[Feature]) -> float | None:
-    """Return frames/s by the middle step of times in microseconds; None for fewer than two."""
+def _rate(times: list[Feature]) -> tuple[float | None, bool]:
+    """Return frames/s by the middle step of times in microseconds, and if they begin after a step.
+
+    The rate of fewer than two is None.
+    """
     numbers = [float(time[0]) for time in times if isinstance(time, np.ndarray) and len(time)]
-    step = float(np.median(np.diff(numbers))) * _MICROSECONDS if len(numbers) > 1 else 0.0
-    return 1 / step if step > 0 else None
+    step = float(np.median(np.diff(numbers))) if len(numbers) > 1 else 0.0
+    if step <= 0:
+        return None, False
+    return 1 / (step * _MICROSECONDS), abs(numbers[0]) > step * (1 + _UNEVEN)
 
 
 def _matrix(name: str, frames: list[Feature], dtype: str | None) -> Array:

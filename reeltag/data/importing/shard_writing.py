@@ -163,7 +163,7 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
 
 def _record(video: SourceVideo, prepared: Prepared, job: ShardJob, report: ShardReport) -> bytes:
     """Return the record of a video, and count its outliers."""
-    context: dict[str, Values] = {"id": [video.id.encode(errors="surrogateescape")]}
+    context: dict[str, Values] = {"id": [video.id.encode()]}
     context |= prepared.context
     stored, outliers = dict[str, Any](), Counter[str]()
     for stream in job.features.streams:

@@ -143,6 +143,11 @@ class SourceVideo(NamedTuple):
         return str(first) if by_path else f"{first}, video {self.id!r}"
 
 
+def time_before(name: str) -> str:
+    """Return what is not imported of a video whose times do not begin at its first frame."""
+    return f"the time before the first {name} (frames count from 0 s; so must ratings)"
+
+
 def numbers_of(values: object) -> Array:
     """Return an array of numbers as it is; others raise TypeError with what they are."""
     array = np.asarray(values)

@@ -6,6 +6,7 @@ numbers are its streams. Rows of one video are together; `frame` or `time_s` giv
 
 import re
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.data.importing.sources import Array, Content, FoundVideo, Key
+from reeltag.data.importing.sources import Array, Content, FoundVideo, Key, time_before
 
 ID_COLUMNS = ("id", "video", "video_id", "file")
 _FRAME, _TIME = "frame", "time_s"
@@ -59,6 +60,8 @@ class TableFile:
         """Yield the videos in the order of the rows; only the ids are read."""
         rows = _rows(path)
         layout = layout_of(rows.schema, path)
+        if not rows.num_rows:
+            raise DataError("has no row", where=path, hint=_HINT)
         widths = _known_widths(rows.schema, layout)
         runs = list(_runs(rows, layout, path))
         seen = dict[str, int]()
@@ -67,11 +70,11 @@ class TableFile:
                 what = f"the rows of {name!r} are apart: at row {seen[name]}, again at row {start}"
                 raise DataError(what, where=path, hint=_HINT)
             seen[name] = start
-        vectors = not layout.nested and all(stop - start == 1 for _, start, stop in runs)
         row_bytes = rows.num_bytes / max(1, rows.num_rows)
         for name, start, stop in runs:
             size = int(row_bytes * (stop - start))
-            yield FoundVideo(name, (start, stop), widths, vectors, size)
+            is_vector = not layout.nested and stop - start == 1
+            yield FoundVideo(name, (start, stop), widths, is_vector, size)
 
     @contextmanager
     def open(self, path: Path) -> Iterator["TableReader"]:
@@ -96,9 +99,10 @@ class TableReader:
         except (OSError, pa.ArrowException) as error:
             what = f"rows {start} to {stop - 1} cannot be read ({reason_of(error)})"
             raise DataError(what, hint=_HINT) from error
-        rates = dict[str, float]()
+        rates, unused = dict[str, float](), layout.unused
         if layout.order and len(table) > 1:
-            table, rate = _in_order(table, layout.order, start)
+            table, rate, is_late = _in_order(table, layout.order, start)
+            unused += (time_before(layout.order),) if is_late else ()
             rates = dict.fromkeys(layout.streams, rate) if rate else rates
         streams = dict[str, Array]()
         for name in layout.streams:
@@ -108,12 +112,15 @@ class TableReader:
                 streams[name] = _matrix(column.flatten(), name, 0, "frame")
             else:
                 streams[name] = _matrix(column, name, start, "row")
-        return Content(streams, rates_hz=rates, unused=layout.unused)
+        return Content(streams, rates_hz=rates, unused=unused)
 
 
 def layout_of(schema: pa.Schema, path: Path) -> TableLayout:
     """Return what the columns are; DataError where the id or a stream is missing."""
     shown = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
+    repeated = [name for name, times in Counter(schema.names).items() if times > 1]
+    if repeated:
+        raise DataError(f"has the column {repeated[0]} twice", where=path, hint="Rename one.")
     ids = [name for name in ID_COLUMNS if name in schema.names]
     if not ids:
         what = f"has no column {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}; it has: {shown}"
@@ -152,16 +159,26 @@ def _known_widths(schema: pa.Schema, layout: TableLayout) -> dict[str, int] | No
 
 
 def _runs(rows: "_Rows", layout: TableLayout, path: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield (id, first row, row behind the last) of neighbouring rows of one id."""
+    """Yield (id, first row, row behind the last) of neighbouring rows of one id.
+
+    Where a row holds a whole video, each row is one.
+    """
     row, run = 0, ("", 0, 0)
     for ids in rows.column(layout.id):
         if ids.null_count:
             at = row + int(np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False))[0])
             raise DataError(f"row {at}: there is no {layout.id}", where=path, hint=_HINT)
-        encoded = pc.run_end_encode(ids.cast(pa.string()))
+        try:
+            encoded = pc.run_end_encode(ids.cast(pa.string()))
+        except pa.ArrowException as error:
+            what = f"the column {layout.id} ({ids.type}) holds no text ({reason_of(error)})"
+            raise DataError(what, where=path, hint=_HINT) from error
         start = row
         for name, end in zip(encoded.values.to_pylist(), encoded.run_ends.to_pylist(), strict=True):
             name = _EXTENSION.sub("", name) if layout.id == "file" else name
+            if layout.nested and row + end - start > 1:
+                what = f"{name!r} is in row {start} and in row {start + 1}, each a whole video"
+                raise DataError(what, where=path, hint="Ids must be unique: rename or remove one.")
             if name == run[0] and run[2] and not layout.nested:
                 run = (name, run[1], row + end)
             else:
@@ -201,14 +218,20 @@ def _check_no_null(column: Any, name: str, first: int, unit: str = "row") -> Non
         raise DataError(f"{unit} {first + at} has no {name!r}", hint=_HINT)
 
 
-def _in_order(table: pa.Table, order: str, first: int) -> tuple[pa.Table, float | None]:
-    """Return the rows by frame or time, and frames/s by the times; DataError where one is missing.
+def _in_order(table: pa.Table, order: str, first: int) -> tuple[pa.Table, float | None, bool]:
+    """Return the rows by frame or time, frames/s by the times, and if they begin after the first.
+
+    DataError where one is missing, or they are not evenly spaced.
 
     Args:
         table: rows of a video.
         order: name of the column.
         first: row number of the first.
     """
+    kind = table.schema.field(order).type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        what = f"the column {order} holds {kind}, not numbers"
+        raise DataError(what, hint=f"Write {order} as numbers, in seconds where it is a time.")
     places = np.asarray(table[order].to_numpy(), np.float64)
     if not np.isfinite(places).all():
         at = first + int(np.flatnonzero(~np.isfinite(places))[0])
@@ -224,7 +247,8 @@ def _in_order(table: pa.Table, order: str, first: int) -> tuple[pa.Table, float 
         raise DataError(f"{what} lower", hint=hint)
     if (ranks[:-1] > ranks[1:]).any():
         table = table.take(pa.array(ranks))
-    return table, 1 / step if order == _TIME else None
+    is_late = abs(places[ranks[0]]) > step * (1 + _UNEVEN)
+    return table, 1 / step if order == _TIME else None, is_late
 
 
 class _Rows:

@@ -25,6 +25,9 @@ class Safetensors:
             for name in sorted(file.keys()):
                 of = file.get_slice(name)
                 shape, kind = tuple(of.get_shape()), of.get_dtype()
+                if kind == "BOOL":
+                    yield FoundOther(name)
+                    continue
                 if kind not in _NUMBERS:
                     what = f"tensor {name!r} holds {kind}, which numpy does not have"
                     raise DataError(what, where=path, hint=_HINT)
