@@ -91,8 +91,7 @@ def import_features(
         kept = work.begin(request)
         planned = _planned(sources, work, config, tables, shard_bytes, kept, quiet=quiet)
         planned.described.features.save(work.path)
-        total = _written(planned, work, config, request, jobs=jobs, quiet=quiet)
-        tables.check_times(total.lengths, planned.described.features)
+        total = _written(planned, work, config, tables, request, jobs=jobs, quiet=quiet)
         if not config.append:
             planned.described.features.save(work.data)
         tables.place(work.data)
@@ -128,6 +127,7 @@ def _written(
     planned: _Planned,
     work: WorkFolder,
     config: FeatureImportConfig,
+    tables: Companions,
     request: str,
     *,
     jobs: int | None,
@@ -154,6 +154,7 @@ def _written(
     for path in work.data.iterdir():
         if path.name not in names:  # of an earlier try: half-written, or when there were more
             path.unlink()
+    tables.check_times(total.lengths, planned.described.features)
     return total
 
 
@@ -184,11 +185,6 @@ def _planned(
         leave_out=[out, work.path],
         quiet=quiet,
     )
-    if existing and existing.problems:
-        found.notes.append(
-            f"{existing.problems:,} broken records are in {out}, whose ids are not known: "
-            f"`reeltag info {shlex.quote(str(out))}` names them"
-        )
     if existing:
         _leave_out_existing(found, existing, out, skip=config.skip_existing)
     bad: list[BadSource] | None = [] if config.skip_bad else None
@@ -197,8 +193,7 @@ def _planned(
         is_vector = _are_vectors(found)
         schema = schema_of(seen, config, given, is_vector=is_vector, notes=found.notes)
         _check_known_widths(found, schema, config)
-        dtypes = {config.dtype, *(stream.dtype for stream in (given.streams if given else ()))}
-        dtype = "float16" if "float16" in dtypes else "float32"
+        dtype = _narrowest_float(config, given)
         sample = sample_frames(found.videos, schema, readers, bad, dtype=dtype, quiet=quiet)
     if given:
         where = out if existing else config.features
@@ -225,6 +220,12 @@ def _planned(
     return _Planned(found, schema, described, shards)
 
 
+def _narrowest_float(config: FeatureImportConfig, given: Features | None) -> str:
+    """Return the dtype of floats that must hold every value."""
+    stored = {stream.dtype for stream in given.streams} if given else {config.dtype}
+    return "float16" if "float16" in stored else "float32"
+
+
 def _are_vectors(found: Found) -> bool:
     """Return whether all videos are vectors; note where only some are."""
     count = sum(video.is_vector for video in found.videos)
@@ -236,6 +237,11 @@ def _are_vectors(found: Found) -> bool:
 
 def _leave_out_existing(found: Found, existing: ExistingData, out: Path, *, skip: bool) -> None:
     """Leave out videos that are there already, or raise DataError."""
+    if existing.problems:
+        found.notes.append(
+            f"{existing.problems:,} broken records are in {out}, whose ids are not known: "
+            f"`reeltag info {shlex.quote(str(out))}` names them"
+        )
     again = [video for video in found.videos if video.id in existing.ids]
     if not again:
         return
