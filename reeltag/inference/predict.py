@@ -95,6 +95,20 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> Non
     ConfigError where the data lack a stream, or have no segments where they are to be scored;
     DataError where the classes differ.
     """
+    check_features(tagger, data)
+    data.classes.check_same(
+        ClassList(tagger.class_names), where=data.path, other_where="the checkpoint"
+    )
+    if choices.segments and data.kind == "video":
+        raise ConfigError(
+            "holds one vector per video, which has no segments",
+            where=data.path,
+            hint="Segments need frame-level records; leave out --segments.",
+        )
+
+
+def check_features(tagger: AnyTagger, data: Dataset) -> None:
+    """Raise ConfigError where data lack a stream of a tagger, DataError if they are of another."""
     there = {stream.name: stream.width for stream in data.streams}
     if any(there.get(name) != width for name, width in tagger.streams):
         raise ConfigError(
@@ -107,15 +121,6 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> Non
     data.features.of(names).check_same(
         tagger.features, where=data.path, other_where="the checkpoint"
     )
-    data.classes.check_same(
-        ClassList(tagger.class_names), where=data.path, other_where="the checkpoint"
-    )
-    if choices.segments and data.kind == "video":
-        raise ConfigError(
-            "holds one vector per video, which has no segments",
-            where=data.path,
-            hint="Segments need frame-level records; leave out --segments.",
-        )
 
 
 def rated_windows(items: VideoSet) -> dict[str, NDArray[np.float64]]:
