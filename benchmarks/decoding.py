@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from benchmarks.figure import figure
 from benchmarks.results import Row
 from benchmarks.synthetic_films import repeat_film, write_unit
+from reeltag.core.errors import DataError
 from reeltag.encoders.base import SAMPLE_RATE
 from reeltag.library.media.decoding import read_spans
 from reeltag.library.media.previews import Previews
@@ -85,9 +86,12 @@ def _bare(film: Path) -> None:
 
 def _read(film: Path, *, quick: bool = False, previews: Path | None = None) -> None:
     kept = Previews() if previews else None
-    for _ in read_spans(
+    decoded = read_spans(
         film, rate_hz=1.0, picture_size=SIZE, context_s=0.5, quick=quick, previews=kept
-    ):
+    )
+    for _ in decoded:
         pass
+    if decoded.error:  # what is not decoded must not look fast
+        raise DataError(decoded.error, where=film)
     if kept and previews:
         kept.save(previews, "film")

@@ -82,7 +82,7 @@ class LibraryList:
             table.add_column(column, justify="right" if column == "seconds" else "left")
         for row in rows:
             seconds = "" if row["duration_s"] is None else f"{row['duration_s']:,.1f}"
-            text = row["error"] or row["note"] if self.errors else str(row["path"])
+            text = row["error"] or row["note"] if self.errors else _path(row)
             cells = (row["id"], row["state"], seconds, row["split"], text)
             table.add_row(*(escape(_printable(cell)) for cell in cells))
         if rows:
@@ -93,9 +93,14 @@ class LibraryList:
 
 def _as_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
-        row["path"] = _printable(str(row["path"]))
+        row["path"] = _printable(_path(row))
         row["added_at"] = row["added_at"].isoformat() + "Z"
     return rows
+
+
+def _path(row: dict[str, Any]) -> str:
+    """Return the path of a video's file; "" = it has none."""
+    return "" if row["path"] == Path() else str(row["path"])
 
 
 def library_of(data: Path) -> "LibrarySummary | None":
@@ -115,6 +120,10 @@ def library_facts(summary: "LibrarySummary") -> Iterator[tuple[str, str]]:
     """Yield what a library holds, a name and a text each."""
     states = ", ".join(f"{number:,} {state}" for state, number in summary.states.items() if number)
     size = f"{summary.hours:,.2f} h, {summary.bytes / 1e9:,.2f} GB"
+    if summary.records:
+        yield "rated videos without a file", f"{summary.records:,}"
+    if summary.records and not summary.videos:
+        return
     yield "own videos", f"{summary.videos:,} ({states or 'none'}), {size}"
     more = {
         "without pictures": summary.without["picture"],

@@ -16,7 +16,7 @@ from reeltag.library.similar import MomentSearch
 
 @dataclass(frozen=True, kw_only=True)
 class Similar(CheckedFields):
-    """List the moments that look and sound most like one, by exact search over all frames."""
+    """List the moments that look and sound most like one, of all frames of the data."""
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder of `reeltag extract`, or of other frame-level records."""
@@ -32,6 +32,8 @@ class Similar(CheckedFields):
     """Moments to list at most."""
     skip: float = 10.0
     """Seconds before and after the moment, in its own video, that are left out."""
+    exact: bool = False
+    """Compare all frames, also from a million on, where an index names candidates."""
     json: bool = False
     """Print one JSON object on stdout and nothing else there."""
 
@@ -39,7 +41,7 @@ class Similar(CheckedFields):
         """Print the list; 0."""
         data = Dataset.open(self.data, labels=(), ratings=(), quiet=self.json)
         streams = () if self.stream == "all" else tuple(self.stream.split(","))
-        search = MomentSearch(data, streams, quiet=self.json)
+        search = MomentSearch(data, streams, quiet=self.json, exact=self.exact)
         found = search.search(
             self.video, self.at, window_s=self.window, top=self.top, skip_s=self.skip
         )
@@ -54,5 +56,6 @@ class Similar(CheckedFields):
             seconds = (f"{value:.1f}" for value in (of.start_s, of.end_s, of.best_s))
             table.add_row(escape(of.video), *seconds, f"{of.similarity:.3f}")
         print_table(table)
-        say(f"of {len(search):,} frames in {self.data}")
+        how = ", by an index (--exact compares all)" if search.is_indexed else ""
+        say(f"of {len(search):,} frames in {self.data}{how}")
         return 0

@@ -1,43 +1,35 @@
-"""Moments like this one, whatever the classes: exact cosine search over all frames of a data set.
+"""Moments like this one, whatever the classes: cosine search over all frames of a data set.
 
     frame x of a stream, as the encoder computed it -> x - m, m = the mean frame of the data
     similarity of two frames = cosine of (x - m) and (y - m), the mean over the streams
     moment of W frames       = each frame of it against the mean direction of the frames asked for
 
 Without the mean, frames of one encoder are alike, whatever they show: what is common to all of
-them says nothing. Frames are read as they are stored: with codes c = (x - offset) / scale a cosine
-is (c . (scale q) + (offset - m) . q) / |x - m|, so that of a frame only its norm is kept, in the
-folder of the index. That is one pass over the bytes of the data, as fast as memory: an index that
-searches fewer of them would be another size of the data on disk, and not exact.
+them says nothing. Up to a million frames, all are compared, as they are stored: one pass over the
+bytes of the data. Above, an index names candidates, and the videos of the best of them are
+searched like that: each similarity is exact, but a moment can be missed.
 
-Shape letters: N frames of all videos, D values of a stream, S streams.
+Shape letters: N frames of all videos.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reeltag.core.console import track
-from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import whole_file
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.core.timing import frames_between
 from reeltag.data.dataset import Dataset
-from reeltag.data.features import StreamFeatures
-from reeltag.data.importing.quantise import encode
-from reeltag.data.indexing.locations import index_places, writable_place
-from reeltag.data.loading.stored_frames import StoredFrames
+from reeltag.library.similarity.candidates import CandidateIndex
+from reeltag.library.similarity.centred_frames import CentredFrames, Direction, Float32
 
-Float32 = NDArray[np.float32]
-_ROWS = 256  # frames at a time: as float32 they stay in the cache
-_VERSION = 1  # of the kept norms
+INDEX_FROM = 1_000_000  # frames
+_CANDIDATES = 2000  # frames, at first
+_COMPARED = 1000  # moments whose median stands for that of all
 
 
 @dataclass(frozen=True)
@@ -59,6 +51,17 @@ class SimilarMoment:
     similarity: float
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The moment that is asked for: `count` frames of a video, and seconds around it."""
+
+    record: int
+    first: int
+    count: int
+    skip: int
+    directions: list[Direction]
+
+
 class MomentSearch:
     """All frames of a data set, to be searched by one moment after the other.
 
@@ -67,10 +70,16 @@ class MomentSearch:
         streams: names of the streams that count; empty: all.
         threads: that read frames; None: as many as torch has.
         quiet: show no progress.
+        exact: compare all frames, however many there are.
+        index_from: frames from which on an index is used, if faiss is installed.
+
+    Attributes:
+        is_indexed: whether an index names candidates.
 
     Raises:
         DataError: the data hold one vector per video, or a shard cannot be read.
         ConfigError: there is no such stream.
+        OutputError: norms or the index cannot be written.
     """
 
     def __init__(
@@ -80,6 +89,8 @@ class MomentSearch:
         *,
         threads: int | None = None,
         quiet: bool = False,
+        exact: bool = False,
+        index_from: int = INDEX_FROM,
     ) -> None:
         if data.kind == "video":
             raise DataError(
@@ -87,22 +98,28 @@ class MomentSearch:
                 where=data.path,
                 hint="Give frame-level records.",
             )
-        self._data, self._quiet = data, quiet
-        self._threads = threads or torch.get_num_threads()
-        self._records = data.select("all", streams=tuple(streams) or None)
-        self._frames = StoredFrames(self._records)
-        names = [stream.name for stream in self._records.streams]
-        self._streams = data.features.of(names).streams
-        self._length = self._records.column("frames").astype(np.int64)
-        self._first = np.concatenate([[0], np.cumsum(self._length)])
+        threads = threads or torch.get_num_threads()
+        self._rate = data.features.rate_hz
+        self._frames = CentredFrames(data, streams, threads=threads, quiet=quiet)
+        self._ids = self._frames.records.table["id"]
         self._numbers: dict[str, int] = {}
-        for number, video in enumerate(self._records.table["id"].to_pylist()):
+        for number, video in enumerate(self._ids.to_pylist()):
             self._numbers.setdefault(video, number)
-        self._known = [self._statistics(at) for at in range(len(self._streams))]
+        self._index = None
+        if not exact and len(self) >= index_from:
+            try:
+                self._index = CandidateIndex(self._frames)
+            except MissingPackageError as error:
+                say(f"All {len(self):,} frames are compared: an index {error.what}. {error.hint}")
 
     def __len__(self) -> int:
         """Return N."""
-        return int(self._first[-1])
+        return len(self._frames)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index names candidates."""
+        return self._index is not None
 
     def search(
         self, video: str, at_s: float, *, window_s: float = 1.0, top: int = 20, skip_s: float = 10.0
@@ -122,190 +139,158 @@ class MomentSearch:
         Raises:
             ConfigError: there is no such video or second, or the video has no stream there.
         """
-        record, first, count = self._asked(video, at_s, window_s)
-        directions = [self._direction(at, record, first, count) for at in range(len(self._streams))]
-        used = [at for at, direction in enumerate(directions) if direction.any()]
-        if not used:
-            names = " and ".join(stream.name for stream in self._streams)
+        record, first, count = self._place(video, at_s, window_s)
+        directions = self._frames.directions(record, first, count)
+        if not directions:
+            names = " and ".join(stream.name for stream in self._frames.streams)
             raise ConfigError(f"video {video!r} has no {names} at {at_s:g} s")
-        scores_N = np.zeros(len(self), np.float32)
-        for at in used:
-            scores_N += self._cosines(at, directions[at]) / len(used)
-        scores_N = self._of_windows(scores_N, count)
-        rate, start = self._data.features.rate_hz, int(self._first[record])
-        skip = round(skip_s * rate)
-        own = slice(
-            max(start, start + first - skip - count + 1),
-            min(start + first + count + skip, int(self._first[record + 1])),
-        )
-        scores_N[own] = -np.inf
-        return self._best(scores_N, count, top)
+        asked = _Asked(record, first, count, round(skip_s * self._rate), directions)
+        number = _CANDIDATES
+        while self._index is not None and 4 * number <= max(len(self), 4 * _CANDIDATES):
+            found = self._of_candidates(self._index, asked, top, number)
+            if len(found) >= top:
+                return found
+            number *= 4
+        return self._of_all(asked, top)
 
-    def _asked(self, video: str, at_s: float, window_s: float) -> tuple[int, int, int]:
+    def _place(self, video: str, at_s: float, window_s: float) -> tuple[int, int, int]:
         """Return the number of the video, and its frames that are asked for."""
         record = self._numbers.get(video)
         if record is None:
             shown = ", ".join([*self._numbers][:3])
             raise ConfigError(f"there is no video {video!r}; there are {shown}, ...")
-        length = self._length[record] / self._data.features.rate_hz
-        if not 0 <= at_s < length:
+        frames = int(self._frames.length[record])
+        if not 0 <= at_s < frames / self._rate:
             raise ConfigError(
-                f"video {video!r} is of [0, {length:g}) s, got {at_s:g}", where="--at"
+                f"video {video!r} is of [0, {frames / self._rate:g}) s, got {at_s:g}",
+                where="--at",
             )
         if not window_s > 0:
             raise ConfigError(f"must be above 0, got {window_s:g}", where="--window")
-        ends = at_s, at_s + window_s, int(self._length[record])
-        first, count = frames_between(*ends, self._data.features.rate_hz)
+        first, count = frames_between(at_s, at_s + window_s, frames, self._rate)
         return record, int(first), int(count)
 
-    def _direction(self, at: int, record: int, first: int, count: int) -> Float32:
-        """Return (D,) of unit norm, the mean direction of frames; zeros where none is there."""
-        stream, (mean_D, norm_N) = self._streams[at], self._known[at]
-        stored = self._frames.of(record, at)[first : first + count]
-        rows = int(self._first[record]) + first + np.arange(count)
-        frames = (stream.dequantise(stored) - mean_D) / norm_N[rows, None]
-        direction: Float32 = frames.mean(0)
-        norm = float(np.linalg.norm(direction))
-        return direction / np.float32(norm) if norm > 0 else direction
+    def _of_all(self, asked: _Asked, top: int) -> list[SimilarMoment]:
+        """Return the best moments of all frames."""
+        cosines_N, firsts = self._frames.all_cosines(asked.directions), self._frames.first
+        scores = {
+            record: self._scores(asked, record, cosines_N[firsts[record] : firsts[record + 1]])
+            for record in range(len(firsts) - 1)
+        }
+        best = {record: float(of.max()) for record, of in scores.items() if len(of)}
+        median = _median(np.concatenate([*scores.values()])) if scores else 0.0
+        return self._best(best, scores.__getitem__, median, asked.count, top)
 
-    def _cosines(self, at: int, direction_D: Float32) -> Float32:
-        """Return (N,) cosines of all frames of a stream with a direction; -inf for missing ones."""
-        scale_D, offset_D = _codes(self._streams[at])
-        mean_D, norm_N = self._known[at]
-        weights_D = scale_D * direction_D
-        constant = np.float32((offset_D - mean_D).astype(np.float64) @ direction_D)
-        cosines_N = np.empty(len(self), np.float32)
-
-        def work(part: range) -> None:
-            values = np.empty((_ROWS, self._streams[at].width), np.float32)
-            for rows, stored in self._blocks(at, part):
-                number = len(stored)
-                np.copyto(values[:number], stored, casting="unsafe")
-                np.dot(values[:number], weights_D, out=cosines_N[rows])
-
-        parts = self._parts()
-        with ThreadPoolExecutor(len(parts)) as pool:
-            list(pool.map(work, parts))
-        cosines_N += constant
-        cosines_N /= norm_N
-        cosines_N[np.isinf(norm_N)] = -np.inf
-        return cosines_N
-
-    def _parts(self) -> list[range]:
-        """Return the numbers of the videos, cut into parts of about as many frames each."""
-        ends = np.linspace(0, len(self), self._threads + 1)[1:]
-        places = np.unique(np.searchsorted(self._first, ends))
-        return [
-            range(a, b) for a, b in zip([0, *places[:-1].tolist()], places.tolist(), strict=True)
-        ]
-
-    def _blocks(self, at: int, part: Iterable[int]) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """Yield the stored frames of some videos, a few at a time, with their rows."""
-        for record in part:
-            stored, row = self._frames.of(record, at), int(self._first[record])
-            for start in range(0, len(stored), _ROWS):
-                block = stored[start : start + _ROWS]
-                yield slice(row + start, row + start + len(block)), block
-
-    def _every(self, what: str) -> Iterable[int]:
-        """Return the numbers of all videos; the progress is shown."""
-        numbers = range(len(self._records))
-        return numbers if self._quiet else track(numbers, what)
-
-    def _of_windows(self, scores_N: Float32, count: int) -> Float32:
-        """Return (N,) the mean of `count` frames from each on; -inf where a video ends before."""
-        if count == 1:
-            return scores_N
-        means_N = np.full(len(scores_N), -np.inf, np.float32)
-        for start, end in zip(self._first[:-1].tolist(), self._first[1:].tolist(), strict=True):
-            if end - start >= count:
-                windows = np.lib.stride_tricks.sliding_window_view(scores_N[start:end], count)
-                means_N[start : end - count + 1] = windows.mean(1)
-        return means_N
-
-    def _best(self, scores_N: Float32, count: int, top: int) -> list[SimilarMoment]:
-        """Return the best moments that do not overlap."""
-        rate, found = self._data.features.rate_hz, list[SimilarMoment]()
-        finite = scores_N[np.isfinite(scores_N)]
-        if not len(finite):
-            return []
-        median, left_N = float(np.median(finite)), scores_N.copy()
-        while len(found) < top:
-            row = int(left_N.argmax())
-            best = float(left_N[row])
-            if not np.isfinite(best):
-                break
-            record = int(np.searchsorted(self._first, row, "right")) - 1
-            start, end = int(self._first[record]), int(self._first[record + 1])
-            below = np.flatnonzero(~(left_N[start:end] >= (best + median) / 2)) + start
-            first = int(below[below < row].max(initial=start - 1)) + 1
-            last = int(below[below > row].min(initial=end)) - 1
-            left_N[max(start, first - count) : min(end, last + count + 1)] = -np.inf
-            found.append(
-                SimilarMoment(
-                    self._records.table["id"][record].as_py(),
-                    (first - start) / rate,
-                    min(last + count, end) / rate - start / rate,
-                    (row - start) / rate,
-                    best,
-                )
+    def _of_candidates(
+        self, index: CandidateIndex, asked: _Asked, top: int, number: int
+    ) -> list[SimilarMoment]:
+        """Return the best moments of videos with candidates, of which there are `number`."""
+        frames, count, best = self._frames, asked.count, dict[int, float]()
+        rows = index.rows(asked.directions, number)
+        places, numbers = rows - frames.first[frames.record_of(rows)], frames.record_of(rows)
+        apart = (np.diff(numbers) != 0) | (np.diff(places) > 2 * count)
+        for part in np.split(np.arange(len(rows)), np.flatnonzero(apart) + 1):
+            if not len(part):
+                continue
+            record = int(numbers[part[0]])
+            start = max(0, int(places[part[0]]) - count + 1)
+            stop = min(int(places[part[-1]]) + count, int(frames.length[record]))
+            found = self._scores(
+                asked, record, frames.cosines(asked.directions, record, start, stop), start
             )
+            best[record] = max(best.get(record, -np.inf), float(found.max(initial=-np.inf)))
+
+        def scores(record: int) -> Float32:
+            cosines = frames.cosines(asked.directions, record, 0, int(frames.length[record]))
+            return self._scores(asked, record, cosines)
+
+        return self._best(best, scores, self._sampled_median(asked), count, top)
+
+    def _sampled_median(self, asked: _Asked) -> float:
+        """Return the median similarity of some moments that are evenly spread."""
+        frames, found = self._frames, list[Float32]()
+        rows = np.linspace(0, len(self) - 1, min(_COMPARED, len(self))).astype(np.int64)
+        for row, record in zip(rows.tolist(), frames.record_of(rows).tolist(), strict=True):
+            start = row - int(frames.first[record])
+            stop = start + asked.count
+            if stop <= frames.length[record]:
+                cosines = frames.cosines(asked.directions, record, start, stop)
+                found.append(cosines.mean(keepdims=True))
+        return _median(np.concatenate(found)) if found else 0.0
+
+    def _scores(self, asked: _Asked, record: int, cosines: Float32, start: int = 0) -> Float32:
+        """Return the similarity of the moment from each frame of a video on.
+
+        It is -inf where the video ends before, and around the moment that is asked for.
+
+        Args:
+            asked: the moment.
+            record: number of the video.
+            cosines: of its frames from `start` on.
+            start: frame.
+        """
+        count = asked.count
+        if count == 1 and record != asked.record:
+            return cosines
+        scores = np.full(len(cosines), -np.inf, np.float32)
+        if len(cosines) >= count:
+            windows = np.lib.stride_tricks.sliding_window_view(cosines, count)
+            scores[: len(windows)] = windows.mean(1) if count > 1 else cosines
+        if record == asked.record:
+            begin = asked.first - asked.skip - count + 1 - start
+            end = asked.first + count + asked.skip - start
+            scores[max(0, begin) : max(0, end)] = -np.inf
+        return scores
+
+    def _best(
+        self,
+        best: dict[int, float],
+        scores_of: Callable[[int], Float32],
+        median: float,
+        count: int,
+        top: int,
+    ) -> list[SimilarMoment]:
+        """Return the best moments that do not overlap.
+
+        Args:
+            best: similarity of each video's best moment that is known.
+            scores_of: returns those of all moments of a video.
+            median: of all.
+            count: frames of a moment.
+            top: moments at most.
+        """
+        found, left = list[SimilarMoment](), dict[int, Float32]()
+        heap = [(-score, record) for record, score in best.items() if np.isfinite(score)]
+        heapq.heapify(heap)
+        while heap and len(found) < top:
+            record = heapq.heappop(heap)[1]
+            if record not in left:
+                left[record] = scores_of(record).copy()
+            else:
+                found.append(self._taken(record, left[record], median, count))
+            highest = float(left[record].max())
+            if np.isfinite(highest):
+                heapq.heappush(heap, (-highest, record))
         return found
 
-    def _statistics(self, at: int) -> tuple[Float32, Float32]:
-        """Return the mean (D,) of a stream and (N,) norms without it, read where they are kept."""
-        stream = self._streams[at]
-        name = f"similar-{stream.name.replace('/', '_')}.npz"
-        key = self._fingerprint(stream)
-        for place in index_places(self._data.path):
-            found = _read_statistics(place / name, key)
-            if found is not None:
-                return found
-        mean_D, norm_N = self._computed(at)
-        with whole_file(writable_place(self._data.path) / name) as part, part.open("wb") as file:
-            np.savez(file, key=np.array(key), mean=mean_D, norm=norm_N)
-        return mean_D, norm_N
-
-    def _fingerprint(self, stream: StreamFeatures) -> str:
-        """Return by what it is noticed that the frames of a stream are others than before."""
-        of = self._data.index
-        state = json.dumps([_VERSION, [*map(list, of.stamps)], asdict(stream)]).encode()
-        return hashlib.sha256(state + self._length.tobytes()).hexdigest()
-
-    def _computed(self, at: int) -> tuple[Float32, Float32]:
-        """Return mean and norms, by two passes over a stream."""
-        stream = self._streams[at]
-        scale_D, offset_D = _codes(stream)
-        total_D, there = np.zeros(stream.width), 0
-        missing = encode(np.zeros((1, stream.width), np.float32), stream).stored
-        is_there_N = np.empty(len(self), bool)
-        for rows, stored in self._blocks(at, self._every(f"mean of {stream.name}")):
-            as_bytes = np.ascontiguousarray(stored).view(np.uint8)
-            is_there_N[rows] = (as_bytes != missing).any(1)
-            there += int(is_there_N[rows].sum())
-            total_D += stored[is_there_N[rows]].sum(0, dtype=np.float64)
-        mean_D = (total_D / max(1, there) * scale_D + offset_D).astype(np.float32)
-        norm_N = np.empty(len(self), np.float32)
-        for rows, stored in self._blocks(at, self._every(f"norms of {stream.name}")):
-            frames = stored.astype(np.float32) * scale_D + (offset_D - mean_D)
-            norm_N[rows] = np.sqrt(np.einsum("nd,nd->n", frames, frames))
-        norm_N[~is_there_N | (norm_N == 0)] = np.inf
-        return mean_D, norm_N
+    def _taken(self, record: int, left: Float32, median: float, count: int) -> SimilarMoment:
+        """Return the best moment of a video, and take it out of what is left."""
+        frame = int(left.argmax())
+        best = float(left[frame])
+        below: NDArray[np.int64] = np.flatnonzero(~(left >= (best + median) / 2))
+        first = int(below[below < frame].max(initial=-1)) + 1
+        last = int(below[below > frame].min(initial=len(left))) - 1
+        left[max(0, first - count) : last + count + 1] = -np.inf
+        return SimilarMoment(
+            self._ids[record].as_py(),
+            first / self._rate,
+            min(last + count, len(left)) / self._rate,
+            frame / self._rate,
+            best,
+        )
 
 
-def _codes(stream: StreamFeatures) -> tuple[Float32, Float32]:
-    """Return (D,) scale and (D,) offset of stored values; 1 and 0 where they are floats."""
-    if stream.scale is None or stream.offset is None:
-        return np.ones(stream.width, np.float32), np.zeros(stream.width, np.float32)
-    return np.array(stream.scale, np.float32), np.array(stream.offset, np.float32)
-
-
-def _read_statistics(path: Path, key: str) -> tuple[Float32, Float32] | None:
-    """Return mean and norms of a file; None where there is none, or it is of other data."""
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept["key"]) == key:
-                return kept["mean"], kept["norm"]
-    except (OSError, ValueError, KeyError, EOFError):
-        pass
-    return None
+def _median(scores: Float32) -> float:
+    """Return the median of those that are finite; 0 where none is."""
+    finite = scores[np.isfinite(scores)]
+    return float(np.median(finite)) if len(finite) else 0.0

@@ -11,6 +11,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features, StreamFeatures
 from reeltag.data.importing.quantise import encode
 from reeltag.library.similar import MomentSearch, SimilarMoment
+from reeltag.library.similarity.centred_frames import CentredFrames
 from tests.data.described import described, described_corpus, described_record
 from tests.data.made import indexed, video_record, write_shard
 
@@ -70,7 +71,7 @@ def by_hand(
         (stream,) = items.features.streams
         search = MomentSearch(data, (name,), quiet=True)
         frames = {
-            identity: stream.dequantise(search._frames.of(at, 0)).astype(np.float64)
+            identity: stream.dequantise(search._frames.stored.of(at, 0)).astype(np.float64)
             for at, identity in enumerate(items.records.table["id"].to_pylist())
         }
         mean = np.concatenate([*frames.values()]).mean(0)
@@ -166,13 +167,13 @@ def test_norms_are_kept_until_the_data_change(
     data = write_data(tmp_path / "data", videos)
     first = MomentSearch(data, quiet=True).search("v0", 3.0)
     computed: list[int] = []
-    compute = MomentSearch._computed
+    compute = CentredFrames._computed
 
-    def counted(self: MomentSearch, at: int) -> Any:
+    def counted(self: CentredFrames, at: int) -> Any:
         computed.append(at)
         return compute(self, at)
 
-    monkeypatch.setattr(MomentSearch, "_computed", counted)
+    monkeypatch.setattr(CentredFrames, "_computed", counted)
     assert MomentSearch(data, quiet=True).search("v0", 3.0) == first and not computed
     more = write_data(tmp_path / "more", random_videos(8))
     (tmp_path / "more" / "train1.tfrecord").rename(tmp_path / "data" / "train2.tfrecord")
@@ -190,7 +191,7 @@ def test_record_whose_frames_have_no_constant_stride_is_read_too(tmp_path: Path)
     data = write_data(tmp_path / "data", random_videos())
     expected = MomentSearch(data, quiet=True).search("v0", 3.0)
     search = MomentSearch(data, quiet=True)
-    search._records.stride[:] = 0
+    search._frames.records.stride[:] = 0
     assert search.search("v0", 3.0) == expected
 
 

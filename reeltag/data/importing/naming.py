@@ -124,12 +124,12 @@ def _named(places: Sequence[ArrayPlace], known: Collection[str], *, by_level: bo
         known: names of streams, in lower case.
         by_level: names a/b in files are of a stream and an id.
     """
-    files = defaultdict[str, list[Parts]](list)
+    files = defaultdict[tuple[str, bool], list[Parts]](list)  # ID.npy and ID.npz are two
     for file, names in places:
-        files[file].append(names)
+        files[file, bool(names)].append(names)
     times = Counter(names for several in files.values() for names in several)
-    videos = {file: _is_video(file, several, times, known) for file, several in files.items()}
-    found = [_by_name(place, videos[place.file], known) for place in places]
+    videos = {key: _is_video(key[0], several, times, known) for key, several in files.items()}
+    found = [_by_name(place, videos[place.file, bool(place.names)], known) for place in places]
     for rule in (_by_suffix, _by_level) if by_level else (_by_suffix,):
         left = [i for i, place in enumerate(found) if not place.stream]
         ruled = rule([found[i] for i in left], known)

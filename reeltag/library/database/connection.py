@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from reeltag.core.errors import DataError, OutputError
 
-SCHEMA = "0001"  # of the tables, as the last migration names it
+SCHEMA = "0002"  # of the tables, as the last migration names it
 _BUSY_SECONDS = 60  # how long a process waits for another one that writes
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -52,9 +52,14 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """Yield a session that is written at its end, all or nothing."""
+    def writing(self, *, durable: bool = False) -> Iterator[Session]:
+        """Yield a session that is written at its end, all or nothing.
+
+        Args:
+            durable: wait until it is on the disk, so that not even a loss of power loses it.
+        """
         with self._in_words(), self._engine.connect() as connection:
+            _set_synchronous(connection, "FULL" if durable else "NORMAL")
             connection.execution_options(sqlite_begin="IMMEDIATE")
             with Session(connection, expire_on_commit=False) as session, session.begin():
                 yield session
@@ -137,6 +142,13 @@ def _engine(path: Path) -> Engine:
         connection.exec_driver_sql(f"BEGIN {how}")
 
     return engine
+
+
+def _set_synchronous(connection: Connection, how: str) -> None:
+    """Set when a connection waits for the disk; not possible within a transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute(f"PRAGMA synchronous={how}").close()
 
 
 def _version(connection: Connection) -> str | None:

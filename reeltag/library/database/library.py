@@ -10,7 +10,7 @@ what files are and what people do.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,14 @@ from reeltag.core.files import whole_file
 from reeltag.library.database.connection import Database
 from reeltag.library.database.ratings import RatingStore
 from reeltag.library.database.syncing import Synchroniser, SyncReport
-from reeltag.library.database.tables import JobRow, PathRow, StreamRow, VideoRow, now
+from reeltag.library.database.tables import (
+    FEATURES_ONLY,
+    JobRow,
+    PathRow,
+    StreamRow,
+    VideoRow,
+    now,
+)
 from reeltag.library.database.weak_labels import WeakLabelStore
 from reeltag.library.media.finding import LIBRARY_FILE, FoundMedia
 from reeltag.library.media.media_info import MediaInfo
@@ -168,6 +175,28 @@ class Library:
                 values = {"state": "extracted", "shard": shard, "error": "", "changed_at": now()}
                 session.execute(update(VideoRow).where(VideoRow.content.in_(batch)).values(values))
 
+    def add_records(self, seconds: Mapping[str, float]) -> None:
+        """Note videos that are known by their features alone, so that they can be rated.
+
+        Args:
+            seconds: id of a record -> its length; ids that are in the library stay as they are.
+        """
+        with self._database.writing() as session:
+            known = set(session.scalars(select(VideoRow.id)))
+            session.add_all(
+                VideoRow(
+                    id=name,
+                    content=f"{FEATURES_ONLY}{name}",
+                    path=Path(),
+                    size=0,
+                    mtime_ns=0,
+                    state="extracted",
+                    duration_s=length,
+                )
+                for name, length in seconds.items()
+                if name not in known
+            )
+
     def describe(self, video: VideoRow, info: MediaInfo) -> None:
         """Note what is in a file; a duration that is known from decoding stays."""
         video.container = info.container
@@ -214,7 +243,9 @@ class Library:
         ):
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(_CSV_COLUMNS)
-            rows.writerows(self.values(*_CSV_COLUMNS))
+            for content, *row in self.values("content", *_CSV_COLUMNS):
+                if not content.startswith(FEATURES_ONLY):
+                    rows.writerow(row)
         return path
 
     def _all(self, query: Select[VideoRow]) -> list[VideoRow]:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from reeltag.library.database.library import Library
-from reeltag.library.database.tables import STATES
+from reeltag.library.database.tables import FEATURES_ONLY, STATES
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -30,7 +30,7 @@ class LibrarySummary:
     """The videos of a library.
 
     Attributes:
-        videos: how many there are.
+        videos: how many there are with a file.
         hours: of those whose duration is known.
         bytes: of their files.
         states: state -> videos, of "new", "extracted", "error" and "missing".
@@ -41,6 +41,7 @@ class LibrarySummary:
         errors: the most frequent first.
         ratings: that count.
         weak_labels: of whole videos.
+        records: videos that were rated and are known by their features alone, without a file.
     """
 
     videos: int = 0
@@ -54,6 +55,7 @@ class LibrarySummary:
     errors: list[ErrorKind] = field(default_factory=list)
     ratings: int = 0
     weak_labels: int = 0
+    records: int = 0
 
 
 def summarise_library(library: Library) -> LibrarySummary:
@@ -62,7 +64,11 @@ def summarise_library(library: Library) -> LibrarySummary:
     errors: dict[str, list[tuple[str, str]]] = defaultdict(list)
     groups, seconds = Counter[str](), 0.0
     names = ("state", "size", "note", "has_picture", "has_sound", "duration_s", "group")
-    for state, size, note, has_picture, has_sound, duration_s, group in library.values(*names):
+    for content, state, size, note, *has, duration_s, group in library.values("content", *names):
+        if content.startswith(FEATURES_ONLY):
+            summary.records += 1
+            continue
+        has_picture, has_sound = has
         summary.videos += 1
         summary.states[state] += 1
         summary.bytes += size

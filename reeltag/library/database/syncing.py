@@ -12,7 +12,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from reeltag.core.errors import reason_of
-from reeltag.library.database.tables import PathRow, VideoRow, VideoState, now
+from reeltag.library.database.tables import FEATURES_ONLY, PathRow, VideoRow, VideoState, now
 from reeltag.library.media.finding import FoundMedia, MediaFile, content_id
 
 _ID_BYTES = 120  # of a video's id: it names files
@@ -77,13 +77,14 @@ class Synchroniser:
         self._known = dict[Path, _Known]()
         self._paths: dict[str, list[Path]] = defaultdict(list)
         known = select(*(getattr(VideoRow, name) for name in (*_Row._fields, "content")))
-        for *values, content in session.execute(known):
+        has_file = ~VideoRow.content.startswith(FEATURES_ONLY)
+        for *values, content in session.execute(known.where(has_file)):
             row = self._rows[content] = _Row._make(values)
             self._know(row.path, _Known(content, row.size, row.mtime_ns))
         others = select(PathRow.path, VideoRow.content, PathRow.size, PathRow.mtime_ns)
         for path, *what in session.execute(others.join(VideoRow, VideoRow.key == PathRow.video)):
             self._know(path, _Known._make(what))
-        self._ids = {_folded(row.id) for row in self._rows.values()}
+        self._ids = {_folded(name) for name in session.scalars(select(VideoRow.id))}
 
     def sync(self, found: FoundMedia) -> SyncReport:
         """Note which videos are where, and return what that changes; see `Library.sync`."""

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 VideoState = Literal["new", "extracted", "error", "missing"]
+FEATURES_ONLY = "record:"  # content of a video that has no file begins so; its id follows
 STATES: tuple[VideoState, ...] = ("new", "extracted", "error", "missing")
 
 
@@ -75,8 +76,9 @@ class VideoRow(LibraryBase, kw_only=True):
     Attributes:
         key: number in this library.
         id: of its record in the shards; readable, decided once.
-        content: see `media.finding.content_id`.
-        path: of the file; copies are in `other_paths`.
+        content: see `media.finding.content_id`; of a video that is known by its record in the
+            shards alone, `FEATURES_ONLY` and its id.
+        path: of the file, empty where there is none; copies are in `other_paths`.
         size: bytes of the file.
         mtime_ns: when it was last changed.
         state: "new", "extracted", "error" or "missing".
@@ -124,6 +126,11 @@ class VideoRow(LibraryBase, kw_only=True):
     about: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     added_at: Mapped[datetime] = mapped_column(default_factory=now)
     changed_at: Mapped[datetime] = mapped_column(default_factory=now)
+
+    @property
+    def has_file(self) -> bool:
+        """Whether it came from a file, which may be missing."""
+        return not self.content.startswith(FEATURES_ONLY)
 
 
 def of_video() -> Mapped[int]:
@@ -197,9 +204,12 @@ class RatingRow(LibraryBase, kw_only=True):
         start_s: of the window, in seconds.
         end_s: of the window; None, with start_s = 0: the whole video.
         class_name: of the class.
-        value: in [0, 1]; None = withdrawn.
+        value: in [0, 1]; None = unsure or withdrawn.
         who: rated it.
         rated_at: UTC.
+        origin: where it was asked for: "queue", "timeline", "search" or "import".
+        chance: in (0, 1] that the window was drawn with; None = it was not drawn.
+        is_unsure: whether the person could not say.
         replaced_by: key of the rating that counts instead; None = this one counts.
     """
 
@@ -207,6 +217,8 @@ class RatingRow(LibraryBase, kw_only=True):
     __table_args__ = (
         CheckConstraint("value IS NULL OR (value >= 0 AND value <= 1)", name="value"),
         CheckConstraint("start_s >= 0 AND (end_s IS NULL OR end_s > start_s)", name="window"),
+        CheckConstraint("chance IS NULL OR (chance > 0 AND chance <= 1)", name="chance"),
+        CheckConstraint("is_unsure = 0 OR value IS NULL", name="unsure"),
     )
 
     key: Mapped[int] = mapped_column(primary_key=True, init=False, default=None)
@@ -217,6 +229,9 @@ class RatingRow(LibraryBase, kw_only=True):
     value: Mapped[float | None]
     who: Mapped[str] = mapped_column(default="")
     rated_at: Mapped[datetime] = mapped_column(default_factory=now)
+    origin: Mapped[str] = mapped_column(default="import", server_default="import")
+    chance: Mapped[float | None] = mapped_column(default=None)
+    is_unsure: Mapped[bool] = mapped_column(default=False, server_default="0")
     replaced_by: Mapped[int | None] = mapped_column(ForeignKey("ratings.key"), default=None)
 
 

@@ -129,7 +129,7 @@ class _Extraction:
             FailedVideo(path=str(path), error=why)
             for path, why in (*found.problems, *report.problems)
         ]
-        if not self._library.videos():
+        if not any(row.has_file for row in self._library.videos()):
             if summary.failed:
                 raise _nothing_done(summary, self._library)
             where = " ".join(map(str, sources))
@@ -144,7 +144,7 @@ class _Extraction:
 
         DataError where there are some, and what their values mean is not known.
         """
-        extracted = self._library.videos("extracted", "missing")
+        extracted = [row for row in self._library.videos("extracted", "missing") if row.has_file]
         lost = {row.shard for row in extracted if row.shard}
         lost = {name for name in lost if not (self._folder.data / name).is_file()}
         again = [row for row in extracted if row.shard in lost]

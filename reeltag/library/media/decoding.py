@@ -3,7 +3,7 @@
     decoded = read_spans(path, rate_hz=1.0, picture_size=(224, 224), context_s=0.0)
     for span in decoded:
         span.pictures, span.sound
-    decoded.error, decoded.note
+    decoded.error
 
 Frame k covers [k / rate, (k + 1) / rate) seconds of presentation time, and 0 s is what a player
 shows first: the least time stamp at which a stream starts. Its picture is the one on display at
@@ -31,7 +31,8 @@ from reeltag.library.media.scaling import Scaler
 from reeltag.library.media.sound import SoundTrack
 from reeltag.library.media.timeline import Clock, num_frames
 
-_SHORT_S = 1.0  # by how much a file may be shorter than it says
+_SHORT_S = 1.0  # by how much a file or stream may be shorter than it says
+_NOT_AT_ITS_END = "was not read to its end"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Decoded(Iterator[Span]):
     Attributes:
         num_frames: frames that were yielded.
         duration_s: seconds of the longest stream that were decoded.
-        error: what could not be decoded, in one line; "" = nothing.
+        error: what could not be decoded, in one line; "" = nothing, and its end was reached.
         picture_ages: if quick, how much older than their time pictures are.
     """
 
@@ -91,7 +92,7 @@ class Decoded(Iterator[Span]):
         self._path, self._config, self._previews = path, config, previews
         self._info: MediaInfo | None = None
         self._spans = self._read()
-        self.num_frames, self.duration_s, self.error = 0, 0.0, ""
+        self.num_frames, self.duration_s, self.error = 0, 0.0, _NOT_AT_ITS_END
         self.picture_ages = PictureAges()
 
     def __next__(self) -> Span:
@@ -159,14 +160,21 @@ class Decoded(Iterator[Span]):
     def _conclude(self, media: OpenMedia, tracks: "_Tracks", read_error: str) -> None:
         self.duration_s = float(tracks.end)
         claimed = 0.0 if media.duration is None else float(media.duration)
+        is_short = claimed - self.duration_s > _SHORT_S
         parts = []
-        for kind, track in (("picture", tracks.pictures), ("sound", tracks.sound)):
-            if track is not None and track.errors.count:
+        both = (("picture", tracks.pictures, media.video), ("sound", tracks.sound, media.audio))
+        for kind, track, stream in both:
+            if track is None or stream is None:
+                continue
+            if track.errors.count:
                 errors = track.errors
                 packets = f"{errors.count} packet{'s' * (errors.count > 1)} of {kind}"
                 where = f"the first at {errors.first_s:.1f} s"
                 parts.append(f"{packets} not decoded, {where} ({errors.reason})")
-        if claimed - self.duration_s > _SHORT_S:
+            end, said = float(track.end), min(float(media.said_end(stream) or 0), claimed)
+            if said - end > _SHORT_S and not is_short:
+                parts.append(f"{kind} ends after {end:.1f} of {said:.1f} s")
+        if is_short:
             parts.append(f"ends after {self.duration_s:.1f} of {claimed:.1f} s")
         if read_error:
             parts.append(f"reading ended with an error ({read_error})")

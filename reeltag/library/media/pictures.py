@@ -148,19 +148,17 @@ class PictureTrack:
             for frame in frames:
                 tick = self._clock.place(frame.pts, frame.duration or self._ticks)
                 self.first = self.first or frame
-                if self._look is not None:
-                    self._look(frame, self._clock.float_seconds(tick))
+                self._show(frame, tick)
                 yield tick, frame
 
     def _show(self, frame: VideoFrame, tick: int) -> None:
         """Let `look` see a picture, if it can be converted."""
         if self._look is None:
             return
-        seconds = self._clock.seconds(tick)
         try:
-            self._look(frame, float(seconds))
+            self._look(frame, self._clock.float_seconds(tick))
         except (av.FFmpegError, ValueError) as error:
-            self.errors.add(seconds, reason_of(error))
+            self.errors.add(self._clock.seconds(tick), reason_of(error))
 
     def _passed(self, packets: Iterator[AnyPacket]) -> Iterator[_Shown]:
         """Yield when pictures are shown, but no pictures."""

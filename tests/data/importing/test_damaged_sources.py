@@ -72,6 +72,13 @@ def test_number_beyond_float16_is_named_with_its_video(source: Path, tmp_path: P
     assert "--dtype float32" in it.value.hint
 
 
+def test_files_of_one_name_and_two_kinds_are_one_id(source: Path, tmp_path: Path) -> None:
+    np.savez(source / "v0.npz", features=FRAMES)
+    with pytest.raises(DataError, match="video 'v0' is there twice: in .*v0.npy and here") as it:
+        imported(source, tmp_path / "out")
+    assert it.value.where.endswith("v0.npz")
+
+
 def test_pipe_is_not_waited_for(source: Path, tmp_path: Path) -> None:
     os.mkfifo(source / "v9.npy")
     summary = imported(source, tmp_path / "out")

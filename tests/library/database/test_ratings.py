@@ -1,14 +1,17 @@
 """Ratings keep their history; weak labels their source."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, event
 
 from reeltag.core.errors import DataError
 from reeltag.library.database.library import Library
 from reeltag.library.database.ratings import LibraryRating
+from reeltag.library.database.summary import summarise_library
 from reeltag.library.database.weak_labels import LibraryLabel
 from reeltag.library.media.finding import find_media
 
@@ -63,6 +66,102 @@ def test_all_ratings_are_added_or_none(
     with pytest.raises(error):
         library.ratings.add([FIRST, replace(FIRST, **change)])  # type: ignore[arg-type]
     assert values(library, history=True) == []
+
+
+def test_unsure_counts_and_has_no_value(library: Library) -> None:
+    library.ratings.add([FIRST])
+    library.ratings.add([replace(FIRST, value=None, is_unsure=True, origin="queue", chance=0.25)])
+    assert values(library) == []
+    (found,) = library.ratings.all(unsure=True)
+    assert (found.is_unsure, found.counts, found.origin, found.chance) == (
+        True,
+        True,
+        "queue",
+        0.25,
+    )
+
+
+def test_rating_is_undone_step_by_step(library: Library) -> None:
+    first, second = (library.ratings.add([replace(FIRST, value=of)])[0] for of in (1.0, 0.0))
+    before = library.ratings.undo(second)
+    assert before is not None and (before.key, before.value) == (first, 1.0)
+    (third,) = library.ratings.add([replace(FIRST, value=0.5)])
+    again = library.ratings.undo(third)
+    assert again is not None and again.key == first  # and not the second, which was undone
+    assert library.ratings.undo(first) is None
+    assert values(library) == []
+    assert [of.value for of in library.ratings.all(history=True)] == [1.0, 0.0, 0.5, None]
+
+
+def test_rating_that_was_replaced_cannot_be_undone(library: Library) -> None:
+    first, _ = (library.ratings.add([replace(FIRST, value=of)])[0] for of in (1.0, 0.0))
+    with pytest.raises(DataError, match="does not count any more"):
+        library.ratings.undo(first)
+    with pytest.raises(DataError, match="has no rating 99"):
+        library.ratings.undo(99)
+    assert values(library) == [(0.0, True)]
+
+
+def test_people_disagree_where_one_says_yes_and_one_no(library: Library) -> None:
+    you = replace(FIRST, who="you")
+    library.ratings.add([FIRST, replace(you, value=0.8), replace(FIRST, class_name="cat")])
+    assert library.ratings.disagreements() == []
+    library.ratings.add([replace(you, value=0.0), replace(you, class_name="cat", end_s=6.0)])
+    (pair,) = library.ratings.disagreements()
+    assert [(of.who, of.value) for of in pair] == [("me", 1.0), ("you", 0.0)]
+
+
+def test_ratings_are_on_the_disk_when_they_are_acknowledged(library: Library) -> None:
+    seen = []
+
+    @event.listens_for(library._database._engine, "commit")
+    def look(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        seen.append(driver.execute("PRAGMA synchronous").fetchone()[0])
+
+    (key,) = library.ratings.add([FIRST])
+    library.ratings.undo(key)
+    library.weak_labels.replace("folders", [])
+    assert seen == [2, 2, 1]  # FULL, FULL, NORMAL
+
+
+def test_ratings_of_an_older_library_were_imported(library: Library) -> None:
+    library.ratings.add([FIRST])
+    library.close()
+    with sqlite3.connect(library.data / "library.sqlite") as connection:
+        for column in ("is_unsure", "chance", "origin"):
+            connection.execute(f"ALTER TABLE ratings RENAME COLUMN {column} TO old_{column}")
+        connection.execute("CREATE TABLE kept AS SELECT * FROM ratings")
+        connection.execute("DROP TABLE ratings")
+        connection.execute(
+            "CREATE TABLE ratings (key INTEGER NOT NULL PRIMARY KEY, video INTEGER NOT NULL, "
+            "start_s DOUBLE NOT NULL, end_s DOUBLE, class_name VARCHAR NOT NULL, value DOUBLE, "
+            "who VARCHAR NOT NULL, rated_at DATETIME NOT NULL, replaced_by INTEGER)"
+        )
+        names = "key, video, start_s, end_s, class_name, value, who, rated_at, replaced_by"
+        connection.execute(f"INSERT INTO ratings ({names}) SELECT {names} FROM kept")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    with Library.open(library.data) as opened:
+        (found,) = opened.ratings.all()
+    assert (found.value, found.origin, found.chance, found.is_unsure) == (
+        1.0,
+        "import",
+        None,
+        False,
+    )
+
+
+def test_video_without_a_file_is_rated_and_never_missing(library: Library) -> None:
+    library.add_records({"record/1": 30.0, "a": 9.0})
+    library.ratings.add([replace(FIRST, video_id="record/1")])
+    report = library.sync(find_media([library.data / "videos"]))
+    assert (report.missing, report.unchanged) == ([], 2)
+    assert library.get("record/1").state == "extracted" and library.get("a").has_file
+    assert library.ratings.num_by_video() == {"record/1": 1}
+    summary = summarise_library(library)
+    assert (summary.videos, summary.records, summary.states["missing"]) == (2, 1, 0)
+    assert "record/1" not in library.write_csv().read_text()
 
 
 def test_labels_of_a_source_are_replaced(library: Library) -> None:

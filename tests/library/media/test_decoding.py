@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reeltag.encoders.base import span_samples
 from reeltag.library.media.decoding import Decoded, DecodingConfig, Span, read_spans
 from reeltag.library.media.demuxing import PacketReader
-from reeltag.library.media.media_info import MediaError, probe
+from reeltag.library.media.media_info import probe
 from reeltag.library.media.opening import open_container
 from tests.library.media.tiny_films import (
     TinyFilm,
@@ -325,37 +325,6 @@ def test_joined_recordings_are_one(tmp_path: Path) -> None:
         assert np.argmax(spectrum) == hz
     first = pictures_of(read(parts[0])[0])
     assert np.array_equal(pictures_of(spans)[:5], first[:5])
-
-
-def test_error_midway_keeps_what_is_before_and_after(tmp_path: Path) -> None:
-    film = TinyFilm(gop=10).write(tmp_path / "film.mp4")
-    with av.open(str(film)) as source:
-        spots = [of.pos for of in source.demux(video=0) if of.pos and stamp(of) == 3]
-    data = bytearray(film.read_bytes())
-    data[spots[0] + 4 : spots[0] + 40] = b"\xff" * 36
-    film.write_bytes(data)
-    spans, decoded = read(film)
-    assert masks(spans) == ("111111", "111111") and "of picture not decoded" in decoded.error
-
-
-def test_cut_off_film_is_kept_up_to_there_and_says_so(tmp_path: Path) -> None:
-    film = TinyFilm(options={"movflags": "+faststart"}).write(tmp_path / "film.mp4")
-    film.write_bytes(film.read_bytes()[: film.stat().st_size * 6 // 10])
-    spans, decoded = read(film)
-    assert decoded.num_frames in (3, 4) and "of 6.0 s" in decoded.error
-    for k, frame in enumerate(shown(film, 1.0, 2, Fraction(0))):
-        assert np.array_equal(pictures_of(spans)[k], scaled(frame))
-
-
-def test_film_without_anything_that_decodes_is_an_error(tmp_path: Path) -> None:
-    film = TinyFilm(tracks=[]).write(tmp_path / "film.mp4")
-    data = bytearray(film.read_bytes())
-    begin = data.index(b"mdat") + 4
-    end = data.index(b"moov") - 4
-    data[begin:end] = b"\xff" * (end - begin)
-    film.write_bytes(data)
-    with pytest.raises(MediaError, match="nothing of it can be decoded"):
-        read(film)
 
 
 def test_quick_shows_the_last_key_frame_and_says_how_old_it_is(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Similar moments: centred frames as they are stored, and an index of candidates."""
