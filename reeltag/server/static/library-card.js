@@ -14,14 +14,14 @@ const STATES = {
 /**
  * Returns a card; without a video, what stands there until it is known.
  * @param {VideoCard | undefined} card
- * @param {{ posters: boolean, class_name: string }} how
+ * @param {{ posters: boolean, tags: boolean, class_name: string }} how
  * @returns {HTMLElement}
  */
-export function cardOf(card, { posters, class_name }) {
+export function cardOf(card, { posters, tags, class_name }) {
   if (!card) {
     return h(
       "article",
-      { class: "video-card", "aria-busy": "true", "aria-label": "Loading" },
+      { class: `video-card ${tags ? "" : "without-tags"}`, "aria-busy": "true", "aria-label": "Loading" },
       posters && h("div", { class: "poster skeleton" }),
       h("div", { class: "about" }, h("div", { class: "name skeleton" }, "…")),
     );
@@ -30,13 +30,13 @@ export function cardOf(card, { posters, class_name }) {
   const to = address("/video", { id: card.id, class: class_name });
   return h(
     "article",
-    { class: `video-card ${card.state}` },
+    { class: `video-card ${card.state} ${tags ? "" : "without-tags"}` },
     posters && posterOf(card, state?.picture ?? "film"),
     h(
       "div",
       { class: "about" },
       h("a", { class: "name", href: to, title: card.name }, card.name),
-      h("ul", { class: "chips", "aria-label": "Strongest classes" }, ...card.tags.slice(0, 4).map((tag) => tagOf(tag, class_name))),
+      tags && h("ul", { class: "chips", "aria-label": "Strongest classes" }, ...card.tags.slice(0, 4).map((tag) => tagOf(tag, class_name))),
       h(
         "div",
         { class: "facts small-text muted" },

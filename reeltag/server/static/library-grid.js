@@ -1,5 +1,5 @@
 /** Thousands of cards of which only those that are seen exist; their pages are loaded while one
- * scrolls. `<video-grid>`: set `posters`, then `show(params, first)`.
+ * scrolls. `<video-grid>`: set `posters` and `tags`, then `show(params, first)`.
  * Events: "total" (detail: number), "failed" (detail: the error; null = it works again).
  */
 import { getJson } from "./api.js";
@@ -12,7 +12,7 @@ import { layoutOf, neighbour, pagesOf, placeOf, seen } from "./library-window.js
 
 export const PAGE = 60;
 const [LEAST, GAP] = [220, 16]; // pixels
-const ABOUT_EM = 6.6; // height of what is under a poster, in rem
+const [ABOUT_EM, TAGS_EM] = [4.75, 1.85]; // heights under a poster, in rem
 const TOGETHER_MS = 80; // of scrolling, before a page is asked for
 const AGAIN_MS = 5000; // until videos that are being extracted are asked for again
 
@@ -30,6 +30,7 @@ export class VideoGrid extends HTMLElement {
   #asking;
   #abort = new AbortController();
   posters = true;
+  tags = true;
 
   connectedCallback() {
     this.setAttribute("role", "list");
@@ -101,7 +102,7 @@ export class VideoGrid extends HTMLElement {
 
   #layout() {
     const em = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const heightOf = (/** @type {number} */ width) => Math.round((this.posters ? (width * 9) / 16 : 0) + ABOUT_EM * em);
+    const heightOf = (/** @type {number} */ width) => Math.round((this.posters ? (width * 9) / 16 : 0) + (this.tags ? ABOUT_EM + TAGS_EM : ABOUT_EM) * em);
     return layoutOf({ width: this.#width, count: this.#total, least: LEAST, gap: GAP, heightOf });
   }
 
@@ -167,7 +168,7 @@ export class VideoGrid extends HTMLElement {
   /** @param {number} index @param {{ x: number, y: number }} at @param {{ width: number, height: number }} size */
   #put(index, at, size) {
     const known = this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
-    const card = cardOf(known, { posters: this.posters, class_name: this.#params.class ?? "" });
+    const card = cardOf(known, { posters: this.posters, tags: this.tags, class_name: this.#params.class ?? "" });
     const item = document.createElement("div");
     item.className = "cell";
     Object.assign(item.style, { inlineSize: `${size.width}px`, blockSize: `${size.height}px`, transform: `translate(${at.x}px, ${at.y}px)` });

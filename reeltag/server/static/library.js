@@ -76,6 +76,7 @@ function takeJob(job) {
 function start() {
   const first = embedded("view");
   grid.posters = known?.has_library ?? true;
+  grid.tags = known?.basis !== "nothing";
   const field = /** @type {HTMLInputElement} */ (byId("class-filter"));
   complete(field, { names: () => known?.classes ?? [], choose: show });
   /** @type {number | undefined} */
