@@ -1,7 +1,5 @@
 """What the routes of pages share: a view becomes a page in the frame that all pages have."""
 
-from typing import Any
-
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
@@ -12,7 +10,7 @@ from reeltag.server.rendering import render
 from reeltag.server.settings import ServerSettings
 
 
-def page(request: Request, template: str, view: object, **more: Any) -> HTMLResponse:
+def page(request: Request, template: str, view: object, **more: object) -> HTMLResponse:
     """Return a page: its template is given `view`, `project` (ProjectView) and what else it needs.
 
     Args:
