@@ -53,6 +53,7 @@ COMMANDS = {
     "ratings": ("TakeRatings", "take ratings that people made in another tool into a data set"),
     "tag": ("TagVideos", "name what is in video files, and when, with a run or an exported graph"),
     "similar": ("Similar", "list the moments that are most like one, whatever the classes"),
+    "serve": ("Serve", "look at own videos in the browser, search, rate, and learn again"),
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
     "solve": ("Solve", "run a whole paper as a program, and show its tables next to the paper's"),
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),

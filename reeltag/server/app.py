@@ -1,7 +1,7 @@
 """The app: its parts put together, and nothing else.
 
 A module of `api/` or `pages/` that has a `router` is part of the app. A route finds what it needs
-in `request.app.state`: `project`, `jobs`, `events` and `settings`.
+in `request.app.state`: `project`, `jobs`, `events`, `proxies` and `settings`.
 """
 
 from collections.abc import AsyncIterator
@@ -20,6 +20,7 @@ from reeltag.server import api, pages
 from reeltag.server.errors import ErrorsInWords, add_error_handlers
 from reeltag.server.events import JobEvents
 from reeltag.server.jobs import Jobs
+from reeltag.server.project.proxies import ProxyStore
 from reeltag.server.rendering import STATIC
 from reeltag.server.security import Security
 from reeltag.server.settings import ServerSettings
@@ -54,6 +55,8 @@ def create_app(
         most_waiting=settings.waiting_jobs,
         on_change=events.publish,
     )
+    proxies = ProxyStore(project.folder / "proxies", settings.proxy_bytes)
+    proxies.clean()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +74,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.project, app.state.settings = project, settings
-    app.state.jobs, app.state.events = jobs, events
+    app.state.jobs, app.state.events, app.state.proxies = jobs, events, proxies
     add_error_handlers(app)
     app.add_middleware(ErrorsInWords, debug=debug)
     app.add_middleware(Security, settings=settings)  # the last one is the outermost

@@ -23,6 +23,7 @@ from reeltag.core.errors import (
     OutputError,
     ReeltagError,
 )
+from reeltag.server.project.missing import NotThereError
 from reeltag.server.rendering import render, wants_page
 
 _WORDS = {
@@ -46,6 +47,7 @@ class RequestError(ReeltagError):
 
 
 _STATUS: dict[type[Exception], int] = {  # the first that fits
+    NotThereError: 404,
     MissingPackageError: 501,
     ConfigError: 422,
     OutputError: 507,

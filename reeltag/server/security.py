@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reeltag.server.settings import ServerSettings
@@ -125,7 +125,9 @@ class Security:
             )
         rest = urlencode([(key, value) for key, value in query if key != "token"])
         here = "/" + quote(scope["path"].lstrip("/"))  # "//other.site" would leave this one
-        response = RedirectResponse(f"{here}?{rest}" if rest else here, 303)
+        # a redirect would be made without the cookie where the address was opened from elsewhere
+        refresh = {"refresh": f"0; url={here}?{rest}" if rest else f"0; url={here}"}
+        response = PlainTextResponse("Welcome.\n", headers=refresh)
         response.set_cookie(cookie, self._settings.token, httponly=True, samesite="strict")
         return response
 

@@ -1,8 +1,9 @@
 """GET /api/project: what every page needs."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from reeltag.server.api.current import CurrentProject
+from reeltag.server.api.jobs import CurrentJobs
 from reeltag.server.project.overview import project_view
 from reeltag.server.views.overview import ProjectView
 
@@ -10,6 +11,7 @@ router = APIRouter(prefix="/api", tags=["project"])
 
 
 @router.get("/project")
-def get_project(project: CurrentProject) -> ProjectView:
+def get_project(request: Request, project: CurrentProject, jobs: CurrentJobs) -> ProjectView:
     """Return what every page needs: name, classes, current finder, notes, jobs."""
-    return project_view(project)
+    can_upload = request.app.state.settings.upload_bytes > 0
+    return project_view(project, jobs=jobs.active(), can_upload=can_upload)

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from reeltag.server.api.current import CurrentProject
+from reeltag.server.api.jobs import CurrentJobs
+from reeltag.server.api.media import CurrentProxies, VideoId
 from reeltag.server.project.video_list import ListChoice, video_list_view
 from reeltag.server.project.video_page import video_view
 from reeltag.server.views.videos import Sort, VideoList, VideoState, VideoView
@@ -41,7 +43,7 @@ def get_videos(
 
 @router.get("/video")
 def get_video(
-    project: CurrentProject, video: Annotated[str, Query(alias="id", max_length=2000)]
+    project: CurrentProject, proxies: CurrentProxies, jobs: CurrentJobs, video: VideoId
 ) -> VideoView:
     """Return a video with all that its page draws but curves."""
-    return video_view(project, video)
+    return video_view(project, video, proxy=proxies.state(project, video, jobs.active()))

@@ -1,0 +1,264 @@
+"""Runs the server: one for each data folder, on a port that is free, until it is ended.
+
+DATA/.reeltag/serve/lock is held by the server of DATA, and says where it is.
+"""
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import signal
+import socket
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import cast
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.files import make_folder, not_written
+from reeltag.data.indexing.locations import find_shards, writable_place
+from reeltag.server.app import create_app
+from reeltag.server.project.project import Project
+from reeltag.server.settings import ServerSettings, is_loopback
+
+_NEXT_PORTS = 50  # that are tried for one to suggest
+_GRACE_S = 2  # for responses that are on their way when the server ends
+
+
+def serve(
+    data: Path,
+    settings: ServerSettings,
+    *,
+    run: Path | None = None,
+    open_browser: bool = False,
+    debug: bool = False,
+) -> None:
+    """Serve a data folder until SIGINT or SIGTERM; its address is printed on stdout.
+
+    Args:
+        data: the folder.
+        settings: of the server.
+        run: becomes the current finder; None: that of the last time.
+        open_browser: show it.
+        debug: print traces of what should not happen.
+
+    Raises:
+        DataError: the data cannot be read.
+        ConfigError: the port is in use, the address is none of this machine, or the run was
+            trained on other features.
+        OutputError: another server serves the data, or its folder cannot be written.
+    """
+    _check_data(data)
+    with ExitStack() as stack:
+        note = stack.enter_context(serving_lock(writable_place(data) / "serve", data))
+        listener = stack.enter_context(closing(listen(settings)))
+        url = settings.url(listener.getsockname()[1])
+        note(url)
+        project = Project.open(data, run=run)
+        app = create_app(project, settings, debug=debug)
+        address = f"{url}?token={settings.token}" if settings.token else url
+
+        def on_start() -> None:
+            print(address, flush=True)
+            say(f"{data}: open this address in a browser; Ctrl-C ends the server.")
+            if open_browser:
+                _open(address, settings)
+
+        server = _Server(_uvicorn(app, settings), on_start, app.state.events.close)
+        before = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[listener])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def listen(settings: ServerSettings) -> socket.socket:
+    """Return a socket that listens where the settings say.
+
+    Raises:
+        ConfigError: the port is in use or not allowed, or there is no such address here.
+    """
+    host, port = settings.host, settings.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(f"--host {host}: there is no such address ({error.strerror})") from error
+    family, _, _, _, address = min(found, key=lambda of: of[0] != socket.AF_INET)
+    if settings.is_local and not is_loopback(str(address[0])):
+        raise ConfigError(f"--host {host} is {address[0]}, which other machines reach")
+    try:
+        return _bound(family, address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            free = _free_port(family, address)
+            raise ConfigError(
+                f"port {port} of {host} is in use",
+                hint=f"Say --port {free}, or end what listens there." if free else "",
+            ) from error
+        if error.errno == errno.EACCES:
+            hint = "Ports below 1024 are for the administrator; say --port 8765."
+            raise ConfigError(f"port {port} is not allowed", hint=hint) from error
+        raise ConfigError(
+            f"--host {host} is no address of this machine ({error.strerror})",
+            hint="Say --host 127.0.0.1 for this machine alone, 0.0.0.0 for all of its addresses.",
+        ) from error
+
+
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(socket.SOMAXCONN)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _free_port(family: int, address: tuple[object, ...]) -> int | None:
+    """Return the next port that is free; None = none is near."""
+    port = cast(int, address[1])
+    for near in range(port + 1, min(port + _NEXT_PORTS, 65_536)):
+        with suppress(OSError):
+            _bound(family, (address[0], near, *address[2:])).close()
+            return near
+    return None
+
+
+@contextmanager
+def serving_lock(folder: Path, data: Path) -> Iterator[Callable[[str], None]]:
+    """Hold the lock of a data folder, so that no other server writes there.
+
+    Yields a function that notes the address of the server, for those who come later.
+
+    Args:
+        folder: for what the server keeps.
+        data: that is served, for words.
+
+    Raises:
+        OutputError: another server holds it, or it cannot be written.
+    """
+    make_folder(folder)
+    path = folder / "lock"
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise not_written(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            process, _, at = file.read().strip().partition(" ")
+            raise OutputError(
+                f"is served already{f', at {at}' if at else ''} (process {process or 'unknown'})",
+                where=data,
+                hint="Open that address, or end that server first.",
+            ) from error
+        except OSError:  # a disk without locks
+            pass
+
+        def note(url: str) -> None:
+            file.truncate(0)
+            file.write(f"{os.getpid()} {url}".rstrip())
+            file.flush()
+
+        note("")
+        yield note
+        file.truncate(0)
+
+
+def _check_data(data: Path) -> None:
+    """Raise DataError, with the way to make some, where there are no data."""
+    try:
+        find_shards(data)
+    except DataError as error:
+        made = "`reeltag extract VIDEOS --out DATA` makes data of video files."
+        raise DataError(error.what, where=data, hint=f"{error.hint} {made}".strip()) from error
+
+
+def _open(address: str, settings: ServerSettings) -> None:
+    """Show an address in the browser, unless others would read it in the list of processes."""
+    if settings.token:
+        say("--open is for this machine alone: open the address yourself, it has the token.")
+    elif not webbrowser.open(address):
+        say("There is no browser to open it in.")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _uvicorn(app: object, settings: ServerSettings) -> uvicorn.Config:
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)  # errors are told by our own app
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=_PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.connections,
+        timeout_keep_alive=settings.idle_s,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started, and lets streams of events end with it."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_start: Callable[[], None], on_exit: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_start, self._on_exit = on_start, on_exit
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._on_exit()
+
+
+class _PatientProtocol(H11Protocol):
+    """HTTP that closes a connection whose request does not come to the end of its headers."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Begin to wait where a request is not there yet, or cease to where it is."""
+        if self.conn.their_state is not h11.IDLE:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._deadline = None
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self.transport.close()
