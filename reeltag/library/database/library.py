@@ -32,7 +32,6 @@ from reeltag.library.database.tables import (
     VideoRow,
     now,
 )
-from reeltag.library.database.weak_labels import WeakLabelStore
 from reeltag.library.media.finding import LIBRARY_FILE, FoundMedia
 from reeltag.library.media.media_info import MediaInfo
 
@@ -51,13 +50,11 @@ class Library:
 
     Attributes:
         ratings: of windows of videos by people.
-        weak_labels: classes that whole videos may have.
     """
 
     def __init__(self, database: Database, data: Path) -> None:
         self._database, self.data = database, data
         self.ratings = RatingStore(database)
-        self.weak_labels = WeakLabelStore(database)
 
     @staticmethod
     def open(data: Path, *, create: bool = False) -> "Library":

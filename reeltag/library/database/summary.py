@@ -40,7 +40,6 @@ class LibrarySummary:
         groups: of near copies with more than one video.
         errors: the most frequent first.
         ratings: that count.
-        weak_labels: of whole videos.
         records: videos that were rated and are known by their features alone, without a file.
     """
 
@@ -54,7 +53,6 @@ class LibrarySummary:
     groups: int = 0
     errors: list[ErrorKind] = field(default_factory=list)
     ratings: int = 0
-    weak_labels: int = 0
     records: int = 0
 
 
@@ -86,5 +84,4 @@ def summarise_library(library: Library) -> LibrarySummary:
     summary.hours = seconds / 3600
     summary.groups = sum(number > 1 for number in groups.values())
     summary.ratings = len(library.ratings.all())
-    summary.weak_labels = len(library.weak_labels.all())
     return summary

@@ -16,7 +16,6 @@ from sqlalchemy import (
     MetaData,
     String,
     TypeDecorator,
-    UniqueConstraint,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
@@ -233,27 +232,3 @@ class RatingRow(LibraryBase, kw_only=True):
     chance: Mapped[float | None] = mapped_column(default=None)
     is_unsure: Mapped[bool] = mapped_column(default=False, server_default="0")
     replaced_by: Mapped[int | None] = mapped_column(ForeignKey("ratings.key"), default=None)
-
-
-class WeakLabelRow(LibraryBase, kw_only=True):
-    """A class that a whole video may have, by a source such as a folder's name.
-
-    Attributes:
-        key: number of the label.
-        video: key of the video.
-        class_name: of the class.
-        source: "folders", "csv", ...
-        confidence: in [0, 1].
-    """
-
-    __tablename__ = "weak_labels"
-    __table_args__ = (
-        UniqueConstraint("video", "class_name", "source"),
-        CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
-    )
-
-    key: Mapped[int] = mapped_column(primary_key=True, init=False, default=None)
-    video: Mapped[int] = of_video()
-    class_name: Mapped[str]
-    source: Mapped[str]
-    confidence: Mapped[float] = mapped_column(default=1.0)

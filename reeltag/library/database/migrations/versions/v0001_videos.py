@@ -114,20 +114,6 @@ def _make_tables_of_people() -> None:
         ),
     )
     op.create_index("ix_ratings_video", "ratings", ["video"])
-    op.create_table(
-        "weak_labels",
-        sa.Column("key", sa.Integer, nullable=False),
-        _video("weak_labels"),
-        sa.Column("class_name", sa.String, nullable=False),
-        sa.Column("source", sa.String, nullable=False),
-        sa.Column("confidence", sa.Double, nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_weak_labels"),
-        sa.UniqueConstraint("video", "class_name", "source", name="uq_weak_labels_video"),
-        sa.CheckConstraint(
-            "confidence >= 0 AND confidence <= 1", name=op.f("ck_weak_labels_confidence")
-        ),
-    )
-    op.create_index("ix_weak_labels_video", "weak_labels", ["video"])
 
 
 def _video(table: str) -> "sa.Column[int]":
