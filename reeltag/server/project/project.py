@@ -24,6 +24,9 @@ from reeltag.library.media.finding import LIBRARY_FILE
 from reeltag.server.project.curves import ENCODER, META_FILE, CurveStore, curves_folder
 from reeltag.server.project.finders import Finders, check_finder
 from reeltag.server.project.missing import NotThereError
+from reeltag.server.project.progress import Progress
+from reeltag.server.project.queue import RateQueue
+from reeltag.server.project.ratings import ProjectRatings
 from reeltag.server.project.videos import VideoTable, read_videos
 from reeltag.server.views.overview import Basis
 
@@ -53,6 +56,10 @@ class Project:
         path: of the data, as given.
         folder: for what the server keeps.
         finders: what was trained.
+        changing: held while a file of the data is changed.
+        ratings: what people said of windows.
+        queue: what to rate next.
+        progress: how far one has come with each class.
     """
 
     def __init__(self, data: Dataset, library: Library | None, folder: Path) -> None:
@@ -61,6 +68,9 @@ class Project:
         self._lock, self._library = RLock(), library
         self._looked_at, self._problem = time.monotonic(), ""
         self._known = self._read(data, self._stamp())
+        self.changing = RLock()
+        self.ratings, self.queue = ProjectRatings(self), RateQueue(self)
+        self.progress = Progress(self)
         self._counts: tuple[object, dict[str, int]] = (None, {})
         self._curves: dict[str, tuple[object, CurveStore | None]] = {}
 
