@@ -216,7 +216,7 @@ class IntervalFinder:
                 windows=known.take(kept),
             )
             self._runs.renumber(0)
-        return self._intervals(runs, ids, ends * self.config.hop_s)
+        return intervals_of_runs(runs, ids, ends * self.config.hop_s, self.config)
 
     def _joined(self, windows: ScoredWindows) -> tuple[pa.Array, _Windows]:
         """Return the ids of videos, and windows behind those of the open video, number 0."""
@@ -253,25 +253,35 @@ class IntervalFinder:
             found.append(self._runs.add(curve, videos[part], steps[part], after))
         return Runs.concatenate(found)
 
-    def _intervals(self, runs: Runs, ids: pa.Array, ends_s: NDArray[np.float64]) -> Intervals:
-        """Return runs as intervals in seconds, without those that are too short."""
-        hop = self.config.hop_s
-        start, end = runs.begin * hop, np.minimum(runs.end * hop, ends_s[runs.videos])
-        long_enough = end - start >= self.config.min_length_s - SLACK * hop
-        order = np.lexsort((runs.begin, runs.classes, runs.videos))
-        order = order[long_enough[order]]
-        runs, start, end = runs.take(order), start[order], end[order]
-        peak = runs.peak.astype(np.float64)
-        peak_start, peak_end = runs.peak_step * hop, (runs.peak_step + 1) * hop
-        return Intervals(
-            ids=ids.take(pa.array(runs.videos)),
-            classes=runs.classes.astype(np.int32),
-            start_s=start,
-            end_s=end,
-            peak_s=(peak_start + np.minimum(peak_end, ends_s[runs.videos])) / 2,
-            scores=prob_logits(peak),
-            mean_prob=(runs.sum_end - runs.sum_begin) / (runs.end - runs.begin),
-        )
+
+def intervals_of_runs(
+    runs: Runs, ids: pa.Array, ends_s: NDArray[np.float64], config: IntervalConfig
+) -> Intervals:
+    """Return runs as intervals in seconds, by video, class and time, without too short ones.
+
+    Args:
+        runs: of the videos of `ids`.
+        ids: (V,) strings.
+        ends_s: (V,) how long each video is.
+        config: length of a step and of the shortest interval.
+    """
+    hop = config.hop_s
+    start, end = runs.begin * hop, np.minimum(runs.end * hop, ends_s[runs.videos])
+    long_enough = end - start >= config.min_length_s - SLACK * hop
+    order = np.lexsort((runs.begin, runs.classes, runs.videos))
+    order = order[long_enough[order]]
+    runs, start, end = runs.take(order), start[order], end[order]
+    peak = runs.peak.astype(np.float64)
+    peak_start, peak_end = runs.peak_step * hop, (runs.peak_step + 1) * hop
+    return Intervals(
+        ids=ids.take(pa.array(runs.videos)),
+        classes=runs.classes.astype(np.int32),
+        start_s=start,
+        end_s=end,
+        peak_s=(peak_start + np.minimum(peak_end, ends_s[runs.videos])) / 2,
+        scores=prob_logits(peak),
+        mean_prob=(runs.sum_end - runs.sum_begin) / (runs.end - runs.begin),
+    )
 
 
 def find_intervals(
@@ -315,6 +325,35 @@ def video_curve(windows: ScoredWindows, config: IntervalConfig) -> NDArray[np.fl
     curve: NDArray[np.float32] = matrix.astype(np.float32) @ sigmoid(windows.logits, np.float32)
     curve[np.diff(matrix.indptr) == 0] = -np.inf
     return curve
+
+
+def intervals_of_curves(
+    curves_CN: NDArray[np.floating],
+    steps_V: NDArray[np.int64],
+    ids: pa.Array,
+    ends_s: NDArray[np.float64],
+    config: IntervalConfig,
+    high_logits: ArrayLike,
+) -> Intervals:
+    """Return the intervals of curves that are known, by video, class and time.
+
+    They are those that `IntervalFinder` finds in the windows of the curves (`video_curve`).
+
+    Args:
+        curves_CN: (C, N) probabilities of V videos, one after the other; -inf = no window. After
+            the steps of each video is one more, at -inf.
+        steps_V: (V,) how many steps each video has, without that one.
+        ids: (V,) strings.
+        ends_s: (V,) how long each video is.
+        config: length of a step and of the shortest interval, and the gap to merge over.
+        high_logits: (C,) the threshold of each class; inf = no intervals of it.
+    """
+    high = np.asarray(high_logits, np.float64)
+    gap = int(config.merge_gap_s / config.hop_s + SLACK)
+    finder = RunFinder(_curve_values(config.low_logits(high)), _curve_values(high), gap)
+    axis = StepAxis(np.zeros(len(steps_V), np.int64), np.asarray(steps_V, np.int64) + 1)
+    runs = finder.add(curves_CN, axis.videos(), axis.steps(), (len(steps_V), 0))
+    return intervals_of_runs(runs, ids, ends_s, config)
 
 
 def _radius(config: IntervalConfig) -> int:

@@ -5,6 +5,7 @@
                  best.npy            (V, C) float16: the highest logit of each video
                  top.npy             (V, K) int32: the strongest classes, best first
                  videos.parquet      id, first, steps, seconds, stamp
+                 thresholds.json     of the finder's classes, where it has some
 
 A step is `hop_s` long. After the last step of each video is one at -inf, so that runs of
 neighbouring videos do not touch. -inf is also where no window is.
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import write_json
 from reeltag.core.probability import sigmoid
+from reeltag.data.dataset import Dataset
 
 META_FILE = "meta.json"
 ENCODER = "encoder"  # the key of curves of an encoder's own classes
@@ -110,7 +112,7 @@ class CurveStore:
         """
         for attempt in range(3):
             meta = CurvesMeta.find(folder)
-            if meta is None:
+            if meta is None or not meta.token:  # none, or nothing has classes
                 return None
             try:
                 return cls._read(folder / meta.token, meta)
@@ -164,10 +166,15 @@ class CurveStore:
         return folded | exact
 
     @cached_property
-    def video_steps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(N,) the video of each step, and (N,) its number in the video."""
-        videos = np.repeat(np.arange(len(self.ids)), self.steps + 1)
-        return videos, np.arange(len(videos)) - np.repeat(self.first, self.steps + 1)
+    def ends(self) -> NDArray[np.int64]:
+        """(V,) the step after the last one of each video."""
+        ends: NDArray[np.int64] = self.first + self.steps
+        return ends
+
+    @cached_property
+    def id_array(self) -> pa.Array:
+        """(V,) the ids as an Arrow array."""
+        return pa.array(self.ids, pa.string())
 
     def curve(self, video: str, classes: NDArray[np.integer]) -> Float32 | None:
         """Return (K, S) probabilities of K classes over a video; None = it has no curves yet."""
@@ -210,6 +217,11 @@ class CurveStore:
         if at is None:
             return np.arange(len(self.classes))
         return np.argsort(-self.best[at].astype(np.float32), kind="stable")
+
+
+def stamps_of(data: Dataset) -> list[str]:
+    """Return a text per shard by which it is noticed that what is in it has changed."""
+    return [f"{of.name} {of.size} {of.mtime_ns}" for of in data.index.stamps]
 
 
 def curves_folder(folder: Path, key: str) -> Path:

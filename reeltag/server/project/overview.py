@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reeltag.server.project.curving import videos_without_curves
 from reeltag.server.project.finders import Finder
 from reeltag.server.project.project import Project
 from reeltag.server.views.overview import FinderView, JobView, ProjectView
@@ -54,17 +55,13 @@ def project_notes(project: Project) -> tuple[str, ...]:
     notes, videos = list[str](), project.videos
     if project.problem:
         notes.append(f"The data were not read again: {project.problem}")
-    current, curves = project.finders.current, project.curves
+    current = project.finders.current
     if current is not None and not current.is_there:
         notes.append(f"The run {current.name!r} is not at {current.path} any more.")
-    if curves is not None:
-        without = sum(
-            row >= 0 and video not in curves.places
-            for video, row in zip(videos.ids, videos.rows.tolist(), strict=True)
-        )
-        if without:
-            notes.append(f"{_videos(without)} no curves yet.")
-    elif current is not None:
+    without = videos_without_curves(project)
+    if without:
+        notes.append(f"{_videos(without)} no curves yet.")
+    elif without is None and current is not None:
         notes.append("The curves of the current finder are not computed yet.")
     failed = sum(state == "error" for state in videos.states)
     if failed:

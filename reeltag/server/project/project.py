@@ -9,7 +9,7 @@ DATA/.reeltag/serve/
 import json
 import os
 import time
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -20,6 +20,7 @@ from reeltag.data.class_list import CLASS_LISTS, folder_of
 from reeltag.data.dataset import Dataset
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.library.database.library import Library
+from reeltag.library.database.ratings import LibraryRating
 from reeltag.library.media.finding import LIBRARY_FILE
 from reeltag.server.project.curves import ENCODER, META_FILE, CurveStore, curves_folder
 from reeltag.server.project.finders import Finders, check_finder
@@ -117,9 +118,17 @@ class Project:
             return {}
         known, counts = self._counts
         if known != stamp:
-            counts = Counter(of.video_id for of in library.ratings.all())
+            counts = library.ratings.num_by_video()
             self._counts = stamp, counts
         return counts
+
+    def ratings_of(self, videos: Iterable[str]) -> dict[str, list[LibraryRating]]:
+        """Return video -> its ratings that count, in the order of time, of those that have some."""
+        library, counts = self._library, self.rating_counts
+        if library is None:
+            return {}
+        rated = dict.fromkeys(video for video in videos if video in counts)
+        return {video: library.ratings.all(video_id=video) for video in rated}
 
     @property
     def curves(self) -> CurveStore | None:

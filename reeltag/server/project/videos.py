@@ -95,7 +95,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def read_videos(data: Dataset, library: Library | None) -> VideoTable:
     """Return the videos of the records and of the library."""
-    rows = _rows(data)
+    rows = rows_by_id(data)
     known = {} if library is None else {of[0]: of for of in library.values(*_LIBRARY)}
     ids = [*rows, *(video for video in known if video not in rows)]
     frames, shards = column_of(data.table, "frames"), column_of(data.table, "shard")
@@ -150,7 +150,7 @@ class _Video(NamedTuple):
     has_file: bool
 
 
-def _rows(data: Dataset) -> dict[str, int]:
+def rows_by_id(data: Dataset) -> dict[str, int]:
     """Return id -> its first usable row of the data's table."""
     ids, rows = data.table["id"].to_pylist(), dict[str, int]()
     for row in np.flatnonzero(~column_of(data.table, "skip")).tolist():
