@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from reeltag.cli import main
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.library.synth.drawn_films import FilmsConfig, write_films
 from reeltag.models.frame_logistic import Config
+from reeltag.server.app import create_app
+from reeltag.server.project import curve_job
+from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.project import Project
 from reeltag.training.batches import training_items
 from reeltag.training.config import Recipe
 from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
 
 NUM_FILMS = 6
+ADDRESS = "http://127.0.0.1:8765"
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,33 @@ def project(served: Served) -> Iterator[Project]:
     opened = Project.open(served.data, run=served.run)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def made_curves(made_films: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The curves of the films by the run; not to be changed."""
+    out = tmp_path_factory.mktemp("curves") / "curves"
+    window = ["--length", "1"]  # films have events of a second
+    given = [str(made_films.data), str(made_films.run), str(out)]
+    assert curve_job.main([*given, *window]) == 0
+    return out
+
+
+@pytest.fixture
+def curved(project: Project, made_curves: Path) -> Project:
+    """The films' project with the curves of its finder."""
+    current = project.finders.current
+    assert current is not None
+    shutil.copytree(made_curves, curves_folder(project.folder, current.key))
+    return project
+
+
+@pytest.fixture
+def client(curved: Project) -> Iterator[TestClient]:
+    """A program that talks with the app of the films' project; its curves are computed."""
+    app = create_app(curved)
+    with TestClient(app, base_url=ADDRESS, headers={"X-Reeltag": "1"}) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ DATA/.reeltag/serve/
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.progress import Progress
 from reeltag.server.project.queue import RateQueue
 from reeltag.server.project.ratings import ProjectRatings
+from reeltag.server.project.similar_moments import SimilarMoments
+from reeltag.server.project.text_classes import has_text_encoder
 from reeltag.server.project.videos import VideoTable, read_videos
 from reeltag.server.views.overview import Basis
 
@@ -61,6 +64,7 @@ class Project:
         ratings: what people said of windows.
         queue: what to rate next.
         progress: how far one has come with each class.
+        similar: moments like another one.
     """
 
     def __init__(self, data: Dataset, library: Library | None, folder: Path) -> None:
@@ -71,7 +75,8 @@ class Project:
         self._known = self._read(data, self._stamp())
         self.changing = RLock()
         self.ratings, self.queue = ProjectRatings(self), RateQueue(self)
-        self.progress = Progress(self)
+        self.progress, self.similar = Progress(self), SimilarMoments()
+        self._imported: tuple[object, dict[str, list[LibraryRating]]] = (None, {})
         self._counts: tuple[object, dict[str, int]] = (None, {})
         self._curves: dict[str, tuple[object, CurveStore | None]] = {}
 
@@ -123,12 +128,21 @@ class Project:
         return counts
 
     def ratings_of(self, videos: Iterable[str]) -> dict[str, list[LibraryRating]]:
-        """Return video -> its ratings that count, in the order of time, of those that have some."""
-        library, counts = self._library, self.rating_counts
-        if library is None:
-            return {}
-        rated = dict.fromkeys(video for video in videos if video in counts)
-        return {video: library.ratings.all(video_id=video) for video in rated}
+        """Return video -> its ratings that count, the library's last, of those that have some."""
+        library, counts, imported = self._library, self.rating_counts, self.ratings.imported()
+        if self._imported[0] is not imported:
+            of_video = defaultdict[str, list[LibraryRating]](list)
+            for rating in imported:
+                of_video[rating.video_id].append(rating)
+            self._imported = imported, dict(of_video)
+        found = dict[str, list[LibraryRating]]()
+        for video in dict.fromkeys(videos):
+            ratings = [*self._imported[1].get(video, ())]
+            if library is not None and video in counts:
+                ratings += library.ratings.all(video_id=video)
+            if ratings:
+                found[video] = ratings
+        return found
 
     @property
     def curves(self) -> CurveStore | None:
@@ -194,8 +208,8 @@ class Project:
 
     @property
     def has_text_search(self) -> bool:
-        """Whether a text can be searched for."""
-        return False
+        """Whether a text can be searched for by what it means."""
+        return has_text_encoder()
 
     @property
     def problem(self) -> str:

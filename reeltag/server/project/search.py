@@ -1,0 +1,242 @@
+"""Moments of all videos: of a class, of a text, or like another moment; best first.
+
+Letters in shapes: V videos, M moments.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltag.active.estimates import precision_at
+from reeltag.core.errors import ConfigError
+from reeltag.core.probability import sigmoid
+from reeltag.predictions.interval_rows import Intervals
+from reeltag.server.project.curves import CurveStore
+from reeltag.server.project.moments import (
+    CurveThreshold,
+    moment_views,
+    moments_of_class,
+    rating_of,
+    thresholds_of,
+)
+from reeltag.server.project.previews import previews_of
+from reeltag.server.project.progress import drawn_ratings
+from reeltag.server.project.project import Project
+from reeltag.server.project.scoring import by_class, unseen_by
+from reeltag.server.project.text_classes import class_of_text
+from reeltag.server.views.overview import RatedEstimate
+from reeltag.server.views.videos import MomentView, SearchView
+
+_AT_LEAST = 20  # videos that a first search shows moments of, however low the threshold
+_LOWEST = 0.01
+_KEPT = 64  # searches whose moments are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentSearchChoice:
+    """What is searched for; one of `class_name`, `text` and `video` is given.
+
+    Attributes:
+        class_name: name of a class.
+        text: in words.
+        video: id, of which the moment at `at_s` is meant.
+        at_s: second.
+        threshold: probability; None = what is suggested.
+        search: part of the name of the videos; "" = all.
+        offset: of the first moment.
+        limit: of moments.
+    """
+
+    class_name: str = ""
+    text: str = ""
+    video: str = ""
+    at_s: float = 0.0
+    threshold: float | None = None
+    search: str = ""
+    offset: int = 0
+    limit: int = 24
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMoments:
+    """All moments of a class, best first, and the threshold that they reach."""
+
+    name: str
+    words: str
+    curves: CurveStore
+    intervals: Intervals
+    threshold: float
+    chosen: CurveThreshold
+
+
+_cache: OrderedDict[tuple[str, int, float], Intervals] = OrderedDict()
+_lock = Lock()
+
+
+def search_view(project: Project, choice: MomentSearchChoice) -> SearchView:
+    """Return moments.
+
+    Raises:
+        NotThereError: there is no such class or video, or no class is like the text.
+        ConfigError: not one thing is searched for, or there are no curves to search.
+    """
+    given = [of for of in (choice.class_name, choice.text, choice.video) if of]
+    if len(given) != 1:
+        raise ConfigError("search for a class, a text, or a moment of a video: one of them")
+    if choice.video:
+        return _similar(project, choice)
+    found = found_moments(project, choice)
+    page = np.arange(len(found.intervals))[choice.offset : choice.offset + choice.limit]
+    shown = found.intervals.take(page)
+    ratings = project.ratings_of(shown.ids.to_pylist())
+    return SearchView(
+        what=found.words,
+        basis=found.curves.meta.basis,
+        total=len(found.intervals),
+        threshold=round(found.threshold, 4),
+        suggested=found.chosen.prob if found.chosen.promised else None,
+        expected=expected_precision(project, found.name, found.threshold),
+        offset=choice.offset,
+        moments=moment_views(project, shown, [found.name], ratings),
+    )
+
+
+def found_moments(project: Project, choice: MomentSearchChoice) -> FoundMoments:
+    """Return all moments of a class, or of the class that a text means, best first.
+
+    Raises:
+        NotThereError: there is no such class, or no class is like the text.
+        ConfigError: there are no curves, or they do not have the class.
+    """
+    words = choice.class_name
+    name = choice.class_name
+    if choice.text:
+        name = class_of_text(choice.text, _searched(project))
+        words = name if name.casefold() == choice.text.casefold() else f"{choice.text}: {name}"
+    index = project.class_index(name)
+    curves = project.curves
+    if curves is None:
+        raise ConfigError(
+            "there are no curves to search yet",
+            hint="Wait until they are computed, or look for moments like another one.",
+        )
+    if index is None:
+        raise ConfigError(
+            f"the current finder does not know {name!r} yet",
+            hint="Rate some moments of it, and learn from these.",
+        )
+    chosen = thresholds_of(project, curves)[index]
+    threshold = choice.threshold
+    if threshold is None:
+        threshold = _first_threshold(curves, index, chosen)
+    intervals = _moments(curves, index, threshold)
+    if choice.search:
+        intervals = intervals.take(_named(project, intervals, choice.search))
+    return FoundMoments(curves.classes[index], words, curves, intervals, threshold, chosen)
+
+
+def _searched(project: Project) -> tuple[str, ...]:
+    """Return the names of the classes that a text may mean."""
+    curves = project.curves
+    return project.class_names if curves is None else curves.classes
+
+
+def _first_threshold(curves: CurveStore, index: int, chosen: CurveThreshold) -> float:
+    """Return the class's threshold, or a lower one where moments of few videos reach it."""
+    best = np.sort(sigmoid(curves.best[:, index], np.float64))[::-1]
+    enough = float(best[min(_AT_LEAST, len(best)) - 1]) if len(best) else _LOWEST
+    wanted = enough if chosen.prob is None else chosen.prob
+    if chosen.promised and chosen.prob is not None:
+        return wanted
+    return float(max(_LOWEST, min(wanted, np.floor(100 * enough) / 100)))
+
+
+def _moments(curves: CurveStore, index: int, threshold: float) -> Intervals:
+    """Return the moments of a class, best first; the last searches are kept."""
+    key = curves.meta.token, index, threshold
+    with _lock:
+        known = _cache.get(key)
+        if known is not None:
+            _cache.move_to_end(key)
+            return known
+    found = moments_of_class(curves, index, threshold)
+    found = found.take(np.argsort(-found.scores, kind="stable"))
+    with _lock:
+        _cache[key] = found
+        while len(_cache) > _KEPT:
+            _cache.popitem(last=False)
+    return found
+
+
+def _named(project: Project, intervals: Intervals, search: str) -> NDArray[np.bool_]:
+    """Return (M,) whose videos' names hold all words."""
+    videos, words = project.videos, search.casefold().split()
+    kept = {
+        video
+        for video, text in zip(videos.ids, videos.texts, strict=True)
+        if all(word in text for word in words)
+    }
+    return np.array([video in kept for video in intervals.ids.to_pylist()], bool)
+
+
+def expected_precision(project: Project, name: str, threshold: float) -> RatedEstimate | None:
+    """Return the precision of windows at a threshold, by ratings that the finder has not seen.
+
+    Args:
+        project: with ratings.
+        name: of the class.
+        threshold: probability.
+    """
+    finder = project.finders.current
+    rated = None if finder is None else by_class(project.ratings.all()).get(name)
+    if finder is None or rated is None:
+        return None
+    drawn = drawn_ratings(project, finder, name, rated, unseen_by(project, finder, rated))
+    found = None if drawn is None else precision_at(drawn, threshold)
+    if found is None:
+        return None
+    return RatedEstimate(
+        value=found.value, low=found.low, high=found.high, num_ratings=found.num_ratings
+    )
+
+
+def _similar(project: Project, choice: MomentSearchChoice) -> SearchView:
+    """Return moments that look and sound like one."""
+    videos = project.videos
+    place = videos.place(choice.video)
+    if videos.rows[place] < 0:
+        raise ConfigError(f"video {choice.video!r} has no features to compare")
+    found = project.similar.find(project.data, choice.video, choice.at_s)
+    if choice.search:
+        words = choice.search.casefold().split()
+        texts = {of.video: videos.texts[videos.places[of.video]] for of in found}
+        found = [of for of in found if all(word in texts[of.video] for word in words)]
+    page = found[choice.offset : choice.offset + choice.limit]
+    ratings = project.ratings_of(of.video for of in page)
+    moments = tuple(
+        MomentView(
+            video=of.video,
+            name=videos.names[videos.places[of.video]],
+            class_name="",
+            start_s=round(of.start_s, 3),
+            end_s=round(of.end_s, 3),
+            best_s=round(of.best_s, 3),
+            prob=round(max(0.0, of.similarity), 4),
+            rating=rating_of(ratings.get(of.video, ()), "", of.start_s, of.end_s),
+            sprite=previews_of(project.path, of.video).sprite,
+        )
+        for of in page
+    )
+    return SearchView(
+        what=f"like {videos.names[place]} at {choice.at_s:g} s",
+        basis=project.basis,
+        total=len(found),
+        threshold=0.0,
+        suggested=None,
+        expected=None,
+        offset=choice.offset,
+        moments=moments,
+    )
