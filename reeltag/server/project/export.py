@@ -12,13 +12,13 @@ from reeltag.deploy.moment_formats.contract import ExportedMoment, MomentExport,
 from reeltag.deploy.moment_formats.video_files import find_video_files
 from reeltag.deploy.moment_formats.writing import export_moments
 from reeltag.server.project.project import Project
-from reeltag.server.project.search import FoundMoments
+from reeltag.server.project.search import ClassSearch
 
 _ENDINGS = {"csv": "csv"}
 
 
 @contextmanager
-def exported(project: Project, found: FoundMoments, format_name: str) -> Iterator[Path]:
+def exported(project: Project, found: ClassSearch, format_name: str) -> Iterator[Path]:
     """Yield a file with all moments that were found; it is gone afterwards.
 
     Args:
@@ -60,7 +60,7 @@ def _zipped(folder: Path, to: MomentFormat, notes: Sequence[str]) -> Path:
     return path
 
 
-def _export(project: Project, found: FoundMoments) -> MomentExport:
+def _export(project: Project, found: ClassSearch) -> MomentExport:
     """Return the moments as the formats take them."""
     intervals, known = found.intervals, found.chosen.chosen
     names = project.class_names

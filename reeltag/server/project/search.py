@@ -61,7 +61,7 @@ class MomentSearchChoice:
 
 
 @dataclass(frozen=True, eq=False)
-class FoundMoments:
+class ClassSearch:
     """All moments of a class, best first, and the threshold that they reach."""
 
     name: str
@@ -104,7 +104,7 @@ def search_view(project: Project, choice: MomentSearchChoice) -> SearchView:
     )
 
 
-def found_moments(project: Project, choice: MomentSearchChoice) -> FoundMoments:
+def found_moments(project: Project, choice: MomentSearchChoice) -> ClassSearch:
     """Return all moments of a class, or of the class that a text means, best first.
 
     Raises:
@@ -135,7 +135,7 @@ def found_moments(project: Project, choice: MomentSearchChoice) -> FoundMoments:
     intervals = _moments(curves, index, threshold)
     if choice.search:
         intervals = intervals.take(_named(project, intervals, choice.search))
-    return FoundMoments(curves.classes[index], words, curves, intervals, threshold, chosen)
+    return ClassSearch(curves.classes[index], words, curves, intervals, threshold, chosen)
 
 
 def _searched(project: Project) -> tuple[str, ...]:
