@@ -3,49 +3,28 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
-from reeltag.library.database.library import Library
 from reeltag.library.database.tables import StreamRow
 from reeltag.library.media.finding import find_media
 from reeltag.library.media.media_info import probe
-from reeltag.server.app import create_app
 from reeltag.server.project import proxy_job
 from reeltag.server.project.played_file import PlayedFile
-from reeltag.server.project.project import Project
 from reeltag.server.project.proxies import ProxyStore
 from tests.library.media.tiny_films import TinyFilm, decoded_pictures, moving, tone
 from tests.processes import Launch
-from tests.server.shells import PROGRAM, client_of
+from tests.server.shells import PROGRAM
+from tests.server.shown import Shown, showing
 
 if TYPE_CHECKING:
-    from httpx2 import Response
+    pass
 
 EVIL = "<img src=x onerror=alert(1)>"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A server of a data folder, and the folder of its films."""
-
-    client: TestClient
-    project: Project
-    films: Path
-
-    def get(self, path: str, video: str, **headers: str) -> "Response":
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.get(path, params={"id": video}, headers=named)
-
-    def proxy_state(self, video: str) -> str:
-        return str(self.get("/api/video", video).json()["proxy"])
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +38,6 @@ def tiny_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (films / f"{EVIL}.mp4").open("ab") as file:
         file.write(b"<script>alert(1)</script>")
     return films
-
-
-@contextmanager
-def showing(corpus: Path, tiny_films: Path, place: Path) -> Iterator[Shown]:
-    data = Path(shutil.copytree(corpus, place / "data"))
-    films = Path(shutil.copytree(tiny_films, place / "films"))
-    with Library.open(data, create=True) as library:
-        library.sync(find_media([films]))
-        for row in library.videos():
-            library.describe(row, probe(row.path))
-    project = Project.open(data)
-    with client_of(create_app(project)) as client:
-        yield Shown(client, project, films)
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ class Synchroniser:
 
     def _id(self, path: Path, content: str) -> str:
         """Return the id of a new video: the stem of its file, with some of its content if taken."""
-        stem = _cleaned(path.stem)
+        stem = safe_stem(path.stem)
         for digits in (0, 8, 16, 32):
             name = f"{stem}-{content[:digits]}" if digits else stem
             if _folded(name) not in self._ids:
@@ -198,7 +198,7 @@ class Synchroniser:
         return name
 
 
-def _cleaned(stem: str) -> str:
+def safe_stem(stem: str) -> str:
     """Return a stem that can name files anywhere: printable, UTF-8, not too long."""
     text = unicodedata.normalize("NFC", os.fsencode(stem).decode("utf-8", "replace"))
     text = "".join(of if of.isprintable() and of not in '/\\:*?"<>|' else "_" for of in text)
