@@ -1,0 +1,74 @@
+/** The whole video in one row: where curves are high, and which part the lanes show. */
+import { h } from "./dom.js";
+import { drawOverview, surfaceOf } from "./timeline-draw.js";
+import { clamped, timeOf } from "./timeline-scale.js";
+
+/** @typedef {import("./timeline.js").TimeLine} TimeLine */
+
+const NEAR = 8; // pixels from an edge that drag the edge
+
+/**
+ * Returns the row, and what draws it.
+ * @param {TimeLine} line
+ */
+export function overviewOf(line) {
+  const canvas = h("canvas", { "aria-hidden": "true" });
+  const frame = h("div", { class: "tl-frame" });
+  const head = h("div", { class: "tl-head" });
+  const track = h("div", { class: "tl-all" }, canvas, frame, head);
+  const element = h("div", { class: "tl-row tl-overview" }, h("span", { class: "tl-label muted" }, "Whole video"), track);
+  const width = () => track.clientWidth || 1;
+  const x_of = (/** @type {number} */ time) => (time / line.data.duration) * width();
+
+  track.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    track.setPointerCapture(event.pointerId);
+    const { left } = track.getBoundingClientRect();
+    const whole = { start: 0, end: line.data.duration };
+    const time = (/** @type {PointerEvent} */ of) => timeOf(whole, width(), of.clientX - left);
+    const begin = line.span;
+    const x = event.clientX - left;
+    const [from, to] = [Math.abs(x - x_of(begin.start)), Math.abs(x - x_of(begin.end))];
+    const edge = Math.min(from, to) > NEAR ? null : from < to ? "start" : "end";
+    const is_inside = x >= x_of(begin.start) && x <= x_of(begin.end);
+    const length = begin.end - begin.start;
+    const is_whole = length > line.data.duration * 0.999;
+    const first = time(event);
+    if (!is_inside && !edge) line.look({ start: first - length / 2, end: first + length / 2 });
+    const held = line.span;
+    let has_moved = false;
+
+    /** @param {PointerEvent} of */
+    const move = (of) => {
+      const to_time = time(of);
+      has_moved ||= Math.abs(of.clientX - event.clientX) > 3;
+      if (!has_moved) return;
+      if (is_whole && !edge) line.look(clamped({ start: Math.min(first, to_time), end: Math.max(first, to_time) }, line.data.duration));
+      else if (edge === "start") line.look({ start: Math.min(to_time, held.end - 1), end: held.end });
+      else if (edge === "end") line.look({ start: held.start, end: Math.max(to_time, held.start + 1) });
+      else line.look({ start: held.start + to_time - first, end: held.end + to_time - first });
+    };
+    const stop = () => {
+      track.removeEventListener("pointermove", move);
+      if (!has_moved) line.seek(first);
+    };
+    track.addEventListener("pointermove", move);
+    track.addEventListener("pointerup", stop, { once: true });
+  });
+
+  return {
+    element,
+    /** @param {Record<string, string>} colours */
+    draw(colours) {
+      const surface = surfaceOf(canvas);
+      const { duration, curves, hop_s } = line.data;
+      if (surface) drawOverview(surface, { duration, curves, hop_s, colours });
+      frame.style.transform = `translateX(${x_of(line.span.start)}px)`;
+      frame.style.inlineSize = `${Math.max(4, x_of(line.span.end) - x_of(line.span.start))}px`;
+    },
+    showTime() {
+      head.style.transform = `translateX(${x_of(line.time)}px)`;
+    },
+  };
+}

@@ -1,0 +1,134 @@
+/** What the page of a video knows: its curves, moments and ratings. Changes are the event "change". */
+import { getJson, send } from "./api.js";
+
+/** @typedef {import("./views").VideoView} VideoView */
+/** @typedef {import("./views").CurvesView} CurvesView */
+/** @typedef {import("./views").CurveView} CurveView */
+/** @typedef {import("./views").MomentView} MomentView */
+/** @typedef {import("./views").RatingView} RatingView */
+/** @typedef {import("./timeline.js").Selection} Selection */
+
+const TOP = 8; // classes that are shown at first
+const MOST = 24; // classes that are shown
+
+export class VideoModel extends EventTarget {
+  /** @type {CurveView[]} */
+  curves = [];
+  /** @type {RatingView[]} */
+  ratings = [];
+  hop_s = 1;
+  /** @type {import("./views").Basis} */
+  basis = "nothing";
+  /** @type {RatingView[]} made here, the last one last */
+  #given = [];
+
+  /** @param {VideoView} view */
+  constructor(view) {
+    super();
+    this.view = view;
+    this.id = view.card.id;
+  }
+
+  /** @param {string} wanted class that is shown, too; "" = none */
+  async load(wanted) {
+    const [curves, ratings] = await Promise.all([this.#ask({ top: TOP }), getJson("/api/ratings", { video: this.id })]);
+    this.ratings = ratings;
+    this.#take(curves);
+    if (wanted) await this.add(wanted);
+    this.#changed();
+  }
+
+  /** @param {Record<string, any>} params @returns {Promise<CurvesView>} */
+  #ask(params) {
+    return getJson("/api/curves", { id: this.id, ...params });
+  }
+
+  /** @param {CurvesView} view */
+  #take(view) {
+    this.hop_s = view.hop_s || this.hop_s;
+    this.basis = view.basis;
+    const fresh = new Map(view.curves.map((of) => [of.name, of]));
+    const kept = this.curves.map((of) => fresh.get(of.name) ?? of);
+    const known = new Set(kept.map((of) => of.name));
+    this.curves = [...kept, ...view.curves.filter((of) => !known.has(of.name))].slice(-MOST);
+  }
+
+  /** Shows a class, too; one without a curve has a lane of ratings alone. @param {string} name */
+  async add(name) {
+    if (this.curves.some((of) => of.name === name)) return;
+    const view = this.view.classes.includes(name) ? await this.#ask({ class: name }) : null;
+    if (view?.curves.length) this.#take(view);
+    else this.curves = [...this.curves, { name, threshold: null, prob: [], moments: [] }];
+    this.#changed();
+  }
+
+  /** Shows the curves again, as after learning. */
+  async reload() {
+    this.#take(await this.#ask({ class: this.curves.map((of) => of.name) }));
+    this.#changed();
+  }
+
+  /** @param {string} name of a new class */
+  async make(name) {
+    const made = await send("POST", "/api/classes", { name });
+    this.view.classes.push(made.name);
+    await this.add(made.name);
+    return made.name;
+  }
+
+  /** @param {string} name @returns {MomentView[]} in time, with what was said of them */
+  momentsOf(name) {
+    return this.curves.find((of) => of.name === name)?.moments ?? [];
+  }
+
+  /**
+   * Stores a rating at once.
+   * @param {Selection} selection
+   * @param {import("./views").Answer} answer
+   * @returns {Promise<RatingView>}
+   */
+  async rate({ name, start, end }, answer) {
+    const body = { video: this.id, start_s: start, end_s: end, class_name: name, answer, origin: "timeline" };
+    const rating = await send("POST", "/api/ratings", body);
+    this.#given.push(rating);
+    await this.#refresh();
+    return rating;
+  }
+
+  /** Takes a rating back: the last one that was given here, or another. @param {RatingView} [rating] */
+  async undo(rating = this.#given.at(-1)) {
+    if (!rating) return null;
+    await send("DELETE", `/api/ratings/${rating.key}`);
+    this.#given = this.#given.filter((of) => of.key !== rating.key);
+    await this.#refresh();
+    return rating;
+  }
+
+  async #refresh() {
+    this.ratings = await getJson("/api/ratings", { video: this.id });
+    for (const curve of this.curves) {
+      for (const moment of curve.moments) moment.rating = ratingOf(moment, this.ratings);
+    }
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/**
+ * Returns the value of the last rating that overlaps a moment by half of their union. Pure.
+ * @param {MomentView} moment
+ * @param {readonly RatingView[]} ratings
+ * @returns {number | null}
+ */
+export function ratingOf(moment, ratings) {
+  const fits = ratings.filter((of) => {
+    if (of.class_name !== moment.class_name || of.value === null || of.end_s === null) return false;
+    const common = Math.min(of.end_s, moment.end_s) - Math.max(of.start_s, moment.start_s);
+    const union = Math.max(of.end_s, moment.end_s) - Math.min(of.start_s, moment.start_s);
+    return common > 0 && common >= union / 2;
+  });
+  return fits.sort((a, b) => a.rated_at.localeCompare(b.rated_at)).at(-1)?.value ?? null;
+}
