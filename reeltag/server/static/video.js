@@ -39,7 +39,7 @@ export class VideoPage {
       if (player.playing) line.follow(player.time);
     });
     line.addEventListener("seek", () => (player.time = line.time));
-    line.addEventListener("current", () => this.draw());
+    line.addEventListener("current", () => this.chooseClass(line.current));
     line.addEventListener("select", () => this.select(line.selection));
     line.addEventListener("edge", () => this.drawSelection());
     model.addEventListener("change", () => this.draw());
@@ -199,13 +199,20 @@ export class VideoPage {
     this.drawSelection();
   }
 
+  /** A marked interval becomes one of the class. @param {string} name */
+  chooseClass(name) {
+    const { line } = this;
+    line.current = name;
+    if (line.selection) line.selection = { ...line.selection, name };
+    this.draw();
+  }
+
   /** @param {number} at */
   chooseLane(at) {
     const lane = this.line.lanes[at];
     if (!lane) return;
-    this.line.current = lane.name;
     lane.lane.scrollIntoView({ block: "nearest" });
-    this.draw();
+    this.chooseClass(lane.name);
     announce(`${lane.name}, ${count(this.model.momentsOf(lane.name).length, "moment")}`);
   }
 
