@@ -70,6 +70,17 @@ export function send(method, path, body = undefined) {
   return request(path, { method, headers, body: body && JSON.stringify(body), keepalive: true });
 }
 
+/**
+ * Sends files to /api/upload; returns the job that extracts them.
+ * @param {Iterable<File>} files
+ * @returns {Promise<JobView>}
+ */
+export function upload(files) {
+  const body = new FormData();
+  for (const file of files) body.append("file", file);
+  return request("/api/upload", { method: "POST", headers: { accept: "application/json", "x-reeltag": "1" }, body });
+}
+
 /** @param {string} path @param {RequestInit} how @returns {Promise<any>} */
 async function request(path, how) {
   let response;

@@ -16,6 +16,7 @@ import { byId, h, icon } from "./dom.js";
  * @property {string[]} keys
  * @property {string} words what they do
  * @property {(event: KeyboardEvent) => void} run
+ * @property {string} [shown] instead of the names of `keys`, such as "1 to 9"
  * @property {boolean} [repeat] whether a key that is held down counts again
  */
 
@@ -118,8 +119,8 @@ export function showKeys() {
 }
 
 /** @param {Key} key @returns {HTMLElement[]} */
-function rowOf({ keys, words }) {
-  const names = keys.flatMap((of, at) => [at ? " " : "", h("kbd", {}, shownKey(of))]);
+function rowOf({ keys, words, shown }) {
+  const names = shown ? [h("kbd", {}, shown)] : keys.flatMap((of, at) => [at ? " " : "", h("kbd", {}, shownKey(of))]);
   return [h("dt", {}, ...names), h("dd", {}, words)];
 }
 

@@ -12,7 +12,7 @@ import { layoutOf, neighbour, pagesOf, placeOf, seen } from "./library-window.js
 
 export const PAGE = 60;
 const [LEAST, GAP] = [220, 16]; // pixels
-const [ABOUT_EM, TAGS_EM] = [4.75, 1.85]; // heights under a poster, in rem
+const [ABOUT_EM, TAGS_EM, PAD_EM] = [4.25, 1.85, 0.75]; // heights under a poster, in rem
 const TOGETHER_MS = 80; // of scrolling, before a page is asked for
 const AGAIN_MS = 5000; // until videos that are being extracted are asked for again
 
@@ -29,6 +29,8 @@ export class VideoGrid extends HTMLElement {
   /** @type {number | undefined} */
   #asking;
   #abort = new AbortController();
+  /** @type {number | null} card that gets the focus when it is known */
+  #wanted = null;
   posters = true;
   tags = true;
 
@@ -38,6 +40,7 @@ export class VideoGrid extends HTMLElement {
     addEventListener("scroll", () => this.#later(), { passive: true });
     new ResizeObserver(() => this.#resized()).observe(this);
     this.addEventListener("keydown", (event) => this.#press(event));
+    this.addEventListener("focusin", () => (this.#wanted = null));
     setInterval(() => this.#refresh(), AGAIN_MS);
   }
 
@@ -102,7 +105,7 @@ export class VideoGrid extends HTMLElement {
 
   #layout() {
     const em = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const heightOf = (/** @type {number} */ width) => Math.round((this.posters ? (width * 9) / 16 : 0) + (this.tags ? ABOUT_EM + TAGS_EM : ABOUT_EM) * em);
+    const heightOf = (/** @type {number} */ width) => Math.round((this.posters ? (width * 9) / 16 : PAD_EM * em) + (this.tags ? ABOUT_EM + TAGS_EM : ABOUT_EM) * em);
     return layoutOf({ width: this.#width, count: this.#total, least: LEAST, gap: GAP, heightOf });
   }
 
@@ -147,11 +150,12 @@ export class VideoGrid extends HTMLElement {
     for (let index = first; index < end; index += 1) {
       if (!this.#cards.has(index)) this.#put(index, placeOf(layout, index), layout);
     }
-    clearTimeout(this.#asking);
-    this.#asking = setTimeout(() => this.#askForSeen(), TOGETHER_MS);
+    this.#asking ??= setTimeout(() => this.#askForSeen(), TOGETHER_MS);
+    if (this.#wanted !== null) this.#focus(this.#wanted);
   }
 
   #askForSeen() {
+    this.#asking = undefined;
     for (const page of this.#seenPages()) {
       if (this.#pages.has(page)) continue;
       this.#pages.set(page, []);
@@ -199,9 +203,15 @@ export class VideoGrid extends HTMLElement {
       scrollTo({ top: scrollY + this.getBoundingClientRect().top + placeOf(layout, to).y - innerHeight / 2 });
       this.#draw();
     }
-    const link = this.#cards.get(to)?.querySelector("a");
-    link?.focus({ preventScroll: true });
     this.#cards.get(to)?.scrollIntoView({ block: "nearest" });
+    this.#focus(to);
+  }
+
+  /** @param {number} index */
+  #focus(index) {
+    const link = this.#cards.get(index)?.querySelector("a");
+    this.#wanted = link ? null : index;
+    link?.focus({ preventScroll: true });
   }
 }
 customElements.define("video-grid", VideoGrid);

@@ -1,7 +1,7 @@
 /** The library: videos as cards, searched by name, filtered, sorted; the choice is in the address. */
-import { address, embedded, errorWords, onJob, project } from "./api.js";
+import { address, embedded, errorWords, onJob, project, upload } from "./api.js";
 import { complete } from "./completion.js";
-import { byId, emptyState, h, refill } from "./dom.js";
+import { byId, emptyState, h, refill, toast } from "./dom.js";
 import { count, duration } from "./format.js";
 import { isActive, jobRow } from "./jobs.js";
 import { addKeys } from "./keys.js";
@@ -70,13 +70,42 @@ function takeJob(job) {
   const was_active = isActive(jobs.get(job.key) ?? job);
   jobs.set(job.key, job);
   showJobs();
+  if (known?.basis === "nothing" && job.kind === "curves" && was_active && job.state === "done") location.reload();
   if (job.kind !== "proxy" && (job.kind === "extract" || (was_active && !isActive(job)))) grid.reload();
+}
+
+/** Takes files where the server does: by the button, or dropped on the page. */
+function watchUploads() {
+  const field = /** @type {HTMLInputElement | null} */ (document.getElementById("files"));
+  if (!field) return;
+  const button = /** @type {HTMLButtonElement} */ (byId("upload"));
+  /** @param {FileList | null} files */
+  const take = async (files) => {
+    if (!files?.length) return;
+    button.disabled = true;
+    toast(`Sending ${count(files.length, "file")} …`, { seconds: 20 });
+    try {
+      takeJob(await upload(files));
+    } catch (error) {
+      toast(errorWords(error), { kind: "bad" });
+    }
+    button.disabled = false;
+    field.value = "";
+  };
+  button.addEventListener("click", () => field.click());
+  field.addEventListener("change", () => take(field.files));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    take(event.dataTransfer?.files ?? null);
+  });
 }
 
 function start() {
   const first = embedded("view");
   grid.posters = known?.has_library ?? true;
   grid.tags = known?.basis !== "nothing";
+  grid.classList.toggle("compact", !grid.posters);
   const field = /** @type {HTMLInputElement} */ (byId("class-filter"));
   complete(field, { names: () => known?.classes ?? [], choose: show });
   /** @type {number | undefined} */
@@ -97,6 +126,7 @@ function start() {
   grid.addEventListener("failed", (event) => showError(/** @type {CustomEvent<unknown>} */ (event).detail));
   grid.show(chosen(), first);
   showJobs();
+  watchUploads();
   onJob(takeJob);
   const focus = (/** @type {string} */ selector) => () => document.querySelector(selector) instanceof HTMLElement && /** @type {HTMLElement} */ (document.querySelector(selector)).focus();
   addKeys("Library", [

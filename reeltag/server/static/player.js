@@ -74,11 +74,12 @@ export class VideoPlayer extends HTMLElement {
     const time = this.#wanted ?? this.media.currentTime;
     const free = new FreeClock(view.card.duration_s ?? 1);
     this.#use(free);
-    const picture = view.sprite && thumbnail(view.sprite, view.card.id, time, Math.min(480, 2 * view.sprite.width));
+    const high = (this.screen?.clientHeight || 200) - 16;
+    const picture = view.sprite && thumbnail(view.sprite, view.card.id, time, Math.min((high / view.sprite.height) * view.sprite.width, 0.5 * (this.clientWidth || 400)));
     const status = h("ul", { class: "copy" });
     const make = h("button", { type: "button", class: "primary", on: { click: () => this.#copy(make, status) } }, "Make a playable copy");
     const words = why || "There is no file to play: the time line shows what its features hold.";
-    refill(/** @type {Element} */ (this.screen), h("div", { class: "no-player" }, picture, h("p", {}, words), why && view.proxy !== "impossible" && make, status));
+    refill(/** @type {Element} */ (this.screen), h("div", { class: "no-player" }, picture, h("div", { class: "stack tight" }, h("p", {}, words), why && view.proxy !== "impossible" && make, status)));
     if (picture && view.sprite) {
       const { sprite } = view;
       const width = parseFloat(picture.style.inlineSize);

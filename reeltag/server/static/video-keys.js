@@ -37,7 +37,7 @@ export function addVideoKeys(page) {
   ]);
   const choose = (/** @type {KeyboardEvent} */ event) => page.chooseLane(Number(event.key) - 1);
   addKeys("Time line", [
-    { keys: [..."123456789"], words: "class of this lane", run: choose },
+    { keys: [..."123456789"], shown: "1 to 9", words: "class of this lane", run: choose },
     { keys: ["ArrowUp"], words: "class above", run: () => page.stepLane(-1), repeat: true },
     { keys: ["ArrowDown"], words: "class below", run: () => page.stepLane(1), repeat: true },
     { keys: ["c"], words: "show another class, or make one", run: () => page.askClass() },

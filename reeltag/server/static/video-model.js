@@ -19,6 +19,7 @@ export class VideoModel extends EventTarget {
   hop_s = 1;
   /** @type {import("./views").Basis} */
   basis = "nothing";
+  is_loaded = false;
   /** @type {RatingView[]} made here, the last one last */
   #given = [];
 
@@ -34,7 +35,10 @@ export class VideoModel extends EventTarget {
     const [curves, ratings] = await Promise.all([this.#ask({ top: TOP }), getJson("/api/ratings", { video: this.id })]);
     this.ratings = ratings;
     this.#take(curves);
+    const rated = new Set(ratings.map((/** @type {RatingView} */ of) => of.class_name));
+    if (!this.curves.length) for (const name of [...rated].slice(0, TOP)) this.curves.push({ name, threshold: null, prob: [], moments: [] });
     if (wanted) await this.add(wanted);
+    this.is_loaded = true;
     this.#changed();
   }
 

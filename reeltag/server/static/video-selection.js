@@ -28,7 +28,7 @@ const ANSWERS = /** @type {const} */ ([
 export function showSelection(bar, selection, { id, current, answer, is_looping, rate, loop, mark, clear }) {
   bar.classList.toggle("on", selection !== null);
   if (!selection) {
-    const words = current ? `Click a moment, or drag on the lane of a class to mark an interval.` : "No classes yet: name one below, then mark two moments of it.";
+    const words = current ? "Click a moment, or drag on the lane of a class to mark an interval." : "Choose or name a class below, then mark where it is on its lane.";
     refill(bar, h("span", { class: "muted grow" }, words), current && h("button", { type: "button", class: "small", on: { click: mark } }, icon("plus"), "Mark an interval", h("kbd", {}, "A")));
     return;
   }

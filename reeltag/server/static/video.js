@@ -74,7 +74,8 @@ export class VideoPage {
     const loudness = { hz: view.loudness_hz || 1, db: view.loudness_db };
     const { curves, ratings, hop_s } = model;
     line.show({ id: model.id, duration: this.duration, hop_s, curves, ratings, cuts: view.cuts_s, loudness, sprite: view.sprite });
-    byId("basis").textContent = BASIS[model.basis];
+    if (model.is_loaded) line.dataset.lanes = String(Math.min(curves.length, 8));
+    byId("basis").textContent = model.is_loaded ? BASIS[model.basis] : "";
     byId("ratings-count").textContent = model.ratings.length ? `(${model.ratings.length})` : "";
     this.drawMoments();
     this.drawSelection();
@@ -90,7 +91,7 @@ export class VideoPage {
     const moments = only ? model.momentsOf(line.current) : model.curves.flatMap((of) => of.moments);
     const title = only && line.current ? `Moments of ${line.current}` : "Moments";
     byId("moments-title").textContent = moments.length ? `${title} (${moments.length})` : title;
-    const empty = line.current ? `None where ${line.current} is probable enough. Mark an interval where it is.` : "Name a class below to begin.";
+    const empty = line.current ? `None where ${line.current} is probable enough. Mark an interval where it is.` : "Choose or name a class below to begin.";
     showMoments(byId("moments"), moments, { empty, current: this.momentOf(line.selection), with_class: !only, choose: (of) => this.choose(of), rate: (of, answer) => this.rate(answer, selectionOf(of)) });
   }
 
