@@ -14,6 +14,7 @@ from typing import Annotated
 import tyro
 
 from reeltag.cli import main
+from reeltag.cli.demo_folder import DemoFolder
 from reeltag.core.console import STDERR
 from reeltag.core.errors import ConfigError, OutputError, ReeltagError
 from reeltag.core.extras import check_extra
@@ -68,11 +69,17 @@ class Demo:
             ) from error
         page = self._of_features() if self.features else self._of_films()
         STDERR.print(f"\n{page} ({time.monotonic() - began:.0f} s)", highlight=False)
+        if not self.features:
+            STDERR.print("\nLook at it, search, rate and let it learn, in the browser:")
+            STDERR.print(
+                f"reeltag serve {_quoted(self.out)} --open", highlight=False, soft_wrap=True
+            )
         return 0
 
     def _of_films(self) -> Path:
         """Go from video files to a page of found moments, and return it."""
-        films, data, work = self.out / "films", self.out / "data", self.out / "work"
+        folder = DemoFolder(self.out)
+        films, data, work = folder.films, folder.data, folder.work
         found, page = self.out / "moments.csv", self.out / "moments.html"
         if not films.exists():
             # short and many: a film is labelled and rated as a whole, and tested by another
@@ -88,10 +95,11 @@ class Demo:
         self._type(f"info {_quoted(data)} --top 5")
         self._type(f"solve moments --data {_quoted(data)} --out {_quoted(work)}")
         if not found.exists():
-            runs = sorted(work.glob("finder-final-*/run"), key=lambda run: run.stat().st_mtime)
+            finder = folder.finder()
+            assert finder is not None  # the step before has made it
             files = f"--csv {_quoted(found)} --export webvtt:{_quoted(self.out / 'tracks')}"
             where = f"--data {_quoted(data)} --split test"
-            self._type(f"moments {_quoted(runs[-1])} {where} {FINDING} {files} --overwrite")
+            self._type(f"moments {_quoted(finder)} {where} {FINDING} {files} --overwrite")
         known = f"--moments {_quoted(found)} --events {_quoted(films / 'moments.csv')}"
         json = " --json" if self.json else ""
         self._type(

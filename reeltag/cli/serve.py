@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from reeltag.cli.demo_folder import DemoFolder
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
 
@@ -20,7 +21,7 @@ class Serve:
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """Folder of `reeltag extract`, of `reeltag import`, or of published records."""
+    """Folder of `reeltag extract`, `import` or `demo`, or of published records."""
     finder: Annotated[Path | None, tyro.conf.arg(name="run")] = None
     """Run whose curves and moments are shown; None: that of the last time, or what the encoder
     knows."""
@@ -38,6 +39,8 @@ class Serve:
     def run(self) -> int:
         """Serve until Ctrl-C; 0."""
         check_extra("serve")
+        from reeltag.data.indexing.locations import writable_place
+        from reeltag.server.project.finders import FINDERS_FILE
         from reeltag.server.serving import serve
         from reeltag.server.settings import ServerSettings, is_loopback, new_token
 
@@ -48,10 +51,15 @@ class Serve:
             host_names=self.host_name,
             upload_bytes=_bytes(self.allow_upload) if self.allow_upload else 0,
         )
+        data, run, demo = self.data, self.finder, DemoFolder(self.data)
+        if demo.is_one:
+            data = demo.data
+            if not (writable_place(data) / "serve" / FINDERS_FILE).exists():  # the first time
+                run = run or demo.finder()
         serve(
-            self.data,
+            data,
             settings,
-            run=self.finder,
+            run=run,
             open_browser=self.open_browser,
             debug="--debug" in sys.argv,
         )

@@ -1,6 +1,7 @@
 """`reeltag demo`: the commands that it types, what it skips, and (slow) that they work."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from reeltag.cli import main
 from reeltag.cli.demo import Demo
+from reeltag.cli.demo_folder import DemoFolder
 from reeltag.core.errors import ReeltagError
 
 
@@ -51,6 +53,29 @@ def test_demo_goes_from_films_to_a_page(typed: list[list[str]], tmp_path: Path) 
     first = len(typed)
     Demo(out=out).run()
     assert [command[0] for command in typed[first:]] == ["extract", "info", "solve", "report"]
+
+
+def test_demo_ends_with_the_command_that_serves_it(
+    typed: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a demo"
+    Demo(out=out).run()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert shlex.split(last) == ["reeltag", "serve", str(out), "--open"]
+
+
+def test_folder_of_a_demo_is_known_with_its_last_finder(tmp_path: Path) -> None:
+    folder = DemoFolder(tmp_path)
+    assert not folder.is_one and folder.finder() is None
+    folder.data.mkdir()
+    (folder.data / "features.json").touch()
+    for number, name in enumerate(("b", "a")):
+        run = folder.work / f"finder-final-{name}" / "run"
+        run.mkdir(parents=True)
+        os.utime(run, (number, number))
+    assert folder.is_one and folder.finder() == folder.work / "finder-final-a" / "run"
+    (tmp_path / "features.json").touch()  # a data set with a folder `data` in it
+    assert not folder.is_one
 
 
 def test_demo_of_features_resumes_a_training(typed: list[list[str]], tmp_path: Path) -> None:
