@@ -27,6 +27,8 @@ export function h(tag, props = {}, ...children) {
       Object.assign(element.dataset, value);
     } else if (name === "text") {
       element.textContent = value;
+    } else if (name.startsWith("aria-") && typeof value === "boolean") {
+      element.setAttribute(name, String(value)); // "false" is a value there
     } else if (value !== null && value !== undefined && value !== false) {
       element.setAttribute(name, value === true ? "" : String(value));
     }

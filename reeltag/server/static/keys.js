@@ -6,8 +6,8 @@
  *     ]);                                                       // returns what takes them away
  *
  * Names are those of KeyboardEvent.key, letters in lower case, "shift+" before letters and named
- * keys ("?" and "+" come as they are typed). Keys do nothing where one types, in a dialog, or with
- * ctrl, alt or cmd; Enter and space on a button or a link are the button's.
+ * keys ("?" and "+" come as they are typed). Keys do nothing where one types (Escape leaves a
+ * field), in a dialog, or with ctrl, alt or cmd; Enter and space on a button or a link are the button's.
  */
 import { byId, h, icon } from "./dom.js";
 
@@ -82,6 +82,10 @@ function isTaken(event) {
 
 /** @param {KeyboardEvent} event */
 function press(event) {
+  if (event.key === "Escape" && !event.defaultPrevented && event.target instanceof HTMLInputElement) {
+    event.preventDefault(); // out of a field, back to the keys
+    event.target.blur();
+  }
   if (isTaken(event)) return;
   const name = keyName(event);
   for (const { keys } of [...groups].reverse()) {

@@ -92,7 +92,7 @@ export class VideoPage {
     const title = only && line.current ? `Moments of ${line.current}` : "Moments";
     byId("moments-title").textContent = moments.length ? `${title} (${moments.length})` : title;
     const empty = line.current ? `None where ${line.current} is probable enough. Mark an interval where it is.` : "Choose or name a class below to begin.";
-    showMoments(byId("moments"), moments, { empty, current: this.momentOf(line.selection), with_class: !only, choose: (of) => this.choose(of), rate: (of, answer) => this.rate(answer, selectionOf(of)) });
+    showMoments(byId("moments"), moments, { empty, current: this.momentOf(line.selection), with_class: !only, choose: (of) => this.choose(of), rate: (of, answer) => this.rate(answer, this.selectionOf(of)) });
   }
 
   drawSelection() {
@@ -116,6 +116,11 @@ export class VideoPage {
   momentOf(selection) {
     if (!selection) return null;
     return this.model.momentsOf(selection.name).find((of) => of.start_s === selection.start) ?? null;
+  }
+
+  /** A step of a curve may end after the video. @param {MomentView} moment @returns {Selection} */
+  selectionOf({ class_name: name, start_s: start, end_s: end }) {
+    return { name, start, end: Math.min(end, this.duration) };
   }
 
   /** @param {number} time */
@@ -144,7 +149,7 @@ export class VideoPage {
 
   /** @param {MomentView} moment @param {boolean} [seeks] */
   choose(moment, seeks = true) {
-    this.select(selectionOf(moment));
+    this.select(this.selectionOf(moment));
     if (seeks) this.go(moment.start_s);
     announce(`${moment.class_name}, ${interval(moment.start_s, moment.end_s)}`);
   }
@@ -237,11 +242,6 @@ export class VideoPage {
   askClass() {
     byId("class-name").focus();
   }
-}
-
-/** @param {MomentView} moment @returns {Selection} */
-function selectionOf({ class_name: name, start_s: start, end_s: end }) {
-  return { name, start, end };
 }
 
 new VideoPage().start();
