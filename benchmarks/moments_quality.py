@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=WORK, help="where reels are composed")
     options = parser.parse_args()
     reels = Dataset.open(composed("reels", options.data, options.work), quiet=True)
-    clips = _events_of_clips(options.data / "audioset")
+    clips = events_of_clips(options.data / "audioset")
     for work in options.works:
         row = _evaluate(work, reels, clips)
         command = f"python -m benchmarks.moments_quality {work.name}"
@@ -118,7 +118,7 @@ def _evaluate(
     }
 
 
-def _events_of_clips(folder: Path) -> Clips:
+def events_of_clips(folder: Path) -> Clips:
     """Return the frames of each clip -> class, start and end of its events."""
     marked = defaultdict(list)
     with (folder / "eval_strong.csv").open(newline="") as file:

@@ -8,6 +8,7 @@ pair has a known chance and estimates stay unbiased; otherwise by one of
                standard deviation of their probabilities
     likely     how high the logit is: what a search would show first
     different  how far the features of the window are from those of all that was rated
+    labelled   whether the class is a (noisy) label of the video: to learn where in it the class is
 
 The first three draw by rank r, best first, in proportion to r^-sharpness: the best pairs most of
 the time, and never only they. Source: Kirsch et al., Stochastic batch acquisition (TMLR 2023),
@@ -31,7 +32,7 @@ from reeltag.core.probability import sigmoid
 PolicyName: TypeAlias = Literal[
     "balanced", "random", "uncertainty", "disagreement", "diversity", "likely"
 ]
-Criterion: TypeAlias = Literal["unsure", "disputed", "likely", "different"]
+Criterion: TypeAlias = Literal["unsure", "disputed", "likely", "different", "labelled"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +48,7 @@ class Candidates:
         features: (W, D) that windows are compared by, as Euclidean distances; None = none.
         rated_features: (R, D) of the windows that were rated; None = none.
         num_ratings: (C,) of each class so far; None = none.
+        labelled: (N,) bool, whether the video is labelled with the class; None = not known.
     """
 
     windows: NDArray[np.int64]
@@ -57,6 +59,7 @@ class Candidates:
     features: NDArray[np.float32] | None = None
     rated_features: NDArray[np.float32] | None = None
     num_ratings: NDArray[np.int64] | None = None
+    labelled: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -79,7 +82,7 @@ class PolicyMixture:
 
 POLICIES: Mapping[PolicyName, PolicyMixture] = {
     "balanced": PolicyMixture(
-        parts={"unsure": 1.0, "likely": 1.0, "different": 0.5}, balanced=True
+        parts={"unsure": 1.0, "labelled": 1.0, "different": 0.2}, balanced=True
     ),
     "random": PolicyMixture(parts={}),
     "uncertainty": PolicyMixture(parts={"unsure": 1.0}),
@@ -143,6 +146,7 @@ def choose(
         "disputed": candidates.members,
         "likely": candidates.logits,
         "different": candidates.features,
+        "labelled": candidates.labelled,
     }
     usable = {
         name: weight
@@ -184,6 +188,9 @@ def _part(
         assert features is not None
         rated = features[:0] if rated is None else rated
         return Spread(candidates.windows, weights, features, rated)
+    if name == "labelled":
+        assert candidates.labelled is not None
+        return Race(weights * candidates.labelled, count, rng)
     groups = candidates.classes if mixture.balanced else np.zeros(len(candidates), np.int64)
     of_rank = _ranks(_badness(name, candidates), groups) ** -mixture.sharpness
     ranked, wanted = np.bincount(groups, of_rank), np.bincount(groups, weights)
