@@ -17,6 +17,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,7 +32,6 @@ from reeltag.active.policies import POLICIES, Candidates, PolicyMixture, choose
 from reeltag.core.console import say
 from reeltag.core.files import whole_file
 from reeltag.core.seeding import derive_seed
-from reeltag.data.splits import Split
 from reeltag.evaluation.bootstrap import Bootstrap, ClassCounts
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.weighted import WeightedRanking
@@ -39,6 +39,7 @@ from reeltag.metrics.weighted import WeightedRanking
 KINDS = ("reels", "mosaics")
 LABELLED = "labelled"
 NAMES = (*POLICIES, LABELLED)
+SPREADS = (1.0, 2.0, 4.0)  # of the finder: held closely to the labels of the videos, or less so
 PAIRS, FIRST, BATCH, MOST = 200_000, 50, 50, 800
 MEMBERS = 5  # of the ensemble: of as many ratings, drawn with replacement
 REPLICATES = 400
@@ -64,6 +65,20 @@ class Curve:
     everywhere: NDArray[np.float64]
 
 
+class Pairs(NamedTuple):
+    """P pairs that may be rated.
+
+    Attributes:
+        windows: (P,).
+        classes: (P,).
+        answers: (P,) bool.
+    """
+
+    windows: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    answers: NDArray[np.bool_]
+
+
 def main() -> int:
     """Simulate what is missing, and write a row of each policy."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.choosing")
@@ -79,34 +94,29 @@ def main() -> int:
         first = fit_labels(train.values, train.videos, train.labels)
         score = TestScore(splits["test"])
         say(f"{kind}: stage I has a MAP of {score.of(first)[0]:.4f}")
-        curves = {}
-        for name in NAMES:
-            for seed in options.seed:
-                path = options.work / "choosing" / f"{kind}-{name}-{seed}.npz"
-                curves[name, seed] = _known(path, splits, first, score, name, seed)
-        rows = [_row(kind, name, options.seed, curves, score.of(first)[0]) for name in NAMES]
         command = f"python -m benchmarks.choosing {kind} --seed {' '.join(map(str, options.seed))}"
-        write_rows("choosing", rows, key=("data", "policy"), measured=environment(command))
+        for spread in SPREADS:
+            curves = {}
+            for name in NAMES:
+                for seed in options.seed:
+                    path = options.work / "choosing" / f"{kind}-{spread:g}-{name}-{seed}.npz"
+                    if not path.exists():
+                        curve = simulate(splits["validate"], first, score, name, seed, spread)
+                        _save(path, curve)
+                    with np.load(path) as stored:
+                        curves[name, seed] = Curve(**stored)
+            about = {"data": kind, "spread": spread, "stage_1": round(score.of(first)[0], 4)}
+            rows = [about | _row(name, options.seed, curves) for name in NAMES]
+            key = ("data", "spread", "policy")
+            write_rows("choosing", rows, key=key, measured=environment(command))
     return 0
 
 
-def _known(
-    path: Path,
-    splits: dict[Split, Windows],
-    first: Finder,
-    score: "TestScore",
-    name: str,
-    seed: int,
-) -> Curve:
-    """Return a curve, simulated if it is not in its file."""
-    if not path.exists():
-        curve = simulate(splits["validate"], first, score, name, seed)
-        say(f"{path.stem}: {' '.join(f'{value:.4f}' for value in curve.values)}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as part, part.open("wb") as file:
-            np.savez(file, **vars(curve))
-    with np.load(path) as stored:
-        return Curve(**stored)
+def _save(path: Path, curve: Curve) -> None:
+    say(f"{path.stem}: {' '.join(f'{value:.4f}' for value in curve.values)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez(file, **vars(curve))
 
 
 class TestScore:
@@ -157,6 +167,7 @@ def simulate(
     score: TestScore,
     name: str | PolicyMixture,
     seed: int,
+    spread: float,
 ) -> Curve:
     """Return what a person who rates by a policy reaches.
 
@@ -166,53 +177,29 @@ def simulate(
         score: on the test split.
         name: of the policy, or a mixture.
         seed: of the pairs and of all draws.
+        spread: of the finder.
     """
-    assert pool.truth is not None
     random = np.random.default_rng(derive_seed(seed, "choosing"))
-    allowed = pool.truth != UNCLEAR
-    if name == LABELLED:
-        allowed &= pool.labels[pool.videos]
-    windows, classes = np.nonzero(allowed)
-    taken = np.sort(random.permutation(len(windows))[:PAIRS])
-    windows, classes = windows[taken], classes[taken]
-    answers = pool.truth[windows, classes] == 1
+    pairs = _pairs(pool, name == LABELLED, random)
     start = standardised(first, pool.values)
-    rated = random.permutation(len(windows))[:FIRST]
+    rated = random.permutation(len(pairs.windows))[:FIRST]
     sizes, positives, values, replicates, everywhere = [], [], [], [], []
     while True:
-        finder = _fitted(start, pool, windows[rated], classes[rated], answers[rated])
+        finder = _fitted(start, pool, pairs, rated, spread)
         value, replicate = score.of(finder)
         sizes.append(len(rated))
-        positives.append(int(answers[rated].sum()))
+        positives.append(int(pairs.answers[rated].sum()))
         values.append(value)
         replicates.append(replicate)
         everywhere.append(score.everywhere(finder))
         if len(rated) >= MOST:
             break
-        is_left = np.ones(len(windows), bool)
-        is_left[rated] = False
-        left = np.flatnonzero(is_left)
-        members = None
+        left = np.setdiff1d(np.arange(len(pairs.windows)), rated, assume_unique=True)
+        members = []
         if name == "disagreement":
             draws = random.integers(len(rated), size=(MEMBERS, len(rated)))
-            members = np.stack(
-                [
-                    _fitted(start, pool, windows[each], classes[each], answers[each]).logits(
-                        pool.values
-                    )[windows[left], classes[left]]
-                    for each in rated[draws]
-                ]
-            )
-        candidates = Candidates(
-            windows=windows[left],
-            classes=classes[left],
-            logits=finder.logits(pool.values)[windows[left], classes[left]],
-            members=members,
-            features=pool.values,
-            rated_features=pool.values[np.unique(windows[rated])],
-            num_ratings=np.bincount(classes[rated], minlength=pool.labels.shape[1]),
-            labelled=pool.labels[pool.videos[windows[left]], classes[left]],
-        )
+            members = [_fitted(start, pool, pairs, each, spread) for each in rated[draws]]
+        candidates = _candidates(pool, pairs, rated, left, [finder, *members])
         policy = "random" if name == LABELLED else name
         choice = choose(candidates, BATCH, policy, random)  # type: ignore[arg-type]
         rated = np.append(rated, left[choice.rows])
@@ -225,30 +212,57 @@ def simulate(
     )
 
 
-def _fitted(
-    start: Finder,
+def _pairs(pool: Windows, only_labelled: bool, random: np.random.Generator) -> Pairs:
+    """Return the pairs that may be rated, in order."""
+    assert pool.truth is not None
+    allowed = pool.truth != UNCLEAR
+    if only_labelled:
+        allowed &= pool.labels[pool.videos]
+    windows, classes = np.nonzero(allowed)
+    taken = np.sort(random.permutation(len(windows))[:PAIRS])
+    windows, classes = windows[taken], classes[taken]
+    return Pairs(windows, classes, pool.truth[windows, classes] == 1)
+
+
+def _candidates(
     pool: Windows,
-    windows: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    answers: NDArray[np.bool_],
+    pairs: Pairs,
+    rated: NDArray[np.int64],
+    left: NDArray[np.int64],
+    finders: list[Finder],
+) -> Candidates:
+    """Return the pairs that are left, as the finder and the members after it see them."""
+    windows, classes = pairs.windows[left], pairs.classes[left]
+    logits, *members = (finder.logits(pool.values)[windows, classes] for finder in finders)
+    return Candidates(
+        windows=windows,
+        classes=classes,
+        logits=logits,
+        members=np.stack(members) if members else None,
+        features=pool.values,
+        rated_features=pool.values[np.unique(pairs.windows[rated])],
+        num_ratings=np.bincount(pairs.classes[rated], minlength=pool.labels.shape[1]),
+        labelled=pool.labels[pool.videos[windows], classes],
+    )
+
+
+def _fitted(
+    start: Finder, pool: Windows, pairs: Pairs, rated: NDArray[np.int64], spread: float
 ) -> Finder:
-    return fit_ratings(start, pool.values[windows], classes, answers)
+    values = pool.values[pairs.windows[rated]]
+    return fit_ratings(start, values, pairs.classes[rated], pairs.answers[rated], spread)
 
 
-def _row(
-    kind: str, name: str, seeds: list[int], curves: dict[tuple[str, int], Curve], stage_1: float
-) -> Row:
+def _row(name: str, seeds: list[int], curves: dict[tuple[str, int], Curve]) -> Row:
     """Return a policy's mean curve, and how its chosen ratings compare with twice as many."""
     mine = [curves[name, seed] for seed in seeds]
     sizes = mine[0].sizes.tolist()
     values = np.mean([curve.values for curve in mine], 0)
     replicates = np.mean([curve.replicates for curve in mine], 0)
     row: Row = {
-        "data": kind,
         "policy": name,
         "seeds": seeds,
         "metric": "map",
-        "stage_1": round(stage_1, 4),
         "ratings": sizes,
         "values": values.round(4).tolist(),
         "intervals": [_ends(v, r) for v, r in zip(values, replicates, strict=True)],

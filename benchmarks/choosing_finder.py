@@ -27,7 +27,7 @@ L2 = 5e-4
 STEPS, RATE, FIRST_BIAS = 100, 0.3, -3.0
 CALIBRATION = np.array([1.0, -3.0])  # slope and offset of all classes beforehand
 CALIBRATION_SPREAD = np.array([1.0, 2.0])
-SPREAD, SPREAD_OF_BIAS = 1.0, 1.0  # of d and e; chosen on other data than the reported
+SPREAD_OF_BIAS = 1.0  # of e; chosen on other data than the reported
 _NEWTON, _HALVINGS, _ENOUGH = 30, 12, 1e-6  # steps, of each, gain of the last
 _SMALLEST = 1e-12
 
@@ -95,6 +95,7 @@ def fit_ratings(
     values: NDArray[np.float32],
     classes: NDArray[np.int64],
     positive: NDArray[np.bool_],
+    spread: float,
 ) -> Finder:
     """Return the finder of stage II.
 
@@ -103,6 +104,7 @@ def fit_ratings(
         values: (Q, D) of the rated windows.
         classes: (Q,) of the ratings.
         positive: (Q,).
+        spread: standard deviation of d beforehand: small = held closely to stage I.
     """
     slope, offset = _calibrated(
         (values * first.weights[classes]).sum(1) + first.biases[classes], positive
@@ -111,9 +113,9 @@ def fit_ratings(
     for c in np.unique(classes):
         of = values[classes == c].astype(np.float64)
         begin = of @ weights[c] + biases[c]
-        kernel = SPREAD**2 * of @ of.T + SPREAD_OF_BIAS**2
+        kernel = spread**2 * of @ of.T + SPREAD_OF_BIAS**2
         dual = _newton(kernel, begin, positive[classes == c])
-        weights[c] += SPREAD**2 * dual @ of
+        weights[c] += spread**2 * dual @ of
         biases[c] += SPREAD_OF_BIAS**2 * dual.sum()
     return Finder(weights.astype(np.float32), biases.astype(np.float32))
 

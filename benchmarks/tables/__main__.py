@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.results import PROJECT
 from benchmarks.tables import (
+    choosing,
     own_features,
     quality,
     readme,
@@ -36,6 +37,7 @@ def pages() -> dict[str, Tables]:
             "promises": own_features.promises,
             "films": own_features.films,
         },
+        "docs/rating.md": {"choosing": choosing.choosing, "curves": choosing.whole_curves},
         "docs/library.md": {"decoding": speed.decoding},
         "docs/departures.md": {"moments": techniques.moments},
         "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},

@@ -135,7 +135,6 @@ class Spread:
         self._of_window[window] -= self._weights[row]
         self._weights[row] = 0.0
         self._approach(self._features[window : window + 1])
-        self._nearest[window] = 0.0
         self._total = float(self._window_weights().sum())
 
     def _approach(self, centres: NDArray[np.float32]) -> None:

@@ -71,7 +71,7 @@ def test_chosen_ratings_without_weights_would_mislead() -> None:
     everything = Candidates(
         windows=np.arange(4000), classes=np.zeros(4000, np.int64), logits=SCORES
     )
-    rows = choose(everything, 400, "balanced", np.random.default_rng(0)).rows
+    rows = choose(everything, 400, "likely", np.random.default_rng(0)).rows
     plain = figure(DrawnRatings(SCORES[rows], POSITIVE[rows], videos=VIDEOS[rows]))
     assert plain is not None and plain.low > true
 
@@ -99,6 +99,17 @@ def test_ratings_of_one_video_tell_less_than_independent_ones() -> None:
         together = figure(DrawnRatings(scores, hits, videos=np.arange(40) // 5))
         assert alone is not None and together is not None
         assert together.high - together.low > 1.2 * (alone.high - alone.low)
+
+
+def test_copies_in_a_video_tell_nothing_more() -> None:
+    scores, hits = np.arange(60) % 7 - 3.0, np.arange(60) % 3 > 0
+    once = precision_at(DrawnRatings(scores, hits), 0)
+    twice = DrawnRatings(np.repeat(scores, 2), np.repeat(hits, 2), videos=np.arange(120) // 2)
+    found = precision_at(twice, 0)
+    assert once is not None and found is not None
+    # the same but for what is allowed for one more rating, which weighs half as much
+    assert found.low == pytest.approx(once.low, abs=0.005)
+    assert found.high == pytest.approx(once.high, abs=0.005)
 
 
 def test_figure_without_its_ratings_is_none() -> None:

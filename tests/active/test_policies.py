@@ -19,6 +19,7 @@ def candidates(**columns: object) -> Candidates:
         "logits": rng.normal(size=NUMBER) * 3,
         "members": rng.normal(size=(5, NUMBER)),
         "features": rng.normal(size=(NUMBER, 4)).astype(np.float32),
+        "labelled": np.arange(NUMBER) < 40,
     }
     return Candidates(**(usual | columns))  # type: ignore[arg-type]
 
@@ -71,10 +72,17 @@ def test_diversity_leaves_what_was_rated() -> None:
     assert (chosen(of, "diversity") < 10).mean() > 0.95
 
 
+def test_labelled_draws_only_what_is_labelled_while_there_is_any() -> None:
+    mixture = PolicyMixture(parts={"labelled": 1})
+    assert (chosen(candidates(), mixture) < 40).mean() > 0.95  # 1 % are random
+    everything = choose(candidates(), NUMBER, mixture, np.random.default_rng(0))
+    assert everything.reasons.count("labelled") <= 40
+
+
 def test_balanced_prefers_the_class_of_which_little_was_rated() -> None:
     classes = (np.arange(NUMBER) >= 5).astype(np.int64)  # 5 pairs of class 0
-    few = candidates(classes=classes, num_ratings=np.array([0, 9]))
-    alike = candidates(classes=classes)
+    few = candidates(classes=classes, num_ratings=np.array([0, 9]), labelled=None)
+    alike = candidates(classes=classes, labelled=None)
     # by weights 1 and 1 / 10: 0.91; of as many ratings: 0.5; 200 draws have a deviation of 0.035
     assert (classes[chosen(few, "balanced")] == 0).mean() > 0.8
     assert 0.35 < (classes[chosen(alike, "balanced")] == 0).mean() < 0.65
@@ -82,14 +90,14 @@ def test_balanced_prefers_the_class_of_which_little_was_rated() -> None:
 
 def test_reason_names_what_drew_the_pair() -> None:
     choice = choose(candidates(), 100, "balanced", np.random.default_rng(0))
-    assert set(choice.reasons) == {"random", "unsure", "likely", "different"}
+    assert set(choice.reasons) == {"random", "unsure", "labelled", "different"}
     assert 5 <= choice.reasons.count("random") <= 40  # 20, deviation 4
 
 
 def test_criterion_without_its_column_is_left_out() -> None:
-    bare = candidates(logits=None, members=None, features=None)
+    bare = candidates(logits=None, members=None, features=None, labelled=None)
     assert set(choose(bare, 9, "balanced", np.random.default_rng(0)).reasons) == {"random"}
-    seen = candidates(logits=None)
+    seen = candidates(logits=None, labelled=None)
     reasons = choose(seen, 50, "balanced", np.random.default_rng(0)).reasons
     assert set(reasons) == {"random", "different"}
 
