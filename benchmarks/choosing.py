@@ -1,6 +1,6 @@
 """Does choosing what to rate pay? Ratings of a simulated person on reels and mosaics.
 
-    python -m benchmarks.choosing [KIND ...] [--seed 0 1 2] [--work WORK]
+    python -m benchmarks.choosing [KIND ...] [--seed 0 1 2] [--spread 1 2 4] [--work WORK]
 
 The person answers from the truth (benchmarks/choosing_data.py). There are 200,000 pairs of a window
 and a class to be rated, all at random of the videos that ratings may train; 50 random ones are
@@ -84,6 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.choosing")
     parser.add_argument("kinds", nargs="*", metavar="KIND", default=KINDS)
     parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--spread", type=float, nargs="*", default=SPREADS)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
     options = parser.parse_args()
@@ -95,7 +96,7 @@ def main() -> int:
         score = TestScore(splits["test"])
         say(f"{kind}: stage I has a MAP of {score.of(first)[0]:.4f}")
         command = f"python -m benchmarks.choosing {kind} --seed {' '.join(map(str, options.seed))}"
-        for spread in SPREADS:
+        for spread in options.spread:
             curves = {}
             for name in NAMES:
                 for seed in options.seed:

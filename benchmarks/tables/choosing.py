@@ -12,7 +12,7 @@ def choosing() -> str:
     rows = [_cells(row) for row in read_rows("choosing")]
     head = ["data", "spread", "policy", *(f"{size} ratings" for size in SHOWN), "yes of 400"]
     head += [f"400 over 800 {name}: difference [95 %]" for name in AGAINST]
-    return table([*head, "at least 800 random"], rows)
+    return table([*head, "the same of all windows, random", "at least 800 random"], rows)
 
 
 def whole_curves() -> str:
@@ -43,6 +43,7 @@ def _cells(row: Row) -> list[str]:
         *(f"{row['values'][n]:.4f}" for n in at),
         f"{row['positives'][row['ratings'].index(400)]:.0f}",
         *(f"{o['difference']:+.4f} {interval(o['interval'], 4, '+')}" for o in against),
+        f"{against[0]['all_windows']:+.4f}",
         _verdict(against[0]),
     ]
 
