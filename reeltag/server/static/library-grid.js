@@ -11,7 +11,7 @@ import { layoutOf, neighbour, pagesOf, placeOf, seen } from "./library-window.js
 /** @typedef {import("./views").VideoList} VideoList */
 
 export const PAGE = 60;
-const [LEAST, GAP] = [220, 16]; // pixels
+const [LEAST, GAP, MOST_COLUMNS] = [220, 16, 10]; // pixels; columns of a very wide page
 const [ABOUT_EM, TAGS_EM, PAD_EM] = [4.25, 1.85, 0.75]; // heights under a poster, in rem
 const TOGETHER_MS = 80; // of scrolling, before a page is asked for
 const AGAIN_MS = 5000; // until videos that are being extracted are asked for again
@@ -106,7 +106,7 @@ export class VideoGrid extends HTMLElement {
   #layout() {
     const em = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const heightOf = (/** @type {number} */ width) => Math.round((this.posters ? (width * 9) / 16 : PAD_EM * em) + (this.tags ? ABOUT_EM + TAGS_EM : ABOUT_EM) * em);
-    return layoutOf({ width: this.#width, count: this.#total, least: LEAST, gap: GAP, heightOf });
+    return layoutOf({ width: this.#width, count: this.#total, least: Math.max(LEAST, this.#width / MOST_COLUMNS), gap: GAP, heightOf });
   }
 
   #view() {

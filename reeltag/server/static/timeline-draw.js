@@ -31,69 +31,84 @@ export function timelineColours() {
   return Object.fromEntries(names.map((name) => [name, colour(`--${name}`)]));
 }
 
-const BAR = 7; // height of moments
-const MARK = 5; // height of ratings
+const BAR = 5; // height of moments
+const MARK = 4; // height of ratings
+const SHADES = 8; // of a curve: what has one shade is filled at once
 
 /**
  * Draws a class: its curve, moments as bars below, ratings as marks above.
  * @param {Surface} surface
  * @param {{ curve: CurveView | null, hop_s: number, ratings: RatingView[], span: Span, colours: Record<string, string>, is_current: boolean }} what
  */
-export function drawLane({ ctx, width, height }, { curve, hop_s, ratings, span, colours, is_current }) {
-  const [top, bottom] = [MARK + 3, height - BAR - 3];
+export function drawLane(surface, { curve, hop_s, ratings, span, colours, is_current }) {
+  const { ctx, width, height } = surface;
+  const [top, bottom] = [MARK + 2, height - BAR - 2];
   ctx.fillStyle = colours[is_current ? "accent-soft" : "panel"];
   ctx.fillRect(0, 0, width, height);
+  const fills = { yes: colours.good, no: colours.bad, unsure: colours.warn, none: colours.accent };
   if (curve) {
-    const columns = columnMaxima(curve.prob, hop_s, span, width);
-    ctx.fillStyle = colours.accent;
-    columns.forEach((value, x) => {
-      if (!(value >= 0.005)) return;
-      ctx.globalAlpha = 0.22 + 0.78 * value; // colour and height
-      ctx.fillRect(x, bottom - value * (bottom - top), 1, value * (bottom - top));
-    });
-    ctx.globalAlpha = 1;
+    drawCurve(surface, columnMaxima(curve.prob, hop_s, span, width), colours.accent, top, bottom);
     if (curve.threshold !== null) {
       ctx.strokeStyle = colours.edge;
       ctx.setLineDash([3, 4]);
       line(ctx, 0, Math.round(bottom - curve.threshold * (bottom - top)) + 0.5, width);
       ctx.setLineDash([]);
     }
-    for (const of of curve.moments) {
-      const fill = of.rating === null ? colours.accent : colours[of.rating > 0.5 ? "good" : "bad"];
-      bar(ctx, span, width, of.start_s, of.end_s, height - BAR - 1, BAR, fill, of.rating !== null && of.rating <= 0.5);
-    }
+    const moments = curve.moments.map((of) => ({ start: of.start_s, end: of.end_s, kind: of.rating === null ? "none" : of.rating > 0.5 ? "yes" : "no" }));
+    drawBars(surface, span, moments, height - BAR - 1, BAR, fills);
   }
-  for (const of of ratings) {
-    const fill = colours[of.answer === "yes" ? "good" : of.answer === "no" ? "bad" : "warn"];
-    bar(ctx, span, width, of.start_s, of.end_s ?? Infinity, 1, MARK, fill, of.answer === "no");
-  }
+  const marks = ratings.map((of) => ({ start: of.start_s, end: of.end_s ?? Infinity, kind: of.answer }));
+  drawBars(surface, span, marks, 1, MARK, fills);
 }
 
 /**
- * Draws an interval; a hollow one says "no" without its colour, too.
- * @param {CanvasRenderingContext2D} ctx
+ * Draws a curve: what is more probable is higher, and has more colour.
+ * @param {Surface} surface
+ * @param {Float32Array} columns one per pixel, in [0, 1] or NaN
+ * @param {string} fill
+ * @param {number} top
+ * @param {number} bottom
+ */
+function drawCurve({ ctx }, columns, fill, top, bottom) {
+  const shades = Array.from({ length: SHADES }, () => new Path2D());
+  for (let x = 0; x < columns.length; ) {
+    const value = columns[x];
+    let end = x + 1;
+    while (end < columns.length && columns[end] === value) end += 1;
+    const high = Math.round(value * (bottom - top) * 2) / 2;
+    if (value >= 0.005) shades[Math.min(SHADES - 1, Math.floor(value * SHADES))].rect(x, bottom - high, end - x, high);
+    x = end;
+  }
+  ctx.fillStyle = fill;
+  shades.forEach((path, at) => {
+    ctx.globalAlpha = 0.25 + (0.75 * (at + 1)) / SHADES;
+    ctx.fill(path);
+  });
+  ctx.globalAlpha = 1;
+}
+
+/**
+ * Draws intervals; a hollow one says "no" without its colour, too.
+ * @param {Surface} surface
  * @param {Span} span
- * @param {number} width
- * @param {number} start
- * @param {number} end
+ * @param {{ start: number, end: number, kind: string }[]} bars
  * @param {number} y
  * @param {number} height
- * @param {string} fill
- * @param {boolean} is_hollow
+ * @param {Record<string, string>} fills of the kinds
  */
-function bar(ctx, span, width, start, end, y, height, fill, is_hollow) {
-  const [from, to] = [Math.max(-4, pixelOf(span, width, start)), Math.min(width + 4, pixelOf(span, width, end))];
-  if (to < 0 || from > width) return;
-  ctx.beginPath();
-  ctx.roundRect(from + 0.75, y + 0.75, Math.max(2, to - from - 1.5), height - 1.5, 2);
-  if (is_hollow) {
-    ctx.lineWidth = 1.5;
-    ctx.strokeStyle = fill;
-    ctx.stroke();
-    ctx.lineWidth = 1;
-  } else {
-    ctx.fillStyle = fill;
-    ctx.fill();
+function drawBars({ ctx, width }, span, bars, y, height, fills) {
+  for (const [kind, fill] of Object.entries(fills)) {
+    const path = new Path2D();
+    for (const of of bars) {
+      if (of.kind !== kind || of.end < span.start || of.start > span.end) continue;
+      const [from, to] = [Math.max(-4, pixelOf(span, width, of.start)), Math.min(width + 4, pixelOf(span, width, of.end))];
+      const long = Math.max(1.5, to - from - 1);
+      if (long < 6) path.rect(from + 0.5, y + 0.5, long, height - 1);
+      else path.roundRect(from + 0.5, y + 0.5, long, height - 1, 2);
+    }
+    [ctx.fillStyle, ctx.strokeStyle] = [fill, fill];
+    if (kind === "no") ctx.stroke(path);
+    else ctx.fill(path);
   }
 }
 
@@ -137,11 +152,13 @@ const QUIET_DB = -60;
  */
 export function drawLoudness({ ctx, width, height }, { span, loudness, colours }) {
   const columns = columnMaxima(loudness.db, 1 / loudness.hz, span, width);
-  ctx.fillStyle = colours.edge;
+  const path = new Path2D();
   columns.forEach((db, x) => {
     const size = Math.max(0, 1 - db / QUIET_DB) * (height - 2);
-    if (size > 0.5) ctx.fillRect(x, (height - size) / 2, 1, size);
+    if (size > 0.5) path.rect(x, (height - size) / 2, 1, size);
   });
+  ctx.fillStyle = colours.edge;
+  ctx.fill(path);
 }
 
 /**

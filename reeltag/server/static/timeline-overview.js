@@ -17,6 +17,7 @@ export function overviewOf(line) {
   const head = h("div", { class: "tl-head" });
   const track = h("div", { class: "tl-all" }, canvas, frame, head);
   const element = h("div", { class: "tl-row tl-overview" }, h("span", { class: "tl-label muted" }, "Whole video"), track);
+  let before = { drawn: "", data: /** @type {object} */ ({}) };
   const width = () => track.clientWidth || 1;
   const x_of = (/** @type {number} */ time) => (time / line.data.duration) * width();
 
@@ -61,9 +62,12 @@ export function overviewOf(line) {
     element,
     /** @param {Record<string, string>} colours */
     draw(colours) {
-      const surface = surfaceOf(canvas);
-      const { duration, curves, hop_s } = line.data;
-      if (surface) drawOverview(surface, { duration, curves, hop_s, colours });
+      const drawn = `${canvas.clientWidth} ${canvas.clientHeight} ${devicePixelRatio} ${colours.accent}`;
+      if (drawn !== before.drawn || line.data !== before.data) {
+        before = { drawn, data: line.data };
+        const surface = surfaceOf(canvas);
+        if (surface) drawOverview(surface, { ...line.data, colours });
+      }
       frame.style.transform = `translateX(${x_of(line.span.start)}px)`;
       frame.style.inlineSize = `${Math.max(4, x_of(line.span.end) - x_of(line.span.start))}px`;
     },

@@ -8,7 +8,7 @@ import { moveEdge } from "./timeline-selection.js";
 /** @typedef {import("./timeline.js").TimeLine} TimeLine */
 
 const FAR = 4; // pixels that make a click a drag
-const THUMBNAIL = 160; // pixels
+const [THUMBNAIL, PANEL] = [160, 174]; // pixels, as in timeline.css
 const LINES = 4; // classes that the hover names: the most probable ones
 
 /**
@@ -109,34 +109,52 @@ function click(line, name, time, y, lane) {
 /** @param {TimeLine} line */
 function hoverOf(line) {
   const mark = h("div", { class: "tl-hover", hidden: true });
-  const panel = h("div", { class: "tl-popover popover", hidden: true, "aria-hidden": "true" });
+  const time_words = h("div", { class: "number" });
+  const rows = Array.from({ length: LINES }, () => h("div", { class: "tl-value" }, h("span", { class: "grow" }), h("b")));
+  const place = h("div");
+  const panel = h("div", { class: "tl-popover popover", hidden: true, "aria-hidden": true }, place, time_words, ...rows);
   line.over?.append(mark, panel);
   /** @type {HTMLElement | null} */
   let picture = null;
   let of_video = "";
+  /** @type {{ time: number, is_held: boolean } | null} */
+  let wanted = null;
+
+  const draw = () => {
+    if (!wanted) return;
+    const { time, is_held } = wanted;
+    wanted = null;
+    const { sprite, id, curves, hop_s } = line.data;
+    if (of_video !== id) {
+      picture = sprite && thumbnail(sprite, id, time, THUMBNAIL);
+      of_video = id;
+      refill(place, picture);
+    }
+    if (sprite && picture) moveThumbnail(picture, sprite, time, THUMBNAIL);
+    time_words.textContent = clock(time, 1);
+    const best = curves
+      .map(({ name, prob: values }) => ({ name, value: valueAt(values, hop_s, time) ?? 0 }))
+      .sort((a, b) => b.value - a.value);
+    rows.forEach((row, at) => {
+      row.hidden = at >= best.length;
+      if (row.hidden) return;
+      [row.children[0].textContent, row.children[1].textContent] = [best[at].name, prob(best[at].value)];
+    });
+    const x = line.pixel(time);
+    mark.style.transform = `translateX(${x}px)`;
+    mark.hidden = false;
+    panel.hidden = is_held && line.selection === null;
+    const left = Math.min(Math.max(x - PANEL / 2, -8), Math.max(0, line.width - PANEL));
+    panel.style.transform = `translate(${left}px, calc(-100% - 8px))`;
+  };
   return {
     /** @param {number} time @param {boolean} is_held */
     show(time, is_held) {
-      const { sprite, id, curves } = line.data;
-      if (sprite && of_video !== id) {
-        picture = thumbnail(sprite, id, time, THUMBNAIL);
-        of_video = id;
-      }
-      if (sprite && picture) moveThumbnail(picture, sprite, time, THUMBNAIL);
-      const x = line.pixel(time);
-      mark.style.transform = `translateX(${x}px)`;
-      mark.hidden = false;
-      const lines = curves
-        .map(({ name, prob: values }) => ({ name, value: valueAt(values, line.data.hop_s, time) ?? 0 }))
-        .sort((a, b) => b.value - a.value)
-        .slice(0, LINES)
-        .map(({ name, value }) => h("div", { class: "tl-value" }, h("span", { class: "grow" }, name), h("b", {}, prob(value))));
-      refill(panel, picture, h("div", { class: "number" }, clock(time, 1)), ...lines);
-      panel.hidden = is_held && line.selection === null;
-      const half = panel.offsetWidth / 2;
-      panel.style.transform = `translate(${Math.min(Math.max(x - half, -8), Math.max(0, line.width - 2 * half))}px, calc(-100% - 8px))`;
+      if (!wanted) requestAnimationFrame(draw);
+      wanted = { time, is_held };
     },
     hide() {
+      wanted = null;
       mark.hidden = true;
       panel.hidden = true;
     },

@@ -68,6 +68,7 @@ export class TimeLine extends HTMLElement {
     const is_other = data.id !== this.data.id || data.duration !== this.data.duration;
     this.data = data;
     if (is_other) this.#span = { start: 0, end: data.duration };
+    if (data.curves.length) this.dataset.lanes = String(Math.min(data.curves.length, 8)); // their place
     if (this.soundRow) this.soundRow.hidden = !data.loudness.db.length;
     const names = data.curves.map((of) => of.name);
     if (names.join("\n") !== this.lanes.map((of) => of.name).join("\n")) this.#makeLanes(names);
