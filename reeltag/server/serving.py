@@ -26,6 +26,7 @@ from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import make_folder, not_written
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.server.app import create_app
+from reeltag.server.project.curving import start_curves
 from reeltag.server.project.project import Project
 from reeltag.server.settings import ServerSettings, is_loopback
 
@@ -69,6 +70,7 @@ def serve(
         def on_start() -> None:
             print(address, flush=True)
             say(f"{data}: open this address in a browser; Ctrl-C ends the server.")
+            start_curves(project, app.state.jobs)
             if open_browser:
                 _open(address, settings)
 

@@ -18,7 +18,7 @@ from reeltag.predictions.intervals import (
     intervals_of_curves,
     video_curve,
 )
-from reeltag.server.project import curve_job
+from reeltag.server.project import curve_job, moments
 from reeltag.server.project.curve_sources import FinderCurves, encoder_classes
 from reeltag.server.project.curve_views import curves_view
 from reeltag.server.project.curves import ENCODER, CurvesMeta, CurveStore, curves_folder
@@ -27,7 +27,9 @@ from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.overview import project_view
 from reeltag.server.project.project import Project
 from reeltag.server.project.video_list import ListChoice, video_list_view
+from reeltag.tagger.moments import DEFAULT_PROB
 from reeltag.tagger.tagger import Tagger
+from reeltag.tagger.thresholds import ClassThreshold, Thresholds
 from tests.server.conftest import NUM_FILMS, Served
 
 
@@ -187,6 +189,18 @@ def test_curves_view_finds_the_moments_that_are_there(curved: Project, served: S
         spans = [(of.start_s, of.end_s) for of in curve.moments]
         hits += any(min(end, b) > max(start, a) for a, b in spans)
     assert hits >= 0.7 * sum(of[2] - of[1] >= 2 for of in served.truth())
+
+
+def test_class_without_a_promised_threshold_has_moments_at_the_default(
+    curved: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = curved.data.classes.names
+    promised = ClassThreshold(name=names[0], logit=2.0, prob=0.88, precision=0.9)
+    others = tuple(ClassThreshold(name=name, reason="too few ratings") for name in names[1:])
+    kept = Thresholds(precision=0.9, classes=(promised, *others))
+    monkeypatch.setattr(moments, "_read", lambda _: kept)
+    thresholds = [curves_view(curved, "film_001", [of]).curves[0].threshold for of in names[:2]]
+    assert thresholds == [0.88, DEFAULT_PROB]
 
 
 def test_curves_view_takes_names_in_any_case_and_refuses_unknown_ones(curved: Project) -> None:

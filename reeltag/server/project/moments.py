@@ -33,12 +33,12 @@ class CurveThreshold(NamedTuple):
     """From which probability on a class counts.
 
     Attributes:
-        prob: None = no threshold of the class is good enough.
+        prob: of the finder's run; the default where it has none that is good enough.
         promised: it keeps the precision that was asked for.
-        chosen: what is known of it; None = it is the default.
+        chosen: what is known of it; None = nothing.
     """
 
-    prob: float | None
+    prob: float
     promised: bool
     chosen: ClassThreshold | None
 
@@ -55,7 +55,12 @@ def thresholds_of(project: Project, curves: CurveStore) -> tuple[CurveThreshold,
     if found is None or len(found.classes) != len(curves.classes):
         return (CurveThreshold(default, False, None),) * len(curves.classes)
     promised = found.precision is not None
-    return tuple(CurveThreshold(of.prob, promised, of) for of in found.classes)
+    return tuple(
+        CurveThreshold(default, False, of)
+        if of.prob is None
+        else CurveThreshold(of.prob, promised, of)
+        for of in found.classes
+    )
 
 
 def _read(folder: Path) -> Thresholds | None:

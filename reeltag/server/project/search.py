@@ -148,10 +148,9 @@ def _first_threshold(curves: CurveStore, index: int, chosen: CurveThreshold) -> 
     """Return the class's threshold, or a lower one where moments of few videos reach it."""
     best = np.sort(sigmoid(curves.best[:, index], np.float64))[::-1]
     enough = float(best[min(_AT_LEAST, len(best)) - 1]) if len(best) else _LOWEST
-    wanted = enough if chosen.prob is None else chosen.prob
-    if chosen.promised and chosen.prob is not None:
-        return wanted
-    return float(max(_LOWEST, min(wanted, np.floor(100 * enough) / 100)))
+    if chosen.promised:
+        return chosen.prob
+    return float(max(_LOWEST, min(chosen.prob, np.floor(100 * enough) / 100)))
 
 
 def _moments(curves: CurveStore, index: int, threshold: float) -> Intervals:
