@@ -1,6 +1,6 @@
 """Does choosing what to rate pay? Ratings of a simulated person on reels and mosaics.
 
-    python -m benchmarks.choosing [KIND ...] [--seed 0 1 2] [--spread 1 2 4] [--work WORK]
+    python -m benchmarks.choosing [KIND ...] [--seed 0 1 2] [--spread 1 2] [--work WORK]
 
 The person answers from the truth (benchmarks/choosing_data.py). There are 200,000 pairs of a window
 and a class to be rated, all at random of the videos that ratings may train; 50 random ones are
@@ -39,7 +39,7 @@ from reeltag.metrics.weighted import WeightedRanking
 KINDS = ("reels", "mosaics")
 LABELLED = "labelled"
 NAMES = (*POLICIES, LABELLED)
-SPREADS = (1.0, 2.0, 4.0)  # of the finder: held closely to the labels of the videos, or less so
+SPREADS = (1.0, 2.0)  # of the finder: held closely to the labels of the videos, or less so
 PAIRS, FIRST, BATCH, MOST = 200_000, 50, 50, 800
 MEMBERS = 5  # of the ensemble: of as many ratings, drawn with replacement
 REPLICATES = 400
