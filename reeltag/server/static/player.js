@@ -17,6 +17,18 @@ import { moveThumbnail, thumbnail } from "./thumbnails.js";
 const RATES = [0.25, 0.5, 1, 1.5, 2, 4];
 const BACK_MS = 120; // between pictures where it plays backwards
 
+/** Returns why a file does not play: as the server says, where it has gone or changed. @param {string} src */
+async function reasonOf(src) {
+  try {
+    const response = await fetch(src, { headers: { range: "bytes=0-0", accept: "application/json" } });
+    if (response.ok) return "This browser does not play this file.";
+    const { error, hint } = await response.json();
+    return [error, hint].filter(Boolean).join(". ");
+  } catch {
+    return "The server cannot be reached.";
+  }
+}
+
 export class VideoPlayer extends HTMLElement {
   /** @type {HTMLVideoElement | FreeClock} */
   media = new FreeClock(1);
@@ -59,7 +71,7 @@ export class VideoPlayer extends HTMLElement {
     const poster = card.has_poster ? address("/media/poster", { id: card.id }) : null;
     const video = h("video", { src, poster, preload: "metadata", playsinline: true, tabindex: "-1", "aria-label": card.name });
     video.addEventListener("click", () => this.toggle());
-    video.addEventListener("error", () => this.#playNothing("This file does not play here."));
+    video.addEventListener("error", async () => this.#playNothing(await reasonOf(src)));
     video.addEventListener("loadedmetadata", () => {
       this.classList.toggle("sound-only", video.videoWidth === 0);
       if (video.videoWidth === 0 && this.view) this.screen?.append(soundPicture(this, this.view));

@@ -122,7 +122,8 @@ export class VideoModel extends EventTarget {
 }
 
 /**
- * Returns the value of the last rating that overlaps a moment by half of their union. Pure.
+ * Returns the value of the last rating that overlaps a moment by half of either, as the server does.
+ * Pure.
  * @param {MomentView} moment
  * @param {readonly RatingView[]} ratings
  * @returns {number | null}
@@ -131,8 +132,7 @@ export function ratingOf(moment, ratings) {
   const fits = ratings.filter((of) => {
     if (of.class_name !== moment.class_name || of.value === null || of.end_s === null) return false;
     const common = Math.min(of.end_s, moment.end_s) - Math.max(of.start_s, moment.start_s);
-    const union = Math.max(of.end_s, moment.end_s) - Math.min(of.start_s, moment.start_s);
-    return common > 0 && common >= union / 2;
+    return common > 0 && common >= Math.min(of.end_s - of.start_s, moment.end_s - moment.start_s) / 2;
   });
   return fits.sort((a, b) => a.rated_at.localeCompare(b.rated_at)).at(-1)?.value ?? null;
 }

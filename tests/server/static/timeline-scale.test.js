@@ -77,10 +77,11 @@ test("thumbnails are counted along the rows", () => {
   assert.deepEqual(placeInSheet(sprite, 1000), { x: 400, y: 100 });
 });
 
-test("a rating counts for the moment that it overlaps by half", () => {
+test("a rating counts for the moment that it overlaps by half of either", () => {
   const rating = (start_s, end_s, value, rated_at, class_name = "Dog") => ({ start_s, end_s, value, rated_at, class_name });
   assert.equal(ratingOf(moment(10, 20), [rating(12, 20, 1, "1")]), 1);
-  assert.equal(ratingOf(moment(10, 20), [rating(17, 20, 1, "1")]), null);
+  assert.equal(ratingOf(moment(10, 20), [rating(17, 20, 1, "1")]), 1);
+  assert.equal(ratingOf(moment(10, 20), [rating(18, 24, 1, "1")]), null);
   assert.equal(ratingOf(moment(10, 20), [rating(10, 20, 1, "1"), rating(10, 20, 0, "2")]), 0);
   assert.equal(ratingOf(moment(10, 20), [rating(10, 20, 1, "1", "Cat"), rating(0, null, 1, "1")]), null);
 });
