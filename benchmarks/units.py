@@ -26,6 +26,7 @@ NAMES = (
     "segment_scoring",
     "moments",
     "similar",
+    "serving",
     "export",
     "blending",
     "stacking",
