@@ -6,6 +6,7 @@ DATA/.reeltag/serve/lock is held by the server of DATA, and says where it is.
 import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -68,6 +69,8 @@ def serve(
         address = f"{url}?token={settings.token}" if settings.token else url
 
         def on_start() -> None:
+            gc.collect()
+            gc.freeze()  # what is imported stays: to look through it for garbage takes 0.1 s
             print(address, flush=True)
             say(f"{data}: open this address in a browser; Ctrl-C ends the server.")
             start_curves(project, app.state.jobs)

@@ -151,23 +151,31 @@ def moment_views(
         names: of the classes that `found.classes` are numbers of.
         ratings: of each video that has some.
     """
-    videos = project.videos
+    videos, ids = project.videos, found.ids.to_pylist()
+    shown = {
+        video: (
+            videos.names[videos.places[video]] if video in videos.places else video,
+            previews_of(project.path, video).sprite,
+        )
+        for video in dict.fromkeys(ids)
+    }
+    seconds = (found.start_s, found.end_s, found.peak_s)
+    columns = [column.round(3).tolist() for column in seconds]
+    columns += [found.peak_prob.round(4).tolist(), found.classes.tolist()]
     views = list[MomentView]()
-    for at, video in enumerate(found.ids.to_pylist()):
-        name = names[int(found.classes[at])]
-        start, end = float(found.start_s[at]), float(found.end_s[at])
-        place = videos.places.get(video)
+    for video, start, end, best, prob, of_class in zip(ids, *columns, strict=True):
+        name = names[of_class]
         views.append(
             MomentView(
                 video=video,
-                name=video if place is None else videos.names[place],
+                name=shown[video][0],
                 class_name=name,
-                start_s=round(start, 3),
-                end_s=round(end, 3),
-                best_s=round(float(found.peak_s[at]), 3),
-                prob=round(float(found.peak_prob[at]), 4),
+                start_s=start,
+                end_s=end,
+                best_s=best,
+                prob=prob,
                 rating=rating_of(ratings.get(video, ()), name, start, end),
-                sprite=previews_of(project.path, video).sprite,
+                sprite=shown[video][1],
             )
         )
     return tuple(views)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reeltag.data.class_list import folder_of
+from reeltag.data.indexing.locations import SUFFIX
 from reeltag.server.views.videos import SpriteView
 
 _MOST_LOUDNESS = 4000  # values that are drawn
@@ -63,7 +63,8 @@ def previews_of(data: Path, video: str) -> VideoPreviews:
     """
     if PurePath(video).name != video or "\0" in video:  # no id of the library
         return NO_PREVIEWS
-    path = folder_of(data) / "previews" / f"{video}.json"
+    folder = data.parent if data.suffix == SUFFIX else data  # without a look at the disk
+    path = folder / "previews" / f"{video}.json"
     try:
         status = path.stat()
     except OSError:
