@@ -177,11 +177,11 @@ def average_precision(ratings: DrawnRatings, *, seed: int = 0) -> WeightedEstima
     num_videos = int(videos.max(initial=-1)) + 1
     if not hits.any() or num_videos < 2:
         return None
-    value = float(_average_precisions(weights[None], hits)[0])
+    value = float(average_precisions(weights[None], hits)[0])
     random = np.random.default_rng(derive_seed(seed, "bootstrap of average precision"))
     alike = np.full(num_videos, 1 / num_videos)
     copies_RV = random.multinomial(num_videos, alike, size=_REPLICATES)
-    found = _average_precisions(weights * copies_RV[:, videos], hits)
+    found = average_precisions(weights * copies_RV[:, videos], hits)
     of_hits = float(weights[hits].sum())
     variance = float(np.nanvar(found)) + _UNSEEN * (value * float(weights.max()) / of_hits) ** 2
     kish = 1 / float((np.bincount(videos[hits], weights[hits] / of_hits) ** 2).sum())
@@ -190,10 +190,18 @@ def average_precision(ratings: DrawnRatings, *, seed: int = 0) -> WeightedEstima
     return WeightedEstimate(value=value, low=low, high=high, num_ratings=len(ratings))
 
 
-def _average_precisions(
+def average_precisions(
     weights_RN: NDArray[np.float64], hits: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return (R,) average precisions of ratings in their order; NaN without a positive."""
+    """Return (R,) average precisions of N ratings under R sets of weights, as `average_precision`.
+
+    Args:
+        weights_RN: (R, N) >= 0 of ratings in the order of their scores, highest first.
+        hits: (N,) which are positive.
+
+    Returns:
+        NaN where no positive one has a weight.
+    """
     of_hits_RN = weights_RN * hits
     pairs_RN = np.cumsum(weights_RN, 1) - weights_RN / 2
     found_RN = np.cumsum(of_hits_RN, 1) - of_hits_RN / 2

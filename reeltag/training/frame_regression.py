@@ -41,6 +41,8 @@ from reeltag.training.run_folder import describe
 MOST_BYTES = 2 << 30  # of the frames in memory; of more every second, third, ... is taken
 _FIRST_BIAS = -3.0  # of each class: it is in one of 20 frames
 _SMALLEST_DEVIATION = 1e-6
+_NAMED = 3  # classes
+YES = 0.5  # a rating above it
 _SMALLEST = 1e-12  # of a sum whose logarithm is taken
 
 
@@ -119,6 +121,9 @@ def fit_frame_regression(
     tagger = Tagger(sizes, streams, classes, features=videos.features)
     every, labels_VC = _read(tagger, videos, "reading frames"), _labels(videos)
     ratings = None if windows is None else _ratings(tagger, windows)
+    labelled_C = labels_VC.any(dim=0)
+    if ratings is not None:
+        ratings = _learnable(ratings, labelled_C, classes)
     mean_D, scale_D = _balance(every.values, sizes.dims)
     for part in (every, *(() if ratings is None else (ratings.frames,))):
         part.values.sub_(mean_D).mul_(scale_D)
@@ -170,6 +175,35 @@ def _ratings(tagger: Tagger, windows: VideoSet) -> _Ratings:
         torch.tensor(windows.targets.row_of_entry()),
         torch.tensor(windows.targets.classes).long(),
         torch.tensor(windows.targets.entry_values()),
+    )
+
+
+def _learnable(ratings: _Ratings, labelled_C: Tensor, classes: tuple[str, ...]) -> _Ratings | None:
+    """Return the ratings but those of unlabelled classes that are all yes or all no; log these.
+
+    Args:
+        ratings: Q of them.
+        labelled_C: (C,) which classes some video is labelled with.
+        classes: C names.
+
+    Returns:
+        None where no rating is left.
+    """
+    yes = ratings.values > YES
+    yes_C, no_C = (torch.zeros(len(classes), dtype=torch.bool) for _ in range(2))
+    yes_C[ratings.classes[yes]] = True
+    no_C[ratings.classes[~yes]] = True
+    lost_C = (yes_C ^ no_C) & ~labelled_C
+    if not lost_C.any():
+        return ratings
+    names = [classes[at] for at in lost_C.nonzero().flatten().tolist()]
+    shown = ", ".join(names[:_NAMED]) + ", ..." * (len(names) > _NAMED)
+    say(f"ratings of {len(names):,} classes without labels are all yes or all no: {shown}")
+    kept = ~lost_C[ratings.classes]
+    if not kept.any():
+        return None
+    return ratings._replace(
+        windows=ratings.windows[kept], classes=ratings.classes[kept], values=ratings.values[kept]
     )
 
 

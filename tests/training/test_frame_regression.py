@@ -1,8 +1,10 @@
 """Frame regression: what it finds, what it is invariant to, and what it does not see."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -61,14 +63,20 @@ def corpus(
     labels: NDArray[np.bool_],
     rated: range = range(0),
     features: Features = TWO,
+    only: Mapping[int, float] = MappingProxyType({}),
 ) -> Dataset:
-    """Write videos with labels (V, C), and a rating of each class in some of them."""
+    """Write videos with labels (V, C), and a rating of each class in some of them.
+
+    `only` has the value of all ratings of some classes.
+    """
     hits, records = truth(), []
     for video in range(VIDEOS):
         context = {"labels": np.flatnonzero(labels[video])}
         if video in rated:
             starts = np.array([5, 10, 15]) + video % 10
-            yes = [hits[video, s : s + 4, c].mean() for c, s in enumerate(starts.tolist())]
+            yes = [
+                only.get(c, hits[video, s : s + 4, c].mean()) for c, s in enumerate(starts.tolist())
+            ]
             context |= {
                 "segment_start_times": starts,
                 "segment_end_times": starts + 4,
@@ -198,6 +206,30 @@ def test_held_out_videos_are_not_seen(tmp_path: Path, of: str) -> None:
         labels = labels.copy()
         labels[held_out] = ~labels[held_out]
     np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_one_sided_ratings_teach_labelled_classes_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All ratings of class 0 are no, and it is labelled: they count. Those of class 2 do not."""
+    labels = present()
+    labels[:, 1:] = False
+    data = corpus(tmp_path / "data", frames(), labels, range(VIDEOS), only={0: 0.0, 2: 1.0})
+    found = seconds(fitted(data, tmp_path / "run", RATINGS), frames())
+    assert "1 classes without labels are all yes or all no: c2" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["ratings"] == 2 * VIDEOS
+    assert found[..., 2].max() < 0  # not a yes to everything
+    without = seconds(fitted(data, tmp_path / "without"), frames())
+    assert found[..., 0].mean() < without[..., 0].mean()
+
+
+def test_few_ratings_without_a_label_find_the_frames(tmp_path: Path) -> None:
+    """Of each class, 40 rated windows of 4 frames, and no labels. By chance it would be .5."""
+    nothing = np.zeros_like(present())
+    data = corpus(tmp_path / "data", frames(), nothing, range(VIDEOS))
+    found = seconds(fitted(data, tmp_path / "run", RATINGS), frames())
+    assert min(separation(found)) > 0.85
+    assert all(found[..., c].max() > 0 for c in range(CLASSES))
 
 
 def _held_out(data: Dataset, fold: FoldConfig) -> set[str]:

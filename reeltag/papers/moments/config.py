@@ -1,5 +1,6 @@
 """Sizes and recipes of the moment finder: they follow the data where none are given."""
 
+import sys
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -35,8 +36,8 @@ class Config(CheckedFields):
     seed: int = 0
     """Random seed of weights, order and dropout; the evaluated videos stay."""
     without_ratings: bool = False
-    """Stop after stage I: the model of whole videos scores segments. For less than 100 ratings; if
-    there are some, they are evaluated."""
+    """Stop after stage I: the model of whole videos scores segments. For NeXtVLAD with less than
+    100 ratings; if there are some, they are evaluated."""
     folds: NumFolds = 5
     """Parts of the rated videos, one of which is held out for evaluation; the final model learns
     from it too. Not used where videos of `test` are rated: these are evaluated then."""
@@ -48,7 +49,8 @@ class Config(CheckedFields):
 
     finder: Literal["auto", "frames", "nextvlad"] = "auto"
     """frames: a logistic regression of every frame, fitted on labels and ratings at once, for few
-    videos; nextvlad: NeXtVLAD on whole videos, then on ratings; auto: frames below 1,000 videos."""
+    videos, from two ratings on; nextvlad: NeXtVLAD on whole videos, then on ratings; auto: frames
+    below 1,000 videos."""
     clusters: int | None = None
     """Clusters of NeXtVLAD. None: 64 (V / 4000)^0.1, a multiple of 8."""
     hidden: int | None = None
@@ -78,6 +80,11 @@ class Config(CheckedFields):
     def check(self) -> None:
         """Raise ConfigError for weights with which stage II would fail."""
         self.labels()
+
+    @property
+    def regressed_below(self) -> int:
+        """Videos to train on below which every frame is regressed, in place of NeXtVLAD."""
+        return {"auto": _FEW, "frames": sys.maxsize, "nextvlad": 0}[self.finder]
 
     def labels(self) -> RelabelConfig:
         """Return how rated segments are relabelled."""
@@ -157,9 +164,7 @@ class MomentsPlan:
     @property
     def is_regression(self) -> bool:
         """Whether every frame is regressed, in place of NeXtVLAD."""
-        if self.config.finder != "auto":
-            return self.config.finder == "frames"
-        return self.own.assignment.num_videos < _FEW
+        return self.own.assignment.num_videos < self.config.regressed_below
 
     def regressed_videos(self) -> SplitRecipe:
         """The whole videos that a regression of frames learns from."""

@@ -125,9 +125,13 @@ class _FinderResult:
     def closing(self, folder: FolderOf) -> str:
         """Return in words how good it is, and the commands to type next."""
         if self.evaluation is None:
+            what = "There is no rated segment to evaluate"
+            if self.plan.own.ratings and not self.plan.config.without_ratings:
+                what = "All ratings were trained on, for they are too few to hold some out"
             text = (
-                "There is no rated segment to evaluate: how good it is remains open. Look at what "
-                "it finds, rate that (yes and no), and run this again."
+                f"{what}: how good it is remains open, and no precision is promised: moments are "
+                "those of probability .5. Look at what it finds, rate that (yes and no), and run "
+                "this again."
             )
         else:
             rated = "II" in self.evaluation.scores

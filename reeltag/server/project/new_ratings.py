@@ -11,13 +11,13 @@ from reeltag.core.errors import DataError
 from reeltag.library.database.ratings import LibraryRating
 from reeltag.server.project.missing import NotThereError
 from reeltag.server.views.ratings import Answer, Origin
+from reeltag.training.frame_regression import YES
 
 if TYPE_CHECKING:  # which has ratings
     from reeltag.server.project.project import Project
 
 LONGEST_NAME = 200  # characters of a class, or of who rates
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_YES = 0.5  # a value above it
 
 
 class ConflictError(DataError):
@@ -129,7 +129,7 @@ def checked_name(name: str, known: Sequence[str]) -> str:
 def _fits(answer: Answer, value: float | None) -> bool:
     if value is None:
         return True
-    return answer != "unsure" and 0 <= value <= 1 and (value > _YES) == (answer == "yes")
+    return answer != "unsure" and 0 <= value <= 1 and (value > YES) == (answer == "yes")
 
 
 def _finite(seconds: float, otherwise: float) -> float:

@@ -16,11 +16,10 @@ from reeltag.server.project.learned import LearnedFrom
 from reeltag.server.project.ratings import WindowKey, key_of
 from reeltag.server.project.windows import VideoWindow, moment_probs
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
+from reeltag.training.frame_regression import YES
 
 if TYPE_CHECKING:  # which has finders
     from reeltag.server.project.project import Project
-
-_YES = 0.5  # a value above it
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class ClassRatings:
     @property
     def is_positive(self) -> NDArray[np.bool_]:
         """(Q,) whether the class is there."""
-        return np.asarray(self.values > _YES, bool)
+        return np.asarray(self.values > YES, bool)
 
     def taken(self, which: NDArray[np.bool_]) -> "ClassRatings":
         """Return some of them, by a mask (Q,)."""

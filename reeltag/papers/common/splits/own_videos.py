@@ -29,8 +29,9 @@ from reeltag.papers.common.splits.assignment import (
     rows_in,
     shards_of,
 )
+from reeltag.training.frame_regression import YES
 
-FEW = 100  # fewer ratings neither train nor evaluate
+FEW = 100  # fewer ratings train no network, and evaluate nothing
 _HINT = (
     "A rating is whether one class is in one window, such as 5 s: a row of --ratings, or "
     "in a record the lists segment_start_times, segment_end_times, segment_labels (class) and "
@@ -70,13 +71,19 @@ class OwnVideos:
     has_test: bool
 
 
-def assign_own_splits(data: Dataset, *, folds: int, without_ratings: bool) -> OwnVideos:
+def assign_own_splits(
+    data: Dataset, *, folds: int, without_ratings: bool, regressed_below: int = 0
+) -> OwnVideos:
     """Return what a data set holds, and what each part of it is for.
+
+    Where frames are regressed, two ratings are enough, a yes and a no of a class, and no video
+    needs a label. With less than 100, or of fewer videos than folds, none is held out: all train.
 
     Args:
         data: the data set.
         folds: where no test video is rated: parts of the rated videos, one of which is evaluated.
         without_ratings: ratings, if there are any, are only evaluated.
+        regressed_below: videos to train on below which frames are regressed.
 
     Raises:
         DataError: a needed part is missing; the error explains how it is stored.
@@ -88,11 +95,17 @@ def assign_own_splits(data: Dataset, *, folds: int, without_ratings: bool) -> Ow
     is_rated, test = num_rated(data) > 0, shards_of(data, "test")
     trained, rated = rows_in(data, video_shards), rows_in(data, rated_shards) & is_rated
     tested = bool((rows_in(data, test) & is_rated).any())
-    labels = _video_labels(data, trained, video_shards)
-    positives = _positive_classes(data, rated)
-    if not without_ratings:
+    few_will_do = int(trained.sum()) < regressed_below and not without_ratings
+    labels = _video_labels(data, trained, video_shards, needed=not few_will_do)
+    positives, ratings = _positive_classes(data, rated), int(num_rated(data)[rated].sum())
+    if few_will_do:
+        _check_few_ratings(data, rated, ratings, has_labels=len(labels) > 0)
+    elif not without_ratings:
         _check_ratings(data, rated, positives, folds=0 if tested else folds)
-    held_out = not tested and (not without_ratings or (mixed and rated.sum() >= folds))
+    divisible = rated.sum() >= folds
+    if not without_ratings:
+        divisible &= ratings >= FEW and 0 < len(positives) < ratings
+    held_out = not tested and bool(divisible) and (not without_ratings or mixed)
     rule = PUBLISHED_SPLITS
     if rated_shards:
         rule = Splits(train=pattern_of(data, rated_shards), holdout=0.0)
@@ -102,8 +115,8 @@ def assign_own_splits(data: Dataset, *, folds: int, without_ratings: bool) -> Ow
         fold=FoldConfig(count=folds, by="ratings") if held_out else FoldConfig(),
         classes=evaluated_classes(data, rated) if rated.any() else (),
     )
-    ratings = int(num_rated(data)[rated].sum())
-    evaluable = tested or (0 < len(positives) < ratings and (held_out or not mixed))
+    unseen = held_out or (without_ratings and not mixed)
+    evaluable = tested or (0 < len(positives) < ratings and unseen)
     if evaluable:
         _log_twins(data, trained, evaluation.rows(data))
     return OwnVideos(
@@ -185,9 +198,9 @@ def _problems(data: Dataset, rows: NDArray[np.bool_]) -> str:
 
 
 def _video_labels(
-    data: Dataset, trained: NDArray[np.bool_], shards: list[int]
+    data: Dataset, trained: NDArray[np.bool_], shards: list[int], *, needed: bool
 ) -> NDArray[np.int32]:
-    """Return the labels of the training videos; DataError where there is none."""
+    """Return the labels of the training videos; DataError where there is none, if it is needed."""
     if not trained.any():
         mine = np.isin(column_of(data.table, "shard"), shards)
         raise DataError(
@@ -196,7 +209,7 @@ def _video_labels(
             hint="`reeltag info DATA` names them; docs/records.md lists what a record must hold.",
         )
     labels = lists_of(data.table.filter(trained).combine_chunks(), "labels")[1]
-    if not len(labels):
+    if needed and not len(labels):
         raise DataError(
             f"none of the {trained.sum():,} videos to train on has a video label",
             where=data.root,
@@ -211,6 +224,25 @@ def _positive_classes(data: Dataset, rated: NDArray[np.bool_]) -> NDArray[np.int
     positive = lists_of(table, "segment_scores")[1] > 0
     classes: NDArray[np.int32] = lists_of(table, "segment_labels")[1][positive]
     return classes
+
+
+def _check_few_ratings(
+    data: Dataset, rated: NDArray[np.bool_], count: int, *, has_labels: bool
+) -> None:
+    """Raise DataError where nothing can be learned from ratings: no class has a yes and a no."""
+    if not count:
+        what = "holds no rating of any segment to train on; two are enough, a yes and a no"
+        raise DataError(what, where=data.root, hint=_HINT)
+    table = data.table.filter(rated).combine_chunks()
+    classes = lists_of(table, "segment_labels")[1]
+    yes = lists_of(table, "segment_scores")[1] > YES
+    if not has_labels and not len(np.intersect1d(classes[yes], classes[~yes])):
+        raise DataError(
+            f"of the {count:,} ratings, those of each class are all yes or all no, and no video "
+            "has a label: nothing separates the two",
+            where=data.root,
+            hint=_HINT,
+        )
 
 
 def _check_ratings(

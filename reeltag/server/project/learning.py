@@ -1,0 +1,121 @@
+"""Learning from what was rated: a job, the finder that it makes, and what that is worth."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reeltag.core.errors import DataError, reason_of
+from reeltag.server.jobs import Jobs
+from reeltag.server.project.comparing import comparison_view
+from reeltag.server.project.finders import Finder
+from reeltag.server.project.overview import finder_view
+from reeltag.server.project.progress import class_progress
+from reeltag.server.project.snapshots import (
+    RUN_FILE,
+    read_about,
+    why_not_learn,
+    write_snapshot,
+)
+from reeltag.server.views.learning import ComparisonView, LearnView
+from reeltag.server.views.overview import FinderView, JobView
+
+if TYPE_CHECKING:  # which has finders
+    from reeltag.server.project.project import Project
+
+_ACTIVE = ("waiting", "running")
+_RESULT = "/learn"
+
+
+def start_learning(project: "Project", jobs: Jobs) -> JobView:
+    """Start a job that learns from all ratings and labels as they are now; one at a time.
+
+    Args:
+        project: to learn from.
+        jobs: that the job is one of.
+
+    Returns:
+        the job; that which learns already, if there is one.
+
+    Raises:
+        ConflictError: there is nothing to learn from yet.
+        OutputError: nothing can be written.
+    """
+    active = learning_job(jobs)
+    if active is not None:
+        return active
+    snapshot = write_snapshot(project)
+
+    def on_done() -> None:
+        add_learned(project, snapshot)
+
+    number = read_about(snapshot).num_ratings
+    title = f"Learning from {number:,} ratings" if number else "Learning from labels"
+    command = [sys.executable, "-m", "reeltag.server.project.learn_job"]
+    arguments = [
+        str(project.path.resolve()),
+        str(snapshot.resolve()),
+        str(project.folder.resolve()),
+    ]
+    return jobs.start(
+        "learn",
+        title,
+        [*command, *arguments],
+        result=_RESULT,
+        on_done=on_done,
+    )
+
+
+def add_learned(project: "Project", snapshot: Path) -> Finder:
+    """Add the finder that was trained on a snapshot, and make it the current one.
+
+    Raises:
+        DataError: it was not trained to its end.
+    """
+    path = snapshot / RUN_FILE
+    try:
+        run = Path(json.loads(path.read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"no finder was learned ({reason_of(error)})", where=path) from error
+    about = read_about(snapshot)
+    name = f"{about.num_ratings:,} ratings" if about.num_ratings else "labels alone"
+    finder = project.finders.add(run, about.num_ratings, name=name)
+    about.save(project, finder.key)
+    return finder
+
+
+def learning_job(jobs: Jobs) -> JobView | None:
+    """Return the job that learns now; None = there is none."""
+    return next((job for job in jobs.active() if job.kind == "learn"), None)
+
+
+def use_finder(project: "Project", key: str) -> FinderView:
+    """Make a finder the current one again, and return it.
+
+    Raises:
+        NotThereError: there is no such finder.
+        DataError: its run is gone.
+    """
+    return finder_view(project, project.finders.use(key))
+
+
+def learn_view(project: "Project", jobs: Jobs) -> LearnView:
+    """Return what can be learned from, what was learned, and whether it was worth it."""
+    why_not = why_not_learn(project)
+    return LearnView(
+        classes=tuple(class_progress(project)),
+        finders=tuple(finder_view(project, finder) for finder in project.finders.history),
+        comparison=_comparison(project),
+        can_learn=not why_not,
+        why_not=why_not,
+        job=learning_job(jobs),
+    )
+
+
+def _comparison(project: "Project") -> ComparisonView | None:
+    """Compare the current finder with the one before it; None = there is none before it."""
+    current, history = project.finders.current, project.finders.history
+    if current is None:
+        return None
+    older = history[history.index(current) + 1 :]
+    return comparison_view(project, older[0], current) if older else None
