@@ -89,8 +89,7 @@ def assign_own_splits(
         DataError: a needed part is missing; the error explains how it is stored.
     """
     check_segments(data, range(len(data.shards)))
-    _log_unusable_ratings(data)
-    _log_unaligned_ratings(data)
+    _log_ratings(data)
     video_shards, rated_shards, mixed = _shards(data)
     is_rated, test = num_rated(data) > 0, shards_of(data, "test")
     trained, rated = rows_in(data, video_shards), rows_in(data, rated_shards) & is_rated
@@ -102,13 +101,9 @@ def assign_own_splits(
         _check_few_ratings(data, rated, ratings, has_labels=len(labels) > 0)
     elif not without_ratings:
         _check_ratings(data, rated, positives, folds=0 if tested else folds)
-    divisible = rated.sum() >= folds
-    if not without_ratings:
-        divisible &= ratings >= FEW and 0 < len(positives) < ratings
-    held_out = not tested and bool(divisible) and (not without_ratings or mixed)
-    rule = PUBLISHED_SPLITS
-    if rated_shards:
-        rule = Splits(train=pattern_of(data, rated_shards), holdout=0.0)
+    enough = mixed if without_ratings else ratings >= FEW and 0 < len(positives) < ratings
+    held_out = not tested and enough and bool(rated.sum() >= folds)
+    rule = _all_in(data, rated_shards) if rated_shards else PUBLISHED_SPLITS
     evaluation = EvalSplit(
         split="test" if tested else "train",
         splits=PUBLISHED_SPLITS if tested else rule,
@@ -116,12 +111,11 @@ def assign_own_splits(
         classes=evaluated_classes(data, rated) if rated.any() else (),
     )
     unseen = held_out or (without_ratings and not mixed)
-    evaluable = tested or (0 < len(positives) < ratings and unseen)
-    if evaluable:
+    if evaluable := tested or (0 < len(positives) < ratings and unseen):
         _log_twins(data, trained, evaluation.rows(data))
     return OwnVideos(
         assignment=SplitAssignment(
-            videos=Splits(train=pattern_of(data, video_shards), holdout=0.0),
+            videos=_all_in(data, video_shards),
             rated=rule,
             fold=evaluation.fold,
             evaluation=evaluation,
@@ -139,6 +133,11 @@ def assign_own_splits(
     )
 
 
+def _all_in(data: Dataset, shards: list[int]) -> Splits:
+    """Return the rule by which all videos of some shards train."""
+    return Splits(train=pattern_of(data, shards), holdout=0.0)
+
+
 def _shards(data: Dataset) -> tuple[list[int], list[int], bool]:
     """Return the shards of training videos, those with ratings, and whether some are both.
 
@@ -150,6 +149,12 @@ def _shards(data: Dataset) -> tuple[list[int], list[int], bool]:
     videos = shards_of(data, "train") or others
     mixed = bool(set(videos) & set(rated))
     return sorted({*videos, *rated}) if mixed else videos, rated, mixed
+
+
+def _log_ratings(data: Dataset) -> None:
+    """Log how many ratings cannot be used, and how many are of windows of their own."""
+    _log_unusable_ratings(data)
+    _log_unaligned_ratings(data)
 
 
 def _log_unusable_ratings(data: Dataset) -> None:
