@@ -1,0 +1,74 @@
+/** Figures in words: none comes without its interval and the ratings behind it. Pure. */
+import { clock, count, estimateWords } from "./format.js";
+
+/** @typedef {import("./views").RatedEstimate} RatedEstimate */
+/** @typedef {import("./views").ClassDifference} ClassDifference */
+
+/**
+ * Returns a difference with its sign: "+0.05", "−0.05", "0.00".
+ * @param {number} value
+ * @returns {string}
+ */
+export function signed(value) {
+  const words = Math.abs(value).toFixed(2);
+  if (Number(words) === 0) return "0.00";
+  return `${value < 0 ? "−" : "+"}${words}`;
+}
+
+/**
+ * Returns what more ratings are expected to bring: "+0.05 (+0.01 to +0.09) by 41 ratings".
+ * @param {RatedEstimate | null} gain
+ * @returns {string}
+ */
+export function gainWords(gain) {
+  if (!gain) return "not known yet";
+  const range = `${signed(gain.low)} to ${signed(gain.high)}`;
+  return `${signed(gain.value)} (${range}) by ${count(gain.num_ratings, "rating")}`;
+}
+
+/**
+ * Returns a difference of two finders: "+0.12 (+0.03 to +0.22) by 40 ratings".
+ * @param {ClassDifference} difference
+ * @returns {string}
+ */
+export function differenceWords({ old, new: now, low, high, num_ratings: number }) {
+  const range = `${signed(low)} to ${signed(high)}`;
+  return `${signed(now - old)} (${range}) by ${count(number, "rating")}`;
+}
+
+/**
+ * Returns how many moments there are at a threshold, and how many of them are expected to be right.
+ * @param {number} total
+ * @param {RatedEstimate | null} expected precision
+ * @param {boolean} is_of_class whether they are of a class: only then a precision has a meaning
+ * @returns {string}
+ */
+export function precisionWords(total, expected, is_of_class) {
+  const moments = count(total, "moment");
+  if (!is_of_class) return moments;
+  if (!expected) return `${moments}, precision not known yet: rate some`;
+  return `${moments}, precision ${estimateWords(expected)}`;
+}
+
+/**
+ * Returns an interval of a video, with tenths only where they are not zero: "0:05 to 0:10".
+ * @param {number} start seconds
+ * @param {number} end seconds
+ * @returns {string}
+ */
+export function spanWords(start, end) {
+  const is_whole = [start, end].every((of) => Math.abs(of - Math.round(of)) < 0.05);
+  const digits = is_whole ? 0 : 1;
+  return `${clock(start, digits)} to ${clock(end, digits)}`;
+}
+
+/**
+ * Returns a time of UTC as people here read it; "" for none.
+ * @param {string} iso
+ * @returns {string}
+ */
+export function dateWords(iso) {
+  const date = new Date(iso);
+  if (!iso || Number.isNaN(date.getTime())) return "";
+  return date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
