@@ -43,6 +43,18 @@ def test_class_is_found_where_it_is_best_first(curved: Project, served: Served, 
     assert best.start_s <= best.best_s <= best.end_s
 
 
+def test_moments_of_all_videos_are_ordered_by_probability_not_by_video(curved: Project) -> None:
+    mixed = 0
+    for name in curved.class_names:
+        choice = MomentSearchChoice(class_name=name, threshold=0.01, limit=100)
+        moments = search_view(curved, choice).moments
+        probs = [of.prob for of in moments]
+        assert probs == sorted(probs, reverse=True)
+        videos = [of.video for of in moments]
+        mixed += videos != sorted(videos)
+    assert mixed
+
+
 def test_higher_threshold_finds_fewer(curved: Project, name: str) -> None:
     totals = [
         search_view(curved, MomentSearchChoice(class_name=name, threshold=threshold)).total
