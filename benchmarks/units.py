@@ -27,6 +27,7 @@ NAMES = (
     "moments",
     "similar",
     "serving",
+    "newcomer",
     "export",
     "blending",
     "stacking",
