@@ -44,7 +44,7 @@ class LearnedFrom:
             before = [
                 rating.key or 0
                 for rating in project.ratings.all()
-                if rating.rated_at is None or _text(rating.rated_at) <= finder.made_at
+                if rating.rated_at is None or _text(rating.rated_at) < finder.made_at
             ]
             return cls(last_key=max([0, *before]), num_ratings=finder.num_ratings)
 

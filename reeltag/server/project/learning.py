@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.server.jobs import Jobs
-from reeltag.server.project.comparing import comparison_view
+from reeltag.server.project.comparing import comparison_view, hardest_moments
+from reeltag.server.project.curve_views import curves_view
 from reeltag.server.project.finders import Finder
+from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.overview import finder_view
 from reeltag.server.project.progress import class_progress
 from reeltag.server.project.snapshots import (
@@ -17,8 +19,10 @@ from reeltag.server.project.snapshots import (
     why_not_learn,
     write_snapshot,
 )
-from reeltag.server.views.learning import ComparisonView, LearnView
+from reeltag.server.project.video_page import video_view
+from reeltag.server.views.learning import CompareView, ComparisonView, LearnView
 from reeltag.server.views.overview import FinderView, JobView
+from reeltag.server.views.videos import CurvesView
 
 if TYPE_CHECKING:  # which has finders
     from reeltag.server.project.project import Project
@@ -112,10 +116,59 @@ def learn_view(project: "Project", jobs: Jobs) -> LearnView:
     )
 
 
+def compare_view(project: "Project", old: str = "", new: str = "", video: str = "") -> CompareView:
+    """Return two finders side by side on a video, and on the rated windows they differ most on.
+
+    Both show the classes that are strongest there by the new one, those that the old one has too.
+
+    Args:
+        project: of the finders.
+        old: key; "" = the one before the new one.
+        new: key; "" = the current one.
+        video: id; "" = that of the window on which they differ most, or else the first one.
+
+    Raises:
+        NotThereError: there is no such finder or video, or no two finders.
+    """
+    finders = project.finders
+    second = finders.get(new) if new else finders.current
+    first = finders.get(old) if old else _before(project, second)
+    if first is None or second is None:
+        raise NotThereError(
+            "there are no two finders to compare", hint="Learn twice, or name them: old= and new=."
+        )
+    hardest = hardest_moments(project, first, second)
+    if not video:
+        ids = project.videos.ids
+        video = hardest[0].video if hardest else ids[0] if ids else ""
+    new_curves = curves_view(project, video, finder=second.key)
+    names = tuple(curve.name for curve in new_curves.curves)
+    known = project.curves_of(first.key)
+    shared = [] if known is None else [name for name in names if name in known.class_places]
+    no_curves = CurvesView(basis="finder", hop_s=new_curves.hop_s, curves=())
+    return CompareView(
+        old=finder_view(project, first),
+        new=finder_view(project, second),
+        video=video_view(project, video),
+        old_curves=curves_view(project, video, shared, finder=first.key) if shared else no_curves,
+        new_curves=new_curves,
+        hardest=hardest,
+    )
+
+
+def _before(project: "Project", finder: Finder | None) -> Finder | None:
+    """Return the finder that was made before another one; None = there is none."""
+    history = project.finders.history
+    if finder is None:
+        return None
+    older = history[history.index(finder) + 1 :]
+    return older[0] if older else None
+
+
 def _comparison(project: "Project") -> ComparisonView | None:
     """Compare the current finder with the one before it; None = there is none before it."""
-    current, history = project.finders.current, project.finders.history
-    if current is None:
+    current = project.finders.current
+    before = _before(project, current)
+    if current is None or before is None:
         return None
-    older = history[history.index(current) + 1 :]
-    return comparison_view(project, older[0], current) if older else None
+    return comparison_view(project, before, current)

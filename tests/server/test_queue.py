@@ -1,0 +1,89 @@
+"""What to rate next: windows nobody has rated, with known chances, from every split."""
+
+import numpy as np
+import pytest
+
+from reeltag.library.database.ratings import LibraryRating
+from reeltag.server.project.classes import add_class
+from reeltag.server.project.missing import NotThereError
+from reeltag.server.project.new_ratings import NewRating
+from reeltag.server.project.progress import rate_view
+from reeltag.server.project.project import Project
+from reeltag.server.project.queue import prototype_logits
+from reeltag.server.project.windows import VideoWindow, WindowGrid, window_features
+
+
+def rate(project: Project, window: VideoWindow, name: str, answer: str) -> None:
+    project.ratings.add(
+        NewRating(
+            video=window.video,
+            start_s=window.start_s,
+            end_s=window.end_s,
+            class_name=name,
+            answer="yes" if answer == "yes" else "no" if answer == "no" else "unsure",
+        )
+    )
+
+
+def test_windows_cover_every_video_once(project: Project) -> None:
+    grid = project.queue.grid
+    for at, video in enumerate(project.videos.ids):
+        start, stop = grid.first[at]
+        windows = [grid.moment(number) for number in range(start, stop)]
+        assert {of.video for of in windows} == {video} and windows[0].start_s == 0
+        assert [of.end_s for of in windows[:-1]] == [of.start_s for of in windows[1:]]
+        assert windows[-1].end_s == pytest.approx(project.videos.seconds[at], abs=1e-3)
+        assert all(2.5 <= of.end_s - of.start_s < 7.5 for of in windows)
+
+
+def test_rated_and_shown_windows_do_not_come_again(project: Project) -> None:
+    name, grid = project.data.classes.names[0], project.queue.grid
+    rated = [grid.moment(1), grid.moment(3), grid.moment(5)]
+    for window, answer in zip(rated, ("yes", "no", "unsure"), strict=True):
+        rate(project, window, name, answer)
+    shown = list[VideoWindow]()
+    while len(shown) < len(grid) - 3:
+        view = rate_view(project, [name], 4, "balanced")
+        assert view.windows and all(0 < of.chance <= 1 for of in view.windows)
+        shown += [VideoWindow(of.video, of.start_s, of.end_s) for of in view.windows]
+    assert len(set(shown)) == len(shown) and not set(shown) & set(rated)
+    assert {of.video for of in shown} == set(project.videos.ids)  # those of test too
+    again = rate_view(project, [name], 4, "random")  # all were skipped: once more
+    chances = [1 / (len(shown) - drawn) for drawn in range(4)]
+    assert [of.chance for of in again.windows] == pytest.approx(chances)
+
+
+def test_half_rated_window_is_rated(project: Project) -> None:
+    videos = project.videos
+    grid = WindowGrid.of(videos, 5.0)
+    rating = LibraryRating(
+        video_id=videos.ids[0], start_s=2.0, end_s=7.4, class_name="x", value=1.0
+    )
+    assert np.flatnonzero(grid.rated([rating])).tolist() == [0]  # 3 of its 5 s, and 2.4 of the next
+    whole = LibraryRating(video_id=videos.ids[0], start_s=0.0, end_s=None, class_name="x", value=0)
+    assert grid.rated([whole]).sum() == grid.first[0][1] - grid.first[0][0]
+
+
+def test_classes_with_fewer_ratings_have_their_turn(project: Project) -> None:
+    first, second = project.data.classes.names[:2]
+    for number in range(4):
+        rate(project, project.queue.grid.moment(number), first, "no")
+    view = rate_view(project, [first, second], 6, "balanced")
+    assert [of.class_name for of in view.windows] == [first] + [second] * 5
+    assert [(of.name, of.num_no) for of in view.classes] == [(first, 4), (second, 0)]
+    assert (view.num_today, view.since_learned) == (4, 4)
+    with pytest.raises(NotThereError, match="Gibberish"):
+        rate_view(project, ["Gibberish"], 1, "balanced")
+
+
+def test_new_class_is_looked_for_where_it_is_like_what_was_marked(project: Project) -> None:
+    """There is no curve of it: what is like the window with a yes is likely."""
+    name = add_class(project, "Blue bird")
+    grid = project.queue.grid
+    rate(project, grid.moment(0), name, "yes")
+    features = window_features(project.data, grid)
+    assert np.linalg.norm(features, axis=1) == pytest.approx(np.ones(len(grid)), abs=1e-4)
+    logits, level = prototype_logits(features, [0], [len(grid) - 1])
+    assert logits[0] == logits.max() > level > logits[-1]
+    why = {of.why for of in rate_view(project, [name], 12, "likely").windows}
+    assert "looks likely" in why
