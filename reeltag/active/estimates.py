@@ -136,7 +136,7 @@ def _proportion(
         return None
     whole = float(ratings.weights[domain].sum())
     weights, hits, videos = ratings.weights[domain] / whole, hits[domain], ratings.videos[domain]
-    value = float(weights[hits].sum())
+    value = min(1.0, float(weights[hits].sum()))  # sums of floats may be a little above
     of_video = np.bincount(videos, weights * (hits - value))
     num_videos = len(np.unique(videos))
     variance = num_videos / max(1, num_videos - 1) * float((of_video**2).sum())
@@ -177,7 +177,7 @@ def average_precision(ratings: DrawnRatings, *, seed: int = 0) -> WeightedEstima
     num_videos = int(videos.max(initial=-1)) + 1
     if not hits.any() or num_videos < 2:
         return None
-    value = float(average_precisions(weights[None], hits)[0])
+    value = min(1.0, float(average_precisions(weights[None], hits)[0]))  # as above
     random = np.random.default_rng(derive_seed(seed, "bootstrap of average precision"))
     alike = np.full(num_videos, 1 / num_videos)
     copies_RV = random.multinomial(num_videos, alike, size=_REPLICATES)

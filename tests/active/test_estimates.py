@@ -120,6 +120,21 @@ def test_figure_without_its_ratings_is_none() -> None:
     assert precision_at(empty, 0) is recall_at(empty, 0) is average_precision(empty) is None
 
 
+def test_figures_of_perfect_ratings_are_not_above_1_by_rounding() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        number = int(rng.integers(6, 40))
+        is_positive = np.arange(number) < number // 2
+        ratings = DrawnRatings(
+            is_positive + rng.random(number) / 2,
+            is_positive,
+            weights=1 / rng.uniform(0.01, 1, number),
+            videos=np.arange(number) % 5,
+        )
+        for found in (average_precision(ratings), precision_at(ratings, 0.9)):
+            assert found is not None and 0.999 < found.value <= 1
+
+
 def test_perfect_ratings_leave_doubt() -> None:
     every = DrawnRatings([1, 2, 3], [1, 1, 1], weights=[1, 1, 9])
     for found in (precision_at(every, 0), recall_at(every, 0), average_precision(every)):

@@ -1,0 +1,56 @@
+/** The compare page: two finders on one video, whose time lines move together. */
+import { embedded, getJson } from "./api.js";
+import { byId } from "./dom.js";
+import { addKeys } from "./keys.js";
+import "./timeline.js";
+
+/** @typedef {import("./views").CompareView} CompareView */
+/** @typedef {import("./timeline.js").TimeLine} TimeLine */
+
+const STEP_S = 1;
+
+/**
+ * Show the curves of both finders.
+ * @param {CompareView} view
+ * @param {import("./views").RatingView[]} ratings of the video
+ */
+function show({ video, old_curves, new_curves }, ratings) {
+  const { card, cuts_s: cuts, loudness_hz: hz, loudness_db: db, sprite } = video;
+  const lines = [/** @type {TimeLine} */ (byId("old-line")), /** @type {TimeLine} */ (byId("new-line"))];
+  const duration = card.duration_s ?? Math.max(1, ...new_curves.curves.map((of) => of.prob.length * new_curves.hop_s));
+  [old_curves, new_curves].forEach(({ curves, hop_s }, at) =>
+    lines[at].show({ id: card.id, duration, hop_s, curves: [...curves], ratings, cuts, loudness: { hz, db }, sprite }));
+  const [first, second] = lines;
+  for (const [line, other] of [[first, second], [second, first]]) {
+    line.addEventListener("seek", () => seek(line.time));
+    line.addEventListener("span", () => (other.span = line.span));
+    line.addEventListener("current", () => (other.current = line.current));
+  }
+
+  /** @param {number} time */
+  function seek(time) {
+    const inside = Math.min(Math.max(0, time), duration);
+    for (const line of lines) line.time = inside;
+    const link = /** @type {HTMLAnchorElement} */ (byId("open"));
+    link.href = `/video?${new URLSearchParams({ id: card.id, at: inside.toFixed(1) })}`;
+  }
+
+  addKeys("Comparing", [
+    { keys: ["ArrowLeft"], words: "a second back", run: () => seek(first.time - STEP_S) },
+    { keys: ["ArrowRight"], words: "a second on", run: () => seek(first.time + STEP_S) },
+  ]);
+  const asked = new URLSearchParams(location.search);
+  seek(Number(asked.get("at")) || 0);
+  const name = asked.get("class");
+  if (name) for (const line of lines) line.current = name;
+}
+
+/** @type {CompareView | null} */
+const view = embedded("view");
+if (view) {
+  const form = /** @type {HTMLFormElement} */ (byId("choose"));
+  form.addEventListener("change", () => form.requestSubmit());
+  getJson("/api/ratings", { video: view.video.card.id })
+    .catch(() => [])
+    .then((ratings) => show(view, ratings));
+}
