@@ -15,14 +15,16 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
 from reeltag.server.app import create_app
 from reeltag.server.project import learn_job
-from reeltag.server.project.comparing import comparison_view
+from reeltag.server.project.comparing import _difference, comparison_view
 from reeltag.server.project.curves import CurvesMeta, curves_folder
 from reeltag.server.project.finders import Finder
 from reeltag.server.project.learned import LearnedFrom
 from reeltag.server.project.learning import compare_view
 from reeltag.server.project.new_ratings import ConflictError, NewRating
 from reeltag.server.project.project import Project
+from reeltag.server.project.scoring import ClassRatings
 from reeltag.server.project.snapshots import CLASSES, RATINGS, read_about, write_snapshot
+from reeltag.server.project.windows import VideoWindow
 from reeltag.server.views.ratings import Answer
 from tests.server.conftest import Served
 
@@ -203,6 +205,20 @@ def test_better_finder_is_better_on_ratings_that_neither_has_seen(project: Proje
     assert comparison_view(project, pair.new, pair.old).words == "worse on 1 class"
     same = comparison_view(project, pair.new, pair.new)
     assert same.words == "no difference shown on 1 class"
+
+
+def test_finders_that_are_alike_do_not_differ_by_rounding() -> None:
+    rng, verdicts = np.random.default_rng(0), set[str]()
+    for number in range(6, 30):
+        moments = tuple(VideoWindow(f"video {at % 5}", at, at + 5.0) for at in range(number))
+        values = (np.arange(number) % 2).astype(np.float64)
+        rated = ClassRatings(moments, values, np.ones(number), np.arange(number))
+        old, new = (values + rng.random(number) / 2 for _ in range(2))  # both without a fault
+        weights = rng.uniform(0.1, 3, number)
+        found = _difference("drum", rated, old, new, weights)
+        assert found is not None
+        verdicts.add(found.verdict)
+    assert verdicts == {"no difference shown"}
 
 
 def test_ratings_that_a_finder_has_learned_from_do_not_compare(project: Project) -> None:

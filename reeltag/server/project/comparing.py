@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # which has finders
     from reeltag.server.project.project import Project
 
 _REPLICATES = 1000
+_ROUNDING = 1e-9  # of sums of floats: finders that rank alike do not differ
 _TAIL = 2.5  # per cent
 _HARDEST = 20
 _HOW = (
@@ -127,7 +128,7 @@ def _difference(
         else (-1.0, 1.0)
     )
     verdict: Literal["better", "worse", "no difference shown"] = "no difference shown"
-    if low > 0 or high < 0:
+    if low > _ROUNDING or high < -_ROUNDING:
         verdict = "better" if low > 0 else "worse"
     return ClassDifference(
         name=name,
