@@ -6,7 +6,9 @@ BIN := .venv/bin
 # (their bytecode is kept, for many tests start processes, which import the same again)
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: install demo test check coverage bench slow clean
+TSC := .venv/js/node_modules/.bin/tsc
+
+.PHONY: install demo test check check-js coverage bench slow clean
 
 install: .venv/installed
 
@@ -22,12 +24,19 @@ demo: install  ## video files -> features -> noisy labels, a few ratings -> mome
 test: install  ## the whole suite but the slow proofs
 	$(PYTEST)
 
-check: install  ## what CI runs
+check: install check-js  ## what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m benchmarks.tables --check
 	$(PYTEST)
+
+check-js:  ## the scripts of the pages: types, and tests of their pure parts; where node is
+	@if ! command -v node npm > /dev/null; then echo "no node and npm: the pages' scripts are not checked"; else \
+	node --test tests/server/static/*.test.js > .venv/js.log 2>&1 || { cat .venv/js.log; exit 1; }; \
+	[ -x $(TSC) ] || npm install --silent --no-audit --no-fund --prefix .venv/js typescript@5.9 || \
+	echo "no typescript: the types of the pages' scripts are not checked"; \
+	[ ! -x $(TSC) ] || $(TSC) -p jsconfig.json; fi
 
 coverage: install  ## which lines no test runs, worker processes counted; at most 2 % may be
 	$(PYTEST) --cov=reeltag --cov-report=term:skip-covered --cov-fail-under=98
