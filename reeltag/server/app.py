@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 import reeltag
 from reeltag.server import api, pages
-from reeltag.server.errors import ErrorsInWords, add_error_handlers
+from reeltag.server.errors import ErrorBody, ErrorsInWords, add_error_handlers
 from reeltag.server.events import JobEvents
 from reeltag.server.jobs import Jobs
 from reeltag.server.project.proxies import ProxyStore
@@ -71,6 +71,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
         lifespan=lifespan,
     )
     app.state.project, app.state.settings = project, settings

@@ -6,6 +6,7 @@
 import errno
 import sys
 import traceback
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -30,6 +31,19 @@ _WORDS = {
     404: ("there is nothing here", "Look at the address, or start from the first page."),
     405: ("this address does not take such a request", ""),
 }
+
+
+@dataclass(frozen=True)
+class ErrorBody:
+    """What a program is told where a request cannot be met.
+
+    Attributes:
+        error: what is wrong, in one sentence.
+        hint: the way out; "" = none is known.
+    """
+
+    error: str
+    hint: str
 
 
 class RequestError(ReeltagError):
@@ -72,7 +86,7 @@ def words_of(status: int, what: str, hint: str = "") -> JSONResponse:
         what: what is wrong.
         hint: the way out.
     """
-    return JSONResponse({"error": what, "hint": hint}, status)
+    return JSONResponse(asdict(ErrorBody(what, hint)), status)
 
 
 def add_error_handlers(app: FastAPI) -> None:
