@@ -16,8 +16,10 @@ def test_search_page_shows_moments_and_rates_them(site: Site) -> None:
     expect(page.locator("#count")).to_contain_text(re.compile(r"\d+ moment"))
     before = len(site.project.ratings.all())
     page.locator("#moments > li").first.focus()
-    page.keyboard.press("y")
-    page.wait_for_function("() => document.querySelector('#moments [aria-pressed=true]')")
+    with page.expect_response(lambda of: of.url.endswith("/api/ratings")) as stored:
+        page.keyboard.press("y")
+    assert stored.value.status == 201
+    expect(page.locator("#moments [aria-pressed=true]").first).to_be_visible()
     assert len(site.project.ratings.all()) == before + 1
     assert not site.serious_violations() and not site.problems
 
