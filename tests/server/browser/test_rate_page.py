@@ -1,0 +1,34 @@
+"""The page that asks about windows, in a browser."""
+
+from playwright.sync_api import expect
+
+from tests.server.browser.conftest import Site
+
+
+def test_windows_are_rated_and_taken_back_by_keys_alone(site: Site) -> None:
+    page = site.open("/rate")
+    done = page.locator("#done li")
+    expect(page.locator("#question")).to_contain_text("Is this ")
+    for number, key in enumerate("yxus", start=1):
+        page.keyboard.press(key)
+        expect(done).to_have_count(number)
+    expect(page.locator("#today")).to_contain_text("3 ratings today")  # once all are stored
+    given = site.project.ratings.views()
+    assert sorted(of.answer for of in given) == ["no", "unsure", "yes"]  # a skip is none
+    assert {of.origin for of in given} == {"queue"}
+    page.keyboard.press("z")  # the skip
+    page.keyboard.press("z")
+    expect(done).to_have_count(2)
+    expect(page.locator("#today")).to_contain_text("2 ratings today")
+    assert sorted(of.answer for of in site.project.ratings.views()) == ["no", "yes"]
+
+
+def test_rate_page_lets_everyone_in(site: Site) -> None:
+    for scheme in ("light", "dark"):
+        site.page.emulate_media(color_scheme=scheme)
+        page = site.open("/rate")
+        page.keyboard.press("x")
+        expect(page.locator("#done li")).to_have_count(1)
+        assert not site.serious_violations()
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
