@@ -86,7 +86,7 @@ def run(quick: bool, chosen: list[str] | None = None) -> list[Row]:
         if "speed" in wanted:
             rows += _speed(repeat_film(unit, folder / "film.mp4", 60 * minutes), repeats)
         if "workers" in wanted:
-            rows += _workers(repeat_film(unit, folder / "films.mp4", 60 * minutes // 3), repeats)
+            rows += _workers(repeat_film(unit, folder / "films.mp4", 60 * minutes // 6), repeats)
         if "memory" in wanted:
             rows += _memory(unit, folder, 2 if quick else LONG_MINUTES)
     return rows
