@@ -8,13 +8,14 @@ is on stderr: `progress: 0.42 words`. SNAPSHOT/run.json names the run when all i
 """
 
 import argparse
+import contextlib
+import io
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError, TrainingError
@@ -28,13 +29,14 @@ from reeltag.papers.moments.config import Config
 from reeltag.pipeline.engines import run_steps
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of
+from reeltag.server.project import curve_job
 from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.finders import key_of
 from reeltag.server.project.snapshots import CLASSES, RATINGS, RUN_FILE, read_about
 
 _TRAINED = 0.7  # of the whole
 _EVERY_S = 0.5
-_PROGRESS = re.compile(r"progress:\s*([0-9.]+)\s*(.*)")
+_PROGRESS = re.compile(r"^progress: ([0-9.]+)", re.MULTILINE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +96,7 @@ def config_for(data: Dataset, num_ratings: int) -> Config:
     return Config(finder="auto" if has_labels and num_ratings >= FEW else "frames")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _logged(steps: list[Step], work: Path) -> Iterator[None]:
     """Log how many steps are done while they run."""
     done = threading.Event()
@@ -118,23 +120,35 @@ def _logged(steps: list[Step], work: Path) -> Iterator[None]:
 
 
 def _compute_curves(data: Path, run: Path, out: Path) -> None:
-    """Compute the curves of a run in a further process; TrainingError where that fails."""
+    """Compute the curves of a run; TrainingError where that fails."""
     _log(_TRAINED, "curves of all videos")
-    command = [sys.executable, "-m", "reeltag.server.project.curve_job"]
-    last = ""
-    with subprocess.Popen(
-        [*command, str(data), str(run), str(out)], stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            found = _PROGRESS.match(line)
-            if found is None:
-                last = line.strip() or last
-                say(line.rstrip())
-            else:
-                _log(_TRAINED + (1 - _TRAINED) * float(found[1]), found[2])
-    if process.returncode:
-        raise TrainingError(f"its curves could not be computed: {last}", where=run)
+    with contextlib.redirect_stderr(_LaterProgress(sys.stderr)):
+        status = curve_job.main([str(data), str(run), str(out)])
+    if status:
+        raise TrainingError("its curves could not be computed", where=run)
+
+
+class _LaterProgress(io.TextIOBase):
+    """Passes on what is written; progress is that of what is left of the whole.
+
+    Args:
+        out: where to.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Write a text; of `progress: 0.5 words` the number is changed."""
+        self._out.write(_PROGRESS.sub(self._later, text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush."""
+        self._out.flush()
+
+    def _later(self, found: re.Match[str]) -> str:
+        return f"progress: {_TRAINED + (1 - _TRAINED) * float(found[1]):.3f}"
 
 
 def _log(fraction: float, words: str) -> None:
