@@ -31,8 +31,8 @@ check: install check-js  ## what CI runs
 	$(BIN)/python -m benchmarks.tables --check
 	$(PYTEST)
 
-check-js:  ## the scripts of the pages: types, and tests of their pure parts; where node is
-	@if ! command -v node npm > /dev/null; then echo "no node and npm: the pages' scripts are not checked"; else \
+check-js: install  ## the scripts of the pages: types, and tests of their pure parts; where node is
+	@if ! command -v node > /dev/null || ! command -v npm > /dev/null; then echo "no node and npm: the pages' scripts are not checked"; else \
 	node --test tests/server/static/*.test.js > .venv/js.log 2>&1 || { cat .venv/js.log; exit 1; }; \
 	[ -x $(TSC) ] || npm install --silent --no-audit --no-fund --prefix .venv/js typescript@5.9 || \
 	echo "no typescript: the types of the pages' scripts are not checked"; \
