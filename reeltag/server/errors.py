@@ -115,7 +115,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(of) for of in first["loc"][1:]) or "the request"
-    return _tell(request, 422, f"{where}: {first['msg'][:300]}", "See /api/docs.")
+    return _tell(request, 422, f"{where}: {first['msg'][:300]}", "See /api/openapi.json.")
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
