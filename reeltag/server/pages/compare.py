@@ -27,6 +27,8 @@ def compare_page(
 ) -> HTMLResponse:
     """Return the page of two finders; where there are no two, it says what to do."""
     finders = [finder_view(project, finder) for finder in project.finders.history]
+    if not (old or new) and len(finders) > 1 and finders[-1].is_current:  # none is before it
+        old, new = finders[1].key, finders[0].key
     is_possible = len(finders) > 1 or (old and new)
     view = compare_view(project, old, new, video) if is_possible else None
     return page(request, "compare.html", view, finders=finders)

@@ -1,6 +1,6 @@
 /** The compare page: two finders on one video, whose time lines move together. */
-import { embedded, getJson } from "./api.js";
-import { byId } from "./dom.js";
+import { embedded, errorWords, getJson } from "./api.js";
+import { byId, h, refill, toast } from "./dom.js";
 import { addKeys } from "./keys.js";
 import "./timeline.js";
 
@@ -8,6 +8,8 @@ import "./timeline.js";
 /** @typedef {import("./timeline.js").TimeLine} TimeLine */
 
 const STEP_S = 1;
+const MOST_NAMES = 20;
+const WAIT_MS = 150;
 
 /**
  * Show the curves of both finders.
@@ -45,11 +47,51 @@ function show({ video, old_curves, new_curves }, ratings) {
   if (name) for (const line of lines) line.current = name;
 }
 
+/**
+ * Let another video be chosen by a part of its name.
+ * @param {HTMLFormElement} form
+ */
+function chooseVideo(form) {
+  const field = /** @type {HTMLInputElement} */ (byId("video-name"));
+  const chosen = /** @type {HTMLInputElement} */ (byId("video-id"));
+  /** @type {Map<string, string>} what is offered -> id */
+  let offered = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const look = async (/** @type {string} */ search) => {
+    const { videos } = /** @type {import("./views").VideoList} */ (await getJson("/api/videos", { search, limit: MOST_NAMES }));
+    const names = videos.map((of) => of.name);
+    offered = new Map(videos.map(({ id, name }) => [names.indexOf(name) === names.lastIndexOf(name) ? name : id, id]));
+    refill(byId("video-names"), ...[...offered.keys()].map((value) => h("option", { value })));
+  };
+  const take = (/** @type {string | undefined} */ id) => {
+    if (id === undefined) return;
+    chosen.value = id;
+    form.submit();
+  };
+  field.addEventListener("focus", () => void look("").then(() => field.select()).catch(() => {}));
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    if (offered.has(field.value)) take(offered.get(field.value));
+    else timer = setTimeout(() => void look(field.value.trim()).catch(() => {}), WAIT_MS);
+  });
+  form.addEventListener("submit", (event) => {
+    if (document.activeElement !== field) return;
+    event.preventDefault();
+    const typed = field.value.trim();
+    look(typed).then(() => {
+      take(offered.get(typed) ?? offered.values().next().value);
+      if (!offered.size) toast(`No video is named “${typed}”.`, { kind: "bad" });
+    }, (error) => toast(errorWords(error), { kind: "bad" }));
+  });
+}
+
 /** @type {CompareView | null} */
 const view = embedded("view");
 if (view) {
   const form = /** @type {HTMLFormElement} */ (byId("choose"));
-  form.addEventListener("change", () => form.requestSubmit());
+  for (const of of form.querySelectorAll("select")) of.addEventListener("change", () => form.requestSubmit());
+  chooseVideo(form);
   getJson("/api/ratings", { video: view.video.card.id })
     .catch(() => [])
     .then((ratings) => show(view, ratings));

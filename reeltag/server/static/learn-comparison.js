@@ -7,6 +7,7 @@ import { differenceWords, signed } from "./learn-words.js";
 
 /** @typedef {import("./views").ComparisonView} ComparisonView */
 /** @typedef {import("./views").ClassDifference} ClassDifference */
+/** @typedef {import("./views").FinderView} FinderView */
 
 const KINDS = { better: "good", worse: "bad", "no difference shown": "" };
 
@@ -14,10 +15,10 @@ const KINDS = { better: "good", worse: "bad", "no difference shown": "" };
  * Show a comparison, or why there is none.
  * @param {HTMLElement} place
  * @param {ComparisonView | null} comparison
- * @param {number} num_finders
+ * @param {readonly FinderView[]} finders newest first
  */
-export function showComparison(place, comparison, num_finders) {
-  if (!comparison) return refill(place, num_finders > 1 && nothing());
+export function showComparison(place, comparison, finders) {
+  if (!comparison) return refill(place, finders.length > 1 && nothing(Boolean(finders.at(-1)?.is_current)));
   const { old, new: now, words, num_ratings: number, classes } = comparison;
   const params = new URLSearchParams({ old: old.key, new: now.key });
   refill(
@@ -29,8 +30,14 @@ export function showComparison(place, comparison, num_finders) {
   );
 }
 
-/** @returns {HTMLElement} */
-function nothing() {
+/**
+ * @param {boolean} is_oldest whether the finder in use is the oldest
+ * @returns {HTMLElement}
+ */
+function nothing(is_oldest) {
+  if (is_oldest) {
+    return emptyState("info", "Not compared", "The finder in use is the oldest: none before it can be compared with it.", h("a", { class: "button", href: "/compare" }, "Compare the newest two"));
+  }
   const words = "The last two finders have no ratings in common that neither learned from. Rate some more: those that come after learning are held out.";
   return emptyState("info", "Not compared yet", words, h("a", { class: "button", href: "/rate" }, "Rate"));
 }

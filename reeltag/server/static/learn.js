@@ -46,7 +46,7 @@ class LearnPage {
     this.view = view;
     this.table.show(view.classes);
     byId("classes-count").textContent = count(view.classes.length, "class", "classes");
-    showComparison(byId("comparison"), view.comparison, view.finders.length);
+    showComparison(byId("comparison"), view.comparison, view.finders);
     this.#showFinders(view.finders);
     this.#showState();
   }
@@ -92,7 +92,7 @@ class LearnPage {
    * @returns {HTMLTableRowElement}
    */
   #finderRow(finder, current) {
-    const use = h("button", { type: "button", class: "small", on: { click: () => void this.#use(finder) } }, icon("undo"), "Use this");
+    const use = h("button", { type: "button", class: "small", on: { click: () => void this.#use(finder, use) } }, icon("undo"), "Use this");
     use.setAttribute("aria-label", `Use ${finder.name}`);
     const params = current && new URLSearchParams({ old: finder.key, new: current.key });
     const compare = h("a", { class: "button small quiet", href: `/compare?${params}`, "aria-label": `Compare ${finder.name} with the current one` }, "Compare");
@@ -109,13 +109,15 @@ class LearnPage {
     );
   }
 
-  /** @param {FinderView} finder */
-  async #use(finder) {
+  /** @param {FinderView} finder @param {HTMLButtonElement} button that asked for it */
+  async #use(finder, button) {
+    button.disabled = true;
     try {
       await send("POST", `/api/finders/${encodeURIComponent(finder.key)}/use`);
       toast(`In use now: ${finder.name}`);
       await this.reload();
     } catch (error) {
+      button.disabled = false;
       toast(errorWords(error), { kind: "bad" });
     }
   }

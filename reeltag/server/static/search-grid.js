@@ -93,8 +93,8 @@ export class MomentGrid {
 
   /** @returns {number} cards in a row, as they are laid out now */
   #columns() {
-    const top = this.cards[0]?.offsetTop;
-    const next = this.cards.findIndex((card) => card.offsetTop !== top);
-    return next < 0 ? this.cards.length : next;
+    const items = [...this.list.children].map((of) => /** @type {HTMLElement} */ (of).offsetTop);
+    const next = items.findIndex((top) => top !== items[0]);
+    return next < 0 ? items.length : next;
   }
 }

@@ -74,7 +74,7 @@ export function resultsAddress(query, offset) {
  * @returns {string}
  */
 export function exportAddress(query, threshold, format) {
-  const params = queryParams({ ...query, threshold });
+  const params = queryParams({ ...query, threshold: query.video ? null : threshold });
   params.set("format", format);
   return `/api/search/export?${params}`;
 }

@@ -1,10 +1,15 @@
 """The pages of searching and comparing, in a browser, by keyboard."""
 
 import re
+import shutil
+from pathlib import Path
 
 from playwright.sync_api import expect
+from safetensors.torch import load_file, save_file
 
+from reeltag.server.project.curves import curves_folder
 from tests.server.browser.conftest import Site
+from tests.server.conftest import Served
 
 
 def test_search_page_shows_moments_and_rates_them(site: Site) -> None:
@@ -23,7 +28,65 @@ def test_search_page_shows_moments_and_rates_them(site: Site) -> None:
     assert not site.serious_violations() and not site.problems
 
 
+def test_arrow_keys_lead_through_the_grid_and_the_threshold_has_valid_ends(site: Site) -> None:
+    site.page.set_viewport_size({"width": 600, "height": 700})  # two moments in a row
+    name = site.project.data.classes.names[0]
+    page = site.open(f"/search?class={name}&threshold=0.5")
+    with page.expect_response(lambda of: "/api/search" in of.url) as found:
+        page.locator("#threshold").press("Home")
+    assert found.value.status == 200
+    items = page.locator("#moments > li")
+    expect(items).to_have_count(found.value.json()["total"])
+    items.first.locator(".moment-link").focus()
+    for key, place in (("ArrowDown", 2), ("ArrowRight", 3), ("ArrowUp", 1), ("Home", 0)):
+        page.keyboard.press(key)
+        expect(items.nth(place).locator(".moment-link")).to_be_focused()
+    page.keyboard.press("x")
+    expect(items.nth(1).locator(".moment-link")).to_be_focused()  # on to the next
+    assert not site.serious_violations()  # that of a moment said no to, too
+
+
+def test_moments_are_exported_and_a_refusal_is_told_and_not_saved(site: Site) -> None:
+    name = site.project.data.classes.names[0]
+    page = site.open(f"/search?class={name}")
+    page.locator("#export summary").press("Enter")
+    with page.expect_download() as saved:
+        page.locator("#export button", has_text="csv").press("Enter")
+    assert saved.value.suggested_filename.endswith(".csv")
+    told = {"error": "nothing was written", "hint": "Take another format."}
+    page.route(re.compile("/api/search/export"), lambda route: route.fulfill(status=422, json=told))
+    page.locator("#export summary").press("Enter")
+    page.locator("#export button", has_text="youtube").press("Enter")
+    expect(page.locator("#toasts")).to_have_text("nothing was written. Take another format.")
+    site.problems.clear()  # the browser speaks of the 422
+
+
 def test_compare_page_says_what_is_missing(site: Site) -> None:
     page = site.open("/compare")
     expect(page.get_by_role("heading", name="Nothing to compare yet")).to_be_visible()
+    assert not site.serious_violations() and not site.problems
+
+
+def test_two_finders_are_compared_on_a_video_that_is_chosen_by_name(
+    site: Site, served: Served, tmp_path: Path
+) -> None:
+    project, old = site.project, site.project.finders.current
+    assert old is not None
+    run = shutil.copytree(served.run, tmp_path / "newer")
+    weights = run / "model.safetensors"
+    save_file({name: 1.01 * of for name, of in load_file(weights).items()}, weights)
+    new = project.finders.add(run, 7)
+    shutil.copytree(curves_folder(project.folder, old.key), curves_folder(project.folder, new.key))
+    project.finders.use(old.key)  # none is before it: the newest two are compared
+    page = site.open("/compare")
+    expect(page.locator("select[name=new]")).to_have_value(new.key)
+    expect(page.locator("select[name=old]")).to_have_value(old.key)
+    name = project.videos.names[-1]
+    expect(page.locator("h1")).not_to_have_text(name)
+    page.locator("#video-name").press("ControlOrMeta+a")
+    page.keyboard.type(name[:-1])
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(name)
+    assert f"new={new.key}" in page.url
+    expect(page.locator("#new-line canvas").first).to_be_visible()
     assert not site.serious_violations() and not site.problems
