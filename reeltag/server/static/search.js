@@ -35,7 +35,7 @@ class SearchPage {
   start() {
     if (!this.view) return;
     const shown = () => ({ query: this.query, threshold: this.view?.threshold ?? 0 });
-    byId("export").append(exportMenu(embedded("formats"), shown));
+    if (this.isOfClass) byId("export").append(exportMenu(embedded("formats"), shown));
     this.#setUpForms();
     this.#setUpKeys();
     this.more.addEventListener("click", () => void this.loadMore());
