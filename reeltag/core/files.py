@@ -86,6 +86,15 @@ def not_written(path: Path, error: OSError) -> OutputError:
     )
 
 
+def file_state(path: PathLike) -> tuple[int, int] | None:
+    """Return size and time of change of a file, by which a change is noticed; None = not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
 def check_new_path(path: Path, flag: str = "--out") -> None:
     """Raise OutputError if `path`, given by `flag`, is there and is more than an empty folder."""
     if path.is_dir() and not any(path.iterdir()):

@@ -31,8 +31,6 @@ class ReadConfig(CheckedFields):
     Attributes:
         prefetch: batches read ahead, at least 1.
         pin: page-locked memory, where there is a GPU.
-        mapped: map the shards into memory instead of reading them: a little faster, for shards
-            that nobody can cut short meanwhile; see `reeltag.data.loading.reading`.
         window: shuffle "shards" moves an item by fewer than so many places; at least 1.
         most_frames: frames of a batch at most, padding included: with shuffle "no", in one
             process, a batch of longer items has fewer of them, at least one; 0: no limit.
@@ -40,7 +38,6 @@ class ReadConfig(CheckedFields):
 
     prefetch: Positive = 2
     pin: bool = False
-    mapped: bool = False
     window: Positive = 10_000
     most_frames: NotNegative = 0
 
@@ -258,7 +255,7 @@ class Loader(IterableDataset[FrameBatch]):
         """Yield the batches of `places`, (epoch, number) each; runs in the background."""
         mine = slice(self._rank, None, self._world_size)
         known, order = -1, np.empty(0, np.int64)
-        with FrameReader(self._items, mapped=self._reading.mapped) as reader:
+        with FrameReader(self._items) as reader:
             for (epoch, number), slot in zip(places, free, strict=False):
                 if epoch != known:
                     known, order = epoch, self._order(epoch)

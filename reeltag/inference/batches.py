@@ -39,7 +39,6 @@ class VideoBatches:
         limited = 0 < self._most < longest and not choices.segments
         self._frames = FrameChoice(how="all", max_frames=self._most if limited else longest)
         most_frames = max(MOST_FRAMES, PUBLISHED_FRAMES * choices.batch_size)
-        # not mapped, so that resident memory does not grow with the data
         self._reading = ReadConfig(pin=pin, most_frames=most_frames)
         self._batch_size = choices.batch_size
         seen = np.minimum(items.length, self._most) if limited else items.length

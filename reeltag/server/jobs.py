@@ -8,7 +8,6 @@ What it prints is in FOLDER/KEY.log. A job ends with the server, however that en
 
 import json
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -27,10 +26,10 @@ from typing import IO
 from reeltag.core.errors import OutputError, ReeltagError
 from reeltag.core.files import make_folder, write_json
 from reeltag.server.errors import RequestError
+from reeltag.server.job_lines import progress_of
 from reeltag.server.views.overview import JobKind, JobState, JobView
 
 _SUPERVISE = Path(__file__).with_name("supervise.py")
-_PROGRESS = re.compile(r"progress:\s*([0-9]*\.?[0-9]+)\s*(.*)")
 _ACTIVE: tuple[JobState, ...] = ("waiting", "running")
 _INTERRUPTED = "interrupted: the server was ended"
 _PATIENCE_S = 5.0  # from asking a job to stop to ending it
@@ -249,13 +248,13 @@ class Jobs:
         """Take a line of stderr."""
         if not line:
             return
-        found = _PROGRESS.fullmatch(line)
-        if found is None:
+        progress = progress_of(line)
+        if progress is None:
             job.lines.append(line)
             self._change(job, replace(job.view, message=line))
         else:
-            fraction = min(1.0, float(found[1]))
-            message = found[2] or job.view.message
+            fraction, words = progress
+            message = words or job.view.message
             self._change(job, replace(job.view, fraction=fraction, message=message))
 
 

@@ -12,7 +12,7 @@ import torch
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import EncoderIdentity, Features, StreamFeatures
-from reeltag.data.loader import Loader, ReadConfig
+from reeltag.data.loader import Loader
 from reeltag.data.records.problems import Problem
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.shards import read_record
@@ -30,14 +30,12 @@ MIXED = {"visual": (5, "uint8"), "sound": (3, "float16")}
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
-@pytest.mark.parametrize("mapped", [True, False])
 @pytest.mark.parametrize("how", ["all", "random"])
-def test_loader_reads_frames_as_stored(tmp_path: Path, dtype: str, mapped: bool, how: str) -> None:
+def test_loader_reads_frames_as_stored(tmp_path: Path, dtype: str, how: str) -> None:
     features = described({"visual": (5, dtype), "sound": (3, dtype)})
     data = described_corpus(tmp_path, features, LENGTHS)
     choice = FrameChoice(how=how, num_frames=0 if how == "all" else 4)  # type: ignore[arg-type]
-    reading = ReadConfig(mapped=mapped)
-    (batch,) = Loader(data.videos("train"), batch_size=4, frames=choice, reading=reading)
+    (batch,) = Loader(data.videos("train"), batch_size=4, frames=choice)
     assert str(batch.frames.dtype) == f"torch.{dtype}" and batch.frames.shape[-1] == 8
     for at, length in enumerate(LENGTHS):
         stored = frames_of(features, length, at)

@@ -18,7 +18,7 @@ from reeltag.predictions.intervals import (
     intervals_of_curves,
     video_curve,
 )
-from reeltag.server.project import curve_job, moments
+from reeltag.server.project import curve_job, thresholds
 from reeltag.server.project.curve_sources import FinderCurves, encoder_classes
 from reeltag.server.project.curve_views import curves_view
 from reeltag.server.project.curves import ENCODER, CurvesMeta, CurveStore, curves_folder
@@ -198,9 +198,9 @@ def test_class_without_a_promised_threshold_has_moments_at_the_default(
     promised = ClassThreshold(name=names[0], logit=2.0, prob=0.88, precision=0.9)
     others = tuple(ClassThreshold(name=name, reason="too few ratings") for name in names[1:])
     kept = Thresholds(precision=0.9, classes=(promised, *others))
-    monkeypatch.setattr(moments, "_read", lambda _: kept)
-    thresholds = [curves_view(curved, "film_001", [of]).curves[0].threshold for of in names[:2]]
-    assert thresholds == [0.88, DEFAULT_PROB]
+    monkeypatch.setattr(thresholds, "_read", lambda _: kept)
+    shown = [curves_view(curved, "film_001", [of]).curves[0].threshold for of in names[:2]]
+    assert shown == [0.88, DEFAULT_PROB]
 
 
 def test_curves_view_takes_names_in_any_case_and_refuses_unknown_ones(curved: Project) -> None:

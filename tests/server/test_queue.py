@@ -1,15 +1,21 @@
-"""What to rate next: windows nobody has rated, with known chances, from every split."""
+"""What to rate next: unrated windows, with known chances, from every split."""
+
+import shutil
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
+from reeltag.data.selection import lists_of
 from reeltag.library.database.ratings import LibraryRating
 from reeltag.server.project.classes import add_class
+from reeltag.server.project.curves import curves_folder
+from reeltag.server.project.finders import Finder
 from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.new_ratings import NewRating
 from reeltag.server.project.progress import rate_view
 from reeltag.server.project.project import Project
-from reeltag.server.project.queue import prototype_logits
+from reeltag.server.project.queue import WHY, prototype_logits
 from reeltag.server.project.windows import VideoWindow, WindowGrid, window_features
 
 
@@ -74,6 +80,55 @@ def test_classes_with_fewer_ratings_have_their_turn(project: Project) -> None:
     assert (view.num_today, view.since_learned) == (4, 4)
     with pytest.raises(NotThereError, match="Gibberish"):
         rate_view(project, ["Gibberish"], 1, "balanced")
+
+
+def test_windows_of_labelled_videos_are_asked_about(curved: Project) -> None:
+    """By default their share is two fifths, of which random draws of a rare class have few."""
+    data, grid = curved.data, curved.queue.grid
+    starts, labels = lists_of(data.table, "labels")
+    videos = np.bincount(labels, minlength=data.num_classes)
+    rare = int(np.where(videos > 0, videos, 99).argmin())
+    rows = np.searchsorted(starts, np.flatnonzero(labels == rare), "right") - 1
+    labelled = {data.table["id"][int(row)].as_py() for row in rows}
+    asked = [
+        of
+        for _ in range(3)
+        for of in rate_view(curved, [data.classes.names[rare]], 5, "balanced").windows
+        if of.why == "a label of the video"
+    ]
+    assert asked and {of.video for of in asked} <= labelled
+    assert len(labelled) < len(set(np.asarray(grid.video).tolist()))
+
+
+def test_windows_that_finders_disagree_on_are_asked_about(curved: Project) -> None:
+    name, queue = curved.data.classes.names[0], curved.queue
+    left = np.arange(len(queue.grid))
+    assert queue._members(name, queue.grid, left) is None  # there is one finder
+    assert {of.why for of in rate_view(curved, [name], 6, "disagreement").windows} == {
+        WHY["random"]
+    }
+    other = _another_finder(curved)
+    members = queue._members(name, queue.grid, left)
+    assert members is not None and members.shape == (2, len(left))
+    assert np.abs(members[0] - members[1]).max() > 1 and other.key != ""
+    why = {of.why for of in rate_view(curved, [name], 12, "disagreement").windows}
+    assert WHY["disputed"] in why
+
+
+def _another_finder(project: Project) -> Finder:
+    """Add a finder whose curves are those of the current one, turned in time."""
+    current = project.finders.current
+    assert current is not None
+    run = project.folder / "another" / "run"
+    shutil.copytree(current.path, run)
+    weights = load_file(run / "model.safetensors")
+    save_file({name: 2 * value for name, value in weights.items()}, run / "model.safetensors")
+    added = project.finders.add(run, 3, name="another")
+    folder = curves_folder(project.folder, added.key)
+    shutil.copytree(curves_folder(project.folder, current.key), folder)
+    (logits,) = folder.glob("*/logits.npy")
+    np.save(logits, np.load(logits)[:, ::-1])
+    return added
 
 
 def test_new_class_is_looked_for_where_it_is_like_what_was_marked(project: Project) -> None:

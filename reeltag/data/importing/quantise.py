@@ -88,6 +88,18 @@ def encode(values: Array, stream: StreamFeatures) -> Encoded:
     return Encoded(stored.view(np.uint8).reshape(len(stored), stream.num_bytes), 0)
 
 
+def present_frames(stored_TD: Array, stream: StreamFeatures) -> NDArray[np.bool_]:
+    """Return (T,) which frames of a stream are there: those that are missing hold zero throughout.
+
+    Args:
+        stored_TD: (T, D) as stored.
+        stream: description of them.
+    """
+    missing = encode(np.zeros((1, stream.width), np.float32), stream).stored
+    present: NDArray[np.bool_] = (np.ascontiguousarray(stored_TD).view(np.uint8) != missing).any(1)
+    return present
+
+
 def kept_cosine(sample: NDArray[np.float32], stream: StreamFeatures) -> Kept:
     """Return the cosine between frames (N, D) and what is read back of them."""
     sample = sample[:: max(1, len(sample) // _NUM_COMPARED)]

@@ -1,10 +1,8 @@
 """Frames copied from shards into a batch: of a record only the bytes that are needed are read.
 
-Shards are read (pread) and copied twice: memory stays flat, and a shard that was cut short is an
-error like any other. Mapped ones are copied once, straight from the page cache into the batch: a
-little faster, but the pages touched count as resident memory until the system wants them back, and
-a shard that is cut short under a running program ends it (SIGBUS). (Copying by several threads was
-no faster: the memory is the limit.)
+Shards are read (pread) and not mapped: the bytes are copied twice, but resident memory stays flat,
+and a shard that is cut short under a running program is an error like any other, not its end
+(SIGBUS). Copying by several threads was no faster: the memory is the limit.
 
 Shape letters: B items of a batch, T frames, D values per frame, S streams.
 """
@@ -26,7 +24,7 @@ from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
 from reeltag.data.records.tfrecord import HEADER_SIZE, record_header, record_headers
 from reeltag.data.sampling import ChosenFrames
-from reeltag.data.shards import CHANGED, ShardMaps, no_record
+from reeltag.data.shards import CHANGED, no_record
 
 _LEAD = 512  # bytes from the header of a record to its frames that are read with them
 _AT_ONCE = 8 << 20  # bytes from the first to the last frame that are read together
@@ -105,10 +103,9 @@ class FrameReader:
 
     Args:
         items: the set.
-        mapped: map the shards into memory instead of reading them.
     """
 
-    def __init__(self, items: VideoSet, *, mapped: bool = False) -> None:
+    def __init__(self, items: VideoSet) -> None:
         records = items.records
         self._items, self._records = items, records
         self._offset, self._size = records.column("offset"), records.column("size")
@@ -119,7 +116,6 @@ class FrameReader:
         self._sizes = self._num_bytes.tolist()
         self._columns = _columns([s.width if mixed else s.num_bytes for s in records.streams])
         self._shards = OpenShards(records.dataset.index)
-        self._maps = ShardMaps(records.dataset.index) if mapped else None
         self._scratch = memoryview(bytearray())
         self._vectors = memoryview(bytearray())
 
@@ -175,8 +171,7 @@ class FrameReader:
         stride = self._records.stride[video]
         position = self._offset[video, None] + self._records.start[video] + first[:, None] * stride
         size = (chosen.span - 1)[:, None] * stride + self._num_bytes
-        if self._maps is None:
-            self._reserve(min(int(size.max(initial=0)), _AT_ONCE))
+        self._reserve(min(int(size.max(initial=0)), _AT_ONCE))
         shards, positions, sizes = self._shard[video].tolist(), position.tolist(), size.tolist()
         counts, spans = chosen.count.tolist(), chosen.span.tolist()
         steps = (stride * chosen.step).tolist()
@@ -190,7 +185,7 @@ class FrameReader:
                 continue
             for stream, (left, right) in enumerate(self._columns):
                 place, span = positions[row][stream], sizes[row][stream]
-                if self._maps is None and span > _AT_ONCE:
+                if span > _AT_ONCE:
                     numbers = chosen.numbers(row)
                     step = int(stride[row, stream])
                     target = out[row, :count, left:right]
@@ -285,16 +280,11 @@ class FrameReader:
         width = int(size.max())
         if len(self._vectors) < width * len(size):
             self._vectors = memoryview(bytearray(width * len(size)))
-        memory, opened, source = self._vectors, -1, memoryview(b"")
+        memory = self._vectors
         row = np.arange(len(size)) * width
-        columns = shards, position, position + size, row, row + size
-        for shard, begin, end, left, right in zip(*(x.tolist() for x in columns), strict=True):
-            if self._maps is None:
-                self._shards.read(shard, memory[left:right], begin)
-                continue
-            if shard != opened:
-                source, opened = self._maps.buffer(shard).data, shard
-            memory[left:right] = source[begin:end]
+        columns = shards, position, row, row + size
+        for shard, begin, left, right in zip(*(x.tolist() for x in columns), strict=True):
+            self._shards.read(shard, memory[left:right], begin)
         return np.frombuffer(memory, np.uint8, width * len(size)).reshape(-1, width)
 
     def _bytes(
@@ -310,11 +300,6 @@ class FrameReader:
             num_bytes: that are wanted; `_reserve` has made room for them.
             check: raise DataError where no record of that size is there: the shard is another.
         """
-        if self._maps is not None:
-            mapped = self._maps.buffer(shard)
-            if check and mapped.data[offset - HEADER_SIZE : offset] != record_header(size):
-                raise no_record(offset, size, self._records.dataset.index.path(shard))
-            return mapped.data, position
         lead = position - offset + HEADER_SIZE if check else 0
         if lead > _LEAD:  # too far from its header to be read together
             self._bytes(shard, offset, size, offset, 0, check=True)

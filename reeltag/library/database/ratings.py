@@ -1,6 +1,6 @@
 """Ratings with their history: none is lost, the last of a window, class and person counts."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -116,15 +116,12 @@ class RatingStore:
             video_id = session.scalar(select(VideoRow.id).where(VideoRow.key == row.video))
             return _rating(before, video_id or "")
 
-    def all(
-        self, *, history: bool = False, unsure: bool = False, video_id: str | None = None
-    ) -> list[LibraryRating]:
+    def all(self, *, history: bool = False, unsure: bool = False) -> list[LibraryRating]:
         """Return the ratings that count and have a value, by video and time.
 
         Args:
             history: those that were replaced or withdrawn too, in the order they were made.
             unsure: those that count where the person was unsure too.
-            video_id: only of this video.
         """
         query = select(RatingRow, VideoRow.id).join(VideoRow, VideoRow.key == RatingRow.video)
         if history:
@@ -133,7 +130,7 @@ class RatingStore:
             answers = [RatingRow.value.is_not(None), *([RatingRow.is_unsure] if unsure else [])]
             query = query.where(RatingRow.replaced_by.is_(None), or_(*answers))
             query = query.order_by(VideoRow.id, RatingRow.start_s, RatingRow.class_name)
-        return self._read(query if video_id is None else query.where(VideoRow.id == video_id))
+        return self._read(query)
 
     def get(self, key: int) -> LibraryRating:
         """Return a rating, whether it counts or not; DataError where there is none."""
@@ -142,13 +139,6 @@ class RatingStore:
         if not found:
             raise DataError(f"has no rating {key}", where=self._database.path)
         return found[0]
-
-    def num_by_video(self) -> Counter[str]:
-        """Return id -> ratings that count and have a value, of the videos that have some."""
-        query = select(VideoRow.id, func.count()).join(RatingRow, VideoRow.key == RatingRow.video)
-        query = query.where(RatingRow.replaced_by.is_(None), RatingRow.value.is_not(None))
-        with self._database.reading() as session:
-            return Counter(dict(session.execute(query.group_by(VideoRow.id)).all()))
 
     def last_key(self) -> int:
         """Return the key of the last rating that was made; 0 = there is none."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reeltag.core.console import track
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import StreamFeatures
-from reeltag.data.importing.quantise import encode
+from reeltag.data.importing.quantise import present_frames
 from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.encoders.base import Float32
@@ -33,12 +33,10 @@ def stream_frames(
     """
     items = data.videos("all", streams=(stream.name,))
     loader = Loader(items, batch_size=1, frames=_ALL, labels=False)
-    nothing = encode(np.zeros((1, stream.width), np.float32), stream).stored
     batches = loader if quiet else track(loader, stream.name, len(loader))
     for batch in batches:
         stored_TD = batch.frames[0].numpy()
-        is_there = (stored_TD.view(np.uint8) != nothing).any(1)
-        yield batch.ids[0], stream.dequantise(stored_TD[is_there])
+        yield batch.ids[0], stream.dequantise(stored_TD[present_frames(stored_TD, stream)])
 
 
 def top_mean(scores_TC: Float32, fraction: float) -> Float32:

@@ -25,7 +25,7 @@ from reeltag.core.console import track
 from reeltag.core.files import whole_file
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import StreamFeatures
-from reeltag.data.importing.quantise import encode
+from reeltag.data.importing.quantise import present_frames
 from reeltag.data.indexing.locations import index_places, writable_place
 from reeltag.data.loading.stored_frames import StoredFrames
 
@@ -223,11 +223,9 @@ class CentredFrames:
         stream = self.streams[at]
         scale_D, offset_D = _codes(stream)
         total_D, there = np.zeros(stream.width), 0
-        missing = encode(np.zeros((1, stream.width), np.float32), stream).stored
         is_there_N = np.empty(len(self), bool)
         for rows, stored in self._blocks(at, self._every(f"mean of {stream.name}")):
-            as_bytes = np.ascontiguousarray(stored).view(np.uint8)
-            is_there_N[rows] = (as_bytes != missing).any(1)
+            is_there_N[rows] = present_frames(stored, stream)
             there += int(is_there_N[rows].sum())
             total_D += stored[is_there_N[rows]].sum(0, dtype=np.float64)
         mean_D = (total_D / max(1, there) * scale_D + offset_D).astype(np.float32)

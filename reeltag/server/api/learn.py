@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
 from reeltag.server.api.current import CurrentProject
-from reeltag.server.jobs import Jobs
+from reeltag.server.api.jobs import CurrentJobs
 from reeltag.server.project.learning import learn_view, start_learning, use_finder
 from reeltag.server.views.learning import LearnView
 from reeltag.server.views.overview import FinderView, JobView
@@ -21,15 +21,17 @@ class LearnBody(BaseModel):
 
 
 @router.get("/learn")
-def get_learn(project: CurrentProject, request: Request) -> LearnView:
+def get_learn(project: CurrentProject, jobs: CurrentJobs) -> LearnView:
     """Return what can be learned from, what was learned, and whether it was worth it."""
-    return learn_view(project, _jobs(request))
+    return learn_view(project, jobs)
 
 
 @router.post("/learn", status_code=202)
-def post_learn(project: CurrentProject, request: Request, body: LearnBody | None = None) -> JobView:
+def post_learn(
+    project: CurrentProject, jobs: CurrentJobs, body: LearnBody | None = None
+) -> JobView:
     """Learn from all ratings and labels: when the job is done, its finder is the current one."""
-    return start_learning(project, _jobs(request))
+    return start_learning(project, jobs)
 
 
 @router.post("/finders/{key}/use")
@@ -38,8 +40,3 @@ def post_use(
 ) -> FinderView:
     """Make a finder the current one again."""
     return use_finder(project, key)
-
-
-def _jobs(request: Request) -> Jobs:
-    jobs: Jobs = request.app.state.jobs
-    return jobs

@@ -10,7 +10,7 @@ import argparse
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.selection import column_of
 from reeltag.predictions.intervals import IntervalConfig
 from reeltag.predictions.steps import steps_between
+from reeltag.server.job_lines import log_progress
 from reeltag.server.project.curve_sources import CurveSource, EncoderCurves, FinderCurves
 from reeltag.server.project.curves import (
     ENCODER,
@@ -82,7 +83,14 @@ class _Plan:
         return begins
 
 
-def compute_curves(source: CurveSource, data: Dataset, key: str, out: Path) -> CurvesMeta:
+def compute_curves(
+    source: CurveSource,
+    data: Dataset,
+    key: str,
+    out: Path,
+    *,
+    log: Callable[[float, str], None] = log_progress,
+) -> CurvesMeta:
     """Compute the curves of all videos that have none yet, and write all of them.
 
     Args:
@@ -90,6 +98,7 @@ def compute_curves(source: CurveSource, data: Dataset, key: str, out: Path) -> C
         data: that it computes them of.
         key: of the finder, or `ENCODER`.
         out: folder of these curves.
+        log: is told the fraction that is done, and words.
 
     Raises:
         OutputError: the disk has no space for them, or they cannot be written.
@@ -107,7 +116,9 @@ def compute_curves(source: CurveSource, data: Dataset, key: str, out: Path) -> C
     old = _kept(out, meta)
     out.mkdir(parents=True, exist_ok=True)
     with whole_folder(out / meta.token) as folder:
-        best = _write_logits(folder / "logits.npy", plan, len(meta.classes), source, old)
+        best = np.full((len(plan.ids), len(meta.classes)), -np.inf, np.float16)
+        for at in _write_logits(folder / "logits.npy", plan, source, old, best):
+            log(at / len(plan.ids), f"{at:,} of {len(plan.ids):,} videos")
         top = np.argsort(-best.astype(np.float32), axis=1, kind="stable")[:, :NUM_TOP]
         np.save(folder / "best.npy", best)
         np.save(folder / "top.npy", top.astype(np.int32))
@@ -129,14 +140,17 @@ def compute_curves(source: CurveSource, data: Dataset, key: str, out: Path) -> C
 
 
 def _write_logits(
-    path: Path, plan: _Plan, num_classes: int, source: CurveSource, old: CurveStore | None
-) -> Float16:
-    """Write the logits (C, N) of all videos, and return the best (V, C) of each."""
-    best = np.full((len(plan.ids), num_classes), -np.inf, np.float16)
+    path: Path, plan: _Plan, source: CurveSource, old: CurveStore | None, best: Float16
+) -> Iterator[int]:
+    """Write the logits (C, N) of all videos, the best of each to `best` (V, C).
+
+    Yields how many videos are written, from time to time.
+    """
+    num_classes = best.shape[1]
     shape = num_classes, int(plan.steps.sum()) + len(plan.ids)
     if not num_classes or not len(plan.ids):
         np.save(path, np.empty(shape, np.float16))
-        return best
+        return
     kept = np.array([_is_known(old, *of) for of in zip(plan.ids, plan.stamps, strict=True)], bool)
     logits = open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
     block, begin, number = list[Float16](), 0, 0
@@ -148,9 +162,8 @@ def _write_logits(
         if number * num_classes >= _BLOCK or at + 1 == len(plan.ids):
             logits[:, begin : begin + number] = np.concatenate(block, axis=1)
             block, begin, number = [], begin + number, 0
-            log_progress((at + 1) / len(plan.ids), f"{at + 1:,} of {len(plan.ids):,} videos")
+            yield at + 1
     logits.flush()
-    return best
 
 
 def _curves(
@@ -207,11 +220,6 @@ def _check_space(out: Path, plan: _Plan, num_classes: int) -> None:
             where=out,
             hint="Free some space, or serve a run of fewer classes.",
         )
-
-
-def log_progress(fraction: float, words: str) -> None:
-    """Print how far it is to stderr, as the server reads it."""
-    print(f"progress: {fraction:.3f} {words}", file=sys.stderr, flush=True)
 
 
 def source_of(data: Dataset, what: str, config: IntervalConfig) -> tuple[CurveSource, str]:

@@ -16,7 +16,7 @@ from reeltag.core.probability import prob_logits
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import StreamFeatures
-from reeltag.data.importing.quantise import encode
+from reeltag.data.importing.quantise import present_frames
 from reeltag.data.loading.stored_frames import StoredFrames
 from reeltag.data.selection import column_of
 from reeltag.encoders.base import Encoder, Float32
@@ -151,14 +151,13 @@ class _EncoderPart:
         self._frames = StoredFrames(records)
         usable = np.flatnonzero(~column_of(data.table, "skip")).tolist()
         self._record = {row: at for at, row in enumerate(usable)}
-        self._nothing = encode(np.zeros((1, stream.width), np.float32), stream).stored
         self._classes = encoder_classes(encoder)
         self._columns = np.array([places[name] for name in self._classes])
 
     def add(self, row: int, probs_TC: Float32) -> None:
         """Raise probabilities (T, C) of a video to those of this stream, where it has frames."""
-        stored = np.ascontiguousarray(self._frames.of(self._record[row], 0))
-        there = np.flatnonzero((stored.view(np.uint8) != self._nothing.view(np.uint8)).any(1))
+        stored = self._frames.of(self._record[row], 0)
+        there = np.flatnonzero(present_frames(stored, self._stream))
         if not len(there):
             return
         features = self._stream.dequantise(stored[there])

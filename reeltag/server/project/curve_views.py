@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reeltag.server.project.curves import CurveStore
-from reeltag.server.project.missing import NotThereError
-from reeltag.server.project.moments import moment_views, moments_of_video, thresholds_of
+from reeltag.server.project.moments import moment_views, moments_of_video
 from reeltag.server.project.project import Project
+from reeltag.server.project.thresholds import thresholds_of
 from reeltag.server.views.videos import CurvesView, CurveView
 
 
@@ -39,7 +38,7 @@ def curves_view(
             project.class_index(name)
         return CurvesView(basis=project.basis, hop_s=1.0, curves=())
     if classes:
-        places = [_index(project, curves, name) for name in classes]
+        places = [project.class_index(name, curves) for name in classes]
         chosen = np.array([place for place in dict.fromkeys(places) if place is not None], np.int64)
     else:
         chosen = curves.by_strength(video)[:top]
@@ -50,7 +49,7 @@ def curves_view(
     thresholds = [every[place].prob for place in chosen.tolist()]
     names = [curves.classes[place] for place in chosen.tolist()]
     found = moments_of_video(curves, video, probs, thresholds)
-    views = moment_views(project, found, names, project.ratings_of([video]))
+    views = moment_views(project, found, names, project.ratings.by_video())
     by_class: dict[str, list[int]] = {}
     for at, view in enumerate(views):
         by_class.setdefault(view.class_name, []).append(at)
@@ -65,12 +64,3 @@ def curves_view(
         for name, threshold, values in zip(names, thresholds, rounded, strict=True)
     ]
     return CurvesView(basis=curves.meta.basis, hop_s=curves.meta.hop_s, curves=tuple(drawn))
-
-
-def _index(project: Project, curves: CurveStore, name: str) -> int | None:
-    """Return where a class is in curves; None = only the data or other curves have it."""
-    places = curves.class_places
-    found = places.get(name, places.get(name.casefold()))
-    if found is None and name.casefold() not in {of.casefold() for of in project.class_names}:
-        raise NotThereError.of("class", name, project.class_names)
-    return found

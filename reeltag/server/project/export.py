@@ -64,7 +64,7 @@ def _export(project: Project, found: ClassSearch) -> MomentExport:
     """Return the moments as the formats take them."""
     intervals, known = found.intervals, found.chosen.chosen
     names = project.class_names
-    ratings = project.ratings_of(dict.fromkeys(intervals.ids.to_pylist()))
+    ratings = project.ratings.by_video()
     moments = []
     columns = zip(
         intervals.ids.to_pylist(),

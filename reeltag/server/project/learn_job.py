@@ -3,22 +3,19 @@
     python -m reeltag.server.project.learn_job DATA SNAPSHOT FOLDER
 
 It is `reeltag solve moments --data DATA --ratings SNAPSHOT/ratings.csv --out FOLDER/learn`: steps
-whose data have not changed, such as a stage I that only labels teach, are not run again. Progress
-is on stderr: `progress: 0.42 words`. SNAPSHOT/run.json names the run when all is done.
+whose data have not changed, such as a stage I that is trained on labels alone, are not run again.
+Progress is on stderr: `progress: 0.42 words`. SNAPSHOT/run.json names the run when all is done.
 """
 
 import argparse
-import contextlib
-import io
-import re
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from reeltag.core.console import say
-from reeltag.core.errors import ReeltagError, TrainingError
+from reeltag.core.errors import ReeltagError
 from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
@@ -29,14 +26,15 @@ from reeltag.papers.moments.config import Config
 from reeltag.pipeline.engines import run_steps
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import folder_of
-from reeltag.server.project import curve_job
+from reeltag.predictions.intervals import IntervalConfig
+from reeltag.server.job_lines import log_progress
+from reeltag.server.project.curve_job import compute_curves, source_of
 from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.finders import key_of
 from reeltag.server.project.snapshots import CLASSES, RATINGS, RUN_FILE, read_about
 
 _TRAINED = 0.7  # of the whole
 _EVERY_S = 0.5
-_PROGRESS = re.compile(r"^progress: ([0-9.]+)", re.MULTILINE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +65,7 @@ def train(data: Path, snapshot: Path, work: Path) -> Path:
     Raises:
         DataError: nothing can be learned from these ratings and labels.
     """
-    _log(0.01, "reading the data")
+    log_progress(0.01, "reading the data")
     ratings = snapshot / RATINGS
     opened = Dataset.open(
         data, classes=snapshot / CLASSES, ratings=ratings if ratings.is_file() else (), quiet=True
@@ -96,7 +94,7 @@ def config_for(data: Dataset, num_ratings: int) -> Config:
     return Config(finder="auto" if has_labels and num_ratings >= FEW else "frames")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _logged(steps: list[Step], work: Path) -> Iterator[None]:
     """Log how many steps are done while they run."""
     done = threading.Event()
@@ -108,7 +106,7 @@ def _logged(steps: list[Step], work: Path) -> Iterator[None]:
             if number != last:
                 last = number
                 words = f"training: {number} of {len(steps)} steps"
-                _log(0.02 + (_TRAINED - 0.02) * number / len(steps), words)
+                log_progress(0.02 + (_TRAINED - 0.02) * number / len(steps), words)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -120,39 +118,16 @@ def _logged(steps: list[Step], work: Path) -> Iterator[None]:
 
 
 def _compute_curves(data: Path, run: Path, out: Path) -> None:
-    """Compute the curves of a run; TrainingError where that fails."""
-    _log(_TRAINED, "curves of all videos")
-    with contextlib.redirect_stderr(_LaterProgress(sys.stderr)):
-        status = curve_job.main([str(data), str(run), str(out)])
-    if status:
-        raise TrainingError("its curves could not be computed", where=run)
+    """Compute the curves of a run."""
+    _log_later(0, "curves of all videos")
+    opened = Dataset.open(data, labels=(), ratings=(), jobs=1, quiet=True)
+    source, key = source_of(opened, str(run), IntervalConfig())
+    compute_curves(source, opened, key, out, log=_log_later)
 
 
-class _LaterProgress(io.TextIOBase):
-    """Passes on what is written; progress is that of what is left of the whole.
-
-    Args:
-        out: where to.
-    """
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        """Write a text; of `progress: 0.5 words` the number is changed."""
-        self._out.write(_PROGRESS.sub(self._later, text))
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush."""
-        self._out.flush()
-
-    def _later(self, found: re.Match[str]) -> str:
-        return f"progress: {_TRAINED + (1 - _TRAINED) * float(found[1]):.3f}"
-
-
-def _log(fraction: float, words: str) -> None:
-    print(f"progress: {fraction:.3f} {words}", file=sys.stderr, flush=True)
+def _log_later(fraction: float, words: str) -> None:
+    """Print how far the job is where the training is done."""
+    log_progress(_TRAINED + (1 - _TRAINED) * fraction, words)
 
 
 if __name__ == "__main__":

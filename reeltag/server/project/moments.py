@@ -4,76 +4,20 @@ Letters in shapes: C classes, K of them, S steps of a video, V videos, M moments
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from reeltag.core.errors import DataError
 from reeltag.core.probability import prob_logits, sigmoid
 from reeltag.library.database.ratings import LibraryRating
 from reeltag.predictions.interval_rows import Intervals
 from reeltag.predictions.intervals import IntervalConfig, intervals_of_curves
-from reeltag.server.project.curves import CurveStore, Float32, curves_folder
-from reeltag.server.project.finders import weights_of
+from reeltag.server.project.curves import CurveStore, Float32
 from reeltag.server.project.previews import previews_of
 from reeltag.server.project.project import Project
 from reeltag.server.views.videos import MomentView
-from reeltag.tagger.moments import DEFAULT_PROB
-from reeltag.tagger.thresholds import THRESHOLDS_FILE, ClassThreshold, Thresholds
 
-ENCODER_PROB = 0.2  # from which on a class of an encoder counts: it has more than a thousand
 _HALF = 0.5
-
-
-class CurveThreshold(NamedTuple):
-    """From which probability on a class counts.
-
-    Attributes:
-        prob: of the finder's run; the default where it has none that is good enough.
-        promised: it keeps the precision that was asked for.
-        chosen: what is known of it; None = nothing.
-    """
-
-    prob: float
-    promised: bool
-    chosen: ClassThreshold | None
-
-
-def thresholds_of(project: Project, curves: CurveStore) -> tuple[CurveThreshold, ...]:
-    """Return the thresholds of C classes: those of the finder's run, or else the default."""
-    found = None
-    if curves.meta.basis == "finder":
-        finder = next((of for of in project.finders.history if of.key == curves.meta.key), None)
-        kept = curves_folder(project.folder, curves.meta.key) / curves.meta.token
-        folders = [kept] if finder is None else [weights_of(Path(finder.path)).parent, kept]
-        found = next((of for of in map(_read, folders) if of is not None), None)
-    default = DEFAULT_PROB if curves.meta.basis == "finder" else ENCODER_PROB
-    if found is None or len(found.classes) != len(curves.classes):
-        return (CurveThreshold(default, False, None),) * len(curves.classes)
-    promised = found.precision is not None
-    return tuple(
-        CurveThreshold(default, False, of)
-        if of.prob is None
-        else CurveThreshold(of.prob, promised, of)
-        for of in found.classes
-    )
-
-
-def _read(folder: Path) -> Thresholds | None:
-    path = folder / THRESHOLDS_FILE
-    try:
-        return _opened(path, path.stat().st_mtime_ns)
-    except (OSError, DataError):
-        return None
-
-
-@lru_cache(maxsize=64)
-def _opened(path: Path, _mtime_ns: int) -> Thresholds:
-    return Thresholds.open(path)
 
 
 def interval_config(curves: CurveStore) -> IntervalConfig:
@@ -87,15 +31,8 @@ def interval_config(curves: CurveStore) -> IntervalConfig:
     )
 
 
-def high_logits(probs: Iterable[float | None]) -> NDArray[np.float64]:
-    """Return the logits of thresholds; inf where there is none."""
-    known = [(0.0 if of is None else of, of is None) for of in probs]
-    logits = prob_logits(np.array([prob for prob, _ in known], np.float64))
-    return np.where([is_none for _, is_none in known], np.inf, logits)
-
-
 def moments_of_video(
-    curves: CurveStore, video: str, probs_KS: Float32, thresholds: Sequence[float | None]
+    curves: CurveStore, video: str, probs_KS: Float32, thresholds: Sequence[float]
 ) -> Intervals:
     """Return the moments of K classes in a video, by class and time; classes are 0 to K - 1.
 
@@ -103,7 +40,7 @@ def moments_of_video(
         curves: that the probabilities are of.
         video: id.
         probs_KS: of the video; 0 where no window is.
-        thresholds: K probabilities; None = no moments.
+        thresholds: K probabilities.
     """
     at = curves.places[video]
     gap = np.full((len(probs_KS), 1), -np.inf, np.float32)
@@ -113,7 +50,7 @@ def moments_of_video(
         pa.array([video]),
         curves.seconds[at : at + 1],
         interval_config(curves),
-        high_logits(thresholds),
+        prob_logits(np.array(thresholds)),
     )
 
 
@@ -133,7 +70,7 @@ def moments_of_class(curves: CurveStore, index: int, threshold: float) -> Interv
         curves.id_array,
         curves.seconds,
         interval_config(curves),
-        high_logits([threshold]),
+        prob_logits(np.array([threshold])),
     )
 
 

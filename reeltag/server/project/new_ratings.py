@@ -9,7 +9,6 @@ import numpy as np
 
 from reeltag.core.errors import DataError
 from reeltag.library.database.ratings import LibraryRating
-from reeltag.server.project.missing import NotThereError
 from reeltag.server.views.ratings import Answer, Origin
 from reeltag.training.frame_regression import YES
 
@@ -65,12 +64,7 @@ def checked_rating(given: NewRating, project: "Project") -> LibraryRating:
         DataError: the window, value or chance is not possible.
     """
     seconds = project.videos.seconds[project.videos.place(given.video)]
-    folded = given.class_name.casefold()
-    name = next((of for of in project.class_names if of == given.class_name), "") or next(
-        (of for of in project.class_names if of.casefold() == folded), ""
-    )
-    if not name:
-        raise NotThereError.of("class", given.class_name, project.class_names)
+    name = project.class_name(given.class_name)
     end_s = given.end_s
     rules = [
         (0 <= given.start_s < np.inf, f"start_s must be at least 0, got {given.start_s:g}"),

@@ -1,6 +1,7 @@
 """How far one has come with each class, how sure that is, and what more ratings would bring."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -29,10 +30,9 @@ from reeltag.server.project.scoring import (
     ClassRatings,
     by_class,
     finder_probs,
-    threshold_probs,
     unseen_by,
 )
-from reeltag.server.views.overview import RatedEstimate
+from reeltag.server.project.thresholds import threshold_prob
 from reeltag.server.views.ratings import ClassProgress, RateView, WindowView
 
 if TYPE_CHECKING:  # which has progress
@@ -78,9 +78,9 @@ class Progress:
                     num_yes=num_yes,
                     num_no=num_no,
                     num_unsure=num_unsure,
-                    precision=_estimate(figures.precision),
-                    recall=_estimate(figures.recall),
-                    average_precision=_estimate(figures.average_precision),
+                    precision=figures.precision,
+                    recall=figures.recall,
+                    average_precision=figures.average_precision,
                     gain=figures.expected,
                     advice=self._advice(name, num_yes, num_no, figures),
                 )
@@ -133,27 +133,23 @@ class Progress:
         return f"{_MORE} more ratings are expected to gain {gain.value:.2f} of average precision."
 
 
+@dataclass(frozen=True)
 class _Figures:
     """How good the current finder is at a class, and what more ratings would bring."""
 
-    def __init__(
-        self,
-        precision: WeightedEstimate | None = None,
-        recall: WeightedEstimate | None = None,
-        average_precision: WeightedEstimate | None = None,
-        gain: ExpectedGain | None = None,
-    ) -> None:
-        self.precision, self.recall = precision, recall
-        self.average_precision, self.gain = average_precision, gain
+    precision: WeightedEstimate | None = None
+    recall: WeightedEstimate | None = None
+    average_precision: WeightedEstimate | None = None
+    gain: ExpectedGain | None = None
 
     @property
-    def expected(self) -> RatedEstimate | None:
+    def expected(self) -> WeightedEstimate | None:
         """The gain of more ratings, with the number of those that it was measured on."""
         if self.gain is None or self.average_precision is None:
             return None
         number = self.average_precision.num_ratings
         gain = self.gain
-        return RatedEstimate(value=gain.value, low=gain.low, high=gain.high, num_ratings=number)
+        return WeightedEstimate(value=gain.value, low=gain.low, high=gain.high, num_ratings=number)
 
 
 def _figures(
@@ -161,9 +157,10 @@ def _figures(
 ) -> _Figures:
     """Return the figures of a class on ratings that finders have not learned from."""
     drawn = drawn_ratings(project, current, name, rated, unseen_by(project, current, rated))
-    if drawn is None:
+    curves = project.curves_of(current.key)
+    if drawn is None or curves is None:
         return _Figures()
-    threshold = threshold_probs(project, current).get(name, 0.5)
+    threshold = threshold_prob(project, curves, name)
     return _Figures(
         precision_at(drawn, threshold),
         recall_at(drawn, threshold),
@@ -288,12 +285,4 @@ def rate_view(
         classes=tuple(class_progress(project, names)),
         num_today=sum(of.rated_at is not None and of.rated_at.date() == today for of in ratings),
         since_learned=sum((of.key or 0) > last_key for of in ratings),
-    )
-
-
-def _estimate(found: WeightedEstimate | None) -> RatedEstimate | None:
-    if found is None:
-        return None
-    return RatedEstimate(
-        value=found.value, low=found.low, high=found.high, num_ratings=found.num_ratings
     )

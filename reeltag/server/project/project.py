@@ -7,21 +7,18 @@ DATA/.reeltag/serve/
 """
 
 import json
-import os
 import time
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
 from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError
+from reeltag.core.files import file_state
 from reeltag.data.class_list import CLASS_LISTS, folder_of
 from reeltag.data.dataset import Dataset
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.library.database.library import Library
-from reeltag.library.database.ratings import LibraryRating
 from reeltag.library.media.finding import LIBRARY_FILE
 from reeltag.server.project.curves import ENCODER, META_FILE, CurveStore, curves_folder
 from reeltag.server.project.finders import Finders, check_finder
@@ -76,8 +73,6 @@ class Project:
         self.changing = RLock()
         self.ratings, self.queue = ProjectRatings(self), RateQueue(self)
         self.progress, self.similar = Progress(self), SimilarMoments()
-        self._imported: tuple[object, dict[str, list[LibraryRating]]] = (None, {})
-        self._counts: tuple[object, dict[str, int]] = (None, {})
         self._curves: dict[str, tuple[object, CurveStore | None]] = {}
 
     @classmethod
@@ -116,35 +111,6 @@ class Project:
         return self._fresh().videos
 
     @property
-    def rating_counts(self) -> dict[str, int]:
-        """Video -> ratings of its windows that count."""
-        library, stamp = self._library, self._videos_stamp()
-        if library is None:
-            return {}
-        known, counts = self._counts
-        if known != stamp:
-            counts = library.ratings.num_by_video()
-            self._counts = stamp, counts
-        return counts
-
-    def ratings_of(self, videos: Iterable[str]) -> dict[str, list[LibraryRating]]:
-        """Return video -> its ratings that count, the library's last, of those that have some."""
-        library, counts, imported = self._library, self.rating_counts, self.ratings.imported()
-        if self._imported[0] is not imported:
-            of_video = defaultdict[str, list[LibraryRating]](list)
-            for rating in imported:
-                of_video[rating.video_id].append(rating)
-            self._imported = imported, dict(of_video)
-        found = dict[str, list[LibraryRating]]()
-        for video in dict.fromkeys(videos):
-            ratings = [*self._imported[1].get(video, ())]
-            if library is not None and video in counts:
-                ratings += library.ratings.all(video_id=video)
-            if ratings:
-                found[video] = ratings
-        return found
-
-    @property
     def curves(self) -> CurveStore | None:
         """The curves that the pages show; None = there are none yet, or they cannot be."""
         current = self.finders.current
@@ -157,7 +123,7 @@ class Project:
             DataError: they are damaged.
         """
         folder = curves_folder(self.folder, key)
-        stamp = _state(folder / META_FILE)
+        stamp = file_state(folder / META_FILE)
         with self._lock:
             known = self._curves.get(key)
             if known is None or known[0] != stamp:
@@ -180,22 +146,33 @@ class Project:
         more = () if curves is None else curves.classes
         return tuple(dict.fromkeys((*self.data.classes.names, *more)))
 
-    def class_index(self, name: str) -> int | None:
-        """Return where a class is in the curves; None = they do not have it.
+    def class_name(self, name: str) -> str:
+        """Return a class as the project writes it; NotThereError where there is none.
 
         Args:
             name: in any case.
+        """
+        names, folded = self.class_names, name.casefold()
+        found = name if name in names else next((of for of in names if of.casefold() == folded), "")
+        if not found:
+            raise NotThereError.of("class", name, names)
+        return found
+
+    def class_index(self, name: str, curves: CurveStore | None = None) -> int | None:
+        """Return where a class is in curves; None = they do not have it.
+
+        Args:
+            name: in any case.
+            curves: None = those that the pages show.
 
         Raises:
-            NotThereError: neither the data nor the curves have such a class.
+            NotThereError: neither the data nor the curves of the pages have such a class.
         """
-        curves = self.curves
+        curves = curves or self.curves
         places = {} if curves is None else curves.class_places
         found = places.get(name, places.get(name.casefold()))
         if found is None:
-            folded = {of.casefold() for of in self.data.classes.names}
-            if name.casefold() not in folded:
-                raise NotThereError.of("class", name, self.class_names)
+            self.class_name(name)
         return found
 
     def classes_of(self, video: str) -> tuple[str, ...]:
@@ -275,23 +252,14 @@ class Project:
         """Return by what a change of the data is noticed."""
         folder = folder_of(self.path)
         files = (*CLASS_LISTS, *_ANNOTATIONS, "features.json")
-        return find_shards(self.path)[1], [_state(folder / name) for name in files]
+        return find_shards(self.path)[1], [file_state(folder / name) for name in files]
 
     def _videos_stamp(self) -> object:
         """Return by what a change of the library is noticed."""
         if self._library is None:
             return None
         path = folder_of(self.path) / LIBRARY_FILE
-        return _state(path), _state(path.with_name(f"{path.name}-wal"))
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of a file; None = it is not there."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+        return file_state(path), file_state(path.with_name(f"{path.name}-wal"))
 
 
 def ratings_behind(run: Path) -> int:

@@ -23,6 +23,7 @@ from reeltag.core.files import whole_file
 from reeltag.encoders.base import SAMPLE_RATE
 from reeltag.library.media.decoding import Decoded, DecodingConfig, Span
 from reeltag.library.media.media_info import MediaInfo, MediaStream, probe
+from reeltag.server.job_lines import log_progress
 
 _LINES, _WIDTH = 720, 1280  # at most, of a picture that lies; of one that stands turned
 _FPS = 30
@@ -130,7 +131,7 @@ def main(arguments: list[str]) -> int:
     try:
         duration = probe(source).duration_s or math.inf
         for seconds in make_proxy(source, out):
-            say(f"progress: {min(1.0, seconds / duration):.3f} {seconds:.0f} s")
+            log_progress(min(1.0, seconds / duration), f"{seconds:.0f} s")
     except ReeltagError as error:
         say(f"error: {error}")
         return 2

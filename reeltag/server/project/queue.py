@@ -1,12 +1,13 @@
 """What to rate next: windows of classes, drawn with known chances by `reeltag.active.policies`.
 
-Each class has a pool of its own: all windows of all videos, those of test included, that nobody
-has rated for it and that were not shown in this session. So the chance of a window is that among
+Each class has a pool of its own: all windows of all videos, those of test included, that are not
+rated for it and were not shown in this session. So the chance of a window is that among
 the windows of its class that are left, and estimates of the class stay unbiased.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import RLock, Thread
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,9 @@ from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError
 from reeltag.core.probability import prob_logits
 from reeltag.core.seeding import derive_seed
+from reeltag.data.selection import lists_of
 from reeltag.library.database.ratings import LibraryRating
-from reeltag.server.project.missing import NotThereError
-from reeltag.server.project.scoring import threshold_probs
+from reeltag.server.project.thresholds import threshold_prob
 from reeltag.server.project.windows import (
     VideoWindow,
     WindowGrid,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:  # which has a queue
 
 _AT_ONCE = 40_000  # windows whose features a request waits for; more are read beside it
 _DEFAULT_CLASSES = 5  # where none is named
+_MEMBERS = 4  # finders whose disagreement counts
 WHY = {
     "random": "random: keeps the figures honest",
     "unsure": "the finder is unsure",
     "disputed": "finders disagree",
     "likely": "looks likely",
     "different": "unlike what was rated",
+    "labelled": "a label of the video",
 }
 
 
@@ -86,7 +89,7 @@ class RateQueue:
         with self._lock:
             ratings = self._project.ratings.all()
             number = Counter(rating.class_name for rating in ratings)
-            names = [self._name(of) for of in classes] or self._fewest(number)
+            names = [self._project.class_name(of) for of in classes] or self._fewest(number)
             turns = Counter[str]()
             for _ in range(count if names else 0):
                 turns[min(names, key=lambda name: number[name] + turns[name])] += 1
@@ -111,6 +114,8 @@ class RateQueue:
         features = self._window_features(grid)
         probs = self._probs(name, grid)
         candidates = self._candidates(name, ratings, grid, left, probs, features)
+        if policy == "disagreement":
+            candidates = replace(candidates, members=self._members(name, grid, left))
         self._draws += 1
         seed = derive_seed(0, "rate", name, len(ratings), self._draws)
         choice = choose(candidates, count, policy, np.random.default_rng(seed))
@@ -148,7 +153,9 @@ class RateQueue:
         logits, thresholds, rated = None, None, None
         if probs is not None:
             logits = prob_logits(np.nan_to_num(probs[left]))
-            level = threshold_probs(self._project).get(name, 0.5)
+            curves = self._project.curves
+            assert curves is not None  # the probabilities are of them
+            level = threshold_prob(self._project, curves, name)
             thresholds = np.full(len(left), prob_logits(np.array([level]))[0])
         if features is not None:
             yes = self._windows_of(grid, [of for of in ratings if of.is_yes])
@@ -166,7 +173,33 @@ class RateQueue:
             thresholds=thresholds,
             features=None if features is None else features[left],
             rated_features=rated,
+            labelled=self._labelled(name, grid, left),
         )
+
+    def _labelled(
+        self, name: str, grid: WindowGrid, left: NDArray[np.int64]
+    ) -> NDArray[np.bool_] | None:
+        """Return whether the videos of the windows that are left are labelled with a class.
+
+        None: no video is.
+        """
+        data = self._project.data
+        if name not in data.classes.names:
+            return None
+        start, classes = lists_of(data.table, "labels")
+        row = np.repeat(np.arange(len(data)), np.diff(start))
+        has_label = np.zeros(len(data), bool)
+        has_label[row[classes == data.classes.names.index(name)]] = True
+        return has_label[grid.videos.rows[grid.video[left]]] if has_label.any() else None
+
+    def _members(
+        self, name: str, grid: WindowGrid, left: NDArray[np.int64]
+    ) -> NDArray[np.float64] | None:
+        """Return logits (M, N) of a class by the last finders that know it; None = there is one."""
+        stores = map(self._project.curves_of, (of.key for of in self._project.finders.history))
+        known = [of for of in stores if of is not None and name in of.class_places][:_MEMBERS]
+        probs = [window_probs(of, of.class_places[name], grid)[left] for of in known]
+        return prob_logits(np.nan_to_num(np.stack(probs))) if len(probs) > 1 else None
 
     def _windows_of(self, grid: WindowGrid, ratings: Sequence[LibraryRating]) -> list[int]:
         """Return the windows that have most of rated ones."""
@@ -200,15 +233,6 @@ class RateQueue:
         except ReeltagError as error:
             say(f"windows to rate are not compared by their features: {error}")
             self._features = grid, None
-
-    def _name(self, name: str) -> str:
-        """Return a class as the project writes it; NotThereError where there is none."""
-        names = self._project.class_names
-        folded = name.casefold()
-        found = name if name in names else next((of for of in names if of.casefold() == folded), "")
-        if not found:
-            raise NotThereError.of("class", name, names)
-        return found
 
     def _fewest(self, number: Counter[str]) -> list[str]:
         """Return the classes of the data with the fewest ratings, those with some first."""

@@ -1,21 +1,20 @@
 """What people said of windows: taken, taken back, listed, exported.
 
 Ratings that people give are in the library. Those of ratings.csv, or of the records, count too,
-where nobody has rated the same window and class here.
+where the same window and class is not rated here.
 """
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reeltag.core.files import file_state
 from reeltag.data.class_list import folder_of
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
@@ -53,13 +52,14 @@ class ProjectRatings:
         self._project, self._lock = project, RLock()
         self._imported: tuple[Dataset | None, list[LibraryRating]] = (None, [])
         self._all: tuple[object, list[LibraryRating]] = (None, [])
+        self._by_video: tuple[list[LibraryRating], dict[str, list[LibraryRating]]] = ([], {})
         self._changes = 0
 
     @property
     def stamp(self) -> object:
         """What is another one when the ratings have changed."""
         path = folder_of(self._project.path) / LIBRARY_FILE
-        files = (_state(str(path)), _state(f"{path}-wal"))
+        files = (file_state(path), file_state(f"{path}-wal"))
         return self._changes, files, id(self._project.data)
 
     def add(self, given: NewRating) -> RatingView:
@@ -119,13 +119,17 @@ class ProjectRatings:
                 self._all = stamp, self._read()
             return self._all[1]
 
-    def values(self) -> dict[WindowKey, float]:
-        """Return the value of each rated window and class; the mean where several people rated."""
-        found = dict[WindowKey, list[float]]()
-        for rating in self.all():
-            if rating.value is not None:
-                found.setdefault(key_of(rating), []).append(rating.value)
-        return {key: float(np.mean(values)) for key, values in found.items()}
+    def by_video(self) -> dict[str, list[LibraryRating]]:
+        """Return video -> its ratings that count and have a value, of the videos that have some."""
+        ratings = self.all()
+        with self._lock:
+            if self._by_video[0] is not ratings:
+                found = dict[str, list[LibraryRating]]()
+                for rating in ratings:
+                    if rating.value is not None:
+                        found.setdefault(rating.video_id, []).append(rating)
+                self._by_video = ratings, found
+            return self._by_video[1]
 
     def views(
         self, video: str | None = None, *, offset: int = 0, limit: int | None = None
@@ -275,11 +279,3 @@ def _view(rating: LibraryRating) -> RatingView:
 
 def _time(moment: datetime) -> str:
     return moment.replace(tzinfo=UTC).isoformat(timespec="seconds")
-
-
-def _state(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns

@@ -2,20 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.core.errors import DataError
 from reeltag.library.database.ratings import LibraryRating
 from reeltag.server.project.finders import Finder
 from reeltag.server.project.learned import LearnedFrom
 from reeltag.server.project.ratings import WindowKey, key_of
 from reeltag.server.project.windows import VideoWindow, moment_probs
-from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
 from reeltag.training.frame_regression import YES
 
 if TYPE_CHECKING:  # which has finders
@@ -114,28 +110,3 @@ def finder_probs(
     curves = project.curves_of(finder.key)
     index = None if curves is None else curves.class_places.get(name)
     return None if curves is None or index is None else moment_probs(curves, index, rated.moments)
-
-
-def threshold_probs(project: "Project", finder: Finder | None = None) -> dict[str, float]:
-    """Return class -> probability from which on a finder counts it as there.
-
-    Classes without a threshold are left out: they count from 0.5 on.
-
-    Args:
-        project: of the finder.
-        finder: None = the current one.
-    """
-    finder = finder or project.finders.current
-    if finder is None:
-        return {}
-    path = Path(finder.path) / THRESHOLDS_FILE
-    try:
-        return _threshold_probs(path, path.stat().st_mtime_ns)
-    except (OSError, DataError):
-        return {}
-
-
-@lru_cache(maxsize=64)
-def _threshold_probs(path: Path, _mtime_ns: int) -> dict[str, float]:
-    thresholds = Thresholds.open(path)
-    return {each.name: each.prob for each in thresholds.classes if each.prob is not None}

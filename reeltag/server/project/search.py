@@ -10,24 +10,22 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltag.active.estimates import precision_at
+from reeltag.active.estimates import WeightedEstimate, precision_at
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
 from reeltag.predictions.interval_rows import Intervals
 from reeltag.server.project.curves import CurveStore
 from reeltag.server.project.moments import (
-    CurveThreshold,
     moment_views,
     moments_of_class,
     rating_of,
-    thresholds_of,
 )
 from reeltag.server.project.previews import previews_of
 from reeltag.server.project.progress import drawn_ratings
 from reeltag.server.project.project import Project
 from reeltag.server.project.scoring import by_class, unseen_by
 from reeltag.server.project.text_classes import class_of_text
-from reeltag.server.views.overview import RatedEstimate
+from reeltag.server.project.thresholds import CurveThreshold, thresholds_of
 from reeltag.server.views.videos import MomentView, SearchView
 
 _AT_LEAST = 20  # videos that a first search shows moments of, however low the threshold
@@ -91,7 +89,7 @@ def search_view(project: Project, choice: MomentSearchChoice) -> SearchView:
     found = found_moments(project, choice)
     page = np.arange(len(found.intervals))[choice.offset : choice.offset + choice.limit]
     shown = found.intervals.take(page)
-    ratings = project.ratings_of(shown.ids.to_pylist())
+    ratings = project.ratings.by_video()
     return SearchView(
         what=found.words,
         basis=found.curves.meta.basis,
@@ -172,16 +170,12 @@ def _moments(curves: CurveStore, index: int, threshold: float) -> Intervals:
 
 def _named(project: Project, intervals: Intervals, search: str) -> NDArray[np.bool_]:
     """Return (M,) whose videos' names hold all words."""
-    videos, words = project.videos, search.casefold().split()
-    kept = {
-        video
-        for video, text in zip(videos.ids, videos.texts, strict=True)
-        if all(word in text for word in words)
-    }
+    videos = project.videos
+    kept = {videos.ids[at] for at in np.flatnonzero(videos.named(search)).tolist()}
     return np.array([video in kept for video in intervals.ids.to_pylist()], bool)
 
 
-def expected_precision(project: Project, name: str, threshold: float) -> RatedEstimate | None:
+def expected_precision(project: Project, name: str, threshold: float) -> WeightedEstimate | None:
     """Return the precision of windows at a threshold, by ratings that the finder has not seen.
 
     Args:
@@ -194,12 +188,7 @@ def expected_precision(project: Project, name: str, threshold: float) -> RatedEs
     if finder is None or rated is None:
         return None
     drawn = drawn_ratings(project, finder, name, rated, unseen_by(project, finder, rated))
-    found = None if drawn is None else precision_at(drawn, threshold)
-    if found is None:
-        return None
-    return RatedEstimate(
-        value=found.value, low=found.low, high=found.high, num_ratings=found.num_ratings
-    )
+    return None if drawn is None else precision_at(drawn, threshold)
 
 
 def _similar(project: Project, choice: MomentSearchChoice) -> SearchView:
@@ -210,11 +199,10 @@ def _similar(project: Project, choice: MomentSearchChoice) -> SearchView:
         raise ConfigError(f"video {choice.video!r} has no features to compare")
     found = project.similar.find(project.data, choice.video, choice.at_s)
     if choice.search:
-        words = choice.search.casefold().split()
-        texts = {of.video: videos.texts[videos.places[of.video]] for of in found}
-        found = [of for of in found if all(word in texts[of.video] for word in words)]
+        named = videos.named(choice.search)
+        found = [of for of in found if named[videos.places[of.video]]]
     page = found[choice.offset : choice.offset + choice.limit]
-    ratings = project.ratings_of(of.video for of in page)
+    ratings = project.ratings.by_video()
     moments = tuple(
         MomentView(
             video=of.video,

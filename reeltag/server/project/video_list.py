@@ -3,6 +3,7 @@
 Letters in shapes: V videos.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ class ListChoice:
 def video_list_view(project: Project, choice: ListChoice) -> VideoList:
     """Return the videos of a choice; NotThereError where there is no such class."""
     videos = project.videos
-    ratings = project.rating_counts
+    ratings = project.ratings.by_video()
     kept = _kept(project, videos, choice, ratings)
     places = _order(project, videos, choice, ratings)
     places = places[kept[places]]
@@ -61,18 +62,21 @@ def video_card(project: Project, videos: VideoTable, at: int) -> VideoCard:
         state=videos.states[at],
         reason=videos.reasons[at],
         tags=tuple(TagView(name=name, prob=prob) for name, prob in tags),
-        num_ratings=project.rating_counts.get(video, 0),
+        num_ratings=len(project.ratings.by_video().get(video, ())),
         has_poster=previews_of(project.path, video).poster_path is not None,
     )
 
 
 def _kept(
-    project: Project, videos: VideoTable, choice: ListChoice, ratings: dict[str, int]
+    project: Project,
+    videos: VideoTable,
+    choice: ListChoice,
+    ratings: Mapping[str, Sequence[object]],
 ) -> NDArray[np.bool_]:
     """Return (V,) which videos match."""
     kept = np.ones(len(videos), bool)
-    if words := choice.search.casefold().split():
-        kept &= np.array([all(word in text for word in words) for text in videos.texts], bool)
+    if choice.search:
+        kept &= videos.named(choice.search)
     if choice.state is not None:
         kept &= np.array([state == choice.state for state in videos.states], bool)
     if choice.rated is not None:
@@ -86,7 +90,10 @@ def _kept(
 
 
 def _order(
-    project: Project, videos: VideoTable, choice: ListChoice, ratings: dict[str, int]
+    project: Project,
+    videos: VideoTable,
+    choice: ListChoice,
+    ratings: Mapping[str, Sequence[object]],
 ) -> NDArray[np.int64]:
     """Return (V,) the numbers of the videos in their order; equals by name."""
     by_name = videos.by_name
@@ -97,7 +104,7 @@ def _order(
     elif choice.sort == "newest":
         values = videos.added
     elif choice.sort == "rated":
-        values = np.array([ratings.get(video, 0) for video in videos.ids], np.float64)
+        values = np.array([len(ratings.get(video, ())) for video in videos.ids], np.float64)
     else:
         values = _strengths(project, videos, choice.class_name)
     return by_name[np.argsort(-values[by_name], kind="stable")]

@@ -68,6 +68,11 @@ class VideoTable:
             f"{name}\n{video}".casefold() for name, video in zip(self.names, self.ids, strict=True)
         )
 
+    def named(self, search: str) -> NDArray[np.bool_]:
+        """Return (V,) whose names or ids hold all words of a search, in any case."""
+        words = search.casefold().split()
+        return np.array([all(word in text for word in words) for text in self.texts], bool)
+
     @cached_property
     def by_name(self) -> NDArray[np.int64]:
         """(V,) the videos in the order of their names, numbers in them by value."""

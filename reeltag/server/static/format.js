@@ -1,6 +1,6 @@
 /** Numbers as people read them. Pure. */
 
-/** @typedef {import("./views").RatedEstimate} RatedEstimate */
+/** @typedef {import("./views").WeightedEstimate} WeightedEstimate */
 
 /**
  * Returns a time as a clock shows it: 3:07, 1:02:03, with digits 3:07.4.
@@ -75,7 +75,7 @@ export function count(number, one, many = `${one}s`) {
 
 /**
  * Returns an estimate with its interval and what is behind it: "0.85 (0.71 to 0.93) by 41 ratings".
- * @param {RatedEstimate | null} estimate
+ * @param {WeightedEstimate | null} estimate
  * @param {string} [unknown] words where there is none
  * @returns {string}
  */

@@ -8,7 +8,7 @@ import { answersBar, answersWords } from "./rate-progress.js";
 import { estimateWords } from "./format.js";
 
 /** @typedef {import("./views").ClassProgress} ClassProgress */
-/** @typedef {import("./views").RatedEstimate} RatedEstimate */
+/** @typedef {import("./views").WeightedEstimate} WeightedEstimate */
 /**
  * @typedef {object} Column
  * @property {string} title
@@ -80,7 +80,7 @@ function ratingsCell(of) {
   return h("td", { class: "ratings-cell" }, answersBar(of), h("span", { class: "small-text" }, answersWords(of)));
 }
 
-/** @param {RatedEstimate | null} estimate @returns {HTMLElement} */
+/** @param {WeightedEstimate | null} estimate @returns {HTMLElement} */
 function estimateCell(estimate) {
   if (!estimate) return h("td", { class: "muted small-text" }, "not known yet");
   const picture = intervalPicture(estimate, { from: 0, to: 1 });

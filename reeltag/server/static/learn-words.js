@@ -1,7 +1,7 @@
 /** Figures in words: none comes without its interval and the ratings behind it. Pure. */
 import { clock, count, estimateWords } from "./format.js";
 
-/** @typedef {import("./views").RatedEstimate} RatedEstimate */
+/** @typedef {import("./views").WeightedEstimate} WeightedEstimate */
 /** @typedef {import("./views").ClassDifference} ClassDifference */
 
 /**
@@ -17,7 +17,7 @@ export function signed(value) {
 
 /**
  * Returns what more ratings are expected to bring: "+0.05 (+0.01 to +0.09) by 41 ratings".
- * @param {RatedEstimate | null} gain
+ * @param {WeightedEstimate | null} gain
  * @returns {string}
  */
 export function gainWords(gain) {
@@ -39,7 +39,7 @@ export function differenceWords({ old, new: now, low, high, num_ratings: number 
 /**
  * Returns how many moments there are at a threshold, and how many of them are expected to be right.
  * @param {number} total
- * @param {RatedEstimate | null} expected precision
+ * @param {WeightedEstimate | null} expected precision
  * @param {boolean} is_of_class whether they are of a class: only then a precision has a meaning
  * @returns {string}
  */

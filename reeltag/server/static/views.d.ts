@@ -8,7 +8,7 @@ export type ProxyState = "not needed" | "needed" | "making" | "ready" | "impossi
 export type Answer = "yes" | "no" | "unsure";
 export type Origin = "queue" | "timeline" | "search" | "import";
 
-export interface RatedEstimate {
+export interface WeightedEstimate {
   value: number;
   low: number;
   high: number;
@@ -126,7 +126,7 @@ export interface SearchView {
   total: number;
   threshold: number;
   suggested: number | null;
-  expected: RatedEstimate | null;
+  expected: WeightedEstimate | null;
   offset: number;
   moments: MomentView[];
 }
@@ -170,10 +170,10 @@ export interface ClassProgress {
   num_yes: number;
   num_no: number;
   num_unsure: number;
-  precision: RatedEstimate | null;
-  recall: RatedEstimate | null;
-  average_precision: RatedEstimate | null;
-  gain: RatedEstimate | null;
+  precision: WeightedEstimate | null;
+  recall: WeightedEstimate | null;
+  average_precision: WeightedEstimate | null;
+  gain: WeightedEstimate | null;
   advice: string;
 }
 

@@ -9,23 +9,6 @@ Basis = Literal["finder", "encoder", "nothing"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatedEstimate:
-    """A fraction, estimated from ratings.
-
-    Attributes:
-        value: in [0, 1].
-        low: end of its 95 % interval.
-        high: the other end.
-        num_ratings: that it is estimated from.
-    """
-
-    value: float
-    low: float
-    high: float
-    num_ratings: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class JobView:
     """Work in a process of its own.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from reeltag.server.views.overview import RatedEstimate
+from reeltag.active.estimates import WeightedEstimate
 from reeltag.server.views.videos import SpriteView
 
 Answer = Literal["yes", "no", "unsure"]
@@ -99,10 +99,10 @@ class ClassProgress:
     num_yes: int
     num_no: int
     num_unsure: int
-    precision: RatedEstimate | None
-    recall: RatedEstimate | None
-    average_precision: RatedEstimate | None
-    gain: RatedEstimate | None
+    precision: WeightedEstimate | None
+    recall: WeightedEstimate | None
+    average_precision: WeightedEstimate | None
+    gain: WeightedEstimate | None
     advice: str
 
 

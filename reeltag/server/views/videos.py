@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from reeltag.server.views.overview import Basis, RatedEstimate
+from reeltag.active.estimates import WeightedEstimate
+from reeltag.server.views.overview import Basis
 
 VideoState = Literal["new", "extracted", "error", "missing"]
 Sort = Literal["name", "length", "newest", "rated", "class"]
@@ -175,6 +176,6 @@ class SearchView:
     total: int
     threshold: float
     suggested: float | None
-    expected: RatedEstimate | None
+    expected: WeightedEstimate | None
     offset: int
     moments: tuple[MomentView, ...]

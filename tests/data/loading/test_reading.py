@@ -129,7 +129,7 @@ def test_frames_too_far_apart_are_read_in_pieces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def batches() -> list[Kept]:
-        return kept(Loader(items, batch_size=16, frames=choice, reading=ReadConfig(mapped=True)))
+        return kept(Loader(items, batch_size=16, frames=choice))
 
     expected = batches()
     monkeypatch.setattr("reeltag.data.loading.reading._AT_ONCE", reach)
@@ -223,19 +223,9 @@ def _without_strides(items: VideoSet) -> VideoSet:
     return replace(items, records=replace(items.records, stride=stride))
 
 
-def test_mapped_and_read_shards_give_the_same_batches(items: VideoSet) -> None:
-    choice = FrameChoice(how="random", num_frames=3)
-    mapped, read = (
-        kept(Loader(items, batch_size=8, frames=choice, reading=ReadConfig(mapped=way)))
-        for way in (True, False)
-    )
-    assert_same(mapped, read)
-
-
-@pytest.mark.parametrize("mapped", [True, False])
-def test_shard_that_vanished_or_shrank_is_named(tmp_path: Path, mapped: bool) -> None:
+def test_shard_that_vanished_or_shrank_is_named(tmp_path: Path) -> None:
     dataset = many_videos(tmp_path, num_shards=2).data
-    loader = Loader(dataset.videos("all"), batch_size=10, reading=ReadConfig(mapped=mapped))
+    loader = Loader(dataset.videos("all"), batch_size=10)
     assert len(kept(loader)) == 2
     second = tmp_path / "train01.tfrecord"
     os.truncate(second, second.stat().st_size - 40)
@@ -285,13 +275,12 @@ def far_record(name: str, behind: int) -> bytes:
     return encode_example({"a_url": [b"u" * behind], **means, "id": [name.encode()]})
 
 
-@pytest.mark.parametrize("mapped", [True, False])
-def test_vectors_far_from_their_header_are_read(tmp_path: Path, mapped: bool) -> None:
+def test_vectors_far_from_their_header_are_read(tmp_path: Path) -> None:
     behind = [0, 700, 300, 499, 500, 1000, 0, 2000]
     records = [far_record(f"v{n}", size) for n, size in enumerate(behind)]
     write_shard(tmp_path / "train0.tfrecord", records)
     items = indexed(tmp_path).videos("all")
-    (batch,) = Loader(items, batch_size=8, reading=ReadConfig(mapped=mapped))
+    (batch,) = Loader(items, batch_size=8)
     columns = {stream.name: stream.width for stream in items.streams}
     parts = batch.frames[:, 0].split(list(columns.values()), dim=1)
     found = dict(zip(columns, parts, strict=True))
@@ -299,10 +288,9 @@ def test_vectors_far_from_their_header_are_read(tmp_path: Path, mapped: bool) ->
     assert found["mean_audio"].tolist() == [[size, size + 1, size + 2] for size in behind]
 
 
-@pytest.mark.parametrize("mapped", [True, False])
 @pytest.mark.parametrize("kind", ["frames", "vectors", "vectors far from the header"])
 def test_shard_that_became_another_is_an_error(
-    tmp_path: Path, mapped: bool, kind: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order of its records is reversed; size and time of change stay."""
     behind = 600 if "far" in kind else 0  # bytes before the vectors
@@ -316,7 +304,7 @@ def test_shard_that_became_another_is_an_error(
     write_shard(path, records[::-1])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    loader = Loader(items, batch_size=4, reading=ReadConfig(mapped=mapped))
+    loader = Loader(items, batch_size=4)
     with pytest.raises(DataError, match=r"train0.tfrecord: has changed since it was indexed"):
         kept(loader)
     monkeypatch.setattr(Shard, "is_still", lambda *_: True)  # a disk whose stamps do not change
