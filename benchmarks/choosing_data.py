@@ -2,7 +2,7 @@
 
 A window is 5 s, its features are the mean of its frames. Of reels, the events that people marked in
 the clips that they are made of say which classes are in a window: those that sound for 0.5 s; a
-class that sounds for less is unclear, and nobody is asked about it. Of mosaics, the clip that fills
+class that sounds for less is unclear, and is not asked about. Of mosaics, the clip that fills
 a window is the one whose mean features are nearest, and its labels are the classes. Every rating
 that is written in the records has to agree, but for 5 of 1,000 (clips that are equal, times that
 are rounded), and then counts.

@@ -29,7 +29,7 @@ from benchmarks.served_process import served
 FILMS, WINDOWS, WINDOW_S, ANSWER_S = 20, 60, 5.0, 4.0
 CLASSES = ("stars", "stripes", "drum", "chirps")  # two of pictures, two of sound
 _ENOUGH_S = 1.0  # of a class in a window, for a yes
-_LIKE = 100  # moments that a search before learning is judged by
+_LIKE = 100  # moments of the search before learning that are scored
 
 _HALVES = ("--split", "50", "0", "50")  # train, validate, test
 

@@ -73,7 +73,7 @@ def run(quick: bool, only: list[str] | None = None) -> list[Row]:
 
 
 def _requests(sizes: _Sizes) -> dict[str, _Request]:
-    """Return what is asked for, with values drawn anew each time."""
+    """Return what is asked for, with values drawn again each time."""
 
     def library(client: httpx.Client, _: random.Random) -> httpx.Response:
         return client.get("/", headers={"accept": "text/html"})

@@ -42,7 +42,7 @@ class TakeRatings:
     format: Literal["auto", "csv", "label-studio", "elan", "audacity"] = "auto"
     """Format of the files; auto: by their endings."""
     unrated: Literal["skip", "yes"] = "skip"
-    """Moments of an export that nobody rated (with a probability, or an empty value): skip, or
+    """Unrated moments of an export (with a probability, or an empty value): skip, or
     yes where the wrong ones were deleted and what was left is right."""
     fps: float = DEFAULT_FPS
     """Frames/s of Label Studio's tasks that do not name it."""

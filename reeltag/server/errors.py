@@ -136,7 +136,7 @@ def _on_os_error(request: Request, error: Exception) -> Response:
 
 
 class ErrorsInWords:
-    """Turns what nobody foresaw into words; what it was is printed on stderr.
+    """Turns unforeseen errors into words; what it was is printed on stderr.
 
     Args:
         app: to guard.

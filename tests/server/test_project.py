@@ -13,6 +13,7 @@ from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.overview import project_view
 from reeltag.server.project.project import Project
 from reeltag.server.project.video_page import video_view
+from reeltag.server.views.overview import NoteView
 from tests.server.conftest import NUM_FILMS, Served
 
 
@@ -21,7 +22,8 @@ def test_project_view_names_videos_classes_and_finder(project: Project) -> None:
     assert view.num_videos == NUM_FILMS and view.has_library and view.basis == "finder"
     assert view.classes == project.data.classes.names and view.finder is not None
     assert not view.finder.has_curves and view.finder.is_current
-    assert view.notes == ("The curves of the current finder are not computed yet.",)
+    words = "The curves of the current finder are not computed yet."
+    assert view.notes == (NoteView(words=words, lacks_curves=True),)
     assert 0.01 < view.hours < 0.03
 
 
@@ -104,7 +106,7 @@ def test_data_that_cannot_be_read_again_stay_and_are_named(
     (served.data / "features.json").write_text("{")
     project.reopen()
     assert len(project.videos) == NUM_FILMS
-    assert any("features.json" in note for note in project_view(project).notes)
+    assert any("features.json" in note.words for note in project_view(project).notes)
     assert isinstance(project.data.features, Features)
 
 

@@ -8,12 +8,13 @@ from types import ModuleType
 import pytest
 
 import reeltag.server
+from reeltag.active import estimates
 from reeltag.server.views import learning, overview, ratings, videos
 
 TYPES = Path(reeltag.server.__file__).parent / "static" / "views.d.ts"
 
 
-@pytest.mark.parametrize("module", [overview, videos, ratings, learning])
+@pytest.mark.parametrize("module", [estimates, overview, videos, ratings, learning])
 def test_types_of_scripts_have_the_fields_of_the_views(module: ModuleType) -> None:
     found = {
         name: re.findall(r"^  (\w+):", body, re.MULTILINE)

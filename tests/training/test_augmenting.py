@@ -174,7 +174,7 @@ def test_first_batch_has_no_partner_and_the_next_has_it(rng: torch.Generator) ->
     assert torch.equal(first.frames, tagger.prepare(one.frames, one.mask))
     assert first.labels is one.labels
     assert not torch.equal(second.frames, tagger.prepare(two.frames, two.mask))
-    # the loader fills its buffers anew: what was kept must not change with them
+    # the loader fills its buffers again: what was kept must not change with them
     kept = dataclasses.replace(one, frames=one.frames.clone())
     inside = Seen()
     objective = augmented(inside, tagger, config)

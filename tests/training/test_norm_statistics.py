@@ -1,4 +1,4 @@
-"""Running statistics computed anew: the mean of those of each batch, and nothing else moves."""
+"""Running statistics computed again: the mean of those of each batch, and nothing else moves."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """The bytes of a file by position: read piece by piece, or mapped into memory.
 
 What is read stays flat in memory, and a file that is cut short meanwhile is an error like any
-other. What is mapped is copied by nobody, but a file that is cut short ends the program (SIGBUS):
-only for files that nobody changes.
+other. What is mapped is not copied, but a file that is cut short ends the program (SIGBUS):
+only for files that do not change.
 """
 
 import mmap
@@ -87,7 +87,7 @@ def map_file(path: Path) -> NDArray[np.uint8]:
     """Return the bytes of a file as a read-only array over a memory map; empty for an empty file.
 
     Args:
-        path: of the file, which nobody may cut short while the array is used.
+        path: of the file, which must not be cut short while the array is used.
 
     Raises:
         DataError: the file cannot be opened.

@@ -37,7 +37,7 @@ class ReadRatings:
 
     Attributes:
         ratings: of videos and classes of the data, each once.
-        unrated: of moments that nobody rated.
+        unrated: number of unrated moments.
         twice: ratings that were given with different values; the mean counts.
         out_of_range: windows that are empty or begin outside their video, or values outside
             [0, 1], as text; they are left out.
@@ -68,7 +68,7 @@ def read_ratings(
         data: whose ids and classes they name.
         format: of the files; None: by their endings.
         fps: frames/s of Label Studio's tasks that do not name it.
-        unrated: value of moments that nobody rated; None: they are left out.
+        unrated: value of unrated moments; None: they are left out.
 
     Raises:
         ConfigError: there is no file, or a format is unknown.

@@ -272,7 +272,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _save_nothing(out: Path) -> None:
-    """Note that an encoder has no classes, so that nobody tries again."""
+    """Note that an encoder has no classes, so that it is not tried again."""
     meta = CurvesMeta(token="", key=ENCODER, basis="encoder", classes=(), hop_s=1.0, length_s=1.0)
     meta.save(out)
 

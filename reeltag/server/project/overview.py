@@ -7,7 +7,7 @@ import numpy as np
 from reeltag.server.project.curving import videos_without_curves
 from reeltag.server.project.finders import Finder
 from reeltag.server.project.project import Project
-from reeltag.server.views.overview import FinderView, JobView, ProjectView
+from reeltag.server.views.overview import FinderView, JobView, NoteView, ProjectView
 
 
 def project_view(
@@ -50,22 +50,24 @@ def finder_view(project: Project, finder: Finder) -> FinderView:
     )
 
 
-def project_notes(project: Project) -> tuple[str, ...]:
-    """Return what a person should know, a sentence each."""
-    notes, videos = list[str](), project.videos
+def project_notes(project: Project) -> tuple[NoteView, ...]:
+    """Return what a person should know."""
+    notes, videos = list[NoteView](), project.videos
     if project.problem:
-        notes.append(f"The data were not read again: {project.problem}")
+        notes.append(NoteView(words=f"The data were not read again: {project.problem}"))
     current = project.finders.current
     if current is not None and not current.is_there:
-        notes.append(f"The run {current.name!r} is not at {current.path} any more.")
+        words = f"The run {current.name!r} is not at {current.path} any more."
+        notes.append(NoteView(words=words))
     without = videos_without_curves(project)
     if without:
-        notes.append(f"{_videos(without)} no curves yet.")
+        notes.append(NoteView(words=f"{_videos(without)} no curves yet.", lacks_curves=True))
     elif without is None and current is not None:
-        notes.append("The curves of the current finder are not computed yet.")
+        words = "The curves of the current finder are not computed yet."
+        notes.append(NoteView(words=words, lacks_curves=True))
     failed = sum(state == "error" for state in videos.states)
     if failed:
-        notes.append(f"{_videos(failed)} no features: extraction failed.")
+        notes.append(NoteView(words=f"{_videos(failed)} no features: extraction failed."))
     return tuple(notes)
 
 

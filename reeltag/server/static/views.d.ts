@@ -37,6 +37,11 @@ export interface FinderView {
   has_curves: boolean;
 }
 
+export interface NoteView {
+  words: string;
+  lacks_curves: boolean;
+}
+
 export interface ProjectView {
   name: string;
   num_videos: number;
@@ -47,7 +52,7 @@ export interface ProjectView {
   finder: FinderView | null;
   has_text_search: boolean;
   can_upload: boolean;
-  notes: string[];
+  notes: NoteView[];
   jobs: JobView[];
 }
 

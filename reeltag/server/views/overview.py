@@ -59,6 +59,19 @@ class FinderView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoteView:
+    """What a person should know of the project.
+
+    Attributes:
+        words: a sentence.
+        lacks_curves: whether curves are missing, which can be computed.
+    """
+
+    words: str
+    lacks_curves: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectView:
     """What every page needs.
 
@@ -85,5 +98,5 @@ class ProjectView:
     finder: FinderView | None
     has_text_search: bool
     can_upload: bool
-    notes: tuple[str, ...]
+    notes: tuple[NoteView, ...]
     jobs: tuple[JobView, ...]

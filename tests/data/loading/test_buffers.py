@@ -95,7 +95,7 @@ def test_entries_have_targets_and_weights_of_their_own(segments: VideoSet, each:
     rng = np.random.default_rng(4)
     size = len(segments.targets.classes)
     values, weights = rng.random((2, size), np.float32)
-    weights[::3] = 0  # listed, and nobody rated them
+    weights[::3] = 0  # listed, and unrated
     rest = rng.random(len(segments), np.float32) if each else 0.25
     targets = replace(segments.targets, values=values, weights=weights, unlisted_weight=rest)
     assert_loaded(replace(segments, targets=targets))
