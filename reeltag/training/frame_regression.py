@@ -198,7 +198,12 @@ def _learnable(ratings: _Ratings, labelled_C: Tensor, classes: tuple[str, ...]) 
         return ratings
     names = [classes[at] for at in lost_C.nonzero().flatten().tolist()]
     shown = ", ".join(names[:_NAMED]) + ", ..." * (len(names) > _NAMED)
-    say(f"ratings of {len(names):,} classes without labels are all yes or all no: {shown}")
+    are = (
+        "1 class without labels is"
+        if len(names) == 1
+        else f"{len(names):,} classes without labels are"
+    )
+    say(f"{are} rated all yes or all no: {shown}")
     kept = ~lost_C[ratings.classes]
     if not kept.any():
         return None

@@ -24,7 +24,7 @@ def test_two_ratings_and_no_label_are_enough_for_a_regression(
     assert run(command) == 0
     printed = capfd.readouterr()
     assert "too few to hold some out: how good it is remains open" in printed.out
-    assert "ratings of 1 classes without labels are all yes or all no: c" in printed.err
+    assert "1 class without labels is rated all yes or all no: c\n" in printed.err
     (final,) = work.glob("regress_frames-II-*/run")
     assert json.loads((final / "metrics.json").read_text())["ratings"] == 2
     assert not (final / "thresholds.json").exists()

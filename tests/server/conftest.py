@@ -50,7 +50,7 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def made_films(tmp_path_factory: pytest.TempPathFactory) -> Served:
+def synthetic_films(tmp_path_factory: pytest.TempPathFactory) -> Served:
     """Six drawn films of some 10 s, extracted, with true labels and a run; not to be changed."""
     root = tmp_path_factory.mktemp("films")
     films, data, run = root / "films", root / "data", root / "run"
@@ -69,11 +69,11 @@ def made_films(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 @pytest.fixture
-def served(made_films: Served, tmp_path: Path) -> Served:
+def served(synthetic_films: Served, tmp_path: Path) -> Served:
     """The films' data for this test alone; the files of the videos are shared."""
     data = tmp_path / "data"
-    shutil.copytree(made_films.data, data)
-    return Served(data, made_films.run, made_films.films)
+    shutil.copytree(synthetic_films.data, data)
+    return Served(data, synthetic_films.run, synthetic_films.films)
 
 
 @pytest.fixture
@@ -85,21 +85,21 @@ def project(served: Served) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="session")
-def made_curves(made_films: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def synthetic_curves(synthetic_films: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The curves of the films by the run; not to be changed."""
     out = tmp_path_factory.mktemp("curves") / "curves"
     window = ["--length", "1"]  # films have events of a second
-    given = [str(made_films.data), str(made_films.run), str(out)]
+    given = [str(synthetic_films.data), str(synthetic_films.run), str(out)]
     assert curve_job.main([*given, *window]) == 0
     return out
 
 
 @pytest.fixture
-def curved(project: Project, made_curves: Path) -> Project:
+def curved(project: Project, synthetic_curves: Path) -> Project:
     """The films' project with the curves of its finder."""
     current = project.finders.current
     assert current is not None
-    shutil.copytree(made_curves, curves_folder(project.folder, current.key))
+    shutil.copytree(synthetic_curves, curves_folder(project.folder, current.key))
     return project
 
 

@@ -103,10 +103,10 @@ def test_steps_between_videos_belong_to_none(curved: Project) -> None:
 
 
 def test_only_new_videos_are_computed(
-    served: Served, made_curves: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Served, synthetic_curves: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "curves"
-    shutil.copytree(made_curves, out)
+    shutil.copytree(synthetic_curves, out)
     before = opened(out)
     with (served.data / "test0000.tfrecord").open("r+b") as file:  # another time of change
         first = file.read(1)

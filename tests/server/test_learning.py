@@ -265,4 +265,6 @@ def test_job_says_in_words_what_is_wrong(
     project.data.classes.save(tmp_path / CLASSES)
     arguments = [str(tmp_path / "none"), str(tmp_path), str(tmp_path)]
     assert learn_job.main(arguments) == 2
-    assert "progress: 0.010" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "progress: 0.010" in printed and str(tmp_path / "none") in printed
+    assert "Traceback" not in printed

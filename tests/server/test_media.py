@@ -91,7 +91,7 @@ def test_known_file_is_not_sent_again(shown: Shown) -> None:
     assert other.status_code == 200 and len(other.content) > 10
 
 
-def test_changed_or_vanished_file_is_told(changing: Shown, tmp_path: Path) -> None:
+def test_changed_or_vanished_file_is_reported(changing: Shown, tmp_path: Path) -> None:
     path = changing.films / "plays.mp4"
     os.utime(path, (1, 1))  # copied or restored: the content counts
     assert changing.get("/media/video", "plays").status_code == 200
@@ -129,7 +129,7 @@ def test_only_listed_videos_are_served(shown: Shown, path: str, video: str) -> N
     assert response.status_code == 404 and set(response.json()) == {"error", "hint"}
 
 
-def test_video_without_a_file_is_told(shown: Shown) -> None:
+def test_video_without_a_file_is_reported(shown: Shown) -> None:
     video = next(of for of in shown.project.videos.ids if of not in ("plays", "old"))
     response = shown.get("/media/video", video)
     assert response.status_code == 404 and "no file" in response.json()["error"]

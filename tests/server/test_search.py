@@ -73,6 +73,7 @@ def test_pages_of_moments_follow_each_other(curved: Project, name: str) -> None:
 def test_first_search_shows_something_of_a_class_that_is_never_sure(curved: Project) -> None:
     for name in curved.class_names:
         view = search_view(curved, MomentSearchChoice(class_name=name))
+        assert view.total > 0 or view.threshold == 0.01
         assert 0 < view.threshold <= 0.5 and view.suggested is None and view.expected is None
 
 
@@ -106,19 +107,28 @@ def test_moments_of_some_videos_by_name(curved: Project, name: str) -> None:
     assert found.total == len(found.moments)
 
 
-def test_rating_of_half_a_moment_is_shown_with_it(curved: Project, name: str) -> None:
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [(0.0, 0.6, 1.0), (0.2, 0.4, 1.0), (0.6, 1.6, None)],
+    ids=["most of the moment", "inside it", "less than half of either"],
+)
+def test_rating_of_half_a_moment_is_shown_with_it(
+    curved: Project, name: str, first: float, last: float, shown: float | None
+) -> None:
+    """The rated window begins and ends at such parts of the moment."""
     choice = MomentSearchChoice(class_name=name, threshold=0.5)
     best = search_view(curved, choice).moments[0]
     assert best.rating is None and curved.library is not None
+    length = best.end_s - best.start_s
     rating = LibraryRating(
         video_id=best.video,
-        start_s=best.start_s,
-        end_s=best.end_s,
+        start_s=best.start_s + first * length,
+        end_s=best.start_s + last * length,
         class_name=name,
         value=1.0,
     )
     curved.library.ratings.add([rating])
-    assert search_view(curved, choice).moments[0].rating == 1.0
+    assert search_view(curved, choice).moments[0].rating == shown
 
 
 def test_expected_precision_comes_with_its_ratings(curved: Project, name: str) -> None:
@@ -209,6 +219,10 @@ def test_values_out_of_range_are_refused(
 def test_shard_that_vanished_is_an_error_in_words(curved: Project, served: Served) -> None:
     data = curved.data
     (served.data / "train0000.tfrecord").unlink()
-    with pytest.raises((DataError, ConfigError)):
+    with pytest.raises(DataError, match="train0000"):
         curved.similar.find(data, data.table["id"][0].as_py(), 0.0)
-        curved.similar.find(data, "nothing", 0.0)
+
+
+def test_moments_like_one_of_an_unknown_video_are_refused(curved: Project) -> None:
+    with pytest.raises(ConfigError, match="there is no video 'nothing'"):
+        curved.similar.find(curved.data, "nothing", 0.0)

@@ -126,7 +126,7 @@ def test_host_that_is_not_here_is_refused(host: str, words: str) -> None:
         (["."], "reeltag extract"),
     ],
 )
-def test_what_cannot_be_served_is_told_in_words(
+def test_what_cannot_be_served_is_reported_in_words(
     arguments: list[str],
     words: str,
     tmp_path: Path,

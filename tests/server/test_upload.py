@@ -130,7 +130,7 @@ def test_what_is_no_film_or_too_large_is_not_kept(
         ("multipart/form-data; boundary=" + "b" * 5000, b"x", 400),
     ],
 )
-def test_broken_form_is_told(
+def test_broken_form_is_reported(
     taking: tuple[Shown, list[list[str]]], content_type: str, body: bytes, status: int
 ) -> None:
     headers = {"content-type": content_type, **PROGRAM}

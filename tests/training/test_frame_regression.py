@@ -208,7 +208,7 @@ def test_held_out_videos_are_not_seen(tmp_path: Path, of: str) -> None:
     np.testing.assert_array_equal(found[0], found[1])
 
 
-def test_one_sided_ratings_teach_labelled_classes_alone(
+def test_one_sided_ratings_train_labelled_classes_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All ratings of class 0 are no, and it is labelled: they count. Those of class 2 do not."""
@@ -216,11 +216,21 @@ def test_one_sided_ratings_teach_labelled_classes_alone(
     labels[:, 1:] = False
     data = corpus(tmp_path / "data", frames(), labels, range(VIDEOS), only={0: 0.0, 2: 1.0})
     found = seconds(fitted(data, tmp_path / "run", RATINGS), frames())
-    assert "1 classes without labels are all yes or all no: c2" in capsys.readouterr().err
+    assert "1 class without labels is rated all yes or all no: c2\n" in capsys.readouterr().err
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["ratings"] == 2 * VIDEOS
     assert found[..., 2].max() < 0  # not a yes to everything
     without = seconds(fitted(data, tmp_path / "without"), frames())
     assert found[..., 0].mean() < without[..., 0].mean()
+
+
+def test_classes_with_one_sided_ratings_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing, one_sided = np.zeros_like(present()), {1: 0.0, 2: 1.0}
+    data = corpus(tmp_path / "data", frames(), nothing, range(VIDEOS), only=one_sided)
+    fitted(data, tmp_path / "run", RATINGS)
+    words = "2 classes without labels are rated all yes or all no: c1, c2\n"
+    assert words in capsys.readouterr().err
 
 
 def test_few_ratings_without_a_label_find_the_frames(tmp_path: Path) -> None:

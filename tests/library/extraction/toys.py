@@ -50,7 +50,7 @@ class Loudness(SoundEncoder):
 
 
 @dataclass(frozen=True)
-class MadeSpan:
+class SyntheticSpan:
     first_frame: int
     pictures: NDArray[np.uint8]
     has_picture: NDArray[np.bool_]
@@ -60,7 +60,7 @@ class MadeSpan:
 
 def synthetic_spans(
     colours: Sequence[int | None], loudness: Sequence[float | None], size: int = 4
-) -> Iterator[MadeSpan]:
+) -> Iterator[SyntheticSpan]:
     """Yield spans of so many frames: a grey picture and a constant sound each, None = missing."""
     for first in range(0, len(colours), size):
         grey = colours[first : first + size]
@@ -69,7 +69,7 @@ def synthetic_spans(
         start, end = span_samples(first, len(grey), 1.0, 0.0)
         sound = np.repeat([value or 0.0 for value in levels], 16_000).astype(np.float32)
         assert len(sound) == end - start
-        yield MadeSpan(
+        yield SyntheticSpan(
             first,
             pictures,
             np.array([value is not None for value in grey]),

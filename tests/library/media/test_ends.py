@@ -30,7 +30,7 @@ def test_cut_off_film_is_kept_up_to_there_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "stream"), [("picture", 0), ("sound", 1)])
-def test_one_stream_that_stops_before_its_own_end_is_told(
+def test_one_stream_that_stops_before_its_own_end_is_reported(
     tmp_path: Path, kind: str, stream: int
 ) -> None:
     film = TinyFilm(gop=10).write(tmp_path / "film.mp4")

@@ -46,7 +46,7 @@ def test_arrow_keys_lead_through_the_grid_and_the_threshold_has_valid_ends(site:
     assert not site.serious_violations()  # that of a moment said no to, too
 
 
-def test_moments_are_exported_and_a_refusal_is_told_and_not_saved(site: Site) -> None:
+def test_moments_are_exported_and_a_refusal_is_reported_and_not_saved(site: Site) -> None:
     name = site.project.data.classes.names[0]
     page = site.open(f"/search?class={name}")
     page.locator("#export summary").press("Enter")
