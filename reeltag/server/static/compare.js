@@ -1,5 +1,5 @@
 /** The compare page: two finders on one video, whose time lines move together. */
-import { embedded, errorWords, getJson } from "./api.js";
+import { address, embedded, errorWords, getJson } from "./api.js";
 import { byId, h, refill, toast } from "./dom.js";
 import { addKeys } from "./keys.js";
 import "./timeline.js";
@@ -34,7 +34,7 @@ function show({ video, old_curves, new_curves }, ratings) {
     const inside = Math.min(Math.max(0, time), duration);
     for (const line of lines) line.time = inside;
     const link = /** @type {HTMLAnchorElement} */ (byId("open"));
-    link.href = `/video?${new URLSearchParams({ id: card.id, at: inside.toFixed(1) })}`;
+    link.href = address("/video", { id: card.id, at: inside.toFixed(1) });
   }
 
   addKeys("Comparing", [

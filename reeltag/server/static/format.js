@@ -20,13 +20,26 @@ export function clock(seconds, digits = 0) {
 }
 
 /**
- * Returns an interval: "0:12.0 to 0:17.5".
+ * Returns an interval, with tenths only where they are not zero: "0:05 to 0:10", "0:12.0 to 0:17.5".
  * @param {number} start seconds
  * @param {number | null} end seconds; null = of the whole video
  * @returns {string}
  */
 export function interval(start, end) {
-  return end === null ? "the whole video" : `${clock(start, 1)} to ${clock(end, 1)}`;
+  if (end === null) return "the whole video";
+  const is_whole = [start, end].every((of) => Math.abs(of - Math.round(of)) < 0.05);
+  const digits = is_whole ? 0 : 1;
+  return `${clock(start, digits)} to ${clock(end, digits)}`;
+}
+
+/**
+ * Returns the answer that a rating's value stands for.
+ * @param {number | null} value in [0, 1]; null = there is no rating
+ * @returns {"yes" | "no" | null}
+ */
+export function answerOf(value) {
+  if (value === null) return null;
+  return value > 0.5 ? "yes" : "no";
 }
 
 /**
@@ -76,13 +89,13 @@ export function count(number, one, many = `${one}s`) {
 /**
  * Returns an estimate with its interval and what is behind it: "0.85 (0.71 to 0.93) by 41 ratings".
  * @param {WeightedEstimate | null} estimate
- * @param {string} [unknown] words where there is none
+ * @param {(value: number) => string} [words] of a value
  * @returns {string}
  */
-export function estimateWords(estimate, unknown = "not known yet") {
-  if (!estimate) return unknown;
+export function estimateWords(estimate, words = (value) => value.toFixed(2)) {
+  if (!estimate) return "not known yet";
   const { value, low, high, num_ratings: number } = estimate;
-  const [mid, from, to] = [value, low, high].map((of) => of.toFixed(2));
+  const [mid, from, to] = [value, low, high].map((of) => words(of));
   return `${mid} (${from} to ${to}) by ${count(number, "rating")}`;
 }
 

@@ -1,11 +1,10 @@
 /** The table of classes: what is known of each, and what more ratings would bring. */
 import { h, refill } from "./dom.js";
-import { fitting } from "./format.js";
+import { estimateWords, fitting } from "./format.js";
 import { intervalPicture } from "./learn-interval.js";
 import { sortedBy } from "./learn-scale.js";
 import { gainWords } from "./learn-words.js";
 import { answersBar, answersWords } from "./rate-progress.js";
-import { estimateWords } from "./format.js";
 
 /** @typedef {import("./views").ClassProgress} ClassProgress */
 /** @typedef {import("./views").WeightedEstimate} WeightedEstimate */

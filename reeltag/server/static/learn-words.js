@@ -1,5 +1,5 @@
 /** Figures in words: none comes without its interval and the ratings behind it. Pure. */
-import { clock, count, estimateWords } from "./format.js";
+import { count, estimateWords } from "./format.js";
 
 /** @typedef {import("./views").WeightedEstimate} WeightedEstimate */
 /** @typedef {import("./views").ClassDifference} ClassDifference */
@@ -21,9 +21,7 @@ export function signed(value) {
  * @returns {string}
  */
 export function gainWords(gain) {
-  if (!gain) return "not known yet";
-  const range = `${signed(gain.low)} to ${signed(gain.high)}`;
-  return `${signed(gain.value)} (${range}) by ${count(gain.num_ratings, "rating")}`;
+  return estimateWords(gain, signed);
 }
 
 /**
@@ -31,9 +29,8 @@ export function gainWords(gain) {
  * @param {ClassDifference} difference
  * @returns {string}
  */
-export function differenceWords({ old, new: now, low, high, num_ratings: number }) {
-  const range = `${signed(low)} to ${signed(high)}`;
-  return `${signed(now - old)} (${range}) by ${count(number, "rating")}`;
+export function differenceWords({ old, new: now, ...interval }) {
+  return estimateWords({ ...interval, value: now - old }, signed);
 }
 
 /**
@@ -48,18 +45,6 @@ export function precisionWords(total, expected, is_of_class) {
   if (!is_of_class) return moments;
   if (!expected) return `${moments}, precision not known yet: rate some`;
   return `${moments}, precision ${estimateWords(expected)}`;
-}
-
-/**
- * Returns an interval of a video, with tenths only where they are not zero: "0:05 to 0:10".
- * @param {number} start seconds
- * @param {number} end seconds
- * @returns {string}
- */
-export function spanWords(start, end) {
-  const is_whole = [start, end].every((of) => Math.abs(of - Math.round(of)) < 0.05);
-  const digits = is_whole ? 0 : 1;
-  return `${clock(start, digits)} to ${clock(end, digits)}`;
 }
 
 /**

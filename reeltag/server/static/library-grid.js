@@ -4,8 +4,9 @@
  */
 import { getJson } from "./api.js";
 import { refill } from "./dom.js";
+import { gridStep } from "./grid-step.js";
 import { cardOf } from "./library-card.js";
-import { layoutOf, neighbour, pagesOf, placeOf, seen } from "./library-window.js";
+import { layoutOf, pagesOf, placeOf, seen } from "./library-window.js";
 
 /** @typedef {import("./views").VideoCard} VideoCard */
 /** @typedef {import("./views").VideoList} VideoList */
@@ -196,8 +197,8 @@ export class VideoGrid extends HTMLElement {
     const from = [...this.#cards].find(([, card]) => card.contains(document.activeElement))?.[0];
     if (from === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     const layout = this.#layout();
-    const to = neighbour(event.key, from, layout.columns, this.#total);
-    if (to < 0) return;
+    const to = gridStep(event.key, from, this.#total, layout.columns);
+    if (to === null) return;
     event.preventDefault();
     if (!this.#cards.has(to)) {
       scrollTo({ top: scrollY + this.getBoundingClientRect().top + placeOf(layout, to).y - innerHeight / 2 });

@@ -57,19 +57,3 @@ export function pagesOf(first, end, size) {
   const from = Math.floor(first / size);
   return Array.from({ length: Math.ceil(end / size) - from }, (_, at) => from + at);
 }
-
-/**
- * Returns the card that an arrow key leads to from another, or -1: none.
- * @param {string} key of the event
- * @param {number} index
- * @param {number} columns
- * @param {number} count
- * @returns {number}
- */
-export function neighbour(key, index, columns, count) {
-  const steps = new Map(Object.entries({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }));
-  if (key === "Home") return 0;
-  if (key === "End") return count - 1;
-  const to = index + (steps.get(key) ?? NaN);
-  return to >= 0 && to < count ? to : -1;
-}

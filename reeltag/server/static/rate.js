@@ -1,9 +1,8 @@
 /** The rate page: one window after another, looped; yes, no, unsure or skip by key. */
 import { embedded, errorWords, getJson, project } from "./api.js";
 import { announce, byId, emptyState, h, refill, toast } from "./dom.js";
-import { count, prob } from "./format.js";
+import { count, interval, prob } from "./format.js";
 import { addKeys } from "./keys.js";
-import { spanWords } from "./learn-words.js";
 import { MomentLoop } from "./loop.js";
 import { ClassChoice } from "./rate-classes.js";
 import { askNewClass } from "./rate-new-class.js";
@@ -185,7 +184,7 @@ class RatePage {
     if (!current) return this.loop.stop();
     const { class_name, name, start_s, end_s, why } = current;
     refill(byId("question"), "Is this ", h("em", {}, class_name), "?");
-    const place = h("a", { href: momentAddress(current) }, `${name}, ${spanWords(start_s, end_s)}`);
+    const place = h("a", { href: momentAddress(current) }, `${name}, ${interval(start_s, end_s)}`);
     refill(byId("place"), place, why && h("span", { class: "chip" }, why));
     const extra = this.has_context ? CONTEXT_S : 0;
     this.loop.show({ ...current, best_s: (start_s + end_s) / 2, start_s: Math.max(0, start_s - extra), end_s: end_s + extra });
@@ -198,7 +197,7 @@ class RatePage {
     const rows = this.queue.done.slice(-SHOWN_DONE).reverse().map(({ window: of, answer }) =>
       h("li", {},
         h("span", { class: `chip ${answer === "yes" ? "good" : answer === "no" ? "bad" : ""}` }, answer),
-        h("a", { class: "grow", href: momentAddress(of) }, `${of.class_name}, ${of.name}, ${spanWords(of.start_s, of.end_s)}`),
+        h("a", { class: "grow", href: momentAddress(of) }, `${of.class_name}, ${of.name}, ${interval(of.start_s, of.end_s)}`),
         of.prob !== null && h("span", { class: "muted small-text" }, `predicted ${prob(of.prob)}`)));
     refill(byId("done"), ...rows);
     byId("done-title").hidden = !rows.length;

@@ -4,9 +4,9 @@
  * It plays while the pointer or the focus is on it. Events that bubble: `rate` with detail "yes" or
  * "no".
  */
+import { address } from "./api.js";
 import { h, icon, refill } from "./dom.js";
-import { prob } from "./format.js";
-import { spanWords } from "./learn-words.js";
+import { answerOf, interval, prob } from "./format.js";
 import { MomentLoop } from "./loop.js";
 import { momentAddress } from "./search-query.js";
 import { MomentStrip } from "./strip.js";
@@ -49,7 +49,7 @@ export class MomentCard extends HTMLElement {
    */
   show(moment) {
     this.moment = moment;
-    const span = spanWords(moment.start_s, moment.end_s);
+    const span = interval(moment.start_s, moment.end_s);
     this.link.href = momentAddress(moment);
     this.loop.show(moment);
     this.strip.show(moment);
@@ -63,10 +63,9 @@ export class MomentCard extends HTMLElement {
       h("span", { class: "moment-words" }, h("span", { class: "moment-name" }, moment.name), chip),
       h("span", { class: "muted small-text" }, span),
     );
-    const params = new URLSearchParams({ video: moment.video, at: String(moment.best_s) });
-    this.alike.href = `/search?${params}`;
+    this.alike.href = address("/search", { video: moment.video, at: moment.best_s });
     this.alike.setAttribute("aria-label", `More like ${span} of ${moment.name}`);
-    this.setVerdict(moment.rating === null ? null : moment.rating > 0.5 ? "yes" : "no");
+    this.setVerdict(answerOf(moment.rating));
   }
 
   /**

@@ -1,7 +1,7 @@
 /** The grid of found moments: one of them is current, and arrow keys lead from one to the next. */
 import { h } from "./dom.js";
+import { gridStep } from "./grid-step.js";
 import { MomentCard } from "./search-card.js";
-import { gridStep } from "./search-query.js";
 
 /** @typedef {import("./views").MomentView} MomentView */
 

@@ -1,3 +1,5 @@
+import { address } from "./api.js";
+
 /**
  * What the search page looks for, as its address says it, and the addresses of what it fetches.
  *
@@ -36,21 +38,22 @@ export function isAsked(query) {
 }
 
 /**
- * Return the parameters of a query.
+ * Return the parameters of a query, as api.js's `address` takes them.
  * @param {SearchQuery} query
- * @returns {URLSearchParams}
+ * @returns {Record<string, any>}
  */
-export function queryParams(query) {
-  const params = new URLSearchParams();
-  if (query.class_name) params.set("class", query.class_name);
-  else if (query.text) params.set("text", query.text);
-  else if (query.video) {
-    params.set("video", query.video);
-    params.set("at", String(query.at));
-  }
-  if (query.threshold !== null) params.set("threshold", thresholdWords(query.threshold));
-  if (query.search) params.set("search", query.search);
-  return params;
+function queryParams({ class_name, text, video, at, threshold, search }) {
+  const what = class_name ? { class: class_name } : text ? { text } : video ? { video, at } : {};
+  return { ...what, threshold: threshold === null ? null : rounded(threshold, 1000), search };
+}
+
+/**
+ * Return the address of the page that shows a query.
+ * @param {SearchQuery} query
+ * @returns {string}
+ */
+export function pageAddress(query) {
+  return address("/search", queryParams(query));
 }
 
 /**
@@ -60,10 +63,7 @@ export function queryParams(query) {
  * @returns {string}
  */
 export function resultsAddress(query, offset) {
-  const params = queryParams(query);
-  params.set("offset", String(offset));
-  params.set("limit", String(PAGE));
-  return `/api/search?${params}`;
+  return address("/api/search", { ...queryParams(query), offset, limit: PAGE });
 }
 
 /**
@@ -74,9 +74,8 @@ export function resultsAddress(query, offset) {
  * @returns {string}
  */
 export function exportAddress(query, threshold, format) {
-  const params = queryParams({ ...query, threshold: query.video ? null : threshold });
-  params.set("format", format);
-  return `/api/search/export?${params}`;
+  const shown = { ...query, threshold: query.video ? null : threshold };
+  return address("/api/search/export", { ...queryParams(shown), format });
 }
 
 /**
@@ -85,41 +84,16 @@ export function exportAddress(query, threshold, format) {
  * @returns {string}
  */
 export function momentAddress({ video, start_s, class_name }) {
-  const params = new URLSearchParams({ id: video, at: String(Math.round(start_s * 100) / 100) });
-  if (class_name) params.set("class", class_name);
-  return `/video?${params}`;
+  return address("/video", { id: video, at: rounded(start_s, 100), class: class_name });
 }
 
 /**
- * Return a threshold as the address says it.
- * @param {number} threshold
- * @returns {string}
+ * @param {number} value
+ * @param {number} parts of 1 that it is rounded to
+ * @returns {number}
  */
-export function thresholdWords(threshold) {
-  return String(Math.round(threshold * 1000) / 1000);
-}
-
-/**
- * Return the item of a grid that a key leads to.
- * @param {string} key as of a keyboard event
- * @param {number} at item now
- * @param {number} count of items
- * @param {number} columns
- * @returns {number | null} null = the key leads nowhere
- */
-export function gridStep(key, at, count, columns) {
-  const to = {
-    ArrowLeft: at - 1,
-    ArrowRight: at + 1,
-    ArrowUp: at - columns,
-    ArrowDown: at + columns,
-    Home: 0,
-    End: count - 1,
-  }[key];
-  if (to === undefined || to < 0) return null;
-  if (to < count) return to === at ? null : to;
-  const lastRow = Math.floor((count - 1) / columns);
-  return key === "ArrowDown" && Math.floor(at / columns) < lastRow ? count - 1 : null;
+function rounded(value, parts) {
+  return Math.round(value * parts) / parts;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The search page: moments of a class, of a text, or like a moment, in all videos, best first. */
-import { embedded, errorWords, getJson, project } from "./api.js";
+import { address, embedded, errorWords, getJson, project } from "./api.js";
 import { announce, byId, emptyState, h, refill, toast } from "./dom.js";
 import { fitting, prob } from "./format.js";
 import { addKeys } from "./keys.js";
@@ -7,7 +7,7 @@ import { precisionWords } from "./learn-words.js";
 import { RatingSender } from "./rate-sender.js";
 import { exportMenu } from "./search-export.js";
 import { MomentGrid } from "./search-grid.js";
-import { PAGE, isAsked, queryParams, readQuery, resultsAddress } from "./search-query.js";
+import { PAGE, isAsked, pageAddress, readQuery, resultsAddress } from "./search-query.js";
 
 /** @typedef {import("./views").SearchView} SearchView */
 /** @typedef {import("./search-card.js").MomentCard} MomentCard */
@@ -86,7 +86,7 @@ class SearchPage {
    */
   change(change) {
     this.query = { ...this.query, ...change };
-    history.replaceState(null, "", `/search?${queryParams(this.query)}`);
+    history.replaceState(null, "", pageAddress(this.query));
     if (this.query.threshold !== null) this.#showThreshold(this.query.threshold);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.reload(), WAIT_MS);
@@ -166,7 +166,7 @@ class SearchPage {
   #nothing(view) {
     if (this.query.search) return emptyState("search", `No moment in videos named “${this.query.search}”`, "Look in all videos, or lower the threshold.");
     if (view.basis === "nothing") {
-      return emptyState("search", "Nothing finds this class yet", "Rate some moments of it, and learn from them.", h("a", { class: "button primary", href: `/rate?${new URLSearchParams({ class: this.query.class_name })}` }, "Rate"));
+      return emptyState("search", "Nothing finds this class yet", "Rate some moments of it, and learn from them.", h("a", { class: "button primary", href: address("/rate", { class: this.query.class_name }) }, "Rate"));
     }
     return emptyState("search", "No moment at this threshold", this.isOfClass ? "Lower the threshold to see weaker ones." : "Nothing else is like it.");
   }
@@ -213,7 +213,7 @@ function showStart() {
   const list = byId("class-list");
   const draw = () => {
     const links = fitting(names, field.value, 200).map((name) =>
-      h("li", {}, h("a", { class: "button small", href: `/search?${new URLSearchParams({ class: name })}` }, name)));
+      h("li", {}, h("a", { class: "button small", href: address("/search", { class: name }) }, name)));
     refill(list, ...links);
   };
   field.addEventListener("input", draw);

@@ -1,6 +1,6 @@
 /** What a time line draws on its canvases. Sizes are CSS pixels; the canvas has those of the screen. */
 import { colour } from "./dom.js";
-import { clock } from "./format.js";
+import { answerOf, clock } from "./format.js";
 import { columnMaxima, pixelOf, ticks } from "./timeline-scale.js";
 
 /** @typedef {import("./timeline-scale.js").Span} Span */
@@ -54,7 +54,7 @@ export function drawLane(surface, { curve, hop_s, ratings, span, colours, is_cur
       line(ctx, 0, Math.round(bottom - curve.threshold * (bottom - top)) + 0.5, width);
       ctx.setLineDash([]);
     }
-    const moments = curve.moments.map((of) => ({ start: of.start_s, end: of.end_s, kind: of.rating === null ? "none" : of.rating > 0.5 ? "yes" : "no" }));
+    const moments = curve.moments.map((of) => ({ start: of.start_s, end: of.end_s, kind: answerOf(of.rating) ?? "none" }));
     drawBars(surface, span, moments, height - BAR - 1, BAR, fills);
   }
   const marks = ratings.map((of) => ({ start: of.start_s, end: of.end_s ?? Infinity, kind: of.answer }));

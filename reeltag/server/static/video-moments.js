@@ -1,7 +1,7 @@
 /** The moments of a video as a table, and its ratings as another. */
 import { address } from "./api.js";
 import { emptyState, h, icon, refill } from "./dom.js";
-import { clock, count, interval, prob } from "./format.js";
+import { answerOf, clock, count, interval, prob } from "./format.js";
 
 /** @typedef {import("./views").MomentView} MomentView */
 /** @typedef {import("./views").RatingView} RatingView */
@@ -27,7 +27,7 @@ export function showMoments(box, moments, { empty, current, with_class, choose, 
   const rows = [...moments].sort((a, b) => a.start_s - b.start_s).slice(0, MOST).map((moment) => {
     const is_current = current !== null && moment.start_s === current.start_s && moment.class_name === current.class_name;
     const answers = /** @type {const} */ (["yes", "no"]).map((answer) => {
-      const is_given = moment.rating !== null && (moment.rating > 0.5) === (answer === "yes");
+      const is_given = answerOf(moment.rating) === answer;
       const words = `${answer === "yes" ? "Yes" : "No"}: ${moment.class_name} ${interval(moment.start_s, moment.end_s)}`;
       const click = (/** @type {Event} */ event) => {
         event.stopPropagation();

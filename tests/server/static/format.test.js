@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clock, count, duration, estimateWords, fitting, interval, prob } from "../../../reeltag/server/static/format.js";
+import { answerOf, clock, count, duration, estimateWords, fitting, interval, prob } from "../../../reeltag/server/static/format.js";
 
 test("clock carries seconds into minutes and hours", () => {
   assert.equal(clock(187), "3:07");
@@ -12,7 +12,13 @@ test("clock carries seconds into minutes and hours", () => {
 
 test("interval without an end is the whole video", () => {
   assert.equal(interval(12, 17.5), "0:12.0 to 0:17.5");
+  assert.equal(interval(5, 10), "0:05 to 0:10");
+  assert.equal(interval(5.5, 70), "0:05.5 to 1:10.0");
   assert.equal(interval(0, null), "the whole video");
+});
+
+test("a rating's value above a half is a yes", () => {
+  assert.deepEqual([1, 0.6, 0.5, 0, null].map(answerOf), ["yes", "yes", "no", "no", null]);
 });
 
 test("duration has the unit that fits", () => {

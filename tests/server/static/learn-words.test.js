@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { differenceAxis, place, sortedBy } from "../../../reeltag/server/static/learn-scale.js";
 import {
-  differenceWords, gainWords, precisionWords, signed, spanWords,
+  differenceWords, gainWords, precisionWords, signed,
 } from "../../../reeltag/server/static/learn-words.js";
 
 const ESTIMATE = { value: 0.85, low: 0.71, high: 0.93, num_ratings: 41 };
@@ -21,11 +21,6 @@ test("differences have a sign, and none where they are nothing", () => {
   assert.equal(gainWords(null), "not known yet");
   const difference = { name: "dog", old: 0.5, new: 0.62, low: 0.03, high: 0.22, num_ratings: 40, verdict: "better" };
   assert.equal(differenceWords(difference), "+0.12 (+0.03 to +0.22) by 40 ratings");
-});
-
-test("tenths of a second are shown only where they say something", () => {
-  assert.equal(spanWords(5, 10), "0:05 to 0:10");
-  assert.equal(spanWords(5.5, 70), "0:05.5 to 1:10.0");
 });
 
 test("an axis of differences is even around zero, and holds every interval", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layoutOf, neighbour, pagesOf, placeOf, seen } from "../../../reeltag/server/static/library-window.js";
+import { layoutOf, pagesOf, placeOf, seen } from "../../../reeltag/server/static/library-window.js";
 
 const layout = layoutOf({ width: 1000, count: 10_000, least: 220, gap: 16, heightOf: () => 184 });
 
@@ -24,12 +24,4 @@ test("pages are those that hold what is seen", () => {
   assert.deepEqual(pagesOf(55, 65, 60), [0, 1]);
   assert.deepEqual(pagesOf(60, 120, 60), [1]);
   assert.deepEqual(pagesOf(0, 0, 60), []);
-});
-
-test("arrows lead to the next card, and not beyond the last", () => {
-  assert.equal(neighbour("ArrowDown", 5, 4, 10), 9);
-  assert.equal(neighbour("ArrowDown", 8, 4, 10), -1);
-  assert.equal(neighbour("ArrowLeft", 0, 4, 10), -1);
-  assert.equal(neighbour("End", 0, 4, 10), 9);
-  assert.equal(neighbour("x", 3, 4, 10), -1);
 });
