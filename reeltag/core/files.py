@@ -2,13 +2,22 @@
 
 import json
 import os
-import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias, cast
 
 from reeltag.core.errors import OutputError
+from reeltag.core.locks import Lock, hold
+from reeltag.core.parts import (
+    lock_next_to,
+    lock_path,
+    new_part,
+    remove_dead_parts,
+    remove_dead_parts_of,
+)
+from reeltag.core.writing import sync, sync_folder, writing
 
 PathLike: TypeAlias = str | Path  # what public functions take
 
@@ -19,27 +28,21 @@ def to_paths(paths: PathLike | Sequence[PathLike]) -> list[Path]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a path next to `path` to write to; it becomes `path` only if the block succeeds.
 
     Args:
         path: of the file; its folder is made if need be.
+        durable: wait until it is on the disk, so that a loss of power leaves the old or the new
+            one. Not needed for what is checked when it is read, and made again.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written to; `path` is as before.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    remove_dead_parts_of(path)
+    with new_part(path) as part, writing(path, part):
         yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise not_written(path, error) from error
-    finally:
-        with suppress(OSError):  # where the folder itself is no folder, there is nothing to remove
-            part.unlink(missing_ok=True)
+        put(part, path, durable=durable)
 
 
 @contextmanager
@@ -50,40 +53,144 @@ def whole_folder(path: Path) -> Iterator[Path]:
         path: of the folder, which does not exist yet.
 
     Raises:
-        OutputError: `path` exists already, or cannot be written.
+        OutputError: `path` exists already, cannot be written, or is being written by another
+            process, which is named.
     """
     check_new_path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    with hold(lock_next_to(path), path):
+        check_new_path(path)
+        remove_dead_parts(path.parent, path.name)
+        with new_part(path, folder=True) as part, _named(part, path), writing(path, part):
+            yield part
+            put(part, path)
+
+
+@contextmanager
+def files_into(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write to; its files get to `folder` only if the block succeeds.
+
+    They replace files of the same names there, one by one in the order of their names; others stay.
+    A folder without files is not made.
+
+    Args:
+        folder: that is there or not.
+
+    Raises:
+        OutputError: it cannot be written to, or another process writes into it, which is named.
+    """
+    is_there = folder.is_dir()
+    place = folder / folder.resolve().name if is_there else folder  # on the same disk
+    with (
+        hold_result(folder),
+        new_part(place, folder=True) as part,
+        _named(part, folder),
+        writing(folder, part),
+    ):
         yield part
+        names = sorted(os.listdir(part))
+        if names and not is_there:
+            put(part, folder)
+            return
+        sync(part)
+        for name in names:
+            os.replace(part / name, folder / name)
+        sync_folder(folder)
+
+
+@contextmanager
+def hold_result(
+    path: Path, *, hint: str = "Wait for it, or choose another --out."
+) -> Iterator[Lock]:
+    """Hold the lock of a result for the length of the block; what dead processes left is removed.
+
+    Args:
+        path: of the file or folder; one that is not there is locked by its name.
+        hint: what to do where another process holds it.
+
+    Raises:
+        OutputError: another process holds it, which is named; or the lock cannot be written.
+    """
+    with hold(lock_path(path), path, hint=hint) as lock:
+        if path.is_dir():
+            remove_dead_parts(path)
+        else:
+            remove_dead_parts(path.parent, path.name)
+        yield lock
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that is written to at its end, and made if need be; no link is followed.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OutputError: the disk is full, or it cannot be written to; what was there stays.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    hint = "Free some space and go on; what was written before is kept."
+    with writing(path, hint=hint), os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        yield file
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder in $TMPDIR for what is not kept; what dead processes left there is removed.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written to.
+    """
+    path = Path(tempfile.gettempdir()) / "reeltag"
+    remove_dead_parts(path.parent, path.name)
+    hint = "Free some space, or set TMPDIR to a folder on a larger disk."
+    with new_part(path, folder=True) as part:
+        part.chmod(0o700)
+        with writing(path.parent, part, hint):
+            yield part
+
+
+@contextmanager
+def scratch_file() -> Iterator[BinaryIO]:
+    """Yield a file in $TMPDIR that has no name, and is gone with the process.
+
+    Raises:
+        OutputError: the disk is full, or it cannot be written to.
+    """
+    hint = "Free some space, or set TMPDIR to a folder on a larger disk."
+    with writing(Path(tempfile.gettempdir()), hint=hint), tempfile.TemporaryFile() as file:
+        yield cast(BinaryIO, file)
+
+
+def put(part: Path, path: Path, *, durable: bool = True) -> None:
+    """Give a file or folder its name, in one rename.
+
+    Args:
+        part: what is finished.
+        path: its name from now on, on the same disk; a file that is there is replaced.
+        durable: wait until it is on the disk, before and after.
+
+    Raises:
+        OutputError: that cannot be.
+    """
+    with writing(path, part):
+        if durable:
+            sync(part)
         os.replace(part, path)
-    except OSError as error:
-        raise not_written(path, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if durable:
+            sync_folder(path.parent)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, where there is none; OutputError if that cannot be."""
+@contextmanager
+def _named(part: Path, path: Path) -> Iterator[None]:
+    """Let errors name the result, not the part, of which nothing will be left."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_written(path, error) from error
-
-
-def not_written(path: Path, error: OSError) -> OutputError:
-    """Return what to raise where a file or folder cannot be written."""
-    reason = error.strerror or str(error)
-    blocked = next((folder for folder in path.parents if folder.exists()), None)
-    if blocked is not None and not blocked.is_dir():
-        reason = f"{blocked} is a file, not a folder"
-    return OutputError(
-        f"cannot be written ({reason})",
-        where=path,
-        hint="Free some space or choose another place; nothing was left half-written.",
-    )
+        yield
+    except OutputError as error:
+        if not error.where.startswith(str(part)):
+            raise
+        where = str(path) + error.where[len(str(part)) :]
+        raise OutputError(error.what, where=where, hint=error.hint) from error
 
 
 def file_state(path: PathLike) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reeltag.pipeline.locks import lock_holder, try_lock
+from reeltag.core.locks import lock_holder, try_lock
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import RECORD, size_of
 

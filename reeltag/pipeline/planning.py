@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Literal
 
 from reeltag.core.errors import DataError
-from reeltag.pipeline.locks import lock_holder
+from reeltag.core.locks import lock_holder
 from reeltag.pipeline.running import missing
 from reeltag.pipeline.steps import Estimate, Node, Source, Step, as_steps, ordered
 from reeltag.pipeline.store import (

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.locks import lock_holder, try_lock
 from reeltag.pipeline.events import Event, EventReporter, log_event
 from reeltag.pipeline.execution import execute, format_sessions, resume_hint
 from reeltag.pipeline.failures import Failures, format_error, is_retryable
-from reeltag.pipeline.locks import lock_holder, try_lock
 from reeltag.pipeline.steps import Node, Source, Step, as_steps, ordered
 from reeltag.pipeline.store import Record, is_done, lock_of
 

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from reeltag.core.console import say
 from reeltag.core.errors import ReeltagError
-from reeltag.core.files import make_folder
 from reeltag.core.interrupt import StopRequest, listening_for_stop
+from reeltag.core.writing import make_folder
 from reeltag.pipeline.events import Event, EventReporter
 from reeltag.pipeline.execution import resume_hint
 from reeltag.pipeline.failures import FailedStepsError, Failures, format_names

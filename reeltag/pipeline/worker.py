@@ -14,9 +14,9 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from reeltag.core.locks import lock_holder, try_lock
 from reeltag.pipeline.execution import execute, format_sessions
 from reeltag.pipeline.failures import format_error, is_retryable
-from reeltag.pipeline.locks import lock_holder, try_lock
 from reeltag.pipeline.steps import Step
 from reeltag.pipeline.store import Record, is_done, lock_of
 from reeltag.pipeline.tasks import Status, StepReport, Task

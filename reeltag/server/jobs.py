@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import IO
 
 from reeltag.core.errors import OutputError, ReeltagError
-from reeltag.core.files import make_folder, write_json
+from reeltag.core.files import write_json
+from reeltag.core.writing import make_folder
 from reeltag.server.errors import RequestError
 from reeltag.server.job_lines import progress_of
 from reeltag.server.views.overview import JobKind, JobState, JobView

@@ -24,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.core.files import make_folder, not_written
+from reeltag.core.writing import make_folder, not_written
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.server.app import create_app
 from reeltag.server.project.curving import start_curves

@@ -24,13 +24,13 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, ReeltagError, TrainingError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
+from reeltag.core.locks import try_lock
 from reeltag.core.seeding import derive_seed
 from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.failures import format_error
 from reeltag.pipeline.keys import canonical
-from reeltag.pipeline.locks import try_lock
 from reeltag.training import fit
 from reeltag.training.batches import check_validation
 from reeltag.training.callbacks import Validation

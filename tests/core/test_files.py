@@ -1,26 +1,13 @@
 """Files and folders appear whole or not at all."""
 
 import json
-import resource
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reeltag.core.errors import OutputError
 from reeltag.core.files import check_new_path, whole_file, whole_folder, write_json
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond 1 kB while the test runs: writing more fails as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+from tests.full_disks import files_up_to
 
 
 def test_file_is_there_only_after_its_block(tmp_path: Path) -> None:
@@ -40,9 +27,9 @@ def test_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> No
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_full_disk_raises_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+def test_full_disk_raises_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "big.json"
-    with pytest.raises(OutputError, match="big.json: cannot be written"):
+    with files_up_to(1024), pytest.raises(OutputError, match="big.json: cannot be written"):
         write_json(path, ["x" * 4096])
     assert not list(tmp_path.iterdir())
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from reeltag.core.locks import try_lock
 from reeltag.pipeline.cleanup import remove, unused_folders
-from reeltag.pipeline.locks import try_lock
 from reeltag.pipeline.running import run
 from reeltag.pipeline.steps import Step, source, step
 from reeltag.pipeline.store import begin, folder_of, lock_of, part_of

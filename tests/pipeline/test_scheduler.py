@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.locks import try_lock
 from reeltag.pipeline import engines, local_engine
 from reeltag.pipeline.events import Event
 from reeltag.pipeline.failures import FailedStepsError
 from reeltag.pipeline.local_engine import LocalEngine, thread_variables, worker_names
-from reeltag.pipeline.locks import try_lock
 from reeltag.pipeline.scheduler import run_on_workers
 from reeltag.pipeline.steps import Source, Step, source, step, step_function
 from reeltag.pipeline.store import folder_of, is_done, lock_of, part_of, read_record

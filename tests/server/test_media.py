@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from reeltag.core.parts import part_name
 from reeltag.library.database.tables import StreamRow
 from reeltag.library.media.finding import find_media
 from reeltag.library.media.media_info import probe
@@ -283,6 +284,7 @@ def test_copies_that_were_not_used_for_longest_make_room(tmp_path: Path) -> None
     assert sorted(of.name for of in tmp_path.iterdir()) == ["a.mp4", "c.mp4"]
     ProxyStore(tmp_path, most_bytes=50).trim(keep=tmp_path / "c.mp4")
     assert [of.name for of in tmp_path.iterdir()] == ["c.mp4"]
-    (tmp_path / "d.mp4.part").touch()
+    (tmp_path / part_name("d.mp4")).touch()
+    (tmp_path / "mine.part").touch()
     store.clean()
-    assert [of.name for of in tmp_path.iterdir()] == ["c.mp4"]
+    assert sorted(of.name for of in tmp_path.iterdir()) == ["c.mp4", "mine.part"]

@@ -21,7 +21,8 @@ from typing import Any
 
 from reeltag.core.console import say
 from reeltag.core.errors import OutputError
-from reeltag.core.files import make_folder, not_written, write_json
+from reeltag.core.files import write_json
+from reeltag.core.writing import make_folder, not_written
 from reeltag.data.features import Features
 
 _MARK = "reeltag import"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import PathLike, not_written, whole_file
+from reeltag.core.files import PathLike, whole_file
+from reeltag.core.writing import not_written
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 
 

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import make_folder, not_written, write_json
+from reeltag.core.files import write_json
+from reeltag.core.writing import make_folder, not_written
 
 OWN = ".reeltag"  # in DATA: the index, and what is being worked on
 

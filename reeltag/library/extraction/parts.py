@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.core.files import not_written, write_json
+from reeltag.core.files import write_json
+from reeltag.core.writing import not_written
 from reeltag.encoders.base import Float32
 
 Ranges = list[tuple[int, int]]  # of frames, [first, end)

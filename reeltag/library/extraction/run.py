@@ -9,7 +9,7 @@ from typing import Literal
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.extras import check_extra
-from reeltag.core.files import make_folder
+from reeltag.core.writing import make_folder
 from reeltag.data.features import FEATURES_FILE, Features
 from reeltag.data.index import open_index
 from reeltag.library.database.library import Library

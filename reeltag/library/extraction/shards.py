@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from reeltag.core.errors import DataError
-from reeltag.core.files import not_written
+from reeltag.core.writing import not_written
 from reeltag.data.features import Features
 from reeltag.data.importing.quantise import encode
 from reeltag.data.records.example import Values, encode_sequence_example

@@ -13,7 +13,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from reeltag.core.files import make_folder
+from reeltag.core.writing import make_folder
 from reeltag.data.class_list import folder_of
 from reeltag.library.database.syncing import safe_stem
 from reeltag.library.media.finding import MEDIA_ENDINGS

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reeltag.core.files import make_folder, write_json
+from reeltag.core.files import write_json
+from reeltag.core.writing import make_folder
 from reeltag.server.project.finders import Finder
 
 if TYPE_CHECKING:  # which has finders

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import make_folder
+from reeltag.core.parts import remove_dead_parts
+from reeltag.core.writing import make_folder
 from reeltag.server.project.played_file import PlayedFile, played_file_or_none
 from reeltag.server.project.project import Project
 from reeltag.server.views.overview import JobView
@@ -113,9 +114,7 @@ class ProxyStore:
 
     def clean(self) -> None:
         """Remove what killed jobs have left half-written; for a time when none runs."""
-        for path in self._folder.glob("*.part"):
-            with suppress(OSError):
-                path.unlink()
+        remove_dead_parts(self._folder)
 
     def _path(self, file: PlayedFile) -> Path:
         return self._folder / f"{file.content}{_ENDING}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reeltag.core.files import make_folder, whole_file, write_json
+from reeltag.core.files import whole_file, write_json
+from reeltag.core.writing import make_folder
 from reeltag.data.annotation_tables import write_rows
 from reeltag.data.selection import column_of, lists_of
 from reeltag.library.database.ratings import LibraryRating

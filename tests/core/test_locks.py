@@ -10,12 +10,12 @@ from typing import IO
 
 import pytest
 
-from reeltag.pipeline.locks import lock_holder, try_lock
+from reeltag.core.locks import lock_holder, try_lock
 
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from reeltag.pipeline.locks import try_lock
+from reeltag.core.locks import try_lock
 with try_lock(Path(sys.argv[1])) as ours:
     if not os.fork():
         print("child", ours, flush=True)
@@ -24,7 +24,7 @@ with try_lock(Path(sys.argv[1])) as ours:
 """
 
 CHECK = """os.wait()
-    from reeltag.pipeline.locks import lock_holder
+    from reeltag.core.locks import lock_holder
     with try_lock(Path(sys.argv[1])) as second:
         print("still locked", bool(lock_holder(Path(sys.argv[1]))), second)
 """

@@ -1,0 +1,172 @@
+"""Temporary files and folders: their names, whose they are, and who removes them.
+
+    .NAME.0123456789abcdef.reeltag-part      becomes NAME in one rename
+
+The name is hidden, so that no pattern of shards or of results finds it, and random. It is made
+only where nothing is there (O_EXCL, mkdir), and no link is followed. While its process lives it is
+locked, as in `core.locks`; a process removes what it has made itself, and what the lock proves to
+have been left by a dead process, if the name says that it was to become the same result. Where a
+file system has no locks nothing is proven, and nothing of another process is removed.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+
+from reeltag.core.locks import Descriptor, is_same_file
+from reeltag.core.writing import writing
+
+_PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.reeltag-part", re.DOTALL)
+_LONGEST = 200  # bytes of a name within another one; a file system takes 255
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_LOCK = "reeltag-lock"
+
+
+@contextmanager
+def new_part(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Yield a new, empty file or folder next to `path`; at the end it is removed if still there.
+
+    Args:
+        path: of what it is to become; its folder is made if need be.
+        folder: make a folder.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part, file = _new_folder(path) if folder else _new_file(path)
+    try:
+        yield part
+    finally:
+        if file.is_open:  # else this is a forked process, and the parent's to remove
+            remove_part(part)
+            file.close()
+
+
+def is_part(name: str) -> bool:
+    """Return whether the name of a file or folder is that of a part."""
+    return _PART.fullmatch(name) is not None
+
+
+def part_name(name: str) -> str:
+    """Return a new name for what is to become `name`."""
+    return f".{_short(name)}.{secrets.token_hex(8)}.reeltag-part"
+
+
+def lock_path(result: Path) -> Path:
+    """Return the lock file of a result: in a folder that is there, else next to it.
+
+    Links are followed, so that all paths of a result have one lock.
+    """
+    whole = result.resolve()
+    return whole / f".{_LOCK}" if whole.is_dir() else lock_next_to(whole)
+
+
+def lock_next_to(result: Path) -> Path:
+    """Return the lock file of a result that is not there yet, next to it."""
+    whole = result.resolve()
+    return whole.with_name(f".{_short(whole.name)}.{_LOCK}")
+
+
+def remove_dead_parts(folder: Path, name: str | None = None) -> None:
+    """Remove parts in a folder whose processes have ended.
+
+    Args:
+        folder: that is looked into, but not into folders in it.
+        name: only what was to become this; None = all, where the whole folder is one result.
+    """
+    found = _parts_in(folder)
+    for names in found.values() if name is None else [found.get(_short(name), [])]:
+        for part in names:
+            _remove_if_dead(folder / part)
+
+
+def remove_dead_parts_of(path: Path) -> None:
+    """Remove what dead processes left of a file; each folder is looked into once by a process."""
+    left = _parts_at_first(path.parent.absolute()).get(_short(path.name), [])
+    for name in left:
+        _remove_if_dead(path.with_name(name))
+    left.clear()
+
+
+def remove_part(part: Path) -> None:
+    """Remove a file, or a folder with all that is in it; a link is removed, not followed."""
+    with suppress(OSError):
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> tuple[Path, Descriptor]:
+    while True:
+        part = path.with_name(part_name(path.name))
+        with suppress(FileExistsError):
+            file = Descriptor(part, _NEW_FILE)
+            if _is_ours(file, part):
+                return part, file
+
+
+def _new_folder(path: Path) -> tuple[Path, Descriptor]:
+    while True:
+        part = path.with_name(part_name(path.name))
+        with suppress(FileExistsError):
+            part.mkdir()
+            with suppress(FileNotFoundError):  # taken for a dead one, before it was locked
+                file = Descriptor(part, _FOLDER)
+                if _is_ours(file, part):
+                    return part, file
+
+
+def _is_ours(file: Descriptor, part: Path) -> bool:
+    """Lock a new part; False where another process was faster, and took it for a dead one."""
+    if file.lock() is not False and is_same_file(file.number, part):
+        return True
+    file.close()
+    return False
+
+
+def _remove_if_dead(part: Path) -> None:
+    """Remove a part if its lock is free; it is held while that is done."""
+    with suppress(OSError):
+        is_folder = part.is_dir() and not part.is_symlink()
+        file = Descriptor(part, _FOLDER if is_folder else os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            if file.lock() and is_same_file(file.number, part):
+                remove_part(part)
+        finally:
+            file.close()
+
+
+def _parts_in(folder: Path) -> dict[str, list[str]]:
+    """Return the parts in a folder, by the name that they were to get."""
+    found = defaultdict[str, list[str]](list)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if match := _PART.fullmatch(entry.name):
+                found[match["name"]].append(entry.name)
+    return dict(found)
+
+
+@lru_cache(maxsize=1024)
+def _parts_at_first(folder: Path) -> dict[str, list[str]]:
+    """Return what `_parts_in` found at first: to write N files must not list N names N times."""
+    return _parts_in(folder)
+
+
+def _short(name: str) -> str:
+    """Return a name, cut where it is too long to be part of another one, with a hash of it."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return f"{encoded[: _LONGEST - 17].decode(errors='ignore')}~{digest}"
