@@ -10,11 +10,9 @@ import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
 from scipy.signal import lfilter
 
+from benchmarks.feature_data import random_frames, write_videos
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
-from reeltag.data.features import Features, StreamFeatures
-from reeltag.data.records.example import Values, encode_sequence_example
-from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.library.database.library import Library
 from reeltag.server.project.curves import (
     ENCODER,
@@ -24,7 +22,6 @@ from reeltag.server.project.curves import (
     stamps_of,
 )
 
-WIDTHS = {"rgb": 1280, "audio": 192}  # as efficientnet_lite0 and log_mel are stored
 _PER_SHARD = 100
 _MEMORY = 0.95  # of a curve: what is left of a step after a second
 _LOGIT, _DEVIATION = -4.0, 2.0
@@ -41,35 +38,13 @@ def write_served_data(data: Path, *, videos: int, seconds: int, classes: int) ->
     """
     data.mkdir(parents=True)
     ids = [f"video_{at:05d}" for at in range(videos)]
-    _write_shards(data, ids, seconds)
+    rng = np.random.default_rng(0)
+    write_videos(data, ((video, random_frames(rng, seconds)) for video in ids), _PER_SHARD)
     ClassList(tuple(f"class {at:03d}" for at in range(classes))).save(data / "classes.csv")
     with Library.open(data, create=True) as library:
         library.add_records(dict.fromkeys(ids, float(seconds)))
     _write_previews(data / "previews", ids, seconds)
     _write_curves(data, ids, seconds, classes)
-
-
-def _write_shards(data: Path, ids: list[str], seconds: int) -> None:
-    streams = tuple(
-        StreamFeatures(
-            name=name, width=width, dtype="uint8", scale=(0.02,) * width, offset=(-2.0,) * width
-        )
-        for name, width in WIDTHS.items()
-    )
-    Features(streams=streams).save(data)
-    rng = np.random.default_rng(0)
-    for first in range(0, len(ids), _PER_SHARD):
-        with TFRecordWriter(data / f"train{first // _PER_SHARD:04d}.tfrecord") as writer:
-            for video in ids[first : first + _PER_SHARD]:
-                frames = {
-                    name: rng.integers(0, 256, (seconds, width), dtype=np.uint8)
-                    for name, width in WIDTHS.items()
-                }
-                context: dict[str, Values] = {
-                    "id": [video.encode()],
-                    "labels": np.array([], np.int64),
-                }
-                writer.write(encode_sequence_example(context, frames))
 
 
 def _write_previews(folder: Path, ids: list[str], seconds: int) -> None:

@@ -38,7 +38,8 @@ def pages() -> dict[str, Tables]:
             "films": own_features.films,
         },
         "docs/rating.md": {"choosing": choosing.choosing, "curves": choosing.whole_curves},
-        "docs/library.md": {"decoding": speed.decoding},
+        "docs/library.md": {"decoding": speed.figures_of("decoding")},
+        "docs/similar.md": {"similar": speed.figures_of("similar")},
         "docs/departures.md": {"moments": techniques.moments},
         "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
         "docs/reproductions.md": {
@@ -48,7 +49,7 @@ def pages() -> dict[str, Tables]:
             "deployable": quality.deployable,
         },
         "docs/scale.md": {
-            "segment_scoring": speed.segment_scoring,
+            "segment_scoring": speed.figures_of("segment_scoring"),
             "around": scale.around,
             "jobs": scale.jobs,
         },

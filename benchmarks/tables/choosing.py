@@ -10,7 +10,8 @@ AGAINST = ("random", "labelled")
 def choosing() -> str:
     """Return MAP by policy and number of ratings, and 400 chosen ones against 800 random ones."""
     rows = [_cells(row) for row in read_rows("choosing")]
-    head = ["data", "spread", "policy", *(f"{size} ratings" for size in SHOWN), "yes of 400"]
+    head = ["data", "spread", "policy", "labels alone"]
+    head += [*(f"{size} ratings" for size in SHOWN), "yes of 400"]
     head += [f"400 over 800 {name}: difference [95 %]" for name in AGAINST]
     return table([*head, "the same of all windows, random", "at least 800 random"], rows)
 
@@ -40,6 +41,7 @@ def _cells(row: Row) -> list[str]:
         row["data"],
         f"{row['spread']:g}",
         row["policy"],
+        f"{row['stage_1']:.4f}",
         *(f"{row['values'][n]:.4f}" for n in at),
         f"{row['positives'][row['ratings'].index(400)]:.0f}",
         *(f"{o['difference']:+.4f} {interval(o['interval'], 4, '+')}" for o in against),

@@ -165,7 +165,7 @@ def speed() -> str:
         [
             "`predict`, resident memory, 40,000 videos against 2,000",
             f"{growth['value']:+.1f} %",
-            growth["target"],
+            _target(growth),
         ],
     ]
     return table(["speed and memory", "reeltag", "peer or target"], rows)
@@ -173,7 +173,12 @@ def speed() -> str:
 
 def _figure(what: str, file: str, name: str) -> list[str]:
     row = row_of(file, name)
-    return [what, value(row), row["target"]]
+    return [what, value(row), _target(row)]
+
+
+def _target(row: Row) -> str:
+    """Return the target of a figure, and whether it is missed."""
+    return row["target"] + ("" if row["met"] else ": missed")
 
 
 def _against(what: str, name: str) -> list[str]:

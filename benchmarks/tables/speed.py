@@ -1,6 +1,6 @@
 """Speed and memory: the figures of every benchmark, and the rates of the models."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from benchmarks.results import RESULTS, Row, read_rows
@@ -9,13 +9,13 @@ from benchmarks.tables.cells import by_machine, number, table, value, verdict
 
 def speed() -> str:
     """Return for each benchmark its command, and its figures by machine."""
-    names = sorted(path.stem for path in RESULTS.glob("bench_*.json"))
+    names = sorted(path.stem.removeprefix("bench_") for path in RESULTS.glob("bench_*.json"))
     return "\n\n".join(_benchmark(name) for name in names)
 
 
 def _benchmark(name: str) -> str:
-    head = f"**`python -m benchmarks {name.removeprefix('bench_')}`**"
-    return f"{head}\n\n{by_machine(read_rows(name), figures)}"
+    head = f"**`python -m benchmarks {name}`**"
+    return f"{head}\n\n{figures_of(name)()}"
 
 
 def figures(rows: Sequence[Row]) -> str:
@@ -24,15 +24,9 @@ def figures(rows: Sequence[Row]) -> str:
     return table(["figure", "value", "target", "met"], cells)
 
 
-def segment_scoring() -> str:
-    """Return what soft labels and segment scores of an archive cost."""
-    return by_machine(read_rows("bench_segment_scoring"), figures)
-
-
-def decoding() -> str:
-    """Return what decoding own videos costs."""
-    rows = read_rows("bench_decoding")
-    return by_machine(rows, figures) if rows else "Not measured yet."
+def figures_of(name: str) -> Callable[[], str]:
+    """Return what tables the figures of one benchmark by machine."""
+    return lambda: by_machine(read_rows(f"bench_{name}"), figures)
 
 
 def rates() -> str:

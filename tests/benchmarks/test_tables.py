@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import PROJECT
-from benchmarks.tables import own_features
+from benchmarks.tables import cells, own_features, readme
 from benchmarks.tables.__main__ import main, pages
 from benchmarks.tables.cells import by_machine, table, value
 from benchmarks.tables.pages import PageError, differences, filled
@@ -111,3 +111,15 @@ def test_rows_are_tabled_by_machine_with_their_commits() -> None:
         "X; 1 of 3 rows at aaa on 2026-01-01, 2 of 3 rows at bbb on 2026-01-01:\n\na b c\n\n"
         "Y; measured at bbb on 2026-01-01:\n\nd"
     )
+
+
+def test_missed_target_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {
+        "bench_x": [
+            {"name": "a", "value": 3.0, "unit": "s", "target": "< 4 s", "met": True},
+            {"name": "b", "value": 5.0, "unit": "s", "target": "< 4 s", "met": False},
+        ]
+    }
+    monkeypatch.setattr(cells, "read_rows", lambda file, _: rows[file])
+    assert readme._figure("first", "bench_x", "a") == ["first", "3 s", "< 4 s"]
+    assert readme._figure("second", "bench_x", "b") == ["second", "5 s", "< 4 s: missed"]
