@@ -178,7 +178,7 @@ def _figure(what: str, file: str, name: str) -> list[str]:
 
 def _target(row: Row) -> str:
     """Return the target of a figure, and whether it is missed."""
-    return row["target"] + ("" if row["met"] else ": missed")
+    return f"{row['target']}{'' if row['met'] else ': missed'}"
 
 
 def _against(what: str, name: str) -> list[str]:
