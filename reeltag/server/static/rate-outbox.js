@@ -1,26 +1,33 @@
 /**
- * Ratings on their way to the server: none is lost.
+ * Ratings on their way to the server: none is lost, none is sent twice.
  *
  * A rating is written into the browser's storage first, then sent, and removed once the server has
  * said that it is stored. Where the server cannot be reached, it is sent again until it can, also
  * by a page that is opened later. One that the server refuses is kept, with the reason, until a
  * person discards it. Ratings are sent one after the other, in the order in which they were given.
  *
+ * Pages of one project share the storage. Each sends what was given on it, and takes over what a
+ * page that is closed has left: a page holds a lock of its own as long as it is open, and all send
+ * under one lock. Where the browser has no locks, a page takes over all that it finds when it opens.
+ *
  * @typedef {{video: string, start_s: number, end_s: number | null, class_name: string,
  *   answer: "yes" | "no" | "unsure", origin: "queue" | "search" | "timeline",
  *   chance?: number}} Rating
  * @typedef {{rating: Rating} | {undo: number}} Message what is sent: a rating, or the key of one
  *   that is taken back
- * @typedef {{id: string, message: Message, refused: string}} Item
+ * @typedef {{id: string, page: string, message: Message, refused: string}} Item
  * @typedef {{key: number} & Record<string, unknown>} Stored
- * @typedef {{getItem(key: string): string | null, setItem(key: string, value: string): void,
- *   removeItem(key: string): void, key(index: number): string | null, readonly length: number
- * }} Store as localStorage
+ * @typedef {import("./rate-outbox-store.js").Store} Store
+ * @typedef {{request(name: string, run: () => Promise<unknown>): Promise<unknown>,
+ *   query(): Promise<{held?: {name?: string}[]}>}} Locks as navigator.locks
  */
+import { OutboxStore, newId } from "./rate-outbox-store.js";
 
 const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000];
 /** What may go away by itself: sent again. All other errors of 400 to 499 are refusals. */
 const PASSING = new Set([401, 403, 408, 425, 429]);
+/** What the server says of a rating that does not count any more: there is nothing to take back. */
+const GONE = new Set([404, 409]);
 
 /**
  * Return whether a request that failed is worth sending again.
@@ -28,16 +35,22 @@ const PASSING = new Set([401, 403, 408, 425, 429]);
  * @returns {boolean}
  */
 export function isPassing(error) {
-  const status = Number(/** @type {{status?: number}} */ (error)?.status ?? 0);
+  const status = statusOf(error);
   return !(status >= 400 && status < 500) || PASSING.has(status);
 }
 
 export class Outbox {
   /** @type {Item[]} in order */
   #items = [];
+  /** @type {Item | null} that is on its way, and so must not be dropped */
+  #sending = null;
+  /** @type {Set<string>} items on their way that are to be taken back once they are stored */
+  #taken_back = new Set();
   /** @type {Map<string, (stored: Stored | null) => void>} */
   #waiting = new Map();
-  #isSending = false;
+  /** @type {Map<string, Stored>} what was given on this page and is stored */
+  #stored = new Map();
+  #is_flushing = false;
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -50,14 +63,17 @@ export class Outbox {
    *   `status` where the server has answered
    * @param {() => void} [how.onChange] after each change of `waiting` or `refused`
    * @param {readonly number[]} [how.retryMs] pauses before it is sent again
+   * @param {Locks} [how.locks] of all pages; none: this page is the only one
    */
-  constructor({ project, store, send, onChange = () => {}, retryMs = RETRY_MS }) {
-    this.prefix = `reeltag.outbox.${project}.`;
-    this.store = store;
+  constructor({ project, store, send, onChange = () => {}, retryMs = RETRY_MS, locks }) {
+    this.page = newId();
+    this.store = new OutboxStore(store, `reeltag.outbox/${encodeURIComponent(project)}/`, this.page);
     this.send = send;
     this.onChange = onChange;
     this.retryMs = retryMs;
-    this.#items = this.#read();
+    this.locks = locks;
+    if (locks) locks.request(this.store.lockOf(this.page), () => new Promise(() => {})).catch(() => {});
+    else this.#items = this.store.takeOver();
   }
 
   /** @returns {number} how many are not stored yet */
@@ -82,26 +98,33 @@ export class Outbox {
    *   says once it is stored; null where it was taken back or refused
    */
   add(message) {
-    const id = `${String(Date.now()).padStart(15, "0")}-${Math.random().toString(36).slice(2, 10)}`;
-    const item = { id, message, refused: "" };
+    const item = { id: newId(), page: this.page, message, refused: "" };
     this.#items.push(item);
-    this.#write(item);
-    const stored = new Promise((resolve) => this.#waiting.set(id, resolve));
+    this.store.write(item);
+    const stored = this.#settled(item.id);
     this.onChange();
     void this.flush();
-    return { id, stored };
+    return { id: item.id, stored };
   }
 
   /**
-   * Take back what was not sent yet.
+   * Take back what was given on this page: before it is sent, or once it is stored.
    * @param {string} id
-   * @returns {boolean} whether it was still here, and is gone
+   * @returns {Promise<void>} until it counts no longer
    */
-  drop(id) {
-    const at = this.#items.findIndex((item) => item.id === id);
-    if (at < 0 || (at === 0 && this.#isSending)) return false;
-    this.#settle(this.#items[at], null);
-    return true;
+  async takeBack(id) {
+    const item = this.#items.find((other) => other.id === id);
+    const stored = this.#stored.get(id);
+    if (item && item === this.#sending) {
+      this.#taken_back.add(id);
+      this.store.remove(id); // a later page must not give it again
+      await this.#settled(id);
+    } else if (item) {
+      this.#settle(item, null);
+    } else if (stored) {
+      this.#stored.delete(id);
+      await this.add({ undo: stored.key }).stored;
+    }
   }
 
   /** Forget those that the server refused. */
@@ -116,9 +139,20 @@ export class Outbox {
 
   /** Send what waits; again later where that fails. */
   async flush() {
-    if (this.#isSending) return;
+    if (this.#is_flushing) return;
     clearTimeout(this.#timer);
-    this.#isSending = true;
+    this.#is_flushing = true;
+    const { locks } = this;
+    if (!locks) return this.#sendAll();
+    const run = async () => {
+      const { held = [] } = await locks.query();
+      this.#items = [...this.store.takeOver(held.map((of) => of.name ?? "")), ...this.#items];
+      await this.#sendAll();
+    };
+    await locks.request(this.store.lockOf("send"), run).catch(() => (this.#is_flushing = false)); // the page ends
+  }
+
+  async #sendAll() {
     try {
       for (let item = this.#next(); item; item = this.#next()) await this.#sendOne(item);
       this.#failures = 0;
@@ -126,21 +160,41 @@ export class Outbox {
       const pause = this.retryMs[Math.min(this.#failures++, this.retryMs.length - 1)];
       this.#timer = setTimeout(() => void this.flush(), pause);
     } finally {
-      this.#isSending = false;
+      this.#is_flushing = false;
       this.onChange();
     }
   }
 
   /** @param {Item} item */
   async #sendOne(item) {
+    this.#sending = item;
     try {
-      this.#settle(item, await this.send(item.message));
+      const stored = await this.send(item.message);
+      if (this.#taken_back.delete(item.id) && stored) {
+        item.message = { undo: stored.key };
+        this.store.write(item);
+      } else {
+        if (stored && "rating" in item.message) this.#stored.set(item.id, stored);
+        this.#settle(item, stored);
+      }
     } catch (error) {
-      if (isPassing(error)) throw error;
-      item.refused = error instanceof Error ? error.message : String(error);
-      this.#write(item);
-      this.#answer(item.id, null);
+      const is_done = "undo" in item.message && GONE.has(statusOf(error));
+      if (is_done || this.#taken_back.delete(item.id)) this.#settle(item, null);
+      else if (isPassing(error)) throw error;
+      else this.#refuse(item, error);
+    } finally {
+      this.#sending = null;
     }
+  }
+
+  /**
+   * @param {Item} item
+   * @param {unknown} error
+   */
+  #refuse(item, error) {
+    item.refused = error instanceof Error ? error.message : String(error);
+    this.store.write(item);
+    this.#tell(item.id, null);
   }
 
   /** @returns {Item | undefined} */
@@ -154,39 +208,39 @@ export class Outbox {
    */
   #settle(item, stored) {
     this.#items = this.#items.filter((other) => other !== item);
-    this.store.removeItem(this.prefix + item.id);
-    this.#answer(item.id, stored);
+    this.store.remove(item.id);
+    this.#tell(item.id, stored);
     this.onChange();
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Stored | null>} what the server says once it is stored
+   */
+  #settled(id) {
+    return new Promise((resolve) => {
+      const before = this.#waiting.get(id);
+      this.#waiting.set(id, (stored) => {
+        before?.(stored);
+        resolve(stored);
+      });
+    });
   }
 
   /**
    * @param {string} id
    * @param {Stored | null} stored
    */
-  #answer(id, stored) {
+  #tell(id, stored) {
     this.#waiting.get(id)?.(stored);
     this.#waiting.delete(id);
   }
+}
 
-  /** @param {Item} item */
-  #write(item) {
-    try {
-      this.store.setItem(this.prefix + item.id, JSON.stringify(item));
-    } catch {
-      // a full or forbidden storage: the page itself still keeps and sends it
-    }
-  }
-
-  /** @returns {Item[]} of pages before this one, oldest first */
-  #read() {
-    const keys = Array.from({ length: this.store.length }, (_, n) => this.store.key(n) ?? "");
-    const found = keys.filter((key) => key.startsWith(this.prefix)).sort();
-    return found.flatMap((key) => {
-      try {
-        return [JSON.parse(this.store.getItem(key) ?? "")];
-      } catch {
-        return [];
-      }
-    });
-  }
+/**
+ * @param {unknown} error
+ * @returns {number} 0 = the server has not answered
+ */
+function statusOf(error) {
+  return Number(/** @type {{status?: number}} */ (error)?.status ?? 0);
 }

@@ -27,6 +27,7 @@ export class RatingSender {
         return stored;
       },
       onChange: () => this.#draw(),
+      locks: navigator.locks, // none where the page is not from this machine and without TLS
     });
     addEventListener("online", () => void this.outbox.flush());
     addEventListener("pageshow", () => void this.outbox.flush());
@@ -46,13 +47,30 @@ export class RatingSender {
   }
 
   /**
-   * Take a rating back, sent or not.
-   * @param {string} id
+   * Return what the server says of a rating that was given here, once it is stored.
+   * @param {string} id its name here
+   * @returns {Promise<Stored | null>} null = it was taken back or refused
    */
-  async takeBack(id) {
-    if (this.outbox.drop(id)) return;
-    const stored = await this.#stored.get(id);
-    if (stored) this.outbox.add({ undo: stored.key });
+  async stored(id) {
+    return (await this.#stored.get(id)) ?? null;
+  }
+
+  /**
+   * Take a rating that was given here back, sent or not.
+   * @param {string} id its name here
+   * @returns {Promise<void>} until it counts no longer
+   */
+  takeBack(id) {
+    return this.outbox.takeBack(id);
+  }
+
+  /**
+   * Take a rating back that the server has.
+   * @param {number} key
+   * @returns {Promise<void>} until it counts no longer
+   */
+  async undo(key) {
+    await this.outbox.add({ undo: key }).stored;
   }
 
   /** Say what is not stored yet, and what never will be. */
@@ -62,13 +80,14 @@ export class RatingSender {
     const reason = refused[0]?.refused;
     const retry = () => void this.outbox.flush();
     const discard = () => this.outbox.discardRefused();
+    this.banner.dataset.waiting = String(waiting);
     this.banner.hidden = !isStuck && !refused.length;
     refill(
       this.banner,
       isStuck && h("span", {}, `${count(waiting, "rating")} not stored yet: the server cannot be reached. Kept in this browser, and sent again.`),
-      isStuck && h("button", { type: "button", class: "small", on: { click: retry } }, "Try now"),
+      isStuck && h("button", { type: "button", class: "small", data: { focus: "retry" }, on: { click: retry } }, "Try now"),
       reason && h("span", {}, `${count(refused.length, "rating")} refused: ${reason}.`),
-      reason && h("button", { type: "button", class: "small", on: { click: discard } }, "Discard"),
+      reason && h("button", { type: "button", class: "small", data: { focus: "discard" }, on: { click: discard } }, "Discard"),
     );
   }
 }

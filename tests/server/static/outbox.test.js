@@ -96,18 +96,136 @@ test("a rating that is refused is kept with the reason, and does not hold up oth
   assert.equal(store.items.size, 0);
 });
 
-test("a rating is taken back before it is sent, but not while it is", async () => {
-  let finish = () => {};
-  const send = () => new Promise((resolve) => (finish = () => resolve({ key: 1 })));
+/** A server that answers when it is told to, and what it was sent. */
+function makeServer() {
+  const sent = [];
+  const send = (message) => new Promise((resolve, reject) => sent.push({ message, resolve, reject }));
+  return { sent, send };
+}
+
+/** Locks as the browser's, of pages that are open. */
+function makeLocks() {
+  const held = new Map();
+  return {
+    held,
+    query: async () => ({ held: [...held.keys()].map((name) => ({ name })) }),
+    request: async (name, run) => {
+      while (held.has(name)) await held.get(name);
+      const work = run();
+      held.set(name, work);
+      await work;
+      held.delete(name);
+    },
+  };
+}
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+test("a rating that is taken back before it is sent is never sent", async () => {
+  const { sent, send } = makeServer();
   const outbox = new Outbox({ project: "p", store: makeStore(), send });
   const first = outbox.add({ rating: RATING });
   const second = outbox.add({ rating: { ...RATING, video: "b" } });
-  assert.equal(outbox.drop(first.id), false);
-  assert.equal(outbox.drop(second.id), true);
+  await outbox.takeBack(second.id);
   assert.equal(await second.stored, null);
-  finish();
+  sent[0].resolve({ key: 1 });
   assert.deepEqual(await first.stored, { key: 1 });
-  assert.equal(outbox.drop(first.id), false);
+  await settled();
+  assert.equal(sent.length, 1);
+});
+
+test("a rating on its way behind a refused one is taken back once it is stored", async () => {
+  const store = makeStore();
+  const { sent, send } = makeServer();
+  const outbox = new Outbox({ project: "p", store, send });
+  outbox.add({ rating: RATING });
+  const second = outbox.add({ rating: { ...RATING, video: "b" } });
+  sent[0].reject(failure(422));
+  await settled();
+  const taken_back = outbox.takeBack(second.id);
+  assert.equal(store.items.size, 1); // the refused one: no later page sends the other
+  sent[1].resolve({ key: 8 });
+  await settled();
+  assert.deepEqual(sent[2].message, { undo: 8 });
+  assert.equal(store.items.size, 2); // until the server has said so, it is kept
+  sent[2].resolve(null);
+  await taken_back;
+  assert.equal(await second.stored, null);
+  assert.deepEqual(outbox.refused.map((of) => of.message.rating.video), ["a"]);
+});
+
+test("a rating that is stored is taken back by its key", async () => {
+  const { sent, send } = makeServer();
+  const outbox = new Outbox({ project: "p", store: makeStore(), send });
+  const { id, stored } = outbox.add({ rating: RATING });
+  sent[0].resolve({ key: 5 });
+  await stored;
+  const taken_back = outbox.takeBack(id);
+  await settled();
+  assert.deepEqual(sent[1].message, { undo: 5 });
+  sent[1].resolve(null);
+  await taken_back;
+  assert.equal(outbox.waiting, 0);
+});
+
+test("taking back what does not count any more is done, not refused", async () => {
+  for (const status of [404, 409]) {
+    const store = makeStore();
+    const outbox = new Outbox({ project: "p", store, send: () => Promise.reject(failure(status)) });
+    assert.equal(await outbox.add({ undo: 7 }).stored, null);
+    assert.deepEqual([outbox.waiting, outbox.refused.length, store.items.size], [0, 0, 0]);
+  }
+});
+
+test("of two open pages each sends its own ratings, and none is sent twice", async () => {
+  const [store, locks, sent] = [makeStore(), makeLocks(), []];
+  let is_down = true;
+  const send = async (message) => {
+    if (is_down) throw failure(0);
+    sent.push(message.rating.video);
+    return { key: sent.length };
+  };
+  const one = new Outbox({ project: "p", store, send, locks, retryMs: [1e6] });
+  const { stored } = one.add({ rating: RATING });
+  await settled();
+  const other = new Outbox({ project: "p", store, send, locks, retryMs: [1e6] });
+  other.add({ rating: { ...RATING, video: "b" } });
+  await settled();
+  is_down = false;
+  await Promise.all([other.flush(), one.flush()]);
+  assert.deepEqual(sent, ["b", "a"]);
+  assert.deepEqual(await stored, { key: 2 }); // so it can be taken back where it was given
+  one.stop();
+  other.stop();
+});
+
+test("what a closed page has left is sent by one of those that are open", async () => {
+  const [store, locks, sent] = [makeStore(), makeLocks(), []];
+  const closed = new Outbox({ project: "p", store, send: () => Promise.reject(failure(0)), locks, retryMs: [1e6] });
+  closed.add({ rating: RATING });
+  await settled();
+  closed.stop();
+  locks.held.delete(closed.store.lockOf(closed.page));
+  const send = async (message) => {
+    sent.push(message.rating.video);
+    await settled();
+    return { key: 1 };
+  };
+  const pages = [1, 2].map(() => new Outbox({ project: "p", store, send, locks }));
+  await Promise.all(pages.map((page) => page.flush()));
+  assert.deepEqual(sent, ["a"]);
+  assert.equal(store.items.size, 0);
+});
+
+test("a project whose name begins with another's keeps its ratings", async () => {
+  const store = makeStore();
+  const down = { store, send: () => Promise.reject(failure(503)), retryMs: [1e6] };
+  const longer = new Outbox({ ...down, project: "p.q" });
+  longer.add({ rating: RATING });
+  await settled();
+  longer.stop();
+  assert.equal(new Outbox({ ...down, project: "p" }).waiting, 0);
+  assert.equal(new Outbox({ ...down, project: "p.q" }).waiting, 1);
 });
 
 test("a full storage does not keep a rating from being sent", async () => {
