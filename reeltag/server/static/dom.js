@@ -47,13 +47,19 @@ export function fill(element, ...children) {
 }
 
 /**
- * Puts children in the place of those that an element has.
+ * Puts children in the place of those that an element has. What had the focus has it again, where
+ * the new children have an element of the same `data-focus`.
  * @param {Element} element
  * @param {...Child} children
  */
 export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) && document.activeElement?.closest("[data-focus]");
+  const name = focused && element.contains(focused) ? focused.getAttribute("data-focus") : null;
   element.replaceChildren();
   fill(element, ...children);
+  if (name === null) return;
+  const next = [...element.querySelectorAll("[data-focus]")].find((of) => of.getAttribute("data-focus") === name);
+  if (next instanceof HTMLElement) next.focus({ preventScroll: true });
 }
 
 /** @param {Child} child @returns {child is string | number | Node} */
@@ -103,23 +109,26 @@ export function colour(name) {
 let speaking;
 
 /**
- * Lets a screen reader read words; of several within 300 ms the last ones.
+ * Lets a screen reader read words; of several within 300 ms the last ones. The same words as before
+ * are read again: the region is empty in between.
  * @param {string} words
  */
 export function announce(words) {
   clearTimeout(speaking);
+  byId("announcer").textContent = "";
   speaking = setTimeout(() => {
     byId("announcer").textContent = words;
   }, 300);
 }
 
 /**
- * Shows words at the bottom of the page for some seconds.
+ * Shows words at the bottom of the page for some seconds, below at most one earlier message.
  * @param {string} words
- * @param {{ kind?: "" | "bad", seconds?: number, action?: { words: string, run: () => void } }} [more]
+ * @param {{ kind?: "" | "bad", seconds?: number, name?: string, action?: { words: string, run: () => void } }} [more]
+ *   name: of what it is about; a message replaces the one of the same name
  */
-export function toast(words, { kind = "", seconds = 5, action } = {}) {
-  const message = h("div", { class: `toast ${kind}` }, h("span", { class: "grow" }, words));
+export function toast(words, { kind = "", seconds = 5, name = "", action } = {}) {
+  const message = h("div", { class: `toast ${kind}`, data: { name } }, h("span", { class: "grow" }, words));
   const remove = () => message.remove();
   if (action) {
     const run = () => {
@@ -129,6 +138,7 @@ export function toast(words, { kind = "", seconds = 5, action } = {}) {
     message.append(h("button", { type: "button", class: "small", on: { click: run } }, action.words));
   }
   const toasts = byId("toasts");
+  for (const of of [...toasts.children]) if (name && of instanceof HTMLElement && of.dataset.name === name) of.remove();
   while (toasts.childElementCount > 1) toasts.firstElementChild?.remove();
   toasts.append(message);
   setTimeout(remove, (kind === "bad" ? 2 : 1) * seconds * 1000);

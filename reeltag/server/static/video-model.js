@@ -1,5 +1,6 @@
 /** What the page of a video knows: its curves, moments and ratings. Changes are the event "change". */
 import { getJson, send } from "./api.js";
+import { GivenRatings, newestLast } from "./video-given.js";
 
 /** @typedef {import("./views").VideoView} VideoView */
 /** @typedef {import("./views").CurvesView} CurvesView */
@@ -14,26 +15,36 @@ const MOST = 24; // classes that are shown
 export class VideoModel extends EventTarget {
   /** @type {CurveView[]} */
   curves = [];
-  /** @type {RatingView[]} */
-  ratings = [];
   hop_s = 1;
   /** @type {import("./views").Basis} */
   basis = "nothing";
   is_loaded = false;
-  /** @type {RatingView[]} made here, the last one last */
-  #given = [];
+  /** @type {RatingView[]} that the server has */
+  #stored = [];
+  #turn = 0; // of the last question for them
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
-  /** @param {VideoView} view */
-  constructor(view) {
+  /**
+   * @param {VideoView} view
+   * @param {import("./rate-sender.js").RatingSender} sender
+   */
+  constructor(view, sender) {
     super();
     this.view = view;
     this.id = view.card.id;
+    this.given = new GivenRatings(sender);
+  }
+
+  /** @returns {RatingView[]} that count, those on their way included */
+  get ratings() {
+    return this.given.over(this.#stored);
   }
 
   /** @param {string} wanted class that is shown, too; "" = none */
   async load(wanted) {
     const [curves, ratings] = await Promise.all([this.#ask({ top: TOP }), getJson("/api/ratings", { video: this.id })]);
-    this.ratings = ratings;
+    this.#stored = ratings;
     this.#take(curves);
     const rated = new Set(ratings.map((/** @type {RatingView} */ of) => of.class_name));
     if (!this.curves.length) for (const name of [...rated].slice(0, TOP)) this.curves.push({ name, threshold: null, prob: [], moments: [] });
@@ -86,32 +97,64 @@ export class VideoModel extends EventTarget {
   }
 
   /**
-   * Stores a rating at once.
+   * Gives a rating: it is shown at once, and kept until the server has stored it.
    * @param {Selection} selection
    * @param {import("./views").Answer} answer
-   * @returns {Promise<RatingView>}
+   * @returns {string} its name here
    */
-  async rate({ name, start, end }, answer) {
-    const body = { video: this.id, start_s: start, end_s: end, class_name: name, answer, origin: "timeline" };
-    const rating = await send("POST", "/api/ratings", body);
-    this.#given.push(rating);
-    await this.#refresh();
-    return rating;
+  rate({ name, start, end }, answer) {
+    const rating = { video: this.id, start_s: start, end_s: end, class_name: name, answer };
+    const { id, settled } = this.given.give(rating);
+    this.#show();
+    void settled.then(() => this.refreshSoon());
+    return id;
   }
 
-  /** Takes a rating back: the last one that was given here, or another. @param {RatingView} [rating] */
-  async undo(rating = this.#given.at(-1)) {
-    if (!rating) return null;
-    await send("DELETE", `/api/ratings/${rating.key}`);
-    this.#given = this.#given.filter((of) => of.key !== rating.key);
-    await this.#refresh();
-    return rating;
+  /**
+   * Takes a rating back that was given here.
+   * @param {string} [id] its name here; none: the last one
+   * @returns {RatingView | null} it; null where there is none
+   */
+  undo(id = this.given.last) {
+    const undone = id === undefined ? null : this.given.takeBack(id);
+    if (!undone) return null;
+    this.#show();
+    void undone.settled.then(() => this.refreshSoon());
+    return undone.rating;
   }
 
+  /** Takes any rating of this video back. @param {RatingView} rating */
+  remove(rating) {
+    const settled = this.given.remove(rating);
+    this.#show();
+    void settled.then(() => this.refreshSoon());
+  }
+
+  /** Asks for the ratings again once all that has just been stored is known to be. */
+  refreshSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refresh(), 0);
+  }
+
+  /** Asks for the ratings again; what is on its way is shown until an answer knows of it. */
   async #refresh() {
-    this.ratings = await getJson("/api/ratings", { video: this.id });
+    const turn = (this.#turn += 1);
+    const forget = this.given.settled();
+    try {
+      const ratings = await getJson("/api/ratings", { video: this.id });
+      if (turn !== this.#turn) return; // a later question is on its way
+      this.#stored = ratings;
+    } catch {
+      return; // the next one that is stored asks again
+    }
+    forget();
+    this.#show();
+  }
+
+  #show() {
+    const { ratings } = this;
     for (const curve of this.curves) {
-      for (const moment of curve.moments) moment.rating = ratingOf(moment, this.ratings);
+      for (const moment of curve.moments) moment.rating = ratingOf(moment, ratings);
     }
     this.#changed();
   }
@@ -134,5 +177,5 @@ export function ratingOf(moment, ratings) {
     const common = Math.min(of.end_s, moment.end_s) - Math.max(of.start_s, moment.start_s);
     return common > 0 && common >= Math.min(of.end_s - of.start_s, moment.end_s - moment.start_s) / 2;
   });
-  return fits.sort((a, b) => a.rated_at.localeCompare(b.rated_at)).at(-1)?.value ?? null;
+  return fits.sort(newestLast).at(-1)?.value ?? null;
 }

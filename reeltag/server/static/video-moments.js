@@ -2,6 +2,7 @@
 import { address } from "./api.js";
 import { emptyState, h, icon, refill } from "./dom.js";
 import { answerOf, clock, count, interval, prob } from "./format.js";
+import { newestLast } from "./video-given.js";
 
 /** @typedef {import("./views").MomentView} MomentView */
 /** @typedef {import("./views").RatingView} RatingView */
@@ -33,13 +34,13 @@ export function showMoments(box, moments, { empty, current, with_class, choose, 
         event.stopPropagation();
         rate(moment, answer);
       };
-      return h("button", { type: "button", class: `quiet icon small ${answer}`, "aria-label": words, title: words, "aria-pressed": is_given, on: { click } }, icon(answer === "yes" ? "check" : "cross"));
+      return h("button", { type: "button", class: `quiet icon small ${answer}`, data: { focus: words }, "aria-label": words, title: words, "aria-pressed": is_given, on: { click } }, icon(answer === "yes" ? "check" : "cross"));
     });
     const to = (/** @type {Event} */ event) => {
       event.stopPropagation();
       choose(moment);
     };
-    const time = h("button", { type: "button", class: "quiet small", "aria-label": `Go to ${clock(moment.start_s, 1)}`, on: { click: to } }, clock(moment.start_s, 1));
+    const time = h("button", { type: "button", class: "quiet small", data: { focus: `${moment.class_name} ${moment.start_s}` }, "aria-label": `Go to ${clock(moment.start_s, 1)}`, on: { click: to } }, clock(moment.start_s, 1));
     return h(
       "tr",
       { class: is_current ? "current" : null, on: { click: to } },
@@ -71,18 +72,18 @@ export function showRatings(box, ratings, { choose, undo }) {
     refill(box, h("p", { class: "muted" }, "None yet. Choose a moment, or mark an interval, and press Y or X."));
     return;
   }
-  const rows = [...ratings].sort((a, b) => b.rated_at.localeCompare(a.rated_at)).map((rating) => {
+  const rows = [...ratings].sort((a, b) => newestLast(b, a)).map((rating) => {
     const what = `${rating.class_name} ${interval(rating.start_s, rating.end_s)}`;
     const kind = { yes: "good", no: "bad", unsure: "warn" }[rating.answer];
     return h(
       "tr",
       {},
-      h("td", {}, h("button", { type: "button", class: "quiet small", on: { click: () => choose(rating) } }, interval(rating.start_s, rating.end_s))),
+      h("td", {}, h("button", { type: "button", class: "quiet small", data: { focus: `go ${rating.key}` }, on: { click: () => choose(rating) } }, interval(rating.start_s, rating.end_s))),
       h("td", {}, h("a", { href: address("/search", { class: rating.class_name }) }, rating.class_name)),
       h("td", {}, h("span", { class: `chip ${kind}` }, rating.answer)),
       h("td", {}, rating.who || "–"),
-      h("td", { class: "muted" }, [rating.origin, rating.rated_at.slice(0, 16).replace("T", " ")].filter(Boolean).join(", ")),
-      h("td", { class: "number" }, h("button", { type: "button", class: "quiet icon small", "aria-label": `Take back: ${what}`, title: "Take back", on: { click: () => undo(rating) } }, icon("undo"))),
+      h("td", { class: "muted" }, rating.key === 0 ? "not stored yet" : [rating.origin, rating.rated_at.slice(0, 16).replace("T", " ")].filter(Boolean).join(", ")),
+      h("td", { class: "number" }, h("button", { type: "button", class: "quiet icon small", "aria-label": `Take back: ${what}`, data: { focus: `undo ${rating.key}` }, title: "Take back", on: { click: () => undo(rating) } }, icon("undo"))),
     );
   });
   const heads = ["Interval", "Class", "Answer", "Who", "Where and when (UTC)", ""].map((of) => h(of ? "th" : "td", of ? { scope: "col" } : {}, of));

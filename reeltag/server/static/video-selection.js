@@ -29,12 +29,12 @@ export function showSelection(bar, selection, { id, current, answer, is_looping,
   bar.classList.toggle("on", selection !== null);
   if (!selection) {
     const words = current ? "Click a moment, or drag on the lane of a class to mark an interval." : "Choose or name a class below, then mark where it is on its lane.";
-    refill(bar, h("span", { class: "muted grow" }, words), current && h("button", { type: "button", class: "small", on: { click: mark } }, icon("plus"), "Mark an interval", h("kbd", {}, "A")));
+    refill(bar, h("span", { class: "muted grow" }, words), current && h("button", { type: "button", class: "small", data: { focus: "mark" }, on: { click: mark } }, icon("plus"), "Mark an interval", h("kbd", {}, "A")));
     return;
   }
   const { name, start, end } = selection;
   const answers = ANSWERS.map(([of, picture, words, key]) =>
-    h("button", { type: "button", class: `small ${of}`, "aria-pressed": answer === of, on: { click: () => rate(of) } }, icon(picture), words, h("kbd", {}, key)),
+    h("button", { type: "button", class: `small ${of}`, data: { focus: of }, "aria-pressed": answer === of, on: { click: () => rate(of) } }, icon(picture), words, h("kbd", {}, key)),
   );
   const similar = address("/search", { video: id, at: ((start + end) / 2).toFixed(1) });
   refill(
@@ -43,8 +43,8 @@ export function showSelection(bar, selection, { id, current, answer, is_looping,
     h("span", { class: "number" }, interval(start, end)),
     h("span", { class: "muted grow" }, "Is it there?"),
     ...answers,
-    h("button", { type: "button", class: "small", "aria-pressed": is_looping, title: "Loop (O)", on: { click: loop } }, icon("loop"), "Loop"),
-    h("a", { class: "button small", href: similar }, icon("similar"), "Like this"),
-    h("button", { type: "button", class: "quiet icon small", "aria-label": "No interval", title: "No interval (Esc)", on: { click: clear } }, icon("cross")),
+    h("button", { type: "button", class: "small", data: { focus: "loop" }, "aria-pressed": is_looping, title: "Loop (O)", on: { click: loop } }, icon("loop"), "Loop"),
+    h("a", { class: "button small", data: { focus: "similar" }, href: similar }, icon("similar"), "Like this"),
+    h("button", { type: "button", class: "quiet icon small", data: { focus: "clear" }, "aria-label": "No interval", title: "No interval (Esc)", on: { click: clear } }, icon("cross")),
   );
 }

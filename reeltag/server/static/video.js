@@ -1,8 +1,9 @@
 /** The page of a video: player, time line, moments and ratings, and what connects them. */
-import { embedded, errorWords, onJob } from "./api.js";
+import { embedded, errorWords, onJob, project } from "./api.js";
 import { announce, byId, toast } from "./dom.js";
 import { count, interval } from "./format.js";
 import "./player.js";
+import { RatingSender } from "./rate-sender.js";
 import "./timeline.js";
 import { moveEdge } from "./timeline-selection.js";
 import { nextMoment } from "./timeline-scale.js";
@@ -22,7 +23,8 @@ const BASIS = { finder: "Curves of the current finder.", encoder: "Curves of the
 export class VideoPage {
   constructor() {
     this.view = /** @type {import("./views").VideoView} */ (embedded("view"));
-    this.model = new VideoModel(this.view);
+    /** @type {VideoModel} */
+    this.model = new VideoModel(this.view, new RatingSender(project()?.name ?? "", () => this.model?.refreshSoon()));
     this.player = /** @type {import("./player.js").VideoPlayer} */ (document.querySelector("video-player"));
     this.line = /** @type {import("./timeline.js").TimeLine} */ (document.querySelector("time-line"));
     this.duration = this.view.card.duration_s ?? 1;
@@ -81,7 +83,7 @@ export class VideoPage {
     this.drawSelection();
     showRatings(byId("ratings"), ratings, {
       choose: (of) => this.attempt(() => this.showRating(of)),
-      undo: (of) => this.attempt(() => model.undo(of)),
+      undo: (of) => model.remove(of),
     });
   }
 
@@ -163,20 +165,20 @@ export class VideoPage {
   }
 
   /** @param {Answer} answer @param {Selection | null} [selection] */
-  async rate(answer, selection = this.line.selection) {
+  rate(answer, selection = this.line.selection) {
     if (!selection) {
       toast("Choose a moment first (N), or mark an interval (A).");
       return;
     }
-    const rating = await this.attempt(() => this.model.rate(selection, answer));
-    if (!rating) return;
+    const id = this.model.rate(selection, answer);
     const words = `${answer === "yes" ? "Yes" : answer === "no" ? "No" : "Unsure"}: ${selection.name}, ${interval(selection.start, selection.end)}`;
-    toast(words, { action: { words: "Undo (Z)", run: () => this.undo() } });
+    toast(words, { name: "rating", action: { words: "Undo (Z)", run: () => this.undo(id) } });
   }
 
-  async undo() {
-    const rating = await this.attempt(() => this.model.undo());
-    toast(rating ? `Taken back: ${rating.answer}, ${rating.class_name}` : "There is nothing to take back.");
+  /** @param {string} [id] of what was given here; none: the last one */
+  undo(id) {
+    const rating = this.model.undo(id);
+    toast(rating ? `Taken back: ${rating.answer}, ${rating.class_name}` : "There is nothing to take back.", { name: "rating" });
   }
 
   mark() {

@@ -1,5 +1,7 @@
 """The page that asks about windows, in a browser."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.server.browser.conftest import Site
@@ -21,6 +23,30 @@ def test_windows_are_rated_and_taken_back_by_keys_alone(site: Site) -> None:
     expect(done).to_have_count(2)
     expect(page.locator("#today")).to_contain_text("2 ratings today")
     assert sorted(of.answer for of in site.project.ratings.views()) == ["no", "yes"]
+
+
+def test_two_pages_send_each_rating_once(site: Site) -> None:
+    posted = re.compile("/api/ratings$")
+    site.page.context.route(posted, lambda route: route.abort())
+    pages = [site.page, site.page.context.new_page()]
+    for page in pages:
+        page.goto(f"{site.address}/rate")
+        page.keyboard.press("y")
+        expect(page.locator(".outbox")).to_contain_text("1 rating not stored yet")
+    site.page.context.unroute(posted)
+    for page in pages:
+        page.evaluate("dispatchEvent(new Event('online'))")
+    for page in pages:
+        expect(page.locator(".outbox")).to_have_attribute("data-waiting", "0")
+    library = site.project.library
+    assert library is not None
+    assert len(library.ratings.all(history=True)) == 2
+    for page in pages:  # each knows what it gave
+        page.keyboard.press("z")
+        expect(page.locator("#done li")).to_have_count(0)
+        expect(page.locator(".outbox")).to_have_attribute("data-waiting", "0")
+    assert not site.project.ratings.views()
+    site.problems.clear()  # the browser tells of each request that failed
 
 
 def test_rate_page_lets_everyone_in(site: Site) -> None:

@@ -13,6 +13,12 @@ from tests.server.browser.conftest import Site, looking
 from tests.server.conftest import Served
 
 VIDEO = "film_001"
+RATINGS = re.compile("/api/ratings$")  # as they are posted
+
+
+def stored(page: Page) -> None:
+    """Wait until the server has stored all that was rated here."""
+    expect(page.locator(".outbox")).to_have_attribute("data-waiting", "0")
 
 
 def line(page: Page, field: str) -> object:
@@ -36,18 +42,49 @@ def test_moment_is_found_and_rated_by_keys_alone(site: Site, served: Served) -> 
     assert isinstance(moment, dict) and moment["name"] == name
     page.keyboard.press("y")
     expect(page.locator(".toast")).to_contain_text(f"Yes: {name}")
+    stored(page)
     (rating,) = site.project.ratings.views(VIDEO)
     assert (rating.class_name, rating.answer, rating.origin) == (name, "yes", "timeline")
     assert (rating.start_s, rating.end_s) == (moment["start"], moment["end"])
     expect(page.locator("#moments .yes[aria-pressed=true]")).to_have_count(1)
     page.keyboard.press("x")  # changed, not doubled
     expect(page.locator("#moments .no[aria-pressed=true]")).to_have_count(1)
+    assert page.locator(".toast").count() <= 1  # in place of the one before
+    stored(page)
     assert [of.answer for of in site.project.ratings.views(VIDEO)] == ["no"]
     page.keyboard.press("z")
     expect(page.locator("#moments .yes[aria-pressed=true]")).to_have_count(1)
     page.keyboard.press("z")
     expect(page.locator("#moments [aria-pressed=true]")).to_have_count(0)
+    stored(page)
     assert not site.project.ratings.views(VIDEO)
+
+
+def test_rating_is_kept_while_the_server_is_away(site: Site, served: Served) -> None:
+    page, name = open_class(site, served)
+    page.route(RATINGS, lambda route: route.abort())
+    page.keyboard.press("n")
+    page.keyboard.press("y")
+    expect(page.locator("#moments .yes[aria-pressed=true]")).to_have_count(1)
+    expect(page.locator("#ratings")).to_contain_text("not stored yet")
+    expect(page.locator(".outbox")).to_contain_text("1 rating not stored yet")
+    assert not site.project.ratings.views(VIDEO)
+    page.unroute(RATINGS)
+    page.reload()  # a page that is opened later sends it
+    expect(page.locator("#ratings-count")).to_have_text("(1)")
+    expect(page.locator("#ratings")).to_contain_text(name)
+    assert [of.answer for of in site.project.ratings.views(VIDEO)] == ["yes"]
+    site.problems.clear()  # the browser tells of each request that failed
+
+
+def test_focus_stays_on_the_answer_of_a_moment(site: Site, served: Served) -> None:
+    page, _ = open_class(site, served)
+    no = page.locator("#moments .no").first
+    no.focus()
+    page.keyboard.press("Enter")
+    expect(no).to_have_attribute("aria-pressed", "true")
+    stored(page)
+    expect(no).to_be_focused()
 
 
 def test_interval_is_dragged_and_its_edges_are_nudged(site: Site, served: Served) -> None:
@@ -73,6 +110,7 @@ def test_interval_is_dragged_and_its_edges_are_nudged(site: Site, served: Served
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("y")
     expect(page.locator("#ratings-count")).to_have_text("(1)")
+    stored(page)
     (rating,) = site.project.ratings.views(VIDEO)
     assert rating.start_s == pytest.approx(drawn["start"] - 1)
     assert rating.end_s == pytest.approx(drawn["end"] + 0.1)
@@ -89,6 +127,7 @@ def test_new_class_is_made_by_its_name_and_names_are_no_markup(site: Site, serve
     page.keyboard.press("a")
     page.keyboard.press("y")
     expect(page.locator("#ratings-count")).to_have_text("(1)")
+    stored(page)
     page.reload()
     expect(page.locator("#ratings")).to_contain_text(name)
     assert page.locator("main img").count() == 0
