@@ -6,6 +6,7 @@ from reeltag.encoders._registry import (
     create_encoder,
     find_encoder,
     list_encoders,
+    may_encode_texts,
     register_encoder,
 )
 from reeltag.encoders.base import (
@@ -40,6 +41,7 @@ __all__ = [
     "find_encoder",
     "first_sample",
     "list_encoders",
+    "may_encode_texts",
     "register_encoder",
     "span_samples",
 ]

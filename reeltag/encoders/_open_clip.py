@@ -27,7 +27,7 @@ INFO = EncoderInfo(
     weights_from="internet (Hugging Face), or open_clip:ARCH/FILE",
     extra="encoders",
     packages=("open_clip",),
-    description="pictures and texts in one space (CLIP, SigLIP): weak labels by --from text",
+    description="pictures and texts in one space (CLIP, SigLIP): weak labels, search by text",
 )
 _BY_HAND = (
     "copy the model's folder of $HF_HOME/hub from a machine that has it, or give its file of "

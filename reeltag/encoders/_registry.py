@@ -118,6 +118,25 @@ def create_encoder(name: str, *, device: str = "auto", precision: Precision = "a
     return encoder(device=device, precision=precision)
 
 
+def may_encode_texts(name: str) -> bool:
+    """Return whether an encoder may share its space with texts, as far as is known unloaded.
+
+    What `hf:` loads shows only then whether it does.
+
+    Args:
+        name: as `create_encoder` takes it.
+    """
+    prefix, colon, _ = name.partition(":")
+    try:
+        if colon and prefix in PREFIXES:
+            module = import_module(f"{PACKAGE}._{PREFIXES[prefix]}")
+            check_packages(module.INFO)
+            return bool(prefix != "timm")
+        return find_encoder(name).text_encoder is not Encoder.text_encoder
+    except ConfigError:
+        return False
+
+
 def check_packages(info: EncoderInfo) -> None:
     """Raise MissingPackageError, with the pip command, where what an encoder needs is absent."""
     if info.extra:

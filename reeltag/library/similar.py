@@ -1,4 +1,4 @@
-"""Moments like this one, whatever the classes: cosine search over all frames of a data set.
+"""Moments like this one, or like a text, whatever the classes: cosine search over all frames.
 
     frame x of a stream, as the encoder computed it -> x - m, m = the mean frame of the data
     similarity of two frames = cosine of (x - m) and (y - m), the mean over the streams
@@ -8,6 +8,9 @@ Without the mean, frames of one encoder are alike, whatever they show: what is c
 them says nothing. Up to a million frames, all are compared, as they are stored: one pass over the
 bytes of the data. Above, an index names candidates, and the videos of the best of them are
 searched like that: each similarity is exact, but a moment can be missed.
+
+A vector, such as that of a text by the encoder of the data, is compared with frames as they are:
+the cosine of x and the vector, all of them, without an index.
 
 Shape letters: N frames of all videos.
 """
@@ -25,7 +28,7 @@ from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.core.timing import frames_between
 from reeltag.data.dataset import Dataset
 from reeltag.library.similarity.candidates import CandidateIndex
-from reeltag.library.similarity.centred_frames import CentredFrames, Direction, Float32
+from reeltag.library.similarity.compared_frames import ComparedFrames, Direction, Float32
 
 INDEX_FROM = 1_000_000  # frames
 _CANDIDATES = 2000  # frames, at first
@@ -72,6 +75,7 @@ class MomentSearch:
         quiet: show no progress.
         exact: compare all frames, however many there are.
         index_from: frames from which on an index is used, if faiss is installed.
+        is_centred: take the mean frame off; False: for `search_vector`, which needs no index.
 
     Attributes:
         is_indexed: whether an index names candidates.
@@ -91,6 +95,7 @@ class MomentSearch:
         quiet: bool = False,
         exact: bool = False,
         index_from: int = INDEX_FROM,
+        is_centred: bool = True,
     ) -> None:
         if data.kind == "video":
             raise DataError(
@@ -100,13 +105,15 @@ class MomentSearch:
             )
         threads = threads or torch.get_num_threads()
         self._rate = data.features.rate_hz
-        self._frames = CentredFrames(data, streams, threads=threads, quiet=quiet)
+        self._frames = ComparedFrames(
+            data, streams, threads=threads, quiet=quiet, is_centred=is_centred
+        )
         self._ids = self._frames.records.table["id"]
         self._numbers: dict[str, int] = {}
         for number, video in enumerate(self._ids.to_pylist()):
             self._numbers.setdefault(video, number)
         self._index = None
-        if not exact and len(self) >= index_from:
+        if is_centred and not exact and len(self) >= index_from:
             try:
                 self._index = CandidateIndex(self._frames)
             except MissingPackageError as error:
@@ -152,6 +159,16 @@ class MomentSearch:
                 return found
             number *= 4
         return self._of_all(asked, top)
+
+    def search_vector(self, values_D: Float32, *, top: int = 20) -> list[SimilarMoment]:
+        """Return the moments whose frames have the highest cosine with a vector, best first.
+
+        Args:
+            values_D: in the space of the stream, which is the only one that is searched.
+            top: moments to return at most.
+        """
+        direction = self._frames.direction(0, values_D / np.linalg.norm(values_D))
+        return self._of_all(_Asked(-1, 0, 1, 0, [direction]), top)
 
     def _place(self, video: str, at_s: float, window_s: float) -> tuple[int, int, int]:
         """Return the number of the video, and its frames that are asked for."""

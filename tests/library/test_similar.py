@@ -11,7 +11,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features, StreamFeatures
 from reeltag.data.importing.quantise import encode
 from reeltag.library.similar import MomentSearch, SimilarMoment
-from reeltag.library.similarity.centred_frames import CentredFrames
+from reeltag.library.similarity.compared_frames import ComparedFrames
 from tests.data.described import described, described_corpus, described_record
 from tests.data.made import indexed, video_record, write_shard
 
@@ -167,13 +167,13 @@ def test_norms_are_kept_until_the_data_change(
     data = write_data(tmp_path / "data", videos)
     first = MomentSearch(data, quiet=True).search("v0", 3.0)
     computed: list[int] = []
-    compute = CentredFrames._computed
+    compute = ComparedFrames._computed
 
-    def counted(self: CentredFrames, at: int) -> Any:
+    def counted(self: ComparedFrames, at: int) -> Any:
         computed.append(at)
         return compute(self, at)
 
-    monkeypatch.setattr(CentredFrames, "_computed", counted)
+    monkeypatch.setattr(ComparedFrames, "_computed", counted)
     assert MomentSearch(data, quiet=True).search("v0", 3.0) == first and not computed
     more = write_data(tmp_path / "more", random_videos(8))
     (tmp_path / "more" / "train1.tfrecord").rename(tmp_path / "data" / "train2.tfrecord")

@@ -39,19 +39,10 @@ def encoders_of(data: Dataset, device: str = "auto") -> list[tuple[StreamFeature
             say(f"stream {stream.name}: features.json names no encoder")
             continue
         try:
-            encoder = create_encoder(name, device=device)
+            found.append((stream, encoder_of(data, stream, device)))
         except MissingPackageError as error:
             missing = missing or error
             say(f"stream {stream.name}: {name} {error}")
-            continue
-        if encoder.identity != stream.encoder:
-            raise DataError(
-                f"holds features of {stream.encoder} in stream {stream.name!r}; installed is "
-                f"{encoder.identity}",
-                where=data.path,
-                hint="Extract the features again, or install the version that computed them.",
-            )
-        found.append((stream, encoder))
     if missing and not found:
         raise missing
     if not found:
@@ -60,6 +51,30 @@ def encoders_of(data: Dataset, device: str = "auto") -> list[tuple[StreamFeature
             hint="Features of `reeltag extract` do; of imported ones, name it in features.json.",
         )
     return found
+
+
+def encoder_of(data: Dataset, stream: StreamFeatures, device: str = "auto") -> Encoder:
+    """Return the encoder that computed the features of a stream.
+
+    Args:
+        data: that has the stream.
+        stream: whose encoder has a name.
+        device: where it computes.
+
+    Raises:
+        ConfigError: it is not known or cannot be loaded.
+        MissingPackageError: what it needs is not installed.
+        DataError: the encoder here is another than the one that computed the features.
+    """
+    encoder = create_encoder(stream.encoder.name, device=device)
+    if encoder.identity != stream.encoder:
+        raise DataError(
+            f"holds features of {stream.encoder} in stream {stream.name!r}; installed is "
+            f"{encoder.identity}",
+            where=data.path,
+            hint="Extract the features again, or install the version that computed them.",
+        )
+    return encoder
 
 
 def log_probabilities(encoder: Encoder, features_TD: Float32) -> Float32:

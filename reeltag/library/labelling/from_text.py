@@ -15,10 +15,15 @@ import numpy as np
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import StreamFeatures
-from reeltag.encoders.base import Float32, TextEncoder
+from reeltag.encoders.base import Encoder, Float32, SoundEncoder, TextEncoder
 from reeltag.library.labelling.scores import stream_frames, top_mean
 
 PICTURE_PROMPTS, SOUND_PROMPTS = ("a photo of {}", "{}"), ("the sound of {}", "{}")
+
+
+def usual_prompts(encoder: Encoder) -> tuple[str, ...]:
+    """Return the prompts that texts are put in for an encoder of pictures, or of sound."""
+    return SOUND_PROMPTS if isinstance(encoder, SoundEncoder) else PICTURE_PROMPTS
 
 
 def class_features(texts: TextEncoder, classes: Sequence[str], prompts: Sequence[str]) -> Float32:

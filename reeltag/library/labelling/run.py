@@ -13,7 +13,7 @@ from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.class_list import CLASS_LISTS, ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.encoders import check_packages, create_encoder, find_encoder
-from reeltag.encoders.base import Float32, SoundEncoder, TextEncoder
+from reeltag.encoders.base import Float32, TextEncoder
 from reeltag.library.labelling.config import (
     DEFAULT_TEXTS,
     Source,
@@ -29,12 +29,7 @@ from reeltag.library.labelling.from_paths import (
     info_words,
 )
 from reeltag.library.labelling.from_table import table_words
-from reeltag.library.labelling.from_text import (
-    PICTURE_PROMPTS,
-    SOUND_PROMPTS,
-    class_features,
-    text_scores,
-)
+from reeltag.library.labelling.from_text import class_features, text_scores, usual_prompts
 from reeltag.library.labelling.mapping import Match, Matcher, read_mapping, write_mapping
 from reeltag.library.labelling.names import words_of
 from reeltag.library.labelling.scores import choose_by_rank
@@ -270,8 +265,8 @@ def _label_by_texts(run: _Run) -> None:
         if texts is None:
             continue
         used, source = True, f"text:{encoder.identity.name}"
-        usual = SOUND_PROMPTS if isinstance(encoder, SoundEncoder) else PICTURE_PROMPTS
-        class_CD = class_features(texts, run.classes, run.config.prompts or usual)
+        prompts = run.config.prompts or usual_prompts(encoder)
+        class_CD = class_features(texts, run.classes, prompts)
         ids, scores_VC = text_scores(
             run.dataset, stream, class_CD, run.config.seconds, quiet=run.quiet
         )

@@ -29,7 +29,7 @@ from reeltag.core.extras import check_extra
 from reeltag.core.files import whole_file, write_json
 from reeltag.core.seeding import derive_seed
 from reeltag.data.indexing.locations import index_places, writable_place
-from reeltag.library.similarity.centred_frames import CentredFrames, Direction
+from reeltag.library.similarity.compared_frames import ComparedFrames, Direction
 
 if TYPE_CHECKING:
     import faiss
@@ -54,7 +54,7 @@ class CandidateIndex:
         OutputError: it cannot be written.
     """
 
-    def __init__(self, frames: CentredFrames) -> None:
+    def __init__(self, frames: ComparedFrames) -> None:
         with check_extra("knn"):
             import faiss
         self._frames = frames
@@ -123,7 +123,7 @@ class CandidateIndex:
         return self._kept() or index
 
 
-def _trained(frames: CentredFrames) -> "faiss.Index":
+def _trained(frames: ComparedFrames) -> "faiss.Index":
     """Return an empty index: components and centroids of frames that are evenly spread."""
     import faiss
 

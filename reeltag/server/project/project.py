@@ -28,6 +28,7 @@ from reeltag.server.project.queue import RateQueue
 from reeltag.server.project.ratings import ProjectRatings
 from reeltag.server.project.similar_moments import SimilarMoments
 from reeltag.server.project.text_classes import has_text_encoder
+from reeltag.server.project.text_moments import TextMoments
 from reeltag.server.project.videos import VideoTable, read_videos
 from reeltag.server.views.overview import Basis
 
@@ -62,6 +63,7 @@ class Project:
         queue: what to rate next.
         progress: how far one has come with each class.
         similar: moments like another one.
+        texts: moments like a text.
     """
 
     def __init__(self, data: Dataset, library: Library | None, folder: Path) -> None:
@@ -73,6 +75,7 @@ class Project:
         self.changing = RLock()
         self.ratings, self.queue = ProjectRatings(self), RateQueue(self)
         self.progress, self.similar = Progress(self), SimilarMoments()
+        self.texts = TextMoments()
         self._curves: dict[str, tuple[object, CurveStore | None]] = {}
 
     @classmethod
@@ -186,7 +189,7 @@ class Project:
     @property
     def has_text_search(self) -> bool:
         """Whether a text can be searched for by what it means."""
-        return has_text_encoder()
+        return has_text_encoder() or self.texts.may_find(self.data)
 
     @property
     def problem(self) -> str:

@@ -4,7 +4,8 @@ Letters in shapes: V videos, M moments.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from reeltag.active.estimates import WeightedEstimate, precision_at
 from reeltag.core.errors import ConfigError
 from reeltag.core.probability import sigmoid
+from reeltag.library.similar import SimilarMoment
 from reeltag.predictions.interval_rows import Intervals
 from reeltag.server.project.curves import CurveStore
+from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.moments import (
     moment_views,
     moments_of_class,
@@ -24,7 +27,8 @@ from reeltag.server.project.previews import previews_of
 from reeltag.server.project.progress import drawn_ratings
 from reeltag.server.project.project import Project
 from reeltag.server.project.scoring import by_class, unseen_by
-from reeltag.server.project.text_classes import class_of_text
+from reeltag.server.project.text_classes import TextMeaning, meaning_of
+from reeltag.server.project.text_moments import TextSearch
 from reeltag.server.project.thresholds import CurveThreshold, thresholds_of
 from reeltag.server.views.videos import MomentView, SearchView
 
@@ -63,7 +67,6 @@ class ClassSearch:
     """All moments of a class, best first, and the threshold that they reach."""
 
     name: str
-    words: str
     curves: CurveStore
     intervals: Intervals
     threshold: float
@@ -78,7 +81,7 @@ def search_view(project: Project, choice: MomentSearchChoice) -> SearchView:
     """Return moments.
 
     Raises:
-        NotThereError: there is no such class or video, or no class is like the text.
+        NotThereError: there is no such class or video.
         ConfigError: not one thing is searched for, or there are no curves to search.
     """
     given = [of for of in (choice.class_name, choice.text, choice.video) if of]
@@ -86,12 +89,21 @@ def search_view(project: Project, choice: MomentSearchChoice) -> SearchView:
         raise ConfigError("search for a class, a text, or a moment of a video: one of them")
     if choice.video:
         return _similar(project, choice)
+    if choice.text:
+        return _of_text(project, choice)
+    return _of_class(project, choice)
+
+
+def _of_class(project: Project, choice: MomentSearchChoice, words: str = "") -> SearchView:
+    """Return moments of a class."""
     found = found_moments(project, choice)
     page = np.arange(len(found.intervals))[choice.offset : choice.offset + choice.limit]
     shown = found.intervals.take(page)
     ratings = project.ratings.by_video()
     return SearchView(
-        what=found.words,
+        what=words or found.name,
+        class_name=found.name,
+        suggestions=(),
         basis=found.curves.meta.basis,
         total=len(found.intervals),
         threshold=round(found.threshold, 4),
@@ -109,11 +121,7 @@ def found_moments(project: Project, choice: MomentSearchChoice) -> ClassSearch:
         NotThereError: there is no such class, or no class is like the text.
         ConfigError: there are no curves, or they do not have the class.
     """
-    words = choice.class_name
-    name = choice.class_name
-    if choice.text:
-        name = class_of_text(choice.text, _searched(project))
-        words = name if name.casefold() == choice.text.casefold() else f"{choice.text}: {name}"
+    name = choice.class_name or _class_of_text(project, choice.text)
     index = project.class_index(name)
     curves = project.curves
     if curves is None:
@@ -133,13 +141,50 @@ def found_moments(project: Project, choice: MomentSearchChoice) -> ClassSearch:
     intervals = _moments(curves, index, threshold)
     if choice.search:
         intervals = intervals.take(_named(project, intervals, choice.search))
-    return ClassSearch(curves.classes[index], words, curves, intervals, threshold, chosen)
+    return ClassSearch(curves.classes[index], curves, intervals, threshold, chosen)
 
 
-def _searched(project: Project) -> tuple[str, ...]:
-    """Return the names of the classes that a text may mean."""
+def _of_text(project: Project, choice: MomentSearchChoice) -> SearchView:
+    """Return moments of the class that is called so, like the text, or of a class that is near."""
+    text, meaning = choice.text, _meaning(project, choice.text)
+    found = _by_encoder(project, text, meaning)
+    if found is not None:
+        near = (meaning.name,) if meaning.name and not meaning.is_name else ()
+        return _alike(project, choice, found.moments, f"{text}: by {found.encoder}", near)
+    if not meaning.name:
+        return _alike(project, choice, (), text, meaning.alike)
+    words = meaning.name if meaning.is_name else f"{text}: {meaning.name}"
+    return _of_class(project, replace(choice, class_name=meaning.name, text=""), words)
+
+
+def _meaning(project: Project, text: str) -> TextMeaning:
+    """Return the class that a text means, of those that can be searched."""
     curves = project.curves
-    return project.class_names if curves is None else curves.classes
+    return meaning_of(text, project.class_names if curves is None else curves.classes)
+
+
+def _by_encoder(project: Project, text: str, meaning: TextMeaning) -> TextSearch | None:
+    """Return moments like a text; None where a class is called so, or no encoder knows texts."""
+    if meaning.is_name and project.curves is not None:
+        return None
+    return project.texts.find(project.data, text)
+
+
+def _class_of_text(project: Project, text: str) -> str:
+    """Return the class whose moments a text finds.
+
+    Raises:
+        NotThereError: no class is like it.
+        ConfigError: it finds moments without a class.
+    """
+    meaning = _meaning(project, text)
+    if _by_encoder(project, text, meaning) is not None:
+        raise ConfigError("moments like a text are of no class", hint="Search for a class.")
+    if not meaning.name:
+        names = " or ".join(meaning.alike)
+        hint = f"Did you mean {names}?" if names else ""
+        raise NotThereError(f"no class is like {text!r}", hint=hint)
+    return meaning.name
 
 
 def _first_threshold(curves: CurveStore, index: int, chosen: CurveThreshold) -> float:
@@ -198,6 +243,18 @@ def _similar(project: Project, choice: MomentSearchChoice) -> SearchView:
     if videos.rows[place] < 0:
         raise ConfigError(f"video {choice.video!r} has no features to compare")
     found = project.similar.find(project.data, choice.video, choice.at_s)
+    return _alike(project, choice, found, f"like {videos.names[place]} at {choice.at_s:g} s")
+
+
+def _alike(
+    project: Project,
+    choice: MomentSearchChoice,
+    found: Sequence[SimilarMoment],
+    words: str,
+    suggestions: tuple[str, ...] = (),
+) -> SearchView:
+    """Return moments without a class, a page of them."""
+    videos = project.videos
     if choice.search:
         named = videos.named(choice.search)
         found = [of for of in found if named[videos.places[of.video]]]
@@ -218,7 +275,9 @@ def _similar(project: Project, choice: MomentSearchChoice) -> SearchView:
         for of in page
     )
     return SearchView(
-        what=f"like {videos.names[place]} at {choice.at_s:g} s",
+        what=words,
+        class_name="",
+        suggestions=suggestions,
         basis=project.basis,
         total=len(found),
         threshold=0.0,

@@ -1,7 +1,9 @@
 """The class that a text means: by its name, or by what the words mean."""
 
+import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,9 +11,23 @@ from reeltag.core.errors import ReeltagError
 from reeltag.encoders import check_packages, create_encoder, find_encoder
 from reeltag.encoders.base import Float32, TextEncoder
 from reeltag.library.labelling.config import DEFAULT_TEXTS
-from reeltag.server.project.missing import NotThereError
 
-_LEAST_LIKE = 0.6  # cosine of two texts of bge_small_en that mean much the same
+LEAST_LIKE = 0.77  # cosine of bge_small_en; chosen by benchmarks.text_classes
+_MOST_ALIKE = 3
+
+
+class TextMeaning(NamedTuple):
+    """What a text means.
+
+    Attributes:
+        name: of the class; "" = none is like it.
+        is_name: whether the text is the class's name.
+        alike: other classes that are nearest, best first; empty where texts cannot be compared.
+    """
+
+    name: str = ""
+    is_name: bool = False
+    alike: tuple[str, ...] = ()
 
 
 @cache
@@ -24,29 +40,33 @@ def has_text_encoder() -> bool:
     return True
 
 
-def class_of_text(text: str, names: Sequence[str]) -> str:
-    """Return the name of the class that a text means: called so, or the nearest by meaning.
+def meaning_of(text: str, names: Sequence[str]) -> TextMeaning:
+    """Return the class that a text means: called so, or the nearest by meaning, if one is near.
+
+    Where texts cannot be compared, it is the shortest name that has the words in it.
 
     Args:
         text: in words.
         names: of the classes.
-
-    Raises:
-        NotThereError: no class is like it.
     """
     folded = text.strip().casefold()
     for name in names:
         if name.casefold() == folded:
-            return name
-    if has_text_encoder() and names:
-        likeness = _class_features(tuple(names)) @ _text_encoder().encode([text])[0]
-        best = int(likeness.argmax())
-        if likeness[best] >= _LEAST_LIKE:
-            return names[best]
-    holding = [name for name in names if folded and folded in name.casefold()]
-    if holding:
-        return min(holding, key=len)
-    raise NotThereError.of("class like", text, names)
+            return TextMeaning(name, is_name=True)
+    holding = [name for name in names if folded and _holds(name.casefold(), folded)]
+    shortest = min(holding, key=len, default="")
+    if not has_text_encoder() or not names:
+        return TextMeaning(shortest)
+    likeness = _class_features(tuple(names)) @ _text_encoder().encode([text])[0]
+    best = [names[at] for at in np.argsort(-likeness, kind="stable")[: _MOST_ALIKE + 1].tolist()]
+    found = best[0] if float(likeness.max()) >= LEAST_LIKE else shortest
+    alike = tuple(name for name in best if name and name != found)
+    return TextMeaning(found, alike=alike[:_MOST_ALIKE])
+
+
+def _holds(name: str, words: str) -> bool:
+    """Return whether a name has words in it that begin where a word begins."""
+    return re.search(rf"(?<!\w){re.escape(words)}", name) is not None
 
 
 @cache

@@ -50,7 +50,7 @@ class SearchPage {
 
   /** @returns {boolean} whether a threshold and a precision have a meaning */
   get isOfClass() {
-    return !this.query.video;
+    return Boolean(this.view?.class_name);
   }
 
   #setUpForms() {
@@ -59,7 +59,7 @@ class SearchPage {
     this.slider.addEventListener("input", () => this.change({ threshold: Number(this.slider.value) }));
     byId("suggested").addEventListener("click", () => this.change({ threshold: null }));
     byId("threshold-row").hidden = !this.isOfClass;
-    byId("rate-as-row").hidden = this.isOfClass;
+    byId("rate-as-row").hidden = this.isOfClass || !this.view?.total;
     byId("search-form").addEventListener("submit", (event) => event.preventDefault());
   }
 
@@ -143,6 +143,7 @@ class SearchPage {
     announce(words);
     this.grid.show(view.moments);
     this.#showMore(view.total);
+    refill(byId("suggestions"), ...suggested(view));
     refill(byId("nothing"), !view.total && this.#nothing(view));
   }
 
@@ -165,6 +166,7 @@ class SearchPage {
    */
   #nothing(view) {
     if (this.query.search) return emptyState("search", `No moment in videos named “${this.query.search}”`, "Look in all videos, or lower the threshold.");
+    if (this.query.text && !view.class_name) return emptyState("search", `No class is like “${this.query.text}”`, "Try other words, or make a class of it on the Rate page.");
     if (view.basis === "nothing") {
       return emptyState("search", "Nothing finds this class yet", "Rate some moments of it, and learn from them.", h("a", { class: "button primary", href: address("/rate", { class: this.query.class_name }) }, "Rate"));
     }
@@ -204,6 +206,17 @@ class SearchPage {
     if (at >= 0) this.grid.goTo(at);
     announce("taken back");
   }
+}
+
+/**
+ * Return links to the classes that a text may mean.
+ * @param {SearchView} view
+ * @returns {(string | HTMLElement)[]}
+ */
+function suggested({ suggestions, total }) {
+  if (!suggestions.length) return [];
+  const links = suggestions.map((name) => h("a", { class: "button small", href: `/search?${new URLSearchParams({ class: name })}` }, name));
+  return [total ? "A class like this:" : "Did you mean", ...links];
 }
 
 /** Shows what can be searched for where nothing is asked yet. */

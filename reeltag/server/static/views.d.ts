@@ -127,6 +127,8 @@ export interface CurvesView {
 
 export interface SearchView {
   what: string;
+  class_name: string;
+  suggestions: string[];
   basis: Basis;
   total: number;
   threshold: number;

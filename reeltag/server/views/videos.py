@@ -110,7 +110,7 @@ class MomentView:
     Attributes:
         video: id.
         name: of the video's file.
-        class_name: of the class; "" = like another moment.
+        class_name: of the class; "" = like another moment, or a text.
         start_s: where it begins.
         end_s: where it ends.
         best_s: its strongest second.
@@ -162,6 +162,8 @@ class SearchView:
 
     Attributes:
         what: that was searched for, in words.
+        class_name: that the moments are of; "" = like another moment or a text.
+        suggestions: classes that may be meant by a text, best first.
         basis: what the curves come from.
         total: moments at this threshold.
         threshold: probability; 0 where it has no meaning.
@@ -172,6 +174,8 @@ class SearchView:
     """
 
     what: str
+    class_name: str
+    suggestions: tuple[str, ...]
     basis: Basis
     total: int
     threshold: float

@@ -4,10 +4,13 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 from safetensors.torch import load_file, save_file
 
+from reeltag.server.project import search
 from reeltag.server.project.curves import curves_folder
+from reeltag.server.project.text_classes import TextMeaning
 from tests.server.browser.conftest import Site
 from tests.server.conftest import Served
 
@@ -59,6 +62,22 @@ def test_moments_are_exported_and_a_refusal_is_reported_and_not_saved(site: Site
     page.locator("#export button", has_text="youtube").press("Enter")
     expect(page.locator("#toasts")).to_have_text("nothing was written. Take another format.")
     site.problems.clear()  # the browser speaks of the 422
+
+
+def test_text_that_means_no_class_leads_to_the_nearest_ones(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = site.project.data.classes.names
+    nothing = TextMeaning("", alike=names[:2])
+    monkeypatch.setattr(search, "meaning_of", lambda text, names: nothing)
+    page = site.open("/search?text=zzzz")
+    expect(page.get_by_role("heading", name="No class is like “zzzz”")).to_be_visible()
+    expect(page.locator("#suggestions")).to_have_text(f"Did you mean{''.join(names[:2])}")
+    assert page.locator("#threshold-row").is_hidden() and page.locator("#rate-as-row").is_hidden()
+    assert not site.serious_violations()
+    page.locator("#suggestions a").first.press("Enter")
+    expect(page.locator("#what")).to_have_text(names[0])
+    assert not site.problems
 
 
 def test_compare_page_says_what_is_missing(site: Site) -> None:

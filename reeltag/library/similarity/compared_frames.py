@@ -1,6 +1,6 @@
-"""Frames of a data set as they are stored, seen from their mean: norms, directions, cosines.
+"""Frames of a data set as they are stored, compared by cosine: norms, directions, cosines.
 
-    frame x of a stream -> x - m, m = the mean frame of the data
+    frame x of a stream -> x - m, m = the mean frame of the data, or 0 where texts are compared
     with codes c = (x - offset) / scale and a direction q of unit norm:
     cosine = (c . (scale q) + (offset - m) . q) / |x - m|
 
@@ -50,14 +50,15 @@ class Direction(NamedTuple):
     constant: np.float32
 
 
-class CentredFrames:
-    """All frames of a data set, without the mean of each stream.
+class ComparedFrames:
+    """All frames of a data set, from which the mean of each stream is taken off, or as they are.
 
     Args:
         data: of frames.
         streams: names of the streams; empty: all.
         threads: that read frames.
         quiet: show no progress.
+        is_centred: whether the mean frame is taken off.
 
     Attributes:
         data: as given.
@@ -73,8 +74,17 @@ class CentredFrames:
         ConfigError: there is no such stream.
     """
 
-    def __init__(self, data: Dataset, streams: Sequence[str], *, threads: int, quiet: bool) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        streams: Sequence[str],
+        *,
+        threads: int,
+        quiet: bool,
+        is_centred: bool = True,
+    ) -> None:
         self.data, self.threads, self.quiet = data, threads, quiet
+        self._is_centred = is_centred
         self.records = data.select("all", streams=tuple(streams) or None)
         self.stored = StoredFrames(self.records)
         names = [stream.name for stream in self.records.streams]
@@ -95,16 +105,23 @@ class CentredFrames:
         """Return the mean direction of frames of a video, for each stream that is there."""
         found = []
         rows = int(self.first[record]) + first + np.arange(count)
-        for at, stream in enumerate(self.streams):
-            mean_D = self._known[at][0]
+        for at in range(len(self.streams)):
             direction: Float32 = self._units(at, record, rows).mean(0)
             norm = float(np.linalg.norm(direction))
             if norm > 0:
-                direction /= np.float32(norm)
-                scale_D, offset_D = _codes(stream)
-                constant = np.float32((offset_D - mean_D).astype(np.float64) @ direction)
-                found.append(Direction(at, direction, scale_D * direction, constant))
+                found.append(self.direction(at, direction / np.float32(norm)))
         return found
+
+    def direction(self, at: int, values_D: Float32) -> Direction:
+        """Return a vector of unit norm as frames of a stream are compared with it.
+
+        Args:
+            at: number of the stream.
+            values_D: of unit norm.
+        """
+        scale_D, offset_D = _codes(self.streams[at])
+        constant = (offset_D - self._known[at][0]).astype(np.float64) @ values_D
+        return Direction(at, values_D, scale_D * values_D, np.float32(constant))
 
     def units(self, rows: NDArray[np.int64]) -> Float32:
         """Return frames (R, D of all streams) of unit norm per stream; zeros for missing ones.
@@ -197,7 +214,8 @@ class CentredFrames:
     def _statistics(self, at: int) -> tuple[Float32, Float32]:
         """Return the mean (D,) of a stream and (N,) norms without it, read where they are kept."""
         stream = self.streams[at]
-        name = f"similar-{stream.name.replace('/', '_')}.npz"
+        kind = "similar" if self._is_centred else "norms"
+        name = f"{kind}-{stream.name.replace('/', '_')}.npz"
         key = self._fingerprint(stream)
         for place in index_places(self.data.path):
             found = _read_statistics(place / name, key)
@@ -229,6 +247,8 @@ class CentredFrames:
             there += int(is_there_N[rows].sum())
             total_D += stored[is_there_N[rows]].sum(0, dtype=np.float64)
         mean_D = (total_D / max(1, there) * scale_D + offset_D).astype(np.float32)
+        if not self._is_centred:
+            mean_D[:] = 0
         norm_N = np.empty(len(self), np.float32)
         for rows, stored in self._blocks(at, self._every(f"norms of {stream.name}")):
             frames = stored.astype(np.float32) * scale_D + (offset_D - mean_D)
