@@ -1,6 +1,7 @@
 """Learning from ratings: the job, the finder it makes, the way back, and what it was worth."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from fastapi.testclient import TestClient
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
 from reeltag.server.app import create_app
+from reeltag.server.jobs import Jobs
 from reeltag.server.project import learn_job
 from reeltag.server.project.comparing import _difference, comparison_view
 from reeltag.server.project.curves import CurvesMeta, curves_folder
@@ -268,3 +270,15 @@ def test_job_says_in_words_what_is_wrong(
     printed = capsys.readouterr().err
     assert "progress: 0.010" in printed and str(tmp_path / "none") in printed
     assert "Traceback" not in printed
+
+
+def test_learning_that_failed_is_shown_until_the_next_one(client: TestClient) -> None:
+    jobs: Jobs = client.app.state.jobs  # type: ignore[attr-defined]
+    failing = [sys.executable, "-c", "import sys; sys.exit('no space is left')"]
+    job = jobs.start("learn", "Learning from 2 ratings", failing)
+    finished(client, job.key)
+    shown = client.get("/api/learn").json()["job"]
+    assert (shown["key"], shown["state"]) == (job.key, "failed")
+    assert "no space is left" in shown["message"]
+    finished(client, jobs.start("learn", "Learning again", [sys.executable, "-c", ""]).key)
+    assert client.get("/api/learn").json()["job"] is None

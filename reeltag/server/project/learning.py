@@ -93,6 +93,13 @@ def learning_job(jobs: Jobs) -> JobView | None:
     return next((job for job in jobs.active() if job.kind == "learn"), None)
 
 
+def shown_job(jobs: Jobs) -> JobView | None:
+    """Return the job that learns now, or the last one that did if it has failed; None = neither."""
+    last = next((job for job in jobs.all() if job.kind == "learn"), None)
+    is_shown = last is not None and (last.state in _ACTIVE or last.state == "failed")
+    return last if is_shown else None
+
+
 def use_finder(project: "Project", key: str) -> FinderView:
     """Make a finder the current one again, and return it.
 
@@ -112,7 +119,7 @@ def learn_view(project: "Project", jobs: Jobs) -> LearnView:
         comparison=_comparison(project),
         can_learn=not why_not,
         why_not=why_not,
-        job=learning_job(jobs),
+        job=shown_job(jobs),
     )
 
 

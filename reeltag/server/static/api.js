@@ -5,6 +5,7 @@
  *     const view = embedded("view");      // what base.html's data("view", view) put into the page
  *     onJob((job) => ...);                // each change of a job; one connection for the page
  */
+import { JobFeed } from "./job-feed.js";
 
 /** @typedef {import("./views").JobView} JobView */
 /** @typedef {import("./views").ProjectView} ProjectView */
@@ -129,41 +130,54 @@ export function project() {
   return embedded("project");
 }
 
-/** @type {Set<(job: JobView) => void>} */
-const listeners = new Set();
-/** @type {Map<string, JobView>} */
-const seen = new Map();
+const AGAIN_MS = 5000; // until a connection that was refused is tried again
+
+/** @type {JobFeed | null} */
+let feed = null;
 /** @type {EventSource | null} */
 let source = null;
 
 /**
- * Calls a function with each change of a job, first those that run; returns what ends that.
+ * Calls a function with each change of a job, first with those that run; returns what ends that.
  * The browser connects again by itself where the connection is lost; pages that nobody looks at
- * have none, for a browser opens only six to a server.
+ * have none, for a browser opens only six to a server. What has changed without a connection is
+ * told once there is one.
  * @param {(job: JobView) => void} listener
  * @returns {() => void}
  */
 export function onJob(listener) {
-  if (!listeners.size) {
+  if (!feed) {
+    feed = new JobFeed(project()?.jobs ?? []);
+    void look();
     connect();
     document.addEventListener("visibilitychange", connect);
     addEventListener("pagehide", disconnect);
     addEventListener("pageshow", connect);
   }
-  listeners.add(listener);
-  for (const job of seen.values()) listener(job);
-  return () => listeners.delete(listener);
+  return feed.listen(listener);
+}
+
+/** Asks for all jobs: events tell only of those that run. */
+async function look() {
+  try {
+    feed?.takeAll(await getJson("/api/jobs"));
+  } catch {
+    // the server is away: the next connection asks again
+  }
 }
 
 /** Connects or disconnects, as the page is seen or not. */
 function connect() {
   if (document.hidden) disconnect();
   else if (!source) {
-    source = new EventSource("/api/jobs/events");
-    source.onmessage = (event) => {
-      const job = /** @type {JobView} */ (JSON.parse(event.data));
-      seen.set(job.key, job);
-      for (const of of listeners) of(job);
+    const opened = new EventSource("/api/jobs/events");
+    source = opened;
+    opened.onopen = () => void look();
+    opened.onmessage = (event) => feed?.take(JSON.parse(event.data));
+    opened.onerror = () => {
+      if (opened.readyState !== EventSource.CLOSED || source !== opened) return; // it connects again by itself
+      source = null;
+      setTimeout(connect, AGAIN_MS);
     };
   }
 }

@@ -2,7 +2,8 @@
 import { embedded, errorWords, getJson, onJob, send } from "./api.js";
 import { announce, byId, h, icon, refill, toast } from "./dom.js";
 import { count } from "./format.js";
-import { isActive, jobRow } from "./jobs.js";
+import { isActive } from "./job-feed.js";
+import { showJobs } from "./jobs.js";
 import { addKeys } from "./keys.js";
 import { showComparison } from "./learn-comparison.js";
 import { ClassTable } from "./learn-classes.js";
@@ -76,7 +77,7 @@ class LearnPage {
     this.button.disabled = is_busy || !can_learn;
     byId("why-not").textContent = is_busy ? "" : why_not;
     const has_failed = job?.state === "failed" || job?.state === "cancelled";
-    refill(byId("job"), job && (is_busy || has_failed) && jobRow(job));
+    showJobs(byId("job"), job && (is_busy || has_failed) ? [job] : []);
   }
 
   /** @param {readonly FinderView[]} finders newest first */

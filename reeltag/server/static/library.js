@@ -3,7 +3,8 @@ import { address, embedded, errorWords, onJob, project, upload } from "./api.js"
 import { complete } from "./completion.js";
 import { byId, emptyState, h, refill, toast } from "./dom.js";
 import { count, duration } from "./format.js";
-import { isActive, jobRow } from "./jobs.js";
+import { isActive } from "./job-feed.js";
+import { showJobs } from "./jobs.js";
 import { addKeys } from "./keys.js";
 import "./library-grid.js";
 
@@ -59,17 +60,17 @@ function showError(error) {
 /** @type {Map<string, import("./views").JobView>} */
 const jobs = new Map((known?.jobs ?? []).map((job) => [job.key, job]));
 
-function showJobs() {
-  const rows = [...jobs.values()].filter((job) => isActive(job) && job.kind !== "proxy").map(jobRow);
-  refill(byId("work"), ...rows);
-  byId("work").hidden = !rows.length;
+function showWork() {
+  const active = [...jobs.values()].filter((job) => isActive(job) && job.kind !== "proxy");
+  showJobs(byId("work"), active);
+  byId("work").hidden = !active.length;
 }
 
 /** @param {import("./views").JobView} job */
 function takeJob(job) {
   const was_active = isActive(jobs.get(job.key) ?? job);
   jobs.set(job.key, job);
-  showJobs();
+  showWork();
   if (known?.basis === "nothing" && job.kind === "curves" && was_active && job.state === "done") location.reload();
   if (job.kind !== "proxy" && (job.kind === "extract" || (was_active && !isActive(job)))) grid.reload();
 }
@@ -125,7 +126,7 @@ function start() {
   grid.addEventListener("total", (event) => showTotal(/** @type {CustomEvent<number>} */ (event).detail));
   grid.addEventListener("failed", (event) => showError(/** @type {CustomEvent<unknown>} */ (event).detail));
   grid.show(chosen(), first);
-  showJobs();
+  showWork();
   watchUploads();
   onJob(takeJob);
   const focus = (/** @type {string} */ selector) => () => document.querySelector(selector) instanceof HTMLElement && /** @type {HTMLElement} */ (document.querySelector(selector)).focus();

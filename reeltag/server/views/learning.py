@@ -60,7 +60,7 @@ class LearnView:
         comparison: of the current finder with the one before; None = not possible.
         can_learn: whether there is enough to learn from.
         why_not: in words, where not.
-        job: of learning, that runs.
+        job: that learns now, or the last one that did if it has failed; None = neither.
     """
 
     classes: tuple[ClassProgress, ...]
