@@ -1,13 +1,19 @@
-"""Processes that a test starts: forked, so that nothing is imported again, and gone after it."""
+"""Processes that a test starts, gone after it, with all that they started; and how to wait.
+
+Functions of ours are called in a forked process (`Launch`), so that nothing is imported again. Any
+other program is started by `program`, or by `run_program`, which waits for its end. A test waits
+for what it needs, never for a time; `HANG_S` only ends a test that would wait forever.
+"""
 
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,6 +26,71 @@ import torch
 _SAFE = sys.platform == "linux" and not torch.cuda.is_available()
 CONTEXT = get_context("fork" if _SAFE else "forkserver")
 MARK = "REELTAG_TEST_PROCESS"
+HANG_S = 600.0  # longer than anything takes on the slowest machine
+_POLL_S = 0.01
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so; an AssertionError if it never is."""
+    end = time.monotonic() + HANG_S
+    while not is_so():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(_POLL_S)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and waits for its parent does not."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@contextmanager
+def program(
+    command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """Start a program in a session of its own; after the block it is gone, with its children.
+
+    Args:
+        command: program and arguments.
+        environment: variables in addition to ours.
+        options: of `subprocess.Popen`.
+    """
+    mark = uuid.uuid4().hex
+    variables = {**os.environ, **(environment or {}), **_marked(mark)}
+    started = subprocess.Popen(command, env=variables, start_new_session=True, **options)
+    try:
+        yield started
+    finally:
+        started.kill()
+        _end_all(mark)  # first: they may hold its pipes
+        started.wait()
+        for pipe in (started.stdin, started.stdout, started.stderr):
+            with suppress(OSError):
+                if pipe:
+                    pipe.close()
+
+
+def run_program(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    statuses: Sequence[int] = (0,),
+    **options: Any,
+) -> subprocess.CompletedProcess[Any]:
+    """Run a program to its end; an AssertionError if it ends with another status.
+
+    Args:
+        command: program and arguments.
+        environment: variables in addition to ours.
+        statuses: with which it may end.
+        options: of `subprocess.Popen`; if they say nothing else, both outputs are kept, as text.
+    """
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    with program(command, environment=environment, **given) as started:
+        out, err = started.communicate(timeout=HANG_S)
+    assert started.returncode in statuses, f"it ended with {started.returncode}: {err}"
+    return subprocess.CompletedProcess(command, started.returncode, out, err)
 
 
 class Started:
@@ -60,10 +131,13 @@ class Started:
 
     def until(self, is_so: Callable[[], bool]) -> "Started":
         """Wait until something is so, which it must be before the process has ended."""
-        while not is_so():
+
+        def is_so_or_ended() -> bool:
             ended = self.status is not None
             assert is_so() or not ended, f"it ended with {self.status}: {self.err.read_text()}"
-            time.sleep(0.005)
+            return is_so()
+
+        wait_until(is_so_or_ended)
         return self
 
     def signal(self, number: int) -> "Started":
@@ -77,7 +151,8 @@ class Started:
 
     def wait(self) -> "Started":
         """Wait for its end."""
-        self._process.join()
+        self._process.join(HANG_S)
+        assert self.status is not None, "it did not end"
         return self
 
     def result(self) -> Any:
@@ -144,7 +219,7 @@ class Launch:
         """Start a process that calls `function(*arguments)`; see `Started`."""
         place = self._folder / str(len(self._started))
         place.mkdir()
-        variables = {**(environment or {}), MARK: self._mark}
+        variables = {**(environment or {}), **_marked(self._mark)}
         started = Started(place, function, arguments, variables, most_bytes)
         self._started.append(started)
         return started
@@ -153,19 +228,32 @@ class Launch:
         """End all of them, and what they started that has their environment."""
         for started in self._started:
             started.end()
-        while left := self.left():  # a killed one is there until the system has cleared it away
-            for process in left:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            time.sleep(0.005)
+        _end_all(self._mark)
 
     def left(self) -> list[int]:
         """Return the processes that were started by ours, where /proc tells."""
-        return [*_marked(f"{MARK}={self._mark}".encode())]
+        return _all_with(self._mark)
 
 
-def _marked(mark: bytes) -> Iterator[int]:
+def _marked(mark: str) -> dict[str, str]:
+    """Return the variable that names whose a process is: of those who started us, too."""
+    return {MARK: f"{os.environ.get(MARK, '')} {mark}"}
+
+
+def _all_with(mark: str) -> list[int]:
+    """Return the processes with a mark, where /proc tells."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            if mark in path.read_bytes():
-                yield int(path.parent.name)
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _end_all(mark: str) -> None:
+    """End processes with a mark; a killed one is there until the system has cleared it away."""
+    while left := _all_with(mark):
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(_POLL_S)

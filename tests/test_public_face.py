@@ -1,12 +1,12 @@
 """What `import reeltag` offers: complete, sorted, documented, and loaded only when it is used."""
 
 import inspect
-import subprocess
 import sys
 
 import pytest
 
 import reeltag
+from tests.processes import run_program
 
 PUBLIC = [name for name in reeltag.__all__ if name != "__version__"]
 
@@ -35,5 +35,4 @@ def test_unknown_name_is_an_attribute_error_that_names_it() -> None:
 
 def test_import_loads_neither_torch_nor_arrow() -> None:
     program = "import sys, reeltag; print({'torch', 'pyarrow', 'numpy'} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert found.stdout == "set()\n", found.stderr
+    assert run_program([sys.executable, "-c", program]).stdout == "set()\n"

@@ -1,6 +1,5 @@
 """Tables of README.md and docs/: what results/ has, checked without heavy imports."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from benchmarks.tables import cells, own_features, readme
 from benchmarks.tables.__main__ import main, pages
 from benchmarks.tables.cells import by_machine, table, value
 from benchmarks.tables.pages import PageError, differences, filled
+from tests.processes import run_program
 
 PAGE = "before\n<!-- table: a -->\n| x |\n|---|\n| 1 |\n<!-- end -->\nafter\n"
 TABLES: dict[str, Callable[[], str]] = {"a": lambda: "| x |\n|---|\n| 2 |\n| 3 |"}
@@ -86,8 +86,7 @@ def test_films_have_a_row_for_each_finder_and_their_baselines_once(
 
 def test_tables_import_nothing_heavy() -> None:
     code = "import sys, benchmarks.tables.__main__; print({'torch', 'numpy'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
-    assert done.stdout == "set()\n", done.stderr
+    assert run_program([sys.executable, "-c", code], cwd=PROJECT).stdout == "set()\n"
 
 
 def test_values_have_four_digits_or_all_before_the_point() -> None:

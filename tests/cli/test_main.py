@@ -1,7 +1,6 @@
 """The command line itself: help, errors without traceback, exit statuses, lists of models."""
 
 import json
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +12,7 @@ from reeltag.cli.main import COMMANDS, main, module_of, run
 from reeltag.core.fields import leaves
 from reeltag.models import nextvlad
 from reeltag.training.config import Recipe
+from tests.processes import run_program
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,9 +63,7 @@ def test_help_does_not_wait_for_torch(command: str) -> None:
     program += f"try: main({command.split()!r})\n"
     program += "except SystemExit as end: print(end.code, "
     program += "{'torch', 'lightning', 'joblib'} & {*sys.modules})"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
+    done = run_program([sys.executable, "-c", program])
     assert done.stdout.splitlines()[-1] == "0 set()"
 
 

@@ -11,6 +11,7 @@ from typing import IO
 import pytest
 
 from reeltag.core.locks import lock_holder, try_lock
+from tests.processes import program, run_program
 
 PROGRAM = """
 import os, sys
@@ -61,7 +62,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
     command = [sys.executable, "-c", PROGRAM, str(lock)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    with program(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "child True\n"
         assert f"process {process.pid} on" in lock_holder(lock)
         process.kill()
@@ -72,12 +73,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 
 
 def test_lock_survives_the_end_of_a_forked_child(tmp_path: Path) -> None:
-    program = PROGRAM.replace("sys.stdin.read()  # until the test ends", "os._exit(0)")
-    program = program.replace("sys.stdin.read()", CHECK)
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "x.lock")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    code = PROGRAM.replace("sys.stdin.read()  # until the test ends", "os._exit(0)")
+    code = code.replace("sys.stdin.read()", CHECK)
+    done = run_program([sys.executable, "-c", code, tmp_path / "x.lock"])
     assert done.stdout.splitlines() == ["child True", "still locked True False"]

@@ -1,7 +1,8 @@
 """Keeping freed memory, in a process of its own."""
 
-import subprocess
 import sys
+
+from tests.processes import run_program
 
 
 def test_memory_setting_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhere() -> None:
@@ -10,4 +11,4 @@ def test_memory_setting_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhe
         "expected = platform.libc_ver()[0] == 'glibc';"
         "assert keep_freed_memory() == expected, platform.libc_ver()"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    run_program([sys.executable, "-c", program])

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0, _weights
 from tests.conftest import REAL
 from tests.encoders.contract import pictures_for
 from tests.encoders.test_contract import installed, loaded
+from tests.processes import run_program
 
 
 @pytest.fixture(scope="module")
@@ -173,5 +173,4 @@ def test_on_a_machine_without_gpu_torch_is_not_imported() -> None:
         "import sys; from reeltag.encoders import create_encoder; "
         "create_encoder('efficientnet_lite0', device='cpu'); print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "False\n", done.stderr
+    assert run_program([sys.executable, "-c", program]).stdout == "False\n"

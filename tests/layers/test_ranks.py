@@ -19,6 +19,7 @@ from reeltag.layers.kernels.dispatch import kernels_of
 from reeltag.layers.nextvlad import NeXtVLAD
 from reeltag.layers.norm import MaskedBatchNorm
 from reeltag.layers.vlad import NetVLAD
+from tests.processes import HANG_S
 
 LENGTHS = ((4, 2, 1), (3, 6, 5))  # of the videos of each rank, padded to 4 and to 6 frames
 MASKS = [torch.arange(max(own)) < torch.tensor(own).unsqueeze(1) for own in LENGTHS]
@@ -28,7 +29,7 @@ class TwoRanks:
     """Two threads that sum tensors as two processes would."""
 
     def __init__(self) -> None:
-        self.barrier, self.given = threading.Barrier(2, timeout=60), [Tensor(), Tensor()]
+        self.barrier, self.given = threading.Barrier(2, timeout=HANG_S), [Tensor(), Tensor()]
         self.rank = threading.local()
 
     def all_reduce(self, tensor: Tensor) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from reeltag.cli.main import run
 from reeltag.data.dataset import Dataset
 from reeltag.models import Family, _registry, families, find_family, list_models
 from tests.models.contract import CHECKS
+from tests.processes import run_program
 
 SOURCE = Path(__file__).parent.parent / "own_model_package"
 DOCS = SOURCE.parent.parent / "docs" / "extending.md"
@@ -32,7 +32,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (source / file).write_text((SOURCE / file).read_text())
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     pip += ["--no-build-isolation", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--target", str(folder / "lib"), str(source)], check=True)
+    run_program([*pip, "--target", folder / "lib", source])
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder / "lib")
         patch.setattr(_registry, "_registered", {})

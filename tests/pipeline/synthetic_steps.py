@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reeltag.core.errors import ConfigError
 from reeltag.pipeline.steps import Estimate, Source, Step, step, step_function
+from tests.processes import wait_until
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def slow(out: Path, *, ticks: int, log: Path, gate: Path) -> None:
     state = out / "ticks"
     for tick in range(int(state.read_text()) if state.exists() else 0, ticks):
         if tick == 3:
-            wait_for(gate.exists)
+            wait_until(gate.exists)
         (out / "ticks.part").write_text(str(tick + 1))
         (out / "ticks.part").rename(state)  # complete, whenever it is stopped
     _write(out, float(ticks))
@@ -82,7 +82,7 @@ def slow(out: Path, *, ticks: int, log: Path, gate: Path) -> None:
 def failing(out: Path, *inputs: Path, flag: Path, after: Path | None = None) -> None:
     """Fail while `flag` exists, once `after` exists."""
     (out / "started").touch()
-    wait_for((after or out).exists)
+    wait_until((after or out).exists)
     if flag.exists():
         raise ZeroDivisionError("by the flag")
     _write(out, 1.0)
@@ -105,7 +105,7 @@ def failing_at_first(out: Path, *, how: str, log: Path) -> None:
 def meeting(out: Path, *, mine: str, other: str, folder: Path) -> None:
     """Write process and environment, once another step runs at the same time."""
     (folder / mine).touch()
-    wait_for((folder / other).exists)
+    wait_until((folder / other).exists)
     names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
     found = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
     (out / "environment.json").write_text(json.dumps(found))
@@ -129,12 +129,6 @@ def calls(log: Path) -> list[str]:
 def folders(root: Path) -> Sequence[str]:
     """Return the names in a folder."""
     return sorted(path.name for path in root.iterdir())
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    """Wait until a condition holds, without a limit of time."""
-    while not is_so():
-        time.sleep(0.01)
 
 
 def _note(log: Path, out: Path) -> None:

@@ -1,7 +1,6 @@
 """Keys: equal in every process for equal values, different for others."""
 
 import dataclasses
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,6 +16,7 @@ from reeltag.core.fields import ADDED, default_was
 from reeltag.pipeline.keys import canonical, digest, json_value, references, resolved
 from reeltag.pipeline.steps import Step, source, step
 from tests.pipeline.synthetic_steps import Numbers, nested
+from tests.processes import run_program
 
 
 def key(config: Any) -> str:
@@ -47,12 +47,9 @@ def rich_step() -> Step:
 
 def test_key_is_the_same_in_a_process_with_another_hash_seed() -> None:
     keys = {
-        subprocess.run(
+        run_program(
             [sys.executable, "-c", PROGRAM],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            text=True,
-            check=True,
+            environment={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
         ).stdout.strip()
         for seed in ("1", "2")
     }

@@ -18,7 +18,8 @@ from reeltag.pipeline.failures import FailedStepsError
 from reeltag.pipeline.scheduler import run_on_workers
 from reeltag.pipeline.steps import step
 from reeltag.pipeline.store import folder_of, is_done, part_of
-from tests.pipeline.synthetic_steps import failing, failing_at_first, meeting, slow, total, wait_for
+from tests.pipeline.synthetic_steps import failing, failing_at_first, meeting, slow, total
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of every kind
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def test_ray_ctrl_c_stops_workers_of_all_nodes(two: ray_engine.RayEngine, tmp_pa
         if event.kind == "started" and event.step:
             started.add(event.step.name)
         if len(started) == 2 and event.kind == "started":
-            wait_for(lambda: all((part_of(of, root) / "ticks").exists() for of in goals))
+            wait_until(lambda: all((part_of(of, root) / "ticks").exists() for of in goals))
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

@@ -31,9 +31,8 @@ from tests.pipeline.synthetic_steps import (
     slow,
     total,
     value,
-    wait_for,
 )
-from tests.processes import Launch
+from tests.processes import Launch, is_alive, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -74,11 +73,6 @@ def ticks(steps: list[Step], root: Path) -> list[int]:
 def workers_of(steps: list[Step], root: Path) -> list[int]:
     """Return the processes that hold the locks of steps."""
     return [json.loads(lock_of(of, root).read_text())["pid"] for of in steps]
-
-
-def is_alive(process: int) -> bool:
-    stat = Path(f"/proc/{process}/stat")
-    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def test_scheduler_gives_result_of_one_process(
@@ -235,7 +229,7 @@ def test_workers_stop_when_their_parent_is_killed(tmp_path: Path, launch: Launch
     process = launch(make_two_slow, tmp_path).until(lambda: ticks(goals, root) == [3, 3])
     workers = workers_of(goals, root)
     process.kill()
-    wait_for(lambda: not any(map(is_alive, workers)))
+    wait_until(lambda: not any(map(is_alive, workers)))
     assert all(part_of(of, root).is_dir() for of in goals)
 
 

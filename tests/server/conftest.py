@@ -4,7 +4,9 @@ import csv
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,10 +14,11 @@ from starlette.testclient import TestClient
 from reeltag.cli import main
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
+from reeltag.library.database import tables
 from reeltag.library.synth.drawn_films import FilmsConfig, write_films
 from reeltag.models.frame_logistic import Config
 from reeltag.server.app import create_app
-from reeltag.server.project import curve_job
+from reeltag.server.project import curve_job, progress
 from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.project import Project
 from reeltag.training.batches import training_items
@@ -109,6 +112,20 @@ def client(curved: Project) -> Iterator[TestClient]:
     app = create_app(curved)
     with TestClient(app, base_url=ADDRESS, headers={"X-Reeltag": "1"}) as opened:
         yield opened
+
+
+@pytest.fixture
+def at_noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Let it be noon, UTC, of a day to come, while a test runs; return the time without a zone."""
+
+    class Noon(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2100, 3, 4, 12, tzinfo=tz)
+
+    for module in (progress, tables):
+        monkeypatch.setattr(module, "datetime", Noon)
+    return datetime(2100, 3, 4, 12)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,10 @@ from reeltag.server.errors import RequestError
 from reeltag.server.events import JobEvents
 from reeltag.server.jobs import Jobs
 from reeltag.server.views.overview import JobState, JobView
+from tests.processes import HANG_S, is_alive, program, wait_until
 from tests.server.shells import PROGRAM, client_of, shell
 
-WAIT_S = 60.0  # far more than anything here takes, so that a broken test ends
-FOREVER = ["sleep", "600"]
+FOREVER = ["sleep", "infinity"]
 
 
 class Watched:
@@ -47,36 +49,28 @@ class Watched:
 
     def _first(self, is_so: Callable[[JobView], bool]) -> JobView:
         with self._news:
-            assert self._news.wait_for(lambda: any(map(is_so, self.seen)), WAIT_S)
+            assert self._news.wait_for(lambda: any(map(is_so, self.seen)), HANG_S)
             return next(filter(is_so, self.seen))
+
+
+@contextmanager
+def watching(folder: Path, **options: int) -> Iterator[Watched]:
+    """Yield jobs that are gone after the block."""
+    watched = Watched(folder, **options)
+    try:
+        yield watched
+    finally:
+        watched.jobs.close()
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    watched = Watched(tmp_path)
-    yield watched
-    watched.jobs.close()
+    with watching(tmp_path) as watched:
+        yield watched
 
 
 def sh(script: str) -> list[str]:
     return ["sh", "-c", script]
-
-
-def is_there(pid: int) -> bool:
-    """Return whether a process runs; one that has ended and waits for its parent does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until_gone(pid: int) -> None:
-    for _ in range(int(WAIT_S / 0.01)):
-        if not is_there(pid):
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError(f"process {pid} is still there")
 
 
 def test_job_reports_progress_and_its_end(watched: Watched, tmp_path: Path) -> None:
@@ -117,7 +111,7 @@ def test_on_done_runs_before_the_job_is_done(watched: Watched) -> None:
     began = threading.Event()
 
     def on_done() -> None:
-        assert began.wait(WAIT_S)
+        assert began.wait(HANG_S)
         states.append(watched.jobs.get(key[0]).state)
 
     key.append(watched.jobs.start("curves", "Curves", ["true"], on_done=on_done).key)
@@ -133,56 +127,54 @@ def test_on_done_runs_before_the_job_is_done(watched: Watched) -> None:
 
 
 def test_jobs_take_turns_and_no_more_than_fit_wait(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, at_once=1, most_waiting=1)
-    first = watched.jobs.start("learn", "1", [*FOREVER, "1"])
-    second = watched.jobs.start("learn", "2", ["true"])
-    assert (first.state, second.state) == ("running", "waiting")
-    assert watched.jobs.start("learn", "again", ["true"]).key == second.key
-    with pytest.raises(RequestError, match="too many jobs") as caught:
-        watched.jobs.start("learn", "3", ["false"])
-    assert caught.value.status == 429
-    watched.jobs.cancel(first.key)
-    watched.until(second.key, "done")
-    watched.jobs.close()
+    with watching(tmp_path, at_once=1, most_waiting=1) as watched:
+        first = watched.jobs.start("learn", "1", FOREVER)
+        second = watched.jobs.start("learn", "2", ["true"])
+        assert (first.state, second.state) == ("running", "waiting")
+        assert watched.jobs.start("learn", "again", ["true"]).key == second.key
+        with pytest.raises(RequestError, match="too many jobs") as caught:
+            watched.jobs.start("learn", "3", ["false"])
+        assert caught.value.status == 429
+        watched.jobs.cancel(first.key)
+        watched.until(second.key, "done")
 
 
 def test_cancelled_job_is_gone_with_all_that_it_started(watched: Watched) -> None:
-    script = "sleep 600 & echo $! >&2; wait"
+    script = "sleep infinity & echo $! >&2; wait"
     job = watched.jobs.start("learn", "Learn", sh(script))
     pid = watched.number_from(job.key)
     watched.jobs.cancel(job.key)
     assert watched.until(job.key, "cancelled").message == "cancelled"
-    wait_until_gone(pid)
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_waiting_job_is_cancelled_without_running(tmp_path: Path) -> None:
-    watched = Watched(tmp_path / "jobs", at_once=1)
-    watched.jobs.start("learn", "1", FOREVER)
-    mark = tmp_path / "ran"
-    job = watched.jobs.start("learn", "2", ["touch", str(mark)])
-    assert watched.jobs.cancel(job.key).state == "cancelled"
-    watched.jobs.close()
+    with watching(tmp_path / "jobs", at_once=1) as watched:
+        watched.jobs.start("learn", "1", FOREVER)
+        mark = tmp_path / "ran"
+        job = watched.jobs.start("learn", "2", ["touch", str(mark)])
+        assert watched.jobs.cancel(job.key).state == "cancelled"
     assert not mark.exists()
 
 
 def test_killed_server_takes_its_jobs_along(tmp_path: Path) -> None:
     """SIGKILL leaves a server no time for anything; the next one says what was interrupted."""
-    program = (
-        "import sys, time; from pathlib import Path; from reeltag.server.jobs import Jobs\n"
+    code = (
+        "import signal, sys; from pathlib import Path; from reeltag.server.jobs import Jobs\n"
         "def show(job):\n"
         "    if job.message: print(job.message, flush=True)\n"
         "jobs = Jobs(Path(sys.argv[1]), on_change=show)\n"
-        "jobs.start('learn', 'Learn', ['sh', '-c', 'sleep 600 & echo $! $$ >&2; wait'])\n"
-        "time.sleep(600)\n"
+        "jobs.start('learn', 'Learn', ['sh', '-c', 'sleep infinity & echo $! $$ >&2; wait'])\n"
+        "signal.pause()\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with program(
+        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
         pids = [int(of) for of in server.stdout.readline().split()]
-        assert len(pids) == 2 and all(map(is_there, pids))
+        assert len(pids) == 2 and all(map(is_alive, pids))
         server.send_signal(signal.SIGKILL)
-    for pid in pids:
-        wait_until_gone(pid)
+        wait_until(lambda: not any(map(is_alive, pids)))
     (job,) = Jobs(tmp_path).all()
     assert job.state == "failed" and "interrupted" in job.message
 
@@ -240,7 +232,7 @@ def test_events_come_from_other_threads_and_the_last_of_a_job_counts() -> None:
                 events.close()
         return found
 
-    found = asyncio.run(asyncio.wait_for(listen(), WAIT_S))
+    found = asyncio.run(asyncio.wait_for(listen(), HANG_S))
     assert found[0]["key"] == "a" and found[-1]["key"] == "c"
     steps = [of["fraction"] for of in found if of["key"] == "b"]
     assert steps[-1] == 0.99 and len(steps) < 100
@@ -248,14 +240,21 @@ def test_events_come_from_other_threads_and_the_last_of_a_job_counts() -> None:
 
 def test_stream_of_events_ends_with_the_server(tmp_path: Path) -> None:
     app = shell(tmp_path)
-    with client_of(app) as client:
-        threading.Timer(0.1, app.state.events.close).start()
+    events = app.state.events
+
+    def close_once_it_is_heard() -> None:
+        wait_until(lambda: bool(events._listeners))
+        events.close()
+
+    with client_of(app) as client, ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(close_once_it_is_heard)
         response = client.get("/api/jobs/events")
+        closing.result()
     assert response.headers["content-type"].startswith("text/event-stream")
     assert response.headers["cache-control"] == "no-store"
 
 
 def test_job_of_a_process_group_of_its_own(watched: Watched) -> None:
     """Ctrl-C in the terminal of the server is for the server alone."""
-    job = watched.jobs.start("learn", "Learn", sh("ps -o pgid= -p $$ >&2; sleep 600"))
+    job = watched.jobs.start("learn", "Learn", sh("ps -o pgid= -p $$ >&2; sleep infinity"))
     assert watched.number_from(job.key) != os.getpgrp()

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,10 +29,10 @@ from reeltag.server.project.scoring import ClassRatings
 from reeltag.server.project.snapshots import CLASSES, RATINGS, read_about, write_snapshot
 from reeltag.server.project.windows import VideoWindow
 from reeltag.server.views.ratings import Answer
+from tests.processes import wait_until
 from tests.server.conftest import Served
 
 HEADERS = {"X-Reeltag": "1"}
-SECONDS = 60.0  # that a job may take on a slow machine
 
 
 @pytest.fixture
@@ -64,13 +63,14 @@ def rate_truth(project: Project, served: Served, split: str) -> int:
 
 
 def finished(client: TestClient, key: str) -> dict[str, Any]:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        job: dict[str, Any] = client.get(f"/api/jobs/{key}").json()
-        if job["state"] not in ("waiting", "running"):
-            return job
-        time.sleep(0.1)
-    raise TimeoutError
+    job: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        job.update(client.get(f"/api/jobs/{key}").json())
+        return job["state"] not in ("waiting", "running")
+
+    wait_until(has_ended)
+    return job
 
 
 def test_learning_makes_a_finder_and_one_can_go_back(

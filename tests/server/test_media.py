@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from reeltag.server.project import proxy_job
 from reeltag.server.project.played_file import PlayedFile
 from reeltag.server.project.proxies import ProxyStore
 from tests.library.media.tiny_films import TinyFilm, decoded_pictures, moving, tone
-from tests.processes import Launch
+from tests.processes import Launch, wait_until
 from tests.server.shells import PROGRAM
 from tests.server.shown import Shown, showing
 
@@ -233,9 +232,9 @@ def test_playable_copy_is_made_on_demand(changing: Shown) -> None:
     response = changing.client.post("/api/proxy", params={"id": "old"}, headers=PROGRAM)
     assert response.status_code == 202 and changing.proxy_state("old") in ("making", "ready")
     jobs = changing.client.app.state.jobs  # type: ignore[attr-defined]
-    while (job := jobs.get(response.json()["key"])).state in ("waiting", "running"):
-        Event().wait(0.01)
-    assert job.state == "done", job.message
+    key = response.json()["key"]
+    wait_until(lambda: jobs.get(key).state not in ("waiting", "running"))
+    assert jobs.get(key).state == "done", jobs.get(key).message
     assert changing.proxy_state("old") == "ready"
     part = changing.get("/media/proxy", "old", range="bytes=4-7")
     assert (part.status_code, part.content) == (206, b"ftyp")

@@ -1,6 +1,7 @@
 """What to rate next: unrated windows, with known chances, from every split."""
 
 import shutil
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -70,6 +71,7 @@ def test_half_rated_window_is_rated(project: Project) -> None:
     assert grid.rated([whole]).sum() == grid.first[0][1] - grid.first[0][0]
 
 
+@pytest.mark.usefixtures("at_noon")
 def test_classes_with_fewer_ratings_have_their_turn(project: Project) -> None:
     first, second = project.data.classes.names[:2]
     for number in range(4):
@@ -80,6 +82,22 @@ def test_classes_with_fewer_ratings_have_their_turn(project: Project) -> None:
     assert (view.num_today, view.since_learned) == (4, 4)
     with pytest.raises(NotThereError, match="Gibberish"):
         rate_view(project, ["Gibberish"], 1, "balanced")
+
+
+def test_ratings_of_today_are_those_of_this_day_in_utc(project: Project, at_noon: datetime) -> None:
+    name = project.data.classes.names[0]
+    assert project.library is not None
+    for hours in (-13, -12, 11, 12):
+        rating = LibraryRating(
+            video_id=project.videos.ids[0],
+            start_s=0.0,
+            end_s=20.0 + hours,
+            class_name=name,
+            value=1.0,
+            rated_at=at_noon + timedelta(hours=hours),
+        )
+        project.library.ratings.add([rating])
+    assert rate_view(project, [name], 1, "balanced").num_today == 2
 
 
 def test_windows_of_labelled_videos_are_asked_about(curved: Project) -> None:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from reeltag.core.errors import ConfigError
 from reeltag.server.security import HEADERS
 from reeltag.server.settings import ServerSettings, new_token
+from tests.processes import HANG_S
 from tests.server.shells import PROGRAM, client_of, shell
 
 TOKEN = "tok-" + "0123456789abcdef" * 2
@@ -206,7 +207,7 @@ def test_slow_body_ends(tmp_path: Path) -> None:
     app = shell(tmp_path, ServerSettings(request_s=0.05))
 
     async def never() -> dict[str, Any]:
-        await asyncio.sleep(60)
+        await asyncio.sleep(HANG_S)
         raise AssertionError
 
     status, headers, body = asyncio.run(_raw(app, "/try", method="POST", receive=never))

@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -38,7 +37,7 @@ from reeltag.training.fit import resume, train
 from reeltag.training.objectives import supervised
 from reeltag.training.run_folder import open_data, read_recipe
 from tests.data.made import frame_record, rated_record, write_shard
-from tests.processes import Launch
+from tests.processes import Launch, run_program
 from tests.training import two_ranks
 
 FAST = Optimisation(learning_rate=0.05)
@@ -190,12 +189,8 @@ def by_torchrun(arguments: list[str]) -> None:
     """Train in two processes as a person does."""
     ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     script = str(Path(__file__).with_name("two_ranks.py"))
-    subprocess.run(
-        [sys.executable, *ranks, script, *arguments],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    command = [sys.executable, *ranks, script, *arguments]
+    run_program(command, environment={"OMP_NUM_THREADS": "1"})
 
 
 def forked(arguments: list[str], folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The library: what stays the same video, whatever happens to its files."""
 
 import csv
-import multiprocessing
 import os
 import shutil
 import sqlite3
@@ -22,6 +21,7 @@ from reeltag.library.database.syncing import SyncReport
 from reeltag.library.database.tables import LibraryBase
 from reeltag.library.media.finding import find_media
 from reeltag.library.media.media_info import MediaInfo, MediaStream
+from tests.processes import Launch
 
 
 @pytest.fixture
@@ -300,17 +300,13 @@ def work(data: Path, videos: Path, number: int) -> None:
                 library.save([video])
 
 
-def test_two_processes_work_at_once(tmp_path: Path, videos: Path) -> None:
+def test_two_processes_work_at_once(tmp_path: Path, videos: Path, launch: Launch) -> None:
     """They make the library at the same time, too."""
     data = tmp_path / "data"
     data.mkdir()
-    start = multiprocessing.get_context("fork")
-    workers = [start.Process(target=work, args=(data, videos, of)) for of in range(2)]
+    workers = [launch(work, data, videos, of) for of in range(2)]
     for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0]
+        worker.result()
     with Library.open(data) as library:
         assert ids(library) == ["a", "b", "c"] and len(library.jobs()) == 30
         assert all(of.ended_at for of in library.jobs())

@@ -24,9 +24,7 @@ NUM_MUTATIONS, NUM_KILLS, NUM_FILMS = 1000, 20, 12
 def test_each_of_1000_damaged_files_is_an_entry_or_an_error_entry(tmp_path: Path) -> None:
     (tmp_path / "originals").mkdir()
     write_mutations(write_originals(tmp_path / "originals"), tmp_path / "films", NUM_MUTATIONS)
-    began = time.monotonic()
     summary = extract([tmp_path / "films"], tmp_path / "data", TOYS, workers=2, quiet=True)
-    assert time.monotonic() - began < NUM_MUTATIONS  # seconds: none of them hung
     contents = {content_id(path) for path in (tmp_path / "films").iterdir()}
     with Library.open(tmp_path / "data") as library:
         videos = {video.content: video for video in library.videos()}
@@ -34,7 +32,7 @@ def test_each_of_1000_damaged_files_is_an_entry_or_an_error_entry(tmp_path: Path
     assert {video.state for video in videos.values()} == {"extracted", "error"}
     errors = [video.error for video in videos.values() if video.state == "error"]
     assert all(errors) and not any("\n" in error for error in errors)
-    assert not [error for error in errors if "took too long" in error]
+    assert not [error for error in errors if "took too long" in error]  # none of them hung
     crashes = [error for error in errors if error.startswith("its process")]
     assert len(crashes) <= NUM_MUTATIONS // 50, crashes  # of FFmpeg
     ids = Dataset.open(tmp_path / "data", quiet=True).table["id"].to_pylist()

@@ -2,9 +2,8 @@
 
 import os
 import pickle
-import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ from reeltag.library.extraction.jobs import EncodingSettings, VideoJob
 from reeltag.library.extraction.run import extract
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from tests.library.extraction.synthetic_videos import write_film
-from tests.library.extraction.toys import COLOUR, LOUDNESS
+from tests.library.extraction.toys import COLOUR, GATE, LOUDNESS
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of every kind
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ else:
     from reeltag.library.extraction import ray_encoding
 
 TOYS = ExtractionConfig(picture=COLOUR, sound=LOUDNESS, shard_mb=60e-6)
-SLOW = replace(TOYS, picture=COLOUR.replace("Mean", "Slow"))
+GATED = replace(TOYS, picture=COLOUR.replace("Mean", "Gated"))
 
 
 def test_actor_returns_outcomes_and_does_nothing_twice(tmp_path: Path) -> None:
@@ -72,23 +72,25 @@ def test_node_that_does_not_see_the_folder_is_named(
 
 
 @pytest.fixture
-def nodes() -> Iterator[tuple[Nodes, Any]]:
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Nodes, Any]]:
     """Start two nodes of a core each; yield the cluster and its second node."""
     path = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), path]))
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    here = str(Path(__file__).parents[3])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [here, path])))
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    monkeypatch.setenv(GATE, str(tmp_path / "gate"))
     args: dict[str, Any] = {
         "num_cpus": 1,
         "object_store_memory": 100_000_000,
         "include_dashboard": False,
     }
     found = Nodes(initialize_head=True, head_node_args=args)
-    second = found.add_node(**args)
-    os.environ["RAY_ADDRESS"] = found.address
-    yield found, second
-    del os.environ["RAY_ADDRESS"]
-    os.environ["PYTHONPATH"] = path
-    found.shutdown()
+    try:
+        second = found.add_node(**args)
+        monkeypatch.setenv("RAY_ADDRESS", found.address)
+        yield found, second
+    finally:
+        found.shutdown()
 
 
 @pytest.mark.slow
@@ -100,20 +102,20 @@ def test_lost_node_changes_nothing_in_the_shards(tmp_path: Path, nodes: tuple[No
     (films / "broken.mp4").write_bytes(bytes(5000))
     local = extract([films], tmp_path / "local", TOYS, workers=1, quiet=True)
     parts = tmp_path / "cluster" / ".reeltag" / "extract" / "parts"
-    done_before, (cluster, second) = list[int](), nodes
+    cluster, second = nodes
 
-    def lose_a_node() -> None:
-        while len(list(parts.glob("*.json"))) < 4:
-            time.sleep(0.02)
-        done_before.append(len(list(parts.glob("*.json"))))
+    def lose_a_node() -> int:
+        wait_until(lambda: len(list(parts.glob("*.json"))) >= 4)
+        done_before = len(list(parts.glob("*.json")))
         cluster.remove_node(second, allow_graceful=False)
+        (tmp_path / "gate").touch()
+        return done_before
 
-    losing = threading.Thread(target=lose_a_node)
-    losing.start()
-    out = tmp_path / "cluster"
-    found = extract([films], out, SLOW, engine="ray", quiet=True)
-    losing.join()
-    assert done_before[0] < 20
+    with ThreadPoolExecutor(1) as pool:
+        losing = pool.submit(lose_a_node)
+        out = tmp_path / "cluster"
+        found = extract([films], out, GATED, engine="ray", quiet=True)
+    assert losing.result() < 20
     assert (found.extracted, len(found.failed)) == (24, 1) == (local.extracted, len(local.failed))
     assert len(shards(tmp_path / "local")) > 3
     assert shards(out) == shards(tmp_path / "local")

@@ -2,18 +2,21 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError, ReeltagError
+from reeltag.library.extraction import worker_process
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome, WorkerPool
+from tests.processes import HANG_S, is_alive, program, wait_until
+
+PATIENT = {"limit_s": HANG_S, "quiet_s": HANG_S}
 
 
 def prepare(add: int) -> Callable[[Any, Callable[..., None]], Any]:
@@ -31,13 +34,15 @@ def prepare(add: int) -> Callable[[Any, Callable[..., None]], Any]:
         if payload == "exit":
             os._exit(3)
         if payload == "hang":
-            time.sleep(600)
+            signal.pause()
         if payload == "report":
-            for number in range(5):
-                time.sleep(0.1)
-                report(number)
-            report(5, 0.6)
-            time.sleep(0.5)
+            for number in range(6):
+                time.sleep(0.1)  # or all would be heard at once
+                report(number, 0.6 if number == 5 else 0.0)
+            time.sleep(0.1)
+        if isinstance(payload, Path):
+            (payload / str(os.getpid())).touch()
+            wait_until(lambda: len([*payload.iterdir()]) == 2)
             return os.getpid()
         return None
 
@@ -55,21 +60,10 @@ def die() -> Any:
     os._exit(7)
 
 
-def outcomes(
-    payloads: list[Any], workers: int = 1, limit_s: float = 60, quiet_s: float = 60
-) -> dict[str, TaskOutcome]:
-    tasks = [
-        PoolTask(key=str(number), payload=payload, limit_s=limit_s, quiet_s=quiet_s)
-        for number, payload in enumerate(payloads)
-    ]
+def outcomes(payloads: list[Any], workers: int = 1) -> dict[str, TaskOutcome]:
+    tasks = [PoolTask(key=str(at), payload=of, **PATIENT) for at, of in enumerate(payloads)]
     with WorkerPool(prepare, (10,), workers=workers) as pool:
         return {outcome.key: outcome for outcome in pool.run(tasks)}
-
-
-def is_alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def test_failed_tasks_leave_others_as_they_are() -> None:
@@ -92,30 +86,40 @@ def test_worker_is_kept_for_the_next_task_and_replaced_after_a_crash() -> None:
     assert pids[0] == pids[1] == pids[2] != pids[3]
 
 
-def test_task_that_takes_too_long_is_stopped() -> None:
-    began = time.monotonic()
-    found = outcomes(["hang", 5], limit_s=0.5)
+@pytest.mark.parametrize("limit", ["limit_s", "quiet_s"])
+def test_task_that_takes_too_long_or_is_silent_is_stopped(limit: str) -> None:
+    tasks = [
+        PoolTask(key="0", payload="hang", **{**PATIENT, limit: 0.5}),
+        PoolTask(key="1", payload=5, **PATIENT),
+    ]
+    with WorkerPool(prepare, (10,)) as pool:
+        found = {outcome.key: outcome for outcome in pool.run(tasks)}
     assert found["0"].failure == "timed out"
     assert "took too long" in found["0"].message
     assert found["1"].value[0] == 15
-    assert time.monotonic() - began < 30
 
 
-def test_reports_are_heard_and_renew_or_change_the_quiet_limit() -> None:
-    heard = list[tuple[str, Any]]()
-    tasks = [
-        PoolTask(key="long", payload="report", quiet_s=0.4),
-        PoolTask(key="silent", payload="hang", quiet_s=0.2),
-    ]
+def test_reports_are_heard_and_renew_or_change_the_quiet_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a clock that goes on with each report: nearly as far as the limit allows."""
+    now, heard = 0.0, list[tuple[str, Any]]()
+    monkeypatch.setattr(worker_process, "time", SimpleNamespace(monotonic=lambda: now))
+
+    def hear(key: str, value: Any) -> None:
+        nonlocal now
+        heard.append((key, value))
+        now += 0.55 if value == 5 else 0.35
+
     with WorkerPool(prepare, (0,)) as pool:
-        found = {of.key: of for of in pool.run(tasks, lambda *of: heard.append(of))}
+        (found,) = pool.run([PoolTask(key="long", payload="report", quiet_s=0.4)], hear)
     assert heard == [("long", number) for number in range(6)]
-    assert not found["long"].failure
-    assert found["silent"].failure == "timed out"
+    assert not found.failure and found.seconds == pytest.approx(5 * 0.35 + 0.55)
 
 
-def test_several_workers_work_at_the_same_time() -> None:
-    found = outcomes(["report", "report", 1], workers=2)
+def test_several_workers_work_at_the_same_time(tmp_path: Path) -> None:
+    """Two tasks that wait for each other."""
+    found = outcomes([tmp_path, tmp_path, 1], workers=2)
     assert found["0"].value != found["1"].value  # processes
     assert found["2"].value[0] == 11
 
@@ -137,27 +141,21 @@ def test_number_of_workers_is_checked() -> None:
 
 
 def test_worker_ends_with_its_parent_even_while_it_hangs(tmp_path: Path) -> None:
-    program = f"""
+    code = f"""
 import sys
 from tests.library.extraction.test_worker_process import hanging
 from reeltag.library.extraction.worker_process import PoolTask, WorkerPool
 with WorkerPool(hanging, ({str(tmp_path)!r},)) as pool:
     list(pool.run([PoolTask(key="a", payload=None)]))
 """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
-    pid_file = tmp_path / "pid"
-    try:
-        while not (pid_file.exists() and pid_file.read_text()):
-            assert parent.poll() is None
-            time.sleep(0.01)
-    finally:
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with program([sys.executable, "-c", code], environment=environment) as parent:
+        file = tmp_path / "pid"
+        wait_until(lambda: parent.poll() is not None or (file.exists() and file.read_text() != ""))
+        worker = int(file.read_text())
         parent.kill()
         parent.wait()
-    end = time.monotonic() + 20
-    while is_alive(int(pid_file.read_text())):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+        wait_until(lambda: not is_alive(worker))
 
 
 def hanging(folder: str) -> Any:
@@ -166,6 +164,6 @@ def hanging(folder: str) -> Any:
     def work(payload: Any, report: Any) -> None:
         Path(folder, "pid").write_text(str(os.getpid()))
         while True:
-            time.sleep(600)
+            signal.pause()
 
     return work

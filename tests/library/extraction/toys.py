@@ -1,11 +1,11 @@
-"""Small encoders and made spans for tests: mean colour, loudness."""
+"""Small encoders and synthetic spans for tests: mean colour, loudness."""
 
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from reeltag.data.features import EncoderIdentity
 from reeltag.encoders import EncoderInfo, PictureEncoder, SoundEncoder
 from reeltag.encoders.base import Float32, first_sample, span_samples
+from tests.processes import wait_until
 
 COLOUR, LOUDNESS = (f"tests.library.extraction.toys:{name}" for name in ("MeanColour", "Loudness"))
+GATE = "REELTAG_TEST_GATE"
 
 
 class MeanColour(PictureEncoder):
@@ -87,13 +89,17 @@ class FatalColour(MeanColour):
         if pictures_NHWC[0].mean() > 250:
             os.kill(os.getpid(), signal.SIGSEGV)
         if pictures_NHWC.mean((1, 2, 3)).max() > 250:
-            time.sleep(600)
+            signal.pause()
         return super().encode(pictures_NHWC)
 
 
-class SlowColour(MeanColour):
-    """Takes its time; what it computes is the same."""
+class GatedColour(MeanColour):
+    """Waits from its third span on, in each process, for the file that the variable GATE names."""
+
+    _spans = 0
 
     def encode(self, pictures_NHWC: NDArray[np.uint8]) -> Float32:
-        time.sleep(0.4)
+        GatedColour._spans += 1
+        if GatedColour._spans > 2:
+            wait_until(Path(os.environ[GATE]).exists)
         return super().encode(pictures_NHWC)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from reeltag.server.app import create_app
 from reeltag.server.project.project import Project
+from tests.processes import HANG_S, wait_until
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -24,7 +25,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS = 20_000  # for what comes at once, on a machine that is busy
+PATIENCE_MS = 300_000  # for what comes at once; it only ends a test that would wait forever
 expect.set_options(timeout=PATIENCE_MS)
 _WATCH_SHIFTS = """
 window.shifted = 0;
@@ -74,9 +75,11 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("no chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS
+        )
+        with closing(launched) as opened:
+            yield opened
 
 
 @contextmanager
@@ -94,31 +97,33 @@ def serving(project: Project) -> Iterator[str]:
 
     server.startup = startup  # type: ignore[method-assign, assignment]
     thread.start()
-    assert started.wait(60)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.force_exit = server.should_exit = True  # pages that wait for events are not waited for
-    thread.join(60)
+    try:
+        wait_until(lambda: started.is_set() or not thread.is_alive())
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.force_exit = server.should_exit = True  # pages that listen are not waited for
+        thread.join(HANG_S)
 
 
 @contextmanager
 def looking(browser: Browser, project: Project, **options: object) -> Iterator[Site]:
     """Open a project in a browser."""
     with serving(project) as address:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.add_init_script(_WATCH_SHIFTS)
-        site = Site(page, project, address)
+        size = {"width": 1280, "height": 900}
+        with closing(browser.new_context(viewport=size, **options)) as context:  # type: ignore[arg-type]
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.add_init_script(_WATCH_SHIFTS)
+            site = Site(page, project, address)
 
-        def hear(message: ConsoleMessage) -> None:
-            if message.type == "error":
-                site.problems.append(f"{message.text} {message.location.get('url', '')}")
+            def hear(message: ConsoleMessage) -> None:
+                if message.type == "error":
+                    site.problems.append(f"{message.text} {message.location.get('url', '')}")
 
-        page.on("console", hear)
-        page.on("pageerror", lambda error: site.problems.append(str(error)))
-        yield site
-        context.close()
+            page.on("console", hear)
+            page.on("pageerror", lambda error: site.problems.append(str(error)))
+            yield site
 
 
 @pytest.fixture

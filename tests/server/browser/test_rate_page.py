@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.server.browser.conftest import Site
 
 
+@pytest.mark.usefixtures("at_noon")
 def test_windows_are_rated_and_taken_back_by_keys_alone(site: Site) -> None:
     page = site.open("/rate")
     done = page.locator("#done li")
