@@ -24,6 +24,8 @@ from reeltag.data.records.tfrecord import frame_records
 
 Videos: TypeAlias = dict[str, dict[str, NDArray[Any]]]
 
+SMALL = 200  # bytes per shard: a few videos each
+
 
 def some_videos(count: int = 6, widths: Mapping[str, int] | None = None, seed: int = 0) -> Videos:
     """Return id -> stream -> (T, D) float32, 4 to 9 frames."""
@@ -137,3 +139,11 @@ def assert_same_videos(found: Videos, wanted: Videos, tolerance: float = 0.0) ->
 def shard_bytes(out: Path) -> dict[str, bytes]:
     """Return name -> content of all files of a data folder."""
     return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def renamed(videos: Videos, prefix: str) -> Videos:
+    return {prefix + name: streams for name, streams in videos.items()}
