@@ -15,7 +15,7 @@ let number = 0;
  */
 export function complete(input, { names, choose, label = "Classes" }) {
   const id = `completion-${(number += 1)}`;
-  const list = h("ul", { class: "popover", role: "listbox", id, "aria-label": label, hidden: true });
+  const list = h("ul", { class: "popover completion", role: "listbox", id, "aria-label": label, hidden: true });
   const attributes = { role: "combobox", "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false" };
   for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
   input.after(list);

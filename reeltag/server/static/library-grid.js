@@ -15,7 +15,7 @@ export const PAGE = 60;
 const [LEAST, GAP, MOST_COLUMNS] = [220, 16, 10]; // pixels; columns of a very wide page
 const [ABOUT_EM, TAGS_EM, PAD_EM] = [4.25, 1.85, 0.75]; // heights under a poster, in rem
 const TOGETHER_MS = 80; // of scrolling, before a page is asked for
-const AGAIN_MS = 5000; // until videos that are being extracted are asked for again
+const AGAIN_MS = 5000; // until videos that are new, or that are to come, are asked for again
 
 export class VideoGrid extends HTMLElement {
   /** @type {Map<number, VideoCard[]>} */
@@ -64,9 +64,11 @@ export class VideoGrid extends HTMLElement {
     }
   }
 
-  /** Asks again for what is seen, as after an extraction. */
+  /** Asks again for what is seen, as after an extraction; the rest is asked for when it is seen. */
   reload() {
-    for (const page of this.#seenPages()) this.#load(page);
+    const pages = this.#seenPages();
+    for (const page of this.#pages.keys()) if (!pages.includes(page)) this.#pages.delete(page);
+    for (const page of pages) this.#load(page);
   }
 
   /** @param {number} page @returns {Promise<VideoList>} */
@@ -115,9 +117,10 @@ export class VideoGrid extends HTMLElement {
     return seen(this.#layout(), { from: top, to: top + innerHeight, count: this.#total });
   }
 
+  /** @returns {number[]} the first where nothing is seen: it is where videos would come */
   #seenPages() {
     const { first, end } = this.#view();
-    return pagesOf(first, end, PAGE);
+    return end > first ? pagesOf(first, end, PAGE) : [0];
   }
 
   #resized() {
@@ -188,7 +191,7 @@ export class VideoGrid extends HTMLElement {
   #refresh() {
     if (document.hidden || !this.isConnected) return;
     for (const page of this.#seenPages()) {
-      if (this.#pages.get(page)?.some((card) => card.state === "new")) this.#load(page);
+      if (!this.#total || this.#pages.get(page)?.some((card) => card.state === "new")) this.#load(page);
     }
   }
 

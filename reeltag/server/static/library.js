@@ -7,11 +7,15 @@ import { isActive } from "./job-feed.js";
 import { showJobs } from "./jobs.js";
 import { addKeys } from "./keys.js";
 import "./library-grid.js";
+import { throttled } from "./throttle.js";
 
 const TYPING_MS = 200;
+const RELOAD_MS = 2000; // at least, between two looks at the videos while jobs run
 const form = /** @type {HTMLFormElement} */ (byId("choice"));
 const grid = /** @type {import("./library-grid.js").VideoGrid} */ (byId("videos"));
 const known = project();
+let num_videos = known?.num_videos ?? 0; // with those that came since
+const reloadGrid = throttled(() => grid.reload(), RELOAD_MS);
 
 /** @returns {Record<string, string>} what is chosen; "" = all */
 function chosen() {
@@ -40,7 +44,8 @@ function clear() {
 /** @param {number} total */
 function showTotal(total) {
   const hours = known && known.hours > 0 ? `, ${duration(known.hours * 3600)}` : "";
-  byId("total").textContent = isFiltered() ? `${count(total, "video")} of ${known?.num_videos.toLocaleString("en")}` : count(total, "video") + hours;
+  num_videos = isFiltered() ? Math.max(num_videos, total) : total;
+  byId("total").textContent = isFiltered() ? `${count(total, "video")} of ${num_videos.toLocaleString("en")}` : count(total, "video") + hours;
   byId("none").hidden = total > 0;
   if (total > 0) return;
   const empty = isFiltered()
@@ -72,7 +77,7 @@ function takeJob(job) {
   jobs.set(job.key, job);
   showWork();
   if (known?.basis === "nothing" && job.kind === "curves" && was_active && job.state === "done") location.reload();
-  if (job.kind !== "proxy" && (job.kind === "extract" || (was_active && !isActive(job)))) grid.reload();
+  if (job.kind !== "proxy" && (job.kind === "extract" || (was_active && !isActive(job)))) reloadGrid();
 }
 
 /** Takes files where the server does: by the button, or dropped on the page. */

@@ -10,7 +10,7 @@
  */
 
 import { cellsOf, loopSpan } from "./strip-cells.js";
-import { showCell, thumbnailAt } from "./strip.js";
+import { showCell, thumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./strip-cells.js").Sprite} Sprite */
 /**
@@ -44,7 +44,7 @@ export class MomentLoop extends HTMLElement {
     this.#moment = moment;
     this.#still?.remove();
     this.#still = moment.sprite
-      ? thumbnailAt(moment.video, moment.sprite, moment.best_s ?? middle(moment))
+      ? thumbnail(moment.sprite, moment.video, moment.best_s ?? middle(moment))
       : null;
     if (this.#still) this.append(this.#still);
     this.#say(this.#still ? "still" : "none");

@@ -4,11 +4,11 @@
  *
  * Events: "time" (detail: seconds, at most once a picture), "state" (it plays or not).
  */
-import { address, errorWords, onJob, send } from "./api.js";
+import { address } from "./api.js";
 import { h, icon, refill, toast } from "./dom.js";
 import { clock } from "./format.js";
 import { FreeClock } from "./free-clock.js";
-import { isActive, jobRow } from "./jobs.js";
+import { makeCopy, whyNot } from "./playable-copy.js";
 import { soundPicture } from "./sound-picture.js";
 import { moveThumbnail, thumbnail } from "./thumbnails.js";
 
@@ -16,18 +16,6 @@ import { moveThumbnail, thumbnail } from "./thumbnails.js";
 
 const RATES = [0.25, 0.5, 1, 1.5, 2, 4];
 const BACK_MS = 120; // between pictures where it plays backwards
-
-/** Returns why a file does not play: as the server says, where it has gone or changed. @param {string} src */
-async function reasonOf(src) {
-  try {
-    const response = await fetch(src, { headers: { range: "bytes=0-0", accept: "application/json" } });
-    if (response.ok) return "This browser does not play this file.";
-    const { error, hint } = await response.json();
-    return [error, hint].filter(Boolean).join(". ");
-  } catch {
-    return "The server cannot be reached.";
-  }
-}
 
 export class VideoPlayer extends HTMLElement {
   /** @type {HTMLVideoElement | FreeClock} */
@@ -42,6 +30,9 @@ export class VideoPlayer extends HTMLElement {
   #told = -1;
   /** @type {number | undefined} */
   #backwards;
+  /** @type {number | null} the next picture that it waits for */
+  #frame = null;
+  #shown = new AbortController(); // ends what listens for the medium that is shown
 
   connectedCallback() {
     this.classList.add("player");
@@ -60,7 +51,7 @@ export class VideoPlayer extends HTMLElement {
     const { card, proxy } = view;
     if (proxy === "not needed") this.#play(address("/media/video", { id: card.id }));
     else if (proxy === "ready") this.#play(address("/media/proxy", { id: card.id }));
-    else this.#playNothing(proxy === "impossible" ? "" : "Browsers do not play this file.");
+    else this.#playNothing(proxy === "impossible" ? "" : "Browsers do not play this file.", proxy === "making");
     this.#tell();
     this.#state();
   }
@@ -70,68 +61,54 @@ export class VideoPlayer extends HTMLElement {
     const { card } = /** @type {VideoView} */ (this.view);
     const poster = card.has_poster ? address("/media/poster", { id: card.id }) : null;
     const video = h("video", { src, poster, preload: "metadata", playsinline: true, tabindex: "-1", "aria-label": card.name });
-    video.addEventListener("click", () => this.toggle());
-    video.addEventListener("error", async () => this.#playNothing(await reasonOf(src)));
+    const signal = this.#use(video);
+    video.addEventListener("click", () => this.toggle(), { signal });
+    video.addEventListener("error", async () => {
+      const why = await whyNot(src);
+      if (!signal.aborted) this.#playNothing(why);
+    }, { signal });
     video.addEventListener("loadedmetadata", () => {
       this.classList.toggle("sound-only", video.videoWidth === 0);
-      if (video.videoWidth === 0 && this.view) this.screen?.append(soundPicture(this, this.view));
-    });
-    this.#use(video);
+      if (video.videoWidth === 0 && this.view) this.screen?.append(soundPicture(this, this.view, signal));
+    }, { signal });
     refill(/** @type {Element} */ (this.screen), video);
   }
 
-  /** @param {string} why "" = there is no file */
-  #playNothing(why) {
+  /** @param {string} why "" = there is no file @param {boolean} [is_making] whether a copy is made already */
+  #playNothing(why, is_making = false) {
     const view = /** @type {VideoView} */ (this.view);
     const time = this.#wanted ?? this.media.currentTime;
-    const free = new FreeClock(view.card.duration_s ?? 1);
-    this.#use(free);
+    const signal = this.#use(new FreeClock(view.card.duration_s ?? 1));
+    this.classList.remove("sound-only");
     const high = (this.screen?.clientHeight || 200) - 16;
     const picture = view.sprite && thumbnail(view.sprite, view.card.id, time, Math.min((high / view.sprite.height) * view.sprite.width, 0.5 * (this.clientWidth || 400)));
     const status = h("ul", { class: "copy" });
-    const make = h("button", { type: "button", class: "primary", on: { click: () => this.#copy(make, status) } }, "Make a playable copy");
+    const copy = () => makeCopy(view.card.id, { button: make, status, signal, ready: () => this.show({ ...view, proxy: "ready" }) });
+    const make = h("button", { type: "button", class: "primary", on: { click: () => void copy() } }, "Make a playable copy");
     const words = why || "There is no file to play: the time line shows what its features hold.";
     refill(/** @type {Element} */ (this.screen), h("div", { class: "no-player" }, picture, h("div", { class: "stack tight" }, h("p", {}, words), why && view.proxy !== "impossible" && make, status)));
     if (picture && view.sprite) {
       const { sprite } = view;
-      const width = parseFloat(picture.style.inlineSize);
-      this.addEventListener("time", () => moveThumbnail(picture, sprite, this.time, width));
+      this.addEventListener("time", () => moveThumbnail(picture, sprite, this.time), { signal });
     }
     this.time = time;
+    if (is_making) void copy(); // the server knows that job
   }
 
-  /** @param {HTMLButtonElement} button @param {HTMLElement} status */
-  async #copy(button, status) {
-    button.disabled = true;
-    const { id } = /** @type {VideoView} */ (this.view).card;
-    try {
-      const started = await send("POST", address("/api/proxy", { id }));
-      const end = onJob((job) => {
-        if (job.key !== started.key) return;
-        refill(status, jobRow(job));
-        if (isActive(job)) return;
-        end();
-        button.disabled = false;
-        if (job.state === "done") this.#play(address("/media/proxy", { id }));
-      });
-      refill(status, jobRow(started));
-      if (started.state === "done") this.#play(address("/media/proxy", { id }));
-    } catch (error) {
-      button.disabled = false;
-      toast(errorWords(error), { kind: "bad" });
-    }
-  }
-
-  /** @param {HTMLVideoElement | FreeClock} media */
+  /** @param {HTMLVideoElement | FreeClock} media @returns {AbortSignal} when something else is shown */
   #use(media) {
     const time = this.#wanted ?? this.media.currentTime;
+    this.#shown.abort();
     this.media.pause();
+    this.#shown = new AbortController();
     this.media = media;
+    const { signal } = this.#shown;
     const events = ["play", "pause", "volumechange", "loadedmetadata", "ended"];
-    for (const name of events) media.addEventListener(name, () => media === this.media && this.#state());
-    media.addEventListener("seeked", () => media === this.media && this.#goOn());
-    media.addEventListener("loadedmetadata", () => media === this.media && this.#goOn());
+    for (const name of events) media.addEventListener(name, () => this.#state(), { signal });
+    for (const name of ["seeked", "loadedmetadata"]) media.addEventListener(name, () => this.#goOn(), { signal });
     if (time) this.time = time;
+    this.#state();
+    return signal;
   }
 
   /** Seeks to where it should be by now; a seek that is under way is waited for. */
@@ -221,14 +198,20 @@ export class VideoPlayer extends HTMLElement {
     this.muteButton.setAttribute("aria-label", media.muted ? "Sound on" : "Sound off");
     this.muteButton.hidden = media instanceof FreeClock;
     this.dispatchEvent(new CustomEvent("state"));
-    if (!media.paused) requestAnimationFrame(() => this.#tick());
+    this.#watch();
+  }
+
+  /** Follows the time while it plays, picture by picture, in one chain. */
+  #watch() {
+    if (!this.media.paused) this.#frame ??= requestAnimationFrame(() => this.#tick());
   }
 
   #tick() {
+    this.#frame = null;
     if (this.media.paused) return;
     if (this.loop && (this.time >= this.loop.end || this.time < this.loop.start - 0.5)) this.time = this.loop.start;
     this.#tell();
-    requestAnimationFrame(() => this.#tick());
+    this.#watch();
   }
 
   #tell() {

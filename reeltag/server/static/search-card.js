@@ -12,7 +12,7 @@ import { momentAddress } from "./search-query.js";
 import { MomentStrip } from "./strip.js";
 
 /** @typedef {import("./views").MomentView} MomentView */
-/** @typedef {"yes" | "no" | null} Verdict */
+/** @typedef {import("./search-verdicts.js").Verdict} Verdict */
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -8,6 +8,7 @@ import { RatingSender } from "./rate-sender.js";
 import { exportMenu } from "./search-export.js";
 import { MomentGrid } from "./search-grid.js";
 import { PAGE, isAsked, pageAddress, readQuery, resultsAddress } from "./search-query.js";
+import { Verdicts, isSame } from "./search-verdicts.js";
 
 /** @typedef {import("./views").SearchView} SearchView */
 /** @typedef {import("./search-card.js").MomentCard} MomentCard */
@@ -25,8 +26,7 @@ class SearchPage {
   rateAs = /** @type {HTMLInputElement} */ (byId("rate-as"));
   more = /** @type {HTMLButtonElement} */ (byId("more"));
   sender = new RatingSender(this.project?.name ?? "");
-  /** @type {{card: MomentCard, id: string, before: import("./search-card.js").Verdict}[]} */
-  rated = [];
+  verdicts = new Verdicts();
   /** @type {AbortController | null} */
   asking = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -105,7 +105,7 @@ class SearchPage {
     const found = await this.#ask(offset);
     this.more.disabled = false;
     if (!found) return;
-    this.grid.add(found.moments);
+    this.grid.add(this.verdicts.over(found.moments));
     this.#showMore(found.moments.length < PAGE ? this.grid.cards.length : found.total);
   }
 
@@ -141,7 +141,7 @@ class SearchPage {
     const words = precisionWords(view.total, view.expected, this.isOfClass);
     byId("count").textContent = words;
     announce(words);
-    this.grid.show(view.moments);
+    this.grid.show(this.verdicts.over(view.moments));
     this.#showMore(view.total);
     refill(byId("suggestions"), ...suggested(view));
     refill(byId("nothing"), !view.total && this.#nothing(view));
@@ -174,7 +174,7 @@ class SearchPage {
   }
 
   /**
-   * Rate a moment; a second time takes the same rating back.
+   * Rate a moment.
    * @param {MomentCard} card
    * @param {"yes" | "no"} answer
    * @param {boolean} [and_next] whether to go on to the next moment
@@ -190,7 +190,7 @@ class SearchPage {
     }
     const { video, start_s, end_s } = moment;
     const id = this.sender.give({ video, start_s, end_s, class_name, answer, origin: "search" });
-    this.rated.push({ card, id, before: card.verdict });
+    this.verdicts.give(moment, id, answer, card.verdict);
     card.setVerdict(answer);
     announce(`${answer}: ${class_name}`);
     if (and_next) this.grid.next();
@@ -198,12 +198,14 @@ class SearchPage {
 
   /** Take the last rating back. */
   undo() {
-    const last = this.rated.pop();
+    const last = this.verdicts.takeBack();
     if (!last) return toast("There is no rating to take back.");
     void this.sender.takeBack(last.id);
-    last.card.setVerdict(last.before);
-    const at = this.grid.cards.indexOf(last.card);
-    if (at >= 0) this.grid.goTo(at);
+    const at = this.grid.cards.findIndex(({ moment }) => moment && isSame(moment, last.moment));
+    if (at >= 0) {
+      this.grid.cards[at].setVerdict(last.before);
+      this.grid.goTo(at);
+    }
     announce("taken back");
   }
 }

@@ -6,35 +6,35 @@
  */
 
 /**
+ * Return the columns and rows of a sprite's picture; few thumbnails have fewer columns.
+ * @param {Sprite} sprite
+ * @returns {{columns: number, rows: number}}
+ */
+export function sheetOf({ columns, count }) {
+  const wide = Math.max(1, Math.min(columns, count));
+  return { columns: wide, rows: Math.max(1, Math.ceil(count / wide)) };
+}
+
+/**
  * Return where a thumbnail is in its sprite.
  * @param {Sprite} sprite
  * @param {number} index
  * @returns {Cell}
  */
-export function cellOf(sprite, index) {
+function cellOf(sprite, index) {
   const at = Math.max(0, Math.min(index, sprite.count - 1));
-  const rows = rowsOf(sprite);
-  const [column, row] = [at % sprite.columns, Math.floor(at / sprite.columns)];
-  return { index: at, x: percent(column, sprite.columns), y: percent(row, rows) };
+  const { columns, rows } = sheetOf(sprite);
+  return { index: at, x: percent(at % columns, columns), y: percent(Math.floor(at / columns), rows) };
 }
 
 /**
- * Return the thumbnail of a second.
+ * Return the thumbnail of a second: what is on display from `index * step_s` on, until the next.
  * @param {Sprite} sprite
  * @param {number} second
  * @returns {Cell}
  */
 export function cellAt(sprite, second) {
-  return cellOf(sprite, Math.round(second / sprite.step_s));
-}
-
-/**
- * Return the rows of a sprite.
- * @param {Sprite} sprite
- * @returns {number}
- */
-export function rowsOf(sprite) {
-  return Math.max(1, Math.ceil(sprite.count / sprite.columns));
+  return cellOf(sprite, Math.floor(second / sprite.step_s + 1e-9));
 }
 
 /**

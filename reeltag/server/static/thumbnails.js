@@ -1,73 +1,50 @@
 /** Thumbnails of a video, cut out of its sheet (/media/sprite).
  *
  *     const picture = thumbnail(sprite, id, 12.5, 160);     // an element, 160 px wide
- *     moveThumbnail(picture, sprite, 13.0, 160);
- *     strip.append(...thumbnailStrip(sprite, id, start, end, 6, 96));
+ *     moveThumbnail(picture, sprite, 13.0);
  */
 import { address } from "./api.js";
 import { h } from "./dom.js";
+import { cellAt, sheetOf } from "./strip-cells.js";
 
-/** @typedef {import("./views").SpriteView} SpriteView */
-
-/**
- * Returns where in the sheet the thumbnail of a time is. Pure.
- * @param {SpriteView} sprite
- * @param {number} time seconds
- * @returns {{ x: number, y: number }} pixels of the sheet
- */
-export function placeInSheet({ width, height, columns, count, step_s }, time) {
-  const number = Math.max(0, Math.min(count - 1, Math.floor(time / step_s + 1e-9)));
-  return { x: (number % columns) * width, y: Math.floor(number / columns) * height };
-}
+/** @typedef {import("./strip-cells.js").Sprite} Sprite */
 
 /**
  * Returns the thumbnail of a time.
- * @param {SpriteView} sprite
- * @param {string} id of the video
+ * @param {Sprite} sprite
+ * @param {string} video id
  * @param {number} time seconds
- * @param {number} width pixels
+ * @param {number} [width] pixels; none = as wide as what it is in
  * @returns {HTMLElement}
  */
-export function thumbnail(sprite, id, time, width) {
-  const scale = width / sprite.width;
-  const sheet = `${Math.min(sprite.columns, sprite.count) * width}px ${Math.ceil(sprite.count / sprite.columns) * sprite.height * scale}px`;
-  const picture = h("div", {
-    class: "thumbnail",
-    style: {
-      "inline-size": `${width}px`,
-      "block-size": `${sprite.height * scale}px`,
-      "background-image": `url("${address("/media/sprite", { id })}")`,
-      "background-size": sheet,
-    },
-  });
-  moveThumbnail(picture, sprite, time, width);
+export function thumbnail(sprite, video, time, width) {
+  const { columns, rows } = sheetOf(sprite);
+  const style = {
+    "aspect-ratio": `${sprite.width} / ${sprite.height}`,
+    "background-image": `url("${address("/media/sprite", { id: video })}")`,
+    "background-size": `${100 * columns}% ${100 * rows}%`,
+    ...(width === undefined ? {} : { "inline-size": `${width}px` }),
+  };
+  const picture = h("span", { class: "thumbnail", style });
+  moveThumbnail(picture, sprite, time);
   return picture;
 }
 
 /**
  * Lets a thumbnail show another time.
  * @param {HTMLElement} picture
- * @param {SpriteView} sprite
+ * @param {Sprite} sprite
  * @param {number} time seconds
- * @param {number} width pixels
  */
-export function moveThumbnail(picture, sprite, time, width) {
-  const { x, y } = placeInSheet(sprite, time);
-  const scale = width / sprite.width;
-  picture.style.backgroundPosition = `${-x * scale}px ${-y * scale}px`;
+export function moveThumbnail(picture, sprite, time) {
+  showCell(picture, cellAt(sprite, time));
 }
 
 /**
- * Returns thumbnails of an interval, evenly spaced.
- * @param {SpriteView} sprite
- * @param {string} id of the video
- * @param {number} start seconds
- * @param {number} end seconds
- * @param {number} number of thumbnails
- * @param {number} width of one, in pixels
- * @returns {HTMLElement[]}
+ * Lets a thumbnail show another part of its sheet.
+ * @param {HTMLElement} picture
+ * @param {import("./strip-cells.js").Cell} cell
  */
-export function thumbnailStrip(sprite, id, start, end, number, width) {
-  const at = (/** @type {number} */ of) => start + ((of + 0.5) / number) * (end - start);
-  return Array.from({ length: number }, (_, of) => thumbnail(sprite, id, at(of), width));
+export function showCell(picture, { x, y }) {
+  picture.style.backgroundPosition = `${x}% ${y}%`;
 }

@@ -1,10 +1,12 @@
 /** The whole video in one row: where curves are high, and which part the lanes show. */
 import { h } from "./dom.js";
+import { followDrag } from "./timeline-drag.js";
 import { drawOverview, surfaceOf } from "./timeline-draw.js";
 import { clamped, timeOf } from "./timeline-scale.js";
 
 /** @typedef {import("./timeline.js").TimeLine} TimeLine */
 
+const FAR = 3; // pixels that make a click a drag
 const NEAR = 8; // pixels from an edge that drag the edge
 
 /**
@@ -24,7 +26,6 @@ export function overviewOf(line) {
   track.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     event.preventDefault();
-    track.setPointerCapture(event.pointerId);
     const { left } = track.getBoundingClientRect();
     const whole = { start: 0, end: line.data.duration };
     const time = (/** @type {PointerEvent} */ of) => timeOf(whole, width(), of.clientX - left);
@@ -38,24 +39,15 @@ export function overviewOf(line) {
     const first = time(event);
     if (!is_inside && !edge) line.look({ start: first - length / 2, end: first + length / 2 });
     const held = line.span;
-    let has_moved = false;
-
     /** @param {PointerEvent} of */
     const move = (of) => {
       const to_time = time(of);
-      has_moved ||= Math.abs(of.clientX - event.clientX) > 3;
-      if (!has_moved) return;
       if (is_whole && !edge) line.look(clamped({ start: Math.min(first, to_time), end: Math.max(first, to_time) }, line.data.duration));
       else if (edge === "start") line.look({ start: Math.min(to_time, held.end - 1), end: held.end });
       else if (edge === "end") line.look({ start: held.start, end: Math.max(to_time, held.start + 1) });
       else line.look({ start: held.start + to_time - first, end: held.end + to_time - first });
     };
-    const stop = () => {
-      track.removeEventListener("pointermove", move);
-      if (!has_moved) line.seek(first);
-    };
-    track.addEventListener("pointermove", move);
-    track.addEventListener("pointerup", stop, { once: true });
+    followDrag(track, event, { far: FAR, move, end: (is_drag, is_cancelled) => is_drag || is_cancelled || line.seek(first) });
   });
 
   return {

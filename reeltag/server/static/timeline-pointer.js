@@ -2,6 +2,7 @@
 import { h, refill } from "./dom.js";
 import { clock, prob } from "./format.js";
 import { moveThumbnail, thumbnail } from "./thumbnails.js";
+import { followDrag } from "./timeline-drag.js";
 import { momentAt, timeOf, valueAt } from "./timeline-scale.js";
 import { moveEdge } from "./timeline-selection.js";
 
@@ -31,35 +32,25 @@ export function watchPointer(line, body) {
     const lane = laneOf(event);
     const name = lane instanceof HTMLElement ? (lane.dataset.name ?? "") : "";
     const first = timeAt(event);
-    let is_drag = false;
     is_held = true;
     if (event.pointerType === "mouse") event.preventDefault(); // no selection of text
     if (lane?.lastElementChild instanceof HTMLElement) lane.lastElementChild.focus({ preventScroll: true });
     if (handle instanceof HTMLElement) handle.focus({ preventScroll: true });
-    body.setPointerCapture(event.pointerId);
 
     /** @param {PointerEvent} of */
     const move = (of) => {
-      is_drag ||= Math.abs(of.clientX - event.clientX) > FAR;
-      if (!is_drag) return;
       const time = timeAt(of);
       if (edge) moveEdge(line, edge, time);
       else if (name) {
         line.selection = { name, start: round(Math.min(first, time)), end: round(Math.max(first, time)) };
       } else line.seek(time);
     };
-    /** @param {PointerEvent} of */
-    const stop = (of) => {
+    const end = (/** @type {boolean} */ is_drag, /** @type {boolean} */ is_cancelled) => {
       is_held = false;
-      body.removeEventListener("pointermove", move);
-      body.removeEventListener("pointerup", stop);
-      body.removeEventListener("pointercancel", stop);
       if (is_drag && (edge || name)) line.say("select", line.selection);
-      else if (of.type === "pointerup" && !edge && !is_drag) click(line, name, first, event.clientY, lane);
+      else if (!is_cancelled && !edge && !is_drag) click(line, name, first, event.clientY, lane);
     };
-    body.addEventListener("pointermove", move);
-    body.addEventListener("pointerup", stop);
-    body.addEventListener("pointercancel", stop);
+    followDrag(body, event, { far: FAR, move, end });
   });
 
   body.addEventListener("pointermove", (event) => {
@@ -130,7 +121,7 @@ function hoverOf(line) {
       of_video = id;
       refill(place, picture);
     }
-    if (sprite && picture) moveThumbnail(picture, sprite, time, THUMBNAIL);
+    if (sprite && picture) moveThumbnail(picture, sprite, time);
     time_words.textContent = clock(time, 1);
     const best = curves
       .map(({ name, prob: values }) => ({ name, value: valueAt(values, hop_s, time) ?? 0 }))

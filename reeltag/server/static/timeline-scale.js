@@ -127,6 +127,8 @@ export function nextMoment(moments, time, way) {
   return ahead.find((of) => of.rating === null) ?? ahead[0] ?? null;
 }
 
+export const LEAST_INTERVAL_S = 0.2; // that can be marked
+
 /**
  * Returns an interval with one of its edges at another time, at least `least` s long.
  * @param {Span} span
@@ -136,7 +138,7 @@ export function nextMoment(moments, time, way) {
  * @param {number} [least]
  * @returns {Span} to a tenth of a second
  */
-export function withEdge({ start, end }, edge, time, duration, least = 0.2) {
+export function withEdge({ start, end }, edge, time, duration, least = LEAST_INTERVAL_S) {
   const to = Math.round(time * 10) / 10;
   if (edge === "start") return { start: Math.max(0, Math.min(to, end - least)), end };
   return { start, end: Math.min(duration, Math.max(to, start + least)) };

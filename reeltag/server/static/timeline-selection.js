@@ -1,7 +1,7 @@
 /** The marked interval of a time line, with edges that are dragged, or nudged by the arrows. */
 import { h } from "./dom.js";
 import { clock } from "./format.js";
-import { withEdge } from "./timeline-scale.js";
+import { LEAST_INTERVAL_S as LEAST_S, withEdge } from "./timeline-scale.js";
 
 /** @typedef {import("./timeline.js").TimeLine} TimeLine */
 /** @typedef {import("./timeline.js").Selection} Selection */
@@ -23,19 +23,32 @@ export function selectionMark(line) {
     element.style.transform = `translate(${from}px, ${lane.offsetTop + (lane.offsetParent === line.body ? 0 : (line.lanesBox?.offsetTop ?? 0))}px)`;
     element.style.inlineSize = `${Math.max(2, to - from)}px`;
     element.style.blockSize = `${lane.offsetHeight}px`;
-    for (const [edge, time] of /** @type {[HTMLElement, number][]} */ ([[start, selection.start], [end, selection.end]])) {
-      edge.setAttribute("aria-valuenow", time.toFixed(1));
-      edge.setAttribute("aria-valuetext", clock(time, 1));
-      edge.setAttribute("aria-valuemax", line.data.duration.toFixed(1));
-    }
+    setSlider(start, selection.start, 0, Math.max(0, selection.end - LEAST_S));
+    setSlider(end, selection.end, Math.min(selection.start + LEAST_S, line.data.duration), line.data.duration);
   };
   return { element, place };
+}
+
+/**
+ * Says to screen readers where a slider of times is, and how far it goes.
+ * @param {Element} slider
+ * @param {number} time seconds
+ * @param {number} least seconds
+ * @param {number} most seconds
+ * @param {string} [more] words after the time
+ */
+export function setSlider(slider, time, least, most, more = "") {
+  const [now, min, max] = [time, least, most].map((of) => of.toFixed(1));
+  const values = { valuemin: min, valuemax: max, valuenow: now, valuetext: clock(time, 1) + more };
+  for (const [name, value] of Object.entries(values)) {
+    if (slider.getAttribute(`aria-${name}`) !== value) slider.setAttribute(`aria-${name}`, value);
+  }
 }
 
 /** @param {TimeLine} line @param {"start" | "end"} edge @returns {HTMLElement} */
 function edgeOf(line, edge) {
   const words = edge === "start" ? "Start of the interval" : "End of the interval";
-  const handle = h("div", { class: `tl-edge ${edge}`, data: { edge }, role: "slider", tabindex: "0", "aria-label": words, "aria-valuemin": 0 });
+  const handle = h("div", { class: `tl-edge ${edge}`, data: { edge }, role: "slider", tabindex: "0", "aria-label": words });
   handle.addEventListener("keydown", (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!way || !line.selection || event.ctrlKey || event.altKey || event.metaKey) return;

@@ -14,7 +14,7 @@ import { overviewOf } from "./timeline-overview.js";
 import { drawLane, drawLoudness, drawRuler, surfaceOf, timelineColours } from "./timeline-draw.js";
 import { watchPointer } from "./timeline-pointer.js";
 import { clamped, pixelOf, valueAt, zoomed } from "./timeline-scale.js";
-import { selectionMark } from "./timeline-selection.js";
+import { selectionMark, setSlider } from "./timeline-selection.js";
 
 /** @typedef {import("./timeline-scale.js").Span} Span */
 /** @typedef {{ name: string, start: number, end: number }} Selection an interval of a class, in seconds */
@@ -83,7 +83,7 @@ export class TimeLine extends HTMLElement {
       const key = at < 9 && h("kbd", { "aria-hidden": "true" }, at + 1);
       const label = h("button", { type: "button", class: "tl-label quiet", tabindex: "-1", on: { click: () => this.#choose(name) } }, key, h("span", { class: "grow", title: name }, name), value);
       const canvas = h("canvas", { "aria-hidden": "true" });
-      const slider = { role: "slider", tabindex: "0", "aria-label": `${name}: time`, "aria-valuemin": 0, "aria-valuemax": this.data.duration.toFixed(1) };
+      const slider = { role: "slider", tabindex: "0", "aria-label": `${name}: time`, "aria-valuemin": 0 };
       const lane = h("div", { class: "tl-row tl-lane", data: { name } }, label, h("div", { class: "tl-track", ...slider }, canvas));
       lane.addEventListener("focusin", () => this.#choose(name));
       return { name, lane, canvas, value };
@@ -167,8 +167,13 @@ export class TimeLine extends HTMLElement {
 
   /** Reads time and probabilities to a screen reader. */
   read() {
+    announce(this.words());
+  }
+
+  /** @returns {string} the time, and the probabilities of the first classes there */
+  words() {
     const words = this.lanes.slice(0, 5).map(({ name }) => `${name} ${this.valueWords(name)}`);
-    announce(`${clock(this.#time, 1)}. ${words.join(", ")}`);
+    return `${clock(this.#time, 1)}. ${words.join(", ")}`;
   }
 
   /** @param {string} name @param {number} [time] @returns {string} its probability there */
@@ -196,11 +201,8 @@ export class TimeLine extends HTMLElement {
     this.overview?.showTime();
     for (const { name, lane, value } of this.lanes) {
       const words = this.valueWords(name);
-      if (value.textContent === words) continue;
-      value.textContent = words;
-      const track = lane.lastElementChild;
-      track?.setAttribute("aria-valuenow", this.#time.toFixed(1));
-      track?.setAttribute("aria-valuetext", `${clock(this.#time, 1)}, probability ${words}`);
+      if (value.textContent !== words) value.textContent = words;
+      if (lane.lastElementChild) setSlider(lane.lastElementChild, this.#time, 0, this.data.duration, `, probability ${words}`);
     }
   }
 

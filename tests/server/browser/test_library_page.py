@@ -71,6 +71,18 @@ def test_library_page_has_few_elements_for_ten_thousand_videos(site: Site) -> No
     assert page.locator(".cell").count() < 100
 
 
+def test_library_page_fills_when_the_first_videos_come(site: Site) -> None:
+    page = site.open("/")
+    listed = {"total": 0, "offset": 0, "videos": list[object]()}
+    page.route("**/api/videos?*", lambda route: route.fulfill(json=listed))
+    page.locator("#search").fill("film")
+    expect(page.locator("#none")).to_be_visible()
+    expect(page.locator(".cell")).to_have_count(0)
+    page.unroute("**/api/videos?*")
+    expect(page.locator(".cell img")).to_have_count(6)
+    expect(page.locator("#none")).to_be_hidden()
+
+
 def test_library_page_says_what_failed_and_goes_on(site: Site) -> None:
     page = site.open("/")
     expect(page.locator(".cell")).to_have_count(6)

@@ -1,18 +1,13 @@
-"""The pages of searching and comparing, in a browser, by keyboard."""
+"""The page of searching, in a browser, by keyboard."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from safetensors.torch import load_file, save_file
 
 from reeltag.server.project import search
-from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.text_classes import TextMeaning
 from tests.server.browser.conftest import Site
-from tests.server.conftest import Served
 
 
 def test_search_page_shows_moments_and_rates_them(site: Site) -> None:
@@ -80,32 +75,18 @@ def test_text_that_means_no_class_leads_to_the_nearest_ones(
     assert not site.problems
 
 
-def test_compare_page_says_what_is_missing(site: Site) -> None:
-    page = site.open("/compare")
-    expect(page.get_by_role("heading", name="Nothing to compare yet")).to_be_visible()
-    assert not site.serious_violations() and not site.problems
-
-
-def test_two_finders_are_compared_on_a_video_that_is_chosen_by_name(
-    site: Site, served: Served, tmp_path: Path
-) -> None:
-    project, old = site.project, site.project.finders.current
-    assert old is not None
-    run = shutil.copytree(served.run, tmp_path / "newer")
-    weights = run / "model.safetensors"
-    save_file({name: 1.01 * of for name, of in load_file(weights).items()}, weights)
-    new = project.finders.add(run, 7)
-    shutil.copytree(curves_folder(project.folder, old.key), curves_folder(project.folder, new.key))
-    project.finders.use(old.key)  # none is before it: the newest two are compared
-    page = site.open("/compare")
-    expect(page.locator("select[name=new]")).to_have_value(new.key)
-    expect(page.locator("select[name=old]")).to_have_value(old.key)
-    name = project.videos.names[-1]
-    expect(page.locator("h1")).not_to_have_text(name)
-    page.locator("#video-name").press("ControlOrMeta+a")
-    page.keyboard.type(name[:-1])
-    page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_have_text(name)
-    assert f"new={new.key}" in page.url
-    expect(page.locator("#new-line canvas").first).to_be_visible()
-    assert not site.serious_violations() and not site.problems
+def test_rating_is_taken_back_on_the_moments_of_another_threshold(site: Site) -> None:
+    name = site.project.data.classes.names[0]
+    page = site.open(f"/search?class={name}&threshold=0.5")
+    first = page.locator("moment-card").first
+    first.locator(".moment-link").focus()
+    page.keyboard.press("y")
+    expect(first).to_have_attribute("data-verdict", "yes")
+    with page.expect_response(lambda of: "/api/search?" in of.url):
+        page.locator("#threshold").press("ArrowLeft")
+    expect(page.locator("#moments")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("moment-card[data-verdict=yes]")).to_have_count(1)
+    page.locator("#threshold").blur()
+    page.keyboard.press("z")
+    expect(page.locator("moment-card[data-verdict=yes]")).to_have_count(0)
+    assert page.evaluate("document.activeElement.closest('moment-card') !== null")

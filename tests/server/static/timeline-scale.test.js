@@ -3,7 +3,6 @@ import { test } from "node:test";
 import {
   clamped, columnMaxima, momentAt, nextMoment, pixelOf, ticks, timeOf, valueAt, withEdge, zoomed,
 } from "../../../reeltag/server/static/timeline-scale.js";
-import { placeInSheet } from "../../../reeltag/server/static/thumbnails.js";
 import { ratingOf } from "../../../reeltag/server/static/video-model.js";
 
 const moment = (start_s, end_s, rating = null) => ({ class_name: "Dog", start_s, end_s, rating });
@@ -69,12 +68,6 @@ test("an edge never passes the other one, nor the video's ends", () => {
   assert.deepEqual(withEdge({ start: 5, end: 10 }, "start", 12, 60), { start: 9.8, end: 10 });
   assert.deepEqual(withEdge({ start: 5, end: 10 }, "end", 99, 60), { start: 5, end: 60 });
   assert.deepEqual(withEdge({ start: 5, end: 10 }, "start", 4.26, 60), { start: 4.3, end: 10 });
-});
-
-test("thumbnails are counted along the rows", () => {
-  const sprite = { width: 100, height: 50, columns: 10, count: 25, step_s: 2 };
-  assert.deepEqual(placeInSheet(sprite, 23.9), { x: 100, y: 50 });
-  assert.deepEqual(placeInSheet(sprite, 1000), { x: 400, y: 100 });
 });
 
 test("a rating counts for the moment that it overlaps by half of either", () => {
