@@ -39,6 +39,7 @@ function clear() {
     if ((field instanceof HTMLInputElement || field instanceof HTMLSelectElement) && field.name !== "sort") field.value = "";
   });
   show();
+  byId("search").focus(); // what was pressed is gone
 }
 
 /** @param {number} total */
