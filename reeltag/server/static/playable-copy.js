@@ -1,7 +1,8 @@
 /** Files that browsers do not play: why, and the copy that they do. */
 import { address, errorWords, getJson, onJob, send } from "./api.js";
-import { refill, toast } from "./dom.js";
-import { isActive, jobRow } from "./jobs.js";
+import { toast } from "./dom.js";
+import { isActive } from "./job-feed.js";
+import { showJobs } from "./jobs.js";
 
 /** @typedef {import("./views").JobView} JobView */
 
@@ -34,11 +35,11 @@ export async function makeCopy(id, { button, status, signal, ready }) {
   button.disabled = true;
   try {
     const started = /** @type {JobView} */ (await send("POST", address("/api/proxy", { id })));
-    refill(status, jobRow(started));
+    showJobs(status, [started]);
     /** @param {JobView} job */
     const take = (job) => {
       if (job.key !== started.key || signal.aborted) return;
-      refill(status, jobRow(job));
+      showJobs(status, [job]);
       button.disabled = isActive(job);
       if (job.state === "done") ready();
     };
