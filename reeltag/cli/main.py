@@ -1,6 +1,5 @@
 """`reeltag`: what can I type? Each command is a dataclass in a file of its own, found by name."""
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ import tyro
 from rich.table import Table
 
 import reeltag
-from reeltag.core.console import STDERR, STDOUT
+from reeltag.core.console import STDERR, STDOUT, discard
 from reeltag.core.errors import ConfigError, ReeltagError
 
 # Loaded only when used: `reeltag --help` need not wait for torch. Order: that of the work.
@@ -77,7 +76,7 @@ def run(arguments: list[str]) -> int:
         STDERR.print("interrupted", highlight=False)
         return 130
     except BrokenPipeError:  # `reeltag ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 0
     except Exception as error:
         if debug:
@@ -110,7 +109,7 @@ def _drop_unwritten() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
 
 
 def _run(arguments: list[str]) -> int:

@@ -1,8 +1,11 @@
 """Words and progress go to stderr; stdout carries results only."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from contextlib import suppress
+from typing import TextIO, TypeVar
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -25,13 +28,25 @@ class _Stdout(Console):
         raise BrokenPipeError
 
 
-STDERR = Console(stderr=True)
+class _Stderr(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on without words, which nobody reads; rich would end the program."""
+        discard(sys.stderr)
+
+
+STDERR = _Stderr(stderr=True)
 STDOUT = _Stdout()
 
 
 def say(text: str) -> None:
     """Print a text for the person at the terminal to stderr; stdout is for results."""
     STDERR.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def discard(stream: TextIO) -> None:
+    """Let all that a stream is given be lost from now on, for nobody reads it."""
+    with suppress(OSError):  # one that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_table(table: Table) -> None:

@@ -48,7 +48,7 @@ def create_app(
         debug: print traces of what should not happen.
     """
     settings = settings or ServerSettings()
-    events = JobEvents()
+    events = JobEvents(most=max(1, settings.connections // 2))
     jobs = Jobs(
         project.folder / "jobs",
         at_once=settings.jobs,

@@ -6,13 +6,13 @@ import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import asdict
+from weakref import WeakSet
 
 from reeltag.server.errors import RequestError
 from reeltag.server.views.overview import JobView
 
 HEARTBEAT_S = 15.0  # tells both sides that the other is there
 _PAUSE_S = 0.1  # changes that come faster are joined: the last one of each job counts
-_MOST = 256  # pages that listen
 
 
 class _Listener:
@@ -26,11 +26,16 @@ class _Listener:
 
 
 class JobEvents:
-    """Passes changes of jobs on to everyone who listens."""
+    """Passes changes of jobs on to everyone who listens.
 
-    def __init__(self) -> None:
-        self._lock, self._listeners = threading.Lock(), set[_Listener]()
-        self._is_closed = False
+    Args:
+        most: pages that listen at a time.
+    """
+
+    def __init__(self, most: int = 256) -> None:
+        # weakly: a stream that is thrown away before it has begun does not say so
+        self._lock, self._listeners = threading.Lock(), WeakSet[_Listener]()
+        self._most, self._is_closed = most, False
 
     def publish(self, job: JobView) -> None:
         """Pass on a change of a job; from any thread, and without waiting."""
@@ -55,14 +60,14 @@ class JobEvents:
         Raises:
             RequestError: too many pages listen.
         """
-        if len(self._listeners) >= _MOST:
-            raise RequestError(503, "too many pages listen", hint="Close some of them.")
-        return self._stream(tuple(first))
-
-    async def _stream(self, first: Iterable[JobView]) -> AsyncIterator[bytes]:
         listener = _Listener(first)
         with self._lock:
+            if len(self._listeners) >= self._most:
+                raise RequestError(503, "too many pages listen", hint="Close some of them.")
             self._listeners.add(listener)
+        return self._stream(listener)
+
+    async def _stream(self, listener: _Listener) -> AsyncIterator[bytes]:
         try:
             yield b": jobs\n\n"
             while not self._is_closed:

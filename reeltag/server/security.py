@@ -32,6 +32,7 @@ from reeltag.server.settings import ServerSettings
 
 UPLOAD = "/api/upload"  # the only path that takes large bodies
 PROGRAM_HEADER = "x-reeltag"
+_UPLOAD_BYTES = 65_536  # of an upload, that must come within the time of a request
 _SAFE = ("GET", "HEAD")
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 _DIGITS = 18  # of a length in bytes
@@ -90,6 +91,8 @@ class Security:
         words = _wrong_target(scope) or self._wrong_host(headers) or _wrong_site(scope, headers)
         if words is not None:
             return _refuse(headers, *words)
+        if "transfer-encoding" in headers and "content-length" in headers:  # a proxy may differ
+            return _refuse(headers, 400, "A request has one length.", {"connection": "close"})
         limit = self._body_limit(scope)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > _DIGITS or int(length) > limit:
@@ -147,15 +150,16 @@ class Security:
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app with limits of bytes and seconds."""
         limit, seconds = self._body_limit(scope), self._settings.request_s
-        loop, taken, has_begun = asyncio.get_running_loop(), 0, False
+        loop, taken, expected, has_begun = asyncio.get_running_loop(), 0, _UPLOAD_BYTES, False
 
         async def take() -> Message:
-            nonlocal taken
+            nonlocal taken, expected
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise HTTPException(413, _too_large(limit), {"connection": "close"})
-            if scope["path"] == UPLOAD and not has_begun:  # a long one, that comes
+            if scope["path"] == UPLOAD and not has_begun and taken >= expected:
+                expected = taken + _UPLOAD_BYTES  # a long one, that comes
                 clock.reschedule(loop.time() + seconds)
             return message
 
@@ -173,8 +177,7 @@ class Security:
             if has_begun or not clock.expired():
                 raise
             words = f"This took longer than {seconds:g} s; try again."
-            response = _refuse(Headers(scope=scope), 503, words)
-            response.headers["connection"] = "close"
+            response = _refuse(Headers(scope=scope), 503, words, {"connection": "close"})
             await response(scope, receive, send)
 
 
@@ -209,10 +212,12 @@ def _is_same(origin: str, host: str) -> bool:
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
-def _refuse(headers: Headers, status: int, words: str) -> Response:
+def _refuse(
+    headers: Headers, status: int, words: str, more: dict[str, str] | None = None
+) -> Response:
     if "text/html" in headers.get("accept", ""):
-        return PlainTextResponse(f"{words}\n", status)
-    return JSONResponse({"error": words, "hint": ""}, status)
+        return PlainTextResponse(f"{words}\n", status, more)
+    return JSONResponse({"error": words, "hint": ""}, status, more)
 
 
 def _too_large(limit: int) -> str:

@@ -3,7 +3,6 @@
 DATA/.reeltag/serve/lock is held by the server of DATA, and says where it is.
 """
 
-import asyncio
 import errno
 import fcntl
 import gc
@@ -11,22 +10,23 @@ import logging
 import os
 import signal
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import cast
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from reeltag.core.console import say
+from reeltag.core.console import discard, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.writing import make_folder, not_written
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.server.app import create_app
+from reeltag.server.connections import GuardedProtocol
 from reeltag.server.project.curving import start_curves
 from reeltag.server.project.project import Project
 from reeltag.server.settings import ServerSettings, is_loopback
@@ -71,19 +71,19 @@ def serve(
         def on_start() -> None:
             gc.collect()
             gc.freeze()  # what is imported stays: to look through it for garbage takes 0.1 s
-            print(address, flush=True)
+            try:
+                print(address, flush=True)
+            except BrokenPipeError:  # nobody reads it
+                discard(sys.stdout)
             say(f"{data}: open this address in a browser; Ctrl-C ends the server.")
             start_curves(project, app.state.jobs)
             if open_browser:
                 _open(address, settings)
 
         server = _Server(_uvicorn(app, settings), on_start, app.state.events.close)
-        before = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            with suppress(KeyboardInterrupt):
-                server.run(sockets=[listener])
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        with server.ending_by_signals():
+            server.run_to_its_end(listener)
+        say(f"{data}: the server has ended, by {server.why}.")
 
 
 def listen(settings: ServerSettings) -> socket.socket:
@@ -202,35 +202,61 @@ def _open(address: str, settings: ServerSettings) -> None:
         say("There is no browser to open it in.")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _uvicorn(app: object, settings: ServerSettings) -> uvicorn.Config:
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)  # errors are told by our own app
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=_PatientProtocol,
+        http=partial(  # type: ignore[arg-type]
+            GuardedProtocol, most=settings.connections, stall_s=settings.request_s
+        ),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=settings.connections,
         timeout_keep_alive=settings.idle_s,
         timeout_graceful_shutdown=_GRACE_S,
     )
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started, and lets streams of events end with it."""
+    """Says when it has started and why it has ended, and lets streams of events end with it.
+
+    Attributes:
+        why: it has ended: the name of a signal; "" = nothing has asked for it.
+    """
 
     def __init__(
         self, config: uvicorn.Config, on_start: Callable[[], None], on_exit: Callable[[], None]
     ) -> None:
         super().__init__(config)
         self._on_start, self._on_exit = on_start, on_exit
+        self.why = ""
+
+    @contextmanager
+    def ending_by_signals(self) -> Iterator[None]:
+        """Let SIGTERM, and SIGHUP as of a terminal that is closed, end the server in good order."""
+        numbers = {signal.SIGTERM, signal.SIGHUP}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
+            numbers.remove(signal.SIGHUP)
+        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def run_to_its_end(self, listener: socket.socket) -> None:
+        """Run until a signal; RuntimeError where it ends without one."""
+        try:
+            self.run(sockets=[listener])
+        except KeyboardInterrupt:
+            self.why = self.why or signal.SIGINT.name
+        except SystemExit as error:  # it says why to its log alone
+            raise RuntimeError("the server could not start") from error
+        if not self.why:
+            raise RuntimeError("the server has ended of itself")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -239,32 +265,5 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
+        self.why = self.why or signal.Signals(sig).name
         self._on_exit()
-
-
-class _PatientProtocol(H11Protocol):
-    """HTTP that closes a connection whose request does not come to the end of its headers."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def _watch(self) -> None:
-        """Begin to wait where a request is not there yet, or cease to where it is."""
-        if self.conn.their_state is not h11.IDLE:
-            if self._deadline is not None:
-                self._deadline.cancel()
-            self._deadline = None
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
-
-    def _give_up(self) -> None:
-        self._deadline = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self.transport.close()

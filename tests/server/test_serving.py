@@ -1,11 +1,11 @@
-"""`reeltag serve` itself: one server for each data folder, ports, signals, and slow clients."""
+"""`reeltag serve` itself: one server for each data folder, ports, signals, and how it ends."""
 
-import http.client
+import os
 import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,21 +15,14 @@ from reeltag.cli.main import run
 from reeltag.core.errors import ConfigError
 from reeltag.server.serving import listen, serve, serving_lock
 from reeltag.server.settings import ServerSettings
-from tests.processes import HANG_S, Launch, Started, wait_until
+from tests.processes import HANG_S, Launch
+from tests.server.served_process import get, start
 
 
 @pytest.fixture
 def folder(corpus: Path, tmp_path: Path) -> Path:
     """Features as they are published: no files, no library."""
     return Path(shutil.copytree(corpus, tmp_path / "data"))
-
-
-def start(launch: Launch, data: Path, **settings: object) -> tuple[Started, str]:
-    """Start a server on a free port; its process and its address."""
-    chosen = ServerSettings(**{"port": 0, **settings})  # type: ignore[arg-type]
-    server = launch(serve, data, chosen)
-    server.until(lambda: server.out.read_text().endswith("\n"))
-    return server, server.out.read_text().strip()
 
 
 @contextmanager
@@ -39,23 +32,8 @@ def connected(address: str) -> Iterator[socket.socket]:
         yield connection
 
 
-def get(address: str, path: str, **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=HANG_S)
-    with closing(connection):
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-
-
-def is_served(address: str) -> bool:
-    """Return whether a server gives an answer; a slow machine may be too slow for its limits."""
-    with suppress(OSError, http.client.HTTPException):
-        return get(address, "/api/project")[0] == 200
-    return False
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_server_says_its_address_and_ends_quietly(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_server_says_its_address_and_why_it_has_ended(
     launch: Launch, folder: Path, number: signal.Signals
 ) -> None:
     server, address = start(launch, folder)
@@ -66,8 +44,46 @@ def test_server_says_its_address_and_ends_quietly(
         assert b"200 OK" in events.recv(100)
         server.signal(number).wait()
     assert server.status == 0
-    assert "Traceback" not in server.err.read_text() and "rror" not in server.err.read_text()
+    err = server.err.read_text()
+    assert err.endswith(f"the server has ended, by {number.name}.\n")
+    assert "Traceback" not in err and "rror" not in err
     assert (folder / ".reeltag/serve/lock").read_text() == ""
+
+
+def _without_a_terminal(data: Path, settings: ServerSettings) -> None:
+    """Serve as by nohup, with stdout and stderr that nobody reads any more."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    read, write = os.pipe()
+    os.close(read)
+    for number in (1, 2):
+        os.dup2(write, number)
+    serve(data, settings)
+
+
+def test_server_goes_on_where_nobody_reads_its_words(launch: Launch, folder: Path) -> None:
+    server = launch(_without_a_terminal, folder, ServerSettings(port=0))
+    lock = folder / ".reeltag/serve/lock"
+    server.until(lambda: lock.is_file() and "http" in lock.read_text())
+    address = lock.read_text().split()[1]
+    server.signal(signal.SIGHUP)
+    for _ in range(2):
+        assert get(address, "/api/project")[0] == 200
+    assert server.signal(signal.SIGTERM).wait().status == 0
+
+
+def test_server_that_ends_of_itself_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    assert run(["serve", str(folder), "--port", "0"]) == 2
+    assert "has ended of itself" in capsys.readouterr().err
+
+    def fail(*_: object, **__: object) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr("uvicorn.Server.run", fail)
+    assert run(["serve", str(folder), "--port", "0"]) == 2
+    assert "could not start" in capsys.readouterr().err
 
 
 def test_second_server_of_the_same_data_is_refused(
@@ -91,15 +107,6 @@ def test_address_beyond_this_machine_has_a_token(launch: Launch, folder: Path) -
     assert get(here, "/api/project", Authorization=f"Bearer {token}")[0] == 200
     assert token not in server.err.read_text()
     assert token not in (folder / ".reeltag/serve/lock").read_text()
-
-
-def test_slow_request_is_closed(launch: Launch, folder: Path) -> None:
-    """One that never ends its headers; for bodies see test_security.py."""
-    _, address = start(launch, folder, idle_s=1)
-    with connected(address) as slow:
-        slow.sendall(b"GET /api/project HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-        assert slow.recv(1000) == b""
-    wait_until(lambda: is_served(address))
 
 
 def test_port_in_use_names_the_next_free_one(
