@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from alembic.config import Config
@@ -13,12 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from reeltag.core.errors import DataError, OutputError
 
 SCHEMA = "0002"  # of the tables, as the last migration names it
 _BUSY_SECONDS = 60  # how long a process waits for another one that writes
+_WAL, _NO_WAL = slice(18, 20), b"\1\1"  # of a file's header: what is in memory has no WAL
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -29,7 +30,7 @@ class Database:
 
     Args:
         path: of the file, which is made if need be; in a folder that cannot be written it is read
-            as it is.
+            as it is, or, where its tables are those of an older reeltag, as a copy in memory.
 
     Raises:
         DataError: it is no library, or of a newer reeltag.
@@ -37,8 +38,11 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = _engine(path)
+        is_fixed = path.is_file() and not os.access(path.parent, os.W_OK)
+        self._engine = _engine(path, is_fixed=is_fixed)
         with self._in_words():
+            if is_fixed and not self._is_up_to_date():
+                self._engine = self._migrated_copy()
             self._bring_up_to_date()
 
     def close(self) -> None:
@@ -66,13 +70,32 @@ class Database:
 
     def _bring_up_to_date(self) -> None:
         """Make or change the tables; DataError where they are those of a newer reeltag."""
-        with self._engine.connect() as connection:
-            if _version(connection) == SCHEMA:
-                return
+        if self._is_up_to_date():
+            return
         with self._engine.connect() as connection:
             connection.execution_options(sqlite_begin="IMMEDIATE")
             with connection.begin():
                 self._migrate(connection)
+
+    def _is_up_to_date(self) -> bool:
+        with self._engine.connect() as connection:
+            return _version(connection) == SCHEMA
+
+    def _migrated_copy(self) -> Engine:
+        """Return the tables as they would be after migration; they can be read alone."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        with closing(copy):
+            with self._engine.connect() as connection:
+                original = connection.connection.driver_connection
+                assert isinstance(original, sqlite3.Connection)
+                original.backup(copy)
+            self._engine.dispose()
+            engine = create_engine("sqlite://", creator=lambda: copy, poolclass=StaticPool)
+            with engine.begin() as connection:
+                self._migrate(connection)
+            content = bytearray(copy.serialize())
+        content[_WAL] = _NO_WAL
+        return _engine_of_copy(bytes(content))
 
     def _migrate(self, connection: Connection) -> None:
         script = ScriptDirectory(_MIGRATIONS, version_locations=[_MIGRATIONS / "versions"])
@@ -119,8 +142,7 @@ def _hint(reason: str) -> str:
     return "Free some space, or make it writable; nothing was left half-written."
 
 
-def _engine(path: Path) -> Engine:
-    is_fixed = path.is_file() and not os.access(path.parent, os.W_OK)
+def _engine(path: Path, *, is_fixed: bool) -> Engine:
     file = f"{path.absolute().as_uri()}{'?mode=ro&immutable=1' if is_fixed else ''}"
 
     def connect() -> sqlite3.Connection:
@@ -142,6 +164,18 @@ def _engine(path: Path) -> Engine:
         connection.exec_driver_sql(f"BEGIN {how}")
 
     return engine
+
+
+def _engine_of_copy(content: bytes) -> Engine:
+    """Return connections to a file that is in memory, each to a copy of its own."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.deserialize(content)
+        connection.execute("PRAGMA query_only=ON").close()
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
 
 def _set_synchronous(connection: Connection, how: str) -> None:

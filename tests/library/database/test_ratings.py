@@ -1,14 +1,17 @@
 """Ratings keep their history; weak labels their source."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, OutputError
 from reeltag.library.database.library import Library
 from reeltag.library.database.ratings import LibraryRating
 from reeltag.library.database.summary import summarise_library
@@ -126,10 +129,10 @@ def test_ratings_are_on_the_disk_when_they_are_acknowledged(library: Library) ->
     assert seen[:2] == [2, 2] and set(seen[2:]) == {1}  # FULL; others NORMAL
 
 
-def test_ratings_of_an_older_library_were_imported(library: Library) -> None:
-    library.ratings.add([FIRST])
+def make_older(library: Library) -> None:
+    """Close a library, and give it the tables of version 0001."""
     library.close()
-    with sqlite3.connect(library.data / "library.sqlite") as connection:
+    with closing(sqlite3.connect(library.data / "library.sqlite")) as connection, connection:
         for column in ("is_unsure", "chance", "origin"):
             connection.execute(f"ALTER TABLE ratings RENAME COLUMN {column} TO old_{column}")
         connection.execute("CREATE TABLE kept AS SELECT * FROM ratings")
@@ -142,6 +145,11 @@ def test_ratings_of_an_older_library_were_imported(library: Library) -> None:
         names = "key, video, start_s, end_s, class_name, value, who, rated_at, replaced_by"
         connection.execute(f"INSERT INTO ratings ({names}) SELECT {names} FROM kept")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
+
+
+def test_ratings_of_an_older_library_were_imported(library: Library) -> None:
+    library.ratings.add([FIRST])
+    make_older(library)
     with Library.open(library.data) as opened:
         (found,) = opened.ratings.all()
     assert (found.value, found.origin, found.chance, found.is_unsure) == (
@@ -150,6 +158,31 @@ def test_ratings_of_an_older_library_were_imported(library: Library) -> None:
         None,
         False,
     )
+
+
+def test_older_library_that_cannot_be_written_is_read_as_it_would_be(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.ratings.add([FIRST])
+    make_older(library)
+    file = library.data / "library.sqlite"
+    before = file.read_bytes()
+    access = os.access
+
+    def read_alone(path: Path, mode: int) -> bool:
+        return access(path, mode) and not (mode == os.W_OK and Path(path) == library.data)
+
+    monkeypatch.setattr(os, "access", read_alone)
+    with Library.open(library.data) as opened:
+        with ThreadPoolExecutor(1) as pool:
+            elsewhere = pool.submit(opened.ratings.all).result()
+        for found in (opened.ratings.all(), elsewhere):
+            assert [(of.value, of.origin) for of in found] == [(1.0, "import")]
+        assert summarise_library(opened).ratings == 1
+        with pytest.raises(OutputError, match=r"cannot be written .*readonly"):
+            opened.ratings.add([FIRST])
+    assert file.read_bytes() == before
+    assert not [*library.data.glob("library.sqlite-*")]
 
 
 def test_video_without_a_file_is_rated_and_never_missing(library: Library) -> None:
