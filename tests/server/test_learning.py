@@ -1,6 +1,7 @@
 """Learning from ratings: the job, the finder it makes, the way back, and what it was worth."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
+from safetensors.torch import load_file, save_file
 
+from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
 from reeltag.server.app import create_app
@@ -22,11 +25,17 @@ from reeltag.server.project.comparing import _difference, comparison_view
 from reeltag.server.project.curves import CurvesMeta, curves_folder
 from reeltag.server.project.finders import Finder
 from reeltag.server.project.learned import LearnedFrom
-from reeltag.server.project.learning import compare_view
+from reeltag.server.project.learning import add_learned, compare_view
 from reeltag.server.project.new_ratings import NewRating
 from reeltag.server.project.project import Project
 from reeltag.server.project.scoring import ClassRatings
-from reeltag.server.project.snapshots import CLASSES, RATINGS, read_about, write_snapshot
+from reeltag.server.project.snapshots import (
+    CLASSES,
+    RATINGS,
+    RUN_FILE,
+    read_about,
+    write_snapshot,
+)
 from reeltag.server.project.windows import VideoWindow
 from reeltag.server.views.ratings import Answer
 from tests.processes import wait_until
@@ -134,6 +143,31 @@ def test_snapshot_has_means_and_no_yes_to_a_whole_video(project: Project) -> Non
         (seconds, 0.0),
     ]
     assert read_about(snapshot).last_key == 5
+
+
+def test_snapshots_stay_while_a_finder_that_was_trained_on_them_is_there(
+    project: Project, served: Served, tmp_path: Path
+) -> None:
+    rate_truth(project, served, "train")
+    snapshots, video = [], project.videos.ids[0]
+    for at in range(4):
+        rate(project, video, float(at), project.data.classes.names[0], "no")
+        snapshots.append(write_snapshot(project))
+    first, never, gone, last = snapshots
+    runs = {of: shutil.copytree(served.run, tmp_path / f"run {of.name}") for of in (first, gone)}
+    for at, (snapshot, run) in enumerate(runs.items()):
+        weights = run / "model.safetensors"
+        tensors = load_file(weights)
+        save_file({name: (2 + at) * of for name, of in tensors.items()}, weights)
+        write_json(snapshot / RUN_FILE, {"run": str(run)})
+    add_learned(project, first)
+    assert all(of.is_dir() for of in snapshots)  # the others may wait to be learned from
+    add_learned(project, gone)
+    assert first.is_dir() and not never.exists() and last.is_dir()
+    shutil.rmtree(runs[gone])
+    write_json(last / RUN_FILE, {"run": str(served.run)})
+    add_learned(project, last)
+    assert first.is_dir() and last.is_dir() and not gone.exists()
 
 
 def test_few_ratings_are_regressed(project: Project) -> None:

@@ -1,11 +1,9 @@
 """Learning from what was rated: a job, the finder that it makes, and what that is worth."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reeltag.core.errors import DataError, reason_of
 from reeltag.server.jobs import Jobs
 from reeltag.server.project.comparing import comparison_view, hardest_moments
 from reeltag.server.project.curve_views import curves_view
@@ -14,8 +12,9 @@ from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.overview import finder_view
 from reeltag.server.project.progress import class_progress
 from reeltag.server.project.snapshots import (
-    RUN_FILE,
+    learned_run,
     read_about,
+    remove_unused,
     why_not_learn,
     write_snapshot,
 )
@@ -73,18 +72,17 @@ def start_learning(project: "Project", jobs: Jobs) -> JobView:
 def add_learned(project: "Project", snapshot: Path) -> Finder:
     """Add the finder that was trained on a snapshot, and make it the current one.
 
+    Snapshots that no finder was trained on are removed.
+
     Raises:
         DataError: it was not trained to its end.
     """
-    path = snapshot / RUN_FILE
-    try:
-        run = Path(json.loads(path.read_text(encoding="utf-8"))["run"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"no finder was learned ({reason_of(error)})", where=path) from error
+    run = learned_run(snapshot)
     about = read_about(snapshot)
     name = f"{about.num_ratings:,} ratings" if about.num_ratings else "labels alone"
     finder = project.finders.add(run, about.num_ratings, name=name)
     about.save(project, finder.key)
+    remove_unused(project, snapshot)
     return finder
 
 

@@ -5,6 +5,7 @@ FOLDER/learn/snapshots/HASH/    ratings.csv classes.csv about.json, and run.json
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file, write_json
 from reeltag.core.writing import make_folder
 from reeltag.data.annotation_tables import write_rows
@@ -138,3 +140,32 @@ def _class_cell(project: "Project", row: SnapshotRow) -> int:
 def read_about(snapshot: Path) -> LearnedFrom:
     """Return what a snapshot holds."""
     return LearnedFrom(**json.loads((snapshot / ABOUT_FILE).read_text(encoding="utf-8")))
+
+
+def learned_run(snapshot: Path) -> Path:
+    """Return the run that was trained on a snapshot; DataError where it was not, to its end."""
+    path = snapshot / RUN_FILE
+    try:
+        return Path(json.loads(path.read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"no finder was learned ({reason_of(error)})", where=path) from error
+
+
+def remove_unused(project: "Project", learned: Path) -> None:
+    """Remove the snapshots that no finder of a project was trained on.
+
+    One that is newer than the last learned one stays: it may wait to be learned from.
+
+    Args:
+        project: with its finders.
+        learned: the snapshot that was learned from last.
+    """
+    runs = {Path(finder.path) for finder in project.finders.history if finder.is_there}
+    last = (learned / ABOUT_FILE).stat().st_mtime_ns
+    for about in learned.parent.glob(f"*/{ABOUT_FILE}"):
+        try:
+            is_used = learned_run(about.parent).resolve() in runs
+        except DataError:
+            is_used = False
+        if not is_used and about.stat().st_mtime_ns < last:
+            shutil.rmtree(about.parent, ignore_errors=True)
