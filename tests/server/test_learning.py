@@ -20,7 +20,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
 from reeltag.server.app import create_app
 from reeltag.server.jobs import Jobs
-from reeltag.server.project import learn_job
+from reeltag.server.project import learn_job, progress
 from reeltag.server.project.comparing import _difference, comparison_view
 from reeltag.server.project.curves import CurvesMeta, curves_folder
 from reeltag.server.project.finders import Finder
@@ -290,6 +290,31 @@ def test_figures_of_a_class_have_the_ratings_behind_them(project: Project) -> No
         assert figure.low <= figure.value <= figure.high
     assert found.recall is not None and found.recall.value == pytest.approx(1.0)
     assert found.gain is None and "learn again" in found.advice
+
+
+def test_gain_of_more_ratings_is_computed_again_with_ratings_not_with_the_finder_in_use(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair, computed = Pair(project, old=-2.0, new=2.0), list[str]()
+    pair.rate_all()
+    gain_of = progress._gain
+
+    def counted(project: Project, finders: Any, name: str, rated: ClassRatings) -> Any:
+        computed.append(name)
+        return gain_of(project, finders, name, rated)
+
+    monkeypatch.setattr(progress, "_gain", counted)
+    recalls = []
+    for finder in (pair.new, pair.old, pair.new):
+        project.finders.use(finder.key)
+        (found,) = project.progress.of([pair.name])
+        assert found.recall is not None
+        recalls.append(found.recall.value)
+    assert computed == [pair.name]
+    assert recalls[0] == recalls[2] != recalls[1]
+    rate(project, project.videos.ids[0], 7.0, pair.name, "no")
+    project.progress.of([pair.name])
+    assert computed == [pair.name] * 2
 
 
 def test_job_says_in_words_what_is_wrong(

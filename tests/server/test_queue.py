@@ -17,7 +17,7 @@ from reeltag.server.project.new_ratings import NewRating
 from reeltag.server.project.progress import rate_view
 from reeltag.server.project.project import Project
 from reeltag.server.project.queue import WHY, prototype_logits
-from reeltag.server.project.windows import VideoWindow, WindowGrid, window_features
+from reeltag.server.project.windows import VideoWindow, WindowGrid, moment_probs, window_features
 
 
 def rate(project: Project, window: VideoWindow, name: str, answer: str) -> None:
@@ -160,3 +160,28 @@ def test_new_class_is_looked_for_where_it_is_like_what_was_marked(project: Proje
     assert logits[0] == logits.max() > level > logits[-1]
     why = {of.why for of in rate_view(project, [name], 12, "likely").windows}
     assert "looks likely" in why
+
+
+def test_probability_of_a_moment_is_the_mean_of_its_steps(curved: Project) -> None:
+    curves = curved.curves
+    assert curves is not None
+    one, other = curves.ids[:2]
+    moments = [
+        VideoWindow(other, 2.0, 5.0),
+        VideoWindow("not there", 0.0, 5.0),
+        VideoWindow(one, 0.0, 1.0),
+        VideoWindow(one, 4.2, 4.3),
+        VideoWindow(other, 2.0, 1e6),
+    ]
+    index = len(curves.classes) - 1
+    found = moment_probs(curves, index, moments)
+    for at, (video, start_s, end_s) in enumerate(moments):
+        curve = curves.curve(video, np.array([index]))
+        if curve is None:
+            assert np.isnan(found[at])
+            continue
+        step = curves.meta.hop_s
+        first = int(start_s / step)
+        steps = curve[0, first : max(first + 1, int(min(end_s, 1e4) / step))]
+        assert found[at] == pytest.approx(steps.mean(), abs=1e-4)
+    assert len(moment_probs(curves, index, [])) == 0

@@ -6,6 +6,7 @@ FOLDER/learn/learned/KEY.json
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,8 @@ class LearnedFrom:
         as seen.
         """
         try:
-            text = _path(project, finder.key).read_text(encoding="utf-8")
-            return cls(**json.loads(text))
+            path = _path(project, finder.key)
+            return _read(path, path.stat().st_mtime_ns)
         except (OSError, ValueError, TypeError):
             before = [
                 rating.key or 0
@@ -54,6 +55,11 @@ class LearnedFrom:
         path = _path(project, key)
         make_folder(path.parent)
         write_json(path, asdict(self))
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _mtime_ns: int) -> LearnedFrom:
+    return LearnedFrom(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def _path(project: "Project", key: str) -> Path:

@@ -1,7 +1,7 @@
 """How far one has come with each class, how sure that is, and what more ratings would bring."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -55,6 +55,7 @@ class Progress:
     def __init__(self, project: "Project") -> None:
         self._project, self._lock = project, RLock()
         self._figures = dict[str, tuple[object, "_Figures"]]()
+        self._gains = dict[str, tuple[object, ExpectedGain | None]]()
         self._labels: tuple[Dataset | None, dict[str, int]] = (None, {})
 
     def of(self, names: Sequence[str] | None = None) -> list[ClassProgress]:
@@ -94,12 +95,15 @@ class Progress:
         if current is None or len(rated) < _FEWEST:
             return _Figures()
         stores = tuple(id(project.curves_of(finder.key)) for finder in finders)
-        keys = (current.key, stores, rated.values.tobytes(), rated.orders.tobytes())
+        key = stores, rated.values.tobytes(), rated.orders.tobytes()
         with self._lock:
+            gain = self._gains.get(name)
+            if gain is None or gain[0] != key:  # whichever finder is the current one
+                gain = self._gains[name] = key, _gain(project, finders, name, rated)
             known = self._figures.get(name)
-            if known is None or known[0] != keys:
-                known = keys, _figures(project, current, finders, name, rated)
-                self._figures[name] = known
+            if known is None or known[0] != (current.key, key):
+                figures = replace(_figures(project, current, name, rated), gain=gain[1])
+                known = self._figures[name] = (current.key, key), figures
             return known[1]
 
     def _num_labels(self) -> dict[str, int]:
@@ -152,9 +156,7 @@ class _Figures:
         return WeightedEstimate(value=gain.value, low=gain.low, high=gain.high, num_ratings=number)
 
 
-def _figures(
-    project: "Project", current: Finder, finders: Sequence[Finder], name: str, rated: ClassRatings
-) -> _Figures:
+def _figures(project: "Project", current: Finder, name: str, rated: ClassRatings) -> _Figures:
     """Return the figures of a class on ratings that finders have not learned from."""
     drawn = drawn_ratings(project, current, name, rated, unseen_by(project, current, rated))
     curves = project.curves_of(current.key)
@@ -162,10 +164,7 @@ def _figures(
         return _Figures()
     threshold = threshold_prob(project, curves, name)
     return _Figures(
-        precision_at(drawn, threshold),
-        recall_at(drawn, threshold),
-        average_precision(drawn),
-        _gain(project, finders, name, rated),
+        precision_at(drawn, threshold), recall_at(drawn, threshold), average_precision(drawn)
     )
 
 

@@ -135,15 +135,18 @@ def moment_probs(
 ) -> NDArray[np.float64]:
     """Return (N,) the mean probability of a class in each moment; NaN = it has no curve."""
     found = np.full(len(moments), np.nan)
-    for at, moment in enumerate(moments):
-        place = curves.places.get(moment.video)
-        if place is None:
-            continue
-        first, last = _steps(curves, place, moment.start_s, moment.end_s)
-        logits = curves.logits[index, int(first) : int(last)].astype(np.float32)
-        logits = logits[np.isfinite(logits)]
-        if len(logits):
-            found[at] = float(sigmoid(logits).mean())
+    places = np.array([curves.places.get(of.video, -1) for of in moments], np.int64)
+    known = np.flatnonzero(places >= 0)
+    start_s, end_s = (np.array([of[at] for of in moments], np.float64)[known] for at in (1, 2))
+    first, last = _steps(curves, places[known], start_s, end_s)
+    count = last - first
+    owner = np.repeat(np.arange(len(known)), count)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    logits = np.asarray(curves.logits[index])[first[owner] + within].astype(np.float32)
+    there = np.isfinite(logits)
+    sums = np.bincount(owner[there], sigmoid(logits[there]), minlength=len(known))
+    number = np.bincount(owner[there], minlength=len(known))
+    found[known] = np.where(number > 0, sums / np.maximum(number, 1), np.nan)
     return found
 
 
