@@ -109,7 +109,7 @@ class Moments:
     test: str | None = None
     """Pattern of the test shards, likewise."""
     batch_size: int = 64
-    """Videos scored at once; results do not depend on it."""
+    """Videos scored at once; scores depend on it in their last bits alone (1e-5)."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
     overwrite: bool = False

@@ -204,6 +204,8 @@ def _about(
         per_class=choices.per_class,
         policy=str(choices.policy),
         blank_std=choices.blank_std,
+        device=choices.device_name(),
+        batch_size=choices.batch_size,
         family=tagger.family,
         run="" if run is None else str(Path(run).resolve()),
         weights=weights_digest(tagger),
@@ -215,13 +217,12 @@ def _about(
 def _settings(
     tagger: AnyTagger, data: Dataset, rows: NDArray[np.int64], choices: InferenceConfig
 ) -> dict[str, Any]:
-    """Return all that predictions depend on; options that only change the speed are left out."""
+    """Return all that the bits of predictions depend on."""
     records = hashlib.blake2b("\n".join(data.shards).encode(), digest_size=8)
     for name in ("shard", "offset", "size"):
         records.update(data.table[name].to_numpy()[rows].tobytes())
     settings = dataclasses.asdict(choices)
-    for speed_only in ("batch_size", "device"):
-        del settings[speed_only]
+    settings["device"] = choices.device_name()
     if not choices.blank_std:  # so that runs of before there was this option resume
         del settings["blank_std"]
     policy = settings.pop("policy")

@@ -70,7 +70,7 @@ class InferenceConfig(CheckedFields):
     row without classes, and no segments. 0 scores all; 0.1 finds the 576,949 of YouTube-8M's test
     videos that are none."""
     batch_size: Positive = 64
-    """Videos scored at once; results do not depend on it."""
+    """Videos scored at once; scores depend on it in their last bits alone (1e-5)."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the large products."""
     device: str = "auto"
@@ -120,6 +120,17 @@ class InferenceConfig(CheckedFields):
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(f"device {name!r} cannot be used ({error})") from error
         return torch.device(name)
+
+    def device_name(self) -> str:
+        """Return the name of the device, as files of scores keep it: cpu, or cuda (NVIDIA H200).
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        device = self.torch_device()
+        if device.type != "cuda":
+            return device.type
+        return f"cuda ({torch.cuda.get_device_name(device)})"
 
 
 class Scorer:

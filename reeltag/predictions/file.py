@@ -54,6 +54,8 @@ class PredictionInfo(RowsInfo):
         weights: hash of the model's weights.
         data: data folder.
         split: part of the data.
+        device: that scored, "cpu" or "cuda (NVIDIA H200)"; "" = not known.
+        batch_size: videos that were scored at once; 0 = not known.
         version: of reeltag.
     """
 
@@ -74,6 +76,8 @@ class PredictionInfo(RowsInfo):
     weights: str = ""
     data: str = ""
     split: str = ""
+    device: str = ""
+    batch_size: int = 0
     version: str = importlib.metadata.version("reeltag")
 
 

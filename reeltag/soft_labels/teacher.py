@@ -185,6 +185,8 @@ def _write_segments(
         places.update(array.tobytes())
     settings = {
         "precision": choices.precision,
+        "device": scorer.choices.device_name(),
+        "batch_size": scorer.choices.batch_size,
         "segments": places.hexdigest(),
         "classes": list(about.segment_classes) if choices.equal else [],
         "weights": weights_digest(tagger),

@@ -118,6 +118,7 @@ def test_prediction_info_names_run_data_and_split(dataset: Dataset, tmp_path: Pa
     assert (about.num_classes, about.top_k, about.segment_top_k) == (12, 3, 2)
     assert (about.family, about.split, about.data) == ("nextvlad", "validate", str(dataset.root))
     assert about.run == str(Path("RUN").resolve())
+    assert (about.device, about.batch_size) == ("cpu", choices.batch_size)
 
 
 def test_predict_selects_shards_by_pattern(dataset: Dataset, tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_predict_resumes_with_the_rows_of_its_fold_alone(dataset: Dataset, tmp_p
 
 @pytest.mark.parametrize("per_class", [0, 15])
 def test_predict_resumes_where_it_was_interrupted(
-    dataset: Dataset, tmp_path: Path, per_class: int
+    dataset: Dataset, tmp_path: Path, per_class: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choices = InferenceConfig(segments=True, batch_size=4, per_class=per_class, device="cpu")
     predict(make_tagger(), dataset, tmp_path / "whole", choices, split="all")
@@ -174,11 +175,16 @@ def test_predict_resumes_where_it_was_interrupted(
         predict(other, dataset, out, choices, split="all")
     with pytest.raises(ConfigError, match="records"):
         predict(tagger, dataset, out, choices, split="train")
-    outcome = predict(tagger, dataset, out, dataclasses.replace(choices, batch_size=9), split="all")
+    with pytest.raises(ConfigError, match="batch_size 4 there, 9 now"):
+        predict(tagger, dataset, out, dataclasses.replace(choices, batch_size=9), split="all")
+    monkeypatch.setattr(InferenceConfig, "device_name", lambda _: "cuda (another)")
+    with pytest.raises(ConfigError, match=r"device .*cpu.* there, .*cuda \(another\).* now"):
+        predict(tagger, dataset, out, choices, split="all")
+    monkeypatch.undo()
+    outcome = predict(tagger, dataset, out, choices, split="all")
     assert outcome.resumed_at > 0 and outcome.resumed_at % 4 == 0
     for kind in ("videos", "segments"):
-        expected = pairs(tmp_path / "whole", kind)
-        assert pairs(out, kind) == pytest.approx(expected, abs=1e-5)
+        assert pairs(out, kind) == pairs(tmp_path / "whole", kind)  # to the bit
 
 
 def test_predict_counts_broken_records(corpus: Path, tmp_path: Path) -> None:
