@@ -27,6 +27,7 @@ NAMES = (
     "moments",
     "similar",
     "serving",
+    "browsing",
     "newcomer",
     "export",
     "blending",
