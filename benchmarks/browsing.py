@@ -12,8 +12,11 @@ which the browser makes 60 a second at most.
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.figure import figure
 from benchmarks.proofs import reeltag
@@ -46,8 +49,6 @@ def run(quick: bool) -> list[Row]:
     """
     if not CHROMIUM.exists():
         return []
-    from playwright.sync_api import sync_playwright
-
     seconds, openings, scrubs = (20, 1, 1) if quick else (SECONDS, OPENINGS, SCRUBS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -84,13 +85,13 @@ def run(quick: bool) -> list[Row]:
     ]
 
 
-def _wait_for_jobs(client: Any) -> None:
+def _wait_for_jobs(client: httpx.Client) -> None:
     """Wait until the curves are computed."""
     while any(job["state"] in ("waiting", "running") for job in client.get("/api/jobs").json()):
         time.sleep(0.5)
 
 
-def _first_paint(browser: Any, address: str) -> float:
+def _first_paint(browser: Browser, address: str) -> float:
     """Return the milliseconds from the request until the page first shows something."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -103,12 +104,13 @@ def _first_paint(browser: Any, address: str) -> float:
     return float(painted)
 
 
-def _scrub(browser: Any, address: str, scrubs: int) -> list[float]:
+def _scrub(browser: Browser, address: str, scrubs: int) -> list[float]:
     """Return the milliseconds between animation frames while the time line is scrubbed."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
     page.locator("time-line .tl-lane").first.wait_for()
     box = page.locator("time-line .tl-ruler").bounding_box()
+    assert box is not None  # it is on the page
     middle, first, last = box["y"] + box["height"] / 2, box["x"] + 4, box["x"] + box["width"] - 4
     intervals = list[float]()
     for _ in range(scrubs):
@@ -119,5 +121,5 @@ def _scrub(browser: Any, address: str, scrubs: int) -> list[float]:
         page.mouse.move(first, middle, steps=STEPS)
         times = page.evaluate("cancelAnimationFrame(window.counting), window.times")
         page.mouse.up()
-        intervals += [after - before for before, after in zip(times, times[1:], strict=False)]
+        intervals += [after - before for before, after in pairwise(times)]
     return intervals
