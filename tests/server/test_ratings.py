@@ -139,6 +139,10 @@ def test_people_disagree(client: TestClient, rating: dict[str, Any]) -> None:
     post(client, rating, who="you", answer="no")
     (found,) = client.get("/api/ratings/disagreements").json()
     assert [(of["who"], of["answer"]) for of in found["ratings"]] == [("me", "yes"), ("you", "no")]
+    assert (
+        found["name"]
+        == client.get("/api/video", params={"id": rating["video"]}).json()["card"]["name"]
+    )
 
 
 def test_new_class_is_last_and_can_be_rated(

@@ -151,17 +151,19 @@ class ProjectRatings:
 
     def disagreements(self) -> list[DisagreementView]:
         """Return the windows and classes that one person says yes to, and one no."""
-        library = self._project.library
+        library, videos = self._project.library, self._project.videos
         found = [] if library is None else library.ratings.disagreements()
         return [
             DisagreementView(
                 video=some[0].video_id,
+                name=videos.names[videos.places[some[0].video_id]],
                 start_s=some[0].start_s,
                 end_s=some[0].end_s,
                 class_name=some[0].class_name,
                 ratings=tuple(map(_view, some)),
             )
             for some in found
+            if some[0].video_id in videos.places
         ]
 
     def imported(self) -> list[LibraryRating]:

@@ -1,6 +1,5 @@
 """A video with all that its page draws but curves."""
 
-from reeltag.library.database.library import Library
 from reeltag.library.database.tables import StreamRow
 from reeltag.server.project.previews import previews_of
 from reeltag.server.project.project import Project
@@ -21,10 +20,12 @@ def video_view(project: Project, video: str, *, proxy: ProxyState = "impossible"
     previews = previews_of(project.path, video)
     loudness_hz, loudness_db = previews.loudness()
     library = project.library
+    streams = library.streams(library.get(video)) if library and videos.has_file[at] else ()
     return VideoView(
         card=video_card(project, videos, at),
         rate_hz=project.data.features.rate_hz,
-        streams=_streams(library, video) if library and videos.has_file[at] else (),
+        streams=tuple(map(stream_words, streams)),
+        fps=next((of.fps for of in streams if of.is_used and of.fps), None),
         group=videos.groups[at],
         split=videos.splits[at],
         sprite=previews.sprite,
@@ -34,10 +35,6 @@ def video_view(project: Project, video: str, *, proxy: ProxyState = "impossible"
         proxy=proxy if videos.has_file[at] else "impossible",
         classes=project.classes_of(video),
     )
-
-
-def _streams(library: Library, video: str) -> tuple[str, ...]:
-    return tuple(stream_words(of) for of in library.streams(library.get(video)))
 
 
 def stream_words(stream: StreamRow) -> str:

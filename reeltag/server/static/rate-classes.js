@@ -81,12 +81,10 @@ export class ClassChoice {
   }
 
   #draw() {
-    const had_focus = this.list.contains(document.activeElement) ? document.activeElement?.textContent : null;
     const chips = this.#shown.map((name, at) => {
       const pressed = String(this.#chosen.has(name));
-      return h("li", {}, h("button", { type: "button", class: "chip", "aria-pressed": pressed, on: { click: () => this.#toggle(name) } }, at < KEYS && h("kbd", { "aria-hidden": "true" }, at + 1), name));
+      return h("li", {}, h("button", { type: "button", class: "chip", "aria-pressed": pressed, data: { focus: name }, on: { click: () => this.#toggle(name) } }, at < KEYS && h("kbd", { "aria-hidden": "true" }, at + 1), name));
     });
     refill(this.list, ...chips);
-    for (const chip of this.list.querySelectorAll("button")) if (chip.textContent === had_focus) chip.focus();
   }
 }

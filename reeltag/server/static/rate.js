@@ -5,6 +5,7 @@ import { count, interval, prob } from "./format.js";
 import { addKeys } from "./keys.js";
 import { MomentLoop } from "./loop.js";
 import { ClassChoice } from "./rate-classes.js";
+import { showDisagreements } from "./rate-disagreements.js";
 import { askNewClass } from "./rate-new-class.js";
 import { showProgress } from "./rate-progress.js";
 import { RateQueue, windowKey } from "./rate-queue.js";
@@ -18,6 +19,7 @@ import { momentAddress } from "./search-query.js";
 const COUNT = 10;
 const CONTEXT_S = 5;
 const SHOWN_DONE = 6;
+const MORE = "Choosing what to ask next …";
 const SOUND = "reeltag.sound";
 
 class RatePage {
@@ -50,6 +52,7 @@ class RatePage {
     this.#setUpKeys();
     this.#take(view);
     this.#draw();
+    void this.#fetchDisagreements();
   }
 
   #setUpKeys() {
@@ -83,8 +86,6 @@ class RatePage {
     const params = new URLSearchParams(classes.map((name) => ["class", name]));
     history.replaceState(null, "", `/rate${classes.length ? `?${params}` : ""}`);
     this.queue.choose(classes);
-    this.problem = "";
-    this.#draw();
     void this.fetch();
   }
 
@@ -97,9 +98,9 @@ class RatePage {
       const { video, start_s, end_s, class_name, chance } = current;
       done.id = this.sender.give({ video, start_s, end_s, class_name, answer, origin: "queue", chance });
     }
-    this.#draw();
-    announce(`${answer}. ${this.#question()}`);
     if (this.queue.isShort) void this.fetch();
+    else this.#draw();
+    announce(`${answer}. ${this.#question()}`);
   }
 
   undo() {
@@ -122,32 +123,42 @@ class RatePage {
     this.#showWindow();
   }
 
-  /** Fetches progress, and windows where few are left; once more where something was chosen meanwhile. */
+  /** Draws, then fetches progress, and windows where few are left; once more where something was chosen meanwhile. */
   async fetch() {
-    if (this.is_asking) {
-      this.is_stale = true;
-      return;
-    }
-    this.is_asking = true;
-    this.is_stale = false;
+    this.problem = "";
+    this.is_stale = this.is_asking;
     const is_short = this.queue.isShort;
+    const is_first = !this.is_asking;
+    this.is_asking = true;
+    this.#draw();
+    if (!is_first) return;
     const known = is_short ? [] : new Set(this.queue.windows.map((of) => of.class_name));
     const classes = this.choice.chosen.length ? this.choice.chosen : [...known];
     try {
-      this.problem = "";
       this.#take(await getJson("/api/rate", { class: classes, count: is_short ? COUNT : 0 }));
     } catch (error) {
       this.problem = errorWords(error);
     }
     this.is_asking = false;
     if (this.is_stale) void this.fetch();
-    this.#draw();
+    else this.#draw();
+  }
+
+  async #fetchDisagreements() {
+    try {
+      showDisagreements(byId("disagreements"), await getJson("/api/ratings/disagreements"));
+    } catch {
+      // those that are shown stay
+    }
   }
 
   /** Fetches progress a moment after the last rating is stored. */
   #fetchSoon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.fetch(), 1500);
+    this.timer = setTimeout(() => {
+      void this.fetch();
+      void this.#fetchDisagreements();
+    }, 1500);
   }
 
   /** @param {RateView} view */
@@ -161,7 +172,8 @@ class RatePage {
   /** @returns {string} */
   #question() {
     const { current } = this.queue;
-    return current ? `Is this ${current.class_name}?` : "Nothing is left to rate.";
+    if (current) return `Is this ${current.class_name}?`;
+    return this.is_asking ? MORE : "Nothing is left to rate.";
   }
 
   /** Draws all that the queue says. */
@@ -170,6 +182,8 @@ class RatePage {
     const is_waiting = !current && this.is_asking;
     this.stage.hidden = !current && !is_waiting;
     refill(byId("nothing"), !current && !is_waiting && this.#nothing());
+    this.stage.classList.toggle("waiting", is_waiting);
+    for (const id of ["yes", "no", "unsure", "skip"]) /** @type {HTMLButtonElement} */ (byId(id)).disabled = !current;
     this.#showWindow();
     this.#showDone();
     byId("sound").setAttribute("aria-pressed", String(!this.loop.muted));
@@ -181,7 +195,11 @@ class RatePage {
     const key = current ? windowKey(current) + this.has_context : "";
     if (key === this.shown) return;
     this.shown = key;
-    if (!current) return this.loop.stop();
+    if (!current) {
+      this.loop.stop();
+      refill(byId("question"), MORE);
+      return refill(byId("place"));
+    }
     const { class_name, name, start_s, end_s, why } = current;
     refill(byId("question"), "Is this ", h("em", {}, class_name), "?");
     const place = h("a", { href: momentAddress(current) }, `${name}, ${interval(start_s, end_s)}`);

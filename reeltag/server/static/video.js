@@ -18,6 +18,7 @@ import { showSelection } from "./video-selection.js";
 /** @typedef {import("./views").Answer} Answer */
 
 const MARK_S = 5; // length of a new interval
+const USUAL_FPS = 25; // where the pictures per second are not known
 const BASIS = { finder: "Curves of the current finder.", encoder: "Curves of the encoder’s own classes: nothing was learned here yet.", nothing: "No curves yet: rate some moments, then learn." };
 
 export class VideoPage {
@@ -135,9 +136,8 @@ export class VideoPage {
 
   /** @param {1 | -1} way */
   frame(way) {
-    const found = /([\d.]+) frames\/s/.exec(this.view.streams.join(" "));
     this.player.pause();
-    this.go(this.player.time + way / (found ? Number(found[1]) : 25));
+    this.go(this.player.time + way / (this.view.fps ?? USUAL_FPS));
   }
 
   /** @param {Selection | null} selection */

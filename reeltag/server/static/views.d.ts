@@ -90,6 +90,7 @@ export interface VideoView {
   card: VideoCard;
   rate_hz: number;
   streams: string[];
+  fps: number | null;
   group: string;
   split: string;
   sprite: SpriteView | null;
@@ -153,6 +154,7 @@ export interface RatingView {
 
 export interface DisagreementView {
   video: string;
+  name: string;
   start_s: number;
   end_s: number | null;
   class_name: string;

@@ -41,9 +41,19 @@ class RatingView:
 
 @dataclass(frozen=True, kw_only=True)
 class DisagreementView:
-    """A window and class that people rated differently."""
+    """A window and class that people rated differently.
+
+    Attributes:
+        video: id.
+        name: of the video's file.
+        start_s: of the window.
+        end_s: of the window; None = the whole video.
+        class_name: of the class.
+        ratings: of it that count, one of each person.
+    """
 
     video: str
+    name: str
     start_s: float
     end_s: float | None
     class_name: str

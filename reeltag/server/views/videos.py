@@ -80,6 +80,7 @@ class VideoView:
         card: as in lists.
         rate_hz: of its features.
         streams: in words, such as "h264 1280 x 720, 25 frames/s".
+        fps: pictures per second of the file; None = not known, or it has none.
         group: near copies of it; "" = none.
         split: that it is in.
         sprite: thumbnails; None = none.
@@ -93,6 +94,7 @@ class VideoView:
     card: VideoCard
     rate_hz: float
     streams: tuple[str, ...]
+    fps: float | None
     group: str
     split: str
     sprite: SpriteView | None

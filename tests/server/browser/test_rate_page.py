@@ -3,8 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
+from reeltag.server.project.new_ratings import NewRating
+from reeltag.server.views.ratings import Answer
 from tests.server.browser.conftest import Site
 
 
@@ -49,6 +51,57 @@ def test_two_pages_send_each_rating_once(site: Site) -> None:
         expect(page.locator(".outbox")).to_have_attribute("data-waiting", "0")
     assert not site.project.ratings.views()
     site.problems.clear()  # the browser tells of each request that failed
+
+
+def test_what_raters_disagree_on_is_shown_and_opens(site: Site) -> None:
+    name = site.project.data.classes.names[0]
+    said: list[tuple[str, Answer]] = [("Ada", "yes"), ("Ben", "no")]
+    for who, answer in said:
+        site.project.ratings.add(
+            NewRating(
+                video="film_001", start_s=2.0, end_s=5.0, class_name=name, answer=answer, who=who
+            )
+        )
+    page = site.open("/rate")
+    part = page.locator("#disagreements")
+    expect(part).to_contain_text("1 window")
+    expect(part.locator("li p")).to_have_text("yes Ada" + "no Ben")
+    part.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(r"/video\?id=film_001&at=2&class="))
+    page = site.open("/rate")
+    site.project.ratings.add(
+        NewRating(
+            video="film_001", start_s=2.0, end_s=5.0, class_name=name, answer="yes", who="Ben"
+        )
+    )
+    page.keyboard.press("u")  # what is stored is looked at again
+    expect(part).to_be_hidden()
+
+
+def test_more_windows_are_waited_for_and_nothing_else_is_said(site: Site) -> None:
+    page = site.page
+    held: list[Route] = []
+    is_held = True
+
+    def hold(route: Route) -> None:
+        held.append(route)
+        if not is_held:
+            route.continue_()
+
+    page.route(re.compile("/api/rate[?]"), hold)
+    site.open("/rate")
+    done = page.locator("#done li")
+    asked = page.evaluate("JSON.parse(document.querySelector('#view').textContent).windows.length")
+    for number in range(1, asked + 1):
+        page.keyboard.press("s")
+        expect(done).to_have_count(min(number, 6))
+    expect(page.locator("#question")).to_have_text("Choosing what to ask next …")
+    expect(page.locator("#yes")).to_be_disabled()
+    expect(page.locator("#nothing")).to_be_empty()
+    is_held = False
+    held[0].continue_()  # it is one at a time
+    expect(page.locator("#question")).to_contain_text("Is this ")
+    expect(page.locator("#yes")).to_be_enabled()
 
 
 def test_rate_page_lets_everyone_in(site: Site) -> None:
