@@ -67,7 +67,20 @@ function isThere(child) {
   return child !== null && child !== undefined && child !== false;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
+/**
+ * Returns a new element of a picture.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {...Node} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
 
 /**
  * Returns a picture of static/icons.svg.
@@ -76,13 +89,8 @@ const SVG = "http://www.w3.org/2000/svg";
  * @returns {SVGSVGElement}
  */
 export function icon(name, more = "") {
-  const picture = document.createElementNS(SVG, "svg");
-  picture.setAttribute("class", `pictogram ${more}`);
-  picture.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
-  picture.append(use);
-  return picture;
+  const use = svg("use", { href: `/static/icons.svg#${name}` });
+  return svg("svg", { class: `pictogram ${more}`, "aria-hidden": "true" }, use);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The table of classes: what is known of each, and what more ratings would bring. */
+import { address } from "./api.js";
 import { h, refill } from "./dom.js";
 import { estimateWords, fitting } from "./format.js";
 import { intervalPicture } from "./learn-interval.js";
@@ -19,7 +20,7 @@ const MOST = 500;
 
 /** @type {Column[]} */
 const COLUMNS = [
-  { title: "Class", value: (of) => of.name, cell: (of) => h("th", { scope: "row" }, h("a", { href: `/search?${new URLSearchParams({ class: of.name })}` }, of.name)) },
+  { title: "Class", value: (of) => of.name, cell: (of) => h("th", { scope: "row" }, h("a", { href: address("/search", { class: of.name }) }, of.name)) },
   { title: "Labels", value: (of) => of.num_labels, cell: (of) => h("td", { class: "number" }, of.num_labels.toLocaleString("en")) },
   { title: "Ratings", value: (of) => of.num_yes + of.num_no, cell: ratingsCell },
   { title: "Precision", value: (of) => of.precision?.value ?? null, cell: (of) => estimateCell(of.precision) },

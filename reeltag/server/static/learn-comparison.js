@@ -1,4 +1,5 @@
 /** Old against new: in words first, then class by class with intervals. */
+import { address } from "./api.js";
 import { emptyState, h, refill } from "./dom.js";
 import { count } from "./format.js";
 import { axisPicture, intervalPicture } from "./learn-interval.js";
@@ -20,12 +21,11 @@ const KINDS = { better: "good", worse: "bad", "no difference shown": "" };
 export function showComparison(place, comparison, finders) {
   if (!comparison) return refill(place, finders.length > 1 && nothing(Boolean(finders.at(-1)?.is_current)));
   const { old, new: now, words, num_ratings: number, classes } = comparison;
-  const params = new URLSearchParams({ old: old.key, new: now.key });
   refill(
     place,
     h("h2", {}, "Was it worth it?"),
     h("p", { class: "verdict" }, words),
-    h("p", { class: "muted" }, `${now.name} against ${old.name}, on ${count(number, "rating")} that neither learned from. `, h("a", { href: `/compare?${params}` }, "See them on a video")),
+    h("p", { class: "muted" }, `${now.name} against ${old.name}, on ${count(number, "rating")} that neither learned from. `, h("a", { href: address("/compare", { old: old.key, new: now.key }) }, "See them on a video")),
     classes.length > 0 && table(classes),
   );
 }

@@ -1,5 +1,5 @@
 /** The learn page: what can be learned from, what was learned, and whether it was worth it. */
-import { embedded, errorWords, getJson, onJob, send } from "./api.js";
+import { address, embedded, errorWords, getJson, onJob, send } from "./api.js";
 import { announce, byId, h, icon, refill, toast } from "./dom.js";
 import { count } from "./format.js";
 import { isActive } from "./job-feed.js";
@@ -95,8 +95,7 @@ class LearnPage {
   #finderRow(finder, current) {
     const use = h("button", { type: "button", class: "small", on: { click: () => void this.#use(finder, use) } }, icon("undo"), "Use this");
     use.setAttribute("aria-label", `Use ${finder.name}`);
-    const params = current && new URLSearchParams({ old: finder.key, new: current.key });
-    const compare = h("a", { class: "button small quiet", href: `/compare?${params}`, "aria-label": `Compare ${finder.name} with the current one` }, "Compare");
+    const compare = h("a", { class: "button small quiet", href: address("/compare", { old: finder.key, new: current?.key }), "aria-label": `Compare ${finder.name} with the current one` }, "Compare");
     const actions = finder.is_current ? [h("span", { class: "chip accent" }, "in use")] : [use, current && compare];
     return h(
       "tr",

@@ -1,5 +1,5 @@
 /** The dialog that makes a class: its name, and the video in which two moments of it are marked. */
-import { errorWords, getJson, send } from "./api.js";
+import { address, errorWords, getJson, send } from "./api.js";
 import { h, icon } from "./dom.js";
 
 /** @typedef {import("./views").VideoList} VideoList */
@@ -35,7 +35,7 @@ export function askNewClass() {
     problem.textContent = "";
     try {
       const made = await send("POST", "/api/classes", { name: name.value.trim() });
-      location.assign(video.value ? `/video?${new URLSearchParams({ id: video.value, class: made.name })}` : "/");
+      location.assign(video.value ? address("/video", { id: video.value, class: made.name }) : "/");
     } catch (error) {
       problem.textContent = errorWords(error);
       make.disabled = false;

@@ -1,5 +1,5 @@
 /** The rate page: one window after another, looped; yes, no, unsure or skip by key. */
-import { embedded, errorWords, getJson, project } from "./api.js";
+import { address, embedded, errorWords, getJson, project } from "./api.js";
 import { announce, byId, emptyState, h, refill, toast } from "./dom.js";
 import { count, interval, prob } from "./format.js";
 import { addKeys } from "./keys.js";
@@ -83,8 +83,7 @@ class RatePage {
 
   /** @param {string[]} classes that are asked about from now on; none = all */
   choose(classes) {
-    const params = new URLSearchParams(classes.map((name) => ["class", name]));
-    history.replaceState(null, "", `/rate${classes.length ? `?${params}` : ""}`);
+    history.replaceState(null, "", address("/rate", { class: classes }));
     this.queue.choose(classes);
     void this.fetch();
   }
