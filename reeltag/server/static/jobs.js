@@ -34,7 +34,7 @@ export function showJobs(list, jobs, nothing = "") {
  * @param {JobView} job
  * @returns {HTMLElement}
  */
-export function jobRow(job) {
+function jobRow(job) {
   const row = h("li", { data: { job: job.key } });
   fillRow(row, job);
   return row;

@@ -99,7 +99,7 @@ function press(event) {
 }
 
 /** Shows all keys of this page in a dialog. */
-export function showKeys() {
+function showKeys() {
   if (document.querySelector("dialog.keys")) return;
   const close = () => dialog.close();
   const sections = groups.map(({ group, keys }) =>
