@@ -34,7 +34,11 @@ class Hdf5:
                 else:
                     found.append(FoundOther(name))
 
-            file.visititems_links(visit)
+            try:
+                file.visititems_links(visit)
+            except Exception as error:  # h5py's errors have no root of their own
+                what = f"cannot be read as HDF5 ({reason_of(error)})"
+                raise DataError(what, where=path, hint=_HINT) from error
         yield from found
 
     @contextmanager
@@ -54,7 +58,7 @@ class Hdf5Reader:
         """Return the values of that dataset."""
         try:
             return Content({"": self._file[key][()]})
-        except (OSError, KeyError, ValueError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # as above
             what = f"dataset {key!r} cannot be read ({reason_of(error)})"
             raise DataError(what, hint=_HINT) from error
 

@@ -255,12 +255,16 @@ class _Rows:
     """Rows of a file, decoded in batches from front to back.
 
     Args:
+        path: of the file.
         schema: of the table.
         edges: rows at which decoding can begin, and their number.
         num_bytes: of the values, or about that many.
     """
 
-    def __init__(self, schema: pa.Schema, edges: Sequence[int], num_bytes: int) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, edges: Sequence[int], num_bytes: int
+    ) -> None:
+        self._path = path
         self.schema, self.num_rows, self.num_bytes = schema, edges[-1], num_bytes
         self._edges = edges
         self._position = (-1, -1)  # rows of the batch at hand
@@ -269,9 +273,13 @@ class _Rows:
         self._columns = list[str]()
 
     def column(self, name: str) -> Iterator[Any]:
-        """Yield a column in pieces."""
-        for batch in self._decoded(0, [name], _BATCH_OF_IDS):
-            yield batch.column(0)
+        """Yield a column in pieces; DataError where it cannot be read."""
+        try:
+            for batch in self._checked(0, [name], _BATCH_OF_IDS):
+                yield batch.column(0)
+        except (OSError, pa.ArrowException) as error:
+            what = f"the column {name} cannot be read ({reason_of(error)})"
+            raise DataError(what, where=self._path, hint=_HINT) from error
 
     def read(self, start: int, stop: int, columns: list[str]) -> pa.Table:
         """Return rows [start, stop) of some columns."""
@@ -279,7 +287,7 @@ class _Rows:
         first = self._edges[group]
         if start < self._position[0] or columns != self._columns or first > self._position[1]:
             self._columns, self._batch, self._position = columns, None, (first, first)
-            self._batches = self._decoded(group, columns, _BATCH)
+            self._batches = self._checked(group, columns, _BATCH)
         taken, at = list[pa.Table](), start
         while at < stop:
             if self._batch is None or at >= self._position[1]:
@@ -293,6 +301,12 @@ class _Rows:
             at += len(taken[-1])
         return pa.concat_tables(taken)
 
+    def _checked(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
+        """Yield `_decoded` batches; ArrowInvalid where a list or text is not in its column."""
+        for batch in self._decoded(group, columns, most):
+            batch.validate(full=True)
+            yield batch
+
     def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
         """Return the batches of some columns from a group of rows on, of `most` rows or less."""
         raise NotImplementedError
@@ -305,7 +319,7 @@ class _ParquetRows(_Rows):
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
         edges = [0, *accumulate(group.num_rows for group in groups)]
         size = sum(group.total_byte_size for group in groups)
-        super().__init__(self._file.schema_arrow, edges, size)
+        super().__init__(path, self._file.schema_arrow, edges, size)
 
     def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
         groups = list(range(group, self._file.metadata.num_row_groups))
@@ -317,11 +331,10 @@ class _ParquetRows(_Rows):
 
 class _ArrowRows(_Rows):
     def __init__(self, path: Path) -> None:
-        self._path = path
         with pa.memory_map(str(path)) as file:  # the row counts; the values are not touched
             reader = pa.ipc.open_file(file)
             counts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
-            super().__init__(reader.schema, [0, *accumulate(counts)], path.stat().st_size)
+            super().__init__(path, reader.schema, [0, *accumulate(counts)], path.stat().st_size)
 
     def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
         with pa.OSFile(str(self._path)) as file:
@@ -334,8 +347,10 @@ def _rows(path: Path) -> _Rows:
     """Open a table; DataError where it is none."""
     parquet = path.suffix.lower() in (".parquet", ".pq")
     try:
-        return _ParquetRows(path) if parquet else _ArrowRows(path)
-    except (OSError, pa.ArrowException) as error:
+        rows = _ParquetRows(path) if parquet else _ArrowRows(path)
+        layout_of(rows.schema, path)  # names that are no text raise
+        return rows
+    except (OSError, ValueError, pa.ArrowException) as error:
         kind = "Parquet" if parquet else "an Arrow file"
         what = f"cannot be read as {kind} ({reason_of(error)})"
         raise DataError(what, where=path, hint=_HINT) from error

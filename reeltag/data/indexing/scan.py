@@ -20,6 +20,7 @@ from reeltag.data.records.example import (
     split_message,
 )
 from reeltag.data.records.file_bytes import FileBytes
+from reeltag.data.records.frame_widths import frame_widths
 from reeltag.data.records.locate import Layout, locate_floats, locate_frames
 from reeltag.data.records.problems import Problem, to_bits
 from reeltag.data.records.ratings import (
@@ -125,6 +126,11 @@ def describe_record(payload: NDArray[np.uint8], schema: Schema) -> Described:
     if schema.kind == "frames" and STARTS in context:
         rated = {name: about.get(name) for name in RATING_KEYS}
         ratings = read_ratings(rated, num_frames / (schema.rate_hz or 1.0), problems)
+    located = {stream.name for stream in schema.streams}
+    about.check_others(located if schema.kind == "video" else set())
+    for name in lists.keys() - (located if schema.kind == "frames" else set()):
+        for _ in frame_widths(np.frombuffer(joined(payload.data, lists[name]), np.uint8)):
+            pass  # of no account, but it has to be what it says it is
     start, stride = [layout.start for layout in layouts], [layout.stride for layout in layouts]
     return Described(video_id, num_frames, labels, names, ratings, start, stride, problems)
 
@@ -134,10 +140,17 @@ class _Context:
 
     def __init__(self, payload: memoryview, spans: dict[str, Spans]) -> None:
         self._payload, self._spans = payload, spans
+        self._read = set[str]()
 
     def get(self, name: str) -> Feature:
         spans = self._spans.get(name)
+        self._read.add(name)
         return None if spans is None else decode_feature(joined(self._payload, spans))
+
+    def check_others(self, located: set[str]) -> None:
+        """Raise DataError where one that was neither read nor located is no Feature."""
+        for name in self._spans.keys() - self._read - located:
+            self.get(name)
 
 
 def _read_id(features: _Context, problems: set[Problem]) -> str:

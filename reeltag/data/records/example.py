@@ -181,6 +181,9 @@ def split_message(payload: Bytes) -> tuple[dict[str, Spans], dict[str, Spans]]:
         for entry in _strings(payload, part.start, part.stop):
             if entry.number == 1:
                 name, spans = _split_entry(payload, entry.start, entry.stop)
+                if name in entries:  # of no account, but it has to be a message
+                    replaced = joined(payload, entries[name])
+                    decode_feature(replaced) if part.number == 1 else decode_feature_list(replaced)
                 entries[name] = spans
                 pieces += max(1, len(spans))
         if pieces > _MOST_PIECES:
@@ -225,6 +228,10 @@ def _split_entry(payload: Bytes, start: int, stop: int) -> tuple[str, Spans]:
                 raise DataError(f"the key at byte {field.start} is not UTF-8") from error
         elif field.number == 2:
             spans.append((field.start, field.stop))
+    if len(spans) > 1:  # each piece is whole fields: only then may they be joined
+        for begin, end in spans:
+            for _ in field_tables(np.frombuffer(payload, np.uint8)[begin:end]):
+                pass
     return name, spans
 
 

@@ -27,10 +27,6 @@ _FEW = 64  # fields, up to which a loop is faster
 _SMALL_VALUE = 48  # bytes
 
 
-class OddValueError(DataError):
-    """A value that is none of its kind."""
-
-
 def decode_feature_list(message: Bytes, most: int | None = None) -> list[Feature]:
     """Return the values of each frame of a FeatureList message.
 
@@ -77,36 +73,51 @@ def _decode(message: Bytes, few: list[wire.Field]) -> Feature:
     kind, parts, view = 0, list[Bytes](), memoryview(message)
     for piece in lists:
         if piece.number != kind:
+            if kind:
+                _joined_values(kind, parts)  # of no account, but it has to be such a list
             kind, parts = piece.number, []
         parts.append(view[piece.start : piece.stop])
         if len(lists) > 1:  # each piece is whole fields: only then may they be joined
             for _ in field_tables(np.frombuffer(parts[-1], np.uint8)):
                 pass
-    if not kind:
-        return None
+    return _joined_values(kind, parts) if kind else None
+
+
+def _joined_values(kind: int, parts: Sequence[Bytes]) -> Values:
+    """Return the values of a list in pieces."""
     return _values(kind, [_RAW[kind](parts[0] if len(parts) == 1 else b"".join(parts))])
 
 
 def _decode_large(data: NDArray[np.uint8]) -> Feature:
     """Return the values of a Feature message of many fields."""
-    kind, parts, odd = 0, list[_Raw](), None
+    kind, parts = 0, list[_Raw]()
     for table in field_tables(data):
         lists = table.where((table.wire_type == wire.BYTES) & (table.number <= INT64_LIST))
         if not len(lists.at):
             continue
         last = int(np.flatnonzero(np.append(0, lists.number[:-1]) != lists.number)[-1])
-        dropped, kept = lists.part(slice(last)), lists.part(slice(last, None))
-        for _ in field_tables(*_joined(data, dropped)):
-            pass  # whole fields, as above
+        kept = lists.part(slice(last, None))
+        _check_dropped(data, lists.part(slice(last)))
         if last or kept.number[0] != kind:
-            kind, parts, odd = int(kept.number[0]), [], None
-        try:
-            parts.append(_MANY[kind](*_joined(data, kept)))
-        except OddValueError as error:  # of no account where another kind follows
-            odd = error
-    if odd is not None:
-        raise odd
+            if kind:
+                _values(kind, parts)  # of no account, as above
+            kind, parts = int(kept.number[0]), []
+        parts.append(_MANY[kind](*_joined(data, kept)))
     return _values(kind, parts) if kind else None
+
+
+def _check_dropped(data: NDArray[np.uint8], lists: FieldTable) -> None:
+    """Raise DataError where a list that is of no account is none of its kind."""
+    held = lists.where(lists.stop > lists.start)
+    for kind, find in _MANY.items():
+        some = held.where(held.number == kind)
+        if not len(some.at):
+            continue
+        if kind == BYTES_LIST:
+            for _ in field_tables(*_joined(data, some)):
+                pass
+        else:
+            _values(kind, [find(*_joined(data, some))])
 
 
 def _joined(
@@ -205,8 +216,8 @@ def _many_float_bytes(
     return np.concatenate(parts)
 
 
-def _odd_floats(size: int) -> OddValueError:
-    return OddValueError(f"packed floats take {size} bytes")
+def _odd_floats(size: int) -> DataError:
+    return DataError(f"packed floats take {size} bytes")
 
 
 def _varint_bytes(message: Bytes) -> Bytes:
@@ -241,8 +252,8 @@ def _many_varint_bytes(
     return np.concatenate(parts)
 
 
-def _cut_number(stop: int) -> OddValueError:
-    return OddValueError(f"a varint before byte {stop} does not end")
+def _cut_number(stop: int) -> DataError:
+    return DataError(f"a varint before byte {stop} does not end")
 
 
 def _equal_values(message: Bytes, width: int, tag: int) -> bytes | None:

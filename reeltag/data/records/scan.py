@@ -196,13 +196,10 @@ def _varints(window: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.u
 def _is_odd(
     window: NDArray[np.uint8], first: NDArray[np.int64], length: NDArray[np.uint8], bits: int
 ) -> NDArray[np.bool_]:
-    """Return which varints are longer than ten bytes, or hold more than so many bits."""
-    odd = length > 10
-    some = np.flatnonzero((length > 4) & ~odd)
-    for place in range(4, 10):
-        some = some[length[some] > place]
-        payload = window[first[some] + place] & 0x7F
-        odd[some] |= payload >> max(0, min(7, bits - 7 * place)) != 0
+    """Return which tags or lengths are longer than five bytes, or hold more than so many bits."""
+    odd = length > wire.LONGEST_HEADER
+    long = np.flatnonzero(length == wire.LONGEST_HEADER)
+    odd[long] = (window[first[long] + 4] & 0x7F) >> (bits - 28) != 0
     return odd
 
 

@@ -1,8 +1,9 @@
 """The protobuf wire format: varints, tags and the scan of the fields of one message.
 
 Only what tf.Example needs, but to the letter where it matters: unknown fields of every wire type
-are stepped over, tags and lengths may be written in more bytes than necessary, and no number read
-from a file is trusted before it was compared with the bytes that are there.
+are stepped over, tags and lengths may be written in more bytes than necessary (five at most, as in
+protobuf's own parsers), and no number read from a file is trusted before it was compared with the
+bytes that are there.
 
 Source: protobuf.dev, "Encoding".
 """
@@ -19,6 +20,7 @@ Bytes = bytes | memoryview
 
 VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
 _MAX_GROUP_DEPTH = 100  # as protobuf's own parsers
+LONGEST_HEADER = 5  # bytes of a tag or a length, as there
 _WORD = (1 << 64) - 1
 _FEW = 64  # bytes, of which a loop is faster than numpy
 _AT_ONCE = 1 << 15  # bytes of packed numbers that are read together
@@ -56,19 +58,21 @@ def encode_bytes_field(number: int, payload: bytes) -> bytes:
     return encode_varint(number << 3 | BYTES) + encode_varint(len(payload)) + payload
 
 
-def read_varint(buffer: Bytes, start: int, stop: int) -> tuple[int, int]:
+def read_varint(buffer: Bytes, start: int, stop: int, longest: int = 10) -> tuple[int, int]:
     """Return the unsigned value of the varint at `start` and the position behind it.
 
     Args:
         buffer: the bytes.
         start: position of the first byte.
         stop: position behind the message.
+        longest: bytes that it may have.
 
     Raises:
-        DataError: it does not end before `stop`, or within ten bytes.
+        DataError: it does not end before `stop`, or within `longest` bytes.
     """
     position, value, shift = start, 0, 0
-    while position < stop and shift < 70:
+    stop = min(stop, start + longest)
+    while position < stop:
         byte = buffer[position]
         position += 1
         value |= (byte & 0x7F) << shift
@@ -180,7 +184,7 @@ def fields(buffer: Bytes, start: int, stop: int) -> Iterator[Field]:
         if tag < 0x80:
             start += 1
         else:
-            tag, start = read_varint(buffer, start, stop)
+            tag, start = read_varint(buffer, start, stop, LONGEST_HEADER)
         number, wire_type = tag >> 3, tag & 7
         if number == 0 or tag >> 32:
             raise DataError(f"field number {number} before byte {start} is not allowed")
@@ -188,7 +192,7 @@ def fields(buffer: Bytes, start: int, stop: int) -> Iterator[Field]:
             if start < stop and buffer[start] < 0x80:
                 size, start = buffer[start], start + 1
             else:
-                size, start = read_varint(buffer, start, stop)
+                size, start = read_varint(buffer, start, stop, LONGEST_HEADER)
             end = start + size
         else:
             end = _end_of_value(buffer, start, stop, number, wire_type, depth=0)
@@ -216,14 +220,14 @@ def _end_of_value(
 def _end_of_group(buffer: Bytes, start: int, stop: int, number: int, depth: int) -> int:
     """Return the position behind the end tag of the group whose content begins at `start`."""
     while start < stop:
-        tag, start = read_varint(buffer, start, stop)
+        tag, start = read_varint(buffer, start, stop, LONGEST_HEADER)
         inner, wire_type = tag >> 3, tag & 7
         if wire_type == GROUP_END:
             if inner != number:
                 break
             return start
         if wire_type == BYTES:
-            size, start = read_varint(buffer, start, stop)
+            size, start = read_varint(buffer, start, stop, LONGEST_HEADER)
             start += size
         else:
             start = _end_of_value(buffer, start, stop, inner, wire_type, depth)

@@ -130,6 +130,37 @@ def test_of_two_kinds_the_last_counts() -> None:
     )
 
 
+@pytest.mark.parametrize("times", [1, 40])  # by a loop, and by tables
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        encode_bytes_field(1, b"\x0a\x05x"),
+        encode_bytes_field(2, encode_bytes_field(1, b"12345")),
+        int64_feature(encode_bytes_field(1, b"\x80")),
+        int64_feature(encode_bytes_field(1, b"\x80" * 10 + b"\x01")),
+    ],
+)
+def test_list_of_no_account_must_be_one_of_its_kind(damaged: bytes, times: int) -> None:
+    counts = encode_bytes_field(1, encode_bytes_field(1, b"x")) + int64_feature(packed(8))
+    with pytest.raises(DataError):
+        decode_feature(counts * times + damaged + counts * times)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_entry_of_no_account_must_be_a_message(number: int) -> None:
+    twice = entry("a", b"\x0a\x05x") + entry("a", b"")
+    with pytest.raises(DataError):
+        decode_sequence_example(encode_bytes_field(number, twice))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_pieces_of_an_entry_must_be_messages(number: int) -> None:
+    whole = encode_bytes_field(2, b"\x0a\x01") + encode_bytes_field(2, b"x")
+    in_pieces = encode_bytes_field(1, encode_bytes_field(1, b"a") + whole)
+    with pytest.raises(DataError):
+        decode_sequence_example(encode_bytes_field(number, in_pieces))
+
+
 def test_feature_without_kind_is_none() -> None:
     assert decode_feature(b"") is None
     assert decode_feature(b"\x20\x01") is None  # an unknown field alone

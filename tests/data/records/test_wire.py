@@ -76,13 +76,15 @@ def test_fields_of_every_wire_type_are_found() -> None:
         (b"\x0a\x05ab", "behind its message"),
         (b"\x0d\x00", "behind its message"),
         (b"\x00\x01", "field number 0"),
-        (b"\x80\x80\x80\x80\x80\x01\x00", "not allowed"),  # a tag of more than 32 bits
+        (b"\x88\x80\x80\x80\x10\x00", "not allowed"),  # a tag of more than 32 bits
+        (b"\x88\x80\x80\x80\x80\x00\x00", "does not end"),  # in six bytes
+        (b"\x0a\x80\x80\x80\x80\x80\x00", "does not end"),  # a length in six bytes
         (b"\x0e", "wire type 6"),
         (b"\x0c", "wire type 4"),  # the end of a group that never began
         (b"\x0b\x14", "group 1 does not end"),  # ended by another number
         (b"\x0b\x08", "does not end"),
         (b"\x0b" * 200, "wire type 3"),  # deeper than protobuf goes
-        (b"\x0a" + wire.encode_varint(2**60), "behind its message"),
+        (b"\x0a" + wire.encode_varint(2**34), "behind its message"),
     ],
 )
 def test_broken_message_raises(message: bytes, what: str) -> None:

@@ -1,0 +1,1 @@
+"""Damaged, hostile and random input for all that reads: `python -m benchmarks.fuzz`."""
