@@ -171,10 +171,13 @@ def _tuple(options: tuple[Any, ...], value: object, where: object, field: str) -
 def _is_plain(kind: object, value: object) -> bool:
     if isinstance(value, bool):
         return kind is bool
+    if isinstance(value, int) and not -_WORD <= value < _WORD:
+        return False  # what has more than 64 bits fits no array
     return isinstance(value, int | float if kind is float else kind) if kind in _KINDS else False
 
 
 _KINDS = {*_PLAIN, NoneType}
+_WORD = 1 << 63
 
 
 def _raise_mismatch(value: object, allowed: str, where: object, field: str) -> NoReturn:
