@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
     options = parser.parse_args(arguments)
     if options.names[0] == _REPEAT:
         return _repeat([Path(name) for name in options.names[1:]])
-    if unknown := [name for name in options.names if name not in NAMES]:
+    if unknown := [name for name in options.names if name not in NAMES and "." not in name]:
         parser.error(f"there is no target {unknown[0]!r}; there are {', '.join(NAMES)}, repeat")
     results = [_run(name, options) for name in options.names]
     rows = [result.row() for result in results]

@@ -61,7 +61,12 @@ class Target(ABC):
 
     @classmethod
     def prepare(cls, shared: Path) -> None:
-        """Write the files that cases are mutations of; once, in a process of its own."""
+        """Write the files that cases are mutations of; once, in a process of its own.
+
+        Args:
+            shared: empty folder for them.
+        """
+        return
 
     @abstractmethod
     def make(self, rng: random.Random) -> Case:

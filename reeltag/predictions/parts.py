@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import whole_file, write_json
+from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.predictions.rows import Kind, PredictionRows
 
 
@@ -77,10 +79,8 @@ class PredictionParts:
             writers = dict[Kind, PartWriter]()
             for kind in self.kinds:
                 part = stack.enter_context(whole_file(self._file(kind, self.num_parts)))
-                file = stack.enter_context(pa.OSFile(str(part), "wb"))
-                writers[kind] = PartWriter(
-                    stack.enter_context(pa.ipc.new_file(file, PredictionRows.SCHEMA))
-                )
+                file = stack.enter_context(sealed_writer(part, PredictionRows.SCHEMA))
+                writers[kind] = PartWriter(file)
             yield writers
 
     def finish(self, videos_done: int, num_blank: int = 0) -> None:
@@ -97,12 +97,19 @@ class PredictionParts:
     def rows(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows of all finished parts, in order."""
         for number in range(self.num_parts):
-            with (
-                pa.OSFile(str(self._file(kind, number))) as file,
-                pa.ipc.open_file(file) as batches,
-            ):
+            path = self._file(kind, number)
+            try:
+                batches = open_sealed(path)
                 for place in range(batches.num_record_batches):
-                    yield PredictionRows.from_arrow(batches.get_batch(place))
+                    batch = batches.get_batch(place)
+                    _check(batch)
+                    yield PredictionRows.from_arrow(batch)
+            except (OSError, ValueError, KeyError, DataError, pa.ArrowException) as error:
+                raise DataError(
+                    f"a part of the unfinished predictions cannot be read ({reason_of(error)})",
+                    where=path,
+                    hint="Add --restart to remove the parts and start again.",
+                ) from error
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -124,10 +131,13 @@ class PredictionParts:
         path = self.folder / "state.json"
         try:
             state = json.loads(path.read_text())
-            self.videos_done, self.num_parts = state["videos_done"], state["num_parts"]
-            self.num_blank = state.get("num_blank", 0)
-            there: dict[str, Any] = state["settings"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            counts = {name: state[name] for name in ("videos_done", "num_parts")}
+            counts["num_blank"] = state.get("num_blank", 0)
+            if any(type(number) is not int or number < 0 for number in counts.values()):
+                raise ValueError(f"{counts} are no counts")
+            self.videos_done, self.num_parts, self.num_blank = counts.values()
+            there: dict[str, Any] = dict(state["settings"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"is in the way of the unfinished predictions and cannot be read ({error})",
                 where=path,
@@ -145,6 +155,16 @@ class PredictionParts:
                 where=self.folder,
                 hint="Repeat its settings to go on with it, or add --restart to start again.",
             )
+
+
+def _check(batch: pa.RecordBatch) -> None:
+    """Raise ArrowInvalid or ValueError where a batch does not hold predictions."""
+    if batch.schema != PredictionRows.SCHEMA:
+        raise ValueError("it has other columns")
+    batch.validate(full=True)
+    lengths = [pc.list_value_length(batch.column(name)) for name in ("classes", "scores")]
+    if batch.column("id").null_count or lengths[0].null_count or not lengths[0].equals(lengths[1]):
+        raise ValueError("it has a row without an id, or whose classes and scores do not fit")
 
 
 def _short(value: object) -> str:

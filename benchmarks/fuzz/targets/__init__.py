@@ -14,5 +14,5 @@ def target_class(name: str) -> type[Target]:
 
 
 def module_of(name: str) -> str:
-    """Return the module of a target."""
-    return f"benchmarks.fuzz.targets.{name}"
+    """Return the module of a target; a name with dots is one itself."""
+    return name if "." in name else f"benchmarks.fuzz.targets.{name}"

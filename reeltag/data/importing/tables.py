@@ -261,9 +261,7 @@ class _Rows:
         num_bytes: of the values, or about that many.
     """
 
-    def __init__(
-        self, path: Path, schema: pa.Schema, edges: Sequence[int], num_bytes: int
-    ) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, edges: Sequence[int], num_bytes: int) -> None:
         self._path = path
         self.schema, self.num_rows, self.num_bytes = schema, edges[-1], num_bytes
         self._edges = edges

@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from reeltag.core.console import track
-from reeltag.core.errors import OutputError
+from reeltag.core.errors import DataError, OutputError
 from reeltag.core.files import whole_file
+from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.data.features import Features
 from reeltag.data.indexing.finish import (
     finished_rows,
@@ -168,11 +169,7 @@ class Build:
 def _whole_table(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWriter]:
     """Yield a writer of an Arrow file that gets its name when it is whole."""
     own = _own_name(path)
-    with (
-        whole_file(own) as part,
-        pa.OSFile(str(part), "wb") as file,
-        pa.ipc.new_file(file, schema) as writer,
-    ):
+    with whole_file(own) as part, sealed_writer(part, schema) as writer:
         yield writer
     os.replace(own, path)
 
@@ -207,7 +204,7 @@ def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
     own = _own_name(path)
     try:  # not `whole_file`: to force thousands of small files to the disk would take long
         folder.mkdir(parents=True, exist_ok=True)
-        with pa.OSFile(str(own), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        with sealed_writer(own, table.schema) as writer:
             writer.write_table(table)
         os.replace(own, path)
     except OSError as error:
@@ -222,13 +219,12 @@ def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
 def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> pa.Table:
     """Return what `write_piece` kept; scan the shard once more if it is gone or damaged."""
     try:
-        with pa.memory_map(str(_piece(folder, shard, schema, verify))) as file:
-            table = pa.ipc.open_file(file).read_all()
+        table = open_sealed(_piece(folder, shard, schema, verify)).read_all()
         if table.schema.equals(ROW_SCHEMA) and rows_are_possible(
             table, schema.streams, [shard.size]
         ):
             return table
-    except (OSError, pa.ArrowException):
+    except (OSError, DataError, pa.ArrowException):
         pass
     return scan_shard(root / shard.name, schema, verify)
 

@@ -1,18 +1,25 @@
 """The description of an index file, as JSON in the metadata of its Arrow schema."""
 
+import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from reeltag.core.errors import DataError
+from reeltag.core.fields import from_json
+from reeltag.core.sealed import open_sealed
 from reeltag.data.features import Features
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.indexing.validation import rows_are_possible
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
-VERSION = 4  # an index of another version is built again
+VERSION = 5  # an index of another version is built again
 _KEY = b"reeltag"
+_LARGEST = 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +55,7 @@ class Header:
         value = {
             "version": VERSION,
             "kind": self.kind,
-            "streams": [[stream.name, stream.width, stream.dtype] for stream in self.streams],
+            "streams": [dataclasses.asdict(stream) for stream in self.streams],
             "rate_hz": self.rate_hz,
             "num_classes": self.num_classes,
             "vocabulary": self.vocabulary,
@@ -64,16 +71,45 @@ def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
     A table whose numbers cannot be true, such as places behind the end of a shard, is none.
     """
     try:
-        with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        value = json.loads(table.schema.metadata[_KEY])
-        if value.pop("version") != VERSION or not table.schema.equals(TABLE_SCHEMA):
-            return None
-        value["streams"] = tuple(Stream(*stream) for stream in value["streams"])
-        value["shards"] = tuple(Shard(*shard) for shard in value["shards"])
-        header = Header(**value)
-        if not rows_are_possible(table, header.streams, [shard.size for shard in header.shards]):
+        table = open_sealed(path).read_all()
+        header = _header(json.loads(table.schema.metadata[_KEY]), path)
+        sizes = [shard.size for shard in header.shards]
+        if not table.schema.equals(TABLE_SCHEMA) or not rows_are_possible(
+            table, header.streams, sizes, header.num_classes
+        ):
             return None
         return header, table
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+    except (OSError, DataError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError):
         return None  # not there, of another version or damaged: it is built again
+
+
+def _header(value: dict[str, Any], path: Path) -> Header:
+    """Return the header that is stored; ValueError or another error where it cannot be one."""
+    if value.pop("version") != VERSION:
+        raise ValueError("of another version")
+    shards = tuple(Shard(*shard) for shard in value.pop("shards"))
+    plain = from_json(_Stored, value, where=path, field="header")
+    header = Header(**vars(plain), shards=shards)
+    for shard in shards:
+        if not isinstance(shard.name, str) or any(type(number) is not int for number in shard[1:]):
+            raise ValueError("a shard has no name, or a size that is no number")
+    limits = [header.num_classes, 0 if header.vocabulary is None else header.vocabulary]
+    limits += [stream.width for stream in header.streams]
+    rate_hz = 1.0 if header.rate_hz is None else header.rate_hz
+    if min(limits) < 0 or max(limits) > _LARGEST or not 0 < rate_hz < math.inf:
+        raise ValueError("a number is out of range")
+    if min((shard.size for shard in shards), default=0) < 0:
+        raise ValueError("a size is below 0")
+    return header
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """The header but for its shards, whose numbers may have 64 bits without a sign."""
+
+    kind: Kind
+    streams: tuple[Stream, ...]
+    rate_hz: float | None
+    num_classes: int
+    vocabulary: int | None
+    verified: bool

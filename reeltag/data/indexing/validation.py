@@ -7,20 +7,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reeltag.data.records.problems import SKIPPING
+from reeltag.data.records.problems import SKIPPING, Problem, from_text, to_bits
 from reeltag.data.records.tfrecord import HEADER_SIZE
 from reeltag.data.streams import MAX_CLASSES, Stream
 
 _PARALLEL = ("segment_starts", "segment_ends", "segment_labels", "segment_scores")
 
 
-def rows_are_possible(table: pa.Table, streams: Sequence[Stream], sizes: Sequence[int]) -> bool:
+def rows_are_possible(
+    table: pa.Table,
+    streams: Sequence[Stream],
+    sizes: Sequence[int],
+    num_classes: int = MAX_CLASSES,
+) -> bool:
     """Return whether no row is of a place that is not in its shard, or has lists that do not fit.
 
     Args:
         table: of an index, or of one shard (without the column `shard`, and with `bits`).
         streams: of the data set.
         sizes: bytes of each shard.
+        num_classes: all labels are below it.
 
     Raises:
         ArrowInvalid: lists or texts are not where they are said to be.
@@ -40,14 +46,40 @@ def rows_are_possible(table: pa.Table, streams: Sequence[Stream], sizes: Sequenc
         return False
     for name in ("labels", "segment_labels"):
         values = pc.min_max(table[name].combine_chunks().flatten()).as_py()
-        if values["min"] is not None and not 0 <= values["min"] <= values["max"] < MAX_CLASSES:
+        if values["min"] is not None and not 0 <= values["min"] <= values["max"] < num_classes:
             return False
+    if not (_ratings_are_possible(table) and _problems_are_possible(table)):
+        return False
     shard = np.zeros(len(table), np.int64)
     if "shard" in table.column_names:
         shard = table["shard"].to_numpy()
         if shard[0] < 0 or shard[-1] >= len(sizes) or (np.diff(shard) < 0).any():
             return False
     return _places_are_possible(table, streams, np.asarray(sizes)[shard])
+
+
+def _ratings_are_possible(table: pa.Table) -> bool:
+    """Return whether every rated window begins at 0 s or later and ends after that."""
+    start, end, score = (
+        table[f"segment_{name}"].combine_chunks().flatten().to_numpy()
+        for name in ("starts", "ends", "scores")
+    )
+    return bool(((start >= 0) & (end > start) & (end < np.inf) & np.isfinite(score)).all())
+
+
+def _problems_are_possible(table: pa.Table) -> bool:
+    """Return whether every problem is a known one, and `skip` says what is done about it."""
+    if "skip" not in table.column_names:
+        bits = table["bits"].to_numpy()
+        return bool(((bits >= 0) & (bits <= to_bits(Problem))).all())
+    pairs = table.select(["problem", "skip"]).group_by(["problem", "skip"]).aggregate([])
+    try:
+        return all(
+            bool(from_text(pair["problem"]) & SKIPPING) == pair["skip"]
+            for pair in pairs.to_pylist()
+        )
+    except KeyError:
+        return False
 
 
 def _places_are_possible(

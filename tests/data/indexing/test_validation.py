@@ -1,5 +1,6 @@
 """An index file with impossible numbers is built again, never read by."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.data.indexing import build
 from reeltag.data.indexing.header import read_index_file
 from tests.data.made import frame_record, indexed, rated_record, rows, write_shard
@@ -27,12 +29,18 @@ def index_file(folder: Path) -> Path:
 
 def rewritten(path: Path, name: str, change: Callable[[Any], Any]) -> None:
     """Write a table again with another column."""
-    with pa.OSFile(str(path)) as file:
-        table = pa.ipc.open_file(file).read_all()
+    table = open_sealed(path).read_all()
     field, place = table.schema.field(name), table.schema.get_field_index(name)
     table = table.set_column(place, field, change(table[name].combine_chunks()))
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    written(path, table)
+
+
+def written(path: Path, table: pa.Table) -> None:
+    """Write an index with its checksum."""
+    changed = path.with_name("changed")  # the old one is mapped
+    with sealed_writer(changed, table.schema) as writer:
         writer.write_table(table)
+    changed.replace(path)
 
 
 def with_value(value: Any, row: int = 1) -> Callable[[Any], Any]:
@@ -81,6 +89,13 @@ def with_offset(column: Any) -> Any:
         ("segment_labels", lambda column: pa.array([[], [], [1]], column.type)),
         ("id", with_value(None)),
         ("skip", with_value(None)),
+        ("skip", with_value(True)),
+        ("problem", with_value("no such problem")),
+        ("problem", with_value("truncated")),
+        ("labels", with_value(3)),  # of three classes
+        ("segment_starts", with_value(-1.0, 2)),
+        ("segment_ends", with_value(float("nan"), 2)),
+        ("segment_scores", with_value(float("inf"), 2)),
     ],
 )
 def test_index_with_an_impossible_number_is_built_again(
@@ -91,6 +106,45 @@ def test_index_with_an_impossible_number_is_built_again(
     assert read_index_file(index_file(folder)) is None
     assert rows(indexed(folder)) == before
     assert read_index_file(index_file(folder)) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("streams", [["rgb", 16, "uint8"]]),
+        ("streams", [{"name": "rgb", "width": "16", "dtype": "uint8"}]),
+        ("streams", [{"name": "rgb", "width": -16, "dtype": "uint8"}]),
+        ("shards", [[["train0.tfrecord"], 1, 2, 3, 4]]),
+        ("shards", [["train0.tfrecord", 1.5, 2, 3, 4]]),
+        ("shards", 5),
+        ("kind", "pictures"),
+        ("num_classes", 10**400),
+        ("num_classes", -1),
+        ("vocabulary", []),
+        ("rate_hz", 0),
+        ("rate_hz", float("nan")),
+        ("verified", "yes"),
+        ("version", 4),
+    ],
+)
+def test_index_with_an_impossible_header_is_built_again(
+    folder: Path, name: str, value: Any
+) -> None:
+    before, path = rows(indexed(folder)), index_file(folder)
+    table = open_sealed(path).read_all()
+    stored = json.loads(table.schema.metadata[b"reeltag"]) | {name: value}
+    written(path, table.replace_schema_metadata({b"reeltag": json.dumps(stored)}))
+    assert read_index_file(path) is None
+    assert rows(indexed(folder)) == before
+
+
+def test_index_with_a_flipped_bit_is_built_again(folder: Path) -> None:
+    path, before = index_file(folder), rows(indexed(folder))
+    content = bytearray(path.read_bytes())
+    content[content.index(before[0]["id"].encode(), 1000)] ^= 1  # "a" is then another id
+    path.write_bytes(content)
+    assert read_index_file(path) is None
+    assert rows(indexed(folder)) == before
 
 
 def test_piece_with_an_impossible_number_is_made_again(
