@@ -1,5 +1,6 @@
 /** The keys of the page of a video. */
 import { addKeys } from "./keys.js";
+import { timelineKeys } from "./timeline-keys.js";
 
 /**
  * @param {import("./video.js").VideoPage} page
@@ -35,15 +36,8 @@ export function addVideoKeys(page) {
     { keys: ["o"], words: "loop the interval", run: () => page.toggleLoop() },
     { keys: ["Escape"], words: "no interval", run: () => page.select(null) },
   ]);
-  const choose = (/** @type {KeyboardEvent} */ event) => page.chooseLane(Number(event.key) - 1);
   addKeys("Time line", [
-    { keys: [..."123456789"], shown: "1 to 9", words: "class of this lane", run: choose },
-    { keys: ["ArrowUp"], words: "class above", run: () => page.stepLane(-1), repeat: true },
-    { keys: ["ArrowDown"], words: "class below", run: () => page.stepLane(1), repeat: true },
+    ...timelineKeys(line, (name) => page.chooseLane(name)),
     { keys: ["c"], words: "show another class, or make one", run: () => page.askClass() },
-    { keys: ["+", "="], words: "zoom in", run: () => line.zoom(0.5), repeat: true },
-    { keys: ["-"], words: "zoom out", run: () => line.zoom(2), repeat: true },
-    { keys: ["0"], words: "whole video", run: () => page.fit() },
-    { keys: ["r"], words: "read time and probabilities", run: () => line.read() },
   ]);
 }

@@ -215,19 +215,10 @@ export class VideoPage {
     this.draw();
   }
 
-  /** @param {number} at */
-  chooseLane(at) {
-    const lane = this.line.lanes[at];
-    if (!lane) return;
-    lane.lane.scrollIntoView({ block: "nearest" });
-    this.chooseClass(lane.name);
-    announce(`${lane.name}, ${count(this.model.momentsOf(lane.name).length, "moment")}`);
-  }
-
-  /** @param {1 | -1} way */
-  stepLane(way) {
-    const at = this.line.lanes.findIndex((of) => of.name === this.line.current);
-    this.chooseLane(Math.min(Math.max(0, at + way), this.line.lanes.length - 1));
+  /** @param {string} name */
+  chooseLane(name) {
+    this.chooseClass(name);
+    announce(`${name}, ${count(this.model.momentsOf(name).length, "moment")}`);
   }
 
   fit() {
