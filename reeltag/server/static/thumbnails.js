@@ -20,7 +20,7 @@ import { cellAt, sheetOf } from "./strip-cells.js";
 export function thumbnail(sprite, video, time, width) {
   const { columns, rows } = sheetOf(sprite);
   const style = {
-    "aspect-ratio": `${sprite.width} / ${sprite.height}`,
+    "--ratio": String(sprite.width / sprite.height),
     "background-image": `url("${address("/media/sprite", { id: video })}")`,
     "background-size": `${100 * columns}% ${100 * rows}%`,
     ...(width === undefined ? {} : { "inline-size": `${width}px` }),

@@ -90,3 +90,17 @@ def test_rating_is_taken_back_on_the_moments_of_another_threshold(site: Site) ->
     page.keyboard.press("z")
     expect(page.locator("moment-card[data-verdict=yes]")).to_have_count(0)
     assert page.evaluate("document.activeElement.closest('moment-card') !== null")
+
+
+def test_stills_have_the_shape_of_their_videos(site: Site) -> None:
+    name = site.project.data.classes.names[0]
+    sprite = site.open(f"/api/video?id={site.project.videos.ids[0]}").evaluate(
+        "JSON.parse(document.body.innerText).sprite"
+    )
+    page = site.open(f"/search?class={name}&threshold=0.5")
+    still = page.locator("moment-loop > .thumbnail").first
+    expect(still).to_be_visible()
+    box, place = still.bounding_box(), page.locator("moment-loop").first.bounding_box()
+    assert box is not None and place is not None
+    assert box["width"] / box["height"] == pytest.approx(sprite["width"] / sprite["height"], 0.02)
+    assert box["height"] == pytest.approx(place["height"], abs=1)  # as large as there is room
