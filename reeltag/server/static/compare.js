@@ -56,9 +56,9 @@ function show({ video, old: one, new: other, old_curves, new_curves }, ratings) 
   const keys = timelineKeys(second.lanes.length > first.lanes.length ? second : first, choose);
   const read = () => announce(`${one.name}: ${first.words()}. ${other.name}: ${second.words()}`);
   addKeys("Time lines", keys.map((of) => (of.keys.includes("r") ? { ...of, run: read } : of)));
-  const asked = new URLSearchParams(location.search);
-  seek(Number(asked.get("at")) || 0);
-  const name = asked.get("class");
+  const query = new URLSearchParams(location.search);
+  seek(Number(query.get("at")) || 0);
+  const name = query.get("class");
   if (name) for (const line of lines) line.current = name;
 }
 

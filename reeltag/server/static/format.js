@@ -33,7 +33,7 @@ export function interval(start, end) {
 }
 
 /**
- * Returns the answer that a rating's value stands for.
+ * Returns the answer of a rating's value.
  * @param {number | null} value in [0, 1]; null = there is no rating
  * @returns {"yes" | "no" | null}
  */

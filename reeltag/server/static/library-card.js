@@ -12,7 +12,7 @@ const STATES = {
 };
 
 /**
- * Returns a card; without a video, what stands there until it is known.
+ * Returns a card; without a video, what is there until it is known.
  * @param {VideoCard | undefined} card
  * @param {{ posters: boolean, tags: boolean, class_name: string }} how
  * @returns {HTMLElement}

@@ -14,8 +14,8 @@ import { layoutOf, pagesOf, placeOf, seen } from "./library-window.js";
 export const PAGE = 60;
 const [LEAST, GAP, MOST_COLUMNS] = [220, 16, 10]; // pixels; columns of a very wide page
 const [ABOUT_EM, TAGS_EM, PAD_EM] = [4.25, 1.85, 0.75]; // heights under a poster, in rem
-const TOGETHER_MS = 80; // of scrolling, before a page is asked for
-const AGAIN_MS = 5000; // until videos that are new, or that are to come, are asked for again
+const TOGETHER_MS = 80; // of scrolling, before a page is fetched
+const AGAIN_MS = 5000; // until videos that are new, or that are to come, are fetched again
 
 export class VideoGrid extends HTMLElement {
   /** @type {Map<number, VideoCard[]>} */
@@ -55,7 +55,7 @@ export class VideoGrid extends HTMLElement {
     this.#abort = new AbortController();
     this.#params = params;
     try {
-      const list = first ?? (await this.#ask(0));
+      const list = first ?? (await this.#fetch(0));
       this.#pages = new Map([[0, list.videos]]);
       this.#take(list);
       this.#clear();
@@ -64,7 +64,7 @@ export class VideoGrid extends HTMLElement {
     }
   }
 
-  /** Asks again for what is seen, as after an extraction; the rest is asked for when it is seen. */
+  /** Fetches what is seen again, as after an extraction; the rest when it is seen. */
   reload() {
     const pages = this.#seenPages();
     for (const page of this.#pages.keys()) if (!pages.includes(page)) this.#pages.delete(page);
@@ -72,7 +72,7 @@ export class VideoGrid extends HTMLElement {
   }
 
   /** @param {number} page @returns {Promise<VideoList>} */
-  #ask(page) {
+  #fetch(page) {
     const params = { ...this.#params, offset: page * PAGE, limit: PAGE };
     return getJson("/api/videos", params, this.#abort.signal);
   }
@@ -80,7 +80,7 @@ export class VideoGrid extends HTMLElement {
   /** @param {number} page */
   async #load(page) {
     try {
-      const list = await this.#ask(page);
+      const list = await this.#fetch(page);
       this.#pages.set(page, list.videos);
       this.#take(list);
       for (const [index, card] of this.#cards) {

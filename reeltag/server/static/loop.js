@@ -47,7 +47,7 @@ export class MomentLoop extends HTMLElement {
       ? thumbnail(moment.sprite, moment.video, moment.best_s ?? middle(moment))
       : null;
     if (this.#still) this.append(this.#still);
-    this.#say(this.#still ? "still" : "none");
+    this.#setState(this.#still ? "still" : "none");
   }
 
   /** Play the interval again and again. */
@@ -61,7 +61,7 @@ export class MomentLoop extends HTMLElement {
     clearInterval(this.#timer);
     this.#timer = 0;
     this.#drop();
-    if (this.#moment) this.#say(this.#still ? "still" : "none");
+    if (this.#moment) this.#setState(this.#still ? "still" : "none");
   }
 
   /** Play or pause. */
@@ -114,7 +114,7 @@ export class MomentLoop extends HTMLElement {
     player.muted = this.#muted;
     this.#player = player;
     this.append(player);
-    this.#say("loading");
+    this.#setState("loading");
     this.#run(player);
   }
 
@@ -140,8 +140,8 @@ export class MomentLoop extends HTMLElement {
     player.addEventListener("loadedmetadata", () => (player.currentTime = start), { once: true });
     player.addEventListener("timeupdate", () => player.currentTime >= end && again());
     player.addEventListener("ended", again);
-    player.addEventListener("playing", () => this.#player === player && this.#say("playing"));
-    player.addEventListener("pause", () => this.#player === player && this.#say("paused"));
+    player.addEventListener("playing", () => this.#player === player && this.#setState("playing"));
+    player.addEventListener("pause", () => this.#player === player && this.#setState("paused"));
     player.addEventListener("error", () => {
       if (this.#player !== player) return;
       this.#drop();
@@ -185,12 +185,12 @@ export class MomentLoop extends HTMLElement {
   #turn(moment) {
     const { sprite, start_s, end_s } = moment;
     const still = this.#still;
-    if (sprite === null || still === null) return this.#say("none");
+    if (sprite === null || still === null) return this.#setState("none");
     const cells = cellsOf(sprite, start_s, end_s, PAGES);
     let page = 0;
     this.#timer = window.setInterval(() => showCell(still, cells[page++ % cells.length]), TURN_MS);
     showCell(still, cells[page++]);
-    this.#say("turning");
+    this.#setState("turning");
   }
 
   #drop() {
@@ -206,7 +206,7 @@ export class MomentLoop extends HTMLElement {
   }
 
   /** @param {string} state */
-  #say(state) {
+  #setState(state) {
     if (this.dataset.state === state) return;
     this.dataset.state = state;
     this.dispatchEvent(new CustomEvent("loopstate", { detail: state, bubbles: true }));

@@ -27,7 +27,7 @@ export class VideoPlayer extends HTMLElement {
   /** @type {number | null} */
   #wanted = null;
   #speed = 0;
-  #told = -1;
+  #time_shown = -1;
   /** @type {number | undefined} */
   #backwards;
   /** @type {number | null} the next picture that it waits for */
@@ -52,7 +52,7 @@ export class VideoPlayer extends HTMLElement {
     if (proxy === "not needed") this.#play(address("/media/video", { id: card.id }));
     else if (proxy === "ready") this.#play(address("/media/proxy", { id: card.id }));
     else this.#playNothing(proxy === "impossible" ? "" : "Browsers do not play this file.", proxy === "making");
-    this.#tell();
+    this.#showTime();
     this.#state();
   }
 
@@ -120,7 +120,7 @@ export class VideoPlayer extends HTMLElement {
         this.media.currentTime = wanted;
       }
     } else this.#wanted = null;
-    this.#tell();
+    this.#showTime();
   }
 
   get time() {
@@ -130,7 +130,7 @@ export class VideoPlayer extends HTMLElement {
   set time(seconds) {
     this.#wanted = Math.min(Math.max(0, seconds), this.view?.card.duration_s ?? Infinity);
     if (!this.media.seeking) this.#goOn();
-    this.#tell();
+    this.#showTime();
   }
 
   get playing() {
@@ -210,14 +210,14 @@ export class VideoPlayer extends HTMLElement {
     this.#frame = null;
     if (this.media.paused) return;
     if (this.loop && (this.time >= this.loop.end || this.time < this.loop.start - 0.5)) this.time = this.loop.start;
-    this.#tell();
+    this.#showTime();
     this.#watch();
   }
 
-  #tell() {
+  #showTime() {
     const { time } = this;
-    if (time === this.#told || !this.clock) return;
-    this.#told = time;
+    if (time === this.#time_shown || !this.clock) return;
+    this.#time_shown = time;
     const words = `${clock(time, 1)} / ${clock(this.view?.card.duration_s ?? this.media.duration)}`;
     if (this.clock.textContent !== words) this.clock.textContent = words;
     this.dispatchEvent(new CustomEvent("time", { detail: time }));

@@ -1,6 +1,6 @@
 /**
- * What was said of moments on the search page: shown until the server's answers have it, and on
- * moments that another threshold cuts anew. Pure.
+ * Ratings of moments that were given on the search page: shown until the server's answers have
+ * them, and on the moments that another threshold makes of these. Pure.
  *
  * @typedef {import("./views").MomentView} MomentView
  * @typedef {"yes" | "no" | null} Verdict null = not rated
@@ -10,7 +10,7 @@ export class Verdicts {
   /** @type {{moment: MomentView, id: string, before: Verdict}[]} that may be taken back, in order */
   #given = [];
   /** @type {{moment: MomentView, verdict: Verdict}[]} in order */
-  #said = [];
+  #verdicts = [];
 
   /**
    * Keep a rating.
@@ -21,7 +21,7 @@ export class Verdicts {
    */
   give(moment, id, answer, before) {
     this.#given.push({ moment, id, before });
-    this.#said.push({ moment, verdict: answer });
+    this.#verdicts.push({ moment, verdict: answer });
   }
 
   /**
@@ -30,7 +30,7 @@ export class Verdicts {
    */
   takeBack() {
     const last = this.#given.pop() ?? null;
-    if (last) this.#said.push({ moment: last.moment, verdict: last.before });
+    if (last) this.#verdicts.push({ moment: last.moment, verdict: last.before });
     return last;
   }
 
@@ -41,7 +41,7 @@ export class Verdicts {
    */
   over(moments) {
     return moments.map((moment) => {
-      const last = this.#said.findLast((of) => isSame(of.moment, moment));
+      const last = this.#verdicts.findLast((of) => isSame(of.moment, moment));
       if (!last) return moment;
       return { ...moment, rating: last.verdict && Number(last.verdict === "yes") };
     });

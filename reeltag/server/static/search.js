@@ -81,7 +81,7 @@ class SearchPage {
   }
 
   /**
-   * Ask again, with something else.
+   * Search again, with something else.
    * @param {Partial<import("./search-query.js").SearchQuery>} change
    */
   change(change) {
@@ -93,7 +93,7 @@ class SearchPage {
   }
 
   async reload() {
-    const view = await this.#ask(0);
+    const view = await this.#fetch(0);
     if (view) this.show(view);
   }
 
@@ -102,7 +102,7 @@ class SearchPage {
     const offset = this.grid.cards.length;
     if (!view || offset >= view.total || this.asking) return;
     this.more.disabled = true;
-    const found = await this.#ask(offset);
+    const found = await this.#fetch(offset);
     this.more.disabled = false;
     if (!found) return;
     this.grid.add(this.verdicts.over(found.moments));
@@ -111,9 +111,9 @@ class SearchPage {
 
   /**
    * @param {number} offset
-   * @returns {Promise<SearchView | null>} null = failed, or asked again meanwhile
+   * @returns {Promise<SearchView | null>} null = failed, or searched again meanwhile
    */
-  async #ask(offset) {
+  async #fetch(offset) {
     this.asking?.abort();
     const asking = new AbortController();
     this.asking = asking;
@@ -221,7 +221,7 @@ function suggested({ suggestions, total }) {
   return [total ? "A class like this:" : "Did you mean", ...links];
 }
 
-/** Shows what can be searched for where nothing is asked yet. */
+/** Shows what can be searched for where nothing is searched for yet. */
 function showStart() {
   const names = project()?.classes ?? [];
   const field = /** @type {HTMLInputElement} */ (byId("class-filter"));

@@ -1,8 +1,8 @@
-/** Work that many events ask for, done now and then. Pure but for its timer. */
+/** Work that many events need, done now and then. Pure but for its timer. */
 
 /**
- * Returns a function that runs `work` at once, and again at most once in `least_ms`: what is asked
- * for meanwhile is done together at the end of that time.
+ * Returns a function that runs `work` at once, and again at most once in `least_ms`: calls
+ * meanwhile are one run at the end of that time.
  * @param {() => void} work
  * @param {number} least_ms milliseconds between two runs
  * @returns {() => void}

@@ -47,7 +47,7 @@ export function watchPointer(line, body) {
     };
     const end = (/** @type {boolean} */ is_drag, /** @type {boolean} */ is_cancelled) => {
       is_held = false;
-      if (is_drag && (edge || name)) line.say("select", line.selection);
+      if (is_drag && (edge || name)) line.emit("select", line.selection);
       else if (!is_cancelled && !edge && !is_drag) click(line, name, first, event.clientY, lane);
     };
     followDrag(body, event, { far: FAR, move, end });
@@ -94,7 +94,7 @@ function click(line, name, time, y, lane) {
   const curve = line.data.curves.find((of) => of.name === name);
   const moment = curve && box && y > box.bottom - box.height / 3 ? momentAt(curve.moments, time) : null;
   line.selection = moment && { name, start: moment.start_s, end: moment.end_s };
-  line.say("select", line.selection);
+  line.emit("select", line.selection);
 }
 
 /** @param {TimeLine} line */

@@ -30,7 +30,7 @@ export function selectionMark(line) {
 }
 
 /**
- * Says to screen readers where a slider of times is, and how far it goes.
+ * Sets what screen readers read of a slider of times: where it is, and how far it goes.
  * @param {Element} slider
  * @param {number} time seconds
  * @param {number} least seconds
@@ -67,5 +67,5 @@ function edgeOf(line, edge) {
 export function moveEdge(line, edge, time) {
   if (!line.selection) return;
   line.selection = { ...line.selection, ...withEdge(line.selection, edge, time, line.data.duration) };
-  line.say("edge", line.selection);
+  line.emit("edge", line.selection);
 }

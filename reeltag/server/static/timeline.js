@@ -83,7 +83,7 @@ export class TimeLine extends HTMLElement {
       const key = at < 9 && h("kbd", { "aria-hidden": "true" }, at + 1);
       const label = h("button", { type: "button", class: "tl-label quiet", tabindex: "-1", on: { click: () => this.#choose(name) } }, key, h("span", { class: "grow", title: name }, name), value);
       const canvas = h("canvas", { "aria-hidden": "true" });
-      const slider = { role: "slider", tabindex: "0", "aria-label": `${name}: time`, "aria-valuemin": 0 };
+      const slider = { role: "slider", tabindex: "0", "aria-label": `${name}: time`, "data-focus": `lane ${name}` };
       const lane = h("div", { class: "tl-row tl-lane", data: { name } }, label, h("div", { class: "tl-track", ...slider }, canvas));
       lane.addEventListener("focusin", () => this.#choose(name));
       return { name, lane, canvas, value };
@@ -132,24 +132,24 @@ export class TimeLine extends HTMLElement {
   #choose(name) {
     if (name === this.#current) return;
     this.current = name;
-    this.say("current", name);
+    this.emit("current", name);
   }
 
   /** @param {string} name of an event @param {unknown} detail */
-  say(name, detail) {
+  emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   /** @param {number} seconds where a person wants to be */
   seek(seconds) {
     this.time = seconds;
-    this.say("seek", this.#time);
+    this.emit("seek", this.#time);
   }
 
   /** @param {Span} span that a person wants to see */
   look(span) {
     this.span = span;
-    this.say("span", this.#span);
+    this.emit("span", this.#span);
   }
 
   /** @param {number} factor below 1: nearer @param {number} [around] seconds */

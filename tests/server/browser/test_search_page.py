@@ -94,9 +94,8 @@ def test_rating_is_taken_back_on_the_moments_of_another_threshold(site: Site) ->
 
 def test_stills_have_the_shape_of_their_videos(site: Site) -> None:
     name = site.project.data.classes.names[0]
-    sprite = site.open(f"/api/video?id={site.project.videos.ids[0]}").evaluate(
-        "JSON.parse(document.body.innerText).sprite"
-    )
+    video = f"{site.address}/api/video?id={site.project.videos.ids[0]}"
+    sprite = site.page.request.get(video).json()["sprite"]
     page = site.open(f"/search?class={name}&threshold=0.5")
     still = page.locator("moment-loop > .thumbnail").first
     expect(still).to_be_visible()
