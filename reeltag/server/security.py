@@ -9,7 +9,8 @@ A server on one's own machine can be reached by every page that the browser show
    of another site can send). Other sites cannot embed what is here either (Sec-Fetch-Site).
 4. Token: where other machines reach the server, by ?token= once, then by a cookie that scripts
    cannot read and other sites do not send; programs send `Authorization: Bearer TOKEN`.
-5. Limits: bytes of a body, seconds until it has come and the response begins.
+5. Limits: bytes of a body, seconds until it has come and the response begins; one range of a
+   medium at a time. For those of connections see connections.py.
 6. Headers of each response: no script or style but from our files, no frames, no guessing of
    types, no referrer; `require-trusted-types-for`: scripts cannot write HTML from strings.
 
@@ -36,6 +37,9 @@ _UPLOAD_BYTES = 65_536  # of an upload, that must come within the time of a requ
 _SAFE = ("GET", "HEAD")
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 _DIGITS = 18  # of a length in bytes
+_RANGE = re.compile(
+    r"bytes=((?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})?|-0*[1-9][0-9]{0,17})", re.IGNORECASE
+)
 _BAD_PATH = re.compile(r"[\x00-\x1f\x7f\\]|(^|/)\.\.?(/|$)")
 _POLICY = "; ".join(
     (
@@ -79,7 +83,7 @@ class Security:
         if scope["type"] != "http":  # there are no web sockets here
             await send({"type": "websocket.close", "code": 1008})
             return
-        sending = _with_headers(send)
+        sending, scope = _with_headers(send), _with_one_range(scope)
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is None:
             await self._call(scope, receive, sending)
@@ -179,6 +183,17 @@ class Security:
             words = f"This took longer than {seconds:g} s; try again."
             response = _refuse(Headers(scope=scope), 503, words, {"connection": "close"})
             await response(scope, receive, send)
+
+
+def _with_one_range(scope: Scope) -> Scope:
+    """Return a request without a header Range that is not heeded: RFC 9110, 14.2, allows that."""
+    asked = [value.decode("latin-1") for name, value in scope["headers"] if name == b"range"]
+    found = _RANGE.fullmatch(asked[0]) if len(asked) == 1 else None
+    if found is not None and scope["path"].startswith("/media/"):
+        first, last = found["first"], found["last"]
+        if not first or not last or int(first) <= int(last):
+            return scope
+    return {**scope, "headers": [of for of in scope["headers"] if of[0] != b"range"]}
 
 
 def _wrong_target(scope: Scope) -> tuple[int, str] | None:

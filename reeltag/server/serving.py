@@ -24,7 +24,9 @@ import uvicorn
 from reeltag.core.console import discard, say
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.writing import make_folder, not_written
+from reeltag.data.class_list import folder_of
 from reeltag.data.indexing.locations import find_shards, writable_place
+from reeltag.server.api.upload import remove_half_received
 from reeltag.server.app import create_app
 from reeltag.server.connections import GuardedProtocol
 from reeltag.server.project.curving import start_curves
@@ -64,6 +66,7 @@ def serve(
         listener = stack.enter_context(closing(listen(settings)))
         url = settings.url(listener.getsockname()[1])
         note(url)
+        remove_half_received(folder_of(data))
         project = Project.open(data, run=run)
         app = create_app(project, settings, debug=debug)
         address = f"{url}?token={settings.token}" if settings.token else url

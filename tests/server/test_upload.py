@@ -1,14 +1,20 @@
 """Uploads: off unless wanted, no larger than allowed, and never outside of their folder."""
 
+import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from reeltag.core.parts import new_part
+from reeltag.server.api import upload
 from reeltag.server.settings import ServerSettings
 from reeltag.server.views.overview import JobView
 from tests.library.media.tiny_films import TinyFilm, moving
+from tests.processes import Launch
+from tests.server.served_process import start
 from tests.server.shells import PROGRAM
 from tests.server.shown import Shown, showing
 
@@ -148,3 +154,35 @@ def test_upload_that_breaks_off_leaves_nothing(
     response = taking[0].client.post("/api/upload", content=body, headers=headers)
     assert response.status_code == 400
     assert not list((taking[0].project.path / "uploads").iterdir())
+
+
+def _receive(data: Path) -> None:
+    """Have received half of a file when the power fails."""
+    with new_part(data / upload.UPLOADS / upload._RECEIVED, folder=True) as part:
+        (part / "0").write_bytes(bytes(1000))
+        print(part, flush=True)
+        signal.pause()
+
+
+def test_what_a_killed_server_had_half_received_is_removed(
+    launch: Launch, corpus: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(corpus, tmp_path / "data"))
+    receiving = launch(_receive, data)
+    receiving.until(lambda: receiving.out.read_text().endswith("\n"))
+    part = Path(receiving.out.read_text().strip())
+    upload.remove_half_received(data)
+    assert part.is_dir()  # it comes still
+    receiving.kill()
+    start(launch, data)
+    assert not list((data / upload.UPLOADS).iterdir())
+
+
+def test_uploads_leave_room_on_the_disk(
+    taking: tuple[Shown, list[list[str]]], film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, started = taking
+    monkeypatch.setattr(upload, "_FREE_BYTES", 10**18)
+    response = shown.client.post("/api/upload", files={"file": ("a.mp4", film)}, headers=PROGRAM)
+    assert response.status_code == 507 and "almost full" in response.json()["error"]
+    assert not started and not list((shown.project.path / upload.UPLOADS).iterdir())

@@ -1,5 +1,6 @@
 """What an extraction did, for people and as JSON."""
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -170,7 +171,7 @@ def next_commands(out: Path, paths: Sequence[Path]) -> list[str]:
     tags = (path.with_name(f"{path.stem}.info.json") for path in paths[:_LOOKED_AT])
     if len({path.parent for path in paths}) > 1:
         source = "folders"
-    elif any(path.is_file() for path in tags):
+    elif any(map(os.path.isfile, tags)):  # is_file() takes no name that is too long
         source = "info-json"
     else:
         return [info]

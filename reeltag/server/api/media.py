@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from reeltag.server.api.current import CurrentProject
@@ -96,7 +97,21 @@ def _send_path(request: Request, path: Path, media_type: str) -> Response:
 
 
 def _send(request: Request, response: FileResponse) -> Response:
-    """Return a response, or that it is as the client knows it."""
-    etag = response.headers["etag"]
-    known = [of.strip() for of in request.headers.get("if-none-match", "").split(",")]
-    return Response(status_code=304, headers={"etag": etag}) if etag in known else response
+    """Return a response, or that it is as the client knows it; security.py heeds one range alone.
+
+    Raises:
+        HTTPException: the part that is asked for begins after its end.
+    """
+    asked, etag, size = (
+        request.headers,
+        response.headers["etag"],
+        response.headers["content-length"],
+    )
+    known = [of.strip() for of in asked.get("if-none-match", "").split(",")]
+    if etag in known:
+        return Response(status_code=304, headers={"etag": etag})
+    first = asked.get("range", "").partition("=")[2].partition("-")[0]
+    is_same = asked.get("if-range", etag) in (etag, response.headers["last-modified"])
+    if first and is_same and int(first) >= int(size):
+        raise HTTPException(416, "There is no such part.", {"content-range": f"bytes */{size}"})
+    return response

@@ -1,11 +1,11 @@
 """POST /api/upload: videos from the browser into DATA/uploads, where the server was told to."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from fastapi import APIRouter, Request
@@ -13,6 +13,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
+from reeltag.core.parts import new_part, remove_dead_parts
 from reeltag.core.writing import make_folder
 from reeltag.data.class_list import folder_of
 from reeltag.library.database.syncing import safe_stem
@@ -25,6 +26,9 @@ from reeltag.server.settings import ServerSettings
 from reeltag.server.views.overview import JobView
 
 router = APIRouter(prefix="/api", tags=["upload"])
+UPLOADS = "uploads"  # folder of DATA
+_RECEIVED = "received"  # what comes is in a part of this name, until it is whole
+_FREE_BYTES = 500_000_000  # that uploads leave on the disk, for ratings and what is computed
 _MOST_FILES = 100  # of a form
 _BODY = {
     "requestBody": {
@@ -53,11 +57,12 @@ async def upload(request: Request, project: CurrentProject, jobs: CurrentJobs) -
     if project.library is None:
         raise RequestError(409, "these data were not extracted from videos here")
     data = folder_of(project.path)
-    folder = data / "uploads"
+    folder = data / UPLOADS
     await run_in_threadpool(make_folder, folder)
-    with TemporaryDirectory(prefix=".receiving-", dir=folder, ignore_cleanup_errors=True) as place:
-        with closing(_Form(request.headers.get("content-type", ""), Path(place))) as form:
+    with new_part(folder / _RECEIVED, folder=True) as place:
+        with closing(_Form(request.headers.get("content-type", ""), place)) as form:
             async for chunk in request.stream():
+                _check_room(place)
                 await run_in_threadpool(form.write, chunk)
             form.finish()
         names = [await run_in_threadpool(_keep, *file, folder) for file in form.files]
@@ -66,6 +71,15 @@ async def upload(request: Request, project: CurrentProject, jobs: CurrentJobs) -
     title = f"Extract {names[0]}" if len(names) == 1 else f"Extract {len(names)} files"
     command = [sys.executable, "-m", "reeltag", "extract", str(folder), "--out", str(data)]
     return jobs.start("extract", title, command, result="/?sort=newest")
+
+
+def remove_half_received(data: Path) -> None:
+    """Remove what a server that was killed had half received.
+
+    Args:
+        data: folder.
+    """
+    remove_dead_parts(data / UPLOADS, _RECEIVED)
 
 
 class _Form:
@@ -143,6 +157,13 @@ class _Form:
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:
             self._file.write(memoryview(data)[start:end])
+
+
+def _check_room(folder: Path) -> None:
+    """Raise RequestError where the disk of a folder is almost full."""
+    if shutil.disk_usage(folder).free < _FREE_BYTES:
+        hint = "Free some space: uploads leave the rest for ratings and what is computed."
+        raise RequestError(507, "the disk is almost full", hint=hint)
 
 
 @contextmanager

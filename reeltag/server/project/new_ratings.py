@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # which has ratings
     from reeltag.server.project.project import Project
 
 LONGEST_NAME = 200  # characters of a class, or of who rates
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_HIDDEN = re.compile(  # controls, and what turns the direction of the text around it
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 class ConflictError(DataError):
@@ -68,9 +70,9 @@ def checked_rating(given: NewRating, project: "Project") -> LibraryRating:
     end_s = given.end_s
     rules = [
         (0 <= given.start_s < np.inf, f"start_s must be at least 0, got {given.start_s:g}"),
-        (end_s is None or given.start_s < end_s < np.inf, "end_s must be after start_s"),
+        (end_s is None or _ms(given.start_s) < _ms(end_s) < np.inf, "end_s must be after start_s"),
         (end_s is not None or given.start_s == 0, "the whole video begins at 0"),
-        (not given.start_s >= seconds, f"the video ends at {seconds:g} s"),
+        (not _ms(given.start_s) >= _ms(seconds), f"the video ends at {seconds:g} s"),
         (given.chance is None or 0 < given.chance <= 1, "chance must be in (0, 1]"),
         (len(given.who) <= LONGEST_NAME, f"who: at most {LONGEST_NAME} characters"),
         (not _HIDDEN.search(given.who), "who: has characters that cannot be seen"),
@@ -82,8 +84,8 @@ def checked_rating(given: NewRating, project: "Project") -> LibraryRating:
     value = {"yes": 1.0, "no": 0.0, "unsure": None}[given.answer]
     return LibraryRating(
         video_id=given.video,
-        start_s=round(given.start_s, 3),
-        end_s=None if end_s is None else round(min(end_s, _finite(seconds, end_s)), 3),
+        start_s=_ms(given.start_s),
+        end_s=None if end_s is None else _ms(min(end_s, _finite(seconds, end_s))),
         class_name=name,
         value=value if given.value is None else given.value,
         who=given.who.strip(),
@@ -128,3 +130,8 @@ def _fits(answer: Answer, value: float | None) -> bool:
 
 def _finite(seconds: float, otherwise: float) -> float:
     return float(seconds) if np.isfinite(seconds) else otherwise
+
+
+def _ms(seconds: float) -> float:
+    """Return seconds as they are stored: rounded to milliseconds."""
+    return round(seconds, 3)
