@@ -5,7 +5,7 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from reeltag.server.connections import GuardedProtocol
 from reeltag.server.security import HEADERS
+from reeltag.server.settings import ServerSettings
 from tests.processes import HANG_S, Launch, wait_until
 from tests.server.served_process import get, is_served, start
 
@@ -95,6 +96,26 @@ def test_connections_that_wait_make_room_for_requests(launch: Launch, folder: Pa
         assert received(waiting[0]) == b""
         waiting[2].sendall(b"GET /api/project HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         assert received(waiting[2]).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /api/project HTTP/1.1\r\n" + HOST + b"X-Slow: ",
+        POST + b"Content-Length: 1000000000\r\n\r\n",
+        EVENTS + b"\r\n",  # half of the places are for these
+    ],
+)
+def test_flood_of_connections_keeps_nobody_out(served_address: str, said: bytes) -> None:
+    """More than there are places for, none of which ends by itself."""
+    with ExitStack() as stack:
+        for _ in range(ServerSettings().connections + 100):
+            connection = stack.enter_context(connected(served_address))
+            with suppress(ConnectionError):
+                connection.sendall(said)
+        for _ in range(10):
+            assert get(served_address, "/api/project")[0] == 200
 
 
 def test_one_too_many_is_told_so(launch: Launch, folder: Path) -> None:

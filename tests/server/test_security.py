@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from reeltag.core.errors import ConfigError
-from reeltag.server.security import HEADERS
+from reeltag.server.security import HEADERS, UPLOAD, Security
 from reeltag.server.settings import ServerSettings, new_token
 from tests.processes import HANG_S
 from tests.server.shells import PROGRAM, client_of, shell
@@ -212,6 +215,23 @@ def test_slow_body_ends(tmp_path: Path) -> None:
 
     status, headers, body = asyncio.run(_raw(app, "/try", method="POST", receive=never))
     assert status == 503 and b"0.05 s" in body and (b"connection", b"close") in headers.items()
+
+
+def test_upload_that_trickles_ends() -> None:
+    """What comes of it within the time of a request is too little, however often it comes."""
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(str(len(await Request(scope, receive).body())))(
+            scope, receive, send
+        )
+
+    async def trickle() -> dict[str, Any]:
+        await asyncio.sleep(0.001)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    app = Security(read, ServerSettings(upload_bytes=10**9, request_s=0.05))
+    status, _, _ = asyncio.run(_raw(app, UPLOAD, method="POST", receive=trickle))
+    assert status == 503
 
 
 def test_beyond_this_machine_a_token_is_needed() -> None:
