@@ -17,16 +17,15 @@ from reeltag.data.splits import Splits
 from reeltag.library.database import tables
 from reeltag.library.synth.drawn_films import FilmsConfig, write_films
 from reeltag.models.frame_logistic import Config
-from reeltag.server.app import create_app
 from reeltag.server.project import curve_job, progress
 from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.project import Project
 from reeltag.training.batches import training_items
 from reeltag.training.config import Recipe
 from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
+from tests.server.shells import program_of
 
 NUM_FILMS = 6
-ADDRESS = "http://127.0.0.1:8765"
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,7 @@ def curved(project: Project, synthetic_curves: Path) -> Project:
 @pytest.fixture
 def client(curved: Project) -> Iterator[TestClient]:
     """A program that talks with the app of the films' project; its curves are computed."""
-    app = create_app(curved)
-    with TestClient(app, base_url=ADDRESS, headers={"X-Reeltag": "1"}) as opened:
+    with program_of(curved) as opened:
         yield opened
 
 

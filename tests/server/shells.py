@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from reeltag.core.errors import ConfigError
 from reeltag.server.app import create_app
+from reeltag.server.project.project import Project
 from reeltag.server.rendering import render
 from reeltag.server.settings import ServerSettings
 
@@ -63,4 +64,11 @@ def client_of(app: FastAPI, base_url: str = HERE) -> Iterator[TestClient]:
     with TestClient(
         app, base_url=base_url, raise_server_exceptions=False, follow_redirects=False
     ) as client:
+        yield client
+
+
+@contextmanager
+def program_of(project: Project) -> Iterator[TestClient]:
+    """Yield a program that talks with the app of a project."""
+    with TestClient(create_app(project), base_url=HERE, headers=PROGRAM) as client:
         yield client

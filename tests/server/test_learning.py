@@ -18,7 +18,6 @@ from safetensors.torch import load_file, save_file
 from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import lists_of
-from reeltag.server.app import create_app
 from reeltag.server.jobs import Jobs
 from reeltag.server.project import learn_job, progress
 from reeltag.server.project.comparing import _difference, comparison_view
@@ -40,13 +39,12 @@ from reeltag.server.project.windows import VideoWindow
 from reeltag.server.views.ratings import Answer
 from tests.processes import wait_until
 from tests.server.conftest import Served
-
-HEADERS = {"X-Reeltag": "1"}
+from tests.server.shells import program_of
 
 
 @pytest.fixture
 def client(project: Project) -> Iterator[TestClient]:
-    with TestClient(create_app(project), headers=HEADERS, base_url="http://127.0.0.1") as opened:
+    with program_of(project) as opened:
         yield opened
 
 
@@ -106,7 +104,7 @@ def test_learning_makes_a_finder_and_one_can_go_back(
 def test_nothing_is_learned_from_a_yes_alone(served: Served) -> None:
     (served.data / "labels.csv").unlink()
     project = Project.open(served.data)
-    with TestClient(create_app(project), headers=HEADERS, base_url="http://127.0.0.1") as client:
+    with program_of(project) as client:
         view = client.get("/api/learn").json()
         assert not view["can_learn"] and "no rating and no label" in view["why_not"]
         train = next(

@@ -11,15 +11,13 @@ from fastapi.testclient import TestClient
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.library.database.library import Library
-from reeltag.server.app import create_app
 from reeltag.server.project.project import Project
-
-HEADERS = {"X-Reeltag": "1", "Host": "127.0.0.1"}
+from tests.server.shells import program_of
 
 
 @pytest.fixture
 def client(project: Project) -> Iterator[TestClient]:
-    with TestClient(create_app(project), headers=HEADERS, base_url="http://127.0.0.1") as opened:
+    with program_of(project) as opened:
         yield opened
 
 
@@ -101,7 +99,7 @@ def test_ratings_of_a_file_count_until_a_person_rates(published: Path) -> None:
     name = data.classes.names[row["segment_labels"][0]]
     window = {"start_s": row["segment_starts"][0], "end_s": row["segment_ends"][0]}
     project = Project.open(published)
-    with TestClient(create_app(project), headers=HEADERS, base_url="http://127.0.0.1") as client:
+    with program_of(project) as client:
         before = ratings_of(client, row["id"])
         assert len(before) == len(row["segment_starts"])
         assert {of["origin"] for of in before} == {"import"} and before[0]["key"] < 0
@@ -184,6 +182,6 @@ def test_class_is_added_to_data_without_a_list(published: Path) -> None:
     (published / "vocabulary.csv").unlink(missing_ok=True)
     project = Project.open(published)
     number = len(project.data.classes)
-    with TestClient(create_app(project), headers=HEADERS, base_url="http://127.0.0.1") as client:
+    with program_of(project) as client:
         assert client.post("/api/classes", json={"name": "Bird"}).status_code == 201
     assert Dataset.open(published, quiet=True).classes.names[number:] == ("Bird",)

@@ -32,7 +32,7 @@ from tests.library.labelling.synthetic import (
     synthetic_data,
     write_classes,
 )
-from tests.server.conftest import ADDRESS
+from tests.server.shells import HERE
 
 CAT, DOG, PUP, RAIN = range(4)
 MOMENTS = {"v0": {3: CAT, 4: CAT, 9: DOG}, "v1": {6: RAIN}, "v2": {}}
@@ -170,7 +170,7 @@ def test_nonsense_means_no_class_and_a_synonym_does() -> None:
 
 def test_page_offers_the_nearest_classes(tmp_path: Path, known: None) -> None:
     app = create_app(Project.open(synthetic(tmp_path / "data", NoClasses)))
-    with TestClient(app, base_url=ADDRESS) as client:
+    with TestClient(app, base_url=HERE) as client:
         found = client.get("/search.json", params={"text": "far"})
         assert found.status_code == 200 and found.json()["suggestions"] == ["Dog", "Rain"]
         assert client.get("/search", params={"text": "far"}).status_code == 200
