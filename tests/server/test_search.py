@@ -4,6 +4,7 @@ import dataclasses
 import io
 import zipfile
 from pathlib import Path
+from threading import Event
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,11 +12,15 @@ from starlette.testclient import TestClient
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.deploy.moment_formats import FORMATS
 from reeltag.library.database.ratings import LibraryRating
+from reeltag.library.similarity.candidates import CandidateIndex
 from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.project import Project
 from reeltag.server.project.search import MomentSearchChoice, search_view
+from reeltag.server.project.similar_moments import SimilarMoments
 from reeltag.server.project.text_classes import has_text_encoder
 from reeltag.tagger.thresholds import ClassThreshold, Thresholds
+from tests.library.test_similar import write_data
+from tests.library.test_similar_index import shots
 from tests.server.conftest import Served
 
 
@@ -157,6 +162,34 @@ def test_similar_moments_are_of_other_places(curved: Project) -> None:
         search_view(curved, MomentSearchChoice(video="nothing"))
     with pytest.raises(ConfigError, match="is of"):
         search_view(curved, MomentSearchChoice(video="film_002", at_s=999.0))
+
+
+def test_similar_moments_are_found_while_an_index_is_built_and_then_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss")
+    begun, may_go_on = Event(), Event()
+    build = CandidateIndex._built
+
+    def slowly(self: CandidateIndex) -> object:
+        begun.set()
+        assert may_go_on.wait(60)
+        return build(self)
+
+    monkeypatch.setattr(CandidateIndex, "_built", slowly)
+    similar, data = SimilarMoments(index_from=1000), write_data(tmp_path / "data", shots())
+    exact = similar.find(data, "v2", 3.0)
+    assert begun.wait(60) and similar.find(data, "v3", 3.0) and not similar.is_indexed
+    may_go_on.set()
+    similar.wait()
+    assert similar.is_indexed and similar.find(data, "v2", 3.0)[:5] == exact[:5]
+
+
+def test_similar_moments_of_few_frames_need_no_index(curved: Project) -> None:
+    curved.similar.find(curved.data, "film_002", 3.0)
+    curved.similar.wait()
+    assert not curved.similar.is_indexed
+    assert not [*(curved.path / ".reeltag").glob("*.faiss")]
 
 
 def test_similar_moments_need_no_library_and_no_run(published: Path) -> None:
