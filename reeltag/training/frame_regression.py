@@ -3,15 +3,16 @@
     loss = 1 / V * sum over videos v and classes c of w_vc * H(pooled logit of v for c, label_vc)
          + rated_weight * C / Q * sum over ratings q of H(mean logit of the window of q, rating q)
          + l2 * sum of squared weights
-    w_vc = 1 where v lists c, else unlisted_weight
+    w_vc = 1 where v lists c, 0 where no video does and c is rated, else unlisted_weight
 
 H is the binary cross-entropy in nats; the loss is nats per video. Labels of whole videos are noisy:
-what a video does not list counts by `unlisted_weight` alone. A rating is of all frames of its
-window, whose mean logit is compared with it. The weights of the penalty are those of balanced
-features: brought to mean 0 and variance 1, and each stream to a mean square norm of 1, so that a
-stream of 192 values is weighed as much as one of 1280; all of this is folded into the weights in
-the end. The model's own penalty, `Config.l2`, is that of `reeltag train` and in no term here. All
-frames are in memory, and each step sees all of them: nothing is random.
+what a video does not list counts by `unlisted_weight` alone, and of a class that no video lists,
+such as one that a person has just made, nothing is known but its ratings. A rating is of all frames
+of its window, whose mean logit is compared with it. The weights of the penalty are those of
+balanced features: brought to mean 0 and variance 1, and each stream to a mean square norm of 1, so
+that a stream of 192 values is weighed as much as one of 1280; all of this is folded into the
+weights in the end. The model's own penalty, `Config.l2`, is that of `reeltag train` and in no term
+here. All frames are in memory, and each step sees all of them: nothing is random.
 
 Shape letters: N frames of all videos, V videos, Q ratings, R frames of rated windows, D feature
 size, C classes.
@@ -53,7 +54,7 @@ class FrameRegressionConfig(CheckedFields):
     l2: Amount = 5e-4
     """Weight of the sum of squared weights of balanced features."""
     unlisted_weight: Amount = 0.3
-    """How much it counts that a label is not listed."""
+    """How much it counts that a label is not listed, but for rated classes that no video lists."""
     rated_weight: Amount = 1.0
     """How much the ratings count next to the labels of the videos."""
     steps: Positive = 250
@@ -234,6 +235,9 @@ def _fit(
     bias_C = torch.full((num_classes,), _FIRST_BIAS, requires_grad=True)
     optimiser = torch.optim.Adam([weight_CD, bias_C], lr=config.learning_rate)
     weights_VC = torch.where(labels_VC > 0, 1.0, config.unlisted_weight)
+    if ratings is not None:
+        rated_C = torch.bincount(ratings.classes, minlength=num_classes) > 0
+        weights_VC[:, rated_C & ~labels_VC.any(dim=0)] = 0.0
     loss = torch.zeros(())
     for _ in track(range(config.steps), "fitting", total=config.steps):
         logits_NC = F.linear(every.values, weight_CD, bias_C)

@@ -159,9 +159,14 @@ def test_run_folder_keeps_model_and_regression(tmp_path: Path) -> None:
     assert config["regression"] == asdict(FrameRegressionConfig(steps=60))
 
 
-def test_loss_is_that_of_the_formula(tmp_path: Path) -> None:
-    """Before the first step all weights are 0, and all logits -3."""
+@pytest.mark.parametrize("unlabelled", [(), (0, 2)])
+def test_loss_is_that_of_the_formula(tmp_path: Path, unlabelled: tuple[int, ...]) -> None:
+    """Before the first step all weights are 0, and all logits -3.
+
+    That no video lists a rated class says nothing of it.
+    """
     labels = present()
+    labels[:, unlabelled] = False
     data = corpus(tmp_path / "data", frames(), labels, range(VIDEOS))
     data = data.with_splits(Splits(holdout=0.0))
     config = FrameRegressionConfig(steps=1, unlisted_weight=0.3, rated_weight=2.0)
@@ -169,7 +174,7 @@ def test_loss_is_that_of_the_formula(tmp_path: Path) -> None:
     out = tmp_path / "run"
     fit_frame_regression(items, out, Config(), VIDEO_LABELS, config, windows=windows)
     listed, unlisted = np.log1p(np.exp(3)), np.log1p(np.exp(-3))
-    num_unlisted = VIDEOS * items.num_classes - labels.sum()
+    num_unlisted = VIDEOS * (items.num_classes - len(unlabelled)) - labels.sum()
     of_labels = (labels.sum() * listed + 0.3 * num_unlisted * unlisted) / VIDEOS
     assert windows.targets is not None
     ratings = windows.targets.entry_values()
