@@ -11,7 +11,6 @@ stopped goes on where it was.
 
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -28,8 +27,9 @@ from reeltag.augment.plan import Plan
 from reeltag.augment.volume import Chunk
 from reeltag.augment.writing import ChunkWork, SampleConfig, settings_of, write_chunk
 from reeltag.core.console import STDERR, say
-from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.core.files import check_new_path, write_json
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.files import check_new_path, link, write_json
+from reeltag.core.writing import make_folder
 from reeltag.data.dataset import files_of_source
 from reeltag.data.items import VideoSet
 
@@ -95,15 +95,12 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
         _check_settings(out / SETTINGS, wanted)
     else:
         check_new_path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be created ({error.strerror})", where=out) from error
+    make_folder(out)
     write_json(out / SETTINGS, {"data": str(root), **wanted})
     data.classes.save(out / "classes.csv")
     written = set(np.unique(items.shard).tolist())
     for number in sorted(set(range(len(data.shards))) - written):
-        _link(data.index.path(number).resolve(), out / data.shards[number])
+        link(data.index.path(number).resolve(), out / data.shards[number])
 
 
 def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:
@@ -126,15 +123,6 @@ def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:
             where=path.parent,
             hint="Give the same options to go on with it, or choose another --out.",
         )
-
-
-def _link(target: Path, link: Path) -> None:
-    try:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not os.path.lexists(link):
-            link.symlink_to(target)
-    except OSError as error:
-        raise OutputError(f"cannot be linked to {target} ({error})", where=link) from error
 
 
 def works_of(

@@ -16,7 +16,7 @@ from reeltag.augment.writing import SampleConfig
 from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
-from reeltag.core.files import whole_file
+from reeltag.core.files import hold_result, whole_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
@@ -115,7 +115,8 @@ class Augment:
         prepare_folder(out, items, settings(items, plan, self.sampling, self.seed))
         works = works_of(out, items, plan, chunks, self.sampling, self.seed)
         begin = time.monotonic()
-        done = write_all(items, works, jobs=self.jobs, quiet=self.json)
+        with hold_result(out):
+            done = write_all(items, works, jobs=self.jobs, quiet=self.json)
         return done, time.monotonic() - begin
 
     def _looked_at(

@@ -16,8 +16,9 @@ import tyro
 from reeltag.cli import main
 from reeltag.cli.demo_folder import DemoFolder
 from reeltag.core.console import STDERR
-from reeltag.core.errors import ConfigError, OutputError, ReeltagError
+from reeltag.core.errors import ConfigError, ReeltagError
 from reeltag.core.extras import check_extra
+from reeltag.core.writing import make_folder
 
 FINDING = "--prob 0.5 --length 1 --min-length 1 --merge-gap 1"  # films have events of a second
 MODEL = "--model.num-clusters 32 --model.groups 4 --model.hidden 512 --model.dropout 0.2"
@@ -59,14 +60,7 @@ class Demo:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
         if not self.features:
             check_extra("video")
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"the folder cannot be made ({error.strerror})",
-                where=self.out,
-                hint="Name another folder.",
-            ) from error
+        make_folder(self.out)
         page = self._of_features() if self.features else self._of_films()
         STDERR.print(f"\n{page} ({time.monotonic() - began:.0f} s)", highlight=False)
         if not self.features:

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
@@ -17,9 +17,11 @@ from reeltag.core.parts import (
     remove_dead_parts,
     remove_dead_parts_of,
 )
-from reeltag.core.writing import sync, sync_folder, writing
+from reeltag.core.writing import make_folder, sync, sync_folder, writing
 
 PathLike: TypeAlias = str | Path  # what public functions take
+
+_OTHER_TMPDIR = "Free some space, or set TMPDIR to a folder on a larger disk."
 
 
 def to_paths(paths: PathLike | Sequence[PathLike]) -> list[Path]:
@@ -143,23 +145,37 @@ def scratch_folder() -> Iterator[Path]:
     """
     path = Path(tempfile.gettempdir()) / "reeltag"
     remove_dead_parts(path.parent, path.name)
-    hint = "Free some space, or set TMPDIR to a folder on a larger disk."
     with new_part(path, folder=True) as part:
         part.chmod(0o700)
-        with writing(path.parent, part, hint):
-            yield part
+        try:
+            with writing_scratch(part):
+                yield part
+        except OutputError as error:
+            if not error.where.startswith(str(part)):
+                raise
+            raise OutputError(error.what, where=path.parent, hint=_OTHER_TMPDIR) from error
 
 
-@contextmanager
-def scratch_file() -> Iterator[BinaryIO]:
-    """Yield a file in $TMPDIR that has no name, and is gone with the process.
+def scratch_file() -> BinaryIO:
+    """Return a file in $TMPDIR that has no name, and is gone when it is closed.
 
-    Raises:
-        OutputError: the disk is full, or it cannot be written to.
+    OutputError where that cannot be.
     """
-    hint = "Free some space, or set TMPDIR to a folder on a larger disk."
-    with writing(Path(tempfile.gettempdir()), hint=hint), tempfile.TemporaryFile() as file:
-        yield cast(BinaryIO, file)
+    with writing_scratch():
+        return cast(BinaryIO, tempfile.TemporaryFile())
+
+
+def writing_scratch(part: Path | None = None) -> AbstractContextManager[None]:
+    """Raise an OutputError that names $TMPDIR for a full disk within the block."""
+    return writing(Path(tempfile.gettempdir()), part, _OTHER_TMPDIR)
+
+
+def link(target: Path, path: Path) -> None:
+    """Make a link to `target`, unless something is at `path`; OutputError where that cannot be."""
+    if not os.path.lexists(path):
+        make_folder(path.parent)
+        with writing(path):
+            path.symlink_to(target)
 
 
 def put(part: Path, path: Path, *, durable: bool = True) -> None:
@@ -216,5 +232,10 @@ def check_new_path(path: Path, flag: str = "--out") -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
     with whole_file(path) as part:
-        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        part.write_text(text, encoding="utf-8")

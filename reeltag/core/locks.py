@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from reeltag.core.console import say
 from reeltag.core.errors import OutputError
 from reeltag.core.writing import make_folder, writing
 
@@ -106,12 +107,20 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def wait_for_lock(path: Path) -> Iterator[None]:
-    """Wait for the lock `path`, and hold it for the length of the block.
+def wait_for_lock(path: Path, of: object) -> Iterator[None]:
+    """Hold the lock `path` for the length of the block; wait for it where another process has it.
 
-    Raises OutputError if the file cannot be written.
+    Args:
+        path: of the lock file.
+        of: what is locked, for the words on what is waited for.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
-    lock = _acquire(path, wait=True)
+    lock = _acquire(path)
+    if lock is None:
+        say(f"{of} is in use by {lock_holder(path) or 'another process'}: waiting for it")
+        lock = _acquire(path, wait=True)
     assert lock is not None
     try:
         yield

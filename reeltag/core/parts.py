@@ -48,7 +48,7 @@ def new_part(path: Path, *, folder: bool = False) -> Iterator[Path]:
         yield part
     finally:
         if file.is_open:  # else this is a forked process, and the parent's to remove
-            remove_part(part)
+            remove_ours(part)
             file.close()
 
 
@@ -98,8 +98,8 @@ def remove_dead_parts_of(path: Path) -> None:
     left.clear()
 
 
-def remove_part(part: Path) -> None:
-    """Remove a file, or a folder with all that is in it; a link is removed, not followed."""
+def remove_ours(part: Path) -> None:
+    """Remove a file of ours, or a folder with all that is in it; a link is not followed."""
     with suppress(OSError):
         if part.is_dir() and not part.is_symlink():
             shutil.rmtree(part, ignore_errors=True)
@@ -142,7 +142,7 @@ def _remove_if_dead(part: Path) -> None:
         file = Descriptor(part, _FOLDER if is_folder else os.O_RDWR | os.O_NOFOLLOW)
         try:
             if file.lock() and is_same_file(file.number, part):
-                remove_part(part)
+                remove_ours(part)
         finally:
             file.close()
 

@@ -54,7 +54,8 @@ def not_written(path: Path, error: OSError, hint: str = "") -> OutputError:
         hint: the way out; "" = that nothing was left half-written.
     """
     reason = error.strerror or str(error)
-    blocked = next((folder for folder in path.parents if folder.exists()), None)
+    folders = [path, *path.parents] if isinstance(error, FileExistsError) else path.parents
+    blocked = next((folder for folder in folders if folder.exists()), None)
     if blocked is not None and not blocked.is_dir():
         reason = f"{blocked} is a file, not a folder"
     way_out = "Free some space or choose another place; nothing was left half-written."
@@ -112,7 +113,7 @@ def _of_disk(error: Exception, path: Path, part: Path | None) -> OSError | None:
         return OSError(code, os.strerror(code))
     if isinstance(error, OSError | RuntimeError) or type(error).__module__ != "builtins":
         full = _refusal(part) if part is not None else None
-        return error if full is None and type(error) is OSError else full
+        return error if full is None and type(error) is OSError and "writ" in text else full
     return None
 
 

@@ -100,7 +100,7 @@ def open_index(
 
     index = None if again else fresh()
     if index is None:
-        with locked(folder := writable_place(data)):
+        with locked(folder := writable_place(data), data):
             index = None if again else fresh()  # another process may have built it
             if index is None:
                 build = Build(

@@ -1,6 +1,5 @@
 """Checks that a graph agrees with PyTorch: on random input, and by its score on data."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltag.core.errors import OutputError
+from reeltag.core.files import scratch_folder
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import PUBLISHED_SPLITS, Split
 from reeltag.deploy.budget import Precision
@@ -156,7 +156,7 @@ def gap_before_and_after(
     rows = _sample(data, split, videos)
     config, whole = InferenceConfig(top_k=GAP_TOP_K), data.with_splits(PUBLISHED_SPLITS)
     found: dict[str, float | None] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         taggers = {"gap_before": tagger, "gap_after": OnnxTagger(graph)}
         for name, scored in (taggers | ({"gap_of_files": of_files} if of_files else {})).items():
             out = Path(folder, name + ".parquet")

@@ -11,8 +11,6 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +23,9 @@ from annotated_types import Ge, Gt
 from reeltag.core.bounds import CheckedFields
 from reeltag.core.errors import ConfigError, OutputError
 from reeltag.core.extras import check_extra
-from reeltag.core.files import PathLike
+from reeltag.core.files import PathLike, hold_result, put
+from reeltag.core.parts import new_part
+from reeltag.core.writing import writing
 from reeltag.deploy.budget import LARGE, Precision, format_bytes, parse_bytes
 from reeltag.deploy.checking import TOLERANCE, compare_with_torch
 from reeltag.deploy.codebooks import Rule
@@ -188,24 +188,13 @@ def _write(model: ir.Model, path: Path) -> int:
 @contextmanager
 def _part(out: Path) -> Iterator[Path]:
     """Yield a path to write to, in a folder of its own; its files replace `out` at the end."""
-    folder = out.with_name(out.name + ".part")
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    with hold_result(out), new_part(out, folder=True) as folder, writing(out, folder):
         yield folder / out.name
         data = out.with_name(out.name + ".data")
         if not (folder / data.name).exists():
             data.unlink(missing_ok=True)  # of a graph that is being replaced
         for file in sorted(folder.iterdir(), reverse=True):  # the data first
-            os.replace(file, out.with_name(file.name))
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror or error})",
-            where=out,
-            hint="Free some space or choose another place; nothing was left half-written.",
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            put(file, out.with_name(file.name))
 
 
 def format_export(result: dict[str, Any]) -> str:

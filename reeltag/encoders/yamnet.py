@@ -20,13 +20,13 @@ import hashlib
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.files import scratch_folder
 from reeltag.data.features import EncoderIdentity
 from reeltag.encoders._registry import register_encoder
 from reeltag.encoders._sessions import computes_on_cpu, open_session
@@ -131,9 +131,9 @@ def _read_model(path: Path) -> Any:  # noqa: ANN401
     import onnx
 
     try:
-        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        with scratch_folder() as folder, zipfile.ZipFile(path) as archive:
             archive.extractall(folder)
-            (found,) = Path(folder).rglob("*.onnx")
+            (found,) = folder.rglob("*.onnx")
             return onnx.load(found)  # reads the files of weights next to it, too
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ConfigError("holds no ONNX model", where=path, hint=_AGAIN) from error

@@ -7,7 +7,6 @@ at a time. Memory grows with the number of models, and by 16 bytes a row (40 whe
 Letters in shapes: N rows, P entries (a class of a row), M models, C classes.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.core.files import scratch_folder
 from reeltag.core.probability import sigmoid
 from reeltag.core.sparse import from_cells
 from reeltag.ensembling.members import open_members
@@ -67,8 +67,8 @@ def align_predictions(
             first one, or a row or the class of a row twice; or there are no rows.
     """
     members = open_members(files)
-    with tempfile.TemporaryDirectory(prefix="reeltag-") as folder:
-        streams = _streams(members, kind, Path(folder))
+    with scratch_folder() as folder:
+        streams = _streams(members, kind, folder)
         for parts in _side_by_side(members, streams, kind):
             yield _aligned(members, parts, top_k)
 

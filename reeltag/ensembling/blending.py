@@ -11,7 +11,6 @@ Letters in shapes: M models, C classes, P entries (a class of a row).
 """
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import PathLike, to_paths
+from reeltag.core.files import PathLike, scratch_folder, to_paths
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
@@ -222,11 +221,11 @@ def _grow_trees(
 ) -> Trees:
     """Return trees grown in a temporary folder."""
     names = [f"{at}: {open_predictions(path).info.family}" for at, path in enumerate(files, 1)]
-    with tempfile.TemporaryDirectory(prefix="reeltag-") as folder:
+    with scratch_folder() as folder:
         return train_trees(
             lambda: align_predictions(files, kind, config.candidates),
             truth,
-            Path(folder) / "trees",
+            folder / "trees",
             config,
             models=names,
             quiet=quiet,

@@ -11,11 +11,10 @@ Problems, 1974, chapter 23).
 Letters in shapes: P pairs, M models, C classes, G groups (1, or C).
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from reeltag.core.bounds import CheckedFields, Part, Positive
+from reeltag.core.files import scratch_file, writing_scratch
 from reeltag.core.seeding import derive_seed
 
 Floats = NDArray[np.float64]
@@ -191,7 +191,7 @@ class PairFile:
 
     def __init__(self, batch_size: int) -> None:
         self._size = batch_size
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="reeltag-")  # noqa: SIM115
+        self._file = scratch_file()
         self._models = 0
         self._places: list[tuple[int, int]] = []
         self._indptrs: list[NDArray[np.int64]] = []
@@ -207,8 +207,9 @@ class PairFile:
         self._indptrs.append(_step_indptr(row, self._size))
         self._places.append((self._file.tell(), len(classes)))
         self._models = probs_PM.shape[1]
-        for column in (probs_PM, classes, is_positive):
-            self._file.write(column.tobytes())
+        with writing_scratch():
+            for column in (probs_PM, classes, is_positive):
+                self._file.write(column.tobytes())
 
     def losses(self, random: np.random.Generator) -> Iterator[Loss]:
         """Yield the loss of each step.

@@ -20,7 +20,6 @@ Samsung's predict() gives the class, 0 or 1, where a score is needed; here all i
 Letters in shapes: V videos, P rows, M models, K folds.
 """
 
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from reeltag.core.console import say, track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import whole_folder
+from reeltag.core.parts import remove_ours
 from reeltag.ensembling.alignment import AlignedRows
 from reeltag.ensembling.combining import to_rows
 from reeltag.ensembling.tree_building import Blocks, build_rows, folds_of
@@ -124,7 +124,7 @@ def train_trees(
         order = np.flatnonzero(used)[np.argsort(targets.keys[used])]
         trees = Trees(info, tuple(one for one, _ in grown), targets.keys[order], fold[order])
         trees.save(part)
-        shutil.rmtree(rows_folder)
+        remove_ours(rows_folder)
     return trees
 
 

@@ -160,7 +160,8 @@ class Trees:
             OutputError: the folder cannot be written to.
         """
         for number, booster in enumerate(self.boosters):
-            booster.save_model(folder / f"booster-{number}.txt")
+            text = booster.model_to_string()  # save_model says nothing of a full disk
+            (folder / f"booster-{number}.txt").write_text(text, encoding="utf-8")
         table = pa.table({"key": pa.array(self.keys), "fold": pa.array(self.folds)})
         pq.write_table(table, folder / "folds.parquet", compression="zstd")
         about = {**dataclasses.asdict(self.info), "importance": self.importance()}

@@ -17,7 +17,7 @@ from rich.progress import Progress, TaskID
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import OutputError
-from reeltag.core.files import PathLike
+from reeltag.core.files import PathLike, hold_result
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.class_limit import ClassLimit
@@ -133,8 +133,21 @@ def write_predictions(
         ConfigError: parts of an interrupted run with other settings are there.
         DataError: a logit is not a number.
         KeyboardInterrupt: Ctrl-C; all batches scored until then are kept.
-        OutputError: the disk is full.
+        OutputError: the disk is full, or another process writes the same file, which is named.
     """
+    with hold_result(out.path):
+        return _write_predictions(scorer, read, num_videos, out, about, settings, items)
+
+
+def _write_predictions(
+    scorer: Scorer,
+    read: Callable[[int], Iterable[FrameBatch]],
+    num_videos: int,
+    out: Output,
+    about: PredictionInfo,
+    settings: Mapping[str, Any],
+    items: str,
+) -> Outcome:
     begun = time.monotonic()
     folder = out.path.with_name(out.path.name + ".parts")
     parts = PredictionParts(folder, settings, kinds_of(scorer.choices), restart=out.restart)

@@ -1,13 +1,13 @@
 """Cleanup: finds and removes the folders of earlier graphs."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reeltag.core.files import put
 from reeltag.core.locks import lock_holder, try_lock
+from reeltag.core.parts import remove_ours
 from reeltag.pipeline.steps import Step, ordered
 from reeltag.pipeline.store import RECORD, size_of
 
@@ -55,7 +55,7 @@ def remove(unused: UnusedFolder) -> bool:
             return False
         trash = folder.with_name(f"{step['step']}.trash")
         if trash != folder:
-            shutil.rmtree(trash, ignore_errors=True)
-            os.replace(folder, trash)
-        shutil.rmtree(trash)
+            remove_ours(trash)
+            put(folder, trash, durable=False)
+        remove_ours(trash)
     return True

@@ -4,16 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import IO
 
 import torch
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.files import scratch_file
 from reeltag.pipeline.scheduler import WorkerReport
 from reeltag.pipeline.tasks import StepReport, Task
 
@@ -33,7 +32,7 @@ class Worker:
         self.step = ""
         self.connection: Connection | None = None
         self.process: subprocess.Popen[bytes] | None = None
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
+        self._output = scratch_file()  # closed with the worker
 
     def begin(self, task: Task) -> None:
         """Send it a task."""

@@ -8,7 +8,6 @@ logs and data are in folders that all nodes share; that is checked before a step
 import logging
 import os
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import reeltag
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.extras import check_extra
+from reeltag.core.parts import new_part
 from reeltag.pipeline.local_engine import Worker, thread_variables
 from reeltag.pipeline.scheduler import WorkerReport
 from reeltag.pipeline.tasks import StepReport, Task
@@ -126,14 +126,10 @@ class RayEngine:
         Raises ConfigError if a node does not see `root`, or has another folder at its path,
         DataError if a node does not see the data.
         """
-        token = root.absolute() / f".seen-{uuid.uuid4().hex}"
-        token.touch()
         paths = [path.absolute() for path in sources]
-        try:
+        with new_part(root.absolute() / "seen") as token:
             calls = {n: a.missing_paths.remote(token, paths) for n, a in self.actors.items()}
             missing = dict(zip(calls, ray.get(list(calls.values())), strict=True))
-        finally:
-            token.unlink(missing_ok=True)
         check_shared_paths(missing, root.absolute())
 
     def begin(self, worker: str, task: Task) -> None:

@@ -6,7 +6,6 @@ ROOT/train-II-A-0123456789ab.lock        while a process runs it
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,7 +15,9 @@ from typing import Any
 import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import from_json
-from reeltag.core.files import write_json
+from reeltag.core.files import put, write_json
+from reeltag.core.parts import remove_dead_parts
+from reeltag.core.writing import make_folder
 from reeltag.pipeline.keys import json_value
 from reeltag.pipeline.steps import Node, Step, qualified_name
 
@@ -90,7 +91,8 @@ def read_record(folder: Path) -> Record | None:
 def begin(step: Step, root: Path) -> Record:
     """Write the record of a step that begins or resumes, and return it."""
     part = part_of(step, root)
-    part.mkdir(parents=True, exist_ok=True)
+    make_folder(part)
+    remove_dead_parts(part)
     before = read_record(part)
     if before is not None and before.finished:
         return before  # only the rename was missing
@@ -115,8 +117,7 @@ def finish(step: Step, root: Path, record: Record, seconds: float) -> Record:
         complete = {"finished": True, "seconds": record.seconds + seconds, "bytes": size_of(part)}
         record = Record(**{**asdict(record), **complete})
         _write(part, step, root, record)
-    _sync(part)
-    os.replace(part, folder_of(step, root))
+    put(part, folder_of(step, root))
     return record
 
 
@@ -154,11 +155,3 @@ def _write(part: Path, step: Step, root: Path, record: Record) -> None:
         "reeltag": reeltag.__version__,
     }
     write_json(part / RECORD, value)
-
-
-def _sync(folder: Path) -> None:
-    """Flush all files of a folder to disk, so that a renamed folder is complete after a crash."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

@@ -14,7 +14,9 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from reeltag.core.files import appending
 from reeltag.core.locks import lock_holder, try_lock
+from reeltag.core.writing import make_folder
 from reeltag.pipeline.execution import execute, format_sessions
 from reeltag.pipeline.failures import format_error, is_retryable
 from reeltag.pipeline.steps import Step
@@ -112,8 +114,8 @@ def _await_inputs(step: Step, root: Path) -> None:
 
 def _redirect_output(log: Path) -> None:
     """Append all output from now on, that of libraries in C too, to a file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
+    make_folder(log.parent)
+    with appending(log) as file:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os.dup2(file.fileno(), 1)

@@ -10,9 +10,9 @@ gathered in memory to write one.
 """
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ import pyarrow.compute as pc
 
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import whole_file, write_json
+from reeltag.core.parts import remove_dead_parts, remove_ours
 from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.predictions.rows import Kind, PredictionRows
+
+_STATE = "state.json"
+_PART = re.compile(r"(videos|segments)-[0-9]{6}\.arrow")
 
 
 class PartWriter:
@@ -61,11 +65,18 @@ class PredictionParts:
     ) -> None:
         self.folder, self.settings, self.kinds = folder, dict(settings), kinds
         self.videos_done, self.num_parts, self.num_blank = 0, 0, 0
+        remove_dead_parts(folder)
         if restart:
             self.remove()
-        if folder.exists():
+        if (folder / _STATE).exists():
             self._read_state()
             return
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise DataError(
+                "is in the way of the unfinished predictions",
+                where=folder,
+                hint="Move it elsewhere, or choose another --out.",
+            )
         try:
             self._write_state()
         except BaseException:  # a folder without its state would be in the way of the next run
@@ -112,8 +123,14 @@ class PredictionParts:
                 ) from error
 
     def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the parts, and their folder where nothing else is in it."""
+        if (self.folder / _STATE).exists():
+            for path in self.folder.iterdir():
+                if _PART.fullmatch(path.name):
+                    remove_ours(path)
+            remove_ours(self.folder / _STATE)  # at last: without it nothing is known as ours
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _file(self, kind: Kind, number: int) -> Path:
         return self.folder / f"{kind}-{number:06d}.arrow"
@@ -125,10 +142,10 @@ class PredictionParts:
             "num_parts": self.num_parts,
             "num_blank": self.num_blank,
         }
-        write_json(self.folder / "state.json", state)
+        write_json(self.folder / _STATE, state)
 
     def _read_state(self) -> None:
-        path = self.folder / "state.json"
+        path = self.folder / _STATE
         try:
             state = json.loads(path.read_text())
             counts = {name: state[name] for name in ("videos_done", "num_parts")}

@@ -4,10 +4,8 @@ DATA/.reeltag/serve/lock is held by the server of DATA, and says where it is.
 """
 
 import errno
-import fcntl
 import gc
 import logging
-import os
 import signal
 import socket
 import sys
@@ -22,8 +20,8 @@ from typing import cast
 import uvicorn
 
 from reeltag.core.console import discard, say
-from reeltag.core.errors import ConfigError, DataError, OutputError
-from reeltag.core.writing import make_folder, not_written
+from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.locks import hold
 from reeltag.data.class_list import folder_of
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.server.api.upload import remove_half_received
@@ -158,34 +156,9 @@ def serving_lock(folder: Path, data: Path) -> Iterator[Callable[[str], None]]:
     Raises:
         OutputError: another server holds it, or it cannot be written.
     """
-    make_folder(folder)
-    path = folder / "lock"
-    try:
-        file = path.open("a+")
-    except OSError as error:
-        raise not_written(path, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            process, _, at = file.read().strip().partition(" ")
-            raise OutputError(
-                f"is served already{f', at {at}' if at else ''} (process {process or 'unknown'})",
-                where=data,
-                hint="Open that address, or end that server first.",
-            ) from error
-        except OSError:  # a disk without locks
-            pass
-
-        def note(url: str) -> None:
-            file.truncate(0)
-            file.write(f"{os.getpid()} {url}".rstrip())
-            file.flush()
-
-        note("")
-        yield note
-        file.truncate(0)
+    hint = "Open its address, or end that server first."
+    with hold(folder / "lock", data, hint=hint) as lock:
+        yield lambda url: lock.note(f"at {url}")
 
 
 def _check_data(data: Path) -> None:

@@ -1,6 +1,7 @@
 """What happens around the steps: metrics.csv, validation, the best weights, the checkpoint."""
 
 import csv
+import io
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from reeltag.core.batch import FrameBatch
-from reeltag.core.files import whole_file
+from reeltag.core.files import appending, whole_file
 from reeltag.core.interrupt import StopRequest
 from reeltag.training.progress import Speed
 
@@ -46,8 +47,10 @@ class MetricsFile:
 
     def add(self, row: Mapping[str, object]) -> None:
         """Append one row; columns that are not in it stay empty."""
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self.columns).writerow(row)
+        line = io.StringIO(newline="")
+        csv.DictWriter(line, self.columns).writerow(row)
+        with appending(self.path) as file:
+            file.write(line.getvalue().encode())
 
 
 class TrainLog(Callback):

@@ -1,12 +1,10 @@
 """Train a tagger on a data set into a run folder, or go on with a run that was stopped."""
 
 import dataclasses
-import logging
 import math
 import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -21,7 +19,7 @@ from torch.backends import cpu
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import PathLike, check_new_path, whole_folder, write_json
+from reeltag.core.files import PathLike, check_new_path, hold_result, whole_folder, write_json
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
@@ -47,6 +45,7 @@ from reeltag.training.metrics import validation_metric
 from reeltag.training.module import TaggerTraining
 from reeltag.training.objectives import objective_for
 from reeltag.training.progress import ProgressLine, Speed
+from reeltag.training.quiet import quiet_lightning
 from reeltag.training.run_folder import (
     check_same_data,
     describe,
@@ -108,11 +107,9 @@ def train(
     out = Path(out)
     check_start(out, recipe)
     if not data.num_classes:
-        raise DataError(
-            "no record has a label, and there is no class list: nothing can be learned",
-            where=data.path,
-            hint="Training needs `labels` in the records (or rated segments).",
-        )
+        what = "no record has a label, and there is no class list: nothing can be learned"
+        hint = "Training needs `labels` in the records (or rated segments)."
+        raise DataError(what, where=data.path, hint=hint)
     batches = make_batches(data, recipe, _rank(), _world())
     widths = tuple(width for _, width in batches.streams)
     config = dataclasses.replace(model, dims=widths, num_classes=data.num_classes)
@@ -133,8 +130,9 @@ def train(
             tagger.save_classes(part)
             tagger.features.save(part)
             write_json(part / "config.json", describe(tagger, batches.items, recipe))
-    own = _Own(objective, logger, callbacks)
-    return _fit(tagger, recipe, batches, averaging, out, None, own)
+    with _alone(out):
+        own = _Own(objective, logger, callbacks)
+        return _fit(tagger, recipe, batches, averaging, out, None, own)
 
 
 def resume(
@@ -181,13 +179,19 @@ def resume(
     tagger = Tagger.from_description(config, names, features=features, where=where)
     check_same_data(tagger, batches.items, config, where)
     averaging = _averaging(recipe, batches)
-    checkpoint, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
-    if not checkpoint.is_file():
+    saved, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
+    checkpoint = saved if saved.is_file() else None
+    if checkpoint is None:
         say(f"{out} has no checkpoint yet: training begins at step 0.")
         set_label_graph(tagger, batches.items, recipe.labels.graph)
         start(tagger, recipe.init)
-        return _fit(tagger, recipe, batches, averaging, out, None, own)
-    return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
+    with _alone(out):
+        return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
+
+
+def _alone(out: Path) -> AbstractContextManager[object]:
+    """Hold the lock of a run, by the first rank; OutputError where another process trains it."""
+    return hold_result(out) if _rank() == 0 else nullcontext()
 
 
 def _lengths(recipe: Recipe, batches: Batches) -> tuple[int, int]:
@@ -244,7 +248,7 @@ def _fit(
     _log_start(tagger, recipe, batches, num_steps, out, averaging)
     if 0 < num_steps <= begun_at:
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
-    with _quiet_lightning(), explained(out), listening_for_stop(stop):
+    with quiet_lightning(), explained(out), listening_for_stop(stop):
         trainer = _make_trainer(
             recipe, num_steps, validate_every, batches, callbacks, _logger(own.logger, out), out
         )
@@ -322,8 +326,8 @@ def check_start(out: Path, recipe: Recipe) -> None:
 def _check_device(recipe: Recipe) -> None:
     """Raise ConfigError where the machine lacks what the recipe needs."""
     if recipe.accelerator == "gpu" and not torch.cuda.is_available():
-        what, where = "there is no GPU that torch can use", "--accelerator gpu"
-        raise ConfigError(what, where=where, hint="Leave it out.")
+        what = "there is no GPU that torch can use"
+        raise ConfigError(what, where="--accelerator gpu", hint="Leave it out.")
     on_cpu = recipe.accelerator == "cpu" or not torch.cuda.is_available()
     if recipe.precision == "bf16" and on_cpu and cpu.get_cpu_capability() == "AVX2":
         say("bf16 is emulated on this processor, much slower than --precision fp32")
@@ -374,21 +378,6 @@ def _log_start(
         say(line)
     if not _has_tensorboard():
         say("TensorBoard is not installed (pip install 'reeltag[track]'); metrics.csv is written.")
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's warnings about choices that are made here on purpose."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        for text in (".*does not have many workers.*", ".*val_dataloader.*", ".*LeafSpec.*"):
-            warnings.filterwarnings("ignore", text)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
 
 
 def _has_tensorboard() -> bool:

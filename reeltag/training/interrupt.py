@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reeltag.core.console import say
 from reeltag.core.errors import OutputError
+from reeltag.core.writing import writing
 from reeltag.training.run_folder import resume_command
 
 
@@ -20,7 +21,8 @@ def explained(out: Path) -> Iterator[None]:
     hook = threading.excepthook
     threading.excepthook = lambda args: None if args.exc_type is OSError else hook(args)
     try:  # (TensorBoard's thread fails first; its error is raised here too)
-        yield
+        with writing(out):
+            yield
     except (SystemExit, KeyboardInterrupt) as error:
         if int(os.environ.get("RANK", 0)) == 0:
             kept = (out / "resume.ckpt").exists()
@@ -29,11 +31,8 @@ def explained(out: Path) -> Iterator[None]:
                 + ("" if kept else ", from step 0: nothing was saved yet")
             )
         raise KeyboardInterrupt from error
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror or error})",
-            where=error.filename or out,
-            hint=f"Free some space; `{resume_command(out)}` goes on from the last checkpoint.",
-        ) from error
+    except OutputError as error:
+        hint = f"Free some space; `{resume_command(out)}` goes on from the last checkpoint."
+        raise OutputError(error.what, where=error.where, hint=hint) from error
     finally:
         threading.excepthook = hook

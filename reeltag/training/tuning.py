@@ -26,6 +26,7 @@ from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
 from reeltag.core.locks import try_lock
 from reeltag.core.seeding import derive_seed
+from reeltag.core.writing import make_folder
 from reeltag.data.dataset import Dataset
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of
@@ -150,7 +151,7 @@ class Study:
         if not search.space:
             raise ConfigError("nothing is searched", where="--space", hint="Name a range.")
         self.search, self.folder = search, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _agree(search, folder / ABOUT)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0)

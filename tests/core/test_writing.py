@@ -16,7 +16,14 @@ import safetensors.torch
 import torch
 
 from reeltag.core.errors import DataError, OutputError
-from reeltag.core.files import appending, scratch_file, whole_file, whole_folder
+from reeltag.core.files import (
+    appending,
+    scratch_file,
+    scratch_folder,
+    whole_file,
+    whole_folder,
+    writing_scratch,
+)
 from reeltag.core.writing import writing
 from tests.full_disks import files_up_to, small_disk
 
@@ -122,8 +129,15 @@ def test_full_folder_for_temporary_files_is_named(
     with (
         pytest.raises(OutputError, match=f"{full_folder}: cannot be written(?s:.)*TMPDIR"),
         scratch_file() as file,
+        writing_scratch(),
     ):
         file.write(NUMBERS.tobytes())
+    with (
+        pytest.raises(OutputError, match=f"{full_folder}: cannot be written(?s:.)*TMPDIR"),
+        scratch_folder() as folder,
+    ):
+        (folder / "file").write_bytes(NUMBERS.tobytes())
+    assert not [*full_folder.iterdir()]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.files import hold_result
 from reeltag.inference import scoring
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.inference.stream import Outcome, Output, check_output, write_predictions
@@ -212,18 +213,36 @@ def test_stream_raises_for_parts_of_other_settings(tmp_path: Path) -> None:
     assert len(pairs(out, "videos")) == 5 * len(VIDEOS)
 
 
+def test_second_prediction_into_one_file_names_the_first(tmp_path: Path) -> None:
+    holder = f"p: is in use by process {os.getpid()} on "
+    with hold_result(tmp_path / "p"), pytest.raises(OutputError, match=holder):
+        predict(tmp_path / "p")
+    assert predict(tmp_path / "p").videos == len(VIDEOS)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_folder_in_the_way_of_the_parts_is_left_alone(tmp_path: Path, restart: bool) -> None:
+    thesis = tmp_path / "p.parts" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("precious")
+    with pytest.raises(DataError, match=r"p\.parts: is in the way"):
+        predict(tmp_path / "p", restart=restart)
+    assert thesis.read_text() == "precious"
+
+
+def test_what_is_not_ours_among_the_parts_is_left_alone(tmp_path: Path) -> None:
+    out, mine = tmp_path / "p", tmp_path / "p.parts" / "mine.txt"
+    with pytest.raises(KeyboardInterrupt):
+        predict(out, batch_size=7, stop_at=14, part_seconds=0)
+    mine.write_text("precious")
+    assert predict(out).resumed_at == 14
+    assert [*mine.parent.iterdir()] == [mine]
+
+
 def test_failure_before_first_part_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         predict(tmp_path / "p", batch_size=7, stop_at=14)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_foreign_parts_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "p.parts").mkdir()
-    (tmp_path / "p.parts" / "thesis.txt").touch()
-    with pytest.raises(DataError, match="cannot be read"):
-        predict(tmp_path / "p")
-    assert (tmp_path / "p.parts" / "thesis.txt").exists()
 
 
 @pytest.mark.parametrize(("segments", "kind"), [(True, "segments"), (False, "videos")])

@@ -1,7 +1,6 @@
 """One shard: its videos are read, prepared, stored as records, and reported on."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -133,9 +132,8 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
     """
     report = ShardReport(fingerprint=fingerprint(shard, job.how))
     path = job.folder / shard.name
-    own = path.with_name(f"{path.name}.{os.getpid()}")  # the child of a killed import may write yet
     report_path(job, shard).unlink(missing_ok=True)
-    with Readers(job.dtypes) as readers, TFRecordWriter(own) as writer:
+    with Readers(job.dtypes) as readers, TFRecordWriter(path) as writer:
         for video in shard.videos:
             try:
                 prepared = prepare(video, readers.read(video), job.schema)
@@ -152,11 +150,10 @@ def write_shard(shard: ShardPlan, job: ShardJob) -> ShardReport:
             report.whole_numbers.update(prepared.whole_numbers)
             report.unused.update(prepared.unused)
     if report.videos:
-        os.replace(own, path)
         report.shards, report.num_bytes = 1, path.stat().st_size
         report.splits[shard.split] = report.videos
     else:
-        own.unlink()
+        path.unlink()
     report.save(report_path(job, shard))
     return report
 

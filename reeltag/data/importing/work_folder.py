@@ -10,19 +10,18 @@ DATA.importing/
     finished.json  all is written: only moving it is left
 """
 
-import fcntl
 import json
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from reeltag.core.console import say
 from reeltag.core.errors import OutputError
-from reeltag.core.files import write_json
-from reeltag.core.writing import make_folder, not_written
+from reeltag.core.files import put, write_json, write_text
+from reeltag.core.locks import hold
+from reeltag.core.parts import is_part, remove_dead_parts, remove_ours
+from reeltag.core.writing import make_folder
 from reeltag.data.features import Features
 
 _MARK = "reeltag import"
@@ -64,25 +63,19 @@ class WorkFolder:
                 hint="Move it elsewhere, or choose another --out.",
             )
         make_folder(self.path)
-        with ExitStack() as stack:
+        with hold(self.path / "lock", self.path, hint="Wait for it, or choose another --out."):
+            for folder in (self.path, self.data, self.reports):
+                remove_dead_parts(folder)
             try:
-                file = stack.enter_context((self.path / "lock").open("a+"))
-                self._lock(file.fileno())
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
                 if not self._stored():
                     self._mark(None)
-            except OSError as error:
-                raise not_written(self.path, error) from error
-            try:
                 yield
             finally:
                 count = sum(1 for _ in self.reports.glob("*.json"))
                 if count:
                     say(f"{count} finished shards are kept in {self.path}: run it again to go on")
                 else:
-                    shutil.rmtree(self.path, ignore_errors=True)
+                    remove_ours(self.path)
 
     def begin(self, request: str) -> Features | None:
         """Go on with what is here, or begin; return the description that is here already.
@@ -101,10 +94,7 @@ class WorkFolder:
         make_folder(self.data)
         make_folder(self.reports)
         if found.get("request") != request:
-            try:
-                self._mark(request)
-            except OSError as error:
-                raise not_written(self.path, error) from error
+            self._mark(request)
         return Features.find(self.path) if some else None
 
     def finish(self, summary: dict[str, Any], *, append: bool) -> None:
@@ -135,21 +125,18 @@ class WorkFolder:
         try:
             if not stored["append"]:
                 if self.data.exists():
-                    os.replace(self.data, self.out)
+                    put(self.data, self.out)
             else:
                 for path in sorted(self.data.iterdir()):
-                    os.replace(path, self.out / path.name)
-        except OSError as error:
-            raise OutputError(
-                f"cannot be written ({error.strerror})",
-                where=self.out,
-                hint=f"All is in {self.path}: run the command again to move it.",
-            ) from error
-        shutil.rmtree(self.path, ignore_errors=True)
+                    put(path, self.out / path.name)
+        except OutputError as error:
+            hint = f"All is in {self.path}: run the command again to move it."
+            raise OutputError(error.what, where=self.out, hint=hint) from error
+        remove_ours(self.path)
 
     def _is_ours(self) -> bool:
-        begun = {"lock", "import.json.part"}  # all there is before import.json
-        return bool(self._stored()) or {path.name for path in self.path.iterdir()} <= begun
+        names = [path.name for path in self.path.iterdir()]  # what there is before import.json
+        return bool(self._stored()) or all(name == "lock" or is_part(name) for name in names)
 
     def _stored(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
@@ -161,18 +148,4 @@ class WorkFolder:
     def _mark(self, request: str | None) -> None:
         write_json(self.path / "import.json", {"kind": _MARK, "request": request})
         text = _README.format(out=self.out, command=self._command)
-        (self.path / "README.txt").write_text(text, encoding="utf-8")
-
-    def _lock(self, file: int) -> None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            with suppress(OSError):
-                holder = (self.path / "lock").read_text()
-            raise OutputError(
-                f"is in use by another import (process {holder})",
-                where=self.path,
-                hint="Wait for it, or choose another --out.",
-            ) from error
-        except OSError:  # a disk without locks
-            return
+        write_text(self.path / "README.txt", text)

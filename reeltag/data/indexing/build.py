@@ -1,12 +1,9 @@
 """Build or refresh an index: scan what is new, in parallel, then put the rows together."""
 
-import fcntl
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from reeltag.core.console import track
-from reeltag.core.errors import DataError, OutputError
+from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
+from reeltag.core.locks import wait_for_lock
+from reeltag.core.parts import remove_dead_parts, remove_ours
 from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.data.features import Features
 from reeltag.data.indexing.finish import (
@@ -87,7 +86,7 @@ class Build:
             return _read_piece(self.root, shard, self._pieces, schema, self.verify)
 
         path = self._write(schema, rows)
-        shutil.rmtree(self._pieces, ignore_errors=True)
+        remove_ours(self._pieces)
         return path
 
     @property
@@ -168,19 +167,8 @@ class Build:
 @contextmanager
 def _whole_table(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWriter]:
     """Yield a writer of an Arrow file that gets its name when it is whole."""
-    own = _own_name(path)
-    with whole_file(own) as part, sealed_writer(part, schema) as writer:
+    with whole_file(path) as part, sealed_writer(part, schema) as writer:
         yield writer
-    os.replace(own, path)
-
-
-def _own_name(path: Path) -> Path:
-    """Return a name next to `path` that no other process uses.
-
-    Two processes that cannot see each other's lock (on some network disks) then do not write to
-    one file: each writes its own, and the last one renamed stays.
-    """
-    return path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}")
 
 
 def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> None:
@@ -201,19 +189,12 @@ def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
     if path.exists():
         return
     table = scan_shard(root / shard.name, schema, verify)
-    own = _own_name(path)
-    try:  # not `whole_file`: to force thousands of small files to the disk would take long
-        folder.mkdir(parents=True, exist_ok=True)
-        with sealed_writer(own, table.schema) as writer:
-            writer.write_table(table)
-        os.replace(own, path)
-    except OSError as error:
-        own.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot be written ({error})",
-            where=path,
-            hint="Free some space, or make the folder writable; run it again and it goes on here.",
-        ) from error
+    # not durable: to force thousands of small files to the disk would take long
+    with (
+        whole_file(path, durable=False) as part,
+        sealed_writer(part, table.schema) as writer,
+    ):
+        writer.write_table(table)
 
 
 def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> pa.Table:
@@ -236,9 +217,9 @@ def _piece(folder: Path, shard: Shard, schema: Schema, verify: bool) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time work in `folder`; where there are no locks, go on without."""
-    with (folder / "lock").open("w") as file:
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
+def locked(folder: Path, data: Path) -> Iterator[None]:
+    """Let one process at a time work in `folder`, on the index of `data`; others wait for it."""
+    with wait_for_lock(folder / "lock", f"the index of {data}"):
+        remove_dead_parts(folder)
+        remove_dead_parts(folder / "building")
         yield

@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from reeltag.core.console import say
 from reeltag.core.errors import DataError, OutputError
+from reeltag.core.parts import new_part
 
 SUFFIX = ".tfrecord"
 
@@ -123,14 +125,8 @@ def writable_place(data: Path) -> Path:
     # Permissions do not hold root back, but whoever took them away meant it.
     read_only = not folder.stat().st_mode & 0o222
     for place in places[read_only:]:
-        probe = place / f".try-{os.getpid()}"
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
-        except OSError:
-            continue
-        return place
+        with suppress(OutputError), new_part(place / "probe"):
+            return place
     raise OutputError(
         f"the index can be written neither here nor to {places[1]}",
         where=places[0],

@@ -1,14 +1,10 @@
 """Exports that appear whole or not at all."""
 
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import PathLike, whole_file
-from reeltag.core.writing import not_written
+from reeltag.core.files import PathLike, files_into, whole_file
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 
 
@@ -85,24 +81,7 @@ def export_moments(
         with whole_file(path) as part:
             notes = to.write(export, part)
         return WrittenExport(1, len(export.moments), notes)
-    files, notes = _fill_folder(path, lambda part: to.write(export, part))
+    with files_into(path) as part:
+        notes = to.write(export, part)
+        files = sum(1 for _ in part.iterdir())
     return WrittenExport(files, len(export.moments), notes)
-
-
-def _fill_folder(path: Path, write: Callable[[Path], list[str]]) -> tuple[int, list[str]]:
-    """Write files next to a folder and move all of them into it at the end."""
-    part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        notes = write(part)
-        names = sorted(os.listdir(part))
-        if names and not path.exists():
-            os.replace(part, path)
-        for name in names if part.exists() else []:
-            os.replace(part / name, path / name)
-    except OSError as error:
-        raise not_written(path, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return len(names), notes

@@ -7,17 +7,15 @@ DATA/.reeltag/extract/
     *.written      a shard that has no name yet
 """
 
-import fcntl
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from reeltag.core.errors import OutputError
 from reeltag.core.files import write_json
-from reeltag.core.writing import make_folder, not_written
+from reeltag.core.locks import hold
+from reeltag.core.parts import remove_dead_parts, remove_ours
+from reeltag.core.writing import make_folder
 
 OWN = ".reeltag"  # in DATA: the index, and what is being worked on
 
@@ -42,26 +40,9 @@ class ExtractionFolder:
     def locked(self) -> Iterator[None]:
         """Make the folder and hold it; an OutputError names the process that holds it."""
         make_folder(self.parts)
-        lock = self.path / "lock"
-        try:
-            file = lock.open("a+")
-        except OSError as error:
-            raise not_written(lock, error) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                raise OutputError(
-                    f"is in use by another extraction (process {file.read()})",
-                    where=self.data,
-                    hint="Wait for it, or choose another --out.",
-                ) from error
-            except OSError:  # a disk without locks
-                pass
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        with hold(self.path / "lock", self.data, hint="Wait for it, or choose another --out."):
+            for folder in (self.path, self.parts):
+                remove_dead_parts(folder)
             yield
 
     def place(self, name: str, contents: list[str], rename: Callable[[], None]) -> None:
@@ -90,7 +71,6 @@ class ExtractionFolder:
 
     def clear(self) -> None:
         """Remove what is not needed any more: the parts, and shards that are half-written."""
-        shutil.rmtree(self.parts, ignore_errors=True)
-        for path in self.path.glob("*.written*"):
-            with suppress(OSError):
-                path.unlink()
+        remove_ours(self.parts)
+        for path in self.path.glob("*.written"):
+            remove_ours(path)

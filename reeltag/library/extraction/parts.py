@@ -7,9 +7,8 @@ A part of other encoders, another rate or version (`how`) is none.
 """
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.core.files import write_json
-from reeltag.core.writing import not_written
+from reeltag.core.files import put, write_json
+from reeltag.core.parts import new_part
+from reeltag.core.writing import make_folder, writing
 from reeltag.encoders.base import Float32
 
 Ranges = list[tuple[int, int]]  # of frames, [first, end)
@@ -84,21 +84,22 @@ class FeaturePartWriter:
         self, folder: Path, key: str, streams: Sequence[tuple[str, int]], how: str
     ) -> None:
         self._path = frames_path(folder, key)
-        own = f"{self._path.name}.{os.uname().nodename}-{os.getpid()}"  # nobody else writes it
-        self._part = self._path.with_name(own)
         self._streams, self._how = streams, how
         self._num_frames, self._missing = 0, {name: Ranges() for name, _ in streams}
+        self._part: Path | None = None
         self._file: BinaryIO | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Open the file of the frames; OutputError where that cannot be."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
+        with writing(self._path), ExitStack() as stack:
             description(self._path).unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
+            self._part = stack.enter_context(new_part(self._path))
             self._file = self._part.open("wb")
-        except OSError as error:
-            raise not_written(self._path, error) from error
+            stack.callback(self._close)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -108,10 +109,7 @@ class FeaturePartWriter:
         traceback: TracebackType | None,
     ) -> None:
         """Close the file; remove it where `finish` was not reached."""
-        assert self._file is not None
-        with suppress(OSError):  # of a full disk: it was raised when written
-            self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._stack.close()
 
     def add(self, frames_TD: Float32, has_TS: NDArray[np.bool_]) -> None:
         """Append frames, and which of the streams each of them has.
@@ -121,10 +119,8 @@ class FeaturePartWriter:
         assert self._file is not None
         if not np.isfinite(frames_TD).all():
             raise DataError("the encoder gave features that are not finite")
-        try:
+        with writing(self._path):
             self._file.write(np.ascontiguousarray(frames_TD, "<f4").data)
-        except OSError as error:
-            raise not_written(self._path, error) from error
         for column, (name, _) in enumerate(self._streams):
             for at in np.flatnonzero(~has_TS[:, column]).tolist():
                 frame, ranges = self._num_frames + at, self._missing[name]
@@ -136,15 +132,12 @@ class FeaturePartWriter:
 
     def finish(self, note: str = "", about: dict[str, Any] | None = None) -> FeaturePart:
         """Make it whole, with what is known of the file; DataError for a video without frames."""
-        assert self._file is not None
+        assert self._file is not None and self._part is not None
         if not self._num_frames:
             raise DataError("has no frames")
-        try:
+        with writing(self._path):
             self._file.flush()
-            os.fsync(self._file.fileno())
-            os.replace(self._part, self._path)
-        except OSError as error:
-            raise not_written(self._path, error) from error
+            put(self._part, self._path)
         part = FeaturePart(
             path=self._path,
             how=self._how,
@@ -156,6 +149,11 @@ class FeaturePartWriter:
         )
         write_json(description(self._path), asdict(part) | {"path": self._path.name})
         return part
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # of a full disk: it was raised when written
+                self._file.close()
 
 
 def find_part(folder: Path, key: str, how: str) -> FeaturePart | None:

@@ -10,7 +10,7 @@ import os
 import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
+from reeltag.core.parts import new_part
 from reeltag.library.extraction.encoding import EncodedStream
 from reeltag.library.extraction.engines import LocalEncoding, OnReport
 from reeltag.library.extraction.jobs import EncodingSettings, VideoJob
@@ -98,8 +99,8 @@ class RayEncoding:
         self._ours = not ray.is_initialized()
         if self._ours:
             connect()
-        self._on_gpu, self._token = on_gpu, parts.absolute() / ".seen"
-        self._token.touch()
+        self._on_gpu, self._stack = on_gpu, ExitStack()
+        self._token = self._stack.enter_context(new_part(parts.absolute() / "seen"))
         unit = "GPU" if on_gpu else "CPU"
         there = int(ray.cluster_resources().get(unit, 0))
         self._workers = there if workers is None else workers
@@ -123,7 +124,7 @@ class RayEncoding:
     ) -> None:
         """Leave the cluster, whose actors end."""
         self._local.__exit__(kind, error, traceback)
-        self._token.unlink(missing_ok=True)
+        self._stack.close()
         if self._ours:
             ray.shutdown()
 

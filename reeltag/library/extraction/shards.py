@@ -5,7 +5,6 @@ the videos and their order alone, not on when which of them was encoded, nor on 
 interrupted.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from reeltag.core.errors import DataError
-from reeltag.core.writing import not_written
+from reeltag.core.files import put
 from reeltag.data.features import Features
 from reeltag.data.importing.quantise import encode
 from reeltag.data.records.example import Values, encode_sequence_example
@@ -122,10 +121,7 @@ class ShardAssembler:
                 writer.write(record_of(video, self._features, outliers))
 
         def place() -> None:
-            try:
-                os.replace(written, self._data / name)
-            except OSError as error:
-                raise not_written(self._data / name, error) from error
+            put(written, self._data / name)
 
         num_bytes = written.stat().st_size
         self._commit(

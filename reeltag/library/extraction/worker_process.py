@@ -17,7 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -31,6 +30,7 @@ from typing import IO, Any, Literal, Self, TypeAlias
 
 from reeltag.core import errors
 from reeltag.core.errors import ConfigError, ReeltagError, reason_of
+from reeltag.core.files import scratch_file
 
 Failure = Literal["", "error", "died", "timed out"]
 Report: TypeAlias = Callable[..., None]  # report(value), report(value, quiet_s)
@@ -249,7 +249,7 @@ class _Worker:
         environment = {name: value for name, value in os.environ.items() if name not in without}
         environment |= self._variables
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
+        self._errors = scratch_file()  # closed with the worker
         command = [sys.executable, "-P", "-m", "reeltag.library.extraction.worker_process"]
         self._process = subprocess.Popen(
             [*command, str(its.fileno()), str(os.getpid())],

@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.console import say, track
-from reeltag.core.errors import reason_of
 from reeltag.core.extras import check_extra
 from reeltag.core.files import whole_file, write_json
 from reeltag.core.seeding import derive_seed
@@ -113,10 +112,7 @@ class CandidateIndex:
         fingerprint = frames.fingerprint()
         path = place / f"{self._stem}-{fingerprint[:16]}.faiss"
         with whole_file(path) as part:
-            try:
-                faiss.write_index(index, str(part))
-            except RuntimeError as error:  # faiss has no other for a full disk
-                raise OSError(reason_of(error)) from error
+            faiss.write_index(index, str(part))
         about = {"key": f"{_VERSION}-{fingerprint}", "file": path.name}
         write_json(place / f"{self._stem}.json", about | {"bytes": path.stat().st_size})
         _remove_others(path, self._stem)

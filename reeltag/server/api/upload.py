@@ -1,6 +1,5 @@
 """POST /api/upload: videos from the browser into DATA/uploads, where the server was told to."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
+from reeltag.core.files import put
 from reeltag.core.parts import new_part, remove_dead_parts
-from reeltag.core.writing import make_folder
+from reeltag.core.writing import make_folder, writing
 from reeltag.data.class_list import folder_of
 from reeltag.library.database.syncing import safe_stem
 from reeltag.library.media.finding import MEDIA_ENDINGS
@@ -59,7 +59,7 @@ async def upload(request: Request, project: CurrentProject, jobs: CurrentJobs) -
     data = folder_of(project.path)
     folder = data / UPLOADS
     await run_in_threadpool(make_folder, folder)
-    with new_part(folder / _RECEIVED, folder=True) as place:
+    with new_part(folder / _RECEIVED, folder=True) as place, writing(folder, place):
         with closing(_Form(request.headers.get("content-type", ""), place)) as form:
             async for chunk in request.stream():
                 _check_room(place)
@@ -190,7 +190,7 @@ def _keep(given: str, received: Path, folder: Path) -> str:
     if ending not in MEDIA_ENDINGS or kind in ("empty", "text", "playlist", "picture"):
         raise RequestError(415, f"{asked.name or 'this'!r} is no video or sound file")
     path = _reserve(folder, safe_stem(asked.stem.lstrip(".")), ending)
-    os.replace(received, path)
+    put(received, path)
     return path.name
 
 

@@ -1,12 +1,12 @@
 """Moments that were found, in the formats of other tools: one file, or a zip of several."""
 
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from reeltag.core.errors import ConfigError
+from reeltag.core.files import scratch_folder
 from reeltag.deploy.moment_formats import format_named
 from reeltag.deploy.moment_formats.contract import ExportedMoment, MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.video_files import find_video_files
@@ -36,8 +36,8 @@ def exported(project: Project, found: ClassSearch, format_name: str) -> Iterator
         raise ConfigError(
             "no moment is as probable as this", hint="Lower the threshold, then export."
         )
-    with tempfile.TemporaryDirectory(prefix="reeltag-export-") as folder:
-        path = Path(folder) / f"moments-{to.name}"
+    with scratch_folder() as folder:
+        path = folder / f"moments-{to.name}"
         if to.makes == "file":
             path = path.with_suffix(f".{_ENDINGS.get(to.name, 'json')}")
         written = export_moments(to, _export(project, found), path)

@@ -109,7 +109,7 @@ def test_import_that_lacks_only_its_name_is_moved(
 def test_second_import_into_one_folder_names_the_process(source: Path, tmp_path: Path) -> None:
     with (
         WorkFolder(tmp_path / "out", "").locked(),
-        pytest.raises(OutputError, match=rf"in use by another import \(process {os.getpid()}\)"),
+        pytest.raises(OutputError, match=f"out.importing: is in use by process {os.getpid()} on "),
     ):
         imported(source, tmp_path / "out")
     assert names_in(tmp_path) == {"in"}

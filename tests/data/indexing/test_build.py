@@ -1,24 +1,26 @@
 """The index from one time to the next: kept, refreshed, resumed, shared; and never half-written."""
 
-import fcntl
 import os
 import resource
 import shutil
+import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reeltag.core.errors import DataError, OutputError
+from reeltag.core.locks import try_lock
+from reeltag.core.parts import is_part
 from reeltag.data.class_list import ClassList
 from reeltag.data.indexing import build, scan
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.records.problems import Problem
 from reeltag.data.shards import read_record
 from tests.data.made import frame_record, indexed, problems, rated_record, rows, write_shard
-from tests.processes import CONTEXT
+from tests.processes import CONTEXT, Launch
 
 DUPLICATE = Problem.DUPLICATE_ID.text
 SOUND = [frame_record(f"sound {i}", 5 + i, [i]) for i in range(3)]
@@ -194,10 +196,10 @@ def test_several_processes_give_the_same_table(
 
 
 def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
-    with (tmp_path / "lock").open("w") as file:
-        with build.locked(tmp_path), pytest.raises(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with build.locked(tmp_path, tmp_path), try_lock(tmp_path / "lock") as ours:
+        assert not ours
+    with try_lock(tmp_path / "lock") as ours:
+        assert ours
 
 
 def _open_and_count(folder: Path) -> int:
@@ -209,7 +211,24 @@ def test_build_by_two_processes_at_once_agrees(tmp_path: Path) -> None:
         write_shard(tmp_path / f"{number}.tfrecord", [frame_record(f"{number}")])
     with CONTEXT.Pool(2) as pool:
         assert pool.map(_open_and_count, [tmp_path] * 4, chunksize=1) == [20] * 4
-    assert sorted(os.listdir(tmp_path / ".reeltag")) == ["index.arrow", "lock"]
+    assert sorted(os.listdir(tmp_path / ".reeltag")) == ["index.arrow"]
+
+
+def _kill_while_indexing(folder: Path) -> None:
+    def killed(*_: object) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    pytest.MonkeyPatch().setattr(build, "finished_rows", killed)
+    indexed(folder)
+
+
+def test_what_a_killed_pass_left_is_removed_by_the_next(tmp_path: Path, launch: Launch) -> None:
+    write_shard(tmp_path / "a.tfrecord", [frame_record("a")])
+    assert launch(_kill_while_indexing, tmp_path).wait().status == -signal.SIGKILL
+    assert [path for path in (tmp_path / ".reeltag").iterdir() if is_part(path.name)]
+    assert len(indexed(tmp_path).table) == 1
+    assert os.listdir(tmp_path / ".reeltag") == ["index.arrow"]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

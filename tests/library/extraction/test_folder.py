@@ -32,6 +32,6 @@ def test_nothing_but_what_is_known_stays(tmp_path: Path) -> None:
     folder = ExtractionFolder(tmp_path / "data")
     with folder.locked():
         (folder.parts / "a.frames").touch()
-        (folder.path / "train0000.tfrecord.written.part").touch()
+        (folder.path / "train0000.tfrecord.written").touch()
         folder.clear()
         assert [path.name for path in folder.path.iterdir()] == ["lock"]

@@ -19,6 +19,7 @@ from reeltag.augment.writing import SampleConfig
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import write_json
+from reeltag.core.writing import make_folder
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
@@ -63,7 +64,7 @@ def average_frames(
             where=out,
             hint="Choose an --out outside of that folder.",
         )
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     frames.classes.save(folder / "classes.csv")
     shard_of_row = column_of(frames.table, "shard")
     usable = set(shard_of_row[~column_of(frames.table, "skip")].tolist())
@@ -71,7 +72,6 @@ def average_frames(
     for shard in track(sorted(wanted & usable), "averaging frames"):
         path = folder / frames.shards[shard]
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             with TFRecordWriter(path) as writer:
                 for record in _mean_records(frames.videos("all", rows=shard_of_row == shard)):
                     writer.write(record)
