@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from reeltag.core.errors import OutputError, ReeltagError
-from reeltag.core.files import write_json
+from reeltag.core.files import appending, write_json
 from reeltag.core.writing import make_folder
 from reeltag.server.errors import RequestError
 from reeltag.server.job_lines import progress_of
@@ -227,7 +227,7 @@ class Jobs:
     def _run_program(self, job: _Job) -> int:
         """Return the exit status of the program of a job."""
         command = [sys.executable, "-I", str(_SUPERVISE), *job.argv]
-        with (self._folder / f"{job.view.key}.log").open("wb", buffering=0) as log:
+        with appending(self._folder / f"{job.view.key}.log") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

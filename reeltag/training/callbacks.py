@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.files import appending, whole_file
@@ -203,6 +204,22 @@ class Checkpoint(Callback):
         else:
             trainer.save_checkpoint(self.path)  # takes part, but writes nothing
         self._saved = time.monotonic()
+
+
+class CheckpointFile(TorchCheckpointIO):
+    """Writes a checkpoint where it is told to, and nowhere else, as Lightning's own does."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: what Lightning gathered.
+            path: the temporary file of `Checkpoint.save`.
+            storage_options: not used.
+        """
+        torch.save(checkpoint, path)
 
 
 class SaveAtEnd(Callback):

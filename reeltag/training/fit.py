@@ -34,7 +34,14 @@ from reeltag.tagger.run_files import read_class_names, read_config
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
-from reeltag.training.callbacks import Checkpoint, MetricsFile, SaveAtEnd, TrainLog, Validation
+from reeltag.training.callbacks import (
+    Checkpoint,
+    CheckpointFile,
+    MetricsFile,
+    SaveAtEnd,
+    TrainLog,
+    Validation,
+)
 from reeltag.training.config import Recipe
 from reeltag.training.freezing import freeze
 from reeltag.training.interrupt import explained
@@ -307,6 +314,7 @@ def _make_trainer(
         num_sanity_val_steps=0,
         callbacks=callbacks,
         logger=logger,
+        plugins=[CheckpointFile()],
         default_root_dir=out,
         enable_checkpointing=False,
         enable_progress_bar=False,

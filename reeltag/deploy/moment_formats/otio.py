@@ -5,7 +5,7 @@ from typing import Any
 
 from reeltag.core.extras import check_extra
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat, VideoFile
-from reeltag.deploy.moment_formats.names import one_line
+from reeltag.deploy.moment_formats.names import one_line, write_text
 
 _COLOURS = ("RED", "ORANGE", "YELLOW", "GREEN", "CYAN", "BLUE", "PURPLE", "MAGENTA", "PINK")
 
@@ -31,9 +31,7 @@ def write(export: MomentExport, folder: Path) -> list[str]:
         track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
         track.append(_clip(video, export))
         time_line.tracks.append(track)
-        (folder / f"{export.stems[video]}.otio").write_text(
-            time_line.to_json_string(), encoding="utf-8"
-        )
+        write_text(folder / f"{export.stems[video]}.otio", time_line.to_json_string())
     return []
 
 

@@ -96,8 +96,8 @@ class FeaturePartWriter:
         with writing(self._path), ExitStack() as stack:
             description(self._path).unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
-            self._part = stack.enter_context(new_part(self._path))
-            self._file = self._part.open("wb")
+            part = stack.enter_context(new_part(self._path))
+            self._part, self._file = part, part.open("wb")
             stack.callback(self._close)
             self._stack = stack.pop_all()
         return self

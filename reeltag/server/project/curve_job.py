@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, MissingPackageError, OutputError, ReeltagError
 from reeltag.core.files import whole_folder
+from reeltag.core.parts import remove_ours
 from reeltag.core.probability import prob_logits
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import column_of
@@ -135,7 +136,7 @@ def compute_curves(
     meta.save(out)
     for other in out.iterdir():
         if other.is_dir() and other.name != meta.token:
-            shutil.rmtree(other, ignore_errors=True)
+            remove_ours(other)
     return meta
 
 

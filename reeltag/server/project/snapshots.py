@@ -5,7 +5,6 @@ FOLDER/learn/snapshots/HASH/    ratings.csv classes.csv about.json, and run.json
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file, write_json
+from reeltag.core.parts import remove_ours
 from reeltag.core.writing import make_folder
 from reeltag.data.annotation_tables import write_rows
 from reeltag.data.selection import column_of, lists_of
@@ -166,4 +166,4 @@ def remove_unused(project: "Project", learned: Path) -> None:
         except DataError:
             is_used = False
         if not is_used and about.stat().st_mtime_ns < last:
-            shutil.rmtree(about.parent, ignore_errors=True)
+            remove_ours(about.parent)
