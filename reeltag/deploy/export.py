@@ -33,7 +33,7 @@ from reeltag.deploy.graph import drop_members, graph_of, input_of
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import ExportSource
 from reeltag.tagger.loading import SUFFIX
-from reeltag.tagger.onnx import OnnxTagger
+from reeltag.tagger.onnx import OnnxTagger, stamp
 from reeltag.tagger.tagger import AnyTagger
 
 with check_extra("export"):
@@ -182,6 +182,7 @@ def _write(model: ir.Model, path: Path) -> int:
         path.write_bytes(ir.to_proto(model).SerializeToString())
     else:
         ir.save(model, path, external_data=path.name + ".data")
+    stamp(path)
     return sum(file.stat().st_size for file in path.parent.iterdir())
 
 

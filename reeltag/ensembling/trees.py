@@ -1,6 +1,6 @@
 """Trees grown over predictions: their scores of rows, and the folder they are kept in.
 
-    trees.json        how they were grown, over which models, sizes and times
+    trees.json        how they were grown, over which models, sizes, times; the others' checksums
     booster-0.txt     LightGBM's own text, one file a fold
     folds.parquet     the videos they were fitted on, and the fold of each
 
@@ -8,6 +8,7 @@ Letters in shapes: N ids, P rows, M models, K boosters.
 """
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HINT = "Trees are grown by `reeltag blend ... --method lightgbm --save BLEND`."
 _NOT_SEEN = -1
+_FOLDS = "folds.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +163,15 @@ class Trees:
         """
         for number, booster in enumerate(self.boosters):
             text = booster.model_to_string()  # save_model says nothing of a full disk
-            (folder / f"booster-{number}.txt").write_text(text, encoding="utf-8")
+            (folder / _booster_name(number)).write_text(text, encoding="utf-8")
         table = pa.table({"key": pa.array(self.keys), "fold": pa.array(self.folds)})
-        pq.write_table(table, folder / "folds.parquet", compression="zstd")
-        about = {**dataclasses.asdict(self.info), "importance": self.importance()}
+        pq.write_table(table, folder / _FOLDS, compression="zstd")
+        names = [_booster_name(number) for number in range(len(self.boosters))]
+        about = {
+            **dataclasses.asdict(self.info),
+            "importance": self.importance(),
+            "sha256": {name: _digest(folder / name) for name in (*names, _FOLDS)},
+        }
         write_json(folder / "trees.json", about)
 
     @classmethod
@@ -183,20 +190,28 @@ class Trees:
         except (OSError, ValueError) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
+        if not isinstance(stored, dict):
+            raise DataError("holds no object of fields", where=path, hint=_HINT)
         stored.pop("importance", None)
+        digests = stored.pop("sha256", None)
         info: TreesInfo = from_json(TreesInfo, stored, where=path, field="trees")
         boosters = tuple(
-            _read_booster(folder / f"booster-{number}.txt", 1 + len(info.models))
+            _read_booster(_sound(folder / _booster_name(number), digests), 1 + len(info.models))
             for number in range(len(info.boosters))
         )
-        path = _there(folder / "folds.parquet")
+        path = _sound(folder / _FOLDS, digests)
         try:
             table = pq.read_table(path)
             keys, folds = (table[name].to_numpy() for name in ("key", "fold"))
-        except (OSError, KeyError, pa.ArrowException) as error:
+            keys, folds = keys.astype(np.uint64), folds.astype(np.int16)
+        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
-        return cls(info, boosters, keys.astype(np.uint64), folds.astype(np.int16))
+        least, most = (folds.min(), folds.max()) if len(folds) else (0, 0)
+        if not -1 <= least <= most < len(boosters):
+            what = f"has folds that none of {len(boosters)} boosters has left out"
+            raise DataError(what, where=path, hint=_HINT)
+        return cls(info, boosters, keys, folds)
 
 
 def _there(path: Path) -> Path:
@@ -206,11 +221,32 @@ def _there(path: Path) -> Path:
     return path
 
 
+def _booster_name(number: int) -> str:
+    return f"booster-{number}.txt"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sound(path: Path, digests: object) -> Path:
+    """Return the path of a file that is as it was written; DataError where it is not.
+
+    LightGBM believes what is in a file: of a damaged one it crashes, or never returns.
+    """
+    expected = digests.get(path.name) if isinstance(digests, dict) else None
+    if _digest(_there(path)) != expected:
+        what = "does not match its checksum in trees.json: it is damaged, or of another version"
+        raise DataError(what, where=path, hint=_HINT)
+    return path
+
+
 def _read_booster(path: Path, width: int) -> "lgb.Booster":
     with check_extra("trees"):
         import lightgbm as lgb
     try:
-        booster = lgb.Booster(model_file=_there(path))
+        booster = lgb.Booster(model_file=path)
     except (OSError, lgb.basic.LightGBMError) as error:
         what = f"cannot be read ({reason_of(error)})"
         raise DataError(what, where=path, hint=_HINT) from error

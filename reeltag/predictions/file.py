@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import indptr_of
-from reeltag.predictions.metadata import RowsInfo
+from reeltag.predictions.metadata import RowsInfo, open_checked
 from reeltag.predictions.rows import Kind, PredictionRows, StoredRows
 
 _GROUP_PAIRS = 1 << 17  # pairs, or rows, in a row group: 1 MB of classes and scores
@@ -150,7 +150,11 @@ def prediction_writer(path: PathLike, info: PredictionInfo) -> Iterator[Predicti
     with (
         whole_file(path) as part,
         pq.ParquetWriter(
-            part, info.schema(), compression="zstd", use_dictionary=["classes"]
+            part,
+            info.schema(),
+            compression="zstd",
+            use_dictionary=["classes"],
+            write_page_checksum=True,
         ) as file,
     ):
         writer = PredictionWriter(file)
@@ -186,7 +190,7 @@ class Predictions:
         return next(self.rows(kind), None) is not None
 
     def _read(self, kind: Kind) -> Iterator[PredictionRows]:
-        with pq.ParquetFile(self.path, pre_buffer=False) as file:  # else memory grows
+        with open_checked(self.path, pre_buffer=False) as file:  # else memory grows
             groups = [i for i in range(file.num_row_groups) if _may_hold(file, i, kind)]
             if not groups:
                 return

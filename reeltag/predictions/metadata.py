@@ -6,12 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
 from reeltag.predictions.rows import StoredRows
+
+_CHECKSUM = b"reeltag crc32c"
+
+
+def open_checked(path: Path, **options: Any) -> pq.ParquetFile:  # noqa: ANN401  (of pyarrow)
+    """Return an open Parquet file whose pages are compared with their checksums, where it has them.
+
+    Args:
+        path: of the file.
+        options: of `ParquetFile`.
+
+    Raises:
+        ArrowException: it is none, or the numbers of its rows do not fit.
+        OSError: it cannot be read.
+    """
+    file = pq.ParquetFile(path, page_checksum_verification=True, **options)
+    about = file.metadata
+    groups = sum(about.row_group(number).num_rows for number in range(about.num_row_groups))
+    if groups != about.num_rows:
+        file.close()
+        raise pa.ArrowInvalid(f"{about.num_rows} rows, but {groups} in groups")
+    return file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +56,8 @@ class RowsInfo:
     def schema(self) -> pa.Schema:
         """Return the schema of the file, with the metadata."""
         stored = dict([self.MARK]) | dataclasses.asdict(self)
-        metadata = {b"reeltag": json.dumps(stored, ensure_ascii=False).encode()}
+        value = json.dumps(stored, ensure_ascii=False).encode()
+        metadata = {b"reeltag": value, _CHECKSUM: _crc(value)}
         return self.ROWS.SCHEMA.with_metadata(metadata)
 
     @classmethod
@@ -53,7 +77,12 @@ class RowsInfo:
         if missing := [name for name in cls.ROWS.SCHEMA.names if name not in schema.names]:
             what = f"lacks the columns {', '.join(missing)} of {cls.WHAT}"
             raise DataError(what, where=path, hint=cls.HINT)
-        return cls._parse((schema.metadata or {}).get(b"reeltag"), path)
+        metadata = schema.metadata or {}
+        stored = metadata.get(b"reeltag")
+        if stored and metadata.get(_CHECKSUM, _crc(stored)) != _crc(stored):
+            what = "is damaged: its metadata do not match their checksum"
+            raise DataError(what, where=path, hint=cls.HINT)
+        return cls._parse(stored, path)
 
     @classmethod
     def marks(cls, path: Path) -> bool:
@@ -78,3 +107,8 @@ class RowsInfo:
         values = {name: value for name, value in values.items() if name in known}
         found: Self = from_json(cls, values, where=path, field="reeltag")
         return found
+
+
+def _crc(value: bytes) -> bytes:
+    """Return the CRC32C of some bytes, as text."""
+    return f"{google_crc32c.value(value):08x}".encode()

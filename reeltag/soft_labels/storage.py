@@ -32,7 +32,7 @@ from reeltag.core.files import PathLike, whole_file
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal
 from reeltag.predictions.file import PredictionInfo
-from reeltag.predictions.metadata import RowsInfo
+from reeltag.predictions.metadata import RowsInfo, open_checked
 from reeltag.predictions.rows import PredictionRows, StoredRows, window_keys
 
 _GROUP_ROWS = 1 << 17  # a row group
@@ -165,7 +165,13 @@ def soft_label_writer(path: PathLike, info: SoftLabelInfo) -> Iterator[SoftLabel
     path = Path(path)
     with (
         whole_file(path) as part,
-        pq.ParquetWriter(part, info.schema(), compression="zstd", use_dictionary=["id"]) as file,
+        pq.ParquetWriter(
+            part,
+            info.schema(),
+            compression="zstd",
+            use_dictionary=["id"],
+            write_page_checksum=True,
+        ) as file,
     ):
         writer = SoftLabelWriter(file)
         yield writer
@@ -192,7 +198,7 @@ class SoftLabelFile:
         """
         first = 0
         try:
-            with pq.ParquetFile(self.path) as file:
+            with open_checked(self.path) as file:
                 for batch in file.iter_batches(_READ_ROWS, columns=SoftLabelRows.SCHEMA.names):
                     yield self._read_rows(batch.cast(SoftLabelRows.SCHEMA), first)
                     first += len(batch)

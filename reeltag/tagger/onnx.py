@@ -19,6 +19,7 @@ from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json
 from reeltag.core.files import PathLike
 from reeltag.data.features import Features
+from reeltag.data.records.wire import encode_bytes_field
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.tagger.thresholds import Thresholds
 
@@ -27,6 +28,8 @@ with check_extra("export", "onnxruntime"):
 
 _HINT = "Make one: reeltag export RUN --out model.onnx"
 _CHUNK = 1 << 24
+_DIGEST_BYTES = 16
+_METADATA_PROPS = 14  # number of the field in ModelProto
 T = TypeVar("T")
 
 
@@ -52,6 +55,7 @@ class OnnxTagger(AnyTagger):
         path = Path(path)
         super().__init__()
         self._path = path
+        digest = check_stamp(path)  # of these weights
         self._session = _opened(path, threads or torch.get_num_threads())
         properties = self._session.get_modelmeta().custom_metadata_map
         try:
@@ -68,7 +72,7 @@ class OnnxTagger(AnyTagger):
                 where=path,
                 hint=_HINT,
             ) from error
-        self.register_buffer("digest", _digest(path))  # of these weights
+        self.register_buffer("digest", torch.tensor([*digest], dtype=torch.uint8))
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Map frames (B, T, D), uint8 as stored or float features, to logits (B, C)."""
@@ -127,8 +131,6 @@ def _field(kind: type[T], about: dict[str, Any], name: str, path: Path) -> T | N
 
 
 def _opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise DataError("is not there", where=path, hint=_HINT)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
     there = onnxruntime.get_available_providers()
@@ -143,12 +145,55 @@ def _opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def _digest(path: Path) -> Tensor:
-    """Return a digest, 8 bytes, of a file and the data next to it."""
-    content = hashlib.blake2b(digest_size=8)
-    for part in (path, path.with_name(path.name + ".data")):
-        if part.is_file():
-            with part.open("rb") as file:
-                while block := file.read(_CHUNK):
-                    content.update(block)
-    return torch.frombuffer(bytearray(content.digest()), dtype=torch.uint8)
+def stamp(path: Path) -> None:
+    """Write the checksum of a graph, and of the data next to it, behind it.
+
+    Further bytes of a protobuf are further fields: the checksum is one more entry of its metadata.
+    """
+    entry = _stamp_of(_digest(path, path.stat().st_size))
+    with path.open("ab") as file:
+        file.write(entry)
+
+
+def check_stamp(path: Path) -> bytes:
+    """Return the digest of a graph; DataError where it is not as it was exported.
+
+    onnxruntime believes what is in a file: of a damaged one it may crash, or give other numbers.
+    """
+    if not path.is_file():
+        raise DataError("is not there", where=path, hint=_HINT)
+    length = len(_stamp_of(bytes(_DIGEST_BYTES)))
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - length))
+        end = file.read()
+    digest = _digest(path, max(0, size - length))
+    if end != _stamp_of(digest):
+        raise DataError(
+            "is no graph of `reeltag export`, or was damaged or changed since: it does not match "
+            "its checksum",
+            where=path,
+            hint=_HINT,
+        )
+    return digest
+
+
+def _stamp_of(digest: bytes) -> bytes:
+    """Return the entry of metadata that holds a digest, as ModelProto encodes it."""
+    key, value = (encode_bytes_field(*of) for of in ((1, b"checksum"), (2, digest.hex().encode())))
+    return encode_bytes_field(_METADATA_PROPS, key + value)
+
+
+def _digest(path: Path, size: int) -> bytes:
+    """Return a digest of the first bytes of a file and of the data next to it."""
+    content = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    with path.open("rb") as file:
+        while size and (block := file.read(min(_CHUNK, size))):
+            content.update(block)
+            size -= len(block)
+    data = path.with_name(path.name + ".data")
+    if data.is_file():
+        with data.open("rb") as file:
+            while block := file.read(_CHUNK):
+                content.update(block)
+    return content.digest()

@@ -18,7 +18,7 @@ from reeltag.deploy.export import ExportConfig, export, format_export
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import ExportSource, load_source
 from reeltag.models import families
-from reeltag.tagger.onnx import OnnxTagger, config_of
+from reeltag.tagger.onnx import OnnxTagger, config_of, stamp
 from reeltag.tagger.tagger import Tagger
 from tests.deploy.synthetic_runs import FRAMES, MEANS, run_of, some_frames, tagger_of, traced
 
@@ -264,14 +264,27 @@ def test_onnx_tagger_of_another_file_is_an_error(
     path = tmp_path / "model.onnx"
     path.touch()
     spoil(path)
-    with pytest.raises(DataError, match=r"model\.onnx: (cannot be read|is not there)"):
+    with pytest.raises(DataError, match=r"model\.onnx: is (not there|no graph of)"):
         OnnxTagger(path)
+
+
+def test_damaged_graph_is_refused_before_it_is_read(exported: Path, tmp_path: Path) -> None:
+    path, content = tmp_path / "damaged.onnx", exported.read_bytes()
+    for place in (0, 100, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(DataError, match="does not match its checksum"):
+            OnnxTagger(path)
+    path.write_bytes(content)
+    OnnxTagger(path)
 
 
 def test_onnx_tagger_of_a_foreign_graph_is_an_error(exported: Path, tmp_path: Path) -> None:
     model = onnx.load(exported)
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(DataError, match="does not match its checksum"):
+        OnnxTagger(tmp_path / "other.onnx")
+    stamp(tmp_path / "other.onnx")
     with pytest.raises(DataError, match="does not say what its classes and streams are"):
         OnnxTagger(tmp_path / "other.onnx")
 

@@ -347,6 +347,12 @@ def test_damaged_tree_folder_is_named(tmp_path: Path) -> None:
         path.write_bytes(b"no trees")
         with pytest.raises(DataError, match=name):
             Trees.load(tmp_path / "trees")
+        flipped = bytearray(whole)
+        flipped[len(whole) // 2] ^= 1
+        path.write_bytes(flipped)
+        if name != "trees.json":
+            with pytest.raises(DataError, match=f"{name}: does not match its checksum"):
+                Trees.load(tmp_path / "trees")
         path.unlink()
         with pytest.raises(DataError, match=f"{name}.*is not there"):
             Trees.load(tmp_path / "trees")
