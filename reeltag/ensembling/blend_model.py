@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
 from reeltag.core.files import PathLike, whole_folder, write_json
@@ -144,9 +145,11 @@ def _read_weights(path: Path, header: _Header) -> NDArray[np.float64]:
     shape = (len(header.members),) + (header.num_classes,) * (header.method == "class-weights")
     try:
         weights = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except NOT_ARRAYS as error:
         raise DataError(f"cannot be read ({reason_of(error)})", where=path, hint=_HINT) from error
-    if weights.shape != shape or not np.isfinite(weights).all():
-        what = f"must hold finite numbers of the shape {shape}, has the shape {weights.shape}"
+    is_numeric = getattr(weights, "dtype", np.dtype(object)).kind in "fiu"
+    if not is_numeric or weights.shape != shape or not np.isfinite(weights).all():
+        found = getattr(weights, "shape", None)
+        what = f"must hold finite numbers of the shape {shape}, has the shape {found}"
         raise DataError(what, where=path, hint=_HINT)
     return np.asarray(weights, np.float64)

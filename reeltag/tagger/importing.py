@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 import reeltag
+from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import PathLike, check_new_path, whole_folder, write_json
 from reeltag.data.class_list import ClassList
@@ -209,7 +209,7 @@ def _opened(path: Path) -> Iterator[Any]:
         try:
             file = stack.enter_context(path.open("rb"))
             arrays = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+        except NOT_ARRAYS as error:
             reason = reason_of(error) if isinstance(error, OSError) else "it is of another format"
             raise DataError(f"cannot be read as .npz ({reason})", where=path, hint=_HINT) from error
         if not isinstance(arrays, np.lib.npyio.NpzFile):
@@ -221,7 +221,7 @@ def _weight(arrays: Any, name: str, path: Path) -> NDArray[np.float32]:  # noqa:
     """Return an array as float32."""
     try:
         stored = arrays[name]
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except NOT_ARRAYS as error:
         pickled = "Object arrays" in str(error)
         reason = "a pickled object, which is never loaded" if pickled else "damaged, or cut short?"
         raise DataError(f"array {name!r} is {reason}", where=path, hint=_HINT) from error

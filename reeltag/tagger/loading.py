@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import DataError
 from reeltag.core.files import PathLike
 from reeltag.tagger.run_files import read_config
@@ -69,12 +70,12 @@ def read_eigenvalues(file: str) -> Tensor | None:
     if not file:
         return None
     try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        values = np.asarray(np.load(file, allow_pickle=False), np.float32)
+    except (*NOT_ARRAYS, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is of another format"
         raise DataError(
             f"cannot be read as .npy ({reason})",
             where=file,
             hint="YouTube-8M publishes the file as yt8m_pca/eigenvals.npy.",
         ) from error
-    return torch.from_numpy(np.asarray(values, dtype=np.float32).ravel())
+    return torch.from_numpy(values.ravel())

@@ -1,9 +1,7 @@
 """NumPy's files: .npy with one array, .npz with several. Pickled objects are never loaded."""
 
 import math
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -11,24 +9,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import DataError, reason_of
 from reeltag.data.importing.sources import Content, FoundArray, FoundOther, Key
 
-_UNREADABLE = (  # by damaged headers too, which numpy evaluates and allocates by
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    KeyError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_UNREADABLE = (*NOT_ARRAYS, TypeError)
 _HINT = "Save it again with numpy.save or numpy.savez, as an array of float32 or float16."
 
 

@@ -1,0 +1,185 @@
+"""Run every command that writes on disks of all sizes, from none to enough.
+
+    python -m benchmarks.full_disk [NAME ...] [--steps N] [--json]
+
+The disk is a tmpfs, which only root may mount; elsewhere it is said that nothing was run. A command
+that has no room must say so, with the file and exit status 2, and leave nothing half-written; with
+room enough it must do its work. Inputs and $TMPDIR are on another disk.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.environment import environment
+from benchmarks.results import RESULTS, Row, write_rows
+from benchmarks.writers import WRITERS, RunEnd, Writer, contents, run_command, write_inputs
+from reeltag.core.console import say
+
+_PAGE = 4096
+_FIRST = 2  # pages: a tmpfs of none has no limit
+
+
+def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
+    """Run the commands that are named; return 1 where one did not say what it should."""
+    names = [writer.name for writer in WRITERS]
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.full_disk")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--steps", type=int, default=40, help="sizes that are tried, about")
+    parser.add_argument(
+        "--save", action="store_true", help="write rows into results/full_disk.json"
+    )
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in names]:
+        parser.error(f"there is no command {unknown[0]!r}; there are {', '.join(names)}")
+    if not can_mount():
+        say("no disk can be mounted here: nothing was run")
+        return 0
+    rows = list[Row]()
+    with tempfile.TemporaryDirectory(prefix="full-disk-") as work:
+        inputs = write_inputs(Path(work) / "in")
+        for writer in WRITERS:
+            if options.names and writer.name not in options.names:
+                continue
+            rows.append(filled(writer, inputs, Path(work), options.steps))
+            say(format_row(rows[-1]))
+            if options.save:
+                command = f"python -m benchmarks.full_disk '{writer.name}' --steps {options.steps}"
+                measured = environment(command)
+                write_rows(
+                    "full_disk", rows[-1:], key=("command",), measured=measured, folder=folder
+                )
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    return int(any(row["failed"] for row in rows))
+
+
+def can_mount() -> bool:
+    """Return whether a tmpfs can be mounted."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with small_disk(Path(folder), _FIRST * _PAGE):
+                return True
+        except (OSError, subprocess.CalledProcessError):
+            return False
+
+
+@contextmanager
+def small_disk(place: Path, size: int) -> Iterator[None]:
+    """Mount a tmpfs of some bytes, a multiple of 4096, for the length of the block."""
+    options = f"size={size},mode=700"
+    command = ["mount", "-t", "tmpfs", "-o", options, "reeltag-full-disk", str(place)]
+    subprocess.run(command, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
+
+
+def filled(writer: Writer, inputs: Path, work: Path, steps: int) -> Row:
+    """Return what a command does on disks of rising size, until it has done its work.
+
+    Args:
+        writer: the command.
+        inputs: folder of what it reads.
+        work: folder to work in, on a large disk.
+        steps: sizes up to the one that is enough, about.
+    """
+    place, scratch = work / "disk", work / "scratch"
+    for folder in (place, scratch):
+        folder.mkdir(exist_ok=True)
+    plain = work / "plain"
+    shutil.rmtree(plain, ignore_errors=True)
+    writer.begin(inputs, plain)
+    whole = run_command(writer.words(inputs, plain), work, scratch=scratch)
+    if whole.status:
+        return _row(writer, 0, 0, [f"ends with status {whole.status}: {whole.output[-300:]}"])
+    expected = set(contents(plain))
+    held = _pages(plain)
+    begin = _FIRST + (_pages_of_inputs(writer, inputs) if writer.copied else 0)
+    step = max(1, (held - begin) // max(1, steps))
+    faults, tried, pages = Counter[str](), 0, begin
+    while True:
+        with small_disk(place, pages * _PAGE):
+            out = place / "out"
+            try:
+                writer.begin(inputs, out)
+            except (OSError, shutil.Error):
+                pages += step
+                continue
+            before = set(contents(out))
+            end = run_command(writer.words(inputs, out), work, scratch=scratch)
+            tried += 1
+            left = set(contents(out)) - before if out.exists() else set[str]()
+        if not end.status and left >= expected - before - _varying(writer, expected):
+            break
+        if fault := _fault(end, left):
+            faults[fault] += 1
+        if pages > 4 * held + 4096:
+            faults["never has room enough"] += 1
+            break
+        pages += step
+    shutil.rmtree(plain)
+    return _row(writer, tried, pages * _PAGE, [f"{n} x {what}" for what, n in faults.items()])
+
+
+def _varying(writer: Writer, names: set[str]) -> set[str]:
+    return {name for name in names if writer.may_differ in name}
+
+
+def _fault(end: RunEnd, left: set[str]) -> str:
+    """Return what is wrong where there was not enough room; "" where nothing is."""
+    lines = [line for line in end.output.strip().splitlines() if line.strip()] or [""]
+    if end.status is None:
+        return "does not end"
+    if end.status < 0:
+        return f"dies of signal {-end.status}"
+    if "should not happen" in end.output or "Traceback" in end.output:
+        found = next((line for line in lines if "should not happen" in line), lines[-1])
+        return f"not an error for people: {found[:160]}"
+    if not end.status:
+        return "ends well, without all of its files"
+    if end.status != 2 or "cannot be" not in end.output:
+        return f"ends with status {end.status}: {lines[-1][:160]}"
+    if parts := sorted(name for name in left if "part" in name.rsplit(".", 1)[-1]):
+        return f"leaves {parts[0][:60]}"
+    return ""
+
+
+def _pages(folder: Path) -> int:
+    """Return the pages that a folder takes."""
+    paths = [folder, *folder.rglob("*")]
+    return sum(1 + -(-path.stat().st_size // _PAGE) for path in paths if path.exists())
+
+
+def _pages_of_inputs(writer: Writer, inputs: Path) -> int:
+    return sum(_pages(inputs / name) for name in writer.copied)
+
+
+def _row(writer: Writer, tried: int, enough: int, faults: list[str]) -> Row:
+    return {
+        "command": writer.name,
+        "sizes": tried,
+        "enough_bytes": enough,
+        "failed": len(faults),
+        "faults": faults,
+    }
+
+
+def format_row(row: Row) -> str:
+    """Return a row as a line of text."""
+    faults = "; ".join(row["faults"]) or "nothing wrong"
+    return f"{row['command']}: {row['sizes']} sizes up to {row['enough_bytes']:,} bytes, {faults}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
