@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from ctypes import c_longlong
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,7 @@ def _run(
     words: list[str],
     printed: Path,
     scratch: Path,
-    counter: Any,
+    counter: "c_longlong",
     die_at: int | None,
 ) -> None:
     from reeltag.cli.main import run
