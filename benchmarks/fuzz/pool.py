@@ -183,7 +183,8 @@ def prepared(name: str, shared: Path) -> None:
     process.start()
     process.join()
     if process.exitcode:
-        raise WorkerError(f"{name}: the seed files cannot be made")
+        said = (shared.parent / "prepared.txt").read_text(errors="replace")[-2000:]
+        raise WorkerError(f"{name}: the seed files cannot be made\n{said}")
 
 
 def hear_all(workers: Sequence[FuzzWorker], seconds: float) -> Iterator[tuple[int, Finding]]:

@@ -55,6 +55,7 @@ def drawn(target: Target, seed: int, number: int) -> Case:
 
 def prepare(name: str, shared: Path) -> None:
     """Write the seed files of a target."""
+    _to_file(shared.parent / "prepared.txt")
     target_class(name).prepare(shared)
 
 
