@@ -58,7 +58,7 @@ def odd_value(rng: random.Random, value: Any) -> Any:  # noqa: ANN401  (JSON)
     """Return another value in the place of one: near to it, of another kind, or deep."""
     kind = rng.random()
     if kind < 0.3 and isinstance(value, int | float) and not isinstance(value, bool):
-        return value + rng.choice((-1, 1, 0.5, 1000))
+        return value + rng.choice((-1, 1, 0.5, 1000) if abs(value) < 1 << 60 else (-1, 1))
     if kind < 0.3 and isinstance(value, str) and value:
         return mutated(rng, value.encode()).decode(errors="replace")
     if kind < 0.34:

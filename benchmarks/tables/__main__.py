@@ -18,6 +18,7 @@ from benchmarks.tables import (
     scale,
     speed,
     techniques,
+    trust,
 )
 from benchmarks.tables.pages import PageError, Tables, differences, filled
 
@@ -48,6 +49,8 @@ def pages() -> dict[str, Tables]:
             "trials": reproductions.trials,
             "deployable": quality.deployable,
         },
+        "docs/security.md": {"fuzz": trust.fuzz},
+        "docs/guarantees.md": {"kills": trust.kills, "full_disks": trust.full_disks},
         "docs/scale.md": {
             "segment_scoring": speed.figures_of("segment_scoring"),
             "around": scale.around,

@@ -20,7 +20,7 @@ from benchmarks.fuzz.wire_mutation import encoded, mutated_message, parsed, smal
 from benchmarks.results import read_rows
 from reeltag.data.records.example import encode_sequence_example
 
-SHORT = {"records": 400, "files": 60, "index": 25}
+SHORT = {"records": 400, "files": 40, "index": 12, "parquet": 80, "runs": 40}
 FRAIL = "tests.benchmarks.frail_target"
 
 
@@ -30,6 +30,15 @@ def test_nothing_fails_in_a_short_run(name: str, tmp_path: Path) -> None:
     assert not result.kept
     assert result.cases == result.accepted + result.refused == SHORT[name]
     assert result.accepted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["onnx", "videos", "api"])
+def test_nothing_fails_in_a_short_run_of_what_takes_long_to_prepare(
+    name: str, tmp_path: Path
+) -> None:
+    result = Campaign(target=name, cases=100, seed=7, failures=tmp_path).run()
+    assert not result.kept and result.accepted and result.refused
 
 
 @pytest.fixture(scope="module")

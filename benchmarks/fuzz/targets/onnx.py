@@ -64,9 +64,7 @@ class OnnxGraphs(Target):
             return Case("damaged", mutated(rng, self._whole))
         data = self._whole
         if rng.random() < 0.4:
-            start = data.index(b'{"reeltag"')
-            stop = data.index(b"class_names", start)
-            about = mutated_json(rng, data[start : data.rindex(b"}", start, stop) + 1])
+            about = mutated_json(rng, json.dumps(self._about).encode())
             data = _with_about(data, about)
         else:
             data = mutated_message(rng, data, [])

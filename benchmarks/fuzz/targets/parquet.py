@@ -188,7 +188,7 @@ def _with_odd_values(rng: random.Random, data: bytes) -> bytes:
             table = table.set_column(place, name, pa.array([str(value) for value in values]))
         else:
             table = table.append_column(rng.choice((name, "x")), pa.array(values))
-        if not table.num_columns:
+        if kind > 4 or not table.num_columns:
             break
     if table.schema.metadata and rng.random() < 0.2:
         metadata = {key: mutated(rng, value) for key, value in table.schema.metadata.items()}
