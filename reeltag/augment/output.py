@@ -106,7 +106,7 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
 def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:
     """Raise ConfigError where a folder that is there was written otherwise than it would be now."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         others = [name for name, value in wanted.items() if found[name] != value]
     except (OSError, ValueError, KeyError, TypeError) as error:
         hint = "Remove the folder, or choose another --out."

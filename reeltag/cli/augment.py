@@ -127,7 +127,10 @@ class Augment:
         after = np.zeros_like(plan.counts)
         counted = items.label_counts()
         after[: len(counted)] = counted
-        with whole_file(out / "label_counts.csv") as part, part.open("w", newline="") as file:
+        with (
+            whole_file(out / "label_counts.csv") as part,
+            part.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("index", "name", "before", "after"))
             rows = zip(names.names, plan.counts.tolist(), after.tolist(), strict=True)
@@ -138,7 +141,7 @@ class Augment:
             pictures["tsne.svg"] = draw_map(cloud, fit_map(cloud, self.seed))
         for name, drawn in pictures.items():
             with whole_file(out / name) as part:
-                part.write_text(drawn)
+                part.write_text(drawn, encoding="utf-8")
         kinds = count_kinds(items.records.table["id"])
         return {
             "samples": len(items),

@@ -84,7 +84,7 @@ class LibraryList:
             seconds = "" if row["duration_s"] is None else f"{row['duration_s']:,.1f}"
             text = row["error"] or row["note"] if self.errors else _path(row)
             cells = (row["id"], row["state"], seconds, row["split"], text)
-            table.add_row(*(escape(_printable(cell)) for cell in cells))
+            table.add_row(*(escape(cell) for cell in cells))
         if rows:
             print_table(table)
         else:
@@ -93,7 +93,7 @@ class LibraryList:
 
 def _as_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
-        row["path"] = _printable(_path(row))
+        row["path"] = _path(row)
         row["added_at"] = row["added_at"].isoformat() + "Z"
     return rows
 
@@ -146,7 +146,7 @@ def print_errors(summary: "LibrarySummary") -> None:
         table.add_column(column, justify="right" if column == "videos" else "left")
     for kind in summary.errors[:_KINDS]:
         cells = (kind.error, f"{kind.videos:,}", kind.first)
-        table.add_row(*(escape(_printable(cell)) for cell in cells))
+        table.add_row(*(escape(cell) for cell in cells))
     print_table(table)
 
 
@@ -154,8 +154,3 @@ def _print_facts(summary: "LibrarySummary") -> None:
     STDOUT.print()
     for name, fact in library_facts(summary):
         STDOUT.print(f"{name}: {fact}" if name else fact, highlight=False, markup=False)
-
-
-def _printable(text: str) -> str:
-    """Return a text that any terminal takes: file names may be no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

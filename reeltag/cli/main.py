@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import tyro
 from rich.table import Table
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Return the exit status of `reeltag *arguments`; errors are printed without traceback."""
     debug = "--debug" in arguments
+    _show_any_text()
     try:
         status = _run([argument for argument in arguments if argument != "--debug"])
         if sys.stdout is not None:  # as after `>&-`
@@ -86,6 +88,12 @@ def run(arguments: list[str]) -> int:
             _drop_unwritten()
         return 2
     return status
+
+
+def _show_any_text() -> None:
+    """Let stdout take what its encoding cannot hold, as stderr does: it is shown as an escape."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _in_words(error: Exception) -> str:

@@ -230,7 +230,10 @@ def _write(study: Study) -> None:
     if dots:
         draw_study(dots, study.importance(), picture, metric=metric, title=title)
     names = list(study.search.space)
-    with whole_file(study.folder / TRIALS) as part, part.open("w", newline="") as file:
+    with (
+        whole_file(study.folder / TRIALS) as part,
+        part.open("w", encoding="utf-8", newline="") as file,
+    ):
         table = csv.writer(file)
         table.writerow(["trial", "state", "value", "seconds", *names, "words"])
         for of in trials:

@@ -1,11 +1,11 @@
 """Words and progress go to stderr; stdout carries results only."""
 
-import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import suppress
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -18,17 +18,48 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
+
+from reeltag.core.text import json_text
 
 T = TypeVar("T")
+# characters that command a terminal, or turn the order of what follows
+_COMMANDS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-class _Stdout(Console):
+class _Terminal(Console):
+    """Shows any text, from whatever file it is: nothing in it can command the terminal."""
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of the stream, which may change."""
+        return (getattr(self.file, "encoding", None) or "utf-8").lower()
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        """Return a text with its styles; rich does this with all that is printed."""
+        return super().render_str(self.printable(text), **options)
+
+    def printable(self, text: str) -> str:
+        r"""Return a text with escapes for what the terminal cannot show, or must not see.
+
+        >>> print(_Terminal().printable("a\x1b[31m \udce9"))
+        a\x1b[31m \udce9
+        """
+        shown = _COMMANDS.sub(lambda found: _escape(found[0]), text)
+        return shown.encode(self.encoding, "backslashreplace").decode(self.encoding)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class _Stdout(_Terminal):
     def on_broken_pipe(self) -> None:
         """Leave it to the command line what `reeltag ... | head` means; rich would exit with 1."""
         raise BrokenPipeError
 
 
-class _Stderr(Console):
+class _Stderr(_Terminal):
     def on_broken_pipe(self) -> None:
         """Go on without words, which nobody reads; rich would end the program."""
         discard(sys.stderr)
@@ -61,7 +92,7 @@ def print_table(table: Table) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON object on stdout, the whole output of a command run with --json."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    print(json_text(value, encoding=STDOUT.encoding, allow_nan=False))
 
 
 def progress_bar() -> Progress:

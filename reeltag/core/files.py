@@ -1,10 +1,9 @@
 """Files and folders that appear whole or not at all."""
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
@@ -17,6 +16,7 @@ from reeltag.core.parts import (
     remove_dead_parts,
     remove_dead_parts_of,
 )
+from reeltag.core.text import json_text
 from reeltag.core.writing import make_folder, sync, sync_folder, writing
 
 PathLike: TypeAlias = str | Path  # what public functions take
@@ -178,6 +178,21 @@ def link(target: Path, path: Path) -> None:
             path.symlink_to(target)
 
 
+def private_folder() -> Path:
+    """Return a folder in $TMPDIR of this user alone, which stays; it is made.
+
+    Raises:
+        OutputError: it cannot be made, or is another user's.
+    """
+    own = Path(tempfile.gettempdir()) / f"reeltag-cache-{os.getuid()}"
+    with suppress(FileExistsError), writing(own):
+        own.mkdir(mode=0o700)
+    if own.is_symlink() or own.stat().st_uid != os.getuid():
+        hint = "Set XDG_CACHE_HOME, or TMPDIR, to a folder that is."
+        raise OutputError("is not this user's", where=own, hint=hint)
+    return own
+
+
 def put(part: Path, path: Path, *, durable: bool = True) -> None:
     """Give a file or folder its name, in one rename.
 
@@ -218,6 +233,11 @@ def file_state(path: PathLike) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
+def is_utf8(path: Path) -> bool:
+    """Return whether a path is UTF-8, as some libraries want it."""
+    return not any("\ud800" <= character <= "\udfff" for character in str(path))
+
+
 def check_new_path(path: Path, flag: str = "--out") -> None:
     """Raise OutputError if `path`, given by `flag`, is there and is more than an empty folder."""
     if path.is_dir() and not any(path.iterdir()):
@@ -232,7 +252,7 @@ def check_new_path(path: Path, flag: str = "--out") -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

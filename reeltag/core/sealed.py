@@ -16,6 +16,7 @@ import google_crc32c
 import numpy as np
 import pyarrow as pa
 
+from reeltag.core.arrow_files import arrow_sink, mapped_source
 from reeltag.core.errors import DataError
 
 _SEAL = struct.Struct("<8sI")
@@ -31,7 +32,7 @@ def sealed_writer(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileW
         path: of the file; to be given its name later by the caller.
         schema: of its batches.
     """
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+    with arrow_sink(path) as file, pa.ipc.new_file(file, schema) as writer:
         yield writer
     crc = google_crc32c.Checksum()
     with path.open("rb+") as file:
@@ -52,7 +53,7 @@ def open_sealed(path: Path) -> pa.RecordBatchFileReader:
         OSError: it cannot be read.
         ArrowException: it is no Arrow file.
     """
-    with pa.memory_map(str(path)) as file:
+    with mapped_source(path) as file:
         content = file.read_buffer()
     end = content.size - _SEAL.size
     if end < 0:

@@ -12,6 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_source
 from reeltag.core.errors import DataError, reason_of
 
 ID_COLUMNS = ("id", "video", "video_id", "file")  # the first that is there counts
@@ -40,7 +41,7 @@ def read_table(path: Path) -> pa.Table:
         raise DataError(what, where=path, hint="Save it as one of them.")
     try:
         is_parquet = path.suffix.lower() == ".parquet"
-        table = pq.ParquetFile(path).read() if is_parquet else _read_csv(path)
+        table = pq.ParquetFile(arrow_source(path)).read() if is_parquet else _read_csv(path)
     except (OSError, pa.ArrowException) as error:
         odd = _ODD_ROW.search(str(error))
         if odd:

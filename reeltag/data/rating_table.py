@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.console import say
 from reeltag.core.files import whole_file
 from reeltag.data.annotation_tables import ID_COLUMNS, RATING_NUMBERS, read_table, write_rows
@@ -144,7 +145,8 @@ class RatingTable:
         """
         with whole_file(self.path) as part:
             if self.path.suffix.lower() == ".parquet":
-                pq.write_table(pa.table(self._arrays()), part)
+                with arrow_sink(part) as sink:
+                    pq.write_table(pa.table(self._arrays()), sink)
                 return
             delimiter = "\t" if self.path.suffix.lower() == ".tsv" else ","
             rows = zip(*self._columns.values(), strict=True)

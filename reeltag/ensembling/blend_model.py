@@ -116,7 +116,7 @@ class BlendModel:
         folder = Path(folder)
         path = folder / "blend.json"
         try:
-            value = json.loads(path.read_text())
+            value = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             what = f"is no blend: blend.json cannot be read ({reason_of(error)})"
             raise DataError(what, where=folder, hint=_HINT) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from reeltag.core.arrow_files import arrow_source
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
@@ -78,7 +79,7 @@ def _check_logits(file: Predictions) -> None:
     As logits these would be probabilities between 0.50 and 0.73, which no model has for everything
     that it lists.
     """
-    about = pq.read_metadata(file.path)
+    about = pq.read_metadata(arrow_source(file.path))
     groups = [about.row_group(at) for at in range(about.num_row_groups)]
     columns = [group.column(at) for group in groups for at in range(group.num_columns)]
     scores = [column for column in columns if column.path_in_schema.startswith("scores")]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_sink, arrow_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions
@@ -164,7 +165,7 @@ class _Buckets:
         self._size = max(_BUCKET_ROWS, -(-num_rows // _BUCKETS))
         self._schema = PredictionRows.SCHEMA.append(pa.field("place", pa.int64()))
         paths = [folder / f"{at}.arrow" for at in range(-(-num_rows // self._size))]
-        self._files = [pa.ipc.new_stream(path, self._schema) for path in paths]
+        self._files = [pa.ipc.new_stream(arrow_sink(path), self._schema) for path in paths]
         self._paths, self._held, self._pairs = paths, list[pa.RecordBatch](), 0
 
     def add(self, rows: PredictionRows, place: NDArray[np.int64]) -> None:
@@ -194,7 +195,7 @@ class _Buckets:
     def read(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows by ascending place; a file is removed once it is read."""
         for path in self._paths:
-            with pa.ipc.open_stream(path) as stream:
+            with arrow_source(path) as file, pa.ipc.open_stream(file) as stream:
                 table = _sorted(stream.read_all())
             path.unlink()
             for batch in table.select(PredictionRows.SCHEMA.names).combine_chunks().to_batches():
@@ -217,7 +218,7 @@ def _row_keys(ids: pa.Array, times: NDArray[np.float64]) -> NDArray[np.uint64]:
 def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.float64]]]:
     """Yield the ids (N,) of a file's rows, their starts and ends (2, N), without their scores."""
     try:
-        with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
+        with pq.ParquetFile(arrow_source(file.path), pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(_READ_ROWS, columns=["id", "start_s", "end_s"]):
                 is_video = pc.is_null(batch.column("start_s"))
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_sink, arrow_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json
@@ -165,7 +166,8 @@ class Trees:
             text = booster.model_to_string()  # save_model says nothing of a full disk
             (folder / _booster_name(number)).write_text(text, encoding="utf-8")
         table = pa.table({"key": pa.array(self.keys), "fold": pa.array(self.folds)})
-        pq.write_table(table, folder / _FOLDS, compression="zstd")
+        with arrow_sink(folder / _FOLDS) as sink:
+            pq.write_table(table, sink, compression="zstd")
         names = [_booster_name(number) for number in range(len(self.boosters))]
         about = {
             **dataclasses.asdict(self.info),
@@ -186,7 +188,7 @@ class Trees:
         """
         path = _there(folder / "trees.json")
         try:
-            stored: dict[str, Any] = json.loads(path.read_text())
+            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error
@@ -201,7 +203,7 @@ class Trees:
         )
         path = _sound(folder / _FOLDS, digests)
         try:
-            table = pq.read_table(path)
+            table = pq.read_table(arrow_source(path))
             keys, folds = (table[name].to_numpy() for name in ("key", "fold"))
             keys, folds = keys.astype(np.uint64), folds.astype(np.int16)
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:

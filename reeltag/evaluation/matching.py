@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_source
 from reeltag.core.console import track
 from reeltag.core.errors import DataError, reason_of
 from reeltag.evaluation.overlap import OverlapMeans
@@ -300,7 +301,7 @@ def _read_keys(
 ) -> tuple[Numbers, NDArray[np.float64], NDArray[np.float64], pa.Array]:
     """Return of each row the number of its id, its start and its end, and the ids."""
     try:
-        with pq.ParquetFile(file.path, read_dictionary=["id"]) as parquet:
+        with pq.ParquetFile(arrow_source(file.path), read_dictionary=["id"]) as parquet:
             table = parquet.read(columns=["id", "start_s", "end_s"])
         table = table.unify_dictionaries().combine_chunks()
     except (OSError, pa.ArrowException) as error:

@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from reeltag.core.text import visible
+
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 LINES = ("#0d0e0f", "#101112", "#131415")  # distinct also for colour-blind readers
 VARIABLES = {
@@ -91,11 +93,11 @@ def to_svg_file(drawn: Figure, name: str, words: str) -> str:
 def _to_element(
     drawn: Figure, name: str, words: str, colours: Mapping[str, str]
 ) -> ElementTree.Element:
-    buffer = io.BytesIO()
+    buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's has it
         drawn.savefig(buffer, format="svg", transparent=True)
-    root = ElementTree.fromstring(buffer.getvalue())
+    root = ElementTree.fromstring(visible(buffer.getvalue()))
     for metadata in root.findall(f"{{{SVG}}}metadata"):
         root.remove(metadata)
     for element in root.iter():

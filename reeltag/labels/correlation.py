@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_sink, arrow_source
 from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import SparseRows, indptr_of
+from reeltag.core.text import json_text
 from reeltag.labels.cooccurrence import Cooccurrence
 
 __all__ = ["Correlation", "Implication", "Implications"]
@@ -183,10 +185,10 @@ class Correlation:
             counts.conditional(),
             *(names.take(side).dictionary_encode() for side in sides),
         ]
-        metadata = {b"reeltag": json.dumps(about, ensure_ascii=False).encode()}
+        metadata = {b"reeltag": json_text(about).encode()}
         table = pa.table(columns, schema=_SCHEMA.with_metadata(metadata))
-        with whole_file(path) as part:
-            pq.write_table(table, part, compression="zstd")
+        with whole_file(path) as part, arrow_sink(part) as sink:
+            pq.write_table(table, sink, compression="zstd")
 
     @classmethod
     def load(cls, path: PathLike) -> "Correlation":
@@ -203,9 +205,9 @@ class Correlation:
             what = "is a folder, not a file" if path.is_dir() else "is not there"
             raise DataError(what, where=path, hint=_HINT)
         try:
-            if not {*_READ} <= {*pq.read_schema(path).names}:
+            if not {*_READ} <= {*pq.read_schema(arrow_source(path)).names}:
                 raise DataError(_OTHER, where=path, hint=_HINT)
-            table = pq.read_table(path, columns=list(_READ))
+            table = pq.read_table(arrow_source(path), columns=list(_READ))
         except (OSError, ValueError, pa.ArrowException) as error:
             what = f"cannot be read as Parquet ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error

@@ -75,7 +75,7 @@ def read_record(folder: Path) -> Record | None:
     path = folder / RECORD
     hint = f"Remove {folder}, and the step runs again."
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:

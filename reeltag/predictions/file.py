@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import indptr_of
@@ -149,8 +150,9 @@ def prediction_writer(path: PathLike, info: PredictionInfo) -> Iterator[Predicti
     path = Path(path)
     with (
         whole_file(path) as part,
+        arrow_sink(part) as sink,
         pq.ParquetWriter(
-            part,
+            sink,
             info.schema(),
             compression="zstd",
             use_dictionary=["classes"],

@@ -10,8 +10,10 @@ import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reeltag.core.arrow_files import arrow_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json
+from reeltag.core.text import json_text
 from reeltag.predictions.rows import StoredRows
 
 _CHECKSUM = b"reeltag crc32c"
@@ -28,7 +30,7 @@ def open_checked(path: Path, **options: Any) -> pq.ParquetFile:  # noqa: ANN401 
         ArrowException: it is none, or the numbers of its rows do not fit.
         OSError: it cannot be read.
     """
-    file = pq.ParquetFile(path, page_checksum_verification=True, **options)
+    file = pq.ParquetFile(arrow_source(path), page_checksum_verification=True, **options)
     about = file.metadata
     groups = sum(about.row_group(number).num_rows for number in range(about.num_row_groups))
     if groups != about.num_rows:
@@ -56,7 +58,7 @@ class RowsInfo:
     def schema(self) -> pa.Schema:
         """Return the schema of the file, with the metadata."""
         stored = dict([self.MARK]) | dataclasses.asdict(self)
-        value = json.dumps(stored, ensure_ascii=False).encode()
+        value = json_text(stored).encode()
         metadata = {b"reeltag": value, _CHECKSUM: _crc(value)}
         return self.ROWS.SCHEMA.with_metadata(metadata)
 
@@ -70,7 +72,7 @@ class RowsInfo:
             what = f"is a folder, not {cls.WHAT}" if path.is_dir() else "is not there"
             raise DataError(what, where=path, hint=cls.HINT)
         try:
-            schema = pq.read_schema(path)
+            schema = pq.read_schema(arrow_source(path))
         except (OSError, ValueError, pa.ArrowException) as error:
             what = f"cannot be read as Parquet ({reason_of(error)})"
             raise DataError(what, where=path, hint=cls.HINT) from error
@@ -89,7 +91,9 @@ class RowsInfo:
         """Return whether a file is of this kind, broken or not."""
         key, mark = cls.MARK
         try:
-            return bool(json.loads(pq.read_schema(path).metadata[b"reeltag"])[key] == mark)
+            return bool(
+                json.loads(pq.read_schema(arrow_source(path)).metadata[b"reeltag"])[key] == mark
+            )
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return False
 

@@ -147,7 +147,7 @@ class PredictionParts:
     def _read_state(self) -> None:
         path = self.folder / _STATE
         try:
-            state = json.loads(path.read_text())
+            state = json.loads(path.read_text(encoding="utf-8"))
             counts = {name: state[name] for name in ("videos_done", "num_parts")}
             counts["num_blank"] = state.get("num_blank", 0)
             if any(type(number) is not int or number < 0 for number in counts.values()):

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import PathLike, whole_file
+from reeltag.core.text import json_text, visible
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
@@ -148,7 +149,7 @@ def render(page: Page) -> str:
         "percent": "{:.0%}".format,
         "fixed": lambda value, digits=3: "\N{EN DASH}" if value is None else f"{value:.{digits}f}",
     }
-    return environment.get_template("page.html").render(page=page, light=LIGHT)
+    return visible(environment.get_template("page.html").render(page=page, light=LIGHT))
 
 
 def _found(source: ReportSource, split: Split | None, examples: Examples) -> FoundSection | None:
@@ -262,7 +263,7 @@ def _config(run: Path | None) -> str:
         raise DataError(
             f"is not JSON ({error})", where=path, hint="Repair it, or leave out --run."
         ) from error
-    return json.dumps(config, indent=2, ensure_ascii=False)
+    return json_text(config, indent=2)
 
 
 def _sources(file: EvaluatedFile | None, result: SolveResult | None) -> tuple[str, ...]:

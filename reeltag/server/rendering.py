@@ -9,6 +9,8 @@ from fastapi.encoders import jsonable_encoder
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from reeltag.core.text import visible
+
 STATIC = Path(__file__).with_name("static")
 PROGRAMS = ("/api/", "/media/", "/static/")  # what is asked for by programs and pages, not people
 
@@ -39,7 +41,7 @@ def render(
         context: what the template knows besides `request`, as {"view": ..., "project": ...}.
         status: of HTTP.
     """
-    html = templates().get_template(template).render(request=request, **context)
+    html = visible(templates().get_template(template).render(request=request, **context))
     return HTMLResponse(html, status)
 
 

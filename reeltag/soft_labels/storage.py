@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.labels.random_keys import id_keys
@@ -165,8 +166,9 @@ def soft_label_writer(path: PathLike, info: SoftLabelInfo) -> Iterator[SoftLabel
     path = Path(path)
     with (
         whole_file(path) as part,
+        arrow_sink(part) as sink,
         pq.ParquetWriter(
-            part,
+            sink,
             info.schema(),
             compression="zstd",
             use_dictionary=["id"],

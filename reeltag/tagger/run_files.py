@@ -17,7 +17,7 @@ def read_config(run: PathLike) -> dict[str, Any]:
     run = Path(run)
     path = run / "config.json"
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError(f"it must hold an object, got {type(config).__name__}")
     except (OSError, ValueError) as error:
@@ -56,7 +56,7 @@ def read_class_names(run: PathLike) -> list[str]:
     run = Path(run)
     path = run / "classes.csv"
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             return [row["name"] for row in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         reason = f"no column {error}" if isinstance(error, KeyError) else error

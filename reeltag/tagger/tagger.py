@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import PathLike, whole_file
+from reeltag.core.tensor_files import load_tensors
 from reeltag.data.features import Features
 from reeltag.data.streams import Stream
 from reeltag.layers.preprocessing import PreprocessingConfig
@@ -266,7 +267,10 @@ class Tagger(AnyTagger):
     def save_classes(self, folder: PathLike) -> None:
         """Write `classes.csv` into `folder`."""
         folder = Path(folder)
-        with whole_file(folder / "classes.csv") as part, part.open("w", newline="") as file:
+        with (
+            whole_file(folder / "classes.csv") as part,
+            part.open("w", encoding="utf-8", newline="") as file,
+        ):
             rows = csv.writer(file)
             rows.writerow(["index", "name"])
             rows.writerows(enumerate(self.class_names))
@@ -297,7 +301,7 @@ class Tagger(AnyTagger):
                 hint=f"Go on with `reeltag train --resume {run}`.",
             )
         try:
-            tensors = safetensors.torch.load_file(weights)
+            tensors = load_tensors(weights)
         except (OSError, SafetensorError) as error:
             raise DataError(
                 f"cannot be read: damaged, or cut short? ({error})",

@@ -34,9 +34,9 @@ class MetricsFile:
         self.path, self.columns = path, (*COLUMNS, f"validate_{metric}")
         rows = []
         if path.exists():
-            with path.open(newline="", errors="replace") as file:
+            with path.open(encoding="utf-8", newline="", errors="replace") as file:
                 rows = [row for row in csv.DictReader(file) if self._is_whole(row, step)]
-        with whole_file(path) as part, part.open("w", newline="") as file:
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, self.columns)
             table.writeheader()
             table.writerows(rows)

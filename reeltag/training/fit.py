@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from torch.backends import cpu
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.files import PathLike, check_new_path, hold_result, whole_folder, write_json
+from reeltag.core.files import (
+    PathLike,
+    check_new_path,
+    hold_result,
+    whole_folder,
+    write_json,
+)
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
@@ -46,6 +51,7 @@ from reeltag.training.config import Recipe
 from reeltag.training.freezing import freeze
 from reeltag.training.interrupt import explained
 from reeltag.training.label_graph import set_label_graph
+from reeltag.training.loggers import chosen_logger, why_no_tensorboard
 from reeltag.training.losses import Objective
 from reeltag.training.mean_run import AVERAGED
 from reeltag.training.metrics import validation_metric
@@ -257,7 +263,13 @@ def _fit(
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
     with quiet_lightning(), explained(out), listening_for_stop(stop):
         trainer = _make_trainer(
-            recipe, num_steps, validate_every, batches, callbacks, _logger(own.logger, out), out
+            recipe,
+            num_steps,
+            validate_every,
+            batches,
+            callbacks,
+            chosen_logger(own.logger, out),
+            out,
         )
         trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
     measured = math.isfinite(validation.best)
@@ -279,14 +291,6 @@ def _fit(
 
 def _stopping(metric: str, patience: int) -> EarlyStopping:
     return EarlyStopping(metric, mode="max", patience=patience, check_on_train_epoch_end=False)
-
-
-def _logger(logger: Logger | bool, out: Path) -> Logger | bool:
-    """Return a logger given, or TensorBoard's where it is wanted and installed."""
-    if logger is True:
-        tensorboard = _has_tensorboard()
-        return TensorBoardLogger(out, name="", version="tensorboard") if tensorboard else False
-    return logger
 
 
 def _make_trainer(
@@ -384,9 +388,5 @@ def _log_start(
     data = batches.items.dataset
     for line in lines(data, find(data, num_records=200, num_frames=500)):
         say(line)
-    if not _has_tensorboard():
-        say("TensorBoard is not installed (pip install 'reeltag[track]'); metrics.csv is written.")
-
-
-def _has_tensorboard() -> bool:
-    return find_spec("tensorboard") is not None
+    if why := why_no_tensorboard(out):
+        say(f"{why}; metrics.csv is written.")

@@ -4,12 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.tensor_files import load_tensors
 from reeltag.models import family_of
 from reeltag.tagger.run_files import read_class_names, read_config, read_model
 from reeltag.tagger.tagger import Tagger
@@ -73,7 +73,7 @@ def _check_same_tagger(tagger: Tagger, run: Path) -> None:
 def _fill(tagger: Tagger, path: Path) -> None:
     """Load tensors by their names, which may do without the leading `model.`."""
     try:
-        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
+        tensors: dict[str, Tensor] = load_tensors(path)
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(

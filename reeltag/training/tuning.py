@@ -240,7 +240,7 @@ class Study:
         """Train, or go on, and return the score of the validation."""
         done = run / "metrics.json"
         if done.exists():  # only the journal did not know yet
-            best = json.loads(done.read_text())["best"]
+            best = json.loads(done.read_text(encoding="utf-8"))["best"]
         elif (run / "config.json").exists():
             best = fit.resume(run, callbacks=[reporting]).best
         else:
@@ -338,7 +338,7 @@ def _agree(search: Search, file: Path) -> None:
         say(f"{file.parent}: a new study")
         return
     try:
-        before = json.loads(file.read_text())
+        before = json.loads(file.read_text(encoding="utf-8"))
         differ = [name for name in now if before.get(name) != now[name]]
     except (ValueError, AttributeError) as error:
         raise DataError("is no description of a study", where=file) from error

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from reeltag.cli.main import run
-from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.models import model_config
 from reeltag.tagger.tagger import Tagger
+from tests.deploy.synthetic_runs import run_of
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=48)
 PLAIN = ("--hop", 5, "--min-length", 0, "--merge-gap", 0)  # windows side by side
@@ -26,20 +26,19 @@ def write_data(path: Path) -> Path:
     return path
 
 
-def write_run(folder: Path) -> Path:
-    """Write a run of random weights for the corpus, and return its folder."""
-    folder.mkdir()
+def untrained_tagger() -> Tagger:
+    """Return a logistic regression of 12 classes for the streams of the corpus."""
     torch.manual_seed(0)
     config = model_config("logistic", num_classes=12, dims=(16, 8))
-    names = [f"class {c}" for c in range(12)]
-    streams = [("rgb", 16), ("audio", 8)]
-    tagger = Tagger(config, streams, names)
+    return Tagger(config, [("rgb", 16), ("audio", 8)], [f"class {c}" for c in range(12)])
+
+
+def write_run(folder: Path) -> Path:
+    """Write a run of random weights for the corpus, and return its folder."""
+    tagger = untrained_tagger()
     for weight in tagger.parameters():
         torch.nn.init.normal_(weight)
-    tagger.save_weights(folder)
-    tagger.save_classes(folder)
-    write_json(folder / "config.json", tagger.describe())
-    return folder
+    return run_of(tagger, folder)
 
 
 def run_json(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from reeltag.cli.main import run
 from reeltag.data.synth.config import SynthConfig
@@ -15,9 +14,8 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.deploy import export
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.ensembling.members import EnsembleMember
-from reeltag.models import model_config
 from reeltag.predictions.file import open_predictions
-from reeltag.tagger.tagger import Tagger
+from tests.cli.moment_runs import untrained_tagger
 from tests.deploy.synthetic_runs import run_of, traced
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
@@ -34,13 +32,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder as `reeltag train` leaves it, whose test split was validate*."""
-    torch.manual_seed(0)
-    config = model_config("logistic", num_classes=12, dims=(16, 8))
-    names = [f"class {c}" for c in range(12)]
-    streams = [("rgb", 16), ("audio", 8)]
-    tagger = Tagger(config, streams, names)
     folder = tmp_path_factory.mktemp("run") / "RUN"
-    return run_of(tagger, folder, data={"splits": SPLITS})
+    return run_of(untrained_tagger(), folder, data={"splits": SPLITS})
 
 
 @pytest.fixture(scope="module", autouse=True)

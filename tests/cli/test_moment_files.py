@@ -12,19 +12,9 @@ from reeltag.cli.main import run
 from reeltag.data.dataset import Dataset
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.rows import PredictionRows
-from tests.cli.moment_runs import PLAIN, places, run_json, write_data, write_run
+from tests.cli.moment_runs import PLAIN, places, run_json
 from tests.data.made import frame_record, write_shard
 from tests.windows import segments_at
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data") / "corpus")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run") / "RUN")
 
 
 def test_moments_print_a_table_and_write_files(

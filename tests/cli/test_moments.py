@@ -15,18 +15,8 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.predictions.file import open_predictions
 from reeltag.tagger.tagger import Tagger
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
-from tests.cli.moment_runs import CORPUS, PLAIN, places, run_json, write_data, write_run
+from tests.cli.moment_runs import CORPUS, PLAIN, places, run_json
 from tests.inference.test_stream import pairs
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data") / "corpus")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run") / "RUN")
 
 
 @pytest.fixture(scope="module")

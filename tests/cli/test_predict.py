@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from reeltag.cli.main import run
-from reeltag.core.files import write_json
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.models import model_config
 from reeltag.predictions.file import open_predictions
-from reeltag.tagger.tagger import Tagger
+from tests.cli.moment_runs import untrained_tagger
+from tests.deploy.synthetic_runs import run_of
 from tests.inference.test_stream import pairs
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
@@ -29,18 +27,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run folder as `reeltag train` writes it, whose test split was validate*."""
-    folder = tmp_path_factory.mktemp("run") / "RUN"
-    folder.mkdir()
-    torch.manual_seed(0)
-    config = model_config("logistic", num_classes=12, dims=(16, 8))
-    streams = [("rgb", 16), ("audio", 8)]
-    names = [f"class {c}" for c in range(12)]
-    tagger = Tagger(config, streams, names)
-    tagger.save_weights(folder)
-    tagger.save_classes(folder)
     splits = {"train": "", "validate": "train0000", "test": "validate*", "holdout": 0.1}
-    write_json(folder / "config.json", {**tagger.describe(), "data": {"splits": splits}})
-    return folder
+    folder = tmp_path_factory.mktemp("run") / "RUN"
+    return run_of(untrained_tagger(), folder, data={"splits": splits})
 
 
 def predicted(capfd: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:

@@ -12,17 +12,7 @@ from reeltag.predictions.interval_rows import Intervals, windows_by_video
 from reeltag.predictions.intervals import IntervalConfig
 from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.tagger import Tagger
-from tests.cli.moment_runs import places, run_json, write_data, write_run
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data") / "corpus")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run") / "RUN")
+from tests.cli.moment_runs import places, run_json
 
 
 def test_ranked_moments_stand_out_whatever_the_thresholds(

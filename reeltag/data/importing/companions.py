@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.console import say
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file
@@ -189,7 +190,8 @@ def _place(path: Path, kind: str, folder: Path, existing: Path | None) -> None:
             return
         table = joined(path, existing)
         if existing.suffix == ".parquet":
-            pq.write_table(table, part)
+            with arrow_sink(part) as sink:
+                pq.write_table(table, sink)
             return
         rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
         delimiter = "\t" if existing.suffix == ".tsv" else ","

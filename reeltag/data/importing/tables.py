@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from reeltag.core.arrow_files import arrow_source, mapped_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.data.importing.sources import Array, Content, FoundVideo, Key, time_before
 
@@ -312,7 +313,7 @@ class _Rows:
 
 class _ParquetRows(_Rows):
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
+        self._file = pq.ParquetFile(arrow_source(path))
         meta = self._file.metadata
         groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
         edges = [0, *accumulate(group.num_rows for group in groups)]
@@ -329,13 +330,13 @@ class _ParquetRows(_Rows):
 
 class _ArrowRows(_Rows):
     def __init__(self, path: Path) -> None:
-        with pa.memory_map(str(path)) as file:  # the row counts; the values are not touched
+        with mapped_source(path) as file:  # the row counts; the values are not touched
             reader = pa.ipc.open_file(file)
             counts = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
             super().__init__(path, reader.schema, [0, *accumulate(counts)], path.stat().st_size)
 
     def _decoded(self, group: int, columns: list[str], most: int) -> Iterator[pa.RecordBatch]:
-        with pa.OSFile(str(self._path)) as file:
+        with arrow_source(self._path) as file:
             reader = pa.ipc.open_file(file)
             for number in range(group, reader.num_record_batches):
                 yield reader.get_batch(number).select(columns)

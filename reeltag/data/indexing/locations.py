@@ -8,6 +8,7 @@ from typing import NamedTuple, NoReturn
 
 from reeltag.core.console import say
 from reeltag.core.errors import DataError, OutputError
+from reeltag.core.files import private_folder
 from reeltag.core.parts import new_part
 
 SUFFIX = ".tfrecord"
@@ -106,9 +107,18 @@ def dangles(path: Path) -> bool:
 def index_places(data: Path) -> tuple[Path, Path]:
     """Return the two folders that the index of `data` may be in: next to it, and in the cache."""
     local = data.parent / ".reeltag" / data.name if data.is_file() else data / ".reeltag"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reeltag"
-    key = hashlib.sha256(str(data.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    return local, cache / key
+    key = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
+    return local, _cache() / key
+
+
+def _cache() -> Path:
+    """Return the cache folder; of a user without a home, as in containers, it is in $TMPDIR."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "reeltag"
+    try:
+        return Path.home() / ".cache" / "reeltag"
+    except RuntimeError:  # there is no HOME, and the system does not know the user
+        return private_folder()
 
 
 def writable_place(data: Path) -> Path:

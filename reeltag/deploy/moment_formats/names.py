@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from reeltag.core.text import visible
+
 _LONGEST = 180  # bytes of a stem; a name may have 255, and endings are added
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # nor may XML hold them
 
 
 def file_stem(video_id: str) -> str:
@@ -43,7 +44,7 @@ def one_line(text: str) -> str:
     >>> one_line(" R&B\n and\tmore ")
     'R&B and more'
     """
-    return _UNPRINTABLE.sub("\ufffd", " ".join(text.split()))
+    return visible(" ".join(text.split()))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -89,7 +89,7 @@ class CandidateIndex:
         flags = 0 if os.name == "nt" else faiss.IO_FLAG_MMAP  # faiss cannot map on Windows
         for place in index_places(self._frames.data.path):
             try:
-                about = json.loads((place / f"{self._stem}.json").read_text())
+                about = json.loads((place / f"{self._stem}.json").read_text(encoding="utf-8"))
                 path = place / about["file"]
                 if about["key"] == key and path.stat().st_size == about["bytes"]:
                     return faiss.read_index(str(path), flags)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, MissingPackageError, OutputError, ReeltagError
 from reeltag.core.files import whole_folder
@@ -130,7 +131,8 @@ def compute_curves(
             "seconds": pa.array(plan.seconds, pa.float64()),
             "stamp": pa.array(plan.stamps, pa.string()),
         }
-        pq.write_table(pa.table(columns), folder / "videos.parquet")
+        with arrow_sink(folder / "videos.parquet") as sink:
+            pq.write_table(pa.table(columns), sink)
         if source.thresholds is not None:
             source.thresholds.save(folder)
     meta.save(out)

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reeltag.core.arrow_files import arrow_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import write_json
 from reeltag.core.probability import sigmoid
@@ -127,7 +128,7 @@ class CurveStore:
 
     @classmethod
     def _read(cls, folder: Path, meta: CurvesMeta) -> "CurveStore":
-        table = pq.read_table(folder / "videos.parquet")
+        table = pq.read_table(arrow_source(folder / "videos.parquet"))
         logits = np.load(folder / "logits.npy", mmap_mode="r", allow_pickle=False)
         best, top = (
             np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("best", "top")

@@ -19,10 +19,10 @@ COUNTS = "counts.json"  # samples of an augmentation
 
 def read_scores(folder: Path) -> Any:  # noqa: ANN401  (as the json module returns it)
     """Return what an evaluation or comparison has written."""
-    return json.loads((folder / SCORES).read_text())
+    return json.loads((folder / SCORES).read_text(encoding="utf-8"))
 
 
 def read_counts(folder: Path) -> dict[str, int]:
     """Return how many samples `augment` had before and after, and of each kind."""
-    found: dict[str, int] = json.loads((folder / COUNTS).read_text())
+    found: dict[str, int] = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
     return found

@@ -40,7 +40,7 @@ def regress_frames(
         windows = None if rated is None else _items(data, rated)
         how = recipe.without_splits()
         fit_frame_regression(_items(data, recipe), run, model, how, regression, windows=windows)
-    metrics = json.loads((run / "metrics.json").read_text())
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     write_json(run / "metrics.json", {**metrics, "run": RUN})  # `out` will be renamed
 
 

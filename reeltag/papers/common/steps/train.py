@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reeltag.core.files import whole_file, write_json
+from reeltag.core.tensor_files import load_tensors
 from reeltag.data.splits import Splits
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
@@ -71,7 +72,7 @@ def train(
                 recipe = _with_field(recipe, name, setting)
             data_set = open_data(data, recipe.splits)
             fit.train(data_set, run, model, recipe.without_splits(), preprocessing=preprocessing)
-        metrics = json.loads(finished.read_text())
+        metrics = json.loads(finished.read_text(encoding="utf-8"))
         write_json(finished, {**metrics, "run": RUN})  # `out` will be renamed
     (run / "resume.ckpt").unlink(missing_ok=True)
 
@@ -89,7 +90,7 @@ def gather_tensors(out: Path, *trained: Path, part: str, into: str) -> None:
     """
     tensors: dict[str, Tensor] = {}
     for number, folder in enumerate(trained):
-        own = safetensors.torch.load_file(folder / RUN / "model.safetensors")
+        own = load_tensors(folder / RUN / "model.safetensors")
         for name, tensor in own.items():
             if name.startswith(f"{part}."):
                 tensors[into.format(number) + name.removeprefix(part)] = tensor
@@ -132,7 +133,7 @@ def _with_field(config: Any, name: str, value: str | int) -> Any:  # noqa: ANN40
 
 def _update_fields(file: Path, data: DatasetFiles, given: Mapping[str, str | int]) -> None:
     """Write into the config.json of an unfinished run where data and other steps are today."""
-    config = json.loads(file.read_text())
+    config = json.loads(file.read_text(encoding="utf-8"))
     data.check()
     config["data"]["root"] = str(data.path.resolve())
     config["data"] |= {name: source_entry(file) for name, file in data.given.items()}

@@ -1,0 +1,33 @@
+"""Files that Arrow reads and writes; by their bytes, for it refuses names that are no UTF-8."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+
+
+def arrow_source(path: Path) -> pa.OSFile:
+    """Open a file for reading.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return pa.OSFile(os.fsencode(path))
+
+
+def arrow_sink(path: Path) -> pa.OSFile:
+    """Open a file for writing, whose end is written when it is closed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    return pa.OSFile(os.fsencode(path), "wb")
+
+
+def mapped_source(path: Path) -> pa.MemoryMappedFile:
+    """Map a file into memory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return pa.memory_map(os.fsencode(path))
