@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
@@ -185,8 +185,8 @@ def private_folder() -> Path:
         OutputError: it cannot be made, or is another user's.
     """
     own = Path(tempfile.gettempdir()) / f"reeltag-cache-{os.getuid()}"
-    with suppress(FileExistsError), writing(own):
-        own.mkdir(mode=0o700)
+    with writing(own):
+        own.mkdir(mode=0o700, exist_ok=True)
     if own.is_symlink() or own.stat().st_uid != os.getuid():
         hint = "Set XDG_CACHE_HOME, or TMPDIR, to a folder that is."
         raise OutputError("is not this user's", where=own, hint=hint)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import check_new_path, whole_file, whole_folder, write_json
+from reeltag.core.files import check_new_path, private_folder, whole_file, whole_folder, write_json
 from tests.full_disks import files_up_to
 
 
@@ -68,3 +68,15 @@ def test_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         write_json(tmp_path / "file" / "v.json", 1)
+
+
+def test_private_folder_stays_and_is_refused_where_another_user_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    own = private_folder()
+    assert private_folder() == own and own.stat().st_mode & 0o777 == 0o700
+    own.rmdir()
+    own.symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="is not this user's"):
+        private_folder()
