@@ -6,6 +6,7 @@ given the field that is wrong, what was found and what is allowed.
 
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -27,6 +28,14 @@ def default_was(value: object) -> dict[str, object]:
 
 _HINT = "Correct the file, or train again with the options that it names."
 _PLAIN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401  (whatever it holds)
+    """Return the value of a JSON text; ValueError where it is none, or nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def from_json(kind: Any, value: object, *, where: object, field: str) -> Any:  # noqa: ANN401

@@ -42,7 +42,7 @@ def read_table(path: Path) -> pa.Table:
     try:
         is_parquet = path.suffix.lower() == ".parquet"
         table = pq.ParquetFile(arrow_source(path)).read() if is_parquet else _read_csv(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # names that are no text, too
         odd = _ODD_ROW.search(str(error))
         if odd:
             raise DataError(

@@ -11,7 +11,6 @@ code * 4/255 + 4/512 - 2.
 """
 
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.bounds import CheckedFields, Positive
 from reeltag.core.errors import ConfigError, DataError, reason_of
-from reeltag.core.fields import from_json
+from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import PathLike, write_json
 from reeltag.data.streams import Kind, StoredDtype, Stream
 
@@ -154,7 +153,7 @@ class Features(CheckedFields):
         """
         path = Path(path)
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             what = f"cannot be read as a description of features ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error

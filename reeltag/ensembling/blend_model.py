@@ -8,7 +8,6 @@ Letters in shapes: M models, C classes.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import DataError, reason_of
-from reeltag.core.fields import from_json
+from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import PathLike, whole_folder, write_json
 from reeltag.ensembling.members import EnsembleMember
 from reeltag.ensembling.trees import Trees
@@ -116,7 +115,7 @@ class BlendModel:
         folder = Path(folder)
         path = folder / "blend.json"
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             what = f"is no blend: blend.json cannot be read ({reason_of(error)})"
             raise DataError(what, where=folder, hint=_HINT) from error

@@ -9,7 +9,6 @@ Letters in shapes: N ids, P rows, M models, K boosters.
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from reeltag.core.arrow_files import arrow_sink, arrow_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
-from reeltag.core.fields import from_json
+from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import write_json
 from reeltag.core.probability import mean_prob_logits
 from reeltag.ensembling.tree_config import TreeConfig
@@ -188,7 +187,7 @@ class Trees:
         """
         path = _there(folder / "trees.json")
         try:
-            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            stored: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error

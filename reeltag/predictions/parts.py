@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reeltag.core.errors import ConfigError, DataError, reason_of
+from reeltag.core.fields import parse_json
 from reeltag.core.files import whole_file, write_json
 from reeltag.core.parts import remove_dead_parts, remove_ours
 from reeltag.core.sealed import open_sealed, sealed_writer
@@ -147,7 +148,7 @@ class PredictionParts:
     def _read_state(self) -> None:
         path = self.folder / _STATE
         try:
-            state = json.loads(path.read_text(encoding="utf-8"))
+            state = parse_json(path.read_text(encoding="utf-8"))
             counts = {name: state[name] for name in ("videos_done", "num_parts")}
             counts["num_blank"] = state.get("num_blank", 0)
             if any(type(number) is not int or number < 0 for number in counts.values()):

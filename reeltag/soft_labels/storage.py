@@ -33,7 +33,7 @@ from reeltag.core.files import PathLike, whole_file
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal
 from reeltag.predictions.file import PredictionInfo
-from reeltag.predictions.metadata import RowsInfo, open_checked
+from reeltag.predictions.metadata import RowsInfo, open_checked, seal
 from reeltag.predictions.rows import PredictionRows, StoredRows, window_keys
 
 _GROUP_ROWS = 1 << 17  # a row group
@@ -164,20 +164,20 @@ def soft_label_writer(path: PathLike, info: SoftLabelInfo) -> Iterator[SoftLabel
     OutputError where the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    with (
-        whole_file(path) as part,
-        arrow_sink(part) as sink,
-        pq.ParquetWriter(
-            sink,
-            info.schema(),
-            compression="zstd",
-            use_dictionary=["id"],
-            write_page_checksum=True,
-        ) as file,
-    ):
-        writer = SoftLabelWriter(file)
-        yield writer
-        writer.flush()
+    with whole_file(path) as part:
+        with (
+            arrow_sink(part) as sink,
+            pq.ParquetWriter(
+                sink,
+                info.sealed_schema(),
+                compression="zstd",
+                use_dictionary=["id"],
+            ) as file,
+        ):
+            writer = SoftLabelWriter(file)
+            yield writer
+            writer.flush()
+        seal(part)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ of its classes.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
-from reeltag.core.fields import from_json
+from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import PathLike
 from reeltag.data.features import Features
 from reeltag.data.records.wire import encode_bytes_field
@@ -57,10 +56,10 @@ class OnnxTagger(AnyTagger):
         self._path = path
         digest = check_stamp(path)  # of these weights
         self._session = _opened(path, threads or torch.get_num_threads())
-        properties = self._session.get_modelmeta().custom_metadata_map
         try:
-            self.about: dict[str, Any] = json.loads(properties["reeltag"])
-            self.class_names = tuple(json.loads(properties["class_names"]))
+            properties = self._session.get_modelmeta().custom_metadata_map
+            self.about: dict[str, Any] = parse_json(properties["reeltag"])
+            self.class_names = tuple(parse_json(properties["class_names"]))
             self.streams = tuple((name, width) for name, width in self.about["streams"])
             self.family = str(self.about["family"])
             self.description = _field(Features, self.about, "features", path)

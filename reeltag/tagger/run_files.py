@@ -1,13 +1,12 @@
 """The files of a run folder that describe it: config.json and classes.csv."""
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.fields import entry, from_json
+from reeltag.core.fields import entry, from_json, parse_json
 from reeltag.core.files import PathLike
 from reeltag.models import ModelConfig, find_family
 
@@ -17,7 +16,7 @@ def read_config(run: PathLike) -> dict[str, Any]:
     run = Path(run)
     path = run / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError(f"it must hold an object, got {type(config).__name__}")
     except (OSError, ValueError) as error:

@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.fields import entry, from_json
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.tensor_files import load_tensors
@@ -372,4 +372,11 @@ class Tagger(AnyTagger):
                 where=where,
                 hint="Take both files from the same run.",
             )
-        return cls(model, streams, class_names, preprocessing=preprocessing, features=features)
+        try:
+            return cls(model, streams, class_names, preprocessing=preprocessing, features=features)
+        except (RuntimeError, MemoryError, OverflowError) as error:
+            raise DataError(
+                f"describes a model that cannot be built ({reason_of(error)[:200]})",
+                where=where,
+                hint="Put the file back as training wrote it, or take a machine with more memory.",
+            ) from error

@@ -1,7 +1,6 @@
 """Thresholds of classes: `thresholds.json` of a run, and the evidence that each was chosen by."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.bounds import CheckedFields, NotNegative
 from reeltag.core.errors import DataError, reason_of
-from reeltag.core.fields import from_json
+from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import PathLike, write_json
 from reeltag.data.class_list import ClassList
 
@@ -124,7 +123,7 @@ class Thresholds(CheckedFields):
         """Return the thresholds in a file; DataError if it is broken, or of another version."""
         path = Path(path)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             what = f"cannot be read ({reason_of(error)})"
             raise DataError(what, where=path, hint=_HINT) from error

@@ -33,11 +33,7 @@ _ODD: tuple[Any, ...] = (None, -1, 0, 1 << 20, (1 << 31) - 1, float("nan"), floa
 
 
 class ParquetFiles(Target):
-    """A damaged file of rows: what is read of it must be what was written, or nothing at all.
-
-    Without a checksum over a whole Parquet file some damage cannot be noticed: in its statistics,
-    names and versions. No such byte may change a row.
-    """
+    """A damaged file of rows: what is read of it must be what was written, or nothing at all."""
 
     name = "parquet"
     about = "predictions, soft labels, unfinished predictions, tables of labels and ratings"
@@ -190,9 +186,11 @@ def _with_odd_values(rng: random.Random, data: bytes) -> bytes:
             table = table.append_column(rng.choice((name, "x")), pa.array(values))
         if kind > 4 or not table.num_columns:
             break
-    if table.schema.metadata and rng.random() < 0.2:
-        metadata = {key: mutated(rng, value) for key, value in table.schema.metadata.items()}
-        metadata.pop(b"reeltag crc32c", None)
+    if table.schema.metadata:
+        metadata = dict(table.schema.metadata)
+        if rng.random() < 0.2:
+            metadata = {key: mutated(rng, value) for key, value in metadata.items()}
+        metadata.pop(b"reeltag sealed", None)
         table = table.replace_schema_metadata(metadata)
     return _parquet(table)
 

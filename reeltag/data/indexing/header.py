@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from reeltag.core.errors import DataError
-from reeltag.core.fields import from_json
+from reeltag.core.fields import from_json, parse_json
 from reeltag.core.sealed import open_sealed
 from reeltag.data.features import Features
 from reeltag.data.indexing.locations import Shard
@@ -72,7 +72,7 @@ def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
     """
     try:
         table = open_sealed(path).read_all()
-        header = _header(json.loads(table.schema.metadata[_KEY]), path)
+        header = _header(parse_json(table.schema.metadata[_KEY]), path)
         sizes = [shard.size for shard in header.shards]
         if not table.schema.equals(TABLE_SCHEMA) or not rows_are_possible(
             table, header.streams, sizes, header.num_classes

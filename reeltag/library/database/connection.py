@@ -134,6 +134,8 @@ class Database:
                 hint = "videos.csv next to it has the list of videos; restore it from a copy."
                 raise DataError(f"is damaged ({error.orig})", where=self.path, hint=hint) from error
             raise
+        except UnicodeDecodeError as error:  # in what sqlite says of damage
+            raise DataError("is damaged: it holds text that is none", where=self.path) from error
 
 
 def _hint(reason: str) -> str:
