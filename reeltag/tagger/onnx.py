@@ -111,12 +111,16 @@ def config_of(path: PathLike) -> dict[str, Any]:
         DataError: as `OnnxTagger`.
     """
     path = Path(path)
-    members = OnnxTagger(path).about["members"]
-    configs = [dict(member["config"]) for member in members]
+    about = OnnxTagger(path).about
+    try:
+        configs = [dict(member["config"]) for member in about["members"]]
+        shards = [config.get("data", {}).get("splits") for config in configs]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = "is an ONNX graph, but does not say what runs it was made of"
+        raise DataError(what, where=path, hint=_HINT) from error
     if len(configs) == 1:
         return configs[0]
-    shards = [config.get("data", {}).get("splits") for config in configs]
-    agree = shards[0] is not None and all(other == shards[0] for other in shards)
+    agree = bool(shards) and shards[0] is not None and all(other == shards[0] for other in shards)
     return {"data": configs[0]["data"]} if agree else {}
 
 

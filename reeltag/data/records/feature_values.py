@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
 from reeltag.data.records import wire
-from reeltag.data.records.scan import FieldTable, field_tables, joined_values
+from reeltag.data.records.scan import FieldTable, GroupBudget, field_tables, joined_values
 from reeltag.data.records.wire import Bytes
 
 Values: TypeAlias = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
@@ -90,23 +90,23 @@ def _joined_values(kind: int, parts: Sequence[Bytes]) -> Values:
 
 def _decode_large(data: NDArray[np.uint8]) -> Feature:
     """Return the values of a Feature message of many fields."""
-    kind, parts = 0, list[_Raw]()
-    for table in field_tables(data):
+    kind, parts, groups = 0, list[_Raw](), GroupBudget()
+    for table in field_tables(data, None, groups):
         lists = table.where((table.wire_type == wire.BYTES) & (table.number <= INT64_LIST))
         if not len(lists.at):
             continue
         last = int(np.flatnonzero(np.append(0, lists.number[:-1]) != lists.number)[-1])
         kept = lists.part(slice(last, None))
-        _check_dropped(data, lists.part(slice(last)))
+        _check_dropped(data, lists.part(slice(last)), groups)
         if last or kept.number[0] != kind:
             if kind:
                 _values(kind, parts)  # of no account, as above
             kind, parts = int(kept.number[0]), []
-        parts.append(_MANY[kind](*_joined(data, kept)))
+        parts.append(_MANY[kind](*_joined(data, kept), groups))
     return _values(kind, parts) if kind else None
 
 
-def _check_dropped(data: NDArray[np.uint8], lists: FieldTable) -> None:
+def _check_dropped(data: NDArray[np.uint8], lists: FieldTable, groups: GroupBudget) -> None:
     """Raise DataError where a list that is of no account is none of its kind."""
     held = lists.where(lists.stop > lists.start)
     for kind, find in _MANY.items():
@@ -114,10 +114,10 @@ def _check_dropped(data: NDArray[np.uint8], lists: FieldTable) -> None:
         if not len(some.at):
             continue
         if kind == BYTES_LIST:
-            for _ in field_tables(*_joined(data, some)):
+            for _ in field_tables(*_joined(data, some), groups):
                 pass
         else:
-            _values(kind, [find(*_joined(data, some))])
+            _values(kind, [find(*_joined(data, some), groups)])
 
 
 def _joined(
@@ -159,11 +159,13 @@ def _byte_strings(message: Bytes) -> list[bytes]:
 
 
 def _many_byte_strings(
-    data: NDArray[np.uint8], bounds: NDArray[np.int64] | None = None
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64] | None = None,
+    groups: GroupBudget | None = None,
 ) -> list[bytes]:
     """Return the values of BytesList messages that begin at `bounds`."""
     found = list[bytes]()
-    for table in field_tables(data, bounds):
+    for table in field_tables(data, bounds, groups):
         mine = table.where((table.wire_type == wire.BYTES) & (table.number == 1))
         if not len(mine.at):
             continue
@@ -201,11 +203,13 @@ def _float_bytes(message: Bytes) -> Bytes:
 
 
 def _many_float_bytes(
-    data: NDArray[np.uint8], bounds: NDArray[np.int64] | None = None
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64] | None = None,
+    groups: GroupBudget | None = None,
 ) -> NDArray[np.uint8]:
     """Return the bytes of the values of FloatList messages that begin at `bounds`."""
     parts, odd_size = [data[:0]], 0
-    for table in field_tables(data, bounds):
+    for table in field_tables(data, bounds, groups):
         held = (table.wire_type == wire.BYTES) | (table.wire_type == wire.FIXED32)
         mine = table.where(held & (table.number == 1))
         size = mine.stop - mine.start
@@ -237,11 +241,13 @@ def _varint_bytes(message: Bytes) -> Bytes:
 
 
 def _many_varint_bytes(
-    data: NDArray[np.uint8], bounds: NDArray[np.int64] | None = None
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64] | None = None,
+    groups: GroupBudget | None = None,
 ) -> NDArray[np.uint8]:
     """Return the bytes of the values of Int64List messages that begin at `bounds`, packed."""
     parts, cut_at = [data[:0]], 0
-    for table in field_tables(data, bounds):
+    for table in field_tables(data, bounds, groups):
         held = (table.wire_type == wire.BYTES) | (table.wire_type == wire.VARINT)
         mine = table.where(held & (table.number == 1))
         stops = mine.stop[mine.stop > mine.start]
@@ -281,7 +287,9 @@ _RAW: dict[int, Callable[[Bytes], _Raw]] = {
     FLOAT_LIST: _float_bytes,
     INT64_LIST: _varint_bytes,
 }
-_MANY: dict[int, Callable[[NDArray[np.uint8], NDArray[np.int64] | None], _Raw]] = {
+_MANY: dict[
+    int, Callable[[NDArray[np.uint8], NDArray[np.int64] | None, GroupBudget | None], _Raw]
+] = {
     BYTES_LIST: _many_byte_strings,
     FLOAT_LIST: _many_float_bytes,
     INT64_LIST: _many_varint_bytes,

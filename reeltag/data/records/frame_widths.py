@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reeltag.data.records import wire
 from reeltag.data.records.feature_values import BYTES_LIST, INT64_LIST, decode_feature
-from reeltag.data.records.scan import FieldTable, field_tables, joined_values
+from reeltag.data.records.scan import FieldTable, GroupBudget, field_tables, joined_values
 
 _LARGE = 1 << 15  # bytes of a frame that is decoded by itself
 
@@ -27,7 +27,8 @@ def frame_widths(data: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
     Raises:
         DataError: the message is not one.
     """
-    for table in field_tables(data):
+    groups = GroupBudget()
+    for table in field_tables(data, None, groups):
         frames = table.where((table.wire_type == wire.BYTES) & (table.number == 1))
         size = frames.stop - frames.start
         widths = np.zeros(len(size), np.int64)
@@ -38,15 +39,17 @@ def frame_widths(data: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
             widths[row] = len(values[0]) if one and isinstance(values, list) else 0
         if not large.all():
             small = frames.where(~large)
-            widths[~large] = _widths(joined_values(data, small), size[~large])
+            widths[~large] = _widths(joined_values(data, small), size[~large], groups)
         if len(widths):
             yield widths
 
 
-def _widths(data: NDArray[np.uint8], size: NDArray[np.int64]) -> NDArray[np.int64]:
+def _widths(
+    data: NDArray[np.uint8], size: NDArray[np.int64], groups: GroupBudget
+) -> NDArray[np.int64]:
     """Return (F,) the widths of frames of given sizes, whose messages are joined."""
     begin = np.cumsum(size) - size
-    pieces = _fields(data, begin, INT64_LIST)
+    pieces = _fields(data, begin, INT64_LIST, groups)
     frame = np.searchsorted(begin + size, pieces.at, "right")
     kind = pieces.number
     # of the lists of a frame only those behind the last change of their kind count
@@ -57,7 +60,7 @@ def _widths(data: NDArray[np.uint8], size: NDArray[np.int64]) -> NDArray[np.int6
     counts = (run == last_run[frame]) & (kind == BYTES_LIST)
     length = pieces.stop - pieces.start
     bounds = np.cumsum(length) - length
-    values = _fields(joined_values(data, pieces), bounds, 1)  # all lists are whole fields
+    values = _fields(joined_values(data, pieces), bounds, 1, groups)  # all lists are whole fields
     piece = np.searchsorted(bounds + length, values.at, "right")
     mine = counts[piece]
     owner = frame[piece[mine]]
@@ -66,12 +69,14 @@ def _widths(data: NDArray[np.uint8], size: NDArray[np.int64]) -> NDArray[np.int6
     return np.where(number == 1, total, 0)
 
 
-def _fields(data: NDArray[np.uint8], bounds: NDArray[np.int64], most: int) -> FieldTable:
+def _fields(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], most: int, groups: GroupBudget
+) -> FieldTable:
     """Return the byte strings numbered 1 to `most` in joined messages that begin at `bounds`."""
     none = np.zeros(0, np.int64)
     found = [FieldTable(none, none, none, none, none)]
     found += (
         table.where((table.wire_type == wire.BYTES) & (table.number <= most))
-        for table in field_tables(data, bounds)
+        for table in field_tables(data, bounds, groups)
     )
     return FieldTable(*map(np.concatenate, zip(*found, strict=True)))

@@ -54,19 +54,35 @@ class FieldTable(NamedTuple):
         return FieldTable(*(column[some] for column in self))
 
 
+class GroupBudget:
+    """How many groups a large message may still have, which are looked at one by one."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_GROUPS
+
+    def take(self) -> None:
+        """Count one; DataError where they are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise DataError(f"holds more than {_MOST_GROUPS} groups, which are no features")
+
+
 def field_tables(
-    data: NDArray[np.uint8], bounds: NDArray[np.int64] | None = None
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64] | None = None,
+    groups: GroupBudget | None = None,
 ) -> Iterator[FieldTable]:
     """Yield the fields of a message in their order, some at a time, at least one.
 
     Args:
         data: bytes of the message.
         bounds: where messages begin that are joined in it, ascending: each is whole fields.
+        groups: that it may have, where it is a part of a message; None: as many as any.
 
     Raises:
         DataError: the bytes are not a protobuf message, or a field goes on in the next message.
     """
-    position, groups, view = 0, 0, data.data
+    position, view, groups = 0, data.data, groups or GroupBudget()
     is_large = bounds is None or len(bounds) * _LARGE < len(data)
     while position < len(data):
         stopped = False
@@ -81,9 +97,7 @@ def field_tables(
             position = int(table.stop[-1])
             yield table
         if stopped:  # at what is not a plain field: a group, or an error, which is raised
-            groups += 1
-            if groups > _MOST_GROUPS:
-                raise DataError(f"holds more than {_MOST_GROUPS} groups, which are no features")
+            groups.take()
             table = _table([(position, next(wire.fields(view, position, len(data))))])
             _check_bounds(table, bounds)
             position = int(table.stop[-1])

@@ -272,6 +272,16 @@ def test_large_feature_is_decoded_in_few_steps_and_little_memory(
     assert peak - held < 3 * len(message) + growing + 2_000_000  # of the arrays of a window
 
 
+@pytest.mark.usefixtures("as_built")
+def test_groups_in_lists_of_no_account_are_counted_over_the_whole_message() -> None:
+    message = (b"\x0a\x03\x0a\x01x" + b"\x12\x04\x0b\x0c\x0b\x0c") * 30_000
+    with pytest.raises(DataError, match="more than 100 groups"):
+        decode_feature(message)
+    frames = encode_bytes_field(1, encode_bytes_field(1, b"\x0a\x01x\x0b\x0c")) * 30_000
+    with pytest.raises(DataError, match="more than 100 groups"):
+        locate_frames(np.frombuffer(frames, np.uint8), [(0, len(frames))])
+
+
 def test_frames_of_many_kinds_are_located_in_few_steps_and_little_memory(
     as_built: list[int],
 ) -> None:
