@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -36,6 +36,12 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(_POLL_S)
+
+
+def die(*_: object, **__: object) -> NoReturn:
+    """End this process at once, in place of a function that a test lets it die in."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 def is_alive(pid: int) -> bool:

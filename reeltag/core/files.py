@@ -3,12 +3,12 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
 from reeltag.core.errors import OutputError
-from reeltag.core.locks import Lock, hold
+from reeltag.core.locks import Lock, hold, try_lock
 from reeltag.core.parts import (
     lock_next_to,
     lock_path,
@@ -243,11 +243,25 @@ def check_new_path(path: Path, flag: str = "--out") -> None:
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
     if path.exists():
+        remove_left(path)
         raise OutputError(
             "exists already, and is not overwritten",
             where=path,
             hint=f"Choose another {flag}, or remove it first.",
         )
+
+
+def remove_left(path: Path) -> None:
+    """Remove what a process left that was killed when its result had its name already.
+
+    Args:
+        path: of the result. Nothing is removed while another process writes it.
+    """
+    for lock in {lock_path(path), lock_next_to(path)}:
+        if lock.exists():
+            with suppress(OutputError), try_lock(lock):
+                pass
+    remove_dead_parts(path.parent, path.name)
 
 
 def write_json(path: Path, value: object) -> None:

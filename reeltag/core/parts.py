@@ -107,6 +107,19 @@ def remove_ours(part: Path) -> None:
             part.unlink(missing_ok=True)
 
 
+def discard(folder: Path, of: Path) -> None:
+    """Remove a folder of ours: in one step it is a part of a result, then what is in it goes.
+
+    Args:
+        folder: that is removed; there may be none.
+        of: the result, in the same folder. Whoever writes it next removes what a kill leaves.
+    """
+    part = folder.with_name(part_name(of.name))
+    with suppress(OSError):
+        folder.rename(part)
+        remove_ours(part)
+
+
 def _new_file(path: Path) -> tuple[Path, Descriptor]:
     while True:
         part = path.with_name(part_name(path.name))

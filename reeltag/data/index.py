@@ -10,7 +10,7 @@ import pyarrow as pa
 from reeltag.core.files import PathLike
 from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
-from reeltag.data.indexing.build import Build, locked
+from reeltag.data.indexing.build import Build, locked, remove_left
 from reeltag.data.indexing.header import Header, read_index_file
 from reeltag.data.indexing.locations import (
     Shard,
@@ -99,7 +99,10 @@ def open_index(
         return None
 
     index = None if again else fresh()
-    if index is None:
+    if index is not None:
+        for place in index_places(data):
+            remove_left(place)
+    else:
         with locked(folder := writable_place(data), data):
             index = None if again else fresh()  # another process may have built it
             if index is None:

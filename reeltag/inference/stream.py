@@ -17,12 +17,12 @@ from rich.progress import Progress, TaskID
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import progress_bar, say
 from reeltag.core.errors import OutputError
-from reeltag.core.files import PathLike, hold_result
+from reeltag.core.files import PathLike, hold_result, remove_left
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.class_limit import ClassLimit
 from reeltag.predictions.file import PredictionInfo, prediction_writer
-from reeltag.predictions.parts import PartWriter, PredictionParts
+from reeltag.predictions.parts import PartWriter, PredictionParts, parts_of, remove_left_parts
 from reeltag.predictions.rows import Kind, PredictionRows
 
 
@@ -100,7 +100,9 @@ def check_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -
     """
     if out.is_dir():
         raise OutputError("is a folder", where=out, hint=f"Name a file, as in {flag}.")
+    remove_left_parts(out)
     if out.exists() and not overwrite:
+        remove_left(out)
         raise OutputError(
             "exists already, and is not overwritten",
             where=out,
@@ -149,8 +151,9 @@ def _write_predictions(
     items: str,
 ) -> Outcome:
     begun = time.monotonic()
-    folder = out.path.with_name(out.path.name + ".parts")
-    parts = PredictionParts(folder, settings, kinds_of(scorer.choices), restart=out.restart)
+    parts = PredictionParts(
+        parts_of(out.path), settings, kinds_of(scorer.choices), restart=out.restart
+    )
     resumed_at = parts.videos_done
     if resumed_at:
         say(f"going on after {resumed_at:,} of {num_videos:,} {items} ({parts.folder})")
@@ -161,6 +164,7 @@ def _write_predictions(
             batches = iter(read(resumed_at)) if resumed_at < num_videos else iter(())
             _write_parts(scorer, batches, parts, limits, out.part_seconds, (bar, task, items))
         about = replace(about, blank=parts.num_blank)
+        parts.end(out.path)
         rows = out.finish(parts) if out.finish else _merge(parts, out.path, about, limits)
     except BaseException:
         if parts.videos_done:

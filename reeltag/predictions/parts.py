@@ -5,8 +5,9 @@
       videos-000003.arrow, segments-000003.arrow
 
 A part is counted in state.json only after its files are whole; files that are not counted are
-written again. Parts are Arrow files, a batch in them is a batch of videos: nothing has to be
-gathered in memory to write one.
+written again. When all are there, state.json notes which file P replaces, so that after a kill it
+is known whether P was written. Parts are Arrow files, a batch in them is a batch of videos:
+nothing has to be gathered in memory to write one.
 """
 
 import json
@@ -19,14 +20,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reeltag.core.errors import ConfigError, DataError, reason_of
+from reeltag.core.console import say
+from reeltag.core.errors import ConfigError, DataError, OutputError, reason_of
 from reeltag.core.fields import parse_json
 from reeltag.core.files import whole_file, write_json
-from reeltag.core.parts import remove_dead_parts, remove_ours
+from reeltag.core.locks import try_lock
+from reeltag.core.parts import lock_path, remove_dead_parts, remove_ours
 from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.predictions.rows import Kind, PredictionRows
 
 _STATE = "state.json"
+_REPLACES = "replaces"
 _PART = re.compile(r"(videos|segments)-[0-9]{6}\.arrow")
 
 
@@ -66,6 +70,7 @@ class PredictionParts:
     ) -> None:
         self.folder, self.settings, self.kinds = folder, dict(settings), kinds
         self.videos_done, self.num_parts, self.num_blank = 0, 0, 0
+        self._ending = dict[str, Any]()
         remove_dead_parts(folder)
         if restart:
             self.remove()
@@ -106,6 +111,15 @@ class PredictionParts:
         self.num_blank += num_blank
         self._write_state()
 
+    def end(self, out: Path) -> None:
+        """Note that all parts are there, and which file is replaced by the one made of them.
+
+        Args:
+            out: the file that is written next.
+        """
+        self._ending = {_REPLACES: _stamp(out)}
+        self._write_state()
+
     def rows(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows of all finished parts, in order."""
         for number in range(self.num_parts):
@@ -125,13 +139,7 @@ class PredictionParts:
 
     def remove(self) -> None:
         """Remove the parts, and their folder where nothing else is in it."""
-        if (self.folder / _STATE).exists():
-            for path in self.folder.iterdir():
-                if _PART.fullmatch(path.name):
-                    remove_ours(path)
-            remove_ours(self.folder / _STATE)  # at last: without it nothing is known as ours
-        with suppress(OSError):
-            self.folder.rmdir()
+        _remove(self.folder)
 
     def _file(self, kind: Kind, number: int) -> Path:
         return self.folder / f"{kind}-{number:06d}.arrow"
@@ -142,6 +150,7 @@ class PredictionParts:
             "videos_done": self.videos_done,
             "num_parts": self.num_parts,
             "num_blank": self.num_blank,
+            **self._ending,
         }
         write_json(self.folder / _STATE, state)
 
@@ -173,6 +182,57 @@ class PredictionParts:
                 where=self.folder,
                 hint="Repeat its settings to go on with it, or add --restart to start again.",
             )
+
+
+def parts_of(out: Path) -> Path:
+    """Return the folder of the parts of a prediction file."""
+    return out.with_name(out.name + ".parts")
+
+
+def remove_left_parts(out: Path) -> None:
+    """Remove the parts of a run that was killed when `out` was whole already, and say so.
+
+    Args:
+        out: the file. Nothing is removed while another process writes it.
+    """
+    folder = parts_of(out)
+    with suppress(OutputError):
+        if _is_left(folder, out):
+            with try_lock(lock_path(out)) as is_ours:
+                if is_ours and _is_left(folder, out):
+                    say(f"{out} is whole: the run that wrote it was killed as it removed {folder}")
+                    _remove(folder)
+
+
+def _is_left(folder: Path, out: Path) -> bool:
+    """Return whether parts are not needed any more, for the file made of them is there."""
+    there = _stamp(out)
+    try:
+        if not (folder / _STATE).exists():
+            return there is not None and folder.is_dir() and not any(folder.iterdir())
+        state = json.loads((folder / _STATE).read_text())
+        return there is not None and state[_REPLACES] != there
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """Return by what it is seen that a file was replaced; None = it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_ino, status.st_size, status.st_mtime_ns]
+
+
+def _remove(folder: Path) -> None:
+    if (folder / _STATE).exists():
+        for path in folder.iterdir():
+            if _PART.fullmatch(path.name):
+                remove_ours(path)
+        remove_ours(folder / _STATE)  # at last: without it nothing is known as ours
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _check(batch: pa.RecordBatch) -> None:

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import OutputError
-from reeltag.core.files import files_into, hold_result, scratch_folder, whole_file, whole_folder
+from reeltag.core.files import (
+    check_new_path,
+    files_into,
+    hold_result,
+    scratch_folder,
+    whole_file,
+    whole_folder,
+)
 from reeltag.core.parts import is_part, lock_path, new_part, part_name, remove_dead_parts
-from tests.processes import Launch
+from tests.processes import Launch, die
 
 
 def _killed_in_a_file(path: Path) -> None:
@@ -96,6 +103,20 @@ def test_part_of_a_killed_process_is_removed_by_the_next(
     stays = [name for name in left if name.startswith(".other.")]
     assert [name for name in _names(folder) if is_part(name)] == stays  # of another result
     assert (folder / "out").exists()
+
+
+def _write_folder_until_released(path: Path) -> None:
+    pytest.MonkeyPatch().setattr("reeltag.core.locks.Lock.release", die)
+    _write_folder(path)
+
+
+def test_lock_of_a_process_killed_after_its_work_is_removed(tmp_path: Path, launch: Launch) -> None:
+    killed = launch(_write_folder_until_released, tmp_path / "out").wait()
+    assert killed.status == -signal.SIGKILL
+    assert _names(tmp_path) == [".out.reeltag-lock", "out"]
+    with pytest.raises(OutputError, match="exists already"):
+        check_new_path(tmp_path / "out")
+    assert _names(tmp_path) == ["out"]
 
 
 def test_part_of_a_living_process_is_not_removed(tmp_path: Path) -> None:

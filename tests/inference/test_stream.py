@@ -19,10 +19,11 @@ from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.inference.stream import Outcome, Output, check_output, write_predictions
 from reeltag.predictions import top_k
 from reeltag.predictions.file import PredictionInfo, open_predictions
+from reeltag.predictions.parts import parts_of
 from reeltag.predictions.rows import Kind
 from reeltag.predictions.top_k import top_classes
 from tests.inference.standin import NUM_CLASSES, MeanTagger, make_videos, reader
-from tests.processes import Launch
+from tests.processes import Launch, die
 
 VIDEOS = make_videos([1 + 7 * n % 31 for n in range(90)])
 Pairs = dict[tuple[str, int, int], float]
@@ -179,6 +180,45 @@ def predict_until_killed(out: Path) -> None:
             return super().forward(frames, mask)
 
     predict(out, batch_size=8, part_seconds=0, tagger=Deadly())
+
+
+def _predict_until(out: Path, function: str) -> None:
+    pytest.MonkeyPatch().setattr(function, die)
+    predict(out)
+
+
+@pytest.mark.parametrize(
+    "function", ["_remove", "remove_ours", "Path.rmdir", "reeltag.core.locks.Lock.release"]
+)
+def test_run_killed_when_its_file_is_whole_is_cleared_away(
+    tmp_path: Path, launch: Launch, function: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "p"
+    where = function if "core" in function else f"reeltag.predictions.parts.{function}"
+    assert launch(_predict_until, out, where).wait().status == -signal.SIGKILL
+    written = out.read_bytes()
+    assert len([*tmp_path.iterdir()]) > 1
+    with hold_result(out), pytest.raises(OutputError, match="p: exists already"):
+        check_output(out, overwrite=False)  # it may be a living process that removes them
+    if parts_of(out).exists():
+        assert "is whole" not in capsys.readouterr().err
+        with pytest.raises(OutputError, match="p: exists already"):
+            check_output(out, overwrite=False)
+        assert "p is whole: the run that wrote it was killed" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [out]
+    assert out.read_bytes() == written
+
+
+def test_parts_of_a_file_that_was_not_replaced_yet_are_kept(tmp_path: Path, launch: Launch) -> None:
+    out = tmp_path / "p"
+    out.write_text("of before")
+    killed = launch(_predict_until, out, "reeltag.inference.stream._merge").wait()
+    assert killed.status == -signal.SIGKILL
+    with pytest.raises(OutputError, match="p: exists already"):
+        check_output(out, overwrite=False)
+    check_output(out, overwrite=True)
+    assert predict(out).resumed_at == len(VIDEOS)
+    assert [*tmp_path.iterdir()] == [out]
 
 
 def predict_on_a_full_disk(out: Path, part_seconds: float) -> str:

@@ -81,10 +81,10 @@ def import_features(
         raise ConfigError("no features are given", hint="Give files, or folders of them.")
     began = time.monotonic()
     request = _request(sources, config)
-    if not config.append:
+    work = WorkFolder(out, command)
+    if not config.append and not work.finished():
         check_new_path(out)
     tables = Companions.open(out, config)
-    work = WorkFolder(out, command)
     with work.locked():
         if moved := _moved(work, request):
             return moved

@@ -20,7 +20,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import OutputError
 from reeltag.core.files import put, write_json, write_text
 from reeltag.core.locks import hold
-from reeltag.core.parts import is_part, remove_dead_parts, remove_ours
+from reeltag.core.parts import discard, is_part, remove_dead_parts
 from reeltag.core.writing import make_folder
 from reeltag.data.features import Features
 
@@ -62,6 +62,7 @@ class WorkFolder:
                 where=self.path,
                 hint="Move it elsewhere, or choose another --out.",
             )
+        remove_dead_parts(self.path.parent, self.out.resolve().name)
         make_folder(self.path)
         with hold(self.path / "lock", self.path, hint="Wait for it, or choose another --out."):
             for folder in (self.path, self.data, self.reports):
@@ -75,7 +76,7 @@ class WorkFolder:
                 if count:
                     say(f"{count} finished shards are kept in {self.path}: run it again to go on")
                 else:
-                    remove_ours(self.path)
+                    discard(self.path, self.out.resolve())
 
     def begin(self, request: str) -> Features | None:
         """Go on with what is here, or begin; return the description that is here already.
@@ -132,7 +133,7 @@ class WorkFolder:
         except OutputError as error:
             hint = f"All is in {self.path}: run the command again to move it."
             raise OutputError(error.what, where=self.out, hint=hint) from error
-        remove_ours(self.path)
+        discard(self.path, self.out.resolve())
 
     def _is_ours(self) -> bool:
         names = [path.name for path in self.path.iterdir()]  # what there is before import.json

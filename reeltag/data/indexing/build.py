@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from reeltag.core.console import track
-from reeltag.core.errors import DataError
+from reeltag.core.errors import DataError, OutputError
 from reeltag.core.files import whole_file
-from reeltag.core.locks import wait_for_lock
-from reeltag.core.parts import remove_dead_parts, remove_ours
+from reeltag.core.locks import try_lock, wait_for_lock
+from reeltag.core.parts import discard, remove_dead_parts
 from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.data.features import Features
 from reeltag.data.indexing.finish import (
@@ -86,7 +86,7 @@ class Build:
             return _read_piece(self.root, shard, self._pieces, schema, self.verify)
 
         path = self._write(schema, rows)
-        remove_ours(self._pieces)
+        discard(self._pieces, path)
         return path
 
     @property
@@ -223,3 +223,15 @@ def locked(folder: Path, data: Path) -> Iterator[None]:
         remove_dead_parts(folder)
         remove_dead_parts(folder / "building")
         yield
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what a process left in `folder` that was killed when its index was whole already."""
+    if not (folder / "lock").exists():
+        return
+    index, pieces = folder / "index.arrow", folder / "building"
+    with suppress(OutputError, OSError), try_lock(folder / "lock") as is_ours:
+        if is_ours:
+            remove_dead_parts(folder)
+            if pieces.stat().st_mtime_ns <= index.stat().st_mtime_ns:  # else of a later pass
+                discard(pieces, index)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reeltag.core.errors import DataError, OutputError
+from reeltag.core.errors import DataError, OutputError, ReeltagError
 from reeltag.data.features import Features
 from reeltag.data.importing import run, shard_writing
 from reeltag.data.importing.work_folder import WorkFolder
@@ -22,7 +22,7 @@ from tests.data.importing.archives import (
     some_videos,
     stored_videos,
 )
-from tests.processes import Launch
+from tests.processes import Launch, die
 
 
 def import_until_killed(source: Path, out: Path, shards: int) -> None:
@@ -149,3 +149,42 @@ def test_existing_data_are_not_overwritten(source: Path, tmp_path: Path) -> None
     with pytest.raises(OutputError, match="exists already"):
         imported(source, tmp_path / "out")
     assert shard_bytes(tmp_path / "out") == before
+
+
+def _import_until(source: Path, out: Path, function: str, append: bool) -> None:
+    pytest.MonkeyPatch().setattr(function, die)
+    imported(source, out, append=append)
+
+
+_WORK = "reeltag.data.importing.work_folder"
+
+
+@pytest.mark.parametrize(
+    ("function", "is_named"),
+    [
+        (f"{_WORK}.hold", False),
+        (f"{_WORK}.write_json", False),
+        (f"{_WORK}.write_text", False),
+        (f"{_WORK}.put", False),
+        (f"{_WORK}.discard", False),
+        ("shutil.rmtree", True),  # the next run finds the data alone
+    ],
+)
+@pytest.mark.parametrize("append", [False, True])
+def test_import_killed_anywhere_leaves_nothing_after_the_next(
+    source: Path, tmp_path: Path, launch: Launch, function: str, is_named: bool, append: bool
+) -> None:
+    out = tmp_path / "out"
+    more = save_npy(tmp_path / "more", renamed(some_videos(3), "more"))
+    if append:
+        imported(source, out)
+    killed = launch(_import_until, more, out, function, append).wait()
+    assert killed.status == -signal.SIGKILL
+    assert names_in(tmp_path) > {"in", "more"}
+    if is_named:
+        with pytest.raises(ReeltagError, match=r"3 videos are in|exists already"):
+            imported(more, out, append=append)
+    else:
+        assert imported(more, out, append=append).videos == 3
+    assert names_in(tmp_path) == {"in", "more", "out"}
+    assert len(stored_videos(out)) == 3 + 12 * append

@@ -5,7 +5,7 @@ import resource
 import shutil
 import signal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,12 +15,13 @@ from reeltag.core.errors import DataError, OutputError
 from reeltag.core.locks import try_lock
 from reeltag.core.parts import is_part
 from reeltag.data.class_list import ClassList
+from reeltag.data.index import open_index
 from reeltag.data.indexing import build, scan
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.records.problems import Problem
 from reeltag.data.shards import read_record
 from tests.data.made import frame_record, indexed, problems, rated_record, rows, write_shard
-from tests.processes import CONTEXT, Launch
+from tests.processes import CONTEXT, Launch, die
 
 DUPLICATE = Problem.DUPLICATE_ID.text
 SOUND = [frame_record(f"sound {i}", 5 + i, [i]) for i in range(3)]
@@ -214,21 +215,42 @@ def test_build_by_two_processes_at_once_agrees(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / ".reeltag")) == ["index.arrow"]
 
 
-def _kill_while_indexing(folder: Path) -> None:
-    def killed(*_: object) -> NoReturn:
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
-
-    pytest.MonkeyPatch().setattr(build, "finished_rows", killed)
+def _kill_while_indexing(folder: Path, function: str) -> None:
+    pytest.MonkeyPatch().setattr(function, die)
     indexed(folder)
 
 
-def test_what_a_killed_pass_left_is_removed_by_the_next(tmp_path: Path, launch: Launch) -> None:
+@pytest.mark.parametrize(
+    ("function", "left"),
+    [
+        ("reeltag.data.indexing.build.finished_rows", {"building", "lock", "part"}),
+        ("reeltag.data.indexing.build.discard", {"building", "lock", "index.arrow"}),
+        ("shutil.rmtree", {"lock", "part", "index.arrow"}),
+        ("reeltag.core.locks.Lock.release", {"lock", "index.arrow"}),
+    ],
+)
+def test_what_a_killed_pass_left_is_removed_by_the_next(
+    tmp_path: Path, launch: Launch, function: str, left: set[str]
+) -> None:
     write_shard(tmp_path / "a.tfrecord", [frame_record("a")])
-    assert launch(_kill_while_indexing, tmp_path).wait().status == -signal.SIGKILL
-    assert [path for path in (tmp_path / ".reeltag").iterdir() if is_part(path.name)]
+    assert launch(_kill_while_indexing, tmp_path, function).wait().status == -signal.SIGKILL
+    names = os.listdir(tmp_path / ".reeltag")
+    assert {"part" if is_part(name) else name for name in names} == left
     assert len(indexed(tmp_path).table) == 1
     assert os.listdir(tmp_path / ".reeltag") == ["index.arrow"]
+
+
+def _kill_while_verifying(folder: Path) -> None:
+    pytest.MonkeyPatch().setattr(build, "finished_rows", die)
+    open_index(folder, again=True, quiet=True)
+
+
+def test_whole_index_keeps_what_a_later_pass_has_done(tmp_path: Path, launch: Launch) -> None:
+    write_shard(tmp_path / "a.tfrecord", [frame_record("a")])
+    indexed(tmp_path)
+    assert launch(_kill_while_verifying, tmp_path).wait().status == -signal.SIGKILL
+    assert len(indexed(tmp_path).table) == 1
+    assert sorted(os.listdir(tmp_path / ".reeltag")) == ["building", "index.arrow"]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
