@@ -99,10 +99,7 @@ def open_index(
         return None
 
     index = None if again else fresh()
-    if index is not None:
-        for place in index_places(data):
-            remove_left(place)
-    else:
+    if index is None:
         with locked(folder := writable_place(data), data):
             index = None if again else fresh()  # another process may have built it
             if index is None:
@@ -127,6 +124,7 @@ def _found(data: Path) -> Iterator[tuple[Header, pa.Table]]:
     for place in index_places(data):
         found = read_index_file(place / "index.arrow")
         if found is not None:
+            remove_left(place)
             yield found
 
 
