@@ -210,7 +210,7 @@ def _is_left(folder: Path, out: Path) -> bool:
     try:
         if not (folder / _STATE).exists():
             return there is not None and folder.is_dir() and not any(folder.iterdir())
-        state = json.loads((folder / _STATE).read_text())
+        state = parse_json((folder / _STATE).read_text(encoding="utf-8"))
         return there is not None and state[_REPLACES] != there
     except (OSError, ValueError, KeyError, TypeError):
         return False
