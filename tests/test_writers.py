@@ -80,6 +80,7 @@ GIVEN = {
     "server/project/curve_job.py:_write_logits": "in the folder of `compute_curves`",
     "server/project/export.py:_zipped": "in the scratch folder of `exported`",
     "training/callbacks.py:CheckpointFile.save_checkpoint": "the file of `Checkpoint.save`",
+    "predictions/metadata.py:seal": "a file of `whole_file`",
     "tagger/onnx.py:stamp": "in the folder of `_part`",
 }
 
