@@ -7,6 +7,7 @@ import zlib
 NOT_ARRAYS = (
     OSError,
     ValueError,
+    TypeError,
     EOFError,
     KeyError,
     OverflowError,
@@ -15,6 +16,6 @@ NOT_ARRAYS = (
     tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
-    NotImplementedError,  # a compression that zipfile does not know
+    RuntimeError,  # an archive with a password, or a compression that zipfile does not know
 )
 """Of `np.load`: a missing, damaged or hostile .npy or .npz."""

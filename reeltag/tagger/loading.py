@@ -71,7 +71,7 @@ def read_eigenvalues(file: str) -> Tensor | None:
         return None
     try:
         values = np.asarray(np.load(file, allow_pickle=False), np.float32)
-    except (*NOT_ARRAYS, TypeError) as error:
+    except NOT_ARRAYS as error:
         reason = error.strerror if isinstance(error, OSError) else "it is of another format"
         raise DataError(
             f"cannot be read as .npy ({reason})",

@@ -1,6 +1,7 @@
 """Checkpoints of the authors as runs: their numbers, their sizes, and arrays that do not fit."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from reeltag.models import _registry, moe, register_model
 from reeltag.tagger.importing import TensorflowArrays
 from reeltag.tagger.run_files import read_class_names, read_config
 from tests.conftest import golden_files
+from tests.data.importing.archives import ask_for_password
 from tests.models.golden import Golden, builder_of
 
 Arrays = dict[str, Any]
@@ -208,6 +210,8 @@ def test_import_refuses_what_is_no_npz(
     spoilt = bytearray(file.read_bytes())
     spoilt[200:260] = bytes(60)
     (tmp_path / "spoilt.npz").write_bytes(spoilt)
+    locked = shutil.copy(file, tmp_path / "locked.npz")
+    ask_for_password(locked)
     for path, words in (
         (text, "cannot be read as .npz (it is of another format)"),
         (cut, "cannot be read as .npz"),
@@ -215,9 +219,10 @@ def test_import_refuses_what_is_no_npz(
         (tmp_path / "none.npz", "cannot be read as .npz (No such file or directory)"),
         (tmp_path, "cannot be read as .npz (Is a directory)"),
         (tmp_path / "spoilt.npz", "damaged"),
+        (locked, "damaged"),
     ):
         message = fails("moe", path, "--out", tmp_path / "run")
-        assert f"{path}: " in message or "spoilt" in message
+        assert f"{path}: " in message or path.stem in ("spoilt", "locked")
         assert words in message and "numpy.savez" in message
 
 

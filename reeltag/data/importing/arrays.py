@@ -13,7 +13,6 @@ from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import DataError, reason_of
 from reeltag.data.importing.sources import Content, FoundArray, FoundOther, Key
 
-_UNREADABLE = (*NOT_ARRAYS, TypeError)
 _HINT = "Save it again with numpy.save or numpy.savez, as an array of float32 or float16."
 
 
@@ -27,7 +26,7 @@ class Npy:
         try:
             with path.open("rb") as file:
                 yield _found(file, (), None)
-        except _UNREADABLE as error:
+        except NOT_ARRAYS as error:
             raise unreadable(path, error) from error
 
     def open(self, path: Path) -> AbstractContextManager["NpyReader"]:
@@ -45,7 +44,7 @@ class NpyReader:
         """Return the array."""
         try:
             return Content({"": np.load(self._path, allow_pickle=False)})
-        except _UNREADABLE as error:
+        except NOT_ARRAYS as error:
             raise unreadable("", error) from error
 
 
@@ -63,7 +62,7 @@ class Npz:
                         name = info.filename.removesuffix(".npy")
                         with archive.open(info) as file:
                             yield _found_in_archive(file, name)
-        except _UNREADABLE as error:
+        except NOT_ARRAYS as error:
             raise unreadable(path, error) from error
 
     @contextmanager
@@ -71,7 +70,7 @@ class Npz:
         """Return a reader."""
         try:
             archive = np.load(path, allow_pickle=False)
-        except _UNREADABLE as error:
+        except NOT_ARRAYS as error:
             raise unreadable(path, error) from error
         with closing(archive):
             yield NpzReader(archive)
@@ -87,7 +86,7 @@ class NpzReader:
         """Return the array of that name."""
         try:
             return Content({"": self._archive[str(key)]})
-        except _UNREADABLE as error:
+        except NOT_ARRAYS as error:
             raise unreadable("", error) from error
 
 

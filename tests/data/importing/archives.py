@@ -147,3 +147,11 @@ def names_in(folder: Path) -> set[str]:
 
 def renamed(videos: Videos, prefix: str) -> Videos:
     return {prefix + name: streams for name, streams in videos.items()}
+
+
+def ask_for_password(path: Path) -> None:
+    """Mark the first file in a zip archive as one that is encrypted."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x03\x04") + 6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)

@@ -11,6 +11,7 @@ import pytest
 
 from reeltag.core.errors import DataError
 from tests.data.importing.archives import (
+    ask_for_password,
     float_lists,
     imported,
     save_npy,
@@ -51,6 +52,13 @@ def test_damaged_header_of_an_array_is_named(shape: str, source: Path, tmp_path:
 def test_objects_in_an_npz_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", rgb=FRAMES, meta=np.array([{}], object), allow_pickle=True)
     with pytest.raises(DataError, match="meta: it holds Python objects, which are never loaded"):
+        imported(tmp_path / "v.npz", tmp_path / "out")
+
+
+def test_npz_with_a_password_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "v.npz", rgb=FRAMES)
+    ask_for_password(tmp_path / "v.npz")
+    with pytest.raises(DataError, match="v.npz: .* encrypted, password required"):
         imported(tmp_path / "v.npz", tmp_path / "out")
 
 
