@@ -29,6 +29,8 @@ from reeltag.augment.writing import ChunkWork, SampleConfig, settings_of, write_
 from reeltag.core.console import STDERR, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import check_new_path, link, write_json
+from reeltag.core.locks import hold
+from reeltag.core.parts import lock_next_to
 from reeltag.core.writing import make_folder
 from reeltag.data.dataset import files_of_source
 from reeltag.data.items import VideoSet
@@ -75,7 +77,8 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
     Raises:
         ConfigError: `out` is in the data, or was written with other settings or from other data, or
             the labels are not those of the records, which are copied as they are.
-        OutputError: `out` holds something else, or cannot be written.
+        OutputError: `out` holds something else, cannot be written, or is being prepared by another
+            process, which is named.
     """
     data = items.dataset
     root = data.root.resolve()
@@ -91,16 +94,17 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
             where=out,
             hint="Choose an --out outside of that folder.",
         )
-    if (out / SETTINGS).is_file():
-        _check_settings(out / SETTINGS, wanted)
-    else:
-        check_new_path(out)
-    make_folder(out)
-    write_json(out / SETTINGS, {"data": str(root), **wanted})
-    data.classes.save(out / "classes.csv")
-    written = set(np.unique(items.shard).tolist())
-    for number in sorted(set(range(len(data.shards))) - written):
-        link(data.index.path(number).resolve(), out / data.shards[number])
+    with hold(lock_next_to(out), out):  # else two could begin with different settings
+        if (out / SETTINGS).is_file():
+            _check_settings(out / SETTINGS, wanted)
+        else:
+            check_new_path(out)
+        make_folder(out)
+        write_json(out / SETTINGS, {"data": str(root), **wanted})
+        data.classes.save(out / "classes.csv")
+        written = set(np.unique(items.shard).tolist())
+        for number in sorted(set(range(len(data.shards))) - written):
+            link(data.index.path(number).resolve(), out / data.shards[number])
 
 
 def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ from reeltag.augment.plan import Plan, PlanConfig, plan_of
 from reeltag.augment.volume import Volume, chunks_of, volume_of
 from reeltag.augment.writing import SampleConfig
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.locks import hold
+from reeltag.core.parts import lock_next_to
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
@@ -130,6 +132,15 @@ def test_killed_augmentation_resumes_to_the_same_bytes(
     augment(data, tmp_path / "out")
     assert files(tmp_path / "out") == files(tmp_path / "whole")
     assert (tmp_path / "out" / "train0.tfrecord").stat().st_mtime_ns == first  # not made again
+
+
+def test_folder_is_prepared_by_one_process_at_a_time(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with hold(lock_next_to(out), out), pytest.raises(OutputError, match="is in use by process"):
+        augment(data, out)
+    assert not out.exists()
+    augment(data, out)
+    assert not lock_next_to(out).exists()
 
 
 def test_finished_chunks_are_not_read_again(
