@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.dataset import Dataset
 from reeltag.deploy.moment_formats import FORMATS
 from reeltag.library.database.ratings import LibraryRating
 from reeltag.library.similarity.candidates import CandidateIndex
@@ -183,6 +184,28 @@ def test_similar_moments_are_found_while_an_index_is_built_and_then_by_it(
     may_go_on.set()
     similar.wait()
     assert similar.is_indexed and similar.find(data, "v2", 3.0)[:5] == exact[:5]
+
+
+def test_index_that_fails_is_built_of_data_that_were_read_again_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("faiss")
+    begun, may_fail, build = Event(), Event(), CandidateIndex._built
+
+    def fails_at_first(self: CandidateIndex) -> object:
+        if begun.is_set():
+            return build(self)
+        begun.set()
+        assert may_fail.wait(60)
+        raise DataError("was replaced")
+
+    monkeypatch.setattr(CandidateIndex, "_built", fails_at_first)
+    similar, data = SimilarMoments(index_from=1000), write_data(tmp_path / "data", shots())
+    exact = similar.find(data, "v2", 3.0)
+    assert begun.wait(60) and similar.find(Dataset.open(data.path, quiet=True), "v2", 3.0) == exact
+    may_fail.set()
+    similar.wait()
+    assert similar.is_indexed and "without an index: was replaced" in capsys.readouterr().err
 
 
 def test_similar_moments_of_few_frames_need_no_index(curved: Project) -> None:

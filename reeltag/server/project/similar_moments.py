@@ -64,26 +64,29 @@ class SimilarMoments:
     def _build(self, data: Dataset) -> None:
         """Begin to build an index, where the data are large and none is being built."""
         assert self._open is not None
-        is_building = self._builder is not None and self._builder.is_alive()
-        if len(self._open[1]) >= self._index_from and not is_building:
+        if len(self._open[1]) >= self._index_from and self._builder is None:
             self._builder = Thread(target=self._work, args=(data,), daemon=True)
             self._builder.start()
 
     def _work(self, data: Dataset) -> None:
         """Build an index, and use it unless the data were read again meanwhile: then another."""
         while True:
-            try:
-                search = MomentSearch(data, quiet=True, index_from=self._index_from)
-            except (ReeltagError, OSError) as error:
-                say(f"moments alike are searched without an index: {error}")
-                return
+            search = self._indexed(data)
             with self._lock:
                 assert self._open is not None
                 if self._open[0] is data:
-                    if search.is_indexed:
+                    if search is not None and search.is_indexed:
                         self._use(data, search)
+                    self._builder = None
                     return
                 data = self._open[0]
+
+    def _indexed(self, data: Dataset) -> MomentSearch | None:
+        try:
+            return MomentSearch(data, quiet=True, index_from=self._index_from)
+        except (ReeltagError, OSError) as error:
+            say(f"moments alike are searched without an index: {error}")
+            return None
 
     def _search(self, video: str, at_s: float) -> list[SimilarMoment]:
         assert self._open is not None
