@@ -223,8 +223,6 @@ def _settings(
         records.update(data.table[name].to_numpy()[rows].tobytes())
     settings = dataclasses.asdict(choices)
     settings["device"] = choices.device_name()
-    if not choices.blank_std:  # so that runs of before there was this option resume
-        del settings["blank_std"]
     policy = settings.pop("policy")
     return {**settings, **policy, "weights": weights_digest(tagger), "records": records.hexdigest()}
 

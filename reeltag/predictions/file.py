@@ -25,11 +25,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import indptr_of
-from reeltag.predictions.metadata import RowsInfo, open_checked, seal
+from reeltag.predictions.metadata import RowsInfo, open_checked
 from reeltag.predictions.rows import Kind, PredictionRows, StoredRows
 
 _GROUP_PAIRS = 1 << 17  # pairs, or rows, in a row group: 1 MB of classes and scores
@@ -148,20 +147,10 @@ def prediction_writer(path: PathLike, info: PredictionInfo) -> Iterator[Predicti
     OutputError where the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    with whole_file(path) as part:
-        with (
-            arrow_sink(part) as sink,
-            pq.ParquetWriter(
-                sink,
-                info.sealed_schema(),
-                compression="zstd",
-                use_dictionary=["classes"],
-            ) as file,
-        ):
-            writer = PredictionWriter(file)
-            yield writer
-            writer.flush()
-        seal(part)
+    with whole_file(path) as part, info.sealed_writer(part, "classes") as file:
+        writer = PredictionWriter(file)
+        yield writer
+        writer.flush()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +14,7 @@ import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reeltag.core.arrow_files import arrow_source
+from reeltag.core.arrow_files import arrow_sink, arrow_source
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json, parse_json
 from reeltag.core.text import json_text
@@ -135,10 +137,20 @@ class RowsInfo:
         metadata = {b"reeltag": json_text(stored).encode()}
         return self.ROWS.SCHEMA.with_metadata(metadata)
 
-    def sealed_schema(self) -> pa.Schema:
-        """Return the schema of a file that `seal` ends."""
+    @contextmanager
+    def sealed_writer(self, path: Path, dictionary: str) -> Iterator[pq.ParquetWriter]:
+        """Yield a writer of a file, which gets its checksums if the block succeeds.
+
+        Args:
+            path: of the file.
+            dictionary: column whose values repeat.
+        """
         schema = self.schema()
-        return schema.with_metadata({**schema.metadata, **_SEALED})
+        schema = schema.with_metadata({**schema.metadata, **_SEALED})
+        how = {"compression": "zstd", "use_dictionary": [dictionary]}
+        with arrow_sink(path) as sink, pq.ParquetWriter(sink, schema, **how) as file:
+            yield file
+        seal(path)
 
     @classmethod
     def read(cls, path: Path) -> Self:

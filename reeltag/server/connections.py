@@ -65,34 +65,34 @@ class GuardedProtocol(H11Protocol):
                 min(others, key=lambda of: of._since)._cut_off()
             else:
                 self.app = _too_many
-        self._watch()
+        self._update_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._let_be()
+        self._clear_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, which may complete a request."""
         super().data_received(data)
-        self._watch()
+        self._update_deadline()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, which may have come already."""
         self._since = self.loop.time()
         super().on_response_complete()
-        self._watch()
+        self._update_deadline()
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        self._watch()
+        self._update_deadline()
 
     def resume_writing(self) -> None:
         """Go on writing: the client has read."""
         super().resume_writing()
-        self._let_be()
-        self._watch()
+        self._clear_deadline()
+        self._update_deadline()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP; where a response has begun it breaks off."""
@@ -109,16 +109,16 @@ class GuardedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def _watch(self) -> None:
-        """Set the deadline where something is waited for, or cease to wait where it has come."""
+    def _update_deadline(self) -> None:
+        """Set the deadline where something is waited for, or clear it where that has come."""
         if not (self.waits or self.flow.write_paused):
-            self._let_be()
+            self._clear_deadline()
         elif self._deadline is None:
             self._unsent = self.transport.get_write_buffer_size()
             seconds = self.timeout_keep_alive if self.waits else self._stall_s
             self._deadline = self.loop.call_later(seconds, self._give_up)
 
-    def _let_be(self) -> None:
+    def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -127,7 +127,7 @@ class GuardedProtocol(H11Protocol):
         """Cut the client off, unless it has read some of what is there for it."""
         self._deadline = None
         if 0 < self.transport.get_write_buffer_size() < self._unsent:
-            self._watch()
+            self._update_deadline()
         else:
             self._cut_off()
 

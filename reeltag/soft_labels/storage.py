@@ -27,13 +27,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reeltag.core.arrow_files import arrow_sink
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal
 from reeltag.predictions.file import PredictionInfo
-from reeltag.predictions.metadata import RowsInfo, open_checked, seal
+from reeltag.predictions.metadata import RowsInfo, open_checked
 from reeltag.predictions.rows import PredictionRows, StoredRows, window_keys
 
 _GROUP_ROWS = 1 << 17  # a row group
@@ -164,20 +163,10 @@ def soft_label_writer(path: PathLike, info: SoftLabelInfo) -> Iterator[SoftLabel
     OutputError where the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    with whole_file(path) as part:
-        with (
-            arrow_sink(part) as sink,
-            pq.ParquetWriter(
-                sink,
-                info.sealed_schema(),
-                compression="zstd",
-                use_dictionary=["id"],
-            ) as file,
-        ):
-            writer = SoftLabelWriter(file)
-            yield writer
-            writer.flush()
-        seal(part)
+    with whole_file(path) as part, info.sealed_writer(part, "id") as file:
+        writer = SoftLabelWriter(file)
+        yield writer
+        writer.flush()
 
 
 @dataclass(frozen=True)

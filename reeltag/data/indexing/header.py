@@ -23,7 +23,19 @@ _LARGEST = 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
+class _PlainHeader:
+    """A header but for its shards, whose numbers may have 64 bits without a sign."""
+
+    kind: Kind
+    streams: tuple[Stream, ...]
+    rate_hz: float | None
+    num_classes: int
+    vocabulary: int | None
+    verified: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header(_PlainHeader):
     """What the rows of an index were made of.
 
     Attributes:
@@ -36,12 +48,6 @@ class Header:
         shards: what was read.
     """
 
-    kind: Kind
-    streams: tuple[Stream, ...]
-    rate_hz: float | None
-    num_classes: int
-    vocabulary: int | None
-    verified: bool
     shards: tuple[Shard, ...]
 
     def is_described_by(self, features: Features | None) -> bool:
@@ -88,7 +94,7 @@ def _header(value: dict[str, Any], path: Path) -> Header:
     if value.pop("version") != VERSION:
         raise ValueError("of another version")
     shards = tuple(Shard(*shard) for shard in value.pop("shards"))
-    plain = from_json(_Stored, value, where=path, field="header")
+    plain = from_json(_PlainHeader, value, where=path, field="header")
     header = Header(**vars(plain), shards=shards)
     for shard in shards:
         if not isinstance(shard.name, str) or any(type(number) is not int for number in shard[1:]):
@@ -101,15 +107,3 @@ def _header(value: dict[str, Any], path: Path) -> Header:
     if min((shard.size for shard in shards), default=0) < 0:
         raise ValueError("a size is below 0")
     return header
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Stored:
-    """The header but for its shards, whose numbers may have 64 bits without a sign."""
-
-    kind: Kind
-    streams: tuple[Stream, ...]
-    rate_hz: float | None
-    num_classes: int
-    vocabulary: int | None
-    verified: bool

@@ -102,16 +102,13 @@ def _send(request: Request, response: FileResponse) -> Response:
     Raises:
         HTTPException: the part that is asked for begins after its end.
     """
-    asked, etag, size = (
-        request.headers,
-        response.headers["etag"],
-        response.headers["content-length"],
-    )
+    asked, etag = request.headers, response.headers["etag"]
     known = [of.strip() for of in asked.get("if-none-match", "").split(",")]
     if etag in known:
         return Response(status_code=304, headers={"etag": etag})
     first = asked.get("range", "").partition("=")[2].partition("-")[0]
     is_same = asked.get("if-range", etag) in (etag, response.headers["last-modified"])
-    if first and is_same and int(first) >= int(size):
+    size = int(response.headers["content-length"])
+    if first and is_same and int(first) >= size:
         raise HTTPException(416, "There is no such part.", {"content-range": f"bytes */{size}"})
     return response

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,14 +67,10 @@ def _rated(windows: list[list[LibraryRating]]) -> ClassRatings:
     ]
     return ClassRatings(
         tuple(VideoWindow(of.video_id, of.start_s, of.end_s or 0.0) for of in firsts),
-        np.array([_mean([of.value for of in some if of.value is not None]) for some in windows]),
+        np.array([fmean([of.value for of in some if of.value is not None]) for some in windows]),
         np.array(chances, np.float64),
         np.array([max(of.key or 0 for of in some) for some in windows], np.int64),
     )
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def unseen_by(project: "Project", finder: Finder, rated: ClassRatings) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from reeltag.core.errors import DataError, reason_of
@@ -58,7 +59,7 @@ def learnable_rows(project: "Project") -> list[SnapshotRow]:
         first, values = some[0], [of.value for of in some if of.value is not None]
         end_s = first.end_s or float(videos.seconds[videos.places[first.video_id]])
         window = first.video_id, first.start_s, end_s, first.class_name
-        rows.append(SnapshotRow(*window, round(sum(values) / len(values), 6)))
+        rows.append(SnapshotRow(*window, round(fmean(values), 6)))
     return sorted(rows, key=lambda row: (row.id, row.start_s, row.class_name))
 
 

@@ -137,7 +137,8 @@ def moment_probs(
     found = np.full(len(moments), np.nan)
     places = np.array([curves.places.get(of.video, -1) for of in moments], np.int64)
     known = np.flatnonzero(places >= 0)
-    start_s, end_s = (np.array([of[at] for of in moments], np.float64)[known] for at in (1, 2))
+    start_s = np.array([of.start_s for of in moments], np.float64)[known]
+    end_s = np.array([of.end_s for of in moments], np.float64)[known]
     first, last = _steps(curves, places[known], start_s, end_s)
     count = last - first
     owner = np.repeat(np.arange(len(known)), count)
