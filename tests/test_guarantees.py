@@ -8,6 +8,8 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
+MEASURED = re.compile(r"<!-- table: .*?<!-- end -->", re.DOTALL)
+
 
 def named_tests() -> list[tuple[str, str]]:
     """Return the file and the name, or "", of each test that the page names."""
@@ -15,7 +17,7 @@ def named_tests() -> list[tuple[str, str]]:
 
 
 def test_every_promise_names_a_test() -> None:
-    page = (PROJECT / "docs" / "guarantees.md").read_text()
+    page = MEASURED.sub("", (PROJECT / "docs" / "guarantees.md").read_text())
     rows = [line for line in page.splitlines() if line.startswith("|")]
     promises = [row for row in rows if not row.startswith(("| what", "|---"))]
     assert len(promises) > 20
