@@ -7,7 +7,6 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-
 MEASURED = re.compile(r"<!-- table: .*?<!-- end -->", re.DOTALL)
 
 
