@@ -210,7 +210,8 @@ def test_import_refuses_what_is_no_npz(
     spoilt = bytearray(file.read_bytes())
     spoilt[200:260] = bytes(60)
     (tmp_path / "spoilt.npz").write_bytes(spoilt)
-    locked = shutil.copy(file, tmp_path / "locked.npz")
+    locked = tmp_path / "locked.npz"
+    shutil.copy(file, locked)
     ask_for_password(locked)
     for path, words in (
         (text, "cannot be read as .npz (it is of another format)"),
