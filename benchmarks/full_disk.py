@@ -24,7 +24,7 @@ from benchmarks.writers import WRITERS, RunEnd, Writer, contents, run_command, w
 from reeltag.core.console import say
 
 _PAGE = 4096
-_FIRST = 2  # pages: a tmpfs of none has no limit
+_FIRST = 1  # page: a tmpfs of none has no limit
 
 
 def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:

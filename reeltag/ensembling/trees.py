@@ -9,6 +9,7 @@ Letters in shapes: N ids, P rows, M models, K boosters.
 
 import dataclasses
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,7 @@ class Trees:
         return logits
 
     def _raw(self, booster: "lgb.Booster", rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        threads = self.info.config.threads
+        threads = min(self.info.config.threads, os.cpu_count() or 1)  # else libgomp may exit
         raw = booster.predict(rows, raw_score=True, num_threads=threads)
         return np.asarray(raw, np.float64)
 
