@@ -131,15 +131,15 @@ def wait_for_lock(path: Path, of: object) -> Iterator[None]:
 def lock_holder(path: Path) -> str:
     """Return which process has the lock `path`, in words; "" for none."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = Descriptor(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
         return ""
     try:
-        if _flock(file, fcntl.LOCK_SH) is not False:
+        if _flock(file.number, fcntl.LOCK_SH) is not False:
             return ""
-        return _format_holder(os.pread(file, _MOST_BYTES, 0))
+        return _format_holder(os.pread(file.number, _MOST_BYTES, 0))
     finally:
-        os.close(file)
+        file.close()
 
 
 class Descriptor:

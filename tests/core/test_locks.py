@@ -141,3 +141,30 @@ def test_lock_survives_the_end_of_a_forked_child(tmp_path: Path) -> None:
     code = code.replace("sys.stdin.read()", CHECK)
     done = run_program([sys.executable, "-c", code, tmp_path / "x.lock"])
     assert done.stdout.splitlines() == ["child True", "still locked True False"]
+
+
+def test_lock_is_not_kept_by_a_child_that_was_forked_while_somebody_looked(tmp_path: Path) -> None:
+    """The child lives until the parent has tried: it closes what it was not meant to have."""
+    code = """
+import fcntl, os, sys
+from pathlib import Path
+from reeltag.core import locks
+path, flock, (begun, begin), (over, end) = Path(sys.argv[1]), locks._flock, os.pipe(), os.pipe()
+def forking(file, how, **options):
+    got = flock(file, how, **options)
+    if not os.fork():
+        os.close(end)
+        os.write(begin, b".")
+        os.read(over, 1)
+        os._exit(0)
+    os.read(begun, 1)
+    return got
+path.touch()
+locks._flock = forking
+assert locks.lock_holder(path) == ""
+with path.open() as file:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+print("free")
+"""
+    done = run_program([sys.executable, "-c", code, tmp_path / "x.lock"])
+    assert done.stdout.splitlines() == ["free"], done.stderr
