@@ -9,8 +9,7 @@ from starlette.testclient import TestClient
 
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
-from reeltag.data.features import Features, StreamFeatures
-from reeltag.data.importing.quantise import encode
+from reeltag.data.features import StreamFeatures
 from reeltag.encoders import check_packages, create_encoder, may_encode_texts
 from reeltag.encoders._hugging_face import INFO as HUGGING_FACE
 from reeltag.encoders.base import Encoder, Float32, PictureEncoder, TextEncoder
@@ -21,8 +20,6 @@ from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.project import Project
 from reeltag.server.project.search import MomentSearchChoice, found_moments, search_view
 from reeltag.server.project.text_classes import TextMeaning, meaning_of
-from tests.data.described import described_record
-from tests.data.made import write_shard
 from tests.encoders import tiny
 from tests.library.labelling.synthetic import (
     NoClasses,
@@ -31,6 +28,7 @@ from tests.library.labelling.synthetic import (
     seconds_of,
     synthetic_data,
     write_classes,
+    write_stream,
 )
 from tests.server.shells import HERE
 
@@ -215,13 +213,4 @@ def _float_data(folder: Path, encoder: Encoder, videos: Mapping[str, Float32]) -
     stream = StreamFeatures(
         name="rgb", width=encoder.width, dtype="float32", encoder=encoder.identity
     )
-    folder.mkdir()
-    records = [
-        described_record(
-            video, {"rgb": encode(frames, stream).stored}, labels=np.array([], np.int64)
-        )
-        for video, frames in videos.items()
-    ]
-    write_shard(folder / "train0.tfrecord", records)
-    Features(streams=(stream,)).save(folder)
-    return folder
+    return write_stream(folder, videos, stream)

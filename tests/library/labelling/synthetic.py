@@ -78,6 +78,20 @@ def seconds_of(length: int, moments: Mapping[int, int], seed: int) -> Float32:
     return frames
 
 
+def write_stream(folder: Path, videos: Mapping[str, Float32], stream: StreamFeatures) -> Path:
+    """Write a shard of features of one stream, and their description."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records = [
+        described_record(
+            video, {stream.name: encode(frames, stream).stored}, labels=np.array([], np.int64)
+        )
+        for video, frames in videos.items()
+    ]
+    write_shard(folder / "train0.tfrecord", records)
+    Features(streams=(stream,)).save(folder)
+    return folder
+
+
 def synthetic_data(
     folder: Path,
     videos: Mapping[str, Float32],
@@ -94,15 +108,7 @@ def synthetic_data(
         offset=(-3.0,) * WIDTH,
         encoder=encoder.identity,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    records = [
-        described_record(
-            video, {"rgb": encode(frames, stream).stored}, labels=np.array([], np.int64)
-        )
-        for video, frames in videos.items()
-    ]
-    write_shard(folder / "train0.tfrecord", records)
-    Features(streams=(stream,)).save(folder)
+    write_stream(folder, videos, stream)
     if paths is not None:
         lines = [f'{video},"{path}",{len(videos.get(video, ()))}' for video, path in paths.items()]
         (folder / "videos.csv").write_text("id,path,duration_s\n" + "\n".join(lines) + "\n")
