@@ -3,16 +3,24 @@
     loss = 1 / V * sum over videos v and classes c of w_vc * H(pooled logit of v for c, label_vc)
          + rated_weight * C / Q * sum over ratings q of H(mean logit of the window of q, rating q)
          + l2 * sum of squared weights
-    w_vc = 1 where v lists c, 0 where no video does and c is rated, else unlisted_weight
+    w_vc = b_vc / mean of b_c over the videos that list c                        where v lists c
+         = unlisted_weight * b_vc / mean of b_c over the videos that do not      elsewhere
+         = 0                                           where no video lists c, and c is rated
+    b_vc = max(p_vc, least_belief) where v lists c, else 1 - p_vc
 
 H is the binary cross-entropy in nats; the loss is nats per video. Labels of whole videos are noisy:
 what a video does not list counts by `unlisted_weight` alone, and of a class that no video lists,
-such as one that a person has just made, nothing is known but its ratings. A rating is of all frames
-of its window, whose mean logit is compared with it. The weights of the penalty are those of
-balanced features: brought to mean 0 and variance 1, and each stream to a mean square norm of 1, so
-that a stream of 192 values is weighed as much as one of 1280; all of this is folded into the
-weights in the end. The model's own penalty, `Config.l2`, is that of `reeltag train` and in no term
-here. All frames are in memory, and each step sees all of them: nothing is random.
+such as one that a person has just made, nothing is known but its ratings. p_vc is how probable
+class c is in video v by a regression of other videos: the videos are divided into `folds` parts,
+and each is judged by what is learned of the rest with all b = 1. So a label that nothing else
+speaks for counts little, and others more: the sum of the weights of a class stays. (Labels are
+judged by held-out probabilities in Northcutt, Jiang, Chuang 2021, arXiv:1911.00068; there the worst
+are removed.) A class that fewer videos list than there are parts is not judged: all b = 1.
+
+A rating is of all frames of its window, whose mean logit is compared with it. The weights of the
+penalty are those of balanced features (`reeltag.training.balancing`); all of that is folded into
+the weights in the end. The model's own penalty, `Config.l2`, is that of `reeltag train` and in no
+term here. All frames are in memory, and each step sees all of them: nothing is random.
 
 Shape letters: N frames of all videos, V videos, Q ratings, R frames of rated windows, D feature
 size, C classes.
@@ -24,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,12 +45,12 @@ from reeltag.data.loader import Loader
 from reeltag.data.sampling import FrameChoice
 from reeltag.models.frame_logistic import Config, FrameLogistic
 from reeltag.tagger.tagger import Tagger
+from reeltag.training.balancing import Balance
 from reeltag.training.config import Recipe
 from reeltag.training.run_folder import describe
 
 MOST_BYTES = 2 << 30  # of the frames in memory; of more every second, third, ... is taken
 _FIRST_BIAS = -3.0  # of each class: it is in one of 20 frames
-_SMALLEST_DEVIATION = 1e-6
 _NAMED = 3  # classes
 YES = 0.5  # a rating above it
 _SMALLEST = 1e-12  # of a sum whose logarithm is taken
@@ -55,6 +64,10 @@ class FrameRegressionConfig(CheckedFields):
     """Weight of the sum of squared weights of balanced features."""
     unlisted_weight: Amount = 0.3
     """How much it counts that a label is not listed, but for rated classes that no video lists."""
+    folds: Positive = 5
+    """Parts of the videos: labels of each are judged by the others. 1: all labels count alike."""
+    least_belief: Rate = 0.05
+    """How probable a listed label is at least, whatever the other videos say."""
     rated_weight: Amount = 1.0
     """How much the ratings count next to the labels of the videos."""
     steps: Positive = 250
@@ -81,14 +94,22 @@ class _Ratings(NamedTuple):
     Attributes:
         frames: of the windows.
         windows: (Q,) number of the window of each rating.
+        videos: (Q,) number of its video; -1 = none of those with labels.
         classes: (Q,) its class.
         values: (Q,) in [0, 1].
     """
 
     frames: _Frames
     windows: Tensor
+    videos: Tensor
     classes: Tensor
     values: Tensor
+
+    def some(self, kept_Q: Tensor) -> "_Ratings | None":
+        """Return some of the ratings; None where none is left."""
+        if not kept_Q.any():
+            return None
+        return _Ratings(self.frames, *(of[kept_Q] for of in self[1:]))
 
 
 def fit_frame_regression(
@@ -121,15 +142,16 @@ def fit_frame_regression(
     classes = videos.dataset.classes.names
     tagger = Tagger(sizes, streams, classes, features=videos.features)
     every, labels_VC = _read(tagger, videos, "reading frames"), _labels(videos)
-    ratings = None if windows is None else _ratings(tagger, windows)
+    ratings = None if windows is None else _ratings(tagger, windows, videos)
     labelled_C = labels_VC.any(dim=0)
     if ratings is not None:
         ratings = _learnable(ratings, labelled_C, classes)
-    mean_D, scale_D = _balance(every.values, sizes.dims)
+    balance = Balance.of(every.values, sizes.dims)
     for part in (every, *(() if ratings is None else (ratings.frames,))):
-        part.values.sub_(mean_D).mul_(scale_D)
-    weight_CD, bias_C, loss = _fit(every, labels_VC, ratings, config)
-    _fold(tagger, weight_CD, bias_C, mean_D, scale_D)
+        balance.apply_(part.values)
+    weights_VC = _label_weights(every, labels_VC, ratings, config)
+    weight_CD, bias_C, loss = _fit(every, labels_VC, weights_VC, ratings, config)
+    _set_weights(tagger, *balance.fold(weight_CD, bias_C))
     with whole_folder(out) as folder:
         tagger.save_classes(folder)
         tagger.features.save(folder)
@@ -168,12 +190,16 @@ def _labels(items: VideoSet) -> Tensor:
     return labels_VC
 
 
-def _ratings(tagger: Tagger, windows: VideoSet) -> _Ratings:
+def _ratings(tagger: Tagger, windows: VideoSet, videos: VideoSet) -> _Ratings:
     """Return the ratings of windows, and their frames."""
     assert windows.targets is not None  # rated windows have ratings
+    rows = windows.targets.row_of_entry()
+    number = {name: at for at, name in enumerate(videos.ids(np.arange(len(videos))))}
+    names = windows.ids(np.arange(len(windows)))
     return _Ratings(
         _read(tagger, windows, "reading rated windows"),
-        torch.tensor(windows.targets.row_of_entry()),
+        torch.tensor(rows),
+        torch.tensor([number.get(names[row], -1) for row in rows.tolist()]),
         torch.tensor(windows.targets.classes).long(),
         torch.tensor(windows.targets.entry_values()),
     )
@@ -205,39 +231,52 @@ def _learnable(ratings: _Ratings, labelled_C: Tensor, classes: tuple[str, ...]) 
         else f"{len(names):,} classes without labels are"
     )
     say(f"{are} rated all yes or all no: {shown}")
-    kept = ~lost_C[ratings.classes]
-    if not kept.any():
-        return None
-    return ratings._replace(
-        windows=ratings.windows[kept], classes=ratings.classes[kept], values=ratings.values[kept]
-    )
+    return ratings.some(~lost_C[ratings.classes])
 
 
-def _balance(frames_ND: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Return the mean (D,), and the scale (D,) that gives each stream a mean square norm of 1."""
-    mean_D = frames_ND.mean(dim=0)
-    deviation_D = frames_ND.std(dim=0, correction=0)
-    widths_D = torch.cat([torch.full((width,), float(width)) for width in dims])
-    scale_D = torch.where(
-        deviation_D > _SMALLEST_DEVIATION,
-        1 / (deviation_D.clamp(min=_SMALLEST_DEVIATION) * widths_D.sqrt()),
-        0.0,  # of what is constant nothing can be learned
-    )
-    return mean_D, scale_D
+def _label_weights(
+    every: _Frames, labels_VC: Tensor, ratings: _Ratings | None, config: FrameRegressionConfig
+) -> Tensor:
+    """Return how much each label, listed or not, counts (V, C); see the module docstring."""
+    plain_VC = torch.where(labels_VC > 0, 1.0, config.unlisted_weight)
+    if ratings is not None:
+        rated_C = torch.bincount(ratings.classes, minlength=labels_VC.shape[1]) > 0
+        plain_VC[:, rated_C & ~labels_VC.any(dim=0)] = 0.0
+    judged_C = labels_VC.sum(dim=0) >= config.folds
+    if config.folds < 2 or not judged_C.any():
+        return plain_VC
+    prob_VC = torch.zeros_like(labels_VC)
+    part_V = torch.arange(len(labels_VC)) % config.folds
+    for part in range(config.folds):
+        is_learned_V = part_V != part
+        weights_VC = plain_VC * (is_learned_V / is_learned_V.float().mean()).unsqueeze(1)
+        others = ratings
+        if ratings is not None:
+            others = ratings.some((ratings.videos < 0) | (part_V[ratings.videos] != part))
+        weight_CD, bias_C, _ = _fit(every, labels_VC, weights_VC, others, config)
+        logits_NC = F.linear(every.values, weight_CD, bias_C)
+        pooled_VC = _pooled(logits_NC, every.owner, len(labels_VC))
+        prob_VC[part_V == part] = pooled_VC[part_V == part].sigmoid()
+    believed_VC = torch.where(labels_VC > 0, prob_VC.clamp(min=config.least_belief), 1 - prob_VC)
+    judged_VC = plain_VC * believed_VC
+    for is_kind_VC in (labels_VC > 0, labels_VC <= 0):
+        mean_C = (believed_VC * is_kind_VC).sum(dim=0) / is_kind_VC.sum(dim=0).clamp(min=1)
+        judged_VC = torch.where(is_kind_VC, judged_VC / mean_C.clamp(min=_SMALLEST), judged_VC)
+    return torch.where(judged_C, judged_VC, plain_VC)
 
 
 def _fit(
-    every: _Frames, labels_VC: Tensor, ratings: _Ratings | None, config: FrameRegressionConfig
+    every: _Frames,
+    labels_VC: Tensor,
+    weights_VC: Tensor,
+    ratings: _Ratings | None,
+    config: FrameRegressionConfig,
 ) -> tuple[Tensor, Tensor, float]:
     """Return weights (C, D), biases (C,) of balanced features, and the last loss."""
     num_videos, num_classes = labels_VC.shape
     weight_CD = torch.zeros(num_classes, every.values.shape[1], requires_grad=True)
     bias_C = torch.full((num_classes,), _FIRST_BIAS, requires_grad=True)
     optimiser = torch.optim.Adam([weight_CD, bias_C], lr=config.learning_rate)
-    weights_VC = torch.where(labels_VC > 0, 1.0, config.unlisted_weight)
-    if ratings is not None:
-        rated_C = torch.bincount(ratings.classes, minlength=num_classes) > 0
-        weights_VC[:, rated_C & ~labels_VC.any(dim=0)] = 0.0
     loss = torch.zeros(())
     for _ in track(range(config.steps), "fitting", total=config.steps):
         logits_NC = F.linear(every.values, weight_CD, bias_C)
@@ -275,12 +314,8 @@ def _rated_loss(ratings: _Ratings, weight_CD: Tensor, bias_C: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits_Q, ratings.values)
 
 
-def _fold(
-    tagger: Tagger, weight_CD: Tensor, bias_C: Tensor, mean_D: Tensor, scale_D: Tensor
-) -> None:
-    """Give a tagger the weights for features as they are."""
+def _set_weights(tagger: Tagger, weight_CD: Tensor, bias_C: Tensor) -> None:
     assert isinstance(tagger.model, FrameLogistic)
-    scaled_CD = weight_CD * scale_D
     with torch.no_grad():
-        tagger.model.head.linear.weight.copy_(scaled_CD)
-        tagger.model.head.linear.bias.copy_(bias_C - scaled_CD @ mean_D)
+        tagger.model.head.linear.weight.copy_(weight_CD)
+        tagger.model.head.linear.bias.copy_(bias_C)

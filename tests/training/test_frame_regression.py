@@ -19,9 +19,15 @@ from reeltag.data.splits import Splits
 from reeltag.labels.folds import FoldConfig
 from reeltag.models.frame_logistic import Config
 from reeltag.tagger.tagger import Tagger
+from reeltag.training.balancing import Balance
 from reeltag.training.batches import training_items
 from reeltag.training.config import Recipe
-from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
+from reeltag.training.frame_regression import (
+    FrameRegressionConfig,
+    _Frames,
+    _label_weights,
+    fit_frame_regression,
+)
 from tests.data.corpora import write_shard
 from tests.data.described import described, described_record
 
@@ -161,7 +167,7 @@ def test_run_folder_keeps_model_and_regression(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unlabelled", [(), (0, 2)])
 def test_loss_is_that_of_the_formula(tmp_path: Path, unlabelled: tuple[int, ...]) -> None:
-    """Before the first step all weights are 0, and all logits -3.
+    """Before the first step all weights are 0, all logits -3, and no label is judged.
 
     That no video lists a rated class says nothing of it.
     """
@@ -169,7 +175,7 @@ def test_loss_is_that_of_the_formula(tmp_path: Path, unlabelled: tuple[int, ...]
     labels[:, unlabelled] = False
     data = corpus(tmp_path / "data", frames(), labels, range(VIDEOS))
     data = data.with_splits(Splits(holdout=0.0))
-    config = FrameRegressionConfig(steps=1, unlisted_weight=0.3, rated_weight=2.0)
+    config = FrameRegressionConfig(steps=1, folds=1, unlisted_weight=0.3, rated_weight=2.0)
     items, windows = training_items(data, VIDEO_LABELS), training_items(data, RATINGS)
     out = tmp_path / "run"
     fit_frame_regression(items, out, Config(), VIDEO_LABELS, config, windows=windows)
@@ -182,6 +188,27 @@ def test_loss_is_that_of_the_formula(tmp_path: Path, unlabelled: tuple[int, ...]
     # float32 sums of some hundred terms
     loss = json.loads((out / "metrics.json").read_text())["loss"]
     assert loss == pytest.approx(of_labels + 2 * items.num_classes * of_ratings, rel=1e-5)
+
+
+def test_labels_that_other_videos_speak_against_count_less() -> None:
+    """Some videos that list class 0 do not have it; class 1 has too few labels to be judged."""
+    values, labels = frames(0.1), present()
+    wrong = np.flatnonzero(~labels[:, 0])[::5]
+    labels[wrong, 0] = True
+    labels[4:, 1] = False
+    every = _Frames(
+        torch.from_numpy(values.reshape(-1, values.shape[-1])),
+        torch.arange(VIDEOS).repeat_interleave(FRAMES),
+    )
+    Balance.of(every.values, (24, 4)).apply_(every.values)
+    config = FrameRegressionConfig(unlisted_weight=0.3, l2=1e-5)
+    weights = _label_weights(every, torch.from_numpy(labels).float(), None, config).numpy()
+    listed = weights[labels[:, 0], 0]
+    right = np.setdiff1d(np.flatnonzero(labels[:, 0]), wrong)
+    assert weights[wrong, 0].mean() < weights[right, 0].mean() - 0.1
+    assert listed.mean() == pytest.approx(1, rel=1e-5)
+    assert weights[~labels[:, 0], 0].mean() == pytest.approx(0.3, rel=1e-5)
+    np.testing.assert_array_equal(weights[:, 1], np.where(labels[:, 1], 1, np.float32(0.3)))
 
 
 def test_existing_run_is_refused_before_frames_are_read(
