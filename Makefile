@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 TSC := .venv/js/node_modules/.bin/tsc
 
-.PHONY: install demo test check check-js coverage bench slow clean
+.PHONY: install demo test check check-js audit oldest coverage bench slow clean
 
 install: .venv/installed
 
@@ -24,7 +24,7 @@ demo: install  ## video files -> features -> noisy labels, a few ratings -> mome
 test: install  ## the whole suite but the slow proofs
 	$(PYTEST)
 
-check: install check-js  ## what CI runs
+check: install check-js audit  ## what CI runs, and then `make oldest`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -38,6 +38,22 @@ check-js: install  ## the scripts of the pages: types, and tests of their pure p
 	echo "no typescript: the types of the pages' scripts are not checked"; \
 	[ ! -x $(TSC) ] || $(TSC) -p jsconfig.json; fi
 
+audit: install  ## known vulnerabilities of what is installed, where the package index answers
+	$(BIN)/python .ci/audit.py
+
+# what does not need the newest of the tools for tests; old releases warn of new ones
+OLDEST := tests/core tests/data tests/predictions tests/metrics tests/tagger tests/models tests/library/database
+
+oldest: .venv-oldest/installed  ## the oldest releases that pyproject.toml allows (oldest.txt): the core's tests
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -q -n 2 --dist worksteal -o filterwarnings=ignore -p no:cacheprovider $(OLDEST)
+
+.venv-oldest/installed: pyproject.toml constraints.txt oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c oldest.txt \
+	  -e '.[export,hdf5,knn,plots,serve,text,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
+	touch $@
+
 coverage: install  ## which lines no test runs, worker processes counted; at most 2 % may be
 	$(PYTEST) --cov=reeltag --cov-report=term:skip-covered --cov-fail-under=98
 
@@ -48,4 +64,4 @@ bench: install  ## the speed and memory figures: printed, in results/ and in the
 	$(BIN)/python -m benchmarks; missed=$$?; $(BIN)/python -m benchmarks.tables && exit $$missed
 
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-oldest demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -123,4 +123,6 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:  # noqa: ANN401
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never loaded")
+    if any(size < 0 for size in shape):  # numpy 1 takes -1 for the size that is left
+        raise ValueError(f"its shape is {tuple(shape)}")
     return tuple(shape), dtype
