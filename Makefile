@@ -51,7 +51,7 @@ oldest: .venv-oldest/installed  ## the oldest releases that pyproject.toml allow
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c oldest.txt \
-	  -e '.[export,hdf5,knn,plots,serve,text,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
+	  -e '.[cluster,export,hdf5,knn,otio,plots,serve,text,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
 	touch $@
 
 coverage: install  ## which lines no test runs, worker processes counted; at most 2 % may be

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     MetaData,
@@ -64,6 +65,7 @@ class LibraryBase(MappedAsDataclass, DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         Path: PathText,
+        float: Double,
         dict[str, Any]: JSON,
         VideoState: String,
     }
