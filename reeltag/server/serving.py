@@ -22,6 +22,7 @@ import uvicorn
 from reeltag.core.console import discard, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.locks import hold
+from reeltag.core.memory import return_freed_memory
 from reeltag.data.class_list import folder_of
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.server.api.upload import remove_half_received
@@ -59,6 +60,7 @@ def serve(
         OutputError: another server serves the data, or its folder cannot be written.
     """
     _check_data(data)
+    return_freed_memory()
     with ExitStack() as stack:
         note = stack.enter_context(serving_lock(writable_place(data) / "serve", data))
         listener = stack.enter_context(closing(listen(settings)))

@@ -1,14 +1,19 @@
-"""Keeping freed memory, in a process of its own."""
+"""Keeping or returning freed memory, in a process of its own."""
 
 import sys
+
+import pytest
 
 from tests.processes import run_program
 
 
-def test_memory_setting_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhere() -> None:
+@pytest.mark.parametrize("setting", ["keep_freed_memory", "return_freed_memory"])
+def test_memory_setting_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhere(
+    setting: str,
+) -> None:
     program = (
-        "from reeltag.core.memory import keep_freed_memory; import platform;"
+        f"from reeltag.core.memory import {setting}; import platform;"
         "expected = platform.libc_ver()[0] == 'glibc';"
-        "assert keep_freed_memory() == expected, platform.libc_ver()"
+        f"assert {setting}() == expected, platform.libc_ver()"
     )
     run_program([sys.executable, "-c", program])
