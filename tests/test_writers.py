@@ -76,12 +76,12 @@ GIVEN = {
     "ensembling/trees.py:Trees.save": "in the folder of `train_trees` or of a blend",
     "library/synth/drawn_films.py:_write_tables": "the folder of `write_films`",
     "library/synth/film_encoding.py:encode_film": "in the folder of `write_films`",
-    "predictions/metadata.py:seal": "a file of `whole_file`",
     "server/api/upload.py:_Form._on_headers": "in the folder of `upload`",
     "server/project/curve_job.py:_write_logits": "in the folder of `compute_curves`",
     "server/project/export.py:_zipped": "in the scratch folder of `exported`",
     "training/callbacks.py:CheckpointFile.save_checkpoint": "the file of `Checkpoint.save`",
     "predictions/metadata.py:seal": "a file of `whole_file`",
+    "predictions/metadata.py:RowsInfo.sealed_writer": "a file of `whole_file`",
     "tagger/onnx.py:stamp": "in the folder of `_part`",
 }
 

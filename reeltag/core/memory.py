@@ -24,9 +24,9 @@ def keep_freed_memory() -> bool:
 def return_freed_memory() -> bool:
     """Let the C library return freed arrays to the system, and keep few heaps for threads.
 
-    By itself it keeps what up to 32 MB take, in a heap for every few threads: a process that answers
-    requests of all sizes from tens of threads grows for hours. Call it once, early, in a process
-    that serves.
+    By itself it keeps what up to 32 MB take, in a heap for every few threads: a process that
+    answers requests of all sizes from tens of threads grows for hours. Call it once, early, in a
+    process that serves.
 
     Returns:
         Whether it took effect: only glibc (Linux) has these options; elsewhere nothing happens.

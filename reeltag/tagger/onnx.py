@@ -16,7 +16,7 @@ from torch import Tensor
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json, parse_json
-from reeltag.core.files import PathLike, appending
+from reeltag.core.files import PathLike
 from reeltag.data.features import Features
 from reeltag.data.records.wire import encode_bytes_field
 from reeltag.tagger.tagger import AnyTagger
@@ -154,7 +154,7 @@ def stamp(path: Path) -> None:
     Further bytes of a protobuf are further fields: the checksum is one more entry of its metadata.
     """
     entry = _stamp_of(_digest(path, path.stat().st_size))
-    with appending(path) as file:
+    with path.open("ab") as file:
         file.write(entry)
 
 
