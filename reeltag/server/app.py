@@ -19,6 +19,7 @@ import reeltag
 from reeltag.server import api, pages
 from reeltag.server.errors import ErrorBody, ErrorsInWords, add_error_handlers
 from reeltag.server.events import JobEvents
+from reeltag.server.heads import HeadAsGet
 from reeltag.server.jobs import Jobs
 from reeltag.server.project.proxies import ProxyStore
 from reeltag.server.rendering import STATIC
@@ -77,6 +78,7 @@ def create_app(
     app.state.project, app.state.settings = project, settings
     app.state.jobs, app.state.events, app.state.proxies = jobs, events, proxies
     add_error_handlers(app)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(ErrorsInWords, debug=debug)
     app.add_middleware(Security, settings=settings)  # the last one is the outermost
     for router in _routers():

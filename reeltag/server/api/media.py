@@ -38,7 +38,6 @@ CurrentProxies: TypeAlias = Annotated[ProxyStore, Depends(current_proxies)]
 VideoId: TypeAlias = Annotated[str, Query(alias="id", max_length=2000)]
 
 
-@router.head("/media/video", include_in_schema=False)
 @router.get("/media/video", response_class=Response, responses=_RESPONSES)
 def get_video_file(request: Request, project: CurrentProject, video: VideoId) -> Response:
     """Return the file of a video, or a part of it."""
@@ -48,7 +47,6 @@ def get_video_file(request: Request, project: CurrentProject, video: VideoId) ->
     )
 
 
-@router.head("/media/proxy", include_in_schema=False)
 @router.get("/media/proxy", response_class=Response, responses=_RESPONSES)
 def get_proxy(
     request: Request, project: CurrentProject, proxies: CurrentProxies, video: VideoId
@@ -60,14 +58,12 @@ def get_proxy(
     return _send_path(request, path, "video/mp4")
 
 
-@router.head("/media/poster", include_in_schema=False)
 @router.get("/media/poster", response_class=Response, responses=_RESPONSES)
 def get_poster(request: Request, project: CurrentProject, video: VideoId) -> Response:
     """Return a picture of a video, JPEG."""
     return _send_preview(request, project, video, previews_of(project.path, video).poster_path)
 
 
-@router.head("/media/sprite", include_in_schema=False)
 @router.get("/media/sprite", response_class=Response, responses=_RESPONSES)
 def get_sprite(request: Request, project: CurrentProject, video: VideoId) -> Response:
     """Return the thumbnails of a video side by side, JPEG; see `SpriteView`."""

@@ -79,7 +79,8 @@ def add_learned(project: "Project", snapshot: Path) -> Finder:
     """
     run = learned_run(snapshot)
     about = read_about(snapshot)
-    name = f"{about.num_ratings:,} ratings" if about.num_ratings else "labels alone"
+    ratings = "1 rating" if about.num_ratings == 1 else f"{about.num_ratings:,} ratings"
+    name = f"finder of {ratings}" if about.num_ratings else "finder of labels alone"
     finder = project.finders.add(run, about.num_ratings, name=name)
     about.save(project, finder.key)
     remove_unused(project, snapshot)

@@ -3,6 +3,8 @@ import { address, embedded, getJson } from "./api.js";
 import { watchVideoChoice } from "./compare-choice.js";
 import { announce, byId } from "./dom.js";
 import { addKeys } from "./keys.js";
+import { finderWords } from "./learn-words.js";
+import { stackable } from "./stackable.js";
 import { timelineKeys } from "./timeline-keys.js";
 import "./timeline.js";
 
@@ -54,7 +56,7 @@ function show({ video, old: one, new: other, old_curves, new_curves }, ratings) 
     { keys: ["End"], words: "to the end", run: () => seek(duration) },
   ]);
   const keys = timelineKeys(second.lanes.length > first.lanes.length ? second : first, choose);
-  const read = () => announce(`${one.name}: ${first.words()}. ${other.name}: ${second.words()}`);
+  const read = () => announce(`${finderWords(one)}: ${first.words()}. ${finderWords(other)}: ${second.words()}`);
   addKeys("Time lines", keys.map((of) => (of.keys.includes("r") ? { ...of, run: read } : of)));
   const query = new URLSearchParams(location.search);
   seek(Number(query.get("at")) || 0);
@@ -64,6 +66,10 @@ function show({ video, old: one, new: other, old_curves, new_curves }, ratings) 
 
 /** @type {CompareView | null} */
 const view = embedded("view");
+for (const of of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-made]"))) {
+  of.textContent = finderWords({ name: of.textContent ?? "", made_at: of.dataset.made ?? "" });
+}
+for (const of of document.querySelectorAll("table")) stackable(of);
 if (view) {
   const form = /** @type {HTMLFormElement} */ (byId("choose"));
   for (const of of form.querySelectorAll("select")) of.addEventListener("change", () => form.requestSubmit());

@@ -6,6 +6,7 @@ import { intervalPicture } from "./learn-interval.js";
 import { sortedBy } from "./learn-scale.js";
 import { gainWords } from "./learn-words.js";
 import { answersBar, answersWords } from "./rate-progress.js";
+import { stackable } from "./stackable.js";
 
 /** @typedef {import("./views").ClassProgress} ClassProgress */
 /** @typedef {import("./views").WeightedEstimate} WeightedEstimate */
@@ -37,13 +38,13 @@ export class ClassTable {
 
   /** @param {HTMLElement} place */
   constructor(place) {
-    this.body = h("tbody", { role: "rowgroup" });
+    this.body = h("tbody");
     this.heads = COLUMNS.map(({ title }, at) =>
-      h("th", { scope: "col", role: "columnheader" }, h("button", { type: "button", class: "quiet small sort", on: { click: () => this.#sort(at) } }, title)));
+      h("th", { scope: "col" }, h("button", { type: "button", class: "quiet small sort", on: { click: () => this.#sort(at) } }, title)));
     this.filter = h("input", { type: "search", "aria-label": "Find a class in the table", placeholder: "Find a class …", maxlength: 200, autocomplete: "off" });
     this.filter.addEventListener("input", () => this.#draw());
-    const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Classes" },
-      h("table", { class: "class-table", role: "table" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...this.heads)), this.body));
+    this.table = h("table", { class: "class-table" }, h("thead", {}, h("tr", {}, ...this.heads)), this.body);
+    const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Classes" }, this.table);
     this.filterRow = h("div", { class: "row", hidden: true }, this.filter);
     refill(place, this.filterRow, scroll);
   }
@@ -70,23 +71,10 @@ export class ClassTable {
       const order = this.#descending ? "descending" : "ascending";
       head.setAttribute("aria-sort", at === this.#column ? order : "none");
     });
-    refill(this.body, ...rows.map((of) => h("tr", { role: "row" }, ...COLUMNS.map((column) => cellOf(column, of)))));
+    refill(this.body, ...rows.map((of) => h("tr", {}, ...COLUMNS.map(({ cell }) => cell(of)))));
     if (!rows.length) refill(this.body, h("tr", {}, h("td", { class: "muted", colspan: COLUMNS.length }, "No class is named so.")));
+    stackable(this.table);
   }
-}
-
-/**
- * Returns a cell with the title of its column, which stands before it on narrow screens: there each
- * row is a block, and the roles keep it a table.
- * @param {Column} column
- * @param {ClassProgress} of
- * @returns {HTMLElement}
- */
-function cellOf({ title, cell }, of) {
-  const made = cell(of);
-  made.dataset.title = title;
-  made.setAttribute("role", made.localName === "th" ? "rowheader" : "cell");
-  return made;
 }
 
 /** @param {ClassProgress} of @returns {HTMLElement} */

@@ -4,7 +4,8 @@ import { emptyState, h, refill } from "./dom.js";
 import { count } from "./format.js";
 import { axisPicture, intervalPicture } from "./learn-interval.js";
 import { differenceAxis, sortedBy } from "./learn-scale.js";
-import { differenceWords, signed } from "./learn-words.js";
+import { differenceWords, finderWords, signed } from "./learn-words.js";
+import { stackable } from "./stackable.js";
 
 /** @typedef {import("./views").ComparisonView} ComparisonView */
 /** @typedef {import("./views").ClassDifference} ClassDifference */
@@ -25,7 +26,7 @@ export function showComparison(place, comparison, finders) {
     place,
     h("h2", {}, "Was it worth it?"),
     h("p", { class: "verdict" }, words),
-    h("p", { class: "muted" }, `${now.name} against ${old.name}, on ${count(number, "rating")} that neither learned from. `, h("a", { href: address("/compare", { old: old.key, new: now.key }) }, "See them on a video")),
+    h("p", { class: "muted" }, `New: ${finderWords(now)}. Old: ${finderWords(old)}. Compared on ${count(number, "rating")} that neither learned from. `, h("a", { href: address("/compare", { old: old.key, new: now.key }) }, "See them on a video")),
     classes.length > 0 && table(classes),
   );
 }
@@ -59,7 +60,7 @@ function table(classes) {
   const head = h("tr", {}, h("th", { scope: "col" }, "Class"), h("th", { scope: "col", class: "number" }, "Old"), h("th", { scope: "col", class: "number" }, "New"), h("th", { scope: "col", class: "forest-cell" }, "Worse or better"), h("th", { scope: "col" }, "Difference, 95 % interval"), h("th", { scope: "col" }, "Verdict"));
   const foot = h("tr", {}, h("td", { colspan: 3 }), h("td", { class: "forest-cell" }, axisPicture(axis, signed)), h("td", { colspan: 2 }));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Old against new" },
-    h("table", { class: "forest" },
+    stackable(h("table", { class: "forest" },
       h("caption", { class: "hidden-words" }, "Average precision of each class by the old finder and the new one"),
-      h("thead", {}, head), h("tbody", {}, ...rows), h("tfoot", {}, foot)));
+      h("thead", {}, head), h("tbody", {}, ...rows), h("tfoot", {}, foot))));
 }

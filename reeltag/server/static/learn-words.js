@@ -3,6 +3,7 @@ import { count, estimateWords } from "./format.js";
 
 /** @typedef {import("./views").WeightedEstimate} WeightedEstimate */
 /** @typedef {import("./views").ClassDifference} ClassDifference */
+/** @typedef {import("./views").FinderView} FinderView */
 
 /**
  * Returns a difference with its sign: "+0.05", "−0.05", "0.00".
@@ -45,6 +46,20 @@ export function precisionWords(total, expected, is_of_class) {
   if (!is_of_class) return moments;
   if (!expected) return `${moments}, precision not known yet: rate some`;
   return `${moments}, precision ${estimateWords(expected)}`;
+}
+
+/**
+ * Returns a finder by its name and the time at which it was made, for two may have one name:
+ * "finder of 276 ratings (today 11:02)".
+ * @param {Pick<FinderView, "name" | "made_at">} finder
+ * @param {Date} [now]
+ * @returns {string}
+ */
+export function finderWords({ name, made_at }, now = new Date()) {
+  const made = new Date(made_at);
+  const is_today = made.toDateString() === now.toDateString();
+  const time = is_today ? `today ${made.toLocaleTimeString(undefined, { timeStyle: "short" })}` : dateWords(made_at);
+  return time ? `${name} (${time})` : name;
 }
 
 /**

@@ -7,7 +7,8 @@ import { showJobs } from "./jobs.js";
 import { addKeys } from "./keys.js";
 import { showComparison } from "./learn-comparison.js";
 import { ClassTable } from "./learn-classes.js";
-import { dateWords } from "./learn-words.js";
+import { dateWords, finderWords } from "./learn-words.js";
+import { stackable } from "./stackable.js";
 
 /** @typedef {import("./views").LearnView} LearnView */
 /** @typedef {import("./views").FinderView} FinderView */
@@ -85,6 +86,8 @@ class LearnPage {
     byId("finders-part").hidden = !finders.length;
     const current = finders.find((of) => of.is_current);
     refill(byId("finders"), ...finders.map((of) => this.#finderRow(of, current)));
+    const table = byId("finders").closest("table");
+    if (table) stackable(table);
   }
 
   /**
@@ -94,8 +97,8 @@ class LearnPage {
    */
   #finderRow(finder, current) {
     const use = h("button", { type: "button", class: "small", on: { click: () => void this.#use(finder, use) } }, icon("undo"), "Use this");
-    use.setAttribute("aria-label", `Use ${finder.name}`);
-    const compare = h("a", { class: "button small quiet", href: address("/compare", { old: finder.key, new: current?.key }), "aria-label": `Compare ${finder.name} with the current one` }, "Compare");
+    use.setAttribute("aria-label", `Use ${finderWords(finder)}`);
+    const compare = h("a", { class: "button small quiet", href: address("/compare", { old: finder.key, new: current?.key }), "aria-label": `Compare ${finderWords(finder)} with the current one` }, "Compare");
     const actions = finder.is_current ? [h("span", { class: "chip accent" }, "in use")] : [use, current && compare];
     return h(
       "tr",
@@ -114,7 +117,7 @@ class LearnPage {
     button.disabled = true;
     try {
       await send("POST", `/api/finders/${encodeURIComponent(finder.key)}/use`);
-      toast(`In use now: ${finder.name}`);
+      toast(`In use now: ${finderWords(finder)}`);
       await this.reload();
     } catch (error) {
       button.disabled = false;

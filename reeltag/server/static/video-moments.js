@@ -2,6 +2,7 @@
 import { address } from "./api.js";
 import { emptyState, h, icon, refill } from "./dom.js";
 import { answerOf, clock, count, interval, prob } from "./format.js";
+import { stackable } from "./stackable.js";
 import { newestLast } from "./video-given.js";
 
 /** @typedef {import("./views").MomentView} MomentView */
@@ -87,5 +88,5 @@ export function showRatings(box, ratings, { choose, undo }) {
     );
   });
   const heads = ["Interval", "Class", "Answer", "Who", "Where and when (UTC)", ""].map((of) => h(of ? "th" : "td", of ? { scope: "col" } : {}, of));
-  refill(box, h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
+  refill(box, stackable(h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows))));
 }

@@ -1,5 +1,6 @@
 """A browser, and servers for it to look at. Without chromium these tests are skipped."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,10 +11,13 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from safetensors.torch import load_file, save_file
 
 from reeltag.server.app import create_app
+from reeltag.server.project.curves import curves_folder
 from reeltag.server.project.project import Project
 from tests.processes import HANG_S, wait_until
+from tests.server.conftest import Served
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -63,6 +67,15 @@ class Site:
             for of in found
             if of["impact"] in ("serious", "critical")
         ]
+
+    def sideways(self) -> list[str]:
+        """Return what is wider than its place: the page, or tables that scroll in their box."""
+        boxes = "[document.documentElement, ...document.querySelectorAll('.scroll')]"
+        wide = "(of) => of.scrollWidth > of.clientWidth"
+        words = "(of) => of.ariaLabel ?? (of.id || of.localName)"
+        found = self.page.evaluate(f"{boxes}.filter({wide}).map({words})")
+        assert isinstance(found, list)
+        return found
 
     def shifted(self) -> float:
         """Return how much of the page has moved by itself: the cumulative layout shift."""
@@ -132,3 +145,16 @@ def site(browser: Browser, curved: Project) -> Iterator[Site]:
     with looking(browser, curved) as opened:
         yield opened
         assert not opened.problems
+
+
+@pytest.fixture
+def newer(site: Site, served: Served, tmp_path: Path) -> tuple[str, str]:
+    """Two finders of the films with curves; returns the keys of the old and the new one."""
+    project, old = site.project, site.project.finders.current
+    assert old is not None
+    run = shutil.copytree(served.run, tmp_path / "newer")
+    weights = run / "model.safetensors"
+    save_file({name: 1.01 * of for name, of in load_file(weights).items()}, weights)
+    new = project.finders.add(run, 7)
+    shutil.copytree(curves_folder(project.folder, old.key), curves_folder(project.folder, new.key))
+    return old.key, new.key

@@ -1,32 +1,14 @@
 """The page that compares two finders, in a browser, by keyboard."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Error, Page, Route, expect
-from safetensors.torch import load_file, save_file
 
-from reeltag.server.project.curves import curves_folder
 from tests.server.browser.conftest import Site
-from tests.server.conftest import Served
-
-
-@pytest.fixture
-def newer(site: Site, served: Served, tmp_path: Path) -> tuple[str, str]:
-    """Two finders of the films with curves; returns the keys of the old and the new one."""
-    project, old = site.project, site.project.finders.current
-    assert old is not None
-    run = shutil.copytree(served.run, tmp_path / "newer")
-    weights = run / "model.safetensors"
-    save_file({name: 1.01 * of for name, of in load_file(weights).items()}, weights)
-    new = project.finders.add(run, 7)
-    shutil.copytree(curves_folder(project.folder, old.key), curves_folder(project.folder, new.key))
-    return old.key, new.key
 
 
 def of_both(page: Page, field: str) -> list[Any]:
@@ -145,3 +127,22 @@ def test_late_answer_about_videos_does_not_replace_a_newer_one(choice: Page) -> 
         held[0].fulfill(json=found("a"))
     page.evaluate("new Promise((resolve) => setTimeout(resolve))")
     assert offered(page) == ["ab"]
+
+
+def test_compared_finders_fit_narrow_screens_and_say_when_they_were_made(
+    site: Site, newer: tuple[str, str]
+) -> None:
+    rating = {"video": "film_001", "start_s": 3, "end_s": 8, "class_name": "beeps", "answer": "yes"}
+    page = site.open("/learn")
+    given = page.request.post(
+        f"{site.address}/api/ratings", data=rating, headers={"X-Reeltag": "1"}
+    )
+    assert given.ok, given.text()
+    old, new = newer
+    site.open(f"/compare?old={old}&new={new}&video=film_001")
+    expect(page.locator("#old-title")).to_contain_text("(")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    for width in (320, 700, 1280):
+        page.set_viewport_size({"width": width, "height": 640})
+        assert not site.sideways(), width
+    assert not site.serious_violations() and not site.problems

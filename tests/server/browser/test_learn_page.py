@@ -18,6 +18,22 @@ JOB = {
     "started_at": "2026-01-01T00:00:00+00:00",
     "seconds": 1.0,
 }
+DIFFERENCE = {
+    "name": "a class of some words",
+    "old": 0.5,
+    "new": 0.62,
+    "low": -0.03,
+    "high": 0.22,
+    "num_ratings": 40,
+    "verdict": "no difference shown",
+}
+COMPARISON = {
+    "old": {"key": "1", "name": "finder of 222 ratings", "made_at": "2026-01-01T00:00:00+00:00"},
+    "new": {"key": "2", "name": "finder of 276 ratings", "made_at": "2026-01-02T00:00:00+00:00"},
+    "words": "no difference shown on 1 class",
+    "num_ratings": 245,
+    "classes": [DIFFERENCE],
+}
 
 
 def test_learning_begins_by_a_key_and_only_once(site: Site) -> None:
@@ -82,7 +98,28 @@ def test_learn_page_lets_everyone_in(site: Site) -> None:
         expect(page.locator(".class-table tbody tr").first).to_be_visible()
         assert not site.serious_violations()
     page.set_viewport_size({"width": 320, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    table = page.locator("#classes .scroll")
-    assert table.evaluate("of => of.scrollWidth <= of.clientWidth")  # nor does the table scroll
+    assert not site.sideways() and not site.serious_violations()
+
+
+def test_finders_and_their_comparison_fit_narrow_screens(
+    site: Site, newer: tuple[str, str]
+) -> None:
+    page = site.open("/learn")
+    expect(page.locator("#finders tr")).to_have_count(2)
+    script = """async (view) => {
+      const { showComparison } = await import("/static/learn-comparison.js");
+      showComparison(document.querySelector("#comparison"), view, []);
+    }"""
+    page.evaluate(script, COMPARISON)
+    told = page.locator("#comparison p.muted")
+    expect(told).to_contain_text(
+        re.compile(r"New: finder of 276 ratings \(.+\)\. Old: finder of 222 ratings \(.+\)\.")
+    )
+    for width in (320, 500, 700, 1280):
+        page.set_viewport_size({"width": width, "height": 640})
+        assert not site.sideways(), width
+    page.set_viewport_size({"width": 320, "height": 640})
     assert not site.serious_violations()
+    row = page.get_by_role("table").get_by_role("row").filter(has_text="some words")
+    expect(row.get_by_role("cell")).to_have_count(5)
+    expect(row.get_by_role("rowheader")).to_have_text("a class of some words")

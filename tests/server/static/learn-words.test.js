@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { differenceAxis, place, sortedBy } from "../../../reeltag/server/static/learn-scale.js";
 import {
-  differenceWords, gainWords, precisionWords, signed,
+  differenceWords, finderWords, gainWords, precisionWords, signed,
 } from "../../../reeltag/server/static/learn-words.js";
 
 const ESTIMATE = { value: 0.85, low: 0.71, high: 0.93, num_ratings: 41 };
@@ -21,6 +21,17 @@ test("differences have a sign, and none where they are nothing", () => {
   assert.equal(gainWords(null), "not known yet");
   const difference = { name: "dog", old: 0.5, new: 0.62, low: 0.03, high: 0.22, num_ratings: 40, verdict: "better" };
   assert.equal(differenceWords(difference), "+0.12 (+0.03 to +0.22) by 40 ratings");
+});
+
+test("finders of one name are told apart by when they were made", () => {
+  const finder = { name: "finder of 276 ratings", made_at: "2026-01-02T12:00:00+00:00" };
+  const noon = new Date(finder.made_at);
+  const time = noon.toLocaleTimeString(undefined, { timeStyle: "short" });
+  assert.equal(finderWords(finder, noon), `finder of 276 ratings (today ${time})`);
+  const later = finderWords(finder, new Date("2026-03-01T12:00:00+00:00"));
+  assert.match(later, /^finder of 276 ratings \(.*2026.*\)$/);
+  assert.ok(later.includes(time));
+  assert.equal(finderWords({ ...finder, made_at: "" }, noon), finder.name);
 });
 
 test("an axis of differences is even around zero, and holds every interval", () => {
