@@ -262,31 +262,28 @@ def _fit(
     if 0 < num_steps <= begun_at:
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
     with quiet_lightning(), explained(out), listening_for_stop(stop):
-        trainer = _make_trainer(
-            recipe,
-            num_steps,
-            validate_every,
-            batches,
-            callbacks,
-            chosen_logger(own.logger, out),
-            out,
-        )
+        logger = chosen_logger(own.logger, out)
+        trainer = _make_trainer(recipe, num_steps, validate_every, batches, callbacks, logger, out)
         trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
-    measured = math.isfinite(validation.best)
-    result = Result(
-        run=out,
-        steps=trainer.global_step,
-        metric=name,
-        best=validation.best if measured else None,
-        best_step=validation.best_step if measured else trainer.global_step,
-        seconds=log.seconds,
-    )
+    result = _result(trainer.global_step, validation, name, log.seconds, out)
     if trainer.is_global_zero:
         trained = trainer.global_step > begun_at or not (out / "model.safetensors").exists()
-        if trained and not measured:
+        if trained and result.best is None:
             tagger.save_weights(out)
         write_json(out / "metrics.json", {**dataclasses.asdict(result), "run": str(out)})
     return result
+
+
+def _result(steps: int, validation: Validation, name: str, seconds: float, out: Path) -> Result:
+    measured = math.isfinite(validation.best)
+    return Result(
+        run=out,
+        steps=steps,
+        metric=name,
+        best=validation.best if measured else None,
+        best_step=validation.best_step if measured else steps,
+        seconds=seconds,
+    )
 
 
 def _stopping(metric: str, patience: int) -> EarlyStopping:
