@@ -80,8 +80,8 @@ GIVEN = {
     "server/project/curve_job.py:_write_logits": "in the folder of `compute_curves`",
     "server/project/export.py:_zipped": "in the scratch folder of `exported`",
     "training/callbacks.py:CheckpointFile.save_checkpoint": "the file of `Checkpoint.save`",
-    "predictions/metadata.py:seal": "a file of `whole_file`",
-    "predictions/metadata.py:RowsInfo.sealed_writer": "a file of `whole_file`",
+    "predictions/sealed_parquet.py:_seal": "the file of `sealed_parquet_writer`",
+    "predictions/sealed_parquet.py:sealed_parquet_writer": "a file of `whole_file`",
     "tagger/onnx.py:stamp": "in the folder of `_part`",
 }
 

@@ -28,8 +28,9 @@ import pyarrow.parquet as pq
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.sparse import indptr_of
-from reeltag.predictions.metadata import RowsInfo, open_checked
+from reeltag.predictions.metadata import RowsInfo
 from reeltag.predictions.rows import Kind, PredictionRows, StoredRows
+from reeltag.predictions.sealed_parquet import open_checked, sealed_parquet_writer
 
 _GROUP_PAIRS = 1 << 17  # pairs, or rows, in a row group: 1 MB of classes and scores
 _READ_ROWS = 4096
@@ -147,7 +148,10 @@ def prediction_writer(path: PathLike, info: PredictionInfo) -> Iterator[Predicti
     OutputError where the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    with whole_file(path) as part, info.sealed_writer(part, "classes") as file:
+    with (
+        whole_file(path) as part,
+        sealed_parquet_writer(part, info.schema(), "classes") as file,
+    ):
         writer = PredictionWriter(file)
         yield writer
         writer.flush()

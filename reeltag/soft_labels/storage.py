@@ -32,8 +32,9 @@ from reeltag.core.files import PathLike, whole_file
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal
 from reeltag.predictions.file import PredictionInfo
-from reeltag.predictions.metadata import RowsInfo, open_checked
+from reeltag.predictions.metadata import RowsInfo
 from reeltag.predictions.rows import PredictionRows, StoredRows, window_keys
+from reeltag.predictions.sealed_parquet import open_checked, sealed_parquet_writer
 
 _GROUP_ROWS = 1 << 17  # a row group
 _READ_ROWS = 1 << 16
@@ -163,7 +164,7 @@ def soft_label_writer(path: PathLike, info: SoftLabelInfo) -> Iterator[SoftLabel
     OutputError where the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    with whole_file(path) as part, info.sealed_writer(part, "id") as file:
+    with whole_file(path) as part, sealed_parquet_writer(part, info.schema(), "id") as file:
         writer = SoftLabelWriter(file)
         yield writer
         writer.flush()

@@ -8,8 +8,8 @@ import pytest
 
 from reeltag.core.errors import DataError
 from reeltag.predictions.file import PredictionInfo, open_predictions, prediction_writer
-from reeltag.predictions.metadata import is_sealed
 from reeltag.predictions.rows import PredictionRows
+from reeltag.predictions.sealed_parquet import is_sealed
 
 INFO = PredictionInfo(num_classes=9, family="moe")
 
