@@ -61,6 +61,7 @@ _OTHER = ("dataclasses.", "os.")  # modules with functions of the same names
 OTHERS = {
     "library/database/connection.py": "SQLite has its own locks and its own recovery",
     "server/api/upload.py:_reserve": "makes only what is not there (O_EXCL), for `put`",
+    "training/tuning_journal.py:_Lock.acquire": "cuts half a line of Optuna's, under its lock",
 }
 # functions that are given a path of the mechanism
 GIVEN = {
@@ -77,11 +78,11 @@ GIVEN = {
     "library/synth/drawn_films.py:_write_tables": "the folder of `write_films`",
     "library/synth/film_encoding.py:encode_film": "in the folder of `write_films`",
     "server/api/upload.py:_Form._on_headers": "in the folder of `upload`",
-    "server/project/curve_job.py:_write_logits": "in the folder of `compute_curves`",
     "server/project/export.py:_zipped": "in the scratch folder of `exported`",
     "training/callbacks.py:CheckpointFile.save_checkpoint": "the file of `Checkpoint.save`",
     "predictions/sealed_parquet.py:_seal": "the file of `sealed_parquet_writer`",
     "predictions/sealed_parquet.py:sealed_parquet_writer": "a file of `whole_file`",
+    "server/project/logit_file.py:LogitWriter.__init__": "in a folder of `whole_folder`",
     "tagger/onnx.py:stamp": "in the folder of `_part`",
 }
 

@@ -1,4 +1,4 @@
-"""Shards as bytes: read, or mapped into memory, opened when needed, closed when many."""
+"""Shards as bytes: opened when needed, closed when many, and as they were when indexed."""
 
 import resource
 import threading
@@ -11,78 +11,58 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.data.index import Index, Stream
 from reeltag.data.records.example import decode_sequence_example
-from reeltag.data.records.file_bytes import FileBytes, map_file
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.tfrecord import HEADER_SIZE, record_header
 
 CHANGED = "It is not as it was when it was indexed: run `reeltag info` on the data again."
 
 
-class ShardMaps:
-    """The bytes of each shard of a data set, for any number of threads.
+class ShardFiles:
+    """The shards of a data set, read by any number of threads.
 
-    A mapping holds a file descriptor, and a data set may have thousands of shards: the least
-    recently used mapping is let go when there are too many. Arrays handed out stay good.
+    An open file has a descriptor, and a data set may have thousands of shards: the least recently
+    used file is closed when there are too many.
 
     Args:
         index: of the data set.
-        max_open: mappings kept; by default a quarter of the descriptors allowed, at most 1024.
+        max_open: files kept open; by default a quarter of the descriptors allowed, at most 1024.
     """
 
     def __init__(self, index: Index, max_open: int | None = None) -> None:
         if max_open is None:
             allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             max_open = 1024 if allowed < 0 else max(1, min(1024, allowed // 4))
-        self._index = index
-        self._ends = _ends_of_shards(index)
-        self._max_open = max_open
-        self._open: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._index, self._max_open = index, max_open
+        self._open: OrderedDict[int, FileBytes] = OrderedDict()
         self._lock = threading.Lock()
 
-    def buffer(self, shard: int) -> NDArray[np.uint8]:
-        """Return all bytes of shard number `shard`, read-only.
+    def read(self, shard: int, begin: int, end: int) -> NDArray[np.uint8]:
+        """Return bytes [begin, end) of shard number `shard`, read-only.
 
         Args:
             shard: from 0.
+            begin: of the first byte.
+            end: behind the last one.
 
         Raises:
-            DataError: the file cannot be opened, or is shorter than it was when indexed.
+            DataError: they cannot be read, or the shard has changed since it was indexed.
         """
         with self._lock:
-            data = self._open.get(shard)
-            if data is None:
-                data = self._open[shard] = self._map(shard)
+            file = self._open.get(shard)
+            if file is None:
+                file = self._open[shard] = open_shard(self._index, shard)
                 while len(self._open) > self._max_open:
                     self._open.popitem(last=False)
             self._open.move_to_end(shard)
-        return data
-
-    def _map(self, shard: int) -> NDArray[np.uint8]:
-        path, end = self._index.path(shard), self._ends[shard]
-        data = map_file(path)
-        if len(data) < end:
-            raise DataError(
-                f"has {len(data)} bytes, but the index knows records up to byte {end}",
-                where=path,
-                hint=CHANGED,
-            )
-        _check_stamp(self._index, shard)
-        return data
+        read = file.read(begin, end)
+        _check_stamp(self._index, shard, file)  # afterwards: what was read is of the index
+        return read
 
 
-def _ends_of_shards(index: Index) -> NDArray[np.int64]:
-    """Return how many bytes each shard must have."""
-    columns = (index.table[name].to_numpy() for name in ("shard", "offset", "size"))
-    shard, offset, size = columns
-    ends = np.zeros(len(index.shards), np.int64)
-    np.maximum.at(ends, shard, offset + size)
-    return ends
-
-
-def _check_stamp(index: Index, shard: int) -> None:
+def _check_stamp(index: Index, shard: int, file: FileBytes) -> None:
     """Raise DataError where a shard has changed since it was indexed."""
-    path = index.path(shard)
-    if index.stamps and not index.stamps[shard].is_still(path.stat()):
-        raise DataError("has changed since it was indexed", where=path, hint=CHANGED)
+    if index.stamps and not index.stamps[shard].is_still(file.status()):
+        raise DataError("has changed since it was indexed", where=index.path(shard), hint=CHANGED)
 
 
 def open_shard(index: Index, shard: int) -> FileBytes:
@@ -96,7 +76,7 @@ def open_shard(index: Index, shard: int) -> FileBytes:
         DataError: the file cannot be opened, or has changed since it was indexed.
     """
     opened = FileBytes(index.path(shard), ahead=0)
-    _check_stamp(index, shard)
+    _check_stamp(index, shard, opened)
     return opened
 
 

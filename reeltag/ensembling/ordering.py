@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.arrow_files import arrow_sink, arrow_source
@@ -20,6 +19,7 @@ from reeltag.core.errors import DataError, reason_of
 from reeltag.labels.random_keys import id_keys
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name, window_keys
+from reeltag.predictions.sealed_parquet import open_checked
 
 _TIMES = ("start_s", "end_s")
 _READ_ROWS = 1 << 16
@@ -218,7 +218,7 @@ def _row_keys(ids: pa.Array, times: NDArray[np.float64]) -> NDArray[np.uint64]:
 def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.float64]]]:
     """Yield the ids (N,) of a file's rows, their starts and ends (2, N), without their scores."""
     try:
-        with pq.ParquetFile(arrow_source(file.path), pre_buffer=False) as parquet:
+        with open_checked(file.path, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(_READ_ROWS, columns=["id", "start_s", "end_s"]):
                 is_video = pc.is_null(batch.column("start_s"))
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))
@@ -228,7 +228,7 @@ def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np
                     times = (mine.column(name).fill_null(WHOLE_VIDEO) for name in _TIMES)
                     seconds = np.stack([column.to_numpy() for column in times])
                     yield mine.column("id").cast(pa.string()), seconds
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise file.broken(f"cannot be read ({reason_of(error)})") from error
 
 

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reeltag.core.arrow_files import arrow_source
 from reeltag.core.console import track
 from reeltag.core.errors import DataError, reason_of
 from reeltag.evaluation.overlap import OverlapMeans
 from reeltag.evaluation.truth import Numbers, Truth
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import WHOLE_VIDEO, Kind, PredictionRows, row_name, window_keys
+from reeltag.predictions.sealed_parquet import open_checked
 
 _MAX_PAIRS = 1 << 24  # pairs that are held and sorted at once; more classes take further readings
 
@@ -301,10 +300,10 @@ def _read_keys(
 ) -> tuple[Numbers, NDArray[np.float64], NDArray[np.float64], pa.Array]:
     """Return of each row the number of its id, its start and its end, and the ids."""
     try:
-        with pq.ParquetFile(arrow_source(file.path), read_dictionary=["id"]) as parquet:
+        with open_checked(file.path, read_dictionary=["id"]) as parquet:
             table = parquet.read(columns=["id", "start_s", "end_s"])
         table = table.unify_dictionaries().combine_chunks()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise file.broken(f"cannot be read ({reason_of(error)})") from error
     column = table["id"].combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # a file without rows

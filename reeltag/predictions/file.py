@@ -177,7 +177,7 @@ class Predictions:
         """
         try:
             yield from self._read(kind)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise self.broken(f"cannot be read ({reason_of(error)})") from error
 
     def holds(self, kind: Kind) -> bool:

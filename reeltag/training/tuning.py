@@ -21,7 +21,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError, ReeltagError, TrainingError
+from reeltag.core.errors import ConfigError, DataError, OutputError, ReeltagError, TrainingError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
 from reeltag.core.locks import try_lock
@@ -43,8 +43,9 @@ with check_extra("tune"):
     from optuna.distributions import BaseDistribution
     from optuna.importance import get_param_importances
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, TrialState
+
+    from reeltag.training.tuning_journal import Journal
 
 JOURNAL, ABOUT = "journal.log", "study.json"
 MOST_FAILURES = 3  # trials that failed before any came to an end
@@ -139,6 +140,7 @@ class Study:
     Raises:
         ConfigError: nothing is searched, or the folder holds another study.
         DataError: the folder is damaged.
+        OutputError: it cannot be written.
     """
 
     def __init__(self, search: Search, folder: Path) -> None:
@@ -157,7 +159,7 @@ class Study:
         pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0)
         self.study = optuna.create_study(
             study_name=family_of(search.model).name,
-            storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+            storage=JournalStorage(Journal(folder / JOURNAL)),
             pruner=pruner if search.prune else optuna.pruners.NopPruner(),
             direction="maximize",
             load_if_exists=True,
@@ -178,6 +180,7 @@ class Study:
         Raises:
             ConfigError: nothing can be validated.
             TrainingError: the first few all failed.
+            OutputError: the disk is full; the same call goes on.
             KeyboardInterrupt: on Ctrl-C; the same call goes on, with the training at hand too.
         """
         check_validation(self.search.data, self.search.recipe)
@@ -228,6 +231,8 @@ class Study:
             self.study.tell(trial, value)
         except optuna.TrialPruned:
             self.study.tell(trial, state=TrialState.PRUNED)
+        except OutputError:  # a full disk says nothing of these values: the trial goes on later
+            raise
         except (ReeltagError, RuntimeError, MemoryError) as error:
             trial.set_user_attr("words", format_error(error))
             self.study.tell(trial, state=TrialState.FAIL)

@@ -1,4 +1,4 @@
-"""Mapped shards: few open at once, good for many threads, honest about files that changed."""
+"""Shards: few open at once, read by many threads, honest about files that changed."""
 
 import os
 import threading
@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from reeltag.core.errors import DataError
+from reeltag.data import shards
 from reeltag.data.index import Index, open_index
 from reeltag.data.records.example import encode_sequence_example
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.wire import encode_bytes_field
-from reeltag.data.shards import ShardMaps, read_record
+from reeltag.data.shards import ShardFiles, open_shard, read_record
 from tests.data.made import frame_record, some_frames, video_record, write_shard
 
 
@@ -26,40 +28,43 @@ def num_open() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_buffer_holds_the_file(index: Index) -> None:
-    buffer = ShardMaps(index).buffer(3)
-    assert buffer.tobytes() == index.path(3).read_bytes()
-    assert not buffer.flags.writeable
+def test_bytes_are_those_of_the_file(index: Index) -> None:
+    content = index.path(3).read_bytes()
+    read = ShardFiles(index).read(3, 7, len(content))
+    assert read.tobytes() == content[7:]
+    assert not read.flags.writeable
 
 
-def test_shard_maps_keep_at_most_the_allowed_number_open_and_arrays_stay_good(index: Index) -> None:
-    maps = ShardMaps(index, max_open=2)
+def test_at_most_the_allowed_number_of_shards_is_open(index: Index) -> None:
+    files = ShardFiles(index, max_open=2)
     before = num_open()
-    first = maps.buffer(0)[:20].tobytes()
-    kept = maps.buffer(0)[:20]
-    for shard in range(9):
-        maps.buffer(shard)
-    assert num_open() <= before + 3  # two, and the one that `kept` looks into
-    assert kept.tobytes() == first
+    for shard in [*range(9), 0]:
+        assert files.read(shard, 0, 20).tobytes() == index.path(shard).read_bytes()[:20]
+        assert num_open() <= before + 2
 
 
-def test_last_used_shard_is_closed_last(index: Index) -> None:
-    maps = ShardMaps(index, max_open=2)
-    first = maps.buffer(0)
-    maps.buffer(1)
-    maps.buffer(0)
-    maps.buffer(2)
-    assert maps.buffer(0) is first
+def test_last_used_shard_is_closed_last(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, opened = ShardFiles(index, max_open=2), list[int]()
+
+    def noting(index: Index, shard: int) -> FileBytes:
+        opened.append(shard)
+        return open_shard(index, shard)
+
+    monkeypatch.setattr(shards, "open_shard", noting)
+    for shard in (0, 1, 0, 2, 0, 1):
+        files.read(shard, 0, 20)
+    assert opened == [0, 1, 2, 1]
 
 
 def test_threads_may_share_it(index: Index) -> None:
-    maps = ShardMaps(index, max_open=2)
+    files = ShardFiles(index, max_open=2)
     expected = [index.path(shard).read_bytes() for shard in range(9)]
     wrong: list[int] = []
 
     def read(seed: int) -> None:
         shards = np.random.default_rng(seed).integers(0, 9, 200).tolist()
-        wrong.extend(n for n in shards if maps.buffer(n).tobytes() != expected[n])
+        found = ((n, files.read(n, 0, len(expected[n])).tobytes()) for n in shards)
+        wrong.extend(n for n, content in found if content != expected[n])
 
     threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
     for thread in threads:
@@ -67,13 +72,6 @@ def test_threads_may_share_it(index: Index) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-def test_shard_that_became_shorter_is_an_error_not_a_crash(index: Index) -> None:
-    path = index.path(2)
-    os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(DataError, match=r"2\.tfrecord: has .* bytes, but the index knows records"):
-        ShardMaps(index).buffer(2)
 
 
 def test_shard_that_is_gone_is_an_error(index: Index) -> None:

@@ -10,16 +10,17 @@ import pytest
 
 pytest.importorskip("optuna", reason="optuna is not installed (pip install 'reeltag[tune]')")
 
-from reeltag.core.errors import ConfigError, TrainingError
+from reeltag.core.errors import ConfigError, OutputError, TrainingError
 from reeltag.data.dataset import Dataset
 from reeltag.models import resnet_like
-from reeltag.training import fit
+from reeltag.training import fit, tuning
 from reeltag.training.callbacks import Validation
 from reeltag.training.config import Recipe
 from reeltag.training.fit import Result
 from reeltag.training.search_space import Choice, Range, Space
 from reeltag.training.tuning import Search, Study, Trial
 from tests.data.made import frame_record, write_shard
+from tests.processes import Launch
 
 SPACE: Space = {"model.inner": Choice((8, 16, 32)), "learning_rate": Range(low=1e-4, high=1e-1)}
 Train = Callable[..., Result]
@@ -193,3 +194,29 @@ def test_search_without_a_defined_metric_is_refused(tmp_path: Path) -> None:
     study = Study(search(folder), tmp_path / "study")
     with pytest.raises(ConfigError, match="trainings cannot be compared: none of the 1 validation"):
         study.run(2, ignore)
+
+
+def _study_on_a_full_disk(corpus: Path, folder: Path) -> str:
+    pytest.MonkeyPatch().setattr(fit, "train", made(lambda n: [n / 100]))
+    with pytest.raises(OutputError) as caught:
+        Study(search(corpus), folder).run(50, ignore)
+    return str(caught.value)
+
+
+def test_study_on_a_full_disk_goes_on_when_there_is_space(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launch: Launch
+) -> None:
+    folder = tmp_path / "study"
+    search(corpus)  # which writes its index
+    told = launch(_study_on_a_full_disk, corpus, folder, most_bytes=6007).result()
+    assert "journal.log: cannot be written (File too large)" in told
+    journal = (folder / tuning.JOURNAL).read_bytes()
+    assert len(journal) == 6007 and not journal.endswith(b"\n")
+    monkeypatch.setattr(fit, "train", made(lambda n: [n / 100]))
+    study = Study(search(corpus), folder)
+    assert {of.state for of in study.trials()} <= {"complete", "running"}
+    number = len(study.trials())
+    study.run(number + 2, ignore)
+    assert [of.state for of in Study(search(corpus), folder).trials()] == ["complete"] * (
+        number + 2
+    )

@@ -59,6 +59,7 @@ class OpenShards:
         """
         try:
             if shard != self._shard:
+                self.check()
                 self._file, self._shard = self._open(shard), shard
             num_read = os.preadv(self._file, (buffer,), offset)
             size = 0 if num_read == len(buffer) else os.fstat(self._file).st_size
@@ -68,6 +69,13 @@ class OpenShards:
             end = offset + len(buffer)
             what = f"ends at byte {size}, but the index knows a record up to {end}"
             raise self.changed(shard, what)
+
+    def check(self) -> None:
+        """Raise DataError where the shard that was read from last is not as it was indexed."""
+        stamps = self._index.stamps
+        if self._shard >= 0 and stamps and not stamps[self._shard].is_still(os.fstat(self._file)):
+            raise self.changed(self._shard, "has changed since it was indexed")
+        self._shard = -1
 
     def _open(self, shard: int) -> int:
         """Return the descriptor of a shard, good until the next call."""
@@ -155,6 +163,7 @@ class FrameReader:
         else:
             target = out.view(np.uint8) if self._streams is None else out
             self._read_frames(video, self._items.first[items], rows.tolist(), chosen, target)
+        self._shards.check()  # afterwards: what was read is of the index
         if sys.byteorder == "big" and self._streams is None:
             out.byteswap(inplace=True)
 

@@ -1,11 +1,9 @@
-"""The bytes of a file by position: read piece by piece, or mapped into memory.
+"""The bytes of a file by position, read piece by piece.
 
-What is read stays flat in memory, and a file that is cut short meanwhile is an error like any
-other. What is mapped is not copied, but a file that is cut short ends the program (SIGBUS):
-only for files that do not change.
+Nothing is mapped into memory: what is read stays flat, and a file that is cut short meanwhile is
+an error like any other, where a mapped one would end the program (SIGBUS).
 """
 
-import mmap
 import os
 import weakref
 from pathlib import Path
@@ -21,7 +19,7 @@ _AHEAD = 4 << 20  # bytes read at a time by a reader that goes forwards
 class FileBytes:
     """The bytes of a file, sliced like an array and read when they are asked for.
 
-    For one thread. The file is closed with the object.
+    Slices are for one thread, `read` is for any number. The file is closed with the object.
 
     Args:
         path: of the file.
@@ -58,12 +56,25 @@ class FileBytes:
         if begin >= end:
             return np.frombuffer(b"", np.uint8)
         if not self._begin <= begin <= end <= self._begin + len(self._piece):
-            self._begin, self._piece = begin, self._read(begin, end)
+            self._begin, self._piece = begin, self.read(begin, end, ahead=self._ahead)
         return self._piece[begin - self._begin : end - self._begin]
 
-    def _read(self, begin: int, end: int) -> NDArray[np.uint8]:
-        """Return the bytes from `begin` to `end` or beyond."""
-        wanted = min(max(end - begin, self._ahead), self._size - begin)
+    def status(self) -> os.stat_result:
+        """Return what the system says of the open file, whatever has its name by now."""
+        return os.fstat(self._file)
+
+    def read(self, begin: int, end: int, *, ahead: int = 0) -> NDArray[np.uint8]:
+        """Return the bytes from `begin` to `end` or beyond, as a read-only array.
+
+        Args:
+            begin: of the first byte.
+            end: behind the last one.
+            ahead: bytes that are read at least, as far as there are any.
+
+        Raises:
+            DataError: they cannot be read, or are not there any more.
+        """
+        wanted = max(end - begin, min(ahead, self._size - begin))
         try:
             read = os.pread(self._file, wanted, begin)
             while len(read) < end - begin and (more := self._more(wanted, begin, read)):
@@ -81,26 +92,6 @@ class FileBytes:
 
     def _more(self, wanted: int, begin: int, read: bytes) -> bytes:
         return os.pread(self._file, wanted - len(read), begin + len(read))
-
-
-def map_file(path: Path) -> NDArray[np.uint8]:
-    """Return the bytes of a file as a read-only array over a memory map; empty for an empty file.
-
-    Args:
-        path: of the file, which must not be cut short while the array is used.
-
-    Raises:
-        DataError: the file cannot be opened.
-    """
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size == 0:
-                return np.frombuffer(b"", np.uint8)
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return np.frombuffer(mapped, np.uint8)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

@@ -11,15 +11,16 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from reeltag.core.errors import DataError, OutputError
+from reeltag.core.errors import DataError, OutputError, ReeltagError
 
 SCHEMA = "0002"  # of the tables, as the last migration names it
 _BUSY_SECONDS = 60  # how long a process waits for another one that writes
 _WAL, _NO_WAL = slice(18, 20), b"\1\1"  # of a file's header: what is in memory has no WAL
+_DAMAGE = ("malformed", "not a database")
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -122,20 +123,25 @@ class Database:
     def _in_words(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise OutputError(
-                f"cannot be written ({error.orig})", where=self.path, hint=_hint(str(error.orig))
-            ) from error
-        except IntegrityError as error:
-            rule = str(error.orig)
-            raise DataError(f"cannot take this value ({rule})", where=self.path) from error
-        except DatabaseError as error:
-            if "malformed" in str(error.orig) or "not a database" in str(error.orig):
-                hint = "videos.csv next to it has the list of videos; restore it from a copy."
-                raise DataError(f"is damaged ({error.orig})", where=self.path, hint=hint) from error
-            raise
+        except (DBAPIError, sqlite3.Error) as error:  # both: what prepares a connection is bare
+            told = _in_words(error.orig if isinstance(error, DBAPIError) else error, self.path)
+            if told is None:
+                raise
+            raise told from error
         except UnicodeDecodeError as error:  # in what sqlite says of damage
             raise DataError("is damaged: it holds text that is none", where=self.path) from error
+
+
+def _in_words(error: BaseException | None, path: Path) -> ReeltagError | None:
+    """Return what an error of SQLite means to a user; None where it is one of ours."""
+    if isinstance(error, sqlite3.OperationalError):
+        return OutputError(f"cannot be written ({error})", where=path, hint=_hint(str(error)))
+    if isinstance(error, sqlite3.IntegrityError):
+        return DataError(f"cannot take this value ({error})", where=path)
+    if isinstance(error, sqlite3.DatabaseError) and any(of in str(error) for of in _DAMAGE):
+        hint = "videos.csv next to it has the list of videos; restore it from a copy."
+        return DataError(f"is damaged ({error})", where=path, hint=hint)
+    return None
 
 
 def _hint(reason: str) -> str:

@@ -31,6 +31,7 @@ from reeltag.data.loading.stored_frames import StoredFrames
 
 Float32 = NDArray[np.float32]
 _ROWS = 256  # frames at a time: as float32 they stay in the cache
+_READ_ROWS = 4 * _ROWS
 _VERSION = 1  # of the kept norms
 
 
@@ -142,7 +143,9 @@ class ComparedFrames:
 
     def _units(self, at: int, record: int, rows: NDArray[np.int64]) -> Float32:
         mean_D, norm_N = self._known[at]
-        stored = self.stored.of(record, at)[rows - self.first[record]]
+        places = rows - self.first[record]
+        begin = int(places[0])
+        stored = self.stored.of(record, at, begin, int(places[-1]) + 1)[places - begin]
         units: Float32 = (self.streams[at].dequantise(stored) - mean_D) / norm_N[rows, None]
         return units
 
@@ -155,7 +158,7 @@ class ComparedFrames:
         rows = slice(int(self.first[record]) + start, int(self.first[record]) + stop)
         for at, _, weights_D, constant in directions:
             norm, found = self._known[at][1][rows], np.empty(stop - start, np.float32)
-            stored = self.stored.of(record, at)[start:stop]
+            stored = self.stored.of(record, at, start, stop)
             for block in range(0, len(stored), _ROWS):
                 part = stored[block : block + _ROWS].astype(np.float32)
                 np.dot(part, weights_D, out=found[block : block + _ROWS])
@@ -201,10 +204,12 @@ class ComparedFrames:
     def _blocks(self, at: int, part: Iterable[int]) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Yield the stored frames of some videos, a few at a time, with their rows."""
         for record in part:
-            stored, row = self.stored.of(record, at), int(self.first[record])
-            for start in range(0, len(stored), _ROWS):
-                block = stored[start : start + _ROWS]
-                yield slice(row + start, row + start + len(block)), block
+            row = int(self.first[record])
+            for read in self.stored.blocks(record, at, _READ_ROWS):
+                for start in range(0, len(read), _ROWS):
+                    block = read[start : start + _ROWS]
+                    yield slice(row, row + len(block)), block
+                    row += len(block)
 
     def _every(self, what: str) -> Iterable[int]:
         """Return the numbers of all videos; the progress is shown."""

@@ -11,13 +11,13 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from reeltag.core.arrow_files import arrow_sink
@@ -37,10 +37,10 @@ from reeltag.server.project.curves import (
     NUM_TOP,
     CurvesMeta,
     CurveStore,
-    Float16,
     stamps_of,
 )
 from reeltag.server.project.finders import check_finder, key_of
+from reeltag.server.project.logit_file import Float16, LogitWriter
 from reeltag.server.project.videos import rows_by_id
 from reeltag.tagger.loading import any_tagger
 
@@ -151,22 +151,18 @@ def _write_logits(
     """
     num_classes = best.shape[1]
     shape = num_classes, int(plan.steps.sum()) + len(plan.ids)
-    if not num_classes or not len(plan.ids):
-        np.save(path, np.empty(shape, np.float16))
-        return
     kept = np.array([_is_known(old, *of) for of in zip(plan.ids, plan.stamps, strict=True)], bool)
-    logits = open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    block, begin, number = list[Float16](), 0, 0
+    block, number = list[Float16](), 0
     gap = np.full((num_classes, 1), -np.inf, np.float16)
-    for at, curve in enumerate(_curves(plan, kept, source, old, num_classes)):
-        best[at] = curve.max(axis=1)
-        block += [curve, gap]
-        number += curve.shape[1] + 1
-        if number * num_classes >= _BLOCK or at + 1 == len(plan.ids):
-            logits[:, begin : begin + number] = np.concatenate(block, axis=1)
-            block, begin, number = [], begin + number, 0
-            yield at + 1
-    logits.flush()
+    with closing(LogitWriter(path, shape)) as logits:
+        for at, curve in enumerate(_curves(plan, kept, source, old, num_classes)):
+            best[at] = curve.max(axis=1)
+            block += [curve, gap]
+            number += curve.shape[1] + 1
+            if number * num_classes >= _BLOCK or at + 1 == len(plan.ids):
+                logits.write(np.concatenate(block, axis=1))
+                block, number = [], 0
+                yield at + 1
 
 
 def _curves(
@@ -184,7 +180,7 @@ def _curves(
         if kept[at] and old is not None:
             place = old.places[wanted]
             first = int(old.first[place])
-            found[:] = old.logits[:, first : first + found.shape[1]]
+            found[:] = old.logits.of_steps(first, first + found.shape[1])
         elif curve is not None and video == wanted:
             there_SC = np.isfinite(curve)
             logits_SC = prob_logits(np.where(there_SC, curve, 0)).astype(np.float16)

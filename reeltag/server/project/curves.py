@@ -30,6 +30,7 @@ from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import write_json
 from reeltag.core.probability import sigmoid
 from reeltag.data.dataset import Dataset
+from reeltag.server.project.logit_file import Float16, LogitFile
 
 META_FILE = "meta.json"
 ENCODER = "encoder"  # the key of curves of an encoder's own classes
@@ -37,7 +38,6 @@ VERSION = 1
 NUM_TOP = 5
 _TAG_PROB = 0.1  # a class that is never as probable is not shown as a tag
 
-Float16 = NDArray[np.float16]
 Float32 = NDArray[np.float32]
 
 
@@ -80,7 +80,7 @@ class CurvesMeta:
 
 @dataclass(frozen=True, eq=False)
 class CurveStore:
-    """Curves as they are on disk, mapped into memory and never written; made by `open`.
+    """Curves as they are on disk, never written; made by `open`, for any number of threads.
 
     Attributes:
         meta: what they are of.
@@ -89,7 +89,7 @@ class CurveStore:
         steps: (V,) how many steps.
         seconds: (V,) how long each video is.
         stamps: V texts by which it is noticed that a video's features have changed.
-        logits: (C, N).
+        logits: (C, N), read when they are asked for.
         best: (V, C).
         top: (V, K).
     """
@@ -100,7 +100,7 @@ class CurveStore:
     steps: NDArray[np.int64]
     seconds: NDArray[np.float64]
     stamps: tuple[str, ...]
-    logits: Float16
+    logits: LogitFile
     best: Float16
     top: NDArray[np.int32]
 
@@ -129,7 +129,7 @@ class CurveStore:
     @classmethod
     def _read(cls, folder: Path, meta: CurvesMeta) -> "CurveStore":
         table = pq.read_table(arrow_source(folder / "videos.parquet"))
-        logits = np.load(folder / "logits.npy", mmap_mode="r", allow_pickle=False)
+        logits = LogitFile(folder / "logits.npy")
         best, top = (
             np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("best", "top")
         )
@@ -183,7 +183,7 @@ class CurveStore:
         if at is None:
             return None
         steps = slice(int(self.first[at]), int(self.first[at] + self.steps[at]))
-        curve: Float32 = sigmoid(self.logits[:, steps][classes], np.float32)
+        curve: Float32 = sigmoid(self.logits.of_steps(steps.start, steps.stop)[classes], np.float32)
         return curve
 
     def tags(self, video: str) -> tuple[tuple[str, float], ...]:

@@ -62,7 +62,7 @@ def moments_of_class(curves: CurveStore, index: int, threshold: float) -> Interv
         index: of the class in them.
         threshold: probability.
     """
-    probs = sigmoid(curves.logits[index], np.float32)
+    probs = sigmoid(curves.logits.of_class(index), np.float32)
     probs[curves.ends] = -np.inf
     return intervals_of_curves(
         probs[None],

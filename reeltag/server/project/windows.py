@@ -143,7 +143,7 @@ def moment_probs(
     count = last - first
     owner = np.repeat(np.arange(len(known)), count)
     within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    logits = np.asarray(curves.logits[index])[first[owner] + within].astype(np.float32)
+    logits = np.asarray(curves.logits.of_class(index))[first[owner] + within].astype(np.float32)
     there = np.isfinite(logits)
     sums = np.bincount(owner[there], sigmoid(logits[there]), minlength=len(known))
     number = np.bincount(owner[there], minlength=len(known))
@@ -159,7 +159,7 @@ def _mean_probs(
     end_s: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return (N,) mean probabilities; `places` (N,) are videos of the curves, -1 = not there."""
-    logits = np.asarray(curves.logits[index], np.float32)
+    logits = np.asarray(curves.logits.of_class(index), np.float32)
     there = np.isfinite(logits)
     probs = np.where(there, sigmoid(np.where(there, logits, 0), np.float32), 0)
     sums = np.append(0.0, np.cumsum(probs, dtype=np.float64))

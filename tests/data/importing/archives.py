@@ -19,7 +19,7 @@ from reeltag.data.records.example import (
     encode_example,
     encode_sequence_example,
 )
-from reeltag.data.records.file_bytes import map_file
+from reeltag.data.records.file_bytes import FileBytes
 from reeltag.data.records.tfrecord import frame_records
 
 Videos: TypeAlias = dict[str, dict[str, NDArray[Any]]]
@@ -120,7 +120,7 @@ def stored_videos(out: Path) -> Videos:
 
 def records(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return context and feature lists of every record of a shard."""
-    data = map_file(path)
+    data = FileBytes(path)[:]
     return [
         decode_sequence_example(data[f.offset : f.offset + f.size].tobytes())
         for f in frame_records(data)

@@ -1,14 +1,13 @@
-"""Bytes of files, read or mapped."""
+"""Bytes of files, read by position."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reeltag.core.errors import DataError
-from reeltag.data.records.file_bytes import FileBytes, map_file
+from reeltag.data.records.file_bytes import FileBytes
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 1000, dtype=np.uint8)
 
@@ -31,17 +30,14 @@ def test_slices_are_the_bytes_of_the_file(path: Path, ahead: int) -> None:
     assert kept.tolist() == CONTENT[3:9].tolist()  # reading on does not change it
 
 
-@pytest.mark.parametrize("open_file", [FileBytes, map_file])
-def test_file_that_is_not_there_is_named(
-    tmp_path: Path, open_file: Callable[[Path], object]
-) -> None:
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone.tfrecord: cannot be read"):
-        open_file(tmp_path / "gone.tfrecord")
+        FileBytes(tmp_path / "gone.tfrecord")
 
 
 def test_empty_file_has_no_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    assert map_file(tmp_path / "a").shape == FileBytes(tmp_path / "a")[:].shape == (0,)
+    assert FileBytes(tmp_path / "a")[:].shape == (0,)
 
 
 def test_file_that_is_cut_short_while_it_is_read_is_named(path: Path) -> None:

@@ -277,6 +277,34 @@ def test_full_disk_is_named_and_leaves_the_library_as_it_was(
     assert ids(library) == ["a", "b", "c"]
 
 
+def _error_of_a_new_library(folder: Path) -> str:
+    with pytest.raises(OutputError) as caught:
+        Library.open(folder, create=True)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("most_bytes", [10, 5000])
+def test_full_disk_is_named_where_a_library_is_begun(
+    tmp_path: Path, launch: Launch, most_bytes: int
+) -> None:
+    told = launch(_error_of_a_new_library, tmp_path, most_bytes=most_bytes).result()
+    assert "library.sqlite: cannot be written" in told
+    assert ids(Library.open(tmp_path, create=True)) == []
+
+
+def test_disk_that_fails_while_a_connection_is_prepared_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *_: object) -> sqlite3.Cursor:
+            raise sqlite3.OperationalError(f"disk I/O error at {sql}")
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *of, **how: real(*of, **how, factory=Failing))
+    with pytest.raises(OutputError, match=r"library.sqlite: cannot be written \(disk I/O error at"):
+        Library.open(tmp_path, create=True)
+
+
 def test_library_that_cannot_be_written_is_read(
     library: Library, videos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
