@@ -1,6 +1,7 @@
 """A project: what is there, what is noticed, and what goes wrong in words."""
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_finders_go_back_and_forth_by_key(tmp_path: Path, served: Served) -> Non
     assert new.name == "other" and new.num_ratings == 50
     with pytest.raises(NotThereError, match="there is no finder"):
         finders.use("nothing")
+
+
+@pytest.mark.parametrize(
+    ("folder", "number", "name"),
+    [
+        ("mine/run", 50, "mine"),
+        ("finder-final-a13dd557c895/run", 1222, "finder of 1,222 ratings"),
+        ("finder-final-a13dd557c895/run", 1, "finder of 1 rating"),
+        ("finder-final-a13dd557c895/run", 0, "finder-final-a13dd557c895"),
+        ("finder-final", 3, "finder-final"),
+    ],
+)
+def test_finder_has_the_name_of_its_folder_or_of_its_ratings(
+    tmp_path: Path, served: Served, folder: str, number: int, name: str
+) -> None:
+    run = shutil.copytree(served.run, tmp_path / folder)
+    assert Finders(tmp_path).add(run, number).name == name
 
 
 def test_new_class_is_noticed(project: Project, served: Served) -> None:

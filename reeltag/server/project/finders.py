@@ -8,6 +8,7 @@ run under another path is the same finder.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from reeltag.core.errors import ConfigError, DataError, reason_of
 from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.inference.predict import check_features
+from reeltag.pipeline.keys import DIGITS
 from reeltag.server.project.missing import NotThereError
 from reeltag.tagger.loading import any_tagger, is_graph
 from reeltag.tagger.tagger import AnyTagger
@@ -26,6 +28,7 @@ from reeltag.tagger.tagger import AnyTagger
 FINDERS_FILE = "finders.json"
 _WEIGHTS = "model.safetensors"
 _KEY = 12  # hexadecimal digits
+_STEP = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")  # the key of a step of a program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +114,7 @@ class Finders:
         Args:
             run: folder of a run, or graph.
             num_ratings: that it was trained on.
-            name: for people; "" = that of its folder.
+            name: for people; "" = that of its folder, or by its ratings if a program named that.
 
         Raises:
             DataError: it is no run.
@@ -121,7 +124,7 @@ class Finders:
         finder = Finder(
             key=key,
             path=str(run.resolve()),
-            name=name or _name_of(run),
+            name=name or _name_of(run, num_ratings),
             made_at=made_at.isoformat(timespec="seconds"),
             num_ratings=num_ratings,
             num_classes=tagger.num_classes,
@@ -193,7 +196,19 @@ def _digest(path: Path, _mtime_ns: int, _size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:_KEY]
 
 
-def _name_of(run: Path) -> str:
-    """Return a name: that of the folder, or of the one above where that says nothing."""
+def name_by_ratings(number: int) -> str:
+    """Return the name of a finder that was learned from a number of ratings."""
+    if not number:
+        return "finder of labels alone"
+    return "finder of 1 rating" if number == 1 else f"finder of {number:,} ratings"
+
+
+def _name_of(run: Path, num_ratings: int) -> str:
+    """Return a name: that of the folder, or of the one above where that says nothing.
+
+    Folders of steps, such as finder-final-0c27945b3f9f, are named by programs.
+    """
     parts: Sequence[str] = [part for part in run.resolve().parts if part not in ("run", "runs")]
+    if parts and num_ratings and _STEP.search(parts[-1]):
+        return name_by_ratings(num_ratings)
     return Path(parts[-1]).stem if parts else str(run)

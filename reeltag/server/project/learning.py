@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reeltag.server.jobs import Jobs
 from reeltag.server.project.comparing import comparison_view, hardest_moments
 from reeltag.server.project.curve_views import curves_view
-from reeltag.server.project.finders import Finder
+from reeltag.server.project.finders import Finder, name_by_ratings
 from reeltag.server.project.missing import NotThereError
 from reeltag.server.project.overview import finder_view
 from reeltag.server.project.progress import class_progress
@@ -79,9 +79,7 @@ def add_learned(project: "Project", snapshot: Path) -> Finder:
     """
     run = learned_run(snapshot)
     about = read_about(snapshot)
-    ratings = "1 rating" if about.num_ratings == 1 else f"{about.num_ratings:,} ratings"
-    name = f"finder of {ratings}" if about.num_ratings else "finder of labels alone"
-    finder = project.finders.add(run, about.num_ratings, name=name)
+    finder = project.finders.add(run, about.num_ratings, name=name_by_ratings(about.num_ratings))
     about.save(project, finder.key)
     remove_unused(project, snapshot)
     return finder

@@ -130,8 +130,11 @@ export class VideoGrid extends HTMLElement {
   }
 
   #clear() {
+    const focused = this.#focused();
+    const { first, end } = this.#view();
     refill(this);
     this.#cards.clear();
+    this.#wanted = focused !== undefined && end > first ? Math.max(first, Math.min(focused, end - 1)) : null;
     this.#draw();
   }
 
@@ -195,9 +198,14 @@ export class VideoGrid extends HTMLElement {
     }
   }
 
+  /** @returns {number | undefined} place of the video that has the focus */
+  #focused() {
+    return [...this.#cards].find(([, card]) => card.contains(document.activeElement))?.[0];
+  }
+
   /** @param {KeyboardEvent} event */
   #press(event) {
-    const from = [...this.#cards].find(([, card]) => card.contains(document.activeElement))?.[0];
+    const from = this.#focused();
     if (from === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     const layout = this.#layout();
     const to = gridStep(event.key, from, this.#total, layout.columns);

@@ -11,6 +11,18 @@ import { newestLast } from "./video-given.js";
 const MOST = 200; // rows
 
 /**
+ * Returns why there are no moments of a class.
+ * @param {string} name of the class; "" = none is chosen
+ * @param {import("./views").CurveView | undefined} curve
+ * @returns {string}
+ */
+export function emptyWords(name, curve) {
+  if (!name) return "Choose or name a class below to begin.";
+  if (!curve?.prob.length) return `There is no curve of ${name} yet. Mark an interval where it is.`;
+  return `None where ${name} is probable enough. Mark an interval where it is.`;
+}
+
+/**
  * Shows moments.
  * @param {HTMLElement} box
  * @param {MomentView[]} moments

@@ -10,7 +10,7 @@ import { nextMoment } from "./timeline-scale.js";
 import { watchClasses } from "./video-classes.js";
 import { addVideoKeys } from "./video-keys.js";
 import { VideoModel } from "./video-model.js";
-import { showMoments, showRatings } from "./video-moments.js";
+import { emptyWords, showMoments, showRatings } from "./video-moments.js";
 import { showSelection } from "./video-selection.js";
 
 /** @typedef {import("./timeline.js").Selection} Selection */
@@ -94,7 +94,7 @@ export class VideoPage {
     const moments = only ? model.momentsOf(line.current) : model.curves.flatMap((of) => of.moments);
     const title = only && line.current ? `Moments of ${line.current}` : "Moments";
     byId("moments-title").textContent = moments.length ? `${title} (${moments.length})` : title;
-    const empty = line.current ? `None where ${line.current} is probable enough. Mark an interval where it is.` : "Choose or name a class below to begin.";
+    const empty = emptyWords(line.current, model.curves.find((of) => of.name === line.current));
     showMoments(byId("moments"), moments, { empty, current: this.momentOf(line.selection), with_class: !only, choose: (of) => this.choose(of), rate: (of, answer) => this.rate(answer, this.selectionOf(of)) });
   }
 

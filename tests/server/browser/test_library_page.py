@@ -29,13 +29,30 @@ def test_library_page_is_chosen_from_and_opened_by_keys(site: Site) -> None:
     expect(page.locator(".cell .name")).to_have_text(["film_002.mp4"])
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".cell .name")).to_have_count(6)
-    page.keyboard.press("f")
+    expect(page.locator("#search")).to_be_focused()
     page.keyboard.press("Escape")  # out of the field
     page.keyboard.press("v")
     expect(page.locator(".cell a").nth(0)).to_be_focused()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/video\?id=film_002"))
+
+
+def test_video_has_the_focus_still_when_what_was_typed_before_is_found(site: Site) -> None:
+    page = site.open("/")
+    expect(page.locator(".cell .name")).to_have_count(6)
+    held = list[Route]()
+    page.route(re.compile("/api/videos"), lambda route: held.append(route))
+    with page.expect_request(re.compile("/api/videos.*film_002")):
+        page.keyboard.press("f")
+        page.keyboard.insert_text("film_002")
+    page.keyboard.press("Escape")
+    page.keyboard.press("v")
+    expect(page.locator(".cell a").nth(0)).to_be_focused()
+    for route in held:
+        route.continue_()
+    expect(page.locator(".cell .name")).to_have_text(["film_002.mp4"])
+    expect(page.locator(".cell a")).to_be_focused()
 
 
 def test_library_page_filters_by_a_class_that_is_completed(site: Site) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -181,3 +182,15 @@ def test_video_without_a_file_has_a_cursor_that_moves(features_alone: Site) -> N
     expect(page.locator(".controls .number")).not_to_contain_text("0:00.0")
     page.keyboard.press("Space")
     assert page.locator("video").count() == 0
+
+
+def test_class_without_a_curve_is_not_said_to_be_improbable(site: Site) -> None:
+    page = site.open("/video?id=film_001")
+    expect(page.locator(".tl-lane").first).to_be_visible()
+    curve: dict[str, Any] = {"name": site.project.class_names[0], "threshold": 0.5, "moments": []}
+    view = {"basis": "finder", "hop_s": 1, "curves": [curve]}
+    page.route(re.compile("/api/curves"), lambda route: route.fulfill(json=view))
+    for prob, words in (([], "There is no curve of"), ([0.1, 0.1], "is probable enough")):
+        curve["prob"] = prob
+        page.reload()
+        expect(page.locator("#moments")).to_contain_text(words)
