@@ -98,6 +98,8 @@ def test_learn_page_lets_everyone_in(site: Site) -> None:
         expect(page.locator(".class-table tbody tr").first).to_be_visible()
         assert not site.serious_violations()
     page.set_viewport_size({"width": 320, "height": 640})
+    meter = page.locator("#classes .meter").first
+    assert meter.evaluate("of => of.clientWidth") > 100  # it is as wide as its cell
     assert not site.sideways() and not site.serious_violations()
 
 
