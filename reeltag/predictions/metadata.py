@@ -13,7 +13,7 @@ from reeltag.core.errors import DataError, reason_of
 from reeltag.core.fields import from_json, parse_json
 from reeltag.core.text import json_text
 from reeltag.predictions.rows import StoredRows
-from reeltag.predictions.sealed_parquet import is_sealed, was_sealed
+from reeltag.predictions.sealed_parquet import SEALED_KEY, is_sealed, was_sealed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,8 @@ class RowsInfo:
         metadata = schema.metadata or {}
         if not sealed and was_sealed(schema):
             what = "is damaged, or was written again by another program: it has lost its checksum"
-            raise DataError(what, where=path, hint=cls.HINT)
+            hint = f"{cls.HINT} Another program has to leave out the metadata {SEALED_KEY!r}."
+            raise DataError(what, where=path, hint=hint)
         return cls._parse(metadata.get(b"reeltag"), path)
 
     @classmethod

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from reeltag.core.arrow_files import arrow_sink, arrow_source
 
-_SEALED = {b"reeltag sealed": b"1"}  # in the metadata
+SEALED_KEY = "reeltag sealed"  # in the metadata
+_SEALED = {SEALED_KEY.encode(): b"1"}
 _END = struct.Struct("<I4s")  # length of the footer, and what Parquet files end with
 _SEAL = struct.Struct("<8sII")
 _MARK = b"reeltag1"

@@ -35,7 +35,8 @@ def float16_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def trainer(**options: Any) -> Trainer:
         scaler = torch.amp.GradScaler("cpu", init_scale=SCALE)
         options["precision"] = None
-        return Trainer(plugins=[MixedPrecision("16-mixed", "cpu", scaler)], **options)
+        options["plugins"] = [*options["plugins"], MixedPrecision("16-mixed", "cpu", scaler)]
+        return Trainer(**options)
 
     monkeypatch.setattr(fit, "Trainer", trainer)
 

@@ -21,7 +21,7 @@ from reeltag.data.indexing.locations import Shard
 from reeltag.data.records.problems import Problem
 from reeltag.data.shards import read_record
 from tests.data.made import frame_record, indexed, problems, rated_record, rows, write_shard
-from tests.processes import CONTEXT, Launch, die
+from tests.processes import Launch, die
 
 DUPLICATE = Problem.DUPLICATE_ID.text
 SOUND = [frame_record(f"sound {i}", 5 + i, [i]) for i in range(3)]
@@ -207,11 +207,11 @@ def _open_and_count(folder: Path) -> int:
     return len(indexed(folder).table)
 
 
-def test_build_by_two_processes_at_once_agrees(tmp_path: Path) -> None:
+def test_build_by_two_processes_at_once_agrees(tmp_path: Path, launch: Launch) -> None:
     for number in range(20):
         write_shard(tmp_path / f"{number}.tfrecord", [frame_record(f"{number}")])
-    with CONTEXT.Pool(2) as pool:
-        assert pool.map(_open_and_count, [tmp_path] * 4, chunksize=1) == [20] * 4
+    started = [launch(_open_and_count, tmp_path) for _ in range(2)]
+    assert [process.result() for process in started] == [20, 20]
     assert sorted(os.listdir(tmp_path / ".reeltag")) == ["index.arrow"]
 
 
