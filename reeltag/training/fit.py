@@ -264,7 +264,11 @@ def _fit(
     with quiet_lightning(), explained(out), listening_for_stop(stop):
         logger = chosen_logger(own.logger, out)
         trainer = _make_trainer(recipe, num_steps, validate_every, batches, callbacks, logger, out)
-        trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
+        try:
+            trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
+        except BaseException:
+            _end_reading(trainer)
+            raise
     result = _result(trainer.global_step, validation, name, log.seconds, out)
     if trainer.is_global_zero:
         trained = trainer.global_step > begun_at or not (out / "model.safetensors").exists()
@@ -272,6 +276,11 @@ def _fit(
             tagger.save_weights(out)
         write_json(out / "metrics.json", {**dataclasses.asdict(result), "run": str(out)})
     return result
+
+
+def _end_reading(trainer: Trainer) -> None:
+    """End the threads that read batches: where a logger fails too, Lightning does not."""
+    trainer.fit_loop.teardown()
 
 
 def _result(steps: int, validation: Validation, name: str, seconds: float, out: Path) -> Result:

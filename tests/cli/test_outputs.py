@@ -1,5 +1,6 @@
 """Outputs of commands: nothing of others is touched, one process at a time, whole or not at all."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ from reeltag.cli.main import run
 from reeltag.core.files import hold_result
 from reeltag.data.dataset import Dataset
 from tests.cli.moment_runs import write_data, write_run
+from tests.data.batches import loader_threads
 from tests.data.made import frame_record, write_shard
 from tests.ensembling.test_blending import files as predicted
 from tests.full_disks import small_disk
@@ -119,6 +121,8 @@ def test_full_disk_in_training_is_an_output_error(
         assert "cannot be written (No space left on device)" in " ".join(error.split())
         assert "Free some space" in error and "should not happen" not in error
         assert not [name for name in os.listdir(disk) if "reeltag" in name]
+    gc.collect()
+    assert not loader_threads()
 
 
 @pytest.mark.parametrize("size", ["24k", "48k", "100k"])
