@@ -23,6 +23,9 @@ def main() -> int:
         print("audit: the package index does not answer; nothing was audited")
         return 0
     asked = [package for package in packages if "vulns" in package]
+    if not asked:
+        print(f"audit: the package index knows none of {len(packages)} packages; none was audited")
+        return 0
     found = [package for package in asked if package["vulns"]]
     for package in found:
         names = ", ".join(
