@@ -29,7 +29,7 @@ def main() -> int:
     found = [package for package in asked if package["vulns"]]
     for package in found:
         names = ", ".join(
-            f"{of['id']} (mended in {', '.join(of['fix_versions']) or 'no release'})"
+            f"{of['id']} (fixed in {', '.join(of['fix_versions']) or 'no release'})"
             for of in package["vulns"]
         )
         print(f"audit: {package['name']} {package['version']}: {names}")

@@ -11,16 +11,18 @@
 H is the binary cross-entropy in nats; the loss is nats per video. Labels of whole videos are noisy:
 what a video does not list counts by `unlisted_weight` alone, and of a class that no video lists,
 such as one that a person has just made, nothing is known but its ratings. p_vc is how probable
-class c is in video v by a regression of other videos: the videos are divided into `folds` parts,
-and each is judged by what is learned of the rest with all b = 1. So a label that nothing else
-speaks for counts little, and others more: the sum of the weights of a class stays. (Labels are
-judged by held-out probabilities in Northcutt, Jiang, Chuang 2021, arXiv:1911.00068; there the worst
-are removed.) A class that fewer videos list than there are parts is not judged: all b = 1.
+class c is in video v by a regression of other videos: the videos are divided into `folds` folds
+with the same fraction of every class, and the probabilities of each come from a regression of the
+other folds, with all b = 1. So a label that nothing else speaks for counts little, and others more:
+the sum of the weights of a class stays. (Held-out probabilities tell which labels are wrong in
+Northcutt, Jiang, Chuang 2021, arXiv:1911.00068; there the worst are removed.) Of a class that fewer
+videos list than there are folds all b are 1.
 
 A rating is of all frames of its window, whose mean logit is compared with it. The weights of the
 penalty are those of balanced features (`reeltag.training.balancing`); all of that is folded into
 the weights in the end. The model's own penalty, `Config.l2`, is that of `reeltag train` and in no
-term here. All frames are in memory, and each step sees all of them: nothing is random.
+term here. All frames are in memory, and each step sees all of them: nothing but the folds is
+random, and they have one seed.
 
 Shape letters: N frames of all videos, V videos, Q ratings, R frames of rated windows, D feature
 size, C classes.
@@ -42,7 +44,10 @@ from reeltag.core.console import say, track
 from reeltag.core.files import check_new_path, whole_folder, write_json
 from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader
+from reeltag.data.origin import origin_of
 from reeltag.data.sampling import FrameChoice
+from reeltag.labels.folds import stratified_folds
+from reeltag.labels.random_keys import id_keys
 from reeltag.models.frame_logistic import Config, FrameLogistic
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.balancing import Balance
@@ -58,14 +63,14 @@ _SMALLEST = 1e-12  # of a sum whose logarithm is taken
 
 @dataclass(frozen=True, kw_only=True)
 class FrameRegressionConfig(CheckedFields):
-    """How the regression is fitted; the defaults were chosen on films (docs/own-videos.md)."""
+    """How the regression is fitted; the defaults were chosen on films (docs/moments.md)."""
 
     l2: Amount = 5e-4
     """Weight of the sum of squared weights of balanced features."""
     unlisted_weight: Amount = 0.3
     """How much it counts that a label is not listed, but for rated classes that no video lists."""
     folds: Positive = 5
-    """Parts of the videos: labels of each are judged by the others. 1: all labels count alike."""
+    """Folds of the videos: the others weigh the labels of each. 1: all labels count alike."""
     least_belief: Rate = 0.05
     """How probable a listed label is at least, whatever the other videos say."""
     rated_weight: Amount = 1.0
@@ -149,7 +154,7 @@ def fit_frame_regression(
     balance = Balance.of(every.values, sizes.dims)
     for part in (every, *(() if ratings is None else (ratings.frames,))):
         balance.apply_(part.values)
-    weights_VC = _label_weights(every, labels_VC, ratings, config)
+    weights_VC = _label_weights(every, labels_VC, ratings, config, _folds(videos, config.folds))
     weight_CD, bias_C, loss = _fit(every, labels_VC, weights_VC, ratings, config)
     _set_weights(tagger, *balance.fold(weight_CD, bias_C))
     with whole_folder(out) as folder:
@@ -234,35 +239,47 @@ def _learnable(ratings: _Ratings, labelled_C: Tensor, classes: tuple[str, ...]) 
     return ratings.some(~lost_C[ratings.classes])
 
 
+def _folds(videos: VideoSet, count: int) -> Tensor:
+    """Return (V,) the fold of each video; what `reeltag augment` made of one is in its fold."""
+    if count < 2 or videos.targets is None:
+        return torch.zeros(len(videos), dtype=torch.int16)
+    sources = [origin_of(name).source for name in videos.ids(np.arange(len(videos)))]
+    keys = id_keys(sources, 0, "folds of the frame regression")
+    return torch.from_numpy(stratified_folds(keys, videos.targets, videos.num_classes, count, 0))
+
+
 def _label_weights(
-    every: _Frames, labels_VC: Tensor, ratings: _Ratings | None, config: FrameRegressionConfig
+    every: _Frames,
+    labels_VC: Tensor,
+    ratings: _Ratings | None,
+    config: FrameRegressionConfig,
+    fold_V: Tensor,
 ) -> Tensor:
     """Return how much each label, listed or not, counts (V, C); see the module docstring."""
     plain_VC = torch.where(labels_VC > 0, 1.0, config.unlisted_weight)
     if ratings is not None:
         rated_C = torch.bincount(ratings.classes, minlength=labels_VC.shape[1]) > 0
         plain_VC[:, rated_C & ~labels_VC.any(dim=0)] = 0.0
-    judged_C = labels_VC.sum(dim=0) >= config.folds
-    if config.folds < 2 or not judged_C.any():
+    weighed_C = labels_VC.sum(dim=0) >= config.folds
+    if config.folds < 2 or not weighed_C.any():
         return plain_VC
     prob_VC = torch.zeros_like(labels_VC)
-    part_V = torch.arange(len(labels_VC)) % config.folds
-    for part in range(config.folds):
-        is_learned_V = part_V != part
+    for fold in range(config.folds):
+        is_learned_V = fold_V != fold
         weights_VC = plain_VC * (is_learned_V / is_learned_V.float().mean()).unsqueeze(1)
         others = ratings
         if ratings is not None:
-            others = ratings.some((ratings.videos < 0) | (part_V[ratings.videos] != part))
+            others = ratings.some((ratings.videos < 0) | is_learned_V[ratings.videos])
         weight_CD, bias_C, _ = _fit(every, labels_VC, weights_VC, others, config)
         logits_NC = F.linear(every.values, weight_CD, bias_C)
         pooled_VC = _pooled(logits_NC, every.owner, len(labels_VC))
-        prob_VC[part_V == part] = pooled_VC[part_V == part].sigmoid()
+        prob_VC[~is_learned_V] = pooled_VC[~is_learned_V].sigmoid()
     believed_VC = torch.where(labels_VC > 0, prob_VC.clamp(min=config.least_belief), 1 - prob_VC)
-    judged_VC = plain_VC * believed_VC
+    weighed_VC = plain_VC * believed_VC
     for is_kind_VC in (labels_VC > 0, labels_VC <= 0):
         mean_C = (believed_VC * is_kind_VC).sum(dim=0) / is_kind_VC.sum(dim=0).clamp(min=1)
-        judged_VC = torch.where(is_kind_VC, judged_VC / mean_C.clamp(min=_SMALLEST), judged_VC)
-    return torch.where(judged_C, judged_VC, plain_VC)
+        weighed_VC = torch.where(is_kind_VC, weighed_VC / mean_C.clamp(min=_SMALLEST), weighed_VC)
+    return torch.where(weighed_C, weighed_VC, plain_VC)
 
 
 def _fit(

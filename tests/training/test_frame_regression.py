@@ -167,7 +167,7 @@ def test_run_folder_keeps_model_and_regression(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unlabelled", [(), (0, 2)])
 def test_loss_is_that_of_the_formula(tmp_path: Path, unlabelled: tuple[int, ...]) -> None:
-    """Before the first step all weights are 0, all logits -3, and no label is judged.
+    """Before the first step all weights are 0, all logits -3, and all labels count alike.
 
     That no video lists a rated class says nothing of it.
     """
@@ -191,7 +191,7 @@ def test_loss_is_that_of_the_formula(tmp_path: Path, unlabelled: tuple[int, ...]
 
 
 def test_labels_that_other_videos_speak_against_count_less() -> None:
-    """Some videos that list class 0 do not have it; class 1 has too few labels to be judged."""
+    """Some videos that list class 0 do not have it; class 1 has too few labels to weigh."""
     values, labels = frames(0.1), present()
     wrong = np.flatnonzero(~labels[:, 0])[::5]
     labels[wrong, 0] = True
@@ -202,7 +202,8 @@ def test_labels_that_other_videos_speak_against_count_less() -> None:
     )
     Balance.of(every.values, (24, 4)).apply_(every.values)
     config = FrameRegressionConfig(unlisted_weight=0.3, l2=1e-5)
-    weights = _label_weights(every, torch.from_numpy(labels).float(), None, config).numpy()
+    labels_VC, fold_V = torch.from_numpy(labels).float(), torch.arange(VIDEOS) % 5
+    weights = _label_weights(every, labels_VC, None, config, fold_V).numpy()
     listed = weights[labels[:, 0], 0]
     right = np.setdiff1d(np.flatnonzero(labels[:, 0]), wrong)
     assert weights[wrong, 0].mean() < weights[right, 0].mean() - 0.1

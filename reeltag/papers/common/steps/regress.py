@@ -15,7 +15,7 @@ from reeltag.training.batches import training_items
 from reeltag.training.frame_regression import FrameRegressionConfig, fit_frame_regression
 
 
-@step_function("regress_frames", version=4, cost=train_cost)
+@step_function("regress_frames", version=5, cost=train_cost)
 def regress_frames(
     out: Path,
     data: DataLocation,
