@@ -1,14 +1,12 @@
 """Run every command that writes on disks of all sizes, from none to enough.
 
-    python -m benchmarks.full_disk [NAME ...] [--steps N] [--json]
+    python -m benchmarks.full_disk [NAME ...] [--steps N] [--save] [--json]
 
 The disk is a tmpfs, which only root may mount; elsewhere it is said that nothing was run. A command
 that has no room must say so, with the file and exit status 2, and leave nothing half-written; with
 room enough it must do its work. Inputs and $TMPDIR are on another disk.
 """
 
-import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -18,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.environment import environment
-from benchmarks.results import RESULTS, Row, write_rows
-from benchmarks.writers import WRITERS, RunEnd, Writer, contents, run_command, write_inputs
+from benchmarks.results import RESULTS, Row
+from benchmarks.writer_program import WriterProgram, row_of
+from benchmarks.writers import RunEnd, Writer, contents, run_command
 from reeltag.core.console import say
 
 _PAGE = 4096
@@ -29,38 +27,10 @@ _FIRST = 1  # page: a tmpfs of none has no limit
 
 def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
     """Run the commands that are named; return 1 where one did not say what it should."""
-    names = [writer.name for writer in WRITERS]
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.full_disk")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
-    parser.add_argument("--steps", type=int, default=40, help="sizes that are tried, about")
-    parser.add_argument(
-        "--save", action="store_true", help="write rows into results/full_disk.json"
-    )
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    options = parser.parse_args(arguments)
-    if unknown := [name for name in options.names if name not in names]:
-        parser.error(f"there is no command {unknown[0]!r}; there are {', '.join(names)}")
-    if not can_mount():
-        say("no disk can be mounted here: nothing was run")
-        return 0
-    rows = list[Row]()
-    with tempfile.TemporaryDirectory(prefix="full-disk-") as work:
-        inputs = write_inputs(Path(work) / "in")
-        for writer in WRITERS:
-            if options.names and writer.name not in options.names:
-                continue
-            rows.append(filled(writer, inputs, Path(work), options.steps))
-            say(format_row(rows[-1]))
-            if options.save:
-                command = f"python -m benchmarks.full_disk '{writer.name}' --steps {options.steps}"
-                measured = environment(command)
-                write_rows(
-                    "full_disk", rows[-1:], key=("command",), measured=measured, folder=folder
-                )
-    if options.json:
-        print(json.dumps(rows, indent=2))
-    return int(any(row["failed"] for row in rows))
+    if can_mount():
+        return _PROGRAM.run(arguments, folder)
+    say("no disk can be mounted here: nothing was run")
+    return 0
 
 
 def can_mount() -> bool:
@@ -102,7 +72,8 @@ def filled(writer: Writer, inputs: Path, work: Path, steps: int) -> Row:
     writer.begin(inputs, plain)
     whole = run_command(writer.words(inputs, plain), work, scratch=scratch)
     if whole.status:
-        return _row(writer, 0, 0, [f"ends with status {whole.status}: {whole.output[-300:]}"])
+        fault = f"ends with status {whole.status}: {whole.output[-300:]}"
+        return row_of(writer, {"sizes": 0, "enough_bytes": 0}, {fault: 1})
     expected = set(contents(plain))
     held = _pages(plain)
     begin = _FIRST + (_pages_of_inputs(writer, inputs) if writer.copied else 0)
@@ -129,7 +100,7 @@ def filled(writer: Writer, inputs: Path, work: Path, steps: int) -> Row:
             break
         pages += step
     shutil.rmtree(plain)
-    return _row(writer, tried, pages * _PAGE, [f"{n} x {what}" for what, n in faults.items()])
+    return row_of(writer, {"sizes": tried, "enough_bytes": pages * _PAGE}, faults)
 
 
 def _varying(writer: Writer, names: set[str]) -> set[str]:
@@ -165,20 +136,19 @@ def _pages_of_inputs(writer: Writer, inputs: Path) -> int:
     return sum(_pages(inputs / name) for name in writer.copied)
 
 
-def _row(writer: Writer, tried: int, enough: int, faults: list[str]) -> Row:
-    return {
-        "command": writer.name,
-        "sizes": tried,
-        "enough_bytes": enough,
-        "failed": len(faults),
-        "faults": faults,
-    }
-
-
 def format_row(row: Row) -> str:
     """Return a row as a line of text."""
     faults = "; ".join(row["faults"]) or "nothing wrong"
     return f"{row['command']}: {row['sizes']} sizes up to {row['enough_bytes']:,} bytes, {faults}"
+
+
+_PROGRAM = WriterProgram(
+    name="full_disk",
+    about=__doc__,
+    numbers={"steps": (40, "sizes that are tried, about")},
+    measure=lambda writer, inputs, work, of: filled(writer, inputs, work, of["steps"]),
+    describe=format_row,
+)
 
 
 if __name__ == "__main__":
