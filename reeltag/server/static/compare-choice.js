@@ -69,7 +69,11 @@ export function watchVideoChoice(form) {
     form.submit();
   };
 
-  field.addEventListener("focus", () => void look("").then(() => field.select()));
+  field.addEventListener("focus", async () => {
+    const before = field.value;
+    await look("");
+    if (field.value === before) field.select(); // what was typed meanwhile is not typed over
+  });
   field.addEventListener("input", (event) => {
     clearTimeout(timer);
     const is_typed = event instanceof InputEvent && event.inputType !== "insertReplacementText";

@@ -59,6 +59,11 @@ class Site:
         self.page.goto(self.address + path)
         return self.page
 
+    def enter(self) -> None:
+        """Press Enter where that leaves the page; it is not released, for a page that is left may
+        never say that it has heard so, and a key has no limit of time."""
+        self.page.keyboard.down("Enter")
+
     def serious_violations(self) -> list[str]:
         """Return what axe finds on the page that keeps people out."""
         found = Axe().run(self.page).response["violations"]

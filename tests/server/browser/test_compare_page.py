@@ -37,7 +37,7 @@ def test_two_finders_are_compared_on_a_video_that_is_chosen_by_name(
     expect(page.locator("h1")).not_to_have_text(name)
     page.locator("#video-name").press("ControlOrMeta+a")
     page.keyboard.type(name[:-1])
-    page.keyboard.press("Enter")
+    site.enter()
     expect(page.locator("h1")).to_have_text(name)
     assert f"new={new}" in page.url
     expect(page.locator("#new-line canvas").first).to_be_visible()
@@ -96,7 +96,7 @@ def found(*names: str) -> dict[str, object]:
     return {"total": len(names), "offset": 0, "videos": [{"id": of, "name": of} for of in names]}
 
 
-def test_name_that_others_begin_with_is_taken_by_enter_alone(choice: Page) -> None:
+def test_name_that_others_begin_with_is_taken_by_enter_alone(site: Site, choice: Page) -> None:
     page = choice
     short, long = "film_00", "film_002"
     page.route("**/api/videos?*", lambda route: route.fulfill(json=found(short, long)))
@@ -104,8 +104,33 @@ def test_name_that_others_begin_with_is_taken_by_enter_alone(choice: Page) -> No
     expect(page.locator(f'#video-names option[value="{short}"]')).to_have_count(1)
     page.keyboard.type("2")
     expect(page.locator("#video-name")).to_have_value(long)  # and the page is still there
-    page.keyboard.press("Enter")
+    site.enter()
     expect(page.locator("h1")).to_have_text("film_002.mp4")
+
+
+def test_late_list_of_videos_leaves_what_is_typed_meanwhile(
+    site: Site, newer: tuple[str, str]
+) -> None:
+    old, new = newer
+    page, held = site.open(f"/compare?old={old}&new={new}&video=film_001"), list[Route]()
+
+    def answer(route: Route) -> None:
+        search = parse_qs(urlsplit(route.request.url).query).get("search", [""])[0]
+        if search:
+            route.fulfill(json=found(search))
+        else:
+            held.append(route)
+
+    page.route("**/api/videos?*", answer)
+    with page.expect_request("**/api/videos?*"):
+        page.locator("#video-name").focus()
+    page.locator("#video-name").evaluate("(of) => { of.value = 'film'; }")  # no list asked for yet
+    with page.expect_response("**/api/videos?*"):
+        held[0].fulfill(json=found("film"))
+    expect(page.locator('#video-names option[value="film"]')).to_have_count(1)
+    page.keyboard.type("_002")
+    expect(page.locator("#video-name")).to_have_value("film_002")
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_late_answer_about_videos_does_not_replace_a_newer_one(choice: Page) -> None:

@@ -34,7 +34,7 @@ def test_library_page_is_chosen_from_and_opened_by_keys(site: Site) -> None:
     page.keyboard.press("v")
     expect(page.locator(".cell a").nth(0)).to_be_focused()
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
+    site.enter()
     expect(page).to_have_url(re.compile(r"/video\?id=film_002"))
 
 
@@ -137,5 +137,5 @@ def test_header_completes_a_class_and_shows_the_keys(site: Site) -> None:
     page.keyboard.type(name[:3].upper())
     expect(page.locator("search-box [role=option]").first).to_be_visible()
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
+    site.enter()
     expect(page).to_have_url(re.compile(r"/search\?class="))
