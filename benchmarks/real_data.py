@@ -3,7 +3,7 @@
     python -m benchmarks.real_data [NAME ...] [--data ../shared/data] [--work build/real] [--seed 0]
 
 Each proof is the commands a person would type (benchmarks/proofs.py). Data and protocol:
-docs/results.md.
+docs/results/index.md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The papers' tables on real data, in several seeds: docs/reproductions.md.
+"""The papers' tables on real data, in several seeds: docs/results/reproductions.md.
 
     python -m benchmarks.reproductions [PROOF ...] [--seed 0 1 2]    run what is missing
     python -m benchmarks.reproductions --table    collect finished runs: results/reproductions.json

@@ -1,10 +1,10 @@
-"""Every family on real data with the same budget: one table, results/zoo.json and docs/models.md.
+"""Every family on real data with the same budget: results/zoo.json, docs/results/models.md.
 
     python -m benchmarks.zoo [ENTRY ...] [--race yt8m|audioset|mosaics] [--seed 0]
 
 A race is a data set with a budget; an entry is a model, its sizes here and its learning rate, in
 the races that it can run. What is measured is not measured again (--again does). Sizes are
-small where the authors' would take hours on two cores: docs/models.md has the sizes.
+small where the authors' would take hours on two cores: docs/results/models.md has the sizes.
 """
 
 import argparse

@@ -100,7 +100,7 @@ def import_weights(
 
     Args:
         checkpoint: .npz file with an array for each variable, by the authors' names; how to dump
-            one: docs/import-weights.md.
+            one: docs/how-to/import-weights.md.
         model: family, variant or import path, or a Config. Its sizes are read from the arrays;
             what they do not show is that of the Config.
         out: run folder to make.

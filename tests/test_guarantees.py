@@ -1,4 +1,4 @@
-"""docs/guarantees.md names tests that are there: a promise loses its test only with its line."""
+"""docs/reference/guarantees.md names tests that exist: a promise loses its test with its line."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,11 @@ MEASURED = re.compile(r"<!-- table: .*?<!-- end -->", re.DOTALL)
 
 def named_tests() -> list[tuple[str, str]]:
     """Return the file and the name, or "", of each test that the page names."""
-    return NAMED.findall((PROJECT / "docs" / "guarantees.md").read_text())
+    return NAMED.findall((PROJECT / "docs" / "reference" / "guarantees.md").read_text())
 
 
 def test_every_promise_names_a_test() -> None:
-    page = MEASURED.sub("", (PROJECT / "docs" / "guarantees.md").read_text())
+    page = MEASURED.sub("", (PROJECT / "docs" / "reference" / "guarantees.md").read_text())
     rows = [line for line in page.splitlines() if line.startswith("|")]
     promises = [row for row in rows if not row.startswith(("| what", "|---"))]
     assert len(promises) > 20

@@ -27,31 +27,31 @@ def pages() -> dict[str, Tables]:
     """Return for each page its tables, by name."""
     return {
         "README.md": {"measured": readme.measured, "speed": readme.speed},
-        "docs/results.md": {"quality": quality.quality, "speed": speed.speed},
-        "docs/models.md": {"zoo": quality.zoo, "rates": speed.rates},
-        "docs/own-features.md": {
+        "docs/results/index.md": {"quality": quality.quality, "speed": speed.speed},
+        "docs/results/models.md": {"zoo": quality.zoo, "rates": speed.rates},
+        "docs/how-to/own-features.md": {
             "variants": own_features.variants,
             "import_speeds": own_features.speeds,
         },
-        "docs/moments.md": {
+        "docs/how-to/moments.md": {
             "events": own_features.events,
             "promises": own_features.promises,
             "films": own_features.films,
         },
-        "docs/rating.md": {"choosing": choosing.choosing, "curves": choosing.whole_curves},
-        "docs/library.md": {"decoding": speed.figures_of("decoding")},
-        "docs/similar.md": {"similar": speed.figures_of("similar")},
-        "docs/departures.md": {"moments": techniques.moments},
-        "docs/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
-        "docs/reproductions.md": {
+        "docs/how-to/rating.md": {"choosing": choosing.choosing, "curves": choosing.whole_curves},
+        "docs/how-to/library.md": {"decoding": speed.figures_of("decoding")},
+        "docs/how-to/similar.md": {"similar": speed.figures_of("similar")},
+        "docs/reference/departures.md": {"moments": techniques.moments},
+        "docs/explanation/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
+        "docs/results/reproductions.md": {
             **reproductions.reproductions(),
             "spreads": reproductions.spreads,
             "trials": reproductions.trials,
             "deployable": quality.deployable,
         },
-        "docs/security.md": {"fuzz": trust.fuzz},
-        "docs/guarantees.md": {"kills": trust.kills, "full_disks": trust.full_disks},
-        "docs/scale.md": {
+        "docs/explanation/security.md": {"fuzz": trust.fuzz},
+        "docs/reference/guarantees.md": {"kills": trust.kills, "full_disks": trust.full_disks},
+        "docs/explanation/scale.md": {
             "segment_scoring": speed.figures_of("segment_scoring"),
             "around": scale.around,
             "jobs": scale.jobs,

@@ -149,7 +149,11 @@ def speed() -> str:
             value(nextvlad),
             f"TensorFlow original {low:g} to {high:g}",
         ],
-        ["all other families at their authors' sizes", "[docs/models.md](docs/models.md)", ""],
+        [
+            "all other families at their authors' sizes",
+            "[docs/results/models.md](docs/results/models.md)",
+            "",
+        ],
         [
             "the same with preprocessing, from files",
             value(row_of("bench_training", "nextvlad from files")),

@@ -96,7 +96,7 @@ class Moments:
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="FORMAT:PATH")
     ] = ()
     """Write for another tool; may be given several times. A file: csv, json, activitynet. A folder:
-    webvtt, audacity, youtube, raven, elan, label-studio, fiftyone, edl, otio (docs/exports.md)."""
+    webvtt, audacity, youtube, raven, elan, label-studio, fiftyone, edl, otio."""
     fps: float = DEFAULT_FPS
     """Frames/s in exports that count frames: edl, otio, label-studio. 29.97 is 30000/1001."""
     split: SplitName | None = None

@@ -10,11 +10,11 @@
     Class,Segments
     7,Abcd:35 Efgh:0 ...
 
-Google's writer differs (docs/departures.md): it writes six digits, which makes ties; a blank before
-each line's end, which costs its own scorer the last entry; and leaves out classes that were never
-predicted. Here probabilities are the sigmoid in float64 with all digits (logits above 36.7 are 1.0,
-still in the right order), and every requested class has a row, possibly empty, since the challenge
-divides by all of them.
+Google's writer differs (docs/reference/departures.md): it writes six digits, which makes ties; a
+blank before each line's end, which costs its own scorer the last entry; and leaves out classes that
+were never predicted. Here probabilities are the sigmoid in float64 with all digits (logits above
+36.7 are 1.0, still in the right order), and every requested class has a row, possibly empty, since
+the challenge divides by all of them.
 """
 
 from collections.abc import Iterable, Sequence

@@ -16,7 +16,7 @@ class SegmentPolicy(CheckedFields):
     """How the systems of 2019 scored segments better; the default is the plain model.
 
     Sources: the third challenge: its ratings (head and tail), its 3rd place (candidates, fusion),
-    5th and 7th (windows) and 9th (shifts); docs/departures.md.
+    5th and 7th (windows) and 9th (shifts); docs/reference/departures.md.
     """
 
     skip_head: NotNegative = 0

@@ -27,7 +27,7 @@ def correlated(
 
     over the rated classes i of an item: a positive adds its row of P', a negative nothing, a soft
     label y_i times its row. Implied targets imply nothing in turn. Cost: that of sorting Q.
-    Source: Autohome 2019, sec. 3.3 eq. 5 and 6; its readings are in docs/departures.md.
+    Source: Autohome 2019, sec. 3.3 eq. 5 and 6; its readings are in docs/reference/departures.md.
 
     Args:
         targets: of N items; an entry of weight 0 is not rated.

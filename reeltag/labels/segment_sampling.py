@@ -1,8 +1,8 @@
 """The random segments that soft labels are made for.
 
-OPPO's selection (OPPO 2019, sec. 3.2; docs/departures.md): n segments for each label of a video,
-drawn without replacement and kept with the label they were drawn for; out of these m for each
-class, so that rare and frequent classes count alike. Random numbers belong to the ids
+OPPO's selection (OPPO 2019, sec. 3.2; docs/reference/departures.md): n segments for each label of a
+video, drawn without replacement and kept with the label they were drawn for; out of these m for
+each class, so that rare and frequent classes count alike. Random numbers belong to the ids
 (`random_keys`), so neither the order nor the other videos change the draw of a video.
 
 Shape letters: V videos, E labels of all videos, S segments drawn, C classes.

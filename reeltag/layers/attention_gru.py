@@ -48,7 +48,7 @@ class AttentionGRU(nn.Module):
     With chunks the same is done twice: within each chunk of a video, where the GRU starts again,
     and then over the vectors of the chunks, as Yang et al. read words and then sentences. Source:
     Autohome 2019 sec. 3.1, whose figure is lost; this is the reading of
-    docs/departures.md.
+    docs/reference/departures.md.
 
     Args:
         dim: D.

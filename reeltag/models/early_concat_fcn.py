@@ -5,7 +5,7 @@
 
 Samsung's EarlyConcatFCN has two plain layers. The variant of ours, one layer with batch norm and
 leaky ReLU, dropout on the input, and audio of half the weight of rgb, is the best single
-video-level model in docs/models.md.
+video-level model in docs/results/models.md.
 """
 
 from dataclasses import dataclass, field

@@ -6,7 +6,7 @@
             +-> mean -> norm -> linear -> softmax
 
 The members share no weights. In training each learns the labels by itself, and is drawn towards
-the mixture (on-line distillation, `--members.weight`). Departures: docs/departures.md.
+the mixture (on-line distillation, `--members.weight`). Departures: docs/reference/departures.md.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
     frames -> NeXtVLAD per stream -> dropout -> linear -> norm -> bottleneck gate -> head -> logits
 
 The first stream has all clusters and groups, the others half of them. Departures from the paper
-(with the authors' code, against the text) and from the code: docs/departures.md.
+(with the authors' code, against the text) and from the code: docs/reference/departures.md.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Training on soft labels of a teacher, in addition to the labels of the data.
 
 Segments are added to the rated ones (OPPO: OPPO 2019 sec. 3.2); the labels of whole videos
-are mixed with the teacher's (Samsung and Axon: docs/departures.md). Both are done
+are mixed with the teacher's (Samsung and Axon: docs/reference/departures.md). Both are done
 once, on the index; nothing is looked up in a training step.
 
 Shape letters: N items, S soft segments, C classes.

@@ -2,7 +2,7 @@
 
 Segments (OPPO 2019 sec. 3.2): of each video some are drawn, the teacher scores these alone, and its
 probabilities of the video's own labels are kept as they are: no temperature, no threshold.
-Whole videos (Axon, Samsung: docs/departures.md): the best classes of each.
+Whole videos (Axon, Samsung: docs/reference/departures.md): the best classes of each.
 
 Letters in shapes: V videos, S segments drawn, B items of a batch, C classes.
 """

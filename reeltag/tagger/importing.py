@@ -1,7 +1,8 @@
 """A run folder from a TensorFlow checkpoint of a model's authors, dumped to arrays.
 
 Each array has the name of its variable. The sizes of the model are read from the shapes where they
-show; the optimiser's variables are not used. How to dump a checkpoint: docs/import-weights.md.
+show; the optimiser's variables are not used. docs/how-to/import-weights.md tells how to dump a
+checkpoint.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,8 +41,8 @@ C = TypeVar("C", bound=ModelConfig)
 IMPORTED = "imported"  # entry of config.json: the file that the weights are from
 STREAMS = ("rgb", "audio")  # YouTube-8M's
 _HINT = (
-    "Dump the checkpoint as docs/import-weights.md shows: numpy.savez(FILE, **{name: array}), an "
-    "array for each variable."
+    "Dump the checkpoint as docs/how-to/import-weights.md shows: "
+    "numpy.savez(FILE, **{name: array}) with an array for each variable."
 )
 
 
@@ -193,7 +194,7 @@ def check_importable(model: ModelConfig) -> None:
     raise ConfigError(
         f"{family_of(model).name} knows no names of TensorFlow variables: no checkpoint fits it",
         hint=f"Families that know them: {', '.join(known)}. An own model has a method "
-        "tensorflow_names(), see docs/import-weights.md.",
+        "tensorflow_names(), see docs/how-to/import-weights.md.",
     )
 
 

@@ -26,7 +26,7 @@ def test_check_names_page_table_and_first_differing_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for page in pages():
-        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / page).write_text((PROJECT / page).read_text())
     readme = tmp_path / "README.md"
     text = readme.read_text()

@@ -1,4 +1,4 @@
-"""The example of docs/encoders.md is an encoder as it is printed."""
+"""The example of docs/how-to/encoders.md is an encoder as it is printed."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ from reeltag.cli.main import run
 from reeltag.encoders import PictureEncoder, _registry, create_encoder, list_encoders
 from tests.encoders.contract import CHECKS
 
-DOCS = Path(__file__).parent.parent.parent / "docs" / "encoders.md"
+DOCS = Path(__file__).parent.parent.parent / "docs" / "how-to" / "encoders.md"
 
 
 @pytest.fixture

@@ -59,5 +59,7 @@ def test_selection_has_every_kind_of_record_and_every_odd_one() -> None:
     here = {Path(name).stem for name in NAMES if name.endswith(".tfrecord")} & cases.keys()
     sound = {name for name in cases if not name.startswith(("x_", "b_"))}
     assert {cases[name]["kind"] for name in here & sound} == {"frame", "segment", "video"}
-    odd = set(re.findall(r"^\| `([xb]_\w+)`", (PROJECT / "docs/records.md").read_text(), re.M))
+    odd = set(
+        re.findall(r"^\| `([xb]_\w+)`", (PROJECT / "docs/reference/records.md").read_text(), re.M)
+    )
     assert odd <= here

@@ -18,7 +18,7 @@ from tests.models.contract import CHECKS
 from tests.processes import run_program
 
 SOURCE = Path(__file__).parent.parent / "own_model_package"
-DOCS = SOURCE.parent.parent / "docs" / "extending.md"
+DOCS = SOURCE.parent.parent / "docs" / "how-to" / "extending.md"
 MODULE = "mean_and_max"
 
 

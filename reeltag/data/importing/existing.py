@@ -51,7 +51,7 @@ class ExistingData:
                 f"has no {FEATURES_FILE}: what its values mean is not known",
                 where=out,
                 hint="Import into another folder. A description can be added by hand for data in "
-                "YouTube-8M's convention; see docs/own-features.md.",
+                "YouTube-8M's convention; see docs/how-to/own-features.md.",
             )
         ids, first, is_vector = dict[str, str](), defaultdict[str, int](int), False
         problems = 0

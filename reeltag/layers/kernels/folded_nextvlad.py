@@ -3,7 +3,7 @@
 x1 = x We + be is linear in x, so scores and attention are taken straight from x with the products
 We Wc and We Wa; the gradient of We is summed in the cheaper of two orders (`expand_and_sum`). At
 the published size (D 1024, E 2048, C 1024) and 24,000 frames a training step then takes 166
-thousand million multiply-adds in place of 271; docs/speed.md counts them.
+thousand million multiply-adds in place of 271; docs/explanation/speed.md counts them.
 
 Shape letters: B videos, T frames (padded), D feature size, E = G * F widened size, G groups,
 F group size, K clusters, C = G * K score columns g * K + k, S = D or E.

@@ -120,9 +120,9 @@ PROGRAM = Program(
     reaches="mosaics, 600 test videos: MAP .809 (3 same) -> .810 (3 different) -> .811 (+ GRU) -> "
     ".825 (+ reweighting) -> .830 (+ correlation), final .835; reels, 800 of them: .863 -> .865 -> "
     ".866 -> .869 -> .869, .873; GCN .771 behind DBoF .826, .821 behind .832 (paper: .770 -> .773 "
-    "-> .778 -> .783 -> .791, .749 before .740); docs/reproductions.md",
-    departs="the evaluated fifth is held out by video; ambiguities read as in docs/departures.md; "
-    "the last weights count, nothing is selected",
+    "-> .778 -> .783 -> .791, .749 before .740); docs/results/reproductions.md",
+    departs="the evaluated fifth is held out by video; ambiguities read as in "
+    "docs/reference/departures.md; the last weights count, nothing is selected",
     config=Config,
     tiny=TINY,
     tiny_data=TINY_DATA,

@@ -153,7 +153,7 @@ class Config(CheckedFields):
     recurrent_rate: float | None = None
     """Learning rate of GRU and LSTM (2e-4; small 5e-3)."""
     relation: float | None = None
-    """Weight of the penalty on the output layer (0.2; small 1e-6: see docs/techniques.md)."""
+    """Weight of the penalty on the output layer (0.2; small 1e-6)."""
     relation_steps: int | None = None
     """Steps of fine-tuning with the penalty (40,000; small: 0, one pass)."""
     student_steps: int | None = None

@@ -83,9 +83,9 @@ PROGRAM = Program(
     "core, 1 GB",
     reaches="AudioSet's clips: GAP .35 (gated NetVLAD), .375 (best single), mean of 14 .363, "
     "learned weights .385, distilled .370 (paper: .8575 -> .8827 -> .8862 -> .8873, distilled "
-    ".8732); docs/reproductions.md",
+    ".8732); docs/results/reproductions.md",
     departs="the teacher is the ensemble of exact weights; of each training the weights best on "
-    "the held-out videos count; ambiguities read as in docs/departures.md",
+    "the held-out videos count; ambiguities read as in docs/reference/departures.md",
     config=Config,
     tiny=TINY,
     tiny_data=TINY_DATA,

@@ -43,7 +43,7 @@ class Program:
         needs: which data (frames? rated segments?), which machine.
         cost: how long it takes and how much disk, at which size.
         reaches: what was measured here, with the paper's own figure.
-        departs: differences from the paper (docs/departures.md).
+        departs: differences from the paper (docs/reference/departures.md).
         notes: more for `--help`.
         config: frozen, keyword-only dataclass of sizes, seeds, scale; the paper's are the defaults.
             Each field has a sentence under it and becomes a flag; names of the flags of `reeltag

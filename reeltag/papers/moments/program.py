@@ -64,13 +64,14 @@ def _regressed(plan: MomentsPlan, builder: GraphBuilder, data: Dataset) -> Goal:
 PROGRAM = Program(
     name="moments",
     title="Moments: when is what in your own videos, from a few hundred ratings.",
-    paper="none: what was worth its cost here of OPPO 2019 and Autohome 2019 (docs/techniques.md)",
+    paper="none: what was worth its cost here of OPPO 2019 and Autohome 2019 "
+    "(docs/explanation/techniques.md)",
     needs="your frame-level TFRecords: videos with video labels, and 100 rated segments or more of "
     "some of them, in the same files or others; below 1,000 videos two ratings are enough, and no "
     "labels are needed; files named test never train",
     cost="4,000 reels and 5,166 ratings: a minute and a half of one core, 34 MB",
     reaches="reels: MAP .85 (stage I .77, copied video score .57), mosaics .82 (.76, .53); "
-    "docs/reproductions.md",
+    "docs/results/reproductions.md",
     departs="one NeXtVLAD; whole videos, then rated segments (+ .08 MAP on reels), rated classes "
     "weighing 2.5 and unrated ones 0.1 (over the mask + .004 on reels, + .055 on mosaics). Left "
     "out: soft labels, noise and mixup, which gained nothing sure on reels, and correlation "

@@ -112,9 +112,9 @@ PROGRAM = Program(
     "0.3 GB",
     reaches="reels: MAP .77 (stage I) -> .85 (A) -> .85 (B, C), ensemble .86; copied video score "
     ".57; mosaics: .68 -> .79 -> .80, .81; .53 (paper: .7277 -> .7572 -> .7690 -> .7746, ensemble "
-    ".7869); docs/reproductions.md",
-    departs="ambiguities read as in docs/departures.md; the last weights count, nothing is "
-    "selected",
+    ".7869); docs/results/reproductions.md",
+    departs="ambiguities read as in docs/reference/departures.md; the last weights count, nothing "
+    "is selected",
     config=Config,
     tiny=TINY,
     tiny_data=TINY_DATA,

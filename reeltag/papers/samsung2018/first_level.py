@@ -202,7 +202,7 @@ def published_frames() -> Iterator[FirstLevelModel]:
 def small_videos() -> Iterator[FirstLevelModel]:
     """Yield a dozen on whole videos: the paper's kinds, and ours that are strongest here.
 
-    The strong ones are our early_concat_fcn_norm and Samsung's small nets (docs/models.md).
+    The strong ones are our early_concat_fcn_norm and Samsung's small nets (docs/results/models.md).
     """
     by, small = SMALL, {"inner": 512}
     fcn = "early_concat_fcn_norm"

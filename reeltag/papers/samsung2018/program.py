@@ -62,9 +62,9 @@ PROGRAM = Program(
     "300 GB; 20,000 videos: three quarters of an hour on a core, 2 GB",
     reaches="YouTube-8M shards, 20,252 videos: LightGBM over 8 networks GAP .7095 (best alone "
     ".7016), ResNetLike .660 -> .665 with soft labels, one graph .692 (slides: .861 with mixup to "
-    ".874, .88743, .88729); docs/reproductions.md",
+    ".874, .88743, .88729); docs/results/reproductions.md",
     departs="running statistics in batch norms; probabilities of the trees, where the code takes "
-    "classes; small sizes have networks of ours in the first level (docs/departures.md)",
+    "classes; small sizes have networks of ours in the first level (docs/reference/departures.md)",
     config=Config,
     tiny=TINY,
     tiny_data=TINY_DATA,

@@ -1,6 +1,6 @@
 """Every TFRecord file that TensorFlow wrote for us: its values to the bit, or the stated outcome.
 
-What is stated is the table in docs/records.md.
+What is stated is the table in docs/reference/records.md.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.golden
 FILES = golden_files("tfrecord/*.tfrecord")
 SOUND = [path for path in FILES if path.stem[:2] not in ("x_", "b_")]
 ODD = [path for path in FILES if path.stem[:2] in ("x_", "b_")]
-DOCUMENT = PROJECT / "docs" / "records.md"
+DOCUMENT = PROJECT / "docs" / "reference" / "records.md"
 MAX_FRAMES = 300
 NUM_CLASSES = 3862
 # TensorFlow keeps only the first of the two pieces.
@@ -121,7 +121,7 @@ def test_sound_file_gives_tensorflows_values_to_the_bit(path: Path, tmp_path: Pa
 
 
 def outcome(index: Index) -> str:
-    """Return in words what became of the records of a file, as docs/records.md has it."""
+    """Return in words what became of the records of a file, as docs/reference/records.md has it."""
     sound, words = 0, []
     for row in index.table.to_pylist():
         text = f"{row['frames']} frames, labels {row['labels']}"
@@ -140,7 +140,7 @@ def outcome(index: Index) -> str:
 
 
 def documented() -> dict[str, str]:
-    """Return the last column of the table in docs/records.md by file."""
+    """Return the last column of the table in docs/reference/records.md by file."""
     rows = re.findall(r"^\| `([xb]_\w+)` \|.*\| ([^|]*) \|$", DOCUMENT.read_text(), re.MULTILINE)
     return dict(rows)
 

@@ -29,4 +29,4 @@ def test_names_can_be_distinguished_when_joined() -> None:
 def test_document_has_what_becomes_of_it(problem: Problem) -> None:
     severity = "skipped" if problem.skips else "noted"
     row = f"| {problem.text} | {severity} | {problem.outcome} |"
-    assert row in (PROJECT / "docs" / "records.md").read_text().splitlines()
+    assert row in (PROJECT / "docs" / "reference" / "records.md").read_text().splitlines()

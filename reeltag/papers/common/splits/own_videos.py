@@ -211,7 +211,8 @@ def _video_labels(
         raise DataError(
             f"none of the {mine.sum():,} records to train on can be used: {_problems(data, mine)}",
             where=data.root,
-            hint="`reeltag info DATA` names them; docs/records.md lists what a record must hold.",
+            hint="`reeltag info DATA` names them; docs/reference/records.md lists what a record "
+            "must hold.",
         )
     labels = lists_of(data.table.filter(trained).combine_chunks(), "labels")[1]
     if needed and not len(labels):
