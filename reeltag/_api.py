@@ -40,6 +40,7 @@ from reeltag.tagger.import_config import ImportConfig
 from reeltag.tagger.importing import TensorflowArrays, import_checkpoint
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
+from reeltag.tagger.run_files import find_run
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
@@ -72,7 +73,7 @@ def load(run: PathLike, device: str = "cpu") -> AnyTagger:
     """Return a tagger in eval mode: stored frames in, tags and moments out.
 
     Args:
-        run: run folder that `train` wrote, or graph that `export` wrote.
+        run: run folder that `train` wrote, WORK of `reeltag solve`, or graph that `export` wrote.
         device: where a run folder's tagger computes, such as "cpu" or "cuda"; a graph computes
             where onnxruntime does.
 
@@ -211,7 +212,7 @@ def predict(
         >>> predict(RUN, DATA, TMP / "p.parquet").info.num_classes
         4
     """
-    run = None if isinstance(model, AnyTagger) else Path(model)
+    run = None if isinstance(model, AnyTagger) else find_run(model)
     write_predictions(
         _tagger(model),
         _dataset(data),

@@ -89,11 +89,9 @@ class Demo:
         self._type(f"info {_quoted(data)} --top 5")
         self._type(f"solve moments --data {_quoted(data)} --out {_quoted(work)}")
         if not found.exists():
-            finder = folder.finder()
-            assert finder is not None  # the step before has made it
             files = f"--csv {_quoted(found)} --export webvtt:{_quoted(self.out / 'tracks')}"
             where = f"--data {_quoted(data)} --split test"
-            self._type(f"moments {_quoted(finder)} {where} {FINDING} {files} --overwrite")
+            self._type(f"moments {_quoted(work)} {where} {FINDING} {files} --overwrite")
         known = f"--moments {_quoted(found)} --events {_quoted(films / 'moments.csv')}"
         json = " --json" if self.json else ""
         self._type(

@@ -36,7 +36,7 @@ class DemoFolder:
         """Whether a demo of video files has been made here, and the folder is no data set."""
         return (self.data / FEATURES_FILE).is_file() and not (self.path / FEATURES_FILE).exists()
 
-    def finder(self) -> Path | None:
-        """Return the run that finds moments, the last one that was made; None = not yet."""
-        runs = self.work.glob("finder-final-*/run")
-        return max(runs, key=lambda run: run.stat().st_mtime, default=None)
+    @property
+    def is_solved(self) -> bool:
+        """Whether `work` holds a run that finds moments."""
+        return (self.work / "moments.json").is_file()

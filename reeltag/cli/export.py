@@ -26,8 +26,8 @@ class Export:
     """
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|BLEND")]
-    """Run folder, or a folder of `reeltag blend --save` with mean, weights, class-weights or
-    geometric."""
+    """Run folder, WORK of `reeltag solve`, or a folder of `reeltag blend --save` with mean,
+    weights, class-weights or geometric."""
     out: Path
     """ONNX file to write. Weights beyond 2 GB go into <out>.data, which must stay next to it."""
     config: tyro.conf.OmitArgPrefixes[ExportConfig] = field(default_factory=ExportConfig)

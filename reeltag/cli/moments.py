@@ -28,6 +28,7 @@ from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import IntervalConfig
 from reeltag.tagger.loading import any_tagger, is_graph
 from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
+from reeltag.tagger.run_files import find_run
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
 
@@ -50,7 +51,7 @@ class Moments:
     checkpoint: Annotated[
         Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")
     ] = None
-    """Run folder of `reeltag train`, or file of `reeltag export`."""
+    """Run folder of `reeltag train`, WORK of `reeltag solve`, or file of `reeltag export`."""
     data: Path | None = None
     """Folder of TFRecords (or one TFRecord); None: with --predictions, the data they are of."""
     class_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="class")] = ()
@@ -215,7 +216,6 @@ class Moments:
     def _of_run(self, config: IntervalConfig) -> "_Source":
         """Return the windows of a split, scored by a checkpoint."""
         assert self.checkpoint is not None and self.data is not None
-        _check_run(self.checkpoint)
         tagger = any_tagger(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         data = Dataset.open(self.data, splits=splits, quiet=self.json)
@@ -259,8 +259,9 @@ class Moments:
         if self.save and is_graph(self.checkpoint):
             say("a graph keeps the thresholds it was exported with: these are not saved")
         elif self.save:
-            thresholds.save(self.checkpoint)
-            say(f"{self.checkpoint / THRESHOLDS_FILE}: written; --precision is not needed again")
+            run = find_run(self.checkpoint)
+            thresholds.save(run)
+            say(f"{run / THRESHOLDS_FILE}: written; --precision is not needed again")
         return thresholds
 
     def _of_file(self) -> "_Source":
@@ -356,19 +357,6 @@ def _rows_of(data: Dataset, videos: tuple[str, ...]) -> NDArray[np.bool_] | None
             hint=f"Did you mean {' or '.join(close)}?" if close else "",
         )
     return np.isin(np.array(ids, object), videos)
-
-
-def _check_run(checkpoint: Path) -> None:
-    """Raise ConfigError where the WORK of a solution is given, with the runs in it."""
-    if (checkpoint / "config.json").exists():
-        return
-    runs = sorted(checkpoint.glob("*/run/config.json"), key=lambda run: run.stat().st_mtime)
-    if runs:
-        raise ConfigError(
-            f"is the WORK of `reeltag solve`, which holds {len(runs):,} runs",
-            where=checkpoint,
-            hint=f"Give one of them; the last that was made is {runs[-1].parent}.",
-        )
 
 
 def _split_to_search(data: Dataset) -> Split:

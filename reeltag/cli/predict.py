@@ -22,6 +22,7 @@ from reeltag.inference.scoring import InferenceConfig
 from reeltag.inference.stream import Outcome, Output
 from reeltag.labels.folds import FoldConfig
 from reeltag.tagger.loading import any_tagger, config_of, described_in, is_graph
+from reeltag.tagger.run_files import find_run
 from reeltag.tagger.tagger import AnyTagger
 from reeltag.training.run_folder import read_recipe, read_splits
 
@@ -35,7 +36,7 @@ class Predict:
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
-    """Run folder of `reeltag train`, or file of `reeltag export`."""
+    """Run folder of `reeltag train`, WORK of `reeltag solve`, or file of `reeltag export`."""
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
@@ -81,7 +82,7 @@ class Predict:
             self._choices(),
             split=self.split,
             rows=self._rows(data),
-            run=self.checkpoint,
+            run=find_run(self.checkpoint),
             video_source=video_source(self.video_run, self.video_predictions),
         )
         if self.json:

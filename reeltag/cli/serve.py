@@ -23,8 +23,8 @@ class Serve:
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder of `reeltag extract`, `import` or `demo`, or of published records."""
     finder: Annotated[Path | None, tyro.conf.arg(name="run")] = None
-    """Run whose curves and moments are shown; None: that of the last time, or what the encoder
-    knows."""
+    """Run, or WORK of `reeltag solve`, whose curves and moments are shown; None: that of the last
+    time, or what the encoder knows."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 = all of this machine."""
     port: int = 8765
@@ -43,6 +43,7 @@ class Serve:
         from reeltag.server.project.finders import FINDERS_FILE
         from reeltag.server.serving import serve
         from reeltag.server.settings import ServerSettings, is_loopback, new_token
+        from reeltag.tagger.run_files import find_run
 
         settings = ServerSettings(
             host=self.host,
@@ -51,11 +52,13 @@ class Serve:
             host_names=self.host_name,
             upload_bytes=_bytes(self.allow_upload) if self.allow_upload else 0,
         )
-        data, run, demo = self.data, self.finder, DemoFolder(self.data)
+        data, demo = self.data, DemoFolder(self.data)
+        run = None if self.finder is None else find_run(self.finder)
         if demo.is_one:
             data = demo.data
-            if not (writable_place(data) / "serve" / FINDERS_FILE).exists():  # the first time
-                run = run or demo.finder()
+            is_first = not (writable_place(data) / "serve" / FINDERS_FILE).exists()
+            if run is None and is_first and demo.is_solved:
+                run = find_run(demo.work)
         serve(
             data,
             settings,

@@ -19,6 +19,7 @@ from reeltag.inference.stream import Outcome, Output, check_output
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
 from reeltag.soft_labels.storage import SoftLabelInfo
 from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
+from reeltag.tagger.run_files import find_run
 from reeltag.tagger.tagger import Tagger
 
 
@@ -38,7 +39,7 @@ class SoftLabels:
     """
 
     checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Run folder of the teacher."""
+    """Run folder of the teacher, or WORK of `reeltag solve`."""
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
@@ -72,7 +73,7 @@ class SoftLabels:
             raise ConfigError("give either the RUN of a teacher, or files with --from")
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
         if self.checkpoint is not None:
-            outcome = self._score(self.checkpoint)
+            outcome = self._score(find_run(self.checkpoint))
         elif SoftLabelInfo.marks(self.from_[0]):
             outcome = self._draw()
         else:
@@ -89,8 +90,8 @@ class SoftLabels:
         items = "segments" if "segments" in outcome.rows else "videos"
         words: list[object] = ["--data", self.data, "--soft.file", outcome.path, "--items", items]
         if self.checkpoint is not None:
-            config = self.checkpoint / "config.json"
-            words = ["--config", config, *words, "--init", self.checkpoint]
+            run = find_run(self.checkpoint)
+            words = ["--config", run / "config.json", *words, "--init", run]
         else:
             train, validate, test = (of or "" for of in (self.train, self.validate, self.test))
             splits = Splits(train=train, validate=validate, test=test)

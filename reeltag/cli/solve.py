@@ -160,7 +160,7 @@ class Solve:
         if not options.only:
             tables = list(goal.tables(lambda step: folder_of(step, root)))
             closing = goal.closing(lambda step: folder_of(step, root))
-        self._print(steps, tables, closing, goal.best)
+        self._print(steps, tables, closing, goal)
         return 0
 
     def _data(self) -> Dataset:
@@ -193,10 +193,9 @@ class Solve:
             STDOUT.print(text, highlight=False, markup=False, soft_wrap=True)
         return 0
 
-    def _print(
-        self, steps: Sequence[Step], tables: list[Table], closing: str, best: Step | None
-    ) -> None:
+    def _print(self, steps: Sequence[Step], tables: list[Table], closing: str, goal: Goal) -> None:
         options, name = self.options, self.program.name
+        run = None if options.only else goal.run(lambda step: folder_of(step, options.out))
         result = {
             "program": name,
             "reeltag": reeltag.__version__,
@@ -204,7 +203,8 @@ class Solve:
             "steps": [_measured(step, options.out) for step in _steps(steps)],
             "tables": [table.to_json() for table in tables],
             "closing": closing,
-            "best": None if best is None else best.folder_name,
+            "best": None if goal.best is None else goal.best.folder_name,
+            "run": None if run is None else run.relative_to(options.out).as_posix(),
         }
         if not options.only:
             write_json(options.out / f"{name}.json", result)

@@ -44,7 +44,7 @@ class TagVideos:
     videos: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="VIDEO")]
     """Video or sound files."""
     checkpoint: Annotated[Path, tyro.conf.arg(name="run", metavar="RUN|MODEL.onnx")]
-    """Run folder of `reeltag train`, or file of `reeltag export`."""
+    """Run folder of `reeltag train`, WORK of `reeltag solve`, or file of `reeltag export`."""
     top: int = 10
     """Tags per video."""
     prob: float | None = None

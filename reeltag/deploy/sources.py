@@ -15,7 +15,7 @@ from reeltag.deploy.combined import BlendedTagger
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.inference.predict import weights_digest
 from reeltag.tagger.loading import is_graph
-from reeltag.tagger.run_files import read_config
+from reeltag.tagger.run_files import find_run, read_config
 from reeltag.tagger.tagger import AnyTagger, Tagger
 
 UNFIT = {
@@ -44,14 +44,14 @@ class ExportSource:
 
 
 def load_source(path: PathLike) -> ExportSource:
-    """Read a run folder, or a folder of `reeltag blend --save` and the runs that it names.
+    """Read a run folder (or that of a WORK), or one of `reeltag blend --save` with its runs.
 
     Members without weight are left out, except where the blend takes candidates from them.
 
     Raises ConfigError if the blend cannot be a graph, or its members do not fit each other,
     DataError if it is neither, or a run is missing.
     """
-    path = Path(path)
+    path = find_run(path)
     if is_graph(path):
         raise ConfigError(
             "is an exported model already; give the run or blend it came from", where=path

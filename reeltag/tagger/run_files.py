@@ -1,4 +1,4 @@
-"""The files of a run folder that describe it: config.json and classes.csv."""
+"""Where a run is, and the files that describe it: config.json and classes.csv."""
 
 import csv
 from collections.abc import Mapping
@@ -9,6 +9,47 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import entry, from_json, parse_json
 from reeltag.core.files import PathLike
 from reeltag.models import ModelConfig, find_family
+
+
+def find_run(path: PathLike) -> Path:
+    """Return the run that a path names: itself, or that of a program whose WORK it is.
+
+    `reeltag solve` names the run it was for in WORK/NAME.json, relative to WORK.
+
+    Args:
+        path: of a run folder, a graph, or the WORK of `reeltag solve`.
+
+    Returns:
+        The path as it is unless it is a WORK; whether a run is there is for its reader to check.
+
+    Raises:
+        ConfigError: a WORK with runs, whose results name none of them, or several.
+    """
+    work = Path(path)
+    if not work.is_dir() or (work / "config.json").exists():
+        return work
+    found = [work / name for name in map(_run_named_in, sorted(work.glob("*.json"))) if name]
+    if len(found) == 1:
+        return found[0]
+    runs = found or [config.parent for config in work.glob("*/run/config.json")]
+    if not runs:
+        return work
+    last = max(runs, key=lambda run: run.stat().st_mtime if run.exists() else 0.0)
+    raise ConfigError(
+        f"is the WORK of `reeltag solve`, with {len(runs):,} run{'s' if len(runs) > 1 else ''}",
+        where=work,
+        hint=f"Give one of them; the last that was made is {last}.",
+    )
+
+
+def _run_named_in(result: Path) -> str:
+    """Return the run that the result of a program names; "" where the file is none, or has none."""
+    try:
+        content = parse_json(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    is_result = isinstance(content, dict) and "program" in content
+    return str(content.get("run") or "") if is_result else ""
 
 
 def read_config(run: PathLike) -> dict[str, Any]:

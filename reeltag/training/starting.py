@@ -11,7 +11,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.tensor_files import load_tensors
 from reeltag.models import family_of
-from reeltag.tagger.run_files import read_class_names, read_config, read_model
+from reeltag.tagger.run_files import find_run, read_class_names, read_config, read_model
 from reeltag.tagger.tagger import Tagger
 
 
@@ -36,7 +36,7 @@ def start(tagger: Tagger, init: str) -> None:
         ConfigError: `init` does not fit, or the model needs tensors that are not filled.
         DataError: `init` cannot be read.
     """
-    path = Path(init)
+    path = find_run(init)
     if init and path.is_dir():
         _check_same_tagger(tagger, path)
         other = Tagger.load(path)

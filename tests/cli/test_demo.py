@@ -1,7 +1,6 @@
 """`reeltag demo`: the commands that it types, what it skips, and (slow) that they work."""
 
 import json
-import os
 import shlex
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def test_demo_goes_from_films_to_a_page(typed: list[list[str]], tmp_path: Path) 
     names = ["synth-films", "extract", "weak-labels", "ratings", "info", "solve", "moments"]
     assert [command[0] for command in typed] == [*names, "report"]
     moments, report = typed[-2:]
-    assert moments[1] == str(out / "work" / "finder-final-0" / "run")
+    assert moments[1] == str(out / "work")
     assert report[report.index("--events") + 1] == str(out / "films" / "moments.csv")
     first = len(typed)
     Demo(out=out).run()
@@ -64,16 +63,15 @@ def test_demo_ends_with_the_command_that_serves_it(
     assert shlex.split(last) == ["reeltag", "serve", str(out), "--open"]
 
 
-def test_folder_of_a_demo_is_known_with_its_last_finder(tmp_path: Path) -> None:
+def test_folder_of_a_demo_is_known(tmp_path: Path) -> None:
     folder = DemoFolder(tmp_path)
-    assert not folder.is_one and folder.finder() is None
+    assert not folder.is_one and not folder.is_solved
     folder.data.mkdir()
     (folder.data / "features.json").touch()
-    for number, name in enumerate(("b", "a")):
-        run = folder.work / f"finder-final-{name}" / "run"
-        run.mkdir(parents=True)
-        os.utime(run, (number, number))
-    assert folder.is_one and folder.finder() == folder.work / "finder-final-a" / "run"
+    assert folder.is_one and not folder.is_solved
+    folder.work.mkdir()
+    (folder.work / "moments.json").touch()
+    assert folder.is_solved
     (tmp_path / "features.json").touch()  # a data set with a folder `data` in it
     assert not folder.is_one
 

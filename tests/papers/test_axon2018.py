@@ -369,4 +369,5 @@ def test_tables_hold_every_row_of_the_paper(data: Dataset, tmp_path: Path) -> No
     assert f"student-1 has a GAP@20 of {scores['student-1']:.4f}" in closing
     assert f"reeltag export {tmp_path}/train-student-1/run --out" in closing
     assert f"{tmp_path}/learn_weights-weights-14-nnls/blend" in closing
+    assert goal.run(lambda step: tmp_path / step.name) == tmp_path / "train-student-1" / "run"
     assert goal.best is not None and goal.best.name == "combine-weights-14-nnls-test"

@@ -7,10 +7,11 @@ from pathlib import Path
 import docstring_parser
 import pytest
 
+import reeltag
 from reeltag import papers
 from reeltag.cli.main import run
 from reeltag.cli.solve import SolveOptions
-from reeltag.core.errors import ConfigError
+from reeltag.core.errors import ConfigError, ReeltagError
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.papers import PROGRAMS
@@ -63,6 +64,18 @@ def test_tiny_run_fills_its_tables_and_runs_nothing_again(
     assert run(["solve", program.name, "--tiny", "--out", str(work), "--json"]) == 0
     captured = capfd.readouterr()
     assert captured.out == first and "[1/" not in captured.err
+
+
+@every_program
+def test_work_is_the_run_that_the_program_is_for(program: Program, tiny_run: TinyRun) -> None:
+    work, printed = tiny_run(program.name)
+    run_folder = json.loads(printed)["run"]
+    if run_folder is None:
+        with pytest.raises(ReeltagError, match="is the WORK of `reeltag solve`|is not a run"):
+            reeltag.load(work)
+        return
+    assert (work / run_folder).is_dir()
+    assert reeltag.load(work).family == reeltag.load(work / run_folder).family
 
 
 @every_program

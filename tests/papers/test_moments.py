@@ -22,6 +22,7 @@ from reeltag.papers.moments.config import TINY, TINY_DATA, Config, MomentsPlan, 
 from reeltag.papers.moments.program import solve
 from reeltag.papers.moments.tables import format_thresholds, verdict
 from reeltag.pipeline.steps import Step, ordered
+from reeltag.tagger.run_files import find_run
 from reeltag.tagger.thresholds import ClassThreshold, Thresholds
 from reeltag.training.batches import make_batches
 from tests.data.made import frame_record, rated_record, video_record, write_shard
@@ -290,7 +291,8 @@ def test_finder_is_the_final_run_with_thresholds_of_held_out_ratings(
     for name in ("model.safetensors", "config.json", "classes.csv", "features.json"):
         assert (finder / name).read_bytes() == (final / name).read_bytes()
     assert not (final / "thresholds.json").exists()
-    thresholds = reeltag.load(finder).thresholds
+    assert find_run(tmp_path) == finder
+    thresholds = reeltag.load(tmp_path).thresholds
     assert thresholds is not None and thresholds.precision == 0.3
     table = opened(unnamed).table
     held_out = table.filter(own(unnamed).assignment.evaluation.rows(opened(unnamed)))

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from reeltag.ensembling.blending import Solver
@@ -100,6 +101,7 @@ def evaluate_members(
         tables=_AxonTables(graph.plan, evaluation, over_singles, names, augmented, learned),
         closing=closing,
         best=predictions[teacher.name],
+        run=closing.run,
     )
 
 
@@ -256,21 +258,26 @@ class _Closing:
 
     def __call__(self, folder: FolderOf) -> str:
         """Return which student is best, and how to take it and the ensemble elsewhere."""
-
-        def gap(name: str) -> float:
-            return float(self.evaluation.read(name, folder)[GAP])
-
-        best = max(self.students, key=gap)
-        run = shlex.quote(str(folder(self.students[best]) / RUN))
+        best, run = self._best(folder), shlex.quote(str(self.run(folder)))
         lines = [
-            f"{best} has a GAP@20 of {gap(best):.4f}, its teacher "
-            f"({self.teacher.name}) {gap(self.teacher.name):.4f}.",
+            f"{best} has a GAP@20 of {self._gap(best, folder):.4f}, its teacher "
+            f"({self.teacher.name}) {self._gap(self.teacher.name, folder):.4f}.",
             f"next: reeltag export {run} --out student.onnx",
         ]
         if self.teacher.learned is not None:
             where = shlex.quote(str(folder(self.teacher.learned) / BLEND))
             lines.append(f"      reeltag export {where} --out ensemble.onnx")
         return "\n".join(lines)
+
+    def run(self, folder: FolderOf) -> Path:
+        """Return the run of the best student."""
+        return folder(self.students[self._best(folder)]) / RUN
+
+    def _best(self, folder: FolderOf) -> str:
+        return max(self.students, key=lambda name: self._gap(name, folder))
+
+    def _gap(self, name: str, folder: FolderOf) -> float:
+        return float(self.evaluation.read(name, folder)[GAP])
 
 
 def _published_gain(one: str, other: str) -> tuple[float | None]:

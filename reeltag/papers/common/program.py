@@ -24,12 +24,14 @@ class Goal:
         tables: returns the tables, given where steps are; reads nothing but these steps.
         closing: returns words below the tables: how good it is, what to type next; "" = none.
         best: step with the best predictions, which a report shows.
+        run: returns the run folder (or graph) that the program is for; None = it makes none.
     """
 
     steps: tuple[Step, ...]
     tables: Callable[[FolderOf], Sequence[Table]]
     closing: Callable[[FolderOf], str] = lambda folder: ""
     best: Step | None = None
+    run: Callable[[FolderOf], Path | None] = lambda folder: None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ def evaluate_finder(
     """
     if not plan.own.evaluable:
         result = _FinderResult(plan, data, final, None, None, None)
-        return Goal(steps=(final,), tables=result.tables, closing=result.closing)
+        return Goal(steps=(final,), tables=result.tables, closing=result.closing, run=result.run)
     predictions = {"I": builder.predict_segments("I", stage_1, videos=True)}
     predictions["copied"] = step(copy_video_scores, predictions["I"], name="I")
     if tuned is not stage_1:
@@ -77,7 +77,9 @@ def evaluate_finder(
     )
     result = _FinderResult(plan, data, final, evaluation, gains, finder)
     steps = (*evaluation.steps, gains, finder)
-    return Goal(steps=steps, tables=result.tables, closing=result.closing, best=best)
+    return Goal(
+        steps=steps, tables=result.tables, closing=result.closing, best=best, run=result.run
+    )
 
 
 @dataclass(frozen=True)
@@ -156,17 +158,17 @@ class _FinderResult:
         baselines = ["stage I", "the copied clip score"][-len(found) :]
         return [(name, of["map@k"]) for name, of in zip(baselines, found, strict=True)]
 
-    def _run(self, folder: FolderOf) -> Path:
+    def run(self, folder: FolderOf) -> Path:
         """Return the run folder to be used."""
         return folder(self.finder or self.final) / RUN
 
     def _thresholds(self, folder: FolderOf) -> Thresholds | None:
         if self.finder is None:
             return None
-        return Thresholds.find(self._run(folder), self.data.classes.names)
+        return Thresholds.find(self.run(folder), self.data.classes.names)
 
     def _next(self, folder: FolderOf) -> list[str]:
-        run, data = (shlex.quote(str(p)) for p in (self._run(folder), self.data.path))
+        work, data = (shlex.quote(str(p)) for p in (folder(self.final).parent, self.data.path))
         split = "" if self.plan.own.has_test else " --split all"
         shown, prob, prob_of_all = self.plan.own.frequent, "", ""
         thresholds = self._thresholds(folder)
@@ -177,11 +179,10 @@ class _FinderResult:
                 shown, prob = (reached[0], "") if reached else (shown, _ANY_PROB)
             prob_of_all = _ANY_PROB if 2 * len(reached) < rated else ""
         name = shlex.quote(self.data.classes.names[shown])
-        work = shlex.quote(str(folder(self.final).parent))
         lines = [
-            f"reeltag moments {run} --data {data}{split} --class {name}{prob} --top 20",
-            f"reeltag moments {run} --data {data}{split}{prob_of_all} --csv moments.csv",
-            f"reeltag predict {run} --data {data}{split} --segments --out segments.parquet",
+            f"reeltag moments {work} --data {data}{split} --class {name}{prob} --top 20",
+            f"reeltag moments {work} --data {data}{split}{prob_of_all} --csv moments.csv",
+            f"reeltag predict {work} --data {data}{split} --segments --out segments.parquet",
         ]
         if self.evaluation is not None:
             lines.append(f"reeltag report {work} --data {data} --out page.html")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from reeltag.papers.common.graph import Evaluation, difference_row
@@ -68,7 +69,13 @@ def evaluate_graph(graph: SamsungGraph) -> Goal:
     }
     tables = _SamsungTables(graph, evaluation, best, rivals)
     goals = (*evaluation.steps, *best.values(), graph.runs["final"])
-    return Goal(steps=goals, tables=tables, closing=tables.closing, best=predictions["final"])
+    return Goal(
+        steps=goals,
+        tables=tables,
+        closing=tables.closing,
+        best=predictions["final"],
+        run=tables.run,
+    )
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,15 @@ class _SamsungTables:
             self._gained(folder, note),
         ]
 
+    def run(self, folder: FolderOf) -> Path:
+        """Return the final graph's run."""
+        return folder(self.graph.runs["final"]) / RUN
+
     def closing(self, folder: FolderOf) -> str:
         """Return the command that exports the final graph."""
-        run = folder(self.graph.runs["final"]) / RUN
-        return f"The final graph: reeltag export {run} --out model.onnx --max-bytes 1GB"
+        return (
+            f"The final graph: reeltag export {self.run(folder)} --out model.onnx --max-bytes 1GB"
+        )
 
     def _results(self, scores: Mapping[str, Any], note: str) -> Table:
         """Return every row of the slides, and the plain ResNetLike, which they do not have."""
