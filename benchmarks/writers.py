@@ -25,6 +25,8 @@ _PRELOADED = (
     *("reeltag.cli." + name for name in ("train", "predict", "blend", "moments", "report", "tune")),
     *("reeltag.cli." + name for name in ("synth", "soft_labels", "labels", "augment", "submit")),
     *("reeltag.cli." + name for name in ("info", "import_features", "average", "centroids")),
+    *("reeltag.cli." + name for name in ("extract", "solve", "export", "weak_labels", "ratings")),
+    *("reeltag.cli." + name for name in ("synth_films", "evaluate", "tag")),
 )
 _QUIET = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 LIMIT_S = 600.0
@@ -69,6 +71,11 @@ class Writer:
         for name in self.copied:
             without = shutil.ignore_patterns(".reeltag")
             shutil.copytree(inputs / name, out / name, ignore=without)
+
+
+def _is_result(name: str) -> bool:
+    """Return whether a file of a program depends on its data and config alone."""
+    return _is_weight(name) or name.endswith((".parquet", "scores.json"))
 
 
 def _is_weight(name: str) -> bool:
@@ -134,6 +141,53 @@ WRITERS = (
         arguments="moments IN/run --data IN/data --prob 0.3 --export audacity:OUT/labels",
     ),
     Writer(
+        name="tag",
+        arguments="tag IN/films/film_001.mp4 --run IN/own_run --prob 0.01 --vtt OUT/tracks",
+    ),
+    Writer(
+        name="tune",
+        arguments="tune logistic --data IN/data --out OUT/study --trials 2 --max-steps 4 "
+        "--validate-every 2 --batch-size 5",
+        compared=lambda _: False,  # a trial that was killed counts, and others are made
+        may_differ="trial-",
+    ),
+    Writer(
+        name="solve moments",
+        arguments="solve moments --data IN/own --out OUT/work",
+        compared=_is_result,
+    ),
+    Writer(name="export", arguments="export IN/run --out OUT/m.onnx"),
+    Writer(
+        name="soft-labels from predictions",
+        arguments=f"soft-labels --from {_P} --data IN/data --out OUT/s.parquet",
+    ),
+    Writer(
+        name="evaluate",
+        arguments=f"evaluate {_P} --data IN/data --split validate --per-class OUT/classes.csv",
+    ),
+    Writer(
+        name="synth-films",
+        arguments="synth-films OUT/films --number 2 --min-seconds 5 --max-seconds 6 --jobs 1",
+    ),
+    Writer(
+        name="extract",
+        arguments="extract IN/films --out OUT/own --picture none --workers 1",
+        compared=lambda name: name.endswith((".tfrecord", "features.json", ".jpg", ".csv")),
+    ),
+    Writer(
+        name="weak-labels",
+        arguments="weak-labels OUT/unlabelled --from csv --table IN/films/labels.csv "
+        "--classes IN/films/classes.csv --texts none",
+        copied=("unlabelled",),
+        compared=lambda name: name.endswith(".csv"),
+    ),
+    Writer(
+        name="ratings",
+        arguments="ratings OUT/own --from IN/films/ratings.csv",
+        copied=("own",),
+        compared=lambda name: name.endswith(".csv"),
+    ),
+    Writer(
         name="report",
         arguments=f"report {_P} --data IN/data --split validate --out OUT/report",
         compared=lambda _: False,  # it says when it was made
@@ -151,6 +205,13 @@ def write_inputs(folder: Path) -> Path:
         "train logistic --data OUT/data --out OUT/run2 --max-steps 20 --batch-size 5 --seed 1",
         "predict OUT/run --data OUT/data --split validate --out OUT/p.parquet",
         "predict OUT/run2 --data OUT/data --split validate --out OUT/q.parquet",
+        "synth-films OUT/films --number 8 --min-seconds 6 --max-seconds 8 --jobs 1",
+        "extract OUT/films --out OUT/own --picture none --workers 1 --split 60 20 20",
+        "extract OUT/films --out OUT/unlabelled --picture none --workers 1",
+        "weak-labels OUT/own --from csv --table OUT/films/labels.csv "
+        "--classes OUT/films/classes.csv --texts none",
+        "ratings OUT/own --from OUT/films/ratings.csv",
+        "train logistic --data OUT/own --out OUT/own_run --max-steps 5 --batch-size 4",
     ):
         done = run_command(Writer(name="", arguments=words).words(folder, folder), folder)
         if done.status:

@@ -8,7 +8,6 @@ file, `<out>.data`, which must stay next to it.
 """
 
 import dataclasses
-import datetime
 import importlib.metadata
 import json
 import time
@@ -145,7 +144,6 @@ def _metadata(source: ExportSource, config: ExportConfig, stored: str) -> dict[s
     tagger = source.tagger
     return {
         "reeltag": importlib.metadata.version("reeltag"),
-        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "family": tagger.family,
         "method": source.method,
         "streams": [list(stream) for stream in tagger.streams],

@@ -76,6 +76,14 @@ def test_graph_runs_in_onnxruntime_alone(tagger: Tagger, exported: Path) -> None
     assert logits.shape == (3, 5)
 
 
+def test_graph_of_a_run_has_the_same_bytes_at_any_time(
+    source: ExportSource, exported: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.onnx"
+    export(source, again, ExportConfig(top_k=20))
+    assert again.read_bytes() == exported.read_bytes()
+
+
 @pytest.mark.parametrize("lengths", [(1,), (9, 2, 4, 1, 1, 3), (300,)])
 def test_graph_takes_any_batch_and_length(
     tagger: Tagger, exported: Path, lengths: tuple[int, ...]

@@ -51,7 +51,6 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts are compared by `KnownTexts`, whether the extra is installed or not."""
     monkeypatch.setattr(text_classes, "_text_encoder", KnownTexts)
     monkeypatch.setattr(text_classes, "has_text_encoder", lambda: True)
-    text_classes._class_features.cache_clear()
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def meaning_of(text: str, names: Sequence[str]) -> TextMeaning:
     shortest = min(holding, key=len, default="")
     if not has_text_encoder() or not names:
         return TextMeaning(shortest)
-    likeness = _class_features(tuple(names)) @ _text_encoder().encode([text])[0]
+    encoder = _text_encoder()
+    likeness = _class_features(encoder, tuple(names)) @ encoder.encode([text])[0]
     best = [names[at] for at in np.argsort(-likeness, kind="stable")[: _MOST_ALIKE + 1].tolist()]
     found = best[0] if float(likeness.max()) >= LEAST_LIKE else shortest
     alike = tuple(name for name in best if name and name != found)
@@ -77,6 +78,6 @@ def _text_encoder() -> TextEncoder:
 
 
 @lru_cache(maxsize=4)
-def _class_features(names: Sequence[str]) -> Float32:
+def _class_features(encoder: TextEncoder, names: Sequence[str]) -> Float32:
     """Return (C, D) of unit norm."""
-    return np.asarray(_text_encoder().encode([*names]), np.float32)
+    return np.asarray(encoder.encode([*names]), np.float32)
