@@ -1,6 +1,7 @@
 """Ratings over the API: stored at once, changed, taken back, exported; classes by name."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from reeltag.data.dataset import Dataset
 from reeltag.library.database.library import Library
 from reeltag.server.project.project import Project
 from tests.server.shells import program_of
+
+NAMED = "6f1c9f0e-6c1b-4b57-9c3e-0d2a5b1f7a10"  # a client_id
 
 
 @pytest.fixture
@@ -65,6 +68,54 @@ def test_rating_is_taken_back_to_the_one_before(client: TestClient, rating: dict
     assert client.delete("/api/ratings/12345").status_code == 404
 
 
+def test_rating_that_is_sent_again_is_stored_once(
+    client: TestClient, rating: dict[str, Any], project: Project
+) -> None:
+    before = post(client, rating, answer="no")
+    mine = {**rating, "client_id": NAMED}
+    with ThreadPoolExecutor(8) as pool:
+        keys = {of["key"] for of in pool.map(lambda _: post(client, mine), range(24))}
+    (key,) = keys
+    assert [of["key"] for of in ratings_of(client, rating["video"])] == [key]
+    assert client.delete(f"/api/ratings/{key}").json()["key"] == before["key"]
+    assert post(client, mine)["key"] == key  # late: it counts no more than before
+    assert [of["key"] for of in ratings_of(client, rating["video"])] == [before["key"]]
+    with Library.open(project.path) as library:
+        stored = library.ratings.all(history=True)
+    assert [(of.key, of.client_id) for of in stored] == [(before["key"], None), (key, NAMED)]
+
+
+def test_rating_that_is_sent_again_replaces_no_later_one(
+    client: TestClient, rating: dict[str, Any]
+) -> None:
+    mine = {**rating, "client_id": NAMED}
+    post(client, mine)
+    later = post(client, rating, answer="no")
+    post(client, mine)
+    assert [of["key"] for of in ratings_of(client, rating["video"])] == [later["key"]]
+
+
+def test_ratings_without_a_client_id_are_each_stored(
+    client: TestClient, rating: dict[str, Any], project: Project
+) -> None:
+    for _ in range(2):
+        post(client, rating)
+    with Library.open(project.path) as library:
+        assert len(library.ratings.all(history=True)) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"answer": "no"}, {"answer": "unsure"}, {"end_s": 4.0}, {"who": "you"}]
+)
+def test_another_rating_of_the_same_client_id_is_refused(
+    client: TestClient, rating: dict[str, Any], change: dict[str, Any]
+) -> None:
+    stored = post(client, rating, client_id=NAMED)
+    response = client.post("/api/ratings", json={**rating, "client_id": NAMED, **change})
+    assert response.status_code == 409 and NAMED in response.json()["error"]
+    assert ratings_of(client, rating["video"]) == [stored]
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
@@ -82,6 +133,7 @@ def test_rating_is_taken_back_to_the_one_before(client: TestClient, rating: dict
         ({"who": "\u202etxt"}, 422),  # is read from right to left, as all after it
         ({"end_s": None, "start_s": 1.0}, 422),
         ({"more": 1}, 422),
+        *(({"client_id": of}, 422) for of in ("", "short", "x" * 65, f"{'x' * 20}\n", "é" * 20)),
     ],
 )
 def test_impossible_rating_is_refused_in_words(

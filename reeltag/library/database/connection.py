@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from reeltag.core.errors import DataError, OutputError, ReeltagError
 
-SCHEMA = "0002"  # of the tables, as the last migration names it
+SCHEMA = "0003"  # of the tables, as the last migration names it
 _BUSY_SECONDS = 60  # how long a process waits for another one that writes
 _WAL, _NO_WAL = slice(18, 20), b"\1\1"  # of a file's header: what is in memory has no WAL
 _DAMAGE = ("malformed", "not a database")

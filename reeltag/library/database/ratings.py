@@ -31,6 +31,8 @@ class LibraryRating:
         origin: where it was asked for: "queue", "timeline", "search" or "import".
         chance: in (0, 1] that the window was drawn with; None = it was not drawn.
         is_unsure: whether the person could not say.
+        client_id: the name that the program gave it that sends it: of one that is sent again
+            nothing is stored. None = none.
         key: of the rating; None = not stored yet.
     """
 
@@ -45,6 +47,7 @@ class LibraryRating:
     origin: str = "import"
     chance: float | None = None
     is_unsure: bool = False
+    client_id: str | None = None
     key: int | None = None
 
     @property
@@ -66,8 +69,10 @@ class RatingStore:
     def add(self, ratings: Iterable[LibraryRating]) -> list[int]:
         """Add ratings, all or none; each replaces the one of the same window, class and person.
 
+        One whose `client_id` is stored already is not stored again, whatever it says.
+
         Returns:
-            key of each.
+            key of each; of one that is stored already, the key that it has.
 
         Raises:
             DataError: a video is not in the library, or a value, window or chance is not possible.
@@ -78,7 +83,8 @@ class RatingStore:
                 video = session.scalar(select(VideoRow.key).where(VideoRow.id == rating.video_id))
                 if video is None:
                     raise DataError(f"has no video {rating.video_id!r}", where=self._database.path)
-                keys.append(_add(session, _row(rating, video)))
+                known = _key_of(session, rating.client_id)
+                keys.append(_add(session, _row(rating, video)) if known is None else known)
         return keys
 
     def undo(self, key: int) -> LibraryRating | None:
@@ -158,6 +164,13 @@ class RatingStore:
             return [_rating(row, video_id) for row, video_id in session.execute(query)]
 
 
+def _key_of(session: Session, client_id: str | None) -> int | None:
+    """Return the key of the rating that a program has sent under a name; None = it has not."""
+    if client_id is None:
+        return None
+    return session.scalar(select(RatingRow.key).where(RatingRow.client_id == client_id))
+
+
 def _add(session: Session, row: RatingRow) -> int:
     """Add a row that replaces the one that counts; return its key."""
     session.add(row)
@@ -186,6 +199,7 @@ def _row(rating: LibraryRating, video: int) -> RatingRow:
         origin=rating.origin,
         chance=rating.chance,
         is_unsure=rating.is_unsure,
+        client_id=rating.client_id,
     )
     if rating.rated_at is not None:
         row.rated_at = rating.rated_at
@@ -218,5 +232,6 @@ def _rating(row: RatingRow, video_id: str) -> LibraryRating:
         origin=row.origin,
         chance=row.chance,
         is_unsure=row.is_unsure,
+        client_id=row.client_id,
         key=row.key,
     )

@@ -212,6 +212,7 @@ class RatingRow(LibraryBase, kw_only=True):
         chance: in (0, 1] that the window was drawn with; None = it was not drawn.
         is_unsure: whether the person could not say.
         replaced_by: key of the rating that counts instead; None = this one counts.
+        client_id: the name that the program gave it that sent it; None = none.
     """
 
     __tablename__ = "ratings"
@@ -220,6 +221,7 @@ class RatingRow(LibraryBase, kw_only=True):
         CheckConstraint("start_s >= 0 AND (end_s IS NULL OR end_s > start_s)", name="window"),
         CheckConstraint("chance IS NULL OR (chance > 0 AND chance <= 1)", name="chance"),
         CheckConstraint("is_unsure = 0 OR value IS NULL", name="unsure"),
+        Index("ix_ratings_client_id", "client_id", unique=True),
     )
 
     key: Mapped[int] = mapped_column(primary_key=True, init=False, default=None)
@@ -234,3 +236,4 @@ class RatingRow(LibraryBase, kw_only=True):
     chance: Mapped[float | None] = mapped_column(default=None)
     is_unsure: Mapped[bool] = mapped_column(default=False, server_default="0")
     replaced_by: Mapped[int | None] = mapped_column(ForeignKey("ratings.key"), default=None)
+    client_id: Mapped[str | None] = mapped_column(default=None)

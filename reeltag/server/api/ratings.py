@@ -29,6 +29,11 @@ class RatingBody(BaseModel):
     origin: Origin = "timeline"
     chance: float | None = Field(default=None, gt=0, le=1)
     who: str = Field(default="", max_length=200)
+    client_id: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z0-9-]{16,64}$",
+        description="a name of its own, such as a UUID: sent again under it, it is stored once",
+    )
 
 
 @router.get("")
@@ -46,7 +51,8 @@ def get_ratings(
 def post_rating(project: CurrentProject, body: RatingBody) -> RatingView:
     """Store a rating: it is on the disk when this is answered.
 
-    It replaces the one of the same window, class and person, which stays in the history.
+    It replaces the one of the same window, class and person, which stays in the history. Where the
+    answer was lost, it may be sent again under the same `client_id`: it is stored once.
     """
     return project.ratings.add(NewRating(**body.model_dump()))
 

@@ -41,6 +41,7 @@ class NewRating:
         origin: where it was asked.
         chance: in (0, 1] that the window was drawn with; None = it was not drawn.
         who: rates.
+        client_id: the name that the page gave it; of one that is sent again nothing is stored.
     """
 
     video: str
@@ -52,6 +53,7 @@ class NewRating:
     origin: Origin = "timeline"
     chance: float | None = None
     who: str = ""
+    client_id: str | None = None
 
 
 def checked_rating(given: NewRating, project: "Project") -> LibraryRating:
@@ -92,6 +94,7 @@ def checked_rating(given: NewRating, project: "Project") -> LibraryRating:
         origin=given.origin,
         chance=given.chance,
         is_unsure=given.answer == "unsure",
+        client_id=given.client_id,
     )
 
 

@@ -65,8 +65,13 @@ class ProjectRatings:
     def add(self, given: NewRating) -> RatingView:
         """Store a rating; it is on the disk when this returns.
 
+        Returns:
+            it; of one that is sent again under the same `client_id`, the one that is stored,
+            whether it still counts or not.
+
         Raises:
             NotThereError: there is no such video or class.
+            ConflictError: another rating has this `client_id`.
             DataError: the window, value or chance is not possible.
             OutputError: it cannot be written.
         """
@@ -80,7 +85,14 @@ class ProjectRatings:
             library.add_records({given.video: float(project.videos.seconds[at])})
         (key,) = library.ratings.add([rating])
         self._changes += 1
-        return _view(library.ratings.get(key))
+        stored = library.ratings.get(key)
+        same = (key_of(rating), rating.value, rating.who)
+        if (key_of(stored), stored.value, stored.who) != same:
+            raise ConflictError(
+                f"another rating has the client_id {given.client_id}",
+                hint="Give each rating a client_id of its own.",
+            )
+        return _view(stored)
 
     def undo(self, key: int) -> RatingView | None:
         """Take a rating back, and return the one of this window that counts now, if any.

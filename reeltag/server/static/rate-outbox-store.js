@@ -8,6 +8,9 @@
  */
 
 export class OutboxStore {
+  /** @type {Set<string>} items that this page has written */
+  #written = new Set();
+
   /**
    * @param {Store} store
    * @param {string} prefix of the keys in it
@@ -32,6 +35,7 @@ export class OutboxStore {
   write(item) {
     try {
       this.store.setItem(this.prefix + item.id, JSON.stringify(item));
+      this.#written.add(item.id);
     } catch {
       // a full or forbidden storage: the page itself still keeps and sends it
     }
@@ -40,6 +44,7 @@ export class OutboxStore {
   /** @param {string} id */
   remove(id) {
     this.store.removeItem(this.prefix + id);
+    this.#written.delete(id);
   }
 
   /**
@@ -59,6 +64,24 @@ export class OutboxStore {
   }
 
   /**
+   * Read again what this page holds, for another one may have held this page for closed, and taken
+   * it over. What was given here is taken back by this page. What another page has sent is sent
+   * again: the server answers with what it has stored. All else is the other page's by now.
+   * @param {readonly Item[]} items
+   * @param {ReadonlySet<string>} given ids of those that were given on this page
+   * @returns {Item[]} those that this page sends
+   */
+  reread(items, given) {
+    return items.filter((item) => {
+      if (!this.#written.has(item.id)) return true; // the storage is full: it is known here alone
+      const [now] = this.#read(this.prefix + item.id);
+      if (now?.page === this.page) return true;
+      if (given.has(item.id)) this.write(item);
+      return given.has(item.id);
+    });
+  }
+
+  /**
    * @param {string} key
    * @returns {Item[]} none: it cannot be read
    */
@@ -71,7 +94,8 @@ export class OutboxStore {
   }
 }
 
-/** @returns {string} a name that no other has; those made later are greater */
+/** @returns {string} a name that no other has, by 128 random bits; those made later are greater */
 export function newId() {
-  return `${String(Date.now()).padStart(15, "0")}-${Math.random().toString(36).slice(2, 10)}`;
+  const random = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0"));
+  return `${String(Date.now()).padStart(15, "0")}-${random.join("")}`;
 }

@@ -4,22 +4,24 @@
  * A rating is written into the browser's storage first, then sent, and removed once the server has
  * said that it is stored. Where the server cannot be reached, it is sent again until it can, also
  * by a page that is opened later. One that the server refuses is kept, with the reason, until a
- * person discards it. Ratings are sent one after the other, in the order in which they were given.
+ * person discards it. Ratings are sent one after the other, in the order in which they were given,
+ * each under a name of its own: where the answer was lost, the server stores it once all the same.
  *
  * Pages of one project share the storage. Each sends what was given on it, and takes over what a
  * page that is closed has left: a page holds a lock of its own as long as it is open, and all send
- * under one lock. Where the browser has no locks, a page takes over all that it finds when it opens.
+ * under one lock, reading the storage once they have it. Where the browser has no locks, a page
+ * takes over all that it finds when it opens.
  *
  * @typedef {{video: string, start_s: number, end_s: number | null, class_name: string,
  *   answer: "yes" | "no" | "unsure", origin: "queue" | "search" | "timeline",
  *   chance?: number}} Rating
  * @typedef {{rating: Rating} | {undo: number}} Message what is sent: a rating, or the key of one
  *   that is taken back
- * @typedef {{id: string, page: string, message: Message, refused: string}} Item
+ * @typedef {{id: string, page: string, message: Message, refused: string, is_taken_back?: boolean}} Item
  * @typedef {{key: number} & Record<string, unknown>} Stored
  * @typedef {import("./rate-outbox-store.js").Store} Store
  * @typedef {{request(name: string, run: () => Promise<unknown>): Promise<unknown>,
- *   query(): Promise<{held?: {name?: string}[]}>}} Locks as navigator.locks
+ *   query(): Promise<{held?: {name?: string}[], pending?: {name?: string}[]}>}} Locks as navigator.locks
  */
 import { OutboxStore, newId } from "./rate-outbox-store.js";
 
@@ -42,12 +44,12 @@ export function isPassing(error) {
 export class Outbox {
   /** @type {Item[]} in order */
   #items = [];
-  /** @type {Item | null} that is on its way, and so must not be dropped */
-  #sending = null;
-  /** @type {Set<string>} items on their way that are to be taken back once they are stored */
-  #taken_back = new Set();
+  /** @type {Set<string>} items that the server may have stored: sent, and not answered */
+  #unanswered = new Set();
   /** @type {Map<string, (stored: Stored | null) => void>} */
   #waiting = new Map();
+  /** @type {Set<string>} items that were given on this page, and are not stored yet */
+  #given = new Set();
   /** @type {Map<string, Stored>} what was given on this page and is stored */
   #stored = new Map();
   #is_flushing = false;
@@ -59,8 +61,9 @@ export class Outbox {
    * @param {object} how
    * @param {string} how.project that the ratings are of: pages of several share a storage
    * @param {Store} how.store
-   * @param {(message: Message) => Promise<Stored | null>} how.send rejects with an error that has
-   *   `status` where the server has answered
+   * @param {(message: Message, id: string) => Promise<Stored | null>} how.send what is sent, and the
+   *   name under which it is stored once; rejects with an error that has `status` where the server
+   *   has answered
    * @param {() => void} [how.onChange] after each change of `waiting` or `refused`
    * @param {readonly number[]} [how.retryMs] pauses before it is sent again
    * @param {Locks} [how.locks] of all pages; none: this page is the only one
@@ -100,6 +103,7 @@ export class Outbox {
   add(message) {
     const item = { id: newId(), page: this.page, message, refused: "" };
     this.#items.push(item);
+    this.#given.add(item.id);
     this.store.write(item);
     const stored = this.#settled(item.id);
     this.onChange();
@@ -115,9 +119,9 @@ export class Outbox {
   async takeBack(id) {
     const item = this.#items.find((other) => other.id === id);
     const stored = this.#stored.get(id);
-    if (item && item === this.#sending) {
-      this.#taken_back.add(id);
-      this.store.remove(id); // a later page must not give it again
+    if (item && this.#unanswered.has(id)) {
+      item.is_taken_back = true; // once the server has said by which key it knows it
+      this.store.write(item);
       await this.#settled(id);
     } else if (item) {
       this.#settle(item, null);
@@ -145,8 +149,9 @@ export class Outbox {
     const { locks } = this;
     if (!locks) return this.#sendAll();
     const run = async () => {
-      const { held = [] } = await locks.query();
-      this.#items = [...this.store.takeOver(held.map((of) => of.name ?? "")), ...this.#items];
+      const { held = [], pending = [] } = await locks.query();
+      const left = this.store.takeOver([...held, ...pending].map((of) => of.name ?? ""));
+      this.#items = [...left, ...this.store.reread(this.#items, this.#given)];
       await this.#sendAll();
     };
     await locks.request(this.store.lockOf("send"), run).catch(() => (this.#is_flushing = false)); // the page ends
@@ -167,23 +172,22 @@ export class Outbox {
 
   /** @param {Item} item */
   async #sendOne(item) {
-    this.#sending = item;
+    this.#unanswered.add(item.id);
     try {
-      const stored = await this.send(item.message);
-      if (this.#taken_back.delete(item.id) && stored) {
+      const stored = await this.send(item.message, item.id);
+      if (item.is_taken_back && stored && "rating" in item.message) {
         item.message = { undo: stored.key };
         this.store.write(item);
       } else {
         if (stored && "rating" in item.message) this.#stored.set(item.id, stored);
-        this.#settle(item, stored);
+        this.#settle(item, item.is_taken_back ? null : stored);
       }
     } catch (error) {
-      const is_done = "undo" in item.message && GONE.has(statusOf(error));
-      if (is_done || this.#taken_back.delete(item.id)) this.#settle(item, null);
-      else if (isPassing(error)) throw error;
+      const status = statusOf(error);
+      if (status >= 400 && status < 500) this.#unanswered.delete(item.id);
+      if (isPassing(error)) throw error;
+      if (item.is_taken_back || ("undo" in item.message && GONE.has(status))) this.#settle(item, null);
       else this.#refuse(item, error);
-    } finally {
-      this.#sending = null;
     }
   }
 
@@ -208,6 +212,8 @@ export class Outbox {
    */
   #settle(item, stored) {
     this.#items = this.#items.filter((other) => other !== item);
+    this.#given.delete(item.id);
+    this.#unanswered.delete(item.id);
     this.store.remove(item.id);
     this.#tell(item.id, stored);
     this.onChange();

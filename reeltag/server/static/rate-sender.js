@@ -21,8 +21,8 @@ export class RatingSender {
     this.outbox = new Outbox({
       project,
       store: localStorageOr(),
-      send: async (message) => {
-        const stored = await deliver(message);
+      send: async (message, id) => {
+        const stored = await deliver(message, id);
         onStored();
         return stored;
       },
@@ -94,11 +94,12 @@ export class RatingSender {
 
 /**
  * @param {import("./rate-outbox.js").Message} message
+ * @param {string} id under which the server stores it once, however often it is sent
  * @returns {Promise<Stored | null>}
  */
-async function deliver(message) {
+async function deliver(message, id) {
   try {
-    if ("rating" in message) return await send("POST", "/api/ratings", message.rating);
+    if ("rating" in message) return await send("POST", "/api/ratings", { ...message.rating, client_id: id });
     return await send("DELETE", `/api/ratings/${message.undo}`);
   } catch (error) {
     throw new ApiError(errorWords(error), "", error instanceof ApiError ? error.status : 0);

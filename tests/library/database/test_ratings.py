@@ -133,8 +133,6 @@ def make_older(library: Library) -> None:
     """Close a library, and give it the tables of version 0001."""
     library.close()
     with closing(sqlite3.connect(library.data / "library.sqlite")) as connection, connection:
-        for column in ("is_unsure", "chance", "origin"):
-            connection.execute(f"ALTER TABLE ratings RENAME COLUMN {column} TO old_{column}")
         connection.execute("CREATE TABLE kept AS SELECT * FROM ratings")
         connection.execute("DROP TABLE ratings")
         connection.execute(
@@ -158,6 +156,20 @@ def test_ratings_of_an_older_library_were_imported(library: Library) -> None:
         None,
         False,
     )
+
+
+def test_ratings_of_an_older_library_have_no_client_id(library: Library) -> None:
+    library.ratings.add([FIRST, replace(FIRST, value=0.0)])
+    library.close()
+    with closing(sqlite3.connect(library.data / "library.sqlite")) as connection, connection:
+        connection.execute("DROP INDEX ix_ratings_client_id")
+        connection.execute("ALTER TABLE ratings DROP COLUMN client_id")
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+    with Library.open(library.data) as opened:
+        kept = opened.ratings.all(history=True)
+        assert [(of.value, of.client_id) for of in kept] == [(1.0, None), (0.0, None)]
+        named = replace(FIRST, client_id="a")
+        assert opened.ratings.add([named, named]) == [3, 3]
 
 
 def test_older_library_that_cannot_be_written_is_read_as_it_would_be(

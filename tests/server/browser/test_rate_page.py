@@ -53,6 +53,40 @@ def test_two_pages_send_each_rating_once(site: Site) -> None:
     site.problems.clear()  # the browser tells of each request that failed
 
 
+@pytest.mark.parametrize("is_unanswered", [False, True])
+def test_rating_whose_answer_is_lost_is_stored_once_and_taken_back(
+    site: Site, is_unanswered: bool
+) -> None:
+    posted = re.compile("/api/ratings$")
+
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    library, page = site.project.library, site.page
+    assert library is not None
+    page.route(posted, lose_answer)
+    page.goto(f"{site.address}/rate")
+    page.keyboard.press("y")
+    outbox = page.locator(".outbox")
+    expect(outbox).to_contain_text("1 rating not stored yet")
+    if is_unanswered:
+        page.keyboard.press("z")
+        expect(page.locator("#done li")).to_have_count(0)
+    page.unroute(posted)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(outbox).to_have_attribute("data-waiting", "0")
+    if not is_unanswered:
+        assert len(site.project.ratings.views()) == 1
+        page.keyboard.press("z")
+        expect(page.locator("#done li")).to_have_count(0)
+        expect(outbox).to_have_attribute("data-waiting", "0")
+    assert not site.project.ratings.views()
+    given = [of for of in library.ratings.all(history=True) if of.value is not None]
+    assert len(given) == 1 and given[0].client_id
+    site.problems.clear()  # the browser tells of each request that failed
+
+
 def test_what_raters_disagree_on_is_shown_and_opens(site: Site) -> None:
     name = site.project.data.classes.names[0]
     said: list[tuple[str, Answer]] = [("Ada", "yes"), ("Ben", "no")]

@@ -108,7 +108,11 @@ function makeLocks() {
   const held = new Map();
   return {
     held,
-    query: async () => ({ held: [...held.keys()].map((name) => ({ name })) }),
+    pending: new Set(),
+    query: async function () {
+      const named = (names) => [...names].map((name) => ({ name }));
+      return { held: named(held.keys()), pending: named(this.pending) };
+    },
     request: async (name, run) => {
       while (held.has(name)) await held.get(name);
       const work = run();
@@ -143,7 +147,7 @@ test("a rating on its way behind a refused one is taken back once it is stored",
   sent[0].reject(failure(422));
   await settled();
   const taken_back = outbox.takeBack(second.id);
-  assert.equal(store.items.size, 1); // the refused one: no later page sends the other
+  assert.equal(store.items.size, 2); // a later page takes it back, too
   sent[1].resolve({ key: 8 });
   await settled();
   assert.deepEqual(sent[2].message, { undo: 8 });
@@ -197,6 +201,112 @@ test("of two open pages each sends its own ratings, and none is sent twice", asy
   assert.deepEqual(await stored, { key: 2 }); // so it can be taken back where it was given
   one.stop();
   other.stop();
+});
+
+/** A server that stores a rating once for each id, loses answers, and what it has stored. */
+function makeForgetfulServer() {
+  const stored = new Map();
+  const server = {
+    sent: 0,
+    losses: 0,
+    stored,
+    send: async (message, id) => {
+      server.sent += 1;
+      if ("undo" in message) {
+        for (const [known, key] of stored) if (key === message.undo) stored.delete(known);
+        return { key: 99 }; // the one before counts again
+      }
+      if (!stored.has(id)) stored.set(id, stored.size + 1);
+      if (server.losses-- > 0) throw failure(0);
+      return { key: stored.get(id) };
+    },
+  };
+  return server;
+}
+
+test("a rating whose answer was lost is sent again under the same id", async () => {
+  const server = makeForgetfulServer();
+  server.losses = 2;
+  const outbox = new Outbox({ project: "p", store: makeStore(), send: server.send, retryMs: [1] });
+  assert.deepEqual(await outbox.add({ rating: RATING }).stored, { key: 1 });
+  assert.deepEqual([server.sent, server.stored.size], [3, 1]);
+});
+
+test("a rating whose answer was lost is taken back, that one alone", async () => {
+  const [server, store] = [makeForgetfulServer(), makeStore()];
+  const outbox = new Outbox({ project: "p", store, send: server.send, retryMs: [1e6] });
+  await outbox.add({ rating: RATING }).stored;
+  server.losses = 1;
+  const lost = outbox.add({ rating: { ...RATING, answer: "no" } });
+  await settled();
+  const taken_back = outbox.takeBack(lost.id);
+  assert.equal([...store.items.values()].map(JSON.parse)[0].is_taken_back, true);
+  await outbox.flush();
+  await taken_back;
+  assert.equal(await lost.stored, null); // not the one before, which counts again
+  assert.deepEqual([...server.stored.values()], [1]);
+  assert.deepEqual([outbox.waiting, store.items.size], [0, 0]);
+});
+
+test("a rating that the server was not asked for again is taken back by a later page", async () => {
+  const [server, store] = [makeForgetfulServer(), makeStore()];
+  server.losses = 1;
+  const closed = new Outbox({ project: "p", store, send: server.send, retryMs: [1e6] });
+  const { id } = closed.add({ rating: RATING });
+  await settled();
+  void closed.takeBack(id);
+  closed.stop();
+  await new Outbox({ project: "p", store, send: server.send }).flush();
+  assert.deepEqual([server.stored.size, store.items.size], [0, 0]);
+});
+
+test("a page that was held for closed asks for what another one has sent of it", async () => {
+  const [server, store, locks] = [makeForgetfulServer(), makeStore(), makeLocks()];
+  const shared = { project: "p", store, locks, retryMs: [1e6] };
+  let is_down = true;
+  const one = new Outbox({ ...shared, send: async (...of) => (is_down ? Promise.reject(failure(503)) : server.send(...of)) });
+  const { id, stored } = one.add({ rating: RATING });
+  await settled();
+  locks.held.delete(one.store.lockOf(one.page)); // as of a page that the browser has put to sleep
+  const other = new Outbox({ ...shared, send: server.send });
+  await other.flush();
+  assert.deepEqual([server.stored.size, store.items.size], [1, 0]);
+  is_down = false;
+  await one.flush();
+  one.stop();
+  assert.deepEqual([await stored, server.stored.size], [{ key: 1 }, 1]);
+  await one.takeBack(id);
+  assert.equal(server.stored.size, 0);
+});
+
+test("a page that was held for closed sends what another one has taken over, once", async () => {
+  const [server, store, locks] = [makeForgetfulServer(), makeStore(), makeLocks()];
+  let is_down = true;
+  const send = async (...of) => (is_down ? Promise.reject(failure(503)) : server.send(...of));
+  const shared = { project: "p", store, locks, send, retryMs: [1e6] };
+  const one = new Outbox(shared);
+  const { stored } = one.add({ rating: RATING });
+  await settled();
+  locks.held.delete(one.store.lockOf(one.page));
+  const other = new Outbox(shared);
+  await other.flush();
+  assert.deepEqual([one.waiting, other.waiting], [1, 1]);
+  is_down = false;
+  await Promise.all([one.flush(), other.flush()]);
+  for (const page of [one, other]) page.stop();
+  assert.deepEqual([await stored, server.sent, other.waiting], [{ key: 1 }, 1, 0]);
+});
+
+test("a page whose lock is not granted yet is open", async () => {
+  const [store, locks, sent] = [makeStore(), makeLocks(), []];
+  const opening = new Outbox({ project: "p", store, send: () => Promise.reject(failure(0)), locks, retryMs: [1e6] });
+  opening.add({ rating: RATING });
+  await settled();
+  locks.held.delete(opening.store.lockOf(opening.page));
+  locks.pending.add(opening.store.lockOf(opening.page));
+  await new Outbox({ project: "p", store, send: async (message) => sent.push(message), locks }).flush();
+  opening.stop();
+  assert.deepEqual(sent, []);
 });
 
 test("what a closed page has left is sent by one of those that are open", async () => {
