@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 TSC := .venv/js/node_modules/.bin/tsc
 
-.PHONY: install demo test check check-js audit oldest coverage bench slow clean
+.PHONY: install demo docs test check check-js audit oldest coverage bench slow clean
 
 install: .venv/installed
 
@@ -20,6 +20,10 @@ install: .venv/installed
 
 demo: install  ## video files -> features -> noisy labels, a few ratings -> moments -> a page, in demo/
 	$(BIN)/reeltag demo demo
+
+docs: install  ## the documentation site, build/docs/index.html; every link in it is checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	$(BIN)/python -m website.links build/docs
 
 test: install  ## the whole suite but the slow proofs
 	$(PYTEST)

@@ -75,18 +75,23 @@ def _flag(leaf: Leaf) -> str:
     if leaf.kind is bool:
         group, dot, last = name.rpartition(".")
         return f"--{name}, --{group}{dot}no-{last}"
-    return f"--{name} {_value(leaf.kind)}"
+    return f"--{name} {value_name(leaf.kind)}"
 
 
-def _value(kind: Any) -> str:  # noqa: ANN401  (a type)
+def value_name(kind: Any) -> str:  # noqa: ANN401  (a type)
+    """Return what follows the flag of an option of a type.
+
+    >>> value_name(int | None), value_name(tuple[float, ...])
+    ('INT', '[FLOAT ...]')
+    """
     origin, options = get_origin(kind), get_args(kind)
     if origin is Literal:
         return f"{{{','.join(map(str, options))}}}"
     if origin in (Union, UnionType):
-        return "|".join(_value(of) for of in options if of is not NoneType)
+        return "|".join(value_name(of) for of in options if of is not NoneType)
     if origin is tuple:
         endless = options[-1] is Ellipsis
-        return f"[{_value(options[0])} ...]" if endless else " ".join(map(_value, options))
+        return f"[{value_name(options[0])} ...]" if endless else " ".join(map(value_name, options))
     return str(getattr(kind, "__name__", kind)).upper()
 
 
