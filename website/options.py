@@ -65,7 +65,12 @@ class _Field:
     @property
     def is_unnamed(self) -> bool:
         """Return whether flags of the dataclass that it holds leave out its name."""
-        return tyro.conf.OmitArgPrefixes in self.marks or self.setting("name") == ""
+        return self.is_bare or self.setting("name") == ""
+
+    @property
+    def is_bare(self) -> bool:
+        """Return whether they leave out the names of all dataclasses inside of it too."""
+        return tyro.conf.OmitArgPrefixes in self.marks
 
     @property
     def repeats(self) -> bool:
@@ -101,6 +106,8 @@ def options_of(
     kind: Any,  # noqa: ANN401  (a dataclass)
     value: object = None,
     prefix: tuple[str, ...] = (),
+    *,
+    bare: bool = False,
 ) -> Iterator[Option]:
     """Yield the options of a dataclass in their order, and those of dataclasses inside of it.
 
@@ -108,12 +115,13 @@ def options_of(
         kind: the dataclass.
         value: one of its objects, whose values are the defaults; None: those of the class.
         prefix: what the flags begin with.
+        bare: dataclasses inside of it add nothing to that.
     """
     for of in _fields(kind, value):
         if dataclasses.is_dataclass(of.kind):
-            inner = prefix if of.is_unnamed else (*prefix, of.spelled)
+            inner = prefix if bare or of.is_unnamed else (*prefix, of.spelled)
             default = None if of.default is dataclasses.MISSING else of.default
-            yield from options_of(of.kind, default, inner)
+            yield from options_of(of.kind, default, inner, bare=bare or of.is_bare)
         else:
             yield _option(of, prefix)
 
