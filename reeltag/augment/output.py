@@ -104,7 +104,7 @@ def prepare_folder(out: Path, items: VideoSet, wanted: Mapping[str, Any]) -> Non
         data.classes.save(out / "classes.csv")
         written = set(np.unique(items.shard).tolist())
         for number in sorted(set(range(len(data.shards))) - written):
-            link(data.index.path(number).resolve(), out / data.shards[number])
+            link((data.root / data.shards[number]).resolve(), out / data.shards[number])
 
 
 def _check_settings(path: Path, wanted: Mapping[str, Any]) -> None:

@@ -24,7 +24,8 @@ class Info:
     """Index a folder of TFRecords, then show what is there, what is broken or is not used."""
 
     data: Annotated[Path, tyro.conf.Positional]
-    """Folder with *.tfrecord files in or below it, or one such file."""
+    """Folder with shards in or below it (*.tfrecord, *.tfrecords, *-00000-of-00010, compressed or
+    not), or one of them."""
     top: int = 20
     """How many of the most frequent classes to show."""
     strict: bool = False
@@ -67,6 +68,7 @@ def _as_json(
         "streams": {stream.name: stream.width for stream in data.streams},
         "num_classes": data.num_classes,
         "shards": len(data.shards),
+        "unpacked": _unpacked(data),
         "records": summary.records,
         "videos": summary.videos,
         "skipped": summary.records - summary.videos,
@@ -142,6 +144,12 @@ def _overview(data: Dataset, summary: Summary) -> Table:
         f"{summary.videos:,} in {len(data.shards):,} shards"
         + (f", and {skipped:,} skipped" if skipped else ""),
     )
+    if unpacked := _unpacked(data):
+        size = f"{unpacked['bytes'] / 1e9:,.2f} GB"
+        what = (
+            f"{unpacked['shards']:,} compressed shards are read from {unpacked['folder']}: {size}"
+        )
+        table.add_row("unpacked", escape(what))
     if summary.hours is not None:
         table.add_row("hours", _hours(summary.hours))
     if summary.frames:
@@ -163,6 +171,15 @@ def _overview(data: Dataset, summary: Summary) -> Table:
             f"{rated['positive']:,} of {rated['ratings']:,} ratings positive",
         )
     return table
+
+
+def _unpacked(data: Dataset) -> dict[str, Any] | None:
+    """Return how many shards are compressed, and where and how large their records are."""
+    files = list(data.index.unpacked.values())
+    if not files:
+        return None
+    size = sum(unpacked.file.size for unpacked in files)
+    return {"shards": len(files), "folder": str(files[0].path.parent), "bytes": size}
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:

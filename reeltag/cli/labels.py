@@ -30,7 +30,7 @@ class Labels:
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """Folder with *.tfrecord files in or below it, or one such file."""
+    """Folder with shards (*.tfrecord, ...) in or below it, or one of them."""
     split: Split = "train"
     """Which videos count."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)

@@ -26,7 +26,7 @@ from reeltag.data.annotations import (
 from reeltag.data.class_list import ClassList, find_segment_classes
 from reeltag.data.features import Features
 from reeltag.data.index import Index, open_index
-from reeltag.data.indexing.locations import SUFFIX
+from reeltag.data.indexing.shard_names import SHARD_NAMES, is_shard_name
 from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.label_names import with_named_labels, with_named_ratings
 from reeltag.data.selection import Records, Which, select
@@ -73,7 +73,7 @@ class Dataset:
         """Open a data set; its index is built or brought up to date first where that is needed.
 
         Args:
-            path: folder with *.tfrecord files in or below it, or one such file.
+            path: folder with shards (*.tfrecord, ...) in or below it, or one of them.
             classes: class list or its file; None: the nearest classes.csv, vocabulary.csv or
                 class_labels_indices.csv of the folder and its two parents, or else numbers.
             labels: CSV or Parquet with columns id, class that replaces the records' labels, or
@@ -206,11 +206,11 @@ def files_of_source(source: FileSource) -> tuple[Path, ...]:
 
 def _check_path(path: Path) -> None:
     """Raise DataError where a path is that of a file which is no shard."""
-    if path.is_file() and path.suffix != SUFFIX:
+    if path.is_file() and not is_shard_name(path.name):
         raise DataError(
-            f"is neither a folder nor a file whose name ends in {SUFFIX}",
+            f"is neither a folder nor a shard: {SHARD_NAMES}",
             where=path,
-            hint=f"Give the folder that holds the *{SUFFIX} files, or one of them.",
+            hint="Give the folder that holds the shards, or one of them.",
         )
 
 

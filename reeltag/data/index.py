@@ -1,7 +1,8 @@
 """The index of a data set: a row per record, and where in its shard each stream is."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from reeltag.data.indexing.locations import (
     index_places,
     writable_place,
 )
+from reeltag.data.indexing.unpacking import Unpacked, find_unpacked, unpack_shards
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
 __all__ = ["TABLE_SCHEMA", "Index", "Kind", "Stream", "open_index"]
@@ -36,6 +38,7 @@ class Index:
         table: a row per record, by shard and offset.
         description: of the streams, where there is a features.json.
         stamps: of each shard, by which a change of it is noticed; empty where nothing is read.
+        unpacked: number of a compressed shard -> file with its records.
     """
 
     root: Path
@@ -46,6 +49,7 @@ class Index:
     table: pa.Table
     description: Features | None = None
     stamps: tuple[Shard, ...] = ()
+    unpacked: Mapping[int, Unpacked] = field(default_factory=dict)
 
     @property
     def features(self) -> Features:
@@ -53,8 +57,21 @@ class Index:
         return self.description or Features.published(self.streams)
 
     def path(self, shard: int) -> Path:
-        """Return the path of shard number `shard`."""
-        return self.root / self.shards[shard]
+        """Return the path of the file with the records of shard number `shard`."""
+        unpacked = self.unpacked.get(shard)
+        return self.root / self.shards[shard] if unpacked is None else unpacked.path
+
+    def is_still(self, shard: int, status: os.stat_result) -> bool:
+        """Return whether the file of `path` is as it was when the index was opened.
+
+        Args:
+            shard: number of the shard.
+            status: of the open file.
+        """
+        unpacked = self.unpacked.get(shard)
+        if unpacked is not None:
+            return unpacked.file.is_still(status)
+        return not self.stamps or self.stamps[shard].is_still(status)
 
 
 def open_index(
@@ -72,7 +89,7 @@ def open_index(
     XDG_CACHE_HOME. Only new and changed shards are read.
 
     Args:
-        data: folder with *.tfrecord files in or below it, or one such file.
+        data: folder with shards in or below it, or one of them.
         num_classes: labels from here on are dropped; None: that of the class list found with the
             data, or, without one, as the labels need.
         jobs: processes that read shards; None = one per core, 1 = none but this one.
@@ -91,11 +108,13 @@ def open_index(
         num_classes = len(classes)
 
     def fresh() -> Index | None:
-        for header, table in _found(data):
+        for place, header, table in _found(data):
             same = (header.shards, header.vocabulary) == (tuple(shards), num_classes)
             verified = header.verified or not verify
             if same and verified and header.is_described_by(features):
-                return _index(root, features, header, table)
+                unpacked = find_unpacked(place, header.packed())
+                if unpacked is not None:
+                    return _index(root, features, header, table, unpacked)
         return None
 
     index = None if again else fresh()
@@ -106,10 +125,11 @@ def open_index(
                 build = Build(
                     root=root,
                     shards=tuple(shards),
+                    unpacked=unpack_shards(root, shards, folder, jobs=jobs, quiet=quiet),
                     folder=folder,
                     vocabulary=num_classes,
                     features=features,
-                    old=None if again else next(_found(data), None),
+                    old=None if again else next((found[1:] for found in _found(data)), None),
                     jobs=jobs,
                     verify=verify,
                     quiet=quiet,
@@ -119,16 +139,23 @@ def open_index(
     return cast(Index, index)  # it was built of what `find_shards` saw
 
 
-def _found(data: Path) -> Iterator[tuple[Header, pa.Table]]:
-    """Yield the indexes of a data set that can be opened, fresh or not."""
+def _found(data: Path) -> Iterator[tuple[Path, Header, pa.Table]]:
+    """Yield the indexes of a data set that can be opened, fresh or not, with their folders."""
     for place in index_places(data):
         found = read_index_file(place / "index.arrow")
         if found is not None:
             remove_left(place)
-            yield found
+            yield place, *found
 
 
-def _index(root: Path, features: Features | None, header: Header, table: pa.Table) -> Index:
+def _index(
+    root: Path,
+    features: Features | None,
+    header: Header,
+    table: pa.Table,
+    unpacked: Mapping[Shard, Unpacked],
+) -> Index:
+    number = {shard: at for at, shard in enumerate(header.shards)}
     return Index(
         root=root,
         kind=header.kind,
@@ -138,4 +165,5 @@ def _index(root: Path, features: Features | None, header: Header, table: pa.Tabl
         table=table,
         description=features,
         stamps=header.shards,
+        unpacked={number[shard]: found for shard, found in unpacked.items()},
     )

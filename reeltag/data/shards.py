@@ -61,7 +61,7 @@ class ShardFiles:
 
 def _check_stamp(index: Index, shard: int, file: FileBytes) -> None:
     """Raise DataError where a shard has changed since it was indexed."""
-    if index.stamps and not index.stamps[shard].is_still(file.status()):
+    if not index.is_still(shard, file.status()):
         raise DataError("has changed since it was indexed", where=index.path(shard), hint=CHANGED)
 
 

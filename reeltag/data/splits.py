@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from reeltag.core.bounds import CheckedFields, Fraction
 from reeltag.core.errors import ConfigError
+from reeltag.data.indexing.shard_names import without_ending
 
 if TYPE_CHECKING:  # options need no pyarrow
     from reeltag.data.index import Index
@@ -43,9 +44,9 @@ class Splits(CheckedFields):
     """The rule that gives each shard of a data folder its split.
 
     A pattern is relative to the data folder, with *, ? and [] as in a shell (* also crosses
-    folders); several are joined by commas; `.tfrecord` at the end may be left out; one without a
-    slash is compared with the bare file name. A shard that a pattern names belongs to that split
-    and to no other; the published and the usual names decide about the others.
+    folders); several are joined by commas; `.tfrecord` and `.gz` at the end may be left out; one
+    without a slash is compared with the bare file name. A shard that a pattern names belongs to
+    that split and to no other; the published and the usual names decide about the others.
     """
 
     train: str = ""
@@ -117,7 +118,7 @@ class Splits(CheckedFields):
         if split == "validate" and not pattern:
             hint = "Name some shards with --validate, or give two training shards to hold one out."
         elif split == "all":
-            hint = "Give a folder that holds files whose names end in .tfrecord."
+            hint = "Give a folder that holds shards, *.tfrecord for example."
         else:
             hint = f"Name the shards with --{split} GLOB, relative to that folder."
         return ConfigError(
@@ -183,6 +184,6 @@ def _matches(shard: str, patterns: str) -> bool:
     """Return whether one of the patterns, joined by commas, names the shard."""
     for pattern in filter(None, (part.strip() for part in patterns.split(","))):
         name = shard if "/" in pattern else PurePosixPath(shard).name
-        if fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(".tfrecord"), pattern):
+        if fnmatchcase(name, pattern) or fnmatchcase(without_ending(name), pattern):
             return True
     return False

@@ -9,7 +9,8 @@ from reeltag.data.annotation_tables import SUFFIXES
 from reeltag.data.class_list import CLASS_LISTS, SEGMENT_CLASSES
 from reeltag.data.dataset import Dataset, files_of_source
 from reeltag.data.features import FEATURES_FILE
-from reeltag.data.indexing.locations import SUFFIX, dangles
+from reeltag.data.indexing.locations import dangles
+from reeltag.data.indexing.shard_names import looks_like_shard
 
 # what `reeltag extract` keeps of the videos themselves
 _OF_VIDEOS = ("videos.csv", "library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
@@ -72,6 +73,6 @@ def _why_not(path: Path, data: Dataset) -> str:
     if name in CLASS_LISTS:
         source = data.classes.source
         return f"the class list is {source}" if source else "another class list was given"
-    if SUFFIX in name:
-        return f"its name does not end in {SUFFIX}: a compressed shard?"
+    if looks_like_shard(name):
+        return "its name does not end as a shard's: a download that broke off?"
     return "neither a shard nor a file with a known name"

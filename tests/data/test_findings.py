@@ -114,7 +114,7 @@ def test_context_keys_of_video_level_records_are_named(tmp_path: Path) -> None:
 
 
 def test_files_are_named_with_the_reason(sound: Path) -> None:
-    for name in ("notes.txt", "a.npy", "b.npy", "x.tfrecord.gz", ".hidden", "vocabulary.csv"):
+    for name in ("notes.txt", "a.npy", "b.npy", "x.tfrecord.bz2", ".hidden", "vocabulary.csv"):
         (sound / name).touch()
     (sound / "train9.tfrecord").symlink_to(sound / "gone")
     (sound / "more").mkdir()
@@ -123,7 +123,7 @@ def test_files_are_named_with_the_reason(sound: Path) -> None:
     assert found(data, NOT_USED) == {
         "notes.txt": "neither a shard nor a file with a known name",
         "2 files (a.npy, b.npy)": "neither a shard nor a file with a known name",
-        "x.tfrecord.gz": "its name does not end in .tfrecord: a compressed shard?",
+        "x.tfrecord.bz2": "its name does not end as a shard's: a download that broke off?",
         "vocabulary.csv": f"the class list is {sound}/classes.csv",
         "train9.tfrecord": "a link to a file that is not there",
         "more/labels.csv": f"labels are looked for in {sound} alone",

@@ -1,6 +1,5 @@
 """The index: what it says of records, sound or not, and what it keeps until the next time."""
 
-import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -149,7 +148,6 @@ def test_framing_problems_leave_a_row_with_file_and_offset(tmp_path: Path) -> No
     data = bytearray((tmp_path / "a.tfrecord").read_bytes())
     (tmp_path / "b.tfrecord").write_bytes(data[: len(data) - 3])
     second = indexed(tmp_path).table["offset"][1].as_py()
-    (tmp_path / "c.tfrecord").write_bytes(gzip.compress(data))
     (tmp_path / "d.tfrecord").touch()
     data[second] ^= 1
     (tmp_path / "e.tfrecord").write_bytes(data)
@@ -164,7 +162,6 @@ def test_framing_problems_leave_a_row_with_file_and_offset(tmp_path: Path) -> No
     last = rows(indexed(tmp_path))[2]["offset"]
     assert found == {
         ("b.tfrecord", "truncated", last - 12, 0),
-        ("c.tfrecord", "gzip", 0, 0),
         ("d.tfrecord", "empty shard", 0, 0),
         ("e.tfrecord", "bad data checksum", second, 0),
         ("f.tfrecord", "bad length checksum", second - 12, 0),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from reeltag.data.indexing.header import VERSION, Header
 from reeltag.data.indexing.locations import Shard
 from reeltag.data.indexing.probe import Schema, agreed_schema, probe_shard
 from reeltag.data.indexing.scan import ROW_SCHEMA, scan_shard
+from reeltag.data.indexing.unpacking import Unpacked
 from reeltag.data.indexing.validation import rows_are_possible
 from reeltag.data.records.problems import Problem
 
@@ -45,6 +46,7 @@ class Build:
     Attributes:
         root: data folder.
         shards: what is there now.
+        unpacked: records of those that are compressed.
         folder: where the index is written.
         vocabulary: number of classes, None where there is no vocabulary.
         features: description of the streams; None: as published.
@@ -56,6 +58,7 @@ class Build:
 
     root: Path
     shards: tuple[Shard, ...]
+    unpacked: Mapping[Shard, Unpacked]
     folder: Path
     vocabulary: int | None
     features: Features | None
@@ -77,17 +80,22 @@ class Build:
         kept = self._unchanged()
         schema = self._schema(kept)
         fresh = [shard for shard in self.shards if shard not in kept]
-        pieces = [(self.root, shard, self._pieces, schema, self.verify) for shard in fresh]
+        pieces = [(*self._read(shard), self._pieces, schema, self.verify) for shard in fresh]
         self._for_each(write_piece, pieces, "indexing")
 
         def rows(shard: Shard) -> pa.Table:
             if shard in kept and self.old:
                 return raw_rows(self.old[1].slice(*kept[shard]))
-            return _read_piece(self.root, shard, self._pieces, schema, self.verify)
+            return _read_piece(*self._read(shard), self._pieces, schema, self.verify)
 
         path = self._write(schema, rows)
         discard(self._pieces, path)
         return path
+
+    def _read(self, shard: Shard) -> tuple[Path, Shard]:
+        """Return the file that holds the records of a shard, and by what it is known."""
+        unpacked = self.unpacked.get(shard)
+        return (unpacked.path, unpacked.file) if unpacked else (self.root / shard.name, shard)
 
     @property
     def _pieces(self) -> Path:
@@ -115,7 +123,7 @@ class Build:
     def _schema(self, kept: dict[Shard, tuple[int, int]]) -> Schema:
         """Return kind and streams of the data set; of shards in `old` they are known."""
         fresh = [shard for shard in self.shards if shard not in kept]
-        paths = [(self.root / shard.name,) for shard in fresh]
+        paths = [self._read(shard)[:1] for shard in fresh]
         probed = self._for_each(probe_shard, paths, "looking in")
         found = {
             shard: schema.described(self.features, path) if isinstance(schema, Schema) else schema
@@ -131,7 +139,7 @@ class Build:
         self, work: Callable[..., T], arguments: Sequence[tuple[object, ...]], what: str
     ) -> list[T]:
         """Return `work(*a)` for all arguments, in their order, computed in parallel."""
-        small = sum(shard.size for shard in self.shards) < _SMALL
+        small = sum(self._read(shard)[1].size for shard in self.shards) < _SMALL
         jobs = 1 if small or len(arguments) < 2 else self.jobs or joblib.cpu_count()
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
         results = parallel(joblib.delayed(work)(*argument) for argument in arguments)
@@ -153,6 +161,7 @@ class Build:
             vocabulary=self.vocabulary,
             verified=self.verify,
             shards=self.shards,
+            unpacked={shard.name: of.file.size for shard, of in self.unpacked.items()},
         )
         first = np.cumsum([0, *map(len, hashes)])
         path = self.folder / "index.arrow"
@@ -171,12 +180,12 @@ def _whole_table(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWr
         yield writer
 
 
-def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> None:
+def write_piece(source: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> None:
     """Scan one shard and keep its rows in `folder`, unless they are there already.
 
     Args:
-        root: of the data.
-        shard: of it.
+        source: file that holds its records.
+        shard: by what that is known.
         folder: for the rows.
         schema: streams that a record must have.
         verify: check the checksums of the records.
@@ -188,7 +197,7 @@ def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
     path = _piece(folder, shard, schema, verify)
     if path.exists():
         return
-    table = scan_shard(root / shard.name, schema, verify)
+    table = scan_shard(source, schema, verify)
     # not durable: to force thousands of small files to the disk would take long
     with (
         whole_file(path, durable=False) as part,
@@ -197,7 +206,7 @@ def write_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
         writer.write_table(table)
 
 
-def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> pa.Table:
+def _read_piece(source: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> pa.Table:
     """Return what `write_piece` kept; scan the shard once more if it is gone or damaged."""
     try:
         table = open_sealed(_piece(folder, shard, schema, verify)).read_all()
@@ -207,7 +216,7 @@ def _read_piece(root: Path, shard: Shard, folder: Path, schema: Schema, verify: 
             return table
     except (OSError, DataError, pa.ArrowException):
         pass
-    return scan_shard(root / shard.name, schema, verify)
+    return scan_shard(source, schema, verify)
 
 
 def _piece(folder: Path, shard: Shard, schema: Schema, verify: bool) -> Path:

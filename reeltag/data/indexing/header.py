@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from reeltag.data.indexing.locations import Shard
 from reeltag.data.indexing.validation import rows_are_possible
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
-VERSION = 5  # an index of another version is built again
+VERSION = 6  # an index of another version is built again
 _KEY = b"reeltag"
 _LARGEST = 1 << 31
 
@@ -46,9 +47,19 @@ class Header(_PlainHeader):
         vocabulary: number of classes of the vocabulary, None where there was none.
         verified: whether the checksums of the payloads were checked.
         shards: what was read.
+        unpacked: bytes of the records of each shard that is compressed, by its name.
     """
 
     shards: tuple[Shard, ...]
+    unpacked: Mapping[str, int] = field(default_factory=dict)
+
+    def sizes(self) -> list[int]:
+        """Return the bytes of the records of each shard."""
+        return [self.unpacked.get(shard.name, shard.size) for shard in self.shards]
+
+    def packed(self) -> list[Shard]:
+        """Return the shards that are compressed."""
+        return [shard for shard in self.shards if shard.name in self.unpacked]
 
     def is_described_by(self, features: Features | None) -> bool:
         """Return whether the streams were read as a description, or without one as published."""
@@ -58,7 +69,7 @@ class Header(_PlainHeader):
 
     def schema(self) -> pa.Schema:
         """Return the schema of the table with this header in its metadata."""
-        value = {
+        value: dict[str, object] = {
             "version": VERSION,
             "kind": self.kind,
             "streams": [dataclasses.asdict(stream) for stream in self.streams],
@@ -68,6 +79,8 @@ class Header(_PlainHeader):
             "verified": self.verified,
             "shards": self.shards,
         }
+        if self.unpacked:
+            value["unpacked"] = dict(self.unpacked)
         return TABLE_SCHEMA.with_metadata({_KEY: json.dumps(value).encode()})
 
 
@@ -79,9 +92,8 @@ def read_index_file(path: Path) -> tuple[Header, pa.Table] | None:
     try:
         table = open_sealed(path).read_all()
         header = _header(parse_json(table.schema.metadata[_KEY]), path)
-        sizes = [shard.size for shard in header.shards]
         if not table.schema.equals(TABLE_SCHEMA) or not rows_are_possible(
-            table, header.streams, sizes, header.num_classes
+            table, header.streams, header.sizes(), header.num_classes
         ):
             return None
         return header, table
@@ -94,8 +106,9 @@ def _header(value: dict[str, Any], path: Path) -> Header:
     if value.pop("version") != VERSION:
         raise ValueError("of another version")
     shards = tuple(Shard(*shard) for shard in value.pop("shards"))
+    unpacked = value.pop("unpacked", {})
     plain = from_json(_PlainHeader, value, where=path, field="header")
-    header = Header(**vars(plain), shards=shards)
+    header = Header(**vars(plain), shards=shards, unpacked=unpacked)
     for shard in shards:
         if not isinstance(shard.name, str) or any(type(number) is not int for number in shard[1:]):
             raise ValueError("a shard has no name, or a size that is no number")
@@ -104,6 +117,8 @@ def _header(value: dict[str, Any], path: Path) -> Header:
     rate_hz = 1.0 if header.rate_hz is None else header.rate_hz
     if min(limits) < 0 or max(limits) > _LARGEST or not 0 < rate_hz < math.inf:
         raise ValueError("a number is out of range")
-    if min((shard.size for shard in shards), default=0) < 0:
+    if any(type(size) is not int for size in unpacked.values()):
+        raise ValueError("an unpacked size is no number")
+    if min((shard.size for shard in shards), default=0) < 0 or min(header.sizes(), default=0) < 0:
         raise ValueError("a size is below 0")
     return header

@@ -10,8 +10,9 @@ from reeltag.core.console import say
 from reeltag.core.errors import DataError, OutputError
 from reeltag.core.files import private_folder
 from reeltag.core.parts import new_part
+from reeltag.data.indexing.shard_names import SHARD_NAMES, is_shard_name, looks_like_shard
 
-SUFFIX = ".tfrecord"
+CACHE = ".reeltag"
 
 
 class Shard(NamedTuple):
@@ -37,9 +38,10 @@ class Shard(NamedTuple):
 
 
 def find_shards(data: Path) -> tuple[Path, list[Shard]]:
-    """Return the root folder and its shards by name: every *.tfrecord in or below `data`.
+    """Return the root folder and its shards by name: every file in or below `data` that is one.
 
-    Links to files that are not there are left out, counted and named.
+    See `shard_names` for what they are called. Links to files that are not there are left out,
+    counted and named.
 
     Args:
         data: a folder, or a single shard.
@@ -48,10 +50,10 @@ def find_shards(data: Path) -> tuple[Path, list[Shard]]:
         DataError: nothing is there, a folder cannot be read, or it has no shards.
     """
     if data.is_file():
-        return data.parent, [_stamp(data.parent, data)]
+        return data.parent, [stamp(data.parent, data)]
     if not data.exists():
         raise DataError(
-            "is not there", where=data, hint="Give the folder that holds the *.tfrecord files."
+            "is not there", where=data, hint=f"Give the folder that holds {SHARD_NAMES}."
         )
     shards, dangling, others, seen = list[Path](), list[Path](), list[str](), set[str]()
     for folder, subfolders, files in os.walk(data, followlinks=True, onerror=_raise_unreadable):
@@ -60,23 +62,24 @@ def find_shards(data: Path) -> tuple[Path, list[Shard]]:
             subfolders.clear()
             continue
         seen.add(real)
-        found = [Path(folder, name) for name in files if name.endswith(SUFFIX)]
+        subfolders[:] = [name for name in subfolders if name != CACHE]
+        found = [Path(folder, name) for name in files if is_shard_name(name)]
         dangling += [path for path in found if dangles(path)]
         shards += [path for path in found if not dangles(path)]
-        others += [name for name in files if SUFFIX in name and not name.endswith(SUFFIX)]
+        others += [name for name in files if looks_like_shard(name)]
     if dangling:
         what = f"{len(dangling)} links to files that are not there are left out"
         say(f"{data}: {what}: {', '.join(sorted(path.name for path in dangling))[:200]}")
     if not shards:
         raise DataError(
-            f"has no file whose name ends in {SUFFIX}"
-            + (f", but {len(others)} like {min(others)}" if others else ""),
+            f"has no shard: {SHARD_NAMES}"
+            + (f"; there are {len(others)} like {min(others)}" if others else ""),
             where=data,
-            hint=f"Unpack compressed shards, and let their names end in {SUFFIX}."
-            if others
-            else "Give the folder that holds the shards, or one above it.",
+            hint="Give the folder that holds the shards, or one above it."
+            if not others
+            else "Finish broken downloads, and let the names of shards end so.",
         )
-    return data, sorted(_stamp(data, shard) for shard in shards)
+    return data, sorted(stamp(data, shard) for shard in shards)
 
 
 def _raise_unreadable(error: OSError) -> NoReturn:
@@ -87,7 +90,16 @@ def _raise_unreadable(error: OSError) -> NoReturn:
     ) from error
 
 
-def _stamp(root: Path, path: Path) -> Shard:
+def stamp(root: Path, path: Path) -> Shard:
+    """Return a file as it is now, by which a change of it is noticed.
+
+    Args:
+        root: folder that its name is relative to.
+        path: of the file.
+
+    Raises:
+        DataError: it is not there, or cannot be looked at.
+    """
     try:
         status = path.stat()
     except OSError as error:
@@ -106,7 +118,7 @@ def dangles(path: Path) -> bool:
 
 def index_places(data: Path) -> tuple[Path, Path]:
     """Return the two folders that the index of `data` may be in: next to it, and in the cache."""
-    local = data.parent / ".reeltag" / data.name if data.is_file() else data / ".reeltag"
+    local = data.parent / CACHE / data.name if data.is_file() else data / CACHE
     key = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
     return local, _cache() / key
 

@@ -72,8 +72,7 @@ class OpenShards:
 
     def check(self) -> None:
         """Raise DataError where the shard that was read from last is not as it was indexed."""
-        stamps = self._index.stamps
-        if self._shard >= 0 and stamps and not stamps[self._shard].is_still(os.fstat(self._file)):
+        if self._shard >= 0 and not self._index.is_still(self._shard, os.fstat(self._file)):
             raise self.changed(self._shard, "has changed since it was indexed")
         self._shard = -1
 
@@ -85,8 +84,7 @@ class OpenShards:
         if len(self._files) >= self._max_open:
             os.close(self._files.popitem(last=False)[1])
         file = os.open(self._index.path(shard), os.O_RDONLY)
-        stamps = self._index.stamps
-        if stamps and not stamps[shard].is_still(os.fstat(file)):
+        if not self._index.is_still(shard, os.fstat(file)):
             os.close(file)
             raise self.changed(shard, "has changed since it was indexed")
         self._files[shard] = file

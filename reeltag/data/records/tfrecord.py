@@ -55,6 +55,11 @@ def record_header(size: int) -> bytes:
     return length + _CHECKSUM.pack(masked_crc(length))
 
 
+def is_record_header(begin: bytes) -> bool:
+    """Return whether the first 12 bytes of a file are the length of a record and its checksum."""
+    return len(begin) == HEADER_SIZE and _size_at(np.frombuffer(begin, np.uint8), 0) is not None
+
+
 def record_headers(sizes: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return (N, 12) the bytes before payloads of these sizes (N,)."""
     joined = b"".join(map(record_header, sizes.tolist()))

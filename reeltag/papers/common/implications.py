@@ -6,6 +6,7 @@ from pathlib import Path
 from reeltag.core.errors import DataError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
+from reeltag.data.indexing.shard_names import is_shard_name
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.labels.correlation import Correlation
@@ -45,7 +46,7 @@ def implications(
             where=path,
             hint="Give a folder of TFRecords, or what `reeltag labels DATA --out P.parquet` makes.",
         )
-    if path.is_file() and path.suffix != ".tfrecord":
+    if path.is_file() and not is_shard_name(path.name):
         known = ClassList(Correlation.load(path).names)
         known.check_same(data.classes, where=path, other_where=data.path)
         return source(path, hashlib.sha256(path.read_bytes()).hexdigest(), name="implications")

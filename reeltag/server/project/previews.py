@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reeltag.data.indexing.locations import SUFFIX
+from reeltag.data.indexing.shard_names import is_shard_name
 from reeltag.server.views.videos import SpriteView
 
 _MOST_LOUDNESS = 4000  # values that are drawn
@@ -63,7 +63,7 @@ def previews_of(data: Path, video: str) -> VideoPreviews:
     """
     if PurePath(video).name != video or "\0" in video:  # no id of the library
         return NO_PREVIEWS
-    folder = data.parent if data.suffix == SUFFIX else data  # without a look at the disk
+    folder = data.parent if is_shard_name(data.name) else data  # without a look at the disk
     path = folder / "previews" / f"{video}.json"
     try:
         status = path.stat()

@@ -7,16 +7,42 @@ import pytest
 
 from reeltag.core.errors import DataError
 from reeltag.data.indexing.locations import find_shards, index_places
+from reeltag.data.indexing.shard_names import is_shard_name
 
 
 def test_shards_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
-    for name in ("b.tfrecord", "a/z.tfrecord", "a/b/c.tfrecord", "a/notes.txt", "a/x.tfrecord.gz"):
+    names = ["a/b/c.tfrecord", "a/x.tfrecord.gz", "a/z.tfrecord", "b.tfrecord"]
+    for name in [*names[::-1], "a/notes.txt", ".reeltag/unpacked/y.tfrecord"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"123")
     root, shards = find_shards(tmp_path)
     assert root == tmp_path
-    assert [shard.name for shard in shards] == ["a/b/c.tfrecord", "a/z.tfrecord", "b.tfrecord"]
+    assert [shard.name for shard in shards] == names
     assert {shard.size for shard in shards} == {3}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shard"),
+    [
+        ("train0.tfrecord", True),
+        ("train0.tfrecords", True),
+        ("train0.tfrecords.gz", True),
+        ("train.tfrecord-00003-of-00010", True),
+        ("audioset-train-00003-of-00010", True),
+        ("audioset-train-00003-of-00010.gz", True),
+        ("train-00003-of-00010.tfrecord.gz", True),
+        ("train0.tfrecord.part", False),
+        ("train0.tfrecord.bz2", False),
+        ("train0.TFRECORD", False),
+        ("train-3-of-10", False),
+        ("model.ckpt.data-00000-of-00001", False),
+        ("model-00001-of-00002.safetensors", False),
+        ("notes.gz", False),
+        ("x.tfrecord\n", False),
+    ],
+)
+def test_name_of_a_shard(name: str, is_shard: bool) -> None:
+    assert is_shard_name(name) is is_shard
 
 
 def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None:
@@ -35,15 +61,13 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_folder_without_shards(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"no file whose name ends in \.tfrecord\n  Give the folder"
-    ):
+    with pytest.raises(DataError, match=r"has no shard: \*\.tfrecord, .*\n  Give the folder"):
         find_shards(tmp_path)
 
 
-def test_packed_shards_are_noticed(tmp_path: Path) -> None:
-    (tmp_path / "train1.tfrecord.gz").touch()
-    with pytest.raises(DataError, match=r"but 1 like train1\.tfrecord\.gz\n  Unpack"):
+def test_broken_downloads_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "train1.tfrecord.part").touch()
+    with pytest.raises(DataError, match=r"there are 1 like train1\.tfrecord\.part\n  Finish"):
         find_shards(tmp_path)
 
 
@@ -51,7 +75,7 @@ def test_broken_links_are_left_out_counted_and_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "train9.tfrecord").symlink_to(tmp_path / "gone")
-    with pytest.raises(DataError, match="has no file whose name ends in"):
+    with pytest.raises(DataError, match="has no shard"):
         find_shards(tmp_path)
     (tmp_path / "train1.tfrecord").touch()
     assert [shard.name for shard in find_shards(tmp_path)[1]] == ["train1.tfrecord"]

@@ -60,8 +60,10 @@ def test_shard_without_a_sound_record_names_why(
 
 
 def test_without_any_sound_record_the_first_reason_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.tfrecord").write_bytes(b"\x1f\x8b" + bytes(99))
-    with pytest.raises(DataError, match=r"a\.tfrecord: no shard .* gunzip it first"):
+    (tmp_path / "a.tfrecord").write_bytes(b"x" * 99)
+    with pytest.raises(
+        DataError, match=r"a\.tfrecord: no shard .*no part of the shard can be read"
+    ):
         open_index(tmp_path, quiet=True)
 
 
