@@ -111,10 +111,9 @@ def open_index(
         for place, header, table in _found(data):
             same = (header.shards, header.vocabulary) == (tuple(shards), num_classes)
             verified = header.verified or not verify
-            if same and verified and header.is_described_by(features):
-                unpacked = find_unpacked(place, header.packed())
-                if unpacked is not None:
-                    return _index(root, features, header, table, unpacked)
+            is_fresh = same and verified and header.is_described_by(features)
+            if is_fresh and (index := _index(root, features, place, header, table)):
+                return index
         return None
 
     index = None if again else fresh()
@@ -122,7 +121,7 @@ def open_index(
         with locked(folder := writable_place(data), data):
             index = None if again else fresh()  # another process may have built it
             if index is None:
-                build = Build(
+                Build(
                     root=root,
                     shards=tuple(shards),
                     unpacked=unpack_shards(root, shards, folder, jobs=jobs, quiet=quiet),
@@ -133,8 +132,7 @@ def open_index(
                     jobs=jobs,
                     verify=verify,
                     quiet=quiet,
-                )
-                build.run()
+                ).run()
                 index = fresh()
     return cast(Index, index)  # it was built of what `find_shards` saw
 
@@ -149,12 +147,12 @@ def _found(data: Path) -> Iterator[tuple[Path, Header, pa.Table]]:
 
 
 def _index(
-    root: Path,
-    features: Features | None,
-    header: Header,
-    table: pa.Table,
-    unpacked: Mapping[Shard, Unpacked],
-) -> Index:
+    root: Path, features: Features | None, place: Path, header: Header, table: pa.Table
+) -> Index | None:
+    """Return an index that was read; None where the records of a compressed shard are not there."""
+    unpacked = find_unpacked(place, header.packed())
+    if unpacked is None:
+        return None
     number = {shard: at for at, shard in enumerate(header.shards)}
     return Index(
         root=root,

@@ -68,7 +68,7 @@ def test_one_shard_is_a_dataset(folder: Path) -> None:
 def test_path_that_is_no_data_raises(folder: Path) -> None:
     with pytest.raises(DataError, match=r"is not there\n.*folder that holds \*\.tfrecord"):
         opened(folder / "gone")
-    with pytest.raises(DataError, match=r"classes.csv: is neither a folder nor a file whose name"):
+    with pytest.raises(DataError, match=r"classes.csv: is neither a folder nor a shard"):
         opened(folder / "classes.csv")
 
 
