@@ -110,9 +110,8 @@ def open_index(
     def fresh() -> Index | None:
         for place, header, table in _found(data):
             same = (header.shards, header.vocabulary) == (tuple(shards), num_classes)
-            verified = header.verified or not verify
-            is_fresh = same and verified and header.is_described_by(features)
-            if is_fresh and (index := _index(root, features, place, header, table)):
+            same = same and header.is_described_by(features) and (header.verified or not verify)
+            if same and (index := _index(root, features, place, header, table)):
                 return index
         return None
 
