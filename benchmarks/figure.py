@@ -31,7 +31,7 @@ def meets(value: float, target: str) -> bool:
 
 def process_memory(field: str) -> int:
     """Return a memory figure of this process in bytes (/proc/self/status: VmHWM, VmRSS, ...)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise KeyError(field)

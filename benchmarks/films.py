@@ -141,7 +141,7 @@ def _joined(films: Path, table: str, part: str, target: Path) -> None:
             for row in csv.DictReader(file):
                 name = Path(row.pop("video")).stem
                 rows.append({"id": f"{part}_{seed}_{name}", **row})
-    with target.open("w", newline="") as file:
+    with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

@@ -53,5 +53,7 @@ def _key(row: Row, key: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _read(path: Path) -> dict[str, list[Row]]:
-    content: dict[str, list[Row]] = json.loads(path.read_text()) if path.exists() else {}
+    content: dict[str, list[Row]] = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    )
     return content

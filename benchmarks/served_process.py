@@ -31,7 +31,9 @@ class ServedProcess:
 
     def memory(self) -> int:
         """Return the bytes that it holds, without files that are mapped."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+        for line in (
+            Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines()
+        ):
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) * 1024
         raise KeyError("RssAnon")

@@ -47,7 +47,10 @@ def die(*_: object, **__: object) -> NoReturn:
 def is_alive(pid: int) -> bool:
     """Return whether a process runs; one that has ended and waits for its parent does not."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     return False
 
 

@@ -33,7 +33,7 @@ ROOT = Path(reeltag.__file__).parent
 def imports(path: Path) -> set[str]:
     """Return the reeltag packages that a file imports, wherever in it the import is."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):  # relative ones are refused by ruff (TID252)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):

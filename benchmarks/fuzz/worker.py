@@ -153,7 +153,7 @@ def _place(error: Exception) -> str:
 def _address_space() -> int:
     """Return the bytes of address space that this process has; 0 where that is not known."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     except OSError:
         return 1 << 42
     return pages * resource.getpagesize()

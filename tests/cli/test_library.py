@@ -77,7 +77,7 @@ def test_file_name_that_is_no_text_is_printed(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = Path(os.fsdecode(os.fsencode(tmp_path / "videos") + b"/caf\xe9.mp4"))
-    bad.write_text("bad")
+    bad.write_text("bad", encoding="utf-8")
     with Library.open(data) as library:
         library.sync(find_media([tmp_path / "videos"]))
     assert run(["library", str(data)]) == 0

@@ -89,7 +89,7 @@ class Lists:
 def read_lists(path: Path) -> Lists:
     """Return the case whose ratings are in a file of golden/segmap."""
     case = path.name.partition(".")[0]
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         ratings = {(i, int(c)): float(y) for i, c, y in csv.reader(file)}
     lines = golden_file(f"segmap/{case}.submission.csv").read_text().splitlines()
     rows = [line.partition(",")[::2] for line in lines if not line.startswith("Class")]

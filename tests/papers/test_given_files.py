@@ -25,7 +25,7 @@ PROGRAMS = (oppo2019.PROGRAM, autohome2019.PROGRAM, moments.PROGRAM)
 
 
 def write(path: Path, columns: str, rows: Rows) -> Path:
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([tuple(columns.split()), *rows])
     return path
 

@@ -32,7 +32,7 @@ def value(folder: Path) -> float:
 def number(out: Path, data: Path, *, numbers: Numbers, log: Path) -> None:
     """Write the product of data and config."""
     _note(log, out)
-    _write(out, float(data.read_text()) * numbers.rate)
+    _write(out, float(data.read_text(encoding="utf-8")) * numbers.rate)
 
 
 @step_function("total", version=1)
@@ -122,7 +122,7 @@ def diamond(data: Source, log: Path, *, rate: float = 0.5, plus: float = 0.0) ->
 
 def calls(log: Path) -> list[str]:
     """Return the names of the steps that ran, in that order."""
-    lines = log.read_text().splitlines() if log.exists() else []
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return [line.rsplit("-", 1)[0] for line in lines]
 
 
@@ -132,7 +132,7 @@ def folders(root: Path) -> Sequence[str]:
 
 
 def _note(log: Path, out: Path) -> None:
-    with log.open("a") as file:
+    with log.open("a", encoding="utf-8") as file:
         file.write(f"{out.name.removesuffix('.part')}\n")
 
 

@@ -19,7 +19,9 @@ def written(out: Path, **given: Any) -> str:
     if "data" in given:
         given["data"] = Dataset.open(given["data"], quiet=True)
     write_report(out, ReportSource(**given), config, examples=examples, quiet=True)
-    return re.sub(r"\s*(<[^>]*>)\s*(?=<)", r"\1", re.sub(r"\s+", " ", out.read_text()))
+    return re.sub(
+        r"\s*(<[^>]*>)\s*(?=<)", r"\1", re.sub(r"\s+", " ", out.read_text(encoding="utf-8"))
+    )
 
 
 class Parsed(HTMLParser):

@@ -180,4 +180,4 @@ TARGET = Api
 
 
 def _names_of(path: Path) -> list[str]:
-    return [line.split(",", 1)[-1] for line in path.read_text().splitlines()[1:]]
+    return [line.split(",", 1)[-1] for line in path.read_text(encoding="utf-8").splitlines()[1:]]

@@ -28,7 +28,7 @@ def more(tmp_path: Path) -> Path:
 
 
 def written(path: Path, text: str) -> Path:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

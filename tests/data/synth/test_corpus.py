@@ -47,7 +47,7 @@ def matrix(frames: list[list[bytes]]) -> NDArray[np.uint8]:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -129,7 +129,7 @@ def test_name_of_two_videos_raises(tmp_path: Path) -> None:
 
 def table(data: Dataset, path: Path, rows: Sequence[str]) -> ReadRatings:
     """Return what is read from a CSV file."""
-    path.write_text("\n".join(["id,start_s,end_s,class,value", *rows]))
+    path.write_text("\n".join(["id,start_s,end_s,class,value", *rows]), encoding="utf-8")
     return read_ratings(path, data)
 
 

@@ -162,7 +162,7 @@ def hanging(folder: str) -> Any:
     """Return work that tells its process and then never ends."""
 
     def work(payload: Any, report: Any) -> None:
-        Path(folder, "pid").write_text(str(os.getpid()))
+        Path(folder, "pid").write_text(str(os.getpid()), encoding="utf-8")
         while True:
             signal.pause()
 

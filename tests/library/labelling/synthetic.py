@@ -118,5 +118,5 @@ def synthetic_data(
 def write_classes(path: Path, *names: str) -> Path:
     lines = [f'{at},"{name}"' for at, name in enumerate(names)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("index,name\n" + "\n".join(lines) + "\n")
+    path.write_text("index,name\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -41,9 +41,9 @@ INJECTED = (
 
 
 def _rename_classes(path: Path, names: dict[str, str], column: str) -> None:
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows({**row, column: names.get(row[column], row[column])} for row in rows)
