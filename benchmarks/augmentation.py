@@ -17,7 +17,7 @@ from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.batch import FrameBatch
-from reeltag.core.memory import keep_freed_memory
+from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.models import nextvlad
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented

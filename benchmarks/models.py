@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.figure import figure
 from benchmarks.results import Row
 from reeltag.core.console import say
-from reeltag.core.memory import keep_freed_memory
+from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import families, model_config, penalty
 

@@ -21,7 +21,7 @@ from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
 from reeltag.core.batch import FrameBatch
-from reeltag.core.memory import keep_freed_memory
+from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.layers.experts import LogisticHead, MixtureOfExperts
 from reeltag.models import nextvlad
 from reeltag.training.config import Optimisation, RelationConfig

@@ -18,7 +18,7 @@ from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
 from reeltag.core.batch import FrameBatch
-from reeltag.core.memory import keep_freed_memory
+from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.loader import Loader

@@ -16,8 +16,10 @@ from reeltag.core.parts import (
     remove_dead_parts,
     remove_dead_parts_of,
 )
+from reeltag.core.system.folders import is_own, make_link, replace, sync_folder, user_key
+from reeltag.core.system.open_files import open_file
 from reeltag.core.text import json_text
-from reeltag.core.writing import make_folder, sync, sync_folder, writing
+from reeltag.core.writing import make_folder, sync, writing
 
 PathLike: TypeAlias = str | Path  # what public functions take
 
@@ -95,7 +97,7 @@ def files_into(folder: Path) -> Iterator[Path]:
             return
         sync(part)
         for name in names:
-            os.replace(part / name, folder / name)
+            replace(part / name, folder / name)
         sync_folder(folder)
 
 
@@ -130,9 +132,9 @@ def appending(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: the disk is full, or it cannot be written to; what was there stays.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     hint = "Free some space and go on; what was written before is kept."
-    with writing(path, hint=hint), os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+    with writing(path, hint=hint), os.fdopen(open_file(path, flags, follow=False), "ab") as file:
         yield file
 
 
@@ -175,7 +177,7 @@ def link(target: Path, path: Path) -> None:
     if not os.path.lexists(path):
         make_folder(path.parent)
         with writing(path):
-            path.symlink_to(target)
+            make_link(target, path)
 
 
 def private_folder() -> Path:
@@ -184,10 +186,10 @@ def private_folder() -> Path:
     Raises:
         OutputError: it cannot be made, or is another user's.
     """
-    own = Path(tempfile.gettempdir()) / f"reeltag-cache-{os.getuid()}"
+    own = Path(tempfile.gettempdir()) / f"reeltag-cache-{user_key()}"
     with writing(own):
         own.mkdir(mode=0o700, exist_ok=True)
-    if own.is_symlink() or own.stat().st_uid != os.getuid():
+    if not is_own(own):
         hint = "Set XDG_CACHE_HOME, or TMPDIR, to a folder that is."
         raise OutputError("is not this user's", where=own, hint=hint)
     return own
@@ -207,7 +209,7 @@ def put(part: Path, path: Path, *, durable: bool = True) -> None:
     with writing(path, part):
         if durable:
             sync(part)
-        os.replace(part, path)
+        replace(part, path)
         if durable:
             sync_folder(path.parent)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from reeltag.core.console import say
+from reeltag.core.system.processes import INTERRUPTS
 
 
 class StopRequest:
@@ -20,7 +21,7 @@ class StopRequest:
         self.requested, self._work = False, work
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """Take SIGINT: note it the first time, raise KeyboardInterrupt the second."""
+        """Take a signal: note it the first time, raise KeyboardInterrupt the second."""
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
@@ -29,12 +30,13 @@ class StopRequest:
 
 @contextmanager
 def listening_for_stop(request: StopRequest) -> Iterator[None]:
-    """Let `request` hear SIGINT within the block; outside the main thread nothing is heard."""
+    """Let `request` hear Ctrl-C within the block; outside the main thread nothing is heard."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, request.hear)
+    before = {number: signal.signal(number, request.hear) for number in INTERRUPTS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,16 +1,15 @@
 """Locks: one process at a time on a result, and each other one is told which.
 
-A lock is one of the kernel (flock) on a file that names its holder. The kernel frees it when that
-process ends, however it ends: a lock file that was left behind is in nobody's way, and the next
-holder removes it. A forked process closes the locks of its parent; a program that is started has
-none of them; two threads of a process lock each other out as two processes do.
+A lock is one of the kernel (`core.system.file_locks`) on a file that names its holder. The kernel
+frees it when that process ends, however it ends: a lock file that was left behind is in nobody's
+way, and the next holder removes it. A forked process closes the locks of its parent; a program that
+is started has none of them; two threads of a process lock each other out as two processes do.
 
 Over NFS a lock holds on all machines that mount the folder (Linux makes it one of the server). On
 a file system without locks each process gets it. A result is whole there too, for no process writes
 to the files of another one; of two that work on one result, the last one stays.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -24,10 +23,13 @@ from pathlib import Path
 
 from reeltag.core.console import say
 from reeltag.core.errors import OutputError
+from reeltag.core.system.file_locks import lock_file, unlock_file
+from reeltag.core.system.open_files import OPEN_FILES_MOVE, open_file, read_at, write_at
+from reeltag.core.system.processes import at_fork
 from reeltag.core.writing import make_folder, writing
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT
 _MOST_BYTES = 4096  # of what is read of a holder
 
 
@@ -53,16 +55,19 @@ class Lock:
             "note": words,
         }
         with suppress(OSError):  # a full disk: the lock is held all the same
-            size = os.pwrite(self._file.number, json.dumps(holder).encode(), 0)
+            size = write_at(self._file.number, json.dumps(holder).encode(), 0)
             os.ftruncate(self._file.number, size)
 
     def release(self) -> None:
         """Remove its file and unlock it; in a forked process it does nothing."""
         if self._file.is_open:
             with suppress(OSError):
-                if is_same_file(self._file.number, self._path):
+                if OPEN_FILES_MOVE and is_same_file(self._file.number, self._path):
                     self._path.unlink()  # while it is ours: a waiting process opens it again
             self._file.close()
+            if not OPEN_FILES_MOVE:
+                with suppress(OSError):  # a waiting process has it open
+                    self._path.unlink()
 
 
 @contextmanager
@@ -131,19 +136,19 @@ def wait_for_lock(path: Path, of: object) -> Iterator[None]:
 def lock_holder(path: Path) -> str:
     """Return which process has the lock `path`, in words; "" for none."""
     try:
-        file = Descriptor(path, os.O_RDONLY | os.O_NOFOLLOW)
+        file = Descriptor(path, os.O_RDONLY)
     except OSError:
         return ""
     try:
-        if _flock(file.number, fcntl.LOCK_SH) is not False:
+        if lock_file(file.number, shared=True) is not False:
             return ""
-        return _format_holder(os.pread(file.number, _MOST_BYTES, 0))
+        return _format_holder(read_at(file.number, _MOST_BYTES, 0))
     finally:
         file.close()
 
 
 class Descriptor:
-    """An open file that is not inherited by forked processes.
+    """An open file that is not inherited by forked processes; a link in its place is an error.
 
     Args:
         path: of the file.
@@ -152,7 +157,7 @@ class Descriptor:
 
     def __init__(self, path: Path, flags: int) -> None:
         with _FORKING:
-            self.number = os.open(path, flags | os.O_CLOEXEC, 0o666)
+            self.number = open_file(path, flags, follow=False)
             _OPEN.add(self)
 
     @property
@@ -167,12 +172,12 @@ class Descriptor:
             Whether that was possible; None on a file system without locks.
         """
         while True:
-            got = _flock(self.number, fcntl.LOCK_EX, wait=wait)
+            got = lock_file(self.number, wait=wait)
             if got is not False:
                 return got
-            if _flock(self.number, fcntl.LOCK_SH) is False:
+            if lock_file(self.number, shared=True) is False:
                 return False
-            _flock(self.number, fcntl.LOCK_UN)  # somebody only looked who holds it: once more
+            unlock_file(self.number)  # somebody only looked who holds it: once more
 
     def close(self) -> None:
         """Close it, and so unlock it."""
@@ -215,17 +220,6 @@ def _acquire(path: Path, *, wait: bool = False) -> Lock | None:
     return lock
 
 
-def _flock(file: int, how: int, *, wait: bool = False) -> bool | None:
-    """Lock or unlock; None where the file system has no locks."""
-    try:
-        fcntl.flock(file, how if wait else how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
-
-
 def _format_holder(stored: bytes) -> str:
     try:
         value = json.loads(stored)
@@ -247,8 +241,4 @@ def _close_inherited() -> None:
     _FORKING.release()
 
 
-os.register_at_fork(
-    before=_FORKING.acquire,
-    after_in_parent=_FORKING.release,
-    after_in_child=_close_inherited,
-)
+at_fork(_FORKING.acquire, _FORKING.release, _close_inherited)

@@ -7,6 +7,10 @@ only where nothing is there (O_EXCL, mkdir), and no link is followed. While its 
 locked, as in `core.locks`; a process removes what it has made itself, and what the lock proves to
 have been left by a dead process, if the name says that it was to become the same result. Where a
 file system has no locks nothing is proven, and nothing of another process is removed.
+
+On Windows an open file or folder cannot be renamed: a file next to it is locked in its place.
+
+    .NAME.0123456789abcdef.reeltag-guard     for .NAME.0123456789abcdef.reeltag-part
 """
 
 import hashlib
@@ -21,12 +25,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from reeltag.core.locks import Descriptor, is_same_file
+from reeltag.core.system.open_files import FOLDER, OPEN_FILES_MOVE
 from reeltag.core.writing import writing
 
-_PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.reeltag-part", re.DOTALL)
+_PART_ENDING, _GUARD_ENDING = ".reeltag-part", ".reeltag-guard"
+_PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.reeltag-(?P<kind>part|guard)", re.DOTALL)
 _LONGEST = 200  # bytes of a name within another one; a file system takes 255
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _LOCK = "reeltag-lock"
 
 
@@ -43,23 +48,25 @@ def new_part(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part, file = _new_folder(path) if folder else _new_file(path)
+        part, file = _new_part(path, folder=folder)
     try:
         yield part
     finally:
         if file.is_open:  # else this is a forked process, and the parent's to remove
             remove_ours(part)
             file.close()
+            if not OPEN_FILES_MOVE:
+                remove_ours(_guard(part))
 
 
 def is_part(name: str) -> bool:
-    """Return whether the name of a file or folder is that of a part."""
+    """Return whether the name of a file or folder is that of a part, or of what is for one."""
     return _PART.fullmatch(name) is not None
 
 
 def part_name(name: str) -> str:
     """Return a new name for what is to become `name`."""
-    return f".{_short(name)}.{secrets.token_hex(8)}.reeltag-part"
+    return f".{_short(name)}.{secrets.token_hex(8)}{_PART_ENDING}"
 
 
 def lock_path(result: Path) -> Path:
@@ -120,44 +127,55 @@ def discard(folder: Path, of: Path) -> None:
         remove_ours(part)
 
 
-def _new_file(path: Path) -> tuple[Path, Descriptor]:
+def _guard(part: Path) -> Path:
+    """Return what is locked while the process of a part lives: the part, or a file next to it."""
+    if OPEN_FILES_MOVE:
+        return part
+    return part.with_name(part.name.removesuffix(_PART_ENDING) + _GUARD_ENDING)
+
+
+def _new_part(path: Path, *, folder: bool) -> tuple[Path, Descriptor]:
+    """Return a new part and its open guard, which is locked."""
     while True:
         part = path.with_name(part_name(path.name))
         with suppress(FileExistsError):
-            file = Descriptor(part, _NEW_FILE)
-            if _is_ours(file, part):
+            file = _locked(part, folder=folder)
+            if file is not None:
                 return part, file
 
 
-def _new_folder(path: Path) -> tuple[Path, Descriptor]:
-    while True:
-        part = path.with_name(part_name(path.name))
-        with suppress(FileExistsError):
-            part.mkdir()
-            with suppress(FileNotFoundError):  # taken for a dead one, before it was locked
-                file = Descriptor(part, _FOLDER)
-                if _is_ours(file, part):
-                    return part, file
-
-
-def _is_ours(file: Descriptor, part: Path) -> bool:
-    """Lock a new part; False where another process was faster, and took it for a dead one."""
-    if file.lock() is not False and is_same_file(file.number, part):
-        return True
-    file.close()
-    return False
+def _locked(part: Path, *, folder: bool) -> Descriptor | None:
+    """Make a part and lock it; None where a process took it for a dead one before that."""
+    if OPEN_FILES_MOVE and folder:
+        part.mkdir()
+        try:
+            file = Descriptor(part, FOLDER)
+        except FileNotFoundError:
+            return None
+    else:
+        file = Descriptor(_guard(part), _NEW_FILE)
+    if file.lock() is False or not is_same_file(file.number, _guard(part)):
+        file.close()
+        return None
+    if not OPEN_FILES_MOVE:
+        part.mkdir() if folder else part.touch(exist_ok=False)
+    return file
 
 
 def _remove_if_dead(part: Path) -> None:
     """Remove a part if its lock is free; it is held while that is done."""
+    guard = _guard(part)
     with suppress(OSError):
-        is_folder = part.is_dir() and not part.is_symlink()
-        file = Descriptor(part, _FOLDER if is_folder else os.O_RDWR | os.O_NOFOLLOW)
+        is_folder = guard.is_dir() and not guard.is_symlink()
+        file = Descriptor(guard, FOLDER if is_folder else os.O_RDWR)
         try:
-            if file.lock() and is_same_file(file.number, part):
+            is_dead = file.lock() and is_same_file(file.number, guard)
+            if is_dead:
                 remove_ours(part)
         finally:
             file.close()
+        if is_dead and not OPEN_FILES_MOVE:
+            remove_ours(guard)
 
 
 def _parts_in(folder: Path) -> dict[str, list[str]]:
@@ -166,7 +184,9 @@ def _parts_in(folder: Path) -> dict[str, list[str]]:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if match := _PART.fullmatch(entry.name):
-                found[match["name"]].append(entry.name)
+                part = entry.name[: match.start("kind")] + "part"
+                if part not in found[match["name"]]:  # it has a guard, too
+                    found[match["name"]].append(part)
     return dict(found)
 
 

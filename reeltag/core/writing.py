@@ -9,10 +9,11 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from reeltag.core.errors import OutputError, ReeltagError
+from reeltag.core.system.folders import is_in_use, sync_file, sync_folder
 
 # of a disk: no error of a computation has these words in its text
 _CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
@@ -59,6 +60,8 @@ def not_written(path: Path, error: OSError, hint: str = "") -> OutputError:
     if blocked is not None and not blocked.is_dir():
         reason = f"{blocked} is a file, not a folder"
     way_out = "Free some space or choose another place; nothing was left half-written."
+    if is_in_use(error):
+        way_out = "A program may have it open: close that, and try again."
     return OutputError(f"cannot be written ({reason})", where=path, hint=hint or way_out)
 
 
@@ -79,18 +82,7 @@ def sync(path: Path) -> None:
             sync(inner)
         sync_folder(path)
     elif path.is_file():
-        with path.open("rb") as written:
-            os.fsync(written.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can do that."""
-    with suppress(OSError):  # some file systems cannot
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_file(path)
 
 
 def _of_disk(error: Exception, path: Path, part: Path | None) -> OSError | None:

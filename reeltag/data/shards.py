@@ -1,6 +1,5 @@
 """Shards as bytes: opened when needed, closed when many, and as they were when indexed."""
 
-import resource
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.core.system.open_files import most_open_files
 from reeltag.data.index import Index, Stream
 from reeltag.data.records.example import decode_sequence_example
 from reeltag.data.records.file_bytes import FileBytes
@@ -29,10 +29,8 @@ class ShardFiles:
     """
 
     def __init__(self, index: Index, max_open: int | None = None) -> None:
-        if max_open is None:
-            allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            max_open = 1024 if allowed < 0 else max(1, min(1024, allowed // 4))
-        self._index, self._max_open = index, max_open
+        self._index = index
+        self._max_open = most_open_files() if max_open is None else max_open
         self._open: OrderedDict[int, FileBytes] = OrderedDict()
         self._lock = threading.Lock()
 

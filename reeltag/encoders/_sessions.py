@@ -6,12 +6,10 @@ Importing torch takes half a gigabyte and a second, which the workers of an extr
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+from reeltag.core.system.processors import may_have_gpu, usable_cores
 from reeltag.encoders.base import Precision
-
-_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, WSL, AMD
 
 
 def computes_on_cpu(device: str, precision: Precision) -> bool:
@@ -25,7 +23,7 @@ def computes_on_cpu(device: str, precision: Precision) -> bool:
         ConfigError: there is no such device, or it does not compute with this precision.
     """
     is_plain = precision in ("auto", "fp32")
-    if is_plain and (device == "cpu" or (device == "auto" and not _may_have_gpu())):
+    if is_plain and (device == "cpu" or (device == "auto" and not may_have_gpu())):
         return True
     devices = import_module("reeltag.encoders._devices")  # which imports torch
     is_cpu: bool = devices.Place.of(device, precision).is_cpu
@@ -48,15 +46,10 @@ def open_session(graph: bytes) -> Any:  # noqa: ANN401
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _may_have_gpu() -> bool:
-    """Return whether the machine has what torch could use, as far as that is seen without it."""
-    return sys.platform == "darwin" or any(Path(path).exists() for path in _DRIVERS)
-
-
 def _num_threads() -> int:
     torch = sys.modules.get("torch")
     if torch is not None:
         threads: int = torch.get_num_threads()
         return threads
     named = os.environ.get("OMP_NUM_THREADS", "")
-    return int(named) if named.isdecimal() and int(named) else len(os.sched_getaffinity(0))
+    return int(named) if named.isdecimal() and int(named) else usable_cores()

@@ -10,7 +10,6 @@ video, no ranks and no priors.
 Letters in shapes: V videos, N rows of a block, P rows of trees, M models, K folds.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reeltag.core.system.open_files import read_at
 from reeltag.ensembling.alignment import AlignedRows
 from reeltag.labels.random_keys import id_keys
 
@@ -161,7 +161,7 @@ class RowSequence:
 
     def _read(self, first: int, count: int) -> NDArray[np.float32]:
         size = 4 * self._width
-        read = os.pread(self._file.fileno(), count * size, first * size)
+        read = read_at(self._file.fileno(), count * size, first * size)
         return np.frombuffer(read, np.float32).reshape(count, self._width)
 
     def close(self) -> None:

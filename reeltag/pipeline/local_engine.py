@@ -1,18 +1,19 @@
 """Workers on this machine: a process per GPU, or several that share the cores."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 
 import torch
 
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import scratch_file
+from reeltag.core.system.processes import PipeEnd, ended_by, interrupt, start_apart
+from reeltag.core.system.processors import usable_cores
 from reeltag.pipeline.scheduler import WorkerReport
 from reeltag.pipeline.tasks import StepReport, Task
 
@@ -30,7 +31,7 @@ class Worker:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
         self.step = ""
-        self.connection: Connection | None = None
+        self.connection: PipeEnd | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self._output = scratch_file()  # closed with the worker
 
@@ -60,12 +61,14 @@ class Worker:
         return found
 
     def interrupt(self) -> None:
-        """Send it SIGINT."""
-        self._signal(signal.SIGINT)
+        """Let it stop as by Ctrl-C."""
+        if self.process is not None:
+            interrupt(self.process)
 
     def kill(self) -> None:
         """Kill it; the step that it runs can be resumed."""
-        self._signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.kill()
 
     def close(self) -> None:
         """End it; it is idle, or may be interrupted."""
@@ -87,14 +90,13 @@ class Worker:
         environment |= {"COLUMNS": "160", "PYTHONUNBUFFERED": "1", **self.variables}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [*sys.path]))
         program = [sys.executable, "-P", "-X", "faulthandler", "-m", "reeltag.pipeline.worker"]
-        self.process = subprocess.Popen(
-            [*program, str(its.fileno())],
+        self.process = start_apart(
+            program,
+            its,
             env=environment,
-            pass_fds=(its.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
-            start_new_session=True,  # a terminal's Ctrl-C reaches us only; we pass it on
         )
         its.close()
         self.connection = ours
@@ -105,8 +107,7 @@ class Worker:
         self.connection.close()
         self.connection = None
         status = self.process.wait()
-        if status < 0:
-            name = signal.Signals(-status).name
+        if name := ended_by(status):
             memory = " (out of memory?)" if name == "SIGKILL" else ""
             return f"its process was ended by {name}{memory}"
         return f"its process ended with status {status}{self._last_output()}"
@@ -116,10 +117,6 @@ class Worker:
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1].strip()}" if lines else ""
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
 
 
 class LocalEngine:
@@ -159,7 +156,7 @@ class LocalEngine:
         return [(name, one) for name, worker in self.workers.items() for one in worker.reports()]
 
     def interrupt(self) -> None:
-        """Send SIGINT to all workers."""
+        """Let all workers stop as by Ctrl-C."""
         for worker in self.workers.values():
             worker.interrupt()
 
@@ -200,5 +197,5 @@ def thread_variables(workers: int, cores: int = 0) -> dict[str, str]:
         workers: how many.
         cores: to divide; 0: those that this process may use.
     """
-    threads = max(1, (cores or len(os.sched_getaffinity(0))) // max(workers, 1))
+    threads = max(1, (cores or usable_cores()) // max(workers, 1))
     return {name: os.environ.get(name, str(threads)) for name in THREADS}

@@ -6,16 +6,21 @@ started it is gone, however it ended. All output of a step goes to the step's lo
 
 import os
 import queue
-import signal
+import socket
 import sys
 import threading
 import time
 import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from reeltag.core.files import appending
 from reeltag.core.locks import lock_holder, try_lock
+from reeltag.core.system.processes import (
+    PipeEnd,
+    inherited_pipe,
+    interrupt_main,
+    take_interrupts,
+)
 from reeltag.core.writing import make_folder
 from reeltag.pipeline.execution import execute, format_sessions
 from reeltag.pipeline.failures import format_error, is_retryable
@@ -24,34 +29,33 @@ from reeltag.pipeline.store import Record, is_done, lock_of
 from reeltag.pipeline.tasks import Status, StepReport, Task
 
 VISIBLE_SECONDS = 60.0  # until the result of another machine must be seen here
-_Tasks = queue.SimpleQueue[Task]
+_Tasks = queue.SimpleQueue[Task | None]  # None ends it
 
 
 def main() -> None:
     """Run tasks until the connection is closed."""
-    connection = Connection(int(sys.argv[1]))
-    os.set_inheritable(connection.fileno(), False)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # as Ray blocks it
+    connection = inherited_pipe(sys.argv[1])
+    take_interrupts()  # Ray blocks them
     tasks = _Tasks()
     threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
     try:
-        while True:
-            _work(tasks.get(), connection)
+        while (task := tasks.get()) is not None:
+            _work(task, connection)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.stderr.flush()
-        os._exit(130)  # at once: other threads are not waited for
+    os._exit(130)  # at once: other threads are not waited for
 
 
-def _listen(connection: Connection, tasks: _Tasks) -> None:
+def _listen(connection: PipeEnd, tasks: _Tasks) -> None:
     try:
         while True:
             tasks.put(connection.recv())
     except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt_main()
+        tasks.put(None)
 
 
-def _work(task: Task, connection: Connection) -> None:
+def _work(task: Task, connection: PipeEnd) -> None:
     _redirect_output(task.log)
     sys.path += [path for path in task.paths if path not in sys.path and Path(path).exists()]
     started = time.monotonic()
@@ -76,7 +80,7 @@ def _work(task: Task, connection: Connection) -> None:
     connection.send(report)
 
 
-def _execute(task: Task, connection: Connection) -> StepReport:
+def _execute(task: Task, connection: PipeEnd) -> StepReport:
     step, root = task.unpack()
     _await_inputs(step, root)
 
@@ -106,7 +110,7 @@ def _await_inputs(step: Step, root: Path) -> None:
     for needed in step.needs:
         while not is_done(needed, root):
             if time.monotonic() > end:
-                raise FileNotFoundError(f"{needed.label()} is not seen on {os.uname().nodename}")
+                raise FileNotFoundError(f"{needed.label()} is not seen on {socket.gethostname()}")
             with os.scandir(root) as entries:  # refreshes the listing of a network folder
                 any(entries)
             time.sleep(0.2)
@@ -120,7 +124,7 @@ def _redirect_output(log: Path) -> None:
             stream.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    print(time.strftime("-- %Y-%m-%d %H:%M:%S"), os.uname().nodename, file=sys.stderr)
+    print(time.strftime("-- %Y-%m-%d %H:%M:%S"), socket.gethostname(), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ What it prints is in FOLDER/KEY.log. A job ends with the server, however that en
 """
 
 import json
-import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -25,12 +23,14 @@ from typing import IO
 
 from reeltag.core.errors import OutputError, ReeltagError
 from reeltag.core.files import appending, write_json
+from reeltag.core.system import supervise
+from reeltag.core.system.processes import interrupt, kill_group, start_apart
 from reeltag.core.writing import make_folder
 from reeltag.server.errors import RequestError
 from reeltag.server.job_lines import progress_of
 from reeltag.server.views.overview import JobKind, JobState, JobView
 
-_SUPERVISE = Path(__file__).with_name("supervise.py")
+_SUPERVISE = Path(supervise.__file__)
 _ACTIVE: tuple[JobState, ...] = ("waiting", "running")
 _INTERRUPTED = "interrupted: the server was ended"
 _PATIENCE_S = 5.0  # from asking a job to stop to ending it
@@ -228,12 +228,8 @@ class Jobs:
         """Return the exit status of the program of a job."""
         command = [sys.executable, "-I", str(_SUPERVISE), *job.argv]
         with appending(self._folder / f"{job.view.key}.log") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
+            process = start_apart(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.PIPE
             )
             with process:
                 with self._lock:
@@ -261,14 +257,8 @@ class Jobs:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """Ask a job to stop; end it some seconds later."""
-
-    def send(number: int) -> None:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-
-    send(signal.SIGINT)
-    timer = threading.Timer(_PATIENCE_S, send, (signal.SIGKILL,))
+    interrupt(process, group=True)
+    timer = threading.Timer(_PATIENCE_S, kill_group, (process,))
     timer.daemon = True
     timer.start()
 

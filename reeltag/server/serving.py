@@ -22,7 +22,8 @@ import uvicorn
 from reeltag.core.console import discard, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.locks import hold
-from reeltag.core.memory import return_freed_memory
+from reeltag.core.system.allocator import return_freed_memory
+from reeltag.core.system.processes import HANGUP
 from reeltag.data.class_list import folder_of
 from reeltag.data.indexing.locations import find_shards, writable_place
 from reeltag.server.api.upload import remove_half_received
@@ -215,9 +216,9 @@ class _Server(uvicorn.Server):
     @contextmanager
     def ending_by_signals(self) -> Iterator[None]:
         """Let SIGTERM, and SIGHUP as of a terminal that is closed, end the server in good order."""
-        numbers = {signal.SIGTERM, signal.SIGHUP}
-        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
-            numbers.remove(signal.SIGHUP)
+        numbers = {signal.SIGTERM, HANGUP}
+        if signal.getsignal(HANGUP) is signal.SIG_IGN:  # by nohup
+            numbers.remove(HANGUP)
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield

@@ -26,8 +26,8 @@ from reeltag.core.files import (
     write_json,
 )
 from reeltag.core.interrupt import StopRequest, listening_for_stop
-from reeltag.core.memory import keep_freed_memory
 from reeltag.core.seeding import derive_seed
+from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features
 from reeltag.data.findings import find, lines

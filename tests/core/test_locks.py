@@ -149,9 +149,9 @@ def test_lock_is_not_kept_by_a_child_that_was_forked_while_somebody_looked(tmp_p
 import fcntl, os, sys
 from pathlib import Path
 from reeltag.core import locks
-path, flock, (begun, begin), (over, end) = Path(sys.argv[1]), locks._flock, os.pipe(), os.pipe()
-def forking(file, how, **options):
-    got = flock(file, how, **options)
+path, lock, (begun, begin), (over, end) = Path(sys.argv[1]), locks.lock_file, os.pipe(), os.pipe()
+def forking(file, **options):
+    got = lock(file, **options)
     if not os.fork():
         os.close(end)
         os.write(begin, b".")
@@ -160,7 +160,7 @@ def forking(file, how, **options):
     os.read(begun, 1)
     return got
 path.touch()
-locks._flock = forking
+locks.lock_file = forking
 assert locks.lock_holder(path) == ""
 with path.open() as file:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -97,7 +97,7 @@ def test_workers_run_at_the_same_time_and_divide_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setattr(local_engine, "usable_cores", lambda: 6)
     monkeypatch.setattr(local_engine, "visible_gpus", lambda: ["3", "5"])
     runtime = {"folder": tmp_path}
     goals = [step(meeting, mine=a, other=b, runtime=runtime) for a, b in (("x", "y"), ("y", "x"))]

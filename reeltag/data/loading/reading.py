@@ -8,7 +8,6 @@ Shape letters: B items of a batch, T frames, D values per frame, S streams.
 """
 
 import os
-import resource
 import sys
 import weakref
 from collections import OrderedDict
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.core.system.open_files import most_open_files, open_file, read_into
 from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
@@ -39,9 +39,7 @@ class OpenShards:
     """
 
     def __init__(self, index: Index) -> None:
-        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._max_open = 1024 if allowed < 0 else max(1, min(1024, allowed // 4))
-        self._index = index
+        self._index, self._max_open = index, most_open_files()
         self._files = OrderedDict[int, int]()
         self._shard, self._file = -1, -1  # read from last
         self.close = weakref.finalize(self, _close_all, self._files)
@@ -61,7 +59,7 @@ class OpenShards:
             if shard != self._shard:
                 self.check()
                 self._file, self._shard = self._open(shard), shard
-            num_read = os.preadv(self._file, (buffer,), offset)
+            num_read = read_into(self._file, buffer, offset)
             size = 0 if num_read == len(buffer) else os.fstat(self._file).st_size
         except OSError as error:
             raise self.changed(shard, f"cannot be read ({error.strerror})") from error
@@ -83,7 +81,7 @@ class OpenShards:
             return self._files[shard]
         if len(self._files) >= self._max_open:
             os.close(self._files.popitem(last=False)[1])
-        file = os.open(self._index.path(shard), os.O_RDONLY)
+        file = open_file(self._index.path(shard))
         if not self._index.is_still(shard, os.fstat(file)):
             os.close(file)
             raise self.changed(shard, "has changed since it was indexed")

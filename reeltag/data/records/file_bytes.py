@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.core.system.open_files import open_file, read_at
 
 _AHEAD = 4 << 20  # bytes read at a time by a reader that goes forwards
 
@@ -35,7 +36,7 @@ class FileBytes:
     def __init__(self, path: Path, *, ahead: int = _AHEAD) -> None:
         self.path, self._ahead = path, ahead
         try:
-            self._file = os.open(path, os.O_RDONLY)
+            self._file = open_file(path)
         except OSError as error:
             raise _unreadable(path, error) from error
         weakref.finalize(self, os.close, self._file)
@@ -76,7 +77,7 @@ class FileBytes:
         """
         wanted = max(end - begin, min(ahead, self._size - begin))
         try:
-            read = os.pread(self._file, wanted, begin)
+            read = read_at(self._file, wanted, begin)
             while len(read) < end - begin and (more := self._more(wanted, begin, read)):
                 read += more  # a single call gives 2 GiB at most
         except OSError as error:
@@ -91,7 +92,7 @@ class FileBytes:
         return np.frombuffer(read, np.uint8)
 
     def _more(self, wanted: int, begin: int, read: bytes) -> bytes:
-        return os.pread(self._file, wanted - len(read), begin + len(read))
+        return read_at(self._file, wanted - len(read), begin + len(read))
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

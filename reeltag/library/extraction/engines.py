@@ -1,12 +1,12 @@
 """Where videos are encoded: by worker processes of this machine; by a cluster in `ray_engine`."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from reeltag.core.errors import ConfigError, ReeltagError
+from reeltag.core.system.processors import total_memory, usable_cores
 from reeltag.library.extraction.encode_task import prepare
 from reeltag.library.extraction.encoding import EncodedStream
 from reeltag.library.extraction.jobs import DescribeJob, EncodingSettings, ProbeJob
@@ -52,8 +52,7 @@ class LocalEncoding:
     def __init__(self, workers: int | None = None, *, on_gpu: bool = False) -> None:
         if workers is not None and workers < 1:
             raise ConfigError(f"must be at least 1, got {workers}", where="--workers")
-        cores = len(os.sched_getaffinity(0))
-        self.workers = workers or default_workers(cores, on_gpu=on_gpu)
+        self.workers = workers or default_workers(usable_cores(), on_gpu=on_gpu)
         self._pool = WorkerPool(
             prepare, workers=self.workers, variables=dict.fromkeys(_THREADS, "1")
         )
@@ -98,6 +97,5 @@ def default_workers(cores: int, *, on_gpu: bool) -> int:
         cores: that may be used.
         on_gpu: whether encoders compute on a GPU.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    most = max(1, memory // 2 // _WORKER_BYTES)
+    most = max(1, total_memory() // 2 // _WORKER_BYTES)
     return min(cores, most, _MOST_ON_GPU if on_gpu else cores)

@@ -8,6 +8,7 @@ it is in the folder of parts, which all nodes share, and is not encoded again.
 import logging
 import os
 import pickle
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -61,7 +62,7 @@ class EncodingActor:
         job: VideoJob = task.payload
         if not self._sees_folder():
             error = ConfigError(
-                f"is not seen from {os.uname().nodename}, or is another folder on it",
+                f"is not seen from {socket.gethostname()}, or is another folder on it",
                 where=self._token.parent,
                 hint="Take an --out on a folder that all nodes share (NFS, Lustre, ...), mounted "
                 "under the same path.",

@@ -12,7 +12,6 @@ process that started them, however that ends.
 `concurrent.futures` and `joblib` give up all tasks when one worker dies; hence this module.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -24,20 +23,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from queue import SimpleQueue
 from typing import IO, Any, Literal, Self, TypeAlias
 
 from reeltag.core import errors
 from reeltag.core.errors import ConfigError, ReeltagError, reason_of
 from reeltag.core.files import scratch_file
+from reeltag.core.system.processes import (
+    KILLED,
+    PipeEnd,
+    end_with,
+    ended_by,
+    inherited_pipe,
+    start_apart,
+)
 
 Failure = Literal["", "error", "died", "timed out"]
 Report: TypeAlias = Callable[..., None]  # report(value), report(value, quiet_s)
 Work: TypeAlias = Callable[[Any, Report], Any]  # (what to do, report) -> result
 START_SECONDS = 300.0  # imports and weights on a slow disk
 _STARTS = 3  # tries before it is given up that a worker starts
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LAST_BYTES = 4096
 
 
@@ -233,7 +239,7 @@ class _Worker:
         try:
             status = self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:  # it closed the pipe and lives on
-            status = -signal.SIGKILL
+            status = KILLED
         why, was_ready = _format_end(status, self._last_line()), self._is_ready
         self.kill()
         if was_ready:
@@ -251,14 +257,13 @@ class _Worker:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         self._errors = scratch_file()  # closed with the worker
         command = [sys.executable, "-P", "-m", "reeltag.library.extraction.worker_process"]
-        self._process = subprocess.Popen(
-            [*command, str(its.fileno()), str(os.getpid())],
+        self._process = start_apart(
+            [*command, str(os.getpid())],
+            its,
             env=environment,
-            pass_fds=(its.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
             stderr=self._errors,
-            start_new_session=True,  # a terminal's Ctrl-C reaches us only
         )
         its.close()
         self.connection = ours
@@ -288,12 +293,12 @@ def _error_of(name: str, what: str, where: str, hint: str) -> ReeltagError:
 def _format_end(status: int, last_line: str) -> str:
     """Return how a process ended, in words.
 
-    >>> _format_end(-11, ""), _format_end(3, "no space left")
-    ('its process crashed (SIGSEGV)', 'its process ended with status 3: no space left')
+    >>> _format_end(3, "no space left")
+    'its process ended with status 3: no space left'
     """
-    if status >= 0:
+    name = ended_by(status)
+    if not name:
         return f"its process ended with status {status}" + (f": {last_line}" if last_line else "")
-    name = signal.Signals(-status).name
     if name == "SIGKILL":
         return "its process was killed (SIGKILL; out of memory?)"
     return f"its process crashed ({name})"
@@ -301,9 +306,8 @@ def _format_end(status: int, last_line: str) -> str:
 
 def main() -> None:
     """Work on tasks until the connection is closed or the parent is gone."""
-    connection, parent = Connection(int(sys.argv[1])), int(sys.argv[2])
-    os.set_inheritable(connection.fileno(), False)
-    _die_with_parent(parent)
+    connection = inherited_pipe(sys.argv[2])
+    end_with(parent=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     received = SimpleQueue[Any]()
     threading.Thread(target=_listen, args=(connection, received), daemon=True).start()
@@ -318,7 +322,7 @@ def main() -> None:
         _work_on(received.get(), work, connection)
 
 
-def _work_on(payload: object, work: Work, connection: Connection) -> None:
+def _work_on(payload: object, work: Work, connection: PipeEnd) -> None:
     """Send what the work returns or raises."""
 
     def report(value: object, quiet_s: float = 0.0) -> None:
@@ -338,7 +342,7 @@ def _parts_of(error: ReeltagError) -> tuple[str, str, str, str]:
     return type(error).__name__, error.what, error.where, error.hint
 
 
-def _listen(connection: Connection, received: SimpleQueue[Any]) -> None:
+def _listen(connection: PipeEnd, received: SimpleQueue[Any]) -> None:
     """Take what the parent sends; end the process when the parent is gone."""
     try:
         while True:
@@ -348,15 +352,6 @@ def _listen(connection: Connection, received: SimpleQueue[Any]) -> None:
     except Exception:  # what it sends cannot be imported here
         traceback.print_exc()
         os._exit(1)
-
-
-def _die_with_parent(parent: int) -> None:
-    """Let the kernel end this process with its parent, also while it hangs in a library in C."""
-    if sys.platform.startswith("linux"):
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was gone before
-        os._exit(0)
 
 
 if __name__ == "__main__":

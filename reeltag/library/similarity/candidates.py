@@ -14,7 +14,6 @@ lists); Douze et al.: The Faiss library, arXiv 2401.08281.
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from reeltag.core.console import say, track
 from reeltag.core.extras import check_extra
 from reeltag.core.files import whole_file, write_json
 from reeltag.core.seeding import derive_seed
+from reeltag.core.system.open_files import OPEN_FILES_MOVE
 from reeltag.data.indexing.locations import index_places, writable_place
 from reeltag.library.similarity.compared_frames import ComparedFrames, Direction
 
@@ -86,7 +86,7 @@ class CandidateIndex:
         import faiss
 
         key = f"{_VERSION}-{self._frames.fingerprint()}"
-        flags = 0 if os.name == "nt" else faiss.IO_FLAG_MMAP  # faiss cannot map on Windows
+        flags = faiss.IO_FLAG_MMAP if OPEN_FILES_MOVE else 0  # a mapped one cannot be replaced
         for place in index_places(self._frames.data.path):
             try:
                 about = json.loads((place / f"{self._stem}.json").read_text(encoding="utf-8"))

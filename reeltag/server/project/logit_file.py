@@ -6,7 +6,6 @@ while a server reads it, are errors, where a map would end the process (SIGBUS).
 Letters in shapes: C classes, N steps of all videos, S some of them.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
+from reeltag.core.system.open_files import write_at
 from reeltag.data.records.file_bytes import FileBytes
 
 Float16 = NDArray[np.float16]
@@ -99,7 +99,7 @@ class LogitWriter:
             place = index * self._shape[1] + self._first
             left, at = memoryview(row).cast("B"), self._start + place * _DTYPE.itemsize
             while left:
-                written = os.pwrite(self._file.fileno(), left, at)
+                written = write_at(self._file.fileno(), left, at)
                 left, at = left[written:], at + written
         self._first += logits.shape[1]
 

@@ -12,7 +12,7 @@ def test_memory_setting_takes_effect_on_linux_with_glibc_and_is_harmless_elsewhe
     setting: str,
 ) -> None:
     program = (
-        f"from reeltag.core.memory import {setting}; import platform;"
+        f"from reeltag.core.system.allocator import {setting}; import platform;"
         "expected = platform.libc_ver()[0] == 'glibc';"
         f"assert {setting}() == expected, platform.libc_ver()"
     )

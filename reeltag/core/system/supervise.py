@@ -19,12 +19,13 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: the program and what it is given.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGINT)}:
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the program would inherit
     child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
     threading.Thread(target=_watch, daemon=True).start()
     status = child.wait()
-    os.killpg(os.getpgrp(), signal.SIGTERM)  # what the program has started and left behind
+    if sys.platform != "win32":
+        os.killpg(os.getpgrp(), signal.SIGTERM)  # what the program has started and left behind
     return status if status >= 0 else 128 - status
 
 
@@ -32,7 +33,10 @@ def _watch() -> None:
     """End the process group when stdin ends; nothing is ever written to it."""
     while os.read(0, 1024):
         pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(os.getpid())], check=False)
+    else:
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
