@@ -32,6 +32,8 @@ check: install check-js audit  ## what CI runs, and then `make oldest`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 reeltag
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin reeltag
 	$(BIN)/python -m benchmarks.tables --check
 	$(PYTEST)
 

@@ -15,10 +15,8 @@ import pytest
 import reeltag
 
 ROOT = Path(reeltag.__file__).parent
-MECHANISM = {
-    f"core/{name}.py"
-    for name in ("files", "locks", "parts", "writing", "system/folders", "system/open_files")
-}
+MECHANISM = {f"core/{name}.py" for name in ("files", "locks", "parts", "writing")}
+MECHANISM |= {f"core/system/{name}.py" for name in ("file_locks", "folders", "open_files")}
 SOURCES = {"whole_file", "whole_folder", "files_into", "new_part", "scratch_folder", "appending"}
 
 # what only the mechanism does: name of a module, or of a method with its number of arguments
@@ -218,6 +216,7 @@ def test_everything_is_written_by_the_mechanism() -> None:
         'path.open("w")',
         'path.open("ab")',
         'open(path, "w")',
+        "open_file(path, os.O_WRONLY)",
         'open(path, mode="x")',
         'path.write_text("a")',
         "np.save(path, array)",

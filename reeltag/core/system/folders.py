@@ -1,6 +1,5 @@
 """Names in folders: on the disk, replaced, linked to, and of one user alone."""
 
-import getpass
 import os
 import sys
 import time
@@ -80,17 +79,14 @@ def make_link(target: Path, path: Path) -> None:
 
 
 def user_key() -> str:
-    """Return what names the user within a file name: a number, or on Windows the name."""
+    """Return what names this user in a folder that is for all; on Windows $TMPDIR is each's own."""
     if sys.platform == "win32":
-        return "".join(of if of.isalnum() else "_" for of in getpass.getuser())
+        return "own"
     return str(os.getuid())
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a file or folder, and no link to it, is of this user.
-
-    On Windows $TMPDIR is each user's own, and no owner is asked for.
-    """
-    if sys.platform == "win32":
-        return not path.is_symlink()
-    return not path.is_symlink() and path.stat().st_uid == os.getuid()
+    """Return whether what is at a path is of this user, as far as the system tells; no link is."""
+    if path.is_symlink():
+        return False
+    return sys.platform == "win32" or path.stat().st_uid == os.getuid()

@@ -4,8 +4,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from tests.core.system.windows import become_windows
 
@@ -126,5 +126,5 @@ def run_commands(folder: Path) -> object:
 if __name__ == "__main__":
     FUNCTION, FOLDER = sys.argv[1], Path(sys.argv[2])
     become_windows(FOLDER)
-    RESULT: Any = globals()[FUNCTION](FOLDER)
-    print(json.dumps(RESULT))
+    module = import_module("tests.core.system.on_windows")  # where workers find its functions
+    print(json.dumps(getattr(module, FUNCTION)(FOLDER)))

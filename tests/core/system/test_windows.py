@@ -50,7 +50,11 @@ def test_parts_of_a_dead_process_are_removed_by_the_next(folder: Path) -> None:
     run("die_while_writing", folder, status=9)
     num_left, found = run("write_again", folder)
     assert num_left == 7  # that one, two parts with guards, a file in one, and a lock
-    assert [name for name in found if not name.startswith(".")] == ["file", "folder", "folder/inner"]
+    assert [name for name in found if not name.startswith(".")] == [
+        "file",
+        "folder",
+        "folder/inner",
+    ]
     assert len(found) == 4  # it stays: nothing proves that its process is dead
 
 
