@@ -10,103 +10,24 @@ import reeltag
 
 ROOT = Path(reeltag.__file__).parent
 PLACE = "core/system/"
-MODULES = set(
-    [
-        "_winapi",
-        "ctypes",
-        "fcntl",
-        "grp",
-        "msvcrt",
-        "nt",
-        "posix",
-        "pty",
-        "pwd",
-        "resource",
-        "termios",
-        "tty",
-        "winreg",
-    ]
-)
-OS = [
-    "O_BINARY",
-    "O_CLOEXEC",
-    "O_DIRECT",
-    "O_DIRECTORY",
-    "O_NOFOLLOW",
-    "O_NOINHERIT",
-    "WNOHANG",
-    "chown",
-    "confstr",
-    "ctermid",
-    "eventfd",
-    "fchmod",
-    "fchown",
-    "fdatasync",
-    "fork",
-    "forkpty",
-    "fsync",
-    "getegid",
-    "geteuid",
-    "getgid",
-    "getloadavg",
-    "getpgid",
-    "getpgrp",
-    "getpriority",
-    "getuid",
-    "initgroups",
-    "killpg",
-    "lchown",
-    "mkfifo",
-    "mknod",
-    "name",
-    "nice",
-    "openpty",
-    "pathconf",
-    "pidfd_open",
-    "posix_fadvise",
-    "posix_fallocate",
-    "pread",
-    "preadv",
-    "pwrite",
-    "pwritev",
-    "register_at_fork",
-    "sched_getaffinity",
-    "sched_setaffinity",
-    "sendfile",
-    "set_handle_inheritable",
-    "setpgid",
-    "setpgrp",
-    "setpriority",
-    "setsid",
-    "statvfs",
-    "sync",
-    "sysconf",
-    "uname",
-    "wait",
-    "wait3",
-    "wait4",
-    "waitid",
-    "waitpid",
-]
-SIGNAL = [
-    "CTRL_BREAK_EVENT",
-    "CTRL_C_EVENT",
-    "SIGALRM",
-    "SIGBREAK",
-    "SIGHUP",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGUSR2",
-    "alarm",
-    "pause",
-    "pthread_kill",
-    "pthread_sigmask",
-    "setitimer",
-    "sigwait",
-]
+MODULES = """
+    _winapi ctypes fcntl grp msvcrt nt posix pty pwd resource termios tty winreg
+"""
+OS = """
+    O_BINARY O_CLOEXEC O_DIRECT O_DIRECTORY O_NOFOLLOW O_NOINHERIT WNOHANG chown confstr ctermid
+    eventfd fchmod fchown fdatasync fork forkpty fsync getegid geteuid getgid getloadavg getpgid
+    getpgrp getpriority getuid initgroups killpg lchown mkfifo mknod name nice openpty pathconf
+    pidfd_open posix_fadvise posix_fallocate pread preadv pwrite pwritev register_at_fork
+    sched_getaffinity sched_setaffinity sendfile set_handle_inheritable setpgid setpgrp
+    setpriority setsid statvfs sync sysconf uname wait wait3 wait4 waitid waitpid
+"""
+SIGNAL = """
+    CTRL_BREAK_EVENT CTRL_C_EVENT SIGALRM SIGBREAK SIGHUP SIGKILL SIGUSR1 SIGUSR2 alarm pause
+    pthread_kill pthread_sigmask setitimer sigwait
+"""
 NAMES = {
-    *(f"os.{name}" for name in OS),
-    *(f"signal.{name}" for name in SIGNAL),
+    *(f"os.{name}" for name in OS.split()),
+    *(f"signal.{name}" for name in SIGNAL.split()),
     "sys.platform",
     "sys.getwindowsversion",
 }
@@ -121,18 +42,17 @@ def of_one_system(source: str) -> Iterator[str]:
     """Yield what a module has that is not there, or is another thing, on some system."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (of.name for of in node.names if of.name.split(".")[0] in MODULES)
+            yield from (of.name for of in node.names if of.name.split(".")[0] in MODULES.split())
         elif isinstance(node, ast.ImportFrom):
-            if (node.module or "").split(".")[0] in MODULES:
+            if (node.module or "").split(".")[0] in MODULES.split():
                 yield str(node.module)
             yield from (name for of in node.names if (name := f"{node.module}.{of.name}") in NAMES)
         elif isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in NAMES:
             yield name
         elif isinstance(node, ast.keyword) and node.arg in KEYWORDS:
             yield node.arg
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.startswith(FOLDERS) and "\n" not in node.value:
-                yield node.value
+        elif isinstance(node, ast.Constant) and str(node.value).startswith(FOLDERS):
+            yield str(node.value)
 
 
 def test_system_is_asked_in_one_place() -> None:

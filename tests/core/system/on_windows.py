@@ -1,4 +1,4 @@
-"""What `test_windows` lets run there: `on_windows.py FUNCTION FOLDER`; nothing of reeltag before."""
+"""What `test_windows` runs on a simulated Windows: `on_windows.py FUNCTION FOLDER`."""
 
 import json
 import os

@@ -38,23 +38,10 @@ FIRST = (
     "torchmetrics",
     "tyro",
 )
-_OS = [
-    "O_CLOEXEC",
-    "O_DIRECTORY",
-    "O_NOFOLLOW",
-    "fork",
-    "getpgrp",
-    "getuid",
-    "killpg",
-    "pread",
-    "preadv",
-    "pwrite",
-    "register_at_fork",
-    "sched_getaffinity",
-    "statvfs",
-    "sysconf",
-    "uname",
-]
+_OS = """
+    O_CLOEXEC O_DIRECTORY O_NOFOLLOW fork getpgrp getuid killpg pread preadv pwrite
+    register_at_fork sched_getaffinity statvfs sysconf uname
+"""
 _SIGNALS = ("SIGHUP", "pthread_sigmask")  # others use SIGKILL, which a type checker looks for
 _FORBIDDEN = set('\\:*?"<>|') | {chr(code) for code in range(32)}
 _DENIED, _IN_USE, _NO_PRIVILEGE = 5, 32, 1314
@@ -88,7 +75,7 @@ def become_windows(folder: Path) -> None:
         real_fsync(file)
 
     os.fsync = fsync
-    for name in _OS:
+    for name in _OS.split():
         delattr(os, name)
     for name in _SIGNALS:
         delattr(signal, name)
