@@ -69,10 +69,10 @@ def become_windows(folder: Path) -> None:
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
     real_fsync, writable = os.fsync, (os.O_WRONLY, os.O_RDWR)
 
-    def fsync(file: Any) -> None:
-        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE not in writable:
+    def fsync(fd: Any) -> None:
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE not in writable:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        real_fsync(file)
+        real_fsync(fd)
 
     os.fsync = fsync
     for name in _OS.split():
