@@ -17,6 +17,7 @@ from reeltag.core.extras import EXTRAS, check_extra
 from tests.processes import Launch
 
 ROOT = Path(reeltag.__file__).parents[1]
+FOR_DEVELOPERS = {"dev", "docs"}
 APART = {"encoders", "yamnet"}  # of `all`: heavy, with weights from elsewhere; without a licence
 
 
@@ -65,7 +66,7 @@ def test_extras_are_in_pyproject_and_installed_by_all() -> None:
     assert EXTRAS.keys() <= offered.keys()
     (everything,) = offered["all"]
     assert set(everything.removeprefix("reeltag[").rstrip("]").split(",")) == (
-        offered.keys() - {"all", "dev"} - APART
+        offered.keys() - FOR_DEVELOPERS - {"all"} - APART
     )
 
 
