@@ -36,11 +36,11 @@ from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig, family_of, model_config
 from reeltag.predictions.file import Predictions, open_predictions
 from reeltag.predictions.intervals import DEFAULT_INTERVALS, IntervalConfig
+from reeltag.tagger.hub_runs import local_run
 from reeltag.tagger.import_config import ImportConfig
 from reeltag.tagger.importing import TensorflowArrays, import_checkpoint
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
-from reeltag.tagger.run_files import find_run
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
@@ -73,12 +73,14 @@ def load(run: PathLike, device: str = "cpu") -> AnyTagger:
     """Return a tagger in eval mode: stored frames in, tags and moments out.
 
     Args:
-        run: run folder that `train` wrote, WORK of `reeltag solve`, or graph that `export` wrote.
+        run: run folder that `train` wrote, WORK of `reeltag solve`, graph that `export` wrote, or
+            run on the Hugging Face Hub, "hf://user/name" or "hf://user/name@revision".
         device: where a run folder's tagger computes, such as "cpu" or "cuda"; a graph computes
             where onnxruntime does.
 
     Raises:
         DataError: `run` is not a finished run folder, nor a graph.
+        HubUnreachableError: it is on the hub, which cannot be reached, and not in the cache.
 
     Example:
         >>> import numpy as np
@@ -86,7 +88,7 @@ def load(run: PathLike, device: str = "cpu") -> AnyTagger:
         >>> [tag.name for tag in load(RUN).predict(frames, top_k=1)]  # doctest: +ELLIPSIS
         ['...']
     """
-    return any_tagger(Path(run)).to(device)
+    return any_tagger(run).to(device)
 
 
 def import_weights(
@@ -193,7 +195,7 @@ def predict(
     """Score a split into a Parquet file and return it, opened.
 
     Args:
-        model: tagger, run folder or exported graph.
+        model: tagger, run folder, exported graph or run on the hub, "hf://user/name".
         data: data set or its folder.
         out: file to make.
         split: which shards.
@@ -212,9 +214,9 @@ def predict(
         >>> predict(RUN, DATA, TMP / "p.parquet").info.num_classes
         4
     """
-    run = None if isinstance(model, AnyTagger) else find_run(model)
+    run = None if isinstance(model, AnyTagger) else local_run(model)
     write_predictions(
-        _tagger(model),
+        model if isinstance(model, AnyTagger) else any_tagger(model),
         _dataset(data),
         Output(Path(out), overwrite=overwrite),
         choices or InferenceConfig(),
@@ -300,7 +302,7 @@ def moments(
     """Return the moments of classes in the videos of a split, best first: intervals of any length.
 
     Args:
-        model: tagger, run folder or exported graph.
+        model: tagger, run folder, exported graph or run on the hub, "hf://user/name".
         data: data set or its folder, with frames.
         classes: name, MID or index of each; none: all.
         split: which shards.
@@ -323,7 +325,7 @@ def moments(
         >>> best.end_s > best.start_s and best.prob > 0.01
         True
     """
-    tagger = model if isinstance(model, AnyTagger) else any_tagger(Path(model))
+    tagger = model if isinstance(model, AnyTagger) else any_tagger(model)
     known = ClassList(tagger.class_names)
     wanted = [known.index_of(name) for name in classes] or range(tagger.num_classes)
     thresholds = thresholds_for(tagger, DEFAULT_PROB if config.ranked else prob)
@@ -339,7 +341,7 @@ def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  #
     """Write one ONNX graph of a run or a blend, stored frames and a mask in, best classes out.
 
     Args:
-        source: run folder, or a folder of `reeltag blend --save`.
+        source: run folder, run on the hub, or a folder of `reeltag blend --save`.
         out: file to make; it ends in .onnx.
         **config: fields of `ExportConfig`, such as precision="uint8", max_bytes="1GB".
 
@@ -354,11 +356,7 @@ def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  #
         >>> export(RUN, TMP / "model.onnx")["precision"]
         'fp32'
     """
-    return write_graph(load_source(Path(source)), Path(out), ExportConfig(**config))
-
-
-def _tagger(model: AnyTagger | PathLike) -> AnyTagger:
-    return model if isinstance(model, AnyTagger) else any_tagger(Path(model))
+    return write_graph(load_source(source), Path(out), ExportConfig(**config))
 
 
 def _dataset(data: Data) -> Dataset:

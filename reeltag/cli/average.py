@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import check_new_path
@@ -32,8 +33,9 @@ class Average:
     averages what different models predict.
     """
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Run folders, or .safetensors files in them. One is enough with --norms-from."""
+    runs: Annotated[tuple[RunPath, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run folders, runs on the hub (hf://user/name), or .safetensors files in run folders. One is
+    enough with --norms-from."""
     out: Path
     """Run folder to make."""
     norms_from: Path | None = None

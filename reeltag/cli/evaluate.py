@@ -11,20 +11,8 @@ from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.evaluation.config import EvaluationConfig
+from reeltag.evaluation.meanings import score_meanings
 from reeltag.evaluation.scores import evaluate
-
-_ABOUT = {
-    "gap@{top_k}": "global AP, each video in its {top_k:,} best classes",
-    "hit@1": "fraction of videos whose best class is a label",
-    "perr": "precision at equal recall rate",
-    "map": "mean AP of {map_classes:,} classes, each video in its {map_truncated_at:,} best",
-    "map@k": "mean AP of {classes:,} classes with a rated positive, each by its {k:,} best "
-    "segments",
-}
-_UNLISTED = {
-    "rated": "; {classes_unlisted:,} of them in no row: 0",
-    "listed": "; {classes_unlisted:,} more in no row: left out",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +44,21 @@ class Evaluate:
             print_json(scores)
         else:
             title = f"{self.predictions}: {scores['videos']:,} videos of {self.data}"
-            _print(scores | {"top_k": self.config.top_k}, title)
+            _print(scores, self.config.top_k, title)
         return 0
 
 
-def _print(scores: dict[str, Any], title: str) -> None:
+def _print(scores: dict[str, Any], top_k: int, title: str) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("metric")
     table.add_column("value", justify="right")
     if scores["bootstrap"]:
         table.add_column("95 % interval", justify="center")
     table.add_column("meaning")
-    for key, about in _ABOUT.items():
-        name = key.format(**scores)
-        if name in scores:
-            low_high = scores.get(f"{name}_interval")
-            edges = [" to ".join(map(_number, low_high or [None]))] if scores["bootstrap"] else []
-            if name == "map@k" and scores["classes_unlisted"]:
-                about += _UNLISTED[scores["average_over"]]
-            table.add_row(name, _number(scores[name]), *edges, about.format(**scores))
+    for name, about in score_meanings(scores, top_k):
+        low_high = scores.get(f"{name}_interval")
+        edges = [" to ".join(map(_number, low_high or [None]))] if scores["bootstrap"] else []
+        table.add_row(name, _number(scores[name]), *edges, about)
     STDOUT.print(title, highlight=False, markup=False, soft_wrap=True)
     print_table(table)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from reeltag.cli.predict import splits_of
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
@@ -25,9 +26,9 @@ class Export:
     `reeltag predict model.onnx` predicts as `reeltag predict RUN`.
     """
 
-    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|BLEND")]
-    """Run folder, WORK of `reeltag solve`, or a folder of `reeltag blend --save` with mean,
-    weights, class-weights or geometric."""
+    source: Annotated[RunPath, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|BLEND")]
+    """Run folder, run on the hub (hf://user/name), WORK of `reeltag solve`, or a folder of `reeltag
+    blend --save` with mean, weights, class-weights or geometric."""
     out: Path
     """ONNX file to write. Weights beyond 2 GB go into <out>.data, which must stay next to it."""
     config: tyro.conf.OmitArgPrefixes[ExportConfig] = field(default_factory=ExportConfig)

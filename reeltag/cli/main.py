@@ -57,6 +57,7 @@ COMMANDS = {
     "submit": ("Submit", "write or check a submission file of the 2018 or 2019 challenge"),
     "solve": ("Solve", "run a whole paper as a program, and show its tables next to the paper's"),
     "export": ("Export", "make one ONNX graph of a run or a blend, under a limit of bytes"),
+    "push": ("Push", "put a run on the Hugging Face Hub, with a card of what was measured"),
     "report": ("Report", "draw predictions and scores as one HTML page"),
 }
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reeltag.cli.moment_exports import Exports
 from reeltag.cli.moment_lists import MomentLists, log_unreached
 from reeltag.cli.predict import trained_splits
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
@@ -26,6 +27,7 @@ from reeltag.inference.moments import find_intervals_in, read_windows, score_win
 from reeltag.predictions.file import PredictionInfo, open_predictions
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import IntervalConfig
+from reeltag.tagger.hub_runs import hub_address
 from reeltag.tagger.loading import any_tagger, is_graph
 from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
 from reeltag.tagger.run_files import find_run
@@ -49,9 +51,10 @@ class Moments:
     """
 
     checkpoint: Annotated[
-        Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")
+        RunPath | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")
     ] = None
-    """Run folder of `reeltag train`, WORK of `reeltag solve`, or file of `reeltag export`."""
+    """Run folder of `reeltag train`, run on the hub (hf://user/name), WORK of `reeltag solve`, or
+    file of `reeltag export`."""
     data: Path | None = None
     """Folder of TFRecords (or one TFRecord); None: with --predictions, the data they are of."""
     class_: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="class")] = ()
@@ -258,6 +261,8 @@ class Moments:
         log_unreached(thresholds.renamed(names), classes)
         if self.save and is_graph(self.checkpoint):
             say("a graph keeps the thresholds it was exported with: these are not saved")
+        elif self.save and (address := hub_address(self.checkpoint)):
+            say(f"{address} keeps its thresholds: these are not saved")
         elif self.save:
             run = find_run(self.checkpoint)
             thresholds.save(run)

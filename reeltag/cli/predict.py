@@ -11,6 +11,7 @@ import pyarrow as pa
 import tyro
 from numpy.typing import NDArray
 
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
@@ -35,8 +36,9 @@ class Predict:
     that was stopped goes on when the same command is given again.
     """
 
-    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
-    """Run folder of `reeltag train`, WORK of `reeltag solve`, or file of `reeltag export`."""
+    checkpoint: Annotated[RunPath, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
+    """Run folder of `reeltag train`, run on the hub (hf://user/name), WORK of `reeltag solve`, or
+    file of `reeltag export`."""
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path
@@ -55,8 +57,8 @@ class Predict:
     classes: Path | None = None
     """CSV file with a column Index: segments are scored for these classes only (the challenge's
     segment_label_ids.csv)."""
-    video_run: Path | None = None
-    """Run folder of the video model for --candidates and --video-power; None: RUN itself."""
+    video_run: RunPath | None = None
+    """Run of the video model for --candidates and --video-power; None: RUN itself."""
     video_predictions: Path | None = None
     """Prediction file of whole videos, in place of that run; a class that a video's row does not
     list is no candidate."""

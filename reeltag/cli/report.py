@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
@@ -35,14 +36,14 @@ class Report:
     videos, tags of others. Sections without input are left out, and the page names them.
     """
 
-    what: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
+    what: Annotated[tuple[RunPath, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
     """Predictions (Parquet), a run folder, or the WORK of `reeltag solve`; several WORK/NAME.json
     are the same solution with several seeds."""
     data: Path | None = None
     """Folder of TFRecords (or one TFRecord) with the truth; predictions need it."""
     out: Path
     """The .html file to write, or to replace."""
-    run_folder: Annotated[Path | None, tyro.conf.arg(name="run", metavar="RUN")] = None
+    run_folder: Annotated[RunPath | None, tyro.conf.arg(name="run", metavar="RUN")] = None
     """Run folder of the model, for its training curves and configuration. None: that of WHAT; of a
     WORK the one that made the predictions."""
     predictions: Annotated[Path | None, tyro.conf.arg(metavar="P")] = None

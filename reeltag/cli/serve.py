@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from reeltag.cli.demo_folder import DemoFolder
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
 
@@ -22,9 +23,9 @@ class Serve:
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder of `reeltag extract`, `import` or `demo`, or of published records."""
-    finder: Annotated[Path | None, tyro.conf.arg(name="run")] = None
-    """Run, or WORK of `reeltag solve`, whose curves and moments are shown; None: that of the last
-    time, or what the encoder knows."""
+    finder: Annotated[RunPath | None, tyro.conf.arg(name="run")] = None
+    """Run, hf://user/name or WORK of `reeltag solve`, whose curves and moments are shown; None:
+    that of the last time, or what the encoder knows."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 = all of this machine."""
     port: int = 8765

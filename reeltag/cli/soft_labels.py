@@ -10,6 +10,7 @@ import tyro
 
 from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.cli.predict import trained_splits
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
@@ -38,8 +39,8 @@ class SoftLabels:
     command is given again.
     """
 
-    checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Run folder of the teacher, or WORK of `reeltag solve`."""
+    checkpoint: Annotated[RunPath | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """Run of the teacher: a folder, hf://user/name or WORK of `reeltag solve`."""
     data: Path
     """Folder of TFRecords (or one TFRecord)."""
     out: Path

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import DataError
 from reeltag.deploy.moment_formats import format_named
@@ -43,8 +44,9 @@ class TagVideos:
 
     videos: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="VIDEO")]
     """Video or sound files."""
-    checkpoint: Annotated[Path, tyro.conf.arg(name="run", metavar="RUN|MODEL.onnx")]
-    """Run folder of `reeltag train`, WORK of `reeltag solve`, or file of `reeltag export`."""
+    checkpoint: Annotated[RunPath, tyro.conf.arg(name="run", metavar="RUN|MODEL.onnx")]
+    """Run folder of `reeltag train`, run on the hub (hf://user/name), WORK of `reeltag solve`, or
+    file of `reeltag export`."""
     top: int = 10
     """Tags per video."""
     prob: float | None = None

@@ -46,7 +46,7 @@ class TrainingError(ReeltagError):
     """Training cannot go on."""
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return why something could not be read, in one printable line without a path or a number.
 
     >>> reason_of(FileNotFoundError(2, "[Errno 2] No such file or directory: 'x'"))

@@ -10,6 +10,7 @@ EXTRAS = {
     "encoders": ("open_clip", "timm", "transformers"),
     "export": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "hdf5": ("h5py",),
+    "hub": ("huggingface_hub",),
     "knn": ("faiss",),
     "otio": ("opentimelineio",),
     "plots": ("matplotlib", "networkx", "sklearn"),

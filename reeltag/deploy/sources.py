@@ -14,8 +14,9 @@ from reeltag.core.files import PathLike
 from reeltag.deploy.combined import BlendedTagger
 from reeltag.ensembling.blend_model import BlendModel
 from reeltag.inference.predict import weights_digest
+from reeltag.tagger.hub_runs import local_run
 from reeltag.tagger.loading import is_graph
-from reeltag.tagger.run_files import find_run, read_config
+from reeltag.tagger.run_files import read_config
 from reeltag.tagger.tagger import AnyTagger, Tagger
 
 UNFIT = {
@@ -51,7 +52,7 @@ def load_source(path: PathLike) -> ExportSource:
     Raises ConfigError if the blend cannot be a graph, or its members do not fit each other,
     DataError if it is neither, or a run is missing.
     """
-    path = find_run(path)
+    path = local_run(path)
     if is_graph(path):
         raise ConfigError(
             "is an exported model already; give the run or blend it came from", where=path

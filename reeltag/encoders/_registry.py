@@ -157,6 +157,12 @@ def find_encoder(name: str) -> type[Encoder]:
     return _registered[name]
 
 
+def imported_module(name: str) -> str | None:
+    """Return the module that finding an encoder would import by its path; None for other names."""
+    module, colon, _ = name.partition(":")
+    return module if colon and module not in PREFIXES else None
+
+
 def list_encoders(pattern: str = "*", *, kind: EncoderKind | None = None) -> list[EncoderInfo]:
     """Return what is known of the encoders whose names match: ours, own ones, and the prefixes.
 

@@ -87,7 +87,7 @@ def _trained_on(
 ) -> Hashes:
     """Return the hashes of the ids that a run was trained on; of augmented samples the source's."""
     where = run / "config.json"
-    root = Path(entry(config, "data.root", where=where))
+    root = run / entry(config, "data.root", where=where)
     if root.exists():
         data = open_data(run, config, quiet=True)
     data = data.with_splits(read_splits(config, where=where))

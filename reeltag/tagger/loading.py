@@ -12,7 +12,8 @@ from torch import Tensor
 from reeltag.core.arrays import NOT_ARRAYS
 from reeltag.core.errors import DataError
 from reeltag.core.files import PathLike
-from reeltag.tagger.run_files import find_run, read_config
+from reeltag.tagger.hub_runs import local_run
+from reeltag.tagger.run_files import read_config
 from reeltag.tagger.tagger import AnyTagger, Tagger
 
 SUFFIX = ".onnx"
@@ -22,13 +23,16 @@ def any_tagger(path: PathLike) -> AnyTagger:
     """Return the tagger of a run folder, or of a file of `reeltag export`.
 
     Args:
-        path: of the run folder, the WORK of a program that made one, or the file.
+        path: of the run folder, the WORK of a program that made one, or the file; or
+            `hf://user/name[@revision]`, see `local_run`.
 
     Raises:
         DataError: it is neither.
-        MissingPackageError: it is a file, and onnxruntime is not installed.
+        HubUnreachableError: it is on the hub, which cannot be reached.
+        MissingPackageError: it is a file, and onnxruntime is not installed; or it is on the hub,
+            whose client is not installed.
     """
-    path = find_run(path)
+    path = local_run(path)
     if not is_graph(path):
         return Tagger.load(path)
     # onnxruntime is an extra that runs do without
@@ -41,7 +45,7 @@ def config_of(path: PathLike) -> Mapping[str, Any]:
 
     {} for a graph of several runs that were trained on other splits.
     """
-    path = find_run(path)
+    path = local_run(path)
     if not is_graph(path):
         return read_config(path)
     found: Mapping[str, Any] = import_module("reeltag.tagger.onnx").config_of(path)
@@ -55,7 +59,7 @@ def is_graph(path: Path) -> bool:
 
 def described_in(path: Path) -> Path:
     """Return the file that `config_of` reads."""
-    path = find_run(path)
+    path = local_run(path)
     return path if is_graph(path) else path / "config.json"
 
 

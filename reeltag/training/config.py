@@ -202,8 +202,8 @@ class Recipe(CheckedFields):
     """global: any order; shards: a few shards at a time, for disks and object stores."""
 
     init: str = ""
-    """Weights to start from: a run folder with the same model, or a .safetensors file whose tensors
-    are loaded by name; empty starts afresh."""
+    """Weights to start from: a run folder or a run on the hub (hf://user/name) with the same model,
+    or a .safetensors file whose tensors are loaded by name; empty starts afresh."""
     eigenvalues: str = field(default="", metadata=ADDED)
     """.npy file with the eigenvalues of the PCA behind the first stream (YouTube-8M publishes those
     of rgb as yt8m_pca/eigenvals.npy); with it whitening is reversed, as NeXtVLAD's authors do."""

@@ -54,6 +54,7 @@ from reeltag.training.balancing import Balance
 from reeltag.training.config import Recipe
 from reeltag.training.run_folder import describe
 
+REGRESSION = "regression"  # entry of config.json: how it was fitted
 MOST_BYTES = 2 << 30  # of the frames in memory; of more every second, third, ... is taken
 _FIRST_BIAS = -3.0  # of each class: it is in one of 20 frames
 _NAMED = 3  # classes
@@ -161,7 +162,7 @@ def fit_frame_regression(
         tagger.save_classes(folder)
         tagger.features.save(folder)
         about = describe(tagger, videos, recipe)
-        write_json(folder / "config.json", about | {"regression": dataclasses.asdict(config)})
+        write_json(folder / "config.json", about | {REGRESSION: dataclasses.asdict(config)})
         tagger.save_weights(folder)
         found = {"steps": config.steps, "loss": loss, "videos": len(videos), "run": str(out)}
         found |= {"ratings": 0 if ratings is None else len(ratings.values)}

@@ -11,7 +11,8 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.tensor_files import load_tensors
 from reeltag.models import family_of
-from reeltag.tagger.run_files import find_run, read_class_names, read_config, read_model
+from reeltag.tagger.hub_runs import local_run
+from reeltag.tagger.run_files import read_class_names, read_config, read_model
 from reeltag.tagger.tagger import Tagger
 
 
@@ -28,15 +29,17 @@ def start(tagger: Tagger, init: str) -> None:
 
     Args:
         tagger: with freshly drawn weights.
-        init: a run folder, whose tagger must be of the same family, sizes, streams and classes;
-            or a .safetensors file, each of whose tensors must have a place in the model (which may
-            have more: they stay as they were drawn). The preprocessing is never changed.
+        init: a run folder or a run on the hub, whose tagger must be of the same family, sizes,
+            streams and classes; or a .safetensors file, each of whose tensors must have a place in
+            the model (which may have more: they stay as they were drawn). The preprocessing is
+            never changed.
 
     Raises:
         ConfigError: `init` does not fit, or the model needs tensors that are not filled.
         DataError: `init` cannot be read.
+        HubUnreachableError: it is on the hub, which cannot be reached.
     """
-    path = find_run(init)
+    path = local_run(init)
     if init and path.is_dir():
         _check_same_tagger(tagger, path)
         other = Tagger.load(path)
