@@ -82,10 +82,11 @@ def _in_words(error: BaseException, address: str, kind: type[ReeltagError]) -> R
         return _unreachable(error, address, "Unset HF_HUB_OFFLINE.")
     elif isinstance(error, (network, ConnectionError, TimeoutError)):
         return _unreachable(error, address, "Connect this machine to the internet.")
-    elif isinstance(error, RuntimeError) and error.__cause__:  # the client's, around the real one
-        return _in_words(error.__cause__, address, kind)
     elif isinstance(error, RuntimeError | ValueError):
-        what = f"the hub's client gave up ({_shown(error)})"
+        cause = error.__cause__ or error  # the client wraps what went wrong with a file
+        if cause is not error and (found := _in_words(cause, address, kind)):
+            return found
+        what = f"the client of the hub gave up ({_shown(cause)})"
     return kind(what, where=address, hint=hint) if what else None
 
 

@@ -4,6 +4,8 @@ What is sent is what `RUN_FILES` names and the card; never checkpoints, logs or 
 in config.json and metrics.json are cut down to their last name.
 """
 
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.inference.predict import weights_digest
 from reeltag.predictions.file import open_predictions
-from reeltag.tagger.hub_runs import CARD, PREFIX, RUN_FILES, HubAddress
+from reeltag.tagger.hub_runs import CARD, PREFIX, RUN_FILES
 from reeltag.tagger.run_files import read_config
 from reeltag.tagger.tagger import Tagger
 
@@ -84,8 +86,8 @@ def prepare_upload(
     """
     check_extra("hub")
     run = Path(run)
-    if HubAddress.parse(f"{PREFIX}{repo}") != HubAddress(repo):
-        hint = "A repository is called user/name."
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo, re.ASCII):
+        hint = "It is called user/name."
         raise ConfigError("is no name of a repository", where=repo, hint=hint)
     tagger = Tagger.load(run)
     config = shared_config(read_config(run))
@@ -163,7 +165,8 @@ def push(upload: RunUpload, *, private: bool = False, keep_card: bool = False) -
             where=address,
             hint="Log in with `hf auth login`, or set HF_TOKEN to a token that may write.",
         )
-    with reaching_hub(address, OutputError):
+    with reaching_hub(address, OutputError), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Use 'content=")  # how the client calls its HTTP library
         client.create_repo(upload.repo, private=private or None, exist_ok=True)
         there = _files_there(client, upload.repo, private=private)
         sent = {n: of for n, of in upload.files.items() if not (n == CARD in there and keep_card)}
