@@ -24,7 +24,7 @@ from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import evaluate
 from reeltag.inference.predict import weights_digest
 from reeltag.predictions.file import open_predictions
-from reeltag.tagger.hub_runs import CARD, PREFIX, RUN_FILES
+from reeltag.tagger.hub_runs import CARD, PREFIX, RUN_FILES, local_run
 from reeltag.tagger.run_files import read_config
 from reeltag.tagger.tagger import Tagger
 
@@ -85,7 +85,7 @@ def prepare_upload(
         DataError: `run` is not a finished run folder.
     """
     check_extra("hub")
-    run = Path(run)
+    run = local_run(run)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo, re.ASCII):
         hint = "It is called user/name."
         raise ConfigError("is no name of a repository", where=repo, hint=hint)
@@ -123,7 +123,7 @@ def measure(run: PathLike, predictions: PathLike, data: Dataset) -> MeasuredScor
         ConfigError: the predictions were made with other weights.
         DataError: the run, the file or the data cannot be read, or do not fit each other.
     """
-    info = open_predictions(Path(predictions)).info
+    info, run = open_predictions(Path(predictions)).info, local_run(run)
     if info.weights != weights_digest(Tagger.load(run)):
         raise ConfigError(
             f"was not predicted with the weights that {run} has now",
