@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -79,7 +80,7 @@ class _Field:
 
     def notes(self) -> Iterator[str]:
         """Yield what is allowed, whether it is required, or its default."""
-        bounded = self._bounded()
+        bounded = _without_tyro(self.annotation)
         if bounded != self.kind and get_origin(self.kind) is not Literal:
             yield allowed(bounded)
         if self.repeats:
@@ -92,14 +93,6 @@ class _Field:
         elif value not in (None, "", ()):
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             yield f"default: `{shown}`"
-
-    def _bounded(self) -> Any:  # noqa: ANN401  (a type)
-        """Return its annotation without what is for tyro."""
-        if get_origin(self.annotation) is not Annotated:
-            return self.annotation
-        bounds = [mark for mark in self.marks if not _is_of_tyro(mark)]
-        inner = get_args(self.annotation)[0]
-        return Annotated[(inner, *bounds)] if bounds else inner
 
 
 def options_of(
@@ -155,6 +148,20 @@ def _option(of: _Field, prefix: tuple[str, ...]) -> Option:
         group="" if positional else ".".join(prefix),
         positional=positional,
     )
+
+
+def _without_tyro(annotation: Any) -> Any:  # noqa: ANN401  (types)
+    """Return an annotation without what is for tyro, also within unions and tuples."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        bounds = [mark for mark in annotation.__metadata__ if not _is_of_tyro(mark)]
+        inner = _without_tyro(parts[0])
+        return Annotated[(inner, *bounds)] if bounds else inner
+    if origin in (Union, UnionType):
+        return Union[tuple(map(_without_tyro, parts))]  # noqa: UP007
+    if origin is tuple:
+        return tuple.__class_getitem__(tuple(map(_without_tyro, parts)))
+    return annotation
 
 
 def _is_of_tyro(mark: object) -> bool:
