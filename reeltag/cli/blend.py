@@ -56,7 +56,8 @@ class Blend:
     """
 
     predictions: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="P")]
-    """Parquet files of `reeltag predict`, one per model."""
+    """Parquet files of `reeltag predict` or submissions (CSV) of 2018, one per model; submissions
+    of 2019 have ranks alone and are blended by --method rank."""
     method: Method | None = None
     """How they are blended; None: mean, or the method of --with."""
     with_: Annotated[Path | None, tyro.conf.arg(name="with", metavar="BLEND")] = None

@@ -21,10 +21,13 @@ class Evaluate:
 
     Whole videos: GAP@20, Hit@1, PERR, mAP. Segments, where the data have ratings: MAP@K. Each comes
     with the interval that holds 95 % of the values when the videos are drawn again and again.
+
+    Submissions of the challenges may be of any system: one of 2018 has the scores of its 20 labels
+    a video, one of 2019 has ranks, of which MAP@K is computed and nothing else.
     """
 
     predictions: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="P")]
-    """Parquet file that `reeltag predict` wrote."""
+    """Parquet file that `reeltag predict` wrote, or a submission (CSV) of 2018 or 2019."""
     data: Path
     """Folder of TFRecords (or one TFRecord) with the truth."""
     config: tyro.conf.OmitArgPrefixes[EvaluationConfig] = field(default_factory=EvaluationConfig)

@@ -11,15 +11,10 @@ import tyro
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList, find_segment_classes
-from reeltag.deploy.submission import (
-    MAX_SEGMENTS,
-    Challenge,
-    Submission,
-    write_segments,
-    write_videos,
-)
+from reeltag.deploy.submission import Submission, write_segments, write_videos
 from reeltag.deploy.submission_check import CheckedSubmission, check_submission
 from reeltag.inference.stream import check_output
+from reeltag.predictions.challenges import MAX_SEGMENTS, Challenge
 from reeltag.predictions.file import Predictions, open_predictions
 
 USAGE = (

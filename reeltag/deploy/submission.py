@@ -1,14 +1,4 @@
-"""Submission files of the two Kaggle challenges, out of prediction files.
-
-2018, whole videos: at most 20 labels per video, best first, with probabilities.
-
-    VideoId,LabelConfidencePairs
-    Abcd,12 0.97031 3 0.5141 ...
-
-2019, segments: at most 100,000 segments per class, best first, without scores.
-
-    Class,Segments
-    7,Abcd:35 Efgh:0 ...
+"""Submission files of the two Kaggle challenges (see `predictions.challenges`), out of predictions.
 
 Google's writer differs (docs/reference/departures.md): it writes six digits, which makes ties; a
 blank before each line's end, which costs its own scorer the last entry; and leaves out classes that
@@ -21,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -31,15 +20,10 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.core.files import PathLike, whole_file
 from reeltag.core.probability import sigmoid
+from reeltag.predictions.challenges import HEADERS, MAX_LABELS, MAX_SEGMENTS, Challenge
 from reeltag.predictions.file import Predictions
 from reeltag.predictions.rows import PredictionRows
 from reeltag.predictions.top_k import BestOfClass
-
-Challenge = Literal[2018, 2019]
-
-HEADERS: dict[Challenge, str] = {2018: "VideoId,LabelConfidencePairs", 2019: "Class,Segments"}
-MAX_LABELS = 20
-MAX_SEGMENTS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)

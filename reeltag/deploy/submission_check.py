@@ -15,9 +15,17 @@ import pyarrow.compute as pc
 
 from reeltag.core.errors import DataError
 from reeltag.core.files import PathLike
-from reeltag.deploy.submission import HEADERS, MAX_LABELS, MAX_SEGMENTS, Challenge
+from reeltag.predictions.challenges import (
+    HEADERS,
+    MAX_LABELS,
+    MAX_SEGMENTS,
+    Challenge,
+    challenge_of,
+    quoted_headers,
+)
 
 _SHOWN = 100  # findings kept; the others are counted
+_LONGEST_CLASS = 18  # digits; of thousands, int() would raise an error
 _EXCEL_CELL = 32_767  # characters; a spreadsheet cuts off what is longer
 _SCORE = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _VIDEO_ROW = re.compile(r'[^,\s"]+,\s*\d+ [\d.]')
@@ -115,7 +123,7 @@ def _check_lines(
     second = next(file, "")
     checked.challenge = _detect_format(first, second)
     if checked.challenge is None:
-        checked.problem(1, f"the header must be {_headers()}, got {_short(first)}")
+        checked.problem(1, f"the header must be {quoted_headers()}, got {_short(first)}")
         return
     rows = _Rows(checked, checked.challenge, classes.get(checked.challenge))
     _check_header(first, checked, rows)
@@ -197,7 +205,8 @@ class _Rows:
         if self.num_windows_ends:
             self.checked.remark(0, f"{self.num_windows_ends:,} lines end in Windows' way (CR LF)")
         if self.challenge == 2019 and self.classes is not None:
-            without = self.classes - {int(name) for name in self.seen if name.isdecimal()}
+            numbers = (n for n in self.seen if n.isdecimal() and len(n) <= _LONGEST_CLASS)
+            without = self.classes - set(map(int, numbers))
             if without:
                 self.checked.remark(
                     0,
@@ -232,7 +241,7 @@ class _Rows:
             self._problem(number, "scores must descend")
 
     def _check_class(self, number: int, label: str) -> None:
-        if not (label.isascii() and label.isdecimal()):
+        if not (label.isascii() and label.isdecimal() and len(label) <= _LONGEST_CLASS):
             self._problem(number, f"a class is a whole number, got {_short(label)}")
         elif self.classes is not None and int(label) not in self.classes:
             self._problem(number, f"class {label} is not one of the {len(self.classes):,} allowed")
@@ -256,20 +265,13 @@ class _Rows:
 
 
 def _detect_format(first: str, second: str) -> Challenge | None:
-    for challenge, header in HEADERS.items():
-        if first.lstrip("\ufeff").rstrip().lower() == header.lower():
-            return challenge
-    return _detect_row_format(first) or _detect_row_format(second)
+    return challenge_of(first) or _detect_row_format(first) or _detect_row_format(second)
 
 
 def _detect_row_format(line: str) -> Challenge | None:
     if _SEGMENT_ROW.match(line):
         return 2019
     return 2018 if _VIDEO_ROW.match(line) else None
-
-
-def _headers() -> str:
-    return " or ".join(repr(header) for header in HEADERS.values())
 
 
 def _short(text: str) -> str:

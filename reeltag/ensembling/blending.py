@@ -47,10 +47,10 @@ from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.predictions.file import (
     PredictionInfo,
     Predictions,
-    open_predictions,
     prediction_writer,
 )
 from reeltag.predictions.rows import KINDS, Kind
+from reeltag.predictions.submissions import open_scores
 
 Solver: TypeAlias = Literal["nnls", "sgd"]
 
@@ -99,6 +99,7 @@ def unfitted_blend(files: Sequence[PathLike], method: Method, candidates: int = 
     if method in FITTED:
         raise ValueError(f"{method} needs a fit")
     members = open_members(files)
+    check_ranks(members, method)
     return BlendModel(
         method=method,
         members=tuple(map(EnsembleMember.of, members)),
@@ -140,7 +141,8 @@ def fit_blend(
         raise ConfigError(
             f"{method} is fitted on data, and none is given", hint="Give --fit-on DATA."
         )
-    members = open_members(files)
+    members = _members_for(files, data)
+    check_ranks(members, method)
     kind: Kind = "videos" if members[0].holds("videos") else "segments"
     if not allow_leak:
         check_leak(members, kind, data)
@@ -161,7 +163,16 @@ def fit_blend(
         data=path, split=split, kind=kind, solver=solver, rows=rows, pairs=pairs, **errors
     )
     plain = unfitted_blend(files, "mean", candidates)
+    plain = dataclasses.replace(plain, num_classes=truth.num_classes)
     return dataclasses.replace(plain, method=method, weights=weights, trees=trees, fitted=fitted)
+
+
+def _members_for(files: Sequence[Path], data: Dataset) -> list[Predictions]:
+    """Return the members; those that do not say their classes have those of the data."""
+    members = open_members(files, None if data.classes.inferred else data.num_classes)
+    about = members[0].info
+    more = max(about.num_classes, data.num_classes)
+    return open_members(files, more) if about.inferred else members
 
 
 def fit_weights(
@@ -220,7 +231,7 @@ def _grow_trees(
     files: Sequence[Path], kind: Kind, truth: Truth, config: TreeConfig, quiet: bool
 ) -> Trees:
     """Return trees grown in a temporary folder."""
-    names = [f"{at}: {open_predictions(path).info.family}" for at, path in enumerate(files, 1)]
+    names = [f"{at}: {open_scores(path).info.family}" for at, path in enumerate(files, 1)]
     with scratch_folder() as folder:
         return train_trees(
             lambda: align_predictions(files, kind, config.candidates),
@@ -258,7 +269,8 @@ def blend(
     """
     files = to_paths(files)
     out = Path(out)
-    members = open_members(files)
+    members = open_members(files, model.num_classes if model.fitted else None)
+    check_ranks(members, model.method)
     check_members(members, model, quiet=quiet)
     kinds = [kind for kind in KINDS if any(member.holds(kind) for member in members)]
     if not kinds:
@@ -297,6 +309,22 @@ class _Scores:
         return weighted(block.logits, self._weights, block.classes)
 
 
+def check_ranks(files: Sequence[Predictions], method: Method) -> None:
+    """Raise ConfigError where a method takes probabilities from a file that has ranks alone.
+
+    Args:
+        files: of predictions.
+        method: by which they are to be blended.
+    """
+    ranked = next((file.path for file in files if file.info.ranks), None)
+    if ranked is not None and method != "rank":
+        raise ConfigError(
+            f"has ranks, as a submission of 2019 does, and {method} needs probabilities",
+            where=ranked,
+            hint="Blend it with --method rank.",
+        )
+
+
 def check_members(files: Sequence[Predictions], model: BlendModel, *, quiet: bool = True) -> None:
     """Raise DataError where files are not, in this order, of the members of a blend.
 
@@ -307,7 +335,8 @@ def check_members(files: Sequence[Predictions], model: BlendModel, *, quiet: boo
     hint = f"The blend is of these, in this order:\n{order}"
     if len(files) != len(model.members):
         raise DataError(f"{len(files)} files for a blend of {len(model.members)} models", hint=hint)
-    own, path = ClassList.numbered(files[0].info.num_classes), files[0].path
+    about, path = files[0].info, files[0].path
+    own = ClassList.numbered(about.num_classes, inferred=about.inferred)
     own.check_same(ClassList.numbered(model.num_classes), where=path, other_where="the blend")
     runs = {member.run for member in model.members if member.run}
     for at, (file, member) in enumerate(zip(files, model.members, strict=True), 1):
@@ -341,4 +370,5 @@ def _blended_info(members: Sequence[Predictions], model: BlendModel, top_k: int)
         per_class=0,
         family=f"{model.method} of {families}",
         run="",
+        ranks=any(member.info.ranks for member in members),
     )

@@ -1,5 +1,6 @@
 """The members of an ensemble: prediction files with the same classes, and the runs they are of."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from reeltag.core.arrow_files import arrow_source
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
-from reeltag.predictions.file import Predictions, open_predictions
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.submissions import open_scores
 
 _HINT = "Only predictions of models that were trained on the same classes can be joined."
 _MANY = 100  # scores, of which logits have at least one outside [0, 1]
@@ -43,11 +45,13 @@ class EnsembleMember:
         return f"{self.family or '?'} {self.run}"
 
 
-def open_members(paths: Sequence[PathLike]) -> list[Predictions]:
-    """Open prediction files that are to be blended.
+def open_members(paths: Sequence[PathLike], num_classes: int | None = None) -> list[Predictions]:
+    """Open prediction files, or submissions of the challenges, that are to be blended.
 
     Args:
         paths: of the files, one per model.
+        num_classes: C, for files that do not say it; None: that of the others, or as many as the
+            classes of all need.
 
     Raises:
         ConfigError: there is no file, or one is given twice.
@@ -62,7 +66,7 @@ def open_members(paths: Sequence[PathLike]) -> list[Predictions]:
     for at, path in enumerate(resolved):
         if path in resolved[:at]:
             raise ConfigError("is given twice", where=paths[at])
-    files = [open_predictions(path) for path in paths]
+    files = _of_same_size([open_scores(path) for path in paths], num_classes)
     for file in files:
         _check_logits(file)
     classes = [_classes(file) for file in files]
@@ -73,13 +77,28 @@ def open_members(paths: Sequence[PathLike]) -> list[Predictions]:
     return files
 
 
+def _of_same_size(files: list[Predictions], num_classes: int | None) -> list[Predictions]:
+    """Return the files; those that do not say their classes have as many as the others."""
+    said = [file.info.num_classes for file in files if not file.info.inferred]
+    size = num_classes or next(iter(said), max(file.info.num_classes for file in files))
+    is_said = bool(said or num_classes)
+    return [_of_size(file, size, is_said) if file.info.inferred else file for file in files]
+
+
+def _of_size(file: Predictions, size: int, is_said: bool) -> Predictions:
+    known = file.with_classes(size)
+    return dataclasses.replace(known, info=dataclasses.replace(known.info, inferred=not is_said))
+
+
 def _check_logits(file: Predictions) -> None:
     """Raise DataError where all of many scores are in [0, 1], by the file's own statistics.
 
     As logits these would be probabilities between 0.50 and 0.73, which no model has for everything
-    that it lists.
+    that it lists. Submissions are probabilities and become logits, or are ranks.
     """
-    about = pq.read_metadata(arrow_source(file.path))
+    if file.converted is not None or file.info.ranks:
+        return
+    about = pq.read_metadata(arrow_source(file.parquet))
     groups = [about.row_group(at) for at in range(about.num_row_groups)]
     columns = [group.column(at) for group in groups for at in range(group.num_columns)]
     scores = [column for column in columns if column.path_in_schema.startswith("scores")]

@@ -218,7 +218,7 @@ def _row_keys(ids: pa.Array, times: NDArray[np.float64]) -> NDArray[np.uint64]:
 def _keyed(file: Predictions, kind: Kind) -> Iterator[tuple[pa.Array, NDArray[np.float64]]]:
     """Yield the ids (N,) of a file's rows, their starts and ends (2, N), without their scores."""
     try:
-        with open_checked(file.path, pre_buffer=False) as parquet:
+        with open_checked(file.parquet, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(_READ_ROWS, columns=["id", "start_s", "end_s"]):
                 is_video = pc.is_null(batch.column("start_s"))
                 mine = batch.filter(is_video if kind == "videos" else pc.invert(is_video))

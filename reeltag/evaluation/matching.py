@@ -300,7 +300,7 @@ def _read_keys(
 ) -> tuple[Numbers, NDArray[np.float64], NDArray[np.float64], pa.Array]:
     """Return of each row the number of its id, its start and its end, and the ids."""
     try:
-        with open_checked(file.path, read_dictionary=["id"]) as parquet:
+        with open_checked(file.parquet, read_dictionary=["id"]) as parquet:
             table = parquet.read(columns=["id", "start_s", "end_s"])
         table = table.unify_dictionaries().combine_chunks()
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -43,7 +43,8 @@ from reeltag.evaluation.truth import Truth, read_truth
 from reeltag.metrics.ranking import rank_pairs
 from reeltag.metrics.segment import AverageOver, mean_over_classes
 from reeltag.metrics.weighted import WeightedRanking
-from reeltag.predictions.file import PredictionInfo, open_predictions
+from reeltag.predictions.file import Predictions
+from reeltag.predictions.submissions import open_scores
 
 DEFAULT_CONFIG = EvaluationConfig()
 
@@ -99,7 +100,7 @@ def evaluate(
     """Return all scores that the file and the data allow, by the names of this module's docstring.
 
     Args:
-        predictions: file of `reeltag predict`.
+        predictions: file of `reeltag predict`, or a submission of 2018 or 2019.
         data: with the truth.
         config: which videos and classes, and the bootstrap.
         per_class: CSV file to write, one line per class.
@@ -131,14 +132,14 @@ def score_file(
     Replicate r draws the same videos for every file that is scored against the same truth.
     """
     predictions = Path(predictions)
-    file, split = open_predictions(predictions), config.split
+    file, split = _opened(predictions, data), config.split
     num_classes, blank_std = file.info.num_classes, config.blank_std
     truth = read_truth(data, split or "all", num_classes, blank_std=blank_std, quiet=quiet)
     joined = MatchedPredictions(file, truth, only_predicted=split is None, quiet=quiet)
     counts = _counts(joined, split)
     if not quiet:
         _log_counts(counts, split, data)
-        _log_blank(file.info, blank_std)
+        _log_about(file, blank_std)
     evaluated = joined.labelled | joined.rated
     draws = Bootstrap(evaluated, config.bootstrap, config.seed, quiet=quiet)
     scores: dict[str, Score] = {}
@@ -150,6 +151,13 @@ def score_file(
     if not scores:
         raise _nothing(joined)
     return Scored(scores, classes, counts, truth, evaluated, config)
+
+
+def _opened(path: Path, data: Dataset) -> Predictions:
+    """Return predictions; those that do not say their classes have those of the data."""
+    file = open_scores(path, None if data.classes.inferred else data.num_classes)
+    more = max(data.num_classes, file.info.num_classes)
+    return file.with_classes(more) if file.info.inferred else file
 
 
 def _score_videos(
@@ -281,7 +289,13 @@ def _log_counts(counts: dict[str, int], split: Split | None, data: Dataset) -> N
         say(f"{counts['videos_without_prediction']:,} videos of {place} have no prediction: {fate}")
 
 
-def _log_blank(about: PredictionInfo, blank_std: float) -> None:
+def _log_about(file: Predictions, blank_std: float) -> None:
+    about = file.info
+    if about.ranks:
+        say(
+            f"{file.path} has ranks alone, as a submission of 2019 does: MAP@K can be computed, for "
+            "nothing else of a score enters it than the order within a class"
+        )
     if about.blank and blank_std < about.blank_std:
         say(
             f"{about.blank:,} videos were not scored, being blank (std <= {about.blank_std:g}): "

@@ -13,9 +13,11 @@ all rows of segments, in row groups of their own, so that either can be read wit
 other tool opens the file too: pandas, polars, DuckDB.
 """
 
+import dataclasses
 import importlib.metadata
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -26,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reeltag.core.errors import DataError, reason_of
-from reeltag.core.files import PathLike, whole_file
+from reeltag.core.files import PathLike, scratch_folder, whole_file
 from reeltag.core.sparse import indptr_of
 from reeltag.predictions.metadata import RowsInfo
 from reeltag.predictions.rows import Kind, PredictionRows, StoredRows
@@ -58,6 +60,10 @@ class PredictionInfo(RowsInfo):
         device: that scored, "cpu" or "cuda (NVIDIA H200)"; "" = not known.
         batch_size: videos that were scored at once; 0 = not known.
         version: of reeltag.
+        inferred: whether the file did not say its classes: C is the largest one + 1, and there may
+            be more.
+        ranks: whether scores are -ln(rank within the class), for nothing else was known: in the
+            order of a class they are right, and no probability is meant.
     """
 
     ROWS: ClassVar[type[StoredRows]] = PredictionRows
@@ -80,6 +86,8 @@ class PredictionInfo(RowsInfo):
     device: str = ""
     batch_size: int = 0
     version: str = importlib.metadata.version("reeltag")
+    inferred: bool = False
+    ranks: bool = False
 
 
 class PredictionWriter:
@@ -157,6 +165,21 @@ def prediction_writer(path: PathLike, info: PredictionInfo) -> Iterator[Predicti
         writer.flush()
 
 
+class ConvertedFile:
+    """A prediction file in a folder of $TMPDIR, which goes with the last reference to it.
+
+    Attributes:
+        path: of the file.
+        line_of_largest: line of the source that has the largest class; 0 = not known.
+    """
+
+    def __init__(self) -> None:
+        stack = ExitStack()
+        self.path = stack.enter_context(scratch_folder()) / "predictions.parquet"
+        self.line_of_largest = 0
+        self.remove = weakref.finalize(self, stack.close)
+
+
 @dataclass(frozen=True)
 class Predictions:
     """A prediction file, read a few thousand rows at a time.
@@ -164,10 +187,37 @@ class Predictions:
     Attributes:
         path: of the file.
         info: where it comes from.
+        converted: what holds its rows as Parquet, where the file is another one.
     """
 
     path: Path
     info: PredictionInfo
+    converted: ConvertedFile | None = None
+
+    @property
+    def parquet(self) -> Path:
+        """The Parquet file of the rows: `path`, or what it was converted to."""
+        return self.path if self.converted is None else self.converted.path
+
+    def with_classes(self, num_classes: int) -> "Predictions":
+        """Return a file that did not say its classes as one of so many.
+
+        Args:
+            num_classes: C.
+
+        Raises:
+            DataError: it has a class beyond them.
+        """
+        own = self.info.num_classes
+        if own > num_classes:
+            what = f"has class {own - 1}, outside 0..{num_classes - 1}"
+            hint = "Give the data, and the class list, that its classes are numbers of."
+            line = self.converted.line_of_largest if self.converted else 0
+            raise DataError(
+                what, where=f"{self.path}, line {line:,}" if line else self.path, hint=hint
+            )
+        info = dataclasses.replace(self.info, num_classes=num_classes, inferred=False)
+        return dataclasses.replace(self, info=info)
 
     def rows(self, kind: Kind) -> Iterator[PredictionRows]:
         """Yield the rows of whole videos or of segments, in the order of the file.
@@ -185,7 +235,7 @@ class Predictions:
         return next(self.rows(kind), None) is not None
 
     def _read(self, kind: Kind) -> Iterator[PredictionRows]:
-        with open_checked(self.path, pre_buffer=False) as file:  # else memory grows
+        with open_checked(self.parquet, pre_buffer=False) as file:  # else memory grows
             groups = [i for i in range(file.num_row_groups) if _may_hold(file, i, kind)]
             if not groups:
                 return

@@ -57,6 +57,8 @@ def test_check_detects_the_format(
         (VIDEOS + "Ab,1 0.4 2 0.5\n", 2, "scores must descend"),
         (VIDEOS + "Ab,1 1.5 2 0.5\n", 2, r"scores must be in \[0, 1\], got 1.5"),
         (VIDEOS + "Ab,1 0.5 2 -0.5\n", 2, r"scores must be in \[0, 1\], got -0.5"),
+        (VIDEOS + f"Ab,{'9' * 5000} 0.5\n", 2, "a class is a whole number, got '9999"),
+        (SEGMENTS + f"{'9' * 5000},Ab:5\n", 2, "a class is a whole number, got '9999"),
         (VIDEOS + "Ab,1 nan\n", 2, "a score is a number, got 'nan'"),
         (VIDEOS + "Ab,1 1_0\n", 2, "a score is a number"),
         (VIDEOS + "Ab,car 0.5\n", 2, "a class is a whole number, got 'car'"),
