@@ -293,8 +293,8 @@ def _log_about(file: Predictions, blank_std: float) -> None:
     about = file.info
     if about.ranks:
         say(
-            f"{file.path} has ranks alone, as a submission of 2019 does: MAP@K can be computed, for "
-            "nothing else of a score enters it than the order within a class"
+            f"{file.path} has ranks alone, as a submission of 2019 does: MAP@K can be computed, "
+            "for nothing else of a score enters it than the order within a class"
         )
     if about.blank and blank_std < about.blank_std:
         say(

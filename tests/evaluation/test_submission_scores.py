@@ -55,7 +55,9 @@ def test_evaluate_says_what_a_submission_is_not_of(
     printed = capfd.readouterr()
     assert json.loads(printed.out)["rows_without_truth"] == 2
     said = " ".join(printed.err.split())
-    assert "has ranks alone, as a submission of 2019 does: MAP@K can be computed, for nothing" in said
+    assert (
+        "has ranks alone, as a submission of 2019 does: MAP@K can be computed, for nothing" in said
+    )
     assert "2 rows are about videos outside" in said
     with segments.open("a") as file:
         file.write("8,v0:0\n")
