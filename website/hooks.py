@@ -11,18 +11,19 @@ from mkdocs.structure.pages import Page
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from reeltag.cli.main import COMMANDS
-from website import commands, root_pages
+from website import commands, modules, root_pages
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the pages of the commands into the navigation, where it has their folder."""
-    config.nav = _with_commands(config.nav)
+    """Put the generated pages into the navigation, where it has their folder."""
+    config.nav = _expanded(config.nav)
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
-    for path, text in (commands.pages() | root_pages.pages()).items():
+    pages = commands.pages() | modules.pages() | root_pages.pages()
+    for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -34,11 +35,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return root_pages.relinked(markdown, str(folder), path) if "../" in markdown else markdown
 
 
-def _with_commands(nav: Any) -> Any:  # noqa: ANN401  (of mkdocs.yml)
+def _expanded(nav: Any) -> Any:  # noqa: ANN401  (of mkdocs.yml)
     if isinstance(nav, list):
-        return [_with_commands(of) for of in nav]
+        return [_expanded(of) for of in nav]
     if isinstance(nav, dict):
-        return {title: _with_commands(of) for title, of in nav.items()}
-    if nav == f"{commands.FOLDER}/":
-        return [f"{nav}{name}.md" for name in ("index", *COMMANDS)]
-    return nav
+        return {title: _expanded(of) for title, of in nav.items()}
+    names = {commands.FOLDER: ("index", *COMMANDS), modules.FOLDER: modules.packages()}
+    folder = str(nav).rstrip("/")
+    return [f"{folder}/{name}.md" for name in names[folder]] if folder in names else nav
