@@ -1,6 +1,6 @@
 """Each technique on and off on real data, same budget, several seeds.
 
-The tables are in docs/explanation/techniques.md.
+The tables are in docs/results/techniques.md.
 
     python -m benchmarks.techniques [RACE ...] [--seed 0 1 2]    train what is missing
     python -m benchmarks.techniques [RACE ...] --table    compare: results/techniques.json

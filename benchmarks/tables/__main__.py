@@ -29,20 +29,23 @@ def pages() -> dict[str, Tables]:
         "README.md": {"measured": readme.measured, "speed": readme.speed},
         "docs/results/index.md": {"quality": quality.quality, "speed": speed.speed},
         "docs/results/models.md": {"zoo": quality.zoo, "rates": speed.rates},
-        "docs/how-to/own-features.md": {
+        "docs/results/own-features.md": {
             "variants": own_features.variants,
             "import_speeds": own_features.speeds,
         },
-        "docs/how-to/moments.md": {
+        "docs/results/moments.md": {
             "events": own_features.events,
             "promises": own_features.promises,
             "films": own_features.films,
         },
-        "docs/how-to/rating.md": {"choosing": choosing.choosing, "curves": choosing.whole_curves},
-        "docs/how-to/library.md": {"decoding": speed.figures_of("decoding")},
-        "docs/how-to/similar.md": {"similar": speed.figures_of("similar")},
+        "docs/results/rating.md": {"choosing": choosing.choosing, "curves": choosing.whole_curves},
+        "docs/results/own-videos.md": {
+            "decoding": speed.figures_of("decoding"),
+            "similar": speed.figures_of("similar"),
+        },
         "docs/reference/departures.md": {"moments": techniques.moments},
-        "docs/explanation/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
+        "docs/explanation/techniques.md": {"summary": techniques.summary},
+        "docs/results/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
         "docs/results/reproductions.md": {
             **reproductions.reproductions(),
             "spreads": reproductions.spreads,

@@ -1,4 +1,4 @@
-"""Tables of docs/how-to/rating.md: what chosen ratings reach, next to random ones."""
+"""Tables of docs/results/rating.md: what chosen ratings reach, next to random ones."""
 
 from benchmarks.results import Row, read_rows
 from benchmarks.tables.cells import interval, table

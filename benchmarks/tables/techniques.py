@@ -15,6 +15,32 @@ MOMENTS = {  # what it is in `solve moments` -> its comparison
     "left out: soft labels": "soft labels, all (Original)",
 }
 
+RACES = {
+    "reels": "reels",
+    "mosaics": "mosaics",
+    "yt8m": "YouTube-8M",
+    "yt8m_noisy": "YouTube-8M, worse labels",
+}
+SUMMARY = {  # a technique -> its comparison in each race that has one
+    "ratings after noisy video labels": ("rated segments after video labels (stage II-A)",),
+    "reweighting of unrated classes": ("reweighting m = 2.5, n = 0.1",),
+    "reweighting, against leaving them out": ("reweighting m = 2.5, n = 0.1, against the mask",),
+    "correlation targets": ("correlation targets, tau = 0.5",),
+    "soft labels of segments": ("soft labels, all (Original)",),
+    "soft labels of videos, half and half": (
+        "out-of-fold soft labels, half and half with the hard ones",
+    ),
+    "a graph over the labels": ("of it: the graph, as counted",),
+    "a classifier made by its network": ("graph over the labels gives the classifier (DBoF)",),
+    "mixup": ("mixup 0.4", "mixup 0.4, a batch at a time"),
+    "noise on features": ("Gaussian noise on half of the dimensions",),
+    "asymmetric loss": ("asymmetric loss",),
+    "focal loss": ("focal loss",),
+    "soft ranking loss": ("soft ranking in place of cross-entropy",),
+    "label relation regulariser": ("relation regulariser 1e-6, against as many steps without",),
+    "neighbours in feature space": ("neighbours in feature space, mixture of 4 experts",),
+}
+
 
 def techniques() -> dict[str, Callable[[], str]]:
     """Return for each race what makes its table of differences."""
@@ -120,6 +146,16 @@ def moments() -> str:
         for what, technique in MOMENTS.items()
     ]
     return table(["difference of MAP@K [95 %]", *races], rows)
+
+
+def summary() -> str:
+    """Return what each technique gained in each race, bold where the interval leaves out 0."""
+    races = {race: _by_technique(race) for race in RACES}
+    rows = []
+    for what, names in SUMMARY.items():
+        found = [[of[name] for name in names if name in of] for of in races.values()]
+        rows.append([what, *(_difference(of[0])[3] if of else "" for of in found)])
+    return table(["difference [95 %]", *RACES.values()], rows)
 
 
 def _by_technique(race: str) -> dict[str, Row]:

@@ -7,7 +7,7 @@
 Bands of a spectrum are much alike, and a penalty holds small what tells them apart. A power of
 their covariance between 0 (as they are) and -1/2 (whitened: all directions alike) weakens that.
 Where a stream has few frames for its width most directions are noise, and it stays as it is: on
-films (docs/how-to/moments.md) 192 bands with 29 frames a dimension win by it, 1,024 or 1,280
+films (docs/results/moments.md) 192 bands with 29 frames a dimension win by it, 1,024 or 1,280
 features of a network with 5 or 4 lose.
 
 Shape letters: N frames, D feature size of all streams, E that of one stream, C classes.

@@ -64,7 +64,7 @@ _SMALLEST = 1e-12  # of a sum whose logarithm is taken
 
 @dataclass(frozen=True, kw_only=True)
 class FrameRegressionConfig(CheckedFields):
-    """How the regression is fitted; the defaults were chosen on films (docs/how-to/moments.md)."""
+    """How the regression is fitted; the defaults were chosen on films (docs/results/moments.md)."""
 
     l2: Amount = 5e-4
     """Weight of the sum of squared weights of balanced features."""
