@@ -17,7 +17,8 @@ import torch
 
 from benchmarks.figure import figure
 from benchmarks.results import Row
-from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.export import export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.graph import input_of
 from reeltag.deploy.sources import ExportSource
 from reeltag.models import nextvlad

@@ -17,8 +17,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Split
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
-from reeltag.deploy.export import ExportConfig
-from reeltag.deploy.export import export as write_graph
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.sources import load_source
 from reeltag.evaluation import comparison
 from reeltag.evaluation import scores as evaluation
@@ -356,6 +355,8 @@ def export(source: PathLike, out: PathLike, **config: Any) -> dict[str, Any]:  #
         >>> export(RUN, TMP / "model.onnx")["precision"]
         'fp32'
     """
+    from reeltag.deploy.export import export as write_graph  # it needs the extra
+
     return write_graph(load_source(source), Path(out), ExportConfig(**config))
 
 

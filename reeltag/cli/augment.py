@@ -22,8 +22,6 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
 from reeltag.data.origin import check_not_augmented, count_kinds
 from reeltag.data.splits import Split, Splits
-from reeltag.figures.label_counts import draw_label_counts
-from reeltag.figures.tsne import draw_map, fit_map, fullest_classes, named_classes, sample_classes
 
 SMALL = YT8M_VIDEOS // 10  # videos; below, the published pivot over-samples nearly everything
 
@@ -67,6 +65,8 @@ class Augment:
 
     def run(self) -> int:
         """Write the new shards and print what they hold; 0."""
+        from reeltag.figures.tsne import fullest_classes, named_classes  # these need the extra
+
         if self.jobs is not None and self.jobs < 1:
             raise ConfigError(f"must be at least 1, got {self.jobs}", where="jobs")
         if self.out is None and not self.plan_only:
@@ -123,6 +123,9 @@ class Augment:
         self, out: Path, plan: Plan, names: ClassList, shown: list[int], columns: slice
     ) -> dict[str, Any]:
         """Read back what was written, draw it, and return its numbers."""
+        from reeltag.figures.label_counts import draw_label_counts
+        from reeltag.figures.tsne import draw_map, fit_map, sample_classes
+
         items = self._opened(out).videos(self.split)
         after = np.zeros_like(plan.counts)
         counted = items.label_counts()

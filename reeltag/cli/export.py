@@ -12,8 +12,7 @@ from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.deploy.checking import gap_before_and_after
-from reeltag.deploy.export import ExportConfig, check_onnx_path, export, format_export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.sources import ExportSource, load_source
 
 
@@ -51,6 +50,9 @@ class Export:
 
     def run(self) -> int:
         """Export, check and print the result; 0."""
+        from reeltag.deploy.checking import gap_before_and_after  # these need the extra
+        from reeltag.deploy.export import check_onnx_path, export, format_export
+
         check_onnx_path(self.out, overwrite=self.overwrite)
         self._check_options()
         source = load_source(self.source)

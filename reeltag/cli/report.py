@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -17,9 +17,11 @@ from reeltag.evaluation.config import EvaluationConfig
 from reeltag.inference.predict import weights_digest
 from reeltag.inference.stream import check_output
 from reeltag.predictions.file import open_predictions
-from reeltag.report.page import Examples, ReportSource, write_report
 from reeltag.report.results import SolveResult, find_result, read_results
 from reeltag.tagger.tagger import Tagger
+
+if TYPE_CHECKING:
+    from reeltag.report.page import ReportSource
 
 _HINT = (
     "Give predictions (`reeltag predict`), a run folder (`reeltag train`), or the folder WORK of "
@@ -71,6 +73,8 @@ class Report:
 
     def run(self) -> int:
         """Score, draw, and log the path of the page; return 0."""
+        from reeltag.report.page import Examples, write_report  # these need the extra
+
         if self.examples < 0:
             raise ConfigError(f"must be at least 0, got {self.examples}", where="--examples")
         check_output(self.out, overwrite=True, flag="--out page.html")
@@ -98,7 +102,7 @@ class Report:
         say(f"{self.out} ({self.out.stat().st_size / 1e6:.1f} MB)")
         return 0
 
-    def _find_source(self) -> ReportSource:
+    def _find_source(self) -> "ReportSource":
         """Return the predictions, run and result that WHAT names."""
         first = self.what[0]
         result = None
@@ -121,7 +125,7 @@ class Report:
         open_predictions(first)
         return self._source(first, self.run_folder, None)
 
-    def _check_moments(self, source: ReportSource) -> None:
+    def _check_moments(self, source: "ReportSource") -> None:
         if self.events is not None and self.moments is None:
             what = "has no effect without moments"
             raise ConfigError(what, where="--events", hint="Give them with --moments M.csv.")
@@ -133,7 +137,7 @@ class Report:
         files = [(find_result(path) or path) if path.is_dir() else path for path in paths]
         return read_results(files)
 
-    def _of_result(self, result: SolveResult) -> ReportSource:
+    def _of_result(self, result: SolveResult) -> "ReportSource":
         predictions = self.predictions
         if predictions is None and (self.data is not None or self.stage):
             found = result.predictions(self.stage)
@@ -146,7 +150,9 @@ class Report:
 
     def _source(
         self, predictions: Path | None, run: Path | None, result: SolveResult | None
-    ) -> ReportSource:
+    ) -> "ReportSource":
+        from reeltag.report.page import ReportSource
+
         if self.stage and result is None:
             raise ConfigError(
                 "applies to a WORK of `reeltag solve` alone", where="--stage", hint=_HINT

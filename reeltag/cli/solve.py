@@ -16,6 +16,7 @@ import reeltag
 from reeltag import papers
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
+from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
@@ -142,6 +143,8 @@ class Solve:
     def run(self) -> int:
         """Plan, clean or run, and print the outcome."""
         options, root = self.options, self.options.out
+        if options.engine == "ray":
+            check_extra("cluster")
         goal = self.program.solve(self._data(), options.config)
         steps = _chosen(options.only, goal) if options.only else goal.steps
         if options.clean:

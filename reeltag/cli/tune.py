@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.table import Table
@@ -18,16 +18,18 @@ from reeltag.cli.model_options import of_model
 from reeltag.cli.train import FAMILIES
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
+from reeltag.core.extras import check_extra
 from reeltag.core.files import whole_file
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
-from reeltag.figures.study import Dot, draw_study
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.formatting import format_duration
 from reeltag.training import search_space
 from reeltag.training.config import Recipe
 from reeltag.training.search_space import Dimension, derived, flags, parsed, places
-from reeltag.training.tuning import Search, Study, Trial
+
+if TYPE_CHECKING:
+    from reeltag.training.tuning import Study, Trial
 
 USAGE = f"""usage: reeltag tune MODEL --data DATA --out STUDY [--trials 30] [options]
 
@@ -111,6 +113,10 @@ class Tune:
             return 0
         if options.data is None or options.out is None:
             raise ConfigError("give the data with --data DATA and the study with --out STUDY")
+        check_extra("tune")
+        check_extra("plots")
+        from reeltag.training.tuning import Search, Study
+
         search = Search(
             data=Dataset.open(options.data, splits=options.splits, quiet=True),
             model=options.model,
@@ -122,7 +128,7 @@ class Tune:
         )
         study = Study(search, options.out)
 
-        def on_trial(trial: Trial) -> None:
+        def on_trial(trial: "Trial") -> None:
             say(_line(trial, options.trials))
             _write(study)
 
@@ -153,7 +159,7 @@ class Tune:
             table.add_row(f"--{name.replace('_', '-')}", str(of), str(now))
         print_table(table)
 
-    def _print_result(self, study: Study) -> int:
+    def _print_result(self, study: "Study") -> int:
         """Say what came of it; 1 where no training came to an end."""
         trials, best, importance = study.trials(), study.best(), study.importance()
         failed = [of for of in trials if of.state == "failed"]
@@ -191,7 +197,7 @@ class Tune:
         STDOUT.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
         return 0 if best else 1
 
-    def _command(self, best: Trial, study: Study) -> str:
+    def _command(self, best: "Trial", study: "Study") -> str:
         """Return what trains the best again: what was given, and what was found."""
         options = self.options
         words = ["reeltag", "train", self.name, "--data", str(options.data), "--out", "RUN"]
@@ -220,8 +226,10 @@ def _given_values(
     }
 
 
-def _write(study: Study) -> None:
+def _write(study: "Study") -> None:
     """Bring the picture and the table up to date."""
+    from reeltag.figures.study import Dot, draw_study
+
     trials = study.trials()
     metric = study.search.recipe.metric.upper().replace("GAP", "GAP@20").replace("MAP", "mAP")
     dots = [Dot(number=of.number, value=of.value, state=of.state) for of in trials]
@@ -241,17 +249,17 @@ def _write(study: Study) -> None:
             table.writerow([of.number, of.state, of.value, f"{of.seconds:.1f}", *values, of.words])
 
 
-def _line(trial: Trial, trials: int) -> str:
+def _line(trial: "Trial", trials: int) -> str:
     values = ", ".join(f"{name} {_short(of)}" for name, of in trial.values.items())
     end = f"failed: {trial.words}" if trial.state == "failed" else f"{trial.state}, {_value(trial)}"
     return f"[{trial.number + 1}/{trials}] {end} in {format_duration(trial.seconds)} ({values})"
 
 
-def _states(trials: Sequence[Trial]) -> list[str]:
+def _states(trials: "Sequence[Trial]") -> list[str]:
     return [of.state for of in trials]
 
 
-def _value(trial: Trial) -> str:
+def _value(trial: "Trial") -> str:
     return "?" if trial.value is None else f"{trial.value:.4f}"
 
 

@@ -13,21 +13,17 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from annotated_types import Ge, Gt
-
-from reeltag.core.bounds import CheckedFields
 from reeltag.core.errors import ConfigError, OutputError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import PathLike, hold_result, put
 from reeltag.core.parts import new_part
 from reeltag.core.writing import writing
-from reeltag.deploy.budget import LARGE, Precision, format_bytes, parse_bytes
+from reeltag.deploy.budget import LARGE, format_bytes, parse_bytes
 from reeltag.deploy.checking import TOLERANCE, compare_with_torch
-from reeltag.deploy.codebooks import Rule
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.graph import drop_members, graph_of, input_of
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import ExportSource
@@ -39,32 +35,6 @@ with check_extra("export"):
     import onnx_ir as ir
 
 LARGEST_PROTOBUF = 2**31 - 2**24  # bytes of weights: of the 2 GB, what the graph leaves
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportConfig(CheckedFields):
-    """Settings of an export."""
-
-    max_bytes: str = "1GB"
-    """Most that the file may take, as 1GB (10^9 bytes), 900MB or 1GiB (2^30); YouTube-8M's
-    challenge of 2018 allowed 1 GB."""
-    precision: Precision = "fp32"
-    """How tensors of more than 17,000 numbers are stored; arithmetic is fp32 in any case."""
-    codebook: Rule = "uniform"
-    """The 256 numbers of a tensor in uint8: evenly from least to greatest, or of k-means, which
-    is more accurate and takes longer."""
-    top_k: Annotated[int, Ge(1)] = 20
-    """Classes that the graph lists per video, best first (its third output is all logits)."""
-    input: Literal["auto", "uint8", "float32"] = "auto"
-    """Type of the frames; auto: float32 for means of videos, else uint8 as in the records."""
-
-    tolerance: Annotated[float, Gt(0)] | None = None
-    """Largest difference of a probability from PyTorch's, on random input, that is not an error;
-    None: 0.0001 in fp32, 0.01 in fp16, 0.05 in uint8."""
-
-    def check(self) -> None:
-        """Raise ConfigError where `max_bytes` is no size."""
-        parse_bytes(self.max_bytes)
 
 
 def export(

@@ -1,8 +1,7 @@
-"""Optional packages: commands start without them, and the error names the extra."""
+"""Optional packages: what is missing is named, with the extra that installs it."""
 
 import sys
 import tomllib
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,25 +13,10 @@ import reeltag.training.fit  # so torchmetrics has looked for matplotlib before 
 from reeltag.core import extras
 from reeltag.core.errors import ConfigError, MissingPackageError
 from reeltag.core.extras import EXTRAS, check_extra
-from tests.processes import Launch
 
 ROOT = Path(reeltag.__file__).parents[1]
 FOR_DEVELOPERS = {"dev", "docs"}
 APART = {"encoders", "yamnet"}  # of `all`: heavy, with weights from elsewhere; without a licence
-
-
-def commands_without(packages: list[str]) -> dict[str, str]:
-    """Import every command where the packages are missing, and return the errors by command."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "reeltag"]:
-        del sys.modules[name]
-    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
-    errors = {}
-    for path in sorted((ROOT / "reeltag" / "cli").glob("[a-z]*.py")):
-        try:
-            import_module(f"reeltag.cli.{path.stem}")
-        except ImportError as error:
-            errors[path.stem] = str(error)
-    return errors
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
@@ -79,14 +63,3 @@ def test_functions_that_use_faiss_name_its_extra(monkeypatch: pytest.MonkeyPatch
     for call in (lambda: nearest(points, 1), lambda: fit_centroids(points, 2)):
         with pytest.raises(MissingPackageError, match=r"needs faiss(.|\n)*'reeltag\[knn\]'"):
             call()
-
-
-def test_commands_start_without_any_extra_or_name_it(launch: Launch) -> None:
-    packages = [package for needed in EXTRAS.values() for package in needed]
-    errors = launch(commands_without, packages).result()
-    assert {name: text.split("pip install ")[1] for name, text in errors.items()} == {
-        "augment": "'reeltag[plots]'",
-        "export": "'reeltag[export]'",
-        "report": "'reeltag[plots]'",
-        "tune": "'reeltag[plots]'",
-    }

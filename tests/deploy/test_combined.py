@@ -16,7 +16,8 @@ from torch import Tensor
 from reeltag.core.errors import ConfigError, DataError, OutputError, ReeltagError
 from reeltag.deploy import export as module
 from reeltag.deploy.combined import BlendedTagger
-from reeltag.deploy.export import ExportConfig, export, format_export
+from reeltag.deploy.export import export, format_export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.graph import graph_of
 from reeltag.deploy.packing import tensor_of
 from reeltag.deploy.sources import load_source

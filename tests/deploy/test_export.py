@@ -14,7 +14,8 @@ import torch
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.deploy import export as module
-from reeltag.deploy.export import ExportConfig, export, format_export
+from reeltag.deploy.export import export, format_export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import ExportSource, load_source
 from reeltag.models import families

@@ -13,7 +13,8 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import write_json
 from reeltag.data.features import Features
 from reeltag.data.streams import Stream
-from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.export import export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.sources import load_source
 from reeltag.models import model_config
 from reeltag.predictions.intervals import IntervalConfig

@@ -12,7 +12,8 @@ from benchmarks.fuzz.mutation import mutated
 from benchmarks.fuzz.target import Case, Outcome, Target, WrongError
 from benchmarks.fuzz.wire_mutation import mutated_message
 from reeltag.data.records.wire import encode_bytes_field
-from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.export import export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.sources import load_source
 from reeltag.models import moe
 from reeltag.tagger.onnx import OnnxTagger, config_of, stamp

@@ -67,6 +67,8 @@ def become_windows(folder: Path) -> None:
     subprocess.CREATE_NEW_PROCESS_GROUP = 512  # type: ignore[attr-defined]
     subprocess.Popen = _Popen  # type: ignore[misc, assignment]
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
+    looks_here = SimpleNamespace(NeedCurrentDirectoryForExePath=lambda _: False)
+    shutil._winapi = looks_here  # type: ignore[attr-defined]  # from Python 3.12 on
     real_fsync, writable = os.fsync, (os.O_WRONLY, os.O_RDWR)
 
     def fsync(fd: Any) -> None:
