@@ -11,7 +11,7 @@ from mkdocs.structure.pages import Page
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from reeltag.cli.main import COMMANDS
-from website import commands, modules, root_pages
+from website import commands, families, modules, root_pages
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -22,8 +22,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
-    pages = commands.pages() | modules.pages() | root_pages.pages()
-    for path, text in pages.items():
+    for path, text in (commands.pages() | families.pages()).items():
+        files.append(File.generated(config, path, content=root_pages.cited(text, path)))
+    for path, text in (modules.pages() | root_pages.pages()).items():
         files.append(File.generated(config, path, content=text))
     return files
 

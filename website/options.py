@@ -182,8 +182,13 @@ def as_markdown(options: Sequence[Option], *, level: int = 2) -> str:
         groups.setdefault(title, []).append(of)
     order = sorted(groups, key=lambda title: (title != "Arguments", title != "Options"))
     return "\n\n".join(
-        part for title in order for part in (f"{heads} {title}", *map(_defined, groups[title]))
+        part for title in order for part in (f"{heads} {title}", definitions(groups[title]))
     )
+
+
+def definitions(options: Sequence[Option]) -> str:
+    """Return a definition list of options."""
+    return "\n\n".join(map(_defined, options))
 
 
 def _defined(of: Option) -> str:

@@ -10,6 +10,7 @@ PAGES = {  # file in the root: page below docs/
     "CONTRIBUTING.md": "about/contributing.md",
     "SECURITY.md": "about/security.md",
 }
+_CITED = re.compile(r"(?<![\w/`(\[])docs/([\w-]+(?:/[\w-]+)*\.md)")
 _TARGET = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
 
@@ -42,3 +43,21 @@ def relinked(text: str, folder: str, page: str) -> str:
         return os.path.relpath(to, os.path.dirname(page))
 
     return _TARGET.sub(target, text)
+
+
+def cited(text: str, page: str) -> str:
+    """Return Markdown in which a page that is named, as docs/how-to/serve.md, is a link.
+
+    Args:
+        text: such as a help text.
+        page: path of the page below docs/.
+
+    >>> cited("as docs/how-to/serve.md says", "reference/cli/serve.md")
+    'as [how-to/serve](../../how-to/serve.md) says'
+    """
+
+    def link(match: re.Match[str]) -> str:
+        to = os.path.relpath(match[1], os.path.dirname(page))
+        return f"[{match[1].removesuffix('.md')}]({to})"
+
+    return _CITED.sub(link, text)

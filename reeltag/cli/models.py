@@ -28,7 +28,7 @@ class Models:
     def run(self) -> int:
         """Print the list."""
         chosen = [family_of(model_config(self.family))] if self.family else families()
-        described = [_describe(family) for family in chosen]
+        described = [describe(family) for family in chosen]
         if self.json:
             print_json({"families": described})
         elif self.family:
@@ -38,7 +38,8 @@ class Models:
         return 0
 
 
-def _describe(family: Family) -> dict[str, Any]:
+def describe(family: Family) -> dict[str, Any]:
+    """Return what is known of a family: source, fields with help, recipe, variants with sizes."""
     text = inspect.cleandoc(family.about)
     about, _, more = text.partition("\n")
     helps = field_docs(family.config)
@@ -65,7 +66,8 @@ def _parameters(config: ModelConfig) -> int:
         return sum(p.numel() for p in config.build().parameters())
 
 
-def _millions(count: int) -> str:
+def millions(count: int) -> str:
+    """Return a number of parameters as people say it: "88.9 M"."""
     return f"{count / 1e6:.1f} M"
 
 
@@ -74,7 +76,7 @@ def _print_all(families: list[dict[str, Any]]) -> None:
     table.add_column("family", no_wrap=True)
     table.add_column("what; source; variants with their parameters", overflow="fold")
     for family in families:
-        variants = [f"{v['name']} {_millions(v['parameters'])}" for v in family["variants"]]
+        variants = [f"{v['name']} {millions(v['parameters'])}" for v in family["variants"]]
         table.add_row(family["name"], family["about"])
         table.add_row("", f"[dim]{family['source']}[/]")
         table.add_row("", "[cyan]" + ", ".join(variants) + "[/]")
@@ -94,18 +96,29 @@ def _print_one(family: dict[str, Any]) -> None:
         fields.add_row(name, str(default), family["help"][name])
     variants = _table("variant", "parameters", "differs from the defaults in")
     for variant in family["variants"]:
-        changed = {
-            name: variant[name]
-            for name, default in family["fields"].items()
-            if _plain(variant[name]) != _plain(default)
-        }
-        words = ", ".join(f"{name} {value}" for name, value in changed.items()) or "nothing"
-        variants.add_row(variant["name"], _millions(variant["parameters"]), words)
+        variants.add_row(
+            variant["name"], millions(variant["parameters"]), differences(family, variant)
+        )
     for table in (fields, variants):
         STDOUT.print()
         STDOUT.print(table)
-    STDOUT.print(f"\nRecipe: {_flags(family['recipe'])}", highlight=False)
+    STDOUT.print(f"\nRecipe: {recipe_flags(family['recipe'])}", highlight=False)
     STDOUT.print(f"Frames are prepared with: {_words(family['preprocessing'])}", highlight=False)
+
+
+def differences(family: Mapping[str, Any], variant: Mapping[str, Any]) -> str:
+    """Return what a variant has other than the defaults, as "clusters 64, hidden 512".
+
+    Args:
+        family: as `describe` has it.
+        variant: one of its variants.
+    """
+    changed = {
+        name: variant[name]
+        for name, default in family["fields"].items()
+        if _plain(variant[name]) != _plain(default)
+    }
+    return ", ".join(f"{name} {value}" for name, value in changed.items()) or "nothing"
 
 
 def _table(*columns: str) -> Table:
@@ -124,14 +137,14 @@ def _plain(value: object) -> object:
     return value
 
 
-def _flags(recipe: Mapping[str, Any], prefix: str = "--") -> str:
+def recipe_flags(recipe: Mapping[str, Any], prefix: str = "--") -> str:
     """Return a recipe as the flags of `reeltag train`."""
     flags = []
     for name, value in recipe.items():
         if name == "optim":
-            flags.append(_flags(value))
+            flags.append(recipe_flags(value))
         elif isinstance(value, Mapping):
-            flags.append(_flags(value, f"--{name.replace('_', '-')}."))
+            flags.append(recipe_flags(value, f"--{name.replace('_', '-')}."))
         else:
             flags.append(f"{prefix}{name.replace('_', '-')} {value}")
     return " ".join(flags)

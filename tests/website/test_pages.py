@@ -1,5 +1,6 @@
 """What the pages in docs/ must name: every public name and every command."""
 
+import dataclasses
 import re
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 import reeltag
 from benchmarks.results import PROJECT
 from reeltag.cli.main import COMMANDS
+from reeltag.models import families
+from website import families as family_pages
 from website import modules
 
 DOCS = PROJECT / "docs"
@@ -39,3 +42,15 @@ def test_modules_have_a_page_for_each_package_but_commands_server_and_papers() -
     assert {"data.records", "library.media"} <= {*modules.packages()}
     text = modules.page("losses")
     assert text.count("\n::: reeltag.losses.focal\n") == 1 and "migrations" not in text
+
+
+def test_page_of_the_models_has_each_family_its_fields_and_variants() -> None:
+    (text,) = family_pages.pages().values()
+    assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == [of.name for of in families()]
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    for family in families():
+        section = sections[family.name]
+        assert all(f"| `{name}` |" in section for name in family.variants)
+        fields = {field.name for field in dataclasses.fields(family.config)}
+        flags = {flag.replace("-", "_") for flag in re.findall(r"<code>--model\.([\w-]+)", section)}
+        assert flags == fields - {"num_classes", "dims"}
