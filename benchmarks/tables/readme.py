@@ -1,4 +1,4 @@
-"""The two tables of README.md: what was reached on real data, and how fast."""
+"""The tables in short: what was reached on real data (README.md), how fast (speed.md)."""
 
 from statistics import mean
 

@@ -11,6 +11,7 @@ from typing import TypeAlias, Unpack
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.console import say
@@ -34,6 +35,10 @@ from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.streams import Kind, Stream
 
 Files: TypeAlias = PathLike | Sequence[PathLike] | None  # of labels or ratings
+_IN_RECORDS: dict[AnnotationKind, tuple[str, ...]] = {
+    "labels": ("labels", "label_names"),
+    "ratings": ("segment_labels", "segment_names"),
+}  # columns of the index
 FileSource: TypeAlias = Path | tuple[Path, ...]  # one file, or several that are joined
 
 
@@ -101,8 +106,8 @@ class Dataset:
         size = None if classes is None else len(classes)
         index = open_index(path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
         files = {
-            "labels": _chosen(path, "labels", labels),
-            "ratings": _chosen(path, "ratings", ratings),
+            "labels": _chosen(path, "labels", labels, index),
+            "ratings": _chosen(path, "ratings", ratings, index),
         }
         index, classes = _annotated(index, classes, files["labels"], files["ratings"])
         index = replace(index, num_classes=len(classes))
@@ -238,15 +243,22 @@ def _annotated(
     return index, classes
 
 
-def _chosen(data: Path, kind: AnnotationKind, given: Files) -> tuple[Path, ...]:
+def _chosen(data: Path, kind: AnnotationKind, given: Files, index: Index) -> tuple[Path, ...]:
     """Return the files of labels or ratings that count, absolute; none: those of the records."""
     if given is None:
         found = find_annotations(data, kind)
         if found is None:
             return ()
-        say(f"{kind} are those of {found}, in place of those in the records")
+        if _are_in_records(index, kind):
+            say(f"{kind} are those of {found}, in place of those in the records")
         return (found,)
     files = tuple(file.resolve() for file in to_paths(given))
     if len(files) > 1:
         say(f"{kind} are those of {' and '.join(map(str, files))}, joined")
     return files
+
+
+def _are_in_records(index: Index, kind: AnnotationKind) -> bool:
+    """Return whether any record has labels or ratings."""
+    counts = (pc.list_value_length(index.table[column]) for column in _IN_RECORDS[kind])
+    return any(pc.max(count).as_py() for count in counts)

@@ -11,10 +11,13 @@ from reeltag.data.dataset import Dataset, files_of_source
 from reeltag.data.features import FEATURES_FILE
 from reeltag.data.indexing.locations import dangles
 from reeltag.data.indexing.shard_names import looks_like_shard
+from reeltag.data.synth.about import MARKER
 
 # what `reeltag extract` keeps of the videos themselves
 _OF_VIDEOS = ("videos.csv", "library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
 _PREVIEWS = "previews"
+# what `reeltag synth` writes about its records
+_OF_SYNTHETIC = (MARKER, "README.md", "hierarchy.csv", "truth.csv")
 _ANNOTATIONS = {f"{kind}{suffix}": kind for kind in ("labels", "ratings") for suffix in SUFFIXES}
 
 
@@ -59,7 +62,8 @@ def _why_not(path: Path, data: Dataset) -> str:
         return "a link to a file that is not there"
     if name == FEATURES_FILE or (name == SEGMENT_CLASSES and path.parent == data.root):
         return ""
-    is_ours = name in _OF_VIDEOS and path.parent == data.root
+    ours = _OF_VIDEOS + (_OF_SYNTHETIC if (data.root / MARKER).is_file() else ())
+    is_ours = name in ours and path.parent == data.root
     if is_ours or path.parent == data.root / _PREVIEWS:
         return ""
     if name in _ANNOTATIONS:

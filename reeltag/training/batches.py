@@ -95,7 +95,10 @@ def make_batches(data: Dataset, recipe: Recipe, rank: int = 0, world_size: int =
     if len(train) < recipe.batch_size:
         raise ConfigError(
             f"batch_size must be at most the number of training {recipe.items}, {len(train)}, "
-            f"got {recipe.batch_size}"
+            f"got {recipe.batch_size}",
+            hint=f"Give fewer, such as --batch-size {max(1, len(train) // 4)}."
+            if len(train)
+            else "",
         )
     pin = torch.cuda.is_available() and recipe.accelerator != "cpu"
 

@@ -29,7 +29,6 @@ size, C classes.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -167,7 +166,10 @@ def fit_frame_regression(
         found = {"steps": config.steps, "loss": loss, "videos": len(videos), "run": str(out)}
         found |= {"ratings": 0 if ratings is None else len(ratings.values)}
         write_json(folder / "metrics.json", found)
-    say(f"frame regression: {json.dumps(found)}")
+    say(
+        f"frame regression: {config.steps:,} steps over {len(videos):,} videos and "
+        f"{found['ratings']:,} ratings, loss {loss:.3f}"
+    )
 
 
 def _read(tagger: Tagger, items: VideoSet, what: str) -> _Frames:

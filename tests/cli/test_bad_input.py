@@ -75,7 +75,10 @@ def changed(folder: Path, key: str, value: Any) -> None:
     ("options", "words"),
     [
         (["--batch-size", "0"], "batch_size is 0; allowed: an integer >= 1"),
-        (["--batch-size", "999"], "at most the number of training videos, 36, got 999"),
+        (
+            ["--batch-size", "999"],
+            "number of training videos, 36, got 999\n  Give fewer, such as --batch-size 9.",
+        ),
         (["--learning-rate", "-1"], "learning_rate is -1.0; allowed: a finite number > 0"),
         (["--learning-rate", "inf"], "is inf; allowed: a finite number > 0"),
         (["--epochs", "inf"], "is inf; allowed: a finite number > 0"),

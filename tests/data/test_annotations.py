@@ -52,6 +52,17 @@ def test_labels_in_the_folder_are_found_reported_and_recorded(
     assert opened(folder, labels=()).sources == {}
 
 
+def test_annotations_of_records_without_any_replace_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_shard(tmp_path / "train0.tfrecord", [frame_record("a", 12, labels=())])
+    (tmp_path / "classes.csv").write_text("index,name\n0,cat\n")
+    (tmp_path / "labels.csv").write_text("id,class\na,cat\n")
+    (tmp_path / "ratings.csv").write_text("id,start_s,end_s,class,value\na,0,1,cat,1\n")
+    assert set(opened(tmp_path).sources) == {"labels", "ratings"}
+    assert "in place of" not in capfd.readouterr().err
+
+
 def test_labels_found_by_a_single_shard_are_of_its_folder(folder: Path) -> None:
     labelled(folder, "id,class\nthree,cat\n")
     assert labels_of(opened(folder / "train0.tfrecord"))["three"] == [0]

@@ -130,6 +130,17 @@ def test_files_are_named_with_the_reason(sound: Path) -> None:
     }
 
 
+def test_files_that_describe_synthetic_records_are_known(sound: Path) -> None:
+    for name in ("README.md", "hierarchy.csv", "truth.csv"):
+        (sound / name).touch()
+    assert list(found(indexed(sound), NOT_USED)) == [
+        "README.md",
+        "2 files (hierarchy.csv, truth.csv)",
+    ]
+    (sound / "synth.json").touch()
+    assert found(indexed(sound), NOT_USED) == {}
+
+
 def test_labels_that_are_not_used_are_named(sound: Path, tmp_path: Path) -> None:
     (sound / "labels.csv").write_text("id,class\nv1,cat\n")
     assert found(indexed(sound, labels=()), NOT_USED) == {"labels.csv": "labels are left out here"}
