@@ -19,24 +19,17 @@ def measured() -> str:
             "YouTube-8M shards (17,499 videos to train on), one model: `early_concat_fcn_norm`",
             "test GAP@20",
             _proof("yt8m_early_concat_fcn"),
-            f"plain ResNetLike {_reference('ResNetLike, YouTube-8M test part')}",
+            f"plain ResNetLike {_reference('ResNetLike, YouTube-8M test part')}, ridge regression "
+            f"{ridge}, class prior {prior}",
         ],
-        [
-            "the same, mixture of 2 experts",
-            "test GAP@20",
-            _proof("yt8m_moe2"),
-            f"ridge regression {ridge}, class prior {prior}",
-        ],
-        ["the same, mixture of 16", "test GAP@20", _proof("yt8m_moe16"), ""],
+        _trees(),
+        _graph(),
         [
             "AudioSet, bal_train -> eval part, audio alone, gated NetVLAD",
             "mAP, 527 classes",
             _proof("audioset_netvlad"),
             f"ridge regression {_reference('ridge, AudioSet evaluation set')}",
         ],
-        ["the same, NeXtVLAD", "", _proof("audioset_nextvlad"), ""],
-        _trees(),
-        _graph(),
         [
             "reels, trained on weak video labels, every 5 seconds scored, NeXtVLAD",
             "MAP@K, 58 classes",
@@ -151,7 +144,7 @@ def speed() -> str:
         ],
         [
             "all other families at their authors' sizes",
-            "[docs/results/models.md](docs/results/models.md)",
+            "[models](../results/models.md)",
             "",
         ],
         [

@@ -13,6 +13,7 @@ from rich.table import Table
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.extras import check_extra
 from reeltag.library.media.finding import LIBRARY_FILE
+from reeltag.pipeline.formatting import format_size
 
 if TYPE_CHECKING:  # the extra `video` is not needed for the help
     from reeltag.library.database.summary import LibrarySummary
@@ -119,7 +120,7 @@ def library_of(data: Path) -> "LibrarySummary | None":
 def library_facts(summary: "LibrarySummary") -> Iterator[tuple[str, str]]:
     """Yield what a library holds, a name and a text each."""
     states = ", ".join(f"{number:,} {state}" for state, number in summary.states.items() if number)
-    size = f"{summary.hours:,.2f} h, {summary.bytes / 1e9:,.2f} GB"
+    size = f"{summary.hours:,.2f} h, {format_size(summary.bytes)}"
     if summary.records:
         yield "rated videos without a file", f"{summary.records:,}"
     if summary.records and not summary.videos:

@@ -25,18 +25,18 @@ def test_page_tables_are_those_of_results(capsys: pytest.CaptureFixture[str]) ->
 def test_check_names_page_table_and_first_differing_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for page in pages():
-        (tmp_path / page).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / page).write_text((PROJECT / page).read_text())
-    readme = tmp_path / "README.md"
-    text = readme.read_text()
+    for name in pages():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text((PROJECT / name).read_text())
+    page = tmp_path / "docs" / "explanation" / "speed.md"
+    text = page.read_text()
     line = next(line for line in text.splitlines() if "training step in bf16" in line)
-    readme.write_text(text.replace(line, line.replace("videos/s", "videos/h")))
+    page.write_text(text.replace(line, line.replace("videos/s", "videos/h")))
     assert main(["--check"], tmp_path) == 1
     message = capsys.readouterr().err
-    assert message.count("README.md") == 1 and "docs/" not in message
-    assert "table speed" in message and "videos/h" in message
-    assert main([], tmp_path) == 0 and readme.read_text() == text
+    assert message.count("docs/explanation/speed.md") == 1 and "README" not in message
+    assert "table in_short" in message and "videos/h" in message
+    assert main([], tmp_path) == 0 and page.read_text() == text
 
 
 def test_filled_page_keeps_what_is_outside_the_markers() -> None:

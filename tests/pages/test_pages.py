@@ -2,44 +2,64 @@
 
 import re
 import shutil
-import sys
 import tomllib
 from collections.abc import Callable
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from benchmarks.results import PROJECT
 from tests.pages.blocks import blocks_of, install_lines
-from tests.pages.play import PageError, play
-from tests.processes import run_program
+from tests.pages.play import PageError, is_like, play, play_in
+from tests.processes import HANG_S
 
 README = PROJECT / "README.md"
 TUTORIALS = sorted(
     page for page in (PROJECT / "docs" / "tutorials").glob("*.md") if page.stem != "index"
 )
 Played = Callable[[str], Path]
+CONTEXT = get_context("forkserver")  # what imports take is taken once
+CONTEXT.set_forkserver_preload(["tests.pages.play"])
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """Return a function of the name of a tutorial: the folder in which it was typed, once."""
-    folders: dict[str, Path] = {}
 
-    def typed(name: str) -> Path:
-        if name not in folders:
-            folder = tmp_path_factory.mktemp(name)
+    @cache
+    def typed(name: str) -> tuple[Path, AssertionError | None]:
+        folder = tmp_path_factory.mktemp(name)
+        try:
             type_page(PROJECT / "docs" / "tutorials" / f"{name}.md", folder)
-            folders[name] = folder
-        return folders[name]
+        except AssertionError as error:
+            return folder, error
+        return folder, None
 
-    return typed
+    def folder_of(name: str) -> Path:
+        folder, error = typed(name)
+        if error:
+            raise error
+        return folder
+
+    return folder_of
 
 
 def type_page(page: Path, folder: Path) -> None:
-    """Type a page in a folder, in a process of its own."""
-    command = [sys.executable, "-m", "tests.pages.play", page]
-    run_program(command, cwd=folder, environment={"PYTHONPATH": str(PROJECT)})
+    """Type a page in a folder, in a process that has imported reeltag and done nothing else."""
+    receiver, sender = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=play_in, args=(page, folder, sender))
+    process.start()
+    sender.close()
+    try:
+        error = receiver.recv() if receiver.poll(HANG_S) else "it did not end"
+    except EOFError:
+        error = "its process ended before it did"
+    finally:
+        process.kill()
+        process.join()
+    assert not error, error
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
@@ -74,6 +94,24 @@ def test_install_lines_name_what_is_there(page: Path) -> None:
 
 def test_readme_has_a_screen_and_a_half() -> None:
     assert len(README.read_text().splitlines()) <= 110
+
+
+@pytest.mark.parametrize(
+    ("printed", "said", "like"),
+    [
+        ("a  b\nc", "a b c", True),
+        ("a b c", "a ...", True),
+        ("a b c", "... c", True),
+        ("b", "...\nb\n...", True),
+        ("a 1 b 2 c", "a ... b ... c", True),
+        ("a 1 c 2 b", "a ... b ... c", False),
+        ("a b c", "a b", False),
+        ("a b c", "b ...", False),
+        ("a b", "... c", False),
+    ],
+)
+def test_three_dots_are_anything(printed: str, said: str, like: bool) -> None:
+    assert is_like(printed, said) == like
 
 
 @pytest.mark.parametrize(
