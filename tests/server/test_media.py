@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reeltag.core.errors import OutputError
 from reeltag.core.parts import part_name
 from reeltag.library.database.tables import StreamRow
 from reeltag.library.media.finding import find_media
@@ -284,6 +285,15 @@ def test_copy_that_does_not_fit_is_not_left_half_written(
     assert job.result() == 2
     assert "error: " in job.err.read_text() and "cannot be written" in job.err.read_text()
     assert not list(out.parent.iterdir())
+
+
+def test_copy_leaves_room_on_the_disk(
+    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_job, "_FREE_BYTES", 10**18)
+    with pytest.raises(OutputError, match="almost full"):
+        list(proxy_job.make_proxy(shown.films / "old.avi", tmp_path / "copies" / "copy.mp4"))
+    assert not list((tmp_path / "copies").iterdir())
 
 
 def test_copies_that_were_not_used_for_longest_make_room(tmp_path: Path) -> None:

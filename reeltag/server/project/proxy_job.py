@@ -6,6 +6,7 @@ second of the copy is what the features of that second know.
 """
 
 import math
+import shutil
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,7 +19,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from reeltag.core.console import say
-from reeltag.core.errors import ReeltagError
+from reeltag.core.errors import OutputError, ReeltagError
 from reeltag.core.files import whole_file
 from reeltag.encoders.base import SAMPLE_RATE
 from reeltag.library.media.decoding import Decoded, DecodingConfig, Span
@@ -31,6 +32,7 @@ _SOUND_ALONE_HZ = 10  # spans of a file without pictures
 _SPAN_FRAMES = 16  # pictures in memory
 _H264 = {"preset": "veryfast", "crf": "25", "maxrate": "4M", "bufsize": "8M"}
 _AAC_BITS = 64_000
+_FREE_BYTES = 500_000_000  # that copies leave on the disk, for ratings and what is computed
 _FASTSTART = {"movflags": "+faststart"}
 
 
@@ -43,7 +45,7 @@ def make_proxy(source: Path, out: Path) -> Iterator[float]:
 
     Raises:
         MediaError: nothing of the source can be decoded.
-        OutputError: the disk is full, or the folder cannot be written to.
+        OutputError: the disk is almost full, or the folder cannot be written to.
     """
     info = probe(source)
     picture = info.picture
@@ -58,9 +60,20 @@ def make_proxy(source: Path, out: Path) -> Iterator[float]:
     with whole_file(out) as part, av.open(str(part), "w", "mp4", options=_FASTSTART) as target:
         copy = _Copy(target, info, config, rate)
         for span in Decoded(source, config, None):
+            _check_room(out)
             copy.add(span)
             yield (span.first_frame + span.num_frames) / float(rate)
         copy.finish()
+
+
+def _check_room(out: Path) -> None:
+    """Raise OutputError where the disk is almost full."""
+    if shutil.disk_usage(out.parent).free < _FREE_BYTES:
+        raise OutputError(
+            "the disk is almost full",
+            where=out,
+            hint="Free some space: copies leave the rest for ratings and what is computed.",
+        )
 
 
 class _Copy:
