@@ -1,6 +1,5 @@
 """`reeltag augment`: make samples around the videos of rare labels, thin out frequent ones."""
 
-import csv
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from reeltag.augment.volume import Chunk, Volume, chunks_of, volume_of
 from reeltag.augment.writing import SampleConfig
 from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import hold_result, whole_file
 from reeltag.data.class_list import ClassList
@@ -134,7 +134,7 @@ class Augment:
             whole_file(out / "label_counts.csv") as part,
             part.open("w", encoding="utf-8", newline="") as file,
         ):
-            writer = csv.writer(file, lineterminator="\n")
+            writer = CsvWriter(file)
             writer.writerow(("index", "name", "before", "after"))
             rows = zip(names.names, plan.counts.tolist(), after.tolist(), strict=True)
             writer.writerows((number, *row) for number, row in enumerate(rows))

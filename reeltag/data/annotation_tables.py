@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reeltag.core.arrow_files import arrow_source
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import DataError, reason_of
 
 ID_COLUMNS = ("id", "video", "video_id", "file")  # the first that is there counts
@@ -220,14 +221,7 @@ def write_rows(path: Path, rows: Iterable[Sequence[object]], delimiter: str = ",
         delimiter: between cells.
     """
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        plain = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        quoted = csv.writer(
-            file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
-        )
-        for row in rows:
-            odd = any(isinstance(cell, str) and "\r" in cell for cell in row)
-            writer = quoted if odd else plain  # which leaves a carriage return unquoted
-            writer.writerow("" if cell is None else cell for cell in row)
+        CsvWriter(file, delimiter=delimiter).writerows(rows)
 
 
 def _is_number(value: str) -> bool:

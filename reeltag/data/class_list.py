@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import PathLike, whole_file
 from reeltag.data.streams import MAX_CLASSES
@@ -132,7 +133,7 @@ class ClassList:
         columns = [("index", self.listed), ("name", self.names)]
         columns += [] if self.mids is None else [("mid", self.mids)]
         with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = CsvWriter(file)
             writer.writerow([name for name, _ in columns])
             writer.writerows(zip(*(values for _, values in columns), strict=True))
 

@@ -20,7 +20,6 @@ bytes for each row of the file; longer rows are read again, some classes at a ti
 Letters in shapes: V videos, C classes, R replicates of the bootstrap.
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltag.core.console import say
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import DataError
 from reeltag.core.files import PathLike, whole_file
 from reeltag.data.dataset import Dataset
@@ -322,7 +322,7 @@ def _write_classes(path: Path, truth: Truth, classes: dict[str, ClassScores]) ->
     for kind in classes:
         columns += [f"{kind}_positives", f"{kind}_average_precision"]
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         writer.writerow(columns)
         for number in range(truth.num_classes):
             line: list[object] = [number, truth.names[number] if truth.names else f"class {number}"]

@@ -1,6 +1,5 @@
 """The files next to the records of a synthetic corpus: vocabulary, hierarchy, marker, README."""
 
-import csv
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.files import write_json
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.world import World
@@ -106,7 +106,7 @@ def describe_corpus(
 
 def _write_table(path: Path, columns: Iterable[str], rows: Iterable[tuple[object, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
+        table = CsvWriter(file)
         table.writerow(columns)
         table.writerows(rows)
 

@@ -7,9 +7,9 @@ Source: ActivityNet Large Scale Activity Recognition Challenge, "Temporal Activi
 format of a submission.
 """
 
-import json
 from pathlib import Path
 
+from reeltag.core.text import json_text
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.names import write_text
 
@@ -37,7 +37,7 @@ def write(export: MomentExport, path: Path) -> list[str]:
     }
     external = {"used": True, "details": "reeltag"}
     whole = {"version": "VERSION 1.3", "results": results, "external_data": external}
-    write_text(path, json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(whole, indent=1, allow_nan=False) + "\n")
     return []
 
 

@@ -7,10 +7,10 @@ FOLDER/labels.json has the detections of each video, with timestamps in seconds;
 says where its file is. Source: FiftyOne, "Loading data", FiftyOneTemporalDetectionDataset.
 """
 
-import json
 from pathlib import Path, PurePath
 from typing import Any
 
+from reeltag.core.text import json_text
 from reeltag.deploy.moment_formats.contract import ExportedMoment, MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.names import write_text
 
@@ -62,7 +62,7 @@ def _key(video: str, export: MomentExport) -> str:
 
 
 def _write(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value, indent=1, allow_nan=False) + "\n")
 
 
 FORMAT = MomentFormat(

@@ -5,10 +5,10 @@
              "moments": [{"class": 0, "name": "Guitar", "start_s": 3.0, "end_s": 9.5, ...}]}]}
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
+from reeltag.core.text import json_text
 from reeltag.deploy.moment_formats.contract import ExportedMoment, MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.names import write_text
 
@@ -33,7 +33,7 @@ def write(export: MomentExport, path: Path) -> list[str]:
         for video, moments in export.by_video.items()
     ]
     whole = {"classes": list(export.class_names), "videos": videos}
-    write_text(path, json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(whole, indent=1, allow_nan=False) + "\n")
     return []
 
 

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import PathLike
+from reeltag.core.text import json_text
 from reeltag.deploy.moment_formats.contract import (
     DEFAULT_FPS,
     ExportedMoment,
@@ -52,7 +53,7 @@ def write(export: MomentExport, folder: Path) -> list[str]:
         _task(video, moments, _url(export.file_of(video).path or video, root), export)
         for video, moments in videos.items()
     ]
-    text = json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json_text(tasks, indent=1, allow_nan=False)
     write_text(folder / "tasks.json", text + "\n")
     used = sorted({moment.index for moment in export.moments})
     write_text(folder / "labels.xml", _interface([export.titles[index] for index in used]))

@@ -9,7 +9,6 @@ Several processes may use it at once. Features are in shards and predictions in 
 what files are and what people do.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, inspect, select, update
 
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
 from reeltag.library.database.connection import Database
@@ -238,7 +238,7 @@ class Library:
             whole_file(path) as part,
             part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
         ):
-            rows = csv.writer(file, lineterminator="\n")
+            rows = CsvWriter(file)
             rows.writerow(_CSV_COLUMNS)
             for content, *row in self.values("content", *_CSV_COLUMNS):
                 if not content.startswith(FEATURES_ONLY):

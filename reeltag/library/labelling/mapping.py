@@ -11,7 +11,6 @@ A file that is there counts: of a word (of an encoder: of a class) that it names
 Leave the class (of an encoder: the word) empty to say that it means none.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from reeltag.core.console import say
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
 from reeltag.encoders.base import Float32
@@ -167,7 +167,7 @@ def read_mapping(path: Path) -> tuple[Match, ...]:
 def write_mapping(path: Path, matches: Sequence[Match]) -> None:
     """Write a mapping, whole or not at all; OutputError where it cannot be written."""
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         writer.writerow(COLUMNS)
         for match in dict.fromkeys(matches):
             cosine = "" if match.cosine is None else f"{match.cosine:g}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import DataError, reason_of
 from reeltag.core.files import whole_file
 from reeltag.data.annotation_tables import ID_COLUMNS, SUFFIXES, read_table, strings
@@ -102,7 +103,7 @@ class LabelTable:
         """Write labels.csv, whole or not at all; OutputError where it cannot be written."""
         path = data / LABELS_FILE
         with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = CsvWriter(file)
             writer.writerow(self.columns)
             writer.writerows(self.rows)
 

@@ -8,7 +8,6 @@ OUT/film_001.mp4 ...   256x192, 10 frames/s, H.264 and mono AAC, about 0.6 MB pe
     synth.json         that they are synthetic, how they were made, and counts
 """
 
-import csv
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from reeltag.core.bounds import CheckedFields, NotNegative, Part, Positive
 from reeltag.core.console import progress_bar
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import PathLike, whole_folder
@@ -315,4 +315,4 @@ def _write_tables(folder: Path, films: list[_Film]) -> None:
     }
     for name, (columns, rows) in tables.items():
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([columns.split(","), *rows])
+            CsvWriter(file).writerows([columns.split(","), *rows])

@@ -4,7 +4,6 @@ Ratings that people give are in the library. Those of ratings.csv, or of the rec
 where the same window and class is not rated here.
 """
 
-import csv
 import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.files import file_state
 from reeltag.data.class_list import folder_of
 from reeltag.data.dataset import Dataset
@@ -198,9 +198,9 @@ class ProjectRatings:
         rows = [self._row(of) for of in self.all() if of.value is not None]
         if format == "csv":
             text = io.StringIO(newline="")
-            writer = csv.writer(text, lineterminator="\n")
+            writer = CsvWriter(text)
             writer.writerow(_COLUMNS)
-            writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+            writer.writerows(rows)
             return text.getvalue().encode("utf-8", "replace")
         kinds = [pa.float64() if of in _NUMBERS else pa.string() for of in _COLUMNS]
         columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
