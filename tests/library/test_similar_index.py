@@ -1,5 +1,6 @@
 """Similar moments by an index: the moments of the exact search, an index that is kept, no faiss."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,19 @@ def files(data: Dataset) -> dict[str, int]:
     """Return the files of the index, and when they were written."""
     found = [*(data.path / ".reeltag").glob("similar-*.[fj]*")]
     return {path.name: path.stat().st_mtime_ns for path in found}
+
+
+def test_index_in_a_folder_whose_name_is_no_utf8(tmp_path: Path) -> None:
+    data = write_data(tmp_path / os.fsdecode(b"caf\xe9"), shots())
+    asked: dict[str, Any] = {"at_s": 1.0, "window_s": 1.0, "top": 6}
+    expected = MomentSearch(data, (), quiet=True).search("v1", **asked)
+    for _ in range(2):  # built, and read
+        found = indexed(data).search("v1", **asked)
+        assert [(of.video, of.best_s) for of in found] == [(of.video, of.best_s) for of in expected]
+        written = files(data)
+        assert len(written) == 2
+    indexed(data)
+    assert files(data) == written
 
 
 @pytest.mark.parametrize("streams", [(), ("rgb",)])

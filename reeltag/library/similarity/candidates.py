@@ -92,7 +92,8 @@ class CandidateIndex:
                 about = json.loads((place / f"{self._stem}.json").read_text(encoding="utf-8"))
                 path = place / about["file"]
                 if about["key"] == key and path.stat().st_size == about["bytes"]:
-                    return faiss.read_index(str(path), flags)
+                    with _name_for_faiss(path, "rb") as name:
+                        return faiss.read_index(name, flags)
             except (OSError, ValueError, KeyError, TypeError, RuntimeError):
                 continue
         return None
@@ -111,12 +112,24 @@ class CandidateIndex:
                 index.add(frames.units(np.arange(start, min(start + _ROWS, len(frames)))))
         fingerprint = frames.fingerprint()
         path = place / f"{self._stem}-{fingerprint[:16]}.faiss"
-        with whole_file(path) as part:
-            faiss.write_index(index, str(part))
+        with whole_file(path) as part, _name_for_faiss(part, "wb") as name:
+            faiss.write_index(index, name)
         about = {"key": f"{_VERSION}-{fingerprint}", "file": path.name}
         write_json(place / f"{self._stem}.json", about | {"bytes": path.stat().st_size})
         _remove_others(path, self._stem)
         return self._kept() or index
+
+
+@contextmanager
+def _name_for_faiss(path: Path, mode: str) -> Iterator[str]:
+    """Yield a name of a file that faiss can open: it takes names in UTF-8 alone."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open(mode) as file:
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield str(path)
 
 
 def _trained(frames: ComparedFrames) -> "faiss.Index":
