@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from reeltag.cli.main import run
 from reeltag.core.arrow_files import arrow_source
 from reeltag.data.class_list import ClassList
 from tests.data.made import rated_record, write_shard
@@ -130,6 +131,30 @@ def test_paths_that_are_not_utf8(ordinary: tuple[Path, Found], tmp_path: Path) -
     assert found == ordinary[1] and b"caf\\udce9/out/page.html" in printed
     config = json.loads((place / "out" / "run" / "config.json").read_text("utf-8"))
     assert config["data"]["root"] == str(place / f"data {NOT_UTF8}")
+
+
+def test_graphs_and_trees_in_paths_that_are_not_utf8(
+    ordinary: tuple[Path, Found], tmp_path: Path
+) -> None:
+    corpus, trained = ordinary[0], ordinary[0].parent / "out" / "run"
+    scores = []
+    for name in ("plain", NOT_UTF8):
+        place = Path(shutil.copytree(trained, tmp_path / name / "run")).parent
+        data, graph = ["--data", str(corpus)], str(place / "g.onnx")
+        fitted, tested = str(place / "fitted.parquet"), str(place / "tested.parquet")
+        trees = ["--method", "lightgbm", "--trees.num-trees", "3", "--trees.min-in-leaf", "2"]
+        saved = str(place / "blend")
+        for command in (
+            ["export", str(place / "run"), "--out", graph],
+            ["predict", graph, *data, "--out", tested],
+            ["predict", graph, *data, "--out", fitted, "--split", "validate"],
+            ["blend", fitted, *trees, "--fit-on", str(corpus), "--save", saved],
+            ["blend", tested, "--with", saved, "--out", str(place / "blended.parquet")],
+        ):
+            assert run(command) == 0, command
+        files = ("tested", "fitted", "blended")
+        scores.append([pq.read_table(arrow_source(place / f"{of}.parquet")) for of in files])
+    assert scores[0] == scores[1]
 
 
 def test_data_that_are_read_only(

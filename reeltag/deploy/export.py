@@ -9,7 +9,6 @@ file, `<out>.data`, which must stay next to it.
 
 import dataclasses
 import importlib.metadata
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from reeltag.core.errors import ConfigError, OutputError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import PathLike, hold_result, put
 from reeltag.core.parts import new_part
+from reeltag.core.text import json_text
 from reeltag.core.writing import writing
 from reeltag.deploy.budget import LARGE, format_bytes, parse_bytes
 from reeltag.deploy.checking import TOLERANCE, compare_with_torch
@@ -138,8 +138,8 @@ def _describe(model: ir.Model, tagger: AnyTagger, about: dict[str, Any]) -> None
         f"frame. classes, probs (batch, {about['top_k']}): the best, best first; logits (batch, "
         f"{tagger.num_classes}). Names of the classes: metadata class_names, a JSON list."
     )
-    model.metadata_props["reeltag"] = json.dumps(about, ensure_ascii=False)
-    model.metadata_props["class_names"] = json.dumps(tagger.class_names, ensure_ascii=False)
+    model.metadata_props["reeltag"] = json_text(about)
+    model.metadata_props["class_names"] = json_text(tagger.class_names)
 
 
 def _write(model: ir.Model, path: Path) -> int:

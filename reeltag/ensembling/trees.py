@@ -25,6 +25,7 @@ from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import write_json
 from reeltag.core.probability import mean_prob_logits
+from reeltag.core.utf8_names import utf8_name
 from reeltag.ensembling.tree_config import TreeConfig
 from reeltag.ensembling.tree_rows import pieces
 
@@ -248,7 +249,8 @@ def _read_booster(path: Path, width: int) -> "lgb.Booster":
     with check_extra("trees"):
         import lightgbm as lgb
     try:
-        booster = lgb.Booster(model_file=path)
+        with utf8_name(path) as name:
+            booster = lgb.Booster(model_file=name)
     except (OSError, lgb.basic.LightGBMError) as error:
         what = f"cannot be read ({reason_of(error)})"
         raise DataError(what, where=path, hint=_HINT) from error

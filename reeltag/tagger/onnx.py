@@ -17,6 +17,7 @@ from reeltag.core.errors import DataError, reason_of
 from reeltag.core.extras import check_extra
 from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import PathLike
+from reeltag.core.utf8_names import utf8_name
 from reeltag.data.features import Features
 from reeltag.data.records.wire import encode_bytes_field
 from reeltag.tagger.tagger import AnyTagger
@@ -139,9 +140,10 @@ def _opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
     there = onnxruntime.get_available_providers()
     wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=[name for name in wanted if name in there]
-        )
+        with utf8_name(path) as name:
+            return onnxruntime.InferenceSession(
+                name, options, providers=[of for of in wanted if of in there]
+            )
     except Exception as error:  # onnxruntime's errors have no root of their own
         raise DataError(
             f"cannot be read as an ONNX graph ({reason_of(error)})", where=path, hint=_HINT

@@ -27,6 +27,7 @@ from reeltag.core.extras import check_extra
 from reeltag.core.files import whole_file, write_json
 from reeltag.core.seeding import derive_seed
 from reeltag.core.system.open_files import OPEN_FILES_MOVE
+from reeltag.core.utf8_names import utf8_name
 from reeltag.data.indexing.locations import index_places, writable_place
 from reeltag.library.similarity.compared_frames import ComparedFrames, Direction
 
@@ -92,7 +93,7 @@ class CandidateIndex:
                 about = json.loads((place / f"{self._stem}.json").read_text(encoding="utf-8"))
                 path = place / about["file"]
                 if about["key"] == key and path.stat().st_size == about["bytes"]:
-                    with _name_for_faiss(path, "rb") as name:
+                    with utf8_name(path) as name:
                         return faiss.read_index(name, flags)
             except (OSError, ValueError, KeyError, TypeError, RuntimeError):
                 continue
@@ -112,24 +113,12 @@ class CandidateIndex:
                 index.add(frames.units(np.arange(start, min(start + _ROWS, len(frames)))))
         fingerprint = frames.fingerprint()
         path = place / f"{self._stem}-{fingerprint[:16]}.faiss"
-        with whole_file(path) as part, _name_for_faiss(part, "wb") as name:
+        with whole_file(path) as part, utf8_name(part) as name:
             faiss.write_index(index, name)
         about = {"key": f"{_VERSION}-{fingerprint}", "file": path.name}
         write_json(place / f"{self._stem}.json", about | {"bytes": path.stat().st_size})
         _remove_others(path, self._stem)
         return self._kept() or index
-
-
-@contextmanager
-def _name_for_faiss(path: Path, mode: str) -> Iterator[str]:
-    """Yield a name of a file that faiss can open: it takes names in UTF-8 alone."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        with path.open(mode) as file:
-            yield f"/dev/fd/{file.fileno()}"
-    else:
-        yield str(path)
 
 
 def _trained(frames: ComparedFrames) -> "faiss.Index":
