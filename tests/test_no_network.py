@@ -88,7 +88,7 @@ def test_imports_and_commands_send_nothing(folder: Path) -> None:
 def serving(watched: Watched, data: Path, folder: Path) -> Iterator[str]:
     """Serve a data folder; yield the address."""
     out = folder / "out"
-    command = [sys.executable, "-m", "reeltag", "serve", data, "--port", "0"]
+    command: list[str | Path] = [sys.executable, "-m", "reeltag", "serve", data, "--port", "0"]
     with (
         out.open("w") as file,
         program(command, environment=watched.environment, stdout=file, stderr=subprocess.DEVNULL),

@@ -1,7 +1,7 @@
 """Rows of CSV that every reader takes back as they were."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TextIO
 
 
@@ -28,13 +28,13 @@ class CsvWriter:
             file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
         )
 
-    def writerow(self, row: Sequence[object]) -> None:
+    def writerow(self, row: Iterable[object]) -> None:
         """Write a row; None is an empty cell."""
-        is_odd = any(isinstance(cell, str) and "\r" in cell for cell in row)
-        writer = self._quoted if is_odd else self._plain
-        writer.writerow("" if cell is None else cell for cell in row)
+        cells = ["" if cell is None else cell for cell in row]
+        is_odd = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (self._quoted if is_odd else self._plain).writerow(cells)
 
-    def writerows(self, rows: Iterable[Sequence[object]]) -> None:
+    def writerows(self, rows: Iterable[Iterable[object]]) -> None:
         """Write rows, in turn."""
         for row in rows:
             self.writerow(row)

@@ -65,7 +65,7 @@ class Flood:
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)
-        self._address, self._place = address, (parts.hostname, parts.port)
+        self._address, self._place = address, (str(parts.hostname), parts.port or 0)
         self.most_processes = 0
 
     def ask(self, video: str) -> int:
