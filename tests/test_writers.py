@@ -15,7 +15,7 @@ import pytest
 import reeltag
 
 ROOT = Path(reeltag.__file__).parent
-MECHANISM = {f"core/{name}.py" for name in ("files", "locks", "parts", "writing")}
+MECHANISM = {f"core/{name}.py" for name in ("files", "locks", "parts", "utf8_names", "writing")}
 MECHANISM |= {f"core/system/{name}.py" for name in ("file_locks", "folders", "open_files")}
 SOURCES = {"whole_file", "whole_folder", "files_into", "new_part", "scratch_folder", "appending"}
 
@@ -76,6 +76,7 @@ GIVEN = {
     "ensembling/ordering.py:_Buckets.__init__": "in the scratch folder of `align_predictions`",
     "ensembling/tree_rows.py:RowFiles.add": "in the folder of `train_trees`",
     "ensembling/trees.py:Trees.save": "in the folder of `train_trees` or of a blend",
+    "library/similarity/candidates.py:CandidateIndex._built": "a name of a file of `whole_file`",
     "library/synth/drawn_films.py:_write_tables": "the folder of `write_films`",
     "library/synth/film_encoding.py:encode_film": "in the folder of `write_films`",
     "server/api/upload.py:_Form._on_headers": "in the folder of `upload`",
