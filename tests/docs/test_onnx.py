@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import hubconf
-from reeltag.deploy.export import ExportConfig, export
+from reeltag.deploy.export import export
+from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.graph import OPSET
 from reeltag.deploy.sources import load_source
 from reeltag.tagger.tagger import Tagger
