@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 TSC := .venv/js/node_modules/.bin/tsc
 
-.PHONY: install demo docs test check check-js audit oldest coverage bench slow clean
+.PHONY: install demo docs test check check-js audit oldest release-check coverage bench slow clean
 
 install: .venv/installed
 
@@ -60,6 +60,14 @@ oldest: .venv-oldest/installed  ## the oldest releases that pyproject.toml allow
 	  -e '.[cluster,export,hdf5,knn,otio,plots,serve,text,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
 	touch $@
 
+release-check: .venv-release/installed  ## what would be released: built, looked into, installed and run apart
+	.venv-release/bin/python .ci/release_check.py build/release
+
+.venv-release/installed:
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	touch $@
+
 coverage: install  ## which lines no test runs, worker processes counted; at most 2 % may be
 	$(PYTEST) --cov=reeltag --cov-report=term:skip-covered --cov-fail-under=98
 
@@ -70,4 +78,4 @@ bench: install  ## the speed and memory figures: printed, in results/ and in the
 	$(BIN)/python -m benchmarks; missed=$$?; $(BIN)/python -m benchmarks.tables && exit $$missed
 
 clean:
-	rm -rf .venv .venv-oldest demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-oldest .venv-release demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
