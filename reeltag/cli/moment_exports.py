@@ -9,6 +9,7 @@ from reeltag.cli.moment_lists import MomentLists
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
+from reeltag.data.rating_table import ratings_of
 from reeltag.deploy.moment_formats import format_named
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 from reeltag.deploy.moment_formats.video_files import find_video_files
@@ -86,6 +87,7 @@ class Exports:
             class_names=lists.names,
             videos=find_video_files(data),
             fps=fps,
+            ratings=tuple(ratings_of(data)),
         )
         written = []
         for to, path, _ in self.places:

@@ -28,6 +28,7 @@ class TakeRatings:
         reeltag ratings DATA --from moments.csv          # its column value filled with 1 or 0
         reeltag ratings DATA --from labels/              # Audacity: "Guitar yes", "Guitar no"
         reeltag ratings DATA --from export.json          # Label Studio
+        reeltag ratings DATA --from labels.json          # FiftyOne
 
     Moments are exported by `reeltag moments RUN --data DATA --export FORMAT:PATH`. Ratings that are
     in the file stay; one that is given again with another value is changed.
@@ -39,13 +40,14 @@ class TakeRatings:
         tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(name="from", metavar="PATH")
     ]
     """File, or folder of files, to read; may be given several times."""
-    format: Literal["auto", "csv", "label-studio", "elan", "audacity"] = "auto"
-    """Format of the files; auto: by their endings."""
+    format: Literal["auto", "csv", "label-studio", "fiftyone", "elan", "audacity"] = "auto"
+    """Format of the files; auto: by their endings, and JSON by what it holds."""
     unrated: Literal["skip", "yes"] = "skip"
     """Unrated moments of an export (with a probability, or an empty value): skip, or
     yes where the wrong ones were deleted and what was left is right."""
     fps: float = DEFAULT_FPS
-    """Frames/s of Label Studio's tasks that do not name it."""
+    """Frames/s of Label Studio's tasks that do not name it, and of detections of FiftyOne that are
+    given by frames."""
     dry_run: bool = False
     """Count, and write nothing."""
     json: bool = False

@@ -4,7 +4,7 @@ A rating is known by its video, class, and start and end to a millisecond: given
 value, it is changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -102,11 +102,8 @@ class RatingTable:
     def _of_records(cls, path: Path, data: Dataset) -> Self:
         empty = {name: pa.array([], pa.string()) for name in _NEW_COLUMNS}
         found = cls(path, pa.table(empty), data.classes)
-        names = ("id", "segment_starts", "segment_ends", "segment_labels", "segment_scores")
-        rated = pc.greater(pc.fill_null(pc.list_value_length(data.table["segment_starts"]), 0), 0)
-        for row in data.table.select(names).filter(rated).to_pylist():
-            for rating in zip(*(row[name] for name in names[1:]), strict=True):
-                found._add(Rating(row["id"], *rating))
+        for rating in ratings_of(data):
+            found._add(rating)
         if found._places:
             number = len(found._places)
             say(f"{path}: gets the {number:,} ratings of the records too, which it replaces")
@@ -203,6 +200,19 @@ class RatingTable:
             is_whole = not numbers or all(float(cell).is_integer() for cell in column)
             arrays[name] = pa.array(column, kind if is_whole else pa.float64())
         return arrays
+
+
+def ratings_of(data: Dataset) -> Iterator[Rating]:
+    """Yield the ratings that count, by record and in the order of each.
+
+    Args:
+        data: whose ratings they are, of a file or of its records.
+    """
+    names = ("id", "segment_starts", "segment_ends", "segment_labels", "segment_scores")
+    rated = pc.greater(pc.fill_null(pc.list_value_length(data.table["segment_starts"]), 0), 0)
+    for row in data.table.select(names).filter(rated).to_pylist():
+        for rating in zip(*(row[name] for name in names[1:]), strict=True):
+            yield Rating(row["id"], *rating)
 
 
 def _cell(index: int, classes: ClassList) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, Self, TypeAlias
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.extras import check_extra
+from reeltag.data.rating_table import Rating
 from reeltag.deploy.moment_formats.names import file_stems, one_line
 from reeltag.inference.moments import VideoMoment
 
@@ -56,6 +57,8 @@ class MomentExport:
         class_names: of all classes, by index.
         videos: id -> file; ids that are not there are unknown.
         fps: frames/s for formats that count frames.
+        ratings: of windows of these and other videos, by index of the class; of formats that hold
+            what people said next to what a model did.
 
     Raises:
         DataError: a time or probability of a moment is not a number, or it does not end after its
@@ -67,6 +70,7 @@ class MomentExport:
     class_names: Sequence[str]
     videos: Mapping[str, VideoFile] = field(default_factory=dict)
     fps: float = DEFAULT_FPS
+    ratings: Sequence[Rating] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.fps <= 1000:
@@ -88,6 +92,7 @@ class MomentExport:
         *,
         videos: Mapping[str, VideoFile] | None = None,
         fps: float = DEFAULT_FPS,
+        ratings: Sequence[Rating] = (),
     ) -> Self:
         """Return the export of moments as `reeltag.moments` returns them.
 
@@ -96,12 +101,14 @@ class MomentExport:
             class_names: of all classes, by index.
             videos: id -> file.
             fps: frames/s for formats that count frames.
+            ratings: of windows of the videos.
         """
         found = [
             each if isinstance(each, ExportedMoment) else ExportedMoment(**vars(each))
             for each in moments
         ]
-        return cls(moments=found, class_names=class_names, videos=videos or {}, fps=fps)
+        known = videos or {}
+        return cls(moments=found, class_names=class_names, videos=known, fps=fps, ratings=ratings)
 
     @cached_property
     def by_video(self) -> dict[str, list[ExportedMoment]]:

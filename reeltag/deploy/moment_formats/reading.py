@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -14,13 +15,13 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.id_matching import match_file_names
 from reeltag.data.rating_table import Rating
-from reeltag.deploy.moment_formats import audacity, csv_table, elan, label_studio
+from reeltag.deploy.moment_formats import audacity, csv_table, elan, fiftyone, label_studio
 from reeltag.deploy.moment_formats.contract import DEFAULT_FPS, class_titles
 from reeltag.deploy.moment_formats.names import file_stem, hashed_stem, one_line
 from reeltag.deploy.moment_formats.verdicts import GivenRating
 from reeltag.deploy.moment_formats.video_files import find_video_files
 
-RatingFormat: TypeAlias = Literal["csv", "label-studio", "elan", "audacity"]
+RatingFormat: TypeAlias = Literal["csv", "label-studio", "fiftyone", "elan", "audacity"]
 _FORMATS: dict[str, RatingFormat] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -67,7 +68,7 @@ def read_ratings(
         sources: files, or folders of them.
         data: whose ids and classes they name.
         format: of the files; None: by their endings.
-        fps: frames/s of Label Studio's tasks that do not name it.
+        fps: frames/s of Label Studio's tasks that do not name it, and of FiftyOne's frames.
         unrated: value of unrated moments; None: they are left out.
 
     Raises:
@@ -121,20 +122,30 @@ def files_of(
         if not path.exists():
             raise ConfigError("is not there", where=path, hint="Name a file or a folder.")
         if not path.is_dir():
-            kind = format or _FORMATS.get(path.suffix.lower())
+            kind = format or _kind_of(path)
             if kind is None:
                 endings = ", ".join(_FORMATS)
                 what = f"the format of {path.name!r} is not known by its ending ({endings})"
                 raise ConfigError(what, where=path, hint="Give it with --format.")
             found.append((path, kind))
             continue
-        inside = [(each, _FORMATS.get(each.suffix.lower())) for each in sorted(path.iterdir())]
+        inside = [(each, _kind_of(each)) for each in sorted(path.iterdir())]
         files = [(each, kind) for each, kind in inside if kind and kind == (format or kind)]
         if not files:
             what = f"holds no file of {format or 'a known format'}"
             raise ConfigError(what, where=path, hint=f"Known endings: {', '.join(_FORMATS)}.")
         found += files
     return found
+
+
+def _kind_of(path: Path) -> RatingFormat | None:
+    """Return the format of a file by its ending; JSON that is an object is FiftyOne's."""
+    kind = _FORMATS.get(path.suffix.lower())
+    if kind == "label-studio":
+        with suppress(OSError), path.open("rb") as file:
+            is_object = file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+            return "fiftyone" if is_object else kind
+    return kind
 
 
 class _Classes:
@@ -163,6 +174,8 @@ def _given(path: Path, kind: RatingFormat, classes: _Classes, fps: float) -> Ite
         return elan.read(path)
     if kind == "label-studio":
         return label_studio.read(path, fps)
+    if kind == "fiftyone":
+        return fiftyone.read(path, fps)
     return audacity.read(path, classes.knows)
 
 

@@ -1,17 +1,13 @@
-"""EDL and OpenTimelineIO by OpenTimelineIO's library, and FiftyOne's dataset by its description."""
+"""EDL and OpenTimelineIO by OpenTimelineIO's library."""
 
-import json
 import re
 from pathlib import Path
 
 import opentimelineio as otio
 import pytest
 
-from reeltag.deploy.moment_formats.contract import VideoFile
 from reeltag.deploy.moment_formats.edl import MOST_EVENTS
 from tests.deploy.moment_formats.synthetic import (
-    IDS,
-    NAMES,
     TITLES,
     export_of,
     hard_export,
@@ -94,26 +90,3 @@ def test_otio_time_lines_have_a_clip_with_markers(tmp_path: Path) -> None:
     other = otio.adapters.read_from_file(str(folder / "a%2Fb%20c.mp4.otio"))
     assert other.find_clips()[0].media_reference.is_missing_reference
     assert other.name == "a/b c.mp4"
-
-
-def test_fiftyone_dataset_names_files_and_timestamps(tmp_path: Path) -> None:
-    """Keys of data.json lose their ending when they are read, those of labels.json do not."""
-    files = {IDS[0]: VideoFile("/m/1.mp4"), IDS[2]: VideoFile("/m/2"), IDS[3]: VideoFile("/m/3.ts")}
-    folder, notes = written("fiftyone", hard_export(videos=files), tmp_path / "fo")
-    labels = json.loads((folder / "labels.json").read_text())
-    media = json.loads((folder / "data.json").read_text())
-    assert labels["classes"] == list(NAMES)
-    found = {key.rsplit(".", 1)[0]: path for key, path in media.items()}
-    assert found.keys() == labels["labels"].keys() and sorted(found.values()) == [
-        *("/m/1.mp4", "/m/2", "/m/3.ts")
-    ]
-    detection = labels["labels"]["film_001"][0]
-    assert detection == {"label": "Guitar", "timestamps": [3.0, 9.5], "confidence": 0.75}
-    assert notes == ["4 videos are left out, for their files are unknown"]
-
-
-def test_fiftyone_dataset_without_files_says_where_they_go(tmp_path: Path) -> None:
-    folder, notes = written("fiftyone", hard_export(videos={}), tmp_path / "fo")
-    assert [path.name for path in folder.iterdir()] == ["labels.json"]
-    assert "put them into a folder data/" in notes[0]
-    assert len(json.loads((folder / "labels.json").read_text())["labels"]) == len(IDS)
