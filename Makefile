@@ -16,6 +16,7 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade --target .venv/pydoclint pydoclint
 	touch $@
 
 demo: install  ## video files -> features -> noisy labels, a few ratings -> moments -> a page, in demo/

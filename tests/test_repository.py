@@ -140,11 +140,12 @@ def test_issue_form_asks_for_what_is_needed(path: Path) -> None:
 
 
 def test_hooks_before_commits_have_fixed_versions() -> None:
-    repositories = read_yaml(ROOT / ".pre-commit-config.yaml")["repos"]
-    versions = {of["repo"].rpartition("/")[2]: of["rev"] for of in repositories}
-    assert all(re.fullmatch(r"v?\d+\.\d+\.\d+", of) for of in versions.values())
-    constraints = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    assert f"pydoclint=={versions['pydoclint']}" in constraints
+    *others, local = read_yaml(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert all(re.fullmatch(r"v?\d+\.\d+\.\d+", of["rev"]) for of in others)
+    (hook,) = local["hooks"]
+    (tool,) = hook["additional_dependencies"]
+    assert tool in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert (ROOT / hook["entry"].removeprefix("python ")).is_file()
 
 
 def test_changelog_keeps_its_form() -> None:

@@ -9,6 +9,9 @@ import pyarrow as pa
 def arrow_source(path: Path) -> pa.OSFile:
     """Open a file for reading.
 
+    Args:
+        path: of the file.
+
     Raises:
         OSError: it cannot be read.
     """
@@ -18,6 +21,9 @@ def arrow_source(path: Path) -> pa.OSFile:
 def arrow_sink(path: Path) -> pa.OSFile:
     """Open a file for writing, whose end is written when it is closed.
 
+    Args:
+        path: of the file.
+
     Raises:
         OSError: it cannot be written.
     """
@@ -26,6 +32,9 @@ def arrow_sink(path: Path) -> pa.OSFile:
 
 def mapped_source(path: Path) -> pa.MemoryMappedFile:
     """Map a file into memory.
+
+    Args:
+        path: of the file.
 
     Raises:
         OSError: it cannot be read.

@@ -168,6 +168,9 @@ class Descriptor:
     def lock(self, *, wait: bool = False) -> bool | None:
         """Lock it for this process alone.
 
+        Args:
+            wait: until no other process has it.
+
         Returns:
             Whether that was possible; None on a file system without locks.
         """

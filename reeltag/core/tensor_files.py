@@ -11,6 +11,9 @@ from reeltag.core.files import is_utf8
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name, mapped into memory if its path is UTF-8.
 
+    Args:
+        path: of a safetensors file.
+
     Raises:
         OSError: it cannot be read.
         SafetensorError: it is damaged.

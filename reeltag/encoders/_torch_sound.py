@@ -38,9 +38,9 @@ class TorchSoundEncoder(SoundEncoder):
         features: windows at `rate` -> features (N, D), at the place.
         rate: samples per second that the net wants; sound is resampled from 16 kHz.
         place: where it computes.
+        preprocessing: of a window, in words.
         own: its classes; None: it has none.
         texts: encoder into the same space; None: there is none.
-        preprocessing: of a window, in words.
     """
 
     context_s = _WINDOW_S / 2

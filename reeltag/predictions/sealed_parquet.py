@@ -52,7 +52,7 @@ def open_checked(path: Path, **options: Any) -> pq.ParquetFile:  # noqa: ANN401 
 
     Args:
         path: of the file.
-        options: of `ParquetFile`.
+        **options: of `ParquetFile`.
 
     Raises:
         ArrowException: it is none, or damaged.

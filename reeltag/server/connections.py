@@ -31,6 +31,7 @@ class GuardedProtocol(H11Protocol):
         config: of uvicorn; its `timeout_keep_alive` is the patience in seconds.
         server_state: the connections that there are.
         app_state: for the app.
+        _loop: that the connection is served in; None: the one that runs.
         most: connections at a time; one more is told that it is too many.
         stall_s: seconds in which a client must read some of what was asked for.
     """

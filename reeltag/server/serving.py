@@ -93,6 +93,9 @@ def serve(
 def listen(settings: ServerSettings) -> socket.socket:
     """Return a socket that listens where the settings say.
 
+    Args:
+        settings: host and port.
+
     Raises:
         ConfigError: the port is in use or not allowed, or there is no such address here.
     """
@@ -201,6 +204,11 @@ def _uvicorn(app: object, settings: ServerSettings) -> uvicorn.Config:
 
 class _Server(uvicorn.Server):
     """Says when it has started and why it has ended, and lets streams of events end with it.
+
+    Args:
+        config: of uvicorn.
+        on_start: is called when it listens.
+        on_exit: is called when it is asked to end.
 
     Attributes:
         why: it has ended: the name of a signal; "" = nothing has asked for it.

@@ -37,7 +37,7 @@ def start_apart(command: Sequence[str], pipe: PipeEnd | None = None, **options: 
     Args:
         command: program and arguments.
         pipe: its end of a pipe, which it gets as another argument, for `inherited_pipe`.
-        options: of `subprocess.Popen`.
+        **options: of `subprocess.Popen`.
 
     Raises:
         OSError: it cannot be started.

@@ -50,6 +50,9 @@ class FileBytes:
     def __getitem__(self, place: slice) -> NDArray[np.uint8]:
         """Return the bytes [start, stop) as a read-only array, which stays good.
 
+        Args:
+            place: [start, stop) in the file.
+
         Raises:
             DataError: they cannot be read, or are not there any more.
         """

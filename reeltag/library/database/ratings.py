@@ -71,6 +71,9 @@ class RatingStore:
 
         One whose `client_id` is stored already is not stored again, whatever it says.
 
+        Args:
+            ratings: of videos of the library.
+
         Returns:
             key of each; of one that is stored already, the key that it has.
 

@@ -106,6 +106,9 @@ def info_from(values: Mapping[str, Any]) -> MediaInfo:
 def probe(path: Path) -> MediaInfo:
     """Return what is in a file; its head is read and its first picture decoded.
 
+    Args:
+        path: of a video or sound file.
+
     Raises:
         MediaError: it is empty, no media file, cut off before its index, holds neither pictures
             nor sound that can be decoded, or cannot be read; one line that says which.

@@ -95,6 +95,10 @@ def _send_path(request: Request, path: Path, media_type: str) -> Response:
 def _send(request: Request, response: FileResponse) -> Response:
     """Return a response, or that it is as the client knows it; security.py heeds one range alone.
 
+    Args:
+        request: that asks for a file.
+        response: with the whole file.
+
     Raises:
         HTTPException: the part that is asked for begins after its end.
     """

@@ -17,7 +17,7 @@ def page(request: Request, template: str, view: object, **more: object) -> HTMLR
         request: that asks for it.
         template: its file.
         view: dataclass that the page shows.
-        more: further names that the template knows.
+        **more: further names that the template knows.
     """
     state = request.app.state
     project: Project = state.project

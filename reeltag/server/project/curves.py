@@ -108,6 +108,9 @@ class CurveStore:
     def open(cls, folder: Path) -> "CurveStore | None":
         """Return the curves in a folder; None = there are none.
 
+        Args:
+            folder: of a finder's curves.
+
         Raises:
             DataError: they are damaged.
         """

@@ -74,6 +74,10 @@ def add_learned(project: "Project", snapshot: Path) -> Finder:
 
     Snapshots that no finder was trained on are removed.
 
+    Args:
+        project: that has learned.
+        snapshot: folder of what it has learned from, with the run.
+
     Raises:
         DataError: it was not trained to its end.
     """
@@ -99,6 +103,10 @@ def shown_job(jobs: Jobs) -> JobView | None:
 
 def use_finder(project: "Project", key: str) -> FinderView:
     """Make a finder the current one again, and return it.
+
+    Args:
+        project: that has the finder.
+        key: of the finder.
 
     Raises:
         NotThereError: there is no such finder.

@@ -122,6 +122,9 @@ class Project:
     def curves_of(self, key: str) -> CurveStore | None:
         """Return the curves of a finder, or of the encoder; None = there are none yet.
 
+        Args:
+            key: of the finder.
+
         Raises:
             DataError: they are damaged.
         """

@@ -65,6 +65,9 @@ class ProjectRatings:
     def add(self, given: NewRating) -> RatingView:
         """Store a rating; it is on the disk when this returns.
 
+        Args:
+            given: by a person.
+
         Returns:
             it; of one that is sent again under the same `client_id`, the one that is stored,
             whether it still counts or not.
@@ -96,6 +99,9 @@ class ProjectRatings:
 
     def undo(self, key: int) -> RatingView | None:
         """Take a rating back, and return the one of this window that counts now, if any.
+
+        Args:
+            key: of the rating.
 
         Raises:
             NotThereError: there is no such rating.

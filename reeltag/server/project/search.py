@@ -80,6 +80,10 @@ _lock = Lock()
 def search_view(project: Project, choice: MomentSearchChoice) -> SearchView:
     """Return moments.
 
+    Args:
+        project: that is searched.
+        choice: what is searched for.
+
     Raises:
         NotThereError: there is no such class or video.
         ConfigError: not one thing is searched for, or there are no curves to search.
@@ -116,6 +120,10 @@ def _of_class(project: Project, choice: MomentSearchChoice, words: str = "") -> 
 
 def found_moments(project: Project, choice: MomentSearchChoice) -> ClassSearch:
     """Return all moments of a class, or of the class that a text means, best first.
+
+    Args:
+        project: that is searched.
+        choice: what is searched for.
 
     Raises:
         NotThereError: there is no such class, or no class is like the text.
@@ -172,6 +180,10 @@ def _by_encoder(project: Project, text: str, meaning: TextMeaning) -> TextSearch
 
 def _class_of_text(project: Project, text: str) -> str:
     """Return the class whose moments a text finds.
+
+    Args:
+        project: that has the classes.
+        text: as it was typed.
 
     Raises:
         NotThereError: no class is like it.

@@ -101,6 +101,9 @@ def _num_labels(project: "Project") -> int:
 def write_snapshot(project: "Project") -> Path:
     """Write the ratings as they are now, and return the folder.
 
+    Args:
+        project: that has the ratings.
+
     Raises:
         ConflictError: nothing can be learned from them.
         OutputError: it cannot be written.
