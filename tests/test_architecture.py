@@ -88,7 +88,7 @@ def test_function_has_at_most_8_parameters_and_a_constructor_10() -> None:
 def test_docstring_names_all_arguments_or_none() -> None:
     """By pydoclint, in a folder of its own: it needs another docstring_parser than tyro."""
     place = Path(sys.prefix) / "pydoclint"
-    command = [sys.executable, ROOT.parent / ".ci" / "docstrings.py"]
+    command: list[str | Path] = [sys.executable, ROOT.parent / ".ci" / "docstrings.py"]
     done = run_program(command, environment={"PYTHONPATH": str(place)}, statuses=(0, 1))
     assert not done.stdout and not done.stderr, done.stdout + done.stderr
 
@@ -97,7 +97,7 @@ def test_check_of_docstrings_finds_an_argument_that_is_not_named(tmp_path: Path)
     source = tmp_path / "wrong.py"
     source.write_text('def f(a, b):\n    """Return.\n\n    Args:\n        a: one.\n    """\n')
     place = Path(sys.prefix) / "pydoclint"
-    command = [sys.executable, ROOT.parent / ".ci" / "docstrings.py", source]
+    command: list[str | Path] = [sys.executable, ROOT.parent / ".ci" / "docstrings.py", source]
     done = run_program(command, environment={"PYTHONPATH": str(place)}, statuses=(1,))
     assert "DOC103" in done.stdout and "b" in done.stdout
 
