@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger
 
 from reeltag.core.files import PathLike, to_paths
 from reeltag.data.class_list import ClassList
@@ -43,6 +42,7 @@ from reeltag.tagger.moments import DEFAULT_PROB, thresholds_for
 from reeltag.tagger.tagger import AnyTagger, Tagger
 from reeltag.training import fit
 from reeltag.training.config import Recipe
+from reeltag.training.loggers import Loggers
 from reeltag.training.losses import Objective
 from reeltag.training.recipes import recipe_for
 
@@ -140,7 +140,7 @@ def train(
     recipe: Recipe | None = None,
     preprocessing: PreprocessingConfig | None = None,
     objective: Objective | None = None,
-    logger: Logger | bool = True,
+    loggers: Loggers | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> fit.Result:
     """Train a model, fitted to the streams and classes of the data, into a new run folder.
@@ -153,7 +153,8 @@ def train(
         recipe: how; None: as the family's authors do (`reeltag.training.recipes.recipe_for`).
         preprocessing: what happens to stored frames first; None: as the family's authors.
         objective: (batch, tagger) -> loss, logs; None: that of the recipe.
-        logger: of Lightning; True: TensorBoard where it is installed, False: none.
+        loggers: "tensorboard", "wandb", "mlflow", or loggers of Lightning; None: TensorBoard where
+            it is installed.
         callbacks: of Lightning, in addition to our own.
 
     Returns:
@@ -177,7 +178,7 @@ def train(
         recipe or recipe_for(family_of(config)),
         preprocessing=preprocessing,
         objective=objective,
-        logger=logger,
+        loggers=loggers,
         callbacks=callbacks,
     )
 

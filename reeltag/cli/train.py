@@ -18,7 +18,7 @@ from reeltag.core.console import STDERR, STDOUT, print_json
 from reeltag.core.discovery import module_names
 from reeltag.core.errors import ConfigError
 from reeltag.data.splits import Splits
-from reeltag.training.config import Recipe
+from reeltag.training.config import LoggerName, Recipe
 
 if TYPE_CHECKING:
     from reeltag.data.dataset import Dataset
@@ -50,6 +50,10 @@ class TrainOptions:
     """Run folder to make."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
     recipe: Annotated[Recipe, tyro.conf.arg(name="")] = field(default_factory=Recipe)
+    log_to: tuple[LoggerName, ...] | None = None
+    """Where it is logged besides metrics.csv: tensorboard wandb mlflow; nowhere where none follows.
+    None: TensorBoard where it is installed. W&B stays offline and MLflow's store is in RUN, unless
+    WANDB_MODE or MLFLOW_TRACKING_URI says otherwise."""
     tiny: bool = False
     """The smallest model and a few steps: to see that everything works."""
     json: bool = False
@@ -58,7 +62,7 @@ class TrainOptions:
 
 BASIC = """data out train validate items streams init loss.name augment.mixup soft.file batch_size
 epochs max_steps learning_rate schedule weight_decay ema validate_every metric patience precision
-accelerator seed tiny json"""
+accelerator seed log_to tiny json"""
 HELP = Help(name="train", options=TrainOptions, basic=frozenset(BASIC.split()))
 
 
@@ -70,6 +74,8 @@ class Resume:
     """The run folder."""
     data: Path | None = None
     """Where the data are now, if they were moved; they must be the same."""
+    log_to: tuple[LoggerName, ...] | None = None
+    """Where it is logged besides metrics.csv; None: where the run has logged to so far."""
     max_steps: int | None = None
     """Train up to this step instead of the one the run was begun with."""
     json: bool = False
@@ -77,7 +83,9 @@ class Resume:
 
     def run(self) -> int:
         """Train on, and say what came of it."""
-        result = import_module(FIT).resume(self.resume, data=self.data, max_steps=self.max_steps)
+        result = import_module(FIT).resume(
+            self.resume, data=self.data, max_steps=self.max_steps, loggers=self.log_to
+        )
         folder, config = (
             import_module(RUN_FOLDER),
             import_module(RUN_FILES).read_config(self.resume),
@@ -121,7 +129,7 @@ class Train:
     def run(self) -> int:
         """Train, and say what came of it."""
         options, fit = self.options, import_module(FIT)
-        fit.check_start(options.out, options.recipe)  # before an index is built
+        fit.check_start(options.out, options.recipe, options.log_to)  # before an index is built
         data = import_module(DATASET).Dataset.open(options.data, splits=options.splits)
         result = fit.train(
             data,
@@ -129,6 +137,7 @@ class Train:
             options.model,
             options.recipe,
             preprocessing=options.preprocessing,
+            loggers=options.log_to,
         )
         return _print_result(result, data, options.json)
 

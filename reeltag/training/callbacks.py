@@ -55,7 +55,7 @@ class MetricsFile:
 
 
 class TrainLog(Callback):
-    """Writes training rows to metrics.csv, and them and the objective's logs to TensorBoard."""
+    """Writes training rows to metrics.csv, and them and the objective's logs to the loggers."""
 
     def __init__(self, file: MetricsFile | None, speed: Speed, every: int) -> None:
         self.file, self.speed, self.every = file, speed, every
@@ -66,6 +66,10 @@ class TrainLog(Callback):
     def seconds(self) -> float:
         """Wall time of the training, those before a resume included."""
         return self.seconds_before + time.monotonic() - self.began
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begin to count: loggers, which may take their time to begin, have begun."""
+        self.began = time.monotonic()
 
     def on_train_batch_end(
         self,
@@ -94,10 +98,10 @@ class TrainLog(Callback):
             "videos_per_second": f"{self.speed.value:.1f}",
         }
         self.file.add(row)
-        if trainer.logger is not None:
-            numbers = {key: float(value) for key, value in row.items() if key != "step"}
-            numbers |= {key: float(value) for key, value in module.last_logs.items()}
-            trainer.logger.log_metrics(numbers, step)
+        numbers = {key: float(value) for key, value in row.items() if key != "step"}
+        numbers |= {key: float(value) for key, value in module.last_logs.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(numbers, step)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the wall time so far."""
@@ -145,7 +149,14 @@ class Validation(Callback):
             self.best, self.best_step = self.last, trainer.global_step
             if trainer.is_global_zero:
                 self.keep()
+        if math.isfinite(self.best):
+            pl_module.log(self.best_name, self.best, sync_dist=False, rank_zero_only=False)
         self.on_best(self.best)
+
+    @property
+    def best_name(self) -> str:
+        """What the best value is called in logs."""
+        return f"best_validate_{self.name}"
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and its step."""

@@ -26,6 +26,7 @@ from reeltag.labels.folds import FoldConfig
 from reeltag.soft_labels.config import SoftLabelConfig
 from reeltag.training.relabel_config import RelabelConfig
 
+LoggerName = Literal["tensorboard", "wandb", "mlflow"]
 SWA_START = Rule(
     lambda start: 0 <= start < 1 or (float(start).is_integer() and start >= 1),
     "0, a fraction in (0, 1) or a whole number of steps",

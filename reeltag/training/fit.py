@@ -30,13 +30,13 @@ from reeltag.core.seeding import derive_seed
 from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.data.dataset import Dataset
 from reeltag.data.features import Features
-from reeltag.data.findings import find, lines
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import ModelConfig
 from reeltag.tagger.importing import check_trained
 from reeltag.tagger.loading import read_eigenvalues
 from reeltag.tagger.run_files import read_class_names, read_config
 from reeltag.tagger.tagger import Tagger
+from reeltag.training.announcing import announce, announce_default_loggers
 from reeltag.training.averaging import Averaging, averaging_for
 from reeltag.training.batches import Batches, make_batches
 from reeltag.training.callbacks import (
@@ -51,7 +51,12 @@ from reeltag.training.config import Recipe
 from reeltag.training.freezing import freeze
 from reeltag.training.interrupt import explained
 from reeltag.training.label_graph import set_label_graph
-from reeltag.training.loggers import chosen_logger, why_no_tensorboard
+from reeltag.training.loggers import (
+    Loggers,
+    check_loggers,
+    log_parameters,
+    opened_loggers,
+)
 from reeltag.training.losses import Objective
 from reeltag.training.mean_run import AVERAGED
 from reeltag.training.metrics import validation_metric
@@ -95,7 +100,7 @@ def train(
     *,
     preprocessing: PreprocessingConfig | None = None,
     objective: Objective | None = None,
-    logger: Logger | bool = True,
+    loggers: Loggers | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Train `model`, fitted to the data's streams and classes, into the new folder `out`.
@@ -107,8 +112,8 @@ def train(
         recipe: everything else.
         preprocessing: what happens to the stored frames first; None = as the family's authors.
         objective: (batch, tagger) -> loss and logs; None = `objective_for` the tagger.
-        logger: of Lightning, next to metrics.csv; True = TensorBoard where it is installed, False =
-            none.
+        loggers: next to metrics.csv: "tensorboard", "wandb", "mlflow", or loggers of Lightning;
+            None: TensorBoard where it is installed.
         callbacks: of Lightning; a validation has been measured when they see its end. What they
             raise ends the training.
 
@@ -118,7 +123,7 @@ def train(
         TrainingError: the loss stopped being finite.
     """
     out = Path(out)
-    check_start(out, recipe)
+    check_start(out, recipe, loggers)
     if not data.num_classes:
         what = "no record has a label, and there is no class list: nothing can be learned"
         hint = "Training needs `labels` in the records (or rated segments)."
@@ -144,7 +149,7 @@ def train(
             tagger.features.save(part)
             write_json(part / "config.json", describe(tagger, batches.items, recipe))
     with _alone(out):
-        own = _Own(objective, logger, callbacks)
+        own = _Own(objective, loggers, callbacks)
         return _fit(tagger, recipe, batches, averaging, out, None, own)
 
 
@@ -154,7 +159,7 @@ def resume(
     data: PathLike | None = None,
     max_steps: int | None = None,
     objective: Objective | None = None,
-    logger: Logger | bool = True,
+    loggers: Loggers | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Go on with the run in `out` from its last checkpoint, as if it had never been stopped.
@@ -164,7 +169,7 @@ def resume(
         data: where the data are now; None: where they were.
         max_steps: train up to this step instead of the recipe's; None keeps the recipe's.
         objective: as at the start.
-        logger: as at the start.
+        loggers: as at the start; None: those that the run has logged to, and TensorBoard.
         callbacks: as at the start; those with a state are given it again.
 
     Raises:
@@ -192,7 +197,7 @@ def resume(
     tagger = Tagger.from_description(config, names, features=features, where=where)
     check_same_data(tagger, batches.items, config, where)
     averaging = _averaging(recipe, batches)
-    saved, own = out / "resume.ckpt", _Own(objective, logger, callbacks)
+    saved, own = out / "resume.ckpt", _Own(objective, loggers, callbacks)
     checkpoint = saved if saved.is_file() else None
     if checkpoint is None:
         say(f"{out} has no checkpoint yet: training begins at step 0.")
@@ -221,10 +226,10 @@ def _averaging(recipe: Recipe, batches: Batches) -> Averaging | None:
 
 
 class _Own(NamedTuple):
-    """What a caller brings: in place of our objective and logger, and after our callbacks."""
+    """What a caller brings: in place of our objective and loggers, and after our callbacks."""
 
     objective: Objective | None
-    logger: Logger | bool
+    loggers: Loggers | None
     callbacks: Sequence[Callback]
 
 
@@ -258,12 +263,21 @@ def _fit(
     if recipe.patience and batches.validate is not None:
         callbacks.append(_stopping(f"validate_{name}", recipe.patience))
     callbacks += [*own.callbacks, saving]
-    _log_start(tagger, recipe, batches, num_steps, out, averaging)
+    if _rank() == 0:
+        announce(tagger, recipe, batches, num_steps, out, averaging)
+        if own.loggers is None:
+            announce_default_loggers(out)
     if 0 < num_steps <= begun_at:
         say(f"{out} has done {begun_at} steps already; --max-steps N, with a larger N, goes on.")
-    with quiet_lightning(), explained(out), listening_for_stop(stop):
-        logger = chosen_logger(own.logger, out)
-        trainer = _make_trainer(recipe, num_steps, validate_every, batches, callbacks, logger, out)
+    with (
+        quiet_lightning(),
+        explained(out),
+        listening_for_stop(stop),
+        opened_loggers(own.loggers, out, goes_on=checkpoint is not None) as loggers,
+    ):
+        trainer = _make_trainer(recipe, num_steps, validate_every, batches, callbacks, loggers, out)
+        if checkpoint is None and _rank() == 0:
+            log_parameters(loggers, describe(tagger, batches.items, recipe), validation.best_name)
         try:
             trainer.fit(module, ckpt_path=checkpoint, weights_only=False)
         except BaseException:
@@ -305,7 +319,7 @@ def _make_trainer(
     validate_every: int,
     batches: Batches,
     callbacks: list[Callback],
-    logger: Logger | bool,
+    loggers: list[Logger],
     out: Path,
 ) -> Trainer:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
@@ -323,7 +337,7 @@ def _make_trainer(
         limit_val_batches=(recipe.validate_batches or 1.0) if batches.validate is not None else 0,
         num_sanity_val_steps=0,
         callbacks=callbacks,
-        logger=logger,
+        logger=loggers,
         plugins=[CheckpointFile()],
         default_root_dir=out,
         enable_checkpointing=False,
@@ -334,10 +348,21 @@ def _make_trainer(
     )
 
 
-def check_start(out: Path, recipe: Recipe) -> None:
-    """Raise OutputError where `out` exists, ConfigError where the device lacks what is needed."""
+def check_start(out: Path, recipe: Recipe, loggers: Loggers | None = None) -> None:
+    """Raise where a training cannot begin: before an index is built.
+
+    Args:
+        out: the run folder to make.
+        recipe: of the training.
+        loggers: as of `train`.
+
+    Raises:
+        OutputError: `out` exists.
+        ConfigError: the device lacks what is needed, or a logger cannot log.
+    """
     if _rank() == 0:
         check_new_path(out)
+        check_loggers(loggers, out)
     _check_device(recipe)
 
 
@@ -364,35 +389,3 @@ def _rank() -> int:
 
 def _world() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
-
-
-def _log_start(
-    tagger: Tagger,
-    recipe: Recipe,
-    batches: Batches,
-    num_steps: int,
-    out: Path,
-    averaging: Averaging | None,
-) -> None:
-    if _rank() != 0:
-        return
-    parameters = sum(p.numel() for p in tagger.parameters())
-    say(
-        f"{tagger.family}: {parameters / 1e6:.1f} M parameters, {tagger.num_classes} classes, "
-        f"{len(batches.train)} batches of {recipe.batch_size} an epoch, {num_steps} steps -> {out}"
-    )
-    if taken := batches.train.frames_taken:
-        say(f"frames: {taken}")
-    if batches.unvalidated:
-        say(f"nothing is validated: {batches.unvalidated}. The last weights are kept.")
-    if batches.validated:
-        say(batches.validated)
-    if averaging:
-        say(averaging.words)
-    for name, found in batches.skipped.items():
-        say(f"skipped: {found} records with {name} (`reeltag info` names them)")
-    data = batches.items.dataset
-    for line in lines(data, find(data, num_records=200, num_frames=500)):
-        say(line)
-    if why := why_no_tensorboard(out):
-        say(f"{why}; metrics.csv is written.")

@@ -11,7 +11,7 @@ one that was not. Several processes may work on one study, for example one on ea
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +35,8 @@ from reeltag.pipeline.keys import canonical
 from reeltag.training import fit
 from reeltag.training.batches import check_validation
 from reeltag.training.callbacks import Validation
-from reeltag.training.config import Recipe
+from reeltag.training.config import LoggerName, Recipe
+from reeltag.training.loggers import StudyLoggers
 from reeltag.training.search_space import Choice, Range, Space, Value, applied, present
 
 with check_extra("tune"):
@@ -136,6 +137,7 @@ class Study:
     Args:
         search: what they are about.
         folder: new, or one that the same search was begun in.
+        loggers: that each trial is logged to, by name; None: as of `train`.
 
     Raises:
         ConfigError: nothing is searched, or the folder holds another study.
@@ -143,7 +145,9 @@ class Study:
         OutputError: it cannot be written.
     """
 
-    def __init__(self, search: Search, folder: Path) -> None:
+    def __init__(
+        self, search: Search, folder: Path, *, loggers: Sequence[LoggerName] | None = None
+    ) -> None:
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
             raise ConfigError(
                 "a study does not run on the ranks of torchrun",
@@ -153,6 +157,7 @@ class Study:
         if not search.space:
             raise ConfigError("nothing is searched", where="--space", hint="Name a range.")
         self.search, self.folder = search, folder
+        self.loggers = StudyLoggers(loggers, folder)
         make_folder(folder)
         _agree(search, folder / ABOUT)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -247,7 +252,7 @@ class Study:
         if done.exists():  # only the journal did not know yet
             best = json.loads(done.read_text(encoding="utf-8"))["best"]
         elif (run / "config.json").exists():
-            best = fit.resume(run, callbacks=[reporting]).best
+            best = fit.resume(run, loggers=self.loggers, callbacks=[reporting]).best
         else:
             search = self.search
             model, recipe = applied(search.model, search.recipe, values)
@@ -257,6 +262,7 @@ class Study:
                 model,
                 recipe,
                 preprocessing=search.preprocessing,
+                loggers=self.loggers,
                 callbacks=[reporting],
             ).best
         if best is None:

@@ -12,6 +12,8 @@ import uvicorn
 import reeltag
 from tests.hub.stand_in import WRITER, Hub, create_stand_in
 
+ENDPOINT = huggingface_hub.constants.ENDPOINT
+
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
@@ -26,6 +28,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setenv("HF_ENDPOINT", hub.address)
     monkeypatch.setenv("HF_TOKEN", WRITER)
     constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "ENDPOINT", hub.address)  # HF_ENDPOINT, when it was imported
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(ENDPOINT, hub.address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # a protocol of its own, over S3
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
@@ -42,7 +47,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run on the corpus, with a checkpoint to go on from; not to be changed."""
     out = tmp_path_factory.mktemp("pushed") / "run"
     recipe = reeltag.Recipe(max_steps=8, batch_size=8)
-    return reeltag.train(corpus, "logistic", out, recipe=recipe, logger=False).run
+    return reeltag.train(corpus, "logistic", out, recipe=recipe, loggers=()).run
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,6 @@ def test_training_sees_whole_videos_and_logs_it(
         return supervised(batch, tagger)
 
     recipe = Recipe(batch_size=4, max_steps=2, frames=choice, accelerator="cpu")
-    train(data, tmp_path / "run", logistic.TINY, recipe, objective=objective, logger=False)
+    train(data, tmp_path / "run", logistic.TINY, recipe, objective=objective, loggers=())
     assert seen == [longest] * 2
     assert words in " ".join(capsys.readouterr().err.split())

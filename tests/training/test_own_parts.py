@@ -69,9 +69,9 @@ def test_own_objective_and_logger_take_the_place_of_ours(corpus: Path, tmp_path:
         logistic.TINY,
         RECIPE,
         objective=squared_error,
-        logger=logger,
+        loggers=[logger],
     )
-    train(Dataset.open(corpus, quiet=True), tmp_path / "ours", logistic.TINY, RECIPE, logger=False)
+    train(Dataset.open(corpus, quiet=True), tmp_path / "ours", logistic.TINY, RECIPE, loggers=())
     briers = [numbers["brier"] for _, numbers in logger.logged if "brier" in numbers]
     losses = [numbers["train_loss"] for _, numbers in logger.logged if "brier" in numbers]
     assert len(briers) == 4 and losses == pytest.approx(briers, rel=1e-5)  # 6 digits are written
