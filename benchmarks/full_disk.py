@@ -22,7 +22,6 @@ from benchmarks.writers import RunEnd, Writer, contents, run_command
 from reeltag.core.console import say
 
 _PAGE = 4096
-_FIRST = 1  # page: a tmpfs of none has no limit
 
 
 def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
@@ -37,7 +36,7 @@ def can_mount() -> bool:
     """Return whether a tmpfs can be mounted."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with small_disk(Path(folder), _FIRST * _PAGE):
+            with small_disk(Path(folder), _PAGE):
                 return True
         except (OSError, subprocess.CalledProcessError):
             return False
@@ -45,11 +44,16 @@ def can_mount() -> bool:
 
 @contextmanager
 def small_disk(place: Path, size: int) -> Iterator[None]:
-    """Mount a tmpfs of some bytes, a multiple of 4096, for the length of the block."""
-    options = f"size={size},mode=700"
+    """Mount a tmpfs of some bytes, a multiple of 4096, for the length of the block.
+
+    A tmpfs of none has no limit: that of a page is filled instead.
+    """
+    options = f"size={size or _PAGE},mode=700"
     command = ["mount", "-t", "tmpfs", "-o", options, "reeltag-full-disk", str(place)]
     subprocess.run(command, check=True, capture_output=True)
     try:
+        if not size:
+            (place / "filled").write_bytes(bytes(_PAGE))
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
@@ -74,26 +78,21 @@ def filled(writer: Writer, inputs: Path, work: Path, steps: int) -> Row:
     if whole.status:
         fault = f"ends with status {whole.status}: {whole.output[-300:]}"
         return row_of(writer, {"sizes": 0, "enough_bytes": 0}, {fault: 1})
-    expected = set(contents(plain))
-    held = _pages(plain)
-    begin = _FIRST + (_pages_of_inputs(writer, inputs) if writer.copied else 0)
+    expected, held = set(contents(plain)), _pages(plain)
+    begin = _least_pages(writer, inputs, place)
     step = max(1, (held - begin) // max(1, steps))
     faults, tried, pages = Counter[str](), 0, begin
     while True:
         with small_disk(place, pages * _PAGE):
             out = place / "out"
-            try:
-                writer.begin(inputs, out)
-            except (OSError, shutil.Error):
-                pages += step
-                continue
+            writer.begin(inputs, out)
             before = set(contents(out))
             end = run_command(writer.words(inputs, out), work, scratch=scratch)
             tried += 1
             left = set(contents(out)) - before if out.exists() else set[str]()
         if not end.status and left >= expected - before - _varying(writer, expected):
             break
-        if fault := _fault(end, left):
+        if fault := _fault(writer, end, left):
             faults[fault] += 1
         if pages > 4 * held + 4096:
             faults["never has room enough"] += 1
@@ -103,11 +102,24 @@ def filled(writer: Writer, inputs: Path, work: Path, steps: int) -> Row:
     return row_of(writer, {"sizes": tried, "enough_bytes": pages * _PAGE}, faults)
 
 
+def _least_pages(writer: Writer, inputs: Path, place: Path) -> int:
+    """Return the pages of the smallest disk that holds what the command changes."""
+    pages = 0
+    while True:
+        with small_disk(place, pages * _PAGE):
+            try:
+                writer.begin(inputs, place / "out")
+            except (OSError, shutil.Error):
+                pages += 1
+            else:
+                return pages
+
+
 def _varying(writer: Writer, names: set[str]) -> set[str]:
     return {name for name in names if writer.may_differ in name}
 
 
-def _fault(end: RunEnd, left: set[str]) -> str:
+def _fault(writer: Writer, end: RunEnd, left: set[str]) -> str:
     """Return what is wrong where there was not enough room; "" where nothing is."""
     lines = [line for line in end.output.strip().splitlines() if line.strip()] or [""]
     if end.status is None:
@@ -121,6 +133,7 @@ def _fault(end: RunEnd, left: set[str]) -> str:
         return "ends well, without all of its files"
     if end.status != 2 or "cannot be" not in end.output:
         return f"ends with status {end.status}: {lines[-1][:160]}"
+    left = {name for name in left if writer.goes_on_in not in name}
     if parts := sorted(name for name in left if "part" in name.rsplit(".", 1)[-1]):
         return f"leaves {parts[0][:60]}"
     return ""
@@ -130,10 +143,6 @@ def _pages(folder: Path) -> int:
     """Return the pages that a folder takes."""
     paths = [folder, *folder.rglob("*")]
     return sum(1 + -(-path.stat().st_size // _PAGE) for path in paths if path.exists())
-
-
-def _pages_of_inputs(writer: Writer, inputs: Path) -> int:
-    return sum(_pages(inputs / name) for name in writer.copied)
 
 
 def format_row(row: Row) -> str:

@@ -45,6 +45,7 @@ class Writer:
         copied: inputs that are copied into OUT first, for the command changes them.
         compared: whether a file must be the same after a kill; others only have to be there.
         may_differ: part of the names of files that a second run has others of.
+        goes_on_in: part of the names of unfinished folders that the next run goes on in.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Writer:
     copied: tuple[str, ...] = ()
     compared: Callable[[str], bool] = lambda _: True
     may_differ: str = "no name"
+    goes_on_in: str = "no name"
 
     def words(self, inputs: Path, out: Path, *, again: bool = False) -> list[str]:
         """Return the command's words."""
@@ -155,6 +157,7 @@ WRITERS = (
         name="solve moments",
         arguments="solve moments --data IN/own --out OUT/work",
         compared=_is_result,
+        goes_on_in="work/",
     ),
     Writer(name="export", arguments="export IN/run --out OUT/m.onnx"),
     Writer(

@@ -46,7 +46,7 @@ def test_what_is_wrong_after_a_kill(again: RunEnd, found: dict[str, str], fault:
     ],
 )
 def test_what_is_wrong_on_a_full_disk(end: RunEnd, left: set[str], fault: str) -> None:
-    said = full_disk._fault(end, left)
+    said = full_disk._fault(SYNTH, end, left)
     assert fault in said and bool(said) == bool(fault)
 
 
