@@ -253,8 +253,48 @@ def check_new_path(path: Path, flag: str = "--out") -> None:
         )
 
 
+def check_new_file(path: Path, flag: str, *, overwrite: bool) -> None:
+    """Raise OutputError if a folder is at `path`, or a file that is not to be replaced.
+
+    Args:
+        path: of a file to write.
+        flag: that gives it, with an example, for the hint.
+        overwrite: whether it may be replaced.
+    """
+    if path.is_dir():
+        raise OutputError("is a folder", where=path, hint=f"Name a file, as in {flag}.")
+    if path.exists() and not overwrite:
+        remove_left(path)
+        raise OutputError(
+            "exists already, and is not overwritten",
+            where=path,
+            hint=f"Choose another {flag.split()[0]}, or add --overwrite.",
+        )
+
+
+def check_files_folder(folder: Path, flag: str, *, overwrite: bool) -> None:
+    """Raise OutputError if a file is in the place of a folder, or files that are not replaced.
+
+    Args:
+        folder: to write files into.
+        flag: that gives it, for the hint.
+        overwrite: whether files of the same names are replaced.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError("is a file, not a folder", where=folder, hint=f"Choose another {flag}.")
+    if overwrite or not folder.is_dir():
+        return
+    remove_left(folder)
+    if any(folder.iterdir()):
+        raise OutputError(
+            "holds files already, and they are not overwritten",
+            where=folder,
+            hint=f"Choose another {flag}, or add --overwrite.",
+        )
+
+
 def remove_left(path: Path) -> None:
-    """Remove what a process left that was killed when its result had its name already.
+    """Remove what a process left that was killed, of a result that is not written now.
 
     Args:
         path: of the result. Nothing is removed while another process writes it.
@@ -264,6 +304,8 @@ def remove_left(path: Path) -> None:
             with suppress(OutputError), try_lock(lock):
                 pass
     remove_dead_parts(path.parent, path.name)
+    if path.is_dir():
+        remove_dead_parts(path, path.resolve().name)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from reeltag.core.errors import ConfigError, OutputError
 from reeltag.core.extras import check_extra
-from reeltag.core.files import PathLike, hold_result, put
+from reeltag.core.files import PathLike, check_new_file, hold_result, put
 from reeltag.core.parts import new_part
 from reeltag.core.text import json_text
 from reeltag.core.writing import writing
@@ -99,14 +99,7 @@ def check_onnx_path(out: Path, *, overwrite: bool) -> None:
     """Raise OutputError where `out` cannot be the file that is written."""
     if out.suffix != SUFFIX:
         raise OutputError(f"must end in {SUFFIX}, so that it is recognised", where=out)
-    if out.is_dir():
-        raise OutputError("is a folder", where=out, hint="Name a file, as in --out model.onnx.")
-    if out.exists() and not overwrite:
-        raise OutputError(
-            "exists already, and is not overwritten",
-            where=out,
-            hint="Choose another --out, or add --overwrite.",
-        )
+    check_new_file(out, "--out model.onnx", overwrite=overwrite)
 
 
 def _metadata(source: ExportSource, config: ExportConfig, stored: str) -> dict[str, Any]:

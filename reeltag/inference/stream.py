@@ -16,8 +16,7 @@ from rich.progress import Progress, TaskID
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import progress_bar, say
-from reeltag.core.errors import OutputError
-from reeltag.core.files import PathLike, hold_result, remove_left
+from reeltag.core.files import PathLike, check_new_file, hold_result
 from reeltag.core.interrupt import StopRequest, listening_for_stop
 from reeltag.inference.scoring import InferenceConfig, Scorer
 from reeltag.predictions.class_limit import ClassLimit
@@ -98,16 +97,8 @@ def check_output(out: Path, *, overwrite: bool, flag: str = "--out P.parquet") -
         overwrite: whether it may be replaced.
         flag: that gives it, with an example, for the hint.
     """
-    if out.is_dir():
-        raise OutputError("is a folder", where=out, hint=f"Name a file, as in {flag}.")
     remove_left_parts(out)
-    if out.exists() and not overwrite:
-        remove_left(out)
-        raise OutputError(
-            "exists already, and is not overwritten",
-            where=out,
-            hint=f"Choose another {flag.split()[0]}, or add --overwrite.",
-        )
+    check_new_file(out, flag, overwrite=overwrite)
 
 
 def write_predictions(

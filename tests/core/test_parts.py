@@ -9,6 +9,8 @@ import pytest
 
 from reeltag.core.errors import OutputError
 from reeltag.core.files import (
+    check_files_folder,
+    check_new_file,
     check_new_path,
     files_into,
     hold_result,
@@ -105,18 +107,66 @@ def test_part_of_a_killed_process_is_removed_by_the_next(
     assert (folder / "out").exists()
 
 
-def _write_folder_until_released(path: Path) -> None:
+def _write_locked_file(path: Path) -> None:
+    with hold_result(path):
+        _write_file(path)
+
+
+def _write_files_into(folder: Path) -> None:
+    with files_into(folder) as part:
+        (part / "file").write_text("whole")
+
+
+def _until_released(write: Callable[[Path], None], path: Path) -> None:
     pytest.MonkeyPatch().setattr("reeltag.core.locks.Lock.release", die)
-    _write_folder(path)
+    write(path)
 
 
-def test_lock_of_a_process_killed_after_its_work_is_removed(tmp_path: Path, launch: Launch) -> None:
-    killed = launch(_write_folder_until_released, tmp_path / "out").wait()
+def _check_file(path: Path) -> None:
+    check_new_file(path, "--out FILE", overwrite=False)
+
+
+def _check_folder(folder: Path) -> None:
+    check_files_folder(folder, "--out FOLDER", overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("write", "check"),
+    [
+        (_write_folder, check_new_path),
+        (_write_locked_file, _check_file),
+        (_write_files_into, _check_folder),
+    ],
+)
+def test_lock_of_a_process_killed_after_its_work_is_removed(
+    tmp_path: Path,
+    launch: Launch,
+    write: Callable[[Path], None],
+    check: Callable[[Path], None],
+) -> None:
+    killed = launch(_until_released, write, tmp_path / "out").wait()
     assert killed.status == -signal.SIGKILL
     assert _names(tmp_path) == [".out.reeltag-lock", "out"]
-    with pytest.raises(OutputError, match="exists already"):
-        check_new_path(tmp_path / "out")
+    with pytest.raises(OutputError, match="already"):
+        check(tmp_path / "out")
     assert _names(tmp_path) == ["out"]
+
+
+def _killed_in_files_into(folder: Path) -> None:
+    with files_into(folder) as part:
+        (part / "file").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_folder_with_nothing_but_what_a_kill_left_is_written_to(
+    tmp_path: Path, launch: Launch
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    assert launch(_killed_in_files_into, folder).wait().status == -signal.SIGKILL
+    assert len(_names(folder)) == 2  # the lock, and a part
+    _check_folder(folder)
+    assert _names(folder) == []
 
 
 def test_part_of_a_living_process_is_not_removed(tmp_path: Path) -> None:

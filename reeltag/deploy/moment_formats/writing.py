@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from reeltag.core.errors import OutputError
-from reeltag.core.files import PathLike, files_into, whole_file
+from reeltag.core.files import (
+    PathLike,
+    check_files_folder,
+    check_new_file,
+    files_into,
+    whole_file,
+)
 from reeltag.deploy.moment_formats.contract import MomentExport, MomentFormat
 
 
@@ -34,27 +39,8 @@ def check_export_path(to: MomentFormat, path: PathLike, *, overwrite: bool, flag
     """
     path = Path(path)
     to.check()
-    if to.makes == "folder":
-        if path.exists() and not path.is_dir():
-            raise OutputError(
-                f"is a file, and {to.name} makes a folder",
-                where=path,
-                hint="Choose another folder.",
-            )
-        if path.is_dir() and any(path.iterdir()) and not overwrite:
-            raise OutputError(
-                "holds files already, and they are not overwritten",
-                where=path,
-                hint="Choose another folder, or add --overwrite.",
-            )
-    elif path.is_dir():
-        raise OutputError("is a folder", where=path, hint=f"Name a file, as in {flag}.")
-    elif path.exists() and not overwrite:
-        raise OutputError(
-            "exists already, and is not overwritten",
-            where=path,
-            hint=f"Choose another {flag.split()[0]}, or add --overwrite.",
-        )
+    check = check_files_folder if to.makes == "folder" else check_new_file
+    check(path, flag, overwrite=overwrite)
 
 
 def export_moments(

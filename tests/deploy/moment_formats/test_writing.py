@@ -81,7 +81,7 @@ def test_file_is_not_overwritten_unasked(to: MomentFormat, tmp_path: Path) -> No
 
 def test_folder_is_not_written_over_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(OutputError, match="is a file, and elan makes a folder"):
+    with pytest.raises(OutputError, match="is a file, not a folder"):
         export_moments(format_named("elan", where=""), hard_export(), tmp_path / "out")
 
 
