@@ -15,7 +15,7 @@ LAYERS = [
     {"metrics", "layers", "losses", "labels", "pipeline", "predictions"},
     {"data", "models"},
     {"encoders"},
-    {"library"},
+    {"library", "testing"},
     {"tagger", "augment"},
     {"figures", "inference"},
     {"evaluation", "soft_labels"},

@@ -7,7 +7,7 @@ import pytest
 
 from reeltag.core.errors import MissingPackageError
 from reeltag.encoders import Encoder, EncoderInfo, check_packages, create_encoder, list_encoders
-from tests.encoders.contract import CHECKS
+from reeltag.testing.encoders import CHECKS
 
 NAMES = [info.name for info in list_encoders() if ":" not in info.name]
 

@@ -11,7 +11,7 @@ import pytest
 
 from reeltag.cli.main import run
 from reeltag.encoders import PictureEncoder, _registry, create_encoder, list_encoders
-from tests.encoders.contract import CHECKS
+from reeltag.testing.encoders import CHECKS
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "how-to" / "encoders.md"
 

@@ -19,8 +19,8 @@ from reeltag.encoders._devices import Place
 from reeltag.encoders._efficientnet_torch import by_torch
 from reeltag.encoders.base import Precision
 from reeltag.encoders.efficientnet_lite0 import EfficientNetLite0, _weights
+from reeltag.testing.encoders import pictures_for
 from tests.conftest import REAL
-from tests.encoders.contract import pictures_for
 from tests.encoders.test_contract import installed, loaded
 from tests.processes import run_program
 

@@ -17,8 +17,8 @@ from reeltag.encoders import (
     create_encoder,
 )
 from reeltag.encoders._hugging_face import INFO
+from reeltag.testing.encoders import CHECKS, TEXTS, encode_span, pictures_for
 from tests.encoders import tiny
-from tests.encoders.contract import CHECKS, TEXTS, encode_span, pictures_for
 
 
 @pytest.fixture(autouse=True)

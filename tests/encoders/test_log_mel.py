@@ -10,7 +10,7 @@ from reeltag.encoders import span_samples
 from reeltag.encoders._spectrogram import mel_weights
 from reeltag.encoders.base import Float32
 from reeltag.encoders.log_mel import LogMel
-from tests.encoders.contract import sound_of
+from reeltag.testing.encoders import sound_of
 
 BINS = 257
 

@@ -11,7 +11,7 @@ import torch
 from reeltag.core.errors import ConfigError
 from reeltag.encoders import PictureEncoder, check_packages, create_encoder
 from reeltag.encoders._open_clip import INFO
-from tests.encoders.contract import CHECKS, TEXTS, pictures_for
+from reeltag.testing.encoders import CHECKS, TEXTS, pictures_for
 
 TINY = {
     "embed_dim": 8,

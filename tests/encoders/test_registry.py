@@ -20,7 +20,7 @@ from reeltag.encoders import (
     list_encoders,
     register_encoder,
 )
-from tests.encoders.contract import CHECKS
+from reeltag.testing.encoders import CHECKS
 
 OWN = """
 import numpy as np

@@ -12,7 +12,7 @@ from reeltag.encoders import check_packages, create_encoder
 from reeltag.encoders._devices import Place
 from reeltag.encoders._timm import INFO, wrap
 from reeltag.encoders._torch_models import TorchPictureEncoder
-from tests.encoders.contract import CHECKS, pictures_for
+from reeltag.testing.encoders import CHECKS, pictures_for
 
 CPU = Place.of("cpu", "auto")
 

@@ -15,7 +15,7 @@ from reeltag.encoders._devices import Place
 from reeltag.encoders._hugging_face import wrap_pictures, wrap_sound, wrap_texts
 from reeltag.encoders._torch_models import PictureInput, TorchPictureEncoder, loading, weights_hash
 from reeltag.encoders.base import EncoderInfo, Precision
-from tests.encoders.contract import CHECKS, pictures_for
+from reeltag.testing.encoders import CHECKS, pictures_for
 
 CPU = Place.of("cpu", "auto")
 WANTS = PictureInput((6, 8), "stretch", (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))

@@ -15,8 +15,8 @@ from reeltag.encoders import SoundEncoder, span_samples
 from reeltag.encoders._spectrogram import log_mel, windows_at
 from reeltag.encoders.base import Float32
 from reeltag.encoders.yamnet import YamNet
+from reeltag.testing.encoders import CHECKS, encode_span, sound_of
 from tests.conftest import REAL
-from tests.encoders.contract import CHECKS, encode_span, sound_of
 from tests.encoders.test_contract import installed, loaded
 
 # A class of the films, and AudioSet's class for it.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from reeltag.core.errors import ConfigError
 from reeltag.models import autohome_mix
 from reeltag.models.autohome_mix import TINY, VARIANTS
-from tests.models.contract import some_batch
+from reeltag.testing.models import some_batch
 
 
 def test_nextvlad_sizes_are_the_papers() -> None:

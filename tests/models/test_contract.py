@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reeltag.models import Family, families
-from tests.models.contract import CHECKS
+from reeltag.testing.models import CHECKS
 
 
 @pytest.mark.parametrize("family", families(), ids=lambda family: family.name)

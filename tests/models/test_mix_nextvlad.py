@@ -8,7 +8,7 @@ import torch
 from reeltag.core.errors import ConfigError
 from reeltag.models import mix_nextvlad, nextvlad
 from reeltag.models.mix_nextvlad import TINY
-from tests.models.contract import some_batch
+from reeltag.testing.models import some_batch
 
 
 def test_three_members_have_the_published_size() -> None:

@@ -14,7 +14,7 @@ import reeltag
 from reeltag.cli.main import run
 from reeltag.data.dataset import Dataset
 from reeltag.models import Family, _registry, families, find_family, list_models
-from tests.models.contract import CHECKS
+from reeltag.testing.models import CHECKS
 from tests.processes import run_program
 
 SOURCE = Path(__file__).parent.parent / "own_model_package"

@@ -1,10 +1,10 @@
-"""What every encoder must do, as checks of one; an own one passes them too, see `CHECKS`."""
+"""What every encoder must do, as checks of one; see `reeltag.testing.check_encoder`."""
 
 from collections.abc import Callable
 from typing import Any
+from unittest import TestCase
 
 import numpy as np
-import pytest
 
 from reeltag.core.errors import ConfigError
 from reeltag.encoders import (
@@ -17,10 +17,11 @@ from reeltag.encoders import (
 from reeltag.encoders.base import Float32
 
 TOLERANCE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}  # float32, summed in another order
+raises = TestCase().assertRaisesRegex
 TEXTS = ("a dog barks", "rain", "a red car on a road in the evening, seen from above")
 
 
-def pictures_for(encoder: PictureEncoder, number: int) -> Any:
+def pictures_for(encoder: PictureEncoder, number: int) -> Any:  # noqa: ANN401  (array)
     """Return pictures that differ: noise over a colour, the same each time."""
     rng = np.random.default_rng(5)
     shape = number, *encoder.size, 3
@@ -55,6 +56,7 @@ def features_of(encoder: Encoder, number: int) -> Float32:
 
 
 def description_agrees_with_the_encoder(encoder: Encoder) -> None:
+    """Check `info` against the encoder's kind and width."""
     info, kinds = encoder.info, (PictureEncoder, SoundEncoder, TextEncoder)
     (kind,) = (at for at, of in enumerate(kinds) if isinstance(encoder, of))
     assert info.kind in (None, ("picture", "sound", "text")[kind])
@@ -64,17 +66,20 @@ def description_agrees_with_the_encoder(encoder: Encoder) -> None:
 
 
 def identity_is_complete(encoder: Encoder) -> None:
+    """Check that name, version, weights and preprocessing are said."""
     of = encoder.identity
     assert all([of.name, of.version, of.weights, of.preprocessing])
     assert "\n" not in str(of)
 
 
 def nothing_gives_no_features(encoder: Encoder) -> None:
+    """Check that no input gives features (0, D)."""
     features = features_of(encoder, 0)
     assert features.shape == (0, encoder.width) and features.dtype == np.float32
 
 
 def features_are_finite_float32_of_shape_N_D(encoder: Encoder) -> None:
+    """Check what `encode` returns, and that other input gives other features."""
     features = features_of(encoder, 3)
     assert features.shape == (3, encoder.width) and features.dtype == np.float32
     assert np.isfinite(features).all()
@@ -82,6 +87,7 @@ def features_are_finite_float32_of_shape_N_D(encoder: Encoder) -> None:
 
 
 def picture_or_text_is_encoded_alike_in_any_batch(encoder: Encoder) -> None:
+    """Check that the company of an input does not matter."""
     if isinstance(encoder, SoundEncoder):
         return
     together = features_of(encoder, 3)
@@ -92,6 +98,7 @@ def picture_or_text_is_encoded_alike_in_any_batch(encoder: Encoder) -> None:
 
 
 def frame_of_sound_does_not_depend_on_the_span(encoder: Encoder) -> None:
+    """Check that frames are the same wherever a span of sound begins."""
     if not isinstance(encoder, SoundEncoder):
         return
     for rate in (1.0, 2.0, 3.0, 0.5):
@@ -102,6 +109,7 @@ def frame_of_sound_does_not_depend_on_the_span(encoder: Encoder) -> None:
 
 
 def silence_and_full_scale_are_sound(encoder: Encoder) -> None:
+    """Check the quietest and the loudest sound."""
     if not isinstance(encoder, SoundEncoder):
         return
     start, end = span_samples(0, 2, 1.0, encoder.context_s)
@@ -111,12 +119,14 @@ def silence_and_full_scale_are_sound(encoder: Encoder) -> None:
 
 
 def texts_have_unit_norm(encoder: Encoder) -> None:
+    """Check the length of features of texts."""
     if isinstance(encoder, TextEncoder):
         norms = np.linalg.norm(encoder.encode([*TEXTS, ""]), axis=1)
         np.testing.assert_allclose(norms, 1, rtol=1e-5)
 
 
 def input_is_left_as_it_was(encoder: Encoder) -> None:
+    """Check that input is not written to."""
     if isinstance(encoder, PictureEncoder):
         pictures = pictures_for(encoder, 2)
         pictures.flags.writeable = False
@@ -130,9 +140,10 @@ def input_is_left_as_it_was(encoder: Encoder) -> None:
 
 
 def own_classes_have_names_and_logits(encoder: Encoder) -> None:
+    """Check `classify`, or that it says that there is nothing to classify by."""
     features = features_of(encoder, 2)
     if not encoder.class_names:
-        with pytest.raises(ConfigError, match="no classes of its own"):
+        with raises(ConfigError, "no classes of its own"):
             encoder.classify(features)
         return
     logits = encoder.classify(features)
