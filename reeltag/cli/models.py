@@ -89,7 +89,8 @@ def _print_all(families: list[dict[str, Any]]) -> None:
 
 def _print_one(family: dict[str, Any]) -> None:
     STDOUT.print(f"[bold]{family['name']}[/]: {family['about']}", highlight=False)
-    text = f"{family['more']}\n\nSource: {family['source']}"
+    source = f"Source: {family['source']}" if family["source"] else ""
+    text = "\n\n".join(part for part in (family["more"], source) if part)
     STDOUT.print(text, highlight=False, markup=False, soft_wrap=True)
     fields = _table("field", "default", "what")
     for name, default in family["fields"].items():

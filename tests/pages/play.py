@@ -108,7 +108,7 @@ def _type(block: Block, where: str, output: io.StringIO) -> None:
 
 def _install(source: Path) -> None:
     """Install a package that the page has written, for this process."""
-    command = [sys.executable, *_PIP.split(), "--target", "installed", str(source)]
+    command = [sys.executable, *_PIP.split(), "--target", "installed", f"./{source}"]
     subprocess.run(command, check=True)
     sys.path.insert(0, str(Path("installed").resolve()))
     importlib.invalidate_caches()
