@@ -27,6 +27,7 @@ PACKAGES = (
     "deploy",
     "report",
     "pipeline",
+    "testing",
     "core",
 )
 _PACKAGE = """---
