@@ -69,7 +69,9 @@ def test_tutorial_prints_what_it_says(page: Path, played: Played) -> None:
 
 def test_readme_works_as_typed(played: Played, tmp_path: Path) -> None:
     films, features = played("own-videos") / "films", played("own-features")
-    with (films / "labels.csv").open() as file:  # folders are labels: of each film its first one
+    with (films / "labels.csv").open(
+        encoding="utf-8"
+    ) as file:  # folders are labels: of each film its first one
         labels = dict(reversed([line.strip().split(",") for line in file][1:]))
     for film, label in labels.items():
         (tmp_path / "videos" / label).mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ def test_readme_works_as_typed(played: Played, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", [README, *TUTORIALS], ids=lambda page: page.stem)
 def test_install_lines_name_what_is_there(page: Path) -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = list(install_lines(page))
     assert lines[:2] == ["python3 -m venv .venv", "source .venv/bin/activate"]
     (install,) = lines[2:]
@@ -93,7 +95,7 @@ def test_install_lines_name_what_is_there(page: Path) -> None:
 
 
 def test_readme_has_a_screen_and_a_half() -> None:
-    assert len(README.read_text().splitlines()) <= 110
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 110
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_page_that_is_wrong_is_an_error(
     text: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "page.md"
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PageError, match=re.escape(rule)):
         play(page)
