@@ -11,6 +11,7 @@ from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.dataset import Dataset
 from reeltag.deploy.submission import write_segments, write_videos
 from reeltag.ensembling.blending import BlendConfig, blend, fit_blend, unfitted_blend
+from reeltag.predictions.challenges import HEADERS
 from reeltag.predictions.file import open_predictions
 from tests.ensembling.synthetic import drawn, read, write
 from tests.evaluation.scored_files import many, scores_of
@@ -41,6 +42,16 @@ def test_scores_of_a_submission_are_those_of_its_predictions(
     for name in ("map@k", "map@k_interval", "classes", "segments"):
         assert of_segments[name] == own[name], name
     assert "gap@20" not in of_segments and "map" not in of_segments
+
+
+@pytest.mark.parametrize("largest", [2, 8])
+def test_data_without_a_class_list_may_have_fewer_or_more_classes(
+    largest: int, tmp_path: Path
+) -> None:
+    data = write_corpus(tmp_path / "data", {"a": (1,), "b": (largest,)})
+    path = tmp_path / "s.csv"
+    path.write_text(f"{HEADERS[2018]}\na,1 0.9 5 0.5\nb,5 0.4 1 0.2\n", encoding="utf-8")
+    assert scores_of(path, data)["hit@1"] == 0.5
 
 
 def test_evaluate_says_what_a_submission_is_not_of(
