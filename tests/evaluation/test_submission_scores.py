@@ -13,6 +13,7 @@ from reeltag.deploy.submission import write_segments, write_videos
 from reeltag.ensembling.blending import BlendConfig, blend, fit_blend, unfitted_blend
 from reeltag.predictions.challenges import HEADERS
 from reeltag.predictions.file import open_predictions
+from tests.data.made import frame_record, write_shard
 from tests.ensembling.synthetic import drawn, read, write
 from tests.evaluation.scored_files import many, scores_of
 from tests.inference.scored import write_corpus
@@ -48,7 +49,9 @@ def test_scores_of_a_submission_are_those_of_its_predictions(
 def test_data_without_a_class_list_may_have_fewer_or_more_classes(
     largest: int, tmp_path: Path
 ) -> None:
-    data = write_corpus(tmp_path / "data", {"a": (1,), "b": (largest,)})
+    data = tmp_path / "data"
+    records = [frame_record("a", 9, [1]), frame_record("b", 9, [largest])]
+    write_shard(data / "train0.tfrecord", records)
     path = tmp_path / "s.csv"
     path.write_text(f"{HEADERS[2018]}\na,1 0.9 5 0.5\nb,5 0.4 1 0.2\n", encoding="utf-8")
     assert scores_of(path, data)["hit@1"] == 0.5
