@@ -5,6 +5,7 @@ ReeltagError
 |  `- MissingPackageError     for want of a package of an extra
 |- DataError       what was read is not what is allowed
 |- OutputError     what should be written cannot be
+|- HubUnreachableError     the Hugging Face Hub cannot be reached, and what it has is needed
 `- TrainingError   training cannot go on
 """
 
@@ -40,6 +41,10 @@ class DataError(ReeltagError):
 
 class OutputError(ReeltagError):
     """What should be written cannot be written."""
+
+
+class HubUnreachableError(ReeltagError):
+    """The Hugging Face Hub cannot be reached, or has no answer now."""
 
 
 class TrainingError(ReeltagError):

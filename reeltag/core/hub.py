@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from reeltag.core.errors import ReeltagError, reason_of
+from reeltag.core.errors import HubUnreachableError, ReeltagError, reason_of
 from reeltag.core.extras import check_extra
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 _REASON = 160  # characters of an error of the hub that are shown
 _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token"
-
-
-class HubUnreachableError(ReeltagError):
-    """The hub cannot be reached, or has no answer now."""
 
 
 def hub_client() -> "HfApi":

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from reeltag.core.console import say
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, HubUnreachableError
 from reeltag.core.files import PathLike
-from reeltag.core.hub import HubUnreachableError, hub_client, reaching_hub
+from reeltag.core.hub import hub_client, reaching_hub
 from reeltag.data.features import FEATURES_FILE, Features
 from reeltag.encoders import imported_module
 from reeltag.tagger.run_files import find_run, read_config

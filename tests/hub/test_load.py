@@ -14,8 +14,7 @@ import torch
 
 import reeltag
 from reeltag.cli.main import run as command
-from reeltag.core.errors import ConfigError, DataError
-from reeltag.core.hub import HubUnreachableError
+from reeltag.core.errors import ConfigError, DataError, HubUnreachableError
 from reeltag.deploy.pushing import prepare_upload, push
 from reeltag.tagger.hub_runs import MOST_BYTES, RUN_FILES, HubAddress, hub_address, local_run
 from reeltag.tagger.tagger import Tagger
