@@ -6,43 +6,17 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import (
     Distribution,
     DistributionFinder,
-    PackageNotFoundError,
     packages_distributions,
-    requires,
 )
 from types import ModuleType
 from typing import Any
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from benchmarks.packages import distributions
 
 _EVERYWHERE = DistributionFinder.Context()
 OURS = {"reeltag", "tests", "benchmarks", "conftest"}
-
-
-def base_distributions(extras: Iterable[str] = ()) -> set[str]:
-    """Return the distributions that `pip install reeltag`, or `reeltag[EXTRAS]`, installs.
-
-    Args:
-        extras: that are installed with it.
-    """
-    found, waiting = set[str](), [("reeltag", frozenset(extras))]
-    seen = set[tuple[str, frozenset[str]]]()
-    while waiting:
-        name, wanted = waiting.pop()
-        if (name, wanted) in seen:
-            continue
-        seen.add((name, wanted))
-        try:
-            lines = requires(name) or ()
-        except PackageNotFoundError:  # of another system, or not installed here
-            continue
-        found.add(name)
-        for needed in map(Requirement, lines):
-            marker = needed.marker
-            if marker is None or any(marker.evaluate({"extra": of}) for of in wanted | {""}):
-                waiting.append((canonicalize_name(needed.name), frozenset(needed.extras)))
-    return found
 
 
 def base_modules(extras: Iterable[str] = ()) -> set[str]:
@@ -51,7 +25,7 @@ def base_modules(extras: Iterable[str] = ()) -> set[str]:
     Args:
         extras: that are installed.
     """
-    known = base_distributions(extras)
+    known = distributions(extras)
     return {
         module
         for module, homes in packages_distributions().items()
@@ -93,4 +67,4 @@ def hide_extras(extras: Iterable[str] = ()) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] not in allowed]:
         if not name.startswith("__"):
             del sys.modules[name]
-    sys.meta_path[:] = [_OnlyBase([*sys.meta_path], allowed, base_distributions(extras))]
+    sys.meta_path[:] = [_OnlyBase([*sys.meta_path], allowed, distributions(extras))]

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.packages import FOR_DEVELOPERS, distributions
 from reeltag.cli.main import COMMANDS
 from tests import base_program
-from tests.base_install import base_distributions
 from tests.base_program import BASE, FEATURES
 from tests.processes import run_program
 
 ROOT = Path(__file__).parent.parent
-FOR_DEVELOPERS = {"dev", "docs"}
 SOFT = {"track"}  # taken where it is there
 HEAVY = {"faiss-cpu", "lightgbm", "matplotlib", "onnx", "onnxruntime", "ray", "scikit-learn"}
 # of these some modules, or all, are behind an extra that their callers look for
@@ -34,7 +33,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_base_installs_none_of_the_heavy_packages() -> None:
-    base = base_distributions()
+    base = distributions()
     assert {"torch", "lightning", "numpy", "pyarrow"} <= base
     assert not base & HEAVY
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
-import tyro
 from rich.table import Table
 
 import reeltag
@@ -144,6 +143,8 @@ def _run_command(name: str, arguments: list[str]) -> int:
     if hasattr(command, "parse"):  # commands whose flags depend on other flags
         parsed = command.parse(arguments)
     else:
+        import tyro  # the list of commands need not wait for it
+
         parsed = tyro.cli(command, args=arguments, prog=f"reeltag {name}")
     status: int = parsed.run()
     return status

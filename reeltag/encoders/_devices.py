@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from reeltag.core.devices import torch_device
 from reeltag.core.errors import ConfigError
 from reeltag.encoders.base import Precision
 
@@ -25,19 +26,12 @@ class Place:
 
         Args:
             device: "cpu", "cuda", "cuda:1", ...; "auto" = a GPU where there is one.
-            precision: "auto" = fp32 on CPUs, bf16 on GPUs.
+            precision: "auto" = bf16 on "cuda", else fp32.
 
         Raises:
             ConfigError: there is no such device, or it does not compute with this precision.
         """
-        name = device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            found = torch.zeros(1, device=name).device
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ConfigError(f"device {device!r} cannot be used ({reason})") from error
+        found = torch_device(device)
         if precision not in ("auto", *_DTYPES):
             known = ", ".join(_DTYPES)
             raise ConfigError(f"precision must be auto, {known}, got {precision!r}")
@@ -47,7 +41,7 @@ class Place:
                 f"precision {precision} needs a GPU; the encoder computes on {found}",
                 hint="Leave it at auto, or say fp32.",
             )
-        chosen = ("fp32" if on_cpu else "bf16") if precision == "auto" else precision
+        chosen = ("bf16" if found.type == "cuda" else "fp32") if precision == "auto" else precision
         return cls(found, _DTYPES[chosen])
 
     @property

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.bounds import Amount, CheckedFields, NotNegative, Positive, Rate
+from reeltag.core.devices import torch_device
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.fields import ADDED, default_was
 from reeltag.core.probability import MeanLogits, fused_logits
@@ -112,14 +113,7 @@ class InferenceConfig(CheckedFields):
         Raises:
             ConfigError: there is no such device.
         """
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.zeros(1, device=name)
-        except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f"device {name!r} cannot be used ({error})") from error
-        return torch.device(name)
+        return torch_device(self.device)
 
     def device_name(self) -> str:
         """Return the name of the device, as files of scores keep it: cpu, or cuda (NVIDIA H200).

@@ -324,7 +324,7 @@ def _make_trainer(
 ) -> Trainer:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return Trainer(
-        accelerator=recipe.accelerator,
+        accelerator="cpu" if runs_on_cpu(recipe) else "cuda",  # by itself it takes a Mac's GPU
         devices=local,
         num_nodes=_world() // local,
         strategy="ddp" if _world() > 1 else "auto",
@@ -366,12 +366,17 @@ def check_start(out: Path, recipe: Recipe, loggers: Loggers | None = None) -> No
     _check_device(recipe)
 
 
+def runs_on_cpu(recipe: Recipe) -> bool:
+    """Return whether a training runs on the CPU, as on a Mac always: metrics are float64."""
+    return recipe.accelerator == "cpu" or not torch.cuda.is_available()
+
+
 def _check_device(recipe: Recipe) -> None:
     """Raise ConfigError where the machine lacks what the recipe needs."""
     if recipe.accelerator == "gpu" and not torch.cuda.is_available():
         what = "there is no GPU that torch can use"
         raise ConfigError(what, where="--accelerator gpu", hint="Leave it out.")
-    on_cpu = recipe.accelerator == "cpu" or not torch.cuda.is_available()
+    on_cpu = runs_on_cpu(recipe)
     if recipe.precision == "bf16" and on_cpu and cpu.get_cpu_capability() == "AVX2":
         say("bf16 is emulated on this processor, much slower than --precision fp32")
     if recipe.precision == "fp16" and on_cpu:
