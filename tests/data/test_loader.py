@@ -206,15 +206,16 @@ def test_reused_buffers_give_the_same_endless_stream(items: VideoSet) -> None:
     assert_same(taken(False), taken(True))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("start", [None, "fork", "spawn"])
 @pytest.mark.parametrize("size", [{}, {"batch_size": None}], ids=["plain", "batch_size=None"])
 def test_torch_data_loader_gives_every_batch_once(
-    items: VideoSet, workers: int, size: dict[str, Any]
+    items: VideoSet, start: str | None, size: dict[str, Any]
 ) -> None:
+    """By itself, and with workers that are forked (Linux) or started anew (macOS, Windows)."""
     expected = kept(Loader(items, batch_size=9, frames=RANDOM, shuffle="global"))
     loader = Loader(items, batch_size=9, frames=RANDOM, shuffle="global")
-    context = "fork" if workers else None
-    taken = DataLoader(loader, num_workers=workers, multiprocessing_context=context, **size)
+    workers = 2 if start else 0
+    taken = DataLoader(loader, num_workers=workers, multiprocessing_context=start, **size)
     assert len(taken) == len(expected)
     found = [Kept(batch) for batch in taken]
     assert_same(sorted(found, key=by_ids), sorted(expected, key=by_ids))

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from reeltag.core.system.file_names import is_device
 from reeltag.core.text import visible
 
 _LONGEST = 180  # bytes of a stem; a name may have 255, and endings are added
-_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def file_stem(video_id: str) -> str:
@@ -22,7 +22,7 @@ def file_stem(video_id: str) -> str:
     ('%2E.%2Fa%20b', '-x_Y9')
     """
     safe = _quoted(video_id)
-    is_usable = 0 < len(safe) <= _LONGEST and not _DEVICE.match(safe)
+    is_usable = 0 < len(safe) <= _LONGEST and not is_device(safe)
     return safe if is_usable else hashed_stem(video_id)
 
 
@@ -56,7 +56,8 @@ def hashed_stem(video_id: str) -> str:
     """Return the stem of an id, cut where it is long, with a hash of the id."""
     digest = hashlib.sha256(video_id.encode(errors="surrogatepass")).hexdigest()[:16]
     cut = re.sub("%.?$", "", _quoted(video_id)[: _LONGEST - len(digest) - 1])
-    return f"{cut}~{digest}"
+    stem = f"{cut}~{digest}"
+    return f"_{stem}" if is_device(stem) else stem  # nul.txt~... is one, too
 
 
 def _quoted(video_id: str) -> str:

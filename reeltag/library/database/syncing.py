@@ -12,6 +12,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from reeltag.core.errors import reason_of
+from reeltag.core.system.file_names import usable_name
 from reeltag.library.database.tables import FEATURES_ONLY, PathRow, VideoRow, VideoState, now
 from reeltag.library.media.finding import FoundMedia, MediaFile, content_id
 
@@ -201,8 +202,8 @@ class Synchroniser:
 def safe_stem(stem: str) -> str:
     """Return a stem that can name files anywhere: printable, UTF-8, not too long."""
     text = unicodedata.normalize("NFC", os.fsencode(stem).decode("utf-8", "replace"))
-    text = "".join(of if of.isprintable() and of not in '/\\:*?"<>|' else "_" for of in text)
-    return text.encode()[:_ID_BYTES].decode("utf-8", "ignore").strip() or "video"
+    text = "".join(of if of.isprintable() else "_" for of in text).strip()
+    return usable_name(text.encode()[:_ID_BYTES].decode("utf-8", "ignore")) or "video"
 
 
 def _folded(name: str) -> str:

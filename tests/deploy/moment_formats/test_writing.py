@@ -111,7 +111,7 @@ def test_file_stems_are_short_and_unique_also_where_case_is_ignored() -> None:
     assert file_stems(["Ab"]) == {"Ab": "Ab"}
     assert file_stem("x" * 300) != file_stem("x" * 299)
     for name in ("", "nul", "Com1.mp4"):  # no name, and what Windows keeps for devices
-        assert re.fullmatch(rf"{name}~[0-9a-f]{{16}}", file_stem(name))
+        assert re.fullmatch(rf"_?{name}~[0-9a-f]{{16}}", file_stem(name))
     assert file_stem("console") == "console"
 
 
