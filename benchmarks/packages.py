@@ -1,12 +1,15 @@
 """What `pip install reeltag` and its extras install, by the metadata of what is installed here."""
 
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution, requires
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 FOR_DEVELOPERS = {"dev", "docs"}  # extras
+_PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
 def distributions(extras: Iterable[str] = ()) -> set[str]:
@@ -23,7 +26,7 @@ def distributions(extras: Iterable[str] = ()) -> set[str]:
             continue
         seen.add((name, wanted))
         try:
-            lines = requires(name) or ()
+            lines = [*_requirements(name)]
         except PackageNotFoundError:  # of another system, or not installed here
             continue
         found.add(name)
@@ -34,6 +37,17 @@ def distributions(extras: Iterable[str] = ()) -> set[str]:
     return found
 
 
+def _requirements(name: str) -> Iterator[str]:
+    """Yield what a distribution needs; of reeltag as its project has it now."""
+    if name != "reeltag":
+        yield from requires(name) or ()
+        return
+    project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
+    yield from project["dependencies"]
+    for extra, lines in project["optional-dependencies"].items():
+        yield from (f"{line}; extra == '{extra}'" for line in lines)
+
+
 def missing(extra: str) -> list[str]:
     """Return what an extra names and is not installed here.
 
@@ -41,7 +55,7 @@ def missing(extra: str) -> list[str]:
         extra: of reeltag.
     """
     left = []
-    for needed in map(Requirement, requires("reeltag") or ()):
+    for needed in map(Requirement, _requirements("reeltag")):
         if needed.marker is not None and needed.marker.evaluate({"extra": extra}):
             try:
                 distribution(needed.name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.results import PROJECT
 from benchmarks.tables import (
     choosing,
+    install,
     own_features,
     quality,
     readme,
@@ -51,6 +52,11 @@ def pages() -> dict[str, Tables]:
             "spreads": reproductions.spreads,
             "trials": reproductions.trials,
             "deployable": quality.deployable,
+        },
+        "docs/reference/install.md": {
+            "sizes": install.sizes,
+            "times": install.times,
+            "extras": install.extras,
         },
         "docs/explanation/security.md": {"fuzz": trust.fuzz},
         "docs/reference/guarantees.md": {"kills": trust.kills, "full_disks": trust.full_disks},

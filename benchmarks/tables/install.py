@@ -22,7 +22,7 @@ def times() -> str:
         ]
         for row in read_rows("install", "times")
     ]
-    return table(["program", "median", "times `python -c pass`", "target, s", "met"], rows)
+    return table(["program", "least", "times `python -c pass`", "target, s", "met"], rows)
 
 
 def extras() -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import av
 from av.audio.stream import AudioStream
@@ -35,8 +35,6 @@ _NOT_MEDIA = {
     "picture": "is a single picture, not a video",
 }
 _PICTURE_FORMATS = ("image2", "_pipe")
-# before 19, what is no UTF-8 in tags was an error; since then it is escaped
-_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__[:2]) < 19 else {}
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class OpenMedia:
             duration_s=None if self.duration is None else float(self.duration),
             start_s=float(self.start),
             streams=streams,
-            tags={_text(name): _text(of) for name, of in self.container.metadata.items()},
+            tags=dict(self.container.metadata),
         )
 
 
@@ -113,7 +111,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         kind = kind_of(read_head(path))
         if kind in _NOT_MEDIA:
             raise MediaError(_NOT_MEDIA[kind], where=path)
-        container = av.open(str(path.absolute()), "r", **_OPTIONS)
+        container = av.open(str(path.absolute()), "r", metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(_why_not_open(path, error), where=path) from error
     except OSError as error:
@@ -122,11 +120,6 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         if any(name in container.format.name for name in _PICTURE_FORMATS):
             raise MediaError(_NOT_MEDIA["picture"], where=path)
         yield container
-
-
-def _text(tag: str) -> str:
-    """Return a tag as text, of which what is no UTF-8 is replaced."""
-    return tag.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _why_not_open(path: Path, error: av.FFmpegError) -> str:
