@@ -51,6 +51,11 @@ FEATURES = {
     ),
     "serve": ("serve {data}",),
     "text": ("create_encoder('bge_small_en')",),
+    "track": (
+        "train logistic --data {data} --out {new} --log-to tensorboard",
+        "train logistic --data {data} --out {new} --log-to wandb",
+        "train logistic --data {data} --out {new} --log-to mlflow",
+    ),
     "trees": ("blend {scores} {blended} --method lightgbm --fit-on {data} --save {new}",),
     "tune": ("tune logistic --data {data} --out {new} --trials 1",),
     "video": (

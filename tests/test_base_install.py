@@ -15,7 +15,6 @@ from tests.base_program import BASE, FEATURES
 from tests.processes import run_program
 
 ROOT = Path(__file__).parent.parent
-SOFT = {"track"}  # taken where it is there
 HEAVY = {"faiss-cpu", "lightgbm", "matplotlib", "onnx", "onnxruntime", "ray", "scikit-learn"}
 # of these some modules, or all, are behind an extra that their callers look for
 BEHIND_EXTRAS = {"deploy", "encoders", "ensembling", "figures", "library", "pipeline", "report"}
@@ -41,7 +40,7 @@ def test_base_installs_none_of_the_heavy_packages() -> None:
 def test_every_extra_has_a_feature_that_is_tried_without_it() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         offered = tomllib.load(file)["project"]["optional-dependencies"]
-    assert FEATURES.keys() == offered.keys() - FOR_DEVELOPERS - SOFT - {"all"}
+    assert FEATURES.keys() == offered.keys() - FOR_DEVELOPERS - {"all"}
 
 
 def test_module_of_the_base_imports_without_any_extra(found: dict[str, Any]) -> None:
