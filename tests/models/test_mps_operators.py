@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from reeltag.models import Family, families
-from tests.models.contract import build, some_batch
+from reeltag.testing.models import build, some_batch
 
 # of CPUs alone; other devices take the plain operators in their place
 CPU_ALONE = ("mkldnn::", "_scaled_dot_product_flash_attention_for_cpu")
