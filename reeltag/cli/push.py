@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from reeltag.cli.next_command import UNKNOWN_DATA, print_next
 from reeltag.cli.predict import trained_splits
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
@@ -77,6 +78,7 @@ class Push:
             return
         lines = [f"{title} ({sum(upload.sizes.values()):,} bytes)"]
         lines += [f"  {name}" for name in sorted(upload.sizes)]
-        if "url" in where:
-            lines += [f"next: reeltag predict {PREFIX}{upload.repo} --data DATA --out P.parquet"]
         STDOUT.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+        if "url" in where:
+            address = f"{PREFIX}{upload.repo}"
+            print_next("predict", address, "--data", UNKNOWN_DATA, "--out", "P.parquet")

@@ -18,8 +18,8 @@ def test_file_is_read_and_written_by_a_name_in_utf8(path: str, tmp_path: Path) -
     for content in ("new", "changed"):
         with utf8_name(file) as name:
             name.encode()
-            Path(name).write_text(content)
-        assert file.read_text() == content and not Path(name).exists()
+            Path(name).write_text(content, encoding="utf-8")
+        assert file.read_text(encoding="utf-8") == content and not Path(name).exists()
     assert [of.name for of in file.parent.iterdir()] == [file.name]
 
 

@@ -1,13 +1,15 @@
 """Let this process, and all that it starts, talk to this machine alone.
 
-Python imports this module when it starts. Each try to reach or to look up another machine is an
-error, and a line in the file that `REELTAG_TEST_CONNECTIONS` names, for a library may swallow it.
+Python imports this module when it starts; without `REELTAG_TEST_CONNECTIONS` it does nothing. Each
+try to reach or to look up another machine is an error, and a line in the file that this variable
+names, for a library may swallow it.
 """
 
 import ipaddress
 import os
 import sys
 
+_VARIABLE = "REELTAG_TEST_CONNECTIONS"
 _CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg")  # (socket, address)
 _LOOKING_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")  # (host, ...)
 
@@ -33,9 +35,10 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
     else:
         return
     if not is_here(host):
-        with open(os.environ["REELTAG_TEST_CONNECTIONS"], "a", encoding="utf-8") as file:
+        with open(os.environ[_VARIABLE], "a", encoding="utf-8") as file:
             file.write(f"{event} {host!r} by {sys.argv}\n")
         raise PermissionError(f"{event} {host!r}: no network in this test")
 
 
-sys.addaudithook(watch)
+if _VARIABLE in os.environ:
+    sys.addaudithook(watch)

@@ -62,9 +62,10 @@ class IndexFiles(Target):
 
     def _write_piece(self) -> tuple[Path, bytes]:
         root, (first, *_) = find_shards(self._data)
-        schema = probe_shard(root / first.name)
+        source = root / first.name
+        schema = probe_shard(source)
         assert isinstance(schema, Schema)
-        write_piece(root, first, self._pieces, schema, True)
+        write_piece(source, first, self._pieces, schema, True)
         (path,) = self._pieces.iterdir()
         return path, path.read_bytes()
 
