@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 TSC := .venv/js/node_modules/.bin/tsc
 
-.PHONY: install demo docs test check check-js audit oldest release-check coverage bench slow clean
+.PHONY: install demo docs pages test check check-js audit oldest release-check coverage bench slow clean
 
 install: .venv/installed
 
@@ -25,6 +25,9 @@ demo: install  ## video files -> features -> noisy labels, a few ratings -> mome
 docs: install  ## the documentation site, build/docs/index.html; every link in it is checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	$(BIN)/python -m website.links build/docs
+
+pages: install  ## types all that README and the tutorials say, builds the site, follows its links
+	$(PYTEST) -m "slow or not slow" tests/pages tests/website
 
 test: install  ## the whole suite but the slow proofs
 	$(PYTEST)

@@ -14,6 +14,7 @@ from tests.server.browser.conftest import PATIENCE_MS, browser
 from website.links import problems
 
 __all__ = ["browser"]
+pytestmark = pytest.mark.slow  # the site takes half a minute to build
 
 
 @pytest.fixture(scope="module")
