@@ -19,7 +19,6 @@ README = PROJECT / "README.md"
 TUTORIALS = sorted(
     page for page in (PROJECT / "docs" / "tutorials").glob("*.md") if page.stem != "index"
 )
-SHORT = {"own-videos", "own-features"}  # what README is typed with
 Played = Callable[[str], Path]
 CONTEXT = get_context("forkserver")  # what imports take is taken once
 CONTEXT.set_forkserver_preload(["tests.pages.play"])
@@ -63,17 +62,13 @@ def type_page(page: Path, folder: Path) -> None:
     assert not error, error
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(of.stem, marks=() if of.stem in SHORT else pytest.mark.slow)
-        for of in TUTORIALS
-    ],
-)
-def test_tutorial_prints_what_it_says(name: str, played: Played) -> None:
-    assert played(name).is_dir()
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_tutorial_prints_what_it_says(page: Path, played: Played) -> None:
+    assert played(page.stem).is_dir()
 
 
+@pytest.mark.slow
 def test_readme_works_as_typed(played: Played, tmp_path: Path) -> None:
     films, features = played("own-videos") / "films", played("own-features")
     with (films / "labels.csv").open(
