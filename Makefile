@@ -61,7 +61,7 @@ oldest: .venv-oldest/installed  ## the oldest releases that pyproject.toml allow
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c oldest.txt \
-	  -e '.[cluster,export,hdf5,knn,otio,plots,serve,text,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
+	  -e '.[cluster,export,hdf5,hub,knn,otio,plots,serve,text,track,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
 	touch $@
 
 release-check: .venv-release/installed  ## what would be released: built, looked into, installed and run apart
