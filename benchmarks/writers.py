@@ -107,14 +107,20 @@ WRITERS = (
         name="centroids",
         arguments="centroids IN/data --out OUT/c.safetensors --clusters 4",
     ),
-    Writer(name="predict", arguments="predict IN/run --data IN/data --out OUT/p.parquet"),
+    Writer(
+        name="predict",
+        arguments="predict IN/run --data IN/data --out OUT/p.parquet",
+        goes_on_in=".parquet.parts",
+    ),
     Writer(
         name="predict segments",
         arguments="predict IN/run --data IN/data --segments --out OUT/p.parquet",
+        goes_on_in=".parquet.parts",
     ),
     Writer(
         name="soft-labels",
         arguments="soft-labels IN/run --data IN/data --out OUT/s.parquet",
+        goes_on_in=".parquet.parts",
     ),
     Writer(name="blend", arguments=f"blend {_P} {_Q} --out OUT/b.parquet"),
     Writer(
@@ -175,6 +181,7 @@ WRITERS = (
     Writer(
         name="extract",
         arguments="extract IN/films --out OUT/own --picture none --workers 1",
+        goes_on_in="extract/parts",
         compared=lambda name: name.endswith((".tfrecord", "features.json", ".jpg", ".csv")),
     ),
     Writer(
