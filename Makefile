@@ -27,7 +27,7 @@ docs: install  ## the documentation site, build/docs/index.html; every link in i
 	$(BIN)/python -m website.links build/docs
 
 pages: install  ## types all that README and the tutorials say, builds the site, follows its links
-	$(PYTEST) -m "slow or not slow" tests/pages tests/website
+	$(PYTEST) -m slow tests/pages tests/website
 
 test: install  ## the whole suite but the slow proofs
 	$(PYTEST)

@@ -1,4 +1,4 @@
-"""Run every command that writes on disks of all sizes, from none to enough.
+"""Run commands that write on disks of all sizes, from none to enough.
 
     python -m benchmarks.full_disk [NAME ...] [--steps N] [--save] [--json]
 

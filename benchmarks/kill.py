@@ -1,4 +1,4 @@
-"""Kill every command that writes, at random moments, and let it go on.
+"""Kill commands that write, at random moments, and let them go on.
 
     python -m benchmarks.kill [NAME ...] [--kills N] [--seed S] [--save] [--json]
 

@@ -6,7 +6,7 @@ options that are left out here. In the examples DATA is a small synthetic corpus
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from lightning.pytorch.callbacks import Callback
 
@@ -216,7 +216,7 @@ def predict(
     """
     run = None if isinstance(model, AnyTagger) else local_run(model)
     write_predictions(
-        model if isinstance(model, AnyTagger) else any_tagger(model),
+        model if isinstance(model, AnyTagger) else any_tagger(cast(Path, run)),
         _dataset(data),
         Output(Path(out), overwrite=overwrite),
         choices or InferenceConfig(),

@@ -1,7 +1,7 @@
 """A process as after `pip install reeltag`: of what is installed only the base can be imported."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.metadata import (
     Distribution,
@@ -19,13 +19,8 @@ _EVERYWHERE = DistributionFinder.Context()
 OURS = {"reeltag", "tests", "benchmarks", "conftest"}
 
 
-def base_modules(extras: Iterable[str] = ()) -> set[str]:
-    """Return the top-level names that can be imported then, besides the standard library.
-
-    Args:
-        extras: that are installed.
-    """
-    known = distributions(extras)
+def _modules_of(known: set[str]) -> set[str]:
+    """Return the top-level names that distributions have."""
     return {
         module
         for module, homes in packages_distributions().items()
@@ -57,14 +52,11 @@ class _OnlyBase(DistributionFinder):
                     yield found
 
 
-def hide_extras(extras: Iterable[str] = ()) -> None:
-    """Let this process find only the standard library, the base of reeltag, and ours.
-
-    Args:
-        extras: that are installed all the same.
-    """
-    allowed = {*sys.stdlib_module_names, *base_modules(extras), *OURS}
+def hide_extras() -> None:
+    """Let this process find only the standard library, the base of reeltag, and ours."""
+    base = distributions()
+    allowed = {*sys.stdlib_module_names, *_modules_of(base), *OURS}
     for name in [name for name in sys.modules if name.partition(".")[0] not in allowed]:
         if not name.startswith("__"):
             del sys.modules[name]
-    sys.meta_path[:] = [_OnlyBase([*sys.meta_path], allowed, distributions(extras))]
+    sys.meta_path[:] = [_OnlyBase([*sys.meta_path], allowed, base)]

@@ -48,6 +48,7 @@ FEATURES = {
         "labels {data} --picture {new}.svg",
         "report {scores} --data {data} --split validate --out {new}.html",
         "augment {data} --out {new}",
+        "demo {new} --features",
     ),
     "serve": ("serve {data}",),
     "text": ("create_encoder('bge_small_en')",),

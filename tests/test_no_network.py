@@ -1,22 +1,20 @@
 """Nothing is sent anywhere: commands, their workers and the server reach this machine alone."""
 
-import http.client
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
 from tests import no_network
-from tests.processes import HANG_S, program, run_program, wait_until
-from tests.server.served_process import get
+from tests.processes import program, run_program, wait_until
+from tests.server.served_process import get, jobs, post
 
 HOOK = Path(no_network.__file__).parent
 ROOT = HOOK.parent.parent
@@ -31,7 +29,7 @@ except OSError:
 if sys.argv[1:] != ["child"]:
     subprocess.run([sys.executable, __file__, "child"], check=True)
     socket.gethostbyname("a.test")
-"""  # an address and a name of documentation: nobody has them
+"""  # an address and a name kept for documentation: no machine has them
 
 
 class Watched:
@@ -114,17 +112,3 @@ def test_server_its_pages_and_jobs_send_nothing(folder: Path, tmp_path: Path) ->
             assert status == 200, path
             assert not re.findall(rb"(?:src|href|action)=[\"']?(?:\w+:)?//", page), path
     assert watched.tries == []
-
-
-def jobs(address: str) -> list[dict[str, Any]]:
-    """Return the jobs of a server."""
-    found: list[dict[str, Any]] = json.loads(get(address, "/api/jobs")[1])
-    return found
-
-
-def post(address: str, path: str) -> int:
-    """Return the status of a change without a body."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=HANG_S)
-    with closing(connection):
-        connection.request("POST", path, headers={"X-Reeltag": "1"})
-        return connection.getresponse().status

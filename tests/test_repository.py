@@ -3,7 +3,6 @@
 import re
 import subprocess
 import tomllib
-from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,15 +81,14 @@ def test_pythons_are_those_that_are_tested() -> None:
 def test_files_of_the_package_are_package_data() -> None:
     """Without git or a build: the patterns of pyproject.toml cover all that is not Python."""
     patterns = project()["tool"]["setuptools"]["package-data"]["reeltag"]
-    names = [
-        path.relative_to(PACKAGE).as_posix()
+    files = {
+        path
         for path in PACKAGE.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc") and path.name[0] != "."
-    ]
-    missing = [name for name in names if not any(fnmatch(name, of) for of in patterns)]
-    assert names and not missing
-    for of in patterns:
-        assert any(fnmatch(name, of) for name in names), f"{of} fits nothing"
+    }
+    found = {of: files & {*PACKAGE.glob(of)} for of in patterns}  # as setuptools reads them
+    assert files and not files - set().union(*found.values())
+    assert all(found.values()), f"a pattern fits nothing: {found}"
 
 
 def test_folders_of_python_are_packages() -> None:

@@ -80,7 +80,7 @@ def _graph() -> list[str]:
     )
     return [
         "ten networks of one kind, each of nine tenths of these videos, as one exported graph of "
-        f"{exact['bytes'] / 1e6:.0f} MB (uint8: {rough['bytes'] / 1e6:.0f} MB)",
+        f"{exact['bytes'] / 1e6:.0f} MB (uint8: {rough['bytes'] / 1e6:.0f} MB; one seed)",
         "test GAP@20",
         f"{exact['gap@20']:.3f} {interval(exact['gap@20_interval'])}",
         f"target {exact['target'].removeprefix('>= ')}",

@@ -60,6 +60,7 @@ class Demo:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
         if not self.features:
             check_extra("video")
+        check_extra("plots")  # it ends with a page
         make_folder(self.out)
         page = self._of_features() if self.features else self._of_films()
         STDERR.print(f"\n{page} ({time.monotonic() - began:.0f} s)", highlight=False)

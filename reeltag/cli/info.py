@@ -11,6 +11,7 @@ from rich.table import Table
 from reeltag.cli.library import library_facts, library_of, print_errors
 from reeltag.core.console import STDOUT, print_json, print_table
 from reeltag.core.errors import ConfigError
+from reeltag.core.formatting import format_size
 from reeltag.data.dataset import Dataset, files_of_source
 from reeltag.data.findings import DataFinding, find
 from reeltag.data.index import open_index
@@ -145,7 +146,7 @@ def _overview(data: Dataset, summary: Summary) -> Table:
         + (f", and {skipped:,} skipped" if skipped else ""),
     )
     if unpacked := _unpacked(data):
-        size = f"{unpacked['bytes'] / 1e9:,.2f} GB"
+        size = format_size(unpacked["bytes"])
         what = (
             f"{unpacked['shards']:,} compressed shards are read from {unpacked['folder']}: {size}"
         )

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from reeltag.core.console import STDOUT, print_json, print_table, say
 from reeltag.core.extras import check_extra
+from reeltag.core.formatting import format_size
 from reeltag.library.media.finding import LIBRARY_FILE
-from reeltag.pipeline.formatting import format_size
 
 if TYPE_CHECKING:  # the extra `video` is not needed for the help
     from reeltag.library.database.summary import LibrarySummary

@@ -18,13 +18,13 @@ from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import write_json
+from reeltag.core.formatting import format_size
 from reeltag.data.dataset import Dataset
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.papers.common.program import Goal, Program, program_named
 from reeltag.papers.common.tables import Table
 from reeltag.pipeline.cleanup import remove, unused_folders
 from reeltag.pipeline.engines import EngineName, run_steps
-from reeltag.pipeline.formatting import format_size
 from reeltag.pipeline.keys import json_value
 from reeltag.pipeline.local_engine import worker_names
 from reeltag.pipeline.plan_table import format_summary, plan_table

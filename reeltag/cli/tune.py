@@ -20,10 +20,10 @@ from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
 from reeltag.core.files import whole_file
+from reeltag.core.formatting import format_duration
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
 from reeltag.models import ModelConfig, family_of
-from reeltag.pipeline.formatting import format_duration
 from reeltag.training import search_space
 from reeltag.training.config import LoggerName, Recipe
 from reeltag.training.loggers import check_loggers

@@ -21,11 +21,20 @@ _LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token"
 
 def hub_client() -> "HfApi":
     """Return the client of the hub; MissingPackageError where it is not installed."""
-    check_extra("hub")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the client is imported
+    prepare_hub_import()
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+
+
+def prepare_hub_import() -> None:
+    """Turn telemetry off, which the hub's package reads once: to be called before its import.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    check_extra("hub")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 @contextmanager

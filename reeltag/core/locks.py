@@ -1,9 +1,9 @@
 """Locks: one process at a time on a result, and each other one is told which.
 
 A lock is one of the kernel (`core.system.file_locks`) on a file that names its holder. The kernel
-frees it when that process ends, however it ends: a lock file that was left behind is in nobody's
-way, and the next holder removes it. A forked process closes the locks of its parent; a program that
-is started has none of them; two threads of a process lock each other out as two processes do.
+frees it when that process ends, however it ends: a lock file that was left behind blocks no
+process, and the next holder removes it. A forked process closes the locks of its parent; a program
+that is started has none of them; two threads of a process lock each other out as two processes do.
 
 Over NFS a lock holds on all machines that mount the folder (Linux makes it one of the server). On
 a file system without locks each process gets it. A result is whole there too, for no process writes

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reeltag.core.files import scratch_folder
+from reeltag.core.files import is_utf8, scratch_folder
 
 
 @contextmanager
@@ -17,22 +17,14 @@ def utf8_name(path: Path) -> Iterator[str]:
     Args:
         path: of a file, which need not exist.
     """
-    if _is_utf8(path):
+    if is_utf8(path):
         yield str(path)
         return
     with scratch_folder() as folder:
         link = folder / "there"
-        if _is_utf8(path.name):
+        if is_utf8(Path(path.name)):
             link.symlink_to(path.absolute().parent, target_is_directory=True)
             yield str(link / path.name)
         else:
             link.symlink_to(path.absolute())
             yield str(link)
-
-
-def _is_utf8(path: Path | str) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

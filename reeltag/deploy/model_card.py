@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import reeltag
-from reeltag.core.extras import check_extra
+from reeltag.core.hub import prepare_hub_import
 from reeltag.core.text import visible
 from reeltag.encoders import list_encoders
 from reeltag.evaluation.meanings import score_meanings
@@ -73,7 +73,7 @@ class CardSource:
 
 def model_card(source: CardSource) -> str:
     """Return the text of a card, with the front matter that the hub reads."""
-    check_extra("hub")
+    prepare_hub_import()
     from huggingface_hub import ModelCard
 
     tagger = source.tagger
@@ -270,7 +270,7 @@ def _licence(licence: str) -> str:
 def shared_config(value: Any) -> Any:  # noqa: ANN401  (as the JSON has it)
     """Return what a JSON file of a run holds, absolute paths cut down to their last name.
 
-    Where folders are on the machine that trained is nobody's business.
+    Where folders are on the machine that trained is private.
 
     >>> shared_config({"data": {"root": "/home/ann/birds", "videos": 3}})
     {'data': {'root': 'birds', 'videos': 3}}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reeltag.core.console import say
-from reeltag.pipeline.formatting import format_duration, format_size
+from reeltag.core.formatting import format_duration, format_size
 from reeltag.pipeline.steps import Step
 
 Kind = Literal["present", "started", "resumed", "done", "retrying", "failed", "waiting"]

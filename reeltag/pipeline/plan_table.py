@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 from rich.table import Table
 
-from reeltag.pipeline.formatting import format_duration, format_size
+from reeltag.core.formatting import format_duration, format_size
 from reeltag.pipeline.planning import PlannedStep, RunPlan
 from reeltag.pipeline.steps import Node, Step, ordered
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reeltag.core.console import STDERR, say
+from reeltag.core.formatting import format_duration
 from reeltag.pipeline.events import Event, format_event
-from reeltag.pipeline.formatting import format_duration
 from reeltag.pipeline.steps import Step
 from reeltag.pipeline.tasks import log_of
 

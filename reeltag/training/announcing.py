@@ -50,6 +50,6 @@ def announce(
 
 
 def announce_default_loggers(out: Path) -> None:
-    """Log why TensorBoard does not log a run, where it cannot and nobody has chosen."""
+    """Log why TensorBoard does not log a run, where it cannot and no logger was chosen."""
     if why := why_not("tensorboard", out):
         say(f"{why}; metrics.csv is written.")

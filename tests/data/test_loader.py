@@ -211,7 +211,7 @@ def test_reused_buffers_give_the_same_endless_stream(items: VideoSet) -> None:
 def test_torch_data_loader_gives_every_batch_once(
     items: VideoSet, start: str | None, size: dict[str, Any]
 ) -> None:
-    """By itself, and with workers that are forked (Linux) or started anew (macOS, Windows)."""
+    """By itself, and with workers that are forked (Linux) or started (macOS, Windows)."""
     expected = kept(Loader(items, batch_size=9, frames=RANDOM, shuffle="global"))
     loader = Loader(items, batch_size=9, frames=RANDOM, shuffle="global")
     workers = 2 if start else 0

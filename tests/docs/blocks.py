@@ -1,17 +1,15 @@
 """Code blocks of a page, to be run as they are typed."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import PROJECT
-
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+from tests.pages.blocks import blocks_of
 
 
 def python_blocks(page: str) -> list[str]:
     """Return the Python blocks of a page of docs/, in their order."""
-    return _BLOCK.findall((PROJECT / "docs" / page).read_text(encoding="utf-8"))
+    return [of.text for of in blocks_of(PROJECT / "docs" / page) if of.kind == "python"]
 
 
 def run_block(block: str, page: str, **names: Any) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def create_stand_in(hub: Hub) -> FastAPI:
         answered: Response = await answer(request)
         return answered
 
-    _add_writing(app, hub)
+    _add_repositories(app, hub)
+    _add_commits(app, hub)
     _add_reading(app, hub)
     return app
 
@@ -119,7 +120,7 @@ def _forbidden(request: Request) -> Response | None:
     return _refused(401, "", "Invalid credentials in Authorization header")
 
 
-def _add_writing(app: FastAPI, hub: Hub) -> None:
+def _add_repositories(app: FastAPI, hub: Hub) -> None:
     @app.post("/api/repos/create")
     async def create(request: Request) -> Response:
         if refused := _forbidden(request):
@@ -143,6 +144,8 @@ def _add_writing(app: FastAPI, hub: Hub) -> None:
             return JSONResponse({"errors": [{"message": str(error)}]}, 400)
         return JSONResponse({"errors": [], "warnings": []})
 
+
+def _add_commits(app: FastAPI, hub: Hub) -> None:
     @app.post("/api/models/{user}/{name}/preupload/{revision}")
     async def preupload(request: Request) -> Response:
         if refused := _forbidden(request):

@@ -231,7 +231,7 @@ def test_private_and_gated_runs_need_a_token(
 
 
 def unplug(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody listen where the hub was."""
+    """Close the port of the hub."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
 

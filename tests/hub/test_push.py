@@ -1,7 +1,6 @@
 """What `reeltag push` sends, and what it refuses to."""
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -164,12 +163,15 @@ def test_missing_client_is_named_with_its_command(
         assert "pip install 'reeltag[hub]'" in capsys.readouterr().err
 
 
-def test_telemetry_of_the_client_is_off(hub: Hub, run: Path, tmp_path: Path) -> None:
+def test_telemetry_of_the_client_is_off(
+    hub: Hub, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a process of its own: that is settled when the client is imported."""
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
     environment = {"HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
     program = "import sys; from reeltag.cli.main import main; main(sys.argv[1:])"
     words = [sys.executable, "-c", program, "push", str(run), "ann/birds"]
-    run_program(words, environment={**os.environ, **environment})
+    run_program(words, environment=environment)
     assert "ann/birds" in hub.repositories
     assert not [of.path for of in hub.asked if "telemetry" in of.path]
     assert not [of.agent for of in hub.asked if "torch" in of.agent]

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from reeltag.core.errors import DataError
+from reeltag.core.formatting import format_duration, format_size
 from reeltag.core.locks import try_lock
 from reeltag.pipeline import planning
-from reeltag.pipeline.formatting import format_duration, format_size
 from reeltag.pipeline.plan_table import format_summary, plan_table
 from reeltag.pipeline.planning import RunPlan, plan
 from reeltag.pipeline.running import run

@@ -1,8 +1,10 @@
 """`reeltag serve` in a process of its own, and plain requests to it."""
 
 import http.client
+import json
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from reeltag.server.serving import serve
@@ -25,6 +27,20 @@ def get(address: str, path: str, **headers: str) -> tuple[int, bytes]:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read()
+
+
+def post(address: str, path: str) -> int:
+    """Return the status of a change without a body."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=HANG_S)
+    with closing(connection):
+        connection.request("POST", path, headers={"X-Reeltag": "1"})
+        return connection.getresponse().status
+
+
+def jobs(address: str) -> list[dict[str, Any]]:
+    """Return the jobs of a server."""
+    found: list[dict[str, Any]] = json.loads(get(address, "/api/jobs")[1])
+    return found
 
 
 def is_served(address: str) -> bool:

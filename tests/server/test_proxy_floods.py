@@ -1,7 +1,5 @@
 """Floods of requests for playable copies: the work is bounded, and nothing is left of it."""
 
-import http.client
-import json
 import shutil
 import signal
 import socket
@@ -19,7 +17,7 @@ from reeltag.library.media.finding import find_media
 from reeltag.library.media.media_info import probe
 from tests.library.media.tiny_films import TinyFilm, moving, tone
 from tests.processes import HANG_S, Launch, wait_until
-from tests.server.served_process import get, start
+from tests.server.served_process import jobs, post, start
 
 AT_ONCE, WAITING = 2, 3
 WHOLE = [f"old{of}" for of in range(6)]
@@ -70,11 +68,7 @@ class Flood:
 
     def ask(self, video: str) -> int:
         """Ask for a copy; return the status."""
-        connection = http.client.HTTPConnection(*self._place, timeout=HANG_S)
-        with closing(connection):
-            path = f"/api/proxy?id={video}"
-            connection.request("POST", path, headers={"X-Reeltag": "1"})
-            return connection.getresponse().status
+        return post(self._address, f"/api/proxy?id={video}")
 
     def abort(self, video: str) -> None:
         """Ask for a copy, and go away at once."""
@@ -84,8 +78,7 @@ class Flood:
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return the jobs of the server: its list is read while it is flooded."""
-        found: list[dict[str, Any]] = json.loads(get(self._address, "/api/jobs")[1])
-        return found
+        return jobs(self._address)
 
     def run(self, launch: Launch, times: int) -> dict[str, Counter[int]]:
         """Ask for each copy many times at once; return the statuses of each."""

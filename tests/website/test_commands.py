@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import tyro
 
 from reeltag.cli.main import COMMANDS, run
 from website import commands
@@ -75,7 +74,6 @@ def test_escaped_words_show_the_text(text: str, shown: str) -> None:
 
 
 def test_tyro_marks_are_not_taken_for_bounds() -> None:
-    assert tyro.conf.Positional is not None
     words = {of.name: of.notes for of in options_of_command("moments")}
     assert words["--class"] == ("may be given several times",)
     assert words["RUN|MODEL.onnx"] == ()

@@ -36,8 +36,6 @@ def commands(text: str) -> Iterator[list[str]]:
 def flags(name: str, of: str) -> set[str]:
     """Return the options of a command; those of a model or a program where `of` is one."""
     found = list(options_of_command(name))
-    if name == "train":
-        found += options_of_command("train")
     if name in ("train", "tune", "import-weights"):
         model = model_config(of if of in list_models() else "nextvlad")
         found += options_of(family_of(model).config, prefix=("model",))

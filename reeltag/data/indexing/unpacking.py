@@ -23,6 +23,7 @@ from reeltag.core.console import say, track
 from reeltag.core.errors import DataError, OutputError
 from reeltag.core.fields import from_json, parse_json
 from reeltag.core.files import whole_file, write_json
+from reeltag.core.formatting import format_size
 from reeltag.core.parts import remove_ours
 from reeltag.data.indexing.locations import Shard, stamp
 from reeltag.data.records.packing import Packing, packing_of, unpack, unpacked_size
@@ -115,12 +116,12 @@ def _check_space(root: Path, missing: Mapping[Shard, Packing], place: Path, quie
     what = f"{len(missing):,} compressed shards of {root}"
     if needed > free - RESERVE:
         raise OutputError(
-            f"has {_gigabytes(free)} free; {what} take about {_gigabytes(needed)} unpacked",
+            f"has {format_size(free)} free; {what} take about {format_size(needed)} unpacked",
             where=place,
             hint="Free some space, or `gunzip` the shards where there is some.",
         )
     if not quiet:
-        say(f"{what} are unpacked into {place / FOLDER}: about {_gigabytes(needed)}")
+        say(f"{what} are unpacked into {place / FOLDER}: about {format_size(needed)}")
 
 
 def _unpack(root: Path, shard: Shard, packing: Packing, place: Path) -> None:
@@ -130,7 +131,7 @@ def _unpack(root: Path, shard: Shard, packing: Packing, place: Path) -> None:
     with whole_file(path) as part, part.open("wb") as file:
         for piece in unpack(source, packing):
             if shutil.disk_usage(place).free < RESERVE + len(piece):
-                what = f"has no space for {source}, of which {_gigabytes(size)} are unpacked"
+                what = f"has no space for {source}, of which {format_size(size)} are unpacked"
                 hint = "Free some space, or `gunzip` the shards where there is some."
                 raise OutputError(what, where=place, hint=hint)
             crc.update(piece)
@@ -210,7 +211,3 @@ def _place(place: Path, shard: Shard) -> Path:
     name = PurePosixPath(shard.name).name
     short = name.encode(errors="surrogateescape")[-180:].decode(errors="ignore")
     return place / FOLDER / f"{short}~{digest}{_RECORDS}"
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB"

@@ -38,7 +38,7 @@ def test_files_and_folders_appear_whole_and_are_replaced(folder: Path) -> None:
     whole = ["into", "into/a", "whole", "whole/inner", "whole/inner/file"]
     assert found == sorted(["appended", "file", "link", *whole])
     assert texts == {"file": "second", "into/a": "second", "appended": "first\nsecond\n"}
-    assert not is_symlink  # nobody may make one: it is a hard link
+    assert not is_symlink  # none may be made: it is a hard link
 
 
 def test_lock_has_one_holder_who_can_be_read_and_leaves_no_file(folder: Path) -> None:

@@ -153,7 +153,7 @@ def _msvcrt() -> ModuleType:
 
     def locking(file: int, mode: int, size: int) -> None:
         assert size == 1
-        assert os.lseek(file, 0, os.SEEK_CUR) > 1 << 20  # else nobody can read who holds it
+        assert os.lseek(file, 0, os.SEEK_CUR) > 1 << 20  # else the holder cannot be read
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if mode else fcntl.LOCK_UN)
         except BlockingIOError:

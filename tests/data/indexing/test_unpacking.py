@@ -149,7 +149,7 @@ def test_a_disk_that_is_too_small_is_said_first(
 ) -> None:
     free = unpacking.RESERVE + 100
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, free))
-    with pytest.raises(OutputError, match=r"0\.07 GB free; 3 compressed shards .* about 0\.00 GB"):
+    with pytest.raises(OutputError, match=r"67\.1 MB free; 3 compressed shards .* about 2\.8 kB"):
         indexed(filled(tmp_path))
     assert cached(tmp_path) == {}
 
