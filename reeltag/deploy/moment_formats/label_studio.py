@@ -1,8 +1,9 @@
 """Label Studio: tasks with predictions on the time line of each video, and their labels.
 
 FOLDER/labels.xml is the labelling interface of the project, FOLDER/tasks.json its tasks: frames of
-a range count from 1, both ends included, at the frames/s that the task names. What a person submits
-and exports as JSON rates the moments: what is kept or drawn is there, what was deleted is not.
+a range count from 1, both ends included, at the frames/s that the task names; a range of one frame
+may leave its other end null. What a person submits and exports as JSON rates the moments: what is
+kept or drawn is there, what was deleted is not.
 
 Source: Label Studio documentation, "Label Studio JSON format", TimelineLabels and Video tags.
 """
@@ -116,7 +117,7 @@ def _interface(titles: list[str]) -> str:
     for number, title in enumerate(titles):
         colour = _COLOURS[number % len(_COLOURS)]
         ElementTree.SubElement(labels, "Label", {"value": title, "background": colour})
-    attributes = {"name": _OBJECT, "value": "$video", "framerate": "$fps", "timelineHeight": "160"}
+    attributes = {"name": _OBJECT, "value": "$video", "frameRate": "$fps", "timelineHeight": "160"}
     ElementTree.SubElement(view, "Video", attributes)
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"
@@ -157,7 +158,10 @@ def _task_verdicts(task: dict[str, Any], fps: float) -> Iterator[GivenRating]:
 
     def verdicts(value: dict[str, Any], rating: float) -> Iterator[GivenRating]:
         for span in value["ranges"]:
-            start, end = (span["start"] - 1) / rate, span["end"] / rate
+            given = [frame for frame in (span["start"], span["end"]) if frame is not None]
+            if not given:
+                continue
+            start, end = (given[0] - 1) / rate, given[-1] / rate
             for title in value["timelinelabels"]:
                 yield GivenRating(video, round(start, 6), round(end, 6), str(title), rating)
 

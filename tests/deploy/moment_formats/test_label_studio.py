@@ -80,7 +80,7 @@ def test_tasks_fit_the_schema_and_labels_the_interface(tmp_path: Path) -> None:
     labels, video = view
     assert [label.get("value") for label in labels] == list(TITLES)
     assert (labels.get("name"), labels.get("toName")) == ("moments", "video")
-    assert (video.get("value"), video.get("framerate")) == ("$video", "$fps")
+    assert (video.get("value"), video.get("frameRate")) == ("$video", "$fps")
     regions = [r for task in tasks for p in task["predictions"] for r in p["result"]]
     assert len({region["id"] for region in regions}) == len(regions)
     assert {name for r in regions for name in r["value"]["timelinelabels"]} <= set(TITLES)
@@ -178,6 +178,16 @@ def test_minimal_exports_are_read(tmp_path: Path) -> None:
     value = {"ranges": [{"start": 26, "end": 50}], "timelinelabels": ["Dog"]}
     tasks = [{"id": 1, "video": "x", "video_id": "v", "fps": 25, "moments": [value], "n": [1]}]
     assert ratings(tmp_path, tasks) == [("v", 1.0, 2.0, "Dog", 1.0)]
+
+
+def test_ranges_of_one_frame_may_leave_an_end_null(tmp_path: Path) -> None:
+    ranges = [{"start": 26, "end": None}, {"start": None, "end": 26}, {"start": 26, "end": 26}]
+    values = [
+        {"ranges": [span], "timelinelabels": ["Dog"]}
+        for span in (*ranges, {"start": None, "end": None})
+    ]
+    tasks = [{"id": 1, "video": "x", "video_id": "v", "fps": 25, "moments": values}]
+    assert ratings(tmp_path, tasks) == [("v", 1.0, 1.04, "Dog", 1.0)] * 3
 
 
 @pytest.mark.parametrize(
