@@ -85,7 +85,9 @@ def score_windows(
     for batch in track(batches, "scoring", total=len(batches)):
         on_device = batch.to(scorer.device)
         at_once = 4 * batch_size
-        yield from scored_windows(on_device, tagger.score, config, rate=rate, batch_size=at_once)
+        yield from scored_windows(
+            on_device, tagger.score_windows, config, rate=rate, batch_size=at_once
+        )
 
 
 def read_windows(

@@ -31,8 +31,9 @@ from reeltag.inference.video_scores import VideoScores
 from reeltag.inference.windows import SEGMENT_SECONDS, Grid
 from reeltag.predictions.rows import WHOLE_VIDEO, PredictionRows
 from reeltag.predictions.top_k import top_classes
+from reeltag.tagger.sharing import window_logits
 from reeltag.tagger.tagger import AnyTagger
-from reeltag.tagger.windows import LongVideo, Segments, cut_windows, video_lengths
+from reeltag.tagger.windows import LongVideo, Segments, find_windows, video_lengths
 
 __all__ = ["SEGMENT_SECONDS", "InferenceConfig", "Scorer", "check_no_nan"]
 
@@ -313,12 +314,12 @@ class Scorer:
         mean = MeanLogits(of_probs=policy.shift_mean == "probs")
         for shift in policy.shifts:
             before, after = policy.window_before, policy.window_after
-            frames, mask, held = cut_windows(
+            windows, held = find_windows(
                 batch, part, self._rate, before=before, after=after, shift=shift
             )
             if not len(held):
                 continue
-            logits_NC: Tensor = self.tagger(frames, mask).float()
+            logits_NC = window_logits(self.tagger, windows).float()
             check_no_nan(logits_NC, batch, [ids[row] for row in held.tolist()])
             if self._restricted:
                 logits_NC = logits_NC.index_select(1, self._chosen)

@@ -80,7 +80,18 @@ class BagOfFrames(nn.Module):
             scores_BTK = scores_BTK + offset_K
         if self.norm is not None:
             scores_BTK = self.norm(scores_BTK, mask_BT)
-        active_BTK = ACTIVATIONS[self.activation](scores_BTK)
+        return self.pooled(ACTIVATIONS[self.activation](scores_BTK), mask_BT)
+
+    def words_of(self, frames_BTD: Tensor) -> Tensor:
+        """Return act(z[t]), (B, T, K), in eval mode; float32 (float64 stays)."""
+        scores_BTK: Tensor = self.words(frames_BTD)
+        scores_BTK = scores_BTK.to(torch.promote_types(scores_BTK.dtype, torch.float32))
+        if self.norm is not None:
+            scores_BTK = self.norm(scores_BTK)
+        return ACTIVATIONS[self.activation](scores_BTK)
+
+    def pooled(self, active_BTK: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the maximum or mean over the real frames (B, K); 0 where there are none."""
         if self.pooling == "max":
             return masked_max(active_BTK, mask_BT)
         mask_BT1 = mask_BT.to(active_BTK.dtype).unsqueeze(-1)
@@ -131,8 +142,24 @@ class SoftBagOfWords(SoftClusters):
         Args: as `BagOfFrames.forward`.
         """
         frames_BTD = in_autocast_dtype(frames_BTD)
-        sum_BK, max_BK = self.counts(frames_BTD, mask_BT, affine, maximum=self.maximum)
+        return self.of_counts(*self.counts(frames_BTD, mask_BT, affine, maximum=self.maximum))
+
+    def of_counts(self, sum_BK: Tensor, max_BK: Tensor) -> Tensor:
+        """Return what `forward` returns, of sum and maximum over frames of the words' masses."""
         return torch.cat([unit(sum_BK), unit(max_BK)], dim=-1) if self.maximum else unit(sum_BK)
+
+    def words_of(self, frames_BTD: Tensor) -> Tensor:
+        """Return a[t], (B, T, K), in eval mode; float32 (float64 stays).
+
+        Args:
+            frames_BTD: x itself, with scale and shift.
+        """
+        return self.normalised_scores(frames_BTD, None).softmax(dim=-1)
+
+    def pooled(self, words_BTK: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what `forward` returns, of the words of each frame."""
+        words_BTK = words_BTK * mask_BT.to(words_BTK.dtype).unsqueeze(-1)
+        return self.of_counts(words_BTK.sum(dim=1), words_BTK.amax(dim=1))
 
 
 class GatedBagOfWords(SoftBagOfWords):
@@ -159,7 +186,10 @@ class GatedBagOfWords(SoftBagOfWords):
         Args: as `BagOfFrames.forward`.
         """
         frames_BTD = in_autocast_dtype(frames_BTD)
-        sum_BK, max_BK = self.counts(frames_BTD, mask_BT, affine, maximum=True)
+        return self.of_counts(*self.counts(frames_BTD, mask_BT, affine, maximum=True))
+
+    def of_counts(self, sum_BK: Tensor, max_BK: Tensor) -> Tensor:
+        """Return what `forward` returns, of sum and maximum over frames of the words' masses."""
         gate_BK = self.gate_norm(self.excite(self.squeeze(unit(max_BK)))).sigmoid()
         return unit(gate_BK * sum_BK)
 

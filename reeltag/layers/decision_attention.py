@@ -47,7 +47,20 @@ class DecisionAttention(nn.Module):
             x_BTD: floating point; finite also in the padding.
             mask_BT: bool, True for a real frame.
         """
-        return decision_pool(self.attention(x_BTD), self.decision(x_BTD), mask_BT, self.heads)
+        return self.of_scores(*self.frame_scores(x_BTD), mask_BT)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Widths of both scores of a frame."""
+        return [self.attention.out_features, self.decision.out_features]
+
+    def frame_scores(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return Wa x and e of each frame, (B, T, N) each."""
+        return self.attention(x_BTD), self.decision(x_BTD)
+
+    def of_scores(self, attention_BTN: Tensor, decision_BTN: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what `forward` returns, of the scores of each frame."""
+        return decision_pool(attention_BTN, decision_BTN, mask_BT, self.heads)
 
 
 @faster(cpu=DecisionPool.apply, cuda=DecisionPool.apply)

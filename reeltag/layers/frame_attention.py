@@ -109,6 +109,19 @@ class FeatureAttention(nn.Module):
             x_BTD: floating point; finite also in the padding.
             mask_BT: bool, True for a real frame.
         """
-        scores_BTHD = self.score(x_BTD).unflatten(-1, (self.heads, -1))
+        return self.of_scores(*self.frame_scores(x_BTD), mask_BT)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Widths of a frame's features and of its scores."""
+        return [self.score.in_features, self.score.out_features]
+
+    def frame_scores(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x, and W x (B, T, H * D), of each frame."""
+        return x_BTD, self.score(x_BTD)
+
+    def of_scores(self, x_BTD: Tensor, scores_BTN: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what `forward` returns, of the scores of each frame."""
+        scores_BTHD = scores_BTN.unflatten(-1, (self.heads, -1))
         weights_BTHD = masked_softmax(scores_BTHD, mask_BT[..., None, None], dim=1)
         return (weights_BTHD * x_BTD.unsqueeze(2)).sum(dim=1).flatten(start_dim=1)

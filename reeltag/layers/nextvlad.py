@@ -67,10 +67,39 @@ class NeXtVLAD(nn.Module):
 
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return (B, F * K), column f * K + k, in float32 (float64 stays)."""
-        sum_BKF, mass_BK = assigned_sums(in_autocast_dtype(frames_BTD), mask_BT, self)
+        return self._normalised(*assigned_sums(in_autocast_dtype(frames_BTD), mask_BT, self))
+
+    def _normalised(self, sum_BKF: Tensor, mass_BK: Tensor) -> Tensor:
+        """Return (B, F * K) of the sums over frames."""
         vlad_BFK = sum_BKF.transpose(1, 2) - mass_BK.unsqueeze(1) * self.centres_FK
         vlad_BV: Tensor = self.norm(F.normalize(vlad_BFK, dim=1, eps=1e-6).flatten(start_dim=1))
         return vlad_BV
+
+    @property
+    def term_size(self) -> int:
+        """E + C, values of the terms of a frame."""
+        return self.expand.out_features + self.assign.out_features
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the widened frames and their weights a, (B, T, E + C), in eval mode."""
+        wide_BTE = self.expand(frames_BTD)
+        scores_BTC = self.assign_norm(self.assign(wide_BTE))
+        attention_BTG = self.attend(wide_BTE).to(scores_BTC.dtype).sigmoid()
+        a_BTGK = scores_BTC.unflatten(-1, (self.groups, -1)).softmax(dim=-1)
+        a_BTC = (a_BTGK * attention_BTG.unsqueeze(-1)).flatten(start_dim=2)
+        return torch.cat([wide_BTE, a_BTC.to(wide_BTE.dtype)], dim=-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what `forward` returns, of the terms of each frame."""
+        wide_BTE, a_BTC = terms_BTS.split(
+            [self.expand.out_features, self.assign.out_features], dim=-1
+        )
+        a_BTC = a_BTC * mask_BT.unsqueeze(-1)
+        a_BNK, wide_BNF = (
+            x_BTE.unflatten(-1, (self.groups, -1)).flatten(1, 2) for x_BTE in (a_BTC, wide_BTE)
+        )
+        mass_BK = a_BNK.to(torch.promote_types(a_BNK.dtype, torch.float32)).sum(dim=1)
+        return self._normalised(weighted_sum(a_BNK, wide_BNF).to(mass_BK.dtype), mass_BK)
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""

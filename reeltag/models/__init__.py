@@ -21,6 +21,7 @@ from reeltag.models._parts import (
     KnowsCooccurrence,
     Mixture,
     Penalised,
+    PoolsFrames,
     output_layers,
     penalty,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Part",
     "Penalised",
     "Penalty",
+    "PoolsFrames",
     "Positive",
     "SearchKind",
     "Shapes",

@@ -31,6 +31,24 @@ class Mixture(Protocol):
 
 
 @runtime_checkable
+class PoolsFrames(Protocol):
+    """A model that looks at each frame alone, pools what it finds, and classifies the result.
+
+    In eval mode its logits are `pooled_logits(pooled_terms(frame_terms(frames), mask))`, but for
+    rounding. So what is computed of a frame serves all windows that hold it.
+    """
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return what is found in each frame (B, T, S), whatever the other frames are."""
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what is found in the real frames together, (B, P); at least one each is real."""
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+
+
+@runtime_checkable
 class KnowsCooccurrence(Protocol):
     """A model that begins with which classes appear together in the training split."""
 

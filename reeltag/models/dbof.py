@@ -93,10 +93,24 @@ class DBoFBody(nn.Module):
         if self.input_norm is not None:
             frames_BTD = self.input_norm.standardise(frames_BTD, mask_BT)
             affine = self.input_norm.weight, self.input_norm.bias
-        hidden_BH: Tensor = self.hidden(self.pool(frames_BTD, mask_BT, affine))
+        return self.hidden_of(self.pool(frames_BTD, mask_BT, affine))
+
+    def hidden_of(self, pooled_BK: Tensor) -> Tensor:
+        """Return what the classifier is given, (B, hidden), of pooled words."""
+        hidden_BH: Tensor = self.hidden(pooled_BK)
         if self.hidden_norm is not None:
             hidden_BH = self.hidden_norm(hidden_BH)
         return ACTIVATIONS[self.activation](hidden_BH)
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the words of each frame (B, T, K)."""
+        if self.input_norm is not None:
+            frames_BTD = self.input_norm(frames_BTD)
+        return self.pool.words_of(frames_BTD)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the words of all frames together, (B, K)."""
+        return self.pool.pooled(terms_BTS, mask_BT)
 
 
 class DBoFModel(DBoFBody):
@@ -112,6 +126,11 @@ class DBoFModel(DBoFBody):
         """Return logits (B, C)."""
         mask_BT = resolve_mask(frames_BTD, mask_BT)
         logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
+        return logits_BC
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(self.hidden_of(pooled_BP))
         return logits_BC
 
     def tensorflow_names(self) -> dict[str, str]:

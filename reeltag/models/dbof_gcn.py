@@ -87,6 +87,11 @@ class DBoFGraphModel(dbof.DBoFBody):
         logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
         return logits_BC
 
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(self.hidden_of(pooled_BP))
+        return logits_BC
+
     def set_cooccurrence(self, counts_CC: Tensor) -> None:
         """Let the graph begin as which labels appear together; until then it is the identity.
 

@@ -55,6 +55,19 @@ class FrameLogistic(nn.Module):
         frames_BTD = frames_BTD.masked_fill(~mask_BT.unsqueeze(-1), 0.0)
         return linear_softmax(self.head(frames_BTD), mask_BT | is_empty_B1)
 
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the terms of both sums, (B, T, 2 * C), in logarithms."""
+        return torch.cat(log_terms(self.head(frames_BTD)), dim=-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the logits (B, C)."""
+        there_BTC, not_there_BTC = terms_BTS.chunk(2, dim=-1)
+        return log_ratio(there_BTC, not_there_BTC, mask_BT)
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return the logits as they are."""
+        return pooled_BP
+
 
 def linear_softmax(logits_BTC: Tensor, mask_BT: Tensor) -> Tensor:
     """Return the logits (B, C) of sum_t p^2 / sum_t p over the frames in the mask.
@@ -66,13 +79,23 @@ def linear_softmax(logits_BTC: Tensor, mask_BT: Tensor) -> Tensor:
         logits_BTC: of each frame.
         mask_BT: bool, at least one frame of each video.
     """
+    return log_ratio(*log_terms(logits_BTC), mask_BT)
+
+
+def log_terms(logits_BTC: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log p^2 and log p (1 - p) of each frame, (B, T, C) each."""
     log_p, log_q = F.logsigmoid(logits_BTC), F.logsigmoid(-logits_BTC)
+    return 2 * log_p, log_p + log_q
+
+
+def log_ratio(there_BTC: Tensor, not_there_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+    """Return log(sum_t exp(there) / sum_t exp(not_there)) over the frames in the mask, (B, C)."""
     outside_BT1 = ~mask_BT.unsqueeze(-1)
-    there, not_there = (
+    there_BC, not_there_BC = (
         torch.logsumexp(x.masked_fill(outside_BT1, -torch.inf), dim=1)
-        for x in (2 * log_p, log_p + log_q)
+        for x in (there_BTC, not_there_BTC)
     )
-    return there - not_there
+    return there_BC - not_there_BC
 
 
 TINY = Config(num_classes=5, dims=(6, 2))

@@ -66,11 +66,22 @@ class KMeansResNet(nn.Module):
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
         mask_BT = resolve_mask(frames_BTD, mask_BT)
-        nearest_BT = nearest(frames_BTD, self.centroids_KD)
-        counts_BK = count(nearest_BT, mask_BT, len(self.centroids_KD))
+        return self.pooled_logits(self.pooled_terms(self.frame_terms(frames_BTD), mask_BT))
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the number of the nearest centroid of each frame, (B, T, 1) int64."""
+        return nearest(frames_BTD, self.centroids_KD).unsqueeze(-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return how many frames, or what share of them, each centroid has, (B, K)."""
+        counts_BK = count(terms_BTS.squeeze(-1), mask_BT, len(self.centroids_KD))
         if self.shares:
             counts_BK = counts_BK / mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
-        logits_BC: Tensor = self.net([counts_BK.to(self.centroids_KD.dtype)])
+        return counts_BK.to(self.centroids_KD.dtype)
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.net([pooled_BP])
         return logits_BC
 
     def check_ready(self) -> None:

@@ -63,7 +63,7 @@ class MultiAttentionModel(nn.Module):
         )
         self.norms = nn.ModuleList(map(MaskedBatchNorm, sizes[1:]))
         self.dropout = Dropout(config.dropout)
-        self.pool: nn.Module
+        self.pool: DecisionAttention | FeatureAttention
         self.classify: nn.Identity | OutputLayer
         if config.level == "decision":
             self.pool = DecisionAttention(config.hidden, config.num_classes, config.heads)
@@ -77,10 +77,27 @@ class MultiAttentionModel(nn.Module):
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
         mask_BT = resolve_mask(frames_BTD, mask_BT)
+        return self.pooled_logits(self.pool(self._units(frames_BTD, mask_BT), mask_BT))
+
+    def _units(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
+        """Return the hidden units of each frame (B, T, H); the mask counts in training alone."""
         x_BTH = frames_BTD
         for linear, norm in zip(self.linears, self.norms, strict=True):
             x_BTH = self.dropout(F.relu(norm(linear(x_BTH), mask_BT)))
-        logits_BC: Tensor = self.classify(self.pool(x_BTH, mask_BT))
+        return x_BTH
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return what the attention weighs of each frame, and its scores, (B, T, S)."""
+        return torch.cat(self.pool.frame_scores(self._units(frames_BTD)), dim=-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return what the attention makes of all frames, (B, P)."""
+        first, second = terms_BTS.split(self.pool.sizes, dim=-1)
+        return self.pool.of_scores(first, second, mask_BT)
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.classify(pooled_BP)
         return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
 
 

@@ -110,6 +110,29 @@ class NeXtVLADModel(nn.Module):
         logits_BC: Tensor = self.classifier(torch.cat(pooled, dim=-1))
         return logits_BC
 
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the widened frames and their assignment (B, T, S), stream after stream."""
+        streams = zip(self._layers(), part_streams(frames_BTD, self.dims), strict=True)
+        return torch.cat([layer.frame_terms(x_BTD) for layer, x_BTD in streams], dim=-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the normalised sums of all frames (B, P), stream after stream."""
+        layers = self._layers()
+        streams = terms_BTS.split([layer.term_size for layer in layers], dim=-1)
+        pooled = [
+            layer.pooled_terms(x_BTS, mask_BT) for layer, x_BTS in zip(layers, streams, strict=True)
+        ]
+        return torch.cat(pooled, dim=-1)
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.classifier(pooled_BP)
+        return logits_BC
+
+    def _layers(self) -> list[NeXtVLAD]:
+        """Return the pooling layer of each stream."""
+        return [layer for layer in self.pools if isinstance(layer, NeXtVLAD)]
+
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""
         head = {"classifier.head.linear": "fully_connected"}

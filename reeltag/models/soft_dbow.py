@@ -8,6 +8,9 @@ The first stream has all words, the others an eighth of them. Of the gated kind 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
+from torch import Tensor
+
 from reeltag.layers.bag_of_frames import GatedBagOfWords, SoftBagOfWords
 from reeltag.layers.gated_head import GateSource
 from reeltag.layers.preprocessing import PreprocessingConfig
@@ -72,6 +75,30 @@ class SoftDBoWModel(LateFusion):
         if config.pooling == "gated":
             pools[0] = GatedBagOfWords(config.dims[0], config.num_clusters)
         super().__init__(config, pools, shift=False)
+        self.words = config.clusters()
+
+    def _bags(self) -> list[SoftBagOfWords]:
+        """Return the pooling layer of each stream."""
+        return [pool for pool in self.pools if isinstance(pool, SoftBagOfWords)]
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the masses of the words of each frame (B, T, S), stream after stream."""
+        streams = self.input_norm(frames_BTD).split(self.dims, dim=-1)
+        masses = [bag.words_of(x_BTD) for bag, x_BTD in zip(self._bags(), streams, strict=True)]
+        return torch.cat(masses, dim=-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the words of all frames together, (B, P), stream after stream."""
+        streams = terms_BTS.split(self.words, dim=-1)
+        found = [
+            bag.pooled(x_BTK, mask_BT) for bag, x_BTK in zip(self._bags(), streams, strict=True)
+        ]
+        return torch.cat(found, dim=-1)
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(pooled_BP)
+        return logits_BC
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8)

@@ -5,6 +5,7 @@ frames -> per stream (linear, norm, ReLU) -> maximum over time -> ResNetLike -> 
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -62,12 +63,24 @@ class TimeDistributedMax(nn.Module):
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
         mask_BT = resolve_mask(frames_BTD, mask_BT)
-        padding_BT1, found = ~mask_BT.unsqueeze(-1), []
-        streams = frames_BTD.split(self.dims, dim=-1)
-        for x_BTD, linear, norm in zip(streams, self.linears, self.norms, strict=True):
-            x_BTD = F.relu(norm(linear(x_BTD), mask_BT))
-            found.append(x_BTD.masked_fill(padding_BT1, 0.0).amax(dim=1))  # a ReLU is never below
-        logits_BC: Tensor = self.head(found)
+        found_BTD = self.frame_terms(frames_BTD, mask_BT)
+        return self.pooled_logits(self.pooled_terms(found_BTD, mask_BT))
+
+    def frame_terms(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
+        """Return the units of each frame (B, T, D); the mask counts in training alone."""
+        streams = zip(frames_BTD.split(self.dims, dim=-1), self.linears, self.norms, strict=True)
+        return torch.cat(
+            [F.relu(norm(linear(x_BTD), mask_BT)) for x_BTD, linear, norm in streams], dim=-1
+        )
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the maximum over time (B, D)."""
+        padding_BT1 = ~mask_BT.unsqueeze(-1)
+        return terms_BTS.masked_fill(padding_BT1, 0.0).amax(dim=1)  # a ReLU is never below
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.head(pooled_BP.split(self.dims, dim=-1))
         return logits_BC
 
 

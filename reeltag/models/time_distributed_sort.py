@@ -128,9 +128,22 @@ class TimeDistributedSort(nn.Module):
     def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
         """Return logits (B, C)."""
         mask_BT = resolve_mask(frames_BTD, mask_BT)
-        said_BTC = self.frame_net(frames_BTD.split(self.dims, dim=-1), mask_BT)
-        logits_BC: Tensor = self.pool(said_BTC, mask_BT)
+        frames_BTC = self.frame_net(frames_BTD.split(self.dims, dim=-1), mask_BT)
+        return self.pooled_terms(frames_BTC, mask_BT)
+
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the logits of each frame (B, T, C)."""
+        logits_BTC: Tensor = self.frame_net(frames_BTD.split(self.dims, dim=-1))
+        return logits_BTC
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the logits (B, C)."""
+        logits_BC: Tensor = self.pool(terms_BTS, mask_BT)
         return logits_BC
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return the logits as they are."""
+        return pooled_BP
 
 
 TINY = Config(num_classes=5, dims=(6, 2), inner=8, positions=7, hidden=8)

@@ -74,6 +74,22 @@ class VladBow(nn.Module):
         logits_BC: Tensor = self.net([self.dropout(counts_BK) for counts_BK in counts])
         return logits_BC
 
+    def frame_terms(self, frames_BTD: Tensor) -> Tensor:
+        """Return the softmax over the words of each frame (B, T, S), stream after stream."""
+        power = self.power.clamp(LEAST_POWER, MOST_POWER)
+        streams = zip(self.scores, frames_BTD.split(self.dims, dim=-1), strict=True)
+        words = [power_softmax(linear(x_BTD), power) for linear, x_BTD in streams]
+        return torch.cat(words, dim=-1)
+
+    def pooled_terms(self, terms_BTS: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the sums over frames (B, S)."""
+        return (mask_BT.to(terms_BTS.dtype).unsqueeze(1) @ terms_BTS).squeeze(1)
+
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        logits_BC: Tensor = self.net(pooled_BP.chunk(len(self.dims), dim=-1))
+        return logits_BC
+
 
 @faster(cpu=PowerCounts.apply, cuda=PowerCounts.apply)
 def power_counts(scores_BTK: Tensor, power: Tensor, mask_BT: Tensor) -> Tensor:
@@ -86,11 +102,15 @@ def power_counts(scores_BTK: Tensor, power: Tensor, mask_BT: Tensor) -> Tensor:
         power: scalar >= 1, float32 (float64 where the scores are).
         mask_BT: 1 for a real frame, else 0, in the same dtype.
     """
+    return (mask_BT.unsqueeze(1) @ power_softmax(scores_BTK, power)).squeeze(1)
+
+
+def power_softmax(scores_BTK: Tensor, power: Tensor) -> Tensor:
+    """Return softmax_k(sign(s) |s|^power), (B, T, K), in the power's dtype; as `power_counts`."""
     scores_BTK = scores_BTK.to(power.dtype)
     log_BTK = scores_BTK.abs().clamp(SMALLEST, LARGEST).log()
     power_BTK = (log_BTK * power).exp()
-    softmax_BTK = torch.where(scores_BTK < 0, -power_BTK, power_BTK).softmax(dim=-1)
-    return (mask_BT.unsqueeze(1) @ softmax_BTK).squeeze(1)
+    return torch.where(scores_BTK < 0, -power_BTK, power_BTK).softmax(dim=-1)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_words=8, inner=16)

@@ -22,7 +22,7 @@ from reeltag.predictions.intervals import IntervalConfig, IntervalFinder
 from reeltag.predictions.ranked_intervals import rank_intervals
 from reeltag.tagger.thresholds import Thresholds
 from reeltag.tagger.video import VideoFrames
-from reeltag.tagger.windows import LongVideo, Segments, cut_windows, video_lengths
+from reeltag.tagger.windows import LongVideo, Segments, Windows, find_windows, video_lengths
 
 if TYPE_CHECKING:
     from reeltag.tagger.tagger import AnyTagger
@@ -85,7 +85,7 @@ def moments_of(
         read=frames.read,
     )
     rate = tagger.features.rate_hz
-    windows = scored_windows(batch, tagger.score, config, rate=rate, batch_size=batch_size)
+    windows = scored_windows(batch, tagger.score_windows, config, rate=rate, batch_size=batch_size)
     if config.ranked:
         parts = [rank_intervals(video, config) for video in windows_by_video(windows)]
     else:
@@ -106,7 +106,7 @@ def thresholds_for(tagger: "AnyTagger", prob: float | None) -> Thresholds:
 
 def scored_windows(
     batch: FrameBatch,
-    score: Callable[[Tensor, Tensor], Tensor],
+    score: Callable[[Windows], Tensor],
     config: IntervalConfig,
     *,
     rate: float = 1.0,
@@ -116,7 +116,7 @@ def scored_windows(
 
     Args:
         batch: of whole videos.
-        score: maps frames (n, L, D) and mask (n, L) to logits (n, C) on the CPU.
+        score: maps n windows to logits (n, C) on the CPU.
         config: length and hop of the windows.
         rate: frames/s.
         batch_size: windows that are scored together.
@@ -131,12 +131,12 @@ def scored_windows(
     segments, ids = Segments.at(times, lengths), pa.array(batch.ids, pa.string())
     for some in segments.parts(batch_size, rate):
         part = segments.part(some)
-        frames, mask, _ = cut_windows(batch, part, rate)
+        windows, _ = find_windows(batch, part, rate)
         yield ScoredWindows(
             ids=ids.take(pa.array(part.video)),
             start_s=part.times[:, 0],
             end_s=part.times[:, 1],
-            logits=score(frames, mask).numpy(),
+            logits=score(windows).numpy(),
         )
 
 

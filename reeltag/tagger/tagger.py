@@ -35,9 +35,11 @@ from reeltag.predictions.intervals import DEFAULT_INTERVALS, IntervalConfig
 from reeltag.tagger.moments import Moment, moments_of
 from reeltag.tagger.preparing import preprocessing_of
 from reeltag.tagger.run_files import read_class_names, read_config, read_model
+from reeltag.tagger.sharing import window_logits
 from reeltag.tagger.tags import Tag, best_tags
 from reeltag.tagger.thresholds import THRESHOLDS_FILE, Thresholds
 from reeltag.tagger.video import Video, VideoFrames, Videos, as_frames, in_eval_mode
+from reeltag.tagger.windows import Windows
 
 
 class AnyTagger(nn.Module):
@@ -182,6 +184,13 @@ class AnyTagger(nn.Module):
         with in_eval_mode(self):
             logits_BC: Tensor = self(frames_BTD.to(self.device), mask_BT.to(self.device))
         return logits_BC.float().cpu()
+
+    @torch.inference_mode()
+    def score_windows(self, windows: Windows) -> Tensor:
+        """Return logits (n, C) as `score`, of windows; what they share is computed once."""
+        with in_eval_mode(self):
+            logits_NC = window_logits(self, windows.to(self.device))
+        return logits_NC.float().cpu()
 
 
 class Tagger(AnyTagger):

@@ -10,6 +10,7 @@ Letters in shapes: B videos, T frames, D feature size, N segments of the batch,
 L frames of a window.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -102,7 +103,45 @@ class Segments:
             first = stop
 
 
-def cut_windows(
+@dataclass(frozen=True)
+class Windows:
+    """Windows of L frames at most, as rows of the frames that they are of.
+
+    Attributes:
+        frames: (F, D) as stored.
+        places: (n, L) rows of the frames of each window, real ones first; behind the last real one,
+            that one again.
+        mask: (n, L) true at a real frame; at least one of each window.
+        overlap: in how many of the windows a frame is, on average of those that are in one.
+    """
+
+    frames: Tensor
+    places: Tensor
+    mask: Tensor
+    overlap: float
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.places)
+
+    def cut(self) -> tuple[Tensor, Tensor]:
+        """Return the frames of each window (n, L, D), and the mask (n, L)."""
+        return self.frames[self.places], self.mask
+
+    def distinct(self) -> "Windows":
+        """Return the same windows over the frames that are in one of them."""
+        used = torch.zeros(len(self.frames), dtype=torch.bool, device=self.frames.device)
+        used[self.places] = True
+        number = used.cumsum(dim=0) - 1
+        return dataclasses.replace(self, frames=self.frames[used], places=number[self.places])
+
+    def to(self, device: torch.device) -> "Windows":
+        """Return the windows on a device."""
+        frames, places, mask = (each.to(device) for each in (self.frames, self.places, self.mask))
+        return Windows(frames, places, mask, self.overlap)
+
+
+def find_windows(
     batch: FrameBatch,
     segments: Segments,
     rate: float = 1.0,
@@ -110,13 +149,11 @@ def cut_windows(
     before: float = 0,
     after: float = 0,
     shift: float = 0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the windows that hold a frame: frames (n, L, D), mask (n, L), and (n,) their segments.
-
-    Real frames come first, as everywhere.
+) -> tuple[Windows, Tensor]:
+    """Return the windows that hold a frame, on the batch's device, and (n,) their segments.
 
     Args:
-        batch: the videos; frames and mask are on its device.
+        batch: the videos.
         segments: N of their segments.
         rate: frames/s.
         before: seconds before the segment.
@@ -128,19 +165,23 @@ def cut_windows(
     start = np.maximum(start, 0)
     held = np.flatnonzero(end > start)
     first, count = frames_between(start[held], end[held], segments.frames[held], rate)
-    places = first[:, None] + np.arange(int(count.max(initial=0)))
-    mask = places < (first + count)[:, None]
+    steps = np.arange(int(count.max(initial=0)))
+    mask = steps < count[:, None]
+    places = first[:, None] + np.minimum(steps, count[:, None] - 1)
     device = batch.frames.device
     if isinstance(batch, LongVideo) and len(held):
         begin, stop = int(first.min()), int((first + count).max())
-        frames_of_all = batch.read(begin, stop).to(device, non_blocking=True)
-        flat = np.minimum(places, stop - 1) - begin
+        frames = batch.read(begin, stop).to(device, non_blocking=True)
+        places -= begin
     else:
-        frames_of_all, num_steps = batch.frames.flatten(0, 1), batch.frames.shape[1]
-        flat = np.minimum(places, num_steps - 1) + segments.video[held, None] * num_steps
-    frames = frames_of_all[torch.from_numpy(flat).to(device, non_blocking=True)]
-    return (
+        frames = batch.frames.flatten(0, 1)
+        places += segments.video[held, None] * batch.frames.shape[1]
+    used = np.zeros(len(frames), np.bool_)
+    used[places] = True
+    windows = Windows(
         frames,
+        torch.from_numpy(places).to(device, non_blocking=True),
         torch.from_numpy(mask).to(device, non_blocking=True),
-        torch.from_numpy(held),
+        overlap=float(count.sum() / max(1, used.sum())),
     )
+    return windows, torch.from_numpy(held)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reeltag.core.errors import ConfigError
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.models import Family, penalty
+from reeltag.models import Family, PoolsFrames, penalty
 
 raises = TestCase().assertRaisesRegex
 
@@ -91,6 +91,23 @@ def video_is_scored_alike_in_any_batch(family: Family, rng: torch.Generator) -> 
     torch.testing.assert_close(model(frames[order], mask[order]), whole[order])
     alone = torch.cat([model(frames[i : i + 1], mask[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(alone, whole)
+
+
+def terms_of_frames_serve_windows_that_overlap(family: Family, rng: torch.Generator) -> None:
+    """Check that a model that `PoolsFrames` gives its own logits by its three parts."""
+    model = build(family).eval()
+    if not isinstance(model, PoolsFrames):
+        return
+    for name, value in model.named_buffers():  # those of a model that was trained
+        if name.endswith(("running_mean", "running_var")):
+            value.copy_(0.5 + torch.rand(value.shape, generator=rng))
+    first, count = torch.tensor([0, 1, 2, 5, 8]), torch.tensor([5, 5, 5, 4, 1])
+    steps = torch.arange(5)
+    mask, places = steps < count[:, None], first[:, None] + steps.minimum(count[:, None] - 1)
+    frames = torch.randn(1, 9, 8, generator=rng)
+    terms = model.frame_terms(frames)[0]
+    shared = model.pooled_logits(model.pooled_terms(terms[places], mask))
+    torch.testing.assert_close(shared, model(frames[0][places], mask), rtol=1e-5, atol=1e-5)
 
 
 def one_frame_and_three_hundred_both_work(family: Family, rng: torch.Generator) -> None:
@@ -189,6 +206,7 @@ CHECKS: tuple[Callable[[Family, torch.Generator], None], ...] = (
     more_padding_changes_nothing,
     content_of_padding_changes_nothing,
     video_is_scored_alike_in_any_batch,
+    terms_of_frames_serve_windows_that_overlap,
     one_frame_and_three_hundred_both_work,
     one_two_or_three_streams_work,
     every_parameter_is_used,

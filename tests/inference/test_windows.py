@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reeltag.inference.windows import Grid
-from reeltag.tagger.windows import Segments, cut_windows
+from reeltag.tagger.windows import Segments, find_windows
 from tests.inference.standin import make_batch, make_videos
 
 
@@ -19,9 +19,10 @@ def test_windows_are_slices_cut_at_the_ends_of_the_video(
     videos = make_videos([13, 4, 20, 1])
     lengths = [len(video) for video in videos]
     segments = Segments.at([Grid().times(length) for length in lengths], lengths)
-    frames, mask, held = cut_windows(
+    windows, held = find_windows(
         make_batch(videos), segments, before=before, after=after, shift=shift
     )
+    frames, mask = windows.cut()
     expected = {}
     places = [(v, s) for v, video in enumerate(videos) for s in range(0, len(video), 5)]
     for row, (v, s) in enumerate(places):
@@ -43,7 +44,8 @@ def test_windows_of_any_length_and_hop_hold_the_frames_whose_middle_is_in_them(
     videos = make_videos([13, 4])
     grid = Grid(length=length, hop=hop, rate=rate)
     segments = Segments.at([grid.times(13), grid.times(4)], [13, 4])
-    frames, mask, held = cut_windows(make_batch(videos), segments, rate)
+    windows, held = find_windows(make_batch(videos), segments, rate)
+    frames, mask = windows.cut()
     assert held.tolist() == list(range(len(segments)))
     expected = []
     for v, video in enumerate(videos):
@@ -63,6 +65,19 @@ def test_windows_of_a_part_match_those_of_all() -> None:
     videos = make_videos([12, 30])
     segments = Segments.at([Grid().times(12), Grid().times(30)], [12, 30])
     assert len(segments) == 9
-    frames, mask, _ = cut_windows(make_batch(videos), segments.part(slice(2, 5)))
+    frames, mask = find_windows(make_batch(videos), segments.part(slice(2, 5)))[0].cut()
     assert torch.equal(frames[0][mask[0]], videos[0][10:12])
     assert torch.equal(frames[2][mask[2]], videos[1][5:10])
+
+
+def test_overlap_counts_in_how_many_windows_a_frame_is() -> None:
+    batch = make_batch(make_videos([9, 4]))
+    apart = Segments.at([Grid().times(9), Grid().times(4)], [9, 4])
+    assert find_windows(batch, apart)[0].overlap == 1
+    grid = Grid(hop=1)  # of 9 frames 5 windows of 5 and 4 at the end of 4, 3, 2, 1
+    windows, _ = find_windows(batch, Segments.at([grid.times(9), grid.times(4)], [9, 4]))
+    assert windows.overlap == pytest.approx((5 * 5 + 10 + 10) / 13)
+    distinct = windows.distinct()
+    assert len(distinct.frames) == 13
+    for one, other in zip(windows.cut(), distinct.cut(), strict=True):
+        assert torch.equal(one, other)

@@ -127,7 +127,7 @@ def test_scored_windows_are_those_of_each_video_and_bounded() -> None:
     mask = torch.arange(7) < torch.tensor([[7], [4]])
     batch = FrameBatch(frames=frames, mask=mask, ids=("a", "b"))
     config = IntervalConfig(length_s=3, hop_s=2)
-    parts = [*scored_windows(batch, tagger_of().score, config, batch_size=2)]
+    parts = [*scored_windows(batch, tagger_of().score_windows, config, batch_size=2)]
     assert [len(part) for part in parts] == [2, 2, 1]
     assert [name for part in parts for name in part.ids.to_pylist()] == ["a", "a", "a", "b", "b"]
     times = [(s, e) for part in parts for s, e in zip(part.start_s, part.end_s, strict=True)]
