@@ -12,6 +12,7 @@ import multiprocessing.connection
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -65,6 +66,7 @@ def become_windows(folder: Path) -> None:
     connection.PipeConnection = connection.Connection  # type: ignore[attr-defined]
     subprocess.STARTUPINFO = SimpleNamespace  # type: ignore[attr-defined]
     subprocess.CREATE_NEW_PROCESS_GROUP = 512  # type: ignore[attr-defined]
+    ssl.enum_certificates = lambda store_name: []  # type: ignore[attr-defined]  # for aiohttp
     subprocess.Popen = _Popen  # type: ignore[misc, assignment]
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
     looks_here = SimpleNamespace(NeedCurrentDirectoryForExePath=lambda _: False)
