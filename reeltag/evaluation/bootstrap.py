@@ -6,17 +6,18 @@ looked up again. Letters in shapes: V videos, R replicates, C classes, N anythin
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from reeltag.core.console import track
 from reeltag.core.seeding import derive_seed
+from reeltag.metrics.video_weights import MOST_IN_BAG, VideoWeights
 
-_AT_ONCE = 32  # replicates: 128 bytes per video
+_AT_ONCE = 120  # replicates: 128 bytes per video, two lines of the processor's cache
 _INSIDE = 95.0  # per cent of the replicates that are within an interval
 
 
@@ -39,8 +40,8 @@ class Bootstrap:
         self._num_videos = len(evaluated)
         self._seed = seed
 
-    def weights(self, what: str = "") -> Iterator[Tensor]:
-        """Yield (V, R) float32: the copies of each video, some replicates at a time.
+    def weights(self, what: str = "") -> Iterator[VideoWeights]:
+        """Yield the copies of each video, some replicates at a time.
 
         Args:
             what: name of what is bootstrapped, shown with the progress; "" = none is shown.
@@ -48,13 +49,21 @@ class Bootstrap:
         firsts = range(0, self.replicates, _AT_ONCE)
         for first in firsts if self._quiet or not what else track(firsts, f"bootstrap of {what}"):
             numbers = range(first, min(first + _AT_ONCE, self.replicates))
-            yield torch.from_numpy(np.stack([self._draw(number) for number in numbers], axis=1))
+            with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+                drawn = pool.map(self._draw, numbers)
+                weights = VideoWeights(drawn, self._num_videos, len(numbers))
+            yield weights
 
-    def _draw(self, number: int) -> NDArray[np.float32]:
+    def _draw(self, number: int) -> Tensor:
         random = np.random.default_rng(derive_seed(self._seed, "bootstrap", number))
         chosen = random.integers(len(self._drawn_from), size=len(self._drawn_from))
-        copies = np.bincount(self._drawn_from[chosen], minlength=self._num_videos)
-        return copies.astype(np.float32)
+        counts = np.bincount(chosen, minlength=len(self._drawn_from))
+        # more than 255 copies of one of n videos: never of n < 256, else about once in 256! / n
+        copies = counts.astype(np.uint8)
+        if len(copies) < self._num_videos:
+            drawn, copies = copies, np.zeros(self._num_videos, np.uint8)
+            copies[self._drawn_from] = drawn
+        return torch.from_numpy(copies)
 
 
 def interval(value: float, replicates: NDArray[np.float64]) -> list[float] | None:
@@ -85,11 +94,18 @@ class ClassCounts:
     def __init__(
         self, classes: NDArray[np.integer], owners: NDArray[np.int64], num_classes: int
     ) -> None:
+        counts = np.bincount(classes, minlength=num_classes)
+        ends = counts.cumsum()
+        bags = np.union1d((ends - counts)[counts > 0], np.arange(0, len(owners), MOST_IN_BAG))
         self._owners = torch.from_numpy(owners[np.argsort(classes, kind="stable")])
-        counts = torch.from_numpy(np.bincount(classes, minlength=num_classes))
-        self._bags = counts.cumsum(0) - counts
-        self.counts = counts
+        self._bags = torch.from_numpy(bags)
+        self._classes = torch.from_numpy(np.searchsorted(ends, bags, side="right"))
+        self.counts = torch.from_numpy(counts)
 
-    def weighted(self, weights_VR: Tensor) -> Tensor:
+    def weighted(self, weights: VideoWeights) -> Tensor:
         """Return (C, R) float64."""
-        return embedding_bag(self._owners, weights_VR, self._bags, mode="sum").double()
+        count_CR = torch.zeros(len(self.counts), weights.replicates, dtype=torch.double)
+        if len(self._bags):
+            sums = weights.sums(self._owners, self._bags)
+            count_CR.index_add_(0, self._classes, sums.double())
+        return count_CR

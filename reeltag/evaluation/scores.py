@@ -14,8 +14,9 @@ many videos with replacement; segments go with their video, and lists keep the c
 have in the data. A class that no drawn video has keeps the value that it has in the data, so that
 the means are over the same classes. A score that is undefined is None.
 
-Memory holds 13 bytes for each of a video's best 20 classes and for each rated pair, and some 20
-bytes for each row of the file; longer rows are read again, some classes at a time, for the mAP.
+Memory holds 13 bytes for each of a video's best 20 classes and for each rated pair, some 20 bytes
+for each row of the file, and 128 for each video while replicates are drawn; longer rows are read
+again, some classes at a time, for the mAP.
 
 Letters in shapes: V videos, C classes, R replicates of the bootstrap.
 """
@@ -175,8 +176,8 @@ def _score_videos(
     one_list = ScoredPairs(pairs.scores, np.zeros_like(pairs.classes), pairs.owners, pairs.hits)
     gap = _class_scores([one_list], ClassCounts(everything, owners, 1), draws, "GAP")
     scores[f"gap@{top_k}"] = Score(float(gap.precision[0]), gap.replicates[0].numpy())
-    scores["hit@1"] = _mean(found.hit_at_one, joined.labelled, draws)
-    scores["perr"] = _mean(found.precision, joined.labelled, draws)
+    by_video = np.stack([found.hit_at_one, found.precision])
+    scores["hit@1"], scores["perr"] = _means(by_video, joined.labelled, draws)
     by_class = [pairs] if found.longest <= top_k else joined.read_classes(found.counts)
     positives = ClassCounts(categories, owners, truth.num_classes)
     classes["video"] = _class_scores(by_class, positives, draws, "mAP")
@@ -236,10 +237,10 @@ def _class_scores(
         precision += ranking.average_precision(positives.counts)
         weighted = WeightedRanking(ranking, torch.from_numpy(pairs.owners))
         done = 0
-        for weights_VR in draws.weights(what):
-            part = slice(done, done + weights_VR.shape[1])
-            counts_CR = positives.weighted(weights_VR)
-            replicates[:, part] += weighted.average_precision(counts_CR, weights_VR)
+        for weights in draws.weights(what):
+            part = slice(done, done + weights.replicates)
+            counts_CR = positives.weighted(weights)
+            replicates[:, part] += weighted.average_precision(counts_CR, weights)
             done = part.stop
     unseen = replicates.isnan()  # else rare classes, often the worse ones, would leave the means
     replicates = torch.where(unseen, precision.unsqueeze(1), replicates)
@@ -252,12 +253,16 @@ def _over_classes(found: ClassScores, listed: Tensor, average_over: AverageOver)
     return Score(value, np.array([float(column) for column in columns]))
 
 
-def _mean(values_V: NDArray[np.float64], counted_V: NDArray[np.bool_], draws: Bootstrap) -> Score:
-    """Return the mean over the videos that count; the values of the others are 0."""
-    sums = torch.from_numpy(np.stack([values_V, counted_V]).astype(np.float32))
-    parts = [(sums @ weights_VR).double() for weights_VR in draws.weights()]
-    totals = torch.cat(parts, dim=1) if parts else torch.zeros(2, 0)
-    return Score(float(values_V[counted_V].mean()), (totals[0] / totals[1]).numpy())
+def _means(
+    values_QV: NDArray[np.float64], counted_V: NDArray[np.bool_], draws: Bootstrap
+) -> list[Score]:
+    """Return the means over the videos that count; the values of the others are 0."""
+    sums = torch.from_numpy(np.concatenate([values_QV, [counted_V]]))
+    parts = [weights.totals(sums) for weights in draws.weights()]
+    totals = torch.cat(parts, dim=1) if parts else torch.zeros(len(sums), 0)
+    values = values_QV[:, counted_V].mean(axis=1).tolist()
+    replicates = (totals[:-1] / totals[-1]).numpy()
+    return [Score(value, of_one) for value, of_one in zip(values, replicates, strict=True)]
 
 
 def _counts(joined: MatchedPredictions, split: Split | None) -> dict[str, int]:

@@ -61,21 +61,23 @@ def rank_pairs(
         rated_N: bool; only rated pairs take a rank. None = all are.
         k: each list is cut to its k best *before* unrated pairs leave it; None = not cut.
     """
-    order_N = scores_N.sort(descending=True, stable=True).indices
+    order_N = _falling_order(scores_N)
     if lists_N is None:
-        lists_N = torch.zeros_like(order_N)
+        ranked_N = torch.zeros((), dtype=torch.long, device=order_N.device).expand(len(order_N))
     else:
         order_N = order_N[lists_N[order_N].sort(stable=True).indices]
-    ranked_N = lists_N[order_N]
+        ranked_N = lists_N[order_N]
     if rated_N is not None or k is not None:
         kept_N = torch.ones_like(hits_N) if rated_N is None else rated_N[order_N]
         if k is not None:
             place_N = torch.arange(len(order_N), device=order_N.device)
             kept_N = kept_N & (place_N - torch.searchsorted(ranked_N, ranked_N) < k)
         order_N, ranked_N = order_N[kept_N], ranked_N[kept_N]
-    places_H = hits_N[order_N].nonzero().squeeze(1)
+    places_H = hits_N.index_select(0, order_N).nonzero().squeeze(1)
     lists_H = ranked_N[places_H]
-    firsts_H = torch.searchsorted(ranked_N, lists_H)
+    firsts_H = torch.zeros_like(places_H)
+    if lists_N is not None:
+        firsts_H = torch.searchsorted(ranked_N, lists_H)
     return Ranking(order=order_N, places=places_H, firsts=firsts_H, lists=lists_H.long())
 
 
@@ -191,6 +193,19 @@ def _first_columns(scores_RC: Tensor, last_R1: Tensor, k: int) -> Tensor:
     columns_RK = kept_RC.nonzero()[:, 1].view(len(scores_RC), k)
     order_RK = scores_RC.gather(1, columns_RK).sort(dim=1, descending=True, stable=True).indices
     return columns_RK.gather(1, order_RK)
+
+
+def _falling_order(scores_N: Tensor) -> Tensor:
+    """Return the order (N,) of falling scores; equal ones keep theirs.
+
+    The bits of float32 scores are sorted as whole numbers that rise as the scores fall: on a CPU
+    torch sorts those digit by digit, on all cores, several times as fast.
+    """
+    if scores_N.dtype != torch.float32:
+        return scores_N.sort(descending=True, stable=True).indices
+    bits_N = (scores_N + 0.0).view(torch.int32)  # -0.0 becomes 0.0, which it is equal to
+    keys_N = torch.where(bits_N < 0, bits_N & 0x7FFFFFFF, ~bits_N)
+    return keys_N.sort(stable=True).indices
 
 
 def _first_of_run(lists_H: Tensor, num_lists: int) -> Tensor:

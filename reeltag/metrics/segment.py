@@ -10,6 +10,7 @@ from reeltag.metrics.state import RankingMetric, check_batch, comparable
 
 AverageOver = Literal["listed", "rated"]
 _UNRATED, _POSITIVE = 0, 2  # 1: rated, and not there
+_SPARSE = 8  # from so many pairs per rated one on, the rated ones are ranked by themselves
 
 
 class SegmentMeanAveragePrecision(RankingMetric):
@@ -98,6 +99,11 @@ class SegmentMeanAveragePrecision(RankingMetric):
             ranking = rank_pairs(scores, hits, self.rows("classes"))
             return ranking.average_precision(self.num_positives)
         rated = verdicts != _UNRATED
+        if len(scores) <= self.k and _SPARSE * int(rated.count_nonzero()) < rated.numel():
+            kept = (rated & (scores > -torch.inf)).nonzero()  # none is cut: only these take ranks
+            found = tuple(kept.T)
+            ranking = rank_pairs(scores[found], hits[found], found[1])
+            return ranking.average_precision(self.num_positives)
         ranks_H, classes_H = rank_columns(scores, hits, None if rated.all() else rated, self.k)
         return average_precision_of_hits(ranks_H, classes_H, self.num_positives)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from reeltag.data.dataset import Dataset
 from reeltag.evaluation.bootstrap import Bootstrap
@@ -77,7 +76,7 @@ def test_bootstrap_keeps_the_value_of_a_class_whose_positives_are_not_drawn(tmp_
     path, config = write_rows(tmp_path / "p", rows), EvaluationConfig(bootstrap=64)
     found = score_file(path, Dataset.open(data, quiet=True), config, quiet=True)
     of_class = found.classes["video"]
-    draws = torch.cat([*Bootstrap(found.evaluated, 64, 0).weights()], dim=1)
+    draws = next(Bootstrap(found.evaluated, 64, 0).weights()).each
     drawn = draws[found.truth.ids.index("a")] > 0
     assert drawn.any() and not drawn.all()
     assert (of_class.replicates[1, ~drawn] == of_class.precision[1]).all()

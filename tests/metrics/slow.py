@@ -17,6 +17,19 @@ def ranked_precision(scores: list[float], hits: list[bool], positives: float) ->
     return total / positives
 
 
+def weighted_precision(
+    scores: list[float], hits: list[bool], weights: list[int], positives: float
+) -> float:
+    """A pair is as often in the list as its weight says; copies of a hit share its precision."""
+    listed, found, total = 0, 0, 0.0
+    for i in order(scores):
+        if hits[i]:
+            total += weights[i] * (found + 1) / (listed + 1)
+            found += weights[i]
+        listed += weights[i]
+    return total / positives if positives else float("nan")
+
+
 def kept(scores: Tensor, k: int) -> list[tuple[int, int]]:
     """Return the (row, column) pairs of each row's k best, in order of arrival."""
     rows = scores.tolist()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reeltag.metrics.ranking import average_precision, best_columns, rank_columns, rank_pairs
@@ -29,6 +29,20 @@ def test_score_that_is_not_a_number_raises() -> None:
     for k in (2, 9):
         with pytest.raises(ValueError, match="NaN"):
             best_columns(torch.tensor([[1.0, 2, 3], [1, torch.nan, 3]]), k)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**30), st.integers(0, 3000))
+@example(0, 70_000)  # so many whole numbers are sorted by their digits
+def test_order_is_that_of_a_stable_sort(seed: int, number: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    scores = torch.randn(number, generator=draw).mul(9).round()  # ties, and both zeros
+    scores[::11] = -torch.inf
+    scores[5::17] = torch.inf
+    wanted = scores.sort(descending=True, stable=True).indices
+    hits = torch.zeros(number, dtype=torch.bool)
+    for given_scores in (scores, scores.double()):
+        assert torch.equal(rank_pairs(given_scores, hits).order, wanted)
 
 
 def test_lists_are_ranked_apart() -> None:

@@ -158,3 +158,20 @@ def test_wrong_input_raises() -> None:
         metric.update(*3 * [torch.ones(1, 3)])
     with pytest.raises(ValueError, match="NaN"):
         metric.update(torch.full((1, 2), torch.nan), *2 * [torch.ones(1, 2)])
+
+
+def test_few_ratings_are_ranked_by_themselves_to_the_same_value(
+    rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = torch.randint(0, 9, (40, 12), generator=rng).float()  # with ties
+    scores[torch.rand(40, 12, generator=rng) < 0.2] = -torch.inf
+    rated = torch.rand(40, 12, generator=rng) < 0.1
+    labels = rated & (torch.rand(40, 12, generator=rng) < 0.5)
+    values = []
+    for sparse in (1, 480):  # all columns in full; the rated pairs alone
+        monkeypatch.setattr("reeltag.metrics.segment._SPARSE", 480 // sparse)
+        metric = SegmentMeanAveragePrecision(12, k=40)
+        metric.update(scores, labels, rated.float())
+        values.append(metric.per_class())
+    assert labels.any(dim=0).any()
+    torch.testing.assert_close(values[0], values[1], rtol=0, atol=1e-12, equal_nan=True)

@@ -93,8 +93,8 @@ def score_videos(
     if (predictions / CROSS_ENTROPY).exists():
         losses = np.load(predictions / CROSS_ENTROPY)
         draws = Bootstrap(np.ones(len(losses), bool), bootstrap, 0)
-        shares = torch.from_numpy(losses) / len(losses)
-        means = [(shares @ weights_VR).numpy() for weights_VR in draws.weights()]
+        shares = torch.from_numpy(losses).unsqueeze(0) / len(losses)
+        means = [weights.totals(shares)[0].numpy() for weights in draws.weights()]
         value, replicates = float(losses.mean()), np.concatenate([np.zeros(0), *means])
         scores |= {"bce": value, "bce_interval": interval(value, replicates)}
     if (predictions / OUT_OF_FOLD).exists():
