@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 TSC := .venv/js/node_modules/.bin/tsc
 
-.PHONY: install demo docs pages test check check-js audit oldest release-check coverage bench slow clean
+.PHONY: install demo docs pages test system check types types-win32 types-darwin check-js audit oldest release-check coverage bench slow clean
 
 install: .venv/installed
 
@@ -29,17 +29,24 @@ docs: install  ## the documentation site, build/docs/index.html; every link in i
 pages: install  ## types all that README and the tutorials say, builds the site, follows its links
 	$(PYTEST) -m slow tests/pages tests/website
 
-test: install  ## the whole suite but the slow proofs
+test: install  ## the suite: what a module does, alone and with those that it uses
 	$(PYTEST)
 
-check: install check-js audit  ## what CI runs, and then `make oldest`
+system: install  ## the other tests but the slow proofs: whole commands, in environments of their own
+	$(PYTEST) -m system
+
+check: install check-js audit  ## what CI runs, and then `make pages` and `make oldest`
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 reeltag
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin reeltag
+	$(MAKE) --no-print-directory -j 2 types types-win32 types-darwin
 	$(BIN)/python -m benchmarks.tables --check
-	$(PYTEST)
+	$(PYTEST) -m 'not slow'
+
+types: install
+	$(BIN)/mypy
+
+types-win32 types-darwin: types-%: install
+	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$* reeltag
 
 check-js: install  ## the scripts of the pages: types, and tests of their pure parts; where node is
 	@if ! command -v node > /dev/null || ! command -v npm > /dev/null; then echo "no node and npm: the pages' scripts are not checked"; else \
@@ -73,7 +80,7 @@ release-check: .venv-release/installed  ## what would be released: built, looked
 	touch $@
 
 coverage: install  ## which lines no test runs, worker processes counted; at most 2 % may be
-	$(PYTEST) --cov=reeltag --cov-report=term:skip-covered --cov-fail-under=98
+	$(PYTEST) -m 'not slow' --cov=reeltag --cov-report=term:skip-covered --cov-fail-under=98
 
 slow: install  ## proofs that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -14,6 +14,7 @@ from tests import base_program
 from tests.base_program import BASE, FEATURES
 from tests.processes import run_program
 
+pytestmark = pytest.mark.system
 ROOT = Path(__file__).parent.parent
 HEAVY = {"faiss-cpu", "lightgbm", "matplotlib", "onnx", "onnxruntime", "ray", "scikit-learn"}
 # of these some modules, or all, are behind an extra that their callers look for

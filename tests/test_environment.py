@@ -28,6 +28,7 @@ from reeltag.data.class_list import ClassList
 from tests.data.made import rated_record, write_shard
 from tests.processes import run_program
 
+pytestmark = pytest.mark.system
 PROGRAM = Path(__file__).with_name("every_command.py")
 ROOT = PROGRAM.parent.parent
 ASCII = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -16,6 +16,7 @@ from tests import no_network
 from tests.processes import program, run_program, wait_until
 from tests.server.served_process import get, jobs, post
 
+pytestmark = pytest.mark.system
 HOOK = Path(no_network.__file__).parent
 ROOT = HOOK.parent.parent
 TRIES = """

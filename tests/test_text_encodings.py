@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.processes import run_program
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +29,7 @@ def test_every_text_file_is_opened_with_an_encoding(tmp_path: Path) -> None:
     assert len(without_encoding(planted)) == 1
 
 
+@pytest.mark.system
 def test_commands_read_and_write_no_text_in_the_encoding_of_the_system(tmp_path: Path) -> None:
     """What ruff cannot see: text of programs that are started, or through variables."""
     program = ROOT / "tests" / "every_command.py"

@@ -20,6 +20,7 @@ from benchmarks.fuzz.wire_mutation import encoded, mutated_message, parsed, smal
 from benchmarks.results import read_rows
 from reeltag.data.records.example import encode_sequence_example
 
+pytestmark = pytest.mark.system
 SHORT = {"records": 400, "files": 40, "index": 12, "parquet": 80, "runs": 40}
 FRAIL = "tests.benchmarks.frail_target"
 

@@ -87,6 +87,7 @@ def test_onnxruntime_alone_gives_tags(folder: Path, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose([p for _, p in left["tags"]], [tag.prob for tag in own], atol=1e-5)
 
 
+@pytest.mark.system
 def test_torch_hub_loads_taggers_and_models(folder: Path) -> None:
     offered = {name for name, of in vars(hubconf).items() if callable(of) and name[0] != "_"}
     assert offered == {"tagger", "model"}  # as torch.hub counts them

@@ -22,6 +22,7 @@ from tests.library.extraction.synthetic_videos import write_film
 from tests.library.extraction.test_one_file import tagger_of
 from tests.processes import HANG_S, program, wait_until
 
+pytestmark = pytest.mark.system
 PROGRAM = PROJECT / "examples" / "tag_service.py"
 
 

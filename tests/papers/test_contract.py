@@ -43,6 +43,7 @@ def test_option_has_a_sentence_and_is_no_flag_of_the_command(program: Program) -
         setattr(program.tiny, next(iter(names)), None)
 
 
+@pytest.mark.system
 @every_program
 def test_tiny_run_fills_its_tables_and_runs_nothing_again(
     program: Program,
@@ -66,6 +67,7 @@ def test_tiny_run_fills_its_tables_and_runs_nothing_again(
     assert captured.out == first and "[1/" not in captured.err
 
 
+@pytest.mark.system
 @every_program
 def test_work_is_the_run_that_the_program_is_for(program: Program, tiny_run: TinyRun) -> None:
     work, printed = tiny_run(program.name)

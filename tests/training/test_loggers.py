@@ -26,7 +26,10 @@ from tests.training.test_own_parts import ListLogger
 
 RECIPE = Recipe(batch_size=8, max_steps=4, validate_every=2, log_every=1, seed=3)
 METRICS = ("train_loss", "learning_rate", "validate_gap@20")
-pytestmark = pytest.mark.filterwarnings("ignore:.*noload.*")  # MLflow's use of SQLAlchemy, read
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.filterwarnings("ignore:.*noload.*"),  # MLflow's use of SQLAlchemy, read
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,7 +12,10 @@ from tests.core.system import on_windows
 from tests.processes import run_program
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="simulated with Linux's /proc")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(sys.platform != "linux", reason="simulated with Linux's /proc"),
+]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from reeltag.server.project.project import Project
 from tests.server.browser.conftest import looking
 from tests.server.conftest import Served
 
+pytestmark = pytest.mark.system
 CLASSES = (
     "<script>alert('class')</script>",
     "\"><img src=x onerror=alert('class')>",
