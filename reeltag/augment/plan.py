@@ -169,7 +169,7 @@ def plan_of(items: VideoSet, config: PlanConfig, *, seed: int = 0) -> Plan:
         raise ConfigError(
             f"none of the {len(items)} videos of the split {items.records.split!r} has a label, "
             "and labels decide what becomes of a video",
-            where=items.dataset.path,
+            where=items.dataset.location,
             hint="Take a split with labels: --split train.",
         )
     counts = items.label_counts()

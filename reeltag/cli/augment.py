@@ -80,7 +80,7 @@ class Augment:
             raise ConfigError(
                 "holds frames; neighbours are looked for among videos, so one vector per video is "
                 "needed (float features such as mean_rgb and mean_audio)",
-                where=data.path,
+                where=data.location,
                 hint="Take YouTube-8M's video-level files, or `reeltag synth --level video`.",
             )
         items = data.videos(self.split)

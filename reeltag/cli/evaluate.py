@@ -46,7 +46,7 @@ class Evaluate:
         if self.json:
             print_json(scores)
         else:
-            title = f"{self.predictions}: {scores['videos']:,} videos of {self.data}"
+            title = f"{self.predictions}: {scores['videos']:,} videos of {data.location}"
             _print(scores, self.config.top_k, title)
         return 0
 

@@ -64,7 +64,7 @@ def _as_json(
     data: Dataset, summary: Summary, classes: list[dict[str, Any]], findings: list[DataFinding]
 ) -> dict[str, Any]:
     return {
-        "data": str(data.path),
+        "data": data.location,
         "kind": data.kind,
         "streams": {stream.name: stream.width for stream in data.streams},
         "num_classes": data.num_classes,
@@ -137,7 +137,7 @@ def _overview(data: Dataset, summary: Summary) -> Table:
     """Return the facts that are one line each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     streams = ", ".join(f"{stream.name} {stream.width}" for stream in data.streams)
-    table.add_row("data", escape(str(data.path)))
+    table.add_row("data", escape(data.location))
     table.add_row("records", f"{'video' if data.kind == 'video' else 'frame'}-level: {streams}")
     skipped = summary.records - summary.videos
     table.add_row(

@@ -125,7 +125,7 @@ class Labels:
         pairs = inside[counts.first] & inside[counts.second]
         sure = (counts.conditional() >= self.tau) & (counts.videos[counts.first] >= self.min_videos)
         return {
-            "data": str(records.dataset.path),
+            "data": records.dataset.location,
             "split": self.split,
             "videos": len(records),
             "labels": {

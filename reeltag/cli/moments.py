@@ -15,6 +15,7 @@ from reeltag.cli.moment_exports import Exports
 from reeltag.cli.moment_lists import MomentLists, log_unreached
 from reeltag.cli.predict import trained_splits
 from reeltag.cli.run_argument import RunPath
+from reeltag.core.addresses import address_of
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
@@ -137,7 +138,7 @@ class Moments:
         if self.rated and not has_ratings:
             raise ConfigError(
                 f"none of the {len(truth):,} videos of the split {source.split!r} is rated",
-                where=source.data.path,
+                where=source.data.location,
                 hint="Leave out --rated, or take a split that was rated, with --split.",
             )
 
@@ -165,7 +166,7 @@ class Moments:
             self.ranked,
         )
         written = self._exports().write(lists, source.data, fps=self.fps)
-        facts = {"data": str(source.data.path), "split": source.split, "windows": best.windows}
+        facts = {"data": source.data.location, "split": source.split, "windows": best.windows}
         facts |= {"written": written} if written else {}
         if self.json:
             print_json({**facts, **lists.described()})
@@ -274,7 +275,7 @@ class Moments:
         assert self.predictions is not None
         about = open_predictions(self.predictions).info
         path = self.data or (Path(about.data) if about.data else None)
-        if path is None or not path.exists():
+        if path is None or not (address_of(path) or path.exists()):
             what = f"{path}, which is not there" if path else "data that it does not name"
             raise ConfigError(
                 f"is about {what}", where=self.predictions, hint="Name them with --data DATA."
@@ -357,7 +358,7 @@ def _rows_of(data: Dataset, videos: tuple[str, ...]) -> NDArray[np.bool_] | None
     if missing:
         close = difflib.get_close_matches(missing[0], [name for name in ids if name], n=3)
         raise ConfigError(
-            f"there is no video {missing[0]!r} in {data.path}",
+            f"there is no video {missing[0]!r} in {data.location}",
             where="--video",
             hint=f"Did you mean {' or '.join(close)}?" if close else "",
         )
@@ -371,7 +372,7 @@ def _split_to_search(data: Dataset) -> Split:
     except ConfigError:
         if data.splits.test:
             raise
-        say(f"{data.path} has no test part: all its videos are searched")
+        say(f"{data.location} has no test part: all its videos are searched")
         return "all"
     return "test"
 

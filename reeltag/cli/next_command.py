@@ -85,7 +85,12 @@ def print_next_predict(run: Path, data: "Dataset | None") -> None:
         run: folder.
         data: with the splits that the run remembers; None: not known.
     """
-    words: list[object] = ["predict", run, "--data", UNKNOWN_DATA if data is None else data.path]
+    words: list[object] = [
+        "predict",
+        run,
+        "--data",
+        UNKNOWN_DATA if data is None else data.location,
+    ]
     if data is not None:
         words += split_option(data)
     print_next(*words, "--out", "P.parquet")

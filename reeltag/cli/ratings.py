@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.console import print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.extras import check_extra
@@ -58,7 +59,9 @@ class TakeRatings:
         if not self.from_:
             raise ConfigError("names no file", where="--from", hint="Add --from FILE.")
         MomentExport(moments=(), class_names=(), fps=self.fps)
+        check_is_local(self.data)
         data = Dataset.open(self.data, ratings=(), quiet=self.json)
+        check_is_local(data.location)
         if data.classes.inferred:  # there may be more, which only ratings name
             data = Dataset.open(self.data, quiet=self.json)
         read = read_ratings(

@@ -57,5 +57,5 @@ class Similar(CheckedFields):
             table.add_row(escape(of.video), *seconds, f"{of.similarity:.3f}")
         print_table(table)
         how = ", by an index (--exact compares all)" if search.is_indexed else ""
-        say(f"of {len(search):,} frames in {self.data}{how}")
+        say(f"of {len(search):,} frames in {data.location}{how}")
         return 0

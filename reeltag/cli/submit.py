@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from reeltag.core.addresses import address_of
 from reeltag.core.console import STDOUT, print_json, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList, find_segment_classes
+from reeltag.data.remote.mirror import local_folder
 from reeltag.deploy.submission import Submission, write_segments, write_videos
 from reeltag.deploy.submission_check import CheckedSubmission, check_submission
 from reeltag.inference.stream import check_output
@@ -51,7 +53,7 @@ class Submit:
 
     def run(self) -> int:
         """Write or check; status 1 where a check finds problems."""
-        if self.data is not None and not self.data.exists():
+        if self.data is not None and not (address_of(self.data) or self.data.exists()):
             raise DataError("is not there", where=self.data, hint="Give the data folder.")
         if self.check is not None:
             if self.predictions is not None or self.out is not None:
@@ -69,7 +71,7 @@ class Submit:
 
     def _segment_classes(self, found: Predictions) -> Sequence[int]:
         data = self.data or (Path(found.info.data) if found.info.data else None)
-        path = self.classes or (find_segment_classes(data) if data else None)
+        path = self.classes or (find_segment_classes(local_folder(data)) if data else None)
         if path is None:
             classes: Sequence[int] = range(found.info.num_classes)
             say(f"no segment_label_ids.csv in the data: all {len(classes):,} classes get a row")
@@ -91,7 +93,8 @@ class Submit:
             return {2018: listed, 2019: listed}
         allowed: dict[Challenge, Collection[int]] = {}
         if self.data is not None:
-            vocabulary, path = ClassList.find(self.data), find_segment_classes(self.data)
+            data = local_folder(self.data)
+            vocabulary, path = ClassList.find(data), find_segment_classes(data)
             if vocabulary is not None:
                 allowed = {2018: range(len(vocabulary)), 2019: range(len(vocabulary))}
             if path is not None:

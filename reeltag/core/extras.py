@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from reeltag.core.errors import MissingPackageError
 
 EXTRAS = {
+    "cloud": ("fsspec", "gcsfs", "s3fs"),
     "cluster": ("pandas", "ray"),
     "encoders": ("open_clip", "timm", "transformers"),
     "export": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.locks import Descriptor, is_same_file
 from reeltag.core.system.open_files import FOLDER, OPEN_FILES_MOVE
 from reeltag.core.writing import writing
@@ -46,6 +47,7 @@ def new_part(path: Path, *, folder: bool = False) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be made.
     """
+    check_is_local(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part, file = _new_part(path, folder=folder)

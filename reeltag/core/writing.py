@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.errors import OutputError, ReeltagError
 from reeltag.core.system.folders import is_in_use, sync_file, sync_folder
 
@@ -67,6 +68,7 @@ def not_written(path: Path, error: OSError, hint: str = "") -> OutputError:
 
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, where there is none; OutputError if that cannot be."""
+    check_is_local(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

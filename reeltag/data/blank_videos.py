@@ -130,7 +130,7 @@ def blank_rows(
     if blank == len(items):
         raise ConfigError(
             f"all {blank:,} videos of the split {split!r} are blank by a std of {std:g}",
-            where=data.path,
+            where=data.location,
             hint="YouTube-8M's limit is 0.1; features of another scale need another one.",
         )
     if not quiet:

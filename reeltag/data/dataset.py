@@ -30,6 +30,7 @@ from reeltag.data.index import Index, open_index
 from reeltag.data.indexing.shard_names import SHARD_NAMES, is_shard_name
 from reeltag.data.items import VideoSet, rated_segments, videos
 from reeltag.data.label_names import with_named_labels, with_named_ratings
+from reeltag.data.remote.mirror import find_mirror
 from reeltag.data.selection import Records, Which, select
 from reeltag.data.splits import PUBLISHED_SPLITS, Split, Splits
 from reeltag.data.streams import Kind, Stream
@@ -39,6 +40,7 @@ _IN_RECORDS: dict[AnnotationKind, tuple[str, ...]] = {
     "labels": ("labels", "label_names"),
     "ratings": ("segment_labels", "segment_names"),
 }  # columns of the index
+_LOOKED_INTO = 8  # shards of an object store
 FileSource: TypeAlias = Path | tuple[Path, ...]  # one file, or several that are joined
 
 
@@ -47,7 +49,8 @@ class Dataset:
     """What every entry point reads: train, predict, evaluate, soft labels, papers, reports.
 
     Attributes:
-        path: folder or shard, as given.
+        path: folder or shard, as given; of an address in an object store, the folder of this
+            machine that stands for it.
         index: a row per record; labels and ratings in it are those that count.
         classes: C classes.
         splits: the rule that gives a shard its split.
@@ -78,7 +81,8 @@ class Dataset:
         """Open a data set; its index is built or brought up to date first where that is needed.
 
         Args:
-            path: folder with shards (*.tfrecord, ...) in or below it, or one of them.
+            path: folder with shards (*.tfrecord, ...) in or below it, or one of them; or the
+                address of such in an object store: s3://, gs:// or hf://datasets/.
             classes: class list or its file; None: the nearest classes.csv, vocabulary.csv or
                 class_labels_indices.csv of the folder and its two parents, or else numbers.
             labels: CSV or Parquet with columns id, class that replaces the records' labels, or
@@ -94,8 +98,10 @@ class Dataset:
         Raises:
             DataError: nothing is there, a file cannot be read, or they do not fit each other.
             OutputError: the index cannot be written anywhere.
+            MissingPackageError: it is an address, and the client of its store is not installed.
         """
-        path = Path(path)
+        mirror = find_mirror(path)
+        path = Path(path) if mirror is None else mirror.folder
         _check_path(path)
         listed = classes.source if isinstance(classes, ClassList) else classes
         sources: dict[str, FileSource] = {"classes": Path(listed).resolve()} if listed else {}
@@ -104,7 +110,7 @@ class Dataset:
         elif not isinstance(classes, ClassList):
             classes = ClassList.open(classes, full=True)
         size = None if classes is None else len(classes)
-        index = open_index(path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
+        index = open_index(mirror or path, num_classes=size, jobs=jobs, verify=verify, quiet=quiet)
         files = {
             "labels": _chosen(path, "labels", labels, index),
             "ratings": _chosen(path, "ratings", ratings, index),
@@ -125,7 +131,17 @@ class Dataset:
         streams = ", ".join(f"{stream.name} {stream.width}" for stream in self.streams)
         kind = "video" if self.kind == "video" else "frame"
         what = f"{len(self):,} {kind}-level records in {len(self.shards)} shards"
-        return f"Dataset({str(self.path)!r}: {what}, {streams}, {self.num_classes:,} classes)"
+        return f"Dataset({self.location!r}: {what}, {streams}, {self.num_classes:,} classes)"
+
+    @property
+    def location(self) -> str:
+        """The address, or else the path as given, for who reads it."""
+        return str(self.path) if self.index.mirror is None else self.index.mirror.address
+
+    @property
+    def whole_location(self) -> str:
+        """The address, or else the path without links from the root on, to find it again."""
+        return str(self.path.resolve()) if self.index.mirror is None else self.location
 
     @property
     def root(self) -> Path:
@@ -174,6 +190,14 @@ class Dataset:
         """Return (V,) the rows of the table that are usable records of a split, ascending."""
         mine = np.isin(self.table["shard"].to_numpy(), self.shards_of(split))
         return np.flatnonzero(mine & ~self.table["skip"].to_numpy())
+
+    def rows_to_look_into(self) -> NDArray[np.bool_]:
+        """Return (R,) which rows a look into the data may read: of remote data, of a few shards."""
+        shard = self.table["shard"].to_numpy()
+        if self.index.mirror is None:
+            return np.ones(len(shard), bool)
+        few = np.linspace(0, len(self.shards) - 1, min(len(self.shards), _LOOKED_INTO))
+        return np.isin(shard, few.astype(np.int64))
 
     def select(self, split: Split = "all", **which: Unpack[Which]) -> Records:
         """Return the usable records of a split; see `reeltag.data.selection.select`."""

@@ -80,7 +80,7 @@ def lines(data: Dataset, findings: list[DataFinding]) -> list[str]:
         ]
         if some:
             more = f"; and {len(some) - 3} more" if len(some) > 3 else ""
-            words.append(f"{topic}: {'; '.join(some[:3])}{more} (`reeltag info {data.path}`)")
+            words.append(f"{topic}: {'; '.join(some[:3])}{more} (`reeltag info {data.location}`)")
     return words
 
 

@@ -45,7 +45,7 @@ def held_out_rows(data: Dataset, fold: FoldConfig) -> NDArray[np.bool_]:
     if num_videos < fold.count:
         raise ConfigError(
             f"{num_videos} {kind} videos cannot be divided into {fold.count} folds",
-            where=data.path,
+            where=data.location,
             hint="Take fewer folds with --fold.count.",
         )
     folds = stratified_folds(keys, strata, num_strata, fold.count, fold.seed)

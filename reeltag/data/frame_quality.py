@@ -28,7 +28,7 @@ def describe_frames(data: Dataset, num_frames: int) -> Iterator[tuple[str, str]]
     Raises:
         DataError: a shard cannot be read.
     """
-    usable = np.flatnonzero(~data.table["skip"].to_numpy())
+    usable = np.flatnonzero(~data.table["skip"].to_numpy() & data.rows_to_look_into())
     if not len(usable):
         return
     rows = usable[np.unique(np.linspace(0, len(usable) - 1, num_frames).astype(np.int64))]

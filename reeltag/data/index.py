@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pyarrow as pa
 
 from reeltag.core.files import PathLike
+from reeltag.core.system.open_files import open_file
 from reeltag.data.class_list import ClassList
 from reeltag.data.features import Features
 from reeltag.data.indexing.build import Build, locked, remove_left
@@ -20,6 +21,7 @@ from reeltag.data.indexing.locations import (
     writable_place,
 )
 from reeltag.data.indexing.unpacking import Unpacked, find_unpacked, unpack_shards
+from reeltag.data.remote.mirror import Mirror, find_mirror
 from reeltag.data.streams import TABLE_SCHEMA, Kind, Stream
 
 __all__ = ["TABLE_SCHEMA", "Index", "Kind", "Stream", "open_index"]
@@ -39,6 +41,7 @@ class Index:
         description: of the streams, where there is a features.json.
         stamps: of each shard, by which a change of it is noticed; empty where nothing is read.
         unpacked: number of a compressed shard -> file with its records.
+        mirror: of the address in an object store that the shards are read from; None: of files.
     """
 
     root: Path
@@ -50,6 +53,7 @@ class Index:
     description: Features | None = None
     stamps: tuple[Shard, ...] = ()
     unpacked: Mapping[int, Unpacked] = field(default_factory=dict)
+    mirror: Mirror | None = None
 
     @property
     def features(self) -> Features:
@@ -57,9 +61,27 @@ class Index:
         return self.description or Features.published(self.streams)
 
     def path(self, shard: int) -> Path:
-        """Return the path of the file with the records of shard number `shard`."""
+        """Return the path of the file with the records of shard number `shard`.
+
+        Of a shard in an object store it is there once it was opened.
+        """
+        if self.mirror is not None:
+            return self.mirror.path(shard)
         unpacked = self.unpacked.get(shard)
         return self.root / self.shards[shard] if unpacked is None else unpacked.path
+
+    def place(self, shard: int) -> str:
+        """Return path or address of shard number `shard`, for errors."""
+        return str(self.path(shard)) if self.mirror is None else self.mirror.place(shard)
+
+    def open(self, shard: int) -> int:
+        """Return a descriptor of the file of `path`; a remote shard is fetched first if need be.
+
+        Raises:
+            OSError: the file cannot be opened.
+            DataError: a remote shard cannot be reached, or has changed since it was indexed.
+        """
+        return open_file(self.path(shard)) if self.mirror is None else self.mirror.open(shard)
 
     def is_still(self, shard: int, status: os.stat_result) -> bool:
         """Return whether the file of `path` is as it was when the index was opened.
@@ -68,6 +90,8 @@ class Index:
             shard: number of the shard.
             status: of the open file.
         """
+        if self.mirror is not None:
+            return self.mirror.is_still(shard, status)
         unpacked = self.unpacked.get(shard)
         if unpacked is not None:
             return unpacked.file.is_still(status)
@@ -75,7 +99,7 @@ class Index:
 
 
 def open_index(
-    data: PathLike,
+    data: PathLike | Mirror,
     *,
     num_classes: int | None = None,
     jobs: int | None = None,
@@ -86,10 +110,10 @@ def open_index(
     """Return the index of a data set, built or brought up to date first where that is needed.
 
     It is kept in `.reeltag` next to the data or, where that cannot be written to, in
-    XDG_CACHE_HOME. Only new and changed shards are read.
+    XDG_CACHE_HOME; that of an address in REELTAG_CACHE. Only new and changed shards are read.
 
     Args:
-        data: folder with shards in or below it, or one of them.
+        data: folder with shards in or below it, or one of them; or an address of such.
         num_classes: labels from here on are dropped; None: that of the class list found with the
             data, or, without one, as the labels need.
         jobs: processes that read shards; None = one per core, 1 = none but this one.
@@ -101,8 +125,9 @@ def open_index(
         DataError: no shard is there, one cannot be read, or they hold different things.
         OutputError: the index cannot be written anywhere.
     """
-    data = Path(data)
-    root, shards = find_shards(data)
+    mirror = find_mirror(data)
+    data, root, shards = _found_shards(mirror or data)
+    files = [] if mirror else shards  # remote ones are read as they are
     features = Features.find_only(root, [shard.name for shard in shards])
     if num_classes is None and (classes := ClassList.find(data)):
         num_classes = len(classes)
@@ -112,7 +137,7 @@ def open_index(
             same = (header.shards, header.vocabulary) == (tuple(shards), num_classes)
             same = same and header.is_described_by(features) and (header.verified or not verify)
             if same and (index := _index(root, features, place, header, table)):
-                return index
+                return replace(index, mirror=mirror)
         return None
 
     index = None if again else fresh()
@@ -123,7 +148,8 @@ def open_index(
                 Build(
                     root=root,
                     shards=tuple(shards),
-                    unpacked=unpack_shards(root, shards, folder, jobs=jobs, quiet=quiet),
+                    unpacked=unpack_shards(root, files, folder, jobs=jobs, quiet=quiet),
+                    mirror=mirror,
                     folder=folder,
                     vocabulary=num_classes,
                     features=features,
@@ -134,6 +160,13 @@ def open_index(
                 ).run()
                 index = fresh()
     return cast(Index, index)  # it was built of what `find_shards` saw
+
+
+def _found_shards(data: PathLike | Mirror) -> tuple[Path, Path, list[Shard]]:
+    """Return the path that the index is of, the root folder, and the shards."""
+    if isinstance(data, Mirror):
+        return data.folder, data.folder, data.stamps
+    return Path(data), *find_shards(Path(data))
 
 
 def _found(data: Path) -> Iterator[tuple[Path, Header, pa.Table]]:

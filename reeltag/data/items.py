@@ -174,7 +174,7 @@ def rated_segments(dataset: "Dataset", split: Split = "train", **which: Unpack[W
     if not len(start):
         raise ConfigError(
             f"none of the {len(records)} videos of the split {split!r} has rated segments",
-            where=dataset.path,
+            where=dataset.location,
             hint="Take whole videos, or a split that was rated (YouTube-8M: validate of 2019).",
         )
     video = np.repeat(np.arange(len(records)), np.diff(bounds))
@@ -220,7 +220,7 @@ def _check_has_frames(dataset: "Dataset") -> None:
     if dataset.kind == "video":
         raise ConfigError(
             "holds one vector per video, which has no segments",
-            where=dataset.path,
+            where=dataset.location,
             hint="Segments need frame-level records.",
         )
 

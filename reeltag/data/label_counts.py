@@ -22,7 +22,7 @@ def count_correlation(records: Records) -> Correlation:
     if not len(labels.classes):
         raise DataError(
             f"none of the {len(records):,} videos of the split {records.split!r} has a label",
-            where=records.dataset.path,
+            where=records.dataset.location,
             hint="Choose a split that has labels, with --split or --train GLOB.",
         )
     data = records.dataset

@@ -21,6 +21,7 @@ from reeltag.data.items import VideoSet
 from reeltag.data.loading.background import Buffer, RunAhead, Slot
 from reeltag.data.loading.buffers import BatchBuffer
 from reeltag.data.loading.reading import FrameReader
+from reeltag.data.remote.order import order_for
 from reeltag.data.sampling import FrameChoice, Shuffle, epoch_order
 
 
@@ -76,7 +77,8 @@ class Loader(IterableDataset[FrameBatch]):
         frames: which frames of each. Where too many would make a batch too large
             (`FrameChoice.batch_frames`), they are drawn at random if items are shuffled.
         shuffle: "no": in the order of the index. "global": uniformly. "shards": shard after shard
-            in random order, mixed within `reading.window`; for disks and object stores.
+            in random order, mixed within `reading.window`; for disks. Data of an object store have
+            "shards" for "global", and a window of 4 GB at most.
         seed: random seed of order and frames.
         ranks: (rank, world size): this process gets items rank, rank + world size, ... of every
             global batch.
@@ -106,7 +108,10 @@ class Loader(IterableDataset[FrameBatch]):
         reuse_buffers: bool = False,
         reading: ReadConfig = READ_AHEAD,
     ) -> None:
-        self._items, self._frames, self._shuffle = items, frames, shuffle
+        self._items, self._frames = items, frames
+        index = items.dataset.index
+        self._epoch_order = order_for(index, items.shard, shuffle, reading.window)
+        self._shuffle = self._epoch_order.shuffle
         self._limits = frames.limits(items.features, max(1, batch_size), at_random=shuffle != "no")
         self._batch_size, self._seed, self._drop_last = batch_size, seed, drop_last
         self._rank, self._world_size = ranks
@@ -149,6 +154,11 @@ class Loader(IterableDataset[FrameBatch]):
             return ""
         items = "segments" if self._items.segments else "videos"
         return self._frames.words(self._items.length, self._limits, items)
+
+    @property
+    def order_taken(self) -> str:
+        """In which order items are taken where that is another one than was asked for, or ""."""
+        return self._epoch_order.words
 
     def __len__(self) -> int:
         """Return the batches of an epoch, the same for all ranks."""
@@ -259,6 +269,7 @@ class Loader(IterableDataset[FrameBatch]):
             for (epoch, number), slot in zip(places, free, strict=False):
                 if epoch != known:
                     known, order = epoch, self._order(epoch)
+                    self._follow(reader, order[self._numbers(number).start :], epoch)
                 items = order[self._numbers(number)]
                 length = self._items.length[items].astype(np.int64)
                 rng = np.random.default_rng(derive_seed(self._seed, "frames", epoch, number))
@@ -270,12 +281,18 @@ class Loader(IterableDataset[FrameBatch]):
                     buffer = self._buffer(len(items), chosen.num_steps)
                     yield slot, buffer.fill(reader, items, chosen)
 
+    def _follow(self, reader: FrameReader, coming: NDArray[np.int64], epoch: int) -> None:
+        """Let a reader fetch what it will read: the rest of an epoch, and the begin of the next."""
+        if self._items.dataset.index.mirror is not None:
+            later = coming[:0] if self._shuffle == "no" else self._order(epoch + 1)
+            reader.follow(self._items.shard[coming], self._items.shard[later])
+
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Return the items in the order of an epoch."""
         return epoch_order(
             self._items.shard,
             self._shuffle,
-            buffer=self._reading.window,
+            buffer=self._epoch_order.window,
             seed=derive_seed(self._seed, "shuffle", epoch),
         )
 

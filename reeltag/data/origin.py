@@ -78,6 +78,6 @@ def check_not_augmented(items: VideoSet) -> None:
         raise ConfigError(
             f"{made:,} of the {len(items):,} videos of the split were made by augmentation "
             "(their ids hold ~i~, ~x~ or end in ~n and a number)",
-            where=items.dataset.path,
+            where=items.dataset.location,
             hint="Augment the data that they were made from.",
         )

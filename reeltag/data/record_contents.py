@@ -60,7 +60,7 @@ def describe_records(data: Dataset, num_records: int) -> RecordContents:
     """
     size, shard = data.table["size"].to_numpy(), data.table["shard"].to_numpy()
     offset = data.table["offset"].to_numpy()
-    whole = np.flatnonzero(size > 0)
+    whole = np.flatnonzero((size > 0) & data.rows_to_look_into())
     chosen = whole[np.unique(np.linspace(0, len(whole) - 1, num_records).astype(np.int64))]
     chosen = chosen if len(whole) > num_records else whole
     counts = _Counts()
@@ -70,7 +70,7 @@ def describe_records(data: Dataset, num_records: int) -> RecordContents:
             payload = opened[offset[row] : offset[row] + size[row]]
             with suppress(DataError):  # undecodable: a problem of its own
                 _count(payload, counts)
-    of = f"{counts.records:,} records" + (" looked into" if len(chosen) < len(whole) else "")
+    of = f"{counts.records:,} records" + (" looked into" if len(chosen) < (size > 0).sum() else "")
     found = RecordContents()
     found.unused += _unused_lists(data, counts, of)
     found.unused += _unused_keys(data, counts, of)

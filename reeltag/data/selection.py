@@ -100,7 +100,7 @@ def select(
             f"the split {split!r} holds no usable record: {wanted.sum()} records in {len(shards)} "
             f"shards ({index.shards[shards[0]]}, ...), {(wanted & chosen).sum()} of them "
             f"selected ({causes})",
-            where=dataset.path,
+            where=dataset.location,
             hint="`reeltag info` on that folder lists what is there and what is broken.",
         )
     start, stride = (

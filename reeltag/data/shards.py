@@ -60,7 +60,7 @@ class ShardFiles:
 def _check_stamp(index: Index, shard: int, file: FileBytes) -> None:
     """Raise DataError where a shard has changed since it was indexed."""
     if not index.is_still(shard, file.status()):
-        raise DataError("has changed since it was indexed", where=index.path(shard), hint=CHANGED)
+        raise DataError("has changed since it was indexed", where=index.place(shard), hint=CHANGED)
 
 
 def open_shard(index: Index, shard: int) -> FileBytes:
@@ -73,7 +73,8 @@ def open_shard(index: Index, shard: int) -> FileBytes:
     Raises:
         DataError: the file cannot be opened, or has changed since it was indexed.
     """
-    opened = FileBytes(index.path(shard), ahead=0)
+    path = index.path(shard)
+    opened = FileBytes(path, ahead=0, opened=index.open(shard) if index.mirror else None)
     _check_stamp(index, shard, opened)
     return opened
 
@@ -103,7 +104,7 @@ def read_record(index: Index, row: int) -> dict[str, NDArray[Any]]:
         DataError: the record is one that is skipped, or the shard has changed.
     """
     record = index.table.slice(row, 1).to_pylist()[0]
-    path = index.path(record["shard"])
+    path = index.place(record["shard"])
     if record["skip"]:
         raise DataError(record["problem"], where=f"{path}, byte {record['offset']}")
     shard = open_shard(index, record["shard"])

@@ -33,7 +33,9 @@ def unused_files(data: Dataset) -> Iterator[tuple[str, str]]:
     used |= {file for source in data.sources.values() for file in files_of_source(source)}
     used |= {Path(data.classes.source).resolve()} if data.classes.source else set()
     groups = defaultdict[tuple[str, str], list[str]](list)
-    for path in _files(data.root):
+    mirror = data.index.mirror
+    files = _files(data.root) if mirror is None else (data.root / f.name for f in mirror.files)
+    for path in files:
         if path.absolute() in used or path.resolve() in used:
             continue
         why = _why_not(path, data)

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from reeltag.core.errors import ConfigError, DataError, OutputError, reason_of
@@ -128,11 +128,11 @@ def measure(run: PathLike, predictions: PathLike, data: Dataset) -> MeasuredScor
         raise ConfigError(
             f"was not predicted with the weights that {run} has now",
             where=predictions,
-            hint=f"Predict again: reeltag predict {run} --data {data.path} --out P.parquet",
+            hint=f"Predict again: reeltag predict {run} --data {data.location} --out P.parquet",
         )
     config = EvaluationConfig()
     return MeasuredScores(
-        data=data.path.resolve().name,
+        data=PurePath(data.whole_location).name,
         split=info.split,
         synthetic=read_marker(data.path) is not None,
         top_k=config.top_k,

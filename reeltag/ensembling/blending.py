@@ -158,7 +158,7 @@ def fit_blend(
         solver, rows, pairs, weights = config.solver, found.rows, found.gram.pairs, found.weights
         equal = np.full(len(files), 1 / len(files))
         errors = {"error": found.gram.error(weights), "error_of_mean": found.gram.error(equal)}
-    path = str(data.path.resolve())
+    path = data.whole_location
     fitted = BlendFit(
         data=path, split=split, kind=kind, solver=solver, rows=rows, pairs=pairs, **errors
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reeltag.core.addresses import address_of, path_in
 from reeltag.core.errors import ConfigError, ReeltagError
 from reeltag.core.fields import entry, from_json
 from reeltag.data.dataset import Dataset
@@ -87,8 +88,8 @@ def _trained_on(
 ) -> Hashes:
     """Return the hashes of the ids that a run was trained on; of augmented samples the source's."""
     where = run / "config.json"
-    root = run / entry(config, "data.root", where=where)
-    if root.exists():
+    root = path_in(run, entry(config, "data.root", where=where))
+    if address_of(root) or root.exists():
         data = open_data(run, config, quiet=True)
     data = data.with_splits(read_splits(config, where=where))
     held_out = from_json(FoldConfig, fold, where=where, field="recipe.fold")

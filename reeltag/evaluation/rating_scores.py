@@ -89,7 +89,7 @@ def score_ratings(
         raise ConfigError(
             f"none of the {len(truth):,} videos of the split {split!r} is rated: there is nothing "
             "to choose thresholds on",
-            where=data.path,
+            where=data.location,
             hint="Name a split with ratings that trained nothing: --thresholds-split test; or give "
             "one threshold for all classes: --prob 0.5. `reeltag solve moments` chooses them on "
             "the ratings that it holds out.",

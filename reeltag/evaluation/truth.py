@@ -163,7 +163,7 @@ def read_truth(
         DataError: the shards cannot be read, or have other classes.
     """
     data.classes.check_same(
-        ClassList.numbered(num_classes), where=data.path, other_where="the file of predictions"
+        ClassList.numbered(num_classes), where=data.location, other_where="the file of predictions"
     )
     rows = ~blank_rows(data, split, blank_std, quiet=quiet) if blank_std else None
     return truth_of(data.select(split, rows=rows), num_classes)

@@ -73,7 +73,7 @@ def score_windows(
     if data.kind == "video":
         raise ConfigError(
             "holds one vector per video, in which there are no moments",
-            where=data.path,
+            where=data.location,
             hint="Moments need frame-level records; `reeltag predict` scores whole videos.",
         )
     choices = InferenceConfig(videos=False, segments=True, batch_size=batch_size, device=device)
@@ -121,7 +121,7 @@ def read_windows(
             raise DataError(
                 f"does not hold the video {block.ids[int(places.argmin())].as_py()!r}, which was "
                 "predicted",
-                where=data.path,
+                where=data.location,
                 hint="Give the data that were predicted.",
             )
         ends = np.minimum(block.ends, seconds[places])

@@ -97,12 +97,12 @@ def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> Non
     """
     check_features(tagger, data)
     data.classes.check_same(
-        ClassList(tagger.class_names), where=data.path, other_where="the checkpoint"
+        ClassList(tagger.class_names), where=data.location, other_where="the checkpoint"
     )
     if choices.segments and data.kind == "video":
         raise ConfigError(
             "holds one vector per video, which has no segments",
-            where=data.path,
+            where=data.location,
             hint="Segments need frame-level records; leave out --segments.",
         )
 
@@ -114,12 +114,12 @@ def check_features(tagger: AnyTagger, data: Dataset) -> None:
         raise ConfigError(
             f"the checkpoint was trained on the streams {_listed(dict(tagger.streams))}; the data "
             f"hold {_listed(there)}",
-            where=data.path,
+            where=data.location,
             hint="Predict on features of the same kind as those trained on.",
         )
     names = [name for name, _ in tagger.streams]
     data.features.of(names).check_same(
-        tagger.features, where=data.path, other_where="the checkpoint"
+        tagger.features, where=data.location, other_where="the checkpoint"
     )
 
 
@@ -134,7 +134,7 @@ def rated_windows(items: VideoSet) -> dict[str, NDArray[np.float64]]:
     if not len(starts):
         raise ConfigError(
             f"none of the {len(records):,} videos of the split {records.split!r} is rated",
-            where=records.dataset.path,
+            where=records.dataset.location,
             hint="Leave out --rated, or name a split that is rated with --split.",
         )
     times = np.stack([starts, ends], axis=1)
@@ -151,7 +151,7 @@ def check_long_enough(items: VideoSet, choices: InferenceConfig) -> None:
         raise ConfigError(
             f"none of the {len(items):,} videos has a segment but the first {head} and the last "
             f"{tail}: the longest lasts {longest / rate:g} s",
-            where=items.dataset.path,
+            where=items.dataset.location,
             hint="Score the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
 
@@ -209,7 +209,7 @@ def _about(
         family=tagger.family,
         run="" if run is None else str(Path(run).resolve()),
         weights=weights_digest(tagger),
-        data=str(data.path.resolve()),
+        data=data.whole_location,
         split=split,
     )
 

@@ -100,7 +100,7 @@ class MomentSearch:
         if data.kind == "video":
             raise DataError(
                 "holds one vector per video, in which there are no moments",
-                where=data.path,
+                where=data.location,
                 hint="Give frame-level records.",
             )
         threads = threads or torch.get_num_threads()

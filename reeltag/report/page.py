@@ -228,7 +228,7 @@ def _headline(file: EvaluatedFile, source: ReportSource, split: Split | None) ->
     videos, marker = int(counted.sum()), read_marker(data.path)
     marker = marker or (read_marker(source.events) if source.events else None)
     return Headline(
-        data=str(data.root),
+        data=str(data.root) if data.index.mirror is None else data.location,
         split=split or "",
         videos=videos,
         hours=float(file.seconds[counted].sum() / 3600) if data.kind == "frames" else None,

@@ -19,6 +19,7 @@ from typing import cast
 
 import uvicorn
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.console import discard, say
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.locks import hold
@@ -169,6 +170,7 @@ def serving_lock(folder: Path, data: Path) -> Iterator[Callable[[str], None]]:
 
 def _check_data(data: Path) -> None:
     """Raise DataError, with the way to make some, where there are no data."""
+    check_is_local(data)
     try:
         find_shards(data)
     except DataError as error:

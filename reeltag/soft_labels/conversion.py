@@ -61,7 +61,7 @@ def convert_predictions(
     about = SoftLabelInfo(
         class_names=_class_names(parts, data),
         teacher=", ".join(map(str, files)),
-        data=str(data.path.resolve()),
+        data=data.whole_location,
         split=split,
     )
     videos = _SeenVideos(data, parts)

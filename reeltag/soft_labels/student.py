@@ -142,7 +142,7 @@ def _read(
     """Return the file and its rows of segments, or of whole videos, some drawn by `soft.equal`."""
     file = open_soft_labels(Path(soft.file))
     classes = ClassList(tuple(file.info.class_names))
-    classes.check_same(data.classes, where=file.path, other_where=data.path, hint=_CLASSES)
+    classes.check_same(data.classes, where=file.path, other_where=data.location, hint=_CLASSES)
     every: Iterable[SoftLabelRows] = file.rows()
     if soft.equal:
         every = file.drawn(soft.equal, keep_outside=soft.keep_outside)

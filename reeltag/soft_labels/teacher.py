@@ -135,7 +135,7 @@ def write_soft_labels(
         class_names=tuple(tagger.class_names),
         segment_classes=segment_classes,
         teacher="" if run is None else str(run.resolve()),
-        data=str(data.path.resolve()),
+        data=data.whole_location,
         split=split,
         per_label=0 if choices.videos else choices.per_label,
         per_class=choices.equal,
@@ -224,7 +224,7 @@ def chosen_segments(
             f"no segment can be drawn from the {len(records):,} videos of the split {split!r}: "
             f"{(targets.counts() == 0).sum():,} have no label, {(num_segments == 0).sum():,} no "
             f"segment but the first {choices.skip_head} and the last {choices.skip_tail}",
-            where=data.path,
+            where=data.location,
             hint="Draw from the whole of short videos: --skip-head 0 --skip-tail 0.",
         )
     start = ((drawn.segment + choices.skip_head) * SEGMENT_SECONDS).astype(np.float64)
@@ -238,7 +238,7 @@ def chosen_segments(
             raise ConfigError(
                 f"no segment is drawn for any of the {len(allowed)} classes of the list: none of "
                 f"them is a label of the split {split!r}",
-                where=data.path,
+                where=data.location,
                 hint="Give another list with --classes, or add --keep-outside.",
             )
         if allowed:

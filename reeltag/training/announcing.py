@@ -36,6 +36,8 @@ def announce(
     )
     if taken := batches.train.frames_taken:
         say(f"frames: {taken}")
+    if order := batches.train.order_taken:
+        say(f"order: {order}")
     if batches.unvalidated:
         say(f"nothing is validated: {batches.unvalidated}. The last weights are kept.")
     if batches.validated:

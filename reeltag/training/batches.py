@@ -129,7 +129,7 @@ def check_validation(data: Dataset, recipe: Recipe) -> None:
     unvalidated = _validation_items(data, recipe)[1]
     if unvalidated:
         what = f"trainings cannot be compared: {unvalidated}"
-        raise ConfigError(what, where=data.path, hint=_VALIDATE)
+        raise ConfigError(what, where=data.location, hint=_VALIDATE)
 
 
 def _validation_items(data: Dataset, recipe: Recipe) -> tuple[VideoSet | None, str]:

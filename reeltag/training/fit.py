@@ -127,7 +127,7 @@ def train(
     if not data.num_classes:
         what = "no record has a label, and there is no class list: nothing can be learned"
         hint = "Training needs `labels` in the records (or rated segments)."
-        raise DataError(what, where=data.path, hint=hint)
+        raise DataError(what, where=data.location, hint=hint)
     batches = make_batches(data, recipe, _rank(), _world())
     widths = tuple(width for _, width in batches.streams)
     config = dataclasses.replace(model, dims=widths, num_classes=data.num_classes)

@@ -143,7 +143,7 @@ def _correlated(items: VideoSet, targets: Targets, config: RelabelConfig) -> tup
     ClassList(correlation.names).check_same(
         items.dataset.classes,
         where=config.correlation,
-        other_where=items.dataset.path,
+        other_where=items.dataset.location,
         hint="Count it again on this data: `reeltag labels DATA --out P.parquet`.",
     )
     implications = correlation.implications(config.tau, min_videos=config.min_videos)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import reeltag
+from reeltag.core.addresses import address_of, path_in
 from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
@@ -38,7 +39,7 @@ def describe(tagger: Tagger, items: VideoSet, recipe: Recipe) -> dict[str, Any]:
         "reeltag": reeltag.__version__,
         **tagger.describe(),
         "data": {
-            "root": str(data.path.resolve()),
+            "root": data.whole_location,
             **({} if listed else {"classes": "classes.csv"}),
             **{name: source_entry(file) for name, file in data.sources.items()},
             "splits": dataclasses.asdict(data.splits),
@@ -114,7 +115,7 @@ def open_data(
 
     def path(name: str) -> Path:
         value = entry(config, f"data.{name}", where=where)
-        return run / str(from_json(str, value, where=where, field=f"data.{name}"))
+        return path_in(run, from_json(str, value, where=where, field=f"data.{name}"))
 
     def files(name: str) -> tuple[Path, ...]:  # none, and the run was begun with the records'
         value = given.get(name, [])
@@ -123,7 +124,7 @@ def open_data(
         return tuple(run / file for file in found)
 
     root = path("root") if moved is None else moved
-    if not root.exists():
+    if not address_of(root) and not root.exists():
         raise DataError(
             "is not there",
             where=root,
@@ -201,8 +202,8 @@ def check_same_data(
             hint=hint,
         )
     begun = ClassList(tagger.class_names)
-    begun.check_same(data.classes, where=where, other_where=data.path, hint=hint)
-    tagger.features.check_same(items.features, where=where, other_where=data.path)
+    begun.check_same(data.classes, where=where, other_where=data.location, hint=hint)
+    tagger.features.check_same(items.features, where=where, other_where=data.location)
     before, now = config.get("data", {}), _records_of(items)
     if before.get("records", now["records"]) != now["records"]:
         say(

@@ -79,7 +79,7 @@ class Search:
         """Return what must be the same for a study to be gone on with."""
         return {
             "family": family_of(self.model).reference,
-            "data": str(self.data.path.resolve()),
+            "data": self.data.whole_location,
             "splits": canonical(self.data.splits, "splits"),
             "model": canonical(self.model, "model"),
             "recipe": canonical(self.recipe, "recipe"),

@@ -32,10 +32,13 @@ from reeltag.data.indexing.probe import Schema, agreed_schema, probe_shard
 from reeltag.data.indexing.scan import ROW_SCHEMA, scan_shard
 from reeltag.data.indexing.unpacking import Unpacked
 from reeltag.data.indexing.validation import rows_are_possible
+from reeltag.data.records.file_bytes import ByteSource
 from reeltag.data.records.problems import Problem
+from reeltag.data.remote.mirror import Mirror
 
 T = TypeVar("T")
 
+_THREADS = 8
 _SMALL = 32 << 20  # bytes; below this, starting processes takes longer than they save
 
 
@@ -54,6 +57,7 @@ class Build:
         jobs: processes; None = one per core.
         verify: check the checksums of the payloads.
         quiet: no progress bar.
+        mirror: of the address that the shards are read from; None: they are files of `root`.
     """
 
     root: Path
@@ -66,6 +70,7 @@ class Build:
     jobs: int | None
     verify: bool
     quiet: bool
+    mirror: Mirror | None = None
 
     def run(self) -> Path:
         """Write `folder`/index.arrow and return its path.
@@ -92,8 +97,10 @@ class Build:
         discard(self._pieces, path)
         return path
 
-    def _read(self, shard: Shard) -> tuple[Path, Shard]:
-        """Return the file that holds the records of a shard, and by what it is known."""
+    def _read(self, shard: Shard) -> tuple[ByteSource, Shard]:
+        """Return what holds the records of a shard, and by what it is known."""
+        if self.mirror is not None:
+            return self.mirror.source(shard.name), shard
         unpacked = self.unpacked.get(shard)
         return (unpacked.path, unpacked.file) if unpacked else (self.root / shard.name, shard)
 
@@ -133,7 +140,9 @@ class Build:
             known = Schema(self.old[0].kind, self.old[0].streams, self.old[0].rate_hz)
             found |= dict.fromkeys(kept, known)
         in_order = [found[shard] for shard in self.shards]
-        return agreed_schema(self.root, [shard.name for shard in self.shards], in_order)
+        root = self.root if self.mirror is None else self.mirror.cache.store.address
+        first = self._read(self.shards[0])[0]
+        return agreed_schema(root, [shard.name for shard in self.shards], in_order, first)
 
     def _for_each(
         self, work: Callable[..., T], arguments: Sequence[tuple[object, ...]], what: str
@@ -141,7 +150,9 @@ class Build:
         """Return `work(*a)` for all arguments, in their order, computed in parallel."""
         small = sum(self._read(shard)[1].size for shard in self.shards) < _SMALL
         jobs = 1 if small or len(arguments) < 2 else self.jobs or joblib.cpu_count()
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+        threads = "threads" if small and self.mirror else None  # they wait for the store
+        jobs = _THREADS if threads else jobs
+        parallel = joblib.Parallel(n_jobs=jobs, prefer=threads, return_as="generator")
         results = parallel(joblib.delayed(work)(*argument) for argument in arguments)
         return list(results if self.quiet else track(results, what, len(arguments)))
 
@@ -180,11 +191,13 @@ def _whole_table(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWr
         yield writer
 
 
-def write_piece(source: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> None:
+def write_piece(
+    source: ByteSource, shard: Shard, folder: Path, schema: Schema, verify: bool
+) -> None:
     """Scan one shard and keep its rows in `folder`, unless they are there already.
 
     Args:
-        source: file that holds its records.
+        source: what holds its records.
         shard: by what that is known.
         folder: for the rows.
         schema: streams that a record must have.
@@ -206,7 +219,9 @@ def write_piece(source: Path, shard: Shard, folder: Path, schema: Schema, verify
         writer.write_table(table)
 
 
-def _read_piece(source: Path, shard: Shard, folder: Path, schema: Schema, verify: bool) -> pa.Table:
+def _read_piece(
+    source: ByteSource, shard: Shard, folder: Path, schema: Schema, verify: bool
+) -> pa.Table:
     """Return what `write_piece` kept; scan the shard once more if it is gone or damaged."""
     try:
         table = open_sealed(_piece(folder, shard, schema, verify)).read_all()

@@ -120,10 +120,10 @@ def index_places(data: Path) -> tuple[Path, Path]:
     """Return the two folders that the index of `data` may be in: next to it, and in the cache."""
     local = data.parent / CACHE / data.name if data.is_file() else data / CACHE
     key = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
-    return local, _cache() / key
+    return local, cache_folder() / key
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """Return the cache folder; of a user without a home, as in containers, it is in $TMPDIR."""
     if given := os.environ.get("XDG_CACHE_HOME"):
         return Path(given) / "reeltag"

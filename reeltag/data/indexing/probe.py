@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from reeltag.core.errors import DataError
 from reeltag.data.features import Features
 from reeltag.data.records.example import joined, split_message
-from reeltag.data.records.file_bytes import FileBytes
+from reeltag.data.records.file_bytes import ByteSource, open_bytes
 from reeltag.data.records.kinds import NO_FRAMES, kind_of_frames
 from reeltag.data.records.locate import locate_floats, locate_frames
 from reeltag.data.records.problems import Problem
@@ -46,19 +45,19 @@ class Schema(NamedTuple):
         return f"{'video-level' if self.kind == 'video' else 'frame-level'} records with {streams}"
 
 
-def probe_shard(path: Path) -> Schema | Problem:
+def probe_shard(source: ByteSource) -> Schema | Problem:
     """Return what most of the first sound records of a shard hold; else what is wrong with them.
 
     A stream is a list of byte strings of one width, or, where a record has none of these, a list
     of at least two floats. The result is that of the majority, so one odd record does not matter.
 
     Args:
-        path: of the shard.
+        source: of the shard.
 
     Raises:
         DataError: the file cannot be opened.
     """
-    data = FileBytes(path, ahead=_AHEAD)
+    data = open_bytes(source, ahead=_AHEAD)
     votes: Counter[tuple[Kind, Stream]] = Counter()
     kinds: Counter[Kind] = Counter()
     first_problem: Problem | None = None
@@ -113,13 +112,16 @@ def streams_of_record(payload: NDArray[np.uint8]) -> list[tuple[Kind, Stream]]:
     return found
 
 
-def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Problem]) -> Schema:
+def agreed_schema(
+    root: object, names: Sequence[str], found: Sequence[Schema | Problem], first_source: ByteSource
+) -> Schema:
     """Return the schema of the data set, which all shards with sound records must share.
 
     Args:
-        root: data folder.
+        root: data folder or address, for errors.
         names: of the shards.
         found: results of `probe_shard`.
+        first_source: of the first shard, to look into where none can be read.
 
     Raises:
         DataError: two shards disagree, or no shard has a sound record.
@@ -129,7 +131,7 @@ def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Pro
         if isinstance(schema, Schema):
             first.setdefault(schema, name)
     if not first:
-        _raise_unreadable(root / names[0], found[0])
+        _raise_unreadable(f"{root}/{names[0]}", found[0], first_source)
     if len(first) > 1:
         (one, one_name), (other, other_name) = list(first.items())[:2]
         what = "kinds of records" if one.kind != other.kind else "streams"
@@ -142,28 +144,28 @@ def agreed_schema(root: Path, names: Sequence[str], found: Sequence[Schema | Pro
     return next(iter(first))
 
 
-def _raise_unreadable(path: Path, problem: Schema | Problem) -> NoReturn:
+def _raise_unreadable(where: str, problem: Schema | Problem, source: ByteSource) -> NoReturn:
     assert isinstance(problem, Problem)
-    held = _kinds_in(path) if problem == Problem.ZERO_FRAMES else ""
+    held = _kinds_in(source) if problem == Problem.ZERO_FRAMES else ""
     if held:
         raise DataError(
             f"no shard has frames that can be read as they are; in the first record {held}",
-            where=path,
+            where=where,
             hint="Frames are byte strings of one width. `reeltag import FILES --out DATA` makes "
             "such of lists of numbers; of pictures, compute features with an encoder first.",
         )
     raise DataError(
         f"no shard has a record that can be used; in the first one: {problem.text} "
         f"({problem.outcome})",
-        where=path,
+        where=where,
         hint="A shard is a TFRecord file of tf.SequenceExamples with lists of byte strings, "
         "or of tf.Examples with lists of floats.",
     )
 
 
-def _kinds_in(path: Path) -> str:
+def _kinds_in(source: ByteSource) -> str:
     """Return what the feature lists of the first sound record hold; empty where no frame is."""
-    data = FileBytes(path, ahead=_AHEAD)
+    data = open_bytes(source, ahead=_AHEAD)
     for framed in frame_records(data):
         if framed.problem is None:
             payload = data[framed.offset : framed.offset + framed.size]

@@ -1,7 +1,6 @@
 """One shard, read through once: a row per record, with what is wrong with it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from reeltag.data.records.example import (
     joined,
     split_message,
 )
-from reeltag.data.records.file_bytes import FileBytes
+from reeltag.data.records.file_bytes import ByteRanges, ByteSource, open_bytes
 from reeltag.data.records.frame_widths import frame_widths
 from reeltag.data.records.locate import Layout, locate_floats, locate_frames
 from reeltag.data.records.problems import Problem, to_bits
@@ -55,18 +54,18 @@ class Described(NamedTuple):
     problems: set[Problem]
 
 
-def scan_shard(path: Path, schema: Schema, verify: bool) -> pa.Table:
+def scan_shard(source: ByteSource, schema: Schema, verify: bool) -> pa.Table:
     """Return one row of `ROW_SCHEMA` for every record, readable or not, of a shard.
 
     Args:
-        path: the shard.
+        source: of the shard.
         schema: of the data set; a record without one of its streams has a problem.
         verify: check the payloads' checksums.
 
     Raises:
         DataError: the file cannot be read, or is cut short meanwhile.
     """
-    data = FileBytes(path)
+    data = open_bytes(source)
     columns: dict[str, list[object]] = {name: [] for name in ROW_SCHEMA.names}
     for framed in frame_records(data, verify=verify):
         described = _describe(data, framed, schema)
@@ -87,7 +86,7 @@ def scan_shard(path: Path, schema: Schema, verify: bool) -> pa.Table:
     return pa.table(columns, schema=ROW_SCHEMA)
 
 
-def _describe(data: FileBytes, framed: Framed, schema: Schema) -> Described:
+def _describe(data: ByteRanges, framed: Framed, schema: Schema) -> Described:
     """Return what the record holds, or that it holds nothing that can be read."""
     problem = framed.problem
     if problem is None and framed.size > _MAX_INT32:

@@ -11,6 +11,7 @@ import os
 import sys
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.errors import DataError
-from reeltag.core.system.open_files import most_open_files, open_file, read_into
+from reeltag.core.system.open_files import most_open_files, read_into
 from reeltag.data.index import Index
 from reeltag.data.items import VideoSet
 from reeltag.data.records.example import decode_sequence_example
 from reeltag.data.records.tfrecord import HEADER_SIZE, record_header, record_headers
+from reeltag.data.remote.ahead import ReadAhead
+from reeltag.data.remote.order import first_uses
 from reeltag.data.sampling import ChosenFrames
 from reeltag.data.shards import CHANGED, no_record
 
@@ -42,7 +45,18 @@ class OpenShards:
         self._index, self._max_open = index, most_open_files()
         self._files = OrderedDict[int, int]()
         self._shard, self._file = -1, -1  # read from last
-        self.close = weakref.finalize(self, _close_all, self._files)
+        self._ahead = index.mirror.read_ahead() if index.mirror else None
+        self.close = weakref.finalize(self, _close_all, self._files, self._ahead)
+
+    def follow(self, coming: Sequence[int], later: Sequence[int]) -> None:
+        """Fetch remote shards before they are read; of files nothing is done.
+
+        Args:
+            coming: numbers of shards in the order of their first use, each once.
+            later: those that are likely to follow.
+        """
+        if self._ahead is not None:
+            self._ahead.follow(coming, later)
 
     def read(self, shard: int, buffer: memoryview, offset: int) -> None:
         """Fill `buffer` with the bytes of a shard from `offset` on.
@@ -58,6 +72,8 @@ class OpenShards:
         try:
             if shard != self._shard:
                 self.check()
+                if self._ahead is not None:
+                    self._ahead.reach(shard)
                 self._file, self._shard = self._open(shard), shard
             num_read = read_into(self._file, buffer, offset)
             size = 0 if num_read == len(buffer) else os.fstat(self._file).st_size
@@ -79,25 +95,35 @@ class OpenShards:
         if shard in self._files:
             self._files.move_to_end(shard)
             return self._files[shard]
+        if self._ahead is not None:
+            self._close_removed()
         if len(self._files) >= self._max_open:
             os.close(self._files.popitem(last=False)[1])
-        file = open_file(self._index.path(shard))
+        file = self._index.open(shard)
         if not self._index.is_still(shard, os.fstat(file)):
             os.close(file)
             raise self.changed(shard, "has changed since it was indexed")
         self._files[shard] = file
         return file
 
+    def _close_removed(self) -> None:
+        """Close remote shards that the cache has removed, for open files keep their room."""
+        for shard, file in list(self._files.items()):
+            if not os.fstat(file).st_nlink:
+                os.close(self._files.pop(shard))
+
     def changed(self, shard: int, what: str) -> DataError:
         """Return the error for a shard that the index no longer describes."""
         return DataError(
             what,
-            where=self._index.path(shard),
+            where=self._index.place(shard),
             hint=CHANGED,
         )
 
 
-def _close_all(files: OrderedDict[int, int]) -> None:
+def _close_all(files: OrderedDict[int, int], ahead: ReadAhead | None) -> None:
+    if ahead is not None:
+        ahead.close()
     while files:
         os.close(files.popitem()[1])
 
@@ -135,6 +161,15 @@ class FrameReader:
     ) -> None:
         """Close the files."""
         self._shards.close()
+
+    def follow(self, shards: NDArray[np.int32], later: NDArray[np.int32]) -> None:
+        """Fetch remote shards before they are read; of files nothing is done.
+
+        Args:
+            shards: (N,) of the items that will be read, in their order.
+            later: (M,) of those that are likely to follow.
+        """
+        self._shards.follow(first_uses(shards), first_uses(later))
 
     def read(self, items: NDArray[np.int64], chosen: ChosenFrames, out: NDArray[Any]) -> None:
         """Copy the chosen frames of some items; `out` is left as it is behind them.
@@ -311,7 +346,7 @@ class FrameReader:
             lead = 0
         self._shards.read(shard, self._scratch[: lead + num_bytes], position - lead)
         if lead and self._scratch[:HEADER_SIZE].tobytes() != record_header(size):
-            raise no_record(offset, size, self._records.dataset.index.path(shard))
+            raise no_record(offset, size, self._records.dataset.index.place(shard))
         return self._scratch, lead
 
     def _walk(

@@ -47,7 +47,7 @@ class StoredFrames:
         count = max(0, count - first)
         header = self._files.read(shard, offset - HEADER_SIZE, offset)
         if header.tobytes() != record_header(size):
-            raise no_record(offset, size, records.dataset.index.path(shard))
+            raise no_record(offset, size, records.dataset.index.place(shard))
         dtype = np.dtype(wanted.dtype).newbyteorder("<")
         place, stride = int(records.start[record, stream]), int(records.stride[record, stream])
         if stride and count:

@@ -6,7 +6,9 @@ an error like any other, where a mapped one would end the program (SIGBUS).
 
 import os
 import weakref
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +19,22 @@ from reeltag.core.system.open_files import open_file, read_at
 _AHEAD = 4 << 20  # bytes read at a time by a reader that goes forwards
 
 
-class FileBytes:
-    """The bytes of a file, sliced like an array and read when they are asked for.
+class ByteRanges(ABC):
+    """Bytes somewhere else, sliced like an array and read when they are asked for.
 
-    Slices are for one thread, `read` is for any number. The file is closed with the object.
+    Slices are for one thread.
 
     Args:
-        path: of the file.
+        size: number of bytes.
         ahead: bytes read at a time, for readers that go forwards; 0: only what is asked for.
-
-    Raises:
-        DataError: the file cannot be opened.
-
-    Example:
-        >>> FileBytes(tmp / "a.tfrecord")[:12].tobytes()  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path, *, ahead: int = _AHEAD) -> None:
-        self.path, self._ahead = path, ahead
-        try:
-            self._file = open_file(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        weakref.finalize(self, os.close, self._file)
-        self._size = os.fstat(self._file).st_size
+    def __init__(self, size: int, ahead: int) -> None:
+        self._size, self._ahead = size, ahead
         self._begin, self._piece = 0, np.frombuffer(b"", np.uint8)
 
     def __len__(self) -> int:
-        """Return the size of the file when it was opened."""
+        """Return the number of bytes when they were opened."""
         return self._size
 
     def __getitem__(self, place: slice) -> NDArray[np.uint8]:
@@ -63,10 +53,7 @@ class FileBytes:
             self._begin, self._piece = begin, self.read(begin, end, ahead=self._ahead)
         return self._piece[begin - self._begin : end - self._begin]
 
-    def status(self) -> os.stat_result:
-        """Return what the system says of the open file, whatever has its name by now."""
-        return os.fstat(self._file)
-
+    @abstractmethod
     def read(self, begin: int, end: int, *, ahead: int = 0) -> NDArray[np.uint8]:
         """Return the bytes from `begin` to `end` or beyond, as a read-only array.
 
@@ -78,6 +65,38 @@ class FileBytes:
         Raises:
             DataError: they cannot be read, or are not there any more.
         """
+
+
+class FileBytes(ByteRanges):
+    """The bytes of a file. `read` is for any number of threads; it is closed with the object.
+
+    Args:
+        path: of the file.
+        ahead: bytes read at a time, for readers that go forwards; 0: only what is asked for.
+        opened: descriptor of the file, which becomes this object's; None: it is opened.
+
+    Raises:
+        DataError: the file cannot be opened.
+
+    Example:
+        >>> FileBytes(tmp / "a.tfrecord")[:12].tobytes()  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, *, ahead: int = _AHEAD, opened: int | None = None) -> None:
+        self.path = path
+        try:
+            self._file = open_file(path) if opened is None else opened
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        weakref.finalize(self, os.close, self._file)
+        super().__init__(os.fstat(self._file).st_size, ahead)
+
+    def status(self) -> os.stat_result:
+        """Return what the system says of the open file, whatever has its name by now."""
+        return os.fstat(self._file)
+
+    def read(self, begin: int, end: int, *, ahead: int = 0) -> NDArray[np.uint8]:
+        """Return the bytes from `begin` to `end` or beyond; see `ByteRanges.read`."""
         wanted = max(end - begin, min(ahead, self._size - begin))
         try:
             read = read_at(self._file, wanted, begin)
@@ -96,6 +115,29 @@ class FileBytes:
 
     def _more(self, wanted: int, begin: int, read: bytes) -> bytes:
         return read_at(self._file, wanted - len(read), begin + len(read))
+
+
+class OpenedApart(Protocol):
+    """A source of bytes that is no file of this machine."""
+
+    def open(self, ahead: int) -> ByteRanges:
+        """Return its bytes, of which `ahead` are read at a time; DataError where that fails."""
+
+
+ByteSource: TypeAlias = Path | OpenedApart
+
+
+def open_bytes(source: ByteSource, *, ahead: int = _AHEAD) -> ByteRanges:
+    """Return the bytes of a file, or of what is read in another way.
+
+    Args:
+        source: path of the file, or what opens itself.
+        ahead: bytes read at a time.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+    return FileBytes(source, ahead=ahead) if isinstance(source, Path) else source.open(ahead)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

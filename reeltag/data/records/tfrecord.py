@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltag.core.files import whole_file
-from reeltag.data.records.file_bytes import FileBytes
+from reeltag.data.records.file_bytes import ByteRanges
 from reeltag.data.records.problems import Problem
 
 HEADER_SIZE, FOOTER_SIZE = 12, 4  # bytes around a payload
@@ -113,7 +113,7 @@ class TFRecordWriter:
 
 
 def frame_records(
-    buffer: bytes | memoryview | NDArray[np.uint8] | FileBytes, *, verify: bool = True
+    buffer: bytes | memoryview | NDArray[np.uint8] | ByteRanges, *, verify: bool = True
 ) -> Iterator[Framed]:
     """Yield the records of a TFRecord file held in `buffer`, in their order.
 
@@ -128,7 +128,7 @@ def frame_records(
     Raises:
         DataError: the file that is read cannot be, or was cut short meanwhile.
     """
-    data = buffer if isinstance(buffer, FileBytes) else np.frombuffer(buffer, np.uint8)
+    data = buffer if isinstance(buffer, ByteRanges) else np.frombuffer(buffer, np.uint8)
     if isinstance(data, np.ndarray):
         data.flags.writeable = False  # as the checksum's implementation demands
     if data[:2].tobytes() == b"\x1f\x8b" and _size_at(data, 0) is None:
@@ -161,7 +161,7 @@ def _is_sound(record: NDArray[np.uint8]) -> bool:
     return masked_crc(record[:-FOOTER_SIZE]) == expected
 
 
-def _size_at(data: NDArray[np.uint8] | FileBytes, start: int) -> int | None:
+def _size_at(data: NDArray[np.uint8] | ByteRanges, start: int) -> int | None:
     """Return the length that the header at `start` gives, or None if its checksum is wrong."""
     header = data[start : start + HEADER_SIZE].tobytes()
     if len(header) < HEADER_SIZE:

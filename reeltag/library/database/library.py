@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, inspect, select, update
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.csv_rows import CsvWriter
 from reeltag.core.errors import DataError
 from reeltag.core.files import whole_file
@@ -68,6 +69,7 @@ class Library:
             DataError: there is none, it is damaged, or of a newer reeltag.
             OutputError: it cannot be made, or another process writes for more than a minute.
         """
+        check_is_local(data)
         path = data / LIBRARY_FILE
         if not path.is_file() and not create:
             raise DataError(

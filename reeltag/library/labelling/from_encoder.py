@@ -71,7 +71,7 @@ def encoder_of(data: Dataset, stream: StreamFeatures, device: str = "auto") -> E
         raise DataError(
             f"holds features of {stream.encoder} in stream {stream.name!r}; installed is "
             f"{encoder.identity}",
-            where=data.path,
+            where=data.location,
             hint="Extract the features again, or install the version that computed them.",
         )
     return encoder

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.class_list import CLASS_LISTS, ClassList
@@ -98,6 +99,7 @@ def weak_labels(
         DataError: a file cannot be read, or a source has no labels of the videos.
         OutputError: labels.csv cannot be written.
     """
+    check_is_local(data)
     _check(data, sources, config)
     table, listed = LabelTable.open(data), _class_list(data, config.classes)
     texts = None if sources == ["text"] else _texts(config)

@@ -7,6 +7,7 @@ data = open_data(location, splits=splits)       # and opens the data set there
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.pipeline.steps import Source
 
 _ROWS = 65_536  # hashed at a time
+_REQUESTS = 16  # to an object store at a time
 _SAMPLES = 1000  # records whose checksum is looked at
 _COLUMNS = (
     "shard",
@@ -161,13 +163,13 @@ def dataset_source(data: Dataset) -> DatasetSource:
     if not data.classes.source and not data.classes.inferred:
         raise ConfigError(
             "the class list is in memory alone, and every step opens the data set again",
-            where=data.path,
+            where=data.location,
             hint="Save it (ClassList.save), and give its file: Dataset.open(..., classes=FILE).",
         )
     if data.splits != PUBLISHED_SPLITS:
         raise ConfigError(
             f"is divided by {data.splits}, and a program divides its data itself",
-            where=data.path,
+            where=data.location,
             hint="Open it without splits=; programs that can divide it otherwise have --train, "
             "--validate and --test.",
         )
@@ -235,11 +237,16 @@ def _checksums(index: Index) -> Iterator[bytes]:
     count = len(index.table)
     chosen = np.unique(np.linspace(0, count - 1, min(count, _SAMPLES)).astype(np.int64))
     rows = index.table.select(["shard", "offset", "size"]).take(chosen).to_pylist()
-    for row in rows:
-        path = index.path(row["shard"])
+    places = [(row["shard"], row["offset"] + row["size"]) for row in rows]
+    if (mirror := index.mirror) is not None:
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            yield from pool.map(lambda place: mirror.read(place[0], place[1], place[1] + 4), places)
+        return
+    for shard, end in places:
+        path = index.path(shard)
         try:
             with path.open("rb") as file:
-                file.seek(row["offset"] + row["size"])
+                file.seek(end)
                 yield file.read(4)
         except OSError as error:
             raise DataError(f"cannot be read ({error.strerror})", where=path) from error

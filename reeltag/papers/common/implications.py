@@ -48,10 +48,10 @@ def implications(
         )
     if path.is_file() and not is_shard_name(path.name):
         known = ClassList(Correlation.load(path).names)
-        known.check_same(data.classes, where=path, other_where=data.path)
+        known.check_same(data.classes, where=path, other_where=data.location)
         return source(path, hashlib.sha256(path.read_bytes()).hexdigest(), name="implications")
     other = Dataset.open(path)
-    other.classes.check_same(data.classes, where=path, other_where=data.path)
+    other.classes.check_same(data.classes, where=path, other_where=data.location)
     return step(count_labels, dataset_source(other), splits=PUBLISHED_SPLITS) / FILE
 
 

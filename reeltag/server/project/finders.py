@@ -170,7 +170,7 @@ def check_finder(run: Path, data: Dataset) -> None:
     if data.kind == "video":
         raise ConfigError(
             "holds one vector per video, in which there are no moments",
-            where=data.path,
+            where=data.location,
             hint="Leave out the run, or serve frame-level records.",
         )
 

@@ -209,6 +209,6 @@ def _info(
         num_classes=taggers[0].num_classes,
         top_k=min(inference.top_k, taggers[0].num_classes),
         family=family if len(taggers) == 1 else f"{len(taggers)} {family}",
-        data=str(data.path.resolve()),
+        data=data.whole_location,
         split=split,
     )
