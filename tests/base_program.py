@@ -28,6 +28,7 @@ BASE = (
 )
 # an extra and what needs it: commands, or calls of `reeltag`
 FEATURES = {
+    "cloud": ("info s3://bucket/data", "info gs://bucket/data"),
     "cluster": ("solve moments --data {data} --out {new} --engine ray --tiny",),
     "encoders": (
         "create_encoder('timm:resnet18')",

@@ -70,6 +70,7 @@ def _as_json(
         "num_classes": data.num_classes,
         "shards": len(data.shards),
         "unpacked": _unpacked(data),
+        "remote": _remote(data),
         "records": summary.records,
         "videos": summary.videos,
         "skipped": summary.records - summary.videos,
@@ -151,6 +152,10 @@ def _overview(data: Dataset, summary: Summary) -> Table:
             f"{unpacked['shards']:,} compressed shards are read from {unpacked['folder']}: {size}"
         )
         table.add_row("unpacked", escape(what))
+    if remote := _remote(data):
+        here = f"{remote['shards_here']:,} of {len(data.shards):,} shards"
+        what = f"{format_size(remote['bytes'])}; {here} are in {remote['folder']}"
+        table.add_row("in the store", escape(what))
     if summary.hours is not None:
         table.add_row("hours", _hours(summary.hours))
     if summary.frames:
@@ -181,6 +186,15 @@ def _unpacked(data: Dataset) -> dict[str, Any] | None:
         return None
     size = sum(unpacked.file.size for unpacked in files)
     return {"shards": len(files), "folder": str(files[0].path.parent), "bytes": size}
+
+
+def _remote(data: Dataset) -> dict[str, Any] | None:
+    """Return how much is in an object store, and what of it is on this machine."""
+    mirror = data.index.mirror
+    if mirror is None:
+        return None
+    here = sum(mirror.cache.is_here(shard) for shard in mirror.shards)
+    return {"bytes": mirror.num_bytes, "shards_here": here, "folder": str(mirror.folder)}
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:

@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 
 import reeltag
 from reeltag import papers
+from reeltag.core.addresses import check_is_local
 from reeltag.core.console import STDERR, STDOUT, print_json, print_table, say
 from reeltag.core.errors import ConfigError
 from reeltag.core.extras import check_extra
@@ -143,6 +144,7 @@ class Solve:
     def run(self) -> int:
         """Plan, clean or run, and print the outcome."""
         options, root = self.options, self.options.out
+        check_is_local(root)
         if options.engine == "ray":
             check_extra("cluster")
         goal = self.program.solve(self._data(), options.config)

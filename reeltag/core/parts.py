@@ -74,14 +74,16 @@ def part_name(name: str) -> str:
 def lock_path(result: Path) -> Path:
     """Return the lock file of a result: in a folder that is there, else next to it.
 
-    Links are followed, so that all paths of a result have one lock.
+    Links are followed, so that all paths of a result have one lock. OutputError for an address.
     """
+    check_is_local(result)
     whole = result.resolve()
     return whole / f".{_LOCK}" if whole.is_dir() else lock_next_to(whole)
 
 
 def lock_next_to(result: Path) -> Path:
-    """Return the lock file of a result that is not there yet, next to it."""
+    """Return the lock file of a result that is not there yet, next to it; see `lock_path`."""
+    check_is_local(result)
     whole = result.resolve()
     return whole.with_name(f".{_short(whole.name)}.{_LOCK}")
 

@@ -126,11 +126,9 @@ def open_index(
         OutputError: the index cannot be written anywhere.
     """
     mirror = find_mirror(data)
-    data, root, shards = _found_shards(mirror or data)
-    files = [] if mirror else shards  # remote ones are read as they are
+    data, root, shards, local = _found_shards(mirror or data)
     features = Features.find_only(root, [shard.name for shard in shards])
-    if num_classes is None and (classes := ClassList.find(data)):
-        num_classes = len(classes)
+    num_classes = _num_listed(data) if num_classes is None else num_classes
 
     def fresh() -> Index | None:
         for place, header, table in _found(data):
@@ -148,7 +146,7 @@ def open_index(
                 Build(
                     root=root,
                     shards=tuple(shards),
-                    unpacked=unpack_shards(root, files, folder, jobs=jobs, quiet=quiet),
+                    unpacked=unpack_shards(root, local, folder, jobs=jobs, quiet=quiet),
                     mirror=mirror,
                     folder=folder,
                     vocabulary=num_classes,
@@ -162,11 +160,18 @@ def open_index(
     return cast(Index, index)  # it was built of what `find_shards` saw
 
 
-def _found_shards(data: PathLike | Mirror) -> tuple[Path, Path, list[Shard]]:
-    """Return the path that the index is of, the root folder, and the shards."""
+def _num_listed(data: Path) -> int | None:
+    """Return the number of classes of the list that is found with the data; None without one."""
+    classes = ClassList.find(data)
+    return None if classes is None else len(classes)
+
+
+def _found_shards(data: PathLike | Mirror) -> tuple[Path, Path, list[Shard], list[Shard]]:
+    """Return the path that the index is of, the root folder, the shards, and those on a disk."""
     if isinstance(data, Mirror):
-        return data.folder, data.folder, data.stamps
-    return Path(data), *find_shards(Path(data))
+        return data.folder, data.folder, data.stamps, []
+    root, shards = find_shards(Path(data))
+    return Path(data), root, shards, shards
 
 
 def _found(data: Path) -> Iterator[tuple[Path, Header, pa.Table]]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from reeltag.core.addresses import check_is_local
 from reeltag.core.console import say
 from reeltag.core.errors import OutputError
 from reeltag.core.files import put, write_json, write_text
@@ -45,6 +46,7 @@ class WorkFolder:
 
     def __init__(self, out: Path, command: str) -> None:
         self.out, self._command = out, command
+        check_is_local(out)
         whole = out.resolve()
         self.path = whole.with_name(whole.name + ".importing")
         self.data, self.reports = self.path / "data", self.path / "reports"
