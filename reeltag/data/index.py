@@ -77,6 +77,9 @@ class Index:
     def open(self, shard: int) -> int:
         """Return a descriptor of the file of `path`; a remote shard is fetched first if need be.
 
+        Args:
+            shard: its number.
+
         Raises:
             OSError: the file cannot be opened.
             DataError: a remote shard cannot be reached, or has changed since it was indexed.

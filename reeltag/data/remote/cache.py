@@ -101,6 +101,9 @@ class ShardCache:
 
         One that another process or thread is fetching is waited for.
 
+        Args:
+            shard: as it was listed.
+
         Raises:
             DataError: it cannot be reached, or is not as it was listed.
             ConfigError: it is larger than all that may be kept.
