@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,12 @@ from reeltag.tagger.onnx import OnnxTagger
 from reeltag.tagger.tagger import AnyTagger
 
 EXACT = 1e-4  # of a probability, in fp32: sums in another order differ by some 1e-6
-TOLERANCE: Mapping[Precision, float] = {"fp32": EXACT, "fp16": 0.01, "uint8": 0.05}
+TOLERANCE: Mapping[Precision | Literal["int8"], float] = {
+    "fp32": EXACT,
+    "fp16": 0.01,
+    "uint8": 0.05,
+    "int8": 0.05,
+}
 """Largest difference of a probability that is right. Rounding the weights of trained models moves
 one by 0.001 in uint8 (results/bench_export.json, results/deployable.json), and that of small random
 networks by 0.03; in fp16 by a tenth of it. What moves one further is no rounding, or weights that
@@ -115,7 +120,7 @@ def _check(found: Tensor, expected: Tensor, tolerance: float) -> float:
             f"allowed: {tolerance:g}. Nothing was written",
             hint="Please report it with the command and the model's config.json."
             if tolerance <= EXACT
-            else "Store the weights more exactly: --codebook kmeans, or --precision fp16 or fp32. "
+            else "Round less: --codebook kmeans, --precision fp16 or fp32, --arithmetic fp32. "
             "Or allow it, with --tolerance.",
         )
     return worst

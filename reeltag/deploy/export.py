@@ -25,6 +25,7 @@ from reeltag.deploy.budget import LARGE, format_bytes, parse_bytes
 from reeltag.deploy.checking import TOLERANCE, compare_with_torch
 from reeltag.deploy.export_config import ExportConfig
 from reeltag.deploy.graph import drop_members, graph_of, input_of
+from reeltag.deploy.int8 import with_int8_products
 from reeltag.deploy.packing import budget_of, pack
 from reeltag.deploy.sources import ExportSource
 from reeltag.tagger.loading import SUFFIX
@@ -42,9 +43,9 @@ def export(
 ) -> dict[str, Any]:
     """Write the graph of `source`, and return its description.
 
-    It has: path, bytes (of all files), precision, codebook, top_k, input, weights (numbers in
-    its tensors), packed (how many of them are in a lower precision), max_difference (the largest
-    of a probability between the graph in onnxruntime and PyTorch, on random input),
+    It has: path, bytes (of all files), precision, arithmetic, codebook, top_k, input, weights
+    (numbers in its tensors), packed (how many of them are in a lower precision), max_difference
+    (the largest of a probability between the graph in onnxruntime and PyTorch, on random input),
     files_difference (likewise between the blend and that of prediction files, which leave classes
     out), seconds.
 
@@ -68,12 +69,15 @@ def export(
     about = _metadata(source, config, stored)
     _describe(model, tagger, about)
     budget = budget_of(model, source.prefixes)
-    budget.check_limit(limit, config.precision)
-    packed = pack(model, config.precision, config.codebook)
-    tolerance = config.tolerance or TOLERANCE[config.precision]
+    if config.arithmetic == "int8":
+        model, packed = with_int8_products(model), 0
+    else:
+        budget.check_limit(limit, config.precision)
+        packed = pack(model, config.precision, config.codebook)
+    tolerance = config.tolerance or TOLERANCE[config.coarsest]
     with _part(out) as part:
         size = _write(model, part)
-        if size > limit:  # the count is a bound, so this is for the case that it is not
+        if size > limit:  # in int8; otherwise the count before was a bound
             raise ConfigError(
                 f"the model takes {size:,} bytes; allowed: {limit:,}", where="--max-bytes"
             )
@@ -84,6 +88,7 @@ def export(
         "path": str(out),
         "bytes": size,
         "precision": config.precision,
+        "arithmetic": config.arithmetic,
         "codebook": about["codebook"],
         "top_k": about["top_k"],
         "input": stored,
@@ -115,6 +120,7 @@ def _metadata(source: ExportSource, config: ExportConfig, stored: str) -> dict[s
         "input": stored,
         "top_k": min(config.top_k, tagger.num_classes),
         "precision": config.precision,
+        "arithmetic": config.arithmetic,
         "codebook": config.codebook if config.precision == "uint8" else "",
         "members": source.members,
     }
@@ -162,7 +168,9 @@ def _part(out: Path) -> Iterator[Path]:
 def format_export(result: dict[str, Any]) -> str:
     """Return the description of an export as lines of text."""
     numbers, precision = f"{result['weights']:,} numbers", result["precision"]
-    if precision == "fp32":
+    if result["arithmetic"] == "int8":
+        numbers += ", matrix products in int8"
+    elif precision == "fp32":
         numbers += " in fp32"
     elif result["packed"]:
         rule = f" ({result['codebook']})" if result["codebook"] else ""

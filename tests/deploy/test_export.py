@@ -146,6 +146,36 @@ def test_lower_precision_is_smaller_and_close(
     assert 0 < lost < {"fp16": 1e-3, "uint8": 0.03}[precision]
 
 
+@pytest.mark.parametrize("family", ["early_concat_fcn", "dbof"])
+def test_int8_products_are_smaller_and_close(family: str, tmp_path: Path) -> None:
+    """In `dbof` a product of constants, with a vector, must stay as it is."""
+    tagger = tagger_of(family, **(LARGE if family == "early_concat_fcn" else {}))
+    source, out = load_source(run_of(tagger, tmp_path / "RUN")), tmp_path / "model.onnx"
+    result = export(source, out, ExportConfig(arithmetic="int8"))
+    operators = [node.op_type for node in onnx_ir.load(out).graph]
+    assert "MatMulInteger" in operators and "Gemm" not in operators
+    if family == "early_concat_fcn":
+        assert result["bytes"] == out.stat().st_size < 3 * result["weights"]
+    assert "matrix products in int8" in format_export(result)
+    graph, batch = OnnxTagger(out), some_frames((30, 20, 3))
+    assert graph.about["arithmetic"] == "int8" and graph.class_names == tagger.class_names
+    with torch.inference_mode():
+        lost = (graph(*batch).sigmoid() - tagger(*batch).sigmoid()).abs().max()
+    assert 0 < lost < 0.05
+
+
+def test_int8_products_of_packed_weights_raise() -> None:
+    with pytest.raises(ConfigError, match="fp32 with int8 arithmetic"):
+        ExportConfig(arithmetic="int8", precision="fp16")
+
+
+def test_limit_holds_for_int8_products(source: ExportSource, tmp_path: Path) -> None:
+    out = tmp_path / "model.onnx"
+    with pytest.raises(ConfigError, match="bytes; allowed: 20,000"):
+        export(source, out, ExportConfig(arithmetic="int8", max_bytes="20kB"))
+    assert not out.exists()
+
+
 def test_format_export_without_large_tensors(tmp_path: Path) -> None:
     run = run_of(tagger_of("logistic"), tmp_path / "RUN", data={"splits": {}})
     result = export(load_source(run), tmp_path / "model.onnx", ExportConfig(precision="uint8"))
