@@ -30,6 +30,7 @@ NAMES = (
     "browsing",
     "newcomer",
     "export",
+    "inference",
     "blending",
     "stacking",
 )
