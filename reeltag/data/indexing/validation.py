@@ -52,7 +52,7 @@ def rows_are_possible(
         return False
     shard = np.zeros(len(table), np.int64)
     if "shard" in table.column_names:
-        shard = table["shard"].to_numpy()
+        shard = table["shard"].to_numpy().astype(np.int64)  # differences of int32 may wrap around
         if shard[0] < 0 or shard[-1] >= len(sizes) or (np.diff(shard) < 0).any():
             return False
     return _places_are_possible(table, streams, np.asarray(sizes)[shard])
@@ -97,7 +97,7 @@ def _places_are_possible(
         used = table["bits"].to_numpy() & SKIPPING == 0
     if (offset < 0).any() or (size < 0).any() or (frames < 0).any():
         return False
-    if (offset + size > shard_size).any() or (offset[used] < HEADER_SIZE).any():
+    if (offset > shard_size - size).any() or (offset[used] < HEADER_SIZE).any():  # no sum wraps
         return False
     if (frames[used] < 1).any():
         return False
