@@ -31,12 +31,23 @@ class ServedProcess:
 
     def memory(self) -> int:
         """Return the bytes that it holds, without files that are mapped."""
-        for line in (
-            Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines()
-        ):
-            if line.startswith("RssAnon:"):
+        return self._status("RssAnon")
+
+    def peak(self) -> int:
+        """Return the most bytes that were resident, mapped files included."""
+        return self._status("VmHWM")
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of it so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _status(self, field: str) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        for line in status.splitlines():
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
-        raise KeyError("RssAnon")
+        raise KeyError(field)
 
     def kill(self) -> None:
         """End it at once, as by a loss of power."""

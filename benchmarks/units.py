@@ -23,6 +23,7 @@ NAMES = (
     "neighbours",
     "relation",
     "prediction_memory",
+    "growth",
     "segment_scoring",
     "moments",
     "similar",

@@ -65,6 +65,8 @@ def pages() -> dict[str, Tables]:
             "segment_scoring": speed.figures_of("segment_scoring"),
             "around": scale.around,
             "jobs": scale.jobs,
+            "growth": scale.growth,
+            "six_million": scale.six_million,
         },
     }
 

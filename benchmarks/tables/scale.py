@@ -1,15 +1,19 @@
-"""What all of YouTube-8M costs, counted from what was measured on few videos."""
+"""How time and memory grow, and what archives cost, counted from what was measured."""
 
+from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.results import Row, read_rows
-from benchmarks.tables.cells import row_of, table
+from benchmarks.tables.cells import by_machine, number, row_of, table
 
 VIDEOS = 3.9e6
 DRAWN, EVERY = 6 * VIDEOS, 60 * VIDEOS  # segments: n = 2 for 3.0 labels; all of 300 seconds
 FLOP = 0.215e9  # of a segment, forward
 READING = 450  # seconds for 1.35 TB at 3 GB/s
 GPU_FLOPS = 200e12
+PLANNED = 6_000_000  # videos
+PICTURE = "![Time and memory of each command against the number of videos](../images/growth.svg)"
+UNMEASURED = "Not measured yet: `python -m benchmarks growth`."
 COST = ", moe of 0.6 M"  # a model that costs next to nothing: what is left is around it
 
 
@@ -77,3 +81,61 @@ def _of_first_machine(rows: list[Row]) -> list[Row]:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def growth() -> str:
+    """Return the time of each command at each number of videos, its slope and its memory."""
+    tables = by_machine(read_rows("bench_growth"), _growth)
+    return f"{tables}\n\n{PICTURE}" if tables else UNMEASURED
+
+
+def six_million() -> str:
+    """Return time and memory of each command for 6 M videos, by its growth in the last decade."""
+    return by_machine(read_rows("bench_growth"), _six_million) or UNMEASURED
+
+
+def _growth(rows: Sequence[Row]) -> str:
+    by_name, commands = {row["name"]: row for row in rows}, _commands(rows)
+    sizes = [*next(iter(commands.values()))]
+    head = ["command", *(f"{size:,}, s" for size in sizes), "slope", "peak, MiB", "bytes per video"]
+    lines = []
+    for name, measured in commands.items():
+        slope, more = by_name.get(f"{name}, slope"), by_name.get(f"{name}, growth of peak memory")
+        peak = measured[max(measured)].get("peak_mib")
+        lines.append(
+            [
+                f"`{name}`",
+                *(number(measured[n]["cpu_seconds"]) if n in measured else "" for n in sizes),
+                f"{slope['value']:.2f}" if slope else "",
+                number(peak) if peak else "",
+                number(more["value"]) if more else "",
+            ]
+        )
+    return table(head, lines)
+
+
+def _six_million(rows: Sequence[Row]) -> str:
+    lines = []
+    for name, measured in _commands(rows).items():
+        few, many = sorted(measured)[-2:]
+        ends = [measured[few], measured[many]]
+        seconds = _extended(few, many, *(of["cpu_seconds"] for of in ends))
+        memory = ""
+        if "peak_mib" in ends[0]:
+            memory = number(_extended(few, many, *(of["peak_mib"] for of in ends)) / 1024)
+        lines.append([f"`{name}`", number(seconds), memory])
+    return table(["command", "seconds of processor time", "peak memory, GiB"], lines)
+
+
+def _commands(rows: Sequence[Row]) -> dict[str, dict[int, dict[str, float]]]:
+    """Return what was measured of each command, by the number of videos."""
+    return {
+        row["name"].split(",")[0]: {int(n): of for n, of in row["details"]["by_videos"].items()}
+        for row in rows
+        if "by_videos" in row.get("details", {})
+    }
+
+
+def _extended(few: int, many: int, at_few: float, at_many: float) -> float:
+    """Return the value for the planned videos on the straight line through two sizes."""
+    return at_many + (at_many - at_few) * (PLANNED - many) / (many - few)
