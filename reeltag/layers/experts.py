@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from reeltag.layers.initialisers import scaled_linear, xavier_linear
 from reeltag.layers.kernels.decision_pool import EXACT
 from reeltag.layers.kernels.dispatch import faster
+from reeltag.layers.kernels.half_square import HalfSquare
 from reeltag.layers.kernels.mixture_logits import MixtureLogits
 
 
+@faster(cpu=HalfSquare.apply, cuda=HalfSquare.apply)
 def half_square(weight: Tensor) -> Tensor:
     """Return sum(weight^2) / 2, slim's L2 regulariser without its factor; a scalar."""
     norm: Tensor = torch.linalg.vector_norm(weight)  # ten times as fast as a dot product

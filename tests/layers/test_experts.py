@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from reeltag.layers.experts import LogisticHead, MixtureOfExperts
+from reeltag.layers.experts import LogisticHead, MixtureOfExperts, mixture_logits
+from reeltag.layers.kernels import mixture_logits as kernel
 
 
 def mixture_by_loops(head: MixtureOfExperts, x: torch.Tensor, experts: int) -> torch.Tensor:
@@ -33,6 +34,44 @@ def test_mixture_logits_are_exact_where_the_probability_rounds_to_one() -> None:
     logit = head(torch.ones(1, 1))
     # 1 - p = gate_dummy + gate * (1 - sigmoid(50)) = e^-120 + e^-50
     torch.testing.assert_close(logit, torch.tensor([[50.0]]))
+
+
+@pytest.mark.parametrize(
+    ("gate", "expert"),
+    [(0.1, 79.8), (79.8, 0.1), (39.9, 39.9), (40.1, 40.1), (0.1, 500.0), (500.0, 500.0)],
+)
+def test_mixture_logits_are_exact_in_float32_at_any_size(
+    gate: float, expert: float, rng: torch.Generator
+) -> None:
+    gates = gate * (2 * torch.rand(50, 4, 3, generator=rng) - 1)
+    experts = expert * (2 * torch.rand(50, 3, 3, generator=rng) - 1)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        leaves = [x.to(dtype).requires_grad_() for x in (gates, experts)]
+        logits = mixture_logits(*leaves) if dtype == torch.float32 else plain_logits(*leaves)
+        found.append([logits, *torch.autograd.grad(logits.sum(), leaves)])
+    # some ten roundings of numbers up to |gate| + |expert|, and of what they are exponents of
+    size = 1e-6 * (gate + expert)
+    for ours, exact in zip(*found, strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=size, atol=size)
+
+
+def plain_logits(gates: torch.Tensor, experts: torch.Tensor) -> torch.Tensor:
+    yes = gates[:, :-1] + torch.nn.functional.logsigmoid(experts)
+    no = torch.cat([gates[:, :-1] + torch.nn.functional.logsigmoid(-experts), gates[:, -1:]], 1)
+    return yes.logsumexp(dim=1) - no.logsumexp(dim=1)
+
+
+def test_mixture_logits_of_moderate_scores_are_those_of_the_logarithms(
+    rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = [torch.randn(6, n, 5, generator=rng).double().requires_grad_() for n in (4, 3)]
+    found = []
+    for largest in (kernel.LARGEST, -1.0):
+        monkeypatch.setattr(kernel, "LARGEST", largest)
+        logits = mixture_logits(*scores)
+        found.append([logits, *torch.autograd.grad(logits.square().sum(), scores)])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e4])

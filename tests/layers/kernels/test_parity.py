@@ -84,6 +84,7 @@ class Draw:
 Case = tuple[Any, Callable[[Draw], tuple[Any, ...]]]
 CASES: dict[str, Case] = {
     "mixture_logits": (experts.mixture_logits, lambda d: (d.leaf(5, 4, 7), d.leaf(5, 3, 7))),
+    "half_square": (experts.half_square, lambda d: (d.leaf(5, 4),)),
     "decision_pool": (
         decision_attention.decision_pool,
         lambda d: (d.leaf(5, 5, 6), d.leaf(5, 5, 6), d.mask(), 2),
