@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from reeltag.layers.dropout import Dropout
 from reeltag.layers.experts import LogisticHead, MixtureOfExperts
 from reeltag.layers.gating import BottleneckGate
-from reeltag.layers.initialisers import scaled_linear
+from reeltag.layers.initialisers import variance_scaling_
 from reeltag.layers.norm import MaskedBatchNorm
+from reeltag.layers.wide_linear import WideLinear
 
 
 class BottleneckClassifier(nn.Module):
@@ -42,7 +43,8 @@ class BottleneckClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout = Dropout(dropout)
-        self.hidden = scaled_linear(size, hidden, bias=False)
+        self.hidden = WideLinear(size, hidden, bias=False)
+        variance_scaling_(self.hidden.weight, size)
         self.norm = MaskedBatchNorm(hidden)
         self.gate = BottleneckGate(hidden, reduction)
         self.head: LogisticHead | MixtureOfExperts

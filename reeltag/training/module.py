@@ -12,6 +12,7 @@ from torchmetrics import Metric
 from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import TrainingError
 from reeltag.core.seeding import derive_seed
+from reeltag.layers.wide_linear import factor_gradients
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented
 from reeltag.training.batches import Batches
@@ -163,9 +164,18 @@ class TaggerTraining(LightningModule):
         else:
             self.metric.update(logits_BC, batch.labels, batch.weights)
 
+    @property
+    def _can_factor(self) -> bool:
+        """Whether all that handles gradients here can handle factored ones."""
+        recipe, alone = self.recipe, self.trainer.world_size == 1
+        plain = recipe.accumulate == 1 and recipe.precision != "fp16"
+        return alone and plain and recipe.optim.clip != "global"
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam and its schedule, stepped once an optimiser step."""
         recipe = self.recipe
+        if self._can_factor:
+            factor_gradients(self.tagger)
         optimiser = make_optimiser(self._learning(), recipe.optim)
         examples = recipe.batch_size * recipe.accumulate
         schedule = make_schedule(optimiser, recipe.optim, examples, self.num_steps)

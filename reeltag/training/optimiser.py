@@ -7,13 +7,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from reeltag.layers.wide_linear import factored_gradient_of
 from reeltag.training.config import Optimisation
+from reeltag.training.factored_adam import FactoredAdam, merge_gradients
 
 
 def make_optimiser(parameters: Iterable[nn.Parameter], config: Optimisation) -> torch.optim.Adam:
     """Return Adam (AdamW where there is weight decay) with beta .9 and .999, fused."""
-    kind = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
-    return kind(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    return FactoredAdam(
+        parameters,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        decoupled_weight_decay=config.weight_decay > 0,
+        fused=True,
+    )
 
 
 class OneCycle(OneCycleLR):
@@ -62,9 +69,12 @@ def make_schedule(
 def clip_per_tensor(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
     """Scale every gradient tensor to norm `max_norm` at most, in place; return the norms (P,).
 
-    Source: google/youtube-8m utils.py `clip_gradient_norms`: each variable alone, unlike
-    `torch.nn.utils.clip_grad_norm_`.
+    Those that are kept as factors (`factor_gradients`) come last. Source: google/youtube-8m
+    utils.py `clip_gradient_norms`: each variable alone, unlike `torch.nn.utils.clip_grad_norm_`.
     """
+    parameters = list(parameters)
+    merge_gradients(parameters)
+    factored = [found for p in parameters if (found := factored_gradient_of(p))]
     gradients = [p.grad for p in parameters if p.grad is not None]
     together = hasattr(torch, "_foreach_norm") and hasattr(torch, "_foreach_mul_")
     if together:  # torch's private way to do it for all tensors at once
@@ -72,7 +82,9 @@ def clip_per_tensor(parameters: Iterable[nn.Parameter], max_norm: float) -> Tens
     else:
         norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
     pairs = list(zip(gradients, norms, strict=True))
-    if gradients[0].device.type == "cpu":  # reading a norm costs nothing: spare those within
+    if (
+        gradients and gradients[0].device.type == "cpu"
+    ):  # reading a norm costs nothing: spare those within
         pairs = [(gradient, norm) for gradient, norm in pairs if norm > max_norm]
     factors = [max_norm / norm.clamp(min=max_norm) for _, norm in pairs]
     if together and pairs:
@@ -80,4 +92,7 @@ def clip_per_tensor(parameters: Iterable[nn.Parameter], max_norm: float) -> Tens
     else:
         for (gradient, _), factor in zip(pairs, factors, strict=True):
             gradient.mul_(factor)
+    for product in factored:
+        norms.append(product.norm())
+        product.scale = (norms[-1] / max_norm).clamp(min=1)
     return torch.stack(norms)
