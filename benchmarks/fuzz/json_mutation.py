@@ -63,7 +63,7 @@ def odd_value(rng: random.Random, value: Any) -> Any:  # noqa: ANN401  (JSON)
     if kind < 0.3 and isinstance(value, int | float) and not isinstance(value, bool):
         return value + rng.choice((-1, 1, 0.5, 1000) if abs(value) < 1 << 60 else (-1, 1))
     if kind < 0.3 and isinstance(value, str) and value:
-        return mutated(rng, value.encode()).decode(errors="replace")
+        return mutated(rng, value.encode(errors="surrogatepass")).decode(errors="replace")
     if kind < 0.34:
         deep: Any = value
         for _ in range(rng.choice((1, 2, 20, 400))):

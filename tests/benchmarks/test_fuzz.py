@@ -104,7 +104,7 @@ def test_mutations_take_any_bytes_and_mostly_change_them(mutation: Mutation, dat
 
 
 def test_mutated_json_is_mostly_json() -> None:
-    data = json.dumps({"a": [1, 2.5, "x"], "b": {"c": None}}).encode()
+    data = json.dumps({"a": [1, 2.5, "x", "\ud800"], "b": {"c": None}}).encode()
     found = [mutated_json(random.Random(seed), data) for seed in range(200)]
     assert len({*found}) > 100
     sound = 0
